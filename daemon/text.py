@@ -48,9 +48,9 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a count of things: ``1 run``, ``12,345 runs``."""
-    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, many: str | None = None) -> str:
+    """Return a count of things: ``1 run``, ``12,345 runs``; ``many`` is a plural that does not end so."""
+    return f"{number(count)} {noun if count == 1 else many or f'{noun}s'}"
 
 
 def size(count: int) -> str:

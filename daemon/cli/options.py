@@ -34,6 +34,8 @@ Database = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show tokens, holders and digests too.")]
+Utc = Annotated[bool, typer.Option("--utc", help="Show times in full, in UTC.")]
 Application = Annotated[
     str | None, typer.Option("--application", metavar="NAME", help="The application; needed if there are several.")
 ]

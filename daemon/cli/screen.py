@@ -17,13 +17,20 @@ _WIDTH_OF_A_FILE = 100_000
 """Columns of what is not a terminal: each row is one line there, for tools that read lines."""
 _ALIGNED_IN_A_FILE = 200
 """The columns up to which a cell widens its column there; a longer one pushes aside only what follows in its row."""
-_LEAST = 20
+_LEAST = 16
 """The least width of a column whose text may be wrapped."""
 _LONGEST_UNIT = 40
 """The longest name, instant or word that is never broken there."""
-_BETWEEN = 3
+_BETWEEN = 2
 """Columns of space between two columns of a table."""
 State = RunState | JobState | ReplicaState
+_PLAIN = str.maketrans("●✓✗○", "*+x-")
+"""The symbols where the encoding of the output has no others."""
+
+
+def for_people() -> bool:
+    """Return whether people read the output, at a terminal; otherwise it is written in full for programs."""
+    return sys.stdout.isatty()
 
 
 def screen(kind: "type[Console] | None" = None, *, stderr: bool = False) -> "Console":
@@ -44,7 +51,8 @@ class Sheet:
     Where it is too wide, columns without any text are left out, and then those in ``spare``, the first
     of them first; what is still too wide is shown as one record after the other. ``wraps`` are the
     columns of text that may be wrapped. Those in ``unless_one`` are left out where all their cells are
-    the same.
+    the same, those in ``if_any`` where all are empty, and those in ``without`` always. A file has the
+    columns ``if_any``, so that a column keeps its place, and a hyphen for an empty cell.
     """
 
     columns: tuple[str, ...]
@@ -52,12 +60,14 @@ class Sheet:
     wraps: Collection[str] = ()
     spare: Sequence[str] = ()
     unless_one: Collection[str] = ()
+    if_any: Collection[str] = ()
+    without: Collection[str] = ()
     rows: list[list["Text"]] = field(default_factory=list)
 
     def shown_in(self, width: int) -> dict[int, int] | None:
         """Return the places of the columns that fit into ``width``, and how wide each is; None if too few do."""
         least = [self._least(at) for at in range(len(self.columns))]
-        places = [at for at, name in enumerate(self.columns) if name not in self.unless_one or self._differs(at)]
+        places = self._places(width)
         empty = [name for at, name in enumerate(self.columns) if not any(row[at].plain for row in self.rows)]
         for left_out in ((), empty, *((name,) for name in self.spare)):
             places = [at for at in places if self.columns[at] not in left_out]
@@ -66,8 +76,15 @@ class Sheet:
                 return self._widened({at: least[at] for at in places}, more)
         return None
 
-    def _differs(self, at: int) -> bool:
-        return len({row[at].plain for row in self.rows}) > 1
+    def _places(self, width: int) -> list[int]:
+        """Return the places of the columns that have something to say."""
+        return [at for at, name in enumerate(self.columns) if name not in self.without and self._says(at, name, width)]
+
+    def _says(self, at: int, name: str, width: int) -> bool:
+        said = {row[at].plain for row in self.rows}
+        if name in self.unless_one and len(said) < 2:
+            return False
+        return any(said) or name not in self.if_any or width == _WIDTH_OF_A_FILE
 
     def _least(self, at: int) -> int:
         widest = self._widest(at)
@@ -106,24 +123,24 @@ class Sheet:
 
     def _drawn(self, widths: Mapping[int, int], *, wraps: bool) -> Iterator["_Line"]:
         aligned = [(width, self.columns[at] in self.right) for at, width in widths.items()]
-        yield from _side_by_side([([self.columns[at]], "bold") for at in widths], aligned)
-        yield [("─" * (sum(widths.values()) + _BETWEEN * (len(widths) - 1)), "")]
+        yield from _side_by_side([([self.columns[at].upper()], "bold") for at in widths], aligned)
         for row in self.rows:
             cells = [_in_lines(row[at], width) for at, width in widths.items()]
             if not wraps:
-                cells = [([row[at].plain], str(row[at].style)) for at in widths]
+                cells = [([row[at].plain or "-"], str(row[at].style)) for at in widths]
             yield from _side_by_side(cells, aligned)
 
     def _records(self, width: int) -> Iterator["_Line"]:
         names = max(map(len, self.columns))
-        places = [at for at, name in enumerate(self.columns) if name not in self.unless_one or self._differs(at)]
-        for row in self.rows:
+        places = self._places(width)
+        for number, row in enumerate(self.rows):
+            if number:
+                yield []
             for at in places:
                 lines, style = _in_lines(row[at], max(1, width - names - 2))
                 for name, line in zip((self.columns[at], *[""] * len(lines)), lines, strict=False):
                     if line:
-                        yield [(f"{name:>{names}}", "bold"), ("  ", ""), (line, style)]
-            yield []
+                        yield [(f"{name.upper():>{names}}", "bold"), ("  ", ""), (line, style)]
 
 
 _Line = list[tuple[str, str]]
@@ -167,9 +184,11 @@ def table(
     wraps: Collection[str] = (),
     spare: Sequence[str] = (),
     unless_one: Collection[str] = (),
+    if_any: Collection[str] = (),
+    without: Collection[str] = (),
 ) -> Sheet:
     """Return an empty table; see `Sheet` for what its columns may be."""
-    return Sheet(columns, right, wraps, spare, unless_one)
+    return Sheet(columns, right, wraps, spare, unless_one, if_any, without)
 
 
 def add(to: Sheet, *cells: object) -> None:
@@ -182,10 +201,36 @@ def add(to: Sheet, *cells: object) -> None:
 
 
 def state_cell(state: State | None, note: str = "") -> "Text":
-    """Return a state in its colour, followed by ``note``; empty for None."""
+    """Return a state with its symbol and in its colour, followed by ``note``; empty for None. In a pipe the word alone."""
     from rich.text import Text  # noqa: PLC0415 - not for JSON
 
-    return Text("") if state is None else Text(f"{state}{note}", state_style(state))
+    if state is None:
+        return Text("")
+    return Text(f"{f'{symbol(state)} ' if for_people() else ''}{state}{clean(note)}", state_style(state))
+
+
+def symbol(state: State) -> str:
+    """Return the symbol of a state: whether it is at work, went well, went wrong, or did nothing."""
+    match state:
+        case "running" | "draining":
+            return drawable("●")
+        case "succeeded":
+            return drawable("✓")
+        case "failed" | "abandoned" | "dead":
+            return drawable("✗")
+        case "pending" | "skipped" | "not started" | "cancelled" | "stopped":
+            return drawable("○")
+        case _:
+            assert_never(state)
+
+
+def drawable(text: str) -> str:
+    """Return symbols as the encoding of the output can write them."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN)
+    return text
 
 
 def state_style(state: State) -> str:

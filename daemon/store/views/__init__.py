@@ -23,7 +23,7 @@ from .names import (
     timezone_of,
 )
 from .output import OutputOfRun, OutputPart, OutputReader
-from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
+from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, database_time, read_overview
 from .past import past_problems, read_past
 from .problems import Problem, naming, problems
 from .remaining import Remaining, read_remaining
@@ -63,6 +63,7 @@ __all__ = [
     "WaitingRun",
     "applications",
     "applications_with",
+    "database_time",
     "keys_named",
     "missing_run",
     "naming",

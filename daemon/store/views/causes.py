@@ -3,6 +3,7 @@
 Pure; `why` reads them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
@@ -10,6 +11,9 @@ from typing import Literal, assert_never
 from ...states import MOST_ABANDONED
 from ...text import shortened, when
 from .retired import retirement
+
+NO_REPLICA = "no replica is running; start one: leased run FILE"
+"""The reason and the remedy where nothing can run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,8 @@ class WaitsForReplica:
     retired_by: str | None = None
     """By what its schedule was retired since."""
     retired_at: datetime | None = None
+    others: bool = True
+    """Replicas of its application are running that have not its definition."""
     kind: Literal["replica"] = "replica"
 
 
@@ -229,6 +235,8 @@ def _waits(why: Waits) -> str:
         case WaitsForSlot():
             return f'waits for one of the {why.slots} slots of the lock "{why.lock}"'
         case WaitsForReplica():
+            if not why.others and why.retired_at is None:
+                return NO_REPLICA
             gone = "" if why.retired_at is None else f"; its schedule was {retirement(why.retired_at, why.retired_by)}"
             return f"waits for a replica {_which(why.generation)}{gone}"
         case WaitsForPlace():
@@ -239,11 +247,17 @@ def _waits(why: Waits) -> str:
             assert_never(why)
 
 
-def paused_text(by: str | None, since: datetime | None, until: datetime | None, why: str | None) -> str:
-    """Return a pause in words: ``paused by ann@web-1 since … until …: why``."""
+def paused_text(
+    by: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    why: str | None,
+    written: Callable[[datetime], str] = when,
+) -> str:
+    """Return a pause in words, with its instants as they are ``written``: ``paused by ann@web-1 since … until …: why``."""
     who = f" by {by}" if by else ""
-    start = f" since {when(since)}" if since else ""
-    end = f" until {when(until)}" if until else ""
+    start = f" since {written(since)}" if since else ""
+    end = f" until {written(until)}" if until else ""
     return f"paused{who}{start}{end}" + (f": {why}" if why else "")
 
 

@@ -17,7 +17,7 @@ from ..statements.sets.late import is_late_to_finish
 from ..tables import job_run, run, schedule
 from .causes import Why, sentence
 from .names import keys_named, missing_run
-from .output import tails
+from .output import last_lines, tails
 from .replicas import names_of
 from .why import moment_of_place, whys, with_why
 
@@ -45,6 +45,8 @@ class RunLine:
     state: RunState
     reason: str | None
     attempt: int
+    crashes: int
+    """The attempts of its jobs that were abandoned."""
     token: int | None
     holder: str | None
     finish_by: datetime | None
@@ -59,6 +61,19 @@ class RunLine:
     """Why it did not run, or waits."""
     why_text: str | None
     """The same in words."""
+    last_output: str | None
+    """Of one that failed: the last line that its last job printed."""
+
+    @property
+    def next(self) -> tuple[str, ...]:
+        """The commands that tell more of it, or help."""
+        match self.state:
+            case "failed" | "cancelled" if self.retried_as is None:
+                return f"leased logs {self.run_id}", f"leased retry {self.run_id}"
+            case "running":
+                return f"leased logs {self.run_id} --follow", f"leased cancel {self.run_id}"
+            case _:
+                return ()
 
     @property
     def in_words(self) -> str | None:
@@ -154,7 +169,8 @@ def read_runs(
     if state is not None:
         query = query.where(run.c.state == state)
     rows = connection.execute(query).all()
-    return [_line(row, why) for row, why in zip(rows, whys(connection, rows), strict=True)]
+    printed = last_lines(connection, [row[0] for row in rows if row.why_state == "failed"])
+    return [_line(row, why, printed.get(row[0])) for row, why in zip(rows, whys(connection, rows), strict=True)]
 
 
 def read_run(connection: Connection, run_id: int) -> RunDetail:
@@ -176,7 +192,8 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     printed = tails(connection, run_id)
     lines = ([*job[1:], printed.get(job.id), names.get(job.holder)] for job in jobs)
     read = [*more, names.get(row.holder)]
-    return RunDetail(_line(row, why), params, tuple(JobRunLine(*line) for line in lines), *read)
+    last = last_lines(connection, [run_id]).get(run_id) if row.why_state == "failed" else None
+    return RunDetail(_line(row, why, last), params, tuple(JobRunLine(*line) for line in lines), *read)
 
 
 def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
@@ -189,13 +206,15 @@ def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
     return {name: MASK if name in hidden else value for name, value in params.items()}
 
 
-def _line(row: Row[Any], why: Why | None) -> RunLine:
-    read = len(fields(RunLine)) - 2
-    return RunLine(*(*row[:read], why, None if why is None else sentence(why)))
+def _line(row: Row[Any], why: Why | None, last: str | None) -> RunLine:
+    read = len(fields(RunLine)) - 3
+    return RunLine(*(*row[:read], why, None if why is None else sentence(why), last))
 
 
 def _runs() -> Select[Any]:
     later = run.alias("later")
+    crashed = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
+    crashes = select(func.count()).select_from(job_run).where(*crashed).correlate(run).scalar_subquery()
     query = select(
         run.c.id,
         run.c.application,
@@ -214,6 +233,7 @@ def _runs() -> Select[Any]:
         run.c.state,
         run.c.reason,
         run.c.attempt,
+        case((run.c.attempt > 1, crashes), else_=0),
         run.c.token,
         run.c.holder,
         run.c.finish_by,

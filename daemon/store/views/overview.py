@@ -1,6 +1,6 @@
 """The overview: replicas, schedules, running and waiting runs at one moment."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -61,6 +61,7 @@ class ScheduleLine:
     """Its last run that succeeded or failed, whatever has come since."""
     finished_state: RunState | None = None
     finished_reason: str | None = None
+    finished_at: datetime | None = None
     success_by: datetime | None = None
     """By when its next success is expected, where that was asked for and is known."""
     left_out: LeftOut = NOTHING_LEFT_OUT
@@ -139,6 +140,13 @@ class Overview:
     """The runs of ``running`` and of those that wait that fail again and again."""
     retired: tuple[RetiredSchedule, ...] = ()
     """The schedules that were retired in the last 24 hours."""
+    all_retired: tuple[str, ...] = ()
+    """The applications whose schedules are retired, all of them, if there is no other schedule."""
+
+
+def database_time(connection: Connection) -> datetime:
+    """Return what time it is by the clock of the database."""
+    return connection.execute(select(now())).scalar_one()
 
 
 def read_overview(
@@ -148,7 +156,7 @@ def read_overview(
     dead: Collection[str] = (),
     only: Collection[ScheduleKey] | None = None,
 ) -> Overview:
-    """Return the overview, of one application or of all, in at most twelve statements.
+    """Return the overview, of one application or of all, in at most thirteen statements.
 
     ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
@@ -156,16 +164,18 @@ def read_overview(
     if only is not None:
         waiting = and_(waiting, among_keys((run.c.application, run.c.schedule), only))
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
+    schedules = _schedules(connection, application)
     found = Overview(
-        database_time=connection.execute(select(now())).scalar_one(),
+        database_time=database_time(connection),
         replicas=tuple(replicas),
-        schedules=tuple(_schedules(connection, application)),
+        schedules=tuple(schedules),
         running=tuple(_running(connection, application, dead)),
         waiting=tuple(_waiting(connection, waiting)),
         waiting_count=connection.execute(select(func.count()).select_from(run).where(waiting)).scalar_one(),
         backfills=tuple(read_backfills(connection, limit=MOST_WAITING, application=application, unfinished=True)),
         trying=tuple(read_trying(connection, _of(run.c.application, application))),
         retired=tuple(read_retired(connection, application)),
+        all_retired=() if schedules else tuple(_with_schedules(connection, application)),
     )
     return found if only is None else _narrowed(found, Called(connection), only)
 
@@ -181,6 +191,12 @@ def _narrowed(found: Overview, names: Called, only: Collection[ScheduleKey]) -> 
         trying=tuple(one for one in found.trying if (one.application, one.schedule) in called),
         retired=tuple(one for one in found.retired if (one.application, one.schedule) in called),
     )
+
+
+def _with_schedules(connection: Connection, application: str | None) -> Sequence[str]:
+    """Return the applications that have schedules, retired ones as well."""
+    of = schedule.c.application
+    return connection.scalars(select(of).where(_of(of, application)).distinct().order_by(of)).all()
 
 
 def _of(column: ColumnElement[str], application: str | None) -> ColumnElement[bool]:
@@ -218,6 +234,7 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
             finished.c.id,
             finished.c.state,
             finished.c.reason,
+            finished.c.finished_at,
         )
         .select_from(
             schedule.outerjoin(run, run.c.id == last.scalar_subquery()).outerjoin(

@@ -10,6 +10,7 @@ from lease.durations import format_duration
 from ...states import LIVE
 from ...text import counted, shortened, when
 from ..schedule_key import ScheduleKey
+from .causes import NO_REPLICA
 from .overview import Overview, RunningRun, WaitingRun
 from .trying import TryingRun
 
@@ -45,6 +46,8 @@ class Problem:
     application: str | None = None
     schedule: str | None = None
     run_id: int | None = None
+    next: tuple[str, ...] = ()
+    """The commands that tell more, or help."""
 
 
 def problems(overview: Overview) -> tuple[Problem, ...]:
@@ -79,7 +82,7 @@ def naming(overview: Overview) -> Callable[[OfSchedule], str]:
 
 
 def _nothing(overview: Overview) -> Iterator[Problem]:
-    if not overview.schedules:
+    if not overview.schedules and not overview.all_retired:
         yield Problem("no schedules", "there are no schedules yet; `leased run FILE` or `leased sync FILE` adds them")
 
 
@@ -89,11 +92,14 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
     needed = {
         schedule.application for schedule in overview.schedules if schedule.enabled and schedule.paused_at is None
     }
+    applications = {schedule.application for schedule in overview.schedules}
     for application in sorted(needed - seen):
-        text = (
-            f"no replica of {application} is running, so no runs start; if it is gone for good, `leased retire "
-            f"--application {application}`"
-        )
+        text = NO_REPLICA
+        if len(applications) > 1:
+            text = (
+                f"no replica of {application} is running; start one (`leased run FILE`), or if it is gone for good: "
+                f"`leased retire --application {application}`"
+            )
         yield Problem("no replica", text, application)
     for replica in alive:
         if replica.seen_ago > SILENT_AFTER:
@@ -111,7 +117,7 @@ def _stuck(overview: Overview) -> Iterator[Problem]:
                 f"run {run.run_id} of {named(run)} is recorded as running, "
                 f"but its lease (token {run.token}) is no longer held"
             )
-            yield Problem("stuck", text, run.application, run.schedule, run.run_id)
+            yield Problem("stuck", text, run.application, run.schedule, run.run_id, _look_at(run))
 
 
 def _late(overview: Overview) -> Iterator[Problem]:
@@ -132,11 +138,15 @@ def _late(overview: Overview) -> Iterator[Problem]:
             text = (
                 f"{at_least}{len(runs)} runs of {named(longest)} wait, run {longest.run_id} for the longest, {waited}"
             )
-        yield Problem("late", text, longest.application, longest.schedule, longest.run_id)
+        yield Problem("late", text, longest.application, longest.schedule, longest.run_id, _look_at(longest))
 
 
-def _of(run: RunningRun | WaitingRun | TryingRun) -> ScheduleKey:
-    return run.application, run.schedule
+def _of(line: OfSchedule) -> ScheduleKey:
+    return line.application, line.schedule
+
+
+def _look_at(run: RunningRun | WaitingRun | TryingRun) -> tuple[str, ...]:
+    return (f"leased show {run.run_id}",)
 
 
 def _retired(overview: Overview) -> Iterator[Problem]:
@@ -165,7 +175,7 @@ def _late_to_finish(overview: Overview) -> Iterator[Problem]:
     for run in unfinished:
         if run.finish_by is not None and run.finish_by < overview.database_time:
             text = f"run {run.run_id} of {named(run)} should have succeeded by {when(run.finish_by)}"
-            yield Problem("late to finish", text, run.application, run.schedule, run.run_id)
+            yield Problem("late to finish", text, run.application, run.schedule, run.run_id, _look_at(run))
 
 
 def _failing(overview: Overview) -> Iterator[Problem]:
@@ -179,14 +189,14 @@ def _failing(overview: Overview) -> Iterator[Problem]:
             if schedule.last_run_id != last:
                 text = f"the last finished run of {named(schedule)} failed (run {last}: {reason})"
             failed.add((schedule.application, schedule.schedule))
-            yield Problem("failing", text, schedule.application, schedule.schedule, last)
+            yield Problem("failing", text, *_of(schedule), last, (f"leased show {last}", f"leased retry {last}"))
     for (application, name), group in groupby(sorted(overview.trying, key=_of), key=_of):
         runs = list(group)
         if (application, name) not in failed:
             text = _trying(runs[0], named(runs[0])) + (
                 f"; so do {len(runs) - 1:,} more of its runs" if runs[1:] else ""
             )
-            yield Problem("failing", text, application, name, runs[0].run_id)
+            yield Problem("failing", text, application, name, runs[0].run_id, _look_at(runs[0]))
 
 
 def _trying(run: TryingRun, name: str) -> str:

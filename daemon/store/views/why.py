@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
@@ -58,8 +58,17 @@ from .causes import (
 _LATEST = 50
 """So many generations of an application are searched for the definition of a run that no living replica has."""
 
-Known = Mapping[str, tuple[int, bool]]
-"""By the digest of a definition, the newest generation that has it, and whether a living replica has it."""
+
+class KnownGenerations(NamedTuple):
+    """What is known of an application's definitions and replicas."""
+
+    generations: Mapping[str, tuple[int, bool]]
+    """By the digest of a definition, the newest generation that has it, and whether a living replica has it."""
+    lives: bool
+    """A replica lives."""
+
+
+_NOTHING_KNOWN = KnownGenerations({}, lives=False)
 
 
 def with_why(query: Select[Any]) -> Select[Any]:
@@ -126,10 +135,12 @@ def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
     known = {application: _known(connection, application) for application in sorted(unclaimed)}
     pauses = pauses_by_act(connection, {row.why_pause for row in rows if row.why_pause is not None})
     full = _full(connection, {row.why_slots_of for row in rows if row.why_slots_of is not None})
-    return [_why(row, known.get(row.why_application, {}), pauses, full) for row in rows]
+    return [_why(row, known.get(row.why_application, _NOTHING_KNOWN), pauses, full) for row in rows]
 
 
-def _why(row: Row[Any], known: Known, pauses: Mapping[int, Row[Any]], full: Mapping[str, WaitsForSlot]) -> Why | None:
+def _why(
+    row: Row[Any], known: KnownGenerations, pauses: Mapping[int, Row[Any]], full: Mapping[str, WaitsForSlot]
+) -> Why | None:
     match row.why_state:
         case "skipped":
             return _skipped(row, pauses)
@@ -164,7 +175,7 @@ def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
             return None
 
 
-def _waiting(row: Row[Any], known: Known, full: Mapping[str, WaitsForSlot]) -> Why:
+def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, WaitsForSlot]) -> Why:
     if row.why_backfill is not None and row.why_place_at is not None and row.why_available_at is None:
         return WaitsForBackfill(row.why_backfill)
     if row.why_place_at is not None and row.why_place_in > 0:
@@ -178,9 +189,9 @@ def _waiting(row: Row[Any], known: Known, full: Mapping[str, WaitsForSlot]) -> W
         return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under)
     if row.why_slots_of in full:
         return full[row.why_slots_of]
-    number, lives = known.get(row.why_digest, (None, False))
+    number, lives = known.generations.get(row.why_digest, (None, False))
     if not lives and row.why_digest is not None:
-        return WaitsForReplica(number, row.why_retired_by, row.why_retired_at)
+        return WaitsForReplica(number, row.why_retired_by, row.why_retired_at, others=known.lives)
     return WaitsForTurn() if row.why_last_chance else WaitsForPlace()
 
 
@@ -226,7 +237,7 @@ def _run_under_lease() -> ScalarSelect[Any]:
     return select(under.c.id).where(under.c.state == "running", grant).limit(1).correlate(lease).scalar_subquery()
 
 
-def _known(connection: Connection, application: str) -> Known:
+def _known(connection: Connection, application: str) -> KnownGenerations:
     """Return the definitions of an application's latest generations, and of those that living replicas run."""
     living = exists().where(
         replica.c.application == generation.c.application,
@@ -241,7 +252,9 @@ def _known(connection: Connection, application: str) -> Known:
         .order_by(generation.c.number)
     )
     found: dict[str, tuple[int, bool]] = {}
+    any_lives = False
     for number, stored, lives in rows:
+        any_lives = any_lives or bool(lives)
         for digest in read_run_digests(stored):
             found[digest] = (number, bool(lives) or found.get(digest, (0, False))[1])
-    return found
+    return KnownGenerations(found, any_lives)

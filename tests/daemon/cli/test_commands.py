@@ -175,23 +175,25 @@ def test_runs_show_and_status_say_why_a_run_waits(leased: Leased) -> None:
     leased("sync", "shop.py")
     leased("trigger", "nightly")
     leased("trigger", "nightly")
-    why = {"generation": 1, "retired_by": None, "retired_at": None, "kind": "replica"}
-    first = {"why": why, "why_text": "waits for a replica of generation 1"}
+    why = {"generation": 1, "retired_by": None, "retired_at": None, "others": False, "kind": "replica"}
+    no_replica = "no replica is running; start one: leased run FILE"
+    first = {"why": why, "why_text": no_replica}
     second = {"why": {"run_id": 1, "replica": None, "kind": "run"}, "why_text": "waits for run 1"}
     assert [one | second for one in leased("runs", "--json").document["items"][:1]] == leased(
         "runs", "--json"
     ).document["items"][:1]
     assert leased("show", "1", "--json").document.items() >= first.items()
     assert [one["why_text"] for one in leased("status", "--json").document["waiting"]] == [
-        "waits for a replica of generation 1",
+        no_replica,
         "waits for run 1",
     ]
     assert "waits for run 1" in leased("runs").out
-    assert "waits for a replica of generation 1" in leased("show", "1").out
-    assert (
-        "Waiting: run 1 of nightly waits for a replica of generation 1; run 2 of nightly waits for run 1"
-        in leased("status").out
-    )
+    assert no_replica in leased("show", "1").out
+    waiting = leased("status").out.partition("WAITING")[2].splitlines()[1:]
+    assert [line.split() for line in waiting] == [
+        ["1", "nightly", *no_replica.split()],
+        ["2", "nightly", "waits", "for", "run", "1"],
+    ]
 
 
 def test_cancel_records_who_and_why_and_does_nothing_the_second_time(leased: Leased) -> None:
@@ -292,7 +294,7 @@ def test_status_check_is_1_where_there_is_a_problem(leased: Leased) -> None:
     leased("sync", "shop.py")
     answer = leased("status", "--check")
     assert answer.status == 1
-    assert "no replica of shop is running" in answer.out
+    assert "no replica is running; start one: leased run FILE" in answer.out
     assert leased("status").status == 0
 
 
@@ -330,12 +332,12 @@ def test_of_many_schedules_status_shows_the_problems_and_counts(leased: Leased, 
     assert leased("sync", "many.py").out.splitlines()[-1] == "added: s59"
     lines = leased("status").out.splitlines()
     assert lines[1:] == [
-        "no replica: no replica of many is running, so no runs start; if it is gone for good, `leased retire --application many`",
+        "  ✗ no replica: no replica is running; start one: leased run FILE",
         "60 schedules in all (last runs: 60 no run yet); --all lists them, --tag and --state some",
     ]
 
     def listed(*arguments: str) -> int:
-        return len([line for line in leased("status", *arguments).out.splitlines() if line.startswith("s")]) - 1
+        return len([line for line in leased("status", *arguments).out.splitlines() if line.startswith("s")])
 
     assert [listed("--all"), listed("--tag", "odd")] == [60, 30]
     assert len(leased("status", "--state", "failed", "--json").document["items"]) == 0

@@ -12,7 +12,8 @@ from rich.console import Console
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.pool import NullPool
 
-from daemon.cli.commands.reading.status_screen import drains, show_status
+from daemon.cli.commands.reading.status_screen import Look, drains, show_status
+from daemon.cli.times import Times
 from daemon.store.tables import job_run, replica, run, schedule
 from daemon.store.views import (
     NotFound,
@@ -256,9 +257,7 @@ def test_what_is_late_failing_or_without_a_replica_is_told(rows: Rows) -> None:
     rows.replica(seen_at=rows.now - 5 * MINUTE)
     found = problems(read_overview(rows.connection))
     assert [problem.kind for problem in found] == ["no replica", "silent replica", "late", "late", "failing"]
-    assert found[0].text == (
-        "no replica of shop is running, so no runs start; if it is gone for good, `leased retire --application shop`"
-    )
+    assert found[0].text == "no replica is running; start one: leased run FILE"
     assert found[1].text.startswith("web-1:4711 was last seen 5m")
     assert found[2].text.startswith("unplanned was due 3m")
     assert found[3].run_id == waiting
@@ -310,18 +309,18 @@ def test_of_a_last_run_that_never_started_it_shows_when_it_ended(rows: Rows) -> 
 def test_where_all_that_waited_has_begun_since_it_was_counted_nothing_is_said_to_wait(rows: Rows) -> None:
     rows.schedule()
     overview = read_overview(rows.connection)
-    assert "Waiting" not in shown(replace(overview, waiting_count=2))
-    run_id = rows.run("pending", 1)
+    assert "WAITING" not in shown(replace(overview, waiting_count=2))
+    rows.run("pending", 1)
     one = read_overview(rows.connection)
-    said = f"Waiting: run {run_id} of nightly waits for"
-    assert said in shown(one)
-    assert shown(replace(one, waiting_count=3)).split(said)[1].splitlines()[0].endswith("; 2 more")
+    assert "WAITING" in shown(one)
+    assert shown(replace(one, waiting_count=3)).splitlines()[-1].startswith("and 2 more; ")
 
 
 def shown(overview: Overview) -> str:
     """Return the screen of an overview, as in a file."""
     written = io.StringIO()
-    show_status(Console(file=written, width=1_000), overview, overview.schedules, [], [], narrowed=False)
+    look = Look(Times(overview.database_time, in_full=True), wide=True, whole=False)
+    show_status(Console(file=written, width=1_000), overview, overview.schedules, [], [], look, narrowed=False)
     return written.getvalue()
 
 

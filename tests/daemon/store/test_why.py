@@ -188,6 +188,8 @@ def test_a_run_whose_definition_no_living_replica_has_waits_for_a_replica_of_its
     assert why(store, run_id) == WaitsForReplica(1)
     store.do(lambda c: c.execute(update(run).values(digest="?")))
     assert why(store, run_id) == WaitsForReplica(None)
+    store.shift(replica, seen_at=-100.0)
+    assert why(store, run_id) == WaitsForReplica(None, others=False)
 
 
 SENTENCES: dict[Why, str] = {
@@ -218,6 +220,7 @@ SENTENCES: dict[Why, str] = {
     WaitsForLock("x", None, None): 'waits for the lock "x", held by an unknown client',
     WaitsForSlot("api", 3): 'waits for one of the 3 slots of the lock "api"',
     WaitsForReplica(3): "waits for a replica of generation 3",
+    WaitsForReplica(3, others=False): "no replica is running; start one: leased run FILE",
     WaitsForReplica(None): "waits for a replica with its definition",
     WaitsForPlace(): "waits for a free place on a replica",
     WaitsForTurn(): "was abandoned 2 times in a row: waits where no other such run is at work",

@@ -28,7 +28,7 @@ from ...answers import write_json
 from ...load_file import load_file
 from ...moments import instant
 from ...options import Database, File, Json
-from ...screen import add, print_sentences, say, screen, table
+from ...screen import add, for_people, print_sentences, say, screen, table
 from .against_database import against_database
 from .occurrences import Occurrence, in_zone_text, remark_on
 from .remarks import file_remarks, remarks_on
@@ -162,7 +162,10 @@ def _print(
             in_zone_text(coming[0]) if coming else ON_REQUEST if schedule.on_request else "never",
         )
         for later in coming[1:]:
-            add(shown, "", "", "", "", in_zone_text(later))
+            again = (
+                ("", "", "", "") if for_people() else (schedule.name, str(schedule.trigger), schedule.timezone, jobs)
+            )
+            add(shown, *again, in_zone_text(later))
     console = screen()
     console.print(shown)
     for schedule, _, remarks in found:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Annotated, get_args
 
@@ -9,15 +10,16 @@ import typer
 from sqlalchemy import Connection
 
 from ....states import Act
-from ....store.views import ActLine, read_activity, require_schedule
-from ....text import number, when
+from ....store.views import ActLine, database_time, read_activity, require_schedule
+from ....text import number
 from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...moments import moment
 from ...named import zone_of
-from ...options import Application, Database, Json
+from ...options import Application, Database, Json, Utc
 from ...screen import Sheet, add, say, screen, table
+from ...times import Times
 
 _ACTS: tuple[Act, ...] = get_args(Act)
 _NOTHING = "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."
@@ -41,6 +43,7 @@ def activity(
         typer.Option(metavar="DURATION|INSTANT", help="Only what was done since then, or within this duration."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
+    utc: Utc = False,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
@@ -49,18 +52,18 @@ def activity(
     what, zone = _act(act), zone_of(database, schedule, application)
     start = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
 
-    def read(connection: Connection) -> list[ActLine]:
+    def read(connection: Connection) -> tuple[datetime, list[ActLine]]:
         require_schedule(connection, schedule, application)
         which = {"application": application, "schedule": schedule, "by": by}
-        return read_activity(connection, limit=limit, what=what, since=start, **which)
+        return database_time(connection), read_activity(connection, limit=limit, what=what, since=start, **which)
 
-    found = ask(database, read)
+    now, found = ask(database, read)
     if as_json:
         write_json("activity", ActivityAnswer(found))
         return
     console = screen()
     if found:
-        console.print(_table(found))
+        console.print(_table(found, Times.of(now, utc=utc)))
     elif any(each is not None for each in (schedule, by, act, since, application)):
         say(console, "Nothing matches; `leased activity` without options lists everything.")
     else:
@@ -76,10 +79,17 @@ def _act(text: str | None) -> Act | None:
     return None
 
 
-def _table(found: Sequence[ActLine]) -> Sheet:
+def _table(found: Sequence[ActLine], times: Times) -> Sheet:
     """Return a row for each act; what was done to many schedules at one moment is one."""
     columns = ("when", "who", "act", "application", "schedule", "run", "why", "effect")
-    shown = table(*columns, right=("run",), wraps=("why", "effect"), spare=("effect",), unless_one=("application",))
+    shown = table(
+        *columns,
+        right=("run",),
+        wraps=("why", "effect"),
+        spare=("effect",),
+        unless_one=("application",),
+        if_any=("run", "why", "effect"),
+    )
     for _, alike in groupby(
         found, key=lambda one: (one.acted_at, one.acted_by, one.act, one.application, one.why, one.run_id)
     ):
@@ -87,7 +97,7 @@ def _table(found: Sequence[ActLine]) -> Sheet:
         schedules = one.schedule or ""
         if more:
             schedules = f"{more[-1].schedule} and {number(len(more))} more"
-        until = f"until {when(one.until)}" if one.until else None
+        until = f"until {times.by_clock(one.until)}" if one.until else None
         effect = "; ".join(filter(None, (until, None if more else one.effect)))
-        add(shown, when(one.acted_at), one.acted_by, one.act, one.application, schedules, one.run_id, one.why, effect)
+        add(shown, times(one.acted_at), one.acted_by, one.act, one.application, schedules, one.run_id, one.why, effect)
     return shown

@@ -25,6 +25,7 @@ def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
         right=("generation", "revision"),
         wraps=("run by", "differs"),
         unless_one=("application",),
+        if_any=("revision", "run by", "differs"),
     )
     for one in found:
         differs = "" if one.differs is None else str(one.differs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,14 +12,15 @@ from ....operations.acknowledge import Acknowledged, acknowledge
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
-from ....store.views import NotFound, applications, read_generations, require_application
+from ....store.views import NotFound, applications, database_time, read_generations, require_application
 from ....text import when
 from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
-from ...options import MOST, Application, Database, Json
-from ...screen import add, print_sentences, say, screen, table
+from ...options import MOST, Application, Database, Json, Utc, Wide
+from ...screen import add, for_people, print_sentences, say, screen, table
+from ...times import Times
 from .generation_table import DIGEST_SHOWN, run_by, sentences
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def generations(
     why: Why = None,
     by: By = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="Maximum number to list per application.")] = 20,
+    wide: Wide = False,
+    utc: Utc = False,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
@@ -59,7 +63,7 @@ def generations(
         raise Misused("--why and --by need --acknowledge; add that, or leave them out")
     takeover_after = read_settings({"database_url": database}).takeover_after
 
-    def read(connection: Connection) -> list[GenerationStanding]:
+    def read(connection: Connection) -> tuple[datetime, list[GenerationStanding]]:
         require_application(connection, application)
         dead = proven_dead(neighbours(connection))
         most = limit if number is None else MOST_LISTED
@@ -68,23 +72,32 @@ def generations(
         if found and not some:
             newest = max(one.number for one in found)
             raise NotFound(f"there is no generation {number}; the newest is {newest} (`leased generations` lists them)")
-        return some
+        return database_time(connection), some
 
-    found = ask(database, read)
+    now, found = ask(database, read)
     if as_json:
         write_json("generations", GenerationsAnswer(items=found))
         return
-    console = screen()
     if done is not None:
-        said = "was already" if done.already else "is"
-        by_whom = f"{said} acknowledged by {done.acknowledged_by} at {when(done.acknowledged_at)}"
-        say(console, f"generation {done.number} of {done.application} {by_whom}")
-        return
-    if not found:
-        say(console, "There are no generations yet; `leased run FILE` or `leased sync FILE` creates the first.")
-        return
-    console.print(_table(found))
-    print_sentences(console, sentences(beside_each_other(found)))
+        say(screen(), _done(done))
+    elif found:
+        _show(found, Times.of(now, utc=utc), wide=wide or not for_people())
+    else:
+        say(screen(), "There are no generations yet; `leased run FILE` or `leased sync FILE` creates the first.")
+
+
+def _show(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> None:
+    console = screen()
+    console.print(_table(found, times, wide=wide))
+    if coming := sentences(beside_each_other(found)):
+        console.print()
+        print_sentences(console, coming)
+
+
+def _done(done: Acknowledged) -> str:
+    said = "was already" if done.already else "is"
+    by_whom = f"{said} acknowledged by {done.acknowledged_by} at {when(done.acknowledged_at)}"
+    return f"generation {done.number} of {done.application} {by_whom}"
 
 
 def _acknowledged(
@@ -103,7 +116,7 @@ def _acknowledged(
     return acknowledge(connection, application, number, requested_by=who, why=why)
 
 
-def _table(found: Sequence[GenerationStanding]) -> "Sheet":
+def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> "Sheet":
     columns = ("generation", "application", "digest", "revision", "state", "brought by", "came")
     shown = table(
         *columns,
@@ -114,8 +127,10 @@ def _table(found: Sequence[GenerationStanding]) -> "Sheet":
         "run by",
         right=("generation", "revision"),
         wraps=("brought by", "changed", "releases", "run by"),
-        spare=("digest", "superseded", "ruled", "came", "brought by", "changed", "releases"),
+        spare=() if wide else ("superseded", "ruled", "came", "changed", "releases"),
         unless_one=("application",),
+        if_any=("revision", "superseded", "changed", "releases", "run by"),
+        without=() if wide else ("digest", "brought by"),
     )
     for one in found:
         add(
@@ -126,9 +141,9 @@ def _table(found: Sequence[GenerationStanding]) -> "Sheet":
             one.revision,
             one.state,
             one.brought_by,
-            when(one.came_at),
-            when(one.ruled_at),
-            when(one.superseded_at),
+            times(one.came_at),
+            times(one.ruled_at),
+            times(one.superseded_at),
             (one.changes or "").removeprefix("schedules: "),
             ", ".join(sorted({it.release for it in one.replicas if it.release})),
             run_by(one),

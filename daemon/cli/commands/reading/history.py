@@ -1,7 +1,7 @@
 """`leased runs` and `leased show`: the history of runs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,17 +14,20 @@ from ....store.views import (
     RetiredSchedule,
     RunDetail,
     RunLine,
+    database_time,
     read_retirements,
     read_run,
     read_runs,
     require_schedule,
 )
-from ....text import clean, lasted, number, signal_name, size, when
+from ....text import clean, lasted, number, signal_name, size
 from ...answers import write_json
 from ...ask import ask
 from ...named import RunOrName, run_given
-from ...options import RUN_STATES, Application, Database, Json, run_state
-from ...screen import Sheet, add, print_sentences, say, screen, state_cell, table
+from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
+from ...screen import Sheet, add, for_people, print_sentences, say, screen, state_cell, table
+from ...times import Times
+from .runs_table import runs_table, tries
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +69,8 @@ def runs(
     state: Annotated[
         str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(RUN_STATES)}.")
     ] = None,
+    wide: Wide = False,
+    utc: Utc = False,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
@@ -73,18 +78,19 @@ def runs(
     """List runs, latest first."""
     of_state = run_state(state)
 
-    def read(connection: Connection) -> tuple[list[RunLine], list[RetiredSchedule]]:
+    def read(connection: Connection) -> tuple[datetime, list[RunLine], list[RetiredSchedule]]:
         require_schedule(connection, schedule, application)
         runs = read_runs(connection, limit=limit, application=application, schedule=schedule, state=of_state)
-        return runs, [] if schedule is None else read_retirements(connection, schedule, application)
+        gone = [] if schedule is None else read_retirements(connection, schedule, application)
+        return database_time(connection), runs, gone
 
-    found, gone = ask(database, read)
+    now, found, gone = ask(database, read)
     if as_json:
         write_json("runs", RunsAnswer(found))
         return
     console = screen()
     if found:
-        console.print(_table(found))
+        console.print(runs_table(found, Times.of(now, utc=utc), wide=wide or not for_people()))
     elif schedule or of_state or application:
         say(console, "No run matches; `leased runs` lists the runs of every schedule, in any state.")
     else:
@@ -92,57 +98,40 @@ def runs(
             console,
             "There are no runs yet; a run is created when a schedule is due, or by `leased trigger SCHEDULE`.",
         )
+    if for_people():
+        _show_next(console, found)
     print_sentences(console, (one.in_words for one in gone))
 
 
-def _table(found: Sequence[RunLine]) -> Sheet:
-    shown = table(
-        "run",
-        "application",
-        "schedule",
-        "scheduled for",
-        "state",
-        "reason",
-        "started",
-        "took",
-        "token",
-        right=("run", "took", "token"),
-        wraps=("reason",),
-        spare=("token", "took", "started"),
-        unless_one=("application",),
-    )
-    for run in found:
-        instants = (
-            f"{when(run.scheduled_for)} and {number(run.count - 1)} more" if run.count > 1 else when(run.scheduled_for)
-        )
-        cells = (instants, state_cell(run.state), _reason(run), when(run.started_at), lasted(run.seconds), run.token)
-        add(shown, run.run_id, run.application, run.schedule, *cells)
-    return shown
-
-
-def _reason(run: RunLine) -> str:
-    return "; ".join(filter(None, (run.in_words, run.retries_in_words)))
+def _show_next(console: "Console", found: Iterable[RunLine]) -> None:
+    """Write the next commands for the latest run that failed, below a blank line."""
+    if failed := next((run for run in found if run.state == "failed" and run.next), None):
+        console.print()
+        say(console, " / ".join((f"leased show {failed.run_id}", *failed.next)), "dim")
 
 
 def show(
     run: RunOrName,
+    wide: Wide = False,
+    utc: Utc = False,
     application: Application = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Show one run with its attempts, tokens, holders and log tails."""
+    """Show one run with its attempts, errors and output; with --wide, its tokens and holders too."""
     run_id = run_given(database, run, application, "latest")
 
-    def read(connection: Connection) -> tuple[RunDetail, list[RetiredSchedule]]:
+    def read(connection: Connection) -> tuple[datetime, RunDetail, list[RetiredSchedule]]:
         detail = read_run(connection, run_id)
-        return detail, read_retirements(connection, detail.run.schedule, detail.run.application)
+        gone = read_retirements(connection, detail.run.schedule, detail.run.application)
+        return database_time(connection), detail, gone
 
-    detail, gone = ask(database, read)
+    now, detail, gone = ask(database, read)
     if as_json:
         write_json("show", _answer(detail))
         return
     console = screen()
-    _show(console, detail)
+    _show(console, detail, Times.of(now, utc=utc), wide=wide or not for_people())
     print_sentences(console, (one.in_words for one in gone))
 
 
@@ -152,67 +141,80 @@ def _answer(detail: RunDetail) -> ShowAnswer:
     return ShowAnswer(**run, **more, items=detail.jobs)
 
 
-def _show(console: "Console", detail: RunDetail) -> None:
+def _show(console: "Console", detail: RunDetail, times: Times, *, wide: bool) -> None:
     run = detail.run
-    instants = f"{when(run.scheduled_for)} to {when(run.last_scheduled_for)}, {number(run.count)} instants"
+    console.print(f"run {run.run_id} of {clean(run.schedule)} ({clean(run.application)})  ", style="bold", end="")
+    console.print(state_cell(run.state, f" in {lasted(run.seconds)}" if run.finished_at and run.started_at else ""))
+    if said := run.in_words:
+        say(console, said, lead="  ")
+    if run.last_output:
+        say(console, run.last_output, lead="  | ")
+    if run.next and for_people():
+        say(console, " / ".join(run.next), "dim", lead="  ")
+    console.print()
+    for name, value in _facts(detail, times, wide=wide).items():
+        if value not in {None, ""}:
+            say(console, str(value), lead=f"{name:>14}  ")
+    if detail.jobs:
+        console.print()
+        console.print(_attempts(detail.jobs, times, wide=wide))
+    for job in detail.jobs:
+        _texts(console, job)
+
+
+def _facts(detail: RunDetail, times: Times, *, wide: bool) -> dict[str, object]:
+    run = detail.run
+    instants = f"{times(run.scheduled_for)} to {times(run.last_scheduled_for)}, {number(run.count)} scheduled times"
+    cancelled = (detail.cancelled_by, detail.cancelled_why, times(detail.cancelled_at))
     facts = {
-        "run": f"{run.run_id} of {run.schedule} ({run.application})",
-        "scheduled for": instants if run.count > 1 else when(run.scheduled_for),
+        "due": instants if run.count > 1 else times(run.scheduled_for),
         "cause": _cause(run),
         "retried": None if run.retried_as is None else f"as run {run.retried_as}",
         "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
-        "cancelled by": ", ".join(filter(None, (detail.cancelled_by, detail.cancelled_why, when(detail.cancelled_at)))),
-        "forgotten by": ", ".join(filter(None, (detail.forgotten_by, when(detail.forgotten_at)))),
-        "state": run.state,
-        "reason": run.in_words,
-        "to finish by": f"{when(run.finish_by)}{', late' if run.late_to_finish else ''}",
-        "started": when(run.started_at),
-        "ended": when(run.finished_at),
-        "took": lasted(run.seconds),
-        "token": run.token,
-        "holder": detail.replica or run.holder,
-        "claimed": f"{run.attempt} times, {detail.abandoned} abandoned" if detail.abandoned else None,
-        "not before": when(detail.available_at) if run.state == "pending" else None,
+        "cancelled by": ", ".join(filter(None, cancelled)),
+        "forgotten by": ", ".join(filter(None, (detail.forgotten_by, times(detail.forgotten_at)))),
+        "to finish by": f"{times(run.finish_by)}{', late' if run.late_to_finish else ''}",
+        "started": times(run.started_at),
+        "ended": times(run.finished_at),
+        "try": tries(run),
+        "not before": times(detail.available_at) if run.state == "pending" else None,
         "params": json.dumps(detail.params, ensure_ascii=False) if detail.params else None,
     }
-    for name, value in facts.items():
-        if value not in (None, ""):
-            say(console, str(value), lead=f"{name:>14}  ")
-    if not detail.jobs:
-        return
-    console.print(_attempts(detail.jobs))
-    for job in detail.jobs:
-        _texts(console, job)
+    return facts | ({"token": run.token, "holder": detail.replica or run.holder} if wide else {})
 
 
 def _cause(run: RunLine) -> str:
     again = None if run.retry_of is None else f"retry of run {run.retry_of}"
     if run.backfill is not None:
         return f"backfill {run.backfill}" + (f", {again}" if again else "")
-    return again or run.cause
+    return again or ("trigger" if run.cause == "manual" else run.cause)
 
 
-def _attempts(jobs: Sequence[JobRunLine]) -> Sheet:
-    columns = ("job", "attempt", "state", "token", "holder", "release", "started", "took", "progress", "exit", "memory")
-    differ = len({job.release for job in jobs}) > 1
-    spare = (*(() if differ else ("release",)), "holder", "token", "started")
-    shown = table(*columns, right=("attempt", "token", "took", "memory"), wraps=("progress",), spare=spare)
+def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
+    columns = ("job", "attempt", "state", "started", "took", "progress", "exit", "memory", "release", "token", "holder")
+    right = ("attempt", "took", "memory", "token")
+    releases = {job.release for job in jobs}
+    without = () if wide else ("token", "holder", *(("release",) if len(releases) < 2 else ()))
+    shown = table(
+        *columns,
+        right=right,
+        wraps=("progress",),
+        spare=() if wide else ("memory", "started"),
+        if_any=columns,
+        without=without,
+    )
     for job in jobs:
-        holder, started, took = job.replica or job.holder[:_SHOWN], when(job.started_at), lasted(job.seconds)
-        memory = "" if job.peak_memory is None else size(job.peak_memory)
         before = "" if job.carried_from is None else f" in run {job.carried_from}"
+        memory = "" if job.peak_memory is None else size(job.peak_memory)
         cells = (
             state_cell(job.state, before),
-            job.token,
-            holder,
-            job.release,
-            started,
-            took,
+            times(job.started_at),
+            lasted(job.seconds),
             _progress(job),
             _exit(job),
-            memory,
         )
-        add(shown, job.job, job.attempt, *cells)
+        of_replica = (job.release, job.token, job.replica or job.holder[:_SHOWN])
+        add(shown, job.job, job.attempt, *cells, memory, *of_replica)
     return shown
 
 
@@ -220,6 +222,7 @@ def _texts(console: "Console", job: JobRunLine) -> None:
     lost = None if job.lost_why is None else f"its lease was lost: {job.lost_why}"
     for what, text in (("end", lost), ("error", job.error), ("log", job.log_tail)):
         if text and text.strip():
+            console.print()
             console.print(f"{what} of {clean(job.job)}, attempt {job.attempt}:", style="bold")
             console.print(clean(text.rstrip(), lines=True), soft_wrap=True)
 

@@ -39,8 +39,8 @@ def locks(
     if as_json:
         write_json("locks", LocksAnswer(items=found))
         return
-    columns, right = ("name", "token", "holder", "held for", "expires", "run"), ("token", "held for", "run")
-    shown = table(*columns, right=right, spare=("run", "held for"))
+    columns, right = ("lock", "token", "holder", "held", "expires", "run"), ("token", "held", "run")
+    shown = table(*columns, right=right, spare=("run", "held"), if_any=("run",))
     for lock in found:
         holder = lock.label or lock.holder or "nobody"
         stale = "" if lock.live or lock.holder is None else " (stale)"

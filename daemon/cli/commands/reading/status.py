@@ -37,9 +37,10 @@ from ...ask import ask
 from ...failures import FAILED, Misused
 from ...moments import moment
 from ...named import application_of, zone_of
-from ...options import RUN_STATES, Application, Database, Json, run_state
-from ...screen import screen
-from .status_screen import MOST, needed, only, show_status
+from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
+from ...screen import for_people, screen
+from ...times import Times
+from .status_screen import MOST, Look, needed, only, show_status
 
 _EVER = timedelta(days=36_500)
 
@@ -90,6 +91,8 @@ def status(
             help="Also count what failed, was missed or succeeded too late since then, even if a later run succeeded.",
         ),
     ] = None,
+    wide: Wide = False,
+    utc: Utc = False,
     as_json: Json = False,
 ) -> None:
     """Show replicas, schedules, active runs, and what is late, stuck or failing."""
@@ -101,9 +104,10 @@ def status(
     if as_json:
         write_json("status", found.answer)
     else:
-        listed = found.listed if whole or tag or state or schedule else needed(found.overview, found.problems)
         narrowed = bool(tag or state or schedule)
-        show_status(screen(), found.overview, listed, found.generations, found.problems, narrowed=narrowed)
+        listed = found.listed if whole or narrowed else needed(found.overview, found.problems)
+        look = Look(Times.of(found.overview.database_time, utc=utc), wide or not for_people(), whole)
+        show_status(screen(), found.overview, listed, found.generations, found.problems, look, narrowed=narrowed)
     if check and found.problems:
         raise typer.Exit(FAILED)
 

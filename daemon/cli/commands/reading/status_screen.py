@@ -2,23 +2,49 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
 
 from ....operations.generations import GenerationStanding
-from ....states import ON_REQUEST
-from ....store.views import LeftOut, Overview, Problem, ReplicaLine, RetiredSchedule, RunningRun, ScheduleLine, naming
-from ....text import ago, lasted, listed, number, when
-from ...screen import add, print_sentences, say, state_cell, table
+from ....states import LIVE, ON_REQUEST, UNFINISHED, RunState
+from ....store.views import (
+    LeftOut,
+    Overview,
+    Problem,
+    RetiredSchedule,
+    RunningRun,
+    ScheduleLine,
+    WaitingRun,
+    paused_text,
+)
+from ....text import ago, counted, lasted, listed, number, when
+from ...screen import Sheet, add, drawable, for_people, print_sentences, say, state_cell, table
+from ...times import Times
 from .generation_table import generation_table, sentences
 from .releases import releases_live
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
-_DAYS_BY_NAME = timedelta(days=6)
+_R = TypeVar("_R", RunningRun, WaitingRun)
+_MOST_APPLICATIONS = 3
+_MOST_WAITING = 3
+MOST_PROBLEMS = 10
+"""How many problems are listed at a terminal without --all."""
 MOST = 50
 """How many schedules are listed by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a status is shown: times, and whether with tokens, holders and timings."""
+
+    times: Times
+    wide: bool
+    whole: bool
+    """All problems are listed."""
 
 
 def show_status(
@@ -27,51 +53,89 @@ def show_status(
     listed: Sequence[ScheduleLine],
     generations: Sequence[GenerationStanding],
     found: Sequence[Problem],
+    look: Look,
     *,
     narrowed: bool,
 ) -> None:
-    """Write the screen; of many schedules first the problems, and then those that are ``listed``."""
-    console.print(f"{when(overview.database_time)} by the database's clock", style="dim")
-    are_many = len(overview.schedules) > MOST
-    if are_many:
-        _show_problems(console, found)
-    _show_replicas(console, overview.replicas)
+    """Write the screen: the verdict with the problems, and then the tables, of the schedules that are ``listed``."""
+    _show_verdict(console, overview, found, look)
+    _show_replicas(console, overview)
     if generations:
-        console.print(generation_table(generations))
+        _show(console, generation_table(generations))
         print_sentences(console, sentences(generations))
     if narrowed and not listed:
         say(console, "There are no such schedules.")
-    _show_schedules(console, listed, overview.database_time)
-    _show_running(console, overview.running)
-    _show_waiting(console, overview)
-    for one in overview.backfills:
-        say(console, one.in_words, hang=2)
-    if overview.retired:
-        say(console, f"Retired in the last day: {_retired(overview.retired)}", hang=2)
-    if are_many:
+    _show_schedules(console, overview, listed, look)
+    if len(overview.schedules) > MOST:
         say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
-    else:
-        _show_problems(console, found)
+    if look.wide and overview.running:
+        _show(console, _running(overview.running))
+    _show_waiting(console, overview)
+    notes = [*drains(overview.running), *(one.in_words for one in overview.backfills)]
+    if overview.retired:
+        notes.append(f"Retired in the last day: {_retired(overview.retired)}")
+    if notes:
+        console.print()
+        print_sentences(console, notes, style="none")
 
 
-def _show_replicas(console: "Console", found: Sequence[ReplicaLine]) -> None:
-    if found:
-        columns = ("replica", "application", "state", "since", "last seen")
-        replicas = table(*columns, spare=("since",), unless_one=("application",))
-        for one in found:
-            cells = (state_cell(one.state), when(one.started_at), ago(one.seen_ago))
+def _show(console: "Console", shown: Sheet) -> None:
+    console.print()
+    console.print(shown)
+
+
+def _show_verdict(console: "Console", overview: Overview, found: Sequence[Problem], look: Look) -> None:
+    """Write how it is, and below it each problem with the commands that help."""
+    names = {one.application for one in overview.schedules} | {one.application for one in overview.replicas}
+    of = listed(sorted(names), _MOST_APPLICATIONS)
+    at = f" at {when(overview.database_time)}" if look.times.in_full else ""
+    verdict = counted(len(found), "problem") if found else f"OK: {_fine(overview)}"
+    if of:
+        console.print(of, style="bold", end="  ", soft_wrap=True)
+    console.print(f"{verdict}{at}", style="bold red" if found else "bold green", soft_wrap=True)
+    most = len(found) if look.whole or not for_people() else MOST_PROBLEMS
+    mark = drawable("✗")
+    for problem in found[:most]:
+        text = problem.text if for_people() else f"{problem.kind}: {problem.text}"
+        say(console, text, "red", lead=f"  {mark} ")
+        if problem.next:
+            say(console, " / ".join(problem.next), "dim", lead="    ")
+    if left := len(found[most:]):
+        say(console, f"and {counted(left, 'more problem')}; --all lists them", "red", lead="  ")
+
+
+def _fine(overview: Overview) -> str:
+    if overview.all_retired:
+        return f"all schedules of {', '.join(overview.all_retired)} are retired"
+    return "nothing is late, stuck or failing"
+
+
+def _show_replicas(console: "Console", overview: Overview) -> None:
+    if overview.replicas:
+        columns = ("replica", "application", "state", "up", "running", "seen")
+        replicas = table(*columns, right=("running",), unless_one=("application",), if_any=("state",), spare=("up",))
+        all_run = for_people() and all(one.state == "running" for one in overview.replicas)
+        runs = Counter(run.holder for run in overview.running)
+        now = overview.database_time
+        for one in overview.replicas:
+            up = lasted((now - one.started_at).total_seconds()) if one.state in LIVE else ""
+            cells = (state_cell(None if all_run else one.state), up, number(runs[one.holder]), ago(one.seen_ago))
             add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
-        console.print(replicas)
-        print_sentences(console, releases_live(found))
+        _show(console, replicas)
+        print_sentences(console, releases_live(overview.replicas))
 
 
 def _show_waiting(console: "Console", overview: Overview) -> None:
-    shown = overview.waiting[:3]
+    shown = overview.waiting[:_MOST_WAITING]
     if shown:  # of those that are counted, all may have begun since
-        named = naming(overview)
-        said = [f"run {run.run_id} of {named(run)} {run.why_text or ''}".rstrip() for run in shown]
-        more = overview.waiting_count - len(shown)
-        say(console, f"Waiting: {'; '.join([*said, *([f'{number(more)} more'] if more > 0 else [])])}", hang=2)
+        waiting = table(
+            "waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",), unless_one=("application",)
+        )
+        for run in shown:
+            add(waiting, run.run_id, run.schedule, run.application, run.why_text)
+        _show(console, waiting)
+        if (more := overview.waiting_count - len(shown)) > 0:
+            say(console, f"and {number(more)} more; `leased runs --state pending` lists them")
 
 
 def _retired(found: Iterable[RetiredSchedule]) -> str:
@@ -80,14 +144,6 @@ def _retired(found: Iterable[RetiredSchedule]) -> str:
     for one in found:
         together.setdefault((one.application, one.how.removeprefix("retired ")), []).append(one.schedule)
     return "; ".join(f"{listed(names)} ({how})" for (_, how), names in together.items())
-
-
-def _show_problems(console: "Console", found: Sequence[Problem]) -> None:
-    print_sentences(console, (f"{problem.kind}: {problem.text}" for problem in found[:MOST]), style="red")
-    if left := len(found[MOST:]):
-        say(console, f"and {number(left)} more problem{'' if left == 1 else 's'}; --json has them all", "red")
-    if not found:
-        say(console, "Nothing is late, stuck or failing.", "green")
 
 
 def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLine]:
@@ -118,34 +174,76 @@ def _counts(schedules: Sequence[ScheduleLine]) -> str:
     return f"{number(len(schedules))} schedules in all (last runs: {states})"
 
 
-def _show_schedules(console: "Console", found: Sequence[ScheduleLine], now: datetime) -> None:
+def _show_schedules(console: "Console", overview: Overview, found: Sequence[ScheduleLine], look: Look) -> None:
     if found:
-        columns = ["schedule", "application", "when", "next due", "last run", "state", "took"]
-        are_left_out = any(_left_out(line.left_out) for line in found)
-        columns += ["left out"] if are_left_out else []
         schedules = table(
-            *columns,
+            *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
             right=("took",),
-            wraps=("next due", "left out"),
-            spare=("took", "when"),
+            wraps=("result", "now", "left out"),
+            spare=() if look.wide else ("when", "took", "left out", "last"),
             unless_one=("application",),
+            if_any=("now", "left out"),
         )
+        running = _by_schedule(overview.running)
+        waiting = _by_schedule(overview.waiting)
         for line in found:
-            last = ", ".join(
-                filter(None, (str(line.last_run_id or ""), when(line.last_started_at or line.last_finished_at)))
-            )
+            key = (line.application, line.schedule)
+            now = _now(line, running.get(key, ()), waiting.get(key, ()), look)
             add(
                 schedules,
-                line.schedule,
-                line.application,
-                line.timing,
-                _next(line, now),
-                last,
-                state_cell(line.last_state),
-                lasted(line.last_seconds),
-                *([_left_out(line.left_out)] if are_left_out else []),
+                *(line.schedule, line.application, line.timing),
+                _next(line, look.times),
+                look.times(_ended(line)),
+                _result(line),
+                lasted(line.last_seconds) if line.last_state not in UNFINISHED else "",
+                now,
+                _left_out(line.left_out),
             )
-        console.print(schedules)
+        _show(console, schedules)
+
+
+def _by_schedule(runs: Iterable[_R]) -> dict[tuple[str, str], list[_R]]:
+    found: dict[tuple[str, str], list[_R]] = {}
+    for run in runs:
+        found.setdefault((run.application, run.schedule), []).append(run)
+    return found
+
+
+def _last(line: ScheduleLine) -> tuple[RunState | None, int | None]:
+    """Return the state and the number of the last run of a schedule that is over."""
+    if line.last_state in UNFINISHED or line.last_state is None:
+        return line.finished_state, line.finished_run_id
+    return line.last_state, line.last_run_id
+
+
+def _ended(line: ScheduleLine) -> datetime | None:
+    return line.finished_at if line.last_state in UNFINISHED else line.last_finished_at
+
+
+def _result(line: ScheduleLine) -> "Text":
+    state, run_id = _last(line)
+    return state_cell(state, f", run {run_id}")
+
+
+def _now(line: ScheduleLine, running: Sequence[RunningRun], waiting: Sequence[WaitingRun], look: Look) -> "Text | str":
+    """Return what there is of a schedule at the moment: its pause, its runs at work, or the run that waits."""
+    if line.paused_at is not None:
+        return paused_text(line.paused_by, None, line.paused_until, line.paused_why, look.times.by_clock)
+    if running:
+        first, *more = running
+        others = f" and {number(len(more))} more" if more else ""
+        return state_cell("running", f" {lasted(first.running_for)}, run {first.run_id}{_at(first)}{others}")
+    return state_cell("pending", f", run {waiting[0].run_id}") if waiting else ""
+
+
+def _at(run: RunningRun) -> str:
+    """Return where a run is: ``, pull (attempt 2, 12 of 32)``."""
+    if run.job is None:
+        return ""
+    notes = [f"attempt {run.job.attempt}"] if run.job.attempt > 1 else []
+    notes += [far] if (far := _far(run)) else []
+    cancelled = f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
+    return f", {run.job.job}" + (f" ({', '.join(notes)})" if notes else "") + cancelled
 
 
 def _left_out(left_out: LeftOut) -> str:
@@ -155,22 +253,18 @@ def _left_out(left_out: LeftOut) -> str:
     return ", ".join(filter(None, (missed, of)))
 
 
-def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:
-    if found:
-        shown = table(
-            *("run", "application", "schedule", "job", "progress", "for", "token", "holder"),
-            right=("run", "for", "token"),
-            wraps=("job", "progress"),
-            spare=("token", "progress", "for"),
-            unless_one=("application",),
-        )
-        for run in found:
-            job = f"{run.job.job} (attempt {run.job.attempt})" if run.job else "between jobs"
-            job += f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
-            cells = (job, _progress(run), lasted(run.running_for), run.token, _holder(run))
-            add(shown, run.run_id, run.application, run.schedule, *cells)
-        console.print(shown)
-    print_sentences(console, drains(found))
+def _running(found: Sequence[RunningRun]) -> Sheet:
+    shown = table(
+        *("running", "schedule", "application", "job", "attempt", "progress", "for", "token", "holder"),
+        right=("running", "attempt", "for", "token"),
+        wraps=("job", "progress"),
+        unless_one=("application",),
+    )
+    for run in found:
+        job, attempt = (run.job.job, run.job.attempt) if run.job else ("between jobs", None)
+        cells = (job, attempt, _progress(run), lasted(run.running_for), run.token, _holder(run))
+        add(shown, run.run_id, run.schedule, run.application, *cells)
+    return shown
 
 
 def drains(running: Iterable[RunningRun]) -> list[str]:
@@ -189,28 +283,24 @@ def _usual_end(run: RunningRun) -> str:
     return f"{named} ({'usually ends' if left > 0 else 'would usually have ended'} {ago(-left)})"
 
 
-def _next(line: ScheduleLine, now: datetime) -> str:
+def _next(line: ScheduleLine, times: Times) -> str:
     if line.paused_at is not None:
-        by = f" by {line.paused_by}" if line.paused_by else ""
-        until = f" until {_soon(line.paused_until, now)}" if line.paused_until else ""
-        return f"paused{by}{until}" + (f": {line.paused_why}" if line.paused_why else "")
+        return "paused"
     if not line.enabled:
         return "disabled"
     never = ON_REQUEST if line.timing == ON_REQUEST else "never"
-    return never if line.due_in is None else ago(-line.due_in)
-
-
-def _soon(instant: datetime, now: datetime) -> str:
-    """Return an instant in UTC, by its day of the week where that is enough: ``Mon 08:00Z``."""
-    return f"{instant.astimezone(UTC):%a %H:%M}Z" if instant - now < _DAYS_BY_NAME else when(instant)
+    return never if line.next_due is None else times(line.next_due)
 
 
 def _progress(run: RunningRun) -> str:
+    return ", ".join(filter(None, (_far(run), run.job.message if run.job else None)))
+
+
+def _far(run: RunningRun) -> str:
     job = run.job
     if job is None or job.done is None:
-        return job.message or "" if job else ""
-    far = number(job.done) if job.total is None else f"{number(job.done)} of {number(job.total)}"
-    return f"{far}, {job.message}" if job.message else far
+        return ""
+    return number(job.done) if job.total is None else f"{number(job.done)} of {number(job.total)}"
 
 
 def _holder(run: RunningRun) -> str:

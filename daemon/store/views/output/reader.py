@@ -1,6 +1,6 @@
 """The output of a run's jobs: all that is kept of it, and what has come since."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, Connection, and_, func, literal, select, unio
 
 from ....errors import NotFound
 from ....states import RunState
-from ....text import cut_here, suggestion
+from ....text import cut_here, last_line, shortened, suggestion
+from ...statements.dialects import among_keys
 from ...tables import job_output, job_run, run
 from ..names import missing_run
 from .fragments import Pieces, Position, fragments
@@ -123,6 +124,24 @@ def tails(connection: Connection, run_id: int) -> Mapping[int, str]:
         _ends().where(job_run.c.run_id == run_id),
     )
     return {one: _tail(pieces) for one, pieces in _by_attempt(connection, query).items()}
+
+
+def last_lines(connection: Connection, runs: Collection[int]) -> Mapping[int, str]:
+    """Return the last line that the last attempt of each of these runs printed, of those that printed any."""
+    if not runs:
+        return {}
+    of_run = job_run.alias("of_run")
+    ids = among_keys((of_run.c.run_id,), [(one,) for one in runs])
+    attempts = select(func.max(of_run.c.id)).where(ids).group_by(of_run.c.run_id)
+    newest = job_output.alias("newest")
+    start = select(func.max(newest.c.start)).where(newest.c.job_run_id == job_run.c.id).scalar_subquery()
+    stored = select(job_run.c.run_id, job_run.c.log_tail, job_output.c.text)
+    at_end = and_(job_output.c.job_run_id == job_run.c.id, job_output.c.start == start)
+    rows = connection.execute(
+        stored.select_from(job_run.outerjoin(job_output, at_end)).where(job_run.c.id.in_(attempts))
+    )
+    found = {run_id: shortened(last_line(f"{piece or ''}{end or ''}")) for run_id, end, piece in rows}
+    return {run_id: line for run_id, line in found.items() if line}
 
 
 def _tail(pieces: Pieces) -> str:

@@ -18,19 +18,24 @@ ROW = re.compile(r".*\n(?:  .*\n)*")
 """A line, and the indented ones that go on with it."""
 NUMBER = re.compile(r"\s+|[\d:+Z-]*\d[\d:+Z-]*")
 
-Parts = Mapping[tuple[str, Way], str]
-"""By database and way: the screen."""
+Parts = Mapping[tuple[str, Way, int | None], str]
+"""By database, way, and the columns of a terminal: the screen."""
 
 
 def kept_as(command: Sequence[str], parts: Parts) -> str:
-    """Return the text of a file; ways in which a screen is the same stand together."""
+    """Return the text of a file; ways and widths in which a screen is the same stand together."""
     written = [f"$ leased {' '.join(command)}\n"]
-    for database, ways in groupby(parts, key=lambda part: part[0]):
-        same: dict[str, list[str]] = {}
-        for _, way in ways:
-            same.setdefault(parts[database, way], []).append(way)
-        written += [f"\n{RULE} {database}, {', '.join(under)}\n{text}" for text, under in same.items()]
+    for database, of_database in groupby(parts, key=lambda part: part[0]):
+        same: dict[str, dict[Way, list[str]]] = {}
+        for _, way, columns in of_database:
+            under = same.setdefault(parts[database, way, columns], {}).setdefault(way, [])
+            under += [] if columns is None else [str(columns)]
+        written += [f"\n{RULE} {database}, {_titled(under)}\n{text}" for text, under in same.items()]
     return "".join(written)
+
+
+def _titled(ways: Mapping[Way, Sequence[str]]) -> str:
+    return ", ".join(" ".join([way, *([f"({'/'.join(widths)})"] if widths else [])]) for way, widths in ways.items())
 
 
 def shortened(text: str) -> str:

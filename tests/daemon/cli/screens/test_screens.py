@@ -1,4 +1,4 @@
-"""Every command at 80 columns, with NO_COLOR, in a pipe and as JSON; of no schedule, of one and of thousands."""
+"""Every command at 80, 120 and 200 columns, with NO_COLOR, in a pipe and as JSON; of no schedule, of one and of thousands."""
 
 import fcntl
 import json
@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
@@ -25,7 +26,7 @@ from tests.support.waiting import LIMIT
 from . import worlds
 from .kept import compare, kept_as, keys, shortened, without_the_number
 from .standing_clock import StandingClock, standing
-from .ways import COLOURS, COLUMNS, WAYS, Shown, Way, call, named, plain
+from .ways import COLOURS, COLUMNS, WAYS, WIDTHS, Shown, Way, call, named, plain
 
 pytestmark = pytest.mark.usefixtures("passing_seconds")
 COUNT = int(os.environ.get("LEASED_TEST_SCHEDULES", "1000")) + 100
@@ -38,18 +39,23 @@ WORLDS: dict[str, Callable[[worlds.World], None]] = {
     ONE: worlds.one,
     MANY: lambda world: worlds.many(world, COUNT),
 }
+READING = {"status", "runs", "show", "logs", "locks", "replicas", "generations", "activity", "check", "sync"}
+"""The commands whose screens are kept at each width; of the others 80 columns say enough."""
 NIGHT = ("--timezone", "Europe/Berlin", "--from", "2026-03-27T12:00:00Z", "--count", "3")
 IMPORTED = ("--timezone", "Europe/Berlin", "--application", "web1")
 MORNING = ("--from", "2026-07-01T06:00:00Z", "--to", "2026-07-01T11:00:00Z")
 SCREENS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
+    "status-wide": ("status", "--wide", "--utc"),
     "status-all": ("status", "--all"),
     "status-of-state": ("status", "--state", "pending"),
     "status-of-tag": ("status", "--tag", "money"),
     "runs": ("runs",),
+    "runs-wide": ("runs", "--wide", "--utc", "--limit", "3"),
     "runs-of-state": ("runs", "--state", "failed", "--limit", "5"),
     "runs-of-schedule": ("runs", "refresh-exchange-rates", "--limit", "2"),
     "show-failed": ("show", "2"),
+    "show-wide": ("show", "1", "--wide"),
     "show-running": ("show", "8"),
     "show-pending": ("show", "9"),
     "logs": ("logs", "1"),
@@ -98,6 +104,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "db-restored": ("db", "restored"),
     "db-restored-force": ("db", "restored", "--force"),
 }
+OF_ANY_WIDTH = {name for name, (command, *_) in SCREENS.items() if command in READING}
 LONG = {"schema": ("schema",), "schema-of-answer": ("schema", "status"), "db-sql": ("db", "sql")}
 """Documents, which are no screens, and are kept elsewhere."""
 FILES = {NONE: "empty.py", ONE: "one.py", MANY: "many.py"}
@@ -134,13 +141,13 @@ class Database:
         world.store.engine.dispose()
         self._at = clock.now
 
-    def call(self, way: Way, arguments: tuple[str, ...]) -> Shown:
+    def call(self, way: Way, arguments: tuple[str, ...], columns: int = COLUMNS) -> Shown:
         self._clock.now = self._at
         again = self._folder / "again"
         shutil.rmtree(again, ignore_errors=True)
         shutil.copytree(self._folder / "made", again)
         os.chdir(again)
-        return call(way, [FILES[self.name] if each == "FILE" else each for each in arguments])
+        return call(way, [FILES[self.name] if each == "FILE" else each for each in arguments], columns)
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +156,15 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Databas
     clock = StandingClock(worlds.NOON)
     folder = tmp_path_factory.mktemp("screens")
     with pytest.MonkeyPatch.context() as patch, standing(clock):
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
         patch.setattr("daemon.cli.commands.db.describe", lambda _: worlds.URL)
         patch.setattr("daemon.cli.commands.defining.check.SecondLoad", OneLoad)
         patch.setattr("daemon.cli.commands.defining.init.local_timezone", lambda: "Europe/Berlin")
         for variable in [name for name in os.environ if name.startswith("LEASED_")]:
             patch.delenv(variable)
         yield [Database(name, folder / name.replace(" ", "-"), clock) for name in WORLDS]
+    time.tzset()
     os.chdir(before)
     sys.path[:] = path
 
@@ -173,23 +183,28 @@ def without_the_revision(text: str) -> str:
 
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_is_as_it_is_kept(name: str, databases: list[Database]) -> None:
-    parts: dict[tuple[str, Way], str] = {}
+    parts: dict[tuple[str, Way, int | None], str] = {}
     for database in databases:
-        shown = {way: database.call(way, SCREENS[name]) for way in WAYS}
-        coloured, no_color, piped = (shown[way].text for way in WAYS)
-        assert plain(coloured) == no_color, "with NO_COLOR there is the same text, and nothing else"
-        assert "\x1b" not in no_color + piped
-        assert max(map(len, no_color.splitlines())) <= COLUMNS
-        assert [line for line in no_color.splitlines() if line != line.rstrip()] == []
-        for way, screen in shown.items():
-            text = shortened(without_the_revision(named(screen.text)))
-            parts[database.name, way] = without_the_number(text, COUNT) if database.name == MANY else text
+        shown: dict[tuple[Way, int | None], str] = {}
+        for columns in WIDTHS if database.name == ONE and name in OF_ANY_WIDTH else (COLUMNS,):
+            no_color = database.call("with NO_COLOR", SCREENS[name], columns).text
+            assert max(map(len, no_color.splitlines())) <= columns
+            assert [line for line in no_color.splitlines() if line != line.rstrip()] == []
+            if database.name == ONE:
+                coloured = shown["at a terminal", columns] = database.call("at a terminal", SCREENS[name], columns).text
+                assert plain(coloured) == no_color, "with NO_COLOR there is the same text, and nothing else"
+            shown["with NO_COLOR", columns] = no_color
+        shown["in a pipe", None] = database.call("in a pipe", SCREENS[name]).text
+        assert [screen for (way, _), screen in shown.items() if way != "at a terminal" and "\x1b" in screen] == []
+        for (way, width), screen in shown.items():
+            text = shortened(without_the_revision(named(screen)))
+            parts[database.name, way, width] = without_the_number(text, COUNT) if database.name == MANY else text
     compare(name, kept_as(SCREENS[name], parts))
 
 
 @pytest.mark.parametrize("name", sorted(SCREENS.keys() - WITHOUT_JSON))
 def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, databases: list[Database]) -> None:
-    parts: dict[tuple[str, Way], str] = {}
+    parts: dict[tuple[str, Way, int | None], str] = {}
     for database in databases:
         piped = database.call("in a pipe", (*SCREENS[name], "--json"))
         if database.name == ONE:
@@ -201,7 +216,7 @@ def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, 
             assert document["schema"] == name_of(answer)
         else:
             document = json.loads(piped.err)
-        parts[database.name, "in a pipe"] = "".join(f"{key}\n" for key in keys(document))
+        parts[database.name, "in a pipe", None] = "".join(f"{key}\n" for key in keys(document))
     compare(f"{name}.json", kept_as((*SCREENS[name], "--json"), parts))
 
 

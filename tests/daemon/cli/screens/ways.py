@@ -1,4 +1,4 @@
-"""The ways in which a command is called: at a terminal of 80 columns, there with NO_COLOR, and in a pipe."""
+"""The ways in which a command is called: at a terminal of 80, 120 and 200 columns, there with NO_COLOR, and in a pipe."""
 
 import io
 import re
@@ -13,6 +13,7 @@ from daemon.cli import main
 Way = Literal["at a terminal", "with NO_COLOR", "in a pipe"]
 WAYS: tuple[Way, ...] = ("at a terminal", "with NO_COLOR", "in a pipe")
 COLUMNS = 80
+WIDTHS = (COLUMNS, 120, 200)
 STYLE = re.compile("\x1b\\[([0-9;]*)m")
 NAMES = {"0": "/", "1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow", "34": "blue", "36": "cyan"}
 COLOURS = ("COLORTERM", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES")
@@ -45,14 +46,14 @@ class Shown:
         return self.out + self.err + ended
 
 
-def call(way: Way, arguments: Sequence[str]) -> Shown:
+def call(way: Way, arguments: Sequence[str], columns: int = COLUMNS) -> Shown:
     """Run a command in this process and in this way."""
     out, err = (Stream(terminal=way != "in a pipe") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         for variable in COLOURS:
             patch.delenv(variable, raising=False)
         patch.setenv("TERM", "xterm-256color")
-        patch.setenv("COLUMNS", str(COLUMNS))
+        patch.setenv("COLUMNS", str(columns))
         if way == "with NO_COLOR":
             patch.setenv("NO_COLOR", "1")
         patch.setattr("sys.stdout", out)
