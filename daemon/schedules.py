@@ -81,6 +81,7 @@ class Schedules(ScheduleSet):
         """
         from .operations import in_transaction  # noqa: PLC0415 - loads the database layer, which FILE does not need
 
+        self.use()
         return in_transaction.trigger(
             self.name,
             name,

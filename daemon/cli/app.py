@@ -116,6 +116,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
     help="Run schedules on several machines. Each run holds a lease: no two holders at once, and by default "
     "one run of a schedule at a time.",

@@ -9,6 +9,9 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from .failures import Misused
+from .other_words import no_such_command
+
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
@@ -70,6 +73,11 @@ def lazy_group(package: str, entries: Mapping[str, LazyCommand]) -> type[TyperGr
             super().__init__(**attributes)
             self.commands = Commands(package, entries)
             self.commands.update(registered)
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            if args and args[0] not in self.commands and not args[0].startswith("-"):
+                raise Misused(no_such_command(args[0], entries))
+            return super().resolve_command(ctx, args)
 
         def list_commands(self, ctx: Any) -> list[str]:
             del ctx

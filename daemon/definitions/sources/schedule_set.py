@@ -1,6 +1,10 @@
 """What a Python file says is to run and when: the part of `Schedules` that needs no database."""
 
+import atexit
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, overload
@@ -106,6 +110,7 @@ class ScheduleSet:
 
     def application(self, source: Path | None = None, spec: str = "") -> Application:
         """Return what has been defined; raises `DefinitionError` for a schedule without a job."""
+        self.use()
         wrong = into.get().schedules
         schedules = [builder.schedule() for builder in self._builders.values() if builder.name not in wrong]
         others: dict[str, Any] = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
@@ -113,6 +118,17 @@ class ScheduleSet:
         if wrong and not schedules:
             return Application(name=self.name, schedules=(), **others)
         return make_application(self.name, schedules, Place(), **others)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the schedules so far."""
+        return list(self._builders)
+
+    @staticmethod
+    def use() -> None:
+        """Note that the program does something with schedules."""
+        global _is_used  # noqa: PLW0603 - of the program, in which one file may be two modules
+        _is_used = True
 
     def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
         [(kind, when)] = trigger.items()
@@ -217,3 +233,25 @@ def _name_of(function: object, settings: Mapping[str, Any], place: Place) -> str
     if not name or name == "<lambda>":
         raise DefinitionError(place, f"{function!r} has no name of its own", 'give one: name="…"')
     return str(name).replace("_", "-")
+
+
+_MAIN = getattr(sys.modules.get("__main__"), "__file__", None)
+"""The file that runs; at its end its module may not say any more."""
+
+
+_is_used = False
+
+
+def _hint() -> None:
+    """Write to a terminal how schedules are run, if this program is a file that only defines some."""
+    has_others = "multiprocessing" in sys.modules  # processes that may use them
+    if _MAIN is None or _is_used or has_others or sys.flags.interactive or hasattr(sys, "last_type"):
+        return
+    with suppress(Exception):  # the program has ended, and well
+        defined = [one for one in vars(sys.modules["__main__"]).values() if isinstance(one, ScheduleSet)]
+        if sys.stderr.isatty() and any(one.names for one in defined):
+            file = os.path.relpath(_MAIN)
+            sys.stderr.write(f"leased: this only defines schedules; run them with: leased run {file}\n")
+
+
+atexit.register(_hint)

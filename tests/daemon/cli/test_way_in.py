@@ -1,8 +1,11 @@
 """The way in: version, help, interruption, and python-daemon, which has the same import name."""
 
+import json
 from pathlib import Path
 
 import pytest
+
+from daemon.cli.other_words import _OTHERS
 
 from .conftest import ROOT, Leased
 
@@ -19,6 +22,35 @@ def test_without_a_command_there_is_help(leased: Leased, group: tuple[str, ...])
     assert answer.status == 2
     assert answer.err.startswith("Usage: leased ")
     assert "\nCommands:\n" in answer.err
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("db",), ("db", "upgrade"), ("import", "crontab")])
+def test_h_is_help(leased: Leased, command: tuple[str, ...]) -> None:
+    answer = leased(*command, "-h")
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.startswith(f"Usage: {' '.join(('leased', *command))} ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "remedy"),
+    [
+        ("list", "did you mean `leased status` or `leased runs`?"),
+        ("stop", "did you mean `leased cancel` or `leased pause`?"),
+        ("Log", "did you mean `leased logs`?"),
+        ("migrate", "did you mean `leased db upgrade`?"),
+        ("statsu", "did you mean `leased status`?"),
+        ("zzz", "see `leased --help`"),
+    ],
+)
+def test_a_command_by_another_name_is_answered_with_its_own(leased: Leased, typed: str, remedy: str) -> None:
+    answer = leased(typed, "nightly", "--json")
+    assert (answer.status, answer.out) == (2, "")
+    assert f'there is no command "{typed}"; {remedy}' in json.loads(answer.err)["error"]["message"]
+
+
+def test_what_is_meant_by_another_name_exists(leased: Leased) -> None:
+    for command in _OTHERS:
+        assert leased(*command.split(), *(() if command.startswith("-") else ("--help",))).status == 0
 
 
 def test_commands_of_later_are_not_in_the_help(leased: Leased) -> None:

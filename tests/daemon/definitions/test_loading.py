@@ -173,3 +173,45 @@ def test_nothing_is_left_of_a_file_that_could_not_be_loaded(folder: Path) -> Non
     (folder / "bad.py").write_text("1/0")
     refusal("bad.py")
     assert "bad" not in sys.modules
+
+
+def ended(folder: Path, text: str, *arguments: str, terminal: bool = True) -> str:
+    """Return what a program writes to stderr, where that is a terminal."""
+    (folder / "hello.py").write_text(text)
+    reading, writing = os.openpty()
+    with os.fdopen(reading, "rb", buffering=0) as screen:
+        err = writing if terminal else subprocess.PIPE
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+            stdin=subprocess.DEVNULL,
+            stderr=err,
+            check=False,
+        )
+        os.write(writing, b"|")
+        os.close(writing)
+        written = b""
+        while not written.endswith(b"|"):
+            written += screen.read(4096)
+        return (written[:-1] + (done.stderr or b"")).decode()
+
+
+@pytest.mark.extended
+@pytest.mark.usefixtures("processes")
+def test_python_of_a_file_that_only_defines_schedules_says_how_to_run_it(folder: Path) -> None:
+    hint = "leased: this only defines schedules; run them with: leased run hello.py\r\n"
+    assert ended(folder, PLAIN, "hello.py") == hint
+    assert ended(folder, PLAIN, "-m", "hello") == hint
+
+
+@pytest.mark.extended
+@pytest.mark.usefixtures("processes")
+def test_no_other_program_says_so(folder: Path) -> None:
+    """One that fails, does something with them, imports them, has none, or has no terminal."""
+    assert "leased run" not in ended(folder, f"{PLAIN}\nraise ValueError", "hello.py")
+    assert ended(folder, f"{PLAIN}\nschedules.application()", "hello.py") == ""
+    assert ended(folder, f"{PLAIN}\nimport hello; hello.schedules.application()", "hello.py") == "", "a second module"
+    assert ended(folder, PLAIN, "-c", "import hello") == ""
+    assert ended(folder, "from daemon import Schedules\nschedules = Schedules('shop')\n", "hello.py") == ""
+    assert ended(folder, PLAIN, "hello.py", terminal=False) == ""
