@@ -63,10 +63,11 @@ bench: $(VENV)/.dev ## measure everything and write docs/internals/benchmarks.md
 	@$(if $(PEERS),tools/install $(VENV) peers)
 	@$(BIN)/python -m benchmarks --page $(if $(ONLY),--only $(ONLY)) $(if $(LARGE),--large)
 
-docs: $(VENV)/.dev ## write all that is generated: tables of settings, schemas, keywords, refusals, screens, the table of mutants
+docs: $(VENV)/.dev ## write all that is generated: tables of settings, schemas, keywords, refusals, screens, terminals, the table of mutants
 	@$(BIN)/python -m tools.reference
 	@$(BIN)/python -m tests.mutants
 	@$(BIN)/python -m tests.data.definitions refusals
+	@$(BIN)/python -m tools.terminals
 	@LEASED_TEST_SCREENS=write $(BIN)/python -m pytest -q tests/daemon/cli/screens
 
 clean: ## remove the environments, caches and the demo's database
