@@ -1,7 +1,7 @@
 """The database of a command: one question to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -46,8 +46,23 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
     return asyncio.run(asked())
 
 
-def ask_again(database: str | None, unit: Unit[T], goes_on: Callable[[T], bool]) -> None:
-    """Run ``unit``, which reads, once a second as long as ``goes_on`` says so of its result.
+async def _rest() -> None:
+    await asyncio.sleep(_EVERY)
+
+
+def _tell(error: StoreUnavailable) -> None:
+    report(f"{error}; trying again", "database", as_json=False, what="warning")
+
+
+def ask_again(
+    database: str | None,
+    unit: Unit[T],
+    goes_on: Callable[[T], bool],
+    *,
+    rest: Callable[[], Awaitable[None]] = _rest,
+    away: Callable[[StoreUnavailable], None] = _tell,
+) -> None:
+    """Run ``unit``, which reads, as long as ``goes_on`` says so of its result; by default once a second.
 
     An outage after the first time is waited for, and reported once.
     """
@@ -57,12 +72,12 @@ def ask_again(database: str | None, unit: Unit[T], goes_on: Callable[[T], bool])
         async with _opened(address) as opened:
             is_away, more = False, goes_on(await opened.read(_checked(unit)))
             while more:
-                await asyncio.sleep(_EVERY)
+                await rest()
                 try:
                     more, is_away = goes_on(await opened.read(unit)), False
                 except StoreUnavailable as error:
                     if not is_away:
-                        report(f"{error}; trying again", "database", as_json=False, what="warning")
+                        away(error)
                     is_away = True
 
     asyncio.run(asked())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -40,7 +40,11 @@ from ...named import application_of, zone_of
 from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
 from ...screen import for_people, screen
 from ...times import Times
+from ...watching import watch
 from .status_screen import MOST, Look, needed, only, show_status
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _EVER = timedelta(days=36_500)
 
@@ -66,6 +70,16 @@ class StatusAnswer:
     items: Sequence[ScheduleLine]
 
 
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION|INSTANT",
+        help="Also count what failed, was missed or succeeded too late since then, even if a later run succeeded.",
+    ),
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Show it again every 2 seconds, until q or Ctrl-C.")]
+
+
 def status(
     schedule: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)
@@ -84,15 +98,10 @@ def status(
         ),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with status 1 if there is a problem.")] = False,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION|INSTANT",
-            help="Also count what failed, was missed or succeeded too late since then, even if a later run succeeded.",
-        ),
-    ] = None,
+    since: Since = None,
     wide: Wide = False,
     utc: Utc = False,
+    watched: Watch = False,
     as_json: Json = False,
 ) -> None:
     """Show replicas, schedules, active runs, and what is late, stuck or failing."""
@@ -100,16 +109,29 @@ def status(
     zone = zone_of(database, schedule, application)
     given = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
     asked = _StatusReader(application, schedule, run_state(state), tag, given, takeover_after, with_deadlines=as_json)
+    narrowed = bool(tag or state or schedule)
+
+    def show(console: "Console", found: _StatusFound) -> None:
+        listed = found.listed if whole or narrowed else needed(found.overview, found.problems)
+        look = Look(Times.of(found.overview.database_time, utc=utc), wide or not for_people(), whole)
+        show_status(console, found.overview, listed, found.generations, found.problems, look, narrowed=narrowed)
+
+    if watched:
+        _refuse_beside_watch(check=check, as_json=as_json)
+        watch(database, asked.read, show)
+        return
     found = ask(database, asked.read)
     if as_json:
         write_json("status", found.answer)
     else:
-        narrowed = bool(tag or state or schedule)
-        listed = found.listed if whole or narrowed else needed(found.overview, found.problems)
-        look = Look(Times.of(found.overview.database_time, utc=utc), wide or not for_people(), whole)
-        show_status(screen(), found.overview, listed, found.generations, found.problems, look, narrowed=narrowed)
+        show(screen(), found)
     if check and found.problems:
         raise typer.Exit(FAILED)
+
+
+def _refuse_beside_watch(*, check: bool, as_json: bool) -> None:
+    for option in ["--json"] * as_json + ["--check"] * check:
+        raise Misused(f"--watch and {option} are both given; leave one of them out")
 
 
 @dataclass(frozen=True, slots=True)
