@@ -139,7 +139,7 @@ class BackgroundLoop:
     def _done(self, task: "asyncio.Task[object]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and isinstance(task.exception(), Exception):
-            _logger.debug("what nobody waits for failed", exc_info=task.exception())
+            _logger.debug("a background task failed", exc_info=task.exception())
 
     def check(self) -> None:
         """Raise `LeaseError` where this loop cannot be used."""

@@ -52,6 +52,6 @@ class Breaker:
 
 def _check(name: str, reason: str, by: str) -> None:
     if check_name(name).startswith(DAEMON):
-        raise LeaseError(f"lease {name!r} belongs to the daemon, and is not broken: cancel the run instead")
+        raise LeaseError(f"lease {name!r} belongs to the daemon and cannot be broken: cancel the run instead")
     check_line("reason of a break", reason, _LONGEST)
     check_line("name of who breaks a lease", by, _LONGEST)

@@ -19,7 +19,7 @@ from .timing import LeaseTiming
 _AT_ONCE = 4
 """How many releases are under way at one time."""
 _MOST_BESIDES = 10_000
-_WORKING = "the client was closed, and the work under it is not known to have ended; its ttl ends it"
+_WORKING = "the client was closed, and its work may still be running; the lease ends with its ttl"
 _AWAY = "the client was closed, and the database did not confirm the release in time"
 
 _held_here: ContextVar[tuple[GrantState, ...]] = ContextVar("lease_held_here", default=())

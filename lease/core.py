@@ -94,7 +94,7 @@ class Core:
     def fail(self, error: BaseException | None) -> None:
         """Lose all that is held, and say so: nobody renews it any more because of ``error``."""
         cause = f"the heartbeat of this client has ended: {type(error).__name__}: {error}"
-        self.notify(events.HeartbeatFailed(f"{cause}; all that it held is lost, and it is closed"))
+        self.notify(events.HeartbeatFailed(f"{cause}; all its leases are lost, and it is closed"))
         self.heartbeat.lose_all(cause, also_ending=True)
 
     async def close(self, waiting: Collection[GrantState] = ()) -> None:

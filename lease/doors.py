@@ -32,6 +32,6 @@ def check_loop() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         raise LeaseError(
-            "the async LeaseClient needs a running event loop of asyncio, which there is none of here (trio has another): "
-            "use lease.sync.LeaseClient, with trio in threads (trio.to_thread.run_sync)"
+            "the async LeaseClient needs a running asyncio event loop, and there is none here (trio has its "
+            "own): use lease.sync.LeaseClient, with trio in threads (trio.to_thread.run_sync)"
         ) from None

@@ -122,7 +122,7 @@ def ended(grant: Grant, record: LeaseRecord | None) -> Loss:
     if last is not None and (last.token, last.holder) == (grant.token, grant.holder):
         return Loss(grant, LossKind.BROKEN, f"broken by {last.by} because {last.reason}")
     if record.holder is None:
-        return Loss(grant, LossKind.ENDED, f"it was settled as stale, and is free again (token {record.token})")
+        return Loss(grant, LossKind.ENDED, f"it had gone stale, and was freed (token {record.token})")
     return Loss(grant, LossKind.ENDED, f"stolen by {record.label or record.holder} with token {record.token}")
 
 
@@ -166,23 +166,23 @@ def check_name(name: str) -> str:
     character.
     """
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
-        raise InvalidName(f"a lease's name has 1 to {LONGEST_NAME} characters; {name!r:.60} does not")
+        raise InvalidName(f"a lease's name must have 1 to {LONGEST_NAME} characters; {name!r:.60} does not")
     if any(0xD800 <= ord(letter) < 0xE000 for letter in name):
         raise InvalidName(f"a lease's name must be a string that UTF-8 can encode; {name!r:.60} is not")
     if not name.isprintable() and any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
-        raise InvalidName(f"a lease's name has no control characters; {name!r:.60} does")
+        raise InvalidName(f"a lease's name must not have control characters; {name!r:.60} does")
     return name
 
 
 def check_free_name(name: str) -> str:
     """Return ``name`` if clients may acquire it: a lease's name that is none of the daemon's."""
     if check_name(name).startswith(DAEMON):
-        raise InvalidName(f"names that begin with {DAEMON!r} belong to the daemon; choose another than {name!r:.60}")
+        raise InvalidName(f"names that begin with {DAEMON!r} are reserved for the daemon; {name!r:.60} is one of them")
     return name
 
 
 def check_line(what: str, said: str, longest: int) -> str:
     """Return ``said`` if people can read it on one line: 1 to ``longest`` printable characters."""
     if not isinstance(said, str) or not said.strip() or len(said) > longest or not said.isprintable():
-        raise LeaseError(f"the {what} is one line of 1 to {longest:,} printable characters; {said!r:.60} is not")
+        raise LeaseError(f"the {what} must be one line of 1 to {longest:,} printable characters; {said!r:.60} is not")
     return said

@@ -137,8 +137,8 @@ def create_tables(connection: Connection, schema: str | None = None) -> None:
         match sqlstate(error):
             case "42501":  # insufficient_privilege
                 raise LeaseError(
-                    "this role may not create leased's tables, or bring them up to date; run lease.create_tables(connection), "
-                    "or `leased db upgrade`, as a role that may create them or owns them"
+                    "this role cannot create or migrate leased's tables; run lease.create_tables(connection), "
+                    "or `leased db upgrade`, as a role that can create them or owns them"
                 ) from error
             case "55P03":  # lock_not_available
                 raise LeaseError(
@@ -169,7 +169,7 @@ def _create_tables(connection: Connection, schema: str | None) -> None:
     columns = _columns(connection, schema)
     if columns and (foreign := [column.name for column in lease.c if column.name not in {*columns, *ADDED}]):
         raise LeaseError(
-            f"the table {lease.name} in this database is another program's, for it has no column {foreign[0]!r}: "
+            f"the table {lease.name} in this database belongs to another program (it has no column {foreign[0]!r}): "
             "leased needs the name for itself; use another database"
         )
     # The option stays with the connection, which is the caller's.

@@ -89,7 +89,7 @@ class LeaseTiming:
             raise InvalidTiming(
                 f"attempt_timeout is {format_duration(self.attempt_timeout)} (of a ttl of {format_duration(self.ttl)}), "
                 f"but an attempt may have to connect first, which takes up to {format_duration(LEAST_ATTEMPT)} even nearby: "
-                f"raise it to that, or ttl to {format_duration(LEAST_TTL)} where it follows the ttl"
+                f"raise it to that, or raise ttl to {format_duration(LEAST_TTL)} if it follows the ttl"
             )
         if not self.renew_every > 0:
             raise InvalidTiming("renew_every is 0, but renewals need some time between them: set it above 0")

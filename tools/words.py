@@ -32,27 +32,7 @@ INSTEAD = {
 WORDS = [(re.compile(word, re.IGNORECASE if word.startswith(r"\b") else 0), better) for word, better in INSTEAD.items()]
 # Shrinking: what is still to be written again. It ends empty.
 TO_DO = {
-    "daemon/audit/promises/backfills.py",
-    "daemon/audit/promises/definitions.py",
-    "daemon/cli/commands/defining/sync.py",
-    "daemon/cli/commands/reading/status_screen.py",
-    "daemon/definitions/application.py",
-    "daemon/definitions/crontab/document.py",
-    "daemon/definitions/crontab/variables.py",
-    "daemon/definitions/sources/toml_schema.py",
-    "daemon/definitions/triggers/on_request.py",
-    "daemon/operations/backfills/controls.py",
-    "daemon/operations/many/cancel.py",
-    "daemon/recovery/settle.py",
-    "daemon/scheduling/deploys/adoption.py",
-    "daemon/scheduling/deploys/losses.py",
-    "daemon/service/service.py",
-    "daemon/store/views/causes.py",
-    "daemon/store/views/problems.py",
-    "daemon/telemetry/sentences.py",
-    "daemon/testing/replica.py",
     "docs/reference/schedules.md",
-    "lease/acquisition/refusals.py",
 }
 RECORDS = ("docs/internals/", "CHANGELOG.md", "daemon/store/migrations/versions/")
 HELP = "daemon/cli/commands/"

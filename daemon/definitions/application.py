@@ -104,7 +104,7 @@ class Application:
         if revised.require_revision and revised.revision is None:
             place = Place(source=self.spec or str(self.source), field="require_revision")
             problem = "it is set, but these definitions have no revision"
-            raise DefinitionError(place, problem, "write revision = N beside it, or give LEASED_REVISION or --revision")
+            raise DefinitionError(place, problem, "also write revision = N, or give LEASED_REVISION or --revision")
         return revised
 
     def schedule(self, name: str) -> Schedule:
@@ -161,7 +161,7 @@ def _check_schedule(application: str, schedule: Schedule, own: Place) -> None:
         refuse_twice("job", [job.name for job in schedule.jobs])
         refuse_large(schedule.params)
     if len(application) + len(schedule.name) > LONGEST_NAMES:
-        remedy = f"they name a lease, and may have {LONGEST_NAMES} characters together"
+        remedy = f"together they name a lease, which has at most {LONGEST_NAMES} characters"
         raise DefinitionError(own, f'its name and that of the application "{application}" are too long', remedy)
 
 
@@ -186,11 +186,11 @@ def _refuse_ambiguous_names(schedules: Iterable[Schedule], place: Place) -> None
         own = replace(place, schedule=schedule.name, field="was")
         for name in schedule.was:
             if name in named:
-                remedy = "a name is taken over by one schedule: rename that one too, or leave it out here"
+                remedy = "only one schedule can take over a name: rename that one too, or leave it out here"
                 raise DefinitionError(own, f'there is still a schedule "{name}"', remedy)
             if (other := first.setdefault(name, schedule.name)) != schedule.name:
-                remedy = "leave it at the one that takes its history over"
-                raise DefinitionError(own, f'"{other}" was "{name}" too', remedy)
+                remedy = "keep it only on the schedule that takes over its history"
+                raise DefinitionError(own, f'"{other}" also has was = "{name}"', remedy)
 
 
 def _slots(number: int) -> str:

@@ -79,8 +79,10 @@ def read_defaults(
 
     ``of_schedule`` and ``of_job`` say where a setting stands that can't be one.
     """
-    misplaced = {name: Refusal("this is no setting for all schedules", of_schedule) for name in Schedule.settings()}
-    misplaced |= {name: Refusal("this is no setting for all jobs", of_job) for name in Job.settings()}
+    misplaced = {
+        name: Refusal("this setting cannot be a default for all schedules", of_schedule) for name in Schedule.settings()
+    }
+    misplaced |= {name: Refusal("this setting cannot be a default for all jobs", of_job) for name in Job.settings()}
     read = read_settings(DefaultSettings, given, place, others=others, misplaced=misplaced)
     return Defaults(
         {name: value for name, value in read if value is not None}, read.model_dump(mode="json", exclude_none=True)

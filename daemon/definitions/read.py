@@ -123,7 +123,7 @@ def refusal_of(details: ErrorDetails, value: object) -> Refusal:
             return Refusal(f"{shown(value)} is too large", f"write {context['le']:,} or less")
         case _:
             said = details["msg"]
-            return Refusal(f"{shown(value)} cannot be taken: {said[:1].lower()}{said[1:]}", "see the reference")
+            return Refusal(f"{shown(value)} is not valid: {said[:1].lower()}{said[1:]}", "see the reference")
 
 
 def _planned(model: type[Definition], setting: str, value: object) -> Refusal | None:

@@ -130,8 +130,8 @@ class Schedule(Definition):
         if self.on_request:
             refuse_meaningless(self)
         if self.starts is not None and self.ends is not None and self.ends <= self.starts:
-            when = "at the instant at which" if self.ends == self.starts else "before"
-            raise Refusal(f"it ends {when} it starts", "set a later instant", field="ends")
+            when = "at the moment" if self.ends == self.starts else "before"
+            raise Refusal(f"it ends {when} it starts", "set a later time", field="ends")
         if self.start_within is not None and self.jitter >= self.start_within:
             if self.jitter == 0:
                 raise Refusal("no run can start within 0 seconds", "set a longer duration", field="start_within")
@@ -142,7 +142,7 @@ class Schedule(Definition):
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
             raise Refusal(problem, "leave one of them out, or give the lock several slots", field="lock")
         if self.name in self.was:
-            remedy = "name only what it was called before"
+            remedy = "list only its former names"
             raise Refusal(f'"{self.name}" is its own name', remedy, field="was")
         for name in self.secrets:
             if name not in self.params:

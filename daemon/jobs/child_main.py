@@ -33,8 +33,8 @@ from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
 
 _REMEDY = (
-    "FILE has changed since the replica loaded it, so nothing was run and no attempt is used up: "
-    "send SIGHUP to `leased run` to go on with FILE as it is now"
+    "FILE has changed since the replica loaded it, so the job was not started and no attempt was used: send "
+    "SIGHUP to `leased run` to load FILE as it is now"
 )
 
 
@@ -91,7 +91,7 @@ def find(brief: Brief, application: Application | None = None) -> Callable[..., 
             for job in schedule.jobs:
                 if job.name == brief.job and job.function is not None:
                     return job.function
-    raise OtherDefinitions(f'{brief.source}: "{brief.schedule}" is not what it was; {_REMEDY}')
+    raise OtherDefinitions(f'{brief.source}: "{brief.schedule}" has changed; {_REMEDY}')
 
 
 def digest_of(schedule: Schedule) -> str:

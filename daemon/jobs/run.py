@@ -84,7 +84,7 @@ class _BaseRun:
         the attempt was asked to end.
         """
         if self._told_to_end():
-            raise LeaseLost("this job must end: its time is over, its replica stops, or its run is cancelled")
+            raise LeaseLost("this job must stop: it has timed out, its replica is stopping, or its run was cancelled")
         needed = parse_duration(at_least) if at_least else 0.0
         left = self._trusted_until() - boottime()
         if left <= 0 or left < needed:

@@ -133,4 +133,4 @@ def _cancellation(connection: Connection, run_id: int, *, already: bool) -> Canc
 
 def _over(row: Row[Any], called: str) -> str:
     reason = f" ({row.reason})" if row.reason else ""
-    return f'run {row.id} of "{called}" is over and cannot be cancelled: {row.state} at {when(row.finished_at)}{reason}'
+    return f'run {row.id} of "{called}" has already ended and cannot be cancelled: {row.state} at {when(row.finished_at)}{reason}'

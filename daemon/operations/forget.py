@@ -92,6 +92,6 @@ def _required(connection: Connection, run_id: int, row: Row[Any] | None) -> Row[
 
 def _not_over(row: Row[Any], called: str) -> RunIsNotOver:
     return RunIsNotOver(
-        f'run {row.id} of "{called}" is {row.state}, and nothing of it can be forgotten yet; wait until it is '
-        f"over, or end it with `leased cancel {row.id}`"
+        f'run {row.id} of "{called}" is {row.state} and cannot be forgotten yet; wait until it ends, or cancel '
+        f"it with `leased cancel {row.id}`"
     )

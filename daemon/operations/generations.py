@@ -91,9 +91,10 @@ def of_generations(standings: Iterable[GenerationStanding]) -> Iterator[Problem]
     for one in standings:
         if one.replaced_schedules:
             text = (
-                f"generation {one.number} of {one.application} ({one.brought_by}) shares no schedule with generation "
-                f"{one.replaced}, and retired all of it: {listed(one.replaced_schedules)}; if that is meant, "
-                f"`leased generations {one.number} --acknowledge`; if another application has its name, rename that one"
+                f"generation {one.number} of {one.application} ({one.brought_by}) shares no schedule with "
+                f"generation {one.replaced}, and retired all of its schedules: {listed(one.replaced_schedules)}; "
+                f"if this is intended, `leased generations {one.number} --acknowledge`; if two applications share "
+                f"this name, rename one"
             )
             yield Problem("replaced", text, one.application)
         if one.held_back_by is not None and (one.replicas or one.state == "in lieu"):
@@ -158,12 +159,12 @@ def _next(order: Order, own: Generation, lines: Sequence[GenerationLine], takeov
     line, newest = by_number[own.number], order.newest
     match state_of(order, own):
         case "staged":
-            return "it is current from its first ready replica on, or at once with --take-over"
+            return "it becomes active as soon as one of its replicas is ready, or at once with --take-over"
         case "next":
             return _when_back(line, takeover_after)
         case "in lieu" if newest is not None and not _is_ready(by_number[newest.number]):
             left = _about(FOR_GOOD_AFTER, by_number[newest.number].away_for)
-            return f"it is put on top for good {left} unless a replica of generation {newest.number} is ready"
+            return f"it becomes active for good {left} unless a replica of generation {newest.number} is ready"
         case "in lieu" if newest is not None:
             return f"it gives way to generation {newest.number}"
         case "superseded" if newest is not None and _is_ready(line):
@@ -173,15 +174,15 @@ def _next(order: Order, own: Generation, lines: Sequence[GenerationLine], takeov
             left = _about(
                 takeover_after, min((one.away_for for one in newer if one.away_for is not None), default=None)
             )
-            return f"it rules {left} unless a replica of generation {newest.number} is ready"
+            return f"it becomes active {left} unless a replica of generation {newest.number} is ready"
     return None
 
 
 def _when_back(line: GenerationLine, takeover_after: float) -> str:
     ready = [one.ready_for for one in line.replicas if one.is_ready and one.ready_for is not None]
     if not ready:
-        return f"it rules again when a replica of it has been ready for {format_duration(takeover_after)}"
-    return f"it rules again {_about(takeover_after, max(ready))} if a replica of it stays ready"
+        return f"it becomes active again when one of its replicas has been ready for {format_duration(takeover_after)}"
+    return f"it becomes active again {_about(takeover_after, max(ready))} if one of its replicas stays ready"
 
 
 def _about(after: float, passed: float | None) -> str:

@@ -137,11 +137,11 @@ def _moment(until: datetime | timedelta | None, now: datetime) -> datetime | Non
     try:
         end = now + until if isinstance(until, timedelta) else until and parse_instant(until)
     except OverflowError:
-        raise InvalidInstant("until is too far away; leave it out for a pause until it is resumed") from None
+        raise InvalidInstant("until is too far away; leave it out to pause until you resume it") from None
     if end is not None and end <= now:
         raise InvalidInstant(
             f"until must be in the future, but {when(end)} is not: the database's time is {when(now)}; give a later one, "
-            "or leave it out for a pause until it is resumed"
+            "or leave it out to pause until you resume it"
         )
     return end
 
@@ -164,10 +164,10 @@ def _record_pauses(
 def passed_text(passed: int) -> str:
     """Return what a pause kept from running: ``4 instants passed while it was paused; none of them will run``."""
     if passed == 0:
-        return "no instant passed while it was paused"
+        return "no scheduled time passed while it was paused"
     if passed == 1:
-        return "1 instant passed while it was paused, and will not run"
-    return f"{passed:,} instants passed while it was paused; none of them will run"
+        return "1 scheduled time passed while it was paused, and will not run"
+    return f"{passed:,} scheduled times passed while it was paused; none of them will run"
 
 
 def _key(row: Row[Any]) -> ScheduleKey:

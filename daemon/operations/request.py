@@ -94,7 +94,7 @@ def request(
     """
     recordable("requested_by", requested_by)
     if not isinstance(schedule, str):
-        raise NotRecordable(f"the schedule is {schedule!r}, which is not its name; write that as a string")
+        raise NotRecordable(f"the schedule is {schedule!r}, which is not a name; write its name as a string")
     if why is not None:
         recordable("why", why)
     if key is not None:
@@ -201,7 +201,7 @@ def _place_at(wanted: Request, now: datetime) -> datetime:
             if now - wanted.at > timedelta(seconds=MISSED_AFTER):
                 raise MomentHasPassed(
                     f"the run is requested for {when(wanted.at)}, but it is {when(now)} by the database's clock; "
-                    "leave out the moment to start it now"
+                    "leave out the time to start it now"
                 )
             return max(now, wanted.at)
         case seconds:

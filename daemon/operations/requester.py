@@ -27,7 +27,7 @@ def recordable(what: str, text: object, longest: int = LONGEST) -> str:
     if not text.strip():
         raise NotRecordable(f"{what} is empty; leave it out, or give one")
     if len(text) > longest:
-        raise NotRecordable(f"{what} has {len(text):,} characters; {longest} are the most")
+        raise NotRecordable(f"{what} has {len(text):,} characters; at most {longest} are allowed")
     if not text.isprintable():
         raise NotRecordable(f"{what} has line breaks or control characters; write it in one line")
     return text

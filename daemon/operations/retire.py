@@ -55,8 +55,8 @@ def retire(
     settle(connection, application)
     if left := statements.run.at_work(connection, application):
         raise StillLives(
-            f'"{application}" is not retired: run {left[0]} counts as running until its lease is stale, within a ttl after '
-            "its replica has gone; try again then"
+            f'"{application}" is not retired: run {left[0]} counts as running until its lease expires, at most '
+            "one ttl after its replica stopped; try again then"
         )
     report = sync(connection, nothing_of(application), retired_by=requested_by)
     waiting = {row.digest for row in statements.adoption.pending_definitions(connection, application)}
@@ -76,9 +76,9 @@ def _bury(connection: Connection, application: str, dead: Collection[str]) -> No
     if living:
         named = ", ".join(f"{row.host}:{row.pid}" for row in living[:3])
         more = f" and {len(living) - 3} more" if len(living) > 3 else ""
-        verb = "live" if len(living) > 1 else "lives"
+        verb = "are" if len(living) > 1 else "is"
         raise StillLives(
-            f'"{application}" is not retired: of its replicas {named}{more} {verb}, or was seen in the last minute; end '
-            "them first"
+            f'"{application}" is not retired: {named}{more} {verb} running, or was seen in the last minute; stop its '
+            "replicas first"
         )
     statements.replica.mark_dead(connection, [row.holder for row in found])

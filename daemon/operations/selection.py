@@ -108,7 +108,7 @@ def _there(connection: Connection, selected: Selection, rows: Sequence[Row[Any]]
         raise NoSuchSchedule(f"there is no schedule {of}; {nearest_of(selected.name, names)}")
     if rows[0].retired_at is not None:
         how = retirement(rows[0].retired_at, rows[0].retired_by)
-        raise NoSuchSchedule(f"the schedule {of} was {how}, so nothing of it is due; define it again to run it")
+        raise NoSuchSchedule(f"the schedule {of} was {how}, so it has no scheduled times; define it again to run it")
     return rows
 
 

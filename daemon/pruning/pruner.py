@@ -99,7 +99,7 @@ class Pruner:
         if total := sum(gone.values()):
             count = sum(1 for runs in gone.values() if runs)
             of = f"{number(count)} {'schedule' if count == 1 else 'schedules'}"
-            self._notify(Note(f"{number(total)} {'run' if total == 1 else 'runs'} of {of} pruned, as keep says"))
+            self._notify(Note(f"{number(total)} {'run' if total == 1 else 'runs'} of {of} pruned (keep)"))
         return total
 
     async def _prune_schedule(self, held: Lease, name: str, keep: Mapping[str, int]) -> int:

@@ -63,8 +63,8 @@ def _refuse_while_at_work(connection: Connection) -> None:
     ]
     if found:
         raise StillAtWork(
-            f"this database may be in use, by {' and '.join(found)}: stop everything that works on it, and try again "
-            "when what the backup shows has gone stale, after a minute at most; or add --force"
+            f"this database may be in use, by {' and '.join(found)}: stop everything that uses it, and try again "
+            "after a minute, when the entries from the backup have expired; or add --force"
         )
 
 

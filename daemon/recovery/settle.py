@@ -23,7 +23,7 @@ _REASON = (
 )
 _LAST_CHANCE = (
     f"{MOST_ABANDONED - 1} attempts in a row were abandoned: "
-    "it starts where no other such run is at work, so that the one that ends its replica is found"
+    "it starts only where no other such run is running, to find the run that kills its replica"
 )
 
 

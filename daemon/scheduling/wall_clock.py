@@ -40,7 +40,7 @@ class WallClock:
         """Return whether ``wall`` agrees with earlier readings; if not, planning must wait."""
         offset = wall - boot
         if self._offset is None or abs(offset - self._offset) < JUMP:
-            note = None if self._new_offset is None else "the wall clock is back to the earlier time: planning resumes"
+            note = None if self._new_offset is None else "the wall clock is back at the earlier time: planning resumes"
             self._offset, self._new_offset = offset, None
             return _TRUSTED if note is None else Judgement(trusted=True, note=note)
         if self._new_offset is None or abs(offset - self._new_offset) >= JUMP:
@@ -57,6 +57,6 @@ class WallClock:
 def _jumped(seconds: float) -> str:
     direction = "forward" if seconds > 0 else "back"
     return (
-        f"the wall clock jumped {direction} by {abs(seconds):.0f}s: planning pauses until it is back to the earlier "
-        f"time, or has kept the new time for {PATIENCE:g}s"
+        f"the wall clock jumped {direction} by {abs(seconds):.0f}s: planning pauses until it is back, or has "
+        f"kept the new time for {PATIENCE:g}s"
     )

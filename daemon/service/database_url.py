@@ -56,11 +56,11 @@ def read_url(path: str, where: str) -> str:
     except UnicodeDecodeError:
         raise SettingsError(f'{where}: "{path}" cannot be read: it is not UTF-8') from None
     if not url:
-        raise SettingsError(f'{where}: "{path}" is empty; it must hold the URL of the database')
+        raise SettingsError(f'{where}: "{path}" is empty; it must contain the URL of the database')
     if len(url.splitlines()) > 1:
-        raise SettingsError(f'{where}: "{path}" has several lines; it must hold the URL of the database alone')
+        raise SettingsError(f'{where}: "{path}" has several lines; it must contain only the URL of the database')
     try:
         parse_address(url)
     except LeaseError as error:
-        raise SettingsError(f'{where}: what "{path}" holds is of no use: {error}') from None
+        raise SettingsError(f'{where}: the URL in "{path}" is not valid: {error}') from None
     return url

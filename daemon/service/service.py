@@ -159,13 +159,13 @@ class Service:
         rules = await replica.join(take_over=self._take_over, guarded=self._guarded)
         if rules is False and until_idle:
             raise Superseded(
-                f'these definitions of "{self._application.name}" are superseded by others, whose replicas are at work; '
-                "run those, or make these current with --take-over"
+                f'these definitions of "{self._application.name}" are superseded by newer ones, whose replicas '
+                "are running; run those, or make these active with --take-over"
             )
         if until_idle and (higher := await context.database.read(replica.required.look)) is not None:
             raise Superseded(
-                f'revision {self._application.revision} of "{self._application.name}" runs nothing, since a replica of '
-                f"revision {higher} is ready and require_revision is set; run that one"
+                f'revision {self._application.revision} of "{self._application.name}" runs nothing because a '
+                f"replica of revision {higher} is ready and require_revision is set; run that one"
             )
         if not now or rules is None:
             return []
@@ -178,13 +178,13 @@ class Service:
             await replica.run(until_idle=until_idle)
         finally:
             if replica.runs.failure is not None:
-                self._end_process(f"{replica.runs.failure}: ending this process")
+                self._end_process(f"{replica.runs.failure}: exiting")
             failing.cancel()
 
     async def _end_on_failure(self, replica: Replica) -> None:
         await replica.runs.failed.wait()
         if replica.runs.failure is not None:
-            self._end_process(f"{replica.runs.failure}: ending this process")
+            self._end_process(f"{replica.runs.failure}: exiting")
 
     def _limit_stopping(self) -> None:
         """End the process if stopping takes too long, so that no supervisor has to kill it (rule 19).
@@ -193,7 +193,7 @@ class Service:
         """
         if self._stopping is None:
             longest = self._settings.longest_stop
-            late = f"stopping has taken {longest:g}s: ending this process; what it still holds will go stale"
+            late = f"stopping took longer than {longest:g}s: exiting; its leases will expire"
             self._stopping = threading.Timer(longest, self._end_process, [late])
             self._stopping.daemon = True
             try:

@@ -242,7 +242,7 @@ def _sentence(details: ErrorDetails, given: Mapping[str, Any], places: Mapping[s
             said = f"there is no such setting; {suggestion(name, Settings.model_fields)}"
         case "literal_error":
             choices = context["expected"].replace("'", "").replace(" or ", ", ")
-            said = f'"{given[name]}" is none of {choices}'
+            said = f'"{given[name]}" is not one of {choices}'
         case "value_error":
             said = "; ".join(map(str, context["error"].args))  # of a Refusal the problem and the remedy
         case _:

@@ -92,7 +92,7 @@ class _Lane:
                 self._queue.append(fact)
                 self._changed.notify_all()
         if full:
-            self._report_once("dropped", "it does not keep up: facts that do not fit into its queue are dropped")
+            self._report_once("dropped", "it cannot keep up: facts that do not fit in its queue are dropped")
 
     def flush(self, patience: float | None) -> bool:
         with self._changed:
@@ -117,7 +117,7 @@ class _Lane:
         """Queue a note in the place of what was dropped, for the subscriber itself."""
         if self._dropped:
             self._queue.append(
-                Note(f"lines of output dropped because they came faster than they were shown: {self._dropped}")
+                Note(f"lines of output dropped because they arrived faster than they were shown: {self._dropped}")
             )
             self._dropped = 0
 

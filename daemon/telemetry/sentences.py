@@ -22,7 +22,7 @@ def sentence(fact: RunRecovered | RunLate | ReplicaStarted | ReplicaEnded | Loop
         case LoopBlocked():
             return blocked(fact)
         case LoopFreed(job, seconds):
-            return f"{_blocker(job)} blocks the event loop no longer; it did for {seconds:.1f}s"
+            return f"event loop unblocked after {seconds:.1f}s by {_blocker(job)}"
         case _:
             assert_never(fact)
 
@@ -48,27 +48,27 @@ def recovered(fact: RunRecovered) -> str:
     shown = f'run {run.run_id} of "{run.schedule}"'
     if fact.at_startup:
         return f"startup cleanup: {shown} was left behind (token {run.token}): {fact.settlement}"
-    return f"{shown} was taken from a replica that {_left(fact)} (token {run.token}): {fact.settlement}"
+    return f"{shown} was recovered from a replica that {_left(fact)} (token {run.token}): {fact.settlement}"
 
 
 def _left(fact: RunRecovered) -> str:
     """Return what is known of the replica that left a run behind."""
     if fact.gone:
         return "is gone"
-    return "lives but had lost its lease" if fact.lived else "was not seen since its lease had ended"
+    return "is alive but had lost its lease" if fact.lived else "has not been seen since its lease ended"
 
 
 def late(fact: RunLate) -> str:
     """Return a sentence about a run that is late to finish."""
-    goes_on = "it is still at work" if fact.state == "running" else "it still waits"
+    goes_on = "it is still running" if fact.state == "running" else "it is still waiting"
     return f'run {fact.run_id} of "{fact.schedule}" should have succeeded by {when(fact.finish_by)}: {goes_on}'
 
 
 def blocked(fact: LoopBlocked) -> str:
     """Return a sentence about what blocks the event loop of async jobs, and what to do."""
     return (
-        f"{_blocker(fact.job)} blocks the event loop, and with it all async jobs, at {fact.where}: "
-        "let it await there, or make the job a function that is not async"
+        f"{_blocker(fact.job)} is blocking the event loop and all async jobs, at {fact.where}: use await there, "
+        "or make the job a function that is not async"
     )
 
 

@@ -167,7 +167,7 @@ class ManualReplica:
         """
         claimed = next((run for run in self.replica.runs.claimed if run.run_id == run_id), None)
         if claimed is None:
-            raise Misuse(f"run {run_id} is not at work here, so it has no lease to lose; start what is due with `tick`")
+            raise Misuse(f"run {run_id} is not running here, so it has no lease to lose; start what is due with `tick`")
         taken = await self.store.take_over(claimed.grant.name)
         run = await self.wait_for(run_id, limit)
         await self.store.write(lambda connection: lease.statements.release(connection, taken))
@@ -228,7 +228,7 @@ class ManualReplica:
             if not limit.expired():
                 raise
             at_work = [f'run {run.run_id} of "{run.schedule}"' for run in self.replica.runs.claimed]
-            said = f"; still at work: {', '.join(at_work)}" if at_work else ""
+            said = f"; still running: {', '.join(at_work)}" if at_work else ""
             raise TimeoutError(f"not done within {seconds:g}s{said}") from None
 
     def _check(self) -> None:

@@ -183,7 +183,7 @@ class _Server(uvicorn.Server):
         """
         error = about.get("exception")
         refused = str(about.get("message")).startswith("socket.accept()")
-        short = shortage(error, "the web server takes no request for now") if refused and error else None
+        short = shortage(error, "the web server cannot accept requests for now") if refused and error else None
         if short is None:
             loop.default_exception_handler(about)
         elif monotonic() - self._warned_at >= _WARN_EVERY:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _SHORT = 0.005
 """Seconds until the first new attempt where a row was locked; each further wait is twice as long."""
-_ITSELF = "this task or thread holds it already; there is no re-entry"
+_ITSELF = "this task or thread already holds it; leases are not reentrant"
 _ANOTHER = "another task or thread of this client holds it, or waits for it"
 _AFTER = 0.005
 """Seconds by which to look later than it may be one's turn, so that it is."""
@@ -72,7 +72,7 @@ class Acquirer:
         while self.heartbeat.flights.acquire(name) or self.heartbeat.held.named(name) is not None:
             # Without a turn: a program has adopted it, or what a caller who was cut short has left is just ended.
             if deadline is not None and deadline <= self.clock():
-                raise self._refused_within(name, "this client holds it already", wait)
+                raise self._refused_within(name, "this client already holds it", wait)
             await asyncio.sleep(pause)
             pause = min(2 * pause, self.timing.retry_wait)
         flight = self.heartbeat.begin_flight(name)

@@ -20,7 +20,7 @@ def refusal(name: str, record: LeaseRecord | None, holder: str, *, waited: float
         if broken is not None:
             sentence = (
                 f"lease {name!r} was broken by {broken.by} because {broken.reason}; "
-                f"the work of {who} may go on until it is told, or its ttl is over{after}"
+                f"the work of {who} may continue until it is notified or its ttl ends{after}"
             )
         return LeaseNotAcquired(
             sentence,
@@ -35,13 +35,13 @@ def refusal(name: str, record: LeaseRecord | None, holder: str, *, waited: float
     if before:
         first = before[0]
         return LeaseNotAcquired(
-            f"lease {name!r} is free, but {first.label or first.holder} waits for it and comes first{after}",
+            f"lease {name!r} is free, but {first.label or first.holder} is ahead in the queue{after}",
             name=name,
             holder=first.holder,
             label=first.label,
             waited=waited,
         )
-    message = f"lease {name!r} could not be acquired{after}: it was busy each time"
+    message = f"lease {name!r} could not be acquired{after}: it was busy every time"
     return LeaseNotAcquired(message, name=name, waited=waited)
 
 

@@ -44,7 +44,7 @@ def parse_address(address: Address, schema: str | None = None) -> URL:
         ) from None
     if _is_torn(url):
         raise LeaseError(
-            "the database's URL has an @ too many, as an unencoded password may: write %40 for each @ in user and password"
+            "the database's URL has too many @, perhaps in an unencoded password: write %40 for each @ in user and password"
         )
     backend = backend_of(url)
     url = (_with_path(url) if backend.is_embedded else _with_sslmode(url)).set(drivername=backend.driver)
@@ -121,7 +121,7 @@ def _with_path(url: URL) -> URL:
         raise LeaseError("SQLite needs a file that several connections can share; write sqlite:///file.db")
     if unknown := [name for name in url.query if name not in (*OURS, _SCHEMA)]:
         raise LeaseError(
-            f"the database's URL has the parameter {unknown[0]}, which leased does not take for SQLite: it opens the file "
+            f"the database's URL has the parameter {unknown[0]}, which leased does not accept for SQLite: it opens the file "
             "itself, for reading and writing; leave it out"
         )
     query = {_SCHEMA: url.query[_SCHEMA]} if _SCHEMA in url.query else {}

@@ -61,7 +61,7 @@ def route_to(address: Address, schema: str | None = None) -> Route:
         unknown = ['its "do_connect" listener'] if backend_of(url).is_embedded else []
     if unknown and isinstance(address, str | URL):
         raise LeaseError(
-            f"the database's URL has the parameter {unknown[0]}, which PostgreSQL's driver does not take; leave it out"
+            f"the database's URL has the parameter {unknown[0]}, which PostgreSQL's driver does not accept; leave it out"
         )
     if unknown:
         raise refusal(unknown)

@@ -37,7 +37,10 @@ _AT_FIRST_CONTACT = (
         "too many (connections|clients)|remaining connection slots",
         "raise the limit of its role, database or server: a client takes two connections, and up to eight under load",
     ),
-    ("^file is not a database", "it is another file; name one of leased's, or one that is not there yet"),
+    (
+        "^file is not a database",
+        "it is not an SQLite database; name one of leased's databases, or a file that does not exist yet",
+    ),
 )
 """A driver's words where a server or a file was not reached, each with its remedy; psycopg has no code for it."""
 
@@ -87,12 +90,12 @@ def explain(error: BaseException, url: URL) -> LeaseError:
     if tables_missing(error):
         return SchemaMissing(
             f"the database {describe(url)} does not have leased's tables; create them with `leased db upgrade`, or with "
-            "lease.create_tables(connection) where only the library is used"
+            "lease.create_tables(connection) if you use only the library"
         )
     if sqlstate(error) == "42703":  # undefined_column
         return SchemaMissing(
             f"a table of the database {describe(url)} is of an older version of leased, or another program's; bring it up to "
-            "date with `leased db upgrade`, or with lease.create_tables(connection) where only the library is used"
+            "date with `leased db upgrade`, or with lease.create_tables(connection) if you use only the library"
         )
     said = one_line(_said(error), url)
     if (sqlstate(error) or "").startswith(_DATA_EXCEPTION):
@@ -109,7 +112,7 @@ def _remedy(error: BaseException, said: str, url: URL) -> str:
             return "; run this as the owner of leased's tables"
         return f"; let its owner grant this{_grant(error, said, url)}"
     if sqlstate(error) in _NOT_IN_ENCODING:
-        return "; use characters that its encoding has, or a database in UTF8, which has all"
+        return "; use characters of its encoding, or a database in UTF8"
     if sqlstate(error) == "25006":  # read_only_sql_transaction
         return "; it is a standby, or set to be read-only: use the URL of the primary"
     if said.startswith("attempt to write a readonly database"):
@@ -147,7 +150,7 @@ def _why_not_opened(file: Path) -> str:
         return "it is a folder; name a file in it"
     if not file.absolute().parent.is_dir():
         return f"there is no folder {file.absolute().parent}; create it, or correct the path"
-    return "this user may not open the file, or not write to its folder"
+    return "this user cannot open the file, or cannot write to its folder"
 
 
 def _quoted(name: str | None) -> str:

@@ -8,7 +8,7 @@ locked for ever.
 
 from ..errors import LeaseError
 
-_REMEDY = "fork before the first client is opened or after the last one is closed, or start the process by spawn instead of fork"
+_REMEDY = "fork before the first client is opened or after the last one is closed, or start the process with spawn instead of fork"
 _marks: list[None] = []
 """Not empty in a process that was forked too late, and in all that are forked from it."""
 

@@ -118,7 +118,7 @@ class Turnstile:
             await asyncio.sleep(_PAUSE_OF_A_LOOP)
 
     def _busy(self) -> TurnstileBusy:
-        return TurnstileBusy(f"another process has been about to write to {self._path} for too long")
+        return TurnstileBusy(f"another process has kept {self._path} locked for writing for too long")
 
 
 _entered: WeakSet[Turnstile] = WeakSet()
@@ -145,13 +145,13 @@ def _opened(file: str, database: str) -> int:
         descriptor = _open(file, os.O_RDWR)
         descriptor = _made(file, owner) if descriptor is None else descriptor
     except PermissionError:
-        raise NoTurnstile(f"this user may not open {file}, which all open who write to the database") from None
+        raise NoTurnstile(f"this user cannot open {file}, which every writer of the database opens") from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise
         raise _no_plain_file(file) from None
     if descriptor is None:
-        raise NoFolder(f"its folder {Path(database).parent} does not exist; make it first")
+        raise NoFolder(f"its folder {Path(database).parent} does not exist; create it first")
     try:
         _check(descriptor, file, owner)
     except BaseException:
@@ -201,7 +201,7 @@ def _check(descriptor: int, file: str, database: os.stat_result | None) -> None:
 
 
 def _no_plain_file(file: str) -> NoTurnstile:
-    return NoTurnstile(f"{file} is a link, or no plain file, but leased keeps its own file there; delete it")
+    return NoTurnstile(f"{file} is a link or not a regular file, but leased keeps its own file there; delete it")
 
 
 def _mode(database: int) -> int:

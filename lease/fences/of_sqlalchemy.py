@@ -33,7 +33,7 @@ def fence_connection(connection: Connection, proof: Proof) -> None:
                 if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_BUSY_SNAPSHOT":
                     raise
                 raise LeaseError(
-                    "this transaction read before it was fenced, and another one has written since: begin again, and fence first"
+                    "this transaction read before it was fenced, and another one has written since: start it again, and fence first"
                 ) from error
 
 

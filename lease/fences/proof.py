@@ -119,6 +119,6 @@ def _elsewhere(home: URL, there: URL) -> LeaseError:
     is_same_place = backend_of(home) is backend_of(there) and place_of(home) == place_of(there)
     leads = "another database at the same address, as after a restore" if is_same_place else describe(there)
     return LeaseError(
-        f"the lease is in {describe(home)}, but this connection leads to {leads}: "
+        f"the lease is in {describe(home)}, but this connection is to {leads}: "
         "a fence works only where the lease is; a resource elsewhere needs a gate that keeps the highest token"
     )

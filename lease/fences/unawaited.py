@@ -62,5 +62,5 @@ def _spoil(target: Any) -> None:
 
 def _refuse(_: Any) -> NoReturn:
     raise LeaseError(
-        "this transaction was to be fenced, but the fence was never awaited: write `await …fence(connection)`"
+        "this transaction should have been fenced, but the fence was never awaited: write `await …fence(connection)`"
     )

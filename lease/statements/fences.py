@@ -26,9 +26,11 @@ IN_SAVEPOINT = (
     '(in a test whose session joins one, use join_transaction_mode="rollback_only")'
 )
 
-MAY_NOT_WRITE = "fence locks the row of its lease, which a READ ONLY transaction may not do: begin one that may write, on the primary"
+MAY_NOT_WRITE = (
+    "fence locks the row of its lease, which a READ ONLY transaction cannot do: begin a read-write one, on the primary"
+)
 MAY_NOT_WRITE_TO_FILE = (
-    "fence writes to the file of its lease, which this connection may only read: use one that may write"
+    "fence writes to the file of its lease, which this connection can only read: use one that can write"
 )
 
 
@@ -103,7 +105,7 @@ def fence_values(grant: Grant, bound: float, identity: str | None = None) -> dic
 def refuse_other_database(row: Sequence[Any] | None, identity: str | None) -> None:
     """Refuse what `fence_call` has found to be another database than that of ``identity``."""
     if identity is not None and row is None:
-        raise OtherDatabase("this connection leads to another database than the lease's")
+        raise OtherDatabase("this connection is to another database than the lease's")
 
 
 def refusal(error: BaseException, grant: Grant) -> LeaseError | None:

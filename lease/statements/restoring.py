@@ -54,7 +54,7 @@ def lift(connection: Connection, by: int = 1) -> Lifted:
     token = max(highest + by, seconds * MOST_GRANTS)
     if token > HIGHEST // 2:
         raise LeaseError(
-            f"the tokens are at {highest}, and {by} more would leave too few of 64 bits; lift them by less"
+            f"the tokens are at {highest}, and {by} more would leave too few of 64 bits; raise them by less"
         )
     held = connection.scalars(select(lease.c.name).where(lease.c.holder.is_not(None)).order_by(lease.c.name))
     ended = tuple(held)

@@ -104,7 +104,7 @@ class ManualClock:
             while not all(loop.is_at_rest for loop in self._loops):
                 if not self._changed.wait(max(0.0, deadline - time.monotonic())):
                     raise AssertionError(
-                        f"a client has not come to rest within {_REAL:g} real seconds: does a callback wait in its thread?"
+                        f"a client is still busy after {_REAL:g} real seconds: does a callback wait in its thread?"
                     )
 
 

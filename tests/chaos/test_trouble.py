@@ -55,7 +55,7 @@ def test_trouble_that_succeeds_is_named(job: str) -> None:
 
 
 def test_a_shortage_that_fails_an_attempt_is_named() -> None:
-    short = an_attempt(1, "long", "one", "failed", "this process has no file descriptor left")
+    short = an_attempt(1, "long", "one", "failed", "this process has run out of file descriptors")
     assert paid_for_others([short]) == [
-        "a shortage used up an attempt of long of run 1: this process has no file descriptor left"
+        "a shortage used up an attempt of long of run 1: this process has run out of file descriptors"
     ]

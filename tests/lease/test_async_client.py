@@ -234,7 +234,7 @@ async def test_a_refusal_of_a_free_lease_whose_row_is_locked_names_no_holder(pos
     with postgres_tables.transaction() as connection:
         connection.execute(text("SELECT 1 FROM lease FOR UPDATE"))
         async with LeaseClient(postgres_tables.url, timing=STEADY) as client:
-            with pytest.raises(LeaseNotAcquired, match="busy each time") as refused:
+            with pytest.raises(LeaseNotAcquired, match="busy every time") as refused:
                 await client.acquire("a")
     error = refused.value
     assert (error.name, error.holder, error.label, error.token, error.held_for) == ("a", None, None, None, None)

@@ -40,7 +40,7 @@ def test_trio_is_refused_and_shown_the_way(sqlite_url: str) -> None:
         with lease.sync.LeaseClient(sqlite_url, timing=SELDOM) as client, client.hold("a") as held:
             return held.token
 
-    with pytest.raises(LeaseError, match=r"needs a running event loop of asyncio.*trio\.to_thread\.run_sync"):
+    with pytest.raises(LeaseError, match=r"needs a running asyncio event loop.*trio\.to_thread\.run_sync"):
         trio.run(asynchronous)
     assert trio.run(trio.to_thread.run_sync, held) == 1
 

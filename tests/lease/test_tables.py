@@ -158,7 +158,9 @@ def test_another_programs_table_is_refused_and_left_as_it_is(empty_database_url:
     with Tables(empty_database_url) as tables:
         with tables.transaction() as connection:
             connection.execute(text("CREATE TABLE lease (id INTEGER PRIMARY KEY, flat TEXT, token BIGINT)"))
-        with pytest.raises(LeaseError, match=r"the table lease in this database is another program's.* column 'name'"):
+        with pytest.raises(
+            LeaseError, match=r"the table lease in this database belongs to another program .*column 'name'"
+        ):
             tables.run(create_tables)
         columns = [column["name"] for column in inspect(tables.engine).get_columns("lease")]
         assert columns == ["id", "flat", "token"]
@@ -197,7 +199,7 @@ def test_a_role_that_may_not_make_what_is_missing_is_told_so(
     with Tables(empty_postgres_url) as tables:
         tables.run(create_tables)
     query(empty_postgres_url, lacks)
-    says = "this role may not create leased's tables, or bring them up to date; run"
+    says = "this role cannot create or migrate leased's tables; run"
     with pytest.raises(LeaseError, match=says), modest.begin() as connection:
         create_tables(connection)
 

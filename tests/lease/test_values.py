@@ -39,7 +39,7 @@ def test_each_expected_grant_is_renewed_or_unknown_or_ended() -> None:
         (record(Grant("a", 2, "ben"), label="ben's host:17"), "stolen by ben's host:17 with token 2"),
         (record(Grant("a", 2, "ben")), "stolen by ben with token 2"),
         (record(Grant("a", 2, "anna")), "stolen by anna with token 2"),
-        (record(None), "it was settled as stale, and is free again (token 1)"),
+        (record(None), "it had gone stale, and was freed (token 1)"),
         (None, "its row is gone"),
     ],
 )

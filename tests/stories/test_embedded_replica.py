@@ -162,4 +162,4 @@ def test_a_program_that_would_start_itself_again_in_a_child_is_told(story: Story
     run = story.over("child")
     assert run.state == "failed"
     ((error,),) = [(one.error,) for one in story.job_runs("child")]
-    assert 'put what ends the program under: if __name__ == "__main__"' in error
+    assert 'put the code that exits under: if __name__ == "__main__"' in error

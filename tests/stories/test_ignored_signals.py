@@ -85,6 +85,8 @@ def test_what_is_ignored_at_the_start_stays_so_and_sigterm_ends_it_all(
     assert ignored(story.folder / "command") == {*numbers}
     assert ignored(story.folder / "function") - OF_PYTHON == {*numbers}
     for number in REACTS_TO:
-        assert log.read_text().count(f"{number.name} is ignored, as inherited") == numbers.count(number)
-    assert log.read_text().count("stop with SIGTERM") == len(REACTS_TO & {*numbers})
+        assert log.read_text().count(
+            f"{number.name} is ignored because the parent process ignored it"
+        ) == numbers.count(number)
+    assert log.read_text().count("stop it with SIGTERM") == len(REACTS_TO & {*numbers})
     assert "SIGHUP:" not in log.read_text()

@@ -48,7 +48,7 @@ def test_a_lone_replica_tells_it_through_a_start_anew_and_its_jobs_do_not(
     story.write_file("edited.py", "half a li")
     replica.send(signal.SIGHUP)
     manager.wait_for("RELOADING=1", 2)
-    assert "STATUS=FILE was not loaded again, because something is wrong with it" in manager.wait_for("READY=1", 3)
+    assert "STATUS=FILE was not reloaded because it has an error" in manager.wait_for("READY=1", 3)
     assert manager.heard("STOPPING=1") == []
     replica.send(signal.SIGTERM)
     manager.wait_for("STOPPING=1")

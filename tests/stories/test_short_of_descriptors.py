@@ -64,7 +64,7 @@ def test_what_fits_goes_on_and_no_run_fails_although_the_others_cannot_be_begun(
     assert {one.state for one in attempts} == {"stopped", "succeeded"}
     (error,) = {one.error for one in attempts if one.state == "stopped"}
     assert (
-        f"no file descriptor left, so nothing was run and no attempt is used up; count them with `ls /proc/{replica.pid}/fd"
+        f"out of file descriptors, so the job was not started and no attempt was used; count them with `ls /proc/{replica.pid}/fd"
         in error
     )
     assert len(attempts) < 3 * COUNT, "it is not tried again and again"

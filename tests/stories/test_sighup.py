@@ -37,9 +37,9 @@ def test_a_lone_replica_drains_and_starts_anew_in_its_place_with_the_file_as_it_
     story.event("began", job="one")
     story.write_file("edited.py", AFTER)
     replica.send(signal.SIGHUP)
-    replica.wait_for_line("SIGHUP: FILE is right; draining, then restarting in place with it")
+    replica.wait_for_line("SIGHUP: FILE is valid; draining, then restarting with it")
     replica.send(signal.SIGHUP)
-    replica.wait_for_line("SIGHUP: ignored, because this replica is ending already")
+    replica.wait_for_line("SIGHUP: ignored because this replica is already stopping")
     story.open("one")
     replica.wait_for_line("generation 2")
     entries = story.rows(select(replica_table).order_by(replica_table.c.seen_at))
@@ -63,7 +63,7 @@ def test_a_lone_replica_goes_on_as_it_was_while_something_is_wrong_with_the_file
     story.up(replica)
     story.write_file("edited.py", WRONG)
     replica.send(signal.SIGHUP)
-    said = replica.wait_for_line("SIGHUP: this replica goes on as it was")["message"]
+    said = replica.wait_for_line("SIGHUP: this replica continues unchanged")["message"]
     assert "edited.py, line 6" in said
     assert "has no attribute 'ad'" in said
     story.trigger("two")
@@ -86,7 +86,7 @@ def test_sighup_on_the_way_up_waits_until_the_replica_is_ready(postgres_story: S
         registered = select(replica_table.c.pid).where(replica_table.c.pid == replica.pid)
         wait_until(lambda: story.rows(registered), "it is in the table of replicas")
         replica.send(signal.SIGHUP)
-    replica.wait_for_line("draining, then restarting in place")
+    replica.wait_for_line("draining, then restarting with it")
     wait_until(lambda: len(replica.said("generation 1")) == 2, "it has started anew")
 
 
@@ -96,7 +96,7 @@ def test_sigterm_on_the_way_to_a_start_anew_ends_the_replica(postgres_story: Sto
     replica = story.start(story.write_file("edited.py", BEFORE), "--now=one")
     story.event("began", job="one")
     replica.send(signal.SIGHUP)
-    replica.wait_for_line("draining, then restarting in place")
+    replica.wait_for_line("draining, then restarting with it")
     replica.send(signal.SIGTERM)
     replica.wait_for_line("SIGTERM: draining")
     story.open("one")
@@ -121,14 +121,14 @@ def test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_f
     (doomed,) = before - {story.holder_pid(story.runs("one")[0].id)}
     os.kill(doomed, signal.SIGKILL)
     supervisor.wait_for_line(
-        "did not start, because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"
+        "did not start because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"
     )
     refusal = "has changed since the supervisor checked it, and this replica does not run what nobody has checked"
     assert refusal in supervisor.output
     assert "Traceback" not in supervisor.output
     assert "before" in definition_of(story, "two")
     supervisor.send(signal.SIGHUP)
-    supervisor.wait_for_line("FILE is right; replacing the replicas one after another")
+    supervisor.wait_for_line("FILE is valid; replacing the replicas one by one")
     story.open("one")
     supervisor.wait_for_line("all 2 replicas are replaced")
     assert "after" in definition_of(story, "two")
@@ -137,7 +137,7 @@ def test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_f
     assert [(run.state, run.attempt) for run in story.runs("one")] == [("succeeded", 1)]
     story.write_file("edited.py", WRONG)
     supervisor.send(signal.SIGHUP)
-    supervisor.wait_for_line("SIGHUP: no replica is replaced")
+    supervisor.wait_for_line("SIGHUP: no replica was replaced")
     assert len(story.living()) == 2
     supervisor.send(signal.SIGTERM)
     assert supervisor.wait() == 143

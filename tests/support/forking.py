@@ -23,4 +23,4 @@ def in_forked_child(work: Callable[[], object]) -> str:
 
 def is_refused(said: str) -> bool:
     """Return whether that is the refusal of SQLite in a process that was forked too late."""
-    return "was forked while its parent had an SQLite database open" in said and "by spawn" in said
+    return "was forked while its parent had an SQLite database open" in said and "with spawn" in said

@@ -100,11 +100,13 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
     if unsure:
         remarks.append(
             f"{len(unsure)} attempts have times that are out of order, as after the machine's clock was set; "
-            "these times were not compared"
+            "these were not compared"
         )
     if pruned := [row for row in tables.schedules if row.pruned_until is not None]:
         of = f'"{pruned[0].application}/{pruned[0].name}"' if len(pruned) == 1 else f"{len(pruned):,} schedules"
-        remarks.append(f"of {of}, runs were pruned, as keep says; instants up to the last of these were not compared")
+        remarks.append(
+            f"runs of {of} were pruned because of keep; scheduled times up to the last of these were not compared"
+        )
     facts = (
         *evidence(
             tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None
@@ -132,10 +134,10 @@ def _expected(schedules: Mapping[tuple[str, str], Row[Any]], most: int, remarks:
         try:
             expected = expectation(label, row, read_schedule(row.definition), most)
         except UnreadableDefinition as error:
-            remarks.append(f'the instants of "{label}" were not compared: {error}')
+            remarks.append(f'the scheduled times of "{label}" were not compared: {error}')
             continue
         if expected.capped:
-            remarks.append(f'of "{label}", only the latest {most:,} instants were compared')
+            remarks.append(f'only the latest {most:,} scheduled times of "{label}" were compared')
         yield from expected.facts
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from ...text import counted
 from ..facts import BackfillRecorded, Fact, Recorded, RunClaimed, RunLeft, RunSettled
 from ..violations import Promise, Violation
 
@@ -21,7 +22,10 @@ def as_many_as_told(history: Iterable[Fact]) -> Iterator[Violation]:
     for backfill in _backfills(facts):
         of_it = runs[backfill.backfill]
         if len(of_it) != backfill.instants:
-            yield _wrong(backfill, f"was to run {backfill.instants} instants, and has {len(of_it)} runs")
+            yield _wrong(
+                backfill,
+                f"should run {counted(backfill.instants, 'scheduled time')}, but has {counted(len(of_it), 'run')}",
+            )
         seen: dict[datetime, Recorded] = {}
         for run in of_it:
             if run.schedule != backfill.schedule or not backfill.first <= run.first <= run.last <= backfill.last:
@@ -43,7 +47,7 @@ def not_run_again(history: Iterable[Fact]) -> Iterator[Violation]:
                 yield Violation(
                     Promise.BACKFILLS,
                     f'run {run.run} of "{run.schedule}", due at {run.first}, is one of backfill {run.backfill}, although '
-                    f"run {before.run} of that instant had succeeded",
+                    f"run {before.run} of that time had succeeded",
                     (run, before),
                 )
                 break
@@ -66,7 +70,7 @@ def as_many_at_a_time(history: Iterable[Fact]) -> Iterator[Violation]:
             continue
         beside.add(fact.run)
         if len(beside) > backfill.at_most:
-            what = f"runs at most {backfill.at_most} at a time, and {len(beside)} were at work at {fact.at}"
+            what = f"runs at most {backfill.at_most} at a time, but {len(beside)} were running at {fact.at}"
             yield _wrong(backfill, what, fact)
 
 

@@ -17,7 +17,7 @@ def kept_to(history: Iterable[Fact]) -> Iterator[Violation]:
             if claim is not None and claim.digest != fact.digest:
                 yield _wrong(
                     claim.run,
-                    f"goes by the definition {_short(claim.digest)}, but its attempt under token {fact.grant.token} "
+                    f"uses the definition {_short(claim.digest)}, but its attempt under token {fact.grant.token} "
                     f"executed {_short(fact.digest)}",
                     claim,
                     fact,
@@ -37,7 +37,7 @@ def adopted_only(history: Iterable[Fact]) -> Iterator[Violation]:
         known: str | None = None
         for fact in sorted(of_run, key=lambda fact: fact.at):
             if isinstance(fact, RunRedefined) and not fact.adopted:
-                yield _wrong(run, f"goes by {_short(fact.digest)} from {fact.at} on, which is no adoption", fact)
+                yield _wrong(run, f"uses {_short(fact.digest)} from {fact.at} on, which is not an adoption", fact)
             elif isinstance(fact, RunClaimed) and known not in {None, fact.digest}:
                 yield _wrong(
                     run, f"was claimed by {_short(fact.digest)} after {_short(known)} without an adoption", fact

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from ...text import counted
 from ..facts import Due, Fact, Recorded, ScheduleProgress
 from ..violations import Promise, Violation
 
@@ -23,7 +24,7 @@ def planned_on(history: Iterable[Fact]) -> Iterator[Violation]:
         if isinstance(fact, ScheduleProgress) and fact.next_due != fact.first_after:
             yield Violation(
                 Promise.INSTANTS,
-                f'"{fact.schedule}" is planned until {fact.until}; its next instant is recorded as '
+                f'"{fact.schedule}" is planned until {fact.until}; its next scheduled time is recorded as '
                 f"{_shown(fact.next_due)} but should be {_shown(fact.first_after)}",
                 (fact,),
             )
@@ -98,14 +99,16 @@ def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], co
         if known and not least <= run.count <= len(span):
             yield Violation(
                 Promise.INSTANTS,
-                f'run {run.run} of "{schedule}" stands for {run.count} instants from {run.first} to {run.last}, '
-                f"but {len(span)} were due",
+                f'run {run.run} of "{schedule}" stands for {counted(run.count, "scheduled time")} from {run.first} to '
+                f"{run.last}, but {len(span)} were due",
                 (run,),
             )
     for at, done in zip(due, accounted, strict=True):
         if not done:
             yield Violation(
-                Promise.INSTANTS, f'no run accounts for "{schedule}" at {at}: the instant is lost', (Due(schedule, at),)
+                Promise.INSTANTS,
+                f'no run accounts for "{schedule}" at {at}: that scheduled time is lost',
+                (Due(schedule, at),),
             )
 
 

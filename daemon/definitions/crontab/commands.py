@@ -47,8 +47,8 @@ def surprises_of(command: str) -> Iterator[str]:
     plain = _IF.sub("", command)
     if _GUARD.match(command) and "&&" in plain and "||" not in plain and ";" not in plain:
         yield (
-            "where its test says no, it ends with a status other than 0, which is a failed run here; "
-            "write if …; then …; fi, which ends with 0"
+            "if its test is false, it exits with a status other than 0, which counts as a failed run here; write "
+            "if …; then …; fi, which exits with 0"
         )
     if _SLEEP.search(command):
-        yield "it sleeps by chance before it works; jitter does that without a job that waits"
+        yield "it sleeps for a random time first; use jitter instead, which keeps no job waiting"

@@ -57,15 +57,17 @@ def _without_draw(fields: list[str], at: int, written: str, remarks: list[str]) 
         return 0
     drawn = _RANDOM.fullmatch(fields[at])
     if at >= len(_DRAWN) or drawn is None:
-        raise InvalidCron(f'"{written}": of "{fields[at]}" cron draws a value by chance; write one')
+        raise InvalidCron(f'"{written}": of "{fields[at]}" cron picks a random value; write a fixed one')
     first, last, minutes, name = _DRAWN[at]
     low, high = int(drawn[1] or first), int(drawn[2] or last)
     if not first <= low <= high <= last:
         raise InvalidCron(
-            f'"{written}": "{fields[at]}" is no range of the field {name}; it goes from {first} to {last}'
+            f'"{written}": "{fields[at]}" is not a range of the field {name}, which goes from {first} to {last}'
         )
     fields[at] = str(low)
-    remarks.append(f'of "{drawn[0]}" cron draws one {name} as it starts; here each run starts later by chance (jitter)')
+    remarks.append(
+        f'of "{drawn[0]}" cron picks one {name} when it starts; here each run starts after a random delay (jitter)'
+    )
     return (high - low) * minutes
 
 
@@ -73,15 +75,15 @@ def _differences(fields: list[str]) -> Iterator[str]:
     """Yield where we read an expression otherwise than Debian's cron, or another cron than both."""
     *_, day, _, weekday = (field.lower() for field in fields)
     if "#" in weekday:
-        yield f'Debian\'s cron passes over what follows the number in "{weekday}", so it ran each week; here it does not'
+        yield f'Debian\'s cron ignores what follows the number in "{weekday}", so it ran every week; here it does not'
     elif _OVER_THE_WEEKEND.search(weekday):
-        yield f'Debian\'s cron never runs a range that ends before it starts, as "{weekday}"; here it runs'
+        yield f'Debian\'s cron never runs a range that ends before it starts, such as "{weekday}"; here it runs'
     if any(_STEP_OF_A_NUMBER.search(field) for field in fields):
-        yield "Debian's cron refuses a step without a range, such as 5/20; here it goes from there to the end of the field"
+        yield "Debian's cron refuses a step without a range, such as 5/20; here it continues to the end of the field"
     if _OURS_ALONE.search(day) or _OURS_ALONE.search(weekday):
-        yield "Debian's cron does not know L and W; here they are the last day and the nearest weekday"
+        yield "Debian's cron does not know L and W; here they mean the last day and the nearest weekday"
     if "*" not in (day, weekday) and (day.startswith("*") or weekday.startswith("*")):
         yield (
-            "as day of month or day of week begins with *, both must match: so it is with Debian's cron and cronie, "
-            "while others take either"
+            "day of month or day of week starts with *, so both must match, as in Debian's cron and cronie; "
+            "other crons accept either"
         )

@@ -93,13 +93,13 @@ def _variable(number: int, text: str, name: str, value: str) -> CrontabLine:
     if not value.startswith(("'", '"')):
         return VariableLine(number, text, name, value)
     if (quoted := _QUOTED.fullmatch(value)) is None:
-        return UnreadLine(number, text, "its value begins with a quote, and no other ends it, or more follows")
+        return UnreadLine(number, text, "its value starts with a quote, but does not end with one")
     return VariableLine(number, text, name, quoted[1] or quoted[2] or "")
 
 
 def _job(number: int, text: str, *, with_users: bool) -> CrontabLine:
     if (job := _JOB.fullmatch(text)) is None:
-        return UnreadLine(number, text, "it has neither five fields and a command, nor a variable")
+        return UnreadLine(number, text, "it is neither five fields and a command nor a variable")
     user, rest = None, (job["rest"] or "").strip()
     if with_users:
         user, rest = [*re.split(r"[ \t]+", rest, maxsplit=1), ""][:2]
@@ -109,7 +109,9 @@ def _job(number: int, text: str, *, with_users: bool) -> CrontabLine:
         what = "neither a user nor a command" if with_users and not user else "no command"
         return UnreadLine(number, text, f"there is {what} after the time")
     if command.startswith("*"):
-        return UnreadLine(number, text, 'a "*" follows the five fields, and cron takes no command that begins with it')
+        return UnreadLine(
+            number, text, 'a "*" follows the five fields, and cron accepts no command that starts with it'
+        )
     return JobLine(number, text, job["timing"], user, command, quiet=bool(job["quiet"] or flags))
 
 

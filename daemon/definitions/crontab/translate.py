@@ -83,7 +83,7 @@ class _Translation:
 
     def _add(self, variables: Variables, line: JobLine) -> None:
         if variables.timezone is None:
-            self._lose(line, "the CRON_TZ above it was not converted, so when it is due is not known")
+            self._lose(line, "the CRON_TZ above it was not converted, so its time zone is unknown")
             return
         try:
             timing = read_timing(line.timing)
@@ -124,7 +124,10 @@ class _Translation:
     def _home(self, number: int, user: str) -> str | None:
         home = self._local.home_of(user)
         if home is None:
-            self._say(number, f"there is no user {user} on this machine, so cwd is left out: cron runs it in its home")
+            self._say(
+                number,
+                f"there is no user {user} on this machine, so cwd is left out: cron would run it in that user's home",
+            )
         return "/" if home == _NOWHERE else home
 
     def _described(self) -> tuple[str, tuple[str, ...]]:
@@ -154,10 +157,10 @@ class _Translation:
             number = text.count("\n") + 1
             self._say(
                 number,
-                "no newline ends the last line, and Debian's cron takes no such crontab; this was read all the same",
+                "the last line has no newline, so Debian's cron rejects this crontab; it was read anyway",
             )
         if "\r\n" in text:
-            self._say(1, "lines end with CR LF, which cron takes for a part of each command; it is left out")
+            self._say(1, "lines end with CR LF, and cron treats the CR as part of each command; it is left out")
 
 
 def _reads_like_prose(text: str) -> bool:
@@ -177,12 +180,9 @@ def _reads_like_prose(text: str) -> bool:
 
 
 def _of_quiet(line: JobLine) -> tuple[str, ...]:
-    return ("what keeps it out of cron's log or mail is left out",) if line.quiet else ()
+    return ("the prefix that keeps it out of cron's log or mail is left out",) if line.quiet else ()
 
 
 def _of_another_user(user: str, own: str) -> str:
     wrapped = f'["runuser", "-u", "{user}", "--", …]' if own == "root" else f'["sudo", "-n", "-u", "{user}", …]'
-    return (
-        f"cron runs it as {user}, and leased as the user that it runs as itself: "
-        f"run leased as {user}, or write command = {wrapped}"
-    )
+    return f"cron runs it as {user}, but leased runs jobs as its own user: run leased as {user}, or write command = {wrapped}"

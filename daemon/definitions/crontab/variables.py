@@ -31,7 +31,7 @@ class Variables:
         name, value = line.name, line.value
         if name in _MAIL:
             if value:
-                yield f"nobody gets mail, so {name} is left out; `leased status --check` says whether there is a problem"
+                yield f"leased sends no mail, so {name} is left out; `leased status --check` reports problems"
         elif name == _OF_THE_USER:
             yield f"cron sets {name} itself, whatever the crontab says, so it is left out"
         elif name == "SHELL":
@@ -39,7 +39,7 @@ class Variables:
         elif name == "CRON_TZ":
             self.timezone = None
             self.timezone = check_timezone(value)
-            yield "cronie goes by CRON_TZ, and so do these schedules; Debian's cron does not know it"
+            yield "cronie uses CRON_TZ, and so do these schedules; Debian's cron ignores it"
         elif name == "RANDOM_DELAY":
             self.delay = _minutes(value)
         else:
@@ -51,12 +51,12 @@ class Variables:
         if name == "HOME":
             self.home = value or None
         elif name == "TZ":
-            yield "TZ changes what commands see of the time and not when they run, as with cron"
+            yield "TZ changes the time zone that commands see, not when they run, as with cron"
         if "$" in value:
-            yield f"cron takes the $ in {name} as it is, and so does this: nothing is put in its place"
+            yield f"cron does not expand the $ in {name}, and neither does leased"
 
 
 def _minutes(value: str) -> int:
     if not (value.isascii() and value.isdigit()) or int(value) > _LONGEST_DELAY:
-        raise Refusal(f'"{value}" is no number of minutes', "set jitter yourself")
+        raise Refusal(f'"{value}" is not a number of minutes', "set jitter yourself")
     return int(value)

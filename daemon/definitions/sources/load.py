@@ -145,7 +145,7 @@ def _schedules(module: ModuleType, attribute: str | None, source: str) -> Schedu
         raise DefinitionError(place, "there is no Schedules in it", 'make one: schedules = Schedules("name")')
     if len(different) > 1:
         raise DefinitionError(
-            place, f"it holds several Schedules: {', '.join(named)}", f"name one: {source}:{next(iter(named))}"
+            place, f"it contains several Schedules: {', '.join(named)}", f"name one: {source}:{next(iter(named))}"
         )
     return next(iter(named.values()))
 

@@ -17,5 +17,5 @@ IN_PYTHON: Mapping[str, Refusal] = {
 IN_TOML: Mapping[str, Refusal] = {
     **{key: Refusal(_OF_A_JOB, "write it in jobs = [{ … }]") for key in JOB_KEYS},
     "slots": Refusal(_OF_A_LOCK, 'write lock = { name = "…", slots = … }'),
-    "calendars": Refusal("this is no setting of a schedule", "write [calendars.NAME], and name it in exclude"),
+    "calendars": Refusal("this is not a setting of a schedule", "write [calendars.NAME], and name it in exclude"),
 }

@@ -88,7 +88,7 @@ def _parsed(path: Path, source: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except OSError as error:
         raise DefinitionError(
-            Place(source=source), f"the file cannot be read: {error.strerror}", "check its rights"
+            Place(source=source), f"the file cannot be read: {error.strerror}", "check its permissions"
         ) from None
     except UnicodeDecodeError:
         raise DefinitionError(Place(source=source), "the file is not UTF-8", "save it as UTF-8") from None
@@ -96,7 +96,7 @@ def _parsed(path: Path, source: str) -> dict[str, Any]:
         lines = text.split("\n")
         end = f"at line {len(lines)}, column {len(lines[-1]) + 1}, the end of the file"
         said = str(error).replace("at end of document", end)
-        raise DefinitionError(Place(source=source), f"TOML cannot be read: {said}", "correct that place") from None
+        raise DefinitionError(Place(source=source), f"invalid TOML: {said}", "fix the syntax there") from None
 
 
 def _calendars(given: object, place: Place) -> Calendars:
@@ -110,7 +110,7 @@ def _calendars(given: object, place: Place) -> Calendars:
             mistakes.note(DefinitionError(own, "it has no dates", how.replace("NAME", name)))
             continue
         for key in sorted(calendar.keys() - {"dates"}):
-            mistakes.note(DefinitionError(own, f'there is no such setting as "{key}"', "a calendar has dates only"))
+            mistakes.note(DefinitionError(own, f'there is no such setting as "{key}"', "a calendar has only dates"))
     with_dates = {name: one["dates"] for name, one in given.items() if isinstance(one, dict) and "dates" in one}
     with mistakes:
         calendars = read_calendars(with_dates, place, how)
@@ -170,7 +170,7 @@ def _named_work(given: Mapping[str, Any], own: Place) -> tuple[object, Mapping[s
     """Return what a job is called, and its function or command."""
     work = [key for key in WORK if key in given]
     if len(work) != 1:
-        problem = "it has both call and command" if work else "it says nothing to run"
+        problem = "it has both call and command" if work else "it has nothing to run"
         raise DefinitionError(own, problem, 'set either call = "package.module:function" or command = "…"')
     if work == ["command"]:
         if "name" not in given:

@@ -20,7 +20,7 @@ _CALENDARS: Mapping[str, Any] = {
         "additionalProperties": False,
         "properties": {"dates": {"type": "array", "items": {"type": "string"}}},
     },
-    "description": "Days that have a name, for `exclude`.",
+    "description": "Named sets of days, for `exclude`.",
 }
 
 
@@ -43,16 +43,16 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
                 "type": "integer",
                 "minimum": 0,
                 "maximum": GREATEST,
-                "description": "Orders these definitions among others of the application: a higher one supersedes.",
+                "description": "Orders definitions: a higher revision supersedes a lower one.",
             },
             "require_revision": {
                 "type": "boolean",
                 "default": False,
-                "description": "Run only on replicas of the highest living revision.",
+                "description": "Run only on replicas of the highest live revision.",
             },
             "defaults": {
                 **json_schema_of(DefaultSettings),
-                "description": "What each schedule and job has that does not say otherwise. `env` is merged.",
+                "description": "Defaults for all schedules and jobs. `env` is merged.",
             },
             "calendars": _CALENDARS,
             "settings": {

@@ -66,5 +66,5 @@ def _remedy(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return "install it into the environment of leased, or correct its name"
     if isinstance(error, SystemExit):
-        return 'put what ends the program under: if __name__ == "__main__"'
+        return 'put the code that exits under: if __name__ == "__main__"'
     return "the file must be importable"

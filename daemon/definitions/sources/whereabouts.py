@@ -102,6 +102,6 @@ def _refuse_functions_in_children(application: Application, *, has_name: bool) -
             if job.function is not None and job.isolation == "process":
                 raise DefinitionError(
                     Place(schedule=schedule.name, job=job.name),
-                    f"it runs in a child process, which has to find these Schedules again, and {problem}",
+                    f"it runs in a child process, which must import these Schedules, and {problem}",
                     remedy,
                 )

@@ -115,7 +115,7 @@ def _plain(expression: str, of: Field, part: str) -> str:
         over = ",".join(map(str, values)) if step else f"{start}-{of.last},{of.first}-{end}"
         raise InvalidCron(
             f'"{expression}": "{part}" in the field {of.name} ends before it starts; '
-            f'if it is to go on from {of.last} to {of.first}, write "{over}"'
+            f'to continue from {of.last} to {of.first}, write "{over}"'
         )
     return f"{start}-{end}{f'/{step}' if step else ''}"
 
@@ -159,7 +159,7 @@ def _day_of_week(expression: str, written: FieldText, part: str) -> bool:
     weekday, number = _number(expression, written.of, match["day"]) % 7, match["number"]
     if number is not None and not _WEEKS[0] <= int(number) <= _WEEKS[1]:
         raise InvalidCron(
-            f'"{expression}": "{part}" is no day of a month; a weekday has the numbers from {_WEEKS[0]} to {_WEEKS[1]}'
+            f'"{expression}": "{part}" is not a day of a month; use the numbers from {_WEEKS[0]} to {_WEEKS[1]}'
         )
     written.numbered.append((weekday, LAST if number is None else int(number)))
     return True
@@ -170,7 +170,7 @@ def _number(expression: str, of: Field, value: str) -> int:
         return of.names.index(value) + of.first
     if not value.isdigit():
         raise InvalidCron(
-            f'"{expression}": "{value}" is no value of the field {of.name}; it goes from {of.first} to {of.last}'
+            f'"{expression}": "{value}" is not a value of the field {of.name}, which goes from {of.first} to {of.last}'
         )
     if not of.first <= int(value) <= of.last:
         raise InvalidCron(

@@ -27,20 +27,22 @@ def belongs_elsewhere(expression: str, aliases: Sequence[str]) -> str | None:
     words = text.split()
     times, command = words[: len(FIELDS)], words[len(FIELDS) :]
     if command and _is_command(command[0]) and not any(map(_is_command, times)):
-        return f"after five fields, {_quoted(command[0])} is no time; a command belongs in a job: command = …"
+        return (
+            f"after five fields, {_quoted(command[0])} is not part of a time; a command belongs in a job: command = …"
+        )
     return None
 
 
 def _alias(text: str, aliases: Sequence[str]) -> str | None:
     name, *rest = text.split()
     if name.lower() == "@reboot":
-        return "it is an event, not a time; what is to run as a machine starts is for its service manager"
+        return "it is an event, not a time; to run something at boot, use the service manager"
     if every := _EVERY.fullmatch(text):
         return f"an interval is not cron; write every = {_quoted(every[1])}"
     if name.lower() not in aliases:
-        return f"it is not known; use one of {', '.join(aliases)}"
+        return f"it is unknown; use one of {', '.join(aliases)}"
     if rest:
-        return f"after {name}, {_quoted(rest[0])} is no time; a command belongs in a job: command = …"
+        return f"after {name}, {_quoted(rest[0])} is not part of a time; a command belongs in a job: command = …"
     return None
 
 

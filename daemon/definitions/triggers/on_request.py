@@ -5,20 +5,20 @@ from ..values.refusal import Refusal
 
 _LATER = "`leased trigger --at` requests a run for later"
 _MEANINGLESS = {
-    "starts": ("nothing of it is held back until then", f"leave it out; {_LATER}"),
-    "ends": ("nothing of it ends then", "leave it out; whoever requests its runs decides for how long"),
+    "starts": ("no run is held back until then", f"leave it out; {_LATER}"),
+    "ends": ("nothing ends then", "leave it out; you decide how long to request its runs"),
     "enabled": ("there is nothing to switch off", "leave it out; it runs only on request"),
-    "catch_up": ("it misses nothing that could be caught up", "leave it out"),
+    "catch_up": ("it misses no runs", "leave it out"),
     "start_within": (
-        "no instant of it can be too old",
-        'leave it out; finish_by = "4h" tells which of its runs are late',
+        "no scheduled time can be too old",
+        'leave it out; finish_by = "4h" reports runs that are late',
     ),
-    "exclude": ("nothing of it is due on such a day", "leave it out; a run starts on the day of its request"),
+    "exclude": ("it is not due on any day", "leave it out; a run starts on the day of its request"),
     "finish_by": (
-        "no time of day comes after its instants",
+        "it has no scheduled times that a time of day could follow",
         'write a duration, which counts from the request, like "4h"',
     ),
-    "jitter": ("it has no instants to spread", f"leave it out; {_LATER}"),
+    "jitter": ("it has no scheduled times to spread", f"leave it out; {_LATER}"),
 }
 """By setting, what follows from having no instants, and the remedy."""
 

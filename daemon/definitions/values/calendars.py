@@ -97,7 +97,7 @@ def _read_days(value: object) -> tuple[str, ...]:
     """Return days in one spelling and order; raises `Refusal`."""
     days = tuple(sorted({_read_day(item) for item in _items(value)}))
     if len(days) > MOST_DAYS:
-        raise Refusal(f"it has {len(days):,} days", f"{MOST_DAYS:,} are the most; leave out those that are past")
+        raise Refusal(f"it has {len(days):,} days", f"at most {MOST_DAYS:,} are allowed; remove those that are past")
     return days
 
 
@@ -125,7 +125,7 @@ def _read_day(item: object) -> str:
     if last < first:
         raise Refusal(f"the range {shown(item)} ends before it starts", f'write "{last}{RANGE}{first}"')
     if last - first > LONGEST_RANGE:
-        remedy = "10 years are the most; to stop a schedule for good, set `ends` or `enabled`"
+        remedy = "at most 10 years are allowed; to stop a schedule for good, set `ends` or `enabled`"
         raise Refusal(f"the range {shown(item)} is too long", remedy)
     return text
 

@@ -18,9 +18,9 @@ def check_duration(value: Any, least: float = 0.0) -> float:
     """
     seconds = parse_duration(value)
     if seconds < least:
-        raise Refusal(f"{shown(value)} is too short", f"{least:g} seconds are the least")
+        raise Refusal(f"{shown(value)} is too short", f"write at least {least:g} seconds")
     if seconds > LONGEST_DURATION:
-        raise Refusal(f"{shown(value)} is too long", "100 years are the most")
+        raise Refusal(f"{shown(value)} is too long", "write at most 100 years")
     return seconds
 
 

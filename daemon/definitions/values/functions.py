@@ -33,7 +33,7 @@ def read_function(given: object) -> object:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise Refusal("the function has a `yield`, so calling it would do nothing", "take it out")
     if not inspect.isroutine(function) and inspect.iscoroutinefunction(type(function).__call__):
-        raise Refusal("it is an object that is called like an async function", "give an async function")
+        raise Refusal("it is an object whose __call__ is async", "give an async function")
     try:
         signature = _signature(function)
     except (TypeError, ValueError):
@@ -78,7 +78,7 @@ def _check_parameters(function: Callable[..., Any], signature: inspect.Signature
         signature.bind(object())
     except TypeError:
         problem = f"the function takes {signature}, but a job is called with its run alone"
-        raise Refusal(problem, "let it take one: (run)") from None
+        raise Refusal(problem, "give it one parameter: (run)") from None
     if first is None:
         return
     kind, is_async = _kind_of_run(first.annotation, function), inspect.iscoroutinefunction(function)

@@ -19,10 +19,10 @@ _WRITTEN = "write it like { days = 30, runs = 1000 }, or with one of the two"
 def read_keep(value: object) -> dict[str, int]:
     """Return the days and the runs that are kept, or the one of them that is given; raises `Refusal`."""
     if not isinstance(value, Mapping) or not value:
-        raise Refusal(f"{shown(value)} does not say how much is kept", _WRITTEN)
+        raise Refusal(f"{shown(value)} does not say how much to keep", _WRITTEN)
     for measure, number in value.items():
         if measure not in MEASURES:
-            raise Refusal(f"nothing is kept by {shown(measure)}", suggestion(str(measure), MEASURES))
+            raise Refusal(f"{shown(measure)} is not a limit", suggestion(str(measure), MEASURES))
         if not isinstance(number, int) or isinstance(number, bool):
             raise Refusal(f"{measure} = {shown(number)} is not a whole number", "write digits only, without quotes")
         if not 1 <= number <= MOST[measure]:

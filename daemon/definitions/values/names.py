@@ -22,13 +22,15 @@ def check_name(kind: Named, name: object) -> str:
     if not isinstance(name, str) or not name.strip() or name != name.strip():
         raise Refusal(f"{shown(name)} is not the name {of}", "give a string without spaces around it")
     if len(name) > LONGEST[kind]:
-        raise Refusal(f'the name {of} "{name[:20]}…" has {len(name)} characters', f"{LONGEST[kind]} are the most")
+        raise Refusal(
+            f'the name {of} "{name[:20]}…" has {len(name)} characters', f"at most {LONGEST[kind]} are allowed"
+        )
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
         raise Refusal(f"the name {of} {shown(name)} has control characters", "leave them out")
     if "/" in name and kind in WITHOUT_SLASH:
-        raise Refusal(f'the name {of} "{name}" has a "/"', 'leases are named with it; use "-" or "."')
+        raise Refusal(f'the name {of} "{name}" has a "/"', 'it separates the parts of lease names; use "-" or "."')
     if kind == "lock" and name.startswith("run/"):
-        raise Refusal(f'{shown(name)} begins with "run/", which belongs to the daemon', "choose another name")
+        raise Refusal(f'{shown(name)} begins with "run/", which is reserved for the daemon', "choose another name")
     return name
 
 
@@ -46,7 +48,7 @@ def read_former_names(value: object) -> tuple[str, ...]:
     names = tuple(check_name("schedule", name) for name in ([value] if isinstance(value, str) else value))
     for name in names:
         if names.count(name) > 1:
-            raise Refusal(f'"{name}" is there twice', "leave one of them out")
+            raise Refusal(f'"{name}" is listed twice', "leave one of them out")
     return names
 
 
@@ -60,7 +62,7 @@ FormerNames = Annotated[
 def refuse_like_an_option(kind: Named, name: str, more: str = "") -> None:
     """Raise `Refusal` if a name begins with "-". Only a FILE is asked: the database may have such names."""
     if name.startswith("-"):
-        remedy = f"commands take it for an option: give it another name{more}"
+        remedy = f"commands would read it as an option: give it another name{more}"
         raise Refusal(f'the name of a {kind} {shown(name)} begins with "-"', remedy)
 
 

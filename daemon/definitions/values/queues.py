@@ -75,7 +75,8 @@ def read_lock(value: object) -> SharedLock:
         raise Refusal(f"a lock cannot have {slots:,} slots", f"write a number from 1 to {MOST_SLOTS:,}")
     if slots > 1 and len(longest := SharedLock(name, slots).leases[-1]) > LONGEST["lock"]:
         raise Refusal(
-            f'the lock "{name[:20]}…" names leases of {len(longest)} characters', f"{LONGEST['lock']} are the most"
+            f'the lock "{name[:20]}…" names leases of {len(longest)} characters',
+            f"at most {LONGEST['lock']} are allowed",
         )
     return SharedLock(name, slots)
 

@@ -46,7 +46,7 @@ def refused_at(place: Place) -> Iterator[None]:
 def no_choice(value: object, choices: Sequence[str]) -> Refusal:
     """Return the refusal of what is none of the choices."""
     *first, last = (f'"{choice}"' for choice in choices)
-    return Refusal(f"there is no choice {shown(value)}", f"use {', '.join(first)}{' or ' if first else ''}{last}")
+    return Refusal(f"{shown(value)} is not a choice", f"use {', '.join(first)}{' or ' if first else ''}{last}")
 
 
 def shown(value: object) -> str:

@@ -25,7 +25,7 @@ def read_table(value: object) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise Refusal("a string in it has a character that cannot be stored", "leave it out") from None
     except (TypeError, ValueError) as error:
-        remedy = "only strings, numbers, true and false, lists and tables are kept; write others as strings"
+        remedy = "only strings, numbers, true and false, lists and tables can be stored; write others as strings"
         raise Refusal(f"a value in it cannot be stored ({error})", remedy) from None
     return dict(json.loads(text))
 
@@ -34,8 +34,8 @@ def refuse_large(params: Mapping[str, Any]) -> None:
     """Raise `Refusal` if these parameters of a run are larger than a run may have."""
     size = len(json.dumps(dict(params)))
     if size > MOST_BYTES:
-        problem = f"the parameters have {size:,} bytes as JSON, but {MOST_BYTES:,} are the most"
-        raise Refusal(problem, "keep what is larger elsewhere, and pass its address", field="params")
+        problem = f"the parameters have {size:,} bytes as JSON, but at most {MOST_BYTES:,} are allowed"
+        raise Refusal(problem, "store larger data elsewhere, and pass its address", field="params")
 
 
 def _is_deeper(value: object, levels: int) -> bool:
@@ -48,5 +48,5 @@ def _is_deeper(value: object, levels: int) -> bool:
 Table = Annotated[
     dict[str, Any],
     BeforeValidator(read_table, json_schema_input_type=Mapping[str, Any]),
-    Field(title="a table of what JSON holds"),
+    Field(title="a table of JSON values"),
 ]

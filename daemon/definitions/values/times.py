@@ -24,7 +24,7 @@ def check_timezone(name: str) -> str:
         zones = _zones()
         near = nearest(name, [*zones, *(zone.rpartition("/")[2] for zone in zones)], 0.75)
         known = [zone for zone in zones if near is not None and (zone == near or zone.endswith(f"/{near}"))]
-        remedy = f'did you mean "{known[0]}"?' if known else 'use a name of the IANA list, as "Europe/Berlin" or "UTC"'
+        remedy = f'did you mean "{known[0]}"?' if known else 'use an IANA name, such as "Europe/Berlin" or "UTC"'
         raise Refusal(f"there is no time zone {shown(name)}", remedy) from None
     return name
 
@@ -55,7 +55,7 @@ Instant = Annotated[
     PlainSerializer(format_instant),
     Field(title="an instant"),
 ]
-TimeZone = Annotated[Text, AfterValidator(check_timezone), Field(title="a name of the IANA list")]
+TimeZone = Annotated[Text, AfterValidator(check_timezone), Field(title="an IANA name")]
 FinishBy = Annotated[
     float | str,
     BeforeValidator(

@@ -56,7 +56,7 @@ def read_environment(given: object) -> dict[str, str]:
     variables = read_table(given)
     for name, value in variables.items():
         if not check_text(name) or "=" in name:
-            raise Refusal(f"{shown(name)} cannot name a variable", 'use a name without "="')
+            raise Refusal(f"{shown(name)} cannot be the name of a variable", 'use a name without "="')
         if name.startswith(("LEASE_", "LEASED_")):
             raise Refusal(f'"{name}" is set by the daemon itself', "use another name")
         if not isinstance(value, str):

@@ -229,7 +229,7 @@ class Child:
             if shortage(error) is None:
                 raise
             await asyncio.sleep(_AGAIN)
-            return f"its processes can't be looked for ({error})"
+            return f"cannot look for its processes ({error})"
         return None if gone else "some of its processes can't be killed"
 
     def _close(self) -> None:

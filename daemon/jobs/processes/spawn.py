@@ -153,7 +153,7 @@ def never_started(why: str, status: int, printed: str) -> ChildNotStarted | Shor
     said = [line for line in printed.splitlines() if line.strip() and not line.startswith("leased: ")]
     how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
     return Shortage(
-        f"the job's keeper {how} before the job could be started, so no attempt is used up; "
+        f"the job's keeper {how} before the job could be started, so no attempt was used; "
         + (f"it said: {said[-1].strip()}" if said else "see whether the machine is out of memory (`free -m`, `dmesg`)")
     )
 

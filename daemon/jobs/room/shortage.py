@@ -9,16 +9,19 @@ _NO_THREAD = "can't start new thread"
 """What Python says where the system refuses a thread, without a number."""
 _LACKS = {
     errno.EMFILE: (
-        "this process has no file descriptor left",
+        "this process has run out of file descriptors",
         "count them with `ls /proc/{pid}/fd | wc -l`, and see `ulimit -n`, or LimitNOFILE= of a service",
     ),
-    errno.ENFILE: ("this machine has no file descriptor left", "see /proc/sys/fs/file-nr and /proc/sys/fs/file-max"),
+    errno.ENFILE: (
+        "this machine has run out of file descriptors",
+        "see /proc/sys/fs/file-nr and /proc/sys/fs/file-max",
+    ),
     errno.EAGAIN: (
-        "no further process or thread can be started",
+        "no more processes or threads can be started",
         "see `ulimit -u`, and pids.max of the cgroup (TasksMax= of a service)",
     ),
     errno.ENOMEM: (
-        "there is no memory left for a further process",
+        "there is not enough memory for another process",
         "see `free -m`, and memory.max of the cgroup (MemoryMax= of a service)",
     ),
     errno.ENOSPC: ("there is no space left for temporary files", "see `df -h ${{TMPDIR:-/tmp}}`"),
@@ -29,7 +32,7 @@ class Shortage(DaemonError):
     """The machine lacks what something takes; of an attempt, nothing ran, and it uses up nothing."""
 
 
-_NOT_BEGUN = "nothing was run and no attempt is used up"
+_NOT_BEGUN = "the job was not started and no attempt was used"
 
 
 def shortage(error: BaseException, so: str = _NOT_BEGUN) -> Shortage | None:

@@ -62,7 +62,7 @@ def loaded() -> Application:
         forks.give_up("it has changed since the replica loaded it")
     if (left := remains(before)) is not None:
         send(descendants(os.getpid()), signal.SIGKILL)
-        forks.give_up(f"it leaves {left} behind when it is loaded (`leased check` says what to do about that)")
+        forks.give_up(f"it leaves {left} behind when it is loaded (`leased check` explains what to do)")
     adopt_orphans(False)
     effects.note()
     jobs = [job for schedule in application.schedules for job in schedule.jobs if job.isolation == "process"]

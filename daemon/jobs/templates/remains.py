@@ -42,11 +42,11 @@ def remains(before: Before) -> str | None:
     if descendants(os.getpid()):
         return "a process"
     if _shares_memory():
-        return "memory that processes share (a lock or a queue of multiprocessing, say)"
+        return "shared memory (such as a lock or queue of multiprocessing)"
     if _has_a_generator():
         return "a random generator of its own"
     if random.getstate() != before.random:
-        return "a seed of random (set, or used up by a number that was drawn)"  # which look the same
+        return "a seeded random generator (it was seeded, or a number was drawn)"  # which look the same
     return next((found for number in sorted(_descriptors() - before.descriptors) if (found := _open(number))), None)
 
 

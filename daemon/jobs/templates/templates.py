@@ -54,7 +54,9 @@ class Templates:
 
     def _report(self, unfit: str | None) -> None:
         if unfit is not None and self._say is not None:
-            self._say(f"each child of a function loads {self._file} again, which takes longer and more memory: {unfit}")
+            self._say(
+                f"each child process of a function loads {self._file} again, which takes more time and memory: {unfit}"
+            )
             self._say = None
 
     def close(self) -> None:

@@ -99,7 +99,7 @@ def counted_text(done: Backfill) -> str:
         f"{number(done.left_out)} left out" if done.left_out else None,
         f"{number(done.will_run)} will run",
     ]
-    of = "1 instant" if done.instants == 1 else f"{number(done.instants)} instants"
+    of = "1 scheduled time" if done.instants == 1 else f"{number(done.instants)} scheduled times"
     return f"{of}: {', '.join(part for part in parts if part)}"
 
 
@@ -122,7 +122,7 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
     done = statements.backfills.revive(connection, same, revived) if revived else 0
     done += statements.backfills.add_runs(connection, same, new) if new else 0
     if done != len(revived) + len(new):
-        raise CannotBackfill(f'the runs of "{wanted.schedule}" changed meanwhile; do it again')
+        raise CannotBackfill(f'the runs of "{wanted.schedule}" changed in the meantime; try again')
     if planned.retries:
         write_retries(connection, planned.retries, by=by, why=why, backfill=made)
     if lease.per_run:

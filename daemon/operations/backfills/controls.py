@@ -78,7 +78,7 @@ def cancel_backfill(
     found = statements.backfills.unfinished_runs(connection, backfill_id)
     if not found:
         raise BackfillIsOver(
-            f'backfill {backfill_id} of "{_called(connection, row)}" is over: no run of it is left to cancel'
+            f'backfill {backfill_id} of "{_called(connection, row)}" has finished: it has no run left to cancel'
         )
     statements.backfills.change(connection, backfill_id, {"cancelled_at": _now(connection)})
     of = f"backfill {backfill_id}"
@@ -101,9 +101,9 @@ def _locked(connection: Connection, backfill_id: int, by: str, why: str | None) 
 def _refuse_over(row: Row[Any], called: str) -> None:
     of = f'backfill {row.id} of "{called}"'
     if row.cancelled_at is not None:
-        raise BackfillIsOver(f"{of} was cancelled, so nothing of it waits; `leased backfill` requests another one")
+        raise BackfillIsOver(f"{of} was cancelled, so none of its runs waits; start a new one with `leased backfill`")
     if row.placed_at is not None:
-        raise BackfillIsOver(f"{of} has no run left that waits for its turn; `leased cancel RUN` ends one at work")
+        raise BackfillIsOver(f"{of} has no waiting runs left; `leased cancel RUN` stops a running one")
 
 
 def _now(connection: Connection) -> Any:

@@ -75,7 +75,7 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
 def _refuse(wanted: Wanted, schedule: Schedule, name: str) -> None:
     """Raise `CannotBackfill` for what no backfill of this schedule can be."""
     if wanted.at_most < 1:
-        raise CannotBackfill(f"at most {wanted.at_most} runs at a time would never run any; give 1 or more")
+        raise CannotBackfill(f"at most {wanted.at_most} runs at a time would never run anything; give 1 or more")
     if wanted.at_most > 1 and waits_for_predecessor(schedule.overlap):
         raise CannotBackfill(
             f'at most {wanted.at_most} runs at a time need overlap = "allow"; "{name}" has overlap = '
@@ -83,13 +83,16 @@ def _refuse(wanted: Wanted, schedule: Schedule, name: str) -> None:
         )
     if wanted.first > wanted.last:
         raise CannotBackfill(
-            f"the first instant, {when(wanted.first)}, is after the last, {when(wanted.last)}; "
-            "give the earlier one first"
+            f"the first time, {when(wanted.first)}, is after the last, {when(wanted.last)}; give the earlier one first"
         )
     if schedule.on_request:
-        raise CannotBackfill(f'"{name}" is due on request only, so it has no instants; `leased trigger {name}` runs it')
+        raise CannotBackfill(
+            f'"{name}" runs only on request, so it has no scheduled times; `leased trigger {name}` runs it'
+        )
     if not schedule.enabled:
-        raise CannotBackfill(f'"{name}" is disabled, so it has no instants; enable it, or `leased trigger {name}`')
+        raise CannotBackfill(
+            f'"{name}" is disabled, so it has no scheduled times; enable it, or `leased trigger {name}`'
+        )
 
 
 def _instants(wanted: Wanted, schedule: Schedule, row: Row[Any]) -> list[datetime]:
@@ -98,8 +101,8 @@ def _instants(wanted: Wanted, schedule: Schedule, row: Row[Any]) -> list[datetim
     found = list(islice(due, MOST_INSTANTS + 1))
     if len(found) > MOST_INSTANTS:
         raise CannotBackfill(
-            f"{number(MOST_INSTANTS)} instants are the most of one backfill; the first so many end at "
-            f"{when(found[MOST_INSTANTS - 1])}: let it end there, and begin another one behind it"
+            f"a backfill has at most {number(MOST_INSTANTS)} scheduled times; here they end at "
+            f"{when(found[MOST_INSTANTS - 1])}: end it there, and start another one after it"
         )
     return found
 
@@ -113,20 +116,18 @@ def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], fi
     oldest = statements.backfills.oldest(connection, key)
     pruned = statements.old_runs.pruned_until(connection, *key)
     if oldest is None:
-        raise CannotBackfill(
-            f"{of} has no run of any instant yet, so nothing of it is missing; `leased trigger` runs it"
-        )
+        raise CannotBackfill(f"{of} has no runs yet, so none is missing; `leased trigger` runs it")
     if first >= oldest and (pruned is None or first > pruned):
         return
     start = oldest - _TICK if pruned is None else max(oldest - _TICK, pruned)
     kept = next(schedule.instants(start, row.anchor), None)
     why = (
-        f"{of} was planned for the first time at {when(oldest)}"
+        f"{of} was first planned at {when(oldest)}"
         if pruned is None
         else (f"runs of {of} up to {when(pruned)} may have been pruned")
     )
-    remedy = "none is possible now" if kept is None else f"the first possible one is {when(kept)}"
-    raise CannotBackfill(f"nothing is known of the instant {when(first)}: {why}; {remedy}")
+    remedy = "no backfill is possible now" if kept is None else f"the earliest possible time is {when(kept)}"
+    raise CannotBackfill(f"nothing is known about {when(first)}: {why}; {remedy}")
 
 
 def _next_tries(connection: Connection, ids: Sequence[int]) -> Mapping[int, Try]:
@@ -145,8 +146,9 @@ def _splits(found: Survey, schedule: Schedule, of: Row[Any]) -> list[Split]:
         parts = split(row, taken, schedule, of.anchor)
         if parts is None:
             raise CannotBackfill(
-                f'run {row.run_id} of "{called(of)}" counts {number(row.count)} instants from {when(row.first)} to '
-                f"{when(row.last)}, which are not those of its present timing: it has changed since; leave them out"
+                f'run {row.run_id} of "{called(of)}" stands for {number(row.count)} scheduled times from '
+                f"{when(row.first)} to {when(row.last)}, but the timing of its schedule has changed since; leave "
+                "them out"
             )
         done.append(parts)
     return done

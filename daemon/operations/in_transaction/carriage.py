@@ -68,8 +68,8 @@ class Passage:
                 raise explain(error, self.there) from error
             if getattr(getattr(error, "orig", error), "sqlite_errorname", "") == "SQLITE_BUSY_SNAPSHOT":
                 raise StoreUnavailable(
-                    "this transaction read before it requested a run, and another one has written since: begin again, "
-                    "and with BEGIN IMMEDIATE"
+                    "this transaction read before it requested a run, and another one has written since: start "
+                    "it again with BEGIN IMMEDIATE"
                 ) from error
             raise
 

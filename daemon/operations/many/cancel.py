@@ -85,10 +85,10 @@ def _record(connection: Connection, done: Sequence[CancelledRun], by: str, why: 
 def said(counts: Mapping[CancelOutcome, int]) -> str:
     """Return what became of runs in words: ``54 runs waited and are over, 3 runs at work are marked``."""
     words: dict[CancelOutcome, tuple[str, str]] = {
-        "ended": ("1 run waited and is over", "{:,} runs waited and are over"),
-        "marked": ("1 run at work is marked", "{:,} runs at work are marked"),
-        "already": ("1 was cancelled before", "{:,} were cancelled before"),
-        "over": ("1 had ended by then", "{:,} had ended by then"),
+        "ended": ("1 waiting run ended", "{:,} waiting runs ended"),
+        "marked": ("cancelling 1 running run", "cancelling {:,} running runs"),
+        "already": ("1 was already cancelled", "{:,} were already cancelled"),
+        "over": ("1 had already ended", "{:,} had already ended"),
     }
     parts = [(words[outcome], counts.get(outcome, 0)) for outcome in words]
     return ", ".join(one if count == 1 else more.format(count) for (one, more), count in parts if count)

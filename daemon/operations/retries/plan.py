@@ -91,8 +91,8 @@ def decide(
     left = tuple(job for job in jobs if job not in kept)
     if not left:
         return NoRetry(
-            f'each job of run {run.run_id} of "{run.schedule}" that is still defined has succeeded; '
-            "--from JOB runs some again"
+            f'every job of run {run.run_id} of "{run.schedule}" that is still defined has succeeded; --from JOB '
+            "runs some again"
         )
     return RetryPlan(carried, left, gone, redefined=run.digest != digest)
 
@@ -114,19 +114,16 @@ def _refused(run: TriedRun, from_job: str | None) -> str | None:
     """Return why a run in this state is not tried again."""
     named = f'run {run.run_id} of "{run.schedule}"'
     if run.is_forgotten:
-        return f"{named} was forgotten, and its parameters with it; `leased trigger {run.schedule}` requests a new run"
+        return f"{named} was forgotten, and its parameters were deleted; `leased trigger {run.schedule}` requests a new run"
     match run.state:
         case "failed" | "cancelled":
             return None
         case "succeeded":
             return None if from_job is not None else f"{named} has succeeded; to run its jobs once more, use --from JOB"
         case "pending" | "running":
-            return f"{named} is {run.state} and not over; wait for its end, or cancel it first"
+            return f"{named} is {run.state}; wait until it ends, or cancel it first"
         case "skipped":
-            return (
-                f"{named} was skipped ({run.reason}), and nothing of it ran; "
-                f"`leased trigger {run.schedule}` requests a run"
-            )
+            return f"{named} was skipped ({run.reason}), so nothing ran; `leased trigger {run.schedule}` requests a run"
         case _:
             assert_never(run.state)
 

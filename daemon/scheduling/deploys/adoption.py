@@ -28,9 +28,9 @@ class Adopted:
     cancelled: dict[str, int]
 
     def __str__(self) -> str:
-        """Return it as text, such as ``2 runs of "nightly" will go by its current definition``."""
+        """Return it as text, such as ``2 runs of "nightly" will use its current definition``."""
         said = [
-            f'{counted(number, "run")} of "{name}" will go by its current definition'
+            f'{counted(number, "run")} of "{name}" will use its current definition'
             for name, number in self.adopted.items()
         ]
         said += [

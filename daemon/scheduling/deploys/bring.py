@@ -130,8 +130,8 @@ def take_on_top(connection: Connection, application: Application, *, by: str, wh
     if ruler is not None and (outranked or ruled_before is None or ruled_before.number != ruler.number):
         revisions = listed(sorted({str(one.revision) for one in outranked}))
         told = [
-            f"generation {ruler.number} is current",
-            f"no longer counted: revision {revisions}" if outranked else "",
+            f"generation {ruler.number} is active",
+            f"no longer counts: revision {revisions}" if outranked else "",
         ]
         _record(connection, application, "take-over", by, "; ".join(filter(None, (*told, effect))), why)
     return brought
@@ -280,9 +280,9 @@ def _write(
         return _Written(report)
     retired, warning = retirement(report, own.number, replaced), None
     if replaced is not None:
-        warning = f"{retired}; if that is meant, acknowledge it with `leased generations {own.number} --acknowledge`"
+        warning = f"{retired}; if this is intended, acknowledge it with `leased generations {own.number} --acknowledge`"
     elif of_living := retired_of_living(connection, application, report.retired, others):
-        warning = f"generation {own.number} retired what living replicas of other definitions run: {listed(of_living)}"
+        warning = f"generation {own.number} retired schedules that live replicas of other definitions run: {listed(of_living)}"
     return _Written(report, retired, warning)
 
 

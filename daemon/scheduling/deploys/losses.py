@@ -31,21 +31,22 @@ def losses(
 def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Schedule]) -> Iterator[str]:
     waiting, running = unfinished.get("pending", 0), unfinished.get("running", 0)
     at_stake = [
-        f"{counted(waiting, 'run')} that {_verb(waiting, 'waits', 'wait')} (cancelled when no replica that has it is left)"
+        f"{counted(waiting, 'run')} that {_verb(waiting, 'waits', 'wait')} (cancelled when no replica with its definition is left)"
         if waiting
         else "",
-        f"{counted(running, 'run')} at work (ended as begun)" if running else "",
+        f"{counted(running, 'run')} running (these finish)" if running else "",
         f"a pause ({row.paused_by}, {when(row.paused_at)})" if row.paused_at is not None else "",
     ]
     if said := [part for part in at_stake if part]:
         *first, last = said
         things = f"{', '.join(first)} and {last}" if first else last
-        yield f'"{called(row)}" is not defined any more, with {things}'
+        yield f'"{called(row)}" is no longer defined; it has {things}'
     for name, schedule in added.items():
         if schedule.keyed(row.name).run_digest() == row.run_digest:
             yield (
-                f'"{name}" looks like "{called(row)}" renamed, but is another schedule: it begins without history, pause '
-                f'and idempotency keys, and may run beside what is at work there; was = "{called(row)}" takes them over'
+                f'"{name}" looks like "{called(row)}" renamed, but is a new schedule: it starts without history, '
+                f'pause and idempotency keys, and can run at the same time; add was = "{called(row)}" to take '
+                f"them over"
             )
 
 

@@ -53,7 +53,7 @@ class RequiredRevision:
         own = f"{self._own}" if higher > (self._own or 0) else f"{self._own}, which no longer counts"
         return (
             f"this replica claims no runs: its revision is {own}, a replica of revision {higher} is ready, and "
-            "require_revision leaves runs to the highest"
+            "with require_revision only the highest revision claims runs"
         )
 
     def _free(self) -> str:

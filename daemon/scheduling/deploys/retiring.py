@@ -54,7 +54,9 @@ def retirement(report: SyncReport, number: int, replaced: int | None) -> str:
     names = listed(report.retired)
     if replaced is None:
         return f"generation {number} retired {names}"
-    return f"generation {number} shares no schedule with generation {replaced}, and retired all of it: {names}"
+    return (
+        f"generation {number} shares no schedule with generation {replaced}, and retired all of its schedules: {names}"
+    )
 
 
 def _run_by(connection: Connection, application: str, digests: Collection[str], rows: Iterable[Row[Any]]) -> set[str]:

@@ -40,7 +40,7 @@ _PATIENCE = 10.0
 """Seconds that a sync may take, however few its schedules are."""
 _PER_SECOND = 200
 """Schedules that a sync compares and writes in a second on a slow machine, planning included."""
-_IN_WORDS = {"apart": "not renamed: there is history under both names"}
+_IN_WORDS = {"apart": "not renamed: both names have history"}
 MOST_NAMED = 10
 """How many schedules of a kind a report names."""
 

@@ -45,24 +45,23 @@ class Standing:
             case "unknown":
                 return "these definitions have no generation yet"
             case "current" if self.other:
-                return (
-                    f"{me} is current: its definitions are in the database; {other} is staged, and is current from its "
-                    "first ready replica on"
-                )
+                return f"{me} is active; {other} is staged, and becomes active as soon as one of its replicas is ready"
             case "current":
-                return f"{me} is current: its definitions are in the database"
+                return f"{me} is active"
             case "staged":
-                return f"{me} is staged: it is current from its first ready replica on"
+                return f"{me} is staged: it becomes active as soon as one of its replicas is ready"
             case "in lieu" if self.is_other_ready:
-                return f"{me} stands in for {other}, of which a replica is ready again: it gives way to it in {within}"
+                return (
+                    f"{me} is the fallback for {other}, which has a ready replica again: {other} takes over in {within}"
+                )
             case "in lieu":
                 return (
-                    f"{me} stands in for {other}, of which no replica is ready; it retires nothing, and is put on top "
-                    f"for good in {within} unless a replica of {other} has been ready for {while_} by then"
-                    + (f"; {self.missing}" if self.is_held_back else "")
+                    f"{me} is the fallback for {other}, which has no ready replica; it retires nothing, and "
+                    f"becomes active for good in {within} unless a replica of {other} has been ready for {while_} "
+                    f"by then" + (f"; {self.missing}" if self.is_held_back else "")
                 )
             case "next":
-                return f"{me} is next: {other} stands in for it; it rules in {within} if it stays ready"
+                return f"{me} is on standby: {other} is its fallback; {me} becomes active in {within} if it stays ready"
             case "superseded":
                 return self._superseded(me, other, within, while_)
             case _:
@@ -70,14 +69,13 @@ class Standing:
 
     def _superseded(self, me: str, other: str, within: str, while_: str) -> str:
         if not self.is_other_ready:
-            return (
-                f"{me} is superseded by {other}, of which no replica is ready: it rules in {within} unless a replica "
-                f"of {other} is ready" + (f"; {self.missing}" if self.is_held_back else "")
+            return f"{me} is superseded by {other}, which has no ready replica: falling back to {me} in {within}" + (
+                f"; {self.missing}" if self.is_held_back else ""
             )
-        remedy = self.missing or "to make its definitions current now, start it with --take-over"
+        remedy = self.missing or "to make its definitions active now, start it with --take-over"
         return (
-            f"{me} is superseded by {other}: this replica changes no definition; if no replica of a newer one is ready "
-            f"for {while_}, this one stands in for it; {remedy}"
+            f"{me} is superseded by {other}: this replica changes no definitions; if no newer replica is ready "
+            f"for {while_}, this one becomes the fallback; {remedy}"
         )
 
 
@@ -148,7 +146,7 @@ def missing(own: Generation, newest: Generation, living: Collection[str]) -> str
         return f"it is {held_back(revision)}"
     has = "it has no revision" if own.revision is None else f"its revision is {own.revision}"
     return (
-        f"{has}, and generation {newest.number} has {newest.counted}: to make it current, give it a higher one, "
+        f"{has}, and generation {newest.number} has {newest.counted}: to make it active, give it a higher one, "
         f"such as --revision {newest.counted + 1}, or start it with --take-over"
     )
 
@@ -164,6 +162,6 @@ def held_back_by(own: Generation, newest: Generation, living: Collection[str]) -
 def held_back(revision: int) -> str:
     """Return that it is, and the remedy, as text."""
     return (
-        f"held back by revision {revision}, which nobody runs; if that revision was a mistake, make the newer definitions "
-        "current under their own with `leased sync FILE --take-over`"
+        f"held back by revision {revision}, which no replica runs; if that revision was a mistake, make the "
+        "newer definitions active with `leased sync FILE --take-over`"
     )

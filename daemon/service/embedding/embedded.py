@@ -72,8 +72,8 @@ async def _ended(thread: ReplicaThread, longest: float) -> None:
         thread.join()
     else:
         thread.warn(
-            f"stopping has taken {longest:g}s: the program goes on without this replica; what it still holds goes stale "
-            "when the program ends"
+            f"stopping took longer than {longest:g}s: the program continues without this replica; its leases "
+            "expire when the program ends"
         )
 
 
@@ -104,12 +104,12 @@ def _refuse_where_none_can_be() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         raise CannotEmbed(
-            "schedules.replica() needs a running event loop of asyncio, which there is none of here (trio has another): "
+            "schedules.replica() needs a running asyncio event loop, and there is none here (trio has its own): "
             "run the program with asyncio, or its schedules with `leased run`"
         ) from None
     main = getattr(sys.modules.get("__main__"), "__spec__", None)
     if main is not None and main.name == _CHILD:
         raise CannotEmbed(
-            "this is the child process of a job, which loads the module of its Schedules, and that starts a replica: put "
-            'what starts your program under: if __name__ == "__main__"'
+            "this is a child process of a job; it imports the module of its Schedules, and that module starts a "
+            'replica: put the code that starts your program under: if __name__ == "__main__"'
         )

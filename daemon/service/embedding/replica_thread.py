@@ -162,8 +162,8 @@ class ReplicaThread:
     def _fail(self, failure: object) -> None:
         if self.failure is None:
             self.failure = (
-                f"{failure}; this replica claims nothing any more, but does not end the program that it is part of: "
-                "start that again"
+                f"{failure}; this replica claims no more runs, but does not stop the program that it is part of: "
+                "restart that program"
             )
             self.warn(self.failure)
 

@@ -184,7 +184,7 @@ class RunsAtWork:
         """Signal that this process must end if runs are still at work."""
         if self._executions and self.failure is None:
             names = ", ".join(sorted(f'"{self._context.rows.name(run.schedule)}"' for run in self.claimed))
-            await self.fail(WorkOutlivesLease(f"runs of {names} did not end"))
+            await self.fail(WorkOutlivesLease(f"runs of {names} did not stop"))
 
     async def _execute(self, execution: RunExecution, lease: Lease) -> None:
         run_id, is_over = execution.claimed.run_id, True

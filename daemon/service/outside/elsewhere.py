@@ -41,14 +41,14 @@ def _left(application: str, here: URL, *, moves: bool) -> str:
     try:
         left = _read(here, application)
     except (DaemonError, LeaseError) as error:
-        return f"what is left {of} is not known: {' '.join(str(error).split())}"
+        return f"what is left {of} is unknown: {' '.join(str(error).split())}"
     if left is None or left == Remaining(0, 0, 0, None, 0, 0):
         return f"nothing is left {of}"
     remedy = "" if moves else f" To end it, use `leased retire --application {application}`."
     return (
         f"what is left {of}: {counted(left.schedules, 'schedule')} ({left.paused:,} paused), {left.running:,} running and "
-        f"{left.waiting:,} waiting runs, and the history. When these replicas have drained, nothing of it runs unless "
-        f"another replica does so.{remedy}"
+        f"{left.waiting:,} waiting runs, and the history. When these replicas have drained, nothing of it runs "
+        f"unless other replicas run it.{remedy}"
     )
 
 
@@ -61,13 +61,13 @@ def _due(application: str, there: URL) -> str:
         return f'what of "{application}" is due in {_shown(there)} is not known: {" ".join(str(error).split())}'
     if found is None or found.schedules == 0:
         return (
-            f'"{application}" has no schedule in {_shown(there)} yet: each begins now, has missed nothing, and takes no '
-            "pause, history or key along"
+            f'"{application}" has no schedule in {_shown(there)} yet: each starts now without missed runs, '
+            "pause, history or idempotency keys"
         )
     overdue = f"; {found.overdue:,} of them have been due since {when(found.due_since)}, and catch up"
     return (
         f'"{application}" has {counted(found.schedules, "schedule")} ({found.paused:,} paused) and {found.waiting:,} waiting '
-        f"runs in {_shown(there)}, which go on{overdue if found.overdue else '; none is overdue'}"
+        f"runs in {_shown(there)}, which continue{overdue if found.overdue else '; none is overdue'}"
     )
 
 

@@ -13,9 +13,9 @@ from .link import SupervisorLink
 from .service_manager import ServiceManager
 
 _ABOUT_INHERITED = {
-    signal.SIGHUP: "SIGHUP is ignored, as inherited (nohup?): no stop when the terminal closes, and no reload; "
-    "to load a changed FILE, stop with SIGTERM and start again",
-    signal.SIGINT: "SIGINT is ignored, as inherited (& in a script?): stop with SIGTERM",
+    signal.SIGHUP: "SIGHUP is ignored because the parent process ignored it (nohup?): closing the terminal does "
+    "not stop this process, and it cannot reload; to load a changed FILE, stop it with SIGTERM and start it again",
+    signal.SIGINT: "SIGINT is ignored because the parent process ignored it (& in a script?): stop it with SIGTERM",
 }
 
 

@@ -47,11 +47,11 @@ class Reload:
         if terminal_closed:
             self._requests.on_signal(signal.SIGHUP)
         elif self._outside.link.is_supervised:
-            self._say("ignored; send it to the supervisor, which replaces its replicas one after another")
+            self._say("ignored; send it to the supervisor, which replaces its replicas one by one")
         elif self._requests.stopping:
-            self._say("ignored, because this replica is ending already")
+            self._say("ignored because this replica is already stopping")
         elif self._until_idle:
-            self._say("ignored, because with --until-idle the replica ends by itself")
+            self._say("ignored because with --until-idle the replica exits when it is idle")
         else:
             self._asked = True
             if self._has_joined:
@@ -71,12 +71,12 @@ class Reload:
             if self._asked or self._requests.stopping:
                 continue
             if isinstance(checked, WrongFile):
-                self._say(f"this replica goes on as it was: {checked.problem}", is_warning=True)
-                self._manager.ready("FILE was not loaded again, because something is wrong with it")
+                self._say(f"this replica continues unchanged: {checked.problem}", is_warning=True)
+                self._manager.ready("FILE was not reloaded because it has an error")
             else:
                 for warning in checked.warnings:
                     self._say(warning, is_warning=True)
-                self._say("FILE is right; draining, then restarting in place with it")
+                self._say("FILE is valid; draining, then restarting with it")
                 self._requests.start_anew()
         self._task = None
 

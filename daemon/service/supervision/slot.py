@@ -106,5 +106,5 @@ class Slot:
 
 def _ended(replica: SupervisedReplica) -> str:
     if replica.found_other_file:
-        return "did not start, because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"
+        return "did not start because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"
     return replica.ending()

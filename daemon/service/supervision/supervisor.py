@@ -21,7 +21,7 @@ _STEPS = (
     "{name} again: stopping the replicas at once",
     "{name} a third time: killing the replicas",
 )
-_GIVEN_UP = "SIGHUP: given up, because the replicas are ending"
+_GIVEN_UP = "SIGHUP: abandoned because the replicas are stopping"
 
 
 class _NotReplaced(Exception):
@@ -143,12 +143,12 @@ class Supervisor:
         if terminal_closed:
             self._stop(signal.SIGHUP)
         elif self._signals:
-            self._report("SIGHUP: ignored, because the replicas are ending")
+            self._report("SIGHUP: ignored because the replicas are stopping")
         elif self._command_line.until_idle:
-            self._report("SIGHUP: ignored, because with --until-idle the replicas end by themselves")
+            self._report("SIGHUP: ignored because with --until-idle the replicas exit when they are idle")
         elif self._roll is not None:
             self._once_more = True
-            self._report("SIGHUP: the replicas are being replaced, and will be replaced again afterwards")
+            self._report("SIGHUP: the replicas are being replaced; they will be replaced again after that")
         else:
             self._roll = asyncio.create_task(self._roll_all())
 
@@ -183,12 +183,12 @@ class Supervisor:
             return _GIVEN_UP
         checked, count = self._checking.result(), len(self._slots)
         if isinstance(checked, WrongFile):
-            raise _NotReplaced(f"no replica is replaced: {checked.problem}")
+            raise _NotReplaced(f"no replica was replaced: {checked.problem}")
         for warning in checked.warnings:
             self._warn(f"SIGHUP: {warning}")
         if checked.warnings:
-            self._warn("SIGHUP: until the last replica is replaced, both run what is due")
-        self._report("SIGHUP: FILE is right; replacing the replicas one after another")
+            self._warn("SIGHUP: until the last replica is replaced, both the old and the new run what is due")
+        self._report("SIGHUP: FILE is valid; replacing the replicas one by one")
         for done, slot in enumerate(self._slots):
             if (problem := await slot.replace(checked, self._ready_within)) is not None and not self._signals:
                 left = "all replicas go on" if done == 0 else f"{done} of {count} are replaced, the others go on"

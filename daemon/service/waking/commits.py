@@ -55,7 +55,7 @@ class Commits:
     def _changed(self) -> None:
         self._echo.heard()
         if self._reported:
-            self._notify(Note(f"now hears of changes of {self._file}, which wake this replica"))
+            self._notify(Note(f"now watching {self._file} for changes"))
         self._works, self._reported = True, False
         if self._telling is None:
             wait = max(0.0, self._told_at + _APART - monotonic())
@@ -72,9 +72,7 @@ class Commits:
         self._changes.open()
         if not self._reported:
             self._reported = True
-            self._notify(
-                Note(f"changes of {self._file} are not heard, so that this replica looks by itself, each `poll`")
-            )
+            self._notify(Note(f"cannot watch {self._file} for changes, so this replica polls (see `poll`)"))
         if self._works and self._hearer is not None:
             self._works = False
             self._hearer.look_again()

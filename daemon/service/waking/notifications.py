@@ -46,7 +46,7 @@ class Notifications(Listener):
 
     def _unheard(self) -> None:
         self._echo.forget()
-        self._say("its signs of life do not arrive, as behind a pooler in transaction mode")
+        self._say("its own notifications do not arrive, as behind a pooler in transaction mode")
         self.begin_anew()
         self._lost()
 
@@ -72,9 +72,7 @@ class Notifications(Listener):
         self._has_worked = True
         if self._has_reported:
             self._has_reported = False
-            self._notify(
-                Note(f"now listens in {describe(self._route.url)}, so that what happens there wakes this replica")
-            )
+            self._notify(Note(f"now listening for notifications in {describe(self._route.url)}"))
         if self._hearer is not None:
             self._hearer.look_again()
 
@@ -87,4 +85,4 @@ class Notifications(Listener):
     def _report(self, cause: str) -> None:
         self._has_reported = True
         where, why = describe(self._route.url), one_line(cause, self._route.url)
-        self._notify(Note(f"cannot listen in {where}, so that this replica looks by itself, each `poll`: {why}"))
+        self._notify(Note(f"cannot listen for notifications in {where}, so this replica polls (see `poll`): {why}"))

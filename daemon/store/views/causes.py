@@ -88,7 +88,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """Its schedule is retired, and no replica has it any more."""
+    """Its schedule is retired, and no replica has it anymore."""
 
     by: str | None = None
     """By what: a generation, or whoever ended the application; None: not known, or it is defined again."""
@@ -199,12 +199,12 @@ def sentence(why: Why) -> str:
     match why:
         case Overlapped():
             which = "an earlier run" if why.run_id is None else f"run {why.run_id}"
-            return f"overlap: {which} was not over" + (f" ({why.replica} had it)" if why.replica else "")
+            return f"overlap: {which} was active" + (f" ({why.replica} had it)" if why.replica else "")
         case NothingUp():
             return f"missed: {_away(why.since, why.until)}"
         case StartWithinOver():
             away = "" if why.since is None else f": {_away(why.since, why.until)}"
-            return f"missed: start_within was over at {when(why.start_by)}{away}"
+            return f"missed: start_within ended at {when(why.start_by)}{away}"
         case Paused():
             return paused_text(why.by, why.since, why.until, why.why)
         case Excluded():
@@ -215,7 +215,7 @@ def sentence(why: Why) -> str:
             return "replaced by a newer run" if why.run_id is None else f"replaced by run {why.run_id}"
         case Retired():
             was = "was retired" if why.at is None else f"was {retirement(why.at, why.by)}"
-            return f"its schedule {was}, and no replica has it any more"
+            return f"its schedule {was}, and no replica has it anymore"
         case _:
             return _waits(why)
 
@@ -240,9 +240,9 @@ def _waits(why: Waits) -> str:
             gone = "" if why.retired_at is None else f"; its schedule was {retirement(why.retired_at, why.retired_by)}"
             return f"waits for a replica {_which(why.generation)}{gone}"
         case WaitsForPlace():
-            return "waits for a free place on a replica"
+            return "waits for free capacity on a replica"
         case WaitsForTurn():
-            return f"was abandoned {MOST_ABANDONED - 1} times in a row: waits where no other such run is at work"
+            return f"was abandoned {MOST_ABANDONED - 1} times in a row: waits until no other such run is running there"
         case _:
             assert_never(why)
 
@@ -271,4 +271,4 @@ def _for(run_id: int | None) -> str:
 
 def _away(since: datetime | None, until: datetime) -> str:
     start = "" if since is None else f"from {when(since)} "
-    return f"nothing was up {start}to {when(until)}"
+    return f"no replica was running {start}to {when(until)}"

@@ -135,9 +135,7 @@ def _late(overview: Overview) -> Iterator[Problem]:
         text = f"run {longest.run_id} of {named(longest)} has waited for {waited}"
         if len(runs) > 1:
             at_least = "at least " if overview.waiting_count > len(overview.waiting) else ""
-            text = (
-                f"{at_least}{len(runs)} runs of {named(longest)} wait, run {longest.run_id} for the longest, {waited}"
-            )
+            text = f"{at_least}{len(runs)} runs of {named(longest)} are waiting; run {longest.run_id} has waited longest, {waited}"
         yield Problem("late", text, longest.application, longest.schedule, longest.run_id, _look_at(longest))
 
 
@@ -159,11 +157,11 @@ def _retired(overview: Overview) -> Iterator[Problem]:
         runs = list(group)
         running = sum(isinstance(run, RunningRun) for run in runs)
         at_least = "at least " if overview.waiting_count > len(overview.waiting) else ""
-        at_work, waiting = f"{running:,} at work", f"{at_least}{len(runs) - running:,} waiting"
+        at_work, waiting = f"{running:,} running", f"{at_least}{len(runs) - running:,} waiting"
         what = " and ".join([*([at_work] if running else []), *([waiting] if len(runs) > running else [])])
         text = (
-            f"{named(runs[0])} is retired, with unfinished runs: {what}; if it was renamed, write "
-            f'was = "{name}" in the new one, otherwise let them end, or `leased cancel --schedule {name}`'
+            f'{named(runs[0])} is retired but has active runs: {what}; if it was renamed, add was = "{name}" to the new '
+            f"one; otherwise let them finish, or cancel them with `leased cancel --schedule {name}`"
         )
         yield Problem("retired", text, application, name, min(run.run_id for run in runs))
 
@@ -194,7 +192,7 @@ def _failing(overview: Overview) -> Iterator[Problem]:
         runs = list(group)
         if (application, name) not in failed:
             text = _trying(runs[0], named(runs[0])) + (
-                f"; so do {len(runs) - 1:,} more of its runs" if runs[1:] else ""
+                f"; {len(runs) - 1:,} more of its runs do so too" if runs[1:] else ""
             )
             yield Problem("failing", text, application, name, runs[0].run_id, _look_at(runs[0]))
 
@@ -204,7 +202,7 @@ def _trying(run: TryingRun, name: str) -> str:
     text = f'run {run.run_id} of {name} has failed {attempts} of job "{run.job}"'
     text += f" and waits for the retry at {when(run.retry_at)}" if run.retry_at is not None else ""
     if run.skipped:
-        text += f"; {counted(run.skipped, 'scheduled time')} after it {'was' if run.skipped == 1 else 'were'} skipped for it"
+        text += f"; {counted(run.skipped, 'scheduled time')} after it {'was' if run.skipped == 1 else 'were'} skipped because of it"
     return text + (f" ({shortened(run.error)})" if run.error else "")
 
 
@@ -217,7 +215,7 @@ def _left_out(overview: Overview) -> Iterator[Problem]:
             yield Problem("missed", text, *of)
         if left_out.is_thinned and schedule.enabled and schedule.paused_at is None:
             text = (
-                f"{left_out.overlapped} of the last {left_out.latest} scheduled times of {named(schedule)} were skipped, "
-                "because an earlier run was not over"
+                f"{left_out.overlapped} of the last {left_out.latest} scheduled times of {named(schedule)} were "
+                "skipped because an earlier run was active"
             )
             yield Problem("thinned", text, *of)

@@ -64,6 +64,6 @@ def origin_of(engine: "Engine | AsyncEngine") -> Origin:
 def refusal(what: Iterable[str]) -> LeaseError:
     """Return the error about an engine that cannot be connected like."""
     return LeaseError(
-        f"LeaseClient connects by itself, and cannot carry over {', '.join(what)} from this engine: "
+        f"LeaseClient makes its own connections, and cannot take over {', '.join(what)} from this engine: "
         "give it a URL that says how to connect, such as postgresql://user@host/name?sslmode=verify-full&sslrootcert=ca.pem"
     )

@@ -102,7 +102,7 @@ class ReleaseListener(Listener):
 
     def _report(self, cause: str) -> None:
         said = (
-            "cannot listen for releases in %s, so that those who wait for a lease look once a second: %s",
+            "cannot listen for releases in %s, so waiters poll once a second: %s",
             describe(self._route.url),
             one_line(cause, self._route.url),
         )

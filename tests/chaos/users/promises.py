@@ -16,7 +16,7 @@ LATE = 15.0
 """Seconds by which an answer may be later than the wait that was asked for, on a busy machine."""
 TOLERANCE = 0.02
 """Seconds between the clock of the witness and that of leases."""
-_SETTLED = "it was settled as stale"
+_SETTLED = "it had gone stale"
 _NO_FAILURE = ("client is closed", "client was closed", "is held by", "of this client holds it")
 """What a burst may be told at any time: that its client is closed, that another task bursts, or that an earlier client
 which was killed or interrupted, holds a lease still.

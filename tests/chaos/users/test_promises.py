@@ -99,7 +99,7 @@ def test_what_may_happen_is_no_problem(known: dict[str, Any]) -> None:
         ({"visits": [visit(1.0, 4.0 + LATE, wait=2.0)]}, "with a wait of 2 s, and was answered after 18.0 s"),
         (released(at=1.5, how="released"), "lease 'a' (token 1) was released 0.50 s before anna had done its work"),
         (
-            released(at=1.5, how="LeaseLost", why="it was settled as stale, and is free again"),
+            released(at=1.5, how="LeaseLost", why="it had gone stale, and was freed"),
             "was released 0.50 s before anna had done its work",
         ),
         (often(), "anna waited for 'a' while others were granted it 100 times"),

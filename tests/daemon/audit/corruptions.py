@@ -25,25 +25,25 @@ LINE = "run/shop/hourly"
 def an_instant_lost(store: Store, story: Story) -> Broken:
     lost = _skipped(store)
     _delete(store, lost.id)
-    return Promise.INSTANTS, f'no run accounts for "shop/ticks" at {lost.scheduled_for}: the instant is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/ticks" at {lost.scheduled_for}: that scheduled time is lost'
 
 
 def a_run_lost_with_its_jobs(store: Store, story: Story) -> Broken:
     lost = story.succeeded[0]
     _delete(store, lost.run_id)
-    return Promise.INSTANTS, f'no run accounts for "shop/hourly" at {lost.scheduled_for}: the instant is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/hourly" at {lost.scheduled_for}: that scheduled time is lost'
 
 
 def the_one_instant_lost(store: Store, story: Story) -> Broken:
     (lost,) = store.runs(run.c.schedule == "once")
     _delete(store, lost.id)
-    return Promise.INSTANTS, f'no run accounts for "shop/once" at {lost.scheduled_for}: the instant is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/once" at {lost.scheduled_for}: that scheduled time is lost'
 
 
 def an_instant_lost_after_a_change(store: Store, story: Story) -> Broken:
     lost = store.runs(run.c.schedule == "changing", run.c.state == "pending")[-1]
     _delete(store, lost.id)
-    return Promise.INSTANTS, f'no run accounts for "shop/changing" at {lost.scheduled_for}: the instant is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/changing" at {lost.scheduled_for}: that scheduled time is lost'
 
 
 def an_instant_doubled(store: Store, story: Story) -> Broken:
@@ -64,7 +64,7 @@ def a_counted_row_with_a_wrong_count(store: Store, story: Story) -> Broken:
     counted = _counted(store)
     fewer = counted._mapping["count"] - 1
     write(store, run, run.c.id == counted.id, count=fewer)
-    return Promise.INSTANTS, f'run {counted.id} of "shop/ticks" stands for {fewer} instants'
+    return Promise.INSTANTS, f'run {counted.id} of "shop/ticks" stands for {fewer} scheduled times'
 
 
 def a_counted_row_that_ends_too_soon(store: Store, story: Story) -> Broken:
@@ -79,7 +79,7 @@ def a_schedule_moved_on_without_its_runs(store: Store, story: Story) -> Broken:
     row = store.schedules()["hourly"]
     moved = {"planned_until": row.planned_until + HOUR, "next_due": row.next_due + HOUR}
     write(store, schedule, schedule.c.name == "hourly", **moved)
-    return Promise.INSTANTS, f'no run accounts for "shop/hourly" at {row.next_due}: the instant is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/hourly" at {row.next_due}: that scheduled time is lost'
 
 
 def a_schedule_due_after_its_next_instant(store: Store, story: Story) -> Broken:

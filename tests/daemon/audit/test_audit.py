@@ -141,8 +141,8 @@ def test_what_could_not_be_compared_is_told(told: Made) -> None:
     found = history(ask_url(url, read_tables), most=100)
     assert check(found.facts, BOUNDS) == []
     unreadable, capped = found.remarks
-    assert capped == 'of "shop/ticks", only the latest 100 instants were compared'
-    assert unreadable.startswith('the instants of "shop/paused" were not compared: ')
+    assert capped == 'only the latest 100 scheduled times of "shop/ticks" were compared'
+    assert unreadable.startswith('the scheduled times of "shop/paused" were not compared: ')
 
 
 def test_of_the_latest_instants_one_that_is_lost_is_named_although_those_before_were_left_out(told: Made) -> None:

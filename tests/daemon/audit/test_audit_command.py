@@ -46,7 +46,7 @@ def test_a_clean_history_is_one_line_and_status_0(story: Story, capsys: pytest.C
     assert main(["audit"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"no violations found in [0-9,]+ runs since .*Z \(13 schedules, [0-9,]+ due instants, [0-9,]+ grants\)", line
+        r"no violations found in [0-9,]+ runs since .*Z \(13 schedules, [0-9,]+ scheduled times, [0-9,]+ grants\)", line
     )
 
 
@@ -104,7 +104,7 @@ def test_one_application_can_be_named(database: Store, story: Story, capsys: pyt
     capsys.readouterr()
     database.sync(a_schedule(), application="bank")
     assert main(["audit", "--application", "bank"]) == 0
-    assert capsys.readouterr().out == "no violations found in 0 runs (1 schedule, 0 due instants, 0 grants)\n"
+    assert capsys.readouterr().out == "no violations found in 0 runs (1 schedule, 0 scheduled times, 0 grants)\n"
     assert main(["audit", "--application", "bakn"]) == 1
     assert 'did you mean "bank"?' in capsys.readouterr().err
 

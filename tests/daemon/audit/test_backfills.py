@@ -60,8 +60,12 @@ def test_a_backfill_whose_instants_have_a_run_each_is_right() -> None:
 
 
 def test_a_backfill_that_has_lost_an_instant_or_runs_one_more_is_named() -> None:
-    assert said(of_two(instants=3)) == ['backfills: backfill 3 of "nightly" was to run 3 instants, and has 2 runs']
-    assert said(of_two(instants=1)) == ['backfills: backfill 3 of "nightly" was to run 1 instants, and has 2 runs']
+    assert said(of_two(instants=3)) == [
+        'backfills: backfill 3 of "nightly" should run 3 scheduled times, but has 2 runs'
+    ]
+    assert said(of_two(instants=1)) == [
+        'backfills: backfill 3 of "nightly" should run 1 scheduled time, but has 2 runs'
+    ]
 
 
 def test_a_backfill_with_two_runs_of_an_instant_is_named() -> None:
@@ -84,7 +88,7 @@ def test_an_instant_that_had_succeeded_and_is_run_by_a_backfill_is_named() -> No
     (found,) = said([backfill, replace(failed, state="succeeded"), *rest])
     assert found == (
         'backfills: run 3 of "nightly", due at 2026-07-01 12:00:00+00:00, is one of backfill 3, although run 1 of that '
-        "instant had succeeded"
+        "time had succeeded"
     )
 
 
@@ -104,7 +108,7 @@ def test_more_runs_at_a_time_than_a_backfill_may_have_are_named() -> None:
     lost = [fact for fact in moves(12) if not (isinstance(fact, RunLeft) and fact.run == 2)]
     assert said([*of_two(), *lost, settled]) == [], "it had failed before the other one was claimed"
     (found,) = said([*of_two(), *moves(13)])
-    assert found.startswith('backfills: backfill 3 of "nightly" runs at most 1 at a time, and 2 were at work at ')
+    assert found.startswith('backfills: backfill 3 of "nightly" runs at most 1 at a time, but 2 were running at ')
 
 
 # In the tables
@@ -138,18 +142,20 @@ def test_what_backfills_made_keeps_every_promise(store: Store) -> None:
 @pytest.mark.conformance
 def test_a_run_of_a_backfill_that_is_gone_is_named(store: Store) -> None:
     store.do(lambda connection: connection.execute(delete(run).where(run.c.backfill == 2)))
-    assert 'backfills: backfill 2 of "shop/nightly" was to run 1 instants, and has 0 runs' in map(str, audit(store.url))
+    assert 'backfills: backfill 2 of "shop/nightly" should run 1 scheduled time, but has 0 runs' in map(
+        str, audit(store.url)
+    )
 
 
 @pytest.mark.conformance
 def test_an_instant_that_two_backfills_were_told_they_run_is_named(store: Store) -> None:
     write(store, run, run.c.backfill == 1, run.c.state == "pending", backfill=2)
     found = [str(violation) for violation in audit(store.url)]
-    assert 'backfills: backfill 1 of "shop/nightly" was to run 2 instants, and has 1 runs' in found
-    assert 'backfills: backfill 2 of "shop/nightly" was to run 1 instants, and has 2 runs' in found
+    assert 'backfills: backfill 1 of "shop/nightly" should run 2 scheduled times, but has 1 run' in found
+    assert 'backfills: backfill 2 of "shop/nightly" should run 1 scheduled time, but has 2 runs' in found
 
 
 @pytest.mark.conformance
 def test_a_run_after_a_success_is_named(store: Store) -> None:
     write(store, run, run.c.state == "failed", state="succeeded")
-    assert any("of that instant had succeeded" in str(violation) for violation in audit(store.url))
+    assert any("of that time had succeeded" in str(violation) for violation in audit(store.url))

@@ -32,7 +32,7 @@ def test_an_attempt_by_another_definition_than_that_of_its_run_is_named() -> Non
     grant = a_grant(1)
     work = Worked(grant, at(1), at(2), digest=NEW)
     assert said([granted(1, 0), RunClaimed(7, grant, at(0), OLD), work]) == (
-        "definitions: run 7 goes by the definition 0ld0ld0l, but its attempt under token 1 executed fe11fe11"
+        "definitions: run 7 uses the definition 0ld0ld0l, but its attempt under token 1 executed fe11fe11"
     )
 
 
@@ -52,7 +52,7 @@ def test_a_claim_by_another_definition_without_an_adoption_is_named() -> None:
 def test_another_definition_that_the_run_does_not_tell_of_is_named() -> None:
     changed = replace(ADOPTED, adopted=False)
     assert said([*claimed(1, 0, OLD), changed, *claimed(3, 30, NEW)]) == (
-        "definitions: run 7 goes by fe11fe11 from 2026-07-01 12:00:20+00:00 on, which is no adoption"
+        "definitions: run 7 uses fe11fe11 from 2026-07-01 12:00:20+00:00 on, which is not an adoption"
     )
 
 

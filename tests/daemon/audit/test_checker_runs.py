@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from daemon.audit import Bounds, Promise, check
 from daemon.audit.facts import Due, Fact, Recorded, ScheduleProgress, Written
 from daemon.states import RunState
+from daemon.text import counted
 
 from .histories import a_grant, a_run, at, broken, due, granted, said
 
@@ -22,7 +23,7 @@ def test_a_run_for_each_instant_is_right() -> None:
 
 def test_an_instant_without_a_run_is_named() -> None:
     assert said([*due(0, 60, 120), a_run(1, 0), a_run(2, 120)]) == (
-        'instants: no run accounts for "nightly" at 2026-07-01 12:01:00+00:00: the instant is lost'
+        'instants: no run accounts for "nightly" at 2026-07-01 12:01:00+00:00: that scheduled time is lost'
     )
 
 
@@ -53,7 +54,7 @@ def test_a_counted_row_that_has_the_right_count_is_right() -> None:
 def test_a_counted_row_that_has_a_wrong_count_is_named(count: int) -> None:
     history: list[Fact] = [*due(0, 60, 120, 180), a_run(1, 0), a_run(2, 60, 120, count, "skipped"), a_run(3, 180)]
     assert said(history) == (
-        f'instants: run 2 of "nightly" stands for {count} instants from 2026-07-01 12:01:00+00:00 to '
+        f'instants: run 2 of "nightly" stands for {counted(count, "scheduled time")} from 2026-07-01 12:01:00+00:00 to '
         "2026-07-01 12:02:00+00:00, but 2 were due"
     )
 
@@ -112,7 +113,7 @@ def test_a_schedule_that_was_moved_past_an_instant_is_named(next_due: float | No
     moved = ScheduleProgress("nightly", at(0), None if next_due is None else at(next_due), at(60))
     shown = "never" if next_due is None else "2026-07-01 12:02:00+00:00"
     assert said([moved]) == (
-        f'instants: "nightly" is planned until 2026-07-01 12:00:00+00:00; its next instant is recorded as {shown} '
+        f'instants: "nightly" is planned until 2026-07-01 12:00:00+00:00; its next scheduled time is recorded as {shown} '
         "but should be 2026-07-01 12:01:00+00:00"
     )
 

@@ -309,7 +309,7 @@ def test_work_under_another_grant_is_no_use_for_an_idle_one() -> None:
 def test_a_run_at_an_instant_that_is_not_due_is_named() -> None:
     history: list[Fact] = [*due(0, 60), a_run(1, 0), a_run(2, 30), a_run(3, 60)]
     assert said(history, COMPLETE) == (
-        'instants: run 2 of "nightly" stands for 1 instants from 2026-07-01 12:00:30+00:00 to '
+        'instants: run 2 of "nightly" stands for 1 scheduled time from 2026-07-01 12:00:30+00:00 to '
         "2026-07-01 12:00:30+00:00, but 0 were due"
     )
     assert broken(history) == []
@@ -329,7 +329,7 @@ def test_a_counted_row_that_reaches_beyond_what_was_due_is_named() -> None:
 def test_a_run_of_an_unknown_schedule_is_named() -> None:
     unknown = replace(a_run(2, 0), schedule="weekly")
     assert said([*due(0), a_run(1, 0), unknown], COMPLETE) == (
-        'instants: run 2 of "weekly" stands for 1 instants from 2026-07-01 12:00:00+00:00 to '
+        'instants: run 2 of "weekly" stands for 1 scheduled time from 2026-07-01 12:00:00+00:00 to '
         "2026-07-01 12:00:00+00:00, but 0 were due"
     )
 

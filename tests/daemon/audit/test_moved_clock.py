@@ -120,7 +120,7 @@ def test_on_sqlite_a_moved_clock_breaks_no_promise_and_is_told_once(sqlite_url: 
     assert [str(violation) for violation in audit(sqlite_url)] == []
     (remark,) = tell(sqlite_url).remarks
     assert remark == (
-        f"{moved} attempts have times that are out of order, as after the machine's clock was set; these times were not compared"
+        f"{moved} attempts have times that are out of order, as after the machine's clock was set; these were not compared"
     )
 
 

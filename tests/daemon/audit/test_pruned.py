@@ -47,7 +47,7 @@ def test_what_was_pruned_is_not_missed(store: Store) -> None:
     found = tell(store.url)
     assert found.runs == len(store.runs()) < 40
     (remark,) = found.remarks
-    assert "runs were pruned, as keep says" in remark
+    assert "were pruned because of keep" in remark
 
 
 def test_what_a_retry_has_taken_over_is_not_missed_when_the_run_before_has_gone(
@@ -81,4 +81,4 @@ def test_what_is_lost_after_it_is_still_found(store: Store) -> None:
     store.do(lambda connection: connection.execute(delete(job_run).where(job_run.c.run_id == last.id)))
     store.do(lambda connection: connection.execute(delete(run).where(run.c.id == last.id)))
     assert [violation.promise for violation in audit(store.url)] == [Promise.INSTANTS]
-    assert "the instant is lost" in str(audit(store.url)[0])
+    assert "that scheduled time is lost" in str(audit(store.url)[0])

@@ -48,7 +48,7 @@ OF_TOML = [
     'schedule "misspelt", job "number 1", call: there is no module "no_such_module"',
     'schedule "misspelt", job "number 1", retries: -1 is too small',
     'schedule "misspelt", crn: there is no such setting; did you mean "cron"?',
-    'schedule "misspelt", overlap: there is no choice "maybe"',
+    'schedule "misspelt", overlap: "maybe" is not a choice',
     'schedule "empty": it has no job',
     "[settings] grace: 'soon' is not a duration",
     '[settings] concurency: there is no such setting; did you mean "concurrency"?',

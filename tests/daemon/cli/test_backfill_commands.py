@@ -53,10 +53,10 @@ def line(answer: Answer) -> str:
 
 
 def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> None:
-    assert line(backfill(leased, "--dry-run")) == "hourly (office): 3 instants: 3 will run; nothing was done"
+    assert line(backfill(leased, "--dry-run")) == "hourly (office): 3 scheduled times: 3 will run; nothing was done"
     assert leased("backfills").out.startswith("There are no backfills")
     assert line(backfill(leased, "--yes", *ANN)) == (
-        "hourly (office): 3 instants: 3 will run; backfill 1 runs them after other runs, one at a time; "
+        "hourly (office): 3 scheduled times: 3 will run; backfill 1 runs them after other runs, one at a time; "
         "see `leased backfills`"
     )
     assert "backfill 1 of hourly: 0 of 3 done, by ann@web-1" in leased("status").out
@@ -74,7 +74,7 @@ def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> Non
     assert "backfill 1, " in leased("activity").out
     again = line(backfill(leased, "--yes", hours=2))
     assert again == (
-        "hourly (office): 2 instants: 2 under way by backfill 1, 0 will run; there is nothing left to run; nothing was done"
+        "hourly (office): 2 scheduled times: 2 under way by backfill 1, 0 will run; there is nothing left to run; nothing was done"
     )
 
 
@@ -87,7 +87,9 @@ def test_it_is_run_by_a_replica_until_nothing_is_left(process: Leased, leased: L
     assert "over" in leased("backfills").out
     assert leased("status", "--json").document["backfills"] == []
     assert leased("audit").status == 0
-    assert line(backfill(leased, "--yes")).startswith("hourly (office): 3 instants: 3 succeeded before, 0 will run")
+    assert line(backfill(leased, "--yes")).startswith(
+        "hourly (office): 3 scheduled times: 3 succeeded before, 0 will run"
+    )
 
 
 def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:

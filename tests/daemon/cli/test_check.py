@@ -40,8 +40,8 @@ EITHER = "day of month and day of week are both set, so it is due when either ma
         ("0 0 13 * 5", EITHER),
         ("0 0 */2 * 5", None),
         ("0 0 * * mon#1", None),
-        ("0 0 31 * *", "a month without a day 31 is passed over; the last day of each month is written as L"),
-        ("0 0 30,31 1,2 *", "a month without a day 30 is passed over"),
+        ("0 0 31 * *", "months without a day 31 are skipped; for the last day of every month write L"),
+        ("0 0 30,31 1,2 *", "months without a day 30 are skipped"),
         ("0 0 29,L * *", None),
         ("0 0 28-31 * *", None),
         ("0 0 31 1,3,12 *", None),
@@ -224,7 +224,7 @@ def test_what_would_stay_behind_in_the_database_is_remarked_on(leased: Leased, t
     assert leased("trigger", "night", "--database", database).status == 0
     file.write_text(NIGHT.replace("night", "nightly"))
     found = json.loads(leased("check", str(file), "--database", database, "--json").out)["remarks"][1:]
-    assert found[0].startswith('"night" is not defined any more, with 1 run that waits (')
+    assert found[0].startswith('"night" is no longer defined; it has 1 run that waits (')
     assert found[1].startswith('"nightly" looks like "night" renamed')
     file.write_text(NIGHT.replace("[schedules.night]", '[schedules.nightly]\nwas = "night"'))
     found = json.loads(leased("check", str(file), "--database", database, "--json").out)["remarks"][1:]

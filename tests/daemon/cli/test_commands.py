@@ -280,9 +280,7 @@ def test_restored_says_what_it_did_and_refuses_tables_that_are_in_use(leased: Le
     with LeaseClient("sqlite:///leased.db", label="web-1") as client, client.hold("a"):
         refused = leased("db", "restored")
         assert (refused.status, refused.out) == (1, "")
-        assert (
-            "this database may be in use, by 1 held lease (a by web-1): stop everything that works on it" in refused.err
-        )
+        assert "this database may be in use, by 1 held lease (a by web-1): stop everything that uses it" in refused.err
         assert "grants ended: 1" in leased("db", "restored", "--force").out
 
 

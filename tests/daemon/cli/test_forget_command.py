@@ -85,4 +85,4 @@ def test_one_that_is_not_over_is_refused_before_anything_is_asked(leased: Leased
     for more in ((), ("--yes",)):
         answer = leased("forget", "1", *more)
         assert answer.status == 1
-        assert 'run 1 of "nightly" is pending, and nothing of it can be forgotten yet' in " ".join(answer.err.split())
+        assert 'run 1 of "nightly" is pending and cannot be forgotten yet' in " ".join(answer.err.split())

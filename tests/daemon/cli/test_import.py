@@ -32,7 +32,7 @@ def test_it_writes_toml_to_stdout_and_says_on_stderr_what_is_missing(leased: Lea
     assert (written["application"], written["defaults"]["timezone"]) == ("web1", "Europe/Berlin")
     assert written["schedules"]["backup"]["description"] == "Copy all"
     of_a_line, of_all = answer.err.splitlines()
-    assert of_a_line.startswith("leased: web1.cron, line 1: nobody gets mail, so MAILTO is left out; ")
+    assert of_a_line.startswith("leased: web1.cron, line 1: leased sends no mail, so MAILTO is left out; ")
     assert of_all == "leased: web1.cron: 1 schedule, time zone Europe/Berlin, read as a user's crontab"
 
 

@@ -62,7 +62,7 @@ def test_a_pause_says_that_it_skips_nothing(leased: Leased) -> None:
     assert line(leased("pause", "resize", "--until", "2h", "--by", "ann")) == said
     assert leased("status", "--json").document["items"][0]["paused_by"] == "ann"
     assert line(leased("resume", "resize")) == (
-        "resize (shop) is resumed: no instant passed while it was paused; it runs only on request"
+        "resize (shop) is resumed: no scheduled time passed while it was paused; it runs only on request"
     )
     assert line(leased("resume", "resize")).endswith("so nothing changed; it runs only on request")
     assert leased("pause", "resize", "--json").document["items"][0]["timing"] == "on request"
@@ -70,7 +70,7 @@ def test_a_pause_says_that_it_skips_nothing(leased: Leased) -> None:
 
 def test_a_backfill_of_it_is_refused_with_the_remedy(leased: Leased) -> None:
     refused = leased("backfill", "resize", "--from", "2026-07-01T00:00:00Z", "--to", "2026-07-02T00:00:00Z", "--yes")
-    sentence = '"resize" is due on request only, so it has no instants; `leased trigger resize` runs it'
+    sentence = '"resize" runs only on request, so it has no scheduled times; `leased trigger resize` runs it'
     assert (refused.status > 0, refused.out, refused.err) == (True, "", f"leased: {sentence}\n")
 
 

@@ -37,7 +37,7 @@ def test_a_pause_and_its_end_are_told_where_people_look(leased: Leased) -> None:
     assert (line["paused_by"], line["paused_why"]) == ("ann@web-1", "the bank is closed")
     assert line["paused_until"] == "2099-01-05T08:00:00Z"
     (told,) = lines(leased("resume", "weekly"))
-    assert told.startswith("weekly (office) is resumed: no instant passed while it was paused; it runs next at ")
+    assert told.startswith("weekly (office) is resumed: no scheduled time passed while it was paused; it runs next at ")
     assert "paused" not in leased("status").out
 
 
@@ -130,7 +130,7 @@ def test_a_name_in_two_applications_asks_for_one_and_a_retired_one_is_refused(le
     refused = leased("pause", "nightly", "--application", "office")
     assert refused.status == 1
     assert refused.err.startswith('leased: the schedule "nightly" of "office" was retired by generation 2 at ')
-    assert refused.err.endswith(", so nothing of it is due; define it again to run it\n")
+    assert refused.err.endswith(", so it has no scheduled times; define it again to run it\n")
 
 
 def test_the_activity_says_who_did_what_and_why_the_latest_first(leased: Leased) -> None:

@@ -78,7 +78,7 @@ def test_a_run_that_is_late_to_finish_is_told() -> None:
     with PlainView(Console(file=written, highlight=False)) as view:
         view(RunLate("shop", "nightly", 7, "running", datetime(2026, 7, 1, 6, tzinfo=UTC)))
     assert (
-        written.getvalue() == 'run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still at work\n'
+        written.getvalue() == 'run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still running\n'
     )
 
 

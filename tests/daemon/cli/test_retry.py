@@ -143,7 +143,7 @@ def test_what_is_left_when_it_ends_before_its_time_the_same_command_does(
         "stopped after 2 of 3 runs; run the same command again for the rest",
         "leased: the database is away",
     ]
-    assert leased("cancel", "--schedule", "nightly", "--yes").out.splitlines()[-1] == "1 run waited and is over"
+    assert leased("cancel", "--schedule", "nightly", "--yes").out.splitlines()[-1] == "1 waiting run ended"
 
 
 @pytest.mark.usefixtures("waiting")

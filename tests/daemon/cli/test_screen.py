@@ -85,7 +85,7 @@ def test_a_narrow_one_breaks_no_name_and_no_instant_and_leaves_out_what_can_be_s
 @pytest.mark.parametrize("width", [100, 80, 70, 62])
 def test_what_may_be_wrapped_is_wrapped_between_names_and_instants(width: int) -> None:
     shown = table("run", "changed", "reason", wraps=("changed", "reason"))
-    add(shown, 1, f"1 added ({NAME})", f"missed: nothing was up from {INSTANT} to {INSTANT}")
+    add(shown, 1, f"1 added ({NAME})", f"missed: no replica was running from {INSTANT} to {INSTANT}")
     heads, *lines = on(width, shown)
     assert heads.split() == ["RUN", "CHANGED", "REASON"]
     assert ("\n".join(lines).count(NAME), "\n".join(lines).count(INSTANT)) == (1, 2)
@@ -114,7 +114,7 @@ def test_wide_letters_take_their_place() -> None:
 def test_a_sentence_is_in_lines_that_fit_the_terminal_and_in_one_line_of_a_pipe(is_terminal: bool, lines: int) -> None:
     written = io.StringIO()
     console = Console(file=written, width=40, force_terminal=is_terminal, color_system=None)
-    say(console, f"nothing was up from {INSTANT} on; `leased run FILE` starts a replica", hang=2)
+    say(console, f"no replica was running from {INSTANT} on; `leased run FILE` starts a replica", hang=2)
     shown = written.getvalue().splitlines()
     assert (len(shown), max(map(len, shown)) <= 40) == (lines, is_terminal)
     assert all(unit in written.getvalue() for unit in (INSTANT, "`leased run FILE`"))

@@ -47,7 +47,7 @@ def test_a_range_over_the_end_of_its_field_that_the_first_release_stored_is_stil
 @pytest.mark.parametrize(
     ("stored", "said"),
     [
-        (changed(overlap="newest"), 'overlap: there is no choice "newest"'),
+        (changed(overlap="newest"), 'overlap: "newest" is not a choice'),
         (changed(timezone="Mars"), 'timezone: there is no time zone "Mars"'),
         (changed(every=60.0), "it has cron and every"),
         (changed(cron=None), "it does not say when it is due"),

@@ -126,22 +126,22 @@ def test_they_are_shown_without_the_values_of_variables(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ('[defaults]\ntimezon = "UTC"\n', 'defaults.timezon: there is no such setting; did you mean "timezone"?'),
-        ('[defaults]\ntimezone = "Mars"\n', 'defaults.timezone: there is no time zone "Mars"; use a name'),
+        ('[defaults]\ntimezone = "Mars"\n', 'defaults.timezone: there is no time zone "Mars"; use an IANA name'),
         ('[defaults]\ntimeout = "soon"\n', "defaults.timeout: 'soon' is not a duration; write it like"),
         ("[defaults]\nretries = -1\n", "defaults.retries: -1 is too small; write 0 or more"),
         (
             '[defaults]\ncatch_up = "last"\n',
-            'defaults.catch_up: there is no choice "last"; use "skip", "latest" or "all"',
+            'defaults.catch_up: "last" is not a choice; use "skip", "latest" or "all"',
         ),
-        ('[defaults]\noverlap = "newest"\n', 'defaults.overlap: there is no choice "newest"; use "skip"'),
-        ('[defaults]\nkeep = "30d"\n', 'defaults.keep: "30d" does not say how much is kept; write it like { days'),
+        ('[defaults]\noverlap = "newest"\n', 'defaults.overlap: "newest" is not a choice; use "skip"'),
+        ('[defaults]\nkeep = "30d"\n', 'defaults.keep: "30d" does not say how much to keep; write it like { days'),
         (
             '[defaults]\ncron = "@daily"\n',
-            "defaults.cron: this is no setting for all schedules; write it in [schedules.N",
+            "defaults.cron: this setting cannot be a default for all schedules; write it in [schedules.N",
         ),
         (
             '[defaults]\nisolation = "task"\n',
-            "defaults.isolation: this is no setting for all jobs; write it in jobs = [{",
+            "defaults.isolation: this setting cannot be a default for all jobs; write it in jobs = [{",
         ),
         ("[defaults]\nenv = { A = 1 }\n", 'defaults.env: the value of "A" is not a string; put it in quotes'),
         ('defaults = "UTC"\n', "defaults: it is not a table; write [defaults]"),
@@ -167,8 +167,11 @@ def test_what_is_wrong_with_them_is_said_once_and_of_them(tmp_path: Path, text: 
             lambda: python(timezone="Berlin"),
             'timezone: there is no time zone "Berlin"; did you mean "Europe/',
         ),
-        (lambda: python(cron="@daily"), "cron: this is no setting for all schedules; give it to .cron()"),
-        (lambda: python(isolation="task"), "isolation: this is no setting for all jobs; give it to .job()"),
+        (lambda: python(cron="@daily"), "cron: this setting cannot be a default for all schedules; give it to .cron()"),
+        (
+            lambda: python(isolation="task"),
+            "isolation: this setting cannot be a default for all jobs; give it to .job()",
+        ),
     ],
 )
 def test_so_is_what_is_wrong_with_those_of_python(define: Callable[[], object], sentence: str) -> None:

@@ -138,8 +138,8 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         ),
         (lambda s: s.add("n", cron="@daily", every="1m"), 'schedule "n": it has cron and every; set one of'),
         (lambda s: s.add("n", every="soon"), "every: 'soon' is not a duration; write it like"),
-        (lambda s: s.add("n", every=0), "every: 0 is too short; 0.1 seconds are the least"),
-        (lambda s: s.add("n", every="40000d"), 'every: "40000d" is too long; 100 years are the most'),
+        (lambda s: s.add("n", every=0), "every: 0 is too short; write at least 0.1 seconds"),
+        (lambda s: s.add("n", every="40000d"), 'every: "40000d" is too long; write at most 100 years'),
         (
             lambda s: s.add("n", at="2026-07-01T02:00:00"),
             'at: "2026-07-01T02:00:00" has no time zone; add Z',
@@ -157,14 +157,14 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
             lambda s: one(time_zone="UTC"),
             'schedule "nightly", time_zone: there is no such setting; did you mean "timezone"?',
         ),
-        (lambda s: one(catch_up="last"), 'catch_up: there is no choice "last"; use "skip", "latest" or "all"'),
+        (lambda s: one(catch_up="last"), 'catch_up: "last" is not a choice; use "skip", "latest" or "all"'),
         (
             lambda s: one(overlap="newest"),
-            'overlap: there is no choice "newest"; use "skip", "queue", "replace" or "allow"',
+            'overlap: "newest" is not a choice; use "skip", "queue", "replace" or "allow"',
         ),
         (
             lambda s: one(keep="30d"),
-            'schedule "nightly", keep: "30d" does not say how much is kept; write it like { days',
+            'schedule "nightly", keep: "30d" does not say how much to keep; write it like { days',
         ),
         (lambda s: one(secrets=["token"]), 'secrets: "token" is not among the params; give it a value there'),
         (lambda s: one(starts="2026-07-02T00:00:00Z", ends="2026-07-01T00:00:00Z"), "ends: it ends before it starts"),
@@ -174,9 +174,9 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         (lambda s: one(params={"x": float("nan")}), "params: a value in it cannot be stored"),
         (
             lambda s: one(params={"rows": "x" * 1_000_000}),
-            'schedule "nightly", params: the parameters have 1,000,012 bytes as JSON, but 1,000,000 are the most',
+            'schedule "nightly", params: the parameters have 1,000,012 bytes as JSON, but at most 1,000,000 are allowed',
         ),
-        (lambda s: one(lock="run/shop/x"), 'lock: "run/shop/x" begins with "run/", which belongs to the daemon'),
+        (lambda s: one(lock="run/shop/x"), 'lock: "run/shop/x" begins with "run/", which is reserved for the daemon'),
         (lambda s: one(lock="disk", overlap="allow"), "lock: under one lock its runs cannot overlap"),
         (
             lambda s: one(lock={"name": "disk", "slots": 1}, overlap="allow"),
@@ -192,8 +192,11 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         (lambda s: one(lock={"name": "api", "slots": True}), "lock: slots = True is not a whole number"),
         (lambda s: one(lock={"name": "api", "slots": 0}), "lock: a lock cannot have 0 slots; write a number from 1"),
         (lambda s: one(lock={"name": "api", "slots": 1_001}), "lock: a lock cannot have 1,001 slots"),
-        (lambda s: one(lock={"name": "x" * 254, "slots": 2}), "names leases of 256 characters; 255 are the most"),
-        (lambda s: one(priority="urgent"), 'priority: there is no choice "urgent"; use "low", "normal" or "high"'),
+        (
+            lambda s: one(lock={"name": "x" * 254, "slots": 2}),
+            "names leases of 256 characters; at most 255 are allowed",
+        ),
+        (lambda s: one(priority="urgent"), 'priority: "urgent" is not a choice; use "low", "normal" or "high"'),
         (lambda s: one(priority=1), "priority: "),
         (
             lambda s: [
@@ -208,13 +211,13 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         (lambda s: s.add("a/b", every=60), 'the name of a schedule "a/b" has a "/"'),
         (
             lambda s: s.add("-x", every=60).command("work", "true"),
-            'the name of a schedule "-x" begins with "-"; commands take it for an option: give it another name; was = "-x"',
+            'the name of a schedule "-x" begins with "-"; commands would read it as an option: give it another name; was = "-x"',
         ),
         (
             lambda s: s.add("x", every=60).command("--work", "true"),
-            'schedule "x": the name of a job "--work" begins with "-"; commands take it for an option',
+            'schedule "x": the name of a job "--work" begins with "-"; commands would read it as an option',
         ),
-        (lambda s: s.add("x" * 201, every=60), "has 201 characters; 200 are the most"),
+        (lambda s: s.add("x" * 201, every=60), "has 201 characters; at most 200 are allowed"),
         (lambda s: s.add("a\nb", every=60), "has control characters; leave them out"),
         (lambda s: s.add("", every=60), '"" is not the name of a schedule'),
         (
@@ -243,7 +246,7 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
             "the function takes (), but a job is called with its run alone",
         ),
         (lambda s: s.every(60, name="n")(lambda run: (yield)), "has a `yield`, so calling it would do nothing"),
-        (lambda s: s.every(60, name="n")(Called()), "called like an async function; give an async function"),
+        (lambda s: s.every(60, name="n")(Called()), "it is an object whose __call__ is async; give an async function"),
         (lambda s: s.add("n", every=60).command("c", ""), 'job "c", command: the command is empty; write a string'),
         (
             lambda s: s.add("n", every=60).command("c", []),
@@ -252,7 +255,10 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         (lambda s: s.add("n", every=60).command("c", ["ls", 1]), "command: ['ls', 1] is not a command"),
         (lambda s: s.add("n", every=60).command("c", "ls", env={"A": 1}), 'env: the value of "A" is not a string'),
         (lambda s: s.add("n", every=60).command("c", "ls", env={"LEASE_NAME": "x"}), "is set by the daemon itself"),
-        (lambda s: s.add("n", every=60).command("c", "ls", isolation="thread"), 'no choice "thread"; use "process"'),
+        (
+            lambda s: s.add("n", every=60).command("c", "ls", isolation="thread"),
+            '"thread" is not a choice; use "process"',
+        ),
         (
             lambda s: s.every(60, isolation="thread", cwd="/tmp")(job),  # noqa: S108
             'job "job", cwd: a thread runs inside the replica',
@@ -270,7 +276,7 @@ def test_a_definition_that_cannot_be_used_is_refused_with_a_sentence(
 def test_names_must_fit_into_the_name_of_a_lease_together() -> None:
     schedules = Schedules("a" * 200)
     schedules.add("b" * 200, every=60).job(job)
-    with pytest.raises(DefinitionError, match="they name a lease, and may have 230 characters together"):
+    with pytest.raises(DefinitionError, match="together they name a lease, which has at most 230 characters"):
         schedules.application()
 
 

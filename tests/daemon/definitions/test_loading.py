@@ -112,7 +112,7 @@ def test_one_of_several_is_chosen_by_name(folder: Path) -> None:
     )
     assert load("two.py:others").name == "others"
     assert load("two.py:schedules").name == "shop"
-    assert refusal("two.py") == "two.py: it holds several Schedules: schedules, others; name one: two.py:schedules"
+    assert refusal("two.py") == "two.py: it contains several Schedules: schedules, others; name one: two.py:schedules"
 
 
 def test_the_same_under_two_names_is_one(folder: Path) -> None:
@@ -149,7 +149,7 @@ def test_what_is_not_there_is_told(folder: Path, spec: str, sentence: str) -> No
         ("import no_such_thing\n", "bad.py, line 1: importing it failed with ModuleNotFoundError: No module named"),
         (
             "import sys\nsys.exit(3)\n",
-            "bad.py, line 2: importing it failed with SystemExit: 3; put what ends the program",
+            "bad.py, line 2: importing it failed with SystemExit: 3; put the code that exits",
         ),
         ("raise ValueError('two\\nlines')\n", "bad.py, line 1: importing it failed with ValueError: two lines; "),
         ("raise ValueError\n", "bad.py, line 1: importing it failed with ValueError; "),

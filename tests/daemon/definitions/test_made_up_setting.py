@@ -177,7 +177,7 @@ def test_it_is_a_keyword_that_type_checkers_know(product: Path) -> None:
             IN_PYTHON.replace("patience=300, niceness", "patience=300, nicenes"),
             'misspelt.py, line 5: schedule "decorated", nicenes: there is no such setting; did you mean "niceness"?',
         ),
-        ("short.toml", TOML.replace('"5m"', "1"), "patience: 1 is too short; 2 seconds are the least"),
+        ("short.toml", TOML.replace('"5m"', "1"), "patience: 1 is too short; write at least 2 seconds"),
         ("large.toml", TOML.replace("niceness = 3", "niceness = 20"), "niceness: 20 is too large; write 19 or less"),
         (
             "shelf.toml",
@@ -195,6 +195,6 @@ def test_what_is_wrong_with_it_is_said_as_of_every_other(product: Path, name: st
 def test_the_setting_of_the_command_is_a_flag_and_a_variable_too(product: Path) -> None:
     shown = " ".join(leased(product, "run", "--help").stdout.split())
     assert "--shelf top|bottom Where it keeps what it has done." in shown
-    assert '--shelf: "middle" is none of top, bottom' in leased(product, "run", "shop.toml", "--shelf=middle").stderr
+    assert '--shelf: "middle" is not one of top, bottom' in leased(product, "run", "shop.toml", "--shelf=middle").stderr
     said = leased(product, "check", "shop.toml", LEASED_SHELF="middle").stderr
-    assert 'LEASED_SHELF: "middle" is none of top, bottom' in said
+    assert 'LEASED_SHELF: "middle" is not one of top, bottom' in said

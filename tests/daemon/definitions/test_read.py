@@ -29,13 +29,13 @@ def painted(**settings: object) -> Painted:
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
-        ("colour", "pink", 'there is no choice "pink"; use "red" or "green"'),
-        ("colour", ["red"], """there is no choice ['red']; use "red" or "green\""""),
+        ("colour", "pink", '"pink" is not a choice; use "red" or "green"'),
+        ("colour", ["red"], """['red'] is not a choice; use "red" or "green\""""),
         ("coats", 0, "0 is too small; write 1 or more"),
         ("coats", 10_000, "10000 is too large; write 9,000 or less"),
         ("coats", "2", '"2" is not a whole number; write digits only, without quotes'),
-        ("thickness", 0, "0 cannot be taken: input should be greater than 0; see the reference"),
-        ("layers", [1, "two"], '"two" cannot be taken: input should be a valid integer'),
+        ("thickness", 0, "0 is not valid: input should be greater than 0; see the reference"),
+        ("layers", [1, "two"], '"two" is not valid: input should be a valid integer'),
         ("colours", "red", 'there is no such setting; did you mean "colour"?'),
         ("job", [], 'there is no such setting; did you mean "jobs"?'),
     ],

@@ -86,7 +86,10 @@ class Shop:
             "class Shop:\n    @schedules.every(60)\n    @classmethod\n    def tick(cls, run): ...",
             "it is a class method; define it outside of its class, or as a static method",
         ),
-        ("@schedules.every(60)\ndef tick(): ...", "the function takes (), but a job is called with its run alone; let"),
+        (
+            "@schedules.every(60)\ndef tick(): ...",
+            "the function takes (), but a job is called with its run alone; give",
+        ),
         ("@schedules.every(60)\ndef tick(run, more): ...", "the function takes (run, more), but a job is called with"),
         ("@schedules.every(60)\ndef tick(*, run): ...", "the function takes (*, run), but a job is called with"),
         ("@schedules.every(60)\ndef tick(run): yield", "the function has a `yield`, so calling it would do nothing"),

@@ -96,7 +96,7 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("application = shop", ": TOML cannot be read: Invalid value (at line 1, column 15); correct that place"),
+        ("application = shop", ": invalid TOML: Invalid value (at line 1, column 15); fix the syntax there"),
         ("application = 'a'\n[schedules.x\n", "(at line 2, column 13)"),
         (HEAD + "every = 61", "Cannot overwrite a value (at line 4, column 11, the end of the file)"),
         ("", ": application: the file does not name its application; write application ="),
@@ -110,10 +110,10 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
             ': schedule "n", catchup: there is no such setting; did you mean "catch_up"?',
         ),
         (HEAD + JOBS + 'timeout = "1m"', ': schedule "n", timeout: this is a setting of a job; write it in jobs'),
-        (HEAD + JOBS + 'overlap = "newest"', ': schedule "n", overlap: there is no choice "newest"; use "skip"'),
+        (HEAD + JOBS + 'overlap = "newest"', ': schedule "n", overlap: "newest" is not a choice; use "skip"'),
         (
             HEAD + JOBS + 'timezone = "Mars"',
-            ': schedule "n", timezone: there is no time zone "Mars"; use a name of the IANA',
+            ': schedule "n", timezone: there is no time zone "Mars"; use an IANA name',
         ),
         (HEAD + JOBS + "starts = 2026-01-01T00:00:00", "has no time zone; add Z"),
         (HEAD + JOBS + "starts = 2026-01-01", "is not an instant; write it like"),
@@ -121,7 +121,7 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
         (HEAD, ': schedule "n": it has no job'),
         (HEAD + "jobs = 7", ': schedule "n", jobs: it is not a list of tables'),
         (HEAD + 'jobs = ["ls"]', "jobs: it is not a list of tables"),
-        (HEAD + 'jobs = [{ name = "a" }]', ': schedule "n", job "a": it says nothing to run; set either call'),
+        (HEAD + 'jobs = [{ name = "a" }]', ': schedule "n", job "a": it has nothing to run; set either call'),
         (HEAD + 'jobs = [{ name = "a", call = "x:y", command = "ls" }]', 'job "a": it has both call and command'),
         (HEAD + 'jobs = [{ command = "ls" }]', ': schedule "n", job "number 1": it has no name'),
         (HEAD + 'jobs = [{ name = 3, command = "ls" }]', "3 is not the name of a job"),

@@ -64,8 +64,8 @@ def test_a_job_whose_file_has_changed_is_handed_back_and_uses_up_nothing() -> No
 
 
 def test_a_job_that_the_machine_had_no_room_for_is_handed_back_and_uses_up_nothing() -> None:
-    outcome = Outcome("no room", "no further process or thread can be started")
-    assert _after(outcome, more=False) == HandBack("no further process or thread can be started")
+    outcome = Outcome("no room", "no more processes or threads can be started")
+    assert _after(outcome, more=False) == HandBack("no more processes or threads can be started")
     assert job_run_state(outcome) == "stopped"
 
 

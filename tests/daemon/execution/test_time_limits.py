@@ -191,7 +191,7 @@ async def test_ensure_says_in_a_thread_that_its_time_is_over() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
         run = await replica.run_once("nightly")
         assert (run.state, run.jobs[0].error) == ("failed", "the job exceeded its timeout of 0.1s")
-        assert said == ["this job must end: its time is over, its replica stops, or its run is cancelled"]
+        assert said == ["this job must stop: it has timed out, its replica is stopping, or its run was cancelled"]
 
 
 @pytest.mark.usefixtures("passing_seconds")

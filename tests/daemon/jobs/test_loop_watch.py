@@ -100,12 +100,10 @@ def test_a_job_that_blocks_the_loop_is_named_with_the_line_where_it_stands(
 
 def test_the_sentences_name_job_schedule_run_and_line() -> None:
     assert sentence(LoopBlocked(JOB, "prices.py:12, in refresh")) == (
-        'job "refresh" of "prices" (run 7) blocks the event loop, and with it all async jobs, at prices.py:12, in '
-        "refresh: let it await there, or make the job a function that is not async"
+        'job "refresh" of "prices" (run 7) is blocking the event loop and all async jobs, at prices.py:12, in '
+        "refresh: use await there, or make the job a function that is not async"
     )
-    assert sentence(LoopFreed(JOB, 3.21)) == (
-        'job "refresh" of "prices" (run 7) blocks the event loop no longer; it did for 3.2s'
-    )
+    assert sentence(LoopFreed(JOB, 3.21)) == ('event loop unblocked after 3.2s by job "refresh" of "prices" (run 7)')
 
 
 def test_the_time_is_charged_to_the_one_that_took_it(thread: TaskThread, facts: list[Fact], blocker: Blocker) -> None:

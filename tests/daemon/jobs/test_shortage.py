@@ -24,10 +24,10 @@ from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 pytestmark = pytest.mark.anyio
 
 SENTENCES = {
-    errno.EMFILE: f"this process has no file descriptor left.* `ls /proc/{os.getpid()}/fd . wc -l`.*`ulimit -n`",
-    errno.ENFILE: "this machine has no file descriptor left.* see /proc/sys/fs/file-nr",
-    errno.EAGAIN: "no further process or thread can be started.* see `ulimit -u`, and pids.max",
-    errno.ENOMEM: "no memory left for a further process.* see `free -m`, and memory.max",
+    errno.EMFILE: f"this process has run out of file descriptors.* `ls /proc/{os.getpid()}/fd . wc -l`.*`ulimit -n`",
+    errno.ENFILE: "this machine has run out of file descriptors.* see /proc/sys/fs/file-nr",
+    errno.EAGAIN: "no more processes or threads can be started.* see `ulimit -u`, and pids.max",
+    errno.ENOMEM: "not enough memory for another process.* see `free -m`, and memory.max",
     errno.ENOSPC: "no space left for temporary files.* see `df -h",
 }
 
@@ -52,12 +52,12 @@ def descriptors() -> int:
 def test_each_number_has_a_sentence_with_what_is_missing_and_how_to_see_it(number: int) -> None:
     with pytest.raises(Shortage, match=SENTENCES[number]) as told:
         raise shortage(OSError(number, "")) or AssertionError
-    assert "no attempt is used up" in str(told.value)
+    assert "no attempt was used" in str(told.value)
 
 
 def test_so_have_a_thread_and_memory_that_python_does_not_get() -> None:
     assert "process or thread" in str(shortage(RuntimeError("can't start new thread")))
-    assert "no memory left" in str(shortage(MemoryError()))
+    assert "not enough memory" in str(shortage(MemoryError()))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def said_by(program: str) -> list[str]:
 @pytest.mark.usefixtures("processes")
 def test_what_fits_is_begun_and_descriptors_are_left_to_the_replica_itself() -> None:
     sentence, counts = said_by(FEW_DESCRIPTORS)
-    assert "this process has no file descriptor left" in sentence
+    assert "this process has run out of file descriptors" in sentence
     begun, free = map(int, counts.split())
     assert LEFT_OVER <= free < LEFT_OVER + OF_CHILD
     assert begun == (64 - free) // OF_CHILD - 1  # three are those of every process, and two hold the trust pages
@@ -200,5 +200,5 @@ for _ in range(2):
 def test_where_the_limit_of_processes_is_reached_neither_a_child_nor_the_thread_of_tasks_is_begun() -> None:
     """The real thing: RLIMIT_NPROC of a user who has no process yet."""
     shown = said_by(WITHOUT_PROCESSES.format(uid=54_321))
-    assert "no further process or thread can be started" in shown[0]
+    assert "no more processes or threads can be started" in shown[0]
     assert shown[1:] == ["can't start new thread"] * 2

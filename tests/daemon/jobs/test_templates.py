@@ -449,7 +449,7 @@ def stand_in(answer: str) -> Launch:
 async def test_a_template_that_cannot_fork_for_want_of_something_is_a_shortage_and_goes_on(story: Story) -> None:
     with a_template(stand_in(f"requests.send(b'failed {errno.EAGAIN}'); requests.recv(100)")) as template:
         before = open_descriptors()
-        with pytest.raises(Shortage, match="no further process or thread can be started"):
+        with pytest.raises(Shortage, match="no more processes or threads can be started"):
             start_keeper(["true"], None, {}, story.page, report=True, template=template)
         assert open_descriptors() == before
         assert not template.has_ended

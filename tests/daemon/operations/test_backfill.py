@@ -130,7 +130,7 @@ def instants_of(store: Store) -> Counter[datetime]:
 def test_what_was_skipped_runs_once_in_order_and_one_at_a_time(store: Store) -> None:
     due = away(store, HOURLY, 6)
     done = filled(store, due[0], due[3])
-    assert counted_text(done) == "4 instants: 4 will run"
+    assert counted_text(done) == "4 scheduled times: 4 will run"
     (first,) = started(store)
     assert (store.run(first).scheduled_for, store.run(first).state) == (due[0], "running")
     assert started(store) == []
@@ -157,12 +157,12 @@ def test_what_succeeded_before_is_not_run_again_and_what_failed_is_retried_under
         store.do(finish_run, again, state, None if state == "succeeded" else "broken")
     done = filled(store, due[0], due[3])
     assert (done.instants, done.succeeded, done.will_run, done.of_failed) == (4, 2, 2, 2)
-    assert counted_text(done) == "4 instants: 2 succeeded before, 2 will run"
+    assert counted_text(done) == "4 scheduled times: 2 succeeded before, 2 will run"
     made = store.runs(run.c.backfill == done.backfill_id)
     assert [(row.scheduled_for, row.origin) for row in made] == [(due[1], None), (due[3], None)]
     assert work(store, QUEUED) == [due[1], due[3]]
     assert audited(store) == []
-    assert counted_text(filled(store, due[0], due[3])) == "4 instants: 4 succeeded before, 0 will run"
+    assert counted_text(filled(store, due[0], due[3])) == "4 scheduled times: 4 succeeded before, 0 will run"
 
 
 def test_a_look_writes_nothing_and_says_the_same(store: Store) -> None:
@@ -246,7 +246,7 @@ def test_a_counted_row_of_another_timing_is_refused(store: Store) -> None:
     due = away(store, HOURLY, 1_100)
     store.do(lambda c: c.execute(update(run).where(run.c.last_scheduled_for.is_not(None)).values(count=7)))
     before = store.everything()
-    with pytest.raises(CannotBackfill, match=r"counts 7 instants .* not those of its present timing: it has changed"):
+    with pytest.raises(CannotBackfill, match=r"stands for 7 scheduled times .* the timing of its schedule has changed"):
         filled(store, due[5], due[6])
     assert store.everything() == before
 
@@ -263,15 +263,13 @@ def test_an_instant_without_a_run_gets_one(store: Store) -> None:
 def test_what_is_not_known_any_more_is_refused_and_the_first_possible_instant_is_named(store: Store) -> None:
     due = away(store, HOURLY, 5)
     store.do(lambda c: c.execute(update(schedule).values(anchor=due[0] - 9 * HOUR)))
-    with pytest.raises(
-        CannotBackfill, match=r"was planned for the first time at .*; the first possible one is"
-    ) as told:
+    with pytest.raises(CannotBackfill, match=r"was first planned at .*; the earliest possible time is") as told:
         filled(store, due[0] - 3 * HOUR, due[2])
     assert f"{due[0]:%Y-%m-%d %H:%M:%S}Z" in str(told.value)
     store.do(mark_pruned, "shop", "nightly", due[2])
     with pytest.raises(CannotBackfill, match="may have been pruned") as pruned:
         filled(store, due[1], due[4])
-    assert str(pruned.value).endswith(f"the first possible one is {due[3]:%Y-%m-%d %H:%M:%S}Z")
+    assert str(pruned.value).endswith(f"the earliest possible time is {due[3]:%Y-%m-%d %H:%M:%S}Z")
     assert filled(store, due[3], due[4]).will_run == 2
 
 
@@ -334,7 +332,7 @@ def test_an_end_before_the_beginning_too_many_instants_and_an_unknown_schedule_a
     with pytest.raises(CannotBackfill, match=r"is after the last, .*; give the earlier one first"):
         filled(store, due[1], due[0])
     store.do(lambda c: c.execute(update(schedule).values(anchor=due[0] - 11_000 * HOUR)))
-    with pytest.raises(CannotBackfill, match="10,000 instants are the most of one backfill"):
+    with pytest.raises(CannotBackfill, match="a backfill has at most 10,000 scheduled times"):
         filled(store, due[0] - 10_900 * HOUR, due[2])
     with pytest.raises(NoSuchSchedule, match='there is no schedule "nightli"'):
         store.do(backfill, Wanted("shop", "nightli", due[0], due[1]), requested_by="ann")
@@ -394,7 +392,7 @@ def test_a_paused_backfill_goes_on_when_it_is_resumed_and_both_are_said_once(sto
     assert work(store) == due[:3]
     effects = [row.effect for row in store.rows(select(act).order_by(act.c.id))]
     assert effects[1:] == [f"backfill {number} is paused", f"backfill {number} is resumed"]
-    with pytest.raises(BackfillIsOver, match="has no run left that waits"):
+    with pytest.raises(BackfillIsOver, match="has no waiting runs left"):
         store.do(pause_backfill, number, requested_by="eve")
 
 
@@ -415,7 +413,7 @@ def test_a_cancelled_backfill_ends_what_waits_and_marks_what_is_at_work(store: S
     assert (again.will_run, again.of_failed) == (3, 3)
     assert work(store) == due[:3]
     assert audited(store) == []
-    with pytest.raises(BackfillIsOver, match="no run of it is left to cancel"):
+    with pytest.raises(BackfillIsOver, match="it has no run left to cancel"):
         store.do(cancel_backfill, again.backfill_id or 0, requested_by="eve")
     with pytest.raises(NoSuchBackfill, match="there is no backfill 99"):
         store.do(cancel_backfill, 99, requested_by="eve")
@@ -458,7 +456,7 @@ def test_what_is_due_on_a_day_that_is_kept_free_is_left_out(store: Store) -> Non
     store.sync(free)
     store.do(lambda c: c.execute(update(schedule).values(anchor=row.anchor, planned_until=row.planned_until)))
     done = filled(store, due[2], due[3])
-    assert counted_text(done) == "2 instants: 1 left out, 1 will run"
+    assert counted_text(done) == "2 scheduled times: 1 left out, 1 will run"
 
 
 def test_a_newer_run_does_not_replace_that_of_a_backfill(store: Store) -> None:

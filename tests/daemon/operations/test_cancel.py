@@ -116,7 +116,9 @@ def test_a_run_that_is_over_says_how_and_when_it_ended(store: Store) -> None:
     claimed = claimed_run(store)
     store.do(finish_run, claimed, "failed", "no more shops")
     before = store.everything()
-    over = rf'run {claimed.run_id} of "daily" is over and cannot be cancelled: failed at 2.*Z \(no more shops\)'
+    over = (
+        rf'run {claimed.run_id} of "daily" has already ended and cannot be cancelled: failed at 2.*Z \(no more shops\)'
+    )
     with pytest.raises(RunIsOver, match=over):
         store.do(cancel, claimed.run_id, requested_by="bob")
     assert store.everything() == before

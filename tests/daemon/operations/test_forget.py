@@ -147,7 +147,9 @@ def test_a_run_that_succeeded_gets_no_reason(store: Store) -> None:
 def test_what_was_forgotten_is_not_tried_again_without_its_params(store: Store) -> None:
     run_id = failed(store)
     store.do(forget, run_id, requested_by="ann")
-    with pytest.raises(DaemonError, match="was forgotten, and its parameters with it; `leased trigger daily` requests"):
+    with pytest.raises(
+        DaemonError, match="was forgotten, and its parameters were deleted; `leased trigger daily` requests"
+    ):
         store.do(retry, run_id, requested_by="bob")
 
 
@@ -176,7 +178,7 @@ def test_one_that_is_not_over_is_refused(store: Store) -> None:
     run_id = requested(store)
     before = everything(store)
     for ask in (lambda: store.do(forget, run_id, requested_by="ann"), lambda: store.do(foreseen, run_id)):
-        with pytest.raises(RunIsNotOver, match="is pending, and nothing of it can be forgotten yet; wait until"):
+        with pytest.raises(RunIsNotOver, match="is pending and cannot be forgotten yet; wait until"):
             ask()
     (_,) = store.claim("daily")
     with pytest.raises(RunIsNotOver, match="is running"):

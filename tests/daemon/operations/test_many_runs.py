@@ -90,7 +90,7 @@ def test_what_waits_ends_and_what_is_at_work_is_marked(store: Store) -> None:
     assert store.claim("free", "queue") == []
     assert acts(store, "cancel") == [
         ("free", "wrong file", "3 runs waited and are over, 2 runs at work are marked"),
-        ("queue", "wrong file", "3 runs waited and are over, 1 run at work is marked"),
+        ("queue", "wrong file", "3 waiting runs ended, cancelling 1 running run"),
     ]
 
 

@@ -115,7 +115,7 @@ def test_a_backfill_of_it_is_refused_and_writes_nothing(store: Store) -> None:
     before = store.everything()
     now = datetime.now(UTC)
     wanted = Wanted("shop", "resize", now - DAY, now)
-    sentence = '"resize" is due on request only, so it has no instants; `leased trigger resize` runs it'
+    sentence = '"resize" runs only on request, so it has no scheduled times; `leased trigger resize` runs it'
     with pytest.raises(CannotBackfill, match=sentence):
         store.do(foresee_backfill, wanted)
     with pytest.raises(CannotBackfill, match=sentence):

@@ -147,7 +147,7 @@ def test_resume_says_what_passed_and_none_of_it_runs_later(store: Store) -> None
     assert store.instants() == {"paused": 4}
     passes(store, 20.0)
     assert store.planned(POLL) == {"pending": 1}
-    effect = "4 instants passed while it was paused; none of them will run"
+    effect = "4 scheduled times passed while it was paused; none of them will run"
     assert acts(store)[-1] == ("resume", "shop", "poll", "bob@web", "open again", effect)
 
 

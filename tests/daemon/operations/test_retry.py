@@ -97,14 +97,18 @@ def test_another_definition_carries_what_it_still_has_to_its_place_there() -> No
 @pytest.mark.parametrize(
     ("tried", "from_job", "said"),
     [
-        (replace(FAILED, state="running"), None, 'run 5 of "daily" is running and not over'),
-        (replace(FAILED, state="pending"), "load", 'run 5 of "daily" is pending and not over'),
+        (replace(FAILED, state="running"), None, 'run 5 of "daily" is running; wait until it ends'),
+        (replace(FAILED, state="pending"), "load", 'run 5 of "daily" is pending; wait until it ends'),
         (replace(FAILED, state="succeeded"), None, "has succeeded; to run its jobs once more, use --from JOB"),
-        (replace(FAILED, state="skipped", reason="overlap"), None, r"was skipped \(overlap\), and nothing of it ran"),
-        (replace(FAILED, is_forgotten=True), None, "was forgotten, and its parameters with it; `leased trigger daily`"),
+        (replace(FAILED, state="skipped", reason="overlap"), None, r"was skipped \(overlap\), so nothing ran"),
+        (
+            replace(FAILED, is_forgotten=True),
+            None,
+            "was forgotten, and its parameters were deleted; `leased trigger daily`",
+        ),
         (FAILED, "laod", '"daily" has no job "laod"; did you mean "load"'),
         (FAILED, "report", 'job "load", which comes before "report", has not succeeded in run 5 .* from "load" on'),
-        (replace(FAILED, done=dict.fromkeys(JOBS, 1)), None, "each job of run 5 .* has succeeded; --from JOB"),
+        (replace(FAILED, done=dict.fromkeys(JOBS, 1)), None, "every job of run 5 .* has succeeded; --from JOB"),
     ],
 )
 def test_what_cannot_be_tried_again_says_why_and_what_to_do(tried: TriedRun, from_job: str | None, said: str) -> None:

@@ -46,7 +46,7 @@ def test_parameters_of_up_to_a_million_bytes_are_taken_and_larger_ones_refused_w
     with pytest.raises(NotRecordable) as told:
         store.do(trigger, "shop", "daily", requested_by="ada", params={"rows": "x" * (MOST_BYTES - frame + 1)})
     assert str(told.value) == (
-        "params: the parameters have 1,000,001 bytes as JSON, but 1,000,000 are the most; keep what is larger "
+        "params: the parameters have 1,000,001 bytes as JSON, but at most 1,000,000 are allowed; store larger data "
         "elsewhere, and pass its address"
     )
 
@@ -150,7 +150,7 @@ def test_the_same_key_is_the_same_run_also_when_that_is_pruned(store: Store) -> 
 def test_what_is_no_text_and_no_mapping_is_refused_with_a_sentence() -> None:
     with pytest.raises(NotRecordable, match="the key is 4711, which is not a string; write it as one"):
         request("shop", "daily", requested_by="ada", key=4711)  # type: ignore[arg-type]
-    with pytest.raises(NotRecordable, match=r"the schedule is <function .*, which is not its name; write that as"):
+    with pytest.raises(NotRecordable, match=r"the schedule is <function .*, which is not a name; write its name as"):
         request("shop", request, requested_by="ada")  # type: ignore[arg-type]  # that is the mistake
     with pytest.raises(UnfitParameter, match=r"params: \[7\] is not a mapping of names and values"):
         request("shop", "daily", requested_by="ada", params=[7])  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def test_a_refused_request_leaves_its_key_free(store: Store) -> None:
     with store.begin() as connection:
         with pytest.raises(UnfitParameter):
             trigger(connection, "shop", "daily", requested_by="ada", key="k", params={"shop": "x"})
-        with pytest.raises(MomentHasPassed, match="by the database's clock; leave out the moment to start it now"):
+        with pytest.raises(MomentHasPassed, match="by the database's clock; leave out the time to start it now"):
             trigger(connection, "shop", "daily", requested_by="ada", key="k", at=PAST)
     assert not store.do(trigger_as, request("shop", "daily", requested_by="ada", key="k")).already
 

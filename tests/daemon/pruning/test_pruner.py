@@ -76,7 +76,7 @@ async def test_it_prunes_each_schedule_in_steps_and_says_so(monkeypatch: pytest.
         await filled(store, "s1", 1)
         assert await pruner_of(replica, Sleeper()).prune() == 6
         assert await left(store) == []
-        assert told(replica.facts, "6 runs of 2 schedules pruned, as keep says")
+        assert told(replica.facts, "6 runs of 2 schedules pruned (keep)")
 
 
 async def test_where_nothing_goes_it_says_nothing() -> None:

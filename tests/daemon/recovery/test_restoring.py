@@ -218,7 +218,7 @@ def test_a_database_that_is_in_use_is_refused_unless_forced(store: Store) -> Non
     before = store.everything()
     with pytest.raises(
         StillAtWork,
-        match=r"in use, by 1 replica \(web-1:4711\) and 1 held lease \(run/shop/at-work by label of h1\): stop everything that works on it",
+        match=r"in use, by 1 replica \(web-1:4711\) and 1 held lease \(run/shop/at-work by label of h1\): stop everything that uses it",
     ):
         store.do(prepare_restored)
     assert store.everything() == before

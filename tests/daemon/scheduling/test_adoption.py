@@ -38,7 +38,7 @@ async def test_a_run_whose_definition_nobody_has_any_more_goes_by_the_current_on
     after = world.store.run(made)
     assert (after.lease_name, after.adopted_from) == ("warehouse", before.digest)
     assert after.digest == world.store.run(of_another).digest == locked.schedules[0].run_digest()
-    assert '2 runs of "changes" will go by its current definition' in new.said[-1]
+    assert '2 runs of "changes" will use its current definition' in new.said[-1]
 
 
 async def test_no_run_is_adopted_because_nobody_was_seen_in_an_outage(world: World) -> None:

@@ -119,7 +119,7 @@ def test_nothing_is_merged_where_there_is_history_under_both_names(store: Store)
     history_of(store, "nightly")
     report = store.sync(a_schedule("nightly", was="night"))
     assert report == SyncReport(unchanged=("nightly",), apart=("nightly (was night)",))
-    assert "not renamed: there is history under both names (nightly (was night))" in str(report)
+    assert "not renamed: both names have history (nightly (was night))" in str(report)
     assert {name: row.retired_at is None for name, row in store.schedules().items()} == {
         "night": False,
         "nightly": True,
@@ -189,10 +189,12 @@ def test_what_is_retired_says_what_stays_behind_and_what_looks_renamed(store: St
     foreseen = store.do(sync, after, dry_run=True).losses
     assert store.do(sync, an_application(a_schedule("nightly", was="night"), others), dry_run=True).losses == ()
     behind, renamed = foreseen
-    assert behind.startswith('"night" is not defined any more, with 2 runs that wait (cancelled when no replica that ')
-    assert "has it is left), 1 run at work (ended as begun) and a pause (ann, " in behind
-    assert renamed.startswith('"nightly" looks like "night" renamed, but is another schedule: ')
-    assert renamed.endswith('; was = "night" takes them over')
+    assert behind.startswith(
+        '"night" is no longer defined; it has 2 runs that wait (cancelled when no replica with its '
+    )
+    assert "definition is left), 1 run running (these finish) and a pause (ann, " in behind
+    assert renamed.startswith('"nightly" looks like "night" renamed, but is a new schedule: ')
+    assert renamed.endswith('; add was = "night" to take them over')
     assert store.do(sync, after).losses == foreseen
     assert store.do(sync, after).losses == ()
 

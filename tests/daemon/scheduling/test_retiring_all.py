@@ -99,9 +99,9 @@ async def test_where_that_is_meant_or_nobody_lives_it_is_told_and_recorded(world
     match how:
         case "a take-over":
             brought = world.store.do(take_on_top, OTHER, by="ann", why="a new team")
-            warning = f"{told}; if that is meant, acknowledge it with `leased generations 2 --acknowledge`"
+            warning = f"{told}; if this is intended, acknowledge it with `leased generations 2 --acknowledge`"
             assert brought.warning == warning
-            expected = ("take-over", "ann", f"generation 2 is current; {told}")
+            expected = ("take-over", "ann", f"generation 2 is active; {told}")
         case "a higher revision":
             other = await world.start(at(OTHER, 1), "b1")
             assert f'application "shop": {told}; if that is meant' in other.said[-2]
@@ -148,7 +148,7 @@ async def test_an_older_one_that_is_on_top_for_good_is_not_refused(
 async def test_a_deploy_that_retires_some_of_what_living_replicas_run_is_a_warning_and_an_act(world: World) -> None:
     old = await world.start(OLD, "a1")
     new = await world.start(NEW, "b1")
-    said = 'application "shop": generation 2 retired what living replicas of other definitions run: goes'
+    said = 'application "shop": generation 2 retired schedules that live replicas of other definitions run: goes'
     assert said in new.warned
     assert old.warned == []
     assert acts(world) == [("deploy", "b1", "generation 2 retired goes")]

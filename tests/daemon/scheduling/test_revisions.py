@@ -66,7 +66,7 @@ async def test_one_that_forgets_it_supersedes_nobody_and_is_told_what_is_missing
     assert world.rules(OLD)
     reminded = await world.start(at(NEW, 42), "b2")
     assert world.rules(NEW)
-    assert "generation 2 is current" in reminded.said[-1]
+    assert "generation 2 is active" in reminded.said[-1]
 
 
 async def test_who_forgets_it_and_is_alone_stands_in_and_retires_nothing(world: World) -> None:
@@ -77,7 +77,7 @@ async def test_who_forgets_it_and_is_alone_stands_in_and_retires_nothing(world: 
     alone = await world.start(NEW, "b1")
     assert world.rules(NEW, in_lieu=True)
     assert "goes" in world.defined()
-    assert "stands in for generation 1" in alone.said[-1]
+    assert "is the fallback for generation 1" in alone.said[-1]
 
 
 @pytest.mark.parametrize("how", [bring, stage])
@@ -174,11 +174,11 @@ async def test_one_that_was_too_high_by_mistake_goes_by_a_take_over_and_the_next
     world.end(mistaken)
     await world.pass_time(STEP)
     (warned,) = meant.warned
-    assert "held back by revision 20261129, which nobody runs" in warned
+    assert "held back by revision 20261129, which no replica runs" in warned
     assert "`leased sync FILE --take-over`" in warned
     await world.pass_time(T)
     assert world.rules(NEW, in_lieu=True)
-    assert "held back by revision 20261129, which nobody runs" in meant.warned[-1]
+    assert "held back by revision 20261129, which no replica runs" in meant.warned[-1]
 
     brought = world.store.do(take_on_top, at(NEW, 43), by="ann", why="a slip in CI")
     assert brought.report is not None
@@ -186,7 +186,7 @@ async def test_one_that_was_too_high_by_mistake_goes_by_a_take_over_and_the_next
     assert revisions(world) == [(1, 20261129), (2, 43)]
     (act,) = (one for one in world.store.do(read_activity, limit=9) if one.act == "take-over")
     assert (act.acted_by, act.why) == ("ann", "a slip in CI")
-    assert act.effect == "generation 2 is current; no longer counted: revision 20261129; generation 2 retired goes"
+    assert act.effect == "generation 2 is active; no longer counts: revision 20261129; generation 2 retired goes"
     await world.start(at(NEWER, 44), "c1")
     assert world.rules(NEWER)
     await world.start(at(OLD, 20261129), "a2")
@@ -205,7 +205,7 @@ async def test_one_that_was_too_high_goes_although_its_replicas_and_those_of_the
     assert revisions(world) == [(1, 20261129), (2, 44)]
     again = await world.start(at(OLD, 20261129), "a2")
     assert revisions(world) == [(1, 20261129), (2, 44)], "it does not come back by a restart"
-    assert "generation 2 is current" in again.said[-1]
+    assert "generation 2 is active" in again.said[-1]
     await world.start(at(OLD, 45), "a3")
     assert revisions(world) == [(1, 20261129), (2, 45)]
     await world.start(at(NEW, 46), "b1")

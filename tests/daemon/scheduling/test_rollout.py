@@ -82,7 +82,7 @@ async def test_the_newer_ones_rule_again_when_one_has_been_ready_for_long(world:
     await world.pass_time(2 * T)
     assert world.rules(OLD, in_lieu=True)
     back = await world.start(NEW, "b2")
-    assert "generation 2 is next" in back.said[-1]
+    assert "generation 2 is on standby" in back.said[-1]
     await world.pass_time(T - 2 * STEP)
     assert world.rules(OLD, in_lieu=True)
     await world.pass_time(3 * STEP)
@@ -238,7 +238,7 @@ async def test_an_outage_of_the_database_changes_nothing_even_if_it_is_short(wor
         old.rollout.lose_contact()
         for side in (old, new):
             await side.sign_of_life(14.0)
-    assert not any("stands in for" in said and "if no replica" not in said for said in old.said)
+    assert not any("is the fallback for" in said and "if no newer replica" not in said for said in old.said)
     assert world.rules(NEW)
 
 

@@ -24,13 +24,13 @@ def standing(order: Order, digest: str, others: Others = NOBODY, count: Count | 
 @pytest.mark.parametrize(
     ("order", "digest", "others", "count", "said"),
     [
-        (old_and_new(), "new", living("old"), Count(), "generation 2 is current"),
+        (old_and_new(), "new", living("old"), Count(), "generation 2 is active"),
         (
             old_and_new(ruler="old", staged=True),
             "old",
             NOBODY,
             Count(),
-            "generation 1 is current: its definitions are in the database; generation 2 is staged",
+            "generation 1 is active; generation 2 is staged",
         ),
         (old_and_new(), "old", living("new"), Count(), "this replica changes no definition"),
         (
@@ -38,11 +38,23 @@ def standing(order: Order, digest: str, others: Others = NOBODY, count: Count | 
             "old",
             NOBODY,
             Count(absent=19.0),
-            "of which no replica is ready: it rules in 41s unless a replica of generation 2 is ready",
+            "which has no ready replica: falling back to generation 1 in 41s",
         ),
-        (old_and_new(ruler="old"), "old", NOBODY, Count(absent=60.0), "is put on top for good in 14m unless a replica"),
-        (old_and_new(ruler="old"), "old", living("new"), Count(ready=19.0), "it gives way to it in 41s"),
-        (old_and_new(ruler="old"), "new", living("old"), Count(ready=19.0), "it rules in 41s if it stays ready"),
+        (
+            old_and_new(ruler="old"),
+            "old",
+            NOBODY,
+            Count(absent=60.0),
+            "becomes active for good in 14m unless a replica",
+        ),
+        (old_and_new(ruler="old"), "old", living("new"), Count(ready=19.0), "generation 2 takes over in 41s"),
+        (
+            old_and_new(ruler="old"),
+            "new",
+            living("old"),
+            Count(ready=19.0),
+            "generation 2 becomes active in 41s if it stays ready",
+        ),
         (old_and_new(ruler="old", staged=True), "new", living("old"), Count(), "generation 2 is staged"),
         (Order([]), "old", NOBODY, Count(), "these definitions have no generation yet"),
     ],

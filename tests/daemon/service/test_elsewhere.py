@@ -43,7 +43,7 @@ def test_another_database_and_what_stays_in_the_former(databases: tuple[str, str
     assert left.startswith(
         f'what is left of "shop" in {here}: {number} schedule{"s" * (number > 1)} ({number} paused), 0 running and 1 waiting runs'
     )
-    assert due.startswith(f'"shop" has no schedule in {there} yet: each begins now, has missed nothing')
+    assert due.startswith(f'"shop" has no schedule in {there} yet: each starts now without missed runs')
 
 
 def test_what_is_due_in_the_other_database(databases: tuple[str, str]) -> None:

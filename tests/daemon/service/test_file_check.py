@@ -58,7 +58,7 @@ async def test_it_returns_the_digest_of_what_is_there_now_modules_included(line:
     [
         ("import nothing_like_it", "shop.py, line 1: importing it failed with ModuleNotFoundError: No module named"),
         ("def half(", "shop.py, line 1: SyntaxError"),
-        (FILE.replace("shop", "s" * 300), "300 characters; 200 are the most"),
+        (FILE.replace("shop", "s" * 300), "300 characters; at most 200 are allowed"),
         ("import os; os._exit(7)", "loading shop.py ended the process that checked it (status 7)"),
         ("import os; os.kill(os.getpid(), 9)", "loading shop.py ended the process that checked it (status -9)"),
         (None, "there is no such file"),

@@ -76,7 +76,7 @@ async def test_a_file_that_is_right_drains_and_starts_anew() -> None:
         assert replica.asked == ["drain"]
         assert replica.manager.told == ["RELOADING=1"], "the one that starts anew is ready, not this one"
         replica.hanging.hang_up(False)
-        assert told(replica.facts, "SIGHUP: ignored, because this replica is ending already")
+        assert told(replica.facts, "SIGHUP: ignored because this replica is already stopping")
 
 
 async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_right() -> None:
@@ -86,7 +86,7 @@ async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_righ
         replica.hanging.hang_up(False)
         (await replica.checking()).set_result(WrongFile("shop.py, line 3: no"))
         await until(lambda: replica.manager.told == ["RELOADING=1", "READY=1"], "the reload is over")
-        assert told(replica.facts, "SIGHUP: this replica goes on as it was: shop.py, line 3: no")
+        assert told(replica.facts, "SIGHUP: this replica continues unchanged: shop.py, line 3: no")
         assert replica.asked == []
         replica.hanging.hang_up(False)
         (await replica.checking(2)).set_result(CheckedFile("a digest"))
@@ -113,7 +113,7 @@ async def test_one_during_a_check_has_the_file_checked_once_more() -> None:
         replica.hanging.hang_up(False)
         first.set_result(CheckedFile("a digest"))
         (await replica.checking(2)).set_result(WrongFile("no"))
-        await until(lambda: told(replica.facts, "goes on as it was"), "it says so")
+        await until(lambda: told(replica.facts, "continues unchanged"), "it says so")
     assert replica.asked == []
     assert len(replica.checks) == 2
 
@@ -144,8 +144,8 @@ async def test_a_terminal_that_closes_drains_and_ends() -> None:
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
-        ({"supervised": True}, "send it to the supervisor, which replaces its replicas one after another"),
-        ({"until_idle": True}, "with --until-idle the replica ends by itself"),
+        ({"supervised": True}, "send it to the supervisor, which replaces its replicas one by one"),
+        ({"until_idle": True}, "with --until-idle the replica exits when it is idle"),
     ],
 )
 async def test_those_that_start_nothing_anew_say_why(kind: dict[str, bool], why: str) -> None:

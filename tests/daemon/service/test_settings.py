@@ -80,7 +80,10 @@ def test_in_a_job_the_url_of_its_replica_counts_whatever_named_it_there(monkeypa
         (None, "cannot be read: No such file or directory"),
         ("", "is empty"),
         ("what:secret", "is of no use"),
-        ("sqlite:///secret.db\nsqlite:///other.db\n", "has several lines; it must hold the URL of the database alone"),
+        (
+            "sqlite:///secret.db\nsqlite:///other.db\n",
+            "has several lines; it must contain only the URL of the database",
+        ),
     ],
 )
 def test_a_file_without_a_url_is_refused(
@@ -105,8 +108,8 @@ def test_a_file_without_a_url_is_refused(
         ("POLL", "0", "it must be longer than 0s"),
         ("WEB", "everywhere", '"everywhere" is not HOST:PORT'),
         ("WEB", "127.0.0.1:70000", "is not HOST:PORT"),
-        ("LOG_FORMAT", "xml", '"xml" is none of text, json'),
-        ("LOG_LEVEL", "loud", '"loud" is none of debug, info, warning, error'),
+        ("LOG_FORMAT", "xml", '"xml" is not one of text, json'),
+        ("LOG_LEVEL", "loud", '"loud" is not one of debug, info, warning, error'),
         ("DATABASE_URL", "mysql://u:secret@h/d", "mysql is not supported"),
         ("DATABASE_URL", "u:secret@h", "the database's URL cannot be read"),
     ],

@@ -231,7 +231,7 @@ def test_what_is_wrong_with_the_file_is_told_and_no_replica_restarts(supervised:
     before = set(supervised.wait_for("ready", 2))
     supervised.write_file("wrong: line 3")
     process.send_signal(signal.SIGHUP)
-    assert supervised.wait_for_report("SIGHUP") == "warning: SIGHUP: no replica is replaced: wrong: line 3"
+    assert supervised.wait_for_report("SIGHUP") == "warning: SIGHUP: no replica was replaced: wrong: line 3"
     assert supervised.alive() == before
     supervised.write_file("right")
     process.send_signal(signal.SIGHUP)
@@ -254,7 +254,7 @@ def test_a_file_that_changes_after_its_check_stops_the_roll_and_the_old_ones_go_
     first = int(supervised.wait_for_report("replica 1 of 2 is process").rpartition(" ")[2])
     os.kill(first, signal.SIGKILL)
     supervised.wait_for("refused")
-    supervised.wait_for_report("replica 1 did not start, because FILE has changed since it was checked; send SIGHUP")
+    supervised.wait_for_report("replica 1 did not start because FILE has changed since it was checked; send SIGHUP")
     assert supervised.alive() == before - {first}
     process.send_signal(signal.SIGHUP)
     supervised.wait_for_report("all 2 replicas are replaced")
@@ -304,7 +304,7 @@ def test_several_sighups_while_replicas_are_replaced_replace_them_once_more(supe
     supervised.wait_for("draining")
     for count in (1, 2):
         process.send_signal(signal.SIGHUP)
-        supervised.wait_for_report("will be replaced again afterwards", count)
+        supervised.wait_for_report("will be replaced again after that", count)
     (supervised.folder / "slow").unlink()
     supervised.wait_for_report("all 2 replicas are replaced", 2)
     assert len(supervised.said("ready")) == 6
@@ -349,12 +349,12 @@ def test_sighup_is_ignored_while_all_end_and_by_those_that_end_by_themselves(sup
     process.send_signal(signal.SIGTERM)
     supervised.wait_for("draining")
     process.send_signal(signal.SIGHUP)
-    supervised.wait_for_report("SIGHUP: ignored, because the replicas are ending")
+    supervised.wait_for_report("SIGHUP: ignored because the replicas are stopping")
     (supervised.folder / "slow").unlink()
     assert process.wait(LIMIT) == 143
     process = supervised.start(1, "idle")
     supervised.wait_for("ready", 2)
     process.send_signal(signal.SIGHUP)
-    supervised.wait_for_report("SIGHUP: ignored, because with --until-idle")
+    supervised.wait_for_report("SIGHUP: ignored because with --until-idle")
     supervised.end_with(0)
     assert process.wait(LIMIT) == 0

@@ -294,7 +294,7 @@ async def test_where_a_pooler_swallows_all_notices_it_looks_each_poll_and_says_s
         await until(lambda: told(replica.facts, "cannot listen"), "it says so")
         assert not replica.hearing.works
     (said,) = [fact.text for fact in replica.facts if isinstance(fact, Note) and "cannot listen" in fact.text]
-    assert "looks by itself, each `poll`" in said
+    assert "this replica polls (see `poll`)" in said
     assert "as behind a pooler" in said
 
 
@@ -335,12 +335,12 @@ async def test_where_its_sign_of_life_is_not_heard_it_listens_over_another_conne
 
             def said() -> object:
                 replica.replica._pulse.wake()  # the first may still hear the one before
-                return told(replica.facts, "signs of life do not arrive")
+                return told(replica.facts, "its own notifications do not arrive")
 
             await until(said, "it says so")
         await replica.at_rest()
         await until(lambda: query(postgres_url, listening) not in (before, []), "it has another connection")
-        await until(lambda: told(replica.facts, "now listens in"), "it says so")
+        await until(lambda: told(replica.facts, "now listening for notifications in"), "it says so")
         await replica.becomes(await replica.trigger(), "succeeded")
 
 
@@ -368,7 +368,7 @@ async def test_a_sign_of_life_is_given_though_no_notice_can_be_sent(
 
             await until(is_seen, "it is seen to live")
         assert len(tried) > 1, "it tries again"
-        await until(lambda: told(replica.facts, "signs of life do not arrive"), "it says so")
+        await until(lambda: told(replica.facts, "its own notifications do not arrive"), "it says so")
 
 
 async def test_where_the_file_system_tells_of_no_change_it_looks_each_poll_and_says_so_once(
@@ -378,12 +378,12 @@ async def test_where_the_file_system_tells_of_no_change_it_looks_each_poll_and_s
     monkeypatch.setattr(FileChanges, "open", lambda _: None)
     async with living(sqlite_url, a_shop(), poll=0.02) as replica:
         await replica.becomes(await replica.trigger(), "succeeded")
-        await until(lambda: told(replica.facts, "are not heard"), "it says so")
-        said = len(told(replica.facts, "are not heard"))
+        await until(lambda: told(replica.facts, "cannot watch"), "it says so")
+        said = len(told(replica.facts, "cannot watch"))
         replica.replica._pulse.wake()
         await replica.becomes(await replica.trigger(), "succeeded")
         assert not replica.hearing.works
-        assert said == len(told(replica.facts, "are not heard")) == 1
+        assert said == len(told(replica.facts, "cannot watch")) == 1
 
 
 async def test_where_it_hears_of_changes_again_it_says_so(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,12 +391,12 @@ async def test_where_it_hears_of_changes_again_it_says_so(sqlite_url: str, monke
     with monkeypatch.context() as silent:
         silent.setattr(FileChanges, "open", lambda _: None)
         async with living(sqlite_url, a_shop(), poll=0.02) as replica:
-            await until(lambda: told(replica.facts, "are not heard"), "it says so")
+            await until(lambda: told(replica.facts, "cannot watch"), "it says so")
             silent.undo()
 
             def said() -> object:
                 replica.replica._pulse.wake()  # the first is not heard yet
-                return told(replica.facts, "now hears of changes")
+                return told(replica.facts, "now watching")
 
             await until(said, "it says so")
 

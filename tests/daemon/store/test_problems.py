@@ -111,7 +111,7 @@ def test_a_run_fails_that_waits_for_its_retry_while_later_times_are_skipped_for_
     (problem,) = found(rows, "failing")
     assert problem.run_id == run_id
     assert 'has failed 1 attempt of job "orders" and waits for the retry at ' in problem.text
-    assert "; 3 scheduled times after it were skipped for it (" in problem.text
+    assert "; 3 scheduled times after it were skipped because of it (" in problem.text
 
 
 def test_many_failing_runs_of_a_schedule_are_one_problem(rows: Rows) -> None:
@@ -120,7 +120,7 @@ def test_many_failing_runs_of_a_schedule_are_one_problem(rows: Rows) -> None:
     a_waiting_run(rows, 4, 8)
     (problem,) = found(rows, "failing")
     assert problem.run_id == first
-    assert problem.text.endswith("; so do 2 more of its runs")
+    assert problem.text.endswith("; 2 more of its runs do so too")
 
 
 # Missed
@@ -157,9 +157,7 @@ def test_what_is_skipped_by_overlap_is_shown_and_a_problem_above_half_of_the_lat
     rows.run("skipped", 1)
     assert (left_out(rows).overlapped, left_out(rows).latest) == (LATEST / 2 + 1, LATEST), "of the latest only"
     (problem,) = found(rows, "thinned")
-    assert (
-        problem.text == "16 of the last 30 scheduled times of nightly were skipped, because an earlier run was not over"
-    )
+    assert problem.text == "16 of the last 30 scheduled times of nightly were skipped because an earlier run was active"
 
 
 def test_two_of_the_first_three_are_enough_but_not_one(rows: Rows) -> None:

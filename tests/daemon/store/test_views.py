@@ -164,8 +164,8 @@ def test_unfinished_work_of_a_retired_schedule_is_one_problem(rows: Rows) -> Non
     (problem,) = problems(read_overview(rows.connection))
     assert (problem.kind, problem.schedule, problem.run_id) == ("retired", "old", first)
     assert problem.text == (
-        "old is retired, with unfinished runs: 1 at work and 2 waiting; if it was renamed, write "
-        'was = "old" in the new one, otherwise let them end, or `leased cancel --schedule old`'
+        "old is retired but has active runs: 1 running and 2 waiting; if it was renamed, add "
+        'was = "old" to the new one; otherwise let them finish, or cancel them with `leased cancel --schedule old`'
     )
 
 
@@ -271,13 +271,13 @@ def test_however_many_runs_of_a_schedule_wait_they_are_one_problem(rows: Rows) -
     alone = rows.run("pending", 2, schedule="other")
     longest, *_ = [rows.run("pending", minutes, schedule="busy") for minutes in range(40, 0, -1)]
     busy, other = (found for found in problems(read_overview(rows.connection)) if found.kind == "late")
-    assert busy.text.startswith(f"40 runs of busy wait, run {longest} for the longest, 40m")
+    assert busy.text.startswith(f"40 runs of busy are waiting; run {longest} has waited longest, 40m")
     assert (busy.run_id, other.run_id) == (longest, alone)
     assert other.text.startswith(f"run {alone} of other has waited for 2m")
     for minutes in range(41, 150):
         rows.run("pending", minutes, schedule="busy")
     (busy, *_) = (found for found in problems(read_overview(rows.connection)) if found.kind == "late")
-    assert busy.text.startswith("at least 100 runs of busy wait")
+    assert busy.text.startswith("at least 100 runs of busy are waiting; run ")
 
 
 def test_what_waits_is_counted_in_full_and_listed_from_the_first(rows: Rows) -> None:

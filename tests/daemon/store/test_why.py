@@ -193,14 +193,16 @@ def test_a_run_whose_definition_no_living_replica_has_waits_for_a_replica_of_its
 
 
 SENTENCES: dict[Why, str] = {
-    Overlapped(12, "web-1:4711"): "overlap: run 12 was not over (web-1:4711 had it)",
-    Overlapped(None, None): "overlap: an earlier run was not over",
+    Overlapped(12, "web-1:4711"): "overlap: run 12 was active (web-1:4711 had it)",
+    Overlapped(None, None): "overlap: an earlier run was active",
     NothingUp(
         NOON, NOON + timedelta(hours=1)
-    ): "missed: nothing was up from 2026-07-01 12:00:00Z to 2026-07-01 13:00:00Z",
-    NothingUp(None, NOON): "missed: nothing was up to 2026-07-01 12:00:00Z",
-    StartWithinOver(NOON, None, NOON): "missed: start_within was over at 2026-07-01 12:00:00Z",
-    StartWithinOver(NOON, NOON, NOON): "missed: start_within was over at 2026-07-01 12:00:00Z: nothing was up from "
+    ): "missed: no replica was running from 2026-07-01 12:00:00Z to 2026-07-01 13:00:00Z",
+    NothingUp(None, NOON): "missed: no replica was running to 2026-07-01 12:00:00Z",
+    StartWithinOver(NOON, None, NOON): "missed: start_within ended at 2026-07-01 12:00:00Z",
+    StartWithinOver(
+        NOON, NOON, NOON
+    ): "missed: start_within ended at 2026-07-01 12:00:00Z: no replica was running from "
     "2026-07-01 12:00:00Z to 2026-07-01 12:00:00Z",
     Paused("ann@web-1", NOON, NOON + timedelta(hours=2), "the bank is closed"): (
         "paused by ann@web-1 since 2026-07-01 12:00:00Z until 2026-07-01 14:00:00Z: the bank is closed"
@@ -212,7 +214,7 @@ SENTENCES: dict[Why, str] = {
     Cancelled(None, None): "cancelled by an unknown user",
     Replaced(12): "replaced by run 12",
     Replaced(None): "replaced by a newer run",
-    Retired(): "its schedule was retired, and no replica has it any more",
+    Retired(): "its schedule was retired, and no replica has it anymore",
     WaitsForRun(12, "web-1:4711"): "waits for run 12 (web-1:4711 has it)",
     WaitsForRetry(NOON): "waits for the retry at 2026-07-01 12:00:00Z",
     WaitsForStart(NOON): "waits for its start at 2026-07-01 12:00:00Z",
@@ -222,8 +224,8 @@ SENTENCES: dict[Why, str] = {
     WaitsForReplica(3): "waits for a replica of generation 3",
     WaitsForReplica(3, others=False): "no replica is running; start one: leased run FILE",
     WaitsForReplica(None): "waits for a replica with its definition",
-    WaitsForPlace(): "waits for a free place on a replica",
-    WaitsForTurn(): "was abandoned 2 times in a row: waits where no other such run is at work",
+    WaitsForPlace(): "waits for free capacity on a replica",
+    WaitsForTurn(): "was abandoned 2 times in a row: waits until no other such run is running there",
     WaitsForBackfill(3): "waits for its turn in backfill 3",
 }
 

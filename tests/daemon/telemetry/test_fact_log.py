@@ -133,17 +133,17 @@ def test_a_run_that_goes_well_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     [
         ("abandoned", True, "is gone"),
         ("failed", True, "is gone"),
-        ("abandoned", False, "was not seen since its lease had ended"),
-        ("failed", False, "was not seen since its lease had ended"),
-        ("stopped", False, "lives but had lost its lease"),
+        ("abandoned", False, "has not been seen since its lease ended"),
+        ("failed", False, "has not been seen since its lease ended"),
+        ("stopped", False, "is alive but had lost its lease"),
     ],
 )
 def test_only_of_a_replica_that_is_gone_it_is_said_that_it_is_gone(
     settlement: Settlement, gone: bool, said: str
 ) -> None:
     run = RunSubject("shop", "nightly", 7, 3, "web1:4711")
-    sentence = f'run 7 of "nightly" was taken from a replica that {said} (token 3): {settlement}'
-    assert recovered(RunRecovered(run, settlement, gone=gone, lived=said.startswith("lives"))) == sentence
+    sentence = f'run 7 of "nightly" was recovered from a replica that {said} (token 3): {settlement}'
+    assert recovered(RunRecovered(run, settlement, gone=gone, lived="alive" in said)) == sentence
 
 
 @pytest.mark.usefixtures("logged")
@@ -154,8 +154,8 @@ def test_a_run_that_is_late_to_finish_is_a_warning(capsys: pytest.CaptureFixture
     flush_logs()
     at_work, waits = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (at_work["level"], at_work["run"], at_work["schedule"]) == ("warning", 7, "nightly")
-    assert at_work["message"] == 'run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still at work'
-    assert waits["message"].endswith("2026-07-01 06:00:00Z: it still waits")
+    assert at_work["message"] == 'run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still running'
+    assert waits["message"].endswith("2026-07-01 06:00:00Z: it is still waiting")
 
 
 @pytest.mark.usefixtures("logged")

@@ -64,7 +64,7 @@ def test_one_that_does_not_keep_up_loses_chatter_alone_and_is_told_how_much(monk
         "0",
         "1",
         "2",
-        "lines of output dropped because they came faster than they were shown: 2",
+        "lines of output dropped because they arrived faster than they were shown: 2",
         "last",
     ]
 
@@ -78,7 +78,7 @@ def test_one_that_does_not_keep_up_is_reported_to_the_others_once(monkeypatch: p
     blocked.go_on.set()
     assert facts.close(LIMIT)
     (failed,) = [fact for fact in other if isinstance(fact, SubscriberFailed) and fact.subscriber == "Blocked"]
-    assert "does not keep up" in failed.problem
+    assert "cannot keep up" in failed.problem
 
 
 def _words(fact: Fact) -> str:

@@ -350,7 +350,7 @@ async def test_a_job_that_hangs_is_named_when_time_is_up() -> None:
         await replica.tick()
         await gate.entered()
         for waiting in (replica.work(limit=0.01), replica.wait_for(run_id, limit=0.01)):
-            with pytest.raises(TimeoutError, match=r'not done within 0.01s; still at work: run 1 of "nightly"'):
+            with pytest.raises(TimeoutError, match=r'not done within 0.01s; still running: run 1 of "nightly"'):
                 await waiting
 
 
@@ -387,7 +387,7 @@ async def test_where_nothing_will_ever_be_due_the_clock_cannot_move_to_it() -> N
 async def test_a_run_that_is_not_at_work_has_no_lease_to_lose() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         run_id = await replica.trigger("nightly")
-        with pytest.raises(Misuse, match="run 1 is not at work here"):
+        with pytest.raises(Misuse, match="run 1 is not running here"):
             await replica.lose_lease(run_id)
 
 

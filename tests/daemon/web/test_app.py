@@ -194,7 +194,7 @@ def test_without_a_descriptor_for_a_connection_it_says_so_once_and_answers_when_
     done = subprocess.run([sys.executable, "-c", FULL], env=environment, capture_output=True, text=True, check=True)
     status, sentence = done.stdout.splitlines()
     assert (status, done.stderr) == ("200", "")
-    assert "no file descriptor left, so the web server takes no request for now; count them" in sentence
+    assert "out of file descriptors, so the web server cannot accept requests for now; count them" in sentence
 
 
 def test_without_a_thread_it_does_not_start_and_one_sentence_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

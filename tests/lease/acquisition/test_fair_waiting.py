@@ -84,7 +84,7 @@ def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(data
     assert tables.queue("a", holder="ben's host") == []
     tables.release(grant)
     with LeaseClient(database_url, timing=SELDOM) as client:
-        with pytest.raises(LeaseNotAcquired, match="'a' is free, but ben's host waits for it and comes first"):
+        with pytest.raises(LeaseNotAcquired, match="'a' is free, but ben's host is ahead in the queue"):
             client.acquire("a", wait=0)
         assert client.try_acquire("a") is None
 
@@ -153,7 +153,7 @@ def test_a_greedy_client_goes_to_the_end_after_each_turn(database_url: str) -> N
 @pytest.mark.anyio
 async def test_a_task_that_waits_for_what_it_holds_itself_is_told_so(database_url: str) -> None:
     async with lease.LeaseClient(database_url, timing=SELDOM) as client, client.hold("a"):
-        with pytest.raises(LeaseNotAcquired, match="this task or thread holds it already; there is no re-entry"):
+        with pytest.raises(LeaseNotAcquired, match="this task or thread already holds it; leases are not reentrant"):
             async with client.hold("a", wait=None):
                 pass
 

@@ -52,7 +52,7 @@ def _release_later(held: Lease) -> None:
 def test_who_waits_in_vain_for_itself_is_told_so_when_its_time_is_over(client: LeaseClient) -> None:
     with client.hold("a") as held:
         begun = time.monotonic()
-        with pytest.raises(LeaseNotAcquired, match=r"\(waited 0.3s\): this task or thread holds it already") as refused:
+        with pytest.raises(LeaseNotAcquired, match=r"\(waited 0.3s\): this task or thread already holds it") as refused:
             client.acquire("a", wait=0.3)
         assert time.monotonic() - begun >= 0.3
         assert (refused.value.holder, refused.value.token) == (held.holder, held.token)

@@ -51,7 +51,7 @@ def test_an_engine_stands_for_its_url(tmp_path: Path) -> None:
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
         ("sqlite:///file:leased.db?mode=memory&uri=true", "needs a file"),
-        ("sqlite:///leased.db?mode=ro", "the parameter mode, which leased does not take for SQLite"),
+        ("sqlite:///leased.db?mode=ro", "the parameter mode, which leased does not accept for SQLite"),
         ("sqlite:///leased.db?timeout=3&vfs=unix-none", "the parameter vfs"),
         ("sqlite:///leased.db?uri=true&nolock=1", "the parameter nolock"),
         ("sqlite:///file:///srv/le%61sed.db?uri=true", r"not a file: URI; write sqlite:////srv/leased\.db"),

@@ -84,7 +84,7 @@ def test_a_listener_that_connects_by_itself_or_fails_is_told(safe_url: str, fron
         raise OSError("no token to be had")
 
     for listener, error, says in (
-        (connect, LeaseError, "cannot carry over a .do_connect. listener that makes the connection itself"),
+        (connect, LeaseError, "cannot take over a .do_connect. listener that makes the connection itself"),
         (fail, StoreUnavailable, "listener of the engine failed: .*no token to be had"),
     ):
         engine = create_engine(safe_url)
@@ -124,7 +124,7 @@ def test_an_engine_of_sqlite_is_followed_to_its_file_and_no_further(tmp_path: Pa
         create_engine(url, creator=lambda: sqlite3.connect(tmp_path / "other.db")),
         create_engine(url, connect_args={"factory": sqlite3.Connection}),
     ):
-        with pytest.raises(LeaseError, match="cannot carry over"):
+        with pytest.raises(LeaseError, match="cannot take over"):
             token(engine, "a")
 
 
@@ -183,5 +183,5 @@ def test_tls_in_a_url_of_asyncpg_is_translated() -> None:
 
 
 def test_a_url_with_a_parameter_that_no_driver_takes_is_refused() -> None:
-    with pytest.raises(LeaseError, match="URL has the parameter no_such, which PostgreSQL's driver does not take"):
+    with pytest.raises(LeaseError, match="URL has the parameter no_such, which PostgreSQL's driver does not accept"):
         route_to("postgresql://anna:secret@db/shop?no_such=1")

@@ -113,7 +113,7 @@ async def test_a_listener_that_cannot_connect_says_so_once(
     await listener.close()
     (said,) = caplog.messages
     assert 'database "missing" does not exist' in said
-    assert "look once a second" in said
+    assert "poll once a second" in said
     assert "a-secret-of-the-tests" not in said
 
 

@@ -261,7 +261,7 @@ def test_a_transaction_that_had_read_before_others_wrote_is_told_to_begin_anew(t
     with engine.connect() as connection:
         connection.execute(text("SELECT * FROM lease")).all()
         tables.renew()
-        with pytest.raises(LeaseError, match="begin again, and fence first") as refused:
+        with pytest.raises(LeaseError, match="start it again, and fence first") as refused:
             fence(connection, grant)
     assert not isinstance(refused.value, LeaseLost)
     with engine.begin() as connection:
@@ -275,7 +275,7 @@ def test_a_fence_waits_for_its_turn_and_says_so_when_it_does_not_come(
     monkeypatch.setattr(sys.modules["lease.fences.proof"], "_PATIENCE", 0.1)
     with Turnstile(str(path_of(sqlite_url))) as other:
         other.pass_within(1.0)
-        with engine.begin() as connection, pytest.raises(StoreUnavailable, match="about to write"):
+        with engine.begin() as connection, pytest.raises(StoreUnavailable, match="locked for writing"):
             fence(connection, grant)
 
 
@@ -293,7 +293,7 @@ def test_a_write_that_takes_too_long_puts_leases_at_risk_and_is_survived(sqlite_
         renewed = len(told.of(events.Renewed))
         told.wait_for(events.Renewed, number=renewed + 1)
         held.ensure()
-    assert "locked" in risk.cause or "no answer" in risk.cause or "about to write" in risk.cause
+    assert "locked" in risk.cause or "no answer" in risk.cause or "locked for writing" in risk.cause
 
 
 # Files
@@ -335,7 +335,7 @@ def test_a_file_in_a_missing_folder_is_told_in_one_sentence(tmp_path: Path) -> N
 def test_a_file_that_is_no_database_is_told_in_one_sentence_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("dear diary " * 1_000)
-    assert "file is not a database; it is another file; name one of leased's" in refusal(f"sqlite:///{path}")
+    assert "file is not a database; it is not an SQLite database; name one of leased's" in refusal(f"sqlite:///{path}")
     assert path.read_text() == "dear diary " * 1_000
 
 
@@ -358,7 +358,7 @@ def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str)
         shutil.rmtree(folder)
     assert "readonly" in said or "unable to open" in said
     assert (
-        said.endswith("; this user may not write to the file, or not to its folder") or "may not open the file" in said
+        said.endswith("; this user may not write to the file, or not to its folder") or "cannot open the file" in said
     )
 
 

@@ -237,7 +237,9 @@ def test_what_is_no_plain_file_of_its_own_is_refused_and_left_as_it_is(
         place.mkdir()
     else:
         os.mkfifo(place)
-    with pytest.raises(OSError, match="is a link, or no plain file, but leased keeps its own file there; delete it"):
+    with pytest.raises(
+        OSError, match="is a link or not a regular file, but leased keeps its own file there; delete it"
+    ):
         pass_once(str(database))
     assert mode_of(victim) == 0o640
 
@@ -245,7 +247,7 @@ def test_what_is_no_plain_file_of_its_own_is_refused_and_left_as_it_is(
 def test_a_client_tells_it_in_one_sentence(tmp_path: Path) -> None:
     turnstile_of(tmp_path / "leased.db").symlink_to(tmp_path / "victim")
     with (
-        pytest.raises(StoreUnavailable, match="turnstile is a link, or no plain file"),
+        pytest.raises(StoreUnavailable, match="turnstile is a link or not a regular file"),
         LeaseClient(f"sqlite:///{tmp_path}/leased.db"),
     ):
         pass

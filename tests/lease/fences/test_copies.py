@@ -65,7 +65,7 @@ def copy_of(home: str, server: Server) -> Iterator[str]:
 
 @contextmanager
 def refused(copy: str) -> Iterator[None]:
-    with pytest.raises(LeaseError, match=f"the lease is in .*, but this connection leads to .*{copy}.*gate") as error:
+    with pytest.raises(LeaseError, match=f"the lease is in .*, but this connection is to .*{copy}.*gate") as error:
         yield
     assert not isinstance(error.value, LeaseLost)
     assert "a-secret-of-the-tests" not in str(error.value)

@@ -150,7 +150,7 @@ def test_another_database_with_tables_of_its_own_is_refused_by_its_name(
         with lease.sync.LeaseClient(home, timing=STEADY) as client, client.hold("elsewhere") as held:
             other = postgres_url if home == sqlite_url else sqlite_url
             engine = create_engine(other, poolclass=NullPool)
-            with engine.begin() as connection, pytest.raises(LeaseError, match="this connection leads to") as refused:
+            with engine.begin() as connection, pytest.raises(LeaseError, match="this connection is to") as refused:
                 held.fence(connection)
             assert not isinstance(refused.value, LeaseLost)
 
@@ -166,7 +166,7 @@ def test_another_database_of_the_same_server_is_refused_by_its_name(
         client.hold("a") as held,
     ):
         engine = create_engine(other, poolclass=NullPool)
-        leads = f"this connection leads to .*{make_url(other).database}"
+        leads = f"this connection is to .*{make_url(other).database}"
         with engine.begin() as connection, pytest.raises(LeaseError, match=leads) as refused:
             held.fence(connection)
         assert not isinstance(refused.value, LeaseLost)
@@ -206,10 +206,10 @@ def test_a_database_in_memory_is_refused_and_no_file_is_made(
     monkeypatch.chdir(tmp_path)
     engine = create_engine("sqlite://", poolclass=NullPool)
     with lease.sync.LeaseClient(sqlite_url, timing=STEADY) as client, client.hold("a") as held:
-        with engine.begin() as connection, pytest.raises(LeaseError, match="this connection leads to"):
+        with engine.begin() as connection, pytest.raises(LeaseError, match="this connection is to"):
             held.fence(connection)
         memory = create_engine("sqlite:///:memory:", poolclass=NullPool)
-        with memory.begin() as connection, pytest.raises(LeaseError, match="this connection leads to"):
+        with memory.begin() as connection, pytest.raises(LeaseError, match="this connection is to"):
             held.fence(connection)
     assert not (tmp_path / ":memory:-turnstile").exists()
 

@@ -104,7 +104,7 @@ async def test_another_database_of_the_server_is_refused_by_its_name(
 ) -> None:
     with fresh_database(postgres_server, ensure_template(postgres_server)) as other:
         refused = await refusal_of_another(connections.POSTGRESQL[kind](other, None), postgres_tables.url)
-    assert str(make_url(other).database) in refused.partition("this connection leads to")[2]
+    assert str(make_url(other).database) in refused.partition("this connection is to")[2]
 
 
 @pytest.mark.anyio
@@ -121,7 +121,7 @@ async def test_another_file_is_refused_by_its_name(sqlite_url: str, tmp_path: Pa
             home.backup(to)
 
     refused = await refusal_of_another(connections.SQLITE[kind](f"sqlite:///{other}", None), sqlite_url, copy)
-    assert "other.db" in refused.partition("this connection leads to")[2]
+    assert "other.db" in refused.partition("this connection is to")[2]
 
 
 async def refusal_of_another(

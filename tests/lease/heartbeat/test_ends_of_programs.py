@@ -69,7 +69,7 @@ assert client.read("a").live
 held.release()
 sys.exit(3)
 """
-LEFT = "the work under it is not known to have ended; its ttl ends it"
+LEFT = "its work may still be running; the lease ends with its ttl"
 
 
 def ended(script: str, tables: Tables) -> tuple[int, str]:

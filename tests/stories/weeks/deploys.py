@@ -88,8 +88,8 @@ def stances(replica: ReplicaProcess) -> list[str]:
     often what comes next has changed meanwhile. What they retired is another matter.
     """
     lines = [line["message"] for line in replica.said('application "weeks": generation')]
-    said = (line.partition("generation ")[2] for line in lines if " retired what living replicas " not in line)
-    clauses = (f"generation {clause}".partition(":")[0].partition(", of which")[0] for clause in said)
+    said = (line.partition("generation ")[2] for line in lines if " retired schedules that live replicas " not in line)
+    clauses = (f"generation {clause}".partition(":")[0].partition(", which has")[0] for clause in said)
     return [clause for clause, _ in groupby(clauses)]
 
 

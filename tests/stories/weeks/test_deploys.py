@@ -91,7 +91,7 @@ def test_a_rollback_and_the_same_release_again(story: Story) -> None:
     end(news[0])
     assert ruler(story) == (2, False)
     end(news[1])
-    old.wait_for_line("generation 1 stands in for generation 2")
+    old.wait_for_line("generation 1 is the fallback for generation 2")
     assert ruler(story) == (1, True)
     assert defined(story) == A | {"comes": "work"}, "nothing is retired"
     go_on(story, "changes", "A")
@@ -107,15 +107,15 @@ def test_a_rollback_and_the_same_release_again(story: Story) -> None:
     assert None not in {one.adopted_from for one in story.runs("slowly")}
 
     again = start(story, "B", SHORT)
-    assert stances(again) == ["generation 2 is next"]
-    again.wait_for_line("generation 2 is current")
+    assert stances(again) == ["generation 2 is on standby"]
+    again.wait_for_line("generation 2 is active")
     assert (ruler(story), defined(story)) == ((2, False), B)
     go_on(story, "comes", "B")
     end(again)
     wait_until(lambda: ruler(story) == (1, True), "the old one stands in once more")
     go_on(story, "changes", "A")
     at_once = start(story, "B", SHORT, "--take-over")
-    assert stances(at_once) == ["generation 2 is current"]
+    assert stances(at_once) == ["generation 2 is active"]
     wait_until(lambda: stances(old)[-1] == "generation 1 is superseded by generation 2", "the old one says so")
     go_on(story, "changes", "B")
     go_on(story, "comes", "B")
@@ -138,7 +138,7 @@ def test_a_staged_release_whose_first_replica_does_not_get_ready(story: Story) -
     new = begin(story, "B", SHORT, secret="secret")
     signs_of_life(story, old, 4)
     assert (ruler(story), defined(story)) == ((1, False), A)
-    assert stances(old) == ["generation 1 is current"]
+    assert stances(old) == ["generation 1 is active"]
     second = start(story, "A", SHORT)
     end(old)
     go_on(story, "changes", "A", by=second.pid)
@@ -175,10 +175,10 @@ def test_two_files_that_claim_one_application(postgres_story: Story) -> None:
     for schedule, run_id in (("slowly", begun), ("leaves", own)):
         ended = story.over(schedule)
         assert (ended.id, ended.state, ended.adopted_from) == (run_id, "succeeded", None)
-    assert stances(earlier) == ["generation 1 is current", "generation 1 is superseded by generation 2"]
-    assert stances(later) == ["generation 2 is current"]
+    assert stances(earlier) == ["generation 1 is active", "generation 1 is superseded by generation 2"]
+    assert stances(later) == ["generation 2 is active"]
     end(later)
-    earlier.wait_for_line("generation 1 stands in for generation 2")
+    earlier.wait_for_line("generation 1 is the fallback for generation 2")
     assert len(stances(earlier)) == 3
     assert_no_promise_is_broken(story)
 

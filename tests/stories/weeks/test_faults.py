@@ -43,7 +43,7 @@ def test_a_release_that_crashes_in_a_loop(story: Story) -> None:
     options = "--takeover-after=3s"
     old = start(story, "A", options)
     lives = 0
-    while not old.said("generation 1 stands in for generation 2"):
+    while not old.said("generation 1 is the fallback for generation 2"):
         start(story, "B", options).kill()
         signs_of_life(story, old, 1)
         lives += 1
@@ -51,7 +51,7 @@ def test_a_release_that_crashes_in_a_loop(story: Story) -> None:
     assert (ruler(story), defined(story)) == ((1, True), A | {"comes": "work"})
     go_on(story, "changes", "A")
     assert ruler(story) == (1, True)
-    start(story, "B", options).wait_for_line("generation 2 is current")
+    start(story, "B", options).wait_for_line("generation 2 is active")
     assert (ruler(story), defined(story)) == ((2, False), B)
     go_on(story, "changes", "B")
     go_on(story, "comes", "B")
@@ -78,7 +78,7 @@ def test_a_canary_that_is_cut_off_for_longer_than_t(postgres_url: str, story_fol
         proxy.heal()
         given_way = "generation 1 is superseded by generation 2"
         wait_until(lambda: {stances(old)[-1] for old in olds} == {given_way}, "it is back")
-        assert stances(canary) == ["generation 2 is current", "generation 2 is next", "generation 2 is current"]
+        assert stances(canary) == ["generation 2 is active", "generation 2 is on standby", "generation 2 is active"]
         assert (ruler(story), defined(story)) == ((2, False), B)
         go_on(story, "changes", "B")
         go_on(story, "comes", "B")
@@ -94,15 +94,15 @@ def test_all_replicas_restart_at_once(story: Story) -> None:
     go_on(story, "comes", "B")
     end(*replicas)
     back = [start(story, release) for release in "AAB"]
-    assert stances(back[0])[0] == "generation 1 stands in for generation 2", "it found nobody"
-    assert stances(back[2]) == ["generation 2 is current"]
+    assert stances(back[0])[0] == "generation 1 is the fallback for generation 2", "it found nobody"
+    assert stances(back[2]) == ["generation 2 is active"]
     assert (ruler(story), defined(story)) == ((2, False), B)
     go_on(story, "comes", "B")
     for replica in back:
         replica.kill()
     back = [start(story, release) for release in "AAB"]
     assert stances(back[0]) == ["generation 1 is superseded by generation 2"]
-    assert stances(back[2]) == ["generation 2 is current"]
+    assert stances(back[2]) == ["generation 2 is active"]
     assert (ruler(story), defined(story)) == ((2, False), B)
     go_on(story, "comes", "B")
     go_on(story, "changes", "B")
@@ -129,8 +129,8 @@ def test_a_database_that_is_away_for_much_longer_than_t(
             go_on(story, "comes", "B")
             signs_of_life(story, old, round(2 * t))
             assert (ruler(story), defined(story)) == ((2, False), B)
-            assert stances(old) == ["generation 1 is current", "generation 1 is superseded by generation 2"]
-            assert stances(new) == ["generation 2 is current"]
+            assert stances(old) == ["generation 1 is active", "generation 1 is superseded by generation 2"]
+            assert stances(new) == ["generation 2 is active"]
             assert_each_instant_has_its_run(story, "stays", "changes", "comes")
             assert_no_promise_is_broken(story)
 
@@ -163,7 +163,7 @@ def test_a_clock_of_the_database_that_steps_by_a_minute(
             assert_nothing_changes_hands(story, old, new)
             story.pause(new)
             server.step(minute)
-            old.wait_for_line("generation 2, of which no replica is ready: it rules in")
+            old.wait_for_line("generation 2, which has no ready replica: falling back to")
             new.go_on()
             assert_nothing_changes_hands(story, old, new)
             go_on(story, "comes", "B")
@@ -173,8 +173,8 @@ def test_a_clock_of_the_database_that_steps_by_a_minute(
                 assert story.over(name, number=2).state == "succeeded"
             assert {one.state for one in story.runs() if one.id in runs} == {"succeeded"}
             assert cancelled(story) == []
-            assert stances(old) == ["generation 1 is current", "generation 1 is superseded by generation 2"]
-            assert stances(new) == ["generation 2 is current"]
+            assert stances(old) == ["generation 1 is active", "generation 1 is superseded by generation 2"]
+            assert stances(new) == ["generation 2 is active"]
             assert [row.number for row in story.rows(select(generation.c.number))] == [1, 2]
             assert_each_instant_has_its_run(story, "stays", "changes", "comes")
             assert_no_promise_is_broken(story)
@@ -200,7 +200,7 @@ def test_a_failover_that_loses_the_newest_generation(story: Story) -> None:
     go_on(story, "comes", "B")
     go_on(story, "changes", "B")
     go_on(story, "comes", "B")
-    assert set(stances(new)) == {"generation 2 is current"}
+    assert set(stances(new)) == {"generation 2 is active"}
     assert cancelled(story) == []
     assert_each_instant_has_its_run(story, "stays", "changes", "comes")
 

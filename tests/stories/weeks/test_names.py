@@ -104,7 +104,7 @@ def test_a_laptop_where_production_gives_no_revision(story: Story) -> None:
     production = start(story, write(story, "production", "orders", "billing"))
     assert story.start(write(story, "foreign", "mine"), SHORT).wait() == 2
     laptop = start(story, write(story, "edited", "orders"))
-    said = laptop.wait_for_line("generation 2 retired what living replicas of other definitions run: billing")
+    said = laptop.wait_for_line("generation 2 retired schedules that live replicas of other definitions run: billing")
     assert said["level"] == "warning"
     production.wait_for_line("generation 1 is superseded by generation 2")
     assert "cancelled" not in {one.state for one in story.runs()}
@@ -115,14 +115,14 @@ def test_a_revision_that_was_too_high_by_mistake(story: Story) -> None:
     mistaken = start(story, files[0], "--revision=20261129")
     meant = start(story, files[1], "--revision=44")
     end(mistaken)
-    assert meant.wait_for_line("held back by revision 20261129, which nobody runs")["level"] == "warning"
-    assert "held back by revision 20261129, which nobody runs" in problems(story)["held back"]
+    assert meant.wait_for_line("held back by revision 20261129, which no replica runs")["level"] == "warning"
+    assert "held back by revision 20261129, which no replica runs" in problems(story)["held back"]
     taken = story.leased("sync", files[1], "--revision=44", "--take-over")
     assert taken.wait() == 0, taken.output
     assert (2, "current", 44) in current(story)
     assert "held back" not in problems(story)
     following = start(story, files[2], "--revision=45")
-    assert "generation 3 is current" in following.wait_for_standing()
+    assert "generation 3 is active" in following.wait_for_standing()
     assert story.told("audit")["ok"]
 
 

@@ -75,9 +75,9 @@ def test_a_schedule_is_renamed_without_saying_so(story: Story) -> None:
         told = story.leased(*command, story.file(FILE), release="without was")
         assert told.wait() == 0, told.output
         said = " ".join(told.output.split())
-        assert '"night" is not defined any more, with 1 run that waits' in said
-        assert "1 run at work (ended as begun) and a pause (" in said
-        assert '"nightly" looks like "night" renamed, but is another schedule' in said
+        assert '"night" is no longer defined; it has 1 run that waits' in said
+        assert "1 run running (these finish) and a pause (" in said
+        assert '"nightly" looks like "night" renamed, but is a new schedule' in said
 
     new = start(story, "without was")
     new.wait_for_line('"nightly" looks like "night" renamed')
@@ -117,7 +117,7 @@ def test_a_rename_is_rolled_back(story: Story, taken_back: str) -> None:
     assert [one["run"] for one in story.events("ended", release="A")] == [first, second]
     assert len({one["key"] for one in story.events("began", run=first)}) == 1
     again = start(story, "B")
-    again.wait_for_line("generation 2 is current")
+    again.wait_for_line("generation 2 is active")
     assert (names(story), is_paused(story)) == ([("night", "nightly")], True)
     assert not [one for one in story.runs() if one.state == "cancelled"]
     assert_no_promise_is_broken(story)

@@ -31,11 +31,11 @@ def test_the_old_release_stands_in_when_the_new_one_has_ended_and_gives_way_when
     old = start(story, "A", "--takeover-after=1s")
     new = start(story, "B", "--takeover-after=1s")
     end(new)
-    old.wait_for_line("generation 1 stands in for generation 2")
+    old.wait_for_line("generation 1 is the fallback for generation 2")
     assert (ruler(story), defined(story)) == ((1, True), A | {"comes": "work"})
     go_on(story, "goes", "A")
     back = start(story, "B", "--takeover-after=1s")
-    back.wait_for_line("generation 2 is current")
+    back.wait_for_line("generation 2 is active")
     assert_new_ones_rule(story)
 
 
@@ -44,7 +44,7 @@ def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> Non
     start(story, "B")
     superseded = begin(story, "A", "--until-idle")
     assert superseded.wait() != 0
-    assert "make these current with --take-over" in superseded.output
+    assert "make these active with --take-over" in superseded.output
     assert "Traceback" not in superseded.output
     assert_new_ones_rule(story)
 
@@ -52,7 +52,7 @@ def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> Non
 def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
     start(story, "A")
     new = start(story, "B")
-    new.wait_for_line("generation 2 is current")
+    new.wait_for_line("generation 2 is active")
     told = story.told("replicas")["items"]
     assert sorted((one["generation"], one["rules"]) for one in told) == [(1, False), (2, True)]
     shown = story.leased("replicas")
@@ -70,15 +70,18 @@ def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
     assert old.readyz()["ready"]
     assert "is superseded by generation 2" in old.readyz()["generation"]
     end(new)
-    counting = old.wait_for_line("of which no replica is ready: it rules in ")["message"]
+    counting = old.wait_for_line("which has no ready replica: falling back to generation 1 in ")["message"]
     assert counting.endswith("unless a replica of generation 2 is ready")
-    old.wait_for_line("generation 1 stands in for generation 2")
-    assert "put on top for good in" in old.readyz()["generation"]
+    old.wait_for_line("generation 1 is the fallback for generation 2")
+    assert "becomes active for good in" in old.readyz()["generation"]
     shown = story.told("status")["generations"]
     assert [(one["number"], one["state"]) for one in shown] == [(2, "next"), (1, "in lieu")]
     back = start(story, "B", "--takeover-after=4s", web=True)
-    assert "generation 2 is next: generation 1 stands in for it; it rules in 4s" in back.wait_for_standing()
-    back.wait_for_line("generation 2 is current")
+    assert (
+        "generation 2 is on standby: generation 1 is its fallback; generation 2 becomes active in 4s"
+        in back.wait_for_standing()
+    )
+    back.wait_for_line("generation 2 is active")
     assert "generation" not in back.readyz()
     history = story.told("generations")["items"]
     assert [(one["number"], one["state"]) for one in history] == [(2, "current"), (1, "superseded")]
@@ -98,12 +101,12 @@ def test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_
     assert "it has no revision, and generation 1 has 41" in forgetful.wait_for_standing()
     assert defined(story) == A
     reminded = start(story, "B", "--revision=42")
-    assert "generation 2 is current" in reminded.wait_for_standing()
+    assert "generation 2 is active" in reminded.wait_for_standing()
     assert_new_ones_rule(story)
     taken = begin(story, "A", "--revision=42")
     assert taken.wait() == 2
     assert 'revision 42 of "weeks" already stands for other definitions: generation 2' in taken.output
     assert_new_ones_rule(story)
     higher = start(story, "A", "--revision=43")
-    assert "generation 3 is current" in higher.wait_for_standing()
+    assert "generation 3 is active" in higher.wait_for_standing()
     assert defined(story) == A

@@ -104,15 +104,15 @@ def test_a_replica_that_restarts_after_an_edit_runs_with_what_was_checked(story:
     if story.url.startswith("postgres"):
         with_password(story, "first")  # what is left is read with the URL that was checked
     supervisor.send(signal.SIGHUP)
-    supervisor.wait_for_line("SIGHUP: no replica is replaced")  # FILE is wrong
+    supervisor.wait_for_line("SIGHUP: no replica was replaced")  # FILE is wrong
     write(story, url="other-url")
     supervisor.send(signal.SIGHUP)
     said = supervisor.wait_for_line("SIGHUP: the database is now ")
     assert (said["level"], "instead of" in said["message"]) == ("warning", True)
     left = supervisor.wait_for_line('SIGHUP: what is left of "shop" in ')["message"]
-    assert "nothing of it runs unless another replica does so" in left
+    assert "nothing of it runs unless other replicas run it" in left
     there = supervisor.wait_for_line('SIGHUP: "shop" has no schedule in ')["message"]
-    assert "each begins now, has missed nothing, and takes no pause, history or key along" in there
+    assert "each starts now without missed runs, pause, history or idempotency keys" in there
     supervisor.wait_for_line("all 2 replicas are replaced")
     wait_until(lambda: runs_in(other) > 1, "what is due runs there")
     before = runs_in(story.url)

@@ -50,7 +50,7 @@ def act_on_backfill(
     why: str | None,
     as_json: bool,
 ) -> None:
-    """Pause, resume or cancel a backfill; raises `Misused` for options ``beside`` that choose something else."""
+    """Pause, resume or cancel a backfill; raises `Misused` for other options that select runs."""
     for option, value in beside.items():
         if value:
             raise Misused(f"{option} cannot be combined with --backfill: leave it out")

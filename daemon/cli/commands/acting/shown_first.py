@@ -44,7 +44,7 @@ class Acting:
 
 
 def refuse_beside_a_run(given: Mapping[str, object]) -> None:
-    """Raise `Misused` for an option that chooses among many runs, given with one."""
+    """Raise `Misused` for an option that selects many runs, given together with the number of one."""
     for option, value in given.items():
         if value:
             raise Misused(f"{option} selects many runs: leave it out, or leave out the run's number")

@@ -105,8 +105,8 @@ def sync(
 ) -> None:
     """Write the definitions in FILE to the database; leave other applications alone.
 
-    Beside replicas that run other definitions they are only staged: they are current from the first
-    replica of their own on, or by --take-over.
+    If replicas with other definitions are running, the new ones are only staged: they become active
+    when a replica with them is ready, or with --take-over.
     """
     who = _author(by, why, take_over=take_over)
     flags = {"database_url": database, "revision": revision}

@@ -11,7 +11,7 @@ _MOST = 5
 
 
 def releases_live(replicas: Iterable[ReplicaLine]) -> list[str]:
-    """Return a line about each application of which living replicas run different code, and about each replica that
+    """Return a line about each application whose live replicas run different code, and about each replica that
     leaves its runs to those of a higher revision.
     """
     living = [one for one in replicas if one.state in LIVE]

@@ -147,7 +147,7 @@ def _retired(found: Iterable[RetiredSchedule]) -> str:
 
 
 def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLine]:
-    """Return the schedules to list: all, or if they are many, those with problems, those at work and those paused."""
+    """Return the schedules to list: all, or if they are many, those with problems, running or paused."""
     if len(overview.schedules) <= MOST:
         return overview.schedules
     concerned = {(problem.application, problem.schedule) for problem in found}
@@ -226,7 +226,7 @@ def _result(line: ScheduleLine) -> "Text":
 
 
 def _now(line: ScheduleLine, running: Sequence[RunningRun], waiting: Sequence[WaitingRun], look: Look) -> "Text | str":
-    """Return what there is of a schedule at the moment: its pause, its runs at work, or the run that waits."""
+    """Return the present state of a schedule: its pause, its running runs, or the run that waits."""
     if line.paused_at is not None:
         return paused_text(line.paused_by, None, line.paused_until, line.paused_why, look.times.by_clock)
     if running:
@@ -268,7 +268,7 @@ def _running(found: Sequence[RunningRun]) -> Sheet:
 
 
 def drains(running: Iterable[RunningRun]) -> list[str]:
-    """Return a sentence for each replica that drains: its runs, and when each usually ends."""
+    """Return a line for each replica that drains: its runs, and when each usually ends."""
     runs: dict[str, list[RunningRun]] = {}
     for run in running:
         if run.draining:

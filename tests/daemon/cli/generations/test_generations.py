@@ -50,7 +50,7 @@ def test_one_screen_shows_those_that_live_beside_each_other(
     shop.unseen_for(holder, 20.0)
     shop.store.shift(replicas, ready_at=-AN_HOUR)
     shop.store.shift(generations, ruled_at=-AN_HOUR)
-    said = r"Generation 1 of shop is superseded: it rules in about \d+s unless a replica of generation 2 is ready\."
+    said = r"Generation 1 of shop is superseded: it becomes active in about \d+s unless a replica of generation 2 is ready\."
     assert re.search(said, leased("status").out)
 
 
@@ -62,7 +62,9 @@ def test_the_time_that_is_told_counts_from_when_the_newer_one_came_to_rule(
     shop.unseen_for(holder, AN_HOUR + 40.0)
     shop.start(old, "web2")
     leased("sync", "new.py", "--take-over")
-    said = "Generation 2 of shop is superseded: it rules in about 1m unless a replica of generation 3 is ready."
+    said = (
+        "Generation 2 of shop is superseded: it becomes active in about 1m unless a replica of generation 3 is ready."
+    )
     assert said in leased("status").out
 
 
@@ -85,7 +87,10 @@ def test_what_is_staged_is_shown_although_nobody_runs_it(
     answer = leased("sync", "new.py")
     assert "these definitions are generation 2, staged" in answer.out
     assert "1 replica on web1 runs generation 1: web1:101" in answer.out
-    assert "Generation 2 of shop is staged: it is current from its first ready replica on" in leased("status").out
+    assert (
+        "Generation 2 of shop is staged: it becomes active as soon as one of its replicas is ready"
+        in leased("status").out
+    )
     (staged, _) = leased("status", "--json").document["generations"]
     assert (staged["number"], staged["state"], staged["replicas"]) == (2, "staged", [])
 

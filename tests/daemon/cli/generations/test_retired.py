@@ -41,10 +41,10 @@ def test_a_take_over_lets_it_through_with_a_warning_and_is_an_act(leased: Leased
     )
     answer = leased("sync", "other.py", "--take-over", "--why", "a new team", "--by", "ann")
     retired = "generation 2 shares no schedule with generation 1, and retired all of it: goes, stays"
-    warning = f"{retired}; if that is meant, acknowledge it with `leased generations 2 --acknowledge`"
+    warning = f"{retired}; if this is intended, acknowledge it with `leased generations 2 --acknowledge`"
     assert (answer.status, answer.err) == (0, f"leased: {warning}\n")
     (act,) = leased("activity", "--act", "take-over", "--json").document["items"]
-    assert (act["acted_by"], act["why"], act["effect"]) == ("ann", "a new team", f"generation 2 is current; {retired}")
+    assert (act["acted_by"], act["why"], act["effect"]) == ("ann", "a new team", f"generation 2 is active; {retired}")
 
 
 def test_a_generation_that_kept_nothing_is_a_problem_until_it_is_acknowledged_also_when_the_old_ones_have_gone(
@@ -134,8 +134,8 @@ def test_what_is_held_back_by_a_revision_that_nobody_runs_is_a_problem_until_a_t
     ((kind, text),) = problems_of(leased)
     assert kind == "held back"
     assert text == (
-        "generation 2 of shop is held back by revision 20261129, which nobody runs; if that revision was a mistake, make "
-        "the newer definitions current under their own with `leased sync FILE --take-over`"
+        "generation 2 of shop is held back by revision 20261129, which no replica runs; if that revision was a mistake, make "
+        "the newer definitions active with `leased sync FILE --take-over`"
     )
     assert leased("sync", "new.py", "--revision", "44", "--take-over").status == 0
     assert problems_of(leased) == []

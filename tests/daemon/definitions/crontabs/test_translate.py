@@ -53,7 +53,7 @@ def test_lines_below_a_time_zone_that_is_lost_are_lost_too_up_to_the_next_one(li
     assert [(one.timing, one.timezone) for one in told.schedules] == [("0 1 * * *", "Asia/Tokyo"), ("0 3 * * *", "UTC")]
     assert told.lost == [3, 4]
     (said,) = [remark.text for remark in told.remarks if remark.lines == (4,)]
-    assert said == "the CRON_TZ above it was not converted, so when it is due is not known"
+    assert said == "the CRON_TZ above it was not converted, so its time zone is unknown"
 
 
 def test_variables_that_are_settings_here_become_them() -> None:
@@ -153,16 +153,16 @@ def test_windows_lines_and_a_missing_newline_are_told() -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("0 1 * * * [ -x a ] && a", "where its test says no"),
-        ("0 1 * * * command -v a >/dev/null && a", "where its test says no"),
-        ("0 1 * * * [ -x a ] && if [ ! -d b ]; then a; fi", "where its test says no"),
+        ("0 1 * * * [ -x a ] && a", "if its test is false"),
+        ("0 1 * * * command -v a >/dev/null && a", "if its test is false"),
+        ("0 1 * * * [ -x a ] && if [ ! -d b ]; then a; fi", "if its test is false"),
         ("0 1 * * * [ -x a ] && a; b", None),
         ("0 1 * * * [ -x a ] || exit 0; a", None),
         ("0 1 * * * a && b", None),
-        ("0 1 * * * sleep $((RANDOM % 60)); a", "it sleeps by chance"),
-        ("0 1 * * * perl -e 'sleep int(rand(9))' && a", "it sleeps by chance"),
+        ("0 1 * * * sleep $((RANDOM % 60)); a", "it sleeps for a random time"),
+        ("0 1 * * * perl -e 'sleep int(rand(9))' && a", "it sleeps for a random time"),
         ("0 1 * * * sleep 9; a", None),
-        ("PATH=$HOME/bin", "cron takes the $ in PATH as it is"),
+        ("PATH=$HOME/bin", "cron does not expand the $ in PATH"),
         ("0 9 * * 5-0 a", "Debian's cron never runs a range"),
         ("0 9 * * 7-2 a", "Debian's cron never runs a range"),
         ("0 9 * * sun-mon a", None),

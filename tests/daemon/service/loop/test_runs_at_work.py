@@ -206,7 +206,7 @@ async def test_a_run_that_the_machine_has_no_room_for_waits_uses_up_nothing_and_
         run = await replica.run_once("nightly")
         assert [job.state for job in run.jobs] == ["stopped"] * 10 + ["failed"]
         assert (run.state, run.abandoned) == ("failed", 0)
-        assert "no file descriptor left" in (run.jobs[0].error or "")
+        assert "run out of file descriptors" in (run.jobs[0].error or "")
 
 
 async def test_while_there_is_no_room_such_runs_are_left_to_others_and_tasks_go_on(
@@ -227,7 +227,7 @@ async def test_while_there_is_no_room_such_runs_are_left_to_others_and_tasks_go_
         assert (await replica.run_once("hourly")).state == "succeeded"
         waiting = await replica.read(run_id)
         assert (waiting.state, len(waiting.jobs)) == ("pending", 1)
-        assert "no further process or thread can be started" in (waiting.run.reason or "")
+        assert "no more processes or threads can be started" in (waiting.run.reason or "")
 
 
 def a_command() -> Schedules:
