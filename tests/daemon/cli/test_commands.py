@@ -294,6 +294,9 @@ def test_status_check_is_1_where_there_is_a_problem(leased: Leased) -> None:
     assert answer.status == 1
     assert "no replica is running; start one: leased run FILE" in answer.out
     assert leased("status").status == 0
+    leased("retire", "--application", "shop")
+    answer = leased("status", "--check")
+    assert (answer.status, "OK: all schedules of shop are retired" in answer.out) == (0, True)
 
 
 def test_a_check_since_a_moment_is_1_after_a_run_that_failed_although_all_is_well(leased: Leased, folder: Path) -> None:

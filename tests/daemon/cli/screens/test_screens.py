@@ -21,10 +21,11 @@ from daemon.cli.answers import name_of
 from daemon.cli.app import COMMANDS
 from daemon.store.migrations.state import REVISIONS
 from tests.daemon.cli.test_answers import closed
+from tests.docs.pages import blocks
 from tests.support.waiting import LIMIT
 
 from . import worlds
-from .kept import compare, kept_as, keys, shortened, without_the_number
+from .kept import FOLDER, compare, kept_as, keys, shortened, without_the_number
 from .standing_clock import StandingClock, standing
 from .ways import COLOURS, COLUMNS, WAYS, WIDTHS, Shown, Way, call, named, plain
 
@@ -218,6 +219,14 @@ def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, 
             document = json.loads(piped.err)
         parts[database.name, "in a pipe", None] = "".join(f"{key}\n" for key in keys(document))
     compare(f"{name}.json", kept_as((*SCREENS[name], "--json"), parts))
+
+
+def test_the_reference_shows_screens_as_they_are_kept() -> None:
+    shown = blocks(ROOT / "docs" / "reference" / "command.md", "text")
+    kept = {file.read_text() for file in FOLDER.glob("*.txt")}
+    of = [(block.splitlines()[0], block.partition("\n")[2]) for block in shown if block.startswith("$ leased ")]
+    assert {command.split()[2] for command, _ in of} == {"status", "show"}
+    assert all(any(text.startswith(command) and screen in text for text in kept) for command, screen in of)
 
 
 @pytest.mark.parametrize("name", LONG)
