@@ -238,7 +238,8 @@ def test_the_rules_are_there_by_number() -> None:
 
 
 def test_no_page_for_users_sends_its_reader_to_a_rule_or_a_decision() -> None:
-    for page in PAGES:
+    schemas = (ROOT / "docs" / "reference" / "schemas").glob("*.json")
+    for page in (*PAGES, *schemas):
         if page.is_relative_to(ROOT / "docs" / "internals") or page.name in {"CHANGELOG.md", "CONTRIBUTING.md"}:
             continue
         found = re.findall(r"\brules?\s+\[?\d+|\brules\.md#\w+|\badr/\d+|\bADR\s+\d+", page.read_text(), re.IGNORECASE)

@@ -166,7 +166,7 @@ class WaitsForPlace:
 
 @dataclass(frozen=True, slots=True)
 class WaitsForTurn:
-    """It, or its schedule, was abandoned twice in a row: a replica has one such run at work (rule 16)."""
+    """It, or its schedule, was abandoned twice in a row: a replica has only one such run at a time."""
 
     kind: Literal["turn"] = "turn"
 
