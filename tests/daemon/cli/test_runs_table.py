@@ -92,6 +92,11 @@ def test_a_time_that_is_near_is_relative_and_others_are_by_the_local_clock(away:
     assert Times(NOW, in_full=True)(NOW + away).endswith("Z")
 
 
+@pytest.mark.usefixtures("in_berlin")
+def test_the_end_of_a_pause_is_by_the_clock_however_near_it_is() -> None:
+    assert Times(NOW, in_full=False).by_clock(NOW + timedelta(hours=2)) == "Wed 16:00"
+
+
 def test_symbols_have_a_plain_form_where_the_encoding_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
     assert drawable("●✓✗○") == "*+x-"
