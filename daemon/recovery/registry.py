@@ -67,14 +67,12 @@ def own_entry(
 
 
 def register(connection: Connection, replica: ReplicaEntry) -> None:
-    """Record a starting replica (a repeat changes nothing), and which ones of this machine are dead; delete those that
-    are long gone.
+    """Record a starting replica (a repeat changes nothing); delete those that are long gone.
 
     It is recorded as started when its process was, which may have begun long before: the offset of the wall
     clock is taken from the two (see `wall_clock_offset`).
     """
     statements.replica.add(connection, asdict(replica), _age(replica))
-    mark_proven_dead(connection)
     mark_unseen_dead(connection)
 
 

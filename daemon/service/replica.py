@@ -16,8 +16,8 @@ from ..execution.cancel_watch import CancelWatch
 from ..execution.context import ReplicaContext
 from ..execution.places import Places
 from ..jobs.room.set_aside import SetAside
+from ..recovery import registry
 from ..recovery.death_watch import DeathWatch
-from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
 from ..scheduling.deploys.required_revision import RequiredRevision
 from ..scheduling.deploys.rollout import Rollout
@@ -46,7 +46,7 @@ class Replica:
         self,
         context: ReplicaContext,
         settings: Settings,
-        entry: ReplicaEntry,
+        entry: registry.ReplicaEntry,
         wall_clock: WallClock | None = None,
         hearing: Hearing | None = None,
     ) -> None:
@@ -137,6 +137,8 @@ class Replica:
         """Bring the definitions, now that this replica is ready; return whether they rule (rule 21), or
         None if it was told to drain before it could.
         """
+        if guarded:  # who is dead runs nothing
+            await self._context.database.write(registry.mark_proven_dead)
         brought = await self.rollout.join(take_over=take_over, guarded=guarded, stopping=lambda: self.draining)
         return None if brought is None else brought.rules
 

@@ -74,7 +74,7 @@ async def test_a_neighbour_whose_process_is_gone_does_not_count(world: World) ->
     newcomer = Side(world, NEW, "b1")
     with pytest.raises(WouldSupersede):
         await newcomer.rollout.join(guarded=True)
-    world.store.do(registry.register, newcomer.entry)
+    world.store.do(registry.mark_proven_dead)
     assert (await newcomer.rollout.join(guarded=True)) is not None
 
 

@@ -1,10 +1,14 @@
 """`leased run` and `leased sync` at a terminal, where living replicas run other definitions."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from daemon.definitions.application import Application
+from daemon.recovery import registry
+from daemon.scheduling.deploys.bring import bring
+from daemon.store import statements
 from tests.support.terminal import Terminal
 
 from ..conftest import Answer, Leased
@@ -73,6 +77,14 @@ def test_where_it_supersedes_nobody_it_needs_nothing(
     assert leased("run", "new.py", *RUN).status == 0, "the other one has ended"
     shop.start(new, "web1")
     assert leased("run", "new.py", *RUN).status == 0, "a second replica of the same definitions"
+
+
+@pytest.mark.usefixtures("typed", "new")
+def test_one_that_was_killed_on_this_machine_is_not_in_the_way(leased: Leased, shop: Shop, old: Application) -> None:
+    killed = dataclasses.replace(registry.own_entry("killed", "shop", old.digest), start_time=1)
+    shop.store.do(statements.replica.add, dataclasses.asdict(killed))
+    shop.store.do(bring, old, by="killed", holder="killed")
+    assert leased("run", "new.py", *RUN).status == 0
 
 
 @pytest.mark.usefixtures("typed", "new")
