@@ -54,7 +54,10 @@ def test_a_generation_that_kept_nothing_is_a_problem_until_it_is_acknowledged_al
     shop.start(other, "web2")
     ((kind, text),) = problems_of(leased)
     assert kind == "replaced"
-    assert "generation 2 of shop (web2:102) shares no schedule with generation 1, and retired all of its schedules: goes, " in text
+    assert (
+        "generation 2 of shop (web2:102) shares no schedule with generation 1, and retired all of its schedules: goes, "
+        in text
+    )
     assert "`leased generations 2 --acknowledge`" in text
     assert leased("status", "--check").status == 1
     shop.store.shift(schedules, schedules.c.retired_at.is_not(None), retired_at=-6.9 * A_DAY)
