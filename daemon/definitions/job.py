@@ -27,21 +27,22 @@ class Job(Definition):
     command: Annotated[Command | None, Mark.PART] = None
 
     isolation: ChosenIsolation = Field(default_factory=default_isolation)
-    """`task`: inside the replica; `process`: in a child; `thread`: inside the replica, for a
-    function that is not async, on request only: it can't be killed. By default async functions are
-    tasks, and all else runs in a process."""
+    """`task`: inside the replica; `process`: in a child process; `thread`: inside the replica, for
+    a function that is not async: it can't be killed. By default async functions are tasks, and
+    everything else runs in a process."""
     timeout: Annotated[float | None, duration(least=0.001), Mark.DEFAULT] = None
-    """After it the job is stopped, and has failed. `leased check` names the jobs without one."""
+    """When this time has passed, the job is stopped and has failed. `leased check` names the jobs
+    without a timeout."""
     retries: Annotated[int, Strict(), Field(ge=0, le=1_000_000), Mark.DEFAULT] = 0
-    """How many further attempts a failed job gets; one that was abandoned, stopped or lost does
-    not count."""
+    """How many more attempts a failed job gets; abandoned, stopped or lost attempts do not count."""
     backoff: Annotated[float, duration(), Mark.DEFAULT] = 10.0
-    """The wait before the first retry. It doubles with each further retry, up to an hour (or up to the first wait, if
-    that is longer), with up to a fifth more by chance. It holds no lease."""
+    """The wait before the first retry. It doubles with each further retry, up to an hour (or up to
+    the first wait, if that is longer), plus up to a fifth at random. The run holds no lease while
+    it waits."""
     cwd: Annotated[Folder, Mark.DEFAULT] = None
-    """The folder of a child, by default that of FILE."""
+    """The folder of the child process, by default the folder of FILE."""
     env: Annotated[Environment, Mark.DEFAULT] = {}  # noqa: RUF012 - pydantic copies it
-    """Variables for a child, besides the replica's own."""
+    """Variables for the child process, in addition to the replica's own."""
 
     @model_validator(mode="after")
     def _settings_fit_the_work(self) -> Self:

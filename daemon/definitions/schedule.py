@@ -54,70 +54,72 @@ class Schedule(Definition):
     """Due when the clock of its time zone says so: 5 fields, or 6 with seconds first, or
     `@daily` and the like."""
     every: Annotated[float | None, duration(least=SHORTEST_INTERVAL), Mark.TIMING] = None
-    """Due at an interval of elapsed time, from `starts`, otherwise from when the schedule was
-    first seen or changed."""
+    """Due at an interval of elapsed time, counted from `starts`, otherwise from when the schedule
+    was first seen or changed."""
     at: Annotated[Instant | None, Mark.TIMING] = None
     """Due once."""
     on_request: Annotated[bool, Strict(), Mark.TIMING] = False
-    """`true`: due only when a run is requested. One of `cron`, `every`, `at` and `on_request`
-    is required."""
+    """`true`: runs only when you request a run. Set exactly one of `cron`, `every`, `at` and
+    `on_request`."""
     timezone: Annotated[TimeZone, Mark.TIMING, Mark.DEFAULT] = "UTC"
-    """Whose clock `cron` goes by."""
+    """The time zone of `cron`."""
     starts: Annotated[Instant | None, Mark.TIMING] = None
-    """Nothing is due before."""
+    """The schedule is not due before this time."""
     ends: Annotated[Instant | None, Mark.TIMING] = None
-    """Nothing is due after."""
+    """The schedule is not due after this time."""
     enabled: Annotated[bool, Strict(), Mark.TIMING] = True
-    """`false`: nothing is due."""
+    """`false`: the schedule is never due."""
     catch_up: Annotated[CatchUp, Mark.DEFAULT] = "latest"
-    """Which instants run that were missed while nothing ran; of `all`, the newest 1,000."""
+    """Which scheduled times run that were missed while no replica was running; with `all`, the
+    newest 1,000."""
     start_within: Annotated[float | None, duration(), Mark.DEFAULT] = None
-    """An instant that is older is not started any more, but recorded as missed."""
+    """A run that has not started within this time is recorded as missed."""
     overlap: Annotated[Overlap, Mark.EXECUTION, Mark.DEFAULT] = "skip"
-    """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it
-    is recorded as skipped, with `queue` it runs after that run, with `replace` it cancels that run
-    and starts when its work has ended, with `allow` it runs beside it."""
+    """Decides what happens at a scheduled time while an earlier run is active: `skip` records it as
+    skipped, `queue` runs it after that run, `replace` cancels that run and starts when its work has
+    stopped, `allow` runs both at once."""
     lock: Annotated[Lock | None, Mark.EXECUTION] = None
     """Shared by schedules that must not run at the same time; with `{ name = "api", slots = 3 }` at
-    most 3 runs of theirs are at work at once. Without it each has its own."""
+    most 3 of their runs run at once. By default each schedule has its own."""
     priority: Annotated[Priority, Mark.EXECUTION, Mark.DEFAULT] = "normal"
-    """Which runs start first where not all can: those that have waited longest, where one of `high`
-    counts as if it had waited an hour longer, and one of `low` an hour less."""
+    """Which runs start first if not all can. The run that has waited longest starts first; `high`
+    counts as an hour of waiting more, `low` as an hour less."""
     on_failure: Annotated[OnFailure, Mark.EXECUTION, Mark.DEFAULT] = "stop"
-    """What follows when a job fails for good: with `stop` the run ends, and the rest is "not
-    started"; with `continue` the other jobs run, and the run ends as failed."""
+    """Decides what happens when a job has no retries left: `stop` ends the run, and the other jobs
+    are "not started"; `continue` runs the other jobs, and the run ends as failed."""
     run_timeout: Annotated[float | None, duration(least=0.001), Mark.EXECUTION, Mark.DEFAULT] = None
-    """For a whole run, beside its jobs' timeouts: from its first start, with all attempts and the
-    waits between them. After it the job at work is stopped, nothing more is started, and the run
-    has failed."""
+    """Timeout of the whole run, in addition to those of its jobs: from its first start, including
+    all attempts and the waits between them. The running job is then stopped, and the run has
+    failed."""
     stall_after: Annotated[float | None, duration(least=0.001), Mark.EXECUTION, Mark.DEFAULT] = None
-    """A job that shows no progress for so long is stopped as hung, and the attempt has failed. A
-    function shows it with `run.progress`, a command with each line of its output."""
+    """A job that shows no progress for this long is stopped as hung, and the attempt has failed. A
+    function shows progress with `run.progress`, a command with each line of output."""
     exclude: Annotated[Exclude, Mark.DEFAULT] = ()
-    """What is due on these days of its time zone does not run, and is recorded as skipped: dates
+    """Days, in its time zone, on which it does not run; these times are recorded as skipped. Dates
     (`2026-12-25`), ranges (`2026-12-24..2027-01-01`), days of every year (`12-25`), or names of
     `[calendars.NAME]`."""
     finish_by: Annotated[FinishBy | None, Mark.DEFAULT] = None
-    """When success is expected: so long after the instant, or at the first such time of day (`06:00`)
-    of its time zone after it. A run that has not succeeded by then goes on, and is told as late."""
+    """When you expect success: this long after the scheduled time, or at the first such time of day
+    (`06:00`, in its time zone) after it. A run that has not succeeded by then continues, and is
+    reported as late."""
     keep: Annotated[Keep | None, Mark.DEFAULT] = None
-    """How much history is kept: `{ days = 30, runs = 1000 }` deletes a run that ended more than so
-    many days ago *and* is not among the newest so many runs. With one of the two, that alone
-    decides. Without it all is kept."""
+    """How much history to keep: `{ days = 30, runs = 1000 }` deletes a run that ended more than 30
+    days ago *and* is not among the newest 1,000 runs. You can give only one of the two. By default
+    everything is kept."""
     jitter: Annotated[float, duration(), Mark.DEFAULT] = 0.0
-    """Each run starts up to that much later, by the same amount on every replica."""
+    """Delays each run by up to this long; the delay is the same on every replica."""
     params: Table = {}  # noqa: RUF012 - pydantic copies it
-    """A job finds them in `run.params`."""
+    """Parameters, which a job finds in `run.params`."""
     secrets: Strings = ()
-    """The names of those params whose values are shown as `***`. The jobs get them as they are, and
-    the database keeps them as they are."""
+    """Names of the params whose values are shown as `***`. Jobs get them unchanged, and the
+    database stores them unchanged."""
     description: Text = ""
     """For people."""
     tags: Strings = ()
     """For people."""
     was: Annotated[FormerNames, Mark.NAMING] = ()
-    """The name that it had before, or all that it had, the newest first: it takes over history, pause,
-    lock and idempotency keys. It may stay here for good."""
+    """Its former name, or a list of them, newest first: it takes over their history, pause, lock
+    and idempotency keys. You can leave it here for good."""
 
     jobs: Annotated[tuple[Job, ...], Mark.PART] = ()
 

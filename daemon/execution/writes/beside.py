@@ -74,7 +74,7 @@ def leave_word(
         return not_ours(connection, claimed.run_id, grant)
     statements.run.leave_word(connection, claimed.run_id, grant, wait, truncate_for_db(reason, LONGEST_ERROR))
     changed = statements.job_run.leave_word(connection, job.job_run_id, grant, job_run_values(job.outcome))
-    require_one_row(changed, claimed.run_id, f"the word about job run {job.job_run_id}")
+    require_one_row(changed, claimed.run_id, f"the message about job run {job.job_run_id}")
     if not_started:
         statements.job_run.add_not_started(connection, claimed.run_id, grant, not_started)
     return Done()

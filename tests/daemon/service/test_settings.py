@@ -79,7 +79,7 @@ def test_in_a_job_the_url_of_its_replica_counts_whatever_named_it_there(monkeypa
     [
         (None, "cannot be read: No such file or directory"),
         ("", "is empty"),
-        ("what:secret", "is of no use"),
+        ("what:secret", "is not valid"),
         (
             "sqlite:///secret.db\nsqlite:///other.db\n",
             "has several lines; it must contain only the URL of the database",
