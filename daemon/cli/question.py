@@ -1,9 +1,10 @@
 """A question to be answered with yes or no, asked at a terminal."""
 
+import shutil
 import sys
 
 from ..errors import DaemonError
-from ..text import clean
+from ..text import clean, wrapped
 
 
 class NotConfirmed(DaemonError):
@@ -12,7 +13,9 @@ class NotConfirmed(DaemonError):
 
 def tell(sentence: str) -> None:
     """Write a sentence to stderr, where questions are asked."""
-    sys.stderr.write(f"{clean(sentence)}\n")
+    line = clean(sentence)
+    lines = wrapped(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
+    sys.stderr.write("".join(f"{each}\n" for each in lines))
     sys.stderr.flush()
 
 

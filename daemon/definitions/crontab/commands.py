@@ -9,6 +9,7 @@ _SIMPLE = re.compile(r"[^;&|<>(){}#`\n]*")
 """A command of which a pipe feeds the whole."""
 _GUARD = re.compile(r"(?:!\s+)?(?:\[\[? |test |command -v |which |type |pgrep )")
 _IF = re.compile(r"\bif\b.*\bfi\b", re.DOTALL)
+_FLOCK = re.compile(r"(?:^|[;&|(]\s*)(?:/usr/bin/)?flock\s")
 _SLEEP = re.compile(r"sleep\b.*(?:rand|RANDOM|\$\(\()|rand\b.*sleep|RANDOM.*sleep", re.DOTALL)
 
 
@@ -49,6 +50,11 @@ def surprises_of(command: str) -> Iterator[str]:
         yield (
             "if its test is false, it exits with a status other than 0, which counts as a failed run here; write "
             "if …; then …; fi, which exits with 0"
+        )
+    if _FLOCK.search(command):
+        yield (
+            "flock is not needed: by default, a run is skipped while the one before it is active; "
+            'for several schedules that must not overlap, replace it by lock = "NAME" in each'
         )
     if _SLEEP.search(command):
         yield "it sleeps for a random time first; use jitter instead, which keeps no job waiting"

@@ -116,7 +116,10 @@ def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], fi
     oldest = statements.backfills.oldest(connection, key)
     pruned = statements.old_runs.pruned_until(connection, *key)
     if oldest is None:
-        raise CannotBackfill(f"{of} has no runs yet, so none is missing; `leased trigger` runs it")
+        raise CannotBackfill(
+            f"{of} has not been due yet since its first deploy, and a backfill reaches back no further; "
+            "`leased trigger` runs it now"
+        )
     if first >= oldest and (pruned is None or first > pruned):
         return
     start = oldest - _TICK if pruned is None else max(oldest - _TICK, pruned)

@@ -31,9 +31,10 @@ def test_it_writes_toml_to_stdout_and_says_on_stderr_what_is_missing(leased: Lea
     written = tomllib.loads(answer.out)
     assert (written["application"], written["defaults"]["timezone"]) == ("web1", "Europe/Berlin")
     assert written["schedules"]["backup"]["description"] == "Copy all"
-    of_a_line, of_all = answer.err.splitlines()
-    assert of_a_line.startswith("leased: web1.cron, line 1: leased sends no mail, so MAILTO is left out; ")
-    assert of_all == "leased: web1.cron: 1 schedule, time zone Europe/Berlin, read as a user's crontab"
+    of_a_line, of_all, how = answer.err.splitlines()
+    assert of_a_line.startswith("web1.cron, line 1: note: leased sends no mail, so MAILTO is left out; ")
+    assert of_all == "web1.cron: 1 line imported, 1 note, 0 lines left out"
+    assert how == "It was read as a user's crontab, in the time zone Europe/Berlin."
 
 
 @pytest.mark.usefixtures("processes")
@@ -74,7 +75,7 @@ def test_a_line_that_is_lost_is_status_1_and_stands_in_the_file(leased: Leased, 
     assert answer.status == 1
     assert "# line 1 is not converted: @reboot a\n" in answer.out
     assert 'c, line 1: not converted: "@reboot": it is an event, not a time' in answer.err
-    assert answer.err.endswith("; 1 line is not converted\n")
+    assert "\nc: 1 line imported, 0 notes, 1 line left out\n" in answer.err
 
 
 def test_as_json_it_is_one_object(leased: Leased, crontab: str, folder: Path) -> None:
@@ -147,17 +148,17 @@ def test_the_place_of_a_file_says_whose_it_is(leased: Leased, folder: Path, monk
         (folder / file).write_text("0 1 * * * daemon a\n")
     own = leased("import", "crontab", "spool/daemon", *ASKED)
     assert "# cron ran this as daemon\n[schedules.daemon]" in own.out
-    assert "line 1: cron runs it as daemon" in own.err
+    assert "line 1: note: cron runs it as daemon" in own.err
     of_all = leased("import", "crontab", "cron.d/shop.dpkg-old", *ASKED)
     assert "[schedules.a]" in of_all.out
-    assert "leased: cron.d/shop.dpkg-old: Debian's cron reads no file with such a name" in of_all.err
+    assert "cron.d/shop.dpkg-old: note: Debian's cron reads no file with such a name" in of_all.err
 
 
 def test_without_a_job_nothing_is_written(leased: Leased, folder: Path) -> None:
     (folder / "c").write_text("# nothing yet\n@reboot a\n")
     answer = leased("import", "crontab", "c", *ASKED, "--output", "new.toml")
     assert (answer.status, answer.out) == (1, "")
-    assert answer.err.endswith("; 1 line is not converted; nothing is written\n")
+    assert "\nc: 0 lines imported, 0 notes, 1 line left out, nothing written\n" in answer.err
     document = leased("import", "crontab", "c", *ASKED, "--output", "new.toml", "--json").document
     assert (document["items"], document["toml"], document["output"], document["lost"]) == ([], "", None, [2])
     assert not (folder / "new.toml").exists()

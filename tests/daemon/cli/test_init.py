@@ -35,13 +35,20 @@ def test_what_it_writes_is_right_and_runs(process: Leased, form: str) -> None:
     checked = process("check", file)
     assert (checked.status, checked.err) == (0, "")
     assert "home: 2 schedules, all valid" in checked.out
-    assert "timeout: if it hangs" not in checked.out
     ran = process("run", file, "--until-idle", "--now", "hello")
     assert ran.status == 0, ran.err
     assert "succeeded" in ran.out
     logs = process("logs", "1")
     assert "hello, this is" in logs.out
     assert "Filesystem" in logs.out
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("form", ["--python", "--toml"])
+def test_check_has_nothing_to_remark_on_it(leased: Leased, form: str) -> None:
+    file = leased("init", form, "--json").document["file"]
+    checked = leased("check", file, "--json").document
+    assert [checked["remarks"], *(one["remarks"] for one in checked["items"])] == [[], [], []]
 
 
 def test_what_its_commands_do_stands_in_one_column(leased: Leased) -> None:

@@ -12,7 +12,8 @@ PYTHON = '''\
 
 from daemon import Run, Schedules
 
-schedules = Schedules("APPLICATION", timezone="TIMEZONE")
+# keep: delete a run after 90 days, but never one of the last 500 of its schedule.
+schedules = Schedules("APPLICATION", timezone="TIMEZONE", keep={"days": 90, "runs": 500})
 
 # Its jobs run in this order, each only if the one before it has succeeded.
 hello = schedules.add("hello", cron="*/5 * * * *", description="Every five minutes")
@@ -43,6 +44,7 @@ application = "APPLICATION"
 [defaults]  # for every schedule and job that sets nothing else
 timezone = "TIMEZONE"
 timeout = "10m"
+keep = { days = 90, runs = 500 }  # delete a run after 90 days, but never one of the last 500
 
 [schedules.hello]
 description = "Every five minutes"

@@ -14,10 +14,11 @@ from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone
 from ....errors import Place
 from ....operations.import_crontab import CrontabFile, Import, import_crontab
-from ....text import listed, number
+from ....text import counted, listed
 from ...answers import write_json
-from ...failures import DONE, FAILED, USAGE, report
+from ...failures import DONE, FAILED, USAGE
 from ...options import Json
+from ...question import tell
 from ...screen import say, screen
 from .new_file import write_new
 
@@ -128,13 +129,14 @@ def _print(file: str, done: Import, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(done.document)
     for remark in done.crontab.remarks:
-        _report(f"{file}{_where(remark)}: {'not converted: ' if remark.lost else ''}{remark.text}")
+        tell(f"{file}{_where(remark)}: {'not converted' if remark.lost else 'note'}: {remark.text}")
     count, lost = len(done.crontab.schedules), len(done.crontab.lost)
-    found = f"{number(count)} {'schedule' if count == 1 else 'schedules'}"
-    nothing = "" if done.document else "; nothing is written"
-    missing = f"; {number(lost)} {'line is' if lost == 1 else 'lines are'} not converted" if lost else ""
-    as_read = "read as a system crontab, with a user in each line" if done.with_users else "read as a user's crontab"
-    _report(f"{file}: {found}, time zone {done.timezone}, {as_read}{missing}{nothing}")
+    notes = sum(not remark.lost for remark in done.crontab.remarks)
+    found = counted(count, "schedule")
+    left_out = f"{counted(lost, 'line')} left out{'' if done.document else ', nothing written'}"
+    as_read = "a system crontab, with a user in each line" if done.with_users else "a user's crontab"
+    tell(f"{file}: {counted(count, 'line')} imported, {counted(notes, 'note')}, {left_out}")
+    tell(f"It was read as {as_read}, in the time zone {done.timezone}.")
     if output is not None:
         say(screen(), f"{output}: {found}; next: `leased check {quote(str(output))}`")
 
@@ -142,7 +144,3 @@ def _print(file: str, done: Import, output: Path | None) -> None:
 def _where(remark: LineRemark) -> str:
     lines = listed([*map(str, remark.lines)])
     return f", {'line' if len(remark.lines) == 1 else 'lines'} {lines}" if lines else ""
-
-
-def _report(sentence: str) -> None:
-    report(sentence, "crontab", as_json=False, what="warning")
