@@ -87,27 +87,27 @@ def test_a_deploy_without_a_terminal_needs_no_take_over(story: Story, typed: Typ
     first, second = write(story, "first", "orders", "billing"), write(story, "second", "orders", "mine")
     olds = [start(story, first) for _ in range(2)]
     new = start(story, second)
-    assert new.said("generation 2 is current")
+    assert new.said("generation 2 is active")
     end(*olds)
 
     follower = start(story, second)
     write(story, "second", "orders", "yours")
     new.send(signal.SIGHUP)
-    new.wait_for_line("generation 3 is current")
+    new.wait_for_line("generation 3 is active")
     follower.wait_for_line("generation 2 is superseded by generation 3")
     follower.send(signal.SIGHUP)
-    follower.wait_for_line("generation 3 is current")
+    follower.wait_for_line("generation 3 is active")
     runs_again(story, "yours")
 
     back = start(story, first, SHORT)
     assert back.said("generation 1 is superseded by generation 3")
     end(new, follower)
-    back.wait_for_line("generation 1 stands in for generation 3")
+    back.wait_for_line("generation 1 is the fallback for generation 3")
     runs_again(story, "billing")
 
     third = write(story, "third", "orders", "ours")
     assert story.leased("sync", third).wait() == 0
     assert (4, "staged", None) in current(story)
     assert typed(*run(third)).end() == 2, "its first replica would make it current"
-    assert start(story, third).said("generation 4 is current")
+    assert start(story, third).said("generation 4 is active")
     assert story.told("audit")["ok"]
