@@ -10,6 +10,7 @@ the machine.
 """
 
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -49,6 +50,7 @@ BEFORE = {
 BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`(?P<name>[\w.-]+\.(?:toml|py))`[^`\n]*:\n+```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 # Everything in Python believes to be on this machine, and all that is recorded was done by this person.
+END = "<end>"
 HOST, USER, HOME = "web1", "ada", "/srv/shop"
 ELSEWHERE = f"import socket\nsocket.gethostname = lambda: {HOST!r}\n"
 SLEEP = """#!/bin/sh
@@ -65,17 +67,19 @@ VARYING = [
     (re.compile(r"\b\d+ MiB"), "MEMORY"),
     (re.compile(r"\b(?:\d+(?:\.\d+)?(?:ms|us|s|m|h|d) ?)+(?![\w/])"), "DURATION "),
     (re.compile(r"\b\d+\.\d+\b"), "DURATION"),
+    (re.compile(r"\bin DURATION|DURATION +ago|\bnow\b"), "INSTANT"),
     (re.compile(r"─+"), "─"),
     (re.compile(r"[ \t]+"), " "),
 ]
 
 
 class Shell:
-    """A shell in a folder, with the command `leased` of this environment."""
+    """A shell in a folder, on a terminal, with the command `leased` of this environment."""
 
     def __init__(self, folder: Path, *, hurried: bool) -> None:
         self._folder = folder
-        self._said = folder / ".said"
+        self._master, self._terminal = pty.openpty()
+        self._said = b""
         own = folder / ".own"
         own.mkdir()
         (own / "sitecustomize.py").write_text(ELSEWHERE)
@@ -92,15 +96,17 @@ class Shell:
                 "PYTHONPATH": f"{own}:{ROOT}",
                 "LOGNAME": USER,
                 "COLUMNS": "100",
-                "NO_COLOR": "1",
+                "TERM": "dumb",
                 "TZ": "UTC",
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            pass_fds=[self._terminal],
             start_new_session=True,
         )
+        threading.Thread(target=self._read, daemon=True).start()
         self._run("set -m")  # so that it knows `%1`
 
     def __enter__(self) -> Self:
@@ -114,15 +120,18 @@ class Shell:
         finally:
             self._shell.kill()
             self._shell.communicate()
+            os.close(self._terminal)
 
     def play(self, command: str) -> str:
         """Run a line as the page shows it, and return what came; it must succeed."""
         words = command.partition("#")[0].strip()
         if words.startswith("leased run ") and not words.endswith("&") and "--until-idle" not in words:
             command = f"{words} > /dev/null 2>&1 &"
+        if words.startswith("leased run ") and "--until-idle" in words and "|" not in words:
+            command = f"{words} | cat"  # its bars would move on a terminal; what remains of them is this
         if self._run(command) != 0:
-            raise RuntimeError(f"{command}\n{self._said.read_text()}")
-        lines = self._said.read_text().replace(str(self._folder), HOME).splitlines()
+            raise RuntimeError(f"{command}\n{self._text()}")
+        lines = self._text().replace(str(self._folder), HOME).splitlines()
         return "".join(f"{line.rstrip()}\n" for line in lines if not re.match(r"bash: line|\[\d+\]", line))
 
     def wait_for(self, command: str) -> None:
@@ -130,23 +139,36 @@ class Shell:
         deadline = time.monotonic() + LIMIT
         while self._run(command) != 0:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {LIMIT:g} s: {command}\n{self._said.read_text()}")
+                raise TimeoutError(f"not within {LIMIT:g} s: {command}\n{self._text()}")
             time.sleep(0.05)
 
     def _run(self, command: str) -> int:
         assert self._shell.stdin is not None  # noqa: S101 - for mypy
         assert self._shell.stdout is not None  # noqa: S101
-        self._shell.stdin.write(f"{{ {command}\n}} > {self._said} 2>&1 < /dev/null; echo $?\n")
+        self._said = b""
+        there = self._terminal
+        self._shell.stdin.write(f"{{ {command}\n}} >&{there} 2>&1 < /dev/null; echo $?; printf '{END}' >&{there}\n")
         self._shell.stdin.flush()
         guard = threading.Timer(LIMIT, self._shell.kill)
         guard.start()
         try:
             status = self._shell.stdout.readline()
+            while status and END.encode() not in self._said:
+                time.sleep(0.001)
         finally:
             guard.cancel()
         if not status:
             raise TimeoutError(f"not ended after {LIMIT:g} s: {command}")
         return int(status)
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the terminal is gone
+            while some := os.read(self._master, 65_536):
+                self._said += some
+        os.close(self._master)
+
+    def _text(self) -> str:
+        return self._said.decode().partition(END)[0].replace("\r", "")
 
 
 def blocks(page: Path) -> list[str]:
