@@ -42,7 +42,7 @@ BEFORE = {
     ],
     "first-schedule.md": [
         ("leased trigger", "touch .hold; test $(leased replicas --json | grep -o '\"running\"' | wc -l) = 2"),
-        ("leased show 2", "leased show 2 --json | grep -q greet"),
+        ("leased locks", "leased show 2 --json | grep -q greet"),
         ("leased show 2", "rm -f .hold; leased runs --limit 1 --json | grep -q succeeded"),
     ],
 }
