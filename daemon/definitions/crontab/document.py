@@ -26,7 +26,7 @@ def write_document(imported: ImportedCrontab, application: str, source: str) -> 
         f"timezone = {_string(timezone)}",
         "# As with cron, times that are missed while no replica runs are not caught up:",
         'catch_up = "skip"',
-        "# Cron starts a run while the last one is running; here it is skipped, unless:",
+        "# Cron starts a run even if one is active; here it is skipped, unless you set:",
         '# overlap = "allow"',
         "# Cron has no time limit: a job that hangs blocks its schedule, unless you set:",
         '# timeout = "1h"',
