@@ -80,7 +80,9 @@ def test_a_subscriber_that_cannot_be_called_is_refused_when_the_client_is_made(
 def test_a_label_that_nobody_can_read_is_refused_when_the_client_is_made(
     client: Callable[..., object], label: object, sqlite_url: str
 ) -> None:
-    with pytest.raises(LeaseError, match="label of a LeaseClient is one line of 1 to 255 printable char") as refused:
+    with pytest.raises(
+        LeaseError, match="label of a LeaseClient must be one line of 1 to 255 printable char"
+    ) as refused:
         client(sqlite_url, label=label)
     assert len(str(refused.value).encode()) < 200
 
@@ -102,7 +104,7 @@ DOORS = [
 def test_the_names_of_the_daemon_are_refused_to_others(tables: Tables, door: Any) -> None:
     with (
         lease.sync.LeaseClient(tables.url, timing=SELDOM) as client,
-        pytest.raises(InvalidName, match="names that begin with 'run/' belong to the daemon"),
+        pytest.raises(InvalidName, match="names that begin with 'run/' are reserved for the daemon"),
     ):
         door(client)
     assert tables.read("run/shop/nightly") is None
@@ -112,10 +114,10 @@ def test_the_names_of_the_daemon_are_refused_to_others(tables: Tables, door: Any
 async def test_the_async_client_refuses_them_too_and_reads_them(tables: Tables) -> None:
     tables.one("run/shop/nightly")
     async with LeaseClient(tables.url, timing=SELDOM) as client:
-        with pytest.raises(InvalidName, match="belong to the daemon"):
+        with pytest.raises(InvalidName, match="are reserved for the daemon"):
             async with client.hold("run/shop/nightly", wait=1):
                 pass
-        with pytest.raises(InvalidName, match="belong to the daemon"):
+        with pytest.raises(InvalidName, match="are reserved for the daemon"):
             async for _ in client.lead("run/shop/nightly"):
                 pass
         record = await client.read("run/shop/nightly")

@@ -100,10 +100,10 @@ def engines_that_nobody_can_follow(url: str) -> Iterator[tuple[Engine | AsyncEng
     yield create_engine(url, creator=connect), "creator, async_creator"
     yield create_async_engine(url, async_creator=connect), "creator, async_creator"
     yield create_engine(url, pool=QueuePool(connect)), "a pool of its own"
-    yield create_engine(url, connect_args={"no_such": 1}), "carry over no_such"
-    yield create_engine(url, connect_args={"ssl": ssl.create_default_context()}), "carry over ssl .an SSLContext."
-    yield create_engine(url, connect_args={"password": lambda: "secret"}), "carry over password"
-    yield create_engine(url, connect_args={"ssl_context": ssl.create_default_context()}), "carry over ssl_context"
+    yield create_engine(url, connect_args={"no_such": 1}), "take over no_such"
+    yield create_engine(url, connect_args={"ssl": ssl.create_default_context()}), "take over ssl .an SSLContext."
+    yield create_engine(url, connect_args={"password": lambda: "secret"}), "take over password"
+    yield create_engine(url, connect_args={"ssl_context": ssl.create_default_context()}), "take over ssl_context"
 
 
 def test_an_engine_that_nobody_can_follow_is_refused_in_one_sentence() -> None:
