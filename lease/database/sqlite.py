@@ -127,6 +127,9 @@ class SqliteDatabase:
             raise explain(error, self._url) from None
         try:
             task = asyncio.get_running_loop().run_in_executor(self._threads, self._explained, attempt, seconds)
+        except RuntimeError as error:  # it was closed while this waited for its turn
+            self._capacity.give_back()
+            raise explain(error, self._url) from error
         except BaseException:
             self._capacity.give_back()
             raise

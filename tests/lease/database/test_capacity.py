@@ -43,6 +43,19 @@ async def test_a_call_may_wait_for_its_connection_for_longer_than_an_attempt_tak
     assert answers == [None] * 6
 
 
+async def test_a_call_whose_connection_comes_free_as_the_database_is_closed_says_that_it_cannot_be_used(
+    database_url: str,
+) -> None:
+    database = opened(database_url)
+    calls = [asyncio.ensure_future(database.read(take_a_while)) for _ in range(3)]
+    await asyncio.sleep(0)  # the first has the connection
+    await database.close()
+    ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert [
+        end for end in ends if end is not None and not isinstance(end, (StoreUnavailable, asyncio.CancelledError))
+    ] == []
+
+
 async def test_those_who_wait_are_told_once_the_database_has_been_silent_for_an_attempt(
     proxied_url: str, proxy: Proxy
 ) -> None:
