@@ -63,6 +63,7 @@ VARYING = [
     (re.compile(r"\b\d{1,2} [A-Z][a-z]{2,8}\b"), "DAY"),
     (re.compile(rf"\b{HOST}:\d+"), "HOLDER"),
     (re.compile(r"kill -9 \d+"), "kill -9 PID"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
     (re.compile(r"sha256:[0-9a-f]+"), "DIGEST"),
     (re.compile(r"\b\d+ MiB"), "MEMORY"),
     (re.compile(r"\b(?:\d+(?:\.\d+)?(?:ms|us|s|m|h|d) ?)+(?![\w/])"), "DURATION "),
