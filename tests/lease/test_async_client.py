@@ -109,10 +109,10 @@ async def test_a_held_lease_is_refused_at_once_and_its_holder_is_named(client: L
 
 async def test_the_same_client_twice_is_refused_and_told_so(client: LeaseClient) -> None:
     async with client.hold("a"):
-        with pytest.raises(LeaseNotAcquired, match="no re-entry"):
+        with pytest.raises(LeaseNotAcquired, match="not reentrant"):
             async with client.hold("a"):
                 pass
-        with pytest.raises(LeaseNotAcquired, match="no re-entry"):
+        with pytest.raises(LeaseNotAcquired, match="not reentrant"):
             async with client.hold("a", wait=None):
                 pass
 

@@ -57,7 +57,7 @@ async def test_the_next_is_granted_when_the_work_has_ended_and_no_earlier(
     waiting = asyncio.create_task(breaker.acquire("a", wait=None))
     await until(held.lost.is_set)
     with pytest.raises(
-        LeaseNotAcquired, match=r"broken by ben's host:18 .*work of anna's host:17.* may go on"
+        LeaseNotAcquired, match=r"broken by ben's host:18 .*work of anna's host:17.* may continue"
     ) as refused:
         await holder.acquire("a")
     assert (refused.value.holder, refused.value.token) == (held.holder, 1)
@@ -146,9 +146,9 @@ async def test_a_reason_or_a_name_that_nobody_can_read_is_refused(
     breaker: LeaseClient, tables: Tables, wrong: Any
 ) -> None:
     grant = tables.one("a")
-    with pytest.raises(LeaseError, match="the reason of a break is one line"):
+    with pytest.raises(LeaseError, match="the reason of a break must be one line"):
         await breaker.break_lease("a", wrong)
-    with pytest.raises(LeaseError, match="the name of who breaks a lease is one line"):
+    with pytest.raises(LeaseError, match="the name of who breaks a lease must be one line"):
         await breaker.break_lease("a", "it hangs", by=wrong)
     assert tables.record("a").grant == grant
 

@@ -207,7 +207,7 @@ async def test_a_lease_that_a_cleanup_settled_is_lost_and_the_cause_says_so(beat
     await beating.store.release(state.grant)
     await beating.beat()
     assert state.loss is not None
-    assert "settled" in state.loss.cause
+    assert "gone stale" in state.loss.cause
 
 
 @pytest.mark.usefixtures("passing_seconds")

@@ -173,7 +173,7 @@ def test_a_function_whose_file_has_changed_goes_to_a_replica_that_has_it_as_it_w
     wait_until(lambda: story.runs("each")[0].state == "pending", "the run waits")
     (row,) = story.runs("each")
     assert (row.abandoned, row.finished_at) == (0, None)
-    assert '"each" is not what it was; FILE has changed since the replica loaded it' in row.reason
+    assert '"each" has changed; FILE has changed since the replica loaded it' in row.reason
     assert "send SIGHUP" in row.reason
     assert story.events("ran") == []
     wait_until(lambda: len(story.attempts("each")) == 2, "the replica tries again")

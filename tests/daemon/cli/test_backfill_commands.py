@@ -110,7 +110,11 @@ def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
         (["backfill", "hourli", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], 1, '"hourly"'),
         (["backfill", "hourly", "--from", "yesteday", "--to", "2020-01-02T00:00:00Z"], 2, "--from: "),
         (["backfill", "hourly", "--from", "2020-01-02T00:00:00Z", "--to", "2020-01-01T00:00:00Z"], 2, "is after --to"),
-        (["backfill", "hourly", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], 1, "first possible"),
+        (
+            ["backfill", "hourly", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"],
+            1,
+            "earliest possible",
+        ),
         (["pause", "--backfill", "9"], 1, "there is no backfill 9"),
         (["pause", "hourly", "--backfill", "9"], 2, "cannot be combined with --backfill"),
         (["cancel", "7", "--backfill", "9"], 2, "cannot be combined with --backfill"),

@@ -272,7 +272,7 @@ def assert_nothing_was_run(story: Story, ended: ChildEnd) -> None:
 async def test_a_function_that_is_not_there_any_more_is_not_run(story: Story, job: str, schedule: str) -> None:
     ended = await story.run(job, schedule)
     assert_nothing_was_run(story, ended)
-    assert f'schedules.py: "{schedule}" is not what it was' in (ended.file_changed or "")
+    assert f'schedules.py: "{schedule}" has changed' in (ended.file_changed or "")
 
 
 async def test_a_function_of_a_schedule_that_is_another_now_is_not_run(story_anew: Story) -> None:

@@ -56,7 +56,7 @@ def test_each_number_has_a_sentence_with_what_is_missing_and_how_to_see_it(numbe
 
 
 def test_so_have_a_thread_and_memory_that_python_does_not_get() -> None:
-    assert "process or thread" in str(shortage(RuntimeError("can't start new thread")))
+    assert "processes or threads" in str(shortage(RuntimeError("can't start new thread")))
     assert "not enough memory" in str(shortage(MemoryError()))
 
 

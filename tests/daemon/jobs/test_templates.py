@@ -304,7 +304,7 @@ async def test_a_file_that_leaves_what_no_fork_can_have_is_loaded_by_each_child(
         assert len(set(story.loads)) == 3
         assert loaded(story.templates) is template
         (said,) = story.said
-        assert said.startswith("each child of a function loads schedules.py again")
+        assert said.startswith("each child process of a function loads schedules.py again")
         assert why in said
 
 

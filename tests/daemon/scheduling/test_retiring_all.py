@@ -95,7 +95,7 @@ async def test_a_rename_of_all_of_it_is_not_refused(world: World) -> None:
 @pytest.mark.parametrize("how", ["a take-over", "a higher revision", "no living replica"])
 async def test_where_that_is_meant_or_nobody_lives_it_is_told_and_recorded(world: World, how: str) -> None:
     old = await world.start(OLD, "a1")
-    told = "generation 2 shares no schedule with generation 1, and retired all of it: changes, goes, stays"
+    told = "generation 2 shares no schedule with generation 1, and retired all of its schedules: changes, goes, stays"
     match how:
         case "a take-over":
             brought = world.store.do(take_on_top, OTHER, by="ann", why="a new team")
@@ -104,12 +104,12 @@ async def test_where_that_is_meant_or_nobody_lives_it_is_told_and_recorded(world
             expected = ("take-over", "ann", f"generation 2 is active; {told}")
         case "a higher revision":
             other = await world.start(at(OTHER, 1), "b1")
-            assert f'application "shop": {told}; if that is meant' in other.said[-2]
+            assert f'application "shop": {told}; if this is intended' in other.said[-2]
             expected = ("deploy", "b1", told)
         case _:
             world.end(old)
             other = await world.start(OTHER, "b1")
-            assert f'application "shop": {told}; if that is meant' in other.said[-2]
+            assert f'application "shop": {told}; if this is intended' in other.said[-2]
             expected = ("deploy", "b1", told)
     assert acts(world) == [expected]
     assert world.defined() == jobs_of(OTHER)

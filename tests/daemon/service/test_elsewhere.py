@@ -69,5 +69,5 @@ def test_a_former_database_that_is_away_holds_up_nothing(databases: tuple[str, s
     here, _ = databases
     away = "postgresql://shop:secret@127.0.0.1:1/shop"
     change, left, _ = what_it_means("shop", f"{away}?schema=own", "shop", here)
-    assert left.startswith('what is left of "shop" in postgresql://shop:***@127.0.0.1:1/shop?schema=own is not known: ')
+    assert left.startswith('what is left of "shop" in postgresql://shop:***@127.0.0.1:1/shop?schema=own is unknown: ')
     assert "secret" not in change + left

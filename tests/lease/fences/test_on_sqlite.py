@@ -70,7 +70,7 @@ def test_a_connection_that_may_only_read_is_told_so(tables: Tables, sqlite_url: 
     with (read_only if how == "mode=ro" else create_engine(sqlite_url, poolclass=NullPool)).begin() as connection:
         if how == "query_only":
             connection.exec_driver_sql("PRAGMA query_only = ON")
-        with pytest.raises(LeaseError, match="may only read"):
+        with pytest.raises(LeaseError, match="can only read"):
             fence(connection, grant)
 
 

@@ -68,9 +68,9 @@ def test_two_teams_with_one_application_name(story: Story) -> None:
     runs_again(story, "orders")
     end(one)
     other = start(story, second)
-    told = "generation 2 shares no schedule with generation 1, and retired all of it: orders, stock"
+    told = "generation 2 shares no schedule with generation 1, and retired all of its schedules: orders, stock"
     assert other.wait_for_line(told)["level"] == "warning"
-    assert "retired all of it: orders, stock" in problems(story)["replaced"]
+    assert "retired all of its schedules: orders, stock" in problems(story)["replaced"]
     (act,) = story.told("activity", "--act", "deploy")["items"]
     assert act["effect"] == told
     refused = story.leased("trigger", "orders")
@@ -130,7 +130,7 @@ def test_an_application_that_has_another_name_now(story: Story) -> None:
     old = start(story, write(story, "old", "orders", application="shop"))
     refused = story.leased("retire", "--application", "shop")
     assert refused.wait() == 1
-    assert "end them first" in refused.output
+    assert "stop its replicas first" in refused.output
     end(old)
     renamed = start(story, write(story, "new", "orders", application="store"))
     assert "leased retire --application shop" in problems(story)["no replica"]

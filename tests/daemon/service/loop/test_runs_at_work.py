@@ -133,7 +133,7 @@ async def test_runs_that_cannot_be_stopped_are_named_and_the_process_must_end() 
         await replica.tick()
         await runs.fail_if_any()
         assert runs.failed.is_set()
-        assert 'runs of "nightly" did not end' in str(runs.failure)
+        assert 'runs of "nightly" did not stop' in str(runs.failure)
 
 
 async def test_a_run_that_is_started_after_the_stop_is_handed_back_before_any_of_its_jobs() -> None:
