@@ -7,7 +7,6 @@ stands beside it, and so does each name that it had.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -22,7 +21,7 @@ from ..store.called import called, former_names
 class Located:
     """Where the schedules of a file stand."""
 
-    keys: Mapping[str, str] = MappingProxyType({})
+    keys: Mapping[str, str] = field(default_factory=dict)
     """The keys of those that have another name than their row, by their names."""
     emptied: tuple[str, ...] = ()
     """The keys of rows that give way: they have the name of a schedule that takes over another, and no history."""
