@@ -99,7 +99,7 @@ def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
     assert line(leased("pause", "--backfill", "1")) == f"{named} was already paused; nothing changed"
     assert "by ann@web-1, paused" in leased("status").out
     assert line(leased("resume", "--backfill", "1")).startswith(f"{named} is resumed: ")
-    assert line(leased("cancel", "--backfill", "1")) == f"{named} is cancelled: 3 runs waited and are over"
+    assert line(leased("cancel", "--backfill", "1")) == f"{named} is cancelled: 3 waiting runs ended"
     assert line(leased("cancel", "--backfill", "1")) == f"{named} was already cancelled; nothing changed"
     assert "cancelled" in leased("backfills").out
 
