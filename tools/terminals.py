@@ -70,7 +70,6 @@ VARYING = [
     (re.compile(r"\b\d+\.\d+\b"), "DURATION"),
     (re.compile(r"\bin DURATION|DURATION +ago|\bnow\b"), "INSTANT"),
     (re.compile(r"─+"), "─"),
-    (re.compile(r"[ \t]+"), " "),
 ]
 
 
@@ -212,10 +211,10 @@ def _shell(page: Path, *, hurried: bool) -> Iterator[Shell]:
 
 
 def normalised(text: str) -> str:
-    """Return the text of a block without what is different each time."""
+    """Return the text of a block without what is different each time, such as where a cell of a table is wrapped."""
     for pattern, name in VARYING:
         text = pattern.sub(name, text)
-    return "".join(f"{line.strip()}\n" for line in text.splitlines())
+    return " ".join(text.split())
 
 
 def rewrite(page: Path) -> None:
