@@ -51,7 +51,7 @@ class Installation:
         *roles, create = self._statements(ROLES)
         for statement in roles:
             query(url, statement)
-        with pytest.raises(MayNotMigrate, match="may not create tables"):
+        with pytest.raises(MayNotMigrate, match="cannot create tables"):
             migrations.upgrade(self.url("leased_owner"))
         query(url, create)
         (rights,) = self._statements(RIGHTS)

@@ -87,8 +87,8 @@ def _explained(url: URL, *, reads: bool = False) -> Iterator[None]:
         if reads:
             raise explain(error, url) from error
         raise MayNotMigrate(
-            f"the user {url.username!r} may not create tables in {describe(url)}; run `leased db upgrade`, "
-            "or the script that `leased db sql` prints, as a user who may"
+            f"the user {url.username!r} cannot create tables in {describe(url)}; run `leased db upgrade`, "
+            "or the script that `leased db sql` prints, as a user who can"
         ) from error
     except (DatabaseError, InterfaceError, TurnstileBusy, OSError) as error:  # also for a file that is not a database
         raise explain(error, url) if not isinstance(error, StoreUnavailable) else error from error

@@ -109,7 +109,7 @@ def test_where_nobody_can_be_asked_it_needs_yes(leased: Leased, waiting: int) ->
     assert "Cancel 3 runs? Not at a terminal, so nothing was done; --yes confirms" in refused.err
     assert states(leased) == {"pending"}
     done = leased("cancel", "--schedule", "nightly", "--yes", "--why", "wrong file", "--by", "bob")
-    assert (done.status, done.out.splitlines()[-1]) == (0, "3 runs waited and are over")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "3 waiting runs ended")
     assert {item["reason"] for item in leased("runs", "--json").document["items"]} == {"cancelled by bob: wrong file"}
     again = leased("cancel", "--schedule", "nightly", "--yes")
     assert (again.status, again.out) == (0, "there is nothing to cancel: all of these runs have finished\n")
@@ -120,7 +120,7 @@ def test_many_are_done_in_parts_and_it_says_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(chosen, "MOST_AT_ONCE", 2)
     done = leased("cancel", "--schedule", "nightly", "--yes")
-    assert (done.status, done.out.splitlines()[-1]) == (0, "3 runs waited and are over")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "3 waiting runs ended")
     assert done.err == "2 of 3 runs\n3 of 3 runs\n"
 
 

@@ -89,7 +89,7 @@ def test_what_waits_ends_and_what_is_at_work_is_marked(store: Store) -> None:
     assert [row.id for row in store.runs(run.c.cancelled_at.is_(None))] == kept
     assert store.claim("free", "queue") == []
     assert acts(store, "cancel") == [
-        ("free", "wrong file", "3 runs waited and are over, 2 runs at work are marked"),
+        ("free", "wrong file", "3 waiting runs ended, cancelling 2 running runs"),
         ("queue", "wrong file", "3 waiting runs ended, cancelling 1 running run"),
     ]
 

@@ -260,7 +260,7 @@ def test_a_user_without_the_right_to_make_tables_is_told_who_can(empty_postgres_
     query(empty_postgres_url, f"CREATE ROLE {role} LOGIN PASSWORD 's3cret'")
     try:
         url = make_url(empty_postgres_url).set(username=role, password="s3cret").render_as_string(hide_password=False)
-        with pytest.raises(MayNotMigrate, match=f"the user '{role}' may not create tables") as told:
+        with pytest.raises(MayNotMigrate, match=f"the user '{role}' cannot create tables") as told:
             migrations.upgrade(url)
         assert "leased db sql" in str(told.value)
         assert "s3cret" not in str(told.value)
