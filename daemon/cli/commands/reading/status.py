@@ -205,7 +205,7 @@ class _StatusReader:
 def _start(given: datetime | timedelta, now: datetime) -> datetime:
     start = given if isinstance(given, datetime) else now - min(given, _EVER)
     if start > now:
-        raise Misused(f"--since: {when(start)} is in the future by the database's clock; give a moment in the past")
+        raise Misused(f"--since: {when(start)} is in the future by the database's clock; give a time in the past")
     return start
 
 
