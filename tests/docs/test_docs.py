@@ -1,9 +1,12 @@
 """The documentation is true: its links lead somewhere, its programs run, and it names what there is."""
 
+import json
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,8 @@ LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 PATH = re.compile(
     r"`(?:[\w./]+ )?(?P<path>(?:lease|daemon|tests|docs|examples|benchmarks|tools|requirements)/[\w./*-]+)"
 )
+INDENTED = re.compile(r"^\n(?P<text>(?: {4}leased .*\n)+)", re.MULTILINE)
+TYPED = re.compile(r"""(?<!-t )\bleased (?P<words>(?:(?! \d?>)(?:"[^"]*"|'[^']*'|[^"'`|;&)]))+)""")
 IN_FILE = re.compile(r"`(?P<name>\w+)`\s+in\s+`(?P<path>\w[\w./]+\.\w+)`")
 
 
@@ -204,21 +209,52 @@ def test_every_command_is_documented_and_no_other() -> None:
     assert all(f"`{name}`" in text for name in LATER_COMMANDS)
 
 
+def test_every_option_that_prose_names_is_there() -> None:
+    known = commands()
+    for page in (page for page in PAGES if page.name != "CHANGELOG.md"):
+        for named, rest in re.findall(r"`leased ((?:[a-z]+\s?)+)([^`]*)`", BLOCK.sub("", page.read_text())):
+            words = named.split()
+            command = next(" ".join(words[:size]) for size in (2, 1) if " ".join(words[:size]) in known)
+            assert set(re.findall(r"--[a-z-]+", rest)) <= known[command], (name_of(page), named, rest)
+
+
+def test_what_an_older_replica_logs_is_what_is_shown() -> None:
+    (shown,) = blocks(ROOT / "docs" / "how-to" / "operate" / "upgrade.md", "text")
+    assert " ".join(shown.split()) == import_module("daemon.store.migrations.versions.0005_older_beside").CLAIM
+
+
 def test_every_option_of_run_is_documented() -> None:
     text = section(reference("command"), "leased run") + reference("settings")
     assert set(re.findall(r"`(--[a-z-]+)", text)) == commands()["run"]
 
 
-def test_every_option_that_a_shell_line_shows_is_there() -> None:
-    known = commands()
-    shown = (block for page in PAGES for block in blocks(page, "sh"))
-    for line in (line.partition("#")[0] for block in shown for line in block.splitlines()):
-        found = re.search(r"(?:^|/)leased ((?:[a-z]+ ?)+)", line)
-        if found is None or " -t leased" in line:
-            continue
-        words = found[1].split()
-        command = next(" ".join(words[:size]) for size in (2, 1) if " ".join(words[:size]) in known)
-        assert set(re.findall(r"--[a-z-]+", line[found.end() :])) <= known[command], line
+def command_lines() -> Iterator[tuple[str, str]]:
+    """Yield what follows `leased` in each line that somebody types, or that a unit, an image or a crontab runs."""
+    for page in PAGES:
+        for found in (*BLOCK.finditer(page.read_text()), *INDENTED.finditer(page.read_text())):
+            lines = re.sub(r"\\\n|(?m:\s#.*$)", " ", found["text"]).splitlines()
+            language = found.groupdict().get("language", "sh")
+            if language == "dockerfile":
+                words = (json.loads(line.partition(" ")[2]) for line in lines if line.startswith(("RUN [", "CMD [")))
+                lines = [f"leased {shlex.join(one).removeprefix('leased ')}" for one in words]
+            elif language == "yaml":
+                listed = re.findall(r" args: \[(.*)\]", found["text"])
+                lines = [f"leased {one.replace(',', '')}" for one in listed]
+            elif language == "text":
+                lines = [line for line in lines if ": leased " in line]
+            elif language not in {"sh", "ini", "crontab"}:
+                continue
+            yield from ((name_of(page), typed["words"]) for line in lines for typed in TYPED.finditer(line))
+
+
+@pytest.mark.parametrize(("page", "line"), sorted({*command_lines()}))
+def test_every_command_line_that_is_shown_is_taken(page: str, line: str) -> None:
+    command, words = get_command(app), shlex.split(line)
+    while isinstance(command, typer.core.TyperGroup):
+        _, found, words = command.resolve_command(typer.Context(command), words)
+        assert found is not None, page
+        command = found
+    command.make_context(line, words)
 
 
 def test_everything_that_a_job_gets_is_documented() -> None:
