@@ -54,7 +54,7 @@ def surprises_of(command: str) -> Iterator[str]:
     if _FLOCK.search(command):
         yield (
             "flock is not needed: by default, a run is skipped while the one before it is active; "
-            'for several schedules that must not overlap, replace it by lock = "NAME" in each'
+            'for several schedules that must not overlap, replace it with lock = "NAME" in each'
         )
     if _SLEEP.search(command):
         yield "it sleeps for a random time first; use jitter instead, which keeps no job waiting"
