@@ -38,4 +38,27 @@ OUTPUT = (
         ),
         on_either("tests/daemon/jobs/test_transcript.py::test_a_gigabyte_costs_bounded_memory_and_bounded_space"),
     ),
+    Mutant(
+        "async-output-beside-the-others",
+        "what an async job prints goes to the replica's own output, and leased logs has none of it",
+        (Edit("daemon/jobs/inside.py", "self._subject, printed_to(self._put))", "self._subject)"),),
+        on_either(
+            "tests/daemon/jobs/test_inside.py::test_what_a_job_prints_is_output_of_its_own_attempt_and_of_no_other[task]"
+        ),
+    ),
+    Mutant(
+        "printed-after-the-end",
+        "what a job's tasks print after its end goes where nobody takes it any more, and is lost",
+        (
+            Edit(
+                "daemon/jobs/output/printed.py",
+                "            if self._closed:\n                return False\n",
+                "            if self._closed:\n                return True\n",
+            ),
+        ),
+        on_either(
+            "tests/daemon/jobs/test_inside.py::"
+            "test_what_is_printed_after_the_end_or_in_a_forked_child_goes_where_the_replica_prints"
+        ),
+    ),
 )

@@ -226,6 +226,21 @@ RUNS = (
             "test_it_fails_until_a_run_has_succeeded_whatever_is_at_work_or_waits[{}-running]"
         ),
     ),
+    Mutant(
+        "green-since-then",
+        "a failure since the moment that a monitor names is no problem after a later run has succeeded",
+        (Edit("daemon/cli/commands/reading/status.py", "if since is None else read_past(", "if True else read_past("),),
+        on_either(
+            "tests/daemon/cli/test_commands.py::"
+            "test_a_check_since_a_moment_is_1_after_a_run_that_failed_although_all_is_well"
+        ),
+    ),
+    Mutant(
+        "retried-since-then",
+        "a run that failed since then is a problem although its retry has succeeded",
+        (Edit("daemon/store/views/past.py", ", ~exists().where(_next.c.retry_of == run.c.id))", ", literal(True))"),),
+        on_each("tests/daemon/store/test_past.py::test_if_a_run_was_retried_only_the_retry_counts[{}]"),
+    ),
 )
 
 LATER = "tests/daemon/operations/test_trigger_at.py::{}[{{}}]"

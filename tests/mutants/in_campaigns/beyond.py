@@ -102,6 +102,10 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "begun-is-well",
         "waiting-for-a-retry-is-well",
         "release-of-file-alone",
+        "async-output-beside-the-others",
+        "printed-after-the-end",
+        "green-since-then",
+        "retried-since-then",
     ),
     "campaigns do not do what it takes": (
         "prepared-at-a-pooler",
@@ -152,6 +156,9 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "mistake-holds-up-what-requires-a-revision",
         "required-revision-is-ignored",
         "revision-that-never-goes",
+        "terminal-that-looks-before-only",
+        "laptop-that-supersedes-production",
+        "embedded-at-a-terminal",
     ),
     "it takes a moment that a campaign seldom meets": (
         "released-before-the-disk-has-it",
