@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -89,7 +90,7 @@ def stances(replica: ReplicaProcess) -> list[str]:
     """
     lines = [line["message"] for line in replica.said('application "weeks": generation')]
     said = (line.partition("generation ")[2] for line in lines if " retired schedules that live replicas " not in line)
-    clauses = (f"generation {clause}".partition(":")[0].partition(", which has")[0] for clause in said)
+    clauses = (re.split(r"[:;]|, which has", f"generation {clause}")[0] for clause in said)
     return [clause for clause, _ in groupby(clauses)]
 
 
