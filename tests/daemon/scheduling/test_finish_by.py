@@ -145,7 +145,12 @@ def test_a_late_run_is_a_problem_and_shown_as_late(store: Store) -> None:
     for state in ("pending", "running"):
         found = problems(store.do(read_overview))
         told = Problem(
-            "late to finish", f"run {run_id} of sync should have succeeded by {since}", "shop", "sync", run_id
+            "late to finish",
+            f"run {run_id} of sync should have succeeded by {since}",
+            "shop",
+            "sync",
+            run_id,
+            (f"leased show {run_id}",),
         )
         assert [problem for problem in found if problem.kind == "late to finish"] == [told]
         line = store.do(read_run, run_id).run
