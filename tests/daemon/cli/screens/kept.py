@@ -50,7 +50,7 @@ def _without_the_like(rows: Sequence[str]) -> Iterator[str]:
 
 
 def without_the_number(text: str, count: int) -> str:
-    """Return a screen that is the same for any number N of thousands, and for what is a few less than N."""
+    """Return a screen that is the same for any number N of hundreds or thousands, and for what is a few less than N."""
 
     def as_n(found: re.Match[str]) -> str:
         less = count - int(found[0].replace(",", ""))

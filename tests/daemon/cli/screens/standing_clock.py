@@ -6,7 +6,8 @@ from datetime import datetime, tzinfo
 from typing import Any, Self
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from daemon.instants import parse_instant
 from lease.database.dialects import SQLITE_NOW
@@ -48,6 +49,21 @@ def standing(clock: StandingClock) -> Iterator[None]:
             patch.setattr("lease.database.dialects.boottime", clock.boottime)
             patch.setattr("tests.support.store._COMPILED", {})  # what is compiled meanwhile goes by this clock for ever
             patch.setattr("daemon.cli.commands.defining.check.datetime", Told)
+            _find_again(patch)
             yield
     finally:
         event.remove(Engine, "before_cursor_execute", clock.in_statement)
+
+
+def _find_again(patch: pytest.MonkeyPatch) -> None:
+    """Let engines find again what another has compiled, which takes most of the time of a command."""
+    compiled: dict[Any, Any] = {}
+
+    def create(*arguments: Any, **options: Any) -> Engine:
+        engine = create_engine(*arguments, **options)
+        engine.update_execution_options(compiled_cache=compiled)
+        return engine
+
+    patch.setattr("lease.database.connections.create_engine", create)
+    patch.setattr(SQLiteDialect, "__hash__", lambda self: hash(type(self)), raising=False)
+    patch.setattr(SQLiteDialect, "__eq__", lambda self, other: type(self) is type(other), raising=False)

@@ -1,4 +1,4 @@
-"""Databases with a history that reads the same wherever it is told: of no schedule, of one, and of thousands."""
+"""Databases with a history that reads the same wherever it is told: of no schedule, of one, and of hundreds."""
 
 import dataclasses
 from collections.abc import Callable
@@ -170,7 +170,7 @@ def one(world: World) -> None:
 
 
 def many(world: World, count: int) -> None:
-    """Thousands of schedules of two applications: most have had no run, and more fail than a screen has lines."""
+    """Hundreds of schedules of two applications: most have had no run, and more fail than a screen has lines."""
     hosts = "leased-6f7d9c8b55-x2x7k", "leased-6f7d9c8b55-q8w4z"
     world.at("00:00:00")
     shop = world.file("many.py", MANY.replace("COUNT", str(count)))
