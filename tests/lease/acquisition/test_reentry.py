@@ -3,19 +3,16 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 import lease
 from lease import LeaseError, LeaseNotAcquired
-from lease.sync import Lease, LeaseClient
-from tests.lease.stores import HASTY, Tables, in_thread
-from tests.support.waiting import LIMIT
-
-REFUSED_BY_NOW = 0.2
-"""Seconds after which a call that is refused at once has been; one that waits still waits, however busy the machine."""
+from lease.sync import LeaseClient
+from tests.lease.stores import HASTY, Tables, in_thread, until
+from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.usefixtures("passing_seconds")
 
@@ -26,12 +23,18 @@ def client(database_url: str) -> Iterator[LeaseClient]:
         yield client
 
 
-def test_a_pools_thread_that_serves_a_second_request_waits_for_the_first(client: LeaseClient, tables: Tables) -> None:
+def is_waited_for(client: lease.LeaseClient | LeaseClient) -> bool:
+    """Return whether a task or thread of the client waits for another one of it."""
+    return "a" in client._runtime.core._acquirer.turns._queues
+
+
+def test_a_pools_thread_that_serves_a_second_request_waits_for_the_first(client: LeaseClient) -> None:
     """As the dependencies of a web framework do, which are entered and left in threads of a pool."""
     with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as other:
         first = pool.submit(client.acquire, "a").result(LIMIT)
         second = pool.submit(client.acquire, "a", wait=LIMIT)
-        assert not wait([second], REFUSED_BY_NOW).done
+        wait_until(lambda: second.done() or is_waited_for(client), "the second one waits")
+        assert not second.done()
         assert other.submit(first.release).result(LIMIT)
         assert second.result(LIMIT).token == first.token + 1
 
@@ -39,14 +42,14 @@ def test_a_pools_thread_that_serves_a_second_request_waits_for_the_first(client:
 def test_a_generator_that_was_left_early_is_waited_for(client: LeaseClient) -> None:
     leading = client.lead("a")
     first = next(leading)
-    with in_thread(lambda: _release_later(first)) as closed, client.hold("a", wait=LIMIT) as held:
+
+    def release_when_waited_for() -> None:
+        wait_until(lambda: is_waited_for(client), "somebody waits")
+        first.release()
+
+    with in_thread(release_when_waited_for) as closed, client.hold("a", wait=LIMIT) as held:
         assert held.token == first.token + 1
         closed()
-
-
-def _release_later(held: Lease) -> None:
-    time.sleep(REFUSED_BY_NOW)
-    held.release()
 
 
 def test_who_waits_in_vain_for_itself_is_told_so_when_its_time_is_over(client: LeaseClient) -> None:
@@ -69,16 +72,21 @@ async def test_who_waits_for_ever_waits_for_its_own_release_that_was_cancelled(
             if tables.postgresql:
                 connection.exec_driver_sql("SELECT 1 FROM lease WHERE name = 'a' FOR UPDATE")
             releasing = asyncio.ensure_future(held.release())
-            await asyncio.sleep(REFUSED_BY_NOW)  # it is under way, and waits for the row
+            await until(lambda: _is_releasing(client))
             releasing.cancel()
-            unlocking = asyncio.ensure_future(_unlock_later(locked))
+            unlocking = asyncio.ensure_future(_unlock_when_waited_for(client, locked))
             async with asyncio.timeout(LIMIT):
                 assert (await client.acquire("a", wait=None)).token == held.token + 1
             await unlocking
 
 
-async def _unlock_later(locked: ExitStack) -> None:
-    await asyncio.sleep(REFUSED_BY_NOW)
+def _is_releasing(client: lease.LeaseClient) -> bool:
+    held = client._runtime.core.heartbeat.held.named("a")
+    return held is not None and held.ending
+
+
+async def _unlock_when_waited_for(client: lease.LeaseClient, locked: ExitStack) -> None:
+    await until(lambda: is_waited_for(client))
     locked.close()
 
 
