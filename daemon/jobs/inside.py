@@ -63,6 +63,8 @@ class _InsideAttempt:
         """Wait until the function has ended, and return how."""
         waited = asyncio.wrap_future(ended)
         await asyncio.wait({waited})
+        self._take()
+        self._output.feed(b"", last=True)
         error = waited.result()
         if error is None:
             return Outcome("succeeded")

@@ -148,8 +148,7 @@ async def test_what_a_job_prints_is_output_of_its_own_attempt_and_of_no_other(
             await attempt.go()
         for name, attempt in started:
             assert (await asyncio.wait_for(attempt.wait(), LIMIT)).state == "succeeded"
-            assert printed[name] == [f"{name} prints", f"{name} logs", f"{name} warns"]
-            assert attempt._output.tail.endswith(f"{name} ends")
+            assert printed[name] == [f"{name} prints", f"{name} logs", f"{name} warns", f"{name} ends"], "its end too"
         sys.stdout.write("the replica prints\n")
     assert capsys.readouterr().out == "a thread of a job prints\n" * 2 + "the replica prints\n"
 
