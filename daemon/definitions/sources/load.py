@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -59,7 +60,12 @@ def _others(text: str, first: DefinitionError) -> Iterator[DaemonError]:
     """Run a Python file, noting what is wrong instead of raising it; yield what is noted besides ``first``."""
     found, nowhere = InFile(text), io.StringIO()
     with found, redirect_stdout(nowhere), redirect_stderr(nowhere):  # it has printed all that before
-        _load_with(text, found)
+        try:
+            _load_with(text, found)
+        except DefinitionError as failure:
+            if (failure.place.line or math.inf) > (first.place.line or 0):
+                raise
+            # the first time that line did not fail: it does if it is run again, such as one that registers something
     told = {str(first)}
     for error in found.found:
         if str(error) not in told:

@@ -1,6 +1,7 @@
 """A file with several mistakes: a command names all of them at once, and a program the first."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,17 @@ def test_all_mistakes_in_python_are_named_at_once_each_with_its_line(leased: Lea
     assert answer.status == 2
     at_the_end = ", line 20: importing it failed with NameError: name 'boom'" if last else ': schedule "empty": it has'
     the_same(answer.err.splitlines(), [*OF_PYTHON, at_the_end], "leased: many.py")
+
+
+def test_what_fails_only_because_it_is_run_once_more_is_no_mistake(leased: Leased, folder: Path) -> None:
+    """As a metric does, or a table of an ORM, that is registered a second time."""
+    once = "import sys\nassert not hasattr(sys, 'registered'), 'twice'\nsys.registered = True\n"
+    Path("many.py").write_text(once + IN_PYTHON)
+    try:
+        answer = leased("sync", "many.py")
+    finally:
+        del sys.registered  # type: ignore[attr-defined]  # by the file
+    assert (answer.status, "line 5" in answer.err, "twice" in answer.err) == (2, True, False)
 
 
 def test_json_has_the_first_as_before_and_the_others_beside_it(leased: Leased, folder: Path) -> None:
