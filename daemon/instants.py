@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from .errors import InvalidInstant
 
 _EXAMPLE = 'write it like "2026-07-01T02:00:00Z"'
-_FIRST_YEAR = 2
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(?P<offset>Z|[+-]\d\d:\d\d)?")
 
 
@@ -33,17 +32,6 @@ def parse_instant(value: object) -> datetime:
         return instant.astimezone(UTC)
     except OverflowError:
         raise InvalidInstant(f'"{value}" is outside the supported range of years; {_EXAMPLE}') from None
-
-
-def parse_start(value: object) -> datetime:
-    """Return an instant from which others are counted: in the first year there may be no day before it.
-
-    Raises `InvalidInstant`.
-    """
-    instant = parse_instant(value)
-    if instant.year < _FIRST_YEAR:
-        raise InvalidInstant(f'"{value}" is too early to count from; {_EXAMPLE}')
-    return instant
 
 
 def format_instant(instant: datetime) -> str:

@@ -54,7 +54,6 @@ def instant(
     past: bool = False,
     to_end: bool = False,
     quiet: bool = False,
-    parse: Callable[[object], datetime] = parse_instant,
     more: str = "",
 ) -> datetime:
     """Return an instant in UTC; raises `Misused`.
@@ -62,23 +61,24 @@ def instant(
     What names no time zone is read in ``zone``, and what it means is written to stderr unless ``quiet``. A time of day is
     the next one, or with ``past`` the last one; a date is its beginning, or with ``to_end`` its end.
     """
-    match = _FORM.fullmatch(text.strip())
+    match, understood = _FORM.fullmatch(text.strip()), ""
     try:
-        return parse(text)
+        found = parse_instant(text)
     except InvalidInstant as error:
         if match is None:
             said = str(error) if "is not an instant;" not in str(error) else f'"{text}" is not an instant; {_EXAMPLES}'
             raise Misused(f"{option}: {said}{more}") from None
-    name, tz = _zone(option, match, zone)
-    try:
-        found, note = _meant(match, tz, _now(), past=past, to_end=to_end)
-    except (ValueError, OverflowError) as error:
-        raise Misused(f'{option}: "{text}" is not an instant ({error}); {_EXAMPLES}{more}') from None
+        name, tz = _zone(option, match, zone)
+        try:
+            found, note = _meant(match, tz, _now(), past=past, to_end=to_end)
+            local = found.astimezone(tz).isoformat(sep=" ", timespec="seconds")
+        except (ValueError, OverflowError) as wrong:
+            raise Misused(f'{option}: "{text}" is not an instant ({wrong}); {_EXAMPLES}{more}') from None
+        understood = f"{local}{f' ({name})' if name else ''}{note}"
     if found.year < _FIRST_YEAR:
         raise Misused(f'{option}: "{text}" is too early to count from; {_EXAMPLES}{more}')
-    if not quiet:
-        local = found.astimezone(tz).isoformat(sep=" ", timespec="seconds")
-        tell(f"{option} {text} is {local}{f' ({name})' if name else ''}{note}")
+    if understood and not quiet:
+        tell(f"{option} {text} is {understood}")
     return found
 
 

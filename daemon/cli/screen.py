@@ -206,22 +206,34 @@ def state_cell(state: State | None, note: str = "") -> "Text":
 
     if state is None:
         return Text("")
-    return Text(f"{f'{symbol(state)} ' if for_people() else ''}{state}{clean(note)}", state_style(state))
+    symbol, style = _look(state)
+    return Text(f"{f'{drawable(symbol)} ' if for_people() else ''}{state}{clean(note)}", style)
 
 
-def symbol(state: State) -> str:
-    """Return the symbol of a state: whether it is at work, went well, went wrong, or did nothing."""
+def _look(state: State) -> tuple[str, str]:
+    """Return the symbol of a state (running, went well, went wrong, or did nothing), and its colour."""
     match state:
-        case "running" | "draining":
-            return drawable("●")
+        case "running":
+            return "●", "cyan"
+        case "draining":
+            return "●", "yellow"
         case "succeeded":
-            return drawable("✓")
+            return "✓", "green"
         case "failed" | "abandoned" | "dead":
-            return drawable("✗")
-        case "pending" | "skipped" | "not started" | "cancelled" | "stopped":
-            return drawable("○")
+            return "✗", "red"
+        case "pending":
+            return "○", "blue"
+        case "skipped" | "not started":
+            return "○", "dim"
+        case "cancelled" | "stopped":
+            return "○", "yellow"
         case _:
             assert_never(state)
+
+
+def state_style(state: State) -> str:
+    """Return the colour of a state of a run, a job run or a replica."""
+    return _look(state)[1]
 
 
 def drawable(text: str) -> str:
@@ -231,25 +243,6 @@ def drawable(text: str) -> str:
     except UnicodeEncodeError:
         return text.translate(_PLAIN)
     return text
-
-
-def state_style(state: State) -> str:
-    """Return the colour of a state of a run, a job run or a replica."""
-    match state:
-        case "succeeded":
-            return "green"
-        case "running":
-            return "cyan"
-        case "pending":
-            return "blue"
-        case "skipped" | "not started":
-            return "dim"
-        case "failed" | "abandoned" | "dead":
-            return "red"
-        case "cancelled" | "stopped" | "draining":
-            return "yellow"
-        case _:
-            assert_never(state)
 
 
 def say(console: "Console", sentence: str, style: str = "none", *, lead: str = "", hang: int = 0) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....instants import parse_start
 from ....operations.backfills.backfill import Backfill, counted_text, foresee_backfill
 from ....operations.backfills.backfill import backfill as run_missing
 from ....operations.backfills.plan import Wanted
@@ -137,8 +136,8 @@ def _and_now(done: Backfill) -> str:
 
 
 def _span(first: str, last: str, zone: Callable[[], str], *, quiet: bool) -> tuple[datetime, datetime]:
-    start = instant("--from", first, zone, past=True, quiet=quiet, parse=parse_start)
-    end = instant("--to", last, zone, past=True, to_end=True, quiet=quiet, parse=parse_start)
+    start = instant("--from", first, zone, past=True, quiet=quiet)
+    end = instant("--to", last, zone, past=True, to_end=True, quiet=quiet)
     if start > end:
         raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier time as --from")
     return start, end

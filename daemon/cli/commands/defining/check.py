@@ -20,7 +20,7 @@ from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone
 from ....errors import InvalidInstant, Place
-from ....instants import parse_instant, parse_start
+from ....instants import parse_instant
 from ....service.settings import read_settings
 from ....states import ON_REQUEST
 from ....text import number, when
@@ -126,9 +126,7 @@ def preview_command(
         zone = check_timezone(timezone)
     with refused_at(Place(field="--exclude")):
         calendars = read_exclude(exclude or [])
-    after = (
-        datetime.now(UTC) if start is None else instant("--from", start, lambda: zone, quiet=as_json, parse=parse_start)
-    )
+    after = datetime.now(UTC) if start is None else instant("--from", start, lambda: zone, quiet=as_json)
     trigger = _trigger(expression)
     found = preview(trigger, zone, after, count, calendars)
     remarks = list(surprises(trigger.expression)) if isinstance(trigger, Cron) else []
