@@ -131,9 +131,7 @@ def _turn_web_off(flags: dict[str, Any]) -> None:
 
 
 def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool, guarded: bool) -> None:
-    """Do what is asked of the whole rather than of each replica: put the definitions on top, or supersede nothing that
-    others run; trigger ``now``.
-    """
+    """Do once what is not for each replica: take over, or check that nothing is superseded; trigger ``now``."""
     warnings = [put_on_top(application, url)] if take_over else [bring_guarded(application, url)] if guarded else []
     warnings += [trigger_all(application, url, now)] if now else []
     for warning in filter(None, warnings):
@@ -178,9 +176,7 @@ def _is_watched(settings: Settings, outside: Outside) -> bool:
 
 
 def _keep_what_is_loaded() -> None:
-    """Take what is loaded by now, which stays, out of garbage collection: to go through all of it
-    again takes a tenth of a second and more, in which no thread of this process does anything.
-    """
+    """Exclude all that is loaded by now from garbage collection: a full collection would stop every thread of this process for a tenth of a second or more."""
     gc.collect()
     gc.freeze()
 

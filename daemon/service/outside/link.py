@@ -98,7 +98,7 @@ class SupervisorLink:
 def _settings(handed: bytes) -> Mapping[str, Any]:
     if not handed:
         raise NothingHandedOver(
-            "the supervisor handed over no settings: it has ended, or is of another version of leased; restart it"
+            "the supervisor handed over no settings: it has ended, or runs another version of leased; restart it"
         )
     settings: Mapping[str, Any] = json.loads(handed)
     return settings

@@ -191,7 +191,7 @@ class Supervisor:
         self._report("SIGHUP: FILE is valid; replacing the replicas one by one")
         for done, slot in enumerate(self._slots):
             if (problem := await slot.replace(checked, self._ready_within)) is not None and not self._signals:
-                left = "all replicas go on" if done == 0 else f"{done} of {count} are replaced, the others go on"
+                left = "all replicas continue" if done == 0 else f"{done} of {count} are replaced, the others continue"
                 raise _NotReplaced(f"the new replica {done + 1} {problem}; {left} as they were")
             if self._signals:
                 return _GIVEN_UP

@@ -110,7 +110,7 @@ def test_wide_letters_take_their_place() -> None:
     assert on(80, shown)[1:] == ["東京   failed", "zones  failed"]
 
 
-@pytest.mark.parametrize(("is_terminal", "lines"), [(True, 2), (False, 1)])
+@pytest.mark.parametrize(("is_terminal", "lines"), [(True, 3), (False, 1)])
 def test_a_sentence_is_in_lines_that_fit_the_terminal_and_in_one_line_of_a_pipe(is_terminal: bool, lines: int) -> None:
     written = io.StringIO()
     console = Console(file=written, width=40, force_terminal=is_terminal, color_system=None)

@@ -249,7 +249,7 @@ def test_a_file_that_changes_after_its_check_stops_the_roll_and_the_old_ones_go_
     (starting,) = supervised.wait_for("starting")
     os.kill(starting, signal.SIGKILL)
     said = supervised.wait_for_report("SIGHUP: the new replica 1")
-    assert said.endswith("was killed by SIGKILL before it was ready; all replicas go on as they were")
+    assert said.endswith("was killed by SIGKILL before it was ready; all replicas continue as they were")
     supervised.write_file("three")
     first = int(supervised.wait_for_report("replica 1 of 2 is process").rpartition(" ")[2])
     os.kill(first, signal.SIGKILL)
@@ -284,7 +284,7 @@ def test_a_new_replica_that_is_not_ready_in_time_ends_and_the_old_ones_go_on(sup
     before = set(supervised.wait_for("ready", 2))
     supervised.write_file("slow to start")
     process.send_signal(signal.SIGHUP)
-    said = "the new replica 1 was not ready within 0.5s; all replicas go on as they were"
+    said = "the new replica 1 was not ready within 0.5s; all replicas continue as they were"
     wait_until(lambda: supervised.reports(said) or before & set(supervised.said("draining")), said)
     assert not before & set(supervised.said("draining"))
     started = [int(line.rpartition(" ")[2]) for line in supervised.reports("is process")]

@@ -25,7 +25,7 @@ class CancelManyAnswer:
 
 
 def cancel_those(choice: Choice, acting: Acting) -> None:
-    """Show the runs that are not over, ask, and cancel those that were shown; what was planned since goes on."""
+    """Show the runs that are not over, ask, and cancel those; runs that were planned since continue."""
     if choice.schedule is None and choice.tag is None:
         raise Misused("say which runs: give the number of one run, --schedule NAME or --tag TAG")
 

@@ -141,7 +141,7 @@ def _known(connection: Connection, which: Selection) -> Selection:
 
 
 def _prepared(database: str | None, which: Selection, unit: Unit[T]) -> T:
-    """Run ``unit``. If it is to lock many schedules, plan first what is due of them, so that it takes no time."""
+    """Run ``unit``. If it locks many schedules, plan their due times first, so that it holds the locks briefly."""
     if which.name is not None:
         return ask(database, unit, write=True)
     while ask(database, lambda connection: plan_some(connection, which), write=True, patience=_PATIENCE_WITH_MANY):

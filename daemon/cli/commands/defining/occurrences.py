@@ -30,7 +30,7 @@ class Occurrence:
 
 
 def in_zone_text(coming: Preview) -> str:
-    """Return an instant by the clock of its time zone, with what there is to remark."""
+    """Return an instant by the clock of its time zone, with its remarks."""
     remark = remark_on(coming)
     return f"{coming.local.isoformat(sep=' ')}{f' ({remark})' if remark else ''}"
 

@@ -80,7 +80,7 @@ def _act(text: str | None) -> Act | None:
 
 
 def _table(found: Sequence[ActLine], times: Times) -> Sheet:
-    """Return a row for each act; what was done to many schedules at one moment is one."""
+    """Return a row for each act; one act on many schedules is one row."""
     columns = ("when", "who", "act", "application", "schedule", "run", "why", "effect")
     shown = table(
         *columns,

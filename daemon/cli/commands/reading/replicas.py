@@ -60,7 +60,7 @@ def replicas(
 
 
 def generation(replica: ReplicaLine) -> str:
-    """Return the generation of its definitions as text; of one that lives, also whether others rule."""
+    """Return the generation of its definitions as text; for a live replica, also whether others are active."""
     if replica.generation is None:
         return "-"
     return (

@@ -45,7 +45,7 @@ def tries(run: RunLine) -> str:
 
 
 def _folded(found: Iterable[RunLine]) -> Iterator[list[RunLine]]:
-    """Yield runs, of skipped ones next to each other those together that have one schedule and one cause."""
+    """Yield runs; adjacent skipped runs of one schedule and cause are together."""
     for skipped, block in groupby(found, key=lambda run: run.state == "skipped"):
         together: dict[object, list[RunLine]] = {}
         for run in block:
@@ -55,7 +55,7 @@ def _folded(found: Iterable[RunLine]) -> Iterator[list[RunLine]]:
 
 
 def _numbers(runs: Sequence[int]) -> str:
-    """Return the numbers of runs, the latest of which comes first: ``2-4``, or ``2…6`` if others are between."""
+    """Return the numbers of runs, given latest first, as ``2-4``, or ``2…6`` if others are between."""
     if len(runs) == 1:
         return str(runs[0])
     return f"{runs[-1]}{'-' if runs[0] - runs[-1] == len(runs) - 1 else '…'}{runs[0]}"
