@@ -31,7 +31,7 @@ STORIES = {
     "A reverted file": "weeks/test_deploys.py::test_a_file_that_is_reverted_and_that_again_on_a_developer_s_machine",
     "A rename": "weeks/test_renames.py::test_a_schedule_is_renamed_with_a_run_at_work_and_a_pause",
     "A rename taken back": "weeks/test_renames.py::test_a_rename_is_rolled_back",
-    "A rename that is not said": "weeks/test_renames.py::test_a_schedule_is_renamed_without_saying_so",
+    "A rename without `was`": "weeks/test_renames.py::test_a_schedule_is_renamed_without_saying_so",
     "A forgotten revision": (
         "weeks/test_rollouts.py::test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing"
     ),
