@@ -35,7 +35,7 @@ STORIES = {
     "A forgotten revision": (
         "weeks/test_rollouts.py::test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing"
     ),
-    "Another file of the name": (
+    "Another file under the same name": (
         "weeks/test_names.py::test_an_orchestrator_that_restarts_the_refused_pod_and_old_pods_that_continue"
     ),
     "Two teams, one name": "weeks/test_names.py::test_two_teams_with_one_application_name",
