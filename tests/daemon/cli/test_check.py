@@ -3,12 +3,12 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from daemon import Schedules
-from daemon.cli.commands.defining.remarks import file_remarks, remarks_on
+from daemon.cli.commands.defining.remarks import Code, file_remarks, remarks_on
 from daemon.definitions.schedule import Schedule
 from tests.daemon.jobs.family import linux
 
@@ -20,7 +20,8 @@ NOW = datetime(2026, 7, 1, tzinfo=UTC)
 def remarks(folder: Path = Path("/"), defaults: dict[str, Any] | None = None, **settings: Any) -> list[str]:
     schedules = Schedules("shop", **(defaults or {}))
     schedules.add("nightly", **({"cron": "0 2 * * *"} | settings)).command("sync", "true", timeout="1m")
-    return remarks_on(schedules.application().schedule("nightly"), NOW, folder)
+    found = remarks_on(schedules.application().schedule("nightly"), NOW, folder)
+    return [remark.in_words for remark in found]
 
 
 def test_utc_is_named_where_a_cron_schedule_has_no_time_zone() -> None:
@@ -67,7 +68,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
     assert of("there") == of(str(tmp_path)) == []
     for missing in ("none", "file", "/no/such/folder"):
-        assert of(missing) == [f"job sync should run in {missing}, but this machine has no such folder"]
+        assert of(missing) == [f"job sync: its cwd {missing} does not exist on this machine"]
 
 
 def test_a_schedule_whose_next_instants_are_all_excluded_is_remarked_on() -> None:
@@ -199,7 +200,7 @@ def test_slots_that_no_second_run_can_use_are_remarked_on() -> None:
         for number, overlap in enumerate(overlaps):
             settings: Any = {"overlap": overlap, "lock": {"name": "api", "slots": 3}, "keep": {"days": 1}}
             schedules.add(f"s{number}", every="1h", **settings).command("sync", "true")
-        return list(file_remarks(schedules.application(), None))
+        return [remark.in_words for remark in file_remarks(schedules.application(), None)]
 
     assert remarked("allow") == remarked("skip", "skip") == []
     assert remarked("skip") == [
@@ -231,3 +232,49 @@ def test_what_would_stay_behind_in_the_database_is_remarked_on(leased: Leased, t
     assert found == ["nightly (was night): takes over the history, pause, lock and idempotency keys"]
     away = leased("check", str(file), "--database", "postgresql://nobody@127.0.0.1:1/shop")
     assert (away.status, "the database was not checked: " in away.out) == (0, True)
+
+
+WARNED = """
+application = "shop"
+[defaults]
+keep = { days = 9 }
+timezone = "UTC"
+[schedules.hourly]
+every = "1h"
+jobs = [{ name = "a", command = "true" }, { name = "b", command = "true" }]
+[schedules.nightly]
+cron = "0 2 13 * fri"
+enabled = false
+jobs = [{ name = "c", command = "true" }]
+"""
+
+
+def test_a_warning_has_a_code_and_names_all_that_it_is_about_and_strict_makes_it_fail(
+    leased: Leased, folder: Path
+) -> None:
+    (folder / "s.toml").write_text(WARNED)
+    answer, strict = leased("check", "s.toml"), leased("check", "s.toml", "--strict", "--json")
+    first, *lines = answer.out.partition("\n\n")[0].splitlines()
+    assert (answer.status, first) == (0, "OK: shop, 2 schedules, 2 warnings")
+    assert [line.partition("; ")[0] for line in lines] == [
+        "warning[no-timeout]: hourly (a, b), nightly (c): no timeout",
+        f"warning[cron-days]: nightly: {EITHER}",
+        "note[disabled]: nightly: it is disabled, so it is never due",
+    ]
+    assert strict.status == 1
+    assert [(one["code"], one["schedule"]) for one in strict.document["warnings"]] == [
+        *(("no-timeout", name) for name in ("hourly", "hourly")),
+        ("cron-days", "nightly"),
+        ("no-timeout", "nightly"),
+    ]
+    assert leased("check", "s.toml", "--strict").out.startswith("failed with --strict: shop, 2 schedules, 2 warnings")
+    (folder / "s.toml").write_text(WARNED.replace('"true" }', '"true", timeout = "1m" }').replace("13 * fri", "* * *"))
+    passed = leased("check", "s.toml", "--strict")
+    assert (passed.status, passed.out.splitlines()[:2]) == (0, ["OK: shop, 2 schedules", lines[2]])
+
+
+def test_the_reference_has_a_row_for_each_code() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "command.md").read_text()
+    table = page.partition("## leased check\n")[2].partition("\n## ")[0]
+    rows = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert rows == sorted(get_args(Code))

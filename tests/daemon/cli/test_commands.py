@@ -28,9 +28,9 @@ def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Lea
     answer = leased("check", "shop.py")
     assert answer.status == 0
     assert "nightly" in answer.out
-    assert "nightly: job zones has no timeout" in answer.out
+    assert "warning[no-timeout]: nightly (zones): no timeout" in answer.out
     assert "job orders" not in answer.out
-    assert "shop: 1 schedule, all valid" in answer.out
+    assert answer.out.startswith("OK: shop, 1 schedule, ")
     document = leased("check", "shop.py", "--json").document
     (item,) = document["items"]
     assert (document["schema"], document["application"]) == ("leased/check/2", "shop")
@@ -72,8 +72,8 @@ def test_check_says_what_a_thread_gives_up_and_which_timeout_is_never_reached(le
     )
     (item,) = leased("check", "limits.toml", "--json").document["items"]
     long, thread = item["remarks"]
-    assert long.startswith("job long never reaches its timeout: run_timeout")
-    assert thread.startswith("job thread runs in a thread of the replica: it cannot be killed, shares its memory")
+    assert long.startswith("job long: its timeout is never reached, because run_timeout")
+    assert thread.startswith("job thread: it runs in a thread of the replica: it cannot be killed, shares its memory")
     assert "run.ensure()" in thread
 
 

@@ -7,13 +7,13 @@ from lease.errors import StoreUnavailable
 from ....definitions.application import Application
 from ....errors import SchemaNotReady
 from ...failures import NoDatabase
-from .remarks import APART
+from .remarks import APART, Remark
 
 _PATIENCE = 3.0
 """Seconds: definitions can be checked where the database cannot be reached, too."""
 
 
-def against_database(application: Application, url: str) -> Iterator[str]:
+def against_database(application: Application, url: str) -> Iterator[Remark]:
     """Yield what would stay behind if these definitions were brought, and what they take over. Nothing where there is
     no database, or where it has no tables of this version.
     """
@@ -25,10 +25,10 @@ def against_database(application: Application, url: str) -> Iterator[str]:
     except (NoDatabase, SchemaNotReady):
         return
     except StoreUnavailable as error:
-        yield f"the database was not checked: {error}"
+        yield Remark("not-checked", f"the database was not checked: {error}")
         return
     for name in report.renamed:
-        yield f"{name}: takes over the history, pause, lock and idempotency keys"
+        yield Remark("was", f"{name}: takes over the history, pause, lock and idempotency keys")
     for name in report.apart:
-        yield f"{name}: {APART}"
-    yield from report.losses
+        yield Remark("was-apart", f"{name}: {APART}")
+    yield from (Remark("left-behind", text) for text in report.losses)

@@ -23,15 +23,16 @@ from ....errors import InvalidInstant, Place
 from ....instants import parse_instant
 from ....service.settings import read_settings
 from ....states import ON_REQUEST
-from ....text import number, when
+from ....text import counted, when
 from ...answers import write_json
+from ...failures import FAILED
 from ...load_file import load_file
 from ...moments import instant
 from ...options import Database, File, Json
-from ...screen import add, for_people, print_sentences, say, screen, table
+from ...screen import Sheet, add, for_people, print_sentences, say, screen, table
 from .against_database import against_database
 from .occurrences import Occurrence, in_zone_text, remark_on
-from .remarks import file_remarks, remarks_on
+from .remarks import NOTES, Code, Remark, file_remarks, remarks_on, together
 from .second_load import SecondLoad
 
 _SHOWN = 3
@@ -50,9 +51,19 @@ class CheckedSchedule:
     remarks: list[str]
 
     @classmethod
-    def of(cls, found: Schedule, coming: Sequence[Preview], remarks: list[str]) -> Self:
+    def of(cls, found: Schedule, coming: Sequence[Preview], remarks: Sequence[Remark]) -> Self:
+        said = [remark.in_words for remark in remarks]
         jobs, due = [job.name for job in found.jobs], [Occurrence.of(one) for one in coming]
-        return cls(found.name, str(found.trigger), found.timezone, found.enabled, jobs, due, remarks)
+        return cls(found.name, str(found.trigger), found.timezone, found.enabled, jobs, due, said)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWarning:
+    """A warning: of a schedule, or of the file as a whole."""
+
+    code: Code
+    schedule: str | None
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,8 @@ class CheckAnswer:
     defaults: Mapping[str, Any]
     items: list[CheckedSchedule]
     remarks: list[str]
+    warnings: list[CheckWarning]
+    """The remarks but for the notes, with their codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,12 @@ class PreviewAnswer:
     remarks: list[str]
 
 
-def check(file: File, database: Database = None, as_json: Json = False) -> None:
+def check(
+    file: File,
+    database: Database = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there is a warning.")] = False,
+    as_json: Json = False,
+) -> None:
     """Validate the definitions in FILE and show the next runs of each schedule.
 
     If there is a database, also show what a deploy of FILE would leave behind in it.
@@ -89,17 +107,26 @@ def check(file: File, database: Database = None, as_json: Json = False) -> None:
         left = again.refuse_different(application)
     now = datetime.now(UTC)
     found = [
-        (schedule, preview_schedule(schedule, now, _SHOWN), remarks_on(schedule, now, application.source.parent))
+        (schedule, preview_schedule(schedule, now, _SHOWN), list(remarks_on(schedule, now, application.source.parent)))
         for schedule in application.schedules
     ]
     remarks = [*file_remarks(application, left), *against_database(application, settings.database)]
+    of_schedules = [(schedule.name, remark) for schedule, _, remarks in found for remark in remarks]
+    warnings = [
+        CheckWarning(remark.code, name, remark.in_words)
+        for name, remark in (*of_schedules, *((None, remark) for remark in remarks))
+        if remark.code not in NOTES
+    ]
     if as_json:
         items = [CheckedSchedule.of(schedule, coming, remarks) for schedule, coming, remarks in found]
+        said = [remark.in_words for remark in remarks]
         write_json(
-            "check", CheckAnswer(application.name, str(application.source), application.defaults, items, remarks)
+            "check", CheckAnswer(application.name, str(application.source), application.defaults, items, said, warnings)
         )
-        return
-    _print(application, found, remarks)
+    else:
+        _print(application, found, list(together(of_schedules, remarks)), strict=strict)
+    if strict and warnings:
+        raise typer.Exit(FAILED)
 
 
 def preview_command(
@@ -146,34 +173,39 @@ def preview_command(
 
 
 def _print(
-    application: Application, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]], of_file: list[str]
+    application: Application,
+    found: Sequence[tuple[Schedule, Sequence[Preview], Sequence[Remark]]],
+    remarks: Sequence[tuple[Code, str]],
+    *,
+    strict: bool,
 ) -> None:
+    console = screen()
+    warnings = sum(code not in NOTES for code, _ in remarks)
+    fails = strict and warnings
+    of = ", ".join(
+        [application.name, counted(len(found), "schedule"), *([counted(warnings, "warning")] if warnings else [])]
+    )
+    say(console, f"{'failed with --strict' if fails else 'OK'}: {of}", "bold red" if fails else "bold green")
+    for code, text in remarks:
+        what, style = ("note", "none") if code in NOTES else ("warning", "yellow")
+        say(console, f"{what}[{code}]: {text}", style, hang=2)
+    console.print()
+    console.print(_coming(found))
+    if application.defaults:
+        console.print()
+        say(console, f"defaults: {_said(application.defaults)}")
+
+
+def _coming(found: Sequence[tuple[Schedule, Sequence[Preview], Sequence[Remark]]]) -> Sheet:
     shown = table("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
     for schedule, coming, _ in found:
         jobs = ", ".join(job.name for job in schedule.jobs)
-        add(
-            shown,
-            schedule.name,
-            str(schedule.trigger),
-            schedule.timezone,
-            jobs,
-            in_zone_text(coming[0]) if coming else ON_REQUEST if schedule.on_request else "never",
-        )
+        of = (schedule.name, str(schedule.trigger), schedule.timezone, jobs)
+        first = in_zone_text(coming[0]) if coming else ON_REQUEST if schedule.on_request else "never"
+        add(shown, *of, first)
         for later in coming[1:]:
-            again = (
-                ("", "", "", "") if for_people() else (schedule.name, str(schedule.trigger), schedule.timezone, jobs)
-            )
-            add(shown, *again, in_zone_text(later))
-    console = screen()
-    console.print(shown)
-    for schedule, _, remarks in found:
-        print_sentences(console, (f"{schedule.name}: {remark}" for remark in remarks))
-    print_sentences(console, of_file)
-    if application.defaults:
-        say(console, f"defaults: {_said(application.defaults)}")
-    say(
-        console, f"{application.name}: {number(len(found))} {'schedule' if len(found) == 1 else 'schedules'}, all valid"
-    )
+            add(shown, *(("", "", "", "") if for_people() else of), in_zone_text(later))
+    return shown
 
 
 def _said(defaults: Mapping[str, Any]) -> str:

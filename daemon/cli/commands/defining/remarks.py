@@ -1,9 +1,11 @@
 """The remarks of `leased check`: what is right, and may surprise all the same."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from ....definitions.application import Application
 from ....definitions.job import Job
@@ -11,72 +13,124 @@ from ....definitions.schedule import Schedule
 from ....definitions.triggers.surprises import surprises
 from ....scheduling.plan import waits_for_predecessor
 from ....shared_lock import SharedLock
-from ....text import number
+from ....text import listed, number
 from .occurrences import excluded_remarks
 
 APART = "both names have history, so nothing is taken over; remove the former name from was"
 """Said of a schedule with `was`."""
 _NAMED = 3
 """So many schedules one sentence names."""
+_LISTED = 10
+"""So many subjects one warning names."""
+Code = Literal[
+    "all-excluded",
+    "cron-days",
+    "disabled",
+    "import-effects",
+    "left-behind",
+    "never-due",
+    "no-folder",
+    "no-retention",
+    "no-timeout",
+    "no-timezone",
+    "not-checked",
+    "thread",
+    "unreached-timeout",
+    "unused-slots",
+    "was",
+    "was-apart",
+]
+"""One for each cause, by which people look it up: a code stays as it is."""
+NOTES: frozenset[Code] = frozenset({"disabled", "thread", "was"})
+"""What somebody wrote on purpose: notes, which `--strict` passes over."""
 
 
-def file_remarks(application: Application, left: str | None) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What may surprise, of a job, or of the schedule or FILE as a whole."""
+
+    code: Code
+    text: str
+    job: str | None = None
+
+    @property
+    def in_words(self) -> str:
+        return self.text if self.job is None else f"job {self.job}: {self.text}"
+
+
+def together(of_schedules: Iterable[tuple[str, Remark]], of_file: Iterable[Remark]) -> Iterator[tuple[Code, str]]:
+    """Yield each remark once, with all schedules and jobs that it is about, and its code."""
+    about: dict[tuple[Code, str], dict[str, list[str]]] = {}
+    for schedule, remark in of_schedules:
+        jobs = about.setdefault((remark.code, remark.text), {}).setdefault(schedule, [])
+        jobs += [] if remark.job is None else [remark.job]
+    for (code, text), schedules in about.items():
+        names = [f"{name} ({', '.join(jobs)})" if jobs else name for name, jobs in schedules.items()]
+        yield code, f"{listed(names, _LISTED)}: {text}"
+    yield from ((remark.code, remark.text) for remark in of_file)
+
+
+def file_remarks(application: Application, left: str | None) -> Iterator[Remark]:
     """Yield what may surprise in a FILE as a whole, which leaves ``left`` behind when it is loaded."""
     if left is not None and any(job.isolation == "process" for each in application.schedules for job in each.jobs):
-        yield (
+        yield Remark(
+            "import-effects",
             f"{application.source.name} leaves {left} behind when it is loaded, so each child process of a "
             "function loads it again, which takes more time and memory; do this in the job that needs it, or "
-            "clean up at the end of the file (close a connection, dispose of an engine)"
+            "clean up at the end of the file (close a connection, dispose of an engine)",
         )
     if unbounded := [schedule.name for schedule in application.schedules if schedule.keep is None]:
         named = ", ".join(unbounded[:_NAMED]) + (
             f" and {number(more)} more" if (more := len(unbounded) - _NAMED) > 0 else ""
         )
         of = "" if len(unbounded) == len(application.schedules) else f" for {named}"
-        yield f"no retention set{of}; history grows without limit. Add keep = {{ days = 90, runs = 500 }}"
+        limit = "keep = { days = 90, runs = 500 }"
+        yield Remark("no-retention", f"no retention set{of}; history grows without limit. Add {limit}")
     sharing = Counter(schedule.lock for schedule in application.schedules)
     for schedule in application.schedules:
         if schedule.lock is not None and schedule.lock.slots > 1 == sharing[schedule.lock]:
             yield from _unused_slots(schedule, schedule.lock)
 
 
-def _unused_slots(schedule: Schedule, lock: SharedLock) -> Iterator[str]:
+def _unused_slots(schedule: Schedule, lock: SharedLock) -> Iterator[Remark]:
     if waits_for_predecessor(schedule.overlap):
-        yield (
+        yield Remark(
+            "unused-slots",
             f'{schedule.name} alone has the lock {lock}, and with overlap = "{schedule.overlap}" one run at a time, '
-            'so it needs only one slot; overlap = "allow" would use all of them'
+            'so it needs only one slot; overlap = "allow" would use all of them',
         )
 
 
-def remarks_on(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
-    """Return what may surprise in a schedule of a FILE in ``folder``."""
-    remarks = (
-        ["it has no timezone, so it uses UTC"] if schedule.cron is not None and not schedule.says("timezone") else []
-    )
-    remarks += surprises(schedule.cron) if schedule.cron is not None else []
-    remarks += [remark for job in schedule.jobs for remark in _job_remarks(schedule, job)]
-    remarks += [
-        f"job {job.name} should run in {job.cwd}, but this machine has no such folder"
-        for job in schedule.jobs
-        if job.cwd is not None and not (folder / job.cwd).is_dir()
-    ]
+def remarks_on(schedule: Schedule, now: datetime, folder: Path) -> Iterator[Remark]:
+    """Yield what may surprise in a schedule of a FILE in ``folder``."""
+    if schedule.cron is not None:
+        if not schedule.says("timezone"):
+            yield Remark("no-timezone", "it has no timezone, so it uses UTC")
+        yield from (Remark("cron-days", text) for text in surprises(schedule.cron))
+    for job in schedule.jobs:
+        yield from _job_remarks(schedule, job)
+    for job in schedule.jobs:
+        if job.cwd is not None and not (folder / job.cwd).is_dir():
+            yield Remark("no-folder", f"its cwd {job.cwd} does not exist on this machine", job.name)
     if not schedule.enabled:
-        remarks.append("it is disabled, so it is never due")
+        yield Remark("disabled", "it is disabled, so it is never due")
     elif not schedule.on_request and next(schedule.instants(now, now), None) is None:
-        remarks.append("it has no further scheduled time")
-    remarks += excluded_remarks(schedule, now)
-    return remarks
+        yield Remark("never-due", "it has no further scheduled time")
+    yield from (Remark("all-excluded", text) for text in excluded_remarks(schedule, now))
 
 
-def _job_remarks(schedule: Schedule, job: Job) -> Iterator[str]:
+def _job_remarks(schedule: Schedule, job: Job) -> Iterator[Remark]:
     limit = schedule.run_timeout
     if job.timeout is None and limit is None and schedule.stall_after is None:
-        yield f"job {job.name} has no timeout: if it hangs, it blocks the schedule until you stop it"
+        yield Remark("no-timeout", "no timeout; a job that hangs blocks its schedule until you stop it", job.name)
     if job.timeout is not None and limit is not None and job.timeout > limit:
-        yield f"job {job.name} never reaches its timeout: run_timeout, which covers all jobs together, is shorter"
+        longer = "its timeout is never reached, because run_timeout, which covers all jobs together, is shorter"
+        yield Remark("unreached-timeout", longer, job.name)
     if job.isolation == "thread":
-        yield (
-            f"job {job.name} runs in a thread of the replica: it cannot be killed, shares its memory, and takes the "
+        yield Remark(
+            "thread",
+            "it runs in a thread of the replica: it cannot be killed, shares its memory, and takes the "
             "replica with it if it crashes; it must call run.ensure() regularly, or the replica exits if the job "
-            "does not stop in time"
+            "does not stop in time",
+            job.name,
         )
