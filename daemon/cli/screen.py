@@ -37,8 +37,9 @@ def screen(kind: "type[Console] | None" = None, *, stderr: bool = False) -> "Con
     """Return a console on stdout or stderr, of this kind: as wide as the terminal, or wide enough for a file."""
     from rich.console import Console  # noqa: PLC0415 - not for JSON
 
-    width = None if (sys.stderr if stderr else sys.stdout).isatty() else _WIDTH_OF_A_FILE
-    console = (kind or Console)(highlight=False, markup=False, emoji=False, width=width, stderr=stderr)
+    file = sys.stderr if stderr else sys.stdout  # now: a job in this process may redirect it later
+    width = None if file.isatty() else _WIDTH_OF_A_FILE
+    console = (kind or Console)(highlight=False, markup=False, emoji=False, width=width, file=file)
     if console.no_color:
         console._color_system = None  # noqa: SLF001 - NO_COLOR would leave bold and dim, which are no plain text either
     return console

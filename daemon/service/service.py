@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from ..operations.trigger import trigger_now
 from ..pruning.pruner import prune_at_the_end
 from ..store import statements
 from ..telemetry.facts import Note, ReplicaEnded
+from ..telemetry.line_writer import written_to
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
@@ -64,7 +66,7 @@ def serve(
     """
     make_fit_for_jobs(os.environ, settings)
     service = Service(application, settings, facts, take_over=take_over, guarded=guarded, outside=outside)
-    with parted_streams():
+    with written_to(sys.stderr), parted_streams():
         return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
 
 

@@ -5,7 +5,8 @@ import select
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 MOST_CHARACTERS = 8 * 1024 * 1024
@@ -13,7 +14,7 @@ MOST_CHARACTERS = 8 * 1024 * 1024
 
 
 class LineWriter:
-    """Writes lines to the current sys.stderr in order; a pipe that is not read delays no caller.
+    """Writes lines in order, to the current sys.stderr or `written_to`; a pipe that is not read delays no caller.
 
     If lines had to be dropped, ``about_dropped`` returns the line that says how many.
     """
@@ -92,13 +93,26 @@ class LineWriter:
                 self._changed.notify_all()
 
 
+_streams: list[TextIO | None] = []
+
+
+@contextmanager
+def written_to(stream: TextIO | None) -> Iterator[None]:
+    """Write lines to ``stream`` during the block, even if a job in this process redirects sys.stderr."""
+    _streams.append(stream)
+    try:
+        yield
+    finally:
+        _streams.pop()
+
+
 def _write_out(line: str) -> None:
     """Write to stderr without its lock, which a stuck thread would still hold when Python exits."""
-    stream: TextIO | None = sys.stderr  # None where it was closed before Python started
+    stream = _streams[-1] if _streams else sys.stderr  # None where it was closed before Python started
     if stream is None:
         return
     try:
-        real, stream = sys.__stderr__, getattr(stream, "beneath", stream)  # as that of jobs that print is told apart
+        real = sys.__stderr__
         if real is None or stream is not real:  # a live display, or a test
             stream.write(line)
             stream.flush()

@@ -51,12 +51,12 @@ class _Parted:
     """A stream that gives what a job writes to its output, and all else to the stream that was there."""
 
     def __init__(self, beneath: Any) -> None:
-        self.beneath = beneath
+        self._beneath = beneath
 
     def write(self, text: str) -> int:
         printed = _PRINTED.get()
         if printed is None or not printed.add(text):
-            written: int = self.beneath.write(text)
+            written: int = self._beneath.write(text)
             return written
         return len(text)
 
@@ -65,7 +65,7 @@ class _Parted:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.beneath, name)
+        return getattr(self._beneath, name)
 
 
 @contextmanager

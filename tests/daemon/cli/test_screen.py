@@ -2,6 +2,7 @@
 
 import io
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from typing import get_args
 
 import pytest
@@ -34,6 +35,15 @@ def test_a_schedule_that_is_named_like_a_state_has_no_colour() -> None:
 
 def test_a_value_cannot_steer_the_terminal() -> None:
     assert "\x1b]0;title" not in drawn("\x1b]0;title")
+
+
+def test_a_console_goes_on_where_it_was_while_a_job_in_its_process_redirects(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console, of_job = screen(stderr=True), io.StringIO()
+    with redirect_stdout(of_job), redirect_stderr(of_job):
+        console.print("failed")
+    assert (capsys.readouterr().err, of_job.getvalue()) == ("failed\n", "")
 
 
 # A table on a screen

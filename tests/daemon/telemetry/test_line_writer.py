@@ -1,13 +1,15 @@
 """Standard error that nobody reads delays no caller, and what was dropped is said."""
 
+import io
 import os
 import sys
 import threading
+from contextlib import redirect_stderr
 
 import pytest
 
 from daemon.telemetry import line_writer
-from daemon.telemetry.line_writer import LineWriter
+from daemon.telemetry.line_writer import LineWriter, written_to
 from tests.support.waiting import LIMIT
 
 
@@ -84,3 +86,11 @@ def test_a_pipe_without_a_reader_is_no_error(monkeypatch: pytest.MonkeyPatch) ->
         writer = LineWriter(str)
         writer.write("nobody hears this")
         assert writer.flush(30)
+
+
+def test_lines_go_on_where_they_went_while_a_job_in_this_process_redirects(capsys: pytest.CaptureFixture[str]) -> None:
+    writer, of_job = LineWriter(str), io.StringIO()
+    with written_to(sys.stderr), redirect_stderr(of_job):
+        writer.write("failed\n")
+        assert writer.flush(LIMIT)
+    assert (capsys.readouterr().err, of_job.getvalue()) == ("failed\n", "")
