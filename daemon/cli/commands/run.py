@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -177,8 +178,10 @@ def _is_watched(settings: Settings, outside: Outside) -> bool:
 
 def _keep_what_is_loaded() -> None:
     """Exclude all that is loaded by now from garbage collection: a full collection would stop every thread of this process for a tenth of a second or more."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Python ignores an error in what it calls meanwhile
     gc.collect()
     gc.freeze()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:

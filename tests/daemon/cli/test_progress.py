@@ -1,16 +1,19 @@
 """What `leased run` shows: lines, and bars and what is due next on a terminal."""
 
+import gc
 import io
 import logging
 import os
 import re
+import signal
 import sys
+import weakref
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
-from daemon.cli.commands.run import _is_watched
+from daemon.cli.commands.run import _is_watched, _keep_what_is_loaded
 from daemon.cli.running.lasting_console import LastingConsole
 from daemon.cli.running.progress import LiveView, PlainView, ProgressView
 from daemon.service.outside.link import SupervisorLink
@@ -202,3 +205,17 @@ def test_log_lines_have_the_time_of_day_at_a_terminal_and_the_full_instant_elsew
     flush_logs()
     pattern = r"\d\d:\d\d:\d\d " if is_terminal else r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z "
     assert re.match(pattern, capsys.readouterr().err)
+
+
+def test_ctrl_c_at_the_start_is_not_lost_in_the_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python ignores what is raised in the callback of a weak reference, and calls some then."""
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.own = self
+
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    gone = weakref.ref(Cycle(), lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        _keep_what_is_loaded()
+    assert gone() is None
