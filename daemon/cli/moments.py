@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,8 @@ _FORM = re.compile(
     r"(?: *(?P<offset>Z|[+-]\d\d:?\d\d)| +(?P<zone>[A-Z]\S*))?",
     re.IGNORECASE,
 )
+_DATE_OR_STAMP = re.compile(r"\d{8,}")
+"""20261201, or seconds since 1970: somebody means a date by it, and no duration of months."""
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _FIRST_YEAR = 2
 _DAY, _TICK = timedelta(days=1), timedelta(microseconds=1)
@@ -39,11 +42,10 @@ def moment(
     option: str, text: str, zone: Callable[[], str] = local_zone, *, past: bool = False, quiet: bool = False
 ) -> datetime | timedelta:
     """Return an instant, or a duration that counts from now by the database's clock; raises `Misused` for neither."""
-    try:
-        return timedelta(seconds=parse_duration(text))
-    except (InvalidDuration, OverflowError):
-        more = ', or a duration like "40m"'
-    return instant(option, text, zone, past=past, quiet=quiet, more=more)
+    if _DATE_OR_STAMP.fullmatch(text.strip()) is None:
+        with suppress(InvalidDuration, OverflowError):
+            return timedelta(seconds=parse_duration(text))
+    return instant(option, text, zone, past=past, quiet=quiet, more=', or a duration like "40m"')
 
 
 def instant(

@@ -248,7 +248,7 @@ class _Bars(Progress):
     def __init__(self, console: Console, below: Callable[[], str]) -> None:
         self._below = below
         super().__init__(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             _HowFar(),

@@ -79,7 +79,18 @@ def test_a_date_as_the_end_of_a_span_includes_that_day() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "tomorow", "2026-02-30", "24:00", "18:60", "0001-01-01", "9999-12-31 23:59-05:00", "18:00+99:00", "1800"],
+    [
+        "",
+        "tomorow",
+        "2026-02-30",
+        "24:00",
+        "18:60",
+        "0001-01-01",
+        "9999-12-31 23:59-05:00",
+        "18:00+99:00",
+        "1800",
+        "20261201",
+    ],
 )
 def test_what_is_no_moment_is_one_sentence(text: str) -> None:
     with pytest.raises(Misused, match=r"^--at: [^\n]*(is not an instant|is too early|is not an offset)"):
