@@ -100,6 +100,21 @@ OF_REVISIONS = (
         ),
     ),
     Mutant(
+        "superseded-holds-up-what-supersedes-it",
+        "after a rollback for good, one of the newer release that comes back keeps the current ones from claiming",
+        (
+            Edit(
+                "daemon/store/statements/replica.py",
+                "            not_superseded(replica.c, literal(digest)),\n",
+                "",
+            ),
+        ),
+        on_either(
+            "tests/daemon/service/test_required_revision.py::"
+            "test_after_a_rollback_for_good_one_of_the_newer_that_comes_back_holds_nobody_up"
+        ),
+    ),
+    Mutant(
         "release-of-file-alone",
         "the hash that names a release has no modules in it, so that a fix in one is not seen",
         (Edit("daemon/definitions/sources/contents.py", "    for name in sorted(found):\n", "    for name in ():\n"),),

@@ -12,8 +12,8 @@ from ...telemetry.facts import Note, Notify
 
 class RequiredRevision:
     """Says whether this replica must leave runs to others, because its definitions have `require_revision` and a replica
-    of a higher revision is ready. One that a take-over made count no more is lower than any. ``changed`` is called when
-    that changes.
+    of a higher revision is ready. One that a take-over made count no more is lower than any, and one whose definitions
+    these supersede counts for nothing here. ``changed`` is called when that changes.
 
     Each claim looks, in its own transaction; between claims, what was found last holds.
     """
@@ -31,7 +31,7 @@ class RequiredRevision:
         """Return the revision to whose replicas runs are to be left now; None if this replica may claim."""
         if self._own is None:
             return None
-        highest = statements.replica.highest_revision(connection, self._name, SEEN_WITHIN)
+        highest = statements.replica.highest_revision(connection, self._name, self._digest, SEEN_WITHIN)
         if highest is None or highest == self._own:
             return None
         counts = statements.replica.counts(connection, self._name, self._digest, self._own)

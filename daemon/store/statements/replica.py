@@ -117,16 +117,40 @@ def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int]
     return None if found is None else (found.started_at, found.start_time)
 
 
-def highest_revision(connection: Connection, application: str, seen_within: float) -> int | None:
+def highest_revision(connection: Connection, application: str, digest: str, seen_within: float) -> int | None:
     """Return the highest revision that counts of the application's replicas that are ready, were seen in the last
-    ``seen_within`` seconds, and do not drain.
+    ``seen_within`` seconds, do not drain, and are not superseded by the definitions ``digest``.
     """
     highest: int | None = connection.scalar(
         select(func.max(counted(replica.c))).where(
-            replica.c.application == application, *is_ready(replica.c, seen_within)
+            replica.c.application == application,
+            *is_ready(replica.c, seen_within),
+            not_superseded(replica.c, literal(digest)),
         )
     )
     return highest
+
+
+def not_superseded(columns: ReadOnlyColumnCollection[str, Any], digest: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return whether the definitions ``digest`` are those of a replica, or no newer (`Generation.rank`)."""
+    own, its = generation.alias("own"), generation.alias("its")
+    is_higher = or_(
+        its.c.revision > own.c.revision, and_(its.c.revision == own.c.revision, its.c.number > own.c.number)
+    )
+    higher = exists().where(
+        its.c.application == columns.application,
+        its.c.digest == columns.digest,
+        its.c.discounted_at.is_(None),
+        is_higher,
+    )
+    newer = exists().where(
+        own.c.application == columns.application,
+        own.c.digest == digest,
+        own.c.discounted_at.is_(None),
+        own.c.revision.is_not(None),
+        not_(higher.correlate_except(its)),
+    )
+    return or_(columns.digest == digest, not_(newer.correlate_except(own)))
 
 
 def counts(connection: Connection, application: str, digest: str, revision: int) -> bool:

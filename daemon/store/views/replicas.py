@@ -10,7 +10,7 @@ from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, ReplicaState
 from ..statements.dialects import among
-from ..statements.replica import counted, is_ready
+from ..statements.replica import counted, is_ready, not_superseded
 from ..tables import generation, replica
 
 
@@ -96,7 +96,11 @@ def _held_back_by() -> ColumnElement[int | None]:
     other = replica.alias("other")
     highest = (
         select(func.max(counted(other.c)))
-        .where(other.c.application == replica.c.application, *is_ready(other.c, SEEN_WITHIN))
+        .where(
+            other.c.application == replica.c.application,
+            *is_ready(other.c, SEEN_WITHIN),
+            not_superseded(other.c, replica.c.digest),
+        )
         .scalar_subquery()
     )
     is_held = and_(

@@ -9,7 +9,8 @@ from sqlalchemy import update
 
 from daemon import Schedules
 from daemon.errors import DefinitionError
-from daemon.scheduling.deploys.bring import take_on_top
+from daemon.scheduling.deploys.bring import carry_out, take_on_top
+from daemon.scheduling.generations import PutOnTop
 from daemon.store.tables import replica as replicas
 from daemon.store.views.replicas import read_replicas
 from daemon.telemetry.facts import Note
@@ -91,6 +92,28 @@ async def test_a_revision_that_a_take_over_made_count_no_more_holds_nobody_up_an
         lines = await store.read(lambda c: read_replicas(c, application="shop"))
         assert (await meant.read(waiting)).run.state == "cancelled", "nobody is left who would run it"
         assert {one.revision: one.held_back_by for one in lines} == {20261129: 44, 44: None}
+
+
+async def test_after_a_rollback_for_good_one_of_the_newer_that_comes_back_holds_nobody_up() -> None:
+    """Its generation is superseded, although its revision is higher."""
+    async with (
+        ManualStore(ONE_O_CLOCK) as store,
+        ManualReplica(store, revised(43)) as older,
+        ManualReplica(store, revised(44, nothing, nothing)) as newer,
+    ):
+        moves = iter([PutOnTop(), None])
+        await store.write(lambda c: carry_out(c, older.application, "web1:1", None, lambda *_: next(moves)))
+        run_id = await older.trigger("nightly")
+        assert await work(older) == [run_id]
+        assert notes(older) == []
+        lines = await store.read(lambda c: read_replicas(c, application="shop"))
+        assert {one.revision: one.held_back_by for one in lines} == {43: None, 44: None}
+        async with ManualReplica(store, revised(45, nothing)):
+            await look(older)
+            assert "a replica of revision 45 is ready" in notes(older)[0]
+            lines = await store.read(lambda c: read_replicas(c, application="shop"))
+            assert {one.revision: one.held_back_by for one in lines} == {43: 45, 44: 45, 45: None}
+        assert newer.replica.required.higher is None
 
 
 async def test_one_that_is_never_ready_or_was_not_seen_for_long_holds_nobody_up() -> None:

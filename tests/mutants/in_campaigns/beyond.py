@@ -155,6 +155,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "renamed-without-its-pause",
         "mistake-holds-up-what-requires-a-revision",
         "required-revision-is-ignored",
+        "superseded-holds-up-what-supersedes-it",
         "revision-that-never-goes",
         "terminal-that-looks-before-only",
         "laptop-that-supersedes-production",
