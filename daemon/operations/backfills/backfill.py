@@ -91,7 +91,7 @@ def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: 
 
 
 def counted_text(done: Backfill) -> str:
-    """Return how many instants there are, and what becomes of them: ``37 instants: 31 succeeded before, 6 will run``."""
+    """Return how many instants there are, and what becomes of them: ``37 scheduled times: 31 succeeded before, 6 will run``."""
     by = " and ".join(f"backfill {each}" for each in done.under_way_by)
     parts = [
         f"{number(done.succeeded)} succeeded before" if done.succeeded else None,

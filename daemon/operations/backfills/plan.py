@@ -59,6 +59,12 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
     _refuse(wanted, schedule, called(row))
     key = (row.application, row.name)
     instants = _instants(wanted, schedule, row)
+    if len(instants) > MOST_INSTANTS:
+        _refuse_unkept(connection, schedule, row, instants[0])  # to end it earlier would not help
+        raise CannotBackfill(
+            f"a backfill has at most {number(MOST_INSTANTS)} scheduled times; here they end at "
+            f"{when(instants[MOST_INSTANTS - 1])}: end it there, and start another one after it"
+        )
     rows = statements.backfills.due_between(connection, key, instants[0], instants[-1]) if instants else []
     next_tries = _next_tries(connection, [one.id for one in rows])
     found = survey(instants, rows, next_tries, lambda instant: schedule.excluded_by(instant) is not None)
@@ -98,13 +104,7 @@ def _refuse(wanted: Wanted, schedule: Schedule, name: str) -> None:
 def _instants(wanted: Wanted, schedule: Schedule, row: Row[Any]) -> list[datetime]:
     last = min(wanted.last, row.planned_until)
     due = takewhile(lambda instant: instant <= last, schedule.instants(wanted.first - _TICK, row.anchor))
-    found = list(islice(due, MOST_INSTANTS + 1))
-    if len(found) > MOST_INSTANTS:
-        raise CannotBackfill(
-            f"a backfill has at most {number(MOST_INSTANTS)} scheduled times; here they end at "
-            f"{when(found[MOST_INSTANTS - 1])}: end it there, and start another one after it"
-        )
-    return found
+    return list(islice(due, MOST_INSTANTS + 1))
 
 
 def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], first: datetime) -> None:
