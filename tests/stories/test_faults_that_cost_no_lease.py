@@ -41,7 +41,7 @@ def test_a_job_that_blocks_for_longer_than_its_timeout_fails_alone(story: Story)
     for name in names:
         story.event("began", schedule=name)
     story.trigger("blocker")
-    said = replica.wait_for_line("blocks the event loop")
+    said = replica.wait_for_line("is blocking the event loop")
     assert (said["schedule"], said["level"]) == ("blocker", "warning")
     assert f"{story.file('blocker.py')}:18, in blocker" in said["message"]
     assert replica.wait() == 1
