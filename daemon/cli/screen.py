@@ -90,7 +90,7 @@ class Sheet:
     def _least(self, at: int) -> int:
         widest = self._widest(at)
         if self.columns[at] in self.wraps:
-            longest = max((_cells(unit) for row in self.rows for unit in units(row[at].plain)), default=0)
+            longest = max((width_of(unit) for row in self.rows for unit in units(row[at].plain)), default=0)
             widest = min(widest, max(_LEAST, min(longest, _LONGEST_UNIT)))
         return max(widest, len(self.columns[at]))
 
@@ -135,7 +135,7 @@ class Sheet:
         names = max(map(len, self.columns))
         places = self._places(width)
         for number, row in enumerate(self.rows):
-            if number:
+            if number and row[0].plain:  # otherwise it goes on with the one before
                 yield []
             for at in places:
                 lines, style = _in_lines(row[at], max(1, width - names - 2))
@@ -156,7 +156,7 @@ def _in_lines(cell: "Text", width: int) -> _Cell:
 
     if cell.cell_len <= width:
         return [cell.plain], str(cell.style)
-    lines = wrapped(cell.plain, width, measure=_cells)
+    lines = wrapped(cell.plain, width, measure=width_of)
     return [part for line in lines for part in chop_cells(line, width)], str(cell.style)
 
 
@@ -166,13 +166,13 @@ def _side_by_side(cells: Sequence[_Cell], aligned: Sequence[tuple[int, bool]]) -
         line: _Line = []
         for (lines, style), (width, right) in zip(cells, aligned, strict=True):
             text = lines[at] if at < len(lines) else ""
-            blanks = " " * (width - _cells(text))
+            blanks = " " * (width - width_of(text))
             between = " " * _BETWEEN if line else ""
             line += [(between + blanks, ""), (text, style)] if right else [(between, ""), (text, style), (blanks, "")]
         yield line
 
 
-def _cells(text: str) -> int:
+def width_of(text: str) -> int:
     """Return how wide ``text`` is on a screen."""
     from rich.cells import cell_len  # noqa: PLC0415 - not for JSON
 
@@ -254,7 +254,7 @@ def say(console: "Console", sentence: str, style: str = "none", *, lead: str = "
     text = clean(sentence)
     lines, indent = [text], " " * (len(lead) or hang)
     if console.is_terminal:
-        lines = wrapped(text, max(_LEAST, console.width - len(lead)), hang=hang, measure=_cells)
+        lines = wrapped(text, max(_LEAST, console.width - len(lead)), hang=hang, measure=width_of)
     console.print(lead + f"\n{indent}".join(lines), style=style, soft_wrap=True)
 
 

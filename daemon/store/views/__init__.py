@@ -2,7 +2,7 @@
 
 from ...errors import NotFound
 from .acting import ActLine, BackfillLine, read_activity, read_backfills
-from .causes import paused_text
+from .causes import paused_text, sentence
 from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from .left_out import LeftOut
@@ -22,7 +22,7 @@ from .names import (
     schedules_tagged,
     timezone_of,
 )
-from .output import OutputOfRun, OutputPart, OutputReader
+from .output import OutputOfRun, OutputPart, OutputReader, last_lines
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, database_time, read_overview
 from .past import past_problems, read_past
 from .problems import Problem, naming, problems
@@ -65,6 +65,7 @@ __all__ = [
     "applications_with",
     "database_time",
     "keys_named",
+    "last_lines",
     "missing_run",
     "naming",
     "nearest_of",
@@ -91,6 +92,7 @@ __all__ = [
     "schedule_names",
     "schedules_named",
     "schedules_tagged",
+    "sentence",
     "summary",
     "timezone_of",
 ]

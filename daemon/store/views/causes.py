@@ -194,19 +194,19 @@ Waits = (
 Why = NotRun | Waits
 
 
-def sentence(why: Why) -> str:
-    """Return a cause in words: ``overlap: run 12 was not over (web-1:4711 had it)``."""
+def sentence(why: Why, written: Callable[[datetime], str] = when) -> str:
+    """Return a cause in words, with its instants as they are ``written``: ``waits for the retry at …``."""
     match why:
         case Overlapped():
             which = "an earlier run" if why.run_id is None else f"run {why.run_id}"
             return f"overlap: {which} was active" + (f" ({why.replica} had it)" if why.replica else "")
         case NothingUp():
-            return f"missed: {_away(why.since, why.until)}"
+            return f"missed: {_away(why.since, why.until, written)}"
         case StartWithinOver():
-            away = "" if why.since is None else f": {_away(why.since, why.until)}"
-            return f"missed: start_within ended at {when(why.start_by)}{away}"
+            away = "" if why.since is None else f": {_away(why.since, why.until, written)}"
+            return f"missed: start_within ended at {written(why.start_by)}{away}"
         case Paused():
-            return paused_text(why.by, why.since, why.until, why.why)
+            return paused_text(why.by, why.since, why.until, why.why, written)
         case Excluded():
             return "excluded: its schedule does not run on that day"
         case Cancelled():
@@ -217,19 +217,19 @@ def sentence(why: Why) -> str:
             was = "was retired" if why.at is None else f"was {retirement(why.at, why.by)}"
             return f"its schedule {was}, and no replica has it anymore"
         case _:
-            return _waits(why)
+            return _waits(why, written)
 
 
-def _waits(why: Waits) -> str:
+def _waits(why: Waits, written: Callable[[datetime], str]) -> str:
     match why:
         case WaitsForBackfill():
             return f"waits for its turn in backfill {why.backfill}"
         case WaitsForRun():
             return f"waits for run {why.run_id}" + (f" ({why.replica} has it)" if why.replica else "")
         case WaitsForRetry():
-            return f"waits for the retry at {when(why.at)}" + (f": {shortened(why.reason)}" if why.reason else "")
+            return f"waits for the retry at {written(why.at)}" + (f": {shortened(why.reason)}" if why.reason else "")
         case WaitsForStart():
-            return f"waits for its start at {when(why.at)}"
+            return f"waits for its start at {written(why.at)}"
         case WaitsForLock():
             return f'waits for the lock "{why.lock}", held by {why.held_by or "an unknown client"}{_for(why.run_id)}'
         case WaitsForSlot():
@@ -269,6 +269,6 @@ def _for(run_id: int | None) -> str:
     return "" if run_id is None else f" for run {run_id}"
 
 
-def _away(since: datetime | None, until: datetime) -> str:
-    start = "" if since is None else f"from {when(since)} "
-    return f"no replica was running {start}to {when(until)}"
+def _away(since: datetime | None, until: datetime, written: Callable[[datetime], str]) -> str:
+    start = "" if since is None else f"from {written(since)} "
+    return f"no replica was running {start}to {written(until)}"

@@ -1,7 +1,7 @@
 """The history of runs, and one run with its attempts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -75,10 +75,11 @@ class RunLine:
             case _:
                 return ()
 
-    @property
-    def in_words(self) -> str | None:
+    def in_words(self, written: Callable[[datetime], str]) -> str | None:
         """Why it did not run, waits, or ended as it did; the reason of a cancelled run says more than its cause."""
-        return self.reason if self.state == "cancelled" and self.reason != "retired" else self.why_text or self.reason
+        if self.why is None or (self.state == "cancelled" and self.reason != "retired"):
+            return self.reason
+        return sentence(self.why, written)
 
     @property
     def retries_in_words(self) -> str | None:

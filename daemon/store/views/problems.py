@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Literal, Protocol
 
@@ -50,16 +51,16 @@ class Problem:
     """The commands that tell more, or help."""
 
 
-def problems(overview: Overview) -> tuple[Problem, ...]:
-    """Return the problems, the most serious first."""
+def problems(overview: Overview, written: Callable[[datetime], str] = when) -> tuple[Problem, ...]:
+    """Return the problems, the most serious first, with their instants as they are ``written``."""
     return (
         *_nothing(overview),
         *_replicas(overview),
         *_stuck(overview),
         *_late(overview),
-        *_late_to_finish(overview),
+        *_late_to_finish(overview, written),
         *_retired(overview),
-        *_failing(overview),
+        *_failing(overview, written),
         *_left_out(overview),
     )
 
@@ -166,17 +167,17 @@ def _retired(overview: Overview) -> Iterator[Problem]:
         yield Problem("retired", text, application, name, min(run.run_id for run in runs))
 
 
-def _late_to_finish(overview: Overview) -> Iterator[Problem]:
+def _late_to_finish(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
     named = naming(overview)
     going_on = (run for run in overview.running if run.cancelled_by is None)
     unfinished: Iterable[RunningRun | WaitingRun] = (*going_on, *overview.waiting)
     for run in unfinished:
         if run.finish_by is not None and run.finish_by < overview.database_time:
-            text = f"run {run.run_id} of {named(run)} should have succeeded by {when(run.finish_by)}"
+            text = f"run {run.run_id} of {named(run)} should have succeeded by {written(run.finish_by)}"
             yield Problem("late to finish", text, run.application, run.schedule, run.run_id, _look_at(run))
 
 
-def _failing(overview: Overview) -> Iterator[Problem]:
+def _failing(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
     """Yield those whose last finished run failed, whatever has begun since, and those with a run that still fails."""
     named = naming(overview)
     failed: set[ScheduleKey] = set()
@@ -191,16 +192,16 @@ def _failing(overview: Overview) -> Iterator[Problem]:
     for (application, name), group in groupby(sorted(overview.trying, key=_of), key=_of):
         runs = list(group)
         if (application, name) not in failed:
-            text = _trying(runs[0], named(runs[0])) + (
+            text = _trying(runs[0], named(runs[0]), written) + (
                 f"; {len(runs) - 1:,} more of its runs do so too" if runs[1:] else ""
             )
             yield Problem("failing", text, application, name, runs[0].run_id, _look_at(runs[0]))
 
 
-def _trying(run: TryingRun, name: str) -> str:
+def _trying(run: TryingRun, name: str, written: Callable[[datetime], str]) -> str:
     attempts = "1 attempt" if run.failures == 1 else f"{run.failures:,} attempts in a row"
     text = f'run {run.run_id} of {name} has failed {attempts} of job "{run.job}"'
-    text += f" and waits for the retry at {when(run.retry_at)}" if run.retry_at is not None else ""
+    text += f" and waits for the retry at {written(run.retry_at)}" if run.retry_at is not None else ""
     if run.skipped:
         text += f"; {counted(run.skipped, 'scheduled time')} after it {'was' if run.skipped == 1 else 'were'} skipped because of it"
     return text + (f" ({shortened(run.error)})" if run.error else "")

@@ -15,6 +15,7 @@ from daemon.cli.commands.reading.runs_table import runs_table
 from daemon.cli.screen import drawable
 from daemon.cli.times import Times
 from daemon.store.views import RunLine
+from daemon.store.views.causes import Excluded, Overlapped, WaitsForRetry
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EMPTY: dict[str, Any] = dict.fromkeys(field.name for field in fields(RunLine))
@@ -31,7 +32,7 @@ RUN = RunLine(
         "crashes": 0,
     }
 )
-SKIPPED = replace(RUN, state="skipped", attempt=0, why_text="overlap: run 1 was not over")
+SKIPPED = replace(RUN, state="skipped", attempt=0, why=Overlapped(1, None))
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_skipped_runs_of_one_schedule_and_cause_are_one_row_at_a_terminal_only()
 
 def test_those_of_another_cause_or_schedule_are_apart_even_where_their_numbers_alternate() -> None:
     other = {"schedule": "other"}
-    found = (skipped(5, 10), skipped(4, 10, **other), skipped(3, 20, why_text="excluded"), skipped(2, 20, **other), RUN)
+    found = (skipped(5, 10), skipped(4, 10, **other), skipped(3, 20, why=Excluded()), skipped(2, 20, **other), RUN)
     assert [row[:2] for row in rows(*found)] == [["5", "poll"], ["2…4", "other"], ["3", "poll"], ["1", "poll"]]
 
 
@@ -102,3 +103,11 @@ def test_symbols_have_a_plain_form_where_the_encoding_has_none(monkeypatch: pyte
     assert drawable("●✓✗○") == "*+x-"
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "utf-8"))
     assert drawable("●✓✗○") == "●✓✗○"
+
+
+@pytest.mark.usefixtures("in_berlin")
+def test_a_reason_has_its_times_by_the_local_clock_and_in_full_in_a_pipe() -> None:
+    waits = replace(RUN, state="pending", attempt=1, why=WaitsForRetry(NOW + timedelta(minutes=5), "no route"))
+    for is_terminal, moment in ((True, "Wed 14:05"), (False, "2026-07-01 12:05:00Z")):
+        shown = " ".join(word for row in rows(waits, is_terminal=is_terminal) for word in row)
+        assert f"waits for the retry at {moment}: no route" in shown

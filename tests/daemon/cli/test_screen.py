@@ -138,6 +138,13 @@ def test_one_that_is_too_narrow_for_any_row_has_a_record_for_each() -> None:
     ]
 
 
+def test_a_row_that_goes_on_with_the_one_before_does_so_in_its_record() -> None:
+    shown = table("schedule", "next")
+    for name, moment in ((NAME, INSTANT), ("", INSTANT), ("other", INSTANT)):
+        add(shown, name, moment)
+    assert [bool(line) for line in on(45, shown)] == [True, True, True, False, True, True]
+
+
 def test_a_column_that_says_the_same_everywhere_is_shown_only_where_it_differs() -> None:
     shown = a_table()
     assert "APPLICATION" not in on(200, shown)[0]

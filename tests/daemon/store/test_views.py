@@ -319,7 +319,7 @@ def test_where_all_that_waited_has_begun_since_it_was_counted_nothing_is_said_to
 def shown(overview: Overview) -> str:
     """Return the screen of an overview, as in a file."""
     written = io.StringIO()
-    look = Look(Times(overview.database_time, in_full=True), wide=True, whole=False)
+    look = Look(Times(overview.database_time, in_full=True), wide=True, whole=False, printed={})
     show_status(Console(file=written, width=1_000), overview, overview.schedules, [], [], look, narrowed=False)
     return written.getvalue()
 

@@ -20,7 +20,7 @@ def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
         if_any=("reason",),
         without=() if wide else ("started", "token"),
     )
-    for alike in _folded(found) if for_people() else ([run] for run in found):
+    for alike in _folded(found, times) if for_people() else ([run] for run in found):
         run, count = alike[0], sum(one.count for one in alike)
         cells = (
             _numbers([one.run_id for one in alike]),
@@ -32,7 +32,7 @@ def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
             tries(run),
             times(run.started_at),
             run.token,
-            _reason(run),
+            _reason(run, times),
         )
         add(shown, *cells)
     return shown
@@ -44,12 +44,12 @@ def tries(run: RunLine) -> str:
     return f"{run.attempt}{crashes}" if run.attempt else ""
 
 
-def _folded(found: Iterable[RunLine]) -> Iterator[list[RunLine]]:
+def _folded(found: Iterable[RunLine], times: Times) -> Iterator[list[RunLine]]:
     """Yield runs; adjacent skipped runs of one schedule and cause are together."""
     for skipped, block in groupby(found, key=lambda run: run.state == "skipped"):
         together: dict[object, list[RunLine]] = {}
         for run in block:
-            key = (run.application, run.schedule, run.in_words) if skipped else run.run_id
+            key = (run.application, run.schedule, run.in_words(times.by_clock)) if skipped else run.run_id
             together.setdefault(key, []).append(run)
         yield from together.values()
 
@@ -71,5 +71,5 @@ def _due(alike: Sequence[RunLine], times: Times) -> str:
     return f"{first} to {last}"
 
 
-def _reason(run: RunLine) -> str:
-    return "; ".join(filter(None, (run.in_words, run.last_output, run.retries_in_words)))
+def _reason(run: RunLine, times: Times) -> str:
+    return "; ".join(filter(None, (run.in_words(times.by_clock), run.last_output, run.retries_in_words)))

@@ -1,6 +1,6 @@
 """`leased status`: replicas, schedules, runs and problems on one screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +24,7 @@ from ....store.views import (
     TryingRun,
     WaitingRun,
     keys_named,
+    last_lines,
     past_problems,
     problems,
     read_overview,
@@ -108,12 +109,14 @@ def status(
     takeover_after = read_settings({"database_url": database}).takeover_after
     zone = zone_of(database, schedule, application)
     given = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
-    asked = _StatusReader(application, schedule, run_state(state), tag, given, takeover_after, with_deadlines=as_json)
+    asked = _StatusReader(
+        application, schedule, run_state(state), tag, given, takeover_after, as_json, in_full=as_json or utc
+    )
     narrowed = bool(tag or state or schedule)
 
     def show(console: "Console", found: _StatusFound) -> None:
         listed = found.listed if whole or narrowed else needed(found.overview, found.problems)
-        look = Look(Times.of(found.overview.database_time, utc=utc), wide or not for_people(), whole)
+        look = Look(Times.of(found.overview.database_time, utc=utc), wide or not for_people(), whole, found.printed)
         show_status(console, found.overview, listed, found.generations, found.problems, look, narrowed=narrowed)
 
     if watched:
@@ -143,6 +146,8 @@ class _StatusFound:
     generations: Sequence[GenerationStanding]
     problems: Sequence[Problem]
     since: datetime | None
+    printed: Mapping[int, str]
+    """The last line of the output of runs that failed; of so many as are listed at most."""
 
     @property
     def answer(self) -> StatusAnswer:
@@ -175,6 +180,8 @@ class _StatusReader:
     since: datetime | timedelta | None
     takeover_after: float
     with_deadlines: bool
+    in_full: bool
+    """Instants in problems are written in full."""
 
     def read(self, connection: Connection) -> _StatusFound:
         """Return what there is; raises `NotFound`, and `Misused` for a `--since` to come."""
@@ -198,8 +205,11 @@ class _StatusReader:
             called = {(of, names.name(of, key)) for of, key in only_these}
             happened = [one for one in happened if (one.application, one.schedule) in called]
         past = () if since is None else past_problems(overview, happened, since)
-        found = (*of_generations(standings), *problems(overview), *past)
-        return _StatusFound(overview, listed, beside_each_other(standings), found, since)
+        written = Times.of(overview.database_time, utc=self.in_full).by_clock
+        found = (*of_generations(standings), *problems(overview, written), *past)
+        failed = [one.run_id for one in found if one.kind == "failing" and one.run_id is not None]
+        printed = last_lines(connection, failed[:MOST])
+        return _StatusFound(overview, listed, beside_each_other(standings), found, since, printed)
 
 
 def _start(given: datetime | timedelta, now: datetime) -> datetime:

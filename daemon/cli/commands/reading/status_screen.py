@@ -1,7 +1,7 @@
 """What `leased status` shows to people."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +17,7 @@ from ....store.views import (
     ScheduleLine,
     WaitingRun,
     paused_text,
+    sentence,
 )
 from ....text import ago, counted, lasted, listed, number, when
 from ...screen import Sheet, add, drawable, for_people, print_sentences, say, state_cell, table
@@ -45,6 +46,8 @@ class Look:
     wide: bool
     whole: bool
     """All problems are listed."""
+    printed: Mapping[int, str]
+    """The last line of the output of failed runs."""
 
 
 def show_status(
@@ -70,7 +73,7 @@ def show_status(
         say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
     if look.wide and overview.running:
         _show(console, _running(overview.running))
-    _show_waiting(console, overview)
+    _show_waiting(console, overview, look)
     notes = [*drains(overview.running), *(one.in_words for one in overview.backfills)]
     if overview.retired:
         notes.append(f"Retired in the last day: {_retired(overview.retired)}")
@@ -98,6 +101,8 @@ def _show_verdict(console: "Console", overview: Overview, found: Sequence[Proble
     for problem in found[:most]:
         text = problem.text if for_people() else f"{problem.kind}: {problem.text}"
         say(console, text, "red", lead=f"  {mark} ")
+        if problem.kind == "failing" and (last := look.printed.get(problem.run_id or 0)):
+            say(console, last, lead="    | ")
         if problem.next:
             say(console, " / ".join(problem.next), "dim", lead="    ")
     if left := len(found[most:]):
@@ -125,14 +130,15 @@ def _show_replicas(console: "Console", overview: Overview) -> None:
         print_sentences(console, releases_live(overview.replicas))
 
 
-def _show_waiting(console: "Console", overview: Overview) -> None:
+def _show_waiting(console: "Console", overview: Overview, look: Look) -> None:
     shown = overview.waiting[:_MOST_WAITING]
     if shown:  # of those that are counted, all may have begun since
         waiting = table(
             "waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",), unless_one=("application",)
         )
         for run in shown:
-            add(waiting, run.run_id, run.schedule, run.application, run.why_text)
+            why = sentence(run.why, look.times.by_clock) if run.why else None
+            add(waiting, run.run_id, run.schedule, run.application, why)
         _show(console, waiting)
         if (more := overview.waiting_count - len(shown)) > 0:
             say(console, f"and {number(more)} more; `leased runs --state pending` lists them")
@@ -179,7 +185,7 @@ def _show_schedules(console: "Console", overview: Overview, found: Sequence[Sche
         schedules = table(
             *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
             right=("took",),
-            wraps=("result", "now", "left out"),
+            wraps=("now", "left out"),
             spare=() if look.wide else ("when", "took", "left out", "last"),
             unless_one=("application",),
             if_any=("now", "left out"),
