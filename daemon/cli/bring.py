@@ -1,56 +1,21 @@
-"""The definitions of a command before its own replicas start, or without any: what they would supersede, and their
-bringing.
-"""
+"""The bringing of definitions by a command, before the replicas of its own start, or without any."""
 
 from collections.abc import Iterable
 from typing import TypeVar
 
-import structlog
 from sqlalchemy import Connection
 
 from lease.database.database import Unit
 
 from ..definitions.application import Application
-from ..errors import SchemaNotReady, WouldSupersede
-from ..operations.foresee import Foreseen, foresee
 from ..operations.requester import requester
 from ..operations.trigger import trigger_now
 from ..recovery import registry
-from ..recovery.deaths import neighbours, proven_dead
 from ..scheduling.deploys.bring import bring, take_on_top
 from ..scheduling.deploys.sync import patience, plan_outgoing
-from ..service.settings import Settings
-from ..telemetry.logs import LOGGER
 from .ask import ask_url
-from .failures import NoDatabase
 
 T = TypeVar("T")
-
-
-def look_first(application: Application, settings: Settings, *, guarded: bool) -> None:
-    """Raise `WouldSupersede` if ``guarded`` definitions would supersede what living replicas run; otherwise say so in the
-    log. Raises `RevisionTaken`, too. The transaction that writes them looks once more.
-    """
-    found = _foreseen(application, settings)
-    if found is None or found.superseding is None or found.refusal is not None:  # it is refused with its own sentence
-        return
-    if guarded:
-        raise WouldSupersede(found.superseding.refusal())
-    said = f'application "{application.name}": {found.superseding.others}; these definitions supersede theirs'
-    structlog.stdlib.get_logger(LOGGER).info(said)
-
-
-def _foreseen(application: Application, settings: Settings) -> Foreseen | None:
-    """Return what would become of the definitions; None if there are no tables yet."""
-
-    def look(connection: Connection) -> Foreseen:
-        dead = proven_dead(neighbours(connection))
-        return foresee(connection, application, by="replica", takeover_after=settings.takeover_after, dead=dead)
-
-    try:
-        return ask_url(settings.database, look)
-    except (NoDatabase, SchemaNotReady):
-        return None
 
 
 def plan_all_outgoing(application: Application, url: str) -> None:
@@ -65,18 +30,28 @@ def put_on_top(application: Application, url: str) -> str | None:
     return _write(application, url, lambda connection: take_on_top(connection, application, by=requester())).warning
 
 
-def bring_first(application: Application, url: str, now: Iterable[str] = (), *, guarded: bool = False) -> str | None:
-    """Bring the definitions, as the first of the replicas that are about to start does, and request
-    a run of each schedule in ``now``, in one transaction; return the warning about what they retired.
-    If ``guarded``, raise `WouldSupersede` rather than supersede what living replicas run.
+def bring_guarded(application: Application, url: str) -> str | None:
+    """Bring the definitions, as the first of the replicas that are about to start does; return the warning about what
+    they retired. Raises `WouldSupersede` if living replicas run what these would supersede.
     """
     plan_all_outgoing(application, url)
 
     def transaction(connection: Connection) -> str | None:
-        if guarded:
-            registry.mark_proven_dead(connection)
-        brought = bring(connection, application, by=requester(), holder="", guarded=guarded)
-        trigger_now(connection, application.name, now)
+        registry.mark_proven_dead(connection)
+        return bring(connection, application, by=requester(), holder="", guarded=True).warning
+
+    return _write(application, url, transaction)
+
+
+def trigger_all(application: Application, url: str, names: Iterable[str]) -> str | None:
+    """Bring the definitions, as the first of the replicas that are about to start does, and request
+    a run of each schedule in ``names``, in one transaction; return the warning about what they retired.
+    """
+    plan_all_outgoing(application, url)
+
+    def transaction(connection: Connection) -> str | None:
+        brought = bring(connection, application, by=requester(), holder="")
+        trigger_now(connection, application.name, names)
         return brought.warning
 
     return _write(application, url, transaction)

@@ -36,10 +36,11 @@ from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
 from ..ask import ask_url
-from ..bring import bring_first, look_first, put_on_top
+from ..bring import bring_guarded, put_on_top, trigger_all
 from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..load_file import load_file
 from ..options import File
+from ..running.guard import look_first
 from ..running.lasting_console import LastingConsole
 from ..running.progress import LiveView, PlainView, ProgressView
 from ..running.run_summary import print_summary
@@ -132,8 +133,8 @@ def _turn_web_off(flags: dict[str, Any]) -> None:
 
 def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool, guarded: bool) -> None:
     """Do once what is not for each replica: take over, or check that nothing is superseded; trigger ``now``."""
-    warnings = [put_on_top(application, url)] if take_over else []
-    warnings += [bring_first(application, url, now, guarded=guarded)] if guarded or now else []
+    warnings = [put_on_top(application, url)] if take_over else [bring_guarded(application, url)] if guarded else []
+    warnings += [trigger_all(application, url, now)] if now else []
     for warning in filter(None, warnings):
         structlog.stdlib.get_logger(LOGGER).warning(f'application "{application.name}": {warning}')
 

@@ -20,8 +20,12 @@ def forgettable(leased: Leased) -> Leased:
 
 
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys.stdin, "isatty", Terminal().isatty)
+    monkeypatch.setattr(sys.stderr, "isatty", Terminal().isatty)
     monkeypatch.setattr(sys.stdin, "readline", lambda *_: f"{answer}\n")
 
 
