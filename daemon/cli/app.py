@@ -46,7 +46,11 @@ COMMANDS = {
         "reading.status", "status", "Show replicas, schedules, active runs, and what is late, stuck or failing."
     ),
     "runs": LazyCommand("reading.history", "runs", "List runs, latest first."),
-    "show": LazyCommand("reading.history", "show", "Show one run with its attempts, tokens, holders and log tails."),
+    "show": LazyCommand(
+        "reading.history",
+        "show",
+        "Show one run with its attempts, errors and output; with --wide, its tokens and holders too.",
+    ),
     "logs": LazyCommand("reading.logs", "logs", "Print the output of a run's jobs; with --follow, as it arrives."),
     "locks": LazyCommand("reading.locks", "locks", "Show who holds which lease, with its token and when it expires."),
     "replicas": LazyCommand("reading.replicas", "replicas", "List replicas and when each was last seen."),

@@ -141,4 +141,4 @@ def test_many_jobs_that_wait_cost_what_was_computed_and_make_nothing_late(story:
     wait_until(lambda: story.rows(over)[0][0] == COUNT, "all have succeeded", limit=LIMIT)
     assert {one.attempt for one in story.job_runs()} == {1}
     said = replica.output
-    assert [word for word in ("at risk", "lease lost", "blocks the event loop") if word in said] == []
+    assert [word for word in ("at risk", "lease lost", "blocking the event loop") if word in said] == []

@@ -100,7 +100,7 @@ async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Fau
         await until(lambda: facts_of(replica, LoopBlocked), "it is named")
         said = Readiness(replica.replica, context.client, context.tasks).blocked()
         assert said is not None
-        assert said.startswith('job "blocking" of "blocking" (run 1) blocks the event loop')
+        assert said.startswith('job "blocking" of "blocking" (run 1) is blocking the event loop')
         assert f"{__file__}:{Fault.block.__code__.co_firstlineno + 2}, in Fault.block" in said
         await replica.replica._pulse.touch()
         found = problems(await store.read(read_overview))
