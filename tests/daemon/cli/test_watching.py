@@ -25,10 +25,11 @@ class Terminal:
         self._ours, self._theirs = pty.openpty()
         termios.tcsetwinsize(self._ours, (30, 80))
         self.modes = self.modes_now
+        surroundings = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "leased", "status", "--watch"],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+            env={**surroundings, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,
