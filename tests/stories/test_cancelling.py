@@ -37,7 +37,7 @@ def test_a_command_that_takes_no_notice_of_sigterm_is_gone_with_its_tree_and_its
     began, spawned = story.event("began"), story.event("spawned")
     next_one = story.trigger("deaf")
     said = cancel(story, began["run"])
-    assert re.match(rf"run {began['run']} of deaf \(cancelling\) is marked as cancelled; .*:{replica.pid} stops", said)
+    assert re.match(rf"cancelling run {began['run']} of deaf \(cancelling\): .*:{replica.pid} will stop", said)
     replica.wait_for_line("run is cancelled")
     heard = boottime()
     starvation.assert_within(KILL_TIME + 1.0, heard, gone(story, began["pid"], spawned["child"]), "it is gone")
@@ -52,7 +52,7 @@ def test_a_command_that_takes_no_notice_of_sigterm_is_gone_with_its_tree_and_its
     ]
     (ended,) = replica.said("run cancelled")
     assert (ended["run"], ended["reason"]) == (began["run"], REASON)
-    assert "already cancelled by bob: it hangs; it is over" in cancel(story, began["run"])
+    assert "already cancelled by bob: it hangs; it has ended" in cancel(story, began["run"])
 
 
 def test_an_async_job_is_cancelled_and_its_run_is_over(story: Story, starvation: Starvation) -> None:
