@@ -218,19 +218,19 @@ class Core:
     async def break_lease(self, name: str, reason: str, by: str | None) -> Break:
         """Break the grant in force under ``name``, whoever holds it (see `lease.breaker`)."""
         breaker = Breaker(self.store, self.timing, self.holder)
-        return await self._answered(lambda: breaker.break_lease(name, reason, self.label if by is None else by))
+        return await self.answered(lambda: breaker.break_lease(name, reason, self.label if by is None else by))
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``."""
         check_name(name)
-        return await self._answered(lambda: retried(lambda: self.store.read(name), self.timing))
+        return await self.answered(lambda: retried(lambda: self.store.read(name), self.timing))
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``, by name."""
-        return await self._answered(lambda: retried(lambda: self.store.list(prefix), self.timing))
+        return await self.answered(lambda: retried(lambda: self.store.list(prefix), self.timing))
 
-    async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to what changes nothing that this client holds."""
+    async def answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to what changes nothing that this client holds. Closing waits for it."""
         if self._closed is not None:
             raise LeaseError(CLOSED)
         task = cast("asyncio.Task[Any]", asyncio.current_task())

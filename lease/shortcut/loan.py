@@ -61,6 +61,7 @@ class Loan:
         self._watched = False
         self._is_over = False
         self._given_back = asyncio.Event()
+        self._closing: set[asyncio.Future[None]] = set()
 
     # From any thread
 
@@ -141,8 +142,9 @@ class Loan:
                 return False
         if self._spare is not None:
             spare, self._spare = self._spare, None
-            with suppress(OSError):  # no thread could be started for it
-                await self._close(spare)
+            self._close(spare)
+        if self._closing:  # also what was taken back: what its borrower had sent may be under way
+            await asyncio.wait(set(self._closing))
         return True
 
     async def _is_given_back(self, seconds: float) -> bool:
@@ -195,6 +197,8 @@ class Loan:
 
     def _close(self, spare: AnySpare) -> "asyncio.Future[None]":
         closing = asyncio.get_running_loop().run_in_executor(None, spare.close, self._timeout)
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
         # asyncio would log an error that nobody asked for.
         closing.add_done_callback(lambda done: done.cancelled() or done.exception())
         return closing

@@ -20,7 +20,7 @@ from typing import ClassVar, cast
 
 from ..core import Ticket
 from ..database.held.spare import LoopSpare, SpareFailed, ThreadSpare
-from ..errors import StoreUnavailable
+from ..errors import LeaseError
 from ..grant_state import GrantState
 from ..model import check_free_name
 from .acquisition import DirectAcquisition
@@ -61,12 +61,15 @@ class Shortcut:
     async def abandon(self, ticket: Ticket) -> None:
         """End an acquisition whose caller was cut short, and release what it had been granted."""
         core, name = self._means.core, ticket.turn.name
+        if ticket.task is None:
+            core.heartbeat.sweep()  # first: a client that is being closed goes on once the loan has ended
         await self._means.loan.take_back(ticket)
         if ticket.task is None:  # the library's thread has not been asked
             if ticket.state is None and core.turns.has(ticket.turn):
                 ticket.state = core.heartbeat.held.named(name)
                 if ticket.state is None:
-                    await self._release_stray(name)
+                    with suppress(LeaseError):  # the heartbeat looks for it, too, and so does a closing
+                        await core.answered(lambda: self._release_stray(name))
             core.heartbeat.end_flight(ticket.flight, sure=False)
         await core.abandon(ticket)
         core.turns.end(ticket.turn)
@@ -74,11 +77,10 @@ class Shortcut:
     async def _release_stray(self, name: str) -> None:
         """Release what was granted in an answer that did not arrive."""
         core, store = self._means.core, self._means.store
-        with suppress(StoreUnavailable):  # the heartbeat looks for it, too
-            record = await store.read(name)
-            grant = None if record is None else record.grant
-            if grant is not None and grant.holder == core.holder and not core.heartbeat.accounts_for(grant):
-                await store.release(grant)
+        record = await store.read(name)
+        grant = None if record is None else record.grant
+        if grant is not None and grant.holder == core.holder and not core.heartbeat.accounts_for(grant):
+            await store.release(grant)
 
 
 class ThreadShortcut(Shortcut):

@@ -1,6 +1,7 @@
 """What an async client's callers do in their own event loops (rules 3, 6 and 8)."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from random import Random
@@ -100,6 +101,29 @@ async def test_one_whose_loop_ends_in_the_midst_is_abandoned(database_url: str, 
 
         await asyncio.to_thread(elsewhere)
         await assert_nothing_is_left(client, tables)
+
+
+async def test_one_that_is_cancelled_as_its_client_is_closed_leaves_no_grant(database_url: str, tables: Tables) -> None:
+    """What it has sent is done only when its connection is closed, and nobody has heard what came of it."""
+    async with LeaseClient(database_url, timing=SELDOM) as client:
+        await warm_async(client)
+        spare = spare_of(client)
+        close, closing = spare.close, threading.Event()
+
+        def close_slowly(seconds: float) -> None:
+            closing.set()
+            time.sleep(0.3)
+            close(seconds)
+
+        spare.close = close_slowly
+        acquiring = asyncio.create_task(client.acquire("a"))
+        await asyncio.sleep(0)  # it has sent its statement
+        acquiring.cancel()
+        await until(closing.is_set)
+        assert not acquiring.done()
+    with pytest.raises(asyncio.CancelledError):
+        await acquiring
+    assert tables.record("a").holder is None
 
 
 async def test_a_silent_network_ends_it_by_the_limit_of_an_attempt(proxied_url: str, proxy: Proxy) -> None:
