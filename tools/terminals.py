@@ -86,7 +86,8 @@ class Shell:
         seconds = "0.1" if hurried else '"$1"'
         (own / "sleep").write_text(SLEEP.format(hold=folder / ".hold", sleep=shutil.which("sleep"), seconds=seconds))
         (own / "sleep").chmod(0o755)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LEASED_", "COV_"))}
+        outside = ("LEASED_", "COV_", "LINES")  # with LINES, a dumb terminal is as wide as COLUMNS says, otherwise 80
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
         self._shell = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],  # noqa: S607 - whichever there is
             cwd=folder,

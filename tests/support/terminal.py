@@ -2,10 +2,11 @@
 
 import os
 import pty
-import select
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .starter import ROOT
@@ -27,16 +28,19 @@ class Terminal:
             start_new_session=True,
         )
         os.close(theirs)
+        self._heard = b""
+        self._reader = threading.Thread(target=self._read, daemon=True)  # nobody who writes there may have to wait
+        self._reader.start()
+
+    def _read(self) -> None:
+        with suppress(OSError):  # it has ended
+            while some := os.read(self._ours, 4096):
+                self._heard += some
 
     def said(self) -> str:
         """Return what it says until it has ended, on one line."""
-        heard = b""
-        while select.select([self._ours], [], [], LIMIT)[0]:
-            try:
-                heard += os.read(self._ours, 4096)
-            except OSError:  # it has ended
-                break
-        return " ".join(heard.decode().split())
+        self._reader.join(LIMIT)
+        return " ".join(self._heard.decode().split())
 
     def end(self) -> int:
         """Wait until it has ended, and return its exit status."""
@@ -47,4 +51,5 @@ class Terminal:
         """End it if it has not ended."""
         self.process.kill()
         self.process.communicate()
+        self._reader.join(LIMIT)
         os.close(self._ours)

@@ -75,7 +75,7 @@ def test_a_laptop_at_a_terminal_with_the_database_of_production(story: Story, ty
     assert (1, "current", None) in current(story)
     assert [one.said("superseded") for one in replicas] == [[], []]
     assert "cancelled" not in {one.state for one in story.runs()}
-    meant = typed(*run(edited, "--take-over"))
+    meant = typed("-m", "leased", "run", edited, "--no-web", "--take-over")  # until a replica has noticed
     replicas[0].wait_for_line("generation 1 is superseded by generation")
     meant.process.send_signal(signal.SIGTERM)
     meant.end()
