@@ -88,7 +88,7 @@ class ErrorReport:
     kind: str
     status: int
     more: tuple[str, ...] = ()
-    """Of several mistakes the others."""
+    """The other mistakes, if there are several."""
 
 
 def failure(error: Exception) -> ErrorReport:

@@ -23,7 +23,7 @@ class Foreseen:
     refusal: str | None
     """Why they would be refused although they would be the newest: they retire all that living replicas run."""
     superseding: Superseding | None
-    """What living replicas run that these definitions would supersede, if a replica brought them."""
+    """The definitions of living replicas that these would supersede, if a replica brought them."""
 
 
 def foresee(

@@ -60,7 +60,8 @@ def serve(
     """Run a replica until a stop request or, with ``until_idle``, until there is nothing to do.
 
     ``now`` names schedules to trigger after the sync; ``take_over`` makes these definitions the current
-    ones, and if ``guarded``, they supersede nothing that others run. Return the exit status: 0; 1 if a run failed with ``until_idle``; 128 + n after signal n.
+    ones, and if ``guarded``, they supersede nothing that others run. Return the exit status: 0; 1 if a run failed
+    with ``until_idle``; 128 + n after signal n.
     `Outside.to_start_anew` is then set if the process is to start anew instead. Raises `LeaseError` if
     the database cannot be used at the start.
     """

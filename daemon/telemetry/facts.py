@@ -169,7 +169,7 @@ class ReplicaEnded:
 
 @dataclass(frozen=True, slots=True)
 class NextDue:
-    """What is due next has changed; with None, nothing is due any more."""
+    """Another schedule or time is due next; with None, nothing is due any more."""
 
     schedule: str | None
     at: datetime | None

@@ -149,7 +149,7 @@ def test_the_unit_and_the_crontab_run_the_check_of_the_page() -> None:
 
 def _unit(text: str) -> configparser.ConfigParser:
     unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as its manual says
     unit.read_string(text)
     return unit
 

@@ -41,7 +41,7 @@ def test_a_setting_is_taken_as_the_page_has_it(setting: str, tmp_path: Path) -> 
 def test_the_program_that_replaces_beat_sends_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[dict[str, Any]] = []
     tasks = ModuleType("shop.tasks")
-    tasks.export = SimpleNamespace(apply_async=lambda **given: sent.append(given))  # type: ignore[attr-defined]
+    tasks.export = SimpleNamespace(apply_async=lambda **given: sent.append(given))  # type: ignore[attr-defined]  # a module made here
     monkeypatch.setitem(sys.modules, "shop", ModuleType("shop"))
     monkeypatch.setitem(sys.modules, "shop.tasks", tasks)
     names: dict[str, Any] = {"__name__": "schedules"}

@@ -93,7 +93,7 @@ def test_threads_share_one_client(client: LeaseClient) -> None:
 
 
 def test_a_loss_is_raised_at_the_end_of_the_block(client: LeaseClient, tables: Tables) -> None:
-    with pytest.raises(LeaseLost, match="gone stale"), client.hold("a") as held:  # noqa: PT012
+    with pytest.raises(LeaseLost, match="gone stale"), client.hold("a") as held:  # noqa: PT012 - raised at its end
         tables.end_dead(held.grant)
         assert held.lost.wait(LIMIT)
         with pytest.raises(LeaseLost):
@@ -102,7 +102,7 @@ def test_a_loss_is_raised_at_the_end_of_the_block(client: LeaseClient, tables: T
 
 
 def test_an_exception_of_the_block_is_not_covered_by_the_loss(client: LeaseClient, tables: Tables) -> None:
-    with pytest.raises(ZeroDivisionError), client.hold("a") as held:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), client.hold("a") as held:  # noqa: PT012 - raised at its end
         tables.end_dead(held.grant)
         assert held.lost.wait(LIMIT)
         raise ZeroDivisionError

@@ -15,7 +15,7 @@ from ..failures import NoDatabase
 
 def look_first(application: Application, settings: Settings, *, guarded: bool) -> None:
     """Raise `WouldSupersede` if ``guarded`` definitions would supersede what living replicas run; otherwise say so in the
-    log. Raises `RevisionTaken`, too. Whoever brings them looks once more, in the transaction that writes them.
+    log. Raises `RevisionTaken`, too. The transaction that writes them checks again.
     """
     found = _foreseen(application, settings)
     if found is None or found.superseding is None or found.refusal is not None:  # it is refused with its own sentence

@@ -43,4 +43,4 @@ class InFile(AtOnce):
 
 
 into: ContextVar[AtOnce] = ContextVar("into", default=AtOnce())  # noqa: B039 - it collects nothing
-"""What becomes of the mistakes in definitions now."""
+"""The collector that takes the mistakes in definitions now."""

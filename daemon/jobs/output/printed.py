@@ -1,4 +1,4 @@
-"""What a job prints that runs inside the replica, apart from what all else there prints."""
+"""The prints of jobs that run inside the replica, kept apart from those of everything else there."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What definitions would supersede of what living replicas run: at a terminal, that takes `--take-over` (rule 21)."""
+"""The definitions of living replicas that others would supersede: at a terminal, that takes `--take-over` (rule 21)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _FEW = 5
 
 @dataclass(frozen=True, slots=True)
 class Superseding:
-    """What living replicas run, and what becomes of it."""
+    """Who runs the definitions that others would supersede, and what becomes of these."""
 
     application: Application
     others: str
@@ -44,7 +44,9 @@ class Superseding:
 def superseding(
     connection: Connection, application: Application, order: Order, others: Others, dead: Collection[str] = ()
 ) -> Superseding | None:
-    """Return what definitions, recorded in ``order``, would supersede of what living replicas run; None if that is nothing. ``dead`` are holders whose death is proven."""
+    """Return what ``application``, recorded in ``order``, would supersede, or None if living replicas run no other
+    definitions. ``dead`` are holders whose death is proven.
+    """
     generations = superseded(order, application.digest, others)
     if not generations:
         return None

@@ -62,7 +62,7 @@ class RunLine:
     why_text: str | None
     """The same in words."""
     last_output: str | None
-    """Of one that failed: the last line that its last job printed."""
+    """The last line that the last job of a failed run printed."""
 
     @property
     def next(self) -> tuple[str, ...]:

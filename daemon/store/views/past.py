@@ -1,4 +1,4 @@
-"""What failed, was missed or succeeded too late since a moment, whatever has come after it."""
+"""The runs that failed, were missed or succeeded too late since a moment, even if later ones succeeded."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _next, _last = run.alias("next"), run.alias("last")
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What happened to the runs of a schedule in one way."""
+    """The runs of a schedule that failed, were missed, or were late."""
 
     kind: Literal["failed", "missed", "late to finish"]
     application: str

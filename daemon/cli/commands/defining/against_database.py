@@ -1,4 +1,4 @@
-"""What `leased check` says of FILE compared with what is in the database, and only then loads the database layer."""
+"""The remarks of `leased check` that compare FILE with the database; the database layer is loaded only for them."""
 
 from collections.abc import Iterator
 

@@ -42,12 +42,12 @@ Code = Literal[
 ]
 """One for each cause, by which people look it up: a code stays as it is."""
 NOTES: frozenset[Code] = frozenset({"disabled", "thread", "was"})
-"""What somebody wrote on purpose: notes, which `--strict` passes over."""
+"""Notes, about things that somebody wrote on purpose: `--strict` ignores them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What may surprise, of a job, or of the schedule or FILE as a whole."""
+    """A remark about a job, or about its schedule or FILE as a whole."""
 
     code: Code
     text: str

@@ -57,7 +57,7 @@ class StatusAnswer:
     database_time: datetime
     ok: bool
     since: datetime | None
-    """Of `--since`: what went wrong since then is a problem, whatever has come after it."""
+    """The moment of `--since`: all that went wrong after it is a problem."""
     problems: Sequence[Problem]
     replicas: Sequence[ReplicaLine]
     generations: Sequence[GenerationStanding]
@@ -139,7 +139,7 @@ def _refuse_beside_watch(*, check: bool, as_json: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _StatusFound:
-    """What there is to show."""
+    """All that a status shows."""
 
     overview: Overview
     listed: Sequence[ScheduleLine]
@@ -171,7 +171,7 @@ class _StatusFound:
 
 @dataclass(frozen=True, slots=True)
 class _StatusReader:
-    """What is to be read."""
+    """The parts to read."""
 
     application: str | None
     schedule: str | None
