@@ -177,11 +177,13 @@ def _is_watched(settings: Settings, outside: Outside) -> bool:
 
 
 def _keep_what_is_loaded() -> None:
-    """Exclude all that is loaded by now from garbage collection: a full collection would stop every thread of this process for a tenth of a second or more."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Python ignores an error in what it calls meanwhile
+    """Exclude all that is loaded by now from garbage collection: a full collection would stop every thread of this
+    process for a tenth of a second or more.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # an interrupt of a finalizer would be lost
     gc.collect()
     gc.freeze()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:
