@@ -1,4 +1,4 @@
-"""What a name on the command line stands for: the application of a schedule, and a run of it."""
+"""The meaning of a name on the command line: the application of a schedule, and a run of it."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -14,7 +14,6 @@ from ..store.views import (
     runs_meant,
     timezone_of,
 )
-from ..text import counted, listed
 from .ask import ask
 from .failures import Misused
 from .moments import local_zone
@@ -58,9 +57,9 @@ def run_given(database: str | None, text: str, application: str | None, meant: R
 
     found = ask(database, read)
     if len(found) > 1:
-        those = listed([str(one) for one in found])
+        those = ", ".join(map(str, found))
         remedy = "name one by its number, or use --schedule NAME for all of them"
-        raise Misused(f'{counted(len(found), "run")} of "{text}" are active ({those}); {remedy}')
+        raise Misused(f'several runs of "{text}" are active, the latest are {those}; {remedy}')
     return found[0]
 
 

@@ -11,8 +11,9 @@ from ..tables import run
 from .names import keys_named
 
 RunMeant = Literal["latest", "begun", "not skipped", "active"]
-"""latest: the newest; begun, not skipped: the newest that is that, otherwise the newest; active: each that is not over."""
-_MOST = 30
+"""latest: the newest; begun, not skipped: the newest that is that, otherwise the newest; active: those that are not over."""
+_MOST = 5
+"""How many active runs are returned at most: enough to say which may be meant."""
 
 
 def runs_meant(connection: Connection, application: str, name: str, meant: RunMeant) -> list[int]:

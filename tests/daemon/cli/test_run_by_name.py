@@ -73,7 +73,9 @@ def test_cancel_takes_the_active_run_and_does_not_choose_among_several(leased: L
     requested(store)
     several = leased("cancel", "nightly", "--application", "shop")
     assert several.status == 2
-    assert several.err.startswith('leased: 2 runs of "nightly" are active (5, 4); name one by its number, or use')
+    assert several.err.startswith(
+        'leased: several runs of "nightly" are active, the latest are 5, 4; name one by its number, or use'
+    )
     assert {row.state for row in store.runs(run.c.id > 3)} == {"pending"}
 
 
