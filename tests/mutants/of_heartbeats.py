@@ -80,7 +80,9 @@ HEARTBEATS = (
         "lost-grant-renewed-on",
         "a lost grant that cannot be released is renewed with the others, and never goes stale",
         (Edit(HEARTBEAT, "expected, self._orphans.leaving)", "expected)"),),
-        on_either("tests/lease/test_heartbeat.py::test_a_lost_grant_that_cannot_be_released_is_renewed_no_more"),
+        on_either(
+            "tests/lease/heartbeat/test_orphans.py::test_a_lost_grant_that_cannot_be_released_is_renewed_no_more"
+        ),
     ),
     Mutant(
         "orphan-explained-by-a-later-flight",
@@ -93,7 +95,7 @@ HEARTBEATS = (
             ),
         ),
         on_either(
-            "tests/lease/test_heartbeat.py"
+            "tests/lease/heartbeat/test_orphans.py"
             "::test_a_grant_whose_reply_was_lost_is_released_though_acquisitions_overlap_without_end"
         ),
     ),

@@ -1,0 +1,174 @@
+"""Grants that a client does not know, or has lost: the heartbeat releases them, and no other."""
+
+import asyncio
+
+import pytest
+
+from lease import Grant, LossKind, events
+from lease.errors import StoreUnavailable
+from lease.heartbeat.flights import ANY_NAME
+from lease.model import Loss
+from tests.lease.beating import Beating
+from tests.lease.stores import until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_grant_that_the_client_does_not_know_is_released_at_once(beating: Beating) -> None:
+    """Rule 6: the reply to its acquisition was lost, say."""
+    state = await beating.hold("known")
+    await beating.store.grant("orphan", "anna", "", 60.0)
+    beating.clock.advance(0.25)
+    async with beating.running():
+        await until(lambda: beating.told.of(events.OrphanReleased))
+    assert beating.told.of(events.OrphanReleased) == [events.OrphanReleased(Grant("orphan", 1, "anna"))]
+    record = await beating.store.read("orphan")
+    assert record is not None
+    assert record.holder is None
+    assert state.loss is None
+
+
+@pytest.mark.usefixtures("passing_seconds")
+async def test_a_grant_that_is_being_acquired_is_no_orphan(beating: Beating) -> None:
+    """Rule 6."""
+    await beating.hold("known")
+    flight = beating.heartbeat.begin_flight("flying")
+    await beating.store.grant("flying", "anna", "", 60.0)
+    async with beating.running():
+        for number in (1, 2):
+            beating.clock.advance(0.25)
+            await beating.renewals(number)
+        assert beating.store.releases == []
+        beating.heartbeat.end_flight(flight, sure=False)
+        beating.clock.advance(0.25)
+        await until(lambda: beating.store.releases)
+
+
+@pytest.mark.usefixtures("passing_seconds")
+async def test_a_grant_whose_reply_was_lost_is_released_though_acquisitions_overlap_without_end(
+    beating: Beating,
+) -> None:
+    """Rule 6: a busy replica always acquires something; only a flight that was open at first sight explains."""
+    await beating.hold("known")
+    first = beating.heartbeat.begin_flight(ANY_NAME)
+    await beating.store.grant("orphan", "anna", "", 60.0)  # and its reply is lost
+    async with beating.running():
+        beating.clock.advance(0.25)
+        await beating.renewals(1)
+        later = beating.heartbeat.begin_flight(ANY_NAME)
+        beating.heartbeat.end_flight(first, sure=False)
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+        beating.heartbeat.end_flight(later, sure=True)
+    assert beating.store.releases == [Grant("orphan", 1, "anna")]
+
+
+@pytest.mark.usefixtures("passing_seconds")
+async def test_what_a_later_acquisition_is_granted_is_no_orphan_beside_one(beating: Beating) -> None:
+    await beating.hold("known")
+    await beating.store.grant("orphan", "anna", "", 60.0)
+    async with beating.running():
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+        flight = beating.heartbeat.begin_flight(ANY_NAME)
+        await beating.store.grant("flying", "anna", "", 60.0)
+        for number in (2, 3):
+            beating.clock.advance(0.25)
+            await beating.renewals(number)
+        beating.heartbeat.adopt(Grant("flying", 1, "anna"), beating.clock())
+        beating.heartbeat.end_flight(flight, sure=True)
+    assert beating.store.releases == [Grant("orphan", 1, "anna")]
+
+
+@pytest.mark.usefixtures("passing_seconds")
+async def test_an_acquisition_that_ended_in_doubt_is_looked_after_though_nothing_is_held(beating: Beating) -> None:
+    async with beating.running():
+        flight = beating.heartbeat.begin_flight("flying")
+        await beating.store.grant("flying", "anna", "", 60.0)
+        beating.heartbeat.end_flight(flight, sure=False)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+        beating.clock.advance(beating.timing.ttl)
+        await until(lambda: beating.heartbeat.age() == 0)
+
+
+async def test_a_grant_declared_lost_is_released_when_the_database_is_back(beating: Beating) -> None:
+    """Rule 6: lost is final, so it is given back; the work was told of the loss before."""
+    state = await beating.hold()
+    async with beating.running():
+        beating.store.available = False
+        beating.clock.advance(1.01)
+        await until(lambda: state.loss)
+        beating.store.available = True
+        beating.clock.advance(0.25)
+        await beating.renewals(1)
+        assert not beating.store.releases  # its work may be ending still: nobody else starts before the ttl
+        beating.heartbeat.leave(state.grant)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+    told = [type(event) for event in beating.told.all]
+    assert told.index(events.Lost) < told.index(events.OrphanReleased)
+
+
+@pytest.mark.usefixtures("passing_seconds")
+async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
+    """Rule 7: a row that somebody has locked (here: an orphan's, by a fenced transaction) delays no other."""
+    state = await beating.hold("known")
+    hanging = asyncio.Event()
+
+    async def release(grant: Grant) -> bool:
+        await hanging.wait()
+        raise StoreUnavailable("its row is locked")
+
+    beating.store.release = release  # type: ignore[method-assign]
+    await beating.store.grant("orphan", "anna", "", 60.0)
+    async with beating.running():
+        for number in (1, 2, 3):
+            beating.clock.advance(0.25)
+            await beating.renewals(number)
+        hanging.set()
+        await until(lambda: beating.told.of(events.ReleaseFailed))
+    assert beating.told.of(events.AtRisk) == []
+    assert state.loss is None
+
+
+@pytest.mark.usefixtures("passing_seconds")
+async def test_an_orphan_whose_release_failed_is_released_after_a_later_renewal(beating: Beating) -> None:
+    """Rule 6."""
+    await beating.hold("known")
+    await beating.store.grant("orphan", "anna", "", 60.0)
+    whole = beating.store.release
+
+    async def release(grant: Grant) -> bool:
+        raise StoreUnavailable(f"the row of {grant.name} is locked")
+
+    beating.store.release = release  # type: ignore[method-assign]
+    async with beating.running():
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.ReleaseFailed))
+        beating.store.release = whole  # type: ignore[method-assign]
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+
+
+@pytest.mark.usefixtures("passing_seconds")
+async def test_a_lost_grant_that_cannot_be_released_is_renewed_no_more(beating: Beating) -> None:
+    """Rule 6: it goes stale, though the other leases of this client are renewed again."""
+    lost, kept = await beating.hold("lost"), await beating.hold("kept")
+
+    async def release(grant: Grant) -> bool:
+        raise StoreUnavailable(f"{grant.name} cannot be reached")
+
+    beating.store.release = release  # type: ignore[method-assign]
+    async with beating.running():
+        beating.heartbeat._lose(lost, Loss(lost.grant, LossKind.UNREACHABLE, "it was away"))
+        beating.heartbeat.leave(lost.grant)
+        await until(lambda: beating.told.of(events.ReleaseFailed))
+        for number in range(1, 9):
+            beating.clock.advance(0.25)
+            await beating.renewals(number)
+    ended, alive = [await beating.store.read(name) for name in ("lost", "kept")]
+    assert ended is not None
+    assert alive is not None
+    assert not ended.live
+    assert alive.live
+    assert kept.loss is None
+    assert len(beating.told.of(events.ReleaseFailed)) > 1
