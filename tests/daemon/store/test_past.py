@@ -1,11 +1,8 @@
 """What went wrong since a moment, however green everything is by now."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from daemon.store.views import Problem, past_problems, problems, read_overview, read_past
 from daemon.text import when
@@ -13,15 +10,8 @@ from tests.daemon.store.test_views import MINUTE, Rows
 
 
 @pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    """A schedule with a replica, of which nothing is a problem."""
-    engine = create_engine(database_url, poolclass=NullPool)
-    with engine.begin() as connection:
-        rows = Rows(connection)
-        rows.schedule()
-        rows.replica()
-        yield rows
-    engine.dispose()
+def rows(calm_rows: Rows) -> Rows:
+    return calm_rows
 
 
 def since(rows: Rows, minutes_ago: float = 60, **of: Any) -> list[Problem]:
