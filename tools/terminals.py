@@ -107,6 +107,7 @@ class Shell:
             pass_fds=[self._terminal],
             start_new_session=True,
         )
+        self._has_ended = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
         self._run("set -m")  # so that it knows `%1`
 
@@ -147,6 +148,7 @@ class Shell:
         assert self._shell.stdin is not None  # noqa: S101 - for mypy
         assert self._shell.stdout is not None  # noqa: S101
         self._said = b""
+        self._has_ended.clear()
         there = self._terminal
         self._shell.stdin.write(f"{{ {command}\n}} >&{there} 2>&1 < /dev/null; echo $?; printf '{END}' >&{there}\n")
         self._shell.stdin.flush()
@@ -154,11 +156,9 @@ class Shell:
         guard.start()
         try:
             status = self._shell.stdout.readline()
-            while status and END.encode() not in self._said:
-                time.sleep(0.001)
         finally:
             guard.cancel()
-        if not status:
+        if not status or not self._has_ended.wait(LIMIT):
             raise TimeoutError(f"not ended after {LIMIT:g} s: {command}")
         return int(status)
 
@@ -166,6 +166,8 @@ class Shell:
         with suppress(OSError):  # the terminal is gone
             while some := os.read(self._master, 65_536):
                 self._said += some
+                if END.encode() in self._said:
+                    self._has_ended.set()
         os.close(self._master)
 
     def _text(self) -> str:

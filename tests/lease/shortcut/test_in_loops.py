@@ -107,15 +107,20 @@ async def test_one_that_is_cancelled_as_its_client_is_closed_leaves_no_grant(dat
     """What it has sent is done only when its connection is closed, and nobody has heard what came of it."""
     async with LeaseClient(database_url, timing=SELDOM) as client:
         await warm_async(client)
-        spare = spare_of(client)
-        close, closing = spare.close, threading.Event()
+        spare, store = spare_of(client), client._runtime.core.store
+        close, close_store = spare.close, store.close
+        closing, is_closed = threading.Event(), threading.Event()
 
-        def close_slowly(seconds: float) -> None:
+        def close_late(seconds: float) -> None:
             closing.set()
-            time.sleep(0.3)
+            is_closed.wait(0.3)  # in vain: the client, too, waits until this is closed
             close(seconds)
 
-        spare.close = close_slowly
+        async def close_and_say() -> None:
+            await close_store()
+            is_closed.set()
+
+        spare.close, store.close = close_late, close_and_say  # type: ignore[method-assign]  # to have this order
         acquiring = asyncio.create_task(client.acquire("a"))
         await asyncio.sleep(0)  # it has sent its statement
         acquiring.cancel()
