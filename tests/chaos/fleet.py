@@ -23,6 +23,8 @@ APPLICATION = Path(__file__).with_name("application.py")
 OTHER = Path(__file__).with_name("other.py")
 LONGEST_START = 240.0
 """Seconds within which a replica is up: each start that finds no database takes some, and faults of that go on meanwhile."""
+VALID = "SIGHUP: FILE is valid"
+"""What a replica logs once it has read FILE and its settings because of a SIGHUP."""
 
 
 @dataclass
@@ -44,6 +46,15 @@ class Slot:
     down: bool = False
     """Whether it must stay down for now."""
     busy: threading.Lock = field(default_factory=threading.Lock)
+    sighup: tuple[ReplicaProcess, int] | None = None
+    """The replica that was last sent SIGHUP, and how often it had said before that FILE is valid."""
+
+    @property
+    def checks_file(self) -> bool:
+        """Whether its replica may still have to read its settings because of a SIGHUP."""
+        if self.replica is None or self.sighup is None or self.sighup[0] is not self.replica:
+            return False
+        return len(self.replica.said(VALID)) <= self.sighup[1]
 
     @property
     def supervised(self) -> bool:

@@ -4,7 +4,7 @@ import os
 import signal
 from contextlib import ExitStack, suppress
 
-from ..fleet import APPLICATION, OTHER, Slot
+from ..fleet import APPLICATION, OTHER, VALID, Slot
 from ..releases import RELEASES
 from .fault import Scene, SiteFault, SlotFault
 
@@ -60,6 +60,7 @@ class LoadAnew(SlotFault):
         replica = self.slot.replica
         if replica is None or replica.status is not None or not replica.said(": generation "):
             return False
+        self.slot.sighup = replica, len(replica.said(VALID))
         replica.send(signal.SIGHUP)
         return True
 
@@ -114,7 +115,7 @@ class EditSetting(SlotFault):
 
     def start(self) -> bool:
         pid = self.scene.fleet.replica_pid(self.slot)
-        if pid is None:
+        if pid is None or self.slot.checks_file:  # which would make it the database of all that start from now on
             return False
         self._write(self.scene.site.elsewhere)
         with suppress(ProcessLookupError):
