@@ -31,9 +31,9 @@ class CancelledOnLoss:
         self._task: Callable[[], asyncio.Task[Any] | None] = _nothing
 
     def __enter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
         task = asyncio.current_task()
-        self._task = _nothing if task is None else weakref.ref(task)  # as its frames would live for as long as this
+        # Weakly, and no loop: as its frames, and all that runs in that loop, would live for as long as this.
+        self._task = _nothing if task is None else weakref.ref(task)
         self._earlier = 0 if task is None else task.cancelling()
         self._on_lost(self._lost)
         return self
@@ -49,10 +49,10 @@ class CancelledOnLoss:
         return others <= 0 and isinstance(error, asyncio.CancelledError)
 
     def _lost(self, _: Loss) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._cancel)
-        except RuntimeError:  # the loop is closed: nothing of the block runs any more
-            return
+        task = self._task()
+        if task is not None:
+            with suppress(RuntimeError):  # its loop is closed: nothing of the block runs any more
+                task.get_loop().call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
         if not self._over and (task := self._task()) is not None:

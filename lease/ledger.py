@@ -26,10 +26,20 @@ class OpenCall:
     """Something that a caller has begun."""
 
     put_right: PutRight
-    loop: asyncio.AbstractEventLoop | None
-    """The event loop in which the caller runs."""
+    loop: "weakref.ref[asyncio.AbstractEventLoop] | None"
+    """The event loop in which the caller runs, weakly: one that was neither run nor closed to its end goes with all
+    that runs in it once nobody refers to it.
+    """
     is_settled: bool = False
     """Nothing is to be put right any more. Set by an assignment alone, in whose midst no signal comes."""
+
+    @property
+    def is_forsaken(self) -> bool:
+        """Whether the event loop of its caller is gone or closed."""
+        if self.loop is None:
+            return False
+        loop = self.loop()
+        return loop is None or loop.is_closed()
 
 
 class Caller:
@@ -54,7 +64,7 @@ class CallLedger:
 
     def open(self, put_right: PutRight, loop: asyncio.AbstractEventLoop | None) -> Caller:
         """Make an entry, before anything is begun; ``put_right`` is called once its caller has gone."""
-        caller = Caller(OpenCall(put_right, loop))
+        caller = Caller(OpenCall(put_right, None if loop is None else weakref.ref(loop)))
         self._entries[caller.reference] = caller.entry
         if not self._is_watched:
             self._loop.soon(self._watch)
@@ -74,7 +84,7 @@ class CallLedger:
         """Put right what callers left who have gone, and look again in time; until there are no entries."""
         self._is_watched = False  # before it looks: who makes an entry after that sees to it
         for reference, entry in list(self._entries.items()):
-            if reference() is None or entry.is_settled or (entry.loop is not None and entry.loop.is_closed()):
+            if reference() is None or entry.is_settled or entry.is_forsaken:
                 self._entries.pop(reference, None)  # its caller may have dropped it just now
                 if not entry.is_settled:
                     self._loop.begin(entry.put_right)

@@ -190,7 +190,7 @@ class Runtime(Generic[S]):
         library's thread does ``put_right``, unless it was `closed` before or the entry is settled.
         """
         _ = self.loop  # which refuses it where it cannot be used
-        return Caller(OpenCall(put_right, loop)) if self._ledger is None else self._ledger.open(put_right, loop)
+        return Caller(OpenCall(put_right, None)) if self._ledger is None else self._ledger.open(put_right, loop)
 
     def closed(self, caller: Caller) -> None:
         """Take note that nothing is to be put right."""
