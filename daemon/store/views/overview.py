@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, null, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Connection, and_, case, func, literal, null, select, type_coerce
 from sqlalchemy.sql.sqltypes import Boolean
 
 from lease.database.dialects import now, seconds_between
@@ -14,7 +14,7 @@ from lease.schema import lease, stale
 from ...states import RunState
 from ..called import present_name
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys
+from ..statements.dialects import among_keys, pending, running
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -160,22 +160,22 @@ def read_overview(
 
     ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
-    waiting = _pending(application)
-    if only is not None:
-        waiting = and_(waiting, among_keys((run.c.application, run.c.schedule), only))
+    of_run = _among(run.c.application, run.c.schedule, application, only)
+    of_schedule = _among(schedule.c.application, schedule.c.name, application, only)
+    waiting = and_(pending(), ~waits_to_be_fed(), of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
-    schedules = _schedules(connection, application)
+    schedules = _schedules(connection, of_schedule)
     found = Overview(
         database_time=database_time(connection),
         replicas=tuple(replicas),
         schedules=tuple(schedules),
-        running=tuple(_running(connection, application, dead)),
+        running=tuple(read_running(connection, of_run, dead)),
         waiting=tuple(_waiting(connection, waiting)),
         waiting_count=connection.execute(select(func.count()).select_from(run).where(waiting)).scalar_one(),
         backfills=tuple(read_backfills(connection, limit=MOST_WAITING, application=application, unfinished=True)),
-        trying=tuple(read_trying(connection, _of(run.c.application, application))),
+        trying=tuple(read_trying(connection, of_run)),
         retired=tuple(read_retired(connection, application)),
-        all_retired=() if schedules else tuple(_with_schedules(connection, application)),
+        all_retired=() if schedules or only else tuple(_with_schedules(connection, application)),
     )
     return found if only is None else _narrowed(found, Called(connection), only)
 
@@ -185,10 +185,7 @@ def _narrowed(found: Overview, names: Called, only: Collection[ScheduleKey]) -> 
     called = {(of, names.name(of, key)) for of, key in only}
     return replace(
         found,
-        schedules=tuple(one for one in found.schedules if (one.application, one.schedule) in called),
-        running=tuple(one for one in found.running if (one.application, one.schedule) in called),
         backfills=tuple(one for one in found.backfills if (one.application, one.schedule) in called),
-        trying=tuple(one for one in found.trying if (one.application, one.schedule) in called),
         retired=tuple(one for one in found.retired if (one.application, one.schedule) in called),
     )
 
@@ -203,7 +200,13 @@ def _of(column: ColumnElement[str], application: str | None) -> ColumnElement[bo
     return literal(True) if application is None else column == application
 
 
-def _schedules(connection: Connection, application: str | None) -> list[ScheduleLine]:
+def _among(
+    application: Column[Any], name: Column[Any], of: str | None, only: Collection[ScheduleKey] | None
+) -> ColumnElement[bool]:
+    return _of(application, of) if only is None else among_keys((application, name), sorted(only))
+
+
+def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:
     earlier = run.alias("earlier")
     ours = and_(earlier.c.application == schedule.c.application, earlier.c.schedule == schedule.c.name)
     # It reads the index on (application, schedule, id) from its end.
@@ -212,7 +215,7 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
     finished = run.alias("finished")
     # Mostly they are the same run.
     last_finished = case((run.c.state.in_(_FINISHED), run.c.id), else_=ended.scalar_subquery())
-    left_out = read_left_out(connection, _of(schedule.c.application, application))
+    left_out = read_left_out(connection, which)
     rows = connection.execute(
         select(
             schedule.c.application,
@@ -241,7 +244,7 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
                 finished, finished.c.id == last_finished
             )
         )
-        .where(schedule.c.retired_at.is_(None), _of(schedule.c.application, application))
+        .where(schedule.c.retired_at.is_(None), which)
         .order_by(schedule.c.application, present_name(schedule))
     )
     lines = (ScheduleLine(*row) for row in rows)
@@ -255,7 +258,8 @@ def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((in_force(), column), else_=null())
 
 
-def _running(connection: Connection, application: str | None, dead: Collection[str]) -> list[RunningRun]:
+def read_running(connection: Connection, which: ColumnElement[bool], dead: Collection[str] = ()) -> list[RunningRun]:
+    """Return the running runs of those that ``which`` is true of."""
     ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
     rows = connection.execute(
@@ -283,7 +287,7 @@ def _running(connection: Connection, application: str | None, dead: Collection[s
         .select_from(
             run.outerjoin(lease, ours).outerjoin(job_run, at).outerjoin(replica, replica.c.holder == run.c.holder)
         )
-        .where(run.c.state == "running", _of(run.c.application, application))
+        .where(running(), which)
         .order_by(run.c.id)
     )
     found = [_running_run(tuple(row), dead) for row in rows]
@@ -301,10 +305,6 @@ def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:
     at = RunningJob(*job) if job[0] is not None else None
     draining = state == "draining" and run_and_replica[5] not in dead
     return RunningRun(*(*run_and_replica, bool(held), draining, cancelled_by, finish_by, at))
-
-
-def _pending(application: str | None) -> ColumnElement[bool]:
-    return and_(run.c.state == "pending", ~waits_to_be_fed(), _of(run.c.application, application))
 
 
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
