@@ -4,7 +4,7 @@ from typing import assert_never
 
 from lease.durations import format_duration
 
-from ..text import number, when
+from ..text import counted, number, when
 from .facts import JobSubject, LoopBlocked, LoopFreed, ReplicaEnded, ReplicaStarted, RunLate, RunRecovered
 
 
@@ -38,8 +38,10 @@ def introduced(fact: ReplicaStarted) -> str:
 
 def ended(fact: ReplicaEnded) -> str:
     """Return the last line of a replica."""
-    counts = ", ".join(f"{number(count)} {outcome}" for outcome, count in fact.runs.items())
-    return f"{fact.replica} has ended after {format_duration(round(fact.seconds, 1))}; runs: {counts or 'none'}"
+    (first, count), *others = fact.runs.items() or [("", 0)]
+    counts = ", ".join([f"{counted(count, 'run')} {first}", *(f"{number(many)} {how}" for how, many in others)])
+    stopped = f"{fact.replica} stopped after {format_duration(round(fact.seconds, 1))}"
+    return f"{stopped} ({counts if count else 'no runs'})"
 
 
 def recovered(fact: RunRecovered) -> str:

@@ -62,6 +62,7 @@ class ScheduleLine:
     finished_state: RunState | None = None
     finished_reason: str | None = None
     finished_at: datetime | None = None
+    finished_seconds: float | None = None
     success_by: datetime | None = None
     """By when its next success is expected, where that was asked for and is known."""
     left_out: LeftOut = NOTHING_LEFT_OUT
@@ -238,6 +239,7 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
             finished.c.state,
             finished.c.reason,
             finished.c.finished_at,
+            seconds_between(finished.c.started_at, finished.c.finished_at),
         )
         .select_from(
             schedule.outerjoin(run, run.c.id == last.scalar_subquery()).outerjoin(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import threading
@@ -104,15 +105,19 @@ async def test_its_first_line_says_what_runs_where_and_its_last_one_what_it_has_
         )
         assert isinstance(last, ReplicaEnded)
         assert (last.replica, dict(last.runs)) == (first.replica, {"succeeded": 1})
-        assert ended(last).startswith(f"{first.replica} has ended after ")
-        assert ended(last).endswith("; runs: 1 succeeded")
+        assert re.fullmatch(rf"{first.replica} stopped after \d+(\.\d)?s \(1 run succeeded\)", ended(last))
 
 
 async def test_a_replica_that_ran_nothing_says_so(sqlite_url: str) -> None:
     served = Served(a_shop(nothing), sqlite_url)
     assert await served.serve() == 0
     assert isinstance(served.facts[-1], ReplicaEnded)
-    assert ended(served.facts[-1]).endswith("; runs: none")
+    assert ended(served.facts[-1]).endswith(" (no runs)")
+
+
+def test_the_last_line_of_a_replica_counts_its_runs_by_how_they_ended() -> None:
+    last = ReplicaEnded("web1:7", 3725.04, {"succeeded": 1_200, "failed": 1, "lost": 2})
+    assert ended(last) == "web1:7 stopped after 1h2m (1,200 runs succeeded, 1 failed, 2 lost)"
 
 
 async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sqlite_url: str) -> None:

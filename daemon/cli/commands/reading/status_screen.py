@@ -201,7 +201,7 @@ def _show_schedules(console: "Console", overview: Overview, found: Sequence[Sche
                 _next(line, look.times),
                 look.times(_ended(line)),
                 _result(line),
-                lasted(line.last_seconds) if line.last_state not in UNFINISHED else "",
+                lasted(line.finished_seconds if line.last_state in UNFINISHED else line.last_seconds),
                 now,
                 _left_out(line.left_out),
             )
