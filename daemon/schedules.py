@@ -48,7 +48,8 @@ class Schedules(ScheduleSet):
     ``revision`` orders these definitions among others of the application: a higher one supersedes.
     With ``require_revision``, runs only on replicas of the highest revision of which one is ready.
     ``calendars`` gives names to days, for `exclude`: dates, ranges and days of every year, as strings
-    or `date`. Further settings are defaults of the schedules and their jobs; `env` is merged.
+    or `date`. ``on_fact`` is called with each fact of a replica (`daemon.telemetry.facts`), in a thread
+    of its own. Further settings are defaults of the schedules and their jobs; `env` is merged.
     """
 
     def trigger(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,8 @@ class Application:
     """What orders these definitions among others of the application (rule 21). It is no part of them."""
     require_revision: bool = False
     """Its runs belong to the replicas of the highest revision of which one is ready (rule 22)."""
+    on_fact: Callable[[Any], object] | None = field(default=None, compare=False)
+    """What the replica tells each fact, beside its log."""
     release: str | None = None
     """Which code this is: a commit or an image, as it was given, or a hash of what was loaded. Releases have no order."""
 

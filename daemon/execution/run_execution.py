@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import monotonic
 from typing import assert_never
 
@@ -111,7 +112,7 @@ class RunExecution:
 
     async def execute(self) -> RunOutcome:
         """Run the jobs that are not done, in order, and return the outcome of the run."""
-        self._notify(RunStarted(self._held.subject))
+        self._notify(RunStarted(self._held.subject, self._waited()))
         try:
             end = await self._run_jobs()
         finally:
@@ -120,6 +121,12 @@ class RunExecution:
             await self._held.note_loss(*self._attempted)
         self._notify(RunEnded(self._held.subject, end.outcome, end.reason, monotonic() - self._began))
         return end.outcome
+
+    def _waited(self) -> float | None:
+        """Return how long it could have started before it was claimed for the first time."""
+        if self.claimed.attempt > 1 or self.claimed.available_at is None:
+            return None
+        return max(0.0, (datetime.now(UTC) - self.claimed.available_at).total_seconds())
 
     async def _run_jobs(self) -> EndOfRun:
         rest = self._resumption.remaining()

@@ -5,6 +5,7 @@ of it is for the schedules that became due last, which may start at once; so not
 those that have missed a year, and these move on too.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,11 +14,12 @@ from sqlalchemy import Connection, Row
 
 from ..definitions.codec import UnreadableDefinition
 from ..definitions.schedule import Schedule
+from ..states import SkipReason
 from ..store import statements
 from .pause import Pause
 from .place import defined, feed_due, place_due
 from .plan import Plan, PlanState, plan, waits_for_predecessor
-from .plan_rows import Stretch
+from .plan_rows import LONGEST_STRETCH, Stretch
 from .write_plan import Decision, write_plans
 
 MOST_SCHEDULES = 500
@@ -40,6 +42,8 @@ class PlanReport:
     """Instants that already had a run. Always 0: anything else is a bug to be reported."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """The schedules that were not planned, and why."""
+    skipped: Mapping[tuple[str, SkipReason], int] = field(default_factory=dict)
+    """How many scheduled times do not run, by schedule and reason."""
 
 
 def plan_due(
@@ -67,7 +71,7 @@ def plan_due(
 def _plan_and_place(
     connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None
 ) -> PlanReport:
-    late = _skip_late_runs(connection, application, known)
+    late, skipped = _skip_late_runs(connection, application, known)
     places = place_due(connection, application, known, others)  # first: an instant finds them there
     rows = _due(connection, application, known, others)
     names = {row.name for row in rows}
@@ -86,11 +90,26 @@ def _plan_and_place(
         decided = plan(application, schedule, _state(row, unfinished=row.name in busy), row.now, left)
         decided = _behind_a_backfill(decided, schedule) if row.name in filled_in else decided
         decisions.append(Decision(schedule, row.run_digest, decided, row.now, row.planned_until))
+        skipped.update(_skipped(row, decided))
         made, more = made + len(decided.runs), more or decided.more
     doubled = write_plans(connection, application, decisions) if decisions else 0
     return PlanReport(
-        late or places.more or ((more or bool(rows)) and bool(decisions)), made + places.placed, doubled, unreadable
+        late or places.more or ((more or bool(rows)) and bool(decisions)),
+        made + places.placed,
+        doubled,
+        unreadable,
+        skipped,
     )
+
+
+def _skipped(row: Row[Any], decided: Plan) -> Counter[tuple[str, SkipReason]]:
+    """Return how many instants the plan of a schedule skips, by reason."""
+    counted_before = max(0, (row.stretch_count or 0) - LONGEST_STRETCH)
+    skipped = Counter[tuple[str, SkipReason]]()
+    for planned in decided.runs:
+        if planned.reason is not None:
+            skipped[row.name, planned.reason] += planned.count - (counted_before if planned.extends else 0)
+    return skipped
 
 
 def _behind_a_backfill(decided: Plan, schedule: Schedule) -> Plan:
@@ -114,15 +133,17 @@ def _due(
     return [row for row in rows if row.name in known]
 
 
-def _skip_late_runs(connection: Connection, application: str, known: Mapping[str, Schedule]) -> bool:
-    """Record late runs as missed; return whether there are more."""
+def _skip_late_runs(
+    connection: Connection, application: str, known: Mapping[str, Schedule]
+) -> tuple[bool, Counter[tuple[str, SkipReason]]]:
+    """Record late runs as missed; return whether there are more, and how many were recorded."""
     late = [name for name in statements.run.late(connection, application) if name in known]
     free = statements.schedule.lock_free(connection, {(application, name) for name in late}) if late else ()
     if not free:
-        return False
+        return False, Counter()
     marked = statements.run.mark_missed(connection, application, [name for _, name in free], MOST_LATE)
     statements.ends.promote(connection, {(application, name) for name in marked})
-    return sum(marked.values()) == MOST_LATE
+    return sum(marked.values()) == MOST_LATE, Counter({(name, "missed"): count for name, count in marked.items()})
 
 
 def _state(row: Row[Any], *, unfinished: bool) -> PlanState:

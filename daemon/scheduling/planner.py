@@ -9,7 +9,7 @@ from lease.clock import boottime
 from lease.database.database import Database
 
 from ..definitions.schedule import Schedule
-from ..telemetry.facts import Note, Notify
+from ..telemetry.facts import Note, Notify, TimesSkipped
 from .plan_due import PlanReport, plan_due
 from .trusted_time import ClockJumped, Trusts, by_trusted_time
 from .wall_clock import WallClock
@@ -19,7 +19,7 @@ class Planner:
     """Plans the schedules of one application.
 
     ``others`` returns the names of schedules of the application that are not among them, as far as
-    they were met. ``wall_clock`` is given if the database has no clock of its own.
+    they were met. ``called`` returns the name of the schedule in a row. ``wall_clock`` is given if the database has no clock of its own.
     """
 
     def __init__(
@@ -31,11 +31,13 @@ class Planner:
         wall_clock: WallClock | None = None,
         *,
         others: Callable[[], Collection[str]] = tuple,
+        called: Callable[[str], str] = str,
     ) -> None:
         self._database = database
         self._application = application
         self._schedules = schedules
         self._others = others
+        self._called = called
         self._notify = notify
         self._wall_clock = wall_clock
         self._reported: set[str] = set()
@@ -56,6 +58,8 @@ class Planner:
             report = await self._database.write(by_trusted_time(self._plan_due, self.guard))
         except ClockJumped:
             return False
+        for (key, reason), count in report.skipped.items():
+            self._notify(TimesSkipped(self._application, self._called(key), reason, count))
         self._report_faults(report)
         self.has_more, self.made = report.more, report.made
         return True

@@ -75,7 +75,8 @@ class Replica:
         )
         self._claimer = Claimer(context, self.runs, lambda: not self.draining, self.required)
         clock, others = wall_clock, self.runs.other_schedules
-        self.planner = Planner(database, application.name, context.rows, context.notify, clock, others=others)
+        rows = context.rows
+        self.planner = Planner(database, application.name, rows, context.notify, clock, others=others, called=rows.name)
         self._settler = Settler(
             database, application.name, client.holder, client.label, context.notify, self._deaths, context.rows.name
         )

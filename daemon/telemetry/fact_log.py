@@ -51,6 +51,7 @@ from .facts import (
     RunStarted,
     RunSubject,
     SubscriberFailed,
+    TimesSkipped,
     WriteRefused,
 )
 from .logs import LOGGER, log
@@ -71,6 +72,8 @@ def log_fact(fact: Fact) -> None:
             _log(_level(outcome), f"run {outcome}", **_run(run), **_given(took=took, reason=reason))
         case RunCancelled(run, by, why):
             _log(logging.INFO, "run is cancelled: stopping its job", **_run(run), by=by, **_given(why=why))
+        case TimesSkipped(_, schedule, reason, count):
+            _log(logging.DEBUG, "scheduled times skipped", schedule=schedule, reason=reason, count=count)
         case RunLate(_, schedule, run_id):
             _log(logging.WARNING, sentence(fact), schedule=schedule, run=run_id)
         case WriteRefused(run, who):

@@ -1,4 +1,7 @@
-"""The facts about a replica at work, emitted as they happen; subscribers format and count them."""
+"""The facts about a replica at work, emitted as they happen; subscribers format and count them.
+
+They are public: `docs/reference/facts.md` says how programs and packages subscribe. Each is told at most once.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +9,7 @@ from datetime import datetime
 
 from lease.events import Event
 
-from ..states import JobOutcome, RunOutcome, RunState, Settlement
+from ..states import JobOutcome, RunOutcome, RunState, Settlement, SkipReason
 
 # What a fact is about
 
@@ -40,6 +43,8 @@ class RunStarted:
     """A run was claimed, or taken over, under this token."""
 
     run: RunSubject
+    waited: float | None = None
+    """Seconds since it could have started, by this machine's clock; None if it was claimed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,16 @@ class RunCancelled:
     run: RunSubject
     by: str
     why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimesSkipped:
+    """This replica recorded that scheduled times do not run."""
+
+    application: str
+    schedule: str
+    reason: SkipReason
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +251,7 @@ Fact = (
     RunStarted
     | RunEnded
     | RunCancelled
+    | TimesSkipped
     | RunLate
     | RunRecovered
     | WriteRefused

@@ -11,7 +11,7 @@ from lease.events import Granted, Refused, Released, Renewed
 from .facts import Fact, JobPrinted, JobProgressed, LeaseChanged, Note, SubscriberFailed
 from .logs import LOGGER
 
-Subscriber = Callable[[Fact], None]
+Subscriber = Callable[[Fact], object]
 """Takes each fact in order, on its own thread; it may block. Whatever it raises is reported once, and ends nothing."""
 
 MOST_CHATTER = 16 * 1024 * 1024
@@ -43,10 +43,15 @@ class Notifier:
     def flush(self, patience: float | None = _PATIENCE) -> bool:
         """Wait until all facts so far are delivered, and return whether they are.
 
-        Give up on a subscriber that takes none for ``patience`` seconds; None: on no subscriber.
+        Give up on a subscriber that takes none for ``patience`` seconds; None: never on the first, which shows them.
         """
-        delivered = [lane.flush(patience) for lane in self._lanes]
+        others = _PATIENCE if patience is None else patience
+        delivered = [lane.flush(patience if lane is self._lanes[0] else others) for lane in self._lanes]
         return all(delivered)
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Notify one more subscriber, of all facts from here on."""
+        self._lanes = [*self._lanes, _Lane(subscriber, self._report)]
 
     def close(self, patience: float | None = _PATIENCE) -> bool:
         """Do the same, and stop."""

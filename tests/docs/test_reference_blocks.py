@@ -3,6 +3,7 @@
 import asyncio
 import os
 import textwrap
+import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ from sqlalchemy import create_engine
 
 import lease
 from daemon import Run, Schedules
+from daemon.telemetry.facts import RunEnded, RunSubject
+from daemon.telemetry.subscribers import GROUP
 from tests.docs.pages import ROOT, blocks
 from tests.support.waiting import LIMIT
 
 CLIENT, FENCE, BREAK, TIMING, TABLES, TESTS = blocks(ROOT / "docs" / "reference" / "library.md", "python")
+(WATCH,) = blocks(ROOT / "docs" / "reference" / "facts.md", "python")
+(ENTRY_POINT,) = blocks(ROOT / "docs" / "reference" / "facts.md", "toml")
 LOADED, GRANT = blocks(ROOT / "docs" / "reference" / "jobs.md", "python")
 
 
@@ -83,3 +88,15 @@ def test_the_test_that_is_shown_passes() -> None:
 def test_a_value_at_the_top_of_file_is_older_than_one_in_a_function() -> None:
     names = run(LOADED, date=date, Run=Run, nightly=Schedules("shop").add("nightly", cron="0 2 * * *"))
     assert names["TODAY"] == date.today()  # noqa: DTZ011 - as the page has it
+
+
+def test_the_subscriber_that_is_shown_notes_a_failed_run() -> None:
+    names = run(WATCH)
+    subscriber = names["schedules"].on_fact
+    for outcome in ("failed", "succeeded"):
+        subscriber(RunEnded(RunSubject("shop", "nightly", 1, 1, "web1:4711"), outcome, "it said no"))
+    assert names["failed"] == ["nightly: it said no"]
+
+
+def test_the_entry_point_that_is_shown_is_in_the_group_that_is_read() -> None:
+    assert GROUP in tomllib.loads(ENTRY_POINT)["project"]["entry-points"]

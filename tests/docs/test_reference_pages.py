@@ -11,6 +11,7 @@ from daemon.cli.answers import ANSWERS
 from daemon.states import JobOutcome, RunOutcome
 from daemon.store.views.problems import Kind
 from daemon.telemetry import fact_log
+from daemon.telemetry.facts import Fact
 from lease.events import Event
 from tests.docs.pages import ROOT
 
@@ -58,6 +59,11 @@ def test_each_line_of_the_log_about_runs_has_a_row() -> None:
     outcomes = {f"run {one}" for one in get_args(RunOutcome)} | {f"job {one}" for one in get_args(JobOutcome)}
     listed = {text for line, *_ in rows("problems.md", "Log events of runs") for text in named(line)}
     assert listed - {"output"} == outcomes | logged("log_fact")
+
+
+def test_each_fact_has_a_row() -> None:
+    listed = [name for cell, *_ in rows("facts.md", "The facts") for name in named(cell)]
+    assert sorted(listed) == sorted(fact.__name__ for fact in get_args(Fact))
 
 
 def test_each_schema_has_a_link() -> None:

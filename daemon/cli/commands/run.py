@@ -35,6 +35,7 @@ from ...store.views import summary
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
+from ...telemetry.subscribers import notifier
 from ..ask import ask_url
 from ..bring import bring_guarded, put_on_top, trigger_all
 from ..failures import FAILED, INTERRUPTED, Misused, report
@@ -150,21 +151,21 @@ def _one(
     guarded: bool,
 ) -> int:
     web = settings.web.beside(outside.link.index) if settings.web is not None else None
-    idle = line.until_idle
+    idle, own = line.until_idle, application.on_fact
     begun = partial(serve, take_over=take_over, guarded=guarded, outside=outside)
     work = partial(begun, application, settings, now=now, until_idle=idle, web=web)
     if not idle:
         _keep_what_is_loaded()
         if _is_watched(settings, outside):
             with LiveView(screen(LastingConsole, stderr=True)) as live:
-                status = _reported(Notifier(live), work, _LOG_PATIENCE, outside)
+                status = _reported(notifier(live, own), work, _LOG_PATIENCE, outside)
         else:
             log = log_fact_or_output if settings.job_output == "log" else log_fact
-            status = _reported(Notifier(log), work, _LOG_PATIENCE, outside)
+            status = _reported(notifier(log, own), work, _LOG_PATIENCE, outside)
         return status if outside.to_start_anew is None else _start_anew(line, outside, outside.to_start_anew)
     console = screen(LastingConsole)
     with (ProgressView if console.is_terminal else PlainView)(console) as view:
-        status = _reported(Notifier(view), work, None, outside)
+        status = _reported(notifier(view, own), work, None, outside)
     _summarize(settings, view, console)
     return status
 

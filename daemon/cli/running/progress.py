@@ -48,6 +48,7 @@ from ...telemetry.facts import (
     RunStarted,
     RunSubject,
     SubscriberFailed,
+    TimesSkipped,
     WriteRefused,
 )
 from ...telemetry.sentences import sentence
@@ -106,7 +107,7 @@ class PlainView:
                 self.line(f"the database is back after {seconds:.1f}s", "dim")
             case Note(text, is_warning):
                 self.line(text, "yellow" if is_warning else "dim")
-            case WriteRefused() | LeaseChanged() | SubscriberFailed() | NextDue():
+            case WriteRefused() | LeaseChanged() | SubscriberFailed() | NextDue() | TimesSkipped():
                 log_fact(fact)
             case _:
                 assert_never(fact)

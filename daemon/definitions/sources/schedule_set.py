@@ -1,6 +1,7 @@
 """What a Python file says is to run and when: the part of `Schedules` that needs no database."""
 
 import atexit
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,16 +52,19 @@ class ScheduleSet:
         revision: int | None = None,
         require_revision: bool = False,
         calendars: Mapping[str, Iterable[str | date]] | None = None,
+        on_fact: Callable[[Any], object] | None = None,
         **defaults: Unpack[DefaultKeywords],
     ) -> None:
         self.name, self.revision, self.require_revision = "unnamed", revision, require_revision
-        self._calendars, self._defaults = Calendars(known=False), Defaults()
+        self.on_fact, self._calendars, self._defaults = on_fact, Calendars(known=False), Defaults()
         with into.get(), refused_at(Place()):
             self.name = check_name("application", name)
         with into.get(), refused_at(Place(field="revision")):
             self.revision = None if revision is None else check_revision(revision)
         with into.get(), refused_at(Place(field="require_revision")):
             self.require_revision = check_required(require_revision)
+        with into.get():
+            _check_subscriber(on_fact)
         with into.get():
             self._calendars = _read_calendars({} if calendars is None else calendars)
         with into.get():
@@ -69,7 +73,7 @@ class ScheduleSet:
                 Place(),
                 of_schedule="give it to .cron(), .every(), .at(), .on_request() or .add()",
                 of_job="give it to .job() or .command() of a schedule",
-                others=("revision", "require_revision", "calendars"),
+                others=("revision", "require_revision", "calendars", "on_fact"),
             )
         self._builders: dict[str, ScheduleBuilder] = {}
 
@@ -114,7 +118,7 @@ class ScheduleSet:
         wrong = into.get().schedules
         schedules = [builder.schedule() for builder in self._builders.values() if builder.name not in wrong]
         others: dict[str, Any] = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
-        others |= {"revision": self.revision, "require_revision": self.require_revision}
+        others |= {"revision": self.revision, "require_revision": self.require_revision, "on_fact": self.on_fact}
         if wrong and not schedules:
             return Application(name=self.name, schedules=(), **others)
         return make_application(self.name, schedules, Place(), **others)
@@ -206,6 +210,16 @@ class ScheduleBuilder:
             with refused_at(place):
                 refuse_taken("job", job.name, self._jobs)
             self._jobs[job.name] = job
+
+
+def _check_subscriber(given: object) -> None:
+    if given is not None and not callable(given):
+        raise DefinitionError(
+            Place(field="on_fact"), f"{shown(given)} cannot be called", "give a function that takes a fact"
+        )
+    if inspect.iscoroutinefunction(given):
+        problem, remedy = f"{shown(given)} is async, and nothing would await it", "give a function that is not async"
+        raise DefinitionError(Place(field="on_fact"), problem, remedy)
 
 
 def _read_calendars(given: object) -> Calendars:

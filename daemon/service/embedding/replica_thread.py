@@ -15,7 +15,7 @@ from ...jobs.task_thread import TaskThread
 from ...store import migrations
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.facts import Note, ReplicaEnded
-from ...telemetry.notifier import Notifier
+from ...telemetry.subscribers import notifier
 from ..parts import assembled, make_fit_for_jobs, opened, surrounded
 from ..readiness import Readiness
 from ..replica import Replica
@@ -41,7 +41,8 @@ class ReplicaThread:
         self._guarded = guarded
         self._environment = dict(os.environ)
         make_fit_for_jobs(self._environment, settings)
-        self._facts = Notifier(log_fact_or_output if settings.job_output == "log" else log_fact)
+        log = log_fact_or_output if settings.job_output == "log" else log_fact
+        self._facts = notifier(log, application.on_fact)
         self._tasks = TaskThread(self._facts.notify)
         self._loop = asyncio.SelectorEventLoop()  # psycopg refuses the kind that Windows makes by default
         self._main: asyncio.Task[None] | None = None

@@ -1,6 +1,7 @@
 """Each due instant becomes one run, in the transaction that moves the schedule on (rules 13 and 14)."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -38,11 +39,15 @@ def overdue(store: Store, name: str, seconds: float) -> None:
 
 
 def planned_through(store: Store, poll: Schedule) -> int:
-    """Plan until there is no more, and return how many instants were recorded as paused."""
-    before = store.instants()
-    while store.plan(poll).more:
-        pass
-    return (store.instants() - before)["paused"]
+    """Plan until there is no more, and return how many instants were recorded as paused; as many were reported."""
+    before, reported, more = store.instants(), Counter[tuple[str, str]](), True
+    while more:
+        report = store.plan(poll)
+        reported.update(report.skipped)
+        more = report.more
+    recorded = (store.instants() - before)["paused"]
+    assert reported == {(poll.name, "paused"): recorded}
+    return recorded
 
 
 def count(row: Row[Any]) -> int:
