@@ -132,10 +132,9 @@ def test_a_definition_whose_timing_alone_can_be_read_and_is_the_same_goes_on(sto
 def test_much_is_planned_before_the_sync_in_transactions_of_bounded_size(store: Store) -> None:
     """The sync locks all schedules of its application, so it leaves them little to wait for."""
     names = [f"s{number}" for number in range(MOST_SCHEDULES + 10)]
-    store.sync(*(a_schedule(name, Every(60.0), catch_up="skip") for name in names))
-    away = -40 * 60.0 - 30.0
-    store.shift(schedule, planned_until=away, anchor=away, next_due=away + 60.0)
-    application = an_application(*(a_schedule(name, Every(90.0), catch_up="skip") for name in names[1:]))
+    store.sync(*(hourly(name, catch_up="skip") for name in names))
+    a_night_without_replicas(store, hours=40)  # the next is due half an hour from now: later than any test takes
+    application = an_application(*(a_schedule(name, Every(5400.0), catch_up="skip") for name in names[1:]))
     made, more = [0], True
     while more:
         more = store.do(plan_outgoing, application)
@@ -143,7 +142,7 @@ def test_much_is_planned_before_the_sync_in_transactions_of_bounded_size(store: 
     assert all(after - before <= ENOUGH_ROWS + MOST_ROWS for before, after in pairwise(made))
     assert len(made) > 3
     assert made[-1] == 40 * len(names)
-    assert {row.trigger for row in store.schedules().values()} == {"every 1m"}, "nothing has changed yet"
+    assert {row.trigger for row in store.schedules().values()} == {"every 1h"}, "nothing has changed yet"
     assert store.sync(*application.schedules) == SyncReport(changed=tuple(names[1:]), retired=("s0",))
 
 
