@@ -1,0 +1,70 @@
+"""The page about backups: its lines take a backup, set the database back to it, and prepare it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lease.sync
+from tests.docs.pages import ROOT, blocks
+from tests.support.binaries import Binaries
+from tests.support.postgres import plain
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.usefixtures("processes")
+
+DUMP, BACKUP, RESTORE, REPLACE, PREPARE = blocks(ROOT / "docs" / "how-to" / "operate" / "back-up-and-restore.md", "sh")
+
+
+def sh(line: str, folder: Path, url: str, programs: str = "") -> None:
+    """Run a line of the page, with `leased` and PostgreSQL's programs on the path."""
+    command = folder / "bin" / "leased"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m leased "$@"\n')
+    command.chmod(0o755)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
+    given = {
+        "PATH": f"{command.parent}:{programs}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "LEASED_DATABASE_URL": url,
+    }
+    done = subprocess.run(
+        ["/bin/sh", "-ec", line],
+        cwd=folder,
+        env=inherited | given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 0, (line, done.stderr)
+
+
+def token(url: str, name: str = "report") -> int:
+    with lease.sync.LeaseClient(url) as client, client.hold(name) as held:
+        return held.token
+
+
+@pytest.mark.extended
+def test_a_dump_of_postgresql_is_restored_and_prepared(
+    postgres_url: str, postgres_programs: Binaries, tmp_path: Path
+) -> None:
+    first = token(postgres_url)
+    sh(DUMP, tmp_path, plain(postgres_url), str(postgres_programs.folder))
+    token(postgres_url)
+    assert token(postgres_url, "later") == 1
+    sh(RESTORE + PREPARE, tmp_path, plain(postgres_url), str(postgres_programs.folder))
+    assert min(token(postgres_url), token(postgres_url, "later")) > first + 2
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="the page's backup needs the command sqlite3: install it")
+def test_a_backup_of_sqlite_is_restored_and_prepared(sqlite_url: str, tmp_path: Path) -> None:
+    first = token(sqlite_url)
+    sh(BACKUP, tmp_path, "")
+    token(sqlite_url)
+    assert token(sqlite_url, "later") == 1
+    sh(REPLACE + PREPARE, tmp_path, sqlite_url)
+    assert min(token(sqlite_url), token(sqlite_url, "later")) > first + 2
