@@ -24,6 +24,7 @@ from ..telemetry.line_writer import written_to
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
+from ..web.door import Door
 from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
 from .outside.reload import Reload
@@ -143,8 +144,9 @@ class Service:
         fed = outside.manager.watch(lambda: all(beat.alive for beat in readiness.loops().values()))
         feeding = asyncio.create_task(fed)
         try:
-            token, notify, standing = self._settings.token, self._facts.notify, replica.rollout.standing
-            async with served(readiness, web, token, outside.link, notify, standing=standing):
+            door = None if web is None else Door(web, *self._settings.tokens, frozenset(self._settings.web_hosts))
+            notify, standing = self._facts.notify, replica.rollout.standing
+            async with served(readiness, door, outside.link, notify, standing=standing):
                 yield
         finally:
             feeding.cancel()

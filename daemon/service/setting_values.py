@@ -1,5 +1,6 @@
 """The values of settings, as the command line and the environment write them."""
 
+import re
 from typing import Any
 
 from ..web.address import WebAddress
@@ -25,6 +26,32 @@ def web_address(value: Any) -> WebAddress | None:
     if value is None or isinstance(value, WebAddress):
         return value
     return None if str(value).strip().lower() == "off" else WebAddress.parse(str(value))
+
+
+SHORTEST_TOKEN = 20
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+def check_token(token: str) -> None:
+    """Raise `ValueError` for a token that can be guessed, or that no header can carry."""
+    if len(token) < SHORTEST_TOKEN:
+        raise ValueError(
+            f"{len(token)} characters can be guessed; use {SHORTEST_TOKEN} or more, as of `openssl rand -hex 32`"
+        )
+    if not token.isascii() or " " in token or not token.isprintable():
+        raise ValueError("it has spaces or characters that are not ASCII; make a token with `openssl rand -hex 32`")
+
+
+def host_names(value: Any) -> tuple[str, ...]:
+    """Return the names of hosts as they are compared; raises `ValueError`."""
+    given = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
+    names = tuple(str(name).lower().removesuffix(".") for name in given)
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise ValueError(
+                f'"{name}" is not the name of a host; write it without scheme and port: leased.example.com'
+            )
+    return names
 
 
 LONGEST_RELEASE = 200

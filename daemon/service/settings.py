@@ -23,7 +23,7 @@ from ..text import suggestion
 from ..web.address import WebAddress
 from .database_url import readable, url_from_file
 from .environment import SettingsError, variable_of
-from .setting_values import at_least_one, longer_than_nothing, release_name, web_address
+from .setting_values import at_least_one, check_token, host_names, longer_than_nothing, release_name, web_address
 
 __all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
 
@@ -124,7 +124,16 @@ class Settings(BaseModel):
     ] = WebAddress()
     """Address to serve HTTP on. Any address other than loopback needs a token."""
     web_token: Annotated[SecretStr | None, NO_FLAG, Field(title="a token")] = None
-    """Token that each request must send: `Authorization: Bearer …`. Without it a probe gets only yes or no."""
+    """Token of 20 characters or more that each request must send: `Authorization: Bearer …`. Only probes need none."""
+    web_read_token: Annotated[SecretStr | None, NO_FLAG, Field(title="a token")] = None
+    """Another token, which can only read (GET and HEAD)."""
+    web_hosts: Annotated[
+        tuple[str, ...],
+        BeforeValidator(host_names, json_schema_input_type=str | list[str]),
+        Flag(value="HOST,…"),
+        Field(title="names of hosts"),
+    ] = ()
+    """Names by which requests may address the server, besides localhost, IP addresses and the host in `web`."""
     job_output: Annotated[Literal["store", "log"], Word] = "store"
     """Where the output of jobs goes: to the database, or with `log` to the replica's log as well, line by line."""
     log_format: Annotated[Literal["text", "json"], Word] = "text"
@@ -139,9 +148,10 @@ class Settings(BaseModel):
         return url if self.schema is None else parse_address(url, self.schema).render_as_string(hide_password=False)
 
     @property
-    def token(self) -> str | None:
-        """What a request over HTTP must carry."""
-        return self.web_token.get_secret_value() if self.web_token else None
+    def tokens(self) -> tuple[str | None, str | None]:
+        """What a request over HTTP must carry: to read and act, and only to read."""
+        acts, reads = (one.get_secret_value() if one else None for one in (self.web_token, self.web_read_token))
+        return acts, reads
 
     @property
     def longest_stop(self) -> float:
@@ -203,12 +213,26 @@ def _checked(given: Mapping[str, Any], places: Mapping[str, str]) -> Settings:
         _ = settings.database
     except LeaseError as error:
         raise SettingsError(f"{places['schema']}: {error}") from None
-    if settings.web and not settings.web.loopback and not settings.token:
+    if settings.web is not None:
+        _check_tokens(settings, places, is_needed=not settings.web.loopback)
+    return settings
+
+
+def _check_tokens(settings: Settings, places: Mapping[str, str], *, is_needed: bool) -> None:
+    acts, reads = settings.tokens
+    for name, token in (("web_token", acts), ("web_read_token", reads)):
+        try:
+            if token is not None:
+                check_token(token)
+        except ValueError as error:
+            raise SettingsError(f"{places[name]}: {error}") from None
+    if reads is not None and (acts is None or acts == reads):
+        raise SettingsError(f"{places['web_read_token']}: set LEASED_WEB_TOKEN too, to another token, which can act")
+    if is_needed and acts is None:
         raise SettingsError(
             f"{places['web']}: {settings.web} can be reached from other machines; set LEASED_WEB_TOKEN, which requests "
             "must then carry, or use 127.0.0.1"
         )
-    return settings
 
 
 def _given(

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from ..telemetry.facts import Note, Notify
-from ..web.address import WebAddress
 from ..web.app import WebNotStarted, WebServer, web_app
+from ..web.door import Door
 from ..web.health import Standing
 from .outside.link import SupervisorLink
 from .readiness import Readiness
@@ -18,26 +18,25 @@ _AGAIN = 0.1
 @asynccontextmanager
 async def served(
     readiness: Readiness,
-    web: WebAddress | None,
-    token: str | None,
+    door: Door | None,
     link: SupervisorLink,
     notify: Notify,
     *,
     standing: Standing = lambda: None,
 ) -> AsyncIterator[None]:
-    """Answer over HTTP during the block, if an address is given; raises `WebNotStarted`.
+    """Answer over HTTP during the block, if there is a door; raises `WebNotStarted`.
 
     A replica that takes the place of another one takes its address when that has ended.
     """
-    if web is None:
+    if door is None:
         yield
         return
     app = web_app(
-        readiness.loops, readiness.problems, token, readiness.counts, standing=standing, blocked=readiness.blocked
+        door, readiness.loops, readiness.problems, readiness.counts, standing=standing, blocked=readiness.blocked
     )
-    server = WebServer(app, web, lambda said: notify(Note(said, is_warning=True)))
+    server = WebServer(app, door.bound, lambda said: notify(Note(said, is_warning=True)))
     waiting = None
-    if web.port and link.replaces_a_living_one():
+    if door.bound.port and link.replaces_a_living_one():
         waiting = asyncio.create_task(_start_later(server, link, notify))
     else:
         notify(Note(f"http://{server.start()}/livez"))

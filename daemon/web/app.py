@@ -2,11 +2,10 @@
 
 import asyncio
 import errno
-import hmac
 import math
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -16,21 +15,19 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from ..errors import DaemonError
 from ..jobs.room.shortage import shortage
 from .address import WebAddress
+from .door import PROBES, Door, Guard, refused, sees_details
 from .health import Blocked, Counts, Loops, Problems, Standing
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 5.0
 _BACKLOG = 128
 _WARN_EVERY = 60.0
-_PROBES = ("/livez", "/readyz")
-_DETAILS = "leased.details"
-"""In the scope of a request: whether its answer may tell more than a yes or no."""
 
 
 class WebNotStarted(DaemonError):
@@ -38,17 +35,18 @@ class WebNotStarted(DaemonError):
 
 
 def web_app(
+    door: Door,
     loops: Loops,
     problems: Problems,
-    token: str | None = None,
     counts: Counts = dict,
     *,
     standing: Standing = lambda: None,
     blocked: Blocked = lambda: None,
+    routes: Sequence[BaseRoute] = (),
 ) -> ASGIApp:
-    """Return the application; with ``token``, requests must carry ``Authorization: Bearer …``.
+    """Return the application behind its door: the probes, and what else ``routes`` serve.
 
-    Probes, which often can send none, hear without it whether all is well, and nothing else.
+    Anyone gets "ok" from a probe, or the names of what is not; who may see details gets the reasons too.
     """
 
     def livez(request: Request) -> Response:
@@ -57,24 +55,29 @@ def web_app(
             name: {"alive": beat.alive, "seconds": round(beat.age, 3), "limit": beat.limit}
             for name, beat in beats.items()
         }
-        alive = all(beat.alive for beat in beats.values())
-        details = {"loops": shown, "counts": dict(counts())} if _sees_details(request) else {}
-        return JSONResponse({"alive": alive, **details}, 200 if alive else 503)
+        dead = [name for name, beat in beats.items() if not beat.alive]
+        details = {"loops": shown, "counts": dict(counts())} if sees_details(request) else {}
+        return _probed("alive", dead, details)
 
     def readyz(request: Request) -> Response:
         found = dict(problems())
-        details: dict[str, object] = {"problems": found} if _sees_details(request) else {}
-        if _sees_details(request) and (said := standing()) is not None:
-            details["generation"] = said
-        if _sees_details(request) and (said := blocked()) is not None:
-            details["blocked"] = said
-        return JSONResponse({"ready": not found, **details}, 503 if found else 200)
+        details: dict[str, object] = {}
+        if sees_details(request):
+            more = {"generation": standing(), "blocked": blocked()}
+            details = {"problems": found} | {name: said for name, said in more.items() if said is not None}
+        return _probed("ready", found, details)
 
+    probes = zip(PROBES, (livez, readyz), strict=True)
     app = Starlette(
-        routes=[Route("/livez", _never_waiting(livez)), Route("/readyz", _never_waiting(readyz))],
+        routes=[*(Route(path, _never_waiting(probe)) for path, probe in probes), *routes],
         exception_handlers={HTTPException: _refused},
     )
-    return app if token is None else _Guard(app, token)
+    return Guard(app, door)
+
+
+def _probed(question: str, failing: Collection[str], details: Mapping[str, object]) -> Response:
+    body = {question: not failing, "status": ", ".join(failing) or "ok", **details}
+    return JSONResponse(body, 503 if failing else 200)
 
 
 def _never_waiting(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
@@ -84,39 +87,21 @@ def _never_waiting(answer: Callable[[Request], Response]) -> Callable[[Request],
         try:
             return answer(request)
         except Exception as error:  # noqa: BLE001 - a probe always gets an answer
-            return JSONResponse({"error": f"the check itself failed: {type(error).__name__}"}, 503)
+            return refused(503, f"the check itself failed: {type(error).__name__}")
 
     return endpoint
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    missing = f"{request.url.path} does not exist; try /livez or /readyz"
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return JSONResponse({"error": missing if status == 404 else "the request was refused"}, status, headers)
-
-
-def _sees_details(request: Request) -> bool:
-    """Return whether this request carries the token; where there is none, only this machine asks."""
-    return bool(request.scope.get(_DETAILS, True))
-
-
-class _Guard:
-    """Lets only requests with the token through, and probes that carry no token at all."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {token}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            given = dict(scope["headers"]).get(b"authorization")
-            scope[_DETAILS] = given is not None and hmac.compare_digest(given, self._expected)
-            if not scope[_DETAILS] and (given is not None or scope["path"] not in _PROBES):
-                problem = {"error": "send the header Authorization: Bearer <LEASED_WEB_TOKEN>"}
-                await JSONResponse(problem, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    match status:
+        case 404:
+            said = f"{request.url.path} does not exist; try /livez or /readyz"
+        case 405:
+            said = f"{request.url.path} does not take {request.method}"
+        case _:
+            said = "the request was refused"
+    return refused(status, said, headers)
 
 
 class WebServer:
@@ -132,6 +117,8 @@ class WebServer:
             lifespan="off",
             timeout_graceful_shutdown=1,
             server_header=False,
+            proxy_headers=False,
+            ws="none",
             backlog=_BACKLOG,
         )
         self._server = _Server(config, warn)

@@ -33,11 +33,12 @@ def test_a_replica_that_drains_is_not_ready_at_once_although_it_lives_and_is_sho
     """Before it has looked again: where nothing wakes it, it does so once an hour."""
     replica = postgres_story.start("gated.py", "--now=one", "--poll=1h", "--grace=2m", ttl="60s", web=True)
     postgres_story.event("began", job="one")
-    assert replica.readyz() == {"ready": True, "problems": {}}
+    assert replica.readyz() == {"ready": True, "status": "ok", "problems": {}}
     replica.send(signal.SIGTERM)
     replica.wait_for_line("SIGTERM")
     assert replica.readyz() == {
         "ready": False,
+        "status": "draining",
         "problems": {"draining": "the replica is stopping and claims no more runs"},
     }
     assert replica.livez()["alive"]

@@ -11,7 +11,10 @@ NOT_EMBEDDED: Mapping[str, str] = {
     "database_url": "the URL comes first, without a name: schedules.replica(url)",
     "database_url_file": "read the file in your program, and give the URL that it holds",
     "web": "an embedded replica serves no HTTP; answer probes in your program with `is_ready` and `problems()`",
-    "web_token": "an embedded replica serves no HTTP; protect what your program serves",
+    **dict.fromkeys(
+        ("web_token", "web_read_token", "web_hosts"),
+        "an embedded replica serves no HTTP; protect what your program serves",
+    ),
     "log_format": "an embedded replica logs as your program does; set that up with `logging`",
     "log_level": 'an embedded replica logs as your program does; use logging.getLogger("leased").setLevel(…)',
 }

@@ -19,6 +19,9 @@ def url_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+SECRET = "a-secret-of-20-chars"
+
+
 def over_the_pipe(settings: Settings) -> Settings:
     return handed_over(json.loads(json.dumps(as_plain(settings))), 7)
 
@@ -28,17 +31,29 @@ def over_the_pipe(settings: Settings) -> Settings:
     [
         {},
         {"lease_ttl": "20s", "web": "0.0.0.0:0", "concurrency": "3", "database_url": URL, "schema": "own"},
-        {"web": "off", "job_output": "log", "revision": "12", "grace": "1m30s", "poll": "0.25s"},
+        {
+            "web": "off",
+            "web_hosts": "a.example,b",
+            "job_output": "log",
+            "revision": "12",
+            "grace": "1m30s",
+            "poll": "0.25s",
+        },
     ],
 )
 def test_they_arrive_as_they_were_checked_secrets_included(
     flags: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LEASED_WEB_TOKEN", "a secret")
+    monkeypatch.setenv("LEASED_WEB_TOKEN", SECRET)
+    monkeypatch.setenv("LEASED_WEB_READ_TOKEN", SECRET[::-1])
     checked = read_settings(flags)
     arrived = over_the_pipe(checked)
     assert as_plain(arrived) == as_plain(checked)
-    assert (arrived.database, arrived.token, arrived.timing) == (checked.database, "a secret", checked.timing)
+    assert (arrived.database, arrived.tokens, arrived.timing) == (
+        checked.database,
+        (SECRET, SECRET[::-1]),
+        checked.timing,
+    )
     assert (arrived.web is None) == (checked.web is None)
     assert str(arrived.web) == str(checked.web)
 

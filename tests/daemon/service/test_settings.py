@@ -16,6 +16,9 @@ def no_settings_of_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable)
 
 
+TOKEN = "t" * 20
+
+
 def test_without_any_setting_the_defaults_hold() -> None:
     settings = read_settings()
     assert settings.database == "sqlite:///leased.db"
@@ -167,12 +170,16 @@ def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:
 
 
 def test_each_setting_has_a_flag_but_those_that_must_not_show_in_a_list_of_processes() -> None:
-    assert {name for name in Settings.model_fields if flag_of(name) is None} == {"database_url_file", "web_token"}
+    assert {name for name in Settings.model_fields if flag_of(name) is None} == {
+        "database_url_file",
+        "web_token",
+        "web_read_token",
+    }
     assert (flag_of("database_url"), flag_of("lease_ttl"), flag_of("give_up")) == ("--database", "--ttl", "--give-up")
 
 
 def test_no_representation_shows_a_password_or_a_token() -> None:
-    settings = read_settings({"database_url": "postgresql://u:secret@db/shop", "web_token": "geheim"})
+    settings = read_settings({"database_url": "postgresql://u:secret@db/shop", "web_token": "geheim" * 4})
     for text in (repr(settings), str(settings), settings.model_dump_json()):
         assert "secret" not in text
         assert "geheim" not in text
@@ -183,7 +190,33 @@ def test_an_address_that_others_can_reach_needs_a_token() -> None:
         SettingsError, match=r"^--web: 0\.0\.0\.0:80 can be reached from other machines; set LEASED_WEB"
     ):
         read_settings({"web": "0.0.0.0:80"})
-    assert str(read_settings({"web": "0.0.0.0:80", "web_token": "t"}).web) == "0.0.0.0:80"
+    assert str(read_settings({"web": "0.0.0.0:80", "web_token": TOKEN}).web) == "0.0.0.0:80"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"web_token": "x" * 19}, r"^web_token: 19 characters can be guessed; use 20 or more"),
+        ({"web_token": TOKEN, "web_read_token": "short"}, r"^web_read_token: 5 characters can be guessed"),
+        ({"web_token": f"{TOKEN}\n"}, r"^web_token: it has spaces or characters that are not ASCII"),
+        ({"web_token": f"{TOKEN}é"}, r"^web_token: it has spaces or characters that are not ASCII"),
+        ({"web_read_token": TOKEN}, r"^web_read_token: set LEASED_WEB_TOKEN too, to another token"),
+        ({"web_token": TOKEN, "web_read_token": TOKEN}, r"^web_read_token: set LEASED_WEB_TOKEN too, to another token"),
+        ({"web_hosts": "a.example, https://b"}, r'^--web-hosts: "https://b" is not the name of a host'),
+        ({"web_hosts": {"a": "b"}}, r"^--web-hosts: .* is not the name of a host"),
+    ],
+)
+def test_a_token_that_can_be_guessed_and_a_host_that_is_none_are_refused(
+    given: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(SettingsError, match=sentence) as refused:
+        read_settings(given)
+    assert TOKEN not in str(refused.value)
+
+
+def test_hosts_are_a_list_or_separated_by_commas() -> None:
+    assert read_settings({"web_hosts": "A.example., b"}).web_hosts == ("a.example", "b")
+    assert read_settings({}, {"web_hosts": ["a.example", "b"]}).web_hosts == ("a.example", "b")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from daemon.service.web_service import served
 from daemon.telemetry.facts import Fact
 from daemon.web.address import WebAddress
 from daemon.web.app import WebNotStarted
+from daemon.web.door import Door
 from tests.support.manual import told, until
 
 pytestmark = [
@@ -64,7 +65,7 @@ def replaced() -> Iterator[Replaced]:
 
 async def test_it_answers_there_once_the_replaced_one_has_ended(replaced: Replaced) -> None:
     facts: list[Fact] = []
-    async with served(cast("Any", Ready()), replaced.address, None, replaced.link, facts.append):
+    async with served(cast("Any", Ready()), Door(replaced.address), replaced.link, facts.append):
         assert facts == []
         replaced.free_address()
         replaced.end()
@@ -74,7 +75,7 @@ async def test_it_answers_there_once_the_replaced_one_has_ended(replaced: Replac
 
 async def test_an_address_that_is_still_in_use_is_told_once_and_taken_when_it_is_free(replaced: Replaced) -> None:
     facts: list[Fact] = []
-    async with served(cast("Any", Ready()), replaced.address, None, replaced.link, facts.append):
+    async with served(cast("Any", Ready()), Door(replaced.address), replaced.link, facts.append):
         replaced.end()
         await until(lambda: told(facts, "is already in use"), "it says so")
         replaced.free_address()
@@ -84,7 +85,7 @@ async def test_an_address_that_is_still_in_use_is_told_once_and_taken_when_it_is
 
 async def test_it_may_end_before_the_replaced_one_does(replaced: Replaced) -> None:
     facts: list[Fact] = []
-    async with served(cast("Any", Ready()), replaced.address, None, replaced.link, facts.append):
+    async with served(cast("Any", Ready()), Door(replaced.address), replaced.link, facts.append):
         pass
     assert facts == []
 
@@ -92,5 +93,5 @@ async def test_it_may_end_before_the_replaced_one_does(replaced: Replaced) -> No
 async def test_one_that_replaces_nobody_does_not_start_where_another_program_answers(replaced: Replaced) -> None:
     link = SupervisorLink(digest="a digest", replaced=None)
     with pytest.raises(WebNotStarted, match="is already in use"):
-        async with served(cast("Any", Ready()), replaced.address, None, link, lambda _: None):
+        async with served(cast("Any", Ready()), Door(replaced.address), link, lambda _: None):
             pass
