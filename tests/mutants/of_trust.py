@@ -27,7 +27,7 @@ TRUST = (
                 "if self.loss is not None:",
             ),
         ),
-        on_either(SIMULATION.format(0)),
+        on_either("tests/lease/test_heartbeat.py::test_a_reply_that_comes_after_trust_has_ended_revives_nothing"),
     ),
     Mutant(
         "acquisition-taken-for-an-orphan",

@@ -147,8 +147,7 @@ WAITING = (
             ),
         ),
         on_postgres(
-            "tests/lease/test_server.py::test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again[False]",
-            "tests/lease/test_server.py::test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again[True]",
+            "tests/lease/test_server.py::test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again[False]"
         ),
     ),
     Mutant(
