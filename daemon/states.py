@@ -1,5 +1,7 @@
 """The states of runs, job runs and replicas, and the causes of runs; the tables check them too."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Literal, get_args
 
 RunState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
@@ -64,6 +66,11 @@ UNFINISHED: tuple[RunState, ...] = ("pending", "running")
 
 Priority = Literal["low", "normal", "high"]
 """Which runs start first where not all can."""
+
+LEADS: Mapping[Priority, timedelta] = {"high": timedelta(hours=1), "normal": timedelta(), "low": -timedelta(hours=1)}
+"""By how much longer than it does a run counts as waiting, by its priority: so each has its turn, however many come
+before it.
+"""
 
 QUEUES_OF_PRIORITY = ("low", "high")
 """The queues of runs that share no slots. Those of normal priority are in none."""

@@ -3,21 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, assert_never, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ...shared_lock import SharedLock
-from ...states import Priority
+from ...states import LEADS, Priority
 from ...text import suggestion
 from .names import LONGEST, check_name
 from .refusal import Refusal, shown
 
 MOST_SLOTS = 1_000
-LEAD = timedelta(hours=1)
-"""By so much longer than it does a run of high priority counts as waiting, and one of low priority by as much less:
-so whatever waits has its turn, however many come before it.
-"""
 _WRITTEN = 'write it like "api", or { name = "api", slots = 3 }'
 
 
@@ -44,7 +40,7 @@ def queue_of(lock: SharedLock | None, priority: Priority) -> RunQueue | None:
     shared = lock if lock is not None and lock.slots > 1 else None
     if shared is None and priority == "normal":
         return None
-    return RunQueue(f"{priority} {shared.name}" if shared else priority, shared, _lead(priority))
+    return RunQueue(f"{priority} {shared.name}" if shared else priority, shared, LEADS[priority])
 
 
 def queues_that_take(lease: str) -> list[str]:
@@ -84,18 +80,6 @@ def read_lock(value: object) -> SharedLock:
 def write_lock(lock: SharedLock) -> str | dict[str, Any]:
     """Return it as it is stored: one with one slot as its name, as the first release did."""
     return lock.name if lock.slots == 1 else {"name": lock.name, "slots": lock.slots}
-
-
-def _lead(priority: Priority) -> timedelta:
-    match priority:
-        case "high":
-            return LEAD
-        case "normal":
-            return timedelta()
-        case "low":
-            return -LEAD
-        case _:
-            assert_never(priority)
 
 
 _TABLE: dict[str, Any] = {

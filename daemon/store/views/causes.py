@@ -140,6 +140,10 @@ class WaitsForSlot:
 
     lock: str
     slots: int
+    run_id: int | None = None
+    """The run of the same lock that goes first because its priority is higher, if there is one."""
+    schedule: str | None = None
+    """The schedule of that run."""
     kind: Literal["slot"] = "slot"
 
 
@@ -161,6 +165,10 @@ class WaitsForReplica:
 class WaitsForPlace:
     """It may start, and has not yet: the replicas that have its definition are busy, or will see it soon."""
 
+    run_id: int | None = None
+    """The run that goes first because its priority is higher, if there is one."""
+    schedule: str | None = None
+    """The schedule of that run."""
     kind: Literal["place"] = "place"
 
 
@@ -233,14 +241,14 @@ def _waits(why: Waits, written: Callable[[datetime], str]) -> str:
         case WaitsForLock():
             return f'waits for the lock "{why.lock}", held by {why.held_by or "an unknown client"}{_for(why.run_id)}'
         case WaitsForSlot():
-            return f'waits for one of the {why.slots} slots of the lock "{why.lock}"'
+            return f'waits for one of the {why.slots} slots of the lock "{why.lock}"{_behind(why)}'
         case WaitsForReplica():
             if not why.others and why.retired_at is None:
                 return NO_REPLICA
             gone = "" if why.retired_at is None else f"; its schedule was {retirement(why.retired_at, why.retired_by)}"
             return f"waits for a replica {_which(why.generation)}{gone}"
         case WaitsForPlace():
-            return "waits for free capacity on a replica"
+            return f"waits for free capacity on a replica{_behind(why)}"
         case WaitsForTurn():
             return f"was abandoned {MOST_ABANDONED - 1} times in a row: waits until no other such run is running there"
         case _:
@@ -267,6 +275,10 @@ def _which(generation: int | None) -> str:
 
 def _for(run_id: int | None) -> str:
     return "" if run_id is None else f" for run {run_id}"
+
+
+def _behind(why: WaitsForPlace | WaitsForSlot) -> str:
+    return "" if why.run_id is None else f"; run {why.run_id} of {why.schedule} goes first: its priority is higher"
 
 
 def _away(since: datetime | None, until: datetime, written: Callable[[datetime], str]) -> str:

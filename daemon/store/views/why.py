@@ -54,6 +54,7 @@ from .causes import (
     WaitsForTurn,
     Why,
 )
+from .going_first import name_first
 
 _LATEST = 50
 """So many generations of an application are searched for the definition of a run that no living replica has."""
@@ -66,6 +67,11 @@ class KnownGenerations(NamedTuple):
     """By the digest of a definition, the newest generation that has it, and whether a living replica has it."""
     lives: bool
     """A replica lives."""
+
+    @property
+    def living(self) -> list[str]:
+        """The digests of the definitions that a living replica has."""
+        return [digest for digest, (_, lives) in self.generations.items() if lives]
 
 
 _NOTHING_KNOWN = KnownGenerations({}, lives=False)
@@ -84,6 +90,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         run.c.attempt.label("why_attempt"),
         run.c.finished_at.label("why_until"),
         run.c.digest.label("why_digest"),
+        run.c.queue.label("why_queue"),
         run.c.lease_name.label("why_lease"),
         case((and_(pending(), ~own_lease), _definition()), else_=null()).label("why_slots_of"),
         run.c.overlapped,
@@ -135,7 +142,8 @@ def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
     known = {application: _known(connection, application) for application in sorted(unclaimed)}
     pauses = pauses_by_act(connection, {row.why_pause for row in rows if row.why_pause is not None})
     full = _full(connection, {row.why_slots_of for row in rows if row.why_slots_of is not None})
-    return [_why(row, known.get(row.why_application, _NOTHING_KNOWN), pauses, full) for row in rows]
+    found = [_why(row, known.get(row.why_application, _NOTHING_KNOWN), pauses, full) for row in rows]
+    return name_first(connection, rows, found, {digest for one in known.values() for digest in one.living})
 
 
 def _why(

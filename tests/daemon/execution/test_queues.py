@@ -11,13 +11,12 @@ from sqlalchemy import Connection, update
 
 import lease.statements
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.values.queues import LEAD
 from daemon.execution.claim import ClaimedRun
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from daemon.scheduling.deploys.adoption import adopt
 from daemon.service.loop.agenda import read_agenda
-from daemon.states import SEEN_WITHIN
+from daemon.states import LEADS, SEEN_WITHIN
 from daemon.store import statements
 from daemon.store.tables import run
 from lease.model import mark_of
@@ -163,14 +162,14 @@ def test_schedules_share_the_slots_and_each_still_waits_for_itself(store: Store)
 
 def test_what_has_waited_longest_starts_first_in_any_queue(store: Store) -> None:
     """High priority counts as an hour more, low as an hour less; so each has its turn (aging)."""
-    hour = LEAD.total_seconds()
+    hour = LEADS["high"].total_seconds()
     ages = {"high": -1.0, "normal": -hour - 60.0, "fresh": -hour + 60.0, "low": -2 * hour - 120.0}
     for name, age in ages.items():
         waiting(store, 1, name, priority=name if name in {"high", "low"} else "normal")
         store.shift(run, run.c.schedule == name, available_at=age)
     order = [store.claim(*ages, holder=f"h{number}", limit=1)[0].schedule for number in range(4)]
     assert order == ["low", "normal", "high", "fresh"]
-    assert timedelta(hours=1) == LEAD, "as the reference says"
+    assert LEADS["high"] == timedelta(hours=1), "as the reference says"
 
 
 def test_priorities_share_the_slots_of_a_lock(store: Store) -> None:

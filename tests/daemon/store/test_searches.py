@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, literal_column, update
 
+from daemon.operations.trigger import trigger
+from daemon.recovery import registry
+from daemon.scheduling.deploys.bring import stage
 from daemon.store import statements
 from daemon.store.tables import schedule
+from daemon.store.views import read_runs
 from lease.database.dialects import now
-from tests.support.store import Store, a_schedule
+from tests.support.store import Store, a_schedule, an_application
 
 SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "pending definitions": lambda c: statements.adoption.pending_definitions(c, "shop"),
@@ -195,6 +199,25 @@ def test_postgresql_searches_what_has_failed_lately_by_its_index(postgres_url: s
     plans = explained(postgres_url, lambda c: statements.retries.find_failed(c, keys, 3600.0))
     assert not any("Seq Scan on run" in plan for plan in plans), plans
     assert any("run_failed_idx" in plan for plan in plans)
+
+
+_WAITING_FIRST = _WAITING.replace("'api', 'api'", "'api', 'high'")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_the_run_that_goes_first_is_found_by_the_indexes_of_the_claim(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{kind}_url")
+    application = an_application(a_schedule("daily", priority="high"), a_schedule("slow", priority="low"))
+    with Store(url) as store:
+        store.do(stage, application, by="a test")
+        store.do(registry.register, registry.own_entry("h1", "shop", application.digest))
+        if kind == "postgres":
+            store.do(lambda connection: connection.exec_driver_sql(_WAITING_FIRST))
+        store.do(trigger, "shop", "slow", requested_by="ada")
+    plans = explained(url, lambda c: read_runs(c, limit=1))
+    assert all(any(index in plan for plan in plans) for index in ("run_queue_idx", "run_claim_idx")), "\n".join(plans)
 
 
 def explained(url: str, search: Callable[[Connection], Any]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 import lease.statements
 from daemon.definitions.application import Application
@@ -176,6 +176,46 @@ def test_a_run_waits_for_a_slot_only_while_all_are_taken(store: Store) -> None:
     assert why(store, first) is None
 
 
+def test_a_run_names_the_run_of_higher_priority_that_goes_first(store: Store) -> None:
+    api = {"name": "api", "slots": 2}
+    low, normal, high, cleanup, urgent = schedules = [
+        *(a_schedule(name, priority=name) for name in ("low", "normal", "high")),
+        *(a_schedule(name, priority=priority, lock=api) for name, priority in (("cleanup", "low"), ("urgent", "high"))),
+    ]
+    lives(store, an_application(*schedules))
+    runs = {one.name: store.do(trigger, "shop", one.name, requested_by="ada") for one in (low, normal, high)}
+    shared = {one.name: store.do(trigger, "shop", one.name, requested_by="ada") for one in (cleanup, urgent)}
+    first = WaitsForPlace(runs["high"], "high")
+    assert [why(store, one) for one in runs.values()] == [first, first, WaitsForPlace()]
+    assert why(store, shared["cleanup"]) == first, "a replica has room for one of both, and a slot is free"
+    store.do(lease.statements.grant, ["api", "api/2"], "h9", 60.0)
+    assert why(store, shared["cleanup"]) == WaitsForSlot("api", 2, shared["urgent"], "urgent")
+
+    store.shift(run, run.c.id == runs["normal"], available_at=-3700.0)
+    assert why(store, runs["normal"]) == WaitsForPlace(), "it has waited for longer than an hour of priority"
+    assert why(store, runs["low"]) == WaitsForPlace(runs["normal"], "normal")
+    store.do(lease.statements.grant, [store.run(runs["normal"]).lease_name], "h9", 60.0)
+    store.claim("high")
+    assert why(store, runs["low"]) == WaitsForPlace(), "those of higher priority cannot start"
+
+
+def test_any_number_of_runs_that_wait_is_read_in_as_many_statements(store: Store) -> None:
+    lives(store, an_application(a_schedule("poll", overlap="allow"), a_schedule("urgent", priority="high")))
+    numbers = {}
+    for waiting in (1, 20):
+        store.do(trigger, "shop", "urgent", requested_by="ada")
+        for _ in range(waiting):
+            store.do(trigger, "shop", "poll", requested_by="ada")
+        asked: list[str] = []
+        with store.begin() as connection:
+            event.listen(
+                connection, "before_cursor_execute", lambda _c, _cursor, sql, *_, asked=asked: asked.append(sql)
+            )
+            read_runs(connection, limit=100)
+        numbers[waiting] = len(asked)
+    assert numbers[20] == numbers[1]
+
+
 def test_a_run_whose_definition_no_living_replica_has_waits_for_a_replica_of_its_generation(store: Store) -> None:
     old = an_application(a_schedule("poll"))
     new = an_application(a_schedule("poll", jobs=("other",)))
@@ -224,7 +264,13 @@ SENTENCES: dict[Why, str] = {
     WaitsForReplica(3): "waits for a replica of generation 3",
     WaitsForReplica(3, others=False): "no replica is running; start one: leased run FILE",
     WaitsForReplica(None): "waits for a replica with its definition",
+    WaitsForSlot("api", 3, 12, "urgent"): (
+        'waits for one of the 3 slots of the lock "api"; run 12 of urgent goes first: its priority is higher'
+    ),
     WaitsForPlace(): "waits for free capacity on a replica",
+    WaitsForPlace(12, "urgent"): (
+        "waits for free capacity on a replica; run 12 of urgent goes first: its priority is higher"
+    ),
     WaitsForTurn(): "was abandoned 2 times in a row: waits until no other such run is running there",
     WaitsForBackfill(3): "waits for its turn in backfill 3",
 }

@@ -45,9 +45,9 @@ IN_QUEUES = (
         "a run of high priority goes ahead of all others, however long they have waited",
         (
             Edit(
-                "daemon/definitions/values/queues.py",
-                '        case "high":\n            return LEAD\n',
-                '        case "high":\n            return 1000 * LEAD\n',
+                "daemon/states.py",
+                '{"high": timedelta(hours=1),',
+                '{"high": timedelta(hours=1000),',
             ),
         ),
         on_each(QUEUES.format("test_what_has_waited_longest_starts_first_in_any_queue")),
