@@ -7,6 +7,7 @@ from ..store.views import plain
 
 ANSWERS = {
     "status": ("reading.status", "StatusAnswer", 2),
+    "report": ("reading.report", "ReportAnswer", 1),
     "runs": ("reading.history", "RunsAnswer", 2),
     "show": ("reading.history", "ShowAnswer", 2),
     "logs": ("reading.logs", "LogsAnswer", 1),

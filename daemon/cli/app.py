@@ -45,6 +45,11 @@ COMMANDS = {
     "status": LazyCommand(
         "reading.status", "status", "Show replicas, schedules, active runs, and what is late, stuck or failing."
     ),
+    "report": LazyCommand(
+        "reading.report",
+        "report",
+        "Show what became of all that was due in a night, with deploys, acts and outages.",
+    ),
     "runs": LazyCommand("reading.history", "runs", "List runs, latest first."),
     "show": LazyCommand(
         "reading.history",

@@ -11,6 +11,7 @@ from lease.errors import InvalidDuration
 
 from ..errors import InvalidInstant
 from ..instants import parse_instant
+from ..text import when
 from .failures import Misused
 from .question import tell
 
@@ -24,6 +25,7 @@ _DATE_OR_STAMP = re.compile(r"\d{8,}")
 """20261201, or seconds since 1970: somebody means a date by it, and no duration of months."""
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _FIRST_YEAR = 2
+_EVER = timedelta(days=36_500)
 _DAY, _TICK = timedelta(days=1), timedelta(microseconds=1)
 _EXAMPLES = 'write it like "18:00", "tomorrow", "2026-12-01 02:00" or "2026-07-01T02:00:00Z"'
 
@@ -46,6 +48,14 @@ def moment(
         with suppress(InvalidDuration, OverflowError):
             return timedelta(seconds=parse_duration(text))
     return instant(option, text, zone, past=past, quiet=quiet, more=', or a duration like "40m"')
+
+
+def before_now(option: str, given: datetime | timedelta, now: datetime) -> datetime:
+    """Return the moment that is meant, by the database's clock; raises `Misused` for one to come."""
+    found = given if isinstance(given, datetime) else now - min(given, _EVER)
+    if found > now:
+        raise Misused(f"{option}: {when(found)} is in the future by the database's clock; give a time in the past")
+    return found
 
 
 def instant(

@@ -25,6 +25,7 @@ for number in range(COUNT):
 """
 READING = {
     "status": ["status"],
+    "report": ["report"],
     "runs": ["runs"],
     "locks": ["locks", "--all"],
     "replicas": ["replicas"],

@@ -32,11 +32,10 @@ from ....store.views import (
     require_schedule,
     schedules_tagged,
 )
-from ....text import when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED, Misused
-from ...moments import moment
+from ...moments import before_now, moment
 from ...named import application_of, zone_of
 from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
 from ...screen import for_people, screen
@@ -46,8 +45,6 @@ from .status_screen import MOST, Look, needed, only, show_status
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_EVER = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +196,7 @@ class _StatusReader:
         listed = only(overview.schedules, self.state, tagged)
         if self.with_deadlines:
             listed = _with_deadlines(connection, overview, listed)
-        since = None if self.since is None else _start(self.since, overview.database_time)
+        since = None if self.since is None else before_now("--since", self.since, overview.database_time)
         happened = [] if since is None else read_past(connection, since, application)
         if only_these is not None:
             called = {(of, names.name(of, key)) for of, key in only_these}
@@ -210,13 +207,6 @@ class _StatusReader:
         failed = [one.run_id for one in found if one.kind == "failing" and one.run_id is not None]
         printed = last_lines(connection, failed[:MOST])
         return _StatusFound(overview, listed, beside_each_other(standings), found, since, printed)
-
-
-def _start(given: datetime | timedelta, now: datetime) -> datetime:
-    start = given if isinstance(given, datetime) else now - min(given, _EVER)
-    if start > now:
-        raise Misused(f"--since: {when(start)} is in the future by the database's clock; give a time in the past")
-    return start
 
 
 def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence[ScheduleLine]) -> list[ScheduleLine]:

@@ -42,7 +42,7 @@ WORLDS: dict[str, Callable[[worlds.World], None]] = {
     ONE: worlds.one,
     MANY: lambda world: worlds.many(world, COUNT),
 }
-READING = {"status", "runs", "show", "logs", "locks", "replicas", "generations", "activity", "check", "sync"}
+READING = {"status", "runs", "show", "logs", "locks", "replicas", "generations", "activity", "check", "sync", "report"}
 """The commands whose screens are kept at each width; of the others 80 columns say enough."""
 NIGHT = ("--timezone", "Europe/Berlin", "--from", "2026-03-27T12:00:00Z", "--count", "3")
 IMPORTED = ("--timezone", "Europe/Berlin", "--application", "web1")
@@ -53,6 +53,16 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "status-all": ("status", "--all"),
     "status-of-state": ("status", "--state", "pending"),
     "status-of-tag": ("status", "--tag", "money"),
+    "report": ("report",),
+    "report-of-night": (
+        "report",
+        "--since",
+        "2026-07-01T06:30:00Z",
+        "--until",
+        "2026-07-01T09:30:00Z",
+        "--all",
+        "--check",
+    ),
     "runs": ("runs",),
     "runs-wide": ("runs", "--wide", "--utc", "--limit", "3"),
     "runs-of-state": ("runs", "--state", "failed", "--limit", "5"),
@@ -236,11 +246,12 @@ def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, 
     compare(f"{name}.json", kept_as((*SCREENS[name], "--json"), parts))
 
 
-def test_the_reference_shows_screens_as_they_are_kept() -> None:
-    shown = blocks(ROOT / "docs" / "reference" / "command.md", "text")
+def test_pages_show_screens_as_they_are_kept() -> None:
+    pages = "reference/command.md", "how-to/operate/what-happened-last-night.md"
+    shown = [block for page in pages for block in blocks(ROOT / "docs" / page, "text")]
     kept = {file.read_text() for file in FOLDER.glob("*.txt")}
     of = [(block.splitlines()[0], block.partition("\n")[2]) for block in shown if block.startswith("$ leased ")]
-    assert {command.split()[2] for command, _ in of} == {"status", "show"}
+    assert {command.split()[2] for command, _ in of} == {"status", "show", "report"}
     assert all(any(text.startswith(command) and screen in text for text in kept) for command, screen in of)
 
 

@@ -1,0 +1,206 @@
+"""`leased report`: what became of all that was due in a night, with the deploys, acts and outages in it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from ....store.views import database_time, require_application
+from ....store.views.report import Act, Deploy, OutageLine, Report, ScheduleReport, Totals, read_report
+from ....text import counted, lasted, number, when
+from ...answers import write_json
+from ...ask import ask
+from ...failures import FAILED, Misused
+from ...moments import before_now, moment
+from ...options import Application, Database, Json, Utc
+from ...screen import Sheet, add, drawable, print_sentences, say, screen, table
+from ...times import Times
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MOST = 50
+"""How many schedules are listed without --all, if they have something to say."""
+_MOST_PROBLEMS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAnswer:
+    """The answer of `leased report --json`."""
+
+    database_time: datetime
+    since: datetime
+    until: datetime
+    ok: bool
+    verdict: str
+    totals: Totals
+    deploys: Sequence[Deploy]
+    acts: Sequence[Act]
+    outages: Sequence[OutageLine]
+    pruned_until: datetime | None
+    """Runs of scheduled times up to then may have been deleted (`keep`)."""
+    items: Sequence[ScheduleReport]
+    """The schedules of which something was due, the ones with problems first."""
+
+
+def report(
+    since: Annotated[
+        str, typer.Option(metavar="DURATION|INSTANT", help="Report what was due since then: 22:00, yesterday, 12h.")
+    ] = "24h",
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION|INSTANT", help="Report what was due before then; by default until now."),
+    ] = None,
+    database: Database = None,
+    application: Application = None,
+    whole: Annotated[
+        bool, typer.Option("--all", help="List every schedule; by default, those that just succeeded are counted.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with status 1 if something was lost.")] = False,
+    utc: Utc = False,
+    as_json: Json = False,
+) -> None:
+    """Show what became of all that was due in a night, with deploys, acts and outages."""
+    start = moment("--since", since, past=True, quiet=as_json)
+    end = None if until is None else moment("--until", until, past=True, quiet=as_json)
+
+    def read(connection: Connection) -> Report:
+        require_application(connection, application)
+        now = database_time(connection)
+        first = before_now("--since", start, now)
+        last = now if end is None else before_now("--until", end, now)
+        if first >= last:
+            raise Misused(f"--until: {when(last)} is not after --since, which is {when(first)}")
+        return read_report(connection, first, last, application)
+
+    found = ask(database, read)
+    if as_json:
+        write_json("report", _answer(found))
+    else:
+        _show(screen(), found, Times.of(found.database_time, utc=utc), whole=whole)
+    if check and not found.ok:
+        raise typer.Exit(FAILED)
+
+
+def _answer(found: Report) -> ReportAnswer:
+    return ReportAnswer(
+        database_time=found.database_time,
+        since=found.since,
+        until=found.until,
+        ok=found.ok,
+        verdict=found.verdict,
+        totals=found.totals,
+        deploys=found.deploys,
+        acts=found.acts,
+        outages=found.outages,
+        pruned_until=found.pruned_until,
+        items=found.items,
+    )
+
+
+def _show(console: "Console", found: Report, times: Times, *, whole: bool) -> None:
+    say(console, found.verdict, "bold green" if found.ok else "bold red")
+    long = lasted((found.until - found.since).total_seconds())
+    say(console, f"{times.by_clock(found.since)} to {times.by_clock(found.until)} ({long})", "dim", lead="  ")
+    wrong = [line for line in found.items if line.has_problem]
+    for line in wrong[:_MOST_PROBLEMS]:
+        say(console, _problem(line, times), "red", lead=f"  {drawable('✗')} ")
+        if commands := line.next(found.since, found.until):
+            say(console, " / ".join(commands), "dim", lead="    ")
+    if more := len(wrong[_MOST_PROBLEMS:]):
+        say(console, f"and {counted(more, 'more schedule')} with problems, first in the table", "red", lead="  ")
+    _show_schedules(console, found, whole=whole)
+    for shown in (_deploys(found.deploys, times), _acts(found.acts, times)):
+        if shown.rows:
+            console.print()
+            console.print(shown)
+    notes = list(_notes(found, times))
+    if notes:
+        console.print()
+        print_sentences(console, notes)
+
+
+def _problem(line: ScheduleReport, times: Times) -> str:
+    counts = {"failed": line.failed, "missed": line.missed, "made up": line.made_good}
+    of = ", ".join(f"{number(count)} {what}" for what, count in counts.items() if count)
+    parts = [f"{number(line.lost)} lost ({of})"] * bool(line.lost)
+    parts += [f"{counted(line.requested_failed, 'run')} on request failed"] * bool(line.requested_failed)
+    if line.not_planned_since is not None:
+        parts.append(f"not planned since {times.by_clock(line.not_planned_since)}")
+    return f"{line.schedule}: {', '.join(parts)}"
+
+
+def _show_schedules(console: "Console", found: Report, *, whole: bool) -> None:
+    shown = table(
+        *("schedule", "application", "due", "succeeded", "failed", "missed", "skipped"),
+        *("late", "retried", "recovered", "cancelled", "active", "on request"),
+        right=("due", "succeeded", "failed", "missed", "late", "retried", "recovered", "cancelled", "active"),
+        wraps=("skipped",),
+        unless_one=("application",),
+        if_any=("missed", "skipped", "late", "retried", "recovered", "cancelled", "active", "on request"),
+    )
+    said = [line for line in found.items if whole or not line.is_plain]
+    listed = said if whole else said[:MOST]
+    for line in listed:
+        skipped = ", ".join(f"{number(count)} {reason}" for reason, count in line.skipped.items())
+        first = (number(line.due), number(line.succeeded), _some(line.failed), _some(line.missed), skipped)
+        more = (line.late, line.retried, line.recovered, line.cancelled, line.active)
+        failed = f"{number(line.requested_failed)} failed" if line.requested_failed else ""
+        add(shown, line.schedule, line.application, *first, *map(_some, more), failed)
+    if shown.rows:
+        console.print()
+        console.print(shown)
+    if left := len(said) - len(listed):
+        say(console, f"and {counted(left, 'more schedule')} like these; --all lists them")
+    if plain := [] if whole else [line for line in found.items if line.is_plain]:
+        due = counted(sum(line.due for line in plain), "scheduled time")
+        others = "more schedule" if said else "schedule"
+        say(console, f"{counted(len(plain), others)} succeeded every time ({due}); --all lists them")
+
+
+def _some(count: int) -> str:
+    return number(count) if count else ""
+
+
+def _deploys(found: Sequence[Deploy], times: Times) -> Sheet:
+    columns = ("deploy", "application", "generation", "revision", "by", "changes")
+    shown = table(
+        *columns,
+        right=("generation", "revision"),
+        wraps=("changes",),
+        unless_one=("application",),
+        if_any=("revision",),
+    )
+    for one in found:
+        add(shown, times.by_clock(one.at), one.application, one.generation, one.revision, one.by, one.changes)
+    return shown
+
+
+def _acts(found: Sequence[Act], times: Times) -> Sheet:
+    columns = ("act", "application", "when", "who", "schedule", "times", "why")
+    shown = table(
+        *columns, right=("times",), wraps=("why",), unless_one=("application",), if_any=("schedule", "times", "why")
+    )
+    for one in found:
+        more = f" and {number(one.schedules - 1)} more" if one.schedules > 1 else ""
+        times_done = number(one.count) if one.count > 1 else ""
+        at = times.by_clock(one.last_at)
+        add(shown, one.act, one.application, at, one.by, f"{one.schedule or ''}{more}", times_done, one.why)
+    return shown
+
+
+def _notes(found: Report, times: Times) -> Iterator[str]:
+    for one in found.outages:
+        start = times.by_clock(one.since)
+        if one.until is None:
+            yield f"Outage: no replica of {one.application} has planned anything since {start}."
+        else:
+            long = lasted((one.until - one.since).total_seconds())
+            yield f"Outage: no replica of {one.application} planned anything from {start} to {times.by_clock(one.until)} ({long})."
+    if found.pruned_until is not None:
+        yield f"Runs of scheduled times up to {times.by_clock(found.pruned_until)} may have been deleted (`keep`)."
+    if any(line.estimated for line in found.items):
+        yield "A range of skipped times reaches beyond this report: those in it are counted as evenly spaced."

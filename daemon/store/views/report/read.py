@@ -1,0 +1,401 @@
+"""The statements of a report, a fixed number of them; apart from the report itself, which is pure."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.sql.elements import literal_column
+
+from lease.database.dialects import now, seconds_between
+
+from ....states import LIVE, SEEN_WITHIN
+from ...called import present_name
+from ...schedule_key import ScheduleKey
+from ...statements.dialects import SCHEDULED
+from ...statements.sets.late import is_late_to_finish
+from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
+from ..overview import database_time
+from ..problems import LATE_AFTER
+from .report import Act, Deploy, OutageLine, Report, ScheduleReport, by_problem, merged, summed, within
+
+MOST_ACTS = 100
+"""So many different acts are listed, the latest."""
+_MOMENT = timedelta(seconds=LATE_AFTER)
+_next = run.alias("next")
+_ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
+_FAILED: ColumnElement[str] = literal_column("'failed'", Text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """What a report is about."""
+
+    connection: Connection
+    since: datetime
+    until: datetime
+    application: str | None
+
+    def of(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the condition that a row is of its application."""
+        return column.is_not(None) if self.application is None else column == self.application
+
+    def during(self, moment: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the condition that a moment is in its time."""
+        return and_(moment >= self.since, moment < self.until)
+
+    def due(self) -> ColumnElement[bool]:
+        """Return the condition that a run of a schedule was due in its time, as the index has it."""
+        return and_(
+            _ours, run.c.trigger == SCHEDULED, self.during(run.c.scheduled_for), self.of(schedule.c.application)
+        )
+
+    def all(self, query: Any) -> Sequence[Row[Any]]:
+        return self.connection.execute(query).all()
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What was counted of one schedule."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    retries: Counter[str] = field(default_factory=Counter)
+    """The failed ones that were retried, by the state of the last retry."""
+    backfilled: Counter[str] = field(default_factory=Counter)
+    """The instants for which a backfill succeeded, by what had become of them before."""
+    more: Counter[str] = field(default_factory=Counter)
+    last_failed_run_id: int | None = None
+    estimated: bool = False
+
+
+def read_report(
+    connection: Connection, since: datetime, until: datetime | None = None, application: str | None = None
+) -> Report:
+    """Return what became of all that was due from ``since`` up to ``until``, by default now."""
+    at = database_time(connection)
+    asked = _Night(connection, since, at if until is None else min(until, at), application)
+    counts: defaultdict[ScheduleKey, _Counts] = defaultdict(_Counts)
+    _count_due(asked, counts)
+    _cut_counted(asked, counts)
+    _count_retries(asked, counts)
+    _count_backfilled(asked, counts)
+    _count_requested(asked, counts)
+    lines = sorted(_lines(asked, counts, at), key=by_problem)
+    return Report(
+        database_time=at,
+        since=since,
+        until=asked.until,
+        totals=summed(lines),
+        items=lines,
+        deploys=_deploys(asked),
+        acts=_acts(asked),
+        outages=_outages(asked, at),
+        pruned_until=connection.scalar(
+            select(func.max(pruned.c.until, type_=pruned.c.until.type)).where(
+                asked.of(pruned.c.application), pruned.c.until >= since
+            )
+        ),
+    )
+
+
+def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+    reason = case((run.c.state == literal_column("'skipped'"), run.c.reason), else_=null())
+
+    def number(which: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.sum(case((which, run.c.count), else_=0))
+
+    query = (
+        select(
+            schedule.c.application,
+            schedule.c.name,
+            run.c.state,
+            reason.label("reason"),
+            func.sum(run.c.count).label("due"),
+            number(_is_late()).label("late"),
+            number(_is_retried()).label("retried"),
+            number(_is_recovered()).label("recovered"),
+            func.max(case((and_(run.c.state == _FAILED, ~_is_tried_again()), run.c.id))).label("last"),
+        )
+        .select_from(schedule)
+        .join(run, asked.due())
+        .group_by(schedule.c.application, schedule.c.name, run.c.state, reason)
+    )
+    for row in asked.all(query):
+        of = counts[row.application, row.name]
+        if row.state == "skipped":
+            of.skipped[row.reason or "unknown"] += int(row.due)
+        else:
+            of.states[row.state] += int(row.due)
+        of.more.update(late=int(row.late), retried=int(row.retried), recovered=int(row.recovered))
+        of.last_failed_run_id = row.last or of.last_failed_run_id
+
+
+def _is_late() -> ColumnElement[bool]:
+    """Return the condition that a run could start and did not within a minute, or did not succeed by its deadline."""
+    could = case((run.c.available_at > run.c.started_at, run.c.scheduled_for), else_=run.c.available_at)
+    began = func.coalesce(run.c.started_at, now(), type_=now.type)
+    waited = and_(
+        run.c.state != "cancelled", run.c.attempt <= 1, seconds_between(run.c.available_at, began) > LATE_AFTER
+    )
+    waited = or_(waited, and_(run.c.attempt > 1, seconds_between(could, run.c.started_at) > LATE_AFTER))
+    return and_(run.c.state != "skipped", or_(waited, is_late_to_finish()))
+
+
+def _has_attempt(state: str) -> ColumnElement[bool]:
+    return and_(run.c.attempt > 1, exists().where(job_run.c.run_id == run.c.id, job_run.c.state == state))
+
+
+def _is_retried() -> ColumnElement[bool]:
+    return or_(_has_attempt("failed"), and_(run.c.state.in_(["failed", "cancelled"]), _is_tried_again()))
+
+
+def _is_tried_again(of: Any = run) -> ColumnElement[bool]:
+    return exists().where(_next.c.retry_of == of.c.id)
+
+
+def _is_recovered() -> ColumnElement[bool]:
+    return and_(run.c.state == "succeeded", _has_attempt("abandoned"))
+
+
+def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+    """Count of a row that stands for many skipped times only those of this time, where it began before or ends after."""
+    before = _latest_before(asked, asked.since).where(run.c.last_scheduled_for >= asked.since)
+    after = _latest_before(asked, asked.until).where(
+        run.c.last_scheduled_for >= asked.until, run.c.scheduled_for >= asked.since
+    )
+    for row in asked.all(union_all(before, after)):
+        of = counts[row.application, row.name]
+        counted = row.stands_for if row.first >= asked.since else 0
+        of.skipped[row.reason] += within(row.first, row.last, row.stands_for, asked.since, asked.until) - counted
+        of.estimated = True
+
+
+def _latest_before(asked: _Night, moment: datetime) -> Select[Any]:
+    """Return the query for the last row of each schedule that begins before a moment."""
+    one = run.alias("one")
+    ours = and_(one.c.application == schedule.c.application, one.c.schedule == schedule.c.name)
+    latest = select(one.c.id).where(ours, one.c.trigger == SCHEDULED, one.c.scheduled_for < moment)
+    last = latest.order_by(one.c.scheduled_for.desc()).limit(1).correlate(schedule).scalar_subquery()
+    return (
+        select(
+            schedule.c.application,
+            schedule.c.name,
+            run.c.reason,
+            run.c.count.label("stands_for"),
+            run.c.scheduled_for.label("first"),
+            run.c.last_scheduled_for.label("last"),
+        )
+        .select_from(schedule)
+        .join(run, run.c.id == last)
+        .where(asked.of(schedule.c.application))
+    )
+
+
+def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+    """Count the failed ones that were retried, by the state of the last retry of each."""
+    failed = (
+        select(schedule.c.application, schedule.c.name, _next.c.id, _next.c.state)
+        .select_from(schedule)
+        .join(run, and_(asked.due(), run.c.state == _FAILED, run.c.finished_at >= asked.since))
+        .join(_next, _next.c.retry_of == run.c.id)
+        .cte("tried", recursive=True)
+    )
+    again = run.alias("again")
+    tried = failed.union_all(
+        select(failed.c.application, failed.c.name, again.c.id, again.c.state).join(
+            again, again.c.retry_of == failed.c.id
+        )
+    )
+    query = (
+        select(
+            tried.c.application,
+            tried.c.name,
+            tried.c.state,
+            func.count().label("runs"),
+            func.max(tried.c.id).label("last"),
+        )
+        .where(~_is_tried_again(tried))
+        .group_by(tried.c.application, tried.c.name, tried.c.state)
+    )
+    for row in asked.all(query):
+        of = counts[row.application, row.name]
+        of.retries[row.state] += row.runs
+        if row.state == "failed":
+            of.last_failed_run_id = max(row.last, of.last_failed_run_id or 0)
+
+
+def _count_backfilled(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+    """Count the times for which a backfill has succeeded, by what had become of them."""
+    one = run.alias("one")
+    same = and_(one.c.application == run.c.application, one.c.schedule == run.c.schedule, one.c.trigger == SCHEDULED)
+    what = case((one.c.state == "skipped", one.c.reason), else_=one.c.state)
+    before = select(what).where(same, one.c.scheduled_for <= run.c.scheduled_for)
+    was = before.order_by(one.c.scheduled_for.desc()).limit(1).correlate(run).scalar_subquery().label("was")
+    done = (
+        select(run.c.application, run.c.schedule, was)
+        .select_from(backfill)
+        .join(run, run.c.backfill == backfill.c.id)
+        .where(
+            asked.of(backfill.c.application),
+            backfill.c.last >= asked.since,
+            backfill.c.first < asked.until,
+            asked.during(run.c.scheduled_for),
+            run.c.state == "succeeded",
+        )
+        .subquery()
+    )
+    for row in asked.all(select(*done.c, func.count().label("runs")).group_by(*done.c)):
+        counts[row.application, row.schedule].backfilled[row.was] += row.runs
+
+
+def _count_requested(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+    """Count the runs on request that failed and were not retried, but for retries of those that are counted."""
+    of_due = and_(run.c.retry_of.is_not(None), run.c.origin.is_(None), asked.during(run.c.scheduled_for))
+    query = (
+        select(schedule.c.application, schedule.c.name, func.count().label("runs"), func.max(run.c.id).label("last"))
+        .select_from(schedule)
+        .join(run, and_(_ours, run.c.state == _FAILED, asked.during(run.c.finished_at)))
+        .where(asked.of(schedule.c.application), run.c.trigger != SCHEDULED, ~of_due)
+        .where(~_is_tried_again())
+        .group_by(schedule.c.application, schedule.c.name)
+    )
+    for row in asked.all(query):
+        of = counts[row.application, row.name]
+        of.more["requested_failed"] = row.runs
+        of.last_failed_run_id = max(row.last, of.last_failed_run_id or 0)
+
+
+def _lines(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], at: datetime) -> Iterator[ScheduleReport]:
+    """Yield the schedules of which something was counted, or is not planned in time."""
+    planned_by = min(asked.until, at - _MOMENT)
+    not_planned = and_(schedule.c.enabled, schedule.c.retired_at.is_(None), schedule.c.next_due < planned_by)
+    columns = (schedule.c.application, schedule.c.name, present_name(schedule).label("called"), schedule.c.definition)
+    since = case((not_planned, schedule.c.next_due), else_=null())
+    since.type = schedule.c.next_due.type
+    query = select(*columns, since.label("not_planned_since")).where(asked.of(schedule.c.application))
+    for row in asked.all(query):
+        key = row.application, row.name
+        if key in counts or row.not_planned_since is not None:
+            as_asked = json.loads(row.definition).get("catch_up") == "skip"
+            yield _line(row, counts[key], missed_as_asked=as_asked)
+
+
+def _line(row: Row[Any], of: _Counts, *, missed_as_asked: bool) -> ScheduleReport:
+    missed, failed = of.skipped.pop("missed", 0), of.states["failed"]
+    retried_well = of.retries["succeeded"]
+    retrying = of.retries["pending"] + of.retries["running"]
+    backfilled = of.backfilled["failed"] + of.backfilled["missed"]
+    lost_missed = 0 if missed_as_asked else max(0, missed - of.backfilled["missed"])
+    return ScheduleReport(
+        application=row.application,
+        schedule=row.called,
+        due=sum(of.states.values()) + sum(of.skipped.values()) + missed,
+        succeeded=of.states["succeeded"],
+        failed=failed,
+        cancelled=of.states["cancelled"],
+        missed=missed,
+        active=of.states["pending"] + of.states["running"],
+        skipped={reason: count for reason, count in sorted(of.skipped.items()) if count},
+        lost=lost_missed + max(0, failed - retried_well - retrying - of.backfilled["failed"]),
+        made_good=retried_well + backfilled,
+        retrying=retrying,
+        late=of.more["late"],
+        retried=of.more["retried"],
+        recovered=of.more["recovered"],
+        requested_failed=of.more["requested_failed"],
+        last_failed_run_id=of.last_failed_run_id,
+        not_planned_since=row.not_planned_since,
+        estimated=of.estimated,
+    )
+
+
+def _deploys(asked: _Night) -> list[Deploy]:
+    columns = (generation.c.application, generation.c.number, generation.c.revision, generation.c.brought_by)
+    query = select(*columns, generation.c.ruled_at, generation.c.changes)
+    query = query.where(asked.of(generation.c.application), asked.during(generation.c.ruled_at))
+    return [Deploy(*tuple(row)) for row in asked.all(query.order_by(generation.c.ruled_at, generation.c.application))]
+
+
+def _acts(asked: _Night) -> list[Act]:
+    """Return the latest of what people did; what one did for one reason is one."""
+    same = (act.c.application, act.c.act, act.c.acted_by, act.c.why)
+    name = present_name(act)
+    first, last = (of(act.c.acted_at, type_=act.c.acted_at.type) for of in (func.min, func.max))
+    query = (
+        select(*same, func.count(), func.min(name), func.count(act.c.schedule.distinct()), first, last)
+        .where(asked.of(act.c.application), asked.during(act.c.acted_at))
+        .group_by(*same)
+        .order_by(last.desc(), *same[:3])
+        .limit(MOST_ACTS)
+    )
+    return [Act(*tuple(row)) for row in asked.all(query)][::-1]
+
+
+def _outages(asked: _Night, at: datetime) -> list[OutageLine]:
+    """Return when no replica was running, by what is recorded of them, and when what was missed could not be planned."""
+    lives: defaultdict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
+    query = select(
+        replica.c.application, replica.c.state, replica.c.started_at, replica.c.seen_at, replica.c.stopped_at
+    )
+    needed = exists().where(
+        schedule.c.application == replica.c.application, schedule.c.retired_at.is_(None), schedule.c.enabled
+    )
+    for row in asked.all(query.where(asked.of(replica.c.application), needed)):
+        lives[row.application].append((row.started_at, _end(row, at)))
+    away: defaultdict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
+    for row in asked.all(_unplanned(asked)):
+        away[row.application].append((row.away_from, row.planned_at))
+    found = []
+    for of in sorted(lives.keys() | away.keys()):
+        gaps = merged([*_gaps(merged(lives[of]), at), *away[of]])
+        for start, end in gaps:
+            if end - start > _MOMENT and end > asked.since and start < asked.until:
+                found.append(OutageLine(of, start, None if end >= at else end))
+    return found
+
+
+def _end(row: Row[Any], at: datetime) -> datetime:
+    """Return until when a replica was running, as far as it was seen."""
+    if row.state in LIVE and at - row.seen_at < timedelta(seconds=SEEN_WITHIN):
+        return at
+    stopped: datetime = row.stopped_at if row.state == "stopped" else row.seen_at
+    return stopped
+
+
+def _gaps(lives: Sequence[tuple[datetime, datetime]], at: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the times between lives, and after the last."""
+    for (_, end), (start, _) in pairwise([*lives, (at, at)]):
+        if end < start:
+            yield end, start
+
+
+def _unplanned(asked: _Night) -> Select[Any]:
+    """Return the query for the times in which nothing was planned, which what was missed knows."""
+    end = func.min(run.c.created_at, type_=run.c.created_at.type).label("planned_at")
+    return (
+        select(schedule.c.application, run.c.away_from, end)
+        .select_from(schedule)
+        .join(run, _ours)
+        .where(asked.of(schedule.c.application), run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
+        .where(run.c.finished_at >= asked.since, run.c.away_from < asked.until)
+        .group_by(schedule.c.application, run.c.away_from)
+    )
