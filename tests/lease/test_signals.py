@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -56,6 +57,8 @@ class Found:
     """Seconds until nothing was."""
     hangs: int = 0
     """After how many asyncio.run did not end by itself."""
+    wrecks: int = 0
+    """After how many asyncio's event loop passed for running for ever."""
 
 
 class Interruption:
@@ -103,7 +106,7 @@ def interrupted(work: Callable[[], object], interruption: Interruption) -> None:
         while True:
             interruption.again()
             work()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):  # `asyncio.run` raises this before it counts its interruptions
         while interruption.left:
             pass
 
@@ -134,15 +137,30 @@ def apart(step: Callable[[], object]) -> Iterator[None]:
 
 
 def interrupt_often(
-    work: Callable[[], object], tables: Tables, is_usable: Callable[[], object], *, in_pairs: bool, seed: int
+    work: Callable[[], object],
+    tables: Tables,
+    is_usable: Callable[[], object],
+    *,
+    in_pairs: bool,
+    seed: int,
+    is_wrecked: Callable[[], bool] = lambda: False,
+    begin_again: Callable[[], object] = lambda: None,
 ) -> Found:
+    """Interrupt ``work`` anywhere; nothing stays held, and the client stays usable.
+
+    Two signals can wreck `asyncio.run` itself: its loop then passes for running for ever, with all that is in it. Such
+    a program can only end, and close its client: it is made to ``begin_again``.
+    """
     chance, found = Random(seed), Found()
     for _ in range(COUNT):
         interruption = Interruption(chance.uniform(0.0001, SOON), chance.uniform(*GAPS) if in_pairs else None)
         list(apart(partial(interrupted_anywhere, work, interruption)))
-        end_asyncio()
-        found.hangs += interruption.hangs
         begun = time.monotonic()
+        found.hangs += interruption.hangs
+        end_asyncio()
+        if is_wrecked():
+            found.wrecks += 1
+            begin_again()
         if not is_free(tables):
             found.left += 1
             wait_until(lambda: is_free_once_collected(tables), "nothing is held, nobody waits", limit=TIMING.ttl)
@@ -153,9 +171,7 @@ def interrupt_often(
 
 
 def end_asyncio() -> None:
-    """Do what `asyncio.run` does at its end, unless it is interrupted in that: then no event loop would run in this
-    thread any more, as one that has stopped passes for running.
-    """
+    """Do what `asyncio.run` does at its end, unless it is interrupted in that."""
     asyncio._set_running_loop(None)
     asyncio.set_event_loop(None)
     sys.set_asyncgen_hooks(None, None)
@@ -163,7 +179,7 @@ def end_asyncio() -> None:
 
 def is_free(tables: Tables) -> bool:
     record = tables.read("a")
-    return record is None or (record.holder is None and not record.waiting)
+    return record is None or not (record.live or record.waiting)
 
 
 def is_free_once_collected(tables: Tables) -> bool:
@@ -203,21 +219,46 @@ def test_a_thread_that_is_interrupted_anywhere_leaves_nothing(
 def test_an_event_loop_that_is_interrupted_anywhere_leaves_nothing(
     database_url: str, tables: Tables, in_pairs: bool, seed: int
 ) -> None:
-    async def hold() -> None:
-        async with client.hold("a", wait=LIMIT):
+    async def hold(wait: float) -> None:
+        async with client.hold("a", wait=wait):
             pass
 
     async def hold_again_and_again() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
         while True:
-            await hold()
+            await hold(LIMIT)
+
+    def is_wrecked() -> bool:
+        return any((loop := found()) is not None and loop.is_running() for found in loops)
 
     def hold_once() -> None:
-        if in_pairs:
-            gc.collect()  # an acquisition may have been left that was granted nothing yet
-        asyncio.run(hold())
+        if in_pairs:  # an acquisition may have been left that is granted only now
+            wait_until(is_usable_once_collected, "the client acquires it again", limit=TIMING.ttl)
+        else:
+            asyncio.run(hold(LIMIT))
 
-    client = lease.LeaseClient(database_url, timing=TIMING)
-    asyncio.run(_enter(client))
+    def is_usable_once_collected() -> bool:
+        gc.collect()
+        try:
+            asyncio.run(hold(0.1))
+        except lease.LeaseNotAcquired:
+            return False
+        return True
+
+    def begin() -> lease.LeaseClient:
+        client = lease.LeaseClient(database_url, timing=TIMING)
+        asyncio.run(_enter(client))
+        return client
+
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+    client = begin()
+
+    def begin_again() -> None:
+        nonlocal client
+        loops.clear()
+        asyncio.run(client.__aexit__())
+        client = begin()
+
     try:
         interrupt_often(
             lambda: asyncio.run(hold_again_and_again()),
@@ -225,6 +266,8 @@ def test_an_event_loop_that_is_interrupted_anywhere_leaves_nothing(
             hold_once,
             in_pairs=in_pairs,
             seed=seed,
+            is_wrecked=is_wrecked,
+            begin_again=begin_again,
         )
     finally:
         asyncio.run(client.__aexit__())
