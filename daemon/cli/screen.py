@@ -232,11 +232,6 @@ def _look(state: State) -> tuple[str, str]:
             assert_never(state)
 
 
-def state_style(state: State) -> str:
-    """Return the colour of a state of a run, a job run or a replica."""
-    return _look(state)[1]
-
-
 def drawable(text: str) -> str:
     """Return symbols as the encoding of the output can write them."""
     try:

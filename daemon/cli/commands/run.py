@@ -31,7 +31,7 @@ from ...service.service import serve
 from ...service.settings import Settings, read_settings
 from ...service.supervision.supervisor import Supervisor
 from ...store import migrations
-from ...store.views import summary
+from ...store.views import database_time, summary
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
@@ -47,6 +47,7 @@ from ..running.progress import LiveView, PlainView, ProgressView
 from ..running.run_summary import print_summary
 from ..screen import screen
 from ..setting_flags import with_setting_flags
+from ..times import Times
 
 MOST_SUMMARIES = 20
 _LOG_PATIENCE = 2.0
@@ -224,9 +225,12 @@ def _summarize(settings: Settings, view: PlainView, console: Console) -> None:
     if not over:
         return
     try:
-        found = ask_url(settings.database, lambda connection: [summary(connection, run_id) for run_id in over])
+        now, found = ask_url(
+            settings.database,
+            lambda connection: (database_time(connection), [summary(connection, run_id) for run_id in over]),
+        )
     except (DaemonError, LeaseError) as error:
         structlog.stdlib.get_logger(LOGGER).warning("the summary cannot be read", error=str(error))
         return
     for one in found:
-        print_summary(console, one)
+        print_summary(console, one, Times.of(now, utc=False))

@@ -120,7 +120,7 @@ def test_a_run_is_followed_from_before_its_start_over_retries_to_its_end(
     )
     answer = leased("logs", "1", "--follow")
     assert (answer.status, answer.err) == (0, "")
-    assert answer.out == "work, attempt 1:\none\ntwo\nthree\nwork, attempt 2:\nagain\nRun 1 of nightly: succeeded\n"
+    assert answer.out == "work, attempt 1:\none\ntwo\nthree\n\nwork, attempt 2:\nagain\n\nrun 1 of nightly  succeeded\n"
 
 
 def test_a_run_is_followed_as_one_object_a_line(leased: Leased, world: World, happens: Callable[..., None]) -> None:

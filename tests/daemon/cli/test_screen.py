@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from rich.console import Console
 
-from daemon.cli.screen import Sheet, State, add, say, screen, state_cell, state_style, table
+from daemon.cli.screen import Sheet, State, add, say, screen, state_cell, table
 from daemon.states import JobState, ReplicaState, RunState
 
 STATES = {state for states in (RunState, JobState, ReplicaState) for state in get_args(states)}
@@ -24,7 +24,7 @@ def drawn(*cells: object) -> str:
 
 @pytest.mark.parametrize("state", sorted(STATES))
 def test_every_state_has_a_colour(state: State) -> None:
-    assert state_style(state)
+    assert state_cell(state).style
     assert f"m{state} (attempt 2)" in drawn(state_cell(state, " (attempt 2)"))
 
 

@@ -1,6 +1,6 @@
 """`leased sync`: the write of definitions to the database, or a list of what it would change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, assert_never
@@ -19,7 +19,7 @@ from ....scheduling.generations import State
 from ....service.settings import Settings, read_settings
 from ....store import migrations
 from ....store.views import RunBy
-from ....text import number
+from ....text import counted
 from ...answers import write_json
 from ...ask import ask_url
 from ...author import By, author
@@ -27,7 +27,7 @@ from ...bring import plan_all_outgoing
 from ...failures import Misused, report
 from ...load_file import load_file
 from ...options import Database, File, Json, Revision
-from ...screen import print_sentences, say, screen
+from ...screen import add, say, screen, table
 from .remarks import APART
 
 
@@ -128,7 +128,7 @@ def sync(
     if as_json:
         write_json("sync", _answer(application.name, found, changes, dry_run=dry_run))
     else:
-        _show(found, changes, dry_run=dry_run)
+        _show(application.name, found, changes, dry_run=dry_run)
     if found.warning is not None:
         report(found.warning, "definition", as_json=as_json, what="warning")
     if found.foreseen.refusal is not None:
@@ -141,18 +141,29 @@ def _author(by: str | None, why: str | None, *, take_over: bool) -> str:
     return author(by, why)
 
 
-def _show(found: _Synced, changes: Sequence[tuple[str, str]], *, dry_run: bool) -> None:
+def _show(application: str, found: _Synced, changes: Sequence[tuple[str, str]], *, dry_run: bool) -> None:
     console = screen()
-    print_sentences(console, _sentences(found, dry_run=dry_run), style="none")
-    would_be = "" if found.written else "would be "
-    lines = [_line(change, name, would_be) for change, name in changes if change != "unchanged"]
-    print_sentences(console, lines[:MOST_LINES], style="none")
-    if len(lines) > MOST_LINES:
-        say(console, f"and {number(len(lines) - MOST_LINES)} more changes; --json has them all")
-    print_sentences(console, found.report.losses)
-    left = len(found.report.unchanged)
-    if left:
-        say(console, f"unchanged: {number(left)} {'schedule' if left == 1 else 'schedules'}")
+    generation = found.foreseen.forecast
+    style, stands, more = _stands(generation.state)
+    ok = "OK: " if style == "green" else ""
+    verdict = f"{ok}{application}, generation {generation.number} {'would be' if dry_run else 'is'} {stands}"
+    say(console, verdict, f"bold {style}", hang=2)
+    for sentence in filter(None, (more, *_notes(found))):
+        say(console, sentence, lead="  ")
+    for warning in (
+        *(_NO_CHANGES[change](name) for change, name in changes if change in _NO_CHANGES),
+        *found.report.losses,
+    ):
+        say(console, warning, "yellow", lead="  ")
+    listed = table("change" if found.written else "would be", "schedule")
+    changed = [change for change in changes if change[0] not in {"unchanged", *_NO_CHANGES}]
+    for change in changed[:MOST_LINES]:
+        add(listed, *change)
+    if changed:
+        console.print()
+        console.print(listed)
+    if (left := len(changed) - MOST_LINES) > 0:
+        say(console, f"and {counted(left, 'more change')}; --json has them all")
 
 
 def _synced(
@@ -195,48 +206,38 @@ def _answer(application: str, found: _Synced, changes: list[tuple[str, str]], *,
     )
 
 
-def _sentences(found: _Synced, *, dry_run: bool) -> list[str]:
-    """Return which generation the definitions are, or would be, how it stands, and who runs others."""
-    generation, others = found.foreseen.forecast, found.foreseen.others
-    named = f"generation {generation.number}"
-    what = (
-        f"would be {named}"
-        if dry_run and generation.is_new
-        else f"are {named}{'' if generation.is_new else ' already'}"
-    )
-    said = [f"these definitions {what}, {_stands(generation.state, ruled=found.written)}"]
-    if generation.missing:
-        said.append(generation.missing)
-    if others:
-        said.append(f"{who_runs(others)}: {processes(others)}")
-    return said
+def _notes(found: _Synced) -> Iterator[str]:
+    """Yield what keeps the definitions from being the newest, who runs others, and how many schedules stay as they are."""
+    yield found.foreseen.forecast.missing
+    if others := found.foreseen.others:
+        yield f"{who_runs(others)}: {processes(others)}"
+    if left := len(found.report.unchanged):
+        yield f"unchanged: {counted(left, 'schedule')}"
 
 
-def _stands(state: State, *, ruled: bool) -> str:
-    """Return how definitions stand after a sync, as text."""
+def _stands(state: State) -> tuple[str, str, str]:
+    """Return the colour of a state of definitions, and the state in words: for the verdict, and what follows from it."""
     match state:
         case "current":
-            return "current" if ruled else "current at once"
+            return "green", "active", ""
         case "in lieu":
-            return "as a fallback for a newer one; nothing is retired"
+            return "green", "active as a fallback for a newer one", "nothing is retired"
         case "staged":
-            return (
-                "staged because replicas with other definitions are running: active as soon as one of its own "
-                "replicas is ready, or at once with --take-over"
-            )
+            ready = "it becomes active as soon as one of its own replicas is ready, or at once with --take-over"
+            return "yellow", "staged", f"replicas with other definitions are running: {ready}"
         case "next":
-            return "active once one of its replicas has been ready long enough, or at once with --take-over"
+            ready = "it becomes active once one of its replicas has been ready long enough, or at once with --take-over"
+            return "yellow", "on standby", ready
         case "superseded":
-            return "superseded by a newer one; --take-over makes it active anyway"
+            return "yellow", "superseded by a newer one", "--take-over makes it active anyway"
         case "unknown":
-            return "not known yet"
+            return "yellow", "not known yet", ""
         case _:
             assert_never(state)
 
 
-def _line(change: str, name: str, would_be: str) -> str:
-    if change == "unreadable":
-        return f"{name}: scheduled times have no run because its stored definition cannot be read"
-    if change == "apart":
-        return f"{name}: {APART}"
-    return f"{would_be}{change}: {name}"
+_NO_CHANGES: Mapping[str, Callable[[str], str]] = {
+    "unreadable": "{}: scheduled times have no run because its stored definition cannot be read".format,
+    "apart": (f"{{}}: {APART}").format,
+}
+"""What is said of a schedule by what became of it, where that is no change."""

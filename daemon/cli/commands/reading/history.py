@@ -25,7 +25,8 @@ from ...answers import write_json
 from ...ask import ask
 from ...named import RunOrName, run_given
 from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
-from ...screen import Sheet, add, for_people, print_sentences, say, screen, state_cell, table, width_of
+from ...run_verdict import print_verdict
+from ...screen import Sheet, add, for_people, print_sentences, say, screen, state_cell, table
 from ...times import Times
 from .runs_table import runs_table, tries
 
@@ -142,18 +143,7 @@ def _answer(detail: RunDetail) -> ShowAnswer:
 
 
 def _show(console: "Console", detail: RunDetail, times: Times, *, wide: bool) -> None:
-    run = detail.run
-    title = f"run {run.run_id} of {clean(run.schedule)} ({clean(run.application)})"
-    state = state_cell(run.state, f" in {lasted(run.seconds)}" if run.finished_at and run.started_at else "")
-    fits = width_of(title) + 2 + state.cell_len <= console.width
-    console.print(title + ("  " if fits else "\n  "), style="bold", end="", soft_wrap=True)
-    console.print(state)
-    if said := run.in_words(times.by_clock):
-        say(console, said, lead="  ")
-    if run.last_output:
-        say(console, run.last_output, lead="  | ")
-    if run.next and for_people():
-        say(console, " / ".join(run.next), "dim", lead="  ")
+    print_verdict(console, detail.run, times)
     console.print()
     for name, value in _facts(detail, times, wide=wide).items():
         if value not in {None, ""}:

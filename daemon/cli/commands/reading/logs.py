@@ -15,7 +15,7 @@ from ...ask import ask, ask_again
 from ...named import RunOrName, run_given
 from ...options import Application, Database
 from ...question import tell
-from ...screen import print_sentences, say, screen, state_style
+from ...screen import for_people, print_sentences, say, screen, state_cell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -126,14 +126,19 @@ class _Text:
             if self._last.is_inside and not hint:
                 say(self._console, _INSIDE, "dim")
         elif follow and self._titled:
-            say(self._console, f"R{named[1:]}: {state}", state_style(state))
+            self._console.print(f"\n{named}  ", style="bold", end="", soft_wrap=True)
+            self._console.print(state_cell(state))
+            if state == "failed" and for_people():
+                say(self._console, f"leased show {self._last.run_id}", "dim", lead="  ")
 
     def _write(self, part: OutputPart) -> None:
         if self._of != (part.job, part.attempt):
-            self._of = part.job, part.attempt
             self._end_line()
             if self._titled:
+                if self._of is not None:
+                    self._console.print()
                 say(self._console, f"{part.job}, attempt {part.attempt}:", "bold")
+            self._of = part.job, part.attempt
         if part.cut_bytes:
             self._end_line()
             say(self._console, cut_here(part.cut_lines, part.cut_bytes), "dim")

@@ -74,7 +74,7 @@ def test_what_rules_already_keeps_what_it_changed_when_it_is_put_on_top_once_mor
     shop.start(old, "web1")
     (before,) = leased("generations", "--json").document["items"]
     assert leased("sync", "old.py", "--take-over").out == (
-        "these definitions are generation 1 already, current\nunchanged: 2 schedules\n"
+        "OK: shop, generation 1 is active\n  unchanged: 2 schedules\n"
     )
     (after,) = leased("generations", "--json").document["items"]
     assert (after["changes"], after["ruled_at"]) == (before["changes"], before["ruled_at"])
@@ -85,7 +85,7 @@ def test_what_is_staged_is_shown_although_nobody_runs_it(
 ) -> None:
     shop.start(old, "web1")
     answer = leased("sync", "new.py")
-    assert "these definitions are generation 2, staged" in answer.out
+    assert "shop, generation 2 is staged\n  replicas with other definitions are running" in answer.out
     assert "1 replica on web1 runs generation 1: web1:101" in answer.out
     assert (
         "Generation 2 of shop is staged: it becomes active as soon as one of its replicas is ready"
@@ -99,11 +99,9 @@ def test_a_dry_run_names_the_generation_and_who_runs_another_and_writes_nothing(
     leased: Leased, shop: Shop, old: Application, new: Application
 ) -> None:
     shop.start(old, "web1")
-    assert "these definitions are generation 1 already, current" in leased("sync", "old.py", "--dry-run").out
+    assert "OK: shop, generation 1 would be active" in leased("sync", "old.py", "--dry-run").out
     shown = leased("sync", "new.py", "--dry-run").out
-    assert (
-        "these definitions would be generation 2, staged because replicas with other definitions are running" in shown
-    )
+    assert "shop, generation 2 would be staged\n" in shown
     assert "1 replica on web1 runs generation 1: web1:101" in shown
     document = leased("sync", "new.py", "--dry-run", "--take-over", "--json").document
     assert document["generation"] == {"number": 2, "is_new": True, "state": "current"}

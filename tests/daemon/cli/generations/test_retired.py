@@ -24,7 +24,7 @@ def test_a_sync_of_another_file_under_the_same_name_is_refused_and_a_dry_run_sho
         assert (
             "would retire all that 1 replica on web1 runs: goes, stays. If they are another application" in answer.err
         )
-        assert ("would be retired: goes" in answer.out) == bool(options)
+        assert ("retired   goes" in answer.out) == bool(options)
     answer = leased("sync", "other.py", "--dry-run", "--json")
     assert {one["schedule"] for one in answer.document["items"] if one["change"] == "retired"} == {"goes", "stays"}
     assert json.loads(answer.err)["error"]["kind"] == "definition"

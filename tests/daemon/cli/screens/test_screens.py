@@ -21,7 +21,12 @@ from rich.cells import cell_len
 
 from daemon.cli.answers import name_of
 from daemon.cli.app import COMMANDS
+from daemon.cli.ask import ask_url
+from daemon.cli.running.run_summary import print_summary
+from daemon.cli.screen import screen
+from daemon.cli.times import Times
 from daemon.store.migrations.state import REVISIONS
+from daemon.store.views import database_time, summary
 from tests.daemon.cli.test_answers import closed
 from tests.docs.pages import blocks
 from tests.support.waiting import LIMIT
@@ -29,7 +34,7 @@ from tests.support.waiting import LIMIT
 from . import worlds
 from .kept import FOLDER, compare, kept_as, keys, shortened, without_the_number
 from .standing_clock import StandingClock, standing
-from .ways import COLOURS, COLUMNS, WAYS, WIDTHS, Shown, Way, call, named, plain
+from .ways import COLOURS, COLUMNS, WAYS, WIDTHS, Shown, Way, call, named, plain, shown
 
 pytestmark = pytest.mark.usefixtures("passing_seconds")
 COUNT = int(os.environ.get("LEASED_TEST_SCHEDULES", "300")) + 100
@@ -159,12 +164,15 @@ class Database:
         self._at = clock.now
 
     def call(self, way: Way, arguments: tuple[str, ...], columns: int = COLUMNS) -> Shown:
+        self.as_it_was_made()
+        return call(way, [FILES[self.name] if each == "FILE" else each for each in arguments], columns)
+
+    def as_it_was_made(self) -> None:
         self._clock.now = self._at
         again = self._folder / "again"
         shutil.rmtree(again, ignore_errors=True)
         shutil.copytree(self._folder / "made", again)
         os.chdir(again)
-        return call(way, [FILES[self.name] if each == "FILE" else each for each in arguments], columns)
 
 
 @pytest.fixture(scope="module")
@@ -208,24 +216,47 @@ def without_the_revision(text: str) -> str:
 def test_a_screen_is_as_it_is_kept(name: str, databases: list[Database]) -> None:
     parts: dict[tuple[str, Way, int | None], str] = {}
     for database in databases if name in OF_MANY else databases[:2]:
-        shown: dict[tuple[Way, int | None], str] = {}
+        texts: dict[tuple[Way, int | None], str] = {}
         for columns in WIDTHS if database.name == ONE and name in OF_ANY_WIDTH else (COLUMNS,):
             coloured = database.call("at a terminal", SCREENS[name], columns).text
             if database.name == ONE:
-                shown["at a terminal", columns] = coloured
-            no_color = shown["with NO_COLOR", columns] = plain(coloured)
+                texts["at a terminal", columns] = coloured
+            no_color = texts["with NO_COLOR", columns] = plain(coloured)
             assert max(map(cell_len, no_color.splitlines())) <= columns
             assert [line for line in no_color.splitlines() if line != line.rstrip()] == []
             if database.name == ONE and columns == COLUMNS and name in FIRST:
                 without = database.call("with NO_COLOR", SCREENS[name]).text
                 assert without == no_color, "with NO_COLOR there is the same text, and nothing else"
         if name in OF_MANY or database.name == ONE:
-            shown["in a pipe", None] = database.call("in a pipe", SCREENS[name]).text
-        assert [screen for (way, _), screen in shown.items() if way != "at a terminal" and "\x1b" in screen] == []
-        for (way, width), screen in shown.items():
-            text = shortened(without_the_revision(named(screen)))
+            texts["in a pipe", None] = database.call("in a pipe", SCREENS[name]).text
+        assert [text for (way, _), text in texts.items() if way != "at a terminal" and "\x1b" in text] == []
+        for (way, width), coloured in texts.items():
+            text = shortened(without_the_revision(named(coloured)))
             parts[database.name, way, width] = without_the_number(text, COUNT) if database.name == MANY else text
     compare(name, kept_as(SCREENS[name], parts))
+
+
+def test_the_end_of_a_run_until_idle_is_as_it_is_kept(databases: list[Database]) -> None:
+    """Of a run that failed, one that succeeded at its second attempt, and one that was cancelled before it began."""
+
+    def show() -> int:
+        at, found = ask_url(
+            worlds.URL, lambda connection: (database_time(connection), [summary(connection, run) for run in (2, 1, 4)])
+        )
+        for one in found:
+            print_summary(screen(), one, Times.of(at, utc=False))
+        return 0
+
+    databases[1].as_it_was_made()
+    parts: dict[tuple[str, Way, int | None], str] = {}
+    for columns in WIDTHS:
+        coloured = shown("at a terminal", show, columns).out
+        parts[ONE, "at a terminal", columns] = named(coloured)
+        parts[ONE, "with NO_COLOR", columns] = shown("with NO_COLOR", show, columns).out
+        assert parts[ONE, "with NO_COLOR", columns] == plain(coloured)
+        assert max(map(cell_len, plain(coloured).splitlines())) <= columns
+    parts[ONE, "in a pipe", None] = shown("in a pipe", show).out
+    compare("run-summary", kept_as(("run", "FILE", "--until-idle"), parts))
 
 
 @pytest.mark.parametrize("name", sorted(SCREENS.keys() - WITHOUT_JSON))

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +48,11 @@ class Shown:
 
 def call(way: Way, arguments: Sequence[str], columns: int = COLUMNS) -> Shown:
     """Run a command in this process and in this way."""
+    return shown(way, lambda: main(list(arguments)), columns)
+
+
+def shown(way: Way, show: Callable[[], int], columns: int = COLUMNS) -> Shown:
+    """Let something be shown in this way."""
     out, err = (Stream(terminal=way != "in a pipe") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         for variable in COLOURS:
@@ -58,7 +63,7 @@ def call(way: Way, arguments: Sequence[str], columns: int = COLUMNS) -> Shown:
             patch.setenv("NO_COLOR", "1")
         patch.setattr("sys.stdout", out)
         patch.setattr("sys.stderr", err)
-        return Shown(main(list(arguments)), out.getvalue(), err.getvalue())
+        return Shown(show(), out.getvalue(), err.getvalue())
 
 
 def plain(text: str) -> str:
