@@ -88,13 +88,29 @@ class _WatchedScreen(Generic[T]):
     def _begin(self) -> None:
         loop = asyncio.get_running_loop()
         signal.signal(signal.SIGTERM, _terminated)  # by default it would leave the terminal like this
+        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:  # the shell has job control
+            loop.add_signal_handler(signal.SIGTSTP, self._stop)
         loop.add_signal_handler(signal.SIGWINCH, self._wake.set)
+        if sys.stdin.isatty():
+            loop.add_reader(sys.stdin.fileno(), self._pressed)
+        self._take()
+
+    def _take(self) -> None:
+        """Take the terminal; a process in the background stops here until it is in the foreground."""
         if sys.stdin.isatty():
             self._before = termios.tcgetattr(sys.stdin.fileno())
             tty.setcbreak(sys.stdin.fileno())
-            loop.add_reader(sys.stdin.fileno(), self._pressed)
         self._begun = True
         sys.stdout.write(_BEGIN)
+
+    def _stop(self) -> None:
+        """Stop as Ctrl-Z asks, with the terminal given back, until somebody continues this process."""
+        self.end()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTSTP, self._stop)
+        self._take()
+        self._wake.set()
 
     def _pressed(self) -> None:
         keys = os.read(sys.stdin.fileno(), 100)

@@ -1,79 +1,42 @@
 """`leased status --watch`: a screen at a terminal, drawn again until q or Ctrl-C, which gives the terminal back."""
 
-import os
-import pty
-import select
 import signal
-import subprocess
-import sys
-import termios
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import LIMIT
+from tests.support.terminal import Shell
 
-from .conftest import ROOT, Leased
+from .conftest import Leased
 
-
-class Terminal:
-    """`leased status --watch` at a terminal of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._ours, self._theirs = pty.openpty()
-        termios.tcsetwinsize(self._ours, (30, 80))
-        self.modes = self.modes_now
-        surroundings = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "leased", "status", "--watch"],
-            cwd=folder,
-            env={**surroundings, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
-            stdin=self._theirs,
-            stdout=self._theirs,
-            stderr=self._theirs,
-            start_new_session=True,
-        )
-        self.said = ""
-
-    @property
-    def modes_now(self) -> list[object]:
-        return list(termios.tcgetattr(self._theirs))
-
-    def until(self, sentence: str) -> None:
-        while sentence not in self.said:
-            assert select.select([self._ours], [], [], LIMIT)[0], f"it never said {sentence!r}: {self.said}"
-            self.said += os.read(self._ours, 4096).decode(errors="replace")
-
-    def press(self, key: str) -> None:
-        os.write(self._ours, key.encode())
-
-    def resize(self, rows: int) -> None:
-        termios.tcsetwinsize(self._ours, (rows, 80))
-        self.process.send_signal(signal.SIGWINCH)  # it is not the session's own terminal
-
-    def close(self) -> None:
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
-        os.close(self._theirs)
+AGAIN = "q ends it"
+BEGIN, END = "\x1b[?1049h", "\x1b[?1049l"
+"""The other screen, and the one before."""
+Start = Callable[[str], Shell]
 
 
 @pytest.fixture
-def terminal(leased: Leased, folder: Path, processes: None) -> Iterator[Terminal]:
+def started(leased: Leased, folder: Path, processes: None) -> Iterator[Start]:
+    """Start what a shell is to do at a terminal of its own."""
     leased("sync", "shop.py")
-    opened = Terminal(folder)
-    yield opened
-    opened.close()
+    shells: list[Shell] = []
+
+    def start(script: str) -> Shell:
+        shells.append(Shell(folder, script))
+        return shells[-1]
+
+    yield start
+    for shell in shells:
+        shell.close()
 
 
 @pytest.mark.parametrize(("end", "status"), [("q", 0), ("Ctrl-C", 0), ("SIGTERM", 143)])
 @pytest.mark.sampled(1)
 def test_it_shows_what_changes_until_it_is_ended_and_gives_the_terminal_back(
-    end: str, status: int, terminal: Terminal, leased: Leased, folder: Path
+    end: str, status: int, started: Start, leased: Leased, folder: Path
 ) -> None:
+    terminal = started("exec $LEASED status --watch")
     terminal.until("every 2s; q ends it")
     assert terminal.modes_now != terminal.modes
     text = (folder / "shop.py").read_text()
@@ -87,13 +50,40 @@ def test_it_shows_what_changes_until_it_is_ended_and_gives_the_terminal_back(
         case "q":
             terminal.press("q")
         case "Ctrl-C":
-            terminal.process.send_signal(signal.SIGINT)
+            terminal.press("\x03")
         case _:
             terminal.process.send_signal(signal.SIGTERM)
-    terminal.until("\x1b[?1049l")
-    assert terminal.process.wait(LIMIT) == status
+    terminal.until(END)
+    assert terminal.end() == status
     assert terminal.modes_now == terminal.modes
-    assert "Traceback" not in terminal.said
+    assert "Traceback" not in terminal.written
+
+
+def test_ctrl_z_gives_the_terminal_back_until_the_shell_continues_it(started: Start) -> None:
+    terminal = started("set -m; $LEASED status --watch; echo stopped: $?; read; fg")
+    terminal.until(AGAIN)
+    terminal.press("\x1a")
+    terminal.until("stopped: 148")
+    assert (terminal.written.count(BEGIN), terminal.written.partition(END)[2].count("stopped")) == (1, 1)
+    assert terminal.modes_now == terminal.modes
+    terminal.press("\n")
+    terminal.until(BEGIN, times=2)
+    terminal.until(AGAIN, times=terminal.written.rpartition(BEGIN)[0].count(AGAIN) + 1)
+    assert terminal.modes_now != terminal.modes
+    terminal.press("q")
+    assert terminal.end() == 0
+    assert (terminal.written.count(END), terminal.modes_now) == (2, terminal.modes)
+
+
+@pytest.mark.extended
+def test_ctrl_z_without_a_shell_to_go_back_to_is_a_look_more(started: Start) -> None:
+    """As where it is the only program of a terminal: the kernel stops nothing there."""
+    terminal = started("exec $LEASED status --watch")
+    terminal.until(AGAIN)
+    terminal.press("\x1a")
+    terminal.until(BEGIN, times=2)
+    terminal.press("q")
+    assert terminal.end() == 0
 
 
 @pytest.mark.parametrize(
