@@ -1,29 +1,14 @@
 """The loading of FILE by a command."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..definitions.application import Application
-from ..definitions.sources.load import load
-from ..definitions.sources.toml_file import settings_in
-from ..errors import DefinitionError, Mistakes
-from ..service.settings import read_settings
+from ..service.load_with_settings import load_with_settings
 from .streams import answers_apart
 
 
 def load_file(file: str, flags: Mapping[str, Any]) -> Application:
-    """Return what FILE defines; raises `DefinitionError`, with all mistakes of FILE, those of `[settings]` too.
-
-    ``flags`` has the settings of the command line. What FILE prints as it is loaded goes to stderr.
-    """
+    """Return what FILE defines, as `load_with_settings` does. What FILE prints as it is loaded goes to stderr."""
     with answers_apart():
-        try:
-            return load(file, every_mistake=True)
-        except DefinitionError as error:
-            mistakes = Mistakes()
-            if file.endswith(".toml"):
-                with mistakes:
-                    read_settings(flags, settings_in(Path(file)), source=file)
-            error.more += tuple(mistakes.found)
-            raise
+        return load_with_settings(file, flags)

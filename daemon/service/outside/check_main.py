@@ -16,12 +16,11 @@ from lease.database.backend import backend_of
 from lease.errors import LeaseError
 
 from ...definitions.application import Application
-from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...scheduling.deploys.bring import look
 from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
-from ...text import counted
+from ..load_with_settings import load_with_settings
 from ..settings import Settings, read_settings
 from .descriptors import refuse_more_than_fit
 from .elsewhere import what_it_means
@@ -40,16 +39,15 @@ def main() -> int:
     with suppress(BrokenPipeError), os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
         try:
-            application = load(order["file"])
+            application = load_with_settings(order["file"], order["flags"])
             settings = read_settings(order["flags"], application.settings, source=order["file"])
             refuse_more_than_fit(application, settings.concurrency)
             revised = application.revised(settings.revision)
             _refuse_what_cannot_start(revised, settings.database)
             answer = {**asdict(CheckedFile.of(revised, settings)), "warnings": _elsewhere(order, revised, settings)}
         except (DaemonError, LeaseError) as error:
-            others = len(getattr(error, "more", ()))
-            more = f"; and {counted(others, 'other mistake')}, which `leased check` lists" if others else ""
-            answer = {"problem": " ".join(f"{error}{more}".split())}
+            problem, *more = [" ".join(str(one).split()) for one in (error, *getattr(error, "more", ()))]
+            answer = {"problem": problem, "more": more}
         json.dump(answer, answers)
     return 0
 

@@ -44,6 +44,8 @@ class WrongFile:
     """What is wrong with FILE or its settings, or keeps a replica from starting with them, as one sentence."""
 
     problem: str
+    more: tuple[str, ...] = ()
+    """The other mistakes, if there are several."""
 
 
 async def check_file(
@@ -92,8 +94,8 @@ def _read(answer: bytes, file: str, status: int | None) -> CheckedFile | WrongFi
                 "warnings": list() as warnings,
             }:
                 return CheckedFile(digest, name, settings, tuple(warnings))
-            case {"problem": str() as problem}:
-                return WrongFile(problem)
+            case {"problem": str() as problem, "more": list() as more}:
+                return WrongFile(problem, tuple(more))
             case _:
                 pass
     except ValueError:

@@ -71,7 +71,8 @@ class Reload:
             if self._asked or self._requests.stopping:
                 continue
             if isinstance(checked, WrongFile):
-                self._say(f"this replica continues unchanged: {checked.problem}", is_warning=True)
+                for problem in (f"this replica continues unchanged: {checked.problem}", *checked.more):
+                    self._say(problem, is_warning=True)
                 self._manager.ready("FILE was not reloaded because it has an error")
             else:
                 for warning in checked.warnings:

@@ -168,8 +168,9 @@ class Supervisor:
             said = await self._replace_all()
             self._report(said)
         except _NotReplaced as problem:
-            said = f"SIGHUP: {problem}"
-            self._warn(said)
+            said, *more = (f"SIGHUP: {each}" for each in problem.args)
+            for each in (said, *more):
+                self._warn(each)
         if not self._signals:
             self._manager.ready(said)
 
@@ -183,7 +184,7 @@ class Supervisor:
             return _GIVEN_UP
         checked, count = self._checking.result(), len(self._slots)
         if isinstance(checked, WrongFile):
-            raise _NotReplaced(f"no replica was replaced: {checked.problem}")
+            raise _NotReplaced(f"no replica was replaced: {checked.problem}", *checked.more)
         for warning in checked.warnings:
             self._warn(f"SIGHUP: {warning}")
         if checked.warnings:

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from daemon.definitions.sources.load import load
+from daemon.errors import DefinitionError
 from daemon.scheduling.deploys.bring import stage
+from daemon.service.load_with_settings import load_with_settings
 from daemon.service.outside import file_check
 from daemon.service.outside.command_line import CommandLine
 from daemon.service.outside.file_check import CHECK, CheckedFile, WrongFile, check_file
@@ -71,6 +73,19 @@ async def test_what_is_wrong_is_one_sentence(line: CommandLine, text: str | None
     assert isinstance(found, WrongFile)
     assert problem in found.problem
     assert "\n" not in found.problem
+
+
+async def test_all_mistakes_are_found_as_leased_check_finds_them(line: CommandLine) -> None:
+    toml = (
+        'application = "shop"\n[settings]\ngrace = "long"\n[schedules.x]\ncron = "no"\njobs = [{ comand = "true" }]\n'
+    )
+    write("shop.toml", toml)
+    found = await check_file(replace(line, file="shop.toml", flags={}))
+    assert isinstance(found, WrongFile)
+    with pytest.raises(DefinitionError) as refused:
+        load_with_settings("shop.toml", {})
+    assert [found.problem, *found.more] == [str(refused.value), *map(str, refused.value.more)]
+    assert len(found.more) == 2
 
 
 @pytest.mark.extended

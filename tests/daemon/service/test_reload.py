@@ -84,9 +84,10 @@ async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_righ
     with replica.reload.handled():
         replica.reload.joined()
         replica.hanging.hang_up(False)
-        (await replica.checking()).set_result(WrongFile("shop.py, line 3: no"))
+        (await replica.checking()).set_result(WrongFile("shop.py, line 3: no", ("shop.py, line 7: no",)))
         await until(lambda: replica.manager.told == ["RELOADING=1", "READY=1"], "the reload is over")
         assert told(replica.facts, "SIGHUP: this replica continues unchanged: shop.py, line 3: no")
+        assert told(replica.facts, "SIGHUP: shop.py, line 7: no")
         assert replica.asked == []
         replica.hanging.hang_up(False)
         (await replica.checking(2)).set_result(CheckedFile("a digest"))

@@ -35,7 +35,8 @@ class StandIn(CommandLine):
 
 async def check():
     text = file.read_text()
-    return WrongFile(text) if "wrong" in text else CheckedFile(text)
+    first, *more = text.splitlines()
+    return WrongFile(first, tuple(more)) if "wrong" in text else CheckedFile(text)
 
 outside = Outside.found(report)
 outside.check = check
@@ -229,9 +230,10 @@ def test_on_sighup_each_replica_is_replaced_by_one_that_is_ready_before_it_drain
 def test_what_is_wrong_with_the_file_is_told_and_no_replica_restarts(supervised: Supervised) -> None:
     process = supervised.start(2)
     before = set(supervised.wait_for("ready", 2))
-    supervised.write_file("wrong: line 3")
+    supervised.write_file("wrong: line 3\nline 7")
     process.send_signal(signal.SIGHUP)
     assert supervised.wait_for_report("SIGHUP") == "warning: SIGHUP: no replica was replaced: wrong: line 3"
+    supervised.wait_for_report("warning: SIGHUP: line 7")
     assert supervised.alive() == before
     supervised.write_file("right")
     process.send_signal(signal.SIGHUP)
