@@ -139,7 +139,8 @@ class Sheet:
                 yield []
             for at in places:
                 lines, style = _in_lines(row[at], max(1, width - names - 2))
-                for name, line in zip((self.columns[at], *[""] * len(lines)), lines, strict=False):
+                first = self.columns[at] if row[0].plain else ""
+                for name, line in zip((first, *[""] * len(lines)), lines, strict=False):
                     if line:
                         yield [(f"{name.upper():>{names}}", "bold"), ("  ", ""), (line, style)]
 

@@ -125,8 +125,9 @@ class _WatchedScreen(Generic[T]):
         most = max(1, console.height - 1)
         if hidden := len(lines[most:]):
             below = f"{counted(hidden, 'more line')}; {below}"
-        shown = "".join(f"{line}\x1b[K\n" for line in lines[:most])
-        sys.stdout.write(f"\x1b[H{shown}{below}\x1b[K\x1b[J")
+        # It erases before it writes: below a line that fills the terminal, the cursor is still on the last character.
+        shown = "".join(f"\x1b[K{line}\n" for line in lines[:most])
+        sys.stdout.write(f"\x1b[H{shown}\x1b[J{below}")
         sys.stdout.flush()
 
 

@@ -53,6 +53,7 @@ from ...telemetry.facts import (
 )
 from ...telemetry.sentences import sentence
 from ...text import clean, last_line, number, shortened
+from ..screen import say
 
 MOST_REMEMBERED = 1_000
 LINE_EVERY = 2.0
@@ -91,7 +92,8 @@ class PlainView:
             case JobProgressed(job):
                 self.job_progressed(job, fact)
             case JobPrinted(job, lines):
-                self.lines([f"  {job.name} | {line}" for line in lines], "dim")
+                printed = "\n".join(f"  {self.named(job)} | {clean(line)}" for line in lines)
+                self._console.print(Text(printed, "dim"), soft_wrap=True)
             case JobEnded(job):
                 self.job_ended(job, fact)
             case RunCancelled(run, by, why):
@@ -124,21 +126,22 @@ class PlainView:
         if now - self._reported.get(job, -LINE_EVERY) >= LINE_EVERY:
             self._reported[job] = now
             more = f", {fact.message}" if fact.message else ""
-            self.line(f"  {job.name}: {_how_far(fact.done, fact.total)}{more}")
+            self.line(f"{job.name}: {_how_far(fact.done, fact.total)}{more}", lead="  ")
 
     def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
         """Write how an attempt ended."""
         self._reported.pop(job, None)
         said = f": {last_line(fact.error)}" if last_line(fact.error) else ""
-        self.line(f"  {job.name}: {fact.outcome} in {format_duration(fact.seconds)}{said}", _style(fact.outcome))
+        ended = f"{job.name}: {fact.outcome} in {format_duration(fact.seconds)}{said}"
+        self.line(ended, _style(fact.outcome), lead="  ")
 
-    def line(self, text: str, style: str = "") -> None:
-        """Write one line."""
-        self.lines([text], style)
+    def named(self, job: JobSubject) -> str:
+        """Return what a job is called."""
+        return job.name
 
-    def lines(self, texts: Iterable[str], style: str = "") -> None:
-        """Write lines, at once."""
-        self._console.print(Text("\n".join(map(clean, texts)), style), soft_wrap=True)
+    def line(self, text: str, style: str = "none", lead: str = "") -> None:
+        """Write a sentence with what stands before it: one line, and at a terminal as many as it takes."""
+        say(self._console, text, style, lead=lead, hang=0 if lead else 2)
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
         self.ended.pop(run_id, None)
@@ -171,10 +174,6 @@ class ProgressView(PlainView):
     def job_started(self, job: JobSubject) -> None:
         """Draw a bar for the attempt."""
         self._bars[job] = self._progress.add_task(clean(self.named(job)), total=None, message="")
-
-    def named(self, job: JobSubject) -> str:
-        """Return what its bar is called."""
-        return job.name
 
     def job_progressed(self, job: JobSubject, fact: JobProgressed) -> None:
         """Move the bar of the attempt."""
@@ -226,12 +225,12 @@ class LiveView(ProgressView):
             case _:
                 super().__call__(fact)
 
-    def line(self, text: str, style: str = "") -> None:
-        """Write one line, with the time of day."""
-        super().line(f"{self._now():%H:%M:%S}  {text}", style)
+    def line(self, text: str, style: str = "none", lead: str = "") -> None:
+        """Write a sentence, with the time of day."""
+        super().line(text, style, f"{self._now():%H:%M:%S}  {lead}")
 
     def named(self, job: JobSubject) -> str:
-        """Return what its bar is called: its schedule too, since many may be active."""
+        """Return what a job is called: its schedule too, since many may be active."""
         return f"{job.run.schedule}: {job.name}"
 
     def below(self) -> str:
@@ -287,6 +286,6 @@ def _style(outcome: RunOutcome | JobOutcome) -> str:
         case "stopped" | "lost" | "not run" | "no room" | "cancelled":
             return "yellow"
         case "pending":
-            return ""
+            return "none"
         case _:
             assert_never(outcome)

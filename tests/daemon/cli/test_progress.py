@@ -147,14 +147,25 @@ def test_a_replica_that_goes_on_has_a_line_for_each_run_that_ended_well_and_belo
         for fact in told():
             view(fact)
     assert written.getvalue().rstrip().splitlines() == [
-        "  zones | one",
-        "  zones | two",
+        "  nightly: zones | one",
+        "  nightly: zones | two",
         "08:03:00  nightly: run 7 succeeded in 1.23s",
-        "  zones |  [31mred ]0;title ",
+        "  nightly: zones |  [31mred ]0;title ",
         "08:03:00    zones: failed in 1.5s: ValueError: oh",
         "08:03:00  nightly: run 7 failed (zones failed)",
         "08:03:00  bye",
     ]
+
+
+def test_a_long_line_is_broken_between_words_at_a_terminal_and_nowhere_else() -> None:
+    reason = "the server at db.example.org refused the connection after three attempts"
+    for is_terminal, lines in ((True, 2), (False, 1)):
+        written = io.StringIO()
+        view = LiveView(Console(file=written, force_terminal=is_terminal, color_system=None, width=80), Wall())
+        view(Note(f"the request failed: {reason}"))
+        assert written.getvalue().count("\n") == lines
+        assert " ".join(written.getvalue().split()) == f"08:00:00 the request failed: {reason}"
+        assert max(map(len, written.getvalue().splitlines())) <= 80 or not is_terminal
 
 
 def test_its_bars_name_the_schedule_and_vanish_with_their_jobs() -> None:

@@ -142,7 +142,15 @@ def test_a_row_that_goes_on_with_the_one_before_does_so_in_its_record() -> None:
     shown = table("schedule", "next")
     for name, moment in ((NAME, INSTANT), ("", INSTANT), ("other", INSTANT)):
         add(shown, name, moment)
-    assert [bool(line) for line in on(45, shown)] == [True, True, True, False, True, True]
+    assert [line.rpartition("  ")[0].strip() for line in on(45, shown)] == [
+        "SCHEDULE",
+        "NEXT",
+        "",
+        "",
+        "SCHEDULE",
+        "NEXT",
+    ]
+    assert on(45, shown)[2].strip() == INSTANT
 
 
 def test_a_column_that_says_the_same_everywhere_is_shown_only_where_it_differs() -> None:

@@ -1,5 +1,6 @@
 """`leased status --watch`: a screen at a terminal, drawn again until q or Ctrl-C, which gives the terminal back."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,6 +58,7 @@ def test_it_shows_what_changes_until_it_is_ended_and_gives_the_terminal_back(
     assert terminal.end() == status
     assert terminal.modes_now == terminal.modes
     assert "Traceback" not in terminal.written
+    assert not re.search(r"[^H\n]\x1b\[[KJ]", terminal.written), "the last character of a full line is not erased"
 
 
 def test_ctrl_z_gives_the_terminal_back_until_the_shell_continues_it(started: Start) -> None:

@@ -162,7 +162,7 @@ def preview_command(
         write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found], remarks))
         return
     in_zone = zone != "UTC"
-    shown = table("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",))
+    shown = table("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",), if_any=("remark",))
     for occurrence in found:
         local = [occurrence.local.isoformat(sep=" ")] if in_zone else []
         add(shown, when(occurrence.instant), *local, remark_on(occurrence))
