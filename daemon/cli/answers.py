@@ -14,6 +14,7 @@ ANSWERS = {
     "locks": ("reading.locks", "LocksAnswer", 1),
     "replicas": ("reading.replicas", "ReplicasAnswer", 1),
     "generations": ("reading.generations", "GenerationsAnswer", 1),
+    "doctor": ("reading.doctor", "DoctorAnswer", 1),
     "audit": ("reading.audit", "AuditAnswer", 1),
     "check": ("defining.check", "CheckAnswer", 2),
     "preview": ("defining.check", "PreviewAnswer", 2),

@@ -111,6 +111,11 @@ COMMANDS = {
         "audit",
         "Check the recorded history for violations; exit with status 1 if there are any.",
     ),
+    "doctor": LazyCommand(
+        "reading.doctor",
+        "doctor",
+        "Check the database, this machine and the replicas, with a remedy for each problem.",
+    ),
     "db": LazyCommand(
         "db", "db", "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL."
     ),

@@ -9,7 +9,6 @@ from ..errors import NotYet
 COMMANDS = {
     "why": "`leased status` and `leased show RUN` show what is known",
     "lock": "use the library: lease.sync.LeaseClient(url).hold(name)",
-    "doctor": "`leased db current` shows whether the database can be reached",
 }
 
 

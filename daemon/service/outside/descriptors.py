@@ -29,14 +29,24 @@ def raise_limit(environment: MutableMapping[str, str]) -> None:
     set_limit_of_children(usual)
 
 
+def descriptors_needed(concurrency: int) -> int:
+    """Return how many descriptors a replica with so many runs at once has open at most."""
+    return OF_CHILD * concurrency + OF_REPLICA
+
+
+def runs_that_fit(limit: int) -> int:
+    """Return for how many runs at once so many descriptors are enough."""
+    return (limit - OF_REPLICA) // OF_CHILD
+
+
 def refuse_more_than_fit(application: Application, concurrency: int) -> None:
     """Raise `SettingsError` unless so many runs at once can have their descriptors. Async jobs need none."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     jobs = (job for schedule in application.schedules for job in schedule.jobs)
-    needed = OF_CHILD * concurrency + OF_REPLICA
+    needed = descriptors_needed(concurrency)
     if limit == resource.RLIM_INFINITY or needed <= limit or all(job.isolation in {"task", "thread"} for job in jobs):
         return
-    fit = (limit - OF_REPLICA) // OF_CHILD
+    fit = runs_that_fit(limit)
     lower = f"set LEASED_CONCURRENCY to {fit} at most, or " if fit > 0 else ""
     raise SettingsError(
         f"concurrency: {concurrency:,} runs at once need {OF_CHILD} * {concurrency:,} + {OF_REPLICA} = {needed:,} file "

@@ -31,6 +31,7 @@ READING = {
     "replicas": ["replicas"],
     "generations": ["generations"],
     "audit": ["audit"],
+    "doctor": ["doctor"],
     "activity": ["activity"],
     "backfills": ["backfills"],
     "preview": ["preview", "0 2 * * *"],

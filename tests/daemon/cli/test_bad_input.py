@@ -279,7 +279,7 @@ def test_a_retired_schedule_and_an_application_of_which_nothing_has_run_are_ther
         assert (answer.status, answer.document["items"]) == (0, [])
 
 
-@pytest.mark.parametrize("command", ["why", "lock", "doctor"])
+@pytest.mark.parametrize("command", ["why", "lock"])
 def test_a_command_whose_time_has_not_come_is_refused(leased: Leased, command: str) -> None:
     one_sentence(leased(command, "x", "--wait", "30s"), 2, f"the command {command} does not exist yet; ")
 

@@ -161,7 +161,9 @@ def _is_late() -> ColumnElement[bool]:
 
 
 def _has_attempt(state: str) -> ColumnElement[bool]:
-    return and_(run.c.attempt > 1, exists().where(job_run.c.run_id == run.c.id, job_run.c.state == state))
+    # No EXISTS: PostgreSQL would first go through all attempts.
+    one = select(job_run.c.id).where(job_run.c.run_id == run.c.id, job_run.c.state == state).limit(1)
+    return and_(run.c.attempt > 1, one.correlate(run).scalar_subquery().is_not(None))
 
 
 def _is_retried() -> ColumnElement[bool]:

@@ -49,6 +49,7 @@ def standing(clock: StandingClock) -> Iterator[None]:
             patch.setattr("lease.database.dialects.boottime", clock.boottime)
             patch.setattr("tests.support.store._COMPILED", {})  # what is compiled meanwhile goes by this clock for ever
             patch.setattr("daemon.cli.commands.defining.check.datetime", Told)
+            patch.setattr("daemon.service.doctor.examination.datetime", Told)
             _find_again(patch)
             yield
     finally:

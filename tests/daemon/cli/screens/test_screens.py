@@ -117,6 +117,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "backfill-dry-run": ("backfill", "refresh-exchange-rates", *MORNING, "--dry-run"),
     "backfills": ("backfills",),
     "pause-of-backfill": ("pause", "--backfill", "7"),
+    "doctor": ("doctor",),
     "db-current": ("db", "current"),
     "db-upgrade": ("db", "upgrade"),
     "db-restored": ("db", "restored"),
@@ -185,6 +186,10 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Databas
         time.tzset()
         patch.setattr("daemon.cli.commands.db.describe", lambda _: worlds.URL)
         patch.setattr("daemon.cli.commands.defining.check.SecondLoad", OneLoad)
+        patch.setattr("daemon.service.doctor.examination.describe", lambda _: worlds.URL)
+        patch.setattr("daemon.service.doctor.checks.package_version", lambda: "1.0.0")
+        patch.setattr("daemon.service.doctor.checks._ms", lambda _: "0.4 ms")
+        patch.setattr("daemon.service.doctor.checks._limit", lambda _: "a process here may open 1,024")
         patch.setattr("daemon.cli.commands.defining.init.local_timezone", lambda: "Europe/Berlin")
         for variable in [name for name in os.environ if name.startswith("LEASED_")]:
             patch.delenv(variable)

@@ -1,0 +1,69 @@
+"""`leased doctor`: the database, this machine and the replicas, each check with its remedy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from lease.errors import LeaseError
+
+from ....service.doctor.checks import Check, Level, checked, unreachable, wrong_settings
+from ....service.doctor.examination import examine, of_machine
+from ....service.environment import SettingsError
+from ....service.settings import read_settings
+from ....text import counted
+from ...answers import write_json
+from ...failures import FAILED
+from ...options import Database, Json
+from ...screen import drawable, for_people, say, screen
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_LOOK: dict[Level, tuple[str, str]] = {"red": ("✗", "red"), "yellow": ("○", "yellow"), "green": ("✓", "green")}
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorAnswer:
+    """The answer of `leased doctor --json`."""
+
+    ok: bool
+    """No check is red."""
+    items: Sequence[Check]
+
+
+def doctor(database: Database = None, as_json: Json = False) -> None:
+    """Check the database, this machine and the replicas, with a remedy for each problem."""
+    found = sorted(_checked(database), key=lambda one: list(_LOOK).index(one.level))
+    ok = all(one.level != "red" for one in found)
+    if as_json:
+        write_json("doctor", DoctorAnswer(ok, found))
+    else:
+        _show(screen(), found)
+    if not ok:
+        raise typer.Exit(FAILED)
+
+
+def _checked(database: str | None) -> list[Check]:
+    try:
+        settings = read_settings({"database_url": database})
+    except SettingsError as error:
+        return [wrong_settings(error)]
+    try:
+        return checked(examine(settings))
+    except LeaseError as error:
+        return [unreachable(error), *checked(of_machine(settings), reached=False)]
+
+
+def _show(console: "Console", found: Sequence[Check]) -> None:
+    red, yellow = (sum(one.level == level for one in found) for level in ("red", "yellow"))
+    parts = [counted(red, "problem")] * bool(red) + [counted(yellow, "warning")] * bool(yellow)
+    verdict = ", ".join(parts) or f"OK: all {len(found)} checks are green"
+    say(console, verdict, f"bold {'red' if red else 'yellow' if yellow else 'green'}")
+    for one in found:
+        symbol, style = _LOOK[one.level]
+        mark = drawable(symbol) if for_people() else one.level
+        say(console, f"{one.check}: {one.text}", style, lead=f"  {mark} ")
+        if one.remedy is not None:
+            say(console, one.remedy, "none", lead="    ")
