@@ -156,7 +156,7 @@ def _transactions(found: Examined) -> Iterator[_Result]:
             f"the prepared transaction {old.who}" if old.pid is None else f"a transaction of {old.who} ({old.state})"
         )
         text = f"{which} is open for {format_duration(old.age)}: vacuum cannot clean up, and its locks block others"
-        end = f"ROLLBACK PREPARED '{old.who}'" if old.pid is None else f"SELECT pg_terminate_backend({old.pid})"
+        end = f"ROLLBACK PREPARED {_text(old.who)}" if old.pid is None else f"SELECT pg_terminate_backend({old.pid})"
         remedy = f"end it in its program, or with `{end}`"
     if not found.server.sees_all:
         text += "; this role sees only its own"
@@ -321,6 +321,12 @@ def _generations(found: Examined) -> Iterator[_Result]:
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
+
+
+def _text(text: str) -> str:
+    """Return a text as SQL writes it."""
+    quote = "'"
+    return f"{quote}{text.replace(quote, 2 * quote)}{quote}"
 
 
 def _name(name: str) -> str:

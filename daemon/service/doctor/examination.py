@@ -125,13 +125,15 @@ def _of_database(connection: Connection, here: Examined) -> Examined:
         direct=server is None or is_direct(driver, server.pid),
         file=None if file is None else _file(connection, file),
     )
-    try:
-        migrations.check(connection)
-    except SchemaNotReady as error:
-        here = replace(here, schema_problem=str(error))
-    else:
-        if server is None or not server.missing_rights:
+    if server is None or server.may_read:
+        try:
+            migrations.check(connection)
+        except SchemaNotReady as error:
+            here = replace(here, schema_problem=str(error))
+        else:
             here = _with_replicas(connection, here)
+    else:
+        here = replace(here, schema_problem="this role may not read the tables; grant it the rights above first")
     return here if server is None else replace(here, hears=_hears(driver))
 
 

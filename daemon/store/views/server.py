@@ -95,6 +95,11 @@ class Server:
     ttls: Sequence[float]
     """Those of the leases of runs that are held, in seconds."""
 
+    @property
+    def may_read(self) -> bool:
+        """Whether this role may read all tables."""
+        return self.may_use_schema and all(right != "SELECT" for _, right in self.missing_rights)
+
 
 def read_server(connection: Connection) -> Server | None:
     """Return what is to be seen of the server, in at most six statements; None where the database is a file."""
@@ -109,7 +114,7 @@ def read_server(connection: Connection) -> Server | None:
     missing = [(row.relname, row.name) for each in asked for row in connection.execute(_MISSING, each)]
     old = connection.execute(_OLDEST).one_or_none()
     of_tables = connection.execute(_TABLES, given).all()
-    lacks = ("lease", "SELECT") in missing
+    lacks = ("lease", "SELECT") in missing or not found.may_use_schema
     timeout = int(found.statement_timeout) / 1000
     return Server(
         version=found.version,

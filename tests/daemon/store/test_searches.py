@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from daemon.scheduling.deploys.bring import stage
 from daemon.store import statements
 from daemon.store.tables import schedule
 from daemon.store.views import read_runs
+from daemon.store.views.report import read_report
 from lease.database.dialects import now
 from tests.support.store import Store, a_schedule, an_application
 
@@ -115,6 +116,10 @@ _HISTORY = """
            CASE WHEN mod(number, 20) = 7 THEN 'failed' ELSE 'succeeded' END, 'no', 'x', clock_timestamp(),
            clock_timestamp() - make_interval(mins => number)
     FROM generate_series(1, 20000) AS number
+"""
+_ATTEMPTS = """
+    INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, finished_at)
+    SELECT id, 'work', 0, 1, 'succeeded', 1, 'h', created_at, finished_at FROM run
 """
 _PENDING = """
     INSERT INTO run (application, schedule, scheduled_for, trigger, state, lease_name, available_at, created_at)
@@ -218,6 +223,23 @@ def test_the_run_that_goes_first_is_found_by_the_indexes_of_the_claim(
         store.do(trigger, "shop", "slow", requested_by="ada")
     plans = explained(url, lambda c: read_runs(c, limit=1))
     assert all(any(index in plan for plan in plans) for index in ("run_queue_idx", "run_claim_idx")), "\n".join(plans)
+
+
+def test_a_report_reads_a_night_by_indexes_and_no_attempt_of_other_runs(postgres_url: str, sqlite_url: str) -> None:
+    night = _HISTORY.replace("'s' || mod(number, 10), clock_timestamp()", "'s' || mod(number, 10), {moment}")
+    night = night.replace("'manual'", "'schedule'").format(moment="clock_timestamp() - make_interval(mins => number)")
+    with Store(postgres_url) as store:
+        store.sync(*(a_schedule(f"s{number}") for number in range(10)))
+        for rows in (night, _ATTEMPTS):
+            store.do(Connection.exec_driver_sql, rows)
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
+    since = datetime.now(UTC) - timedelta(hours=8)
+    plans = explained(postgres_url, lambda c: read_report(c, since))
+    assert [plan for plan in plans if "Seq Scan on run" in plan or "Seq Scan on job_run" in plan] == []
+    assert any("run_instant_key" in plan for plan in plans)
+    plans = explained(sqlite_url, lambda c: read_report(c, since))
+    assert [plan for plan in plans if plan.startswith(("SCAN run", "SCAN job_run", "SCAN one"))] == []
 
 
 def explained(url: str, search: Callable[[Connection], Any]) -> list[str]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Row,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Text,
     and_,
     case,
+    cast,
     exists,
     func,
     null,
@@ -41,7 +43,8 @@ MOST_ACTS = 100
 """So many different acts are listed, the latest."""
 _MOMENT = timedelta(seconds=LATE_AFTER)
 _next = run.alias("next")
-_ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
+# A cast of text to text changes nothing, but SQLite then begins with the schedules, not with all runs of their history.
+_ours = and_(run.c.application == cast(schedule.c.application, Text), run.c.schedule == cast(schedule.c.name, Text))
 _FAILED: ColumnElement[str] = literal_column("'failed'", Text)
 
 
@@ -255,7 +258,7 @@ def _count_backfilled(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) 
     done = (
         select(run.c.application, run.c.schedule, was)
         .select_from(backfill)
-        .join(run, run.c.backfill == backfill.c.id)
+        .join(run, run.c.backfill == cast(backfill.c.id, BigInteger))
         .where(
             asked.of(backfill.c.application),
             backfill.c.last >= asked.since,
