@@ -54,7 +54,7 @@ def _obstacle() -> str | None:
     folders = found.submodule_search_locations if found else None
     if not any((Path(folder) / "cli").is_dir() for folder in folders or ()):
         return (
-            "another `daemon` hides the one of leased; run the command from another folder "
+            "another module `daemon` hides that of leased; run the command from another folder "
             "or in an environment of its own"
         )
     missing = [package for package in PACKAGES if util.find_spec(package) is None]

@@ -1,9 +1,16 @@
 """Schedules whose runs hold a lease: no lease has two holders at once.
 
-Every scheduled time of an enabled schedule is accounted for by exactly one run record, until `keep`
-deletes it. By default one run of a schedule is active at a time.
+    from daemon import Run, Schedules
 
-The rooms, from the door down. Each imports only what stands below it, those in one row do not
+    schedules = Schedules("shop", timezone="Europe/Berlin")
+
+    @schedules.cron("0 2 * * *", timeout="1h")
+    def nightly(run: Run) -> None: ...
+
+`leased run FILE` runs these. Every scheduled time of an enabled schedule has exactly one run record,
+until `keep` deletes it. By default one run of a schedule is active at a time.
+
+The rest is for those who change the code. The rooms, from the door down. Each imports only what stands below it, those in one row do not
 import each other, and each says in its first line what belongs in it:
 
     testing   cli                     a replica that a test moves; the command
@@ -22,7 +29,7 @@ The path of a run: `scheduling.plan` decides what is due and `scheduling.plan_du
 `execution.next_step` decides what follows and `execution.writes` writes it; `recovery.settle`
 settles runs that dead replicas left behind. The lease itself is in the package `lease`.
 
-Which definitions rule, while several are at work: `scheduling.generations` decides it,
+Which definitions are active, while replicas run several: `scheduling.generations` decides it,
 `scheduling.deploys.bring` writes it, and `scheduling.deploys.rollout` is a replica's part in it.
 """
 

@@ -56,7 +56,7 @@ class InvalidCron(DaemonError, ValueError):
 
 
 class InvalidInstant(DaemonError, ValueError):
-    """A value that is not an instant with an offset from UTC."""
+    """A value that is not a time with an offset from UTC."""
 
 
 class NotFound(DaemonError):

@@ -20,10 +20,10 @@ def parse_instant(value: object) -> datetime:
         try:
             instant = datetime.fromisoformat(match.group())
         except ValueError as error:
-            raise InvalidInstant(f'"{value}" is not an instant ({error}); {_EXAMPLE}') from None
+            raise InvalidInstant(f'"{value}" is not a time ({error}); {_EXAMPLE}') from None
     else:
         shown = f'"{value}"' if isinstance(value, str) else repr(value)
-        raise InvalidInstant(f"{shown} is not an instant; {_EXAMPLE}")
+        raise InvalidInstant(f"{shown} is not a time; {_EXAMPLE}")
     if instant.utcoffset() is None:
         raise InvalidInstant(
             f'"{value}" has no time zone; add Z for UTC or an offset, as in "2026-07-01T02:00:00+02:00"'

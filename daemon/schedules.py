@@ -12,27 +12,28 @@ from .definitions.sources.schedule_set import ScheduleSet
 
 
 class EmbeddedReplica(Protocol):
-    """What `Schedules.replica` yields. For any thread."""
+    """A replica inside a program, from `Schedules.replica`. Any thread can use it."""
 
     @property
     def label(self) -> str:
-        """What others see of it: the host and the process id."""
+        """What others see of it: its host and process id."""
         ...
 
     @property
     def is_ready(self) -> bool:
-        """Whether it claims runs now: `problems` has none."""
+        """Whether it claims runs now, because `problems()` is empty."""
         ...
 
     @property
     def failure(self) -> str | None:
-        """Why it claims nothing any more although the block goes on, if that is so: work that does not end
-        although it must (rule 9), or an error that has ended the replica. Nothing but a new start of the program helps.
+        """Why it has stopped claiming runs although the block continues; None: it has not.
+
+        Either work did not stop although it had to (rule 9), or an error ended the replica. Restart the program.
         """
         ...
 
     def problems(self) -> Mapping[str, str]:
-        """Return a sentence for each check that fails, as `/readyz` of `leased run` does."""
+        """Return each check that fails, with a message, as `/readyz` of `leased run` does."""
         ...
 
 
@@ -43,13 +44,20 @@ class EmbeddedKeywords(ReplicaKeywords, total=False):
 
 
 class Schedules(ScheduleSet):
-    """The schedules of one application; what is wrong with one is a `DefinitionError` at once.
+    """The schedules of one application. A wrong definition raises `DefinitionError` at once.
 
-    ``revision`` orders these definitions among others of the application: a higher one supersedes.
-    With ``require_revision``, runs only on replicas of the highest revision of which one is ready.
-    ``calendars`` gives names to days, for `exclude`: dates, ranges and days of every year, as strings
-    or `date`. ``on_fact`` is called with each fact of a replica (`daemon.telemetry.facts`), in a thread
-    of its own. Further settings are defaults of the schedules and their jobs; `env` is merged.
+        schedules = Schedules("shop", timezone="Europe/Berlin")
+
+        @schedules.cron("0 2 * * *", timeout="1h", retries=2)
+        def nightly(run: Run) -> None: ...
+
+    - ``name``: the application, whose replicas share the work.
+    - ``revision``: orders these definitions among others of the application: a higher one supersedes.
+    - ``require_revision``: runs start only on replicas of the highest revision that is ready.
+    - ``calendars``: names for days, for `exclude`: dates, ranges and days of every year.
+    - ``on_fact``: is called with each fact of a replica, in a thread of its own.
+
+    All other settings are defaults for the schedules and their jobs. `env` is merged.
     """
 
     def trigger(
@@ -64,21 +72,23 @@ class Schedules(ScheduleSet):
         why: str | None = None,
         schema: str | None = None,
     ) -> Any:
-        """Request a run of a schedule in the caller's own transaction: it exists if and only if that
-        commits. Return it (`run_id`, `already`), to be awaited where ``connection`` is an async one.
+        """Request a run of the schedule ``name`` in your own transaction: the run exists if and only if that
+        commits. Return its `run_id`, and in `already` whether the ``key`` was requested before.
 
-        ``connection`` is a connection or session of SQLAlchemy (sync or async), a connection of
-        psycopg (sync or async), psycopg2, asyncpg or sqlite3, or Django's. One that commits each
-        statement by itself gets a transaction of its own. The transaction may be open for as long as
-        it likes (not on SQLite, which has one writer): no schedule is locked, and nothing is set.
+        - ``params``: override the schedule's parameters.
+        - ``connection``: a connection or session of SQLAlchemy, a connection of psycopg, psycopg2, asyncpg
+          or sqlite3, or Django's ``connection``. Await the result for the async kinds.
+        - ``key``: the same key is the same run of the schedule, even after that run has been deleted.
+        - ``at``: a time, or a duration from now; by default the run starts now.
+        - ``requested_by``, ``why``: are recorded; by default the user and the host, and no reason.
+        - ``schema``: the schema of leased's tables on PostgreSQL; by default ``public``.
 
-        The same ``key`` of a schedule is the same run, even if that has been pruned. ``at`` an
-        instant, or after a duration, it starts then. ``requested_by`` is by default the user and the
-        host. ``schema`` is where leased's tables are on PostgreSQL, if not in ``public``.
+        On PostgreSQL the transaction can stay open: it locks no schedule. On SQLite keep it short. If the
+        connection commits each statement by itself, leased uses a transaction of its own.
 
-        Before anything is written it raises `NotFound` for a schedule that is not in the database,
-        `NotRecordable` for parameters that it does not declare, or of another type, and for what
-        cannot be kept, `InvalidInstant`, and `LeaseError` for another kind of connection.
+        Before anything is written it raises `NotFound` for an unknown schedule, `NotRecordable` for
+        parameters that are not declared, have another type or cannot be stored, `InvalidInstant` for a
+        wrong ``at``, and `LeaseError` for another kind of connection.
         """
         from .operations import in_transaction  # noqa: PLC0415 - loads the database layer, which FILE does not need
 
@@ -98,12 +108,18 @@ class Schedules(ScheduleSet):
     def replica(
         self, url: str, /, **settings: Unpack[EmbeddedKeywords]
     ) -> AbstractAsyncContextManager[EmbeddedReplica]:
-        """Run a replica inside this program during ``async with``, which it enters once it is ready.
+        """Run a replica inside this program, as ``async with schedules.replica(url)``. The block starts when
+        the replica is ready.
 
-        ``url`` is that of the database; the settings are those of `leased run`, and what is not given of them
-        comes out of the environment. At the end running jobs have `grace` to finish, then they are stopped and
-        handed over. A cancellation while it ends stops them at once. Entering raises `DaemonError` or
-        `LeaseError`: bad settings, no database, tables missing, or a job that no child could find.
+        ``url`` is the database's. The settings are those of `leased run`; those that you do not give come
+        from the environment (``LEASED_GRACE``), or are the defaults. ``take_over=True`` makes these
+        definitions active at once.
+
+        At the end of the block, running jobs have `grace` to finish. Then they are stopped, and other
+        replicas continue their runs. A cancellation during that time stops them at once.
+
+        Entering the block raises `DaemonError` or `LeaseError` for wrong settings, no database, missing
+        tables, or a function that no child process could import.
         """
         from .service.embedding.embedded import embedded  # noqa: PLC0415 - FILE needs none of it
 

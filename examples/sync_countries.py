@@ -29,6 +29,6 @@ with database() as engine:
             connection.execute(delete(table))
             connection.execute(insert(table), new)
         done += len(new)
-        print(f"{table.name}: {len(new)} rows")  # noqa: T201 (a command reports through its output)
-        progress = {"progress": {"done": done, "total": total, "message": table.name}}
+        print(f"{len(new)} rows written to {table.name}")  # noqa: T201 (a command reports through its output)
+        progress = {"progress": {"done": done, "total": total, "message": f"last table: {table.name}"}}
         os.write(int(os.environ["LEASED_REPORT_FD"]), json.dumps(progress).encode() + b"\n")

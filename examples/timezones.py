@@ -49,7 +49,7 @@ async def zones(run: AsyncRun) -> None:
                 await run.fence(connection)
                 await connection.execute(delete(tz_zone).where(tz_zone.c.name.in_(batch)))
                 await connection.execute(insert(tz_zone), [zone_row(zone, release) for zone in read])
-            run.progress(done, len(names), f"up to {batch[-1]}")
+            run.progress(done, len(names), f"last zone: {batch[-1]}")
 
 
 @nightly.job(timeout="10m", retries=2)
@@ -69,7 +69,7 @@ def transitions(run: Run) -> None:
                 if rows:
                     connection.execute(insert(tz_transition), rows)
             written += len(rows)
-            run.progress(written, total, f"up to {batch[-1].name}")
+            run.progress(written, total, f"last zone: {batch[-1].name}")
 
 
 # A command can be any program that reaches the database; it finds its grant in the environment.
@@ -83,13 +83,13 @@ def verify(run: Run) -> None:
         "zones": tz_zone,
         "transitions": tz_transition,
         "countries": tz_country,
-        "zones of countries": tz_country_zone,
+        "pairs of country and zone": tz_country_zone,
     }
     expected = {
         "zones": len(zone_names()),
         "transitions": sum(len(zone.transitions) for zone in read_zones(zone_names())),
         "countries": len(countries()),
-        "zones of countries": len(country_zones()),
+        "pairs of country and zone": len(country_zones()),
     }
     with database() as engine, engine.begin() as connection:
         run.fence(connection)
@@ -97,7 +97,7 @@ def verify(run: Run) -> None:
     if found != expected:
         raise RuntimeError(f"the tables hold {found}, but tzdata {version()} has {expected}")
     said = ", ".join(f"{rows:,} {what}" for what, rows in expected.items())
-    run.progress(sum(expected.values()), sum(expected.values()), f"tzdata {version()}: {said}")
+    run.progress(sum(expected.values()), sum(expected.values()), f"all of tzdata {version()} is there: {said}")
 
 
 def batches(items: list[Item], size: int) -> Iterator[tuple[int, list[Item]]]:

@@ -1,16 +1,23 @@
 """Locks that live for seconds and are renewed by a heartbeat, each with a fencing token.
 
-Where to read on: `lease.statements` is the protocol (grant, renew, release, fence),
-`lease.heartbeat` keeps it alive, and decides what an answer means.
-docs/internals/rules.md has the rules by number.
+Use `LeaseClient` with asyncio, and `lease.sync.LeaseClient` with threads and in scripts:
+
+    with lease.sync.LeaseClient("postgresql://…") as client, client.hold("daily-report") as held:
+        with engine.begin() as connection:
+            held.fence(connection)
+            ...  # your writes
+
+docs/reference/library.md describes every name; the rest is for those who change the code.
+`lease.statements` is the protocol (grant, renew, release, fence). `lease.heartbeat` renews, and
+decides what an answer means. docs/internals/rules.md has the rules by number.
 
 A call passes `client` or `sync`, `runtime` (the library's thread), `core` (and `acquisition`) and
 `database_store`, and ends in a statement. `grant_state` is what all know of a grant that is held;
 those who wait for one stand in a queue (`waiters`), and `lease.database.listening` wakes them.
 `lease.database` is what lies below: addresses, connections, and where PostgreSQL and SQLite differ.
 
-Each name is imported when it is first asked for, so that whoever needs a duration, an error or a
-clock loads no database.
+Each name is imported on first use, so a program that needs only a duration, an error or a clock
+loads no database.
 """
 
 from importlib import import_module

@@ -32,14 +32,26 @@ __all__ = ["Acquisition", "Lease", "LeaseClient"]
 
 
 class LeaseClient(AsyncDoor):
-    """Acquires leases, and renews them from a heartbeat in a thread of its own.
+    """Acquires leases for asyncio, and renews them from a thread of its own.
 
-    ``database`` is a URL, or a SQLAlchemy engine, and then it connects as that does; ``store``
-    stands in for it in tests (`lease.testing`). ``on_event`` is called with each
-    `lease.events.Event`, in a thread of its own; by default events are logged to the logger
-    ``lease``. ``label`` is what others see of the holder (default: host and process id). Use it as
-    ``async with``. One client per process may hold thousands of leases, all of them renewed by one
-    statement.
+        async with LeaseClient("postgresql://…") as client:
+            async with client.hold("daily-report", wait="30s") as held:
+                ...
+
+    One client per process is enough: it renews thousands of leases with one statement.
+
+    - ``database``: a URL (``postgresql://…`` or ``sqlite:///file.db``), or a SQLAlchemy engine, whose
+      way to connect the client uses.
+    - ``schema``: the schema of the table on PostgreSQL; by default ``public``.
+    - ``timing``: the ttl and the other durations; by default `LeaseTiming()`, with a ttl of 15 s.
+    - ``on_event``: is called with each event (`lease.events`), in a thread of its own; by default
+      events are logged to the logger ``lease``.
+    - ``label``: what others see of this holder; by default the host and the process id.
+    - ``store``, ``clock``: replace the database and the clock in tests (`lease.testing`).
+
+    A wrong argument raises `LeaseError`. On SQLite, entering the block creates the table, and raises
+    `StoreUnavailable` if the file cannot be used. After ``os.fork`` every call raises `LeaseError`: make a
+    client in the child.
     """
 
     def __init__(
@@ -85,7 +97,7 @@ class LeaseClient(AsyncDoor):
 
     @property
     def holder(self) -> str:
-        """The random id of this incarnation."""
+        """The random id of this client; a new client has another one."""
         return self._runtime.core.holder
 
     @property
@@ -95,24 +107,23 @@ class LeaseClient(AsyncDoor):
 
     @property
     def timing(self) -> LeaseTiming:
-        """The durations that this client works by."""
+        """The durations that this client uses."""
         return self._runtime.timing
 
     def heartbeat_age(self) -> float:
-        """Return the seconds since the heartbeat's loop was last seen at work while something was
-        held; 0 when nothing is.
-        """
+        """Return the seconds since the heartbeat last ran; 0 while nothing is held."""
         return self._runtime.core.heartbeat.age()
 
     @asynccontextmanager
     async def hold(self, name: str, *, wait: Duration | None = 0) -> AsyncIterator[Lease]:
-        """Hold ``name`` while the block runs, and release it after.
+        """Hold ``name`` while the block runs, and release it afterwards.
 
-        Without ``wait`` it raises `LeaseNotAcquired` at once if another client holds it;
-        ``wait="30s"`` waits that long, ``wait=None`` for ever. If the lease is lost, the task that
-        entered the block is cancelled, as by `asyncio.timeout`, and `LeaseLost` with the cause is
-        raised at the end of the block, also where another task leaves it. `StoreUnavailable` means
-        that the database could not be asked.
+        By default it raises `LeaseNotAcquired` at once if another client holds the lease. ``wait="30s"``
+        waits for up to 30 seconds, ``wait=None`` without limit. It raises `StoreUnavailable` if the
+        database does not answer, and `InvalidName` for a name that cannot be acquired.
+
+        If the lease is lost, the task that entered the block is cancelled, as by `asyncio.timeout`. The
+        end of the block then raises `LeaseLost` with the cause, in whichever task leaves it.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
         caller = self._begun(ticket)
@@ -126,8 +137,10 @@ class LeaseClient(AsyncDoor):
             raise lost_error(held.loss)
 
     async def acquire(self, name: str, *, wait: Duration | None = 0) -> Lease:
-        """Acquire ``name`` for a program that cannot use a block, which then releases it; ``wait`` as
-        in `hold`. Its loss cancels nothing: watch ``lost``, or call ``ensure()``.
+        """Acquire ``name`` without a block: call ``release()`` yourself. ``wait`` and errors are those of
+        `hold`.
+
+        A loss cancels nothing: check ``held.lost``, or call ``held.ensure()``.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
         caller = self._begun(ticket)
@@ -165,8 +178,9 @@ class LeaseClient(AsyncDoor):
             raise
 
     async def try_acquire(self, name: str) -> Lease | None:
-        """Acquire ``name`` if it is free or stale, otherwise return None. The caller releases it;
-        its loss cancels nothing.
+        """Acquire ``name`` if it is free or stale; otherwise return None. Release it yourself.
+
+        A loss cancels nothing. Raises `StoreUnavailable` if the database does not answer.
         """
         try:
             return await self.acquire(name)
@@ -174,12 +188,11 @@ class LeaseClient(AsyncDoor):
             return None
 
     async def lead(self, name: str) -> AsyncIterator[Lease]:
-        """Yield a lease each time this client becomes the leader ``name``, without end, as in
-        ``async for held in client.lead("x")``.
+        """Yield a lease each time this client becomes the leader ``name``, without end:
+        ``async for held in client.lead("mailer")``.
 
-        The body is not cancelled when the lease is lost; watch ``held.lost`` or call
-        ``held.ensure()``, and leave the body then. After the body the lease is released, and the
-        next turn waits for it again.
+        A loss does not cancel the body: check ``held.lost`` or call ``held.ensure()``, and leave the
+        body then. At the end of the body the lease is released, and the next turn waits for it again.
         """
         while True:
             ticket = Ticket(name)
@@ -191,30 +204,31 @@ class LeaseClient(AsyncDoor):
                 await self._leave(held, caller)
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return what the database has under ``name``, or None when it was never granted."""
+        """Return the lease ``name`` as the database has it, or None if it was never granted."""
         return await answer(self._runtime.submit(lambda core: core.read(name)))
 
     async def list(self, prefix: str = "") -> list[LeaseRecord]:
-        """Return the leases whose names begin with ``prefix``, by name."""
+        """Return the leases whose names begin with ``prefix``, sorted by name."""
         return await answer(self._runtime.submit(lambda core: core.list(prefix)))
 
     async def break_lease(self, name: str, reason: str, *, by: str | None = None) -> Break:
-        """End the grant of another holder of ``name``, who hangs or is out of reach.
+        """End the grant of another holder of ``name`` that hangs or cannot be reached.
 
-        Its fences fail at once; it is told with its next renewal, by whom (``by``, or this client's
-        label) and for what reason, and loses the lease. The name is granted to the next when its work
-        has ended, or its last ttl is over. A second break changes nothing and returns the first.
-        `LeaseError` says that there is nothing to break, or why it cannot be done.
+        The holder's fences fail at once. At its next renewal it learns who broke the lease (``by``, by
+        default this client's label) and for what ``reason``, and loses it. The next client gets the name
+        when that work has ended, at the latest when the holder's last ttl is over.
+
+        A second break changes nothing and returns the first one. Raises `LeaseError` if there is nothing
+        to break or if it is not possible, and `StoreUnavailable` if the database does not answer.
         """
         return await answer(self._runtime.submit(lambda core: core.break_lease(name, reason, by)))
 
     @asynccontextmanager
     async def acquiring(self) -> "AsyncIterator[Acquisition]":
-        """Let a program grant in a transaction of its own (`lease.statements.grant`), under this
-        client's `holder`.
+        """Grant in a transaction of your own (`lease.statements.grant`), under this client's `holder`.
 
-        Open it before the transaction, and adopt in it what was granted. Meanwhile no grant is
-        taken for an orphan (rule 6).
+        Open this block before the transaction, and call ``adopt`` in it with what was granted. In the
+        block, no grant under this holder is treated as an orphan (rule 6).
         """
         acquisition, sure = Acquisition(self._runtime), False
         try:
@@ -249,7 +263,7 @@ def _seconds(wait: Duration | None) -> float | None:
 
 
 class Acquisition:
-    """An acquisition under way in the caller's own transaction."""
+    """An acquisition in the caller's own transaction, from `LeaseClient.acquiring`."""
 
     def __init__(self, runtime: Runtime[LoopShortcut]) -> None:
         self._runtime = runtime
@@ -257,8 +271,8 @@ class Acquisition:
         self._flight: Flight | None = None
 
     async def adopt(self, grants: Sequence[Grant]) -> list[Lease]:
-        """Renew these grants from now on. Their trust counts from before the transaction was sent
-        (rule 2).
+        """Renew these grants from now on, and return their leases. Their trust counts from the beginning
+        of the block (rule 2).
         """
         adopted = self._runtime.call(lambda core: [core.heartbeat.adopt(grant, self._sent) for grant in grants])
         return [Lease(self._runtime, state) for state in await answer(adopted)]

@@ -2,14 +2,14 @@
 
 
 class LeaseError(Exception):
-    """The base of every error of this library."""
+    """The base class of every error of this library."""
 
 
 class LeaseNotAcquired(LeaseError):
     """Another client holds the lease, and the wait (if any) is over.
 
-    ``holder``, ``label``, ``token`` and ``held_for`` (in seconds) are of who holds it, and None where
-    that is not known; ``waited`` is how long it was waited for, in seconds.
+    ``holder``, ``label``, ``token`` and ``held_for`` (seconds) describe the holder, as far as it is known.
+    ``waited`` is how long you waited, in seconds.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class LeaseLost(LeaseError):
 
 
 class NeverGranted(LeaseLost):
-    """The database has never granted this: it is not the database of the lease, or was restored to
-    an earlier state.
+    """The database has never granted this: it is not the lease's database, or it was restored from an
+    older backup.
     """
 
 
@@ -51,22 +51,20 @@ class StaleToken(LeaseError):
 
 
 class StoreUnavailable(LeaseError):
-    """The database did not answer in time, refused, or broke off; what was asked may or may not
-    have happened.
-    """
+    """The database did not answer in time, or failed. The request may or may not have taken effect."""
 
 
 class SchemaMissing(LeaseError):
-    """The database does not have the tables."""
+    """The database does not have leased's tables: create them with `lease.create_tables`."""
 
 
 class InvalidTiming(LeaseError, ValueError):
-    """A timing that breaks rule 3."""
+    """Durations that do not fit together; the message says which and why (rule 3)."""
 
 
 class InvalidDuration(LeaseError, ValueError):
-    """Something that is not a duration."""
+    """A value that is not a duration."""
 
 
 class InvalidName(LeaseError, ValueError):
-    """A name of a lease that is empty, too long, or has control characters."""
+    """A lease's name that is empty, too long, reserved, or has control characters."""

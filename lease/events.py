@@ -30,7 +30,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """An acquisition that waits could not ask the database, and goes on; told once until it can."""
+    """An acquisition that waits could not ask the database, and continues; reported once until it can."""
 
     name: str
     error: str
@@ -49,14 +49,14 @@ class Renewed:
 
 @dataclass(frozen=True, slots=True)
 class AtRisk:
-    """A renewal failed, or a row could not be renewed; the work goes on until trust ends (rule 9)."""
+    """A renewal failed, or a row could not be renewed; work continues until trust ends (rule 9)."""
 
     grants: tuple[Grant, ...]
     cause: str
     remaining: float
     """The least trust that any of the grants has left, in seconds."""
     again: bool = False
-    """All of them were at risk before, and that was told less than 10 s ago."""
+    """All of them were at risk before, and that was reported less than 10 s ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class OutOfRisk:
     grants: tuple[Grant, ...]
     """Those that were at risk and are still held."""
     seconds: float
-    """How long there was a risk."""
+    """How long they were at risk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A grant was ended by its holder. `confirmed` is False when it had ended before."""
+    """The holder ended its grant. `confirmed` is False if it had ended before."""
 
     grant: Grant
     confirmed: bool
@@ -86,7 +86,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFailed:
-    """A release could not be confirmed; the grant ends by its ttl at the latest."""
+    """A release could not be confirmed; the grant ends with its ttl at the latest."""
 
     grant: Grant
     error: str
@@ -103,7 +103,7 @@ class OrphanReleased:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The heartbeat's thread ran this many seconds later than it was to."""
+    """The heartbeat's thread ran this many seconds late."""
 
     seconds: float
 
@@ -117,14 +117,14 @@ class ClockStepped:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatFailed:
-    """The heartbeat met an unexpected error, and goes on, or says that it has ended (rule 8)."""
+    """The heartbeat had an unexpected error; it continues, or the error says that it has ended (rule 8)."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackFailed:
-    """A callback of a lease (`on_lost`, `watch`) raised this; the others were called all the same."""
+    """A callback of a lease (`on_lost`, `watch`) raised this error; the others were still called."""
 
     grant: Grant
     error: BaseException
@@ -141,7 +141,7 @@ class OnNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """This many events are missing here: the subscriber did not take them as fast as they came."""
+    """This many events are missing here, because the listener did not keep up."""
 
     count: int
 
@@ -165,17 +165,13 @@ Event = (
     | Dropped
 )
 Listener = Callable[[Event], None]
-"""Called with one event after the other, in a thread of its own (`lease.delivery`). What it raises is
-logged and dropped.
-"""
+"""Is called with one event after the other, in a thread of its own. An exception that it raises is logged."""
 
 _logger = logging.getLogger("lease")
 
 
 def log_event(event: Event) -> None:
-    """Write an event to the logger ``lease``: losses as warnings, renewals as debug lines, and so a risk
-    that was told of shortly before.
-    """
+    """Write an event to the logger ``lease``: losses as warnings, renewals and repeated risks as debug lines."""
     error = event.error if isinstance(event, CallbackFailed) else None
     _logger.log(_level(event), "%s", event, exc_info=error)
 

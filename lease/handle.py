@@ -24,10 +24,10 @@ from .shortcut.shortcut import LoopShortcut
 
 
 class Handle:
-    """One grant of this client.
+    """One grant of a client.
 
-    After ``os.fork`` the child's copy tells name, token and holder, and raises `LeaseError` for all
-    else: no heartbeat keeps it, and nobody tells it of a loss.
+    After ``os.fork`` the child's copy has only name, token, holder and grant. All else raises
+    `LeaseError`, because no heartbeat renews it there, and it learns of no loss.
     """
 
     def __init__(self, runtime: Runtime[Any], state: GrantState) -> None:
@@ -38,7 +38,7 @@ class Handle:
 
     @property
     def is_inherited(self) -> bool:
-        """Whether it is another process's, which has forked this one."""
+        """Whether it was acquired before this process was forked."""
         return os.getpid() != self._pid
 
     @property
@@ -56,7 +56,7 @@ class Handle:
 
     @property
     def grant(self) -> Grant:
-        """Name, token and holder: what a fence or a child process needs."""
+        """Name, token and holder, which `lease.fence` or a child process needs."""
         return self._known.grant
 
     @property
@@ -66,12 +66,12 @@ class Handle:
 
     @property
     def token(self) -> int:
-        """The fencing token: higher than every token granted before under this name."""
+        """The fencing token: higher than all tokens that were granted before under this name."""
         return self.grant.token
 
     @property
     def holder(self) -> str:
-        """The id of the client's incarnation that holds it."""
+        """The random id of the client that holds it."""
         return self.grant.holder
 
     @property
@@ -81,22 +81,22 @@ class Handle:
 
     @property
     def loss(self) -> Loss | None:
-        """Why it is lost, or None."""
+        """Why it was lost; None as long as it is not."""
         return self._state.loss
 
     @property
     def trusted_until(self) -> float:
-        """The end of trust, by `lease.clock.boottime`."""
+        """Until when it can be trusted, in seconds by `lease.clock.boottime`."""
         return self._state.trusted_until
 
     def remaining(self) -> float:
-        """Return for how many more seconds this lease may be trusted, by this machine's clock alone
-        (rule 2).
+        """Return for how many more seconds this lease can be trusted, by this machine's clock; 0 once it
+        is lost (rule 2).
         """
         return self._state.remaining()
 
     def ensure(self, at_least: Duration = 0) -> None:
-        """Raise `LeaseLost` unless this lease may be trusted for ``at_least`` more seconds."""
+        """Raise `LeaseLost` unless this lease can be trusted for ``at_least`` longer (``"5s"``, or seconds)."""
         self._state.ensure(at_least)
 
     @overload
@@ -106,10 +106,11 @@ class Handle:
     def fence(self, connection: AsyncKinds, *, bound: Duration = BOUND) -> Coroutine[Any, Any, None]: ...
 
     def fence(self, connection: Any, *, bound: Duration = BOUND) -> Any:
-        """Prove in the caller's transaction that this grant has not ended (rule 11; see
-        `lease.fences.fence`). Raises `LeaseLost`.
+        """Fence the caller's transaction: it commits only while this grant is in force (rule 11).
 
-        Over a sync connection it is proven on return, and awaiting the answer does nothing more.
+        Call it first in the transaction; await it for an async connection. ``bound`` is how long the
+        transaction can take on PostgreSQL, by default 30 seconds. Raises `LeaseLost` if the grant has
+        ended, and `LeaseError` if the connection cannot be fenced; `lease.fence` says more.
         """
         self._state.refuse_ended()  # that is final, also where the database has not ended the grant yet (rule 6)
         home = self._runtime.home
@@ -138,27 +139,27 @@ class Handle:
             self._runtime.core.notify(ReleaseFailed(self.grant, str(error)))
 
     def watch(self, watcher: Callable[[float], None]) -> None:
-        """Call ``watcher`` with the end of trust, now and whenever it moves on; from the
+        """Call ``watcher`` now and after each renewal with the new `trusted_until`. It is called from the
         heartbeat's thread, so it must be quick.
         """
         self._state.watch(watcher)
 
     def on_lost(self, callback: Callable[[Loss], None]) -> None:
-        """Call ``callback`` when this lease is lost, from the heartbeat's thread; at once if it is
-        lost already.
+        """Call ``callback`` when this lease is lost, or at once if it is lost already. It is called from
+        the heartbeat's thread, so it must be quick.
         """
         self._state.on_lost(callback)
 
 
 class Lease(Handle):
-    """A lease that this client holds, or held; `lease.handle.Handle` has what can be read of it."""
+    """A lease that this client holds or has held."""
 
     async def release(self) -> bool:
-        """End the grant; False when it had ended before. Goes on where the caller is cancelled.
+        """End the grant; return False if it had ended before. It continues even if the caller is cancelled.
 
-        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl, if it has not
-        ended already. Raises `LeaseError` where it waits for a fenced transaction that this task has
-        open; then the grant ends with that.
+        Raises `StoreUnavailable` if the database does not answer; the grant then ends with its ttl, if it
+        has not ended yet. Raises `LeaseError` if this task still has a transaction open that it fenced;
+        the grant then ends with that transaction.
         """
         begun = await self._begin_release()
         if isinstance(begun, bool):
@@ -193,11 +194,10 @@ class Lease(Handle):
 
     @asynccontextmanager
     async def ending(self) -> AsyncIterator[None]:
-        """Let a program release the grant in a transaction of its own (`lease.statements.release`),
-        in this block.
+        """Release the grant in a transaction of your own (`lease.statements.release`), in this block.
 
-        Meanwhile no answer to a renewal counts as a loss. After the block the grant is no longer
-        renewed, unless the block raises.
+        In the block, no answer to a renewal counts as a loss. After it the grant is no longer renewed,
+        unless the block raises.
         """
         with self._state.being_ended():
             yield

@@ -21,8 +21,8 @@ _MARK = "broken:"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grant:
-    """One holder's time with a lease, under one token. It ends by release, by settlement or by the
-    next grant, and never comes back.
+    """One period for which a holder has a lease, under one token. A release, a break, a cleanup or the
+    next grant ends it for good.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """The end of a grant by somebody else than its holder."""
+    """The end of a grant by somebody other than its holder."""
 
     by: str
     """Who broke it."""
@@ -40,7 +40,7 @@ class Break:
     at: datetime
     """When, by the database's clock."""
     holder: str
-    """Who held it; ``label`` and ``token`` are of that grant too."""
+    """Who held it; ``label`` and ``token`` belong to that grant too."""
     label: str | None
     token: int
 
@@ -53,19 +53,19 @@ class LeaseRecord:
     token: int
     """The highest token granted so far; 0 before the first grant."""
     holder: str | None
-    """Who holds it (one incarnation of one client), or None when it is free."""
+    """The random id of the client that holds it, or None if it is free."""
     label: str | None
-    """What people see of the holder: by default a host and a process id."""
+    """What people see of the holder; by default its host and process id."""
     granted_at: datetime | None
     renewed_at: datetime | None
     held_for: float | None
     """Seconds since the grant, by the database's clock."""
     expires_in: float | None
-    """Seconds until it goes stale; negative when it has."""
+    """Seconds until it goes stale; negative once it has."""
     live: bool
     """Held, and not stale."""
     free_for: float | None = None
-    """Seconds since it came to be free or stale, negative while it is live; None: not known."""
+    """Seconds since it became free or stale; negative while it is live; None: not known."""
     waiting: Waiters = ()
     """Who waits for it, in the order in which they will be served."""
     broken: Break | None = None
@@ -75,7 +75,7 @@ class LeaseRecord:
 
     @property
     def grant(self) -> Grant | None:
-        """The grant in force or lapsed, or None when the lease is free."""
+        """The last grant, even if its ttl is over; None if the lease is free."""
         return None if self.holder is None else Grant(self.name, self.token, self.holder)
 
 

@@ -121,15 +121,15 @@ def addition(dialect: Dialect, schema: str | None, name: str) -> str:
 
 
 def create_tables(connection: Connection, schema: str | None = None) -> None:
-    """Create the table of leases and its SQL functions where they are missing; safe to run from
-    many places at once.
+    """Create the table of leases and its SQL functions if they are missing; several programs may call
+    this at once.
 
-    Use it in a migration of your own, or once when a program starts. A table of an older version
-    gets the columns that it lacks; nothing else that exists is changed or dropped, and where all is
-    up to date any role may call it. Raises `LeaseError` where the role may not change what is to be
-    changed, where the table is another program's, and where others have it locked for too long.
+    Call it in a migration of your own, or once when a program starts. A table of an older version gets
+    the columns that it lacks; nothing else is changed or dropped. If all is up to date, any role may
+    call it. ``schema`` is the schema on PostgreSQL, by default ``public``; it is created if it is missing.
 
-    ``schema`` is where they are on PostgreSQL, by default ``public``; it is made if it is missing.
+    Raises `LeaseError` if the role lacks the right to create or change tables, if the table belongs to
+    another program, or if other transactions have it locked for too long.
     """
     try:
         _create_tables(connection, backend_of(connection).schema if schema is None else checked_schema(schema))

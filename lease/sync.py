@@ -28,14 +28,14 @@ from .timing import LeaseTiming
 
 
 class Lease(Handle):
-    """A lease that this client holds, or held; `lease.handle.Handle` has what can be read of it."""
+    """A lease that this client holds or has held."""
 
     def release(self) -> bool:
-        """End the grant; False when it had ended before.
+        """End the grant; return False if it had ended before.
 
-        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl, if it has not
-        ended already. Raises `LeaseError` where it waits for a fenced transaction that this thread has
-        open; then the grant ends with that.
+        Raises `StoreUnavailable` if the database does not answer; the grant then ends with its ttl, if it
+        has not ended yet. Raises `LeaseError` if this thread still has a transaction open that it fenced;
+        the grant then ends with that transaction.
         """
         begun = self._begin_release()
         if isinstance(begun, bool):
@@ -68,11 +68,13 @@ class Lease(Handle):
 
 
 class LeaseClient(SyncDoor):
-    """Acquires leases, and renews them from a heartbeat in a thread of its own; see
-    `lease.client.LeaseClient`.
+    """Acquires leases for threads and scripts, and renews them from a thread of its own.
 
-    Use it as ``with``, from any number of threads. After ``os.fork`` it raises `LeaseError`: make
-    one in the child.
+        with LeaseClient("postgresql://…") as client:
+            with client.hold("daily-report", wait="30s") as held:
+                ...
+
+    Any number of threads can share it. The arguments and errors are those of `lease.LeaseClient`.
     """
 
     def __init__(
@@ -116,22 +118,24 @@ class LeaseClient(SyncDoor):
 
     @property
     def holder(self) -> str:
-        """The random id of this incarnation."""
+        """The random id of this client; a new client has another one."""
         return self._runtime.core.holder
 
     @property
     def timing(self) -> LeaseTiming:
-        """The durations that this client works by."""
+        """The durations that this client uses."""
         return self._runtime.timing
 
     @contextmanager
     def hold(self, name: str, *, wait: Duration | None = 0) -> Iterator[Lease]:
-        """Hold ``name`` while the block runs, and release it after; ``wait`` as in
-        `lease.client.LeaseClient.hold`.
+        """Hold ``name`` while the block runs, and release it afterwards.
 
-        A block that runs in this thread cannot be cancelled: watch ``held.lost`` or call
-        ``held.ensure()``. If the lease was lost, `LeaseLost` is raised at the end of the block,
-        unless the block itself raises.
+        By default it raises `LeaseNotAcquired` at once if another client holds the lease. ``wait="30s"``
+        waits for up to 30 seconds, ``wait=None`` without limit. It raises `StoreUnavailable` if the
+        database does not answer, and `InvalidName` for a name that cannot be acquired.
+
+        The block cannot be cancelled: check ``held.lost``, or call ``held.ensure()``. If the lease was
+        lost, the end of the block raises `LeaseLost`, unless the block itself raises.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
         caller = self._runtime.opened(partial(self._runtime.abandoning, ticket))
@@ -144,8 +148,8 @@ class LeaseClient(SyncDoor):
             raise lost_error(held.loss)
 
     def acquire(self, name: str, *, wait: Duration | None = 0) -> Lease:
-        """Acquire ``name`` for a program that cannot use a block, which then releases it; ``wait`` as
-        in `hold`.
+        """Acquire ``name`` without a block: call ``release()`` yourself. ``wait`` and errors are those of
+        `hold`.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
         caller = self._runtime.opened(partial(self._runtime.abandoning, ticket))
@@ -178,15 +182,18 @@ class LeaseClient(SyncDoor):
             raise
 
     def try_acquire(self, name: str) -> Lease | None:
-        """Acquire ``name`` if it is free or stale, otherwise return None. The caller releases it."""
+        """Acquire ``name`` if it is free or stale; otherwise return None. Release it yourself."""
         try:
             return self.acquire(name)
         except LeaseNotAcquired:
             return None
 
     def lead(self, name: str) -> Iterator[Lease]:
-        """Yield a lease each time this client becomes the leader ``name``, without end; see
-        `lease.client.LeaseClient.lead`.
+        """Yield a lease each time this client becomes the leader ``name``, without end:
+        ``for held in client.lead("mailer")``.
+
+        Check ``held.lost`` or call ``held.ensure()`` in the body. At its end the lease is released, and
+        the next turn waits for it again.
         """
         while True:
             ticket = Ticket(name)
@@ -198,15 +205,15 @@ class LeaseClient(SyncDoor):
                 self._leave(held, caller)
 
     def read(self, name: str) -> LeaseRecord | None:
-        """Return what the database has under ``name``, or None when it was never granted."""
+        """Return the lease ``name`` as the database has it, or None if it was never granted."""
         return self._runtime.submit(lambda core: core.read(name)).result()
 
     def list(self, prefix: str = "") -> list[LeaseRecord]:
-        """Return the leases whose names begin with ``prefix``, by name."""
+        """Return the leases whose names begin with ``prefix``, sorted by name."""
         return self._runtime.submit(lambda core: core.list(prefix)).result()
 
     def break_lease(self, name: str, reason: str, *, by: str | None = None) -> Break:
-        """End the grant of another holder of ``name``; see `lease.client.LeaseClient.break_lease`."""
+        """End the grant of another holder of ``name``; see `lease.LeaseClient.break_lease`."""
         return self._runtime.submit(lambda core: core.break_lease(name, reason, by)).result()
 
     def _leave(self, held: Lease, caller: Caller) -> None:

@@ -34,11 +34,11 @@ LEAST_TTL = LEAST_ATTEMPT * _DEFAULTS["ttl"] / _DEFAULTS["attempt_timeout"]
 
 @dataclass(frozen=True, slots=True, init=False)
 class LeaseTiming:
-    """The six durations of a lease, in seconds; checked when made; `InvalidTiming` says what does
-    not fit.
+    """The six durations of a lease, in seconds. Raises `InvalidTiming` if they do not fit together.
 
-    What is not given follows the ttl in proportion: a ttl of 15s renews every 2.5s, a ttl of 30s
-    every 5s. However long the ttl, an attempt then takes at most 5s, the wait after it 1s, and kill_time 10s.
+    By default the ttl is 15 s. Durations that you do not give scale with it: a ttl of 15 s renews every
+    2.5 s, a ttl of 30 s every 5 s. But then `attempt_timeout` is at most 5 s, `retry_wait` 1 s and
+    `kill_time` 10 s.
     """
 
     ttl: float
@@ -48,11 +48,11 @@ class LeaseTiming:
     give_up: float
     """How long after the last confirmed renewal was *sent* its holder stops trusting it."""
     attempt_timeout: float
-    """How long one attempt to reach the database may take, connecting included."""
+    """How long one attempt to reach the database can take, including connecting."""
     retry_wait: float
-    """How long to wait after a failed attempt before the next."""
+    """How long to wait after a failed attempt."""
     kill_time: float
-    """How long it may take until the work is dead once trust has ended."""
+    """How long the work can take to stop once trust has ended."""
 
     def __init__(
         self,

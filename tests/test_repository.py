@@ -94,7 +94,7 @@ def test_an_interpreter_that_is_too_old_or_missing_gets_one_sentence(tmp_path: P
     )
     assert made.returncode == 1
     assert made.stderr.splitlines() == [
-        "PYTHON=no-such-python is no Python of 3.11 to 3.14 that runs: name another, or leave PYTHON out."
+        "PYTHON=no-such-python is not a working Python 3.11 to 3.14: choose another, or leave PYTHON out."
     ]
 
 
@@ -117,7 +117,7 @@ def test_a_machine_that_cannot_make_environments_gets_the_name_of_the_package(tm
     )
     assert made.returncode == 1
     assert made.stderr.splitlines() == [
-        f"{python} cannot make virtual environments: install python3-venv (that is its name on Debian), virtualenv or uv."
+        f"{python} cannot create virtual environments: install python3-venv (its name on Debian), virtualenv or uv."
     ]
     assert not (tmp_path / "venv").exists()
 

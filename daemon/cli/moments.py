@@ -78,14 +78,14 @@ def instant(
         found = parse_instant(text)
     except InvalidInstant as error:
         if match is None:
-            said = str(error) if "is not an instant;" not in str(error) else f'"{text}" is not an instant; {_EXAMPLES}'
+            said = str(error) if "is not a time;" not in str(error) else f'"{text}" is not a time; {_EXAMPLES}'
             raise Misused(f"{option}: {said}{more}") from None
         name, tz = _zone(option, match, zone)
         try:
             found, note = _meant(match, tz, _now(), past=past, to_end=to_end)
             local = found.astimezone(tz).isoformat(sep=" ", timespec="seconds")
         except (ValueError, OverflowError) as wrong:
-            raise Misused(f'{option}: "{text}" is not an instant ({wrong}); {_EXAMPLES}{more}') from None
+            raise Misused(f'{option}: "{text}" is not a time ({wrong}); {_EXAMPLES}{more}') from None
         understood = f"{local}{f' ({name})' if name else ''}{note}"
     if found.year < _FIRST_YEAR:
         raise Misused(f'{option}: "{text}" is too early to count from; {_EXAMPLES}{more}')

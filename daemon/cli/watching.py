@@ -33,7 +33,7 @@ _TERMINATED = 128 + signal.SIGTERM
 def watch(database: str | None, unit: Unit[T], show: "Callable[[Console, T], None]") -> None:
     """Show what ``unit`` reads until somebody presses q or Ctrl-C; raises `Misused` without a terminal."""
     if not sys.stdout.isatty():
-        raise Misused("--watch needs a terminal, and standard output is none; leave it out")
+        raise Misused("--watch needs a terminal, and standard output is not one; leave it out")
     drawn = _WatchedScreen(show)
     try:
         with suppress(_WatchLeft, KeyboardInterrupt):

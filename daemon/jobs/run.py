@@ -47,30 +47,30 @@ class _BaseRun:
 
     @property
     def scheduled_for(self) -> datetime:
-        """The due instant that this run accounts for, in UTC; not when it began."""
+        """The scheduled time of this run in UTC, not the time at which it started."""
         return self._brief.scheduled_for
 
     @property
     def attempt(self) -> int:
-        """The number of this attempt of the job, from 1."""
+        """The number of this attempt of the job, counted from 1."""
         return self._brief.attempt
 
     @property
     def token(self) -> int:
-        """The fencing token: higher than every token granted before under this lease's name."""
+        """The fencing token: higher than all tokens that were granted before under this lease's name."""
         return self._brief.grant.token
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The schedule's parameters."""
+        """The parameters: those of the schedule, overridden by those of the request."""
         return self._brief.params
 
     @property
     def idempotency_key(self) -> str:
-        """A key that is the same for every attempt of this job at this occurrence.
+        """A key that is the same in every attempt and retry of this job for this scheduled time or request.
 
-        Attempts are at least one. Insert it in the fenced transaction that writes (ON CONFLICT DO
-        NOTHING), and the effect happens once.
+        A job runs at least once. Insert the key in the fenced transaction that writes (ON CONFLICT DO
+        NOTHING), and skip the write if it is there: then the effect happens once.
         """
         return self._brief.idempotency_key
 
@@ -80,8 +80,8 @@ class _BaseRun:
         return self._log
 
     def ensure(self, at_least: str | float = 0) -> None:
-        """Raise LeaseLost unless the lease can be trusted for `at_least`, a duration (rule 2), and if
-        the attempt was asked to end.
+        """Raise LeaseLost unless the lease can be trusted for `at_least` longer (``"5s"``, or seconds). Raise
+        it too if this attempt must stop: it has timed out, its replica is stopping, or its run was cancelled.
         """
         if self._told_to_end():
             raise LeaseLost("this job must stop: it has timed out, its replica is stopping, or its run was cancelled")
@@ -97,7 +97,7 @@ class _BaseRun:
             raise LeaseLost(f"lease {name!r} (token {token}) {now}")
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
-        """Report how far the job has come; cheap, and never waits."""
+        """Report how far the job is: ``done`` of ``total``, in any unit. It is cheap and never waits."""
         float(done), float(total or 0)  # raises here what is not a number: it is the job's mistake
         self._report(Progress(done, total, message))
 
@@ -109,12 +109,13 @@ class _BaseRun:
 
 
 class Run(_BaseRun):
-    """The attempt that a function makes."""
+    """What a job's function gets: which run this is, and its lease, parameters, log and progress."""
 
     def fence(self, connection: Any) -> None:
-        """Prove in `connection`'s transaction that this grant has not ended (rule 11).
+        """Fence the transaction of `connection`: it commits only while this run holds its lease (rule 11).
 
-        Raises LeaseLost if it has ended.
+        Call it first in the transaction. Raises LeaseLost if the run no longer holds its lease,
+        LeaseError if the connection cannot be fenced, and TypeError for an async connection.
         """
         answer = self._fence(connection)
         if answer is not None:
@@ -126,13 +127,13 @@ class Run(_BaseRun):
 
 
 class AsyncRun(_BaseRun):
-    """The attempt that an async function makes."""
+    """What a job's async function gets: which run this is, and its lease, parameters, log and progress."""
 
     def fence(self, connection: Any) -> Awaitable[None]:
-        """Prove in `connection`'s transaction that this grant has not ended (rule 11).
+        """Fence the transaction of `connection`: it commits only while this run holds its lease (rule 11).
 
-        Raises LeaseLost if it has ended. With a sync connection it is proven on return, and
-        awaiting the answer does nothing more.
+        Call it first in the transaction, and await it for an async connection. Raises LeaseLost if the
+        run no longer holds its lease, and LeaseError if the connection cannot be fenced.
         """
         answer = self._fence(connection)
         return _Done() if answer is None else answer

@@ -220,7 +220,7 @@ def _moment(at: datetime | Duration) -> datetime | float:
         if isinstance(at, str) and at[:4].isdigit() and at[4:5] == "-":
             return parse_instant(at)
         raise InvalidInstant(
-            f'"{at}" is neither an instant like "2026-07-01T02:00:00Z" nor a duration like "15m"'
+            f'"{at}" is neither a time like "2026-07-01T02:00:00Z" nor a duration like "15m"'
         ) from error
 
 

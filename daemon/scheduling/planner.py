@@ -86,7 +86,7 @@ class Planner:
         faults = {f'schedule "{name}": {why}' for name, why in report.unreadable.items()}
         if report.doubled:
             faults.add(
-                f"{report.doubled} instants already had a run: "
+                f"{report.doubled} scheduled times already had a run: "
                 "two replicas planned the same schedule at once, which is a bug in leased"
             )
         for fault in faults - self._reported:

@@ -154,7 +154,7 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
     )
     if changed != 1:
         raise PlanningFailed(
-            f'schedule "{schedule.name}": expected one row that counts its skipped instants since '
+            f'schedule "{schedule.name}": expected one row that counts its skipped times since '
             f"{planned.scheduled_for}, but found {changed}"
         )
 

@@ -36,7 +36,7 @@ def check_token(token: str) -> None:
     """Raise `ValueError` for a token that can be guessed, or that no header can carry."""
     if len(token) < SHORTEST_TOKEN:
         raise ValueError(
-            f"{len(token)} characters can be guessed; use {SHORTEST_TOKEN} or more, as of `openssl rand -hex 32`"
+            f"{len(token)} characters can be guessed; use {SHORTEST_TOKEN} or more, as from `openssl rand -hex 32`"
         )
     if not token.isascii() or " " in token or not token.isprintable():
         raise ValueError("it has spaces or characters that are not ASCII; make a token with `openssl rand -hex 32`")

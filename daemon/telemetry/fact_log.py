@@ -166,7 +166,7 @@ def _lease_line(event: Event) -> tuple[int, str]:
                 "the database's file is on a network file system, where SQLite's locks cannot be relied on",
             )
         case Dropped():
-            return logging.WARNING, "events of leases were dropped because they came faster than they were taken"
+            return logging.WARNING, "events of leases were dropped because their listener did not keep up"
         case _:
             assert_never(event)
 

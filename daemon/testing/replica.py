@@ -151,7 +151,7 @@ class ManualReplica:
             moments = [until for until in (agenda.until_due, agenda.until_available) if until is not None]
             if not moments:
                 raise Misuse(
-                    f'nothing of "{self.application.name}" will be due: no schedule has a future instant, and no run waits'
+                    f'nothing of "{self.application.name}" will be due: no schedule has a future time, and no run waits'
                 )
             self.store.clock.advance(max(0.0, min(moments)))
             if not _something_due(await self._agenda()):

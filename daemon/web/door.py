@@ -117,7 +117,7 @@ def _foreign(headers: Headers) -> Denied | None:
     if site not in {"", "same-origin", "none"} or (
         origin and origin.lower().partition("://")[2] != _only(headers, "host").lower()
     ):
-        return Denied(HTTPStatus.FORBIDDEN, "a page of another site sent this request; acts need one of this server")
+        return Denied(HTTPStatus.FORBIDDEN, "another site's page sent this request; only this server's pages may act")
     if _only(headers, "content-type").partition(";")[0].strip().lower() != "application/json":
         return Denied(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the header Content-Type: application/json")
     return None

@@ -97,27 +97,25 @@ def fence(
     identity: str | None = None,
     schema: str | None = None,
 ) -> Any:
-    """Prove that ``grant`` (or a lease's) has not ended; until the transaction ends, nobody else can
-    be granted its name.
+    """Fence the transaction of ``connection``: prove that ``grant`` (or a lease's grant) has not ended.
 
-    Takes SQLAlchemy's Connection and Session, and AsyncConnection and AsyncSession, the scoped
-    kinds of both, psycopg's Connection and AsyncConnection, and Django's ``connection``. The async
-    kinds are awaited; where that is forgotten, the transaction cannot be committed.
-    Call it first in a transaction, before any savepoint: what the transaction writes then commits
-    only under this grant's token.
+    Until the transaction ends, nobody else can be granted the name, so it commits only under this
+    grant's token. Call it first in the transaction, before any savepoint.
 
-    ``bound`` is how long (seconds, or ``"30s"``) the transaction may take on PostgreSQL, idle or at
-    work, before the server ends it, so that a paused process cannot hold off its successor for
-    ever; shorter limits of the transaction's own stay. On SQLite the transaction holds the write
-    lock, and must be short: renewals wait for it.
+    ``connection`` is SQLAlchemy's Connection, Session, AsyncConnection or AsyncSession (or a scoped
+    session), psycopg's Connection or AsyncConnection, or Django's ``connection``. Await it for the async
+    kinds: if you forget that, the transaction cannot be committed.
 
-    ``home`` is the database of the lease (a lease of a client knows it), and ``identity`` what a copy
-    of that does not have. ``schema`` is where the leases are on PostgreSQL, if neither in ``public``
-    nor as ``home`` says.
+    ``bound`` is how long (seconds, or ``"30s"``) the transaction can take on PostgreSQL before the server
+    ends it, so that a paused process does not block the next holder without limit. Shorter limits of the
+    transaction itself stay. On SQLite, renewals wait for the transaction, so keep it short.
 
-    Raises `LeaseLost` when the grant has ended (roll back then), and `LeaseError` for a connection
-    that is in no transaction, is in a savepoint, or leads to another database than the lease's
-    (which may be a copy of it), and for one that cannot be asked about these.
+    ``schema`` is the schema of the leases on PostgreSQL, by default that of ``home``, otherwise ``public``.
+    ``home`` is the URL of the lease's database, and ``identity`` what tells it from a copy; a lease of a
+    client knows both.
+
+    Raises `LeaseLost` if the grant has ended: roll back. Raises `LeaseError` for a connection that is in
+    no transaction, is in a savepoint, can only read, or is to another database than the lease's.
     """
     if not isinstance(grant, Grant):
         return grant.fence(connection, bound=bound)

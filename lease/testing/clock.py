@@ -18,11 +18,12 @@ _MOST = 3 * 3600.0
 class ManualClock:
     """A clock that moves only when a test moves it; call it to get the time in seconds.
 
-    A client that has it does nothing by real time: its renewals, waits and losses come when the
-    clock is moved, and `advance` returns when all that was due has happened. Where a call could
-    never end otherwise, the clock moves by itself until it is answered: for what needs no wait (a
-    retry, say, while the store is away), and for an acquisition that waits in the very thread which
-    made the clock, unless an event loop runs there.
+    A client with this clock uses no real time: its renewals, waits and losses happen when the test moves
+    the clock, and `advance` returns when all that was due has happened.
+
+    In two cases the clock moves by itself, because the call could never end otherwise: for a call without
+    a wait (such as a retry while the store is unavailable), and for an acquisition that waits in the
+    thread that made the clock, unless an event loop runs there.
     """
 
     def __init__(self, start: float = 1_000.0) -> None:
@@ -37,7 +38,7 @@ class ManualClock:
         return self._now
 
     def advance(self, duration: Duration) -> None:
-        """Move the clock forward, through each moment at which something is due, and let it happen."""
+        """Move the clock forward, and let everything happen that is due until then, in order."""
         with self._moving:
             self._settle()
             target = self._now + parse_duration(duration)
@@ -46,7 +47,7 @@ class ManualClock:
             self._move_to(target)
 
     def jump(self, duration: Duration) -> None:
-        """Move the clock forward at once, as for a process that did not run meanwhile."""
+        """Move the clock forward in one step, as in a process that was stopped for that long."""
         with self._moving:
             self._settle()
             self._move_to(self._now + parse_duration(duration))
@@ -54,7 +55,7 @@ class ManualClock:
     # What a client asks of it (`lease.clock.DrivenClock`)
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
-        """Return an event loop that goes by this clock."""
+        """Return an event loop that uses this clock."""
         loop = ManualLoop(self, self._changed)
         self._loops = [one for one in self._loops if not one.is_closed()] + [loop]
         return loop

@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # clients bring SQLAlchemy along, which neither a store in me
 
 
 class ManualLeases:
-    """A store in memory and a clock, for any number of clients; a test decides what happens to them.
+    """A store in memory and a clock that a test moves, for any number of clients.
 
-    Options of `client` and `async_client` are those of `lease.LeaseClient`.
+    `client` and `async_client` take the options of `lease.LeaseClient`: timing, label, on_event.
     """
 
     def __init__(self) -> None:
@@ -38,18 +38,16 @@ class ManualLeases:
         return LeaseClient(store=self.store, clock=self.clock, **options)
 
     def advance(self, duration: Duration) -> None:
-        """Let time pass. All that is due meanwhile (renewals, losses, the ends of waits) has happened
-        when this returns.
-        """
+        """Let time pass, and return when all that was due in it has happened: renewals, losses, ends of waits."""
         self.clock.advance(duration)
 
     def suspend(self, duration: Duration) -> None:
-        """Let time pass without the clients, as for a laptop that sleeps or a process that is stopped."""
+        """Let time pass while the clients do nothing, as in a stopped process or on a sleeping laptop."""
         self.clock.jump(duration)
 
     @contextmanager
     def database_away(self) -> Iterator[None]:
-        """Let the database be out of reach during the block."""
+        """Make the database unreachable during the block."""
         self.store.available = False
         try:
             yield
@@ -57,8 +55,8 @@ class ManualLeases:
             self.store.available = True
 
     def steal(self, name: str, *, label: str = "another client") -> Grant:
-        """Grant ``name`` to another client, whoever holds it, as if its ttl had been over; the holder
-        is told with its next renewal.
+        """Grant ``name`` to another client, as if the holder's ttl were over; the holder learns of it at its
+        next renewal.
         """
         return self.store.steal(name, label=label)
 

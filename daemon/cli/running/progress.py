@@ -98,7 +98,9 @@ class PlainView:
                 self.job_ended(job, fact)
             case RunCancelled(run, by, why):
                 because = f": {why}" if why else ""
-                self.line(f"{run.schedule}: run {run.run_id} is cancelled by {by}{because}; stopping its job", "yellow")
+                self.line(
+                    f"{run.schedule}: run {run.run_id} was cancelled by {by}{because}; stopping its job", "yellow"
+                )
             case RunRecovered() | LoopFreed() | ReplicaStarted() | ReplicaEnded():
                 self.line(sentence(fact), "dim")
             case LoopBlocked() | RunLate():

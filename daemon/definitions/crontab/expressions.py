@@ -57,7 +57,7 @@ def _without_draw(fields: list[str], at: int, written: str, remarks: list[str]) 
         return 0
     drawn = _RANDOM.fullmatch(fields[at])
     if at >= len(_DRAWN) or drawn is None:
-        raise InvalidCron(f'"{written}": of "{fields[at]}" cron picks a random value; write a fixed one')
+        raise InvalidCron(f'"{written}": cron picks a random value of "{fields[at]}"; write a fixed one')
     first, last, minutes, name = _DRAWN[at]
     low, high = int(drawn[1] or first), int(drawn[2] or last)
     if not first <= low <= high <= last:
@@ -66,7 +66,7 @@ def _without_draw(fields: list[str], at: int, written: str, remarks: list[str]) 
         )
     fields[at] = str(low)
     remarks.append(
-        f'of "{drawn[0]}" cron picks one {name} when it starts; here each run starts after a random delay (jitter)'
+        f'cron picks one {name} of "{drawn[0]}" when it starts; here each run starts after a random delay (jitter)'
     )
     return (high - low) * minutes
 

@@ -78,19 +78,19 @@ class ScheduleSet:
         self._builders: dict[str, ScheduleBuilder] = {}
 
     def cron(self, expression: str, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
-        """Run the decorated function by a cron expression of 5 fields, or 6 with seconds first."""
+        """Run the decorated function at the times of a cron expression: 5 fields, or 6 with seconds first."""
         return self._single({"cron": expression}, settings)
 
     def every(self, interval: Duration, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
-        """Run the decorated function at an interval of elapsed time."""
+        """Run the decorated function at an interval of elapsed time: ``"10m"``, or a number of seconds."""
         return self._single({"every": interval}, settings)
 
     def at(self, instant: Any, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
-        """Run the decorated function once, at an RFC 3339 instant or a `datetime` with a zone."""
+        """Run the decorated function once, at an RFC 3339 time or a `datetime` with a time zone."""
         return self._single({"at": instant}, settings)
 
     def on_request(self, bare: None = None, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
-        """Run the decorated function only when `leased trigger` or a program requests it."""
+        """Run the decorated function only if `leased trigger` or a program requests a run."""
         return self._single({"on_request": True if bare is None else bare}, settings)
 
     def add(
@@ -103,7 +103,10 @@ class ScheduleSet:
         on_request: bool = False,
         **settings: Unpack[ScheduleKeywords],
     ) -> "ScheduleBuilder":
-        """Add a schedule, whose jobs are added to what this returns, in their order."""
+        """Add a schedule of several jobs: add them in order with ``.job()`` and ``.command()`` of the result.
+
+        Set exactly one of ``cron``, ``every``, ``at`` and ``on_request``.
+        """
         given = {"cron": cron, "every": every, "at": at, "on_request": on_request, **settings}
         builder = ScheduleBuilder(Schedule.model_construct(name=name), self._defaults)  # while mistakes are collected
         with into.get():
@@ -113,7 +116,7 @@ class ScheduleSet:
         return builder
 
     def application(self, source: Path | None = None, spec: str = "") -> Application:
-        """Return what has been defined; raises `DefinitionError` for a schedule without a job."""
+        """Return what is defined; raises `DefinitionError` for a schedule without a job."""
         self.use()
         wrong = into.get().schedules
         schedules = [builder.schedule() for builder in self._builders.values() if builder.name not in wrong]
@@ -125,7 +128,7 @@ class ScheduleSet:
 
     @property
     def names(self) -> list[str]:
-        """The names of the schedules so far."""
+        """The names of the schedules that are defined so far."""
         return list(self._builders)
 
     @staticmethod
@@ -169,7 +172,7 @@ class ScheduleSet:
 
 
 class ScheduleBuilder:
-    """A schedule whose jobs are being added."""
+    """A schedule to which you add jobs, from `Schedules.add`."""
 
     def __init__(self, bare: Schedule, defaults: Defaults) -> None:
         self.name = bare.name
@@ -183,7 +186,7 @@ class ScheduleBuilder:
     def job(self, **settings: Unpack[NamedJobKeywords]) -> Callable[[Function], Function]: ...
 
     def job(self, function: Any = None, /, **settings: Any) -> Any:  # type: ignore[misc]  # mypy and Unpack in an overload
-        """Add the decorated function as the next job, named after it unless ``name`` is given."""
+        """Add the decorated function as the next job, named after the function unless you give ``name``."""
         for_job = {field: value for field, value in settings.items() if field != "name"}
 
         def register(function: Function) -> Function:

@@ -163,7 +163,5 @@ def _plain(written: FieldText, expanded: list[int | str]) -> list[int]:
 def _why_never(written: Mapping[str, FieldText]) -> str:
     months, days, weekdays = (written[name].text for name in ("month", "day of month", "day of week"))
     if weekdays != "*":
-        return (
-            f'in the months "{months}" no day "{days}" is a day of the week "{weekdays}", or there is none; change one'
-        )
+        return f'no day "{days}" of the months "{months}" exists and is a day of the week "{weekdays}"; change one'
     return f'no month of the field "{months}" has a day "{days}"; choose a day that these months have'

@@ -100,7 +100,7 @@ def _plain(expression: str, of: Field, part: str) -> str:
         raise InvalidCron(f'"{expression}": "{part}" is not supported in the field {of.name}; {known}')
     low, high, step = match.group("low", "high", "step")
     if step is not None and not 0 < int(step) <= of.last - of.first:
-        remedy = "write 1 or more" if int(step) == 0 else "a longer interval is written with `every`"
+        remedy = "write 1 or more" if int(step) == 0 else "for a longer interval use `every`"
         raise InvalidCron(
             f'"{expression}": the step {step} does not fit into the field {of.name} ({of.first} to {of.last}); {remedy}'
         )

@@ -6,7 +6,7 @@ from ..values.refusal import Refusal
 _LATER = "`leased trigger --at` requests a run for later"
 _MEANINGLESS = {
     "starts": ("no run is held back until then", f"leave it out; {_LATER}"),
-    "ends": ("nothing ends then", "leave it out; you decide how long to request its runs"),
+    "ends": ("nothing ends then", "leave it out; you decide when to stop requesting runs"),
     "enabled": ("there is nothing to switch off", "leave it out; it runs only on request"),
     "catch_up": ("it misses no runs", "leave it out"),
     "start_within": (

@@ -13,7 +13,7 @@ Measure = Literal["days", "runs"]
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 MOST = {"days": 36_500, "runs": 1_000_000}
-_WRITTEN = "write it like { days = 30, runs = 1000 }, or with one of the two"
+_WRITTEN = "write it like { days = 30, runs = 1000 }, or with only one of the two"
 
 
 def read_keep(value: object) -> dict[str, int]:

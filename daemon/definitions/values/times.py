@@ -53,7 +53,7 @@ Instant = Annotated[
     datetime,
     BeforeValidator(parse_instant, json_schema_input_type=datetime),
     PlainSerializer(format_instant),
-    Field(title="an instant"),
+    Field(title="a time"),
 ]
 TimeZone = Annotated[Text, AfterValidator(check_timezone), Field(title="an IANA name")]
 FinishBy = Annotated[

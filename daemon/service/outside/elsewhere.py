@@ -58,7 +58,7 @@ def _due(application: str, there: URL) -> str:
     except TablesMissing:
         found = None
     except (DaemonError, LeaseError) as error:
-        return f'what of "{application}" is due in {_shown(there)} is not known: {" ".join(str(error).split())}'
+        return f'it is unknown what of "{application}" is due in {_shown(there)}: {" ".join(str(error).split())}'
     if found is None or found.schedules == 0:
         return (
             f'"{application}" has no schedule in {_shown(there)} yet: each starts now without missed runs, '

@@ -93,7 +93,7 @@ def test_a_date_as_the_end_of_a_span_includes_that_day() -> None:
     ],
 )
 def test_what_is_no_moment_is_one_sentence(text: str) -> None:
-    with pytest.raises(Misused, match=r"^--at: [^\n]*(is not an instant|is too early|is not an offset)"):
+    with pytest.raises(Misused, match=r"^--at: [^\n]*(is not a time|is too early|is not an offset)"):
         moment("--at", text if text != "1800" else "18.00.00", lambda: "Europe/Berlin")
 
 

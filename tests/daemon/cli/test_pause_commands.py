@@ -88,16 +88,16 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     [
         (
             "tomorow",
-            '"tomorow" is not an instant; write it like "18:00", "tomorrow", "2026-12-01 02:00" or "2026-07-01',
+            '"tomorow" is not a time; write it like "18:00", "tomorrow", "2026-12-01 02:00" or "2026-07-01',
         ),
         ("2099-01-05 8:00 Mars", '--until: there is no time zone "Mars"; '),
-        ("25:00", '--until: "25:00" is not an instant (hour must be in 0..23'),
+        ("25:00", '--until: "25:00" is not a time (hour must be in 0..23'),
         (
             "2020-01-05T08:00:00Z",
             "until must be in the future, but 2020-01-05 08:00:00Z is not: the database's time is ",
         ),
         ("0s", "until must be in the future, but "),
-        ("-1h", "is not an instant"),
+        ("-1h", "is not a time"),
         ("99999999d", "until is too far away; leave it out"),
     ],
 )
@@ -172,7 +172,7 @@ def test_no_activity_says_what_to_do_and_what_is_not_there_is_one_sentence(lease
     for arguments, sentence in (
         (("--act", "pauze"), 'there is no act "pauze"; use one of trigger, pause, resume, cancel, retry, '),
         (("--schedule", "wekly"), 'there is no schedule "wekly"; did you mean "weekly"?'),
-        (("--since", "yesteday"), '--since: "yesteday" is not an instant'),
+        (("--since", "yesteday"), '--since: "yesteday" is not a time'),
     ):
         refused = leased("activity", *arguments)
         assert refused.status > 0

@@ -70,8 +70,8 @@ def test_a_run_that_is_cancelled_says_by_whom_and_how_it_ends() -> None:
         view(RunCancelled(RUN, "bob", None))
         view(RunEnded(RUN, "cancelled", "cancelled by bob: it hangs"))
     assert written.getvalue().splitlines() == [
-        "nightly: run 7 is cancelled by bob: it hangs; stopping its job",
-        "nightly: run 7 is cancelled by bob; stopping its job",
+        "nightly: run 7 was cancelled by bob: it hangs; stopping its job",
+        "nightly: run 7 was cancelled by bob; stopping its job",
         "nightly: run 7 cancelled (cancelled by bob: it hangs)",
     ]
 

@@ -180,7 +180,7 @@ def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> No
         (("retry",), "say which run: give its number, or use --failed"),
         (("retry", "--from", "orders", "--failed"), "--from needs the number of one run"),
         (("retry", "1", "--failed"), "--failed selects many runs"),
-        (("retry", "--failed", "--since", "yesterdy"), '--since: "yesterdy" is not an instant'),
+        (("retry", "--failed", "--since", "yesterdy"), '--since: "yesterdy" is not a time'),
         (("retry", "--failed", "--since", "0"), '--since "0" is not between'),
         (("retry", "--failed", "--since", "9" * 400), "--since: "),
     ],

@@ -91,7 +91,7 @@ def test_ctrl_z_without_a_shell_to_go_back_to_is_a_look_more(started: Start) -> 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "--watch needs a terminal, and standard output is none"),
+        ((), "--watch needs a terminal, and standard output is not one"),
         (("--json",), "--watch and --json are both given"),
         (("--check",), "--watch and --check are both given"),
     ],

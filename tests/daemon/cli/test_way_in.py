@@ -89,5 +89,5 @@ def test_another_daemon_that_hides_ours_is_told_in_one_sentence(process: Leased,
     (site / "daemon" / "__init__.py").write_text("raise SystemExit('never imported')")
     answer = process("status", PYTHONPATH=f"{site}:{ROOT}")
     assert answer.status == 1
-    assert answer.err.startswith("leased: another `daemon` hides the one of leased")
+    assert answer.err.startswith("leased: another module `daemon` hides that of leased")
     assert answer.err.count("\n") == 1

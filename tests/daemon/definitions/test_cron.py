@@ -167,7 +167,7 @@ def test_an_alias_means_its_expression(alias: str) -> None:
         ("0 0 * * 5#6", '"5#6" is not a day of a month; use the numbers from 1 to 5'),
         ("0 0 * * 5#0", '"5#0" is not a day of a month'),
         ("0 0 31W 2,4 *", 'no month of the field "2,4" has a day "31W"'),
-        ("0 0 */29 2 1L", 'in the months "2" no day "*/29" is a day of the week "1L", or there is none'),
+        ("0 0 */29 2 1L", 'no day "*/29" of the months "2" exists and is a day of the week "1L"'),
         ("H * * * *", '"H" is not supported in the field minute'),
         ("R * * * *", '"R" is not supported'),
         ("0 0 ? * 1", '"?" is not supported'),
@@ -176,7 +176,7 @@ def test_an_alias_means_its_expression(alias: str) -> None:
         ("0 0 1 0 *", "0 is out of range in the field month"),
         ("0 0 * * 8", "8 is out of range in the field day of week"),
         ("0 0 * mon *", '"mon" is not a value of the field month'),
-        ("*/90 * * * *", "the step 90 does not fit into the field minute (0 to 59); a longer interval is written with"),
+        ("*/90 * * * *", "the step 90 does not fit into the field minute (0 to 59); for a longer interval use `every`"),
         ("*/0 * * * *", "the step 0 does not fit"),
         (
             "0 22-2/2 * * *",

@@ -144,7 +144,7 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
             lambda s: s.add("n", at="2026-07-01T02:00:00"),
             'at: "2026-07-01T02:00:00" has no time zone; add Z',
         ),
-        (lambda s: s.add("n", at="tomorrow"), 'at: "tomorrow" is not an instant; write it like "2026-07-01T02:00:00Z"'),
+        (lambda s: s.add("n", at="tomorrow"), 'at: "tomorrow" is not a time; write it like "2026-07-01T02:00:00Z"'),
         (lambda s: s.add("n", at="2026-02-30T02:00:00Z"), "day is out of range for month); write it like"),
         (
             lambda s: one(timezone="Europe/Berln"),

@@ -116,7 +116,7 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
             ': schedule "n", timezone: there is no time zone "Mars"; use an IANA name',
         ),
         (HEAD + JOBS + "starts = 2026-01-01T00:00:00", "has no time zone; add Z"),
-        (HEAD + JOBS + "starts = 2026-01-01", "is not an instant; write it like"),
+        (HEAD + JOBS + "starts = 2026-01-01", "is not a time; write it like"),
         (HEAD + JOBS + "params = { day = 2026-01-01 }", "params: a value in it cannot be stored"),
         (HEAD, ': schedule "n": it has no job'),
         (HEAD + "jobs = 7", ': schedule "n", jobs: it is not a list of tables'),

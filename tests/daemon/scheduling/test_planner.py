@@ -91,7 +91,7 @@ async def test_instants_that_had_a_run_already_are_a_defect_that_is_reported_onc
     async with a_story(a_shop()) as story:
         await story.plan()
         await story.plan()
-        assert story.facts == told(story.facts, "2 instants already had a run")
+        assert story.facts == told(story.facts, "2 scheduled times already had a run")
         assert len(story.facts) == 1
 
 

@@ -39,7 +39,7 @@ def backfill(
         str,
         typer.Option(
             "--from",
-            metavar="INSTANT",
+            metavar="TIME",
             help='The first scheduled time: "yesterday 02:00", "2026-11-01", …',
             show_default=False,
         ),
@@ -47,7 +47,7 @@ def backfill(
     last: Annotated[
         str,
         typer.Option(
-            "--to", metavar="INSTANT", help="The last scheduled time; a date includes that day.", show_default=False
+            "--to", metavar="TIME", help="The last scheduled time; a date includes that day.", show_default=False
         ),
     ],
     at_most: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help=_AT_MOST_HELP)] = 1,
@@ -100,7 +100,7 @@ def backfills(
         write_json("backfills", BackfillsAnswer(found))
         return
     if not found:
-        say(screen(), "There are no backfills; `leased backfill NAME --from INSTANT --to INSTANT` requests one.")
+        say(screen(), "There are no backfills; `leased backfill NAME --from TIME --to TIME` requests one.")
         return
     columns = ("backfill", "application", "schedule", "from", "to", "runs", "done", "failed", "state", "who", "why")
     shown = table(

@@ -59,7 +59,7 @@ def _sentence(done: Cancellation) -> str:
 
 
 def _and_now(done: Cancellation) -> str:
-    """Return what is true of the run now; nothing is promised that only its replica can do."""
+    """Return the present state of the run; promise nothing that only its replica can do."""
     if done.state == "cancelled":
         return "it has ended" if done.already else "it will not start"
     if done.lease_expires_in is None:

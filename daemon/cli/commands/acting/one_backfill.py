@@ -17,7 +17,7 @@ from ...screen import say, screen
 
 
 def backfill_number(text: str) -> int:
-    """Return the number of a backfill; raises `Misused` for what is none."""
+    """Return the number of a backfill; raises `Misused` for anything else."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
         raise Misused(f'"{text}" is not the number of a backfill; `leased backfills` lists them')
     return int(text)

@@ -57,7 +57,7 @@ def pause(
     everything: All = False,
     backfill: OfBackfill = None,
     application: Application = None,
-    until: Annotated[str | None, typer.Option(metavar="INSTANT|DURATION", help=_UNTIL_HELP)] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME|DURATION", help=_UNTIL_HELP)] = None,
     why: Why = None,
     by: By = None,
     database: Database = None,

@@ -35,7 +35,7 @@ def retry(
     run: OneRun = None,
     from_job: Annotated[str | None, typer.Option("--from", metavar="JOB", help=_FROM_HELP)] = None,
     failed: Annotated[bool, typer.Option("--failed", help=_FAILED_HELP)] = False,
-    since: Annotated[str | None, typer.Option(metavar="DURATION|INSTANT", help=_SINCE_HELP)] = None,
+    since: Annotated[str | None, typer.Option(metavar="DURATION|TIME", help=_SINCE_HELP)] = None,
     schedule: OfSchedule = None,
     tag: OfTag = None,
     application: Application = None,

@@ -62,7 +62,7 @@ def one_application(connection: Connection, choice: Choice) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless that was answered beforehand; raises `Misused` where nobody can be asked, and `NotConfirmed`."""
+    """Ask, unless ``yes`` has answered; raises `Misused` if nobody can be asked, and `NotConfirmed` for a no."""
     if yes:
         return
     if not can_be_asked():
@@ -74,9 +74,9 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def done_to(acting: Acting, runs: Sequence[C], act: Callable[[Sequence[C]], Unit[list[C]]]) -> list[C]:
-    """Do it to the runs, part by part, each in a transaction of its own; return what became of each.
+    """Act on the runs in parts, each in its own transaction; return the outcome of each run.
 
-    How far it is goes to stderr, and, if it ends before its time, what is left to do.
+    Progress goes to stderr, and if it stops early, so does what is left to do.
     """
     done: list[C] = []
     try:
@@ -93,7 +93,7 @@ def done_to(acting: Acting, runs: Sequence[C], act: Callable[[Sequence[C]], Unit
 
 
 def by_schedule(runs: Iterable[C]) -> Sheet:
-    """Return a table of runs: how many there are of each schedule, and of which instants."""
+    """Return a table of runs: how many there are of each schedule, and for which times."""
     shown = table("schedule", "application", "runs", "from", "to", right=("runs",), unless_one=("application",))
     for (application, schedule), group in groupby(sorted(runs, key=lambda run: run.named), key=lambda run: run.named):
         instants = sorted(run.scheduled_for for run in group)

@@ -50,7 +50,7 @@ def trigger(
     params: Annotated[str | None, typer.Option(metavar="JSON", help=_PARAMS_HELP)] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help=_PARAM_HELP)] = None,
     key: Annotated[str | None, typer.Option(metavar="K", help=_KEY_HELP)] = None,
-    at: Annotated[str | None, typer.Option(metavar="INSTANT|DURATION", help=_AT_HELP)] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME|DURATION", help=_AT_HELP)] = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:

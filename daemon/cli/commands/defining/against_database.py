@@ -14,8 +14,8 @@ _PATIENCE = 3.0
 
 
 def against_database(application: Application, url: str) -> Iterator[Remark]:
-    """Yield what would stay behind if these definitions were brought, and what they take over. Nothing where there is
-    no database, or where it has no tables of this version.
+    """Yield what would stay behind if these definitions were deployed, and what they take over. Yield nothing if there
+    is no database, or if it has no tables of this version.
     """
     from ....scheduling.deploys.sync import sync  # noqa: PLC0415 - loads the database layer
     from ...ask import ask_url  # noqa: PLC0415 - loads it too

@@ -139,7 +139,7 @@ def preview_command(
     timezone: Annotated[str, typer.Option(metavar="TZ", help="An IANA time zone name.")] = "UTC",
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="INSTANT", help="Start after this instant (RFC 3339); by default now."),
+        typer.Option("--from", metavar="TIME", help="Start after this time (RFC 3339); by default now."),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=10_000, help="Number of times to show.")] = 10,
     exclude: Annotated[

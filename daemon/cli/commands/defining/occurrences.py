@@ -30,19 +30,19 @@ class Occurrence:
 
 
 def in_zone_text(coming: Preview) -> str:
-    """Return an instant by the clock of its time zone, with its remarks."""
+    """Return a time by the clock of its time zone, with its remarks."""
     remark = remark_on(coming)
     return f"{coming.local.isoformat(sep=' ')}{f' ({remark})' if remark else ''}"
 
 
 def remark_on(coming: Preview) -> str:
-    """Return that an instant is excluded, and what daylight saving time changes about it."""
+    """Return that a time is excluded, and what daylight saving time changes about it."""
     excluded = f"excluded: {coming.excluded}" if coming.excluded else None
     return ", ".join(filter(None, (excluded, coming.note)))
 
 
 def excluded_remarks(schedule: Schedule, now: datetime) -> Iterator[str]:
-    """Yield that nothing of a schedule runs for long, if that is so."""
+    """Yield a remark if nothing of a schedule runs for a long time."""
     coming = preview_schedule(schedule, now, _LOOKED_AT) if schedule.exclude else ()
     if coming and all(one.excluded for one in coming):
         what = (

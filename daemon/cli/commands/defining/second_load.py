@@ -16,7 +16,9 @@ from ....definitions.sources.load import load
 from ....errors import DaemonError, DefinitionError, Place
 from ....jobs.templates.remains import Before, remains
 
-_REMEDY = "a file must define the same every time it is loaded, or each replica that loads it is a deploy"
+_REMEDY = (
+    "a file must define the same each time it is loaded; otherwise each replica that loads it deploys something else"
+)
 
 
 class SecondLoad:
@@ -53,9 +55,8 @@ class SecondLoad:
         self._process.wait()
 
     def refuse_different(self, application: Application) -> str | None:
-        """Raise `DefinitionError` unless the second load gives what the first did; it names what
-        differs. Return what the file leaves behind that keeps its functions from being forked, if
-        there is something.
+        """Raise `DefinitionError` unless the second load gives what the first did; the error names what differs. Return
+        what the file leaves behind because of which functions cannot be forked; None: nothing.
         """
         place, text = Place(source=self._file), self._answer.read()
         self._process.wait()

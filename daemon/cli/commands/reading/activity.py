@@ -40,7 +40,7 @@ def activity(
     act: Annotated[str | None, typer.Option(metavar="ACT", help=f"Only this kind: {', '.join(_ACTS)}.")] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="DURATION|INSTANT", help="Only what was done since then, or within this duration."),
+        typer.Option(metavar="DURATION|TIME", help="Only what was done since then, or within this duration."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
     utc: Utc = False,

@@ -14,7 +14,7 @@ DIGEST_SHOWN = 12
 
 
 def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
-    """Return a table of generations, who runs each, and what it has otherwise than the database."""
+    """Return a table of generations, who runs each, and how it differs from the database."""
     shown = table(
         "generation",
         "application",
@@ -34,7 +34,7 @@ def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
 
 
 def run_by(one: GenerationStanding) -> str:
-    """Return the replicas that run it, as text; not ready ones are marked, and what code each runs if that differs."""
+    """Return the replicas that run it, as text; which are not ready, and what code each runs if they differ."""
     differ = len({it.release for it in one.replicas}) > 1
     said = []
     for it in one.replicas:
@@ -44,7 +44,7 @@ def run_by(one: GenerationStanding) -> str:
 
 
 def sentences(found: Iterable[GenerationStanding]) -> list[str]:
-    """Return what comes next of each, as sentences."""
+    """Return what happens next to each, as sentences."""
     return [f"Generation {one.number} of {one.application} is {_adverb(one)}{one.next}." for one in found if one.next]
 
 

@@ -73,7 +73,7 @@ class _Objects:
         self._state: str | None = None
 
     def more(self, found: OutputOfRun) -> bool:
-        """Write what has come, or how the run stands now; return whether more may come."""
+        """Write the new output, or the new state of the run; return whether there may be more."""
         if found.parts or found.state != self._state:
             write_json("logs", LogsAnswer(found.run_id, found.application, found.schedule, found.state, found.parts))
             sys.stdout.flush()
@@ -104,18 +104,18 @@ class _Text:
 
     @property
     def had_none(self) -> OutputOfRun | None:
-        """The run, if nothing has come of it."""
+        """The run, if it has no output so far."""
         return self._last if self._of is None else None
 
     def more(self, found: OutputOfRun) -> bool:
-        """Write what has come; return whether more may come."""
+        """Write the new output; return whether there may be more."""
         for part in found.parts:
             self._write(part)
         self._last = found
         return found.state in UNFINISHED
 
     def end(self, *, follow: bool) -> None:
-        """End the last line; write that there was none, and how a run ended that was followed."""
+        """End the last line; write that there was no output, and how a followed run ended."""
         self._end_line()
         assert self._last is not None  # noqa: S101 - it has been asked for
         named, state = f"run {self._last.run_id} of {clean(self._last.schedule)}", self._last.state

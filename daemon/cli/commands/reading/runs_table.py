@@ -39,7 +39,7 @@ def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
 
 
 def tries(run: RunLine) -> str:
-    """Return how often a run was begun, and how many of its attempts crashed: ``2 (1 crash)``."""
+    """Return how often a run was started, and how many of its attempts crashed: ``2 (1 crash)``."""
     crashes = f" ({counted(run.crashes, 'crash', 'crashes')})" if run.crashes else ""
     return f"{run.attempt}{crashes}" if run.attempt else ""
 

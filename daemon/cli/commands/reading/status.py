@@ -71,7 +71,7 @@ class StatusAnswer:
 Since = Annotated[
     str | None,
     typer.Option(
-        metavar="DURATION|INSTANT",
+        metavar="DURATION|TIME",
         help="Also count what failed, was missed or succeeded too late since then, even if a later run succeeded.",
     ),
 ]
@@ -181,7 +181,7 @@ class _StatusReader:
     """Instants in problems are written in full."""
 
     def read(self, connection: Connection) -> _StatusFound:
-        """Return what there is; raises `NotFound`, and `Misused` for a `--since` to come."""
+        """Return the status; raises `NotFound`, or `Misused` if `--since` is in the future."""
         application, only_these = self.application, None
         require_schedule(connection, self.schedule, application)
         if self.schedule is not None:

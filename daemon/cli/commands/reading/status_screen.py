@@ -88,7 +88,7 @@ def _show(console: "Console", shown: Sheet) -> None:
 
 
 def _show_verdict(console: "Console", overview: Overview, found: Sequence[Problem], look: Look) -> None:
-    """Write how it is, and below it each problem with the commands that help."""
+    """Write the verdict, and below it each problem with the commands that help."""
     names = {one.application for one in overview.schedules} | {one.application for one in overview.replicas}
     of = listed(sorted(names), _MOST_APPLICATIONS)
     at = f" at {when(overview.database_time)}" if look.times.in_full else ""
