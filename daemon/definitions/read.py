@@ -18,6 +18,25 @@ D = TypeVar("D", bound=Definition)
 
 _NOTHING: Mapping[str, Refusal] = {}
 
+_ELSEWHERE = {
+    theirs: ours
+    for ours, names in {
+        "at": "run_date",
+        "backoff": "retry_backoff",
+        "catch_up": "coalesce",
+        "ends": "end_date",
+        "every": "weeks days hours minutes seconds interval",
+        "overlap": "max_instances concurrencyPolicy",
+        "params": "args kwargs",
+        "retries": "max_retries backoffLimit",
+        "start_within": "misfire_grace_time startingDeadlineSeconds expires",
+        "starts": "start_date",
+        "timeout": "time_limit soft_time_limit",
+    }.items()
+    for theirs in names.split()
+}
+"""What other schedulers call our settings."""
+
 _UNNAMED = "function"
 """What is wrong with it is said of the job: in TOML `call` names it, in Python it is decorated."""
 
@@ -64,7 +83,7 @@ def read_settings(
     for setting, value in given.items():
         if setting in known or ((setting, None) in model.planned and value is None):
             continue
-        missing = Refusal("there is no such setting", suggestion(setting, [*known, *others]))
+        missing = Refusal("there is no such setting", suggestion(_ELSEWHERE.get(setting, setting), [*known, *others]))
         refusal = _planned(model, setting, None) or misplaced.get(setting, missing)
         mistakes.note(refusal.at(replace(place, field=setting)))
     settings = {setting: value for setting, value in given.items() if setting in known}

@@ -137,7 +137,7 @@ def describe(url: URL) -> str:
         return f"{name}://***"
     file = backend_of(url).file(url) if name in NAMES else None
     if file is not None:
-        return f"{name}:///{file}"
+        return f"{name}:///{Path(file).absolute()}"
     schema = {_SCHEMA: url.query[_SCHEMA]} if url.query.get(_SCHEMA, SCHEMA) != SCHEMA else {}
     plain = url.set(drivername=name, query=schema).render_as_string(hide_password=True)
     if hosts := _several_hosts(url):

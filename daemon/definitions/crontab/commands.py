@@ -10,6 +10,7 @@ _SIMPLE = re.compile(r"[^;&|<>(){}#`\n]*")
 _GUARD = re.compile(r"(?:!\s+)?(?:\[\[? |test |command -v |which |type |pgrep )")
 _IF = re.compile(r"\bif\b.*\bfi\b", re.DOTALL)
 _FLOCK = re.compile(r"(?:^|[;&|(]\s*)(?:/usr/bin/)?flock\s")
+_BACKGROUND = re.compile(r"[()]*&[()]*")
 _SLEEP = re.compile(r"sleep\b.*(?:rand|RANDOM|\$\(\()|rand\b.*sleep|RANDOM.*sleep", re.DOTALL)
 
 
@@ -43,6 +44,16 @@ def as_work(written: str, shell: str) -> str | list[str]:
     return f"{feed} | {shlex.quote(shell)} -c {shlex.quote(command)}"
 
 
+def words_of(command: str) -> list[str]:
+    """Return the words of a command, and apart from them what ends or joins its parts, such as ``&&``."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:  # a quote that is not closed
+        return command.split()
+
+
 def surprises_of(command: str) -> Iterator[str]:
     """Yield what a command does here that it did not do under cron."""
     plain = _IF.sub("", command)
@@ -55,6 +66,12 @@ def surprises_of(command: str) -> Iterator[str]:
         yield (
             "flock is not needed: by default, a run is skipped while the one before it is active; "
             'for several schedules that must not overlap, replace it with lock = "NAME" in each'
+        )
+    words = words_of(command)
+    if "wait" not in words and any(_BACKGROUND.fullmatch(word) for word in words):
+        yield (
+            "it leaves a process running in the background: leased kills what a job leaves running when its command "
+            "ends; remove the &, or start the process with a service manager"
         )
     if _SLEEP.search(command):
         yield "it sleeps for a random time first; use jitter instead, which keeps no job waiting"

@@ -1,9 +1,10 @@
 """The names of schedules, taken from what their commands run."""
 
 import re
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
+
+from .commands import words_of
 
 _LONGEST = 40
 _ENDS = frozenset(["&&", "||", ";", "|", "&", "(", ")", ";;"])
@@ -48,14 +49,8 @@ def unique(name: str, taken: Collection[str]) -> str:
 
 def _parts(command: str) -> Iterator[Sequence[str]]:
     """Yield the simple commands: first those that work, then those that only prepare."""
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    try:
-        words = list(lexer)
-    except ValueError:  # a quote that is not closed
-        words = command.split()
     parts: list[list[str]] = [[]]
-    for word in words:
+    for word in words_of(command):
         if word in _ENDS:
             parts.append([])
         elif parts[-1] or word not in _KEYWORDS:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import FunctionType
 from typing import Self
 
 from ...errors import DefinitionError, Place, SettingNotYet
@@ -52,6 +53,8 @@ def no_choice(value: object, choices: Sequence[str]) -> Refusal:
 def shown(value: object) -> str:
     """Return ``value`` as a sentence shows it, shortened."""
     try:
+        if isinstance(value, FunctionType):  # its repr has an address, which differs each time that FILE is loaded
+            return f"the function {value.__name__}"
         text = f'"{value}"' if isinstance(value, str) else repr(value)
     except RecursionError:
         text = f"a deeply nested {type(value).__name__}"

@@ -157,6 +157,9 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
             lambda s: one(time_zone="UTC"),
             'schedule "nightly", time_zone: there is no such setting; did you mean "timezone"?',
         ),
+        (lambda s: one(misfire_grace_time=60), 'there is no such setting; did you mean "start_within"?'),
+        (lambda s: one(args=[7]), 'there is no such setting; did you mean "params"?'),
+        (lambda s: s.add(one, every="1m"), "the function one is not the name of a schedule; give a string"),
         (lambda s: one(catch_up="last"), 'catch_up: "last" is not a choice; use "skip", "latest" or "all"'),
         (
             lambda s: one(overlap="newest"),

@@ -31,7 +31,7 @@ def test_an_address_of_sqlite_is_made_absolute(tmp_path: Path, monkeypatch: pyte
     for given in ("sqlite:///leased.db", "sqlite+aiosqlite:///leased.db", f"sqlite:///{tmp_path}/leased.db"):
         url = parse_address(given)
         assert (url.drivername, url.database) == ("sqlite+pysqlite", f"{tmp_path}/leased.db")
-        assert describe(url) == f"sqlite:///{tmp_path}/leased.db"
+        assert describe(url) == describe(make_url(given)) == f"sqlite:///{tmp_path}/leased.db"
     harmless = parse_address("sqlite+aiosqlite:///leased.db?timeout=3&check_same_thread=false&uri=true")
     assert harmless == parse_address("sqlite:///leased.db")
     monkeypatch.setenv("HOME", str(tmp_path))
