@@ -83,7 +83,9 @@ def read_settings(
     for setting, value in given.items():
         if setting in known or ((setting, None) in model.planned and value is None):
             continue
-        missing = Refusal("there is no such setting", suggestion(_ELSEWHERE.get(setting, setting), [*known, *others]))
+        ours = _ELSEWHERE.get(setting, setting)
+        near = suggestion(ours, [ours] if ours in misplaced else [*known, *others])
+        missing = Refusal("there is no such setting", near)
         refusal = _planned(model, setting, None) or misplaced.get(setting, missing)
         mistakes.note(refusal.at(replace(place, field=setting)))
     settings = {setting: value for setting, value in given.items() if setting in known}

@@ -110,6 +110,7 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
             ': schedule "n", catchup: there is no such setting; did you mean "catch_up"?',
         ),
         (HEAD + JOBS + 'timeout = "1m"', ': schedule "n", timeout: this is a setting of a job; write it in jobs'),
+        (HEAD + JOBS + "max_retries = 3", 'n", max_retries: there is no such setting; did you mean "retries"?'),
         (HEAD + JOBS + 'overlap = "newest"', ': schedule "n", overlap: "newest" is not a choice; use "skip"'),
         (
             HEAD + JOBS + 'timezone = "Mars"',
