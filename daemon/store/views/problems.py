@@ -93,8 +93,9 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
     needed = {
         schedule.application for schedule in overview.schedules if schedule.enabled and schedule.paused_at is None
     }
+    needed |= {run.application for run in overview.waiting if run.waiting_for is not None and run.waiting_for >= 0}
     applications = {schedule.application for schedule in overview.schedules}
-    for application in sorted(needed - seen):
+    for application in sorted((needed & applications) - seen):
         text = NO_REPLICA
         if len(applications) > 1:
             text = (

@@ -416,6 +416,14 @@ def test_a_replica_whose_death_is_proven_is_dead_before_that_is_recorded(rows: R
     assert [problem.kind for problem in problems(overview)] == ["no replica"]
 
 
+def test_a_paused_application_needs_a_replica_only_for_a_run_that_could_start(rows: Rows) -> None:
+    rows.schedule(paused_at=rows.now)
+    rows.run("pending", 1, available_at=rows.now + MINUTE)
+    assert problems(read_overview(rows.connection)) == ()
+    rows.run("pending", 0)
+    assert [problem.kind for problem in problems(read_overview(rows.connection))] == ["no replica"]
+
+
 def test_the_overview_shows_for_ten_minutes_that_a_replica_has_died(rows: Rows) -> None:
     rows.schedule()
     rows.replica("living")
