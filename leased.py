@@ -12,6 +12,7 @@ from pathlib import Path
 PACKAGES = (
     "alembic",
     "croniter",
+    "prometheus_client",
     "pydantic",
     "rich",
     "starlette",

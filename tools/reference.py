@@ -1,4 +1,4 @@
-"""What is made from the declarations of settings: the tables of the reference, and the keywords in
+"""What is made from the declarations of settings and metrics: the tables of the reference, and the keywords in
 Python.
 
 `make docs` writes them. A test compares them with what would be written.
@@ -19,10 +19,12 @@ from daemon.definitions.schema import json_schema_of
 from daemon.service.embedding.embedded_settings import NOT_EMBEDDED
 from daemon.service.environment import variable_of
 from daemon.service.settings import Settings, flag_of
+from daemon.web.metrics.families import FAMILIES
 from lease.durations import format_duration
 
 ROOT = Path(__file__).parent.parent
 SCHEDULES = ROOT / "docs" / "reference" / "schedules.md"
+METRICS = ROOT / "docs" / "reference" / "metrics.md"
 SETTINGS = ROOT / "docs" / "reference" / "settings.md"
 SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 KEYWORDS = ROOT / "daemon" / "definitions" / "sources" / "keywords.py"
@@ -32,12 +34,19 @@ Schema = Mapping[str, Any]
 
 def made() -> dict[Path, str]:
     """Return the whole text of each file that has something made in it."""
-    schedules = _filled(SCHEDULES.read_text(), "schedule", _table(_settings(Schedule)))
-    schedules = _filled(schedules, "default", _names(DefaultSettings))
+    schedules = _filled(SCHEDULES.read_text(), "settings of a schedule", _table(_settings(Schedule)))
+    schedules = _filled(schedules, "settings of a default", _names(DefaultSettings))
     return {
-        SCHEDULES: _filled(schedules, "job", _table(_settings(Job))),
+        SCHEDULES: _filled(schedules, "settings of a job", _table(_settings(Job))),
         SETTINGS: _filled(
-            SETTINGS.read_text(), "command", _table(json_schema_of(Settings)["properties"], of_command=True)
+            SETTINGS.read_text(),
+            "settings of a command",
+            _table(json_schema_of(Settings)["properties"], of_command=True),
+        ),
+        METRICS: _filled(
+            _filled(METRICS.read_text(), "metrics of the fleet", _families("fleet")),
+            "metrics of a replica",
+            _families("replica"),
         ),
         KEYWORDS: _keywords(),
         **{
@@ -49,10 +58,19 @@ def made() -> dict[Path, str]:
 
 def _filled(page: str, what: str, table: str) -> str:
     """Return the page with the table between the two comments that name it."""
-    begin, end = f"<!-- settings of a {what}: written by make docs -->\n", "<!-- until here -->\n"
+    begin, end = f"<!-- {what}: written by make docs -->\n", "<!-- until here -->\n"
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def _families(of: str) -> str:
+    rows = [["metric", "type", "labels", ""], ["---"] * 4]
+    for family in FAMILIES:
+        if family.of == of:
+            labels = ", ".join(f"`{label}`" for label in family.labels)
+            rows.append([f"`{family.name}`", family.kind, labels, family.meaning.removesuffix(".")])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows).replace("|  |", "| |")
 
 
 def _settings(model: type[Definition]) -> dict[str, Schema]:

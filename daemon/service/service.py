@@ -5,11 +5,9 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from time import monotonic
-
-from lease.client import LeaseClient
 
 from ..definitions.application import Application
 from ..errors import DaemonError
@@ -25,6 +23,7 @@ from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
 from ..web.door import Door
+from .metering import metered
 from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
 from .outside.reload import Reload
@@ -112,7 +111,7 @@ class Service:
             with requests.handled(), reload.handled():
                 async with (
                     surrounded(context, replica, self._outside.earlier_holder),
-                    self._observed(replica, context.client, web),
+                    self._observed(replica, context, web),
                 ):
                     triggered = await self._prepare(context, replica, now, until_idle=until_idle)
                     self._report_ready(requests)
@@ -138,16 +137,20 @@ class Service:
         return requests
 
     @asynccontextmanager
-    async def _observed(self, replica: Replica, client: LeaseClient, web: WebAddress | None) -> AsyncIterator[None]:
+    async def _observed(self, replica: Replica, context: ReplicaContext, web: WebAddress | None) -> AsyncIterator[None]:
         """Answer over HTTP and feed the watchdog during the block, as far as they are asked for."""
-        readiness, outside = Readiness(replica, client, self._tasks), self._outside
+        readiness, outside = Readiness(replica, context.client, self._tasks), self._outside
         fed = outside.manager.watch(lambda: all(beat.alive for beat in readiness.loops().values()))
         feeding = asyncio.create_task(fed)
         try:
             door = None if web is None else Door(web, *self._settings.tokens, frozenset(self._settings.web_hosts))
-            notify, standing = self._facts.notify, replica.rollout.standing
-            async with served(readiness, door, outside.link, notify, standing=standing):
-                yield
+            standing, facts, url = replica.rollout.standing, self._facts, self._settings.database
+            with ExitStack() as open_:
+                routes = (
+                    () if web is None else open_.enter_context(metered(context, replica, readiness.loops, facts, url))
+                )
+                async with served(readiness, door, outside.link, facts.notify, standing=standing, routes=routes):
+                    yield
         finally:
             feeding.cancel()
 

@@ -1,8 +1,10 @@
 """The web server of a replica, which may have to wait for the address of the one that it replaces."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+
+from starlette.routing import BaseRoute
 
 from ..telemetry.facts import Note, Notify
 from ..web.app import WebNotStarted, WebServer, web_app
@@ -23,8 +25,9 @@ async def served(
     notify: Notify,
     *,
     standing: Standing = lambda: None,
+    routes: Sequence[BaseRoute] = (),
 ) -> AsyncIterator[None]:
-    """Answer over HTTP during the block, if there is a door; raises `WebNotStarted`.
+    """Answer over HTTP, ``routes`` too, during the block, if there is a door; raises `WebNotStarted`.
 
     A replica that takes the place of another one takes its address when that has ended.
     """
@@ -32,7 +35,10 @@ async def served(
         yield
         return
     app = web_app(
-        door, readiness.loops, readiness.problems, readiness.counts, standing=standing, blocked=readiness.blocked
+        *(door, readiness.loops, readiness.problems, readiness.counts),
+        standing=standing,
+        blocked=readiness.blocked,
+        routes=routes,
     )
     server = WebServer(app, door.bound, lambda said: notify(Note(said, is_warning=True)))
     waiting = None

@@ -50,6 +50,7 @@ from .facts import (
     RunRecovered,
     RunStarted,
     RunSubject,
+    SchedulesRetired,
     SubscriberFailed,
     TimesSkipped,
     WriteRefused,
@@ -82,7 +83,7 @@ def log_fact(fact: Fact) -> None:
             _log(logging.DEBUG, "job started", **_job(job))
         case JobPrinted():
             _log_output(logging.DEBUG, fact)
-        case JobProgressed() | NextDue():
+        case JobProgressed() | NextDue() | SchedulesRetired():
             pass
         case JobEnded(job, outcome, seconds, error):
             shown = last_line(error)

@@ -183,6 +183,14 @@ class ReplicaEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SchedulesRetired:
+    """The definitions of this replica came to rule, and retired schedules that they do not have."""
+
+    application: str
+    schedules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NextDue:
     """Another schedule or time is due next; with None, nothing is due any more."""
 
@@ -261,6 +269,7 @@ Fact = (
     | JobEnded
     | ReplicaStarted
     | ReplicaEnded
+    | SchedulesRetired
     | NextDue
     | LoopBlocked
     | LoopFreed

@@ -47,6 +47,7 @@ from ...telemetry.facts import (
     RunRecovered,
     RunStarted,
     RunSubject,
+    SchedulesRetired,
     SubscriberFailed,
     TimesSkipped,
     WriteRefused,
@@ -111,7 +112,9 @@ class PlainView:
                 self.line(f"the database is back after {seconds:.1f}s", "dim")
             case Note(text, is_warning):
                 self.line(text, "yellow" if is_warning else "dim")
-            case WriteRefused() | LeaseChanged() | SubscriberFailed() | NextDue() | TimesSkipped():
+            case WriteRefused() | LeaseChanged() | SubscriberFailed() | NextDue():
+                log_fact(fact)
+            case TimesSkipped() | SchedulesRetired():
                 log_fact(fact)
             case _:
                 assert_never(fact)

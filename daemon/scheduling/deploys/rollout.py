@@ -20,7 +20,7 @@ from ...definitions.rows import Rows
 from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.notices import DEFINITIONS, WORK, notify
-from ...telemetry.facts import Note, Notify
+from ...telemetry.facts import Note, Notify, SchedulesRetired
 from ..generations import (
     FOR_GOOD_AFTER,
     TAKEOVER_AFTER,
@@ -216,6 +216,8 @@ class Rollout:
             self._report_losses(report)
 
     def _report_losses(self, report: SyncReport | None) -> None:
+        if report is not None and report.retired:
+            self._notify(SchedulesRetired(self._application.name, report.retired))
         for sentence in report.losses if report is not None else ():
             self._notify(Note(f'application "{self._application.name}": {sentence}', is_warning=True))
 

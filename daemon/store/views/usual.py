@@ -1,7 +1,9 @@
-"""How long the runs of a schedule usually take: the median of the latest that succeeded."""
+"""How long the runs of a schedule usually take: the median and p95 of the latest that succeeded."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import ceil
 from statistics import median
 
 from sqlalchemy import Connection, and_, func, select
@@ -18,8 +20,23 @@ _LOOKED_AT = 2_000
 """Rows: a run that takes hours may have a thousand skipped ones after it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How long the latest runs that succeeded took, in seconds."""
+
+    median: float
+    p95: float
+    """19 of 20 took no longer."""
+    runs: int
+
+
 def usual_seconds(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, float]:
     """Return the usual duration of these schedules' runs, without those that have no history."""
+    return {key: usual.median for key, usual in read_usual(connection, schedules).items()}
+
+
+def read_usual(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, Usual]:
+    """Return how long these schedules' runs take, without those that have no history."""
     if not schedules:
         return {}
     names = Called(connection)
@@ -51,4 +68,8 @@ def usual_seconds(connection: Connection, schedules: Collection[ScheduleKey]) ->
     columns = succeeded.c.application, succeeded.c.schedule, succeeded.c.took
     for application, name, seconds in connection.execute(select(*columns).where(succeeded.c.place <= _LATEST)):
         took[application, names.name(application, name)].append(seconds)
-    return {named: median(seconds) for named, seconds in took.items()}
+    return {named: _usual(sorted(seconds)) for named, seconds in took.items()}
+
+
+def _usual(seconds: Sequence[float]) -> Usual:
+    return Usual(median(seconds), seconds[ceil(0.95 * len(seconds)) - 1], len(seconds))

@@ -1,0 +1,61 @@
+"""The metrics of a replica: the counts of its facts, and the route under which they are served."""
+
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from lease.database.backend import backend_of
+
+from ..execution.context import ReplicaContext
+from ..telemetry.facts import Note
+from ..telemetry.measures import Measures
+from ..telemetry.notifier import Notifier
+from ..version import package_version
+from ..web.health import Loops
+from ..web.metrics.reading import Own
+from .replica import Replica
+
+if TYPE_CHECKING:
+    from ..web.metrics.served import ServedMetrics
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@contextmanager
+def metered(
+    context: ReplicaContext, replica: Replica, loops: Loops, facts: Notifier, url: str
+) -> Iterator[Sequence[BaseRoute]]:
+    """Count facts during the block, and give the route of `/metrics`."""
+    application, measures = context.application, Measures()
+    facts.add(measures)
+    own = Own(
+        application=application.name,
+        schedules=[schedule.name for schedule in application.schedules],
+        holder=context.client.holder,
+        version=package_version(),
+        revision=application.revision,
+        database=backend_of(context.database.url).name,
+        python=platform.python_version(),
+        measures=measures,
+        loops=loops,
+        held=lambda: len(replica.runs),
+    )
+    served: ServedMetrics | None = None
+
+    async def text(_request: Request) -> Response:
+        nonlocal served
+        from ..web.metrics.served import ServedMetrics  # noqa: PLC0415 - prometheus_client is loaded when it is asked for
+
+        served = served or ServedMetrics(url, own, lambda said: facts.notify(Note(said, is_warning=True)))
+        return Response(await served.text(), headers={"Content-Type": TEXT})
+
+    try:
+        yield [Route("/metrics", text)]
+    finally:
+        if served is not None:
+            served.close()

@@ -1,0 +1,195 @@
+"""What the metrics of the fleet say of each schedule and of the database, read in a fixed number of statements."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select, type_coerce
+from sqlalchemy.sql.elements import literal_column
+from sqlalchemy.sql.sqltypes import Boolean
+
+from lease.database.dialects import now, seconds_between, seconds_of
+
+from ..called import present_name
+from ..schedule_key import ScheduleKey
+from ..statements.dialects import SCHEDULED, among, oldest_transaction
+from ..tables import run, schedule
+from .acting import in_force
+from .left_out import LeftOut, read_left_out
+from .replicas import ReplicaLine, read_replicas
+from .usual import Usual, read_usual
+
+MOST_FAILURES = 1_000
+"""A streak of failures is counted up to this."""
+_of = run.alias("of")
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_ROWS_AT_ONCE = 200
+"""So many rows are taken from the driver at once: it holds all threads of the process meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFacts:
+    """What the metrics say of one schedule; instants are seconds since 1970."""
+
+    application: str
+    schedule: str
+    digest: str
+    timing: str
+    paused: bool
+    next_due: float | None
+    late_for: float
+    """Seconds since `next_due`, which is not planned yet; negative while it is to come, 0 if there is none."""
+    last_due: float | None
+    last_end: float | None
+    last_success: float | None
+    failures: int
+    """The runs that failed since the last one that succeeded, up to `MOST_FAILURES`."""
+    owed: float | None
+    """The first instant due after the last success had started that ran, and has not succeeded."""
+    owed_by: float | None
+    """The deadline of that run, if it has one."""
+    missed: float | None
+    """The first instant that was missed since then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The runs of one schedule that are not over."""
+
+    running: int = 0
+    longest: float = 0.0
+    """Seconds for which the longest of them has been running."""
+    waits: float = 0.0
+    """Seconds since the one that waits longest could have started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The facts of the fleet at one moment."""
+
+    database_time: datetime
+    schedules: tuple[ScheduleFacts, ...]
+    unfinished: Mapping[ScheduleKey, Unfinished]
+    left_out: Mapping[ScheduleKey, LeftOut]
+    usual: Mapping[ScheduleKey, Usual]
+    """Of those that were asked for."""
+    definitions: Mapping[str, str]
+    """By digest, those that were not known."""
+    replicas: tuple[ReplicaLine, ...]
+    oldest_transaction: float | None
+    """Seconds; None on SQLite."""
+
+
+def read_fleet(
+    connection: Connection,
+    *,
+    usual: Callable[[Sequence[ScheduleFacts]], Collection[ScheduleKey]] = lambda _: (),
+    known: Collection[str] = (),
+) -> Fleet:
+    """Return the facts of all applications: ``usual`` returns the schedules whose usual durations are read, ``known``
+    are the digests of the definitions that are not needed.
+    """
+    schedules = tuple(ScheduleFacts(*row) for row in _in_steps(connection, _schedules()))
+    moment, oldest = connection.execute(select(now(), oldest_transaction())).one()
+    unknown = {one.digest for one in schedules} - set(known)
+    return Fleet(
+        database_time=moment,
+        schedules=schedules,
+        unfinished={(row[0], row[1]): Unfinished(*row[2:]) for row in _in_steps(connection, _unfinished())},
+        left_out=read_left_out(connection, literal(True)),
+        usual=read_usual(connection, usual(schedules)),
+        definitions=_definitions(connection, unknown) if unknown else {},
+        replicas=tuple(read_replicas(connection)),
+        oldest_transaction=oldest,
+    )
+
+
+def _in_steps(connection: Connection, query: Select[Any]) -> list[Any]:
+    rows, result = list[Any](), connection.execute(query)
+    while some := result.fetchmany(_ROWS_AT_ONCE):
+        rows += some
+    return rows
+
+
+def _schedules() -> Select[Any]:
+    """Read each value by an index of `run`, which may be large."""
+    ended = schedule.c.application, schedule.c.name
+    base = (
+        select(
+            schedule.c.application,
+            schedule.c.name.label("key"),
+            present_name(schedule).label("name"),
+            schedule.c.digest,
+            schedule.c.trigger,
+            type_coerce(case((in_force(), literal(True)), else_=literal(False)), Boolean).label("paused"),
+            seconds_of(schedule.c.next_due).label("next_due"),
+            func.coalesce(seconds_between(schedule.c.next_due, now()), 0.0).label("late_for"),
+            _last(*ended, ["succeeded", "failed", "cancelled"], seconds_of(_of.c.finished_at)).label("last_end"),
+            _last(*ended, ["succeeded"], seconds_of(_of.c.finished_at)).label("last_success"),
+            func.coalesce(_last(*ended, ["succeeded"], _of.c.id), 0).label("success"),
+            func.coalesce(
+                _last(*ended, ["succeeded"], _of.c.started_at), literal(_LONG_AGO, _of.c.started_at.type)
+            ).label("since"),
+        )
+        .where(schedule.c.retired_at.is_(None))
+        .cte("base")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    ours = and_(_of.c.application == base.c.application, _of.c.schedule == base.c.key)
+    failed = select(_of.c.id).where(ours, _of.c.state == literal_column("'failed'"), _of.c.id > base.c.success)
+    failures = failed.correlate(base).limit(MOST_FAILURES).subquery("failures")
+    due = select(_of.c.scheduled_for).where(ours, _of.c.trigger == SCHEDULED).correlate(base)
+    newest = due.order_by(_of.c.scheduled_for.desc()).limit(1)
+    last_due = func.coalesce(_of.c.last_scheduled_for, _of.c.scheduled_for, type_=_of.c.scheduled_for.type)
+    later = due.where(_of.c.scheduled_for > base.c.since).order_by(_of.c.scheduled_for).limit(1)
+    owed = later.where(_of.c.state != literal_column("'skipped'"))
+    missed = later.where(_of.c.state == literal_column("'skipped'"), _of.c.reason == "missed")
+    return select(
+        base.c.application,
+        base.c.name,
+        base.c.digest,
+        base.c.trigger,
+        base.c.paused,
+        base.c.next_due,
+        base.c.late_for,
+        newest.with_only_columns(seconds_of(last_due)).scalar_subquery(),
+        base.c.last_end,
+        base.c.last_success,
+        select(func.count()).select_from(failures).scalar_subquery(),
+        owed.with_only_columns(seconds_of(_of.c.scheduled_for)).scalar_subquery(),
+        owed.with_only_columns(seconds_of(_of.c.finish_by)).scalar_subquery(),
+        missed.with_only_columns(seconds_of(_of.c.scheduled_for)).scalar_subquery(),
+    ).order_by(base.c.application, base.c.name)
+
+
+def _last(
+    application: ColumnElement[str], key: ColumnElement[str], states: Sequence[str], value: ColumnElement[Any]
+) -> ColumnElement[Any]:
+    """Return the query for a value of the last run in one of these states, from the end of the index on ids."""
+    found = _of.c.state.in_([literal_column(f"'{state}'") for state in states])
+    ours = and_(_of.c.application == application, _of.c.schedule == key, found)
+    return select(value).where(ours).order_by(_of.c.id.desc()).limit(1).correlate(schedule).scalar_subquery()
+
+
+def _unfinished() -> Select[Any]:
+    running, called = run.c.state == literal_column("'running'"), present_name(schedule)
+    waits = and_(run.c.state == literal_column("'pending'"), run.c.available_at < now())
+    ours = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
+    return (
+        select(
+            run.c.application,
+            called,
+            func.sum(case((running, 1), else_=0)),
+            func.coalesce(func.max(case((running, seconds_between(run.c.started_at, now())))), 0.0),
+            func.coalesce(func.max(case((waits, seconds_between(run.c.available_at, now())))), 0.0),
+        )
+        .select_from(run.join(schedule, ours))
+        .where(run.c.state.in_([literal_column("'pending'"), literal_column("'running'")]), or_(running, waits))
+        .group_by(run.c.application, schedule.c.name, called)
+    )
+
+
+def _definitions(connection: Connection, digests: Collection[str]) -> dict[str, str]:
+    query = select(schedule.c.digest, schedule.c.definition).where(among(schedule.c.digest, digests))
+    return dict(_in_steps(connection, query))

@@ -1,0 +1,126 @@
+"""The values of the metrics of schedules, from what was read of the fleet."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from ...definitions.triggers.deadline import deadline
+from ...store.schedule_key import ScheduleKey
+from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished
+from ...store.views.left_out import LeftOut
+from ...store.views.usual import Usual
+from .steps import in_steps
+
+ENOUGH_RUNS = 10
+"""Successful runs after which a schedule's usual duration says what is unusual."""
+GRACE = 300.0
+"""Seconds that a run may wait for its start where `start_within` says nothing."""
+UNKNOWN_DURATION = 3600.0
+"""Seconds that a run may take as long as its usual duration is not known."""
+_NOTHING, _NOT_LEFT_OUT = Unfinished(), LeftOut()
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """What the metrics take from a stored definition."""
+
+    timezone: str
+    overlap: str
+    catch_up: str
+    enabled: bool
+    start_within: float | None
+    finish_by: float | str | None
+
+    @classmethod
+    def of(cls, definition: str) -> "Defined":
+        """Return it of the stored JSON, in which defaults are left out; these of one that cannot be read."""
+        try:
+            given = dict(json.loads(definition))
+        except (TypeError, ValueError):
+            given = {}
+        return cls(
+            given.get("timezone", "UTC"),
+            given.get("overlap", "skip"),
+            given.get("catch_up", "latest"),
+            bool(given.get("enabled", True)),
+            given.get("start_within"),
+            given.get("finish_by"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleValues:
+    """The labels of a schedule, and its values by what comes after ``leased_schedule_``."""
+
+    labels: Mapping[str, str]
+    info: Mapping[str, str]
+    """More labels, of `leased_schedule_info`."""
+    values: Mapping[str, float]
+
+
+def values(fleet: Fleet, known: Mapping[str, Defined], usual: Mapping[ScheduleKey, Usual]) -> list[ScheduleValues]:
+    """Return the values of each schedule."""
+    return [
+        _values(
+            one,
+            known[one.digest],
+            usual.get(key := (one.application, one.schedule)),
+            fleet.unfinished.get(key, _NOTHING),
+            fleet.left_out.get(key, _NOT_LEFT_OUT),
+        )
+        for one in in_steps(fleet.schedules)
+    ]
+
+
+def _values(
+    one: ScheduleFacts, known: Defined, usual: Usual | None, unfinished: Unfinished, left_out: LeftOut
+) -> ScheduleValues:
+    info = {
+        "timing": one.timing,
+        "timezone": known.timezone,
+        "overlap": known.overlap,
+        "catch_up": known.catch_up,
+        "enabled": str(known.enabled).lower(),
+    }
+    instants = {
+        "next_due": one.next_due,
+        "last_due": one.last_due,
+        "last_success": one.last_success,
+        "last_end": one.last_end,
+        "success_deadline": success_deadline(one, known, usual),
+    }
+    is_known = usual is not None and usual.runs >= ENOUGH_RUNS
+    overdue = 0.0 if one.paused else max(0.0, one.late_for)
+    return ScheduleValues(
+        {"application": one.application, "schedule": one.schedule},
+        info,
+        {
+            "info": 1,
+            **{f"{name}_timestamp_seconds": at for name, at in instants.items() if at is not None},
+            **({"expected_duration_seconds": usual.p95} if usual is not None and is_known else {}),
+            "paused": float(one.paused),
+            "running_runs": unfinished.running,
+            "late_seconds": max(overdue, unfinished.waits),
+            "consecutive_failures": one.failures,
+            "longest_running_seconds": unfinished.longest,
+            "missed_times": left_out.missed,
+            "overlapped_times": left_out.overlapped,
+        },
+    )
+
+
+def success_deadline(one: ScheduleFacts, known: Defined, usual: Usual | None) -> float | None:
+    """Return when the next success of a schedule is expected at the latest; None if nothing is due."""
+    missed = None if known.catch_up == "skip" else one.missed
+    owed = min((instant for instant in (one.owed, missed) if instant is not None), default=one.next_due)
+    if owed is None or not known.enabled:
+        return None
+    if one.owed_by is not None and owed == one.owed:
+        return one.owed_by
+    if known.finish_by is not None:
+        by = deadline(known.finish_by, datetime.fromtimestamp(owed, UTC), ZoneInfo(known.timezone))
+        return None if by is None else by.timestamp()
+    start = GRACE if known.start_within is None else known.start_within
+    return owed + start + (UNKNOWN_DURATION if usual is None else usual.p95)
