@@ -162,5 +162,6 @@ def test_the_probes_are_those_of_a_replica() -> None:
 
 
 def test_each_block_of_the_page_is_one_that_is_tried_here() -> None:
+    """The configuration of Prometheus is, with the alert rules."""
     languages = [found["language"] for found in BLOCK.finditer(PAGE.read_text())]
-    assert sorted(languages) == ["ini", "ini", "json", "python", "sh", "sh", "text", "toml"]
+    assert sorted(languages) == ["ini", "ini", "json", "python", "sh", "sh", "text", "toml", "yaml"]
