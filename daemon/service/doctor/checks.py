@@ -39,8 +39,8 @@ class Check:
 
 def unreachable(error: LeaseError) -> Check:
     """Return the result if the database cannot be asked."""
-    said, _, remedy = str(error).partition("; ")
-    return Check("database", "red", said, remedy or "check its URL, the network and that its server is running")
+    said, remedy = _with_remedy(str(error), "check its URL, the network and that its server is running")
+    return Check("database", "red", said, remedy)
 
 
 def wrong_settings(error: Exception) -> Check:
@@ -75,8 +75,7 @@ def _tables(found: Examined) -> Iterator[_Result]:
     if found.schema_problem is None:
         yield "green", "the tables are those of this version", None
     else:
-        said, _, remedy = found.schema_problem.partition("; ")
-        yield "red", said, remedy or "`leased db upgrade` creates it"
+        yield "red", *_with_remedy(found.schema_problem, "create them with `leased db upgrade`")
 
 
 def _round_trip(found: Examined) -> Iterator[_Result]:
@@ -317,6 +316,12 @@ def _generations(found: Examined) -> Iterator[_Result]:
     for application, numbers in by_application.items():
         text = f"generations {listed([str(number) for number in sorted(numbers)])} of {application} live side by side"
         yield "yellow", text, "finish the deploy; `leased generations` says who runs which, and what comes next"
+
+
+def _with_remedy(sentence: str, otherwise: str) -> tuple[str, str]:
+    """Return what an error says, and the remedy at its end."""
+    said, _, remedy = sentence.rpartition("; ")
+    return (said, remedy) if said else (sentence, otherwise)
 
 
 def _ms(seconds: float) -> str:

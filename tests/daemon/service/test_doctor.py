@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import resource
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from lease.errors import StoreUnavailable
 from tests.daemon.cli.screens.ways import call
 from tests.docs.pages import ROOT, blocks
 from tests.support.postgres import query
-from tests.support.store import Store
+from tests.support.store import Store, a_schedule, pending_runs
 
 PAGE = ROOT / "docs" / "how-to" / "operate" / "check-an-installation.md"
 AT = datetime(2026, 7, 1, tzinfo=UTC)
@@ -229,6 +230,29 @@ def test_a_file_that_everybody_may_write_is_red(sqlite_url: str) -> None:
     assert ("file", "red") in wrong(examine(settings(sqlite_url)))
 
 
+def test_tables_of_an_older_version_are_red(sqlite_url: str) -> None:
+    with Store(sqlite_url) as store:
+        store.do(lambda connection: connection.exec_driver_sql("UPDATE leased_version SET version_num = '0001'"))
+    (problem,) = [one for one in checked(examine(settings(sqlite_url))) if one.check == "tables"]
+    assert (problem.level, problem.remedy) == ("red", "bring them up to date with `leased db upgrade`")
+
+
+def test_more_runs_at_once_than_descriptors_are_red(sqlite_url: str) -> None:
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] == resource.RLIM_INFINITY:
+        pytest.skip("this machine has no limit of descriptors: set one with `ulimit -Hn`")
+    assert ("descriptors", "red") in wrong(examine(settings(sqlite_url, concurrency=10**9)))
+
+
+def test_a_table_without_statistics_is_found_until_it_is_analyzed(postgres_url: str) -> None:
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        pending_runs(store, a_schedule("daily"), 1_000)
+    problems = [one for one in checked(examine(settings(postgres_url))) if "no statistics of run" in one.text]
+    assert [one.level for one in problems] == ["yellow"]
+    query(postgres_url, problems[0].remedy or "")
+    assert not [one for one in checked(examine(settings(postgres_url))) if "no statistics" in one.text]
+
+
 @pytest.fixture
 def role(postgres_url: str) -> Iterator[str]:
     name = f"doctor_{os.getpid()}"
@@ -251,6 +275,12 @@ def test_the_grant_that_is_named_is_the_one_that_was_missing(postgres_url: str, 
     assert problem.text == f'role "{role}" lacks DELETE, INSERT on act, run'
     query(postgres_url, (problem.remedy or "").removeprefix("as their owner: "))
     assert ("rights", "red") not in wrong(examine(settings(url)))
+
+
+def test_a_role_that_can_only_read_is_red(postgres_url: str, role: str) -> None:
+    query(postgres_url, f"ALTER ROLE {role} SET default_transaction_read_only = on")
+    url = make_url(postgres_url).set(username=role, password="s3cret").render_as_string(hide_password=False)
+    assert ("database", "red") in wrong(examine(settings(url)))
 
 
 def test_a_long_transaction_a_short_timeout_and_tables_without_autovacuum_are_found(
