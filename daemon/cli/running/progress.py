@@ -93,7 +93,7 @@ class PlainView:
             case JobProgressed(job):
                 self.job_progressed(job, fact)
             case JobPrinted(job, lines):
-                printed = "\n".join(f"  {self.named(job)} | {clean(line)}" for line in lines)
+                printed = "\n".join(clean(f"  {self.named(job)} | {line}") for line in lines)
                 self._console.print(Text(printed, "dim"), soft_wrap=True)
             case JobEnded(job):
                 self.job_ended(job, fact)

@@ -144,7 +144,7 @@ def _author(by: str | None, why: str | None, *, take_over: bool) -> str:
 def _show(application: str, found: _Synced, changes: Sequence[tuple[str, str]], *, dry_run: bool) -> None:
     console = screen()
     generation = found.foreseen.forecast
-    style, stands, more = _stands(generation.state)
+    style, stands, more = _stands(generation.state) if found.foreseen.refusal is None else ("red", "refused", "")
     ok = "OK: " if style == "green" else ""
     verdict = f"{ok}{application}, generation {generation.number} {'would be' if dry_run else 'is'} {stands}"
     say(console, verdict, f"bold {style}", hang=2)

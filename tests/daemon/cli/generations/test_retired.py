@@ -25,6 +25,7 @@ def test_a_sync_of_another_file_under_the_same_name_is_refused_and_a_dry_run_sho
             "would retire all that 1 replica on web1 runs: goes, stays. If they are another application" in answer.err
         )
         assert ("retired   goes" in answer.out) == bool(options)
+        assert answer.out.startswith("shop, generation 2 would be refused\n" if options else "")
     answer = leased("sync", "other.py", "--dry-run", "--json")
     assert {one["schedule"] for one in answer.document["items"] if one["change"] == "retired"} == {"goes", "stays"}
     assert json.loads(answer.err)["error"]["kind"] == "definition"
