@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,15 +19,17 @@ PAGE = ROOT / "docs" / "how-to" / "schedules" / "embed.md"
 
 @pytest.mark.usefixtures("processes")
 def test_the_application_that_is_shown_serves_is_ready_and_drains(tmp_path: Path) -> None:
-    (program,) = blocks(PAGE, "python")
+    (program,), (lines,) = blocks(PAGE, "python"), blocks(PAGE, "sh")
+    setting, *words = shlex.split(lines.splitlines()[1])
+    name, _, value = setting.partition("=")
     (tmp_path / "app.py").write_text(program)
     log = tmp_path / "log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "uvicorn", "app:app", "--port", "0"],
+            [sys.executable, "-W", "error", "-m", *words, "--port", "0"],
             cwd=tmp_path,
-            env={**inherited, "PYTHONPATH": str(ROOT), "DATABASE_URL": "sqlite:///shop.db"},
+            env={**inherited, "PYTHONPATH": str(ROOT), name: value},
             stdout=output,
             stderr=output,
         )

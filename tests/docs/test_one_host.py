@@ -1,6 +1,7 @@
 """The page about a job on one host: its programs do what it says."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.support.waiting import LIMIT
 
 PAGE = ROOT / "docs" / "how-to" / "locks" / "run-a-job-on-one-host.md"
 EXPORT, EXPORT_OF_THE_DAY, COMMAND, LEADER = blocks(PAGE, "python")
+(CRONTAB,) = blocks(PAGE, "crontab")
 
 
 @pytest.fixture
@@ -47,13 +49,20 @@ def test_what_was_exported_today_is_not_exported_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_command_runs_or_skips_quietly(shared_url: str, tmp_path: Path) -> None:
-    words = ("nightly-dump", sys.executable, "-c", "import sys; print('dumped'); sys.exit(3)")
+def test_a_command_of_a_crontab_runs_or_skips_quietly(
+    shared_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = tmp_path / "pg_dump"
+    command.write_text('#!/bin/sh\necho "dumps $*"\nexit 3\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    program, *words = shlex.split(CRONTAB)[6:]
+    assert f"`{program}`" in PAGE.read_text()
     with lease.sync.LeaseClient(shared_url, timing=SELDOM) as other, other.hold("nightly-dump"):
         done = run_program(COMMAND, tmp_path, after=words)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
     done = run_program(COMMAND, tmp_path, after=words)
-    assert (done.stdout, done.stderr, done.returncode) == ("dumped\n", "", 3)
+    assert (done.stdout, done.stderr, done.returncode) == ("dumps --file /backup/shop.sql shop\n", "", 3)
 
 
 @contextmanager
