@@ -18,7 +18,7 @@ import pytest
 from daemon.telemetry import logs
 from daemon.telemetry.fact_log import log_fact
 from daemon.telemetry.facts import JobEnded, JobSubject, RunEnded, RunSubject
-from tests.docs.pages import BLOCK, ROOT, blocks
+from tests.docs.pages import ROOT, blocks
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.usefixtures("processes")
@@ -159,9 +159,3 @@ def test_the_probes_are_those_of_a_replica() -> None:
     assert [path for _, path in asked] == ["livez", "readyz"]
     settings = (ROOT / "docs" / "reference" / "settings.md").read_text()
     assert all(f"`{address}`" in settings for address, _ in asked)
-
-
-def test_each_block_of_the_page_is_one_that_is_tried_here() -> None:
-    """The configuration of Prometheus is, with the alert rules."""
-    languages = [found["language"] for found in BLOCK.finditer(PAGE.read_text())]
-    assert sorted(languages) == ["ini", "ini", "json", "python", "sh", "sh", "text", "toml", "yaml"]

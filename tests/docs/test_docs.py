@@ -29,7 +29,6 @@ LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 PATH = re.compile(
     r"`(?:[\w./]+ )?(?P<path>(?:lease|daemon|tests|docs|examples|benchmarks|tools|requirements)/[\w./*-]+)"
 )
-INDENTED = re.compile(r"^\n(?P<text>(?: {4}leased .*\n)+)", re.MULTILINE)
 TYPED = re.compile(r"""(?<!-t )\bleased (?P<words>(?:(?! \d?>)(?:"[^"]*"|'[^']*'|[^"'`|;&)]))+)""")
 IN_FILE = re.compile(r"`(?P<name>\w+)`\s+in\s+`(?P<path>\w[\w./]+\.\w+)`")
 
@@ -233,9 +232,9 @@ def test_every_option_of_run_is_documented() -> None:
 def command_lines() -> Iterator[tuple[str, str]]:
     """Yield what follows `leased` in each line that somebody types, or that a unit, an image or a crontab runs."""
     for page in PAGES:
-        for found in (*BLOCK.finditer(page.read_text()), *INDENTED.finditer(page.read_text())):
+        for found in BLOCK.finditer(page.read_text()):
             lines = re.sub(r"\\\n|(?m:\s#.*$)", " ", found["text"]).splitlines()
-            language = found.groupdict().get("language", "sh")
+            language = found["language"]
             if language == "dockerfile":
                 words = (json.loads(line.partition(" ")[2]) for line in lines if line.startswith(("RUN [", "CMD [")))
                 lines = [f"leased {shlex.join(one).removeprefix('leased ')}" for one in words]

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from daemon.service.settings import Settings
-from tests.docs.pages import PAGES, ROOT, blocks, name_of
+from tests.docs.pages import PAGES, ROOT, blocks
 from tests.support.waiting import LIMIT
 
 DEPLOY = ROOT / "docs" / "how-to" / "operate" / "deploy.md"
@@ -69,6 +69,21 @@ def test_systemd_finds_no_mistake_in_any_unit(tmp_path: Path) -> None:
         timeout=LIMIT,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_new_file_is_put_in_place_before_the_reload(tmp_path: Path) -> None:
+    (line,) = (block for block in blocks(DEPLOY, "sh") if "systemctl" in block)
+    (unit,) = (text for name, text in units() if name.startswith("deploy-"))
+    file, place = re.findall(r"install -m 644 (\S+) (\S+)", line)[0]
+    assert f"ExecStart=/srv/shop/.venv/bin/leased run {file} " in unit
+    assert f"WorkingDirectory={Path(place).parent}\n" in unit
+    (tmp_path / file).write_text("the new one")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / file).write_text("the old one")
+    run = f'systemctl() {{ echo "$*: $(cat shop/{file})"; }}; {line.replace("/srv/", "")}'
+    done = subprocess.run(["/bin/sh", "-ec", run], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "reload shop-schedules: the new one\n"
 
 
 def dockerfile(text: str) -> dict[str, str]:
@@ -130,10 +145,6 @@ def test_the_deployment_of_kubernetes_starts_replicas_that_drain_in_time(deploym
     }
     assert tables["envFrom"] == replica["envFrom"] == [{"secretRef": {"name": deployment["metadata"]["name"]}}]
     assert pod["terminationGracePeriodSeconds"] >= settings.grace + settings.timing.kill_time + 7
-
-
-def test_no_page_has_a_file_of_a_kind_that_is_not_tried_here() -> None:
-    assert {name_of(page) for page in PAGES if blocks(page, "yaml") or blocks(page, "dockerfile")} == {name_of(DEPLOY)}
 
 
 def test_a_platform_starts_one_process_of_a_type() -> None:

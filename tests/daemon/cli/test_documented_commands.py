@@ -91,6 +91,42 @@ def test_what_troubleshooting_begins_with_answers(folder: Path, leased: Leased, 
     typed(begin, {"RUN": "1"})
 
 
+@pytest.mark.usefixtures("url")
+def test_the_report_of_a_night_answers(typed: Type) -> None:
+    (ask,) = blocks(HOW_TO / "operate" / "what-happened-last-night.md", "sh")
+    typed(ask)
+
+
+@pytest.mark.usefixtures("url")
+def test_a_schedule_is_renamed(folder: Path, leased: Leased, typed: Type) -> None:
+    """The page's two files, one deployed after the other."""
+    page = HOW_TO / "schedules" / "rename-a-schedule.md"
+    (before, after), (dry_run,) = blocks(page, "toml"), blocks(page, "sh")
+
+    def said(*words: str) -> str:
+        return " ".join(leased(*words).out.split())
+
+    def deploy(text: str) -> None:
+        (folder / "shop.toml").write_text(text)
+        assert leased("sync", "shop.toml").status == 0
+
+    deploy(before)
+    assert leased("trigger", "night").status == leased("pause", "night").status == 0
+    (folder / "shop.toml").write_text(re.sub(r"^was.*\n", "", after, flags=re.MULTILINE))
+    (tried,) = typed(dry_run)
+    for warned in (" ".join(tried.out.split()), said("check", "shop.toml")):
+        assert '"nightly-export" looks like "night" renamed' in warned
+    (folder / "shop.toml").write_text(after)
+    (tried,) = typed(dry_run)
+    assert "would be renamed: nightly-export (was night)" in tried.out
+    deploy(after)
+    assert "1 nightly-export" in said("runs", "night")
+    assert "paused by" in said("status")
+    assert "run/shop/night" in said("locks", "--all")
+    deploy(before)
+    assert "1 night " in said("runs", "nightly-export")
+
+
 SCHEDULES = "from daemon import Schedules\n\nschedules = Schedules('shop')\nschedules.add({!r}, every='1h').command('a', 'true')\n"
 
 

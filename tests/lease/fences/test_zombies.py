@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 import lease
 from lease import Grant
+from tests.docs.pages import ROOT, blocks
 from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -82,16 +83,9 @@ psql --quiet --single-transaction --set ON_ERROR_STOP=1 --set LEASE_NAME="$LEASE
 {WRITE};
 END
 """
-SCRIPT = f"""
-\\getenv LEASE_NAME LEASE_NAME
-\\getenv LEASE_TOKEN LEASE_TOKEN
-\\getenv LEASE_HOLDER LEASE_HOLDER
-\\! {WAIT}
-BEGIN;
-{FENCE} \\gset
-{WRITE};
-COMMIT;
-"""
+PAGE = ROOT / "docs" / "tutorials" / "first-schedule.md"
+SCRIPT = blocks(PAGE, "sql")[0].replace("BEGIN;", f"\\! {WAIT}\nBEGIN;").replace("\n...\n", f"\n{WRITE};\n")
+"""As the page shows it, but for what it does between."""
 
 
 def shell(url: str, held: lease.sync.Lease, folder: Path) -> bool:
