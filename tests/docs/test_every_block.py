@@ -144,7 +144,7 @@ TRIED: dict[str, dict[str, list[str]]] = {
             *[f"{POSTGRESQL}a_replica_and_a_job_need_no_more_than_these_rights"] * 2,
             *[f"{POSTGRESQL}each_query_answers_the_role_of_the_replicas"] * 4,
         ],
-        "sh": [f"{POSTGRESQL}the_commands_of_the_page_name_its_roles"],
+        "sh": [f"{POSTGRESQL}the_commands_of_the_page_are_run_by_its_roles"],
         "text": [
             f"{POSTGRESQL}the_safe_url_refuses_a_server_that_another_authority_vouches_for",
             f"{POSTGRESQL}a_url_with_several_servers_finds_the_one_that_takes_writes",

@@ -2,10 +2,12 @@
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import make_url
@@ -16,6 +18,7 @@ from daemon import AsyncRun, Schedules
 from daemon.cli import main
 from daemon.store import migrations
 from daemon.store.migrations.opening import MayNotMigrate
+from daemon.telemetry import logs
 from lease.errors import StoreUnavailable
 from tests.docs.pages import ROOT, blocks
 from tests.support.databases import Server, fresh_database
@@ -178,10 +181,22 @@ def test_only_the_owner_prepares_a_restored_database(
     assert "run this as the owner of leased's tables" in done["leased"][1]
 
 
-def test_the_commands_of_the_page_name_its_roles() -> None:
+def test_the_commands_of_the_page_are_run_by_its_roles(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_is_set_up", True)  # a replica in this process would take over the log of the tests
+    monkeypatch.chdir(tmp_path)
+    schedules = "from daemon import Schedules\n\na = Schedules('shop')\na.add('nightly', cron='0 2 * * *').command('work', 'true')\n"
+    (tmp_path / "schedules.py").write_text(schedules)
     (commands,) = blocks(PAGE, "sh")
-    asked = [make_url(url).username for url in re.findall(r"--database (\S+)", commands)]
-    assert asked == re.findall(r"CREATE ROLE (\w+)", ROLES)
+    asked = [shlex.split(line, comments=True) for line in commands.splitlines()]
+    roles = [str(make_url(words[-1]).username) for words in asked]
+    assert roles == re.findall(r"CREATE ROLE (\w+)", ROLES)
+    for role, (program, *words) in zip(roles, asked, strict=True):
+        assert (program, words[-2]) == ("leased", "--database")
+        unattended = ["--no-web", "--until-idle"] if words[0] == "run" else []
+        with patch.dict(os.environ):
+            assert main([*words[:-1], installation.url(role), *unattended]) == 0
 
 
 @pytest.mark.parametrize("statement", QUERIES, ids=lambda text: re.findall(r"AS (\w+)|count", text)[0] or "connections")
