@@ -130,7 +130,7 @@ TRIED: dict[str, dict[str, list[str]]] = {
     "docs/how-to/operate/back-up-and-restore.md": {"sh": [DUMP, BACKUP, DUMP, BACKUP, DUMP]},
     "docs/how-to/operate/deploy.md": {
         "sh": [
-            "docs/test_deploy_page.py::test_the_release_of_the_page_has_the_number_of_its_build",
+            f"{TYPED}a_release_has_the_number_of_its_build",
             f"{SERVICES}a_new_file_is_put_in_place_before_the_reload",
             f"{TYPED}a_take_over_goes_back_to_the_older_file",
         ],

@@ -40,6 +40,8 @@ def typed(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> Type:
         answers = []
         for line in block.splitlines():
             words = shlex.split(os.path.expandvars(line.rpartition("| ")[2]), comments=True)
+            while "=" in words[0]:
+                monkeypatch.setenv(*words.pop(0).split("=", maxsplit=1))
             assert words.pop(0) == "leased"
             answers.append(leased(*words, *UNATTENDED.get(words[0], [])))
             assert answers[-1].status == 0, (line, answers[-1])
@@ -71,7 +73,7 @@ def test_a_run_is_requested_with_parameters_for_later_and_once(folder: Path, lea
 
 
 @pytest.mark.extended
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("url", "processes")
 def test_queued_work_is_requested_looked_at_and_cancelled(folder: Path, leased: Leased, typed: Type) -> None:
     page = HOW_TO / "schedules" / "queue-work.md"
     (folder / "pictures.py").write_text(blocks(page, "python")[0])
@@ -97,7 +99,7 @@ def test_the_report_of_a_night_answers(typed: Type) -> None:
     typed(ask)
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("url", "processes")
 def test_a_schedule_is_renamed(folder: Path, leased: Leased, typed: Type) -> None:
     """The page's two files, one deployed after the other."""
     page = HOW_TO / "schedules" / "rename-a-schedule.md"
@@ -132,6 +134,15 @@ SCHEDULES = "from daemon import Schedules\n\nschedules = Schedules('shop')\nsche
 
 def active(leased: Leased) -> list[str]:
     return [item["schedule"] for item in leased("status", "--json").document["items"]]
+
+
+@pytest.mark.usefixtures("url", "processes")
+def test_a_release_has_the_number_of_its_build(leased: Leased, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    (start,) = [block for block in blocks(HOW_TO / "operate" / "deploy.md", "sh") if "BUILD_NUMBER" in block]
+    assert leased("init").status == 0
+    monkeypatch.setenv("BUILD_NUMBER", "42")
+    typed(start)
+    assert [one["revision"] for one in leased("generations", "--json").document["items"]] == [42]
 
 
 @pytest.mark.usefixtures("url")
@@ -187,6 +198,7 @@ def test_a_backfill_is_tried_run_paused_and_cancelled(folder: Path, url: str, le
 
 
 @pytest.mark.extended
+@pytest.mark.usefixtures("processes")
 def test_the_tables_are_made_as_each_page_says(
     empty_database_url: str, folder: Path, leased: Leased, typed: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +215,7 @@ def test_the_tables_are_made_as_each_page_says(
     assert (name, make_url(value).drivername) == ("LEASED_DATABASE_URL", "postgresql")
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_crontab_is_imported(folder: Path, leased: Leased, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     page = HOW_TO / "migrate" / "move-a-crontab.md"
     (own, _), (lines,) = blocks(page, "crontab"), blocks(page, "sh")
