@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,16 +33,19 @@ class Script:
         self.folder, self.port = folder, free_port()
         command = folder / "bin" / "leased"
         command.parent.mkdir()
-        command.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m leased "$@"\n')
+        command.write_text(f"#!{sys.executable} -P\nfrom leased import main\n\nraise SystemExit(main())\n")
         command.chmod(0o755)
-        (folder / "start").write_text(SCRIPT.replace("shop.py", NAME))
         self.write("before")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
         given = {"PATH": f"{command.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
         self.environment = inherited | given | {"LEASED_WEB": f"127.0.0.1:{self.port}"}
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                ["/bin/sh", "start"],
+                [
+                    "/bin/sh",
+                    "-c",
+                    SCRIPT.replace("shop.py", NAME),
+                ],  # `pgrep` must not take this one, whose line it is in, too
                 cwd=folder,
                 env=self.environment,
                 stdout=log,
@@ -72,9 +76,9 @@ class Script:
 def script(tmp_path: Path) -> Iterator[Script]:
     started = Script(tmp_path)
     yield started
-    if started.process.poll() is None:
-        os.killpg(started.process.pid, signal.SIGKILL)
-        started.process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(started.process.pid, signal.SIGKILL)  # what it has started, too
+    started.process.wait()
     sys.stderr.write(started.log)
 
 
