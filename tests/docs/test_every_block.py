@@ -105,7 +105,10 @@ TRIED: dict[str, dict[str, list[str]]] = {
         "toml": [LOADED],
     },
     "docs/how-to/migrate/from-apscheduler-celery-beat-kubernetes.md": {
-        "python": ["docs/test_schedulers_page.py::test_the_program_that_replaces_beat_sends_the_task"],
+        "python": [
+            "docs/test_schedulers_page.py::test_the_program_that_replaces_beat_sends_the_task",
+            "docs/test_schedulers_page.py::test_a_function_uses_the_models_of_django",
+        ],
         "toml": [LOADED],
     },
     "docs/how-to/migrate/move-a-crontab.md": {
@@ -125,9 +128,16 @@ TRIED: dict[str, dict[str, list[str]]] = {
         "python": [f"{ALERT}a_failed_run_is_in_the_mail_and_the_plugin_and_sends_no_ping"],
         "ini": [f"{SERVICES}systemd_finds_no_mistake_in_any_unit"] * 2,
         "toml": [f"{ALERT}a_run_that_succeeds_sends_the_ping"],
+        "yaml": ["docs/test_alert_rules.py::test_prometheus_takes_the_configuration_that_is_shown"],
         "json": [f"{ALERT}a_failure_is_logged_as_the_page_shows"],
     },
     "docs/how-to/operate/back-up-and-restore.md": {"sh": [DUMP, BACKUP, DUMP, BACKUP, DUMP]},
+    "docs/how-to/operate/check-an-installation.md": {
+        "sh": [
+            "daemon/cli/test_doctor_command.py::test_the_worst_comes_first_with_its_remedy_and_a_red_check_is_status_1"
+        ],
+        "text": ["daemon/service/test_doctor.py::test_the_page_shows_what_is_printed"],
+    },
     "docs/how-to/operate/deploy.md": {
         "sh": [
             f"{TYPED}a_release_has_the_number_of_its_build",
