@@ -54,7 +54,7 @@ CAUSES: dict[str, dict[str, str | None]] = {
     "LeasedNoSuccess": {f"leased_schedule_success_deadline_timestamp_seconds{ONE}": "3000x300"},
     "LeasedNoSuccessAbsent": {f"leased_schedule_info{ONE}": None},
     "LeasedScheduleLate": {f"leased_schedule_late_seconds{ONE}": "0x10 301x290"},
-    "LeasedTimesMissed": {f"leased_schedule_missed_times{ONE}": "0x10 1x290"},
+    "LeasedInstantsMissed": {f"leased_schedule_missed_times{ONE}": "0x10 1x290"},
     "LeasedThinned": {f"leased_schedule_overlapped_times{ONE}": "0x10 16x290"},
     "LeasedFailingInARow": {f"leased_schedule_consecutive_failures{ONE}": "0x10 3x290"},
     "LeasedRunLongerThanUsual": {f"leased_schedule_longest_running_seconds{ONE}": "0x10 601x290"},

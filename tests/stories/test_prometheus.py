@@ -1,0 +1,149 @@
+"""A real Prometheus scrapes three replicas through a kill and a deploy."""
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.web.metrics.families import FAMILIES
+from tests.docs.pages import ROOT
+from tests.support.postgres import free_port
+from tests.support.replicas import ReplicaProcess, Story
+from tests.support.waiting import LIMIT, wait_until
+
+pytestmark = pytest.mark.extended
+FILE = """
+application = "shop"
+[schedules.tick]
+every = "1s"
+jobs = [{{ name = "tick", command = "true" }}]
+[schedules.{other}]
+every = "2s"
+jobs = [{{ name = "fail", command = "false" }}]
+"""
+SUCCEEDED = 'leased_runs_total{schedule="tick",state="succeeded"}'
+ONLY_FORWARD = ("last_due", "last_end", "last_success")
+
+
+class Prometheus:
+    """A server that scrapes these ports each second."""
+
+    def __init__(self, folder: Path, ports: list[int]) -> None:
+        program = shutil.which("prometheus")
+        if program is None:
+            pytest.skip("this story needs Prometheus: apt-get install prometheus (Debian), or brew install prometheus")
+        folder.mkdir()
+        targets = json.dumps([f"127.0.0.1:{port}" for port in ports])
+        config = folder / "prometheus.yml"
+        config.write_text(
+            "global: {scrape_interval: 1s, evaluation_interval: 5s}\n"
+            f"rule_files: [{ROOT / 'deploy' / 'alerts.yml'}]\n"
+            f"scrape_configs: [{{job_name: leased, static_configs: [{{targets: {targets}}}]}}]\n"
+        )
+        port = free_port()
+        self._url = f"http://127.0.0.1:{port}"
+        self._log = (folder / "log").open("w")
+        self._process = subprocess.Popen(
+            [
+                program,
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=self._log,
+            stderr=self._log,
+        )
+        wait_until(lambda: self.ask("vector(1)"), "Prometheus answers")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+    def ask(self, query: str, **more: str) -> list[Any]:
+        path = "query_range" if more else "query"
+        words = urllib.parse.urlencode({"query": query, **more})
+        try:
+            with urllib.request.urlopen(f"{self._url}/api/v1/{path}?{words}", timeout=LIMIT) as answer:  # noqa: S310 - ours
+                found: list[Any] = json.load(answer)["data"]["result"]
+        except OSError:
+            return []
+        return found
+
+    def value(self, query: str) -> float:
+        """Return the only value, 0 if there is none."""
+        found = self.ask(query)
+        return float(found[0]["value"][1]) if found else 0.0
+
+    def samples(self, selector: str) -> dict[str, list[float]]:
+        """Return all samples of the last minutes as they were scraped, by instance and schedule."""
+        return {
+            f"{one['metric']['instance']} {one['metric'].get('schedule')}": [float(value) for _, value in one["values"]]
+            for one in self.ask(f"{selector}[10m]")
+        }
+
+
+@pytest.fixture
+def ports() -> list[int]:
+    return [free_port() for _ in range(3)]
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path, ports: list[int]) -> Iterator[Prometheus]:
+    server = Prometheus(tmp_path / "prometheus", ports)
+    yield server
+    server.close()
+
+
+def test_no_fact_goes_back_and_a_restart_is_a_reset_without_spike_or_gap(
+    story: Story, prometheus: Prometheus, ports: list[int]
+) -> None:
+    file = story.write_file("shop.toml", FILE.format(other="fails"))
+
+    def start(port: int) -> ReplicaProcess:
+        return story.leased("run", f"--web=127.0.0.1:{port}", "--ttl=6s", "--log-format=json", "--", file)
+
+    replicas = [start(port) for port in ports]
+    wait_until(lambda: len(prometheus.ask("leased_build_info")) == 3, "all are scraped")
+    wait_until(lambda: prometheus.value(f"sum({SUCCEEDED})") >= 10, "runs are counted")
+    began = time.time()
+    replicas[0].kill()
+    wait_until(lambda: prometheus.value(f'up{{instance="127.0.0.1:{ports[0]}"}}') == 0, "the kill is seen")
+    replicas[0] = start(ports[0])
+    wait_until(lambda: len(prometheus.ask("leased_build_info")) == 3, "it is scraped again")
+
+    story.write_file("shop.toml", FILE.format(other="fails-too"))
+    for place, port in enumerate(ports):  # a deploy: one after the other
+        replicas[place].send(15)  # type: ignore[arg-type]  # SIGTERM
+        replicas[place].wait()
+        replicas[place] = start(port)
+        replicas[place].wait_for_standing()
+    gone, came = ('leased_schedule_info{schedule="fails"}', 'leased_schedule_info{schedule="fails-too"}')
+    wait_until(lambda: len(prometheus.ask(came)) == 3 and not prometheus.ask(gone), "the deploy is seen")
+    retired = prometheus.value("sum(leased_schedules_retired_total)")
+    before = prometheus.value(f"sum(increase({SUCCEEDED}[1m]))")
+    wait_until(lambda: time.time() - began > 75, "a minute has passed", limit=2 * LIMIT)
+
+    for name in ONLY_FORWARD:
+        for series, values in prometheus.samples(f"leased_schedule_{name}_timestamp_seconds").items():
+            assert values == sorted(values), (name, series)
+    told = {"__name__"} | {label for family in FAMILIES for label in family.labels} | {"application", "instance", "job"}
+    assert all(set(one["metric"]) <= told | {"le"} for one in prometheus.ask('{__name__=~"leased_.+"}'))
+    assert retired == 1
+
+    made = len([run for run in story.runs("tick") if run.state == "succeeded"])
+    resets = {one["metric"]["instance"] for one in prometheus.ask(f"resets({SUCCEEDED}[10m]) > 0")}
+    assert f"127.0.0.1:{ports[0]}" in resets
+    assert all(min(values) == 0 for values in prometheus.samples(SUCCEEDED).values()), "each began at 0"
+    rates = prometheus.ask(f"sum(rate({SUCCEEDED}[1m]))", start=str(began + 20), end=str(time.time()), step="5")
+    values = [float(value) for _, value in rates[0]["values"]]
+    assert len(values) >= (time.time() - began - 20) // 5, "a gap"
+    assert 0 < min(values) <= max(values) < 2, "one run a second"
+    assert 0 < before <= prometheus.value(f"sum(increase({SUCCEEDED}[10m]))") < 1.5 * made
