@@ -63,6 +63,10 @@ class NotFound(DaemonError):
     """There is nothing of this name or number."""
 
 
+class Ambiguous(DaemonError):
+    """A name stands for several things; the message says how to name one of them."""
+
+
 class RevisionTaken(DaemonError):
     """Definitions that come with a revision that stands for others already."""
 

@@ -26,7 +26,7 @@ IN_TWO_PLACES = frozenset({"Lease", "LeaseClient"})
 
 BY_STRING = {
     "daemon/__init__.py": "",  # its public names; a type checker sees each as a plain import
-    "daemon/cli/commands/defining/schema.py": r"daemon\.cli\.commands\..+",  # the answers of all commands
+    "daemon/cli/commands/defining/schema.py": r"daemon\.(answers|cli\.commands)\..+",  # the answers of all commands
     "daemon/cli/lazy_group.py": r"daemon\.cli\.commands\..+",
     "daemon/definitions/sources/load.py": "",  # what users name
     "daemon/definitions/sources/toml_file.py": "",  # what users name

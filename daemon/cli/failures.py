@@ -15,6 +15,7 @@ import typer
 from lease.errors import LeaseError, SchemaMissing, StoreUnavailable
 
 from ..errors import (
+    Ambiguous,
     DaemonError,
     DefinitionError,
     InvalidCron,
@@ -61,6 +62,7 @@ _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
     (DefinitionError, "definition", USAGE),
     (SettingsError, "settings", USAGE),
     (Misused, "usage", USAGE),
+    (Ambiguous, "usage", USAGE),
     (NotRecordable, "usage", USAGE),
     (RevisionTaken, "definition", USAGE),
     (RetiresAll, "definition", USAGE),

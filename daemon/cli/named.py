@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from ..answers.named import application_of
 from ..store.views import (
     RunMeant,
-    applications_with,
-    require_application,
     require_schedule,
     runs_meant,
     timezone_of,
@@ -25,21 +24,6 @@ RunOrName = Annotated[
         metavar="RUN|NAME", help="The number of a run, or a schedule's name for its latest run.", show_default=False
     ),
 ]
-
-
-def application_of(connection: Connection, schedule: str, application: str | None) -> str:
-    """Return ``application``, or the only one that has the schedule.
-
-    Raises `NotFound` if there is none, and `Misused` if there are several.
-    """
-    require_application(connection, application)
-    if application is not None:
-        return application
-    require_schedule(connection, schedule, None, retired=False)
-    found = applications_with(connection, schedule) or applications_with(connection, schedule, retired=True)
-    if len(found) > 1:
-        raise Misused(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
-    return found[0]
 
 
 def run_given(database: str | None, text: str, application: str | None, meant: RunMeant) -> int:

@@ -229,7 +229,7 @@ RUNS = (
     Mutant(
         "green-since-then",
         "a failure since the moment that a monitor names is no problem after a later run has succeeded",
-        (Edit("daemon/cli/commands/reading/status.py", "if since is None else read_past(", "if True else read_past("),),
+        (Edit("daemon/answers/status.py", "if since is None else read_past(", "if True else read_past("),),
         on_either(
             "tests/daemon/cli/test_commands.py::"
             "test_a_check_since_a_moment_is_1_after_a_run_that_failed_although_all_is_well"

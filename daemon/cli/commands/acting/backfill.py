@@ -1,13 +1,14 @@
 """`leased backfill` and `leased backfills`: past instants that are run after all."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
+from ....answers.lists import BackfillsAnswer
+from ....answers.named import application_of
 from ....operations.backfills.backfill import Backfill, counted_text, foresee_backfill
 from ....operations.backfills.backfill import backfill as run_missing
 from ....operations.backfills.plan import Wanted
@@ -18,19 +19,12 @@ from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
 from ...moments import instant
-from ...named import application_of, zone_of
+from ...named import zone_of
 from ...options import Application, Database, Json
 from ...screen import add, say, screen, table
 from .shown_first import DryRun, Yes, confirm
 
 _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs overlap = "allow".'
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillsAnswer:
-    """The answer of `leased backfills --json`."""
-
-    items: Sequence[BackfillLine]
 
 
 def backfill(

@@ -1,7 +1,5 @@
 """`leased pause` and `leased resume`: schedules whose instants do not run for a while."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, TypeVar, assert_never
 
 import typer
@@ -9,6 +7,8 @@ from sqlalchemy import Connection
 
 from lease.database.database import Unit
 
+from ....answers.acts import PauseAnswer, ResumeAnswer
+from ....answers.named import application_of
 from ....operations.pause import PausedSchedule, ResumedSchedule, passed_text
 from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules
@@ -21,7 +21,7 @@ from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
 from ...moments import moment
-from ...named import application_of, zone_of
+from ...named import zone_of
 from ...options import Application, Database, Json
 from ...screen import say, screen
 from .one_backfill import OfBackfill, act_on_backfill
@@ -35,20 +35,6 @@ Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The name of th
 Tag = Annotated[str | None, typer.Option(metavar="TAG", help="All schedules with this tag.")]
 All = Annotated[bool, typer.Option("--all", help="All schedules; with --application, all of that application.")]
 _UNTIL_HELP = 'When the pause ends: "18:00", "tomorrow", "2026-12-01 02:00", or a duration from now. By default until `leased resume`.'
-
-
-@dataclass(frozen=True, slots=True)
-class PauseAnswer:
-    """The answer of `leased pause --json`."""
-
-    items: Sequence[PausedSchedule]
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeAnswer:
-    """The answer of `leased resume --json`."""
-
-    items: Sequence[ResumedSchedule]
 
 
 def pause(

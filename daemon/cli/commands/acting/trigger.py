@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
+from ....answers.acts import TriggerAnswer
+from ....answers.named import application_of
 from ....operations.request import Requested, request
 from ....operations.trigger import trigger_as
 from ....text import when
@@ -18,7 +20,7 @@ from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
 from ...moments import moment
-from ...named import application_of, zone_of
+from ...named import zone_of
 from ...options import Application, Database, Json
 from ...screen import say, screen
 
@@ -27,19 +29,6 @@ _PARAMS_HELP = "Parameters of the run; they override the schedule's. A JSON obje
 _PARAM_HELP = "One parameter, converted to the type that the schedule declares; repeatable."
 _KEY_HELP = "Idempotency key: repeated requests with the same key return the same run."
 _AT_HELP = 'When to start it: "18:00", "tomorrow", "2026-12-01 02:00", or after a duration like "15m".'
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerAnswer:
-    """The answer of `leased trigger --json`."""
-
-    run_id: int
-    application: str
-    schedule: str
-    already: bool
-    """The same key requested it before, and nothing was written; it may be over, or pruned by now."""
-    at: datetime | None
-    """When it starts, if it was requested for a later moment just now."""
 
 
 def trigger(

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter
 
+from ....answers.schema import schema_of
 from ....definitions.schema import json_schema_of
 from ....definitions.sources.toml_schema import json_schema
 from ....service.settings import Settings
@@ -45,12 +45,7 @@ def _of_answer(command: str) -> Mapping[str, Any]:
 def answer_schema(command: str) -> dict[str, Any]:
     """Return the JSON Schema of the answer of a command."""
     module, declared, _ = ANSWERS[command]
-    answer = getattr(import_module(f"daemon.cli.commands.{module}"), declared)
-    made = TypeAdapter(answer).json_schema(mode="serialization")
-    name = name_of(command)
-    made["properties"] = {"schema": {"const": name, "type": "string"}, **made["properties"]}
-    made["required"] = ["schema", *made.get("required", ())]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": name}
+    return schema_of(name_of(command), getattr(import_module(f"daemon.{module}"), declared))
 
 
 def _write(document: Mapping[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """`leased activity`: who did what, when and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Annotated, get_args
@@ -9,6 +8,7 @@ from typing import Annotated, get_args
 import typer
 from sqlalchemy import Connection
 
+from ....answers.lists import ActivityAnswer
 from ....states import Act
 from ....store.views import ActLine, database_time, read_activity, require_schedule
 from ....text import number
@@ -23,13 +23,6 @@ from ...times import Times
 
 _ACTS: tuple[Act, ...] = get_args(Act)
 _NOTHING = "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."
-
-
-@dataclass(frozen=True, slots=True)
-class ActivityAnswer:
-    """The answer of `leased activity --json`."""
-
-    items: Sequence[ActLine]
 
 
 def activity(

@@ -1,13 +1,13 @@
 """`leased generations`: the definitions that an application has had, and who runs which."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Connection
 
+from ....answers.generations import GenerationsAnswer
 from ....operations.acknowledge import Acknowledged, acknowledge
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 
 
 MOST_LISTED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationsAnswer:
-    """The answer of `leased generations --json`."""
-
-    items: list[GenerationStanding]
 
 
 def generations(

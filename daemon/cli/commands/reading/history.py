@@ -1,14 +1,14 @@
 """`leased runs` and `leased show`: the history of runs."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Connection
 
+from ....answers.runs import RunsAnswer, show_answer
 from ....store.views import (
     JobRunLine,
     RetiredSchedule,
@@ -35,31 +35,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 8
 """How many characters of the id of a holder are shown whose name is not known any more; --json has all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunsAnswer:
-    """The answer of `leased runs --json`."""
-
-    items: Sequence[RunLine]
-
-
-@dataclass(frozen=True, slots=True)
-class ShowAnswer(RunLine):
-    """The answer of `leased show --json`: a run, more about it, and its attempts."""
-
-    params: Mapping[str, Any]
-    abandoned: int
-    available_at: datetime | None
-    requested_by: str | None
-    requested_why: str | None
-    cancelled_at: datetime | None
-    cancelled_by: str | None
-    cancelled_why: str | None
-    forgotten_at: datetime | None
-    forgotten_by: str | None
-    replica: str | None
-    items: Sequence[JobRunLine]
 
 
 def runs(
@@ -129,17 +104,11 @@ def show(
 
     now, detail, gone = ask(database, read)
     if as_json:
-        write_json("show", _answer(detail))
+        write_json("show", show_answer(detail))
         return
     console = screen()
     _show(console, detail, Times.of(now, utc=utc), wide=wide or not for_people())
     print_sentences(console, (one.in_words for one in gone))
-
-
-def _answer(detail: RunDetail) -> ShowAnswer:
-    run = {field.name: getattr(detail.run, field.name) for field in fields(RunLine)}
-    more = {field.name: getattr(detail, field.name) for field in fields(RunDetail) if field.name not in ("run", "jobs")}
-    return ShowAnswer(**run, **more, items=detail.jobs)
 
 
 def _show(console: "Console", detail: RunDetail, times: Times, *, wide: bool) -> None:

@@ -1,24 +1,17 @@
 """`leased locks`: the leases and their holders."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
+from ....answers.lists import LocksAnswer
 from ....store.views import Lock, read_locks, require_lease
 from ....text import ago, lasted
 from ...answers import write_json
 from ...ask import ask
 from ...options import Database, Json
 from ...screen import add, say, screen, table
-
-
-@dataclass(frozen=True, slots=True)
-class LocksAnswer:
-    """The answer of `leased locks --json`."""
-
-    items: list[Lock]
 
 
 def locks(

@@ -1,13 +1,12 @@
 """`leased logs`: what the jobs of a run print, as it comes."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ....states import UNFINISHED, RunState
+from ....answers.runs import logs_answer
+from ....states import UNFINISHED
 from ....store.views import OutputOfRun, OutputPart, OutputReader, read_retirements
 from ....text import clean, cut_here
 from ...answers import write_json
@@ -55,17 +54,6 @@ def logs(
         print_sentences(screen(), (one.in_words for one in gone))
 
 
-@dataclass(frozen=True, slots=True)
-class LogsAnswer:
-    """The answer of `leased logs --json`; with --follow, one for all that came at once."""
-
-    run_id: int
-    application: str
-    schedule: str
-    state: RunState
-    items: Sequence[OutputPart]
-
-
 class _Objects:
     """Output as objects, one for all that came at once."""
 
@@ -75,7 +63,7 @@ class _Objects:
     def more(self, found: OutputOfRun) -> bool:
         """Write the new output, or the new state of the run; return whether there may be more."""
         if found.parts or found.state != self._state:
-            write_json("logs", LogsAnswer(found.run_id, found.application, found.schedule, found.state, found.parts))
+            write_json("logs", logs_answer(found))
             sys.stdout.flush()
         self._state = found.state
         return found.state in UNFINISHED

@@ -1,12 +1,12 @@
 """`leased replicas`: the replicas, living and past."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
+from ....answers.lists import ReplicasAnswer
 from ....recovery.deaths import neighbours, proven_dead
 from ....states import LIVE
 from ....store.views import ReplicaLine, database_time, read_replicas, require_application
@@ -16,13 +16,6 @@ from ...options import Application, Database, Json, Utc
 from ...screen import add, print_sentences, say, screen, state_cell, table
 from ...times import Times
 from .releases import releases_live
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicasAnswer:
-    """The answer of `leased replicas --json`."""
-
-    items: list[ReplicaLine]
 
 
 def replicas(

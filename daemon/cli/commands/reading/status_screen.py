@@ -1,7 +1,7 @@
 """What `leased status` shows to people."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -160,18 +160,6 @@ def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLin
     concerned |= {(run.application, run.schedule) for run in overview.running}
     concerned |= {(line.application, line.schedule) for line in overview.schedules if line.paused_at is not None}
     return [line for line in overview.schedules if (line.application, line.schedule) in concerned][:MOST]
-
-
-def only(
-    schedules: Sequence[ScheduleLine], state: str | None, tagged: Collection[tuple[str, str]] | None
-) -> list[ScheduleLine]:
-    """Return the schedules whose last run is in ``state``, and that are ``tagged``; None is any."""
-    return [
-        line
-        for line in schedules
-        if (state is None or line.last_state == state)
-        and (tagged is None or (line.application, line.schedule) in tagged)
-    ]
 
 
 def _counts(schedules: Sequence[ScheduleLine]) -> str:

@@ -1,0 +1,1 @@
+"""The answers to questions and acts, as `--json` and the API give them: one object each."""

@@ -1,0 +1,34 @@
+"""The answers of acts that are more than what an operation returns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..operations.pause import PausedSchedule, ResumedSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerAnswer:
+    """The answer of `leased trigger --json`."""
+
+    run_id: int
+    application: str
+    schedule: str
+    already: bool
+    """The same key requested it before, and nothing was written; it may be over, or pruned by now."""
+    at: datetime | None
+    """When it starts, if it was requested for a later moment just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAnswer:
+    """The answer of `leased pause --json`."""
+
+    items: Sequence[PausedSchedule]
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAnswer:
+    """The answer of `leased resume --json`."""
+
+    items: Sequence[ResumedSchedule]

@@ -1,0 +1,152 @@
+"""The answer about all that there is: replicas, schedules, runs and problems."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection
+
+from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
+from ..recovery.deaths import neighbours, proven_dead
+from ..states import RunState
+from ..store.views import (
+    BackfillLine,
+    Called,
+    Overview,
+    Problem,
+    ReplicaLine,
+    RetiredSchedule,
+    RunningRun,
+    ScheduleLine,
+    TryingRun,
+    WaitingRun,
+    keys_named,
+    last_lines,
+    past_problems,
+    problems,
+    read_overview,
+    read_past,
+    require_schedule,
+    schedules_tagged,
+)
+from ..text import when
+from .named import application_of
+
+MOST_PRINTED = 50
+"""So many failed runs are shown with the last line that they printed, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusAnswer:
+    """The answer of `leased status --json`."""
+
+    database_time: datetime
+    ok: bool
+    since: datetime | None
+    """The moment of `--since`: all that went wrong after it is a problem."""
+    problems: Sequence[Problem]
+    replicas: Sequence[ReplicaLine]
+    generations: Sequence[GenerationStanding]
+    running: Sequence[RunningRun]
+    waiting: Sequence[WaitingRun]
+    waiting_count: int
+    trying: Sequence[TryingRun]
+    backfills: Sequence[BackfillLine]
+    retired: Sequence[RetiredSchedule]
+    """In the last 24 hours."""
+    items: Sequence[ScheduleLine]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFound:
+    """All that a status shows."""
+
+    overview: Overview
+    listed: Sequence[ScheduleLine]
+    generations: Sequence[GenerationStanding]
+    problems: Sequence[Problem]
+    since: datetime | None
+    printed: Mapping[int, str]
+    """The last line of the output of runs that failed; of so many as are listed at most."""
+
+    @property
+    def answer(self) -> StatusAnswer:
+        """The same as one object."""
+        return StatusAnswer(
+            database_time=self.overview.database_time,
+            ok=not self.problems,
+            since=self.since,
+            problems=self.problems,
+            replicas=self.overview.replicas,
+            generations=self.generations,
+            running=self.overview.running,
+            waiting=self.overview.waiting,
+            waiting_count=self.overview.waiting_count,
+            trying=self.overview.trying,
+            backfills=self.overview.backfills,
+            retired=self.overview.retired,
+            items=self.listed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReader:
+    """The parts to read."""
+
+    application: str | None
+    schedule: str | None
+    state: RunState | None
+    tag: str | None
+    since: Callable[[datetime], datetime] | None
+    """Returns the moment, given now."""
+    takeover_after: float
+    with_deadlines: bool
+    written: Callable[[datetime, datetime], str] = lambda _now, moment: when(moment)
+    """How instants in problems are written, given now."""
+
+    def read(self, connection: Connection) -> StatusFound:
+        """Return the status; raises `NotFound`."""
+        application, only_these = self.application, None
+        require_schedule(connection, self.schedule, application)
+        if self.schedule is not None:
+            application = application_of(connection, self.schedule, application)
+            only_these = keys_named(connection, self.schedule, application, retired=True)
+        names = Called(connection)
+        keys = None if self.tag is None else schedules_tagged(connection, application, self.tag)
+        tagged = None if keys is None else {(of, names.name(of, key)) for of, key in keys}
+        dead = proven_dead(neighbours(connection))
+        standings = read_standings(connection, application, dead=dead, takeover_after=self.takeover_after)
+        overview = read_overview(connection, application, dead=dead, only=only_these)
+        listed = _only(overview.schedules, self.state, tagged)
+        if self.with_deadlines:
+            listed = _with_deadlines(connection, overview, listed)
+        since = None if self.since is None else self.since(overview.database_time)
+        happened = [] if since is None else read_past(connection, since, application)
+        if only_these is not None:
+            called = {(of, names.name(of, key)) for of, key in only_these}
+            happened = [one for one in happened if (one.application, one.schedule) in called]
+        past = () if since is None else past_problems(overview, happened, since)
+        written = partial(self.written, overview.database_time)
+        found = (*of_generations(standings), *problems(overview, written), *past)
+        failed = [one.run_id for one in found if one.kind == "failing" and one.run_id is not None]
+        printed = last_lines(connection, failed[:MOST_PRINTED])
+        return StatusFound(overview, listed, beside_each_other(standings), found, since, printed)
+
+
+def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence[ScheduleLine]) -> list[ScheduleLine]:
+    from ..operations.deadlines import with_deadlines  # noqa: PLC0415 - the definitions, and all that they load
+
+    return with_deadlines(connection, overview, listed)
+
+
+def _only(
+    schedules: Sequence[ScheduleLine], state: str | None, tagged: Collection[tuple[str, str]] | None
+) -> list[ScheduleLine]:
+    """Return the schedules whose last run is in ``state``, and that are ``tagged``; None is any."""
+    return [
+        line
+        for line in schedules
+        if (state is None or line.last_state == state)
+        and (tagged is None or (line.application, line.schedule) in tagged)
+    ]
