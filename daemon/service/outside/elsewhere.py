@@ -47,8 +47,8 @@ def _left(application: str, here: URL, *, moves: bool) -> str:
     remedy = "" if moves else f" To end it, use `leased retire --application {application}`."
     return (
         f"what is left {of}: {counted(left.schedules, 'schedule')} ({left.paused:,} paused), {left.running:,} running and "
-        f"{left.waiting:,} waiting runs, and the history. When these replicas have drained, nothing of it runs "
-        f"unless other replicas run it.{remedy}"
+        f"{left.waiting:,} waiting runs, and the history. When these replicas have drained, none of its schedules "
+        f"run unless other replicas run them.{remedy}"
     )
 
 

@@ -110,7 +110,7 @@ def test_a_replica_that_restarts_after_an_edit_runs_with_what_was_checked(story:
     said = supervisor.wait_for_line("SIGHUP: the database is now ")
     assert (said["level"], "instead of" in said["message"]) == ("warning", True)
     left = supervisor.wait_for_line('SIGHUP: what is left of "shop" in ')["message"]
-    assert "nothing of it runs unless other replicas run it" in left
+    assert "none of its schedules run unless other replicas run them" in left
     there = supervisor.wait_for_line('SIGHUP: "shop" has no schedule in ')["message"]
     assert "each starts now without missed runs, pause, history or idempotency keys" in there
     supervisor.wait_for_line("all 2 replicas are replaced")

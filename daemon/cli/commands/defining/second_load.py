@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def whole(application: Application) -> dict[str, Any]:
-    """Return all that must read the same at each load, fit for JSON."""
+    """Return everything that must be the same at each load, ready for JSON."""
     found = {
         "application": application.name,
         "revision": application.revision,
