@@ -70,8 +70,7 @@ class Schedule(Definition):
     enabled: Annotated[bool, Strict(), Mark.TIMING] = True
     """`false`: the schedule is never due."""
     catch_up: Annotated[CatchUp, Mark.DEFAULT] = "latest"
-    """Which scheduled times run that were missed while no replica was running; with `all`, the
-    newest 1,000."""
+    """Which missed scheduled times run once a replica is back; with `all`, the newest 1,000."""
     start_within: Annotated[float | None, duration(), Mark.DEFAULT] = None
     """A run that has not started within this time is recorded as missed."""
     overlap: Annotated[Overlap, Mark.EXECUTION, Mark.DEFAULT] = "skip"

@@ -10,7 +10,7 @@ PAGE = ROOT / "docs" / "explanation" / "ordinary-weeks.md"
 STORIES = {
     "A rolling deploy with surge": "weeks/test_deploys.py::test_a_rolling_deploy_with_surge",
     "A straggler": "weeks/test_rollouts.py::test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_alone",
-    "A first replica that does not get ready": (
+    "A first replica that does not become ready": (
         "weeks/test_deploys.py::test_a_staged_release_whose_first_replica_does_not_get_ready"
     ),
     "A rollback": "weeks/test_deploys.py::test_a_rollback_and_the_same_release_again",
