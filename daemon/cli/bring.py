@@ -30,28 +30,18 @@ def put_on_top(application: Application, url: str) -> str | None:
     return _write(application, url, lambda connection: take_on_top(connection, application, by=requester())).warning
 
 
-def bring_guarded(application: Application, url: str) -> str | None:
-    """Bring the definitions, as the first of the replicas that are about to start does; return the warning about what
-    they retired. Raises `WouldSupersede` if living replicas run what these would supersede.
-    """
-    plan_all_outgoing(application, url)
-
-    def transaction(connection: Connection) -> str | None:
-        registry.mark_proven_dead(connection)
-        return bring(connection, application, by=requester(), holder="", guarded=True).warning
-
-    return _write(application, url, transaction)
-
-
-def trigger_all(application: Application, url: str, names: Iterable[str]) -> str | None:
+def bring_first(application: Application, url: str, now: Iterable[str] = (), *, guarded: bool = False) -> str | None:
     """Bring the definitions, as the first of the replicas that are about to start does, and request
-    a run of each schedule in ``names``, in one transaction; return the warning about what they retired.
+    a run of each schedule in ``now``, in one transaction; return the warning about what they retired.
+    If ``guarded``, raise `WouldSupersede` rather than supersede what living replicas run.
     """
     plan_all_outgoing(application, url)
 
     def transaction(connection: Connection) -> str | None:
-        brought = bring(connection, application, by=requester(), holder="")
-        trigger_now(connection, application.name, names)
+        if guarded:
+            registry.mark_proven_dead(connection)
+        brought = bring(connection, application, by=requester(), holder="", guarded=guarded)
+        trigger_now(connection, application.name, now)
         return brought.warning
 
     return _write(application, url, transaction)

@@ -37,7 +37,7 @@ from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
 from ...telemetry.subscribers import notifier
 from ..ask import ask_url
-from ..bring import bring_guarded, put_on_top, trigger_all
+from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..load_file import load_file
 from ..options import File
@@ -134,9 +134,9 @@ def _turn_web_off(flags: dict[str, Any]) -> None:
 
 
 def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool, guarded: bool) -> None:
-    """Do once what is not for each replica: take over, or check that nothing is superseded; trigger ``now``."""
-    warnings = [put_on_top(application, url)] if take_over else [bring_guarded(application, url)] if guarded else []
-    warnings += [trigger_all(application, url, now)] if now else []
+    """Do what is done once for all replicas: take over, or check that nothing is superseded; trigger ``now``."""
+    warnings = [put_on_top(application, url)] if take_over else []
+    warnings += [bring_first(application, url, now, guarded=guarded)] if guarded or now else []
     for warning in filter(None, warnings):
         structlog.stdlib.get_logger(LOGGER).warning(f'application "{application.name}": {warning}')
 
@@ -172,7 +172,7 @@ def _one(
 
 
 def _is_watched(settings: Settings, outside: Outside) -> bool:
-    """Return whether this replica is alone at a terminal, and nobody has said what its log is to be like."""
+    """Return whether this replica is alone at a terminal, and no setting says what its log looks like."""
     said = settings.model_fields_set & {"log_format", "log_level", "job_output"}
     is_live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
     return is_live and not said and not outside.link.is_supervised
@@ -189,7 +189,7 @@ def _keep_what_is_loaded() -> None:
 
 
 def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:
-    """Replace this process by a new start of its command line; raises `DaemonError` if that fails."""
+    """Restart this process with its command line; raises `DaemonError` if that fails."""
     hold_back()
     flush_logs()
     outside.manager.starting_anew()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from daemon.cli.bring import trigger_all
+from daemon.cli.bring import bring_first
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
 from daemon.recovery import registry
@@ -299,7 +299,7 @@ async def test_a_sync_of_those_that_stand_in_does_not_put_them_on_top_of_a_newer
 
 async def test_what_a_supervisor_is_to_run_now_may_be_new_with_its_definitions(world: World) -> None:
     await world.start(OLD, "a1")
-    await asyncio.to_thread(trigger_all, NEW, world.store.url, ["comes"])  # a command has a loop of its own
+    await asyncio.to_thread(bring_first, NEW, world.store.url, ["comes"])  # a command has a loop of its own
     assert world.rules(NEW)
     assert world.claimed_by(NEW) == ["comes"]
 
