@@ -31,6 +31,7 @@ class ShowAnswer(RunLine):
     forgotten_at: datetime | None
     forgotten_by: str | None
     replica: str | None
+    digest: str | None
     items: Sequence[JobRunLine]
 
 

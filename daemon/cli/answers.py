@@ -8,6 +8,7 @@ from ..store.views import plain
 ANSWERS = {
     "status": ("answers.status", "StatusAnswer", 2),
     "report": ("cli.commands.reading.report", "ReportAnswer", 1),
+    "why": ("cli.commands.reading.why", "WhyAnswer", 1),
     "runs": ("answers.runs", "RunsAnswer", 2),
     "show": ("answers.runs", "ShowAnswer", 2),
     "logs": ("answers.runs", "LogsAnswer", 1),

@@ -50,6 +50,7 @@ COMMANDS = {
         "report",
         "Show what became of all that was due in a night, with deploys, acts and outages.",
     ),
+    "why": LazyCommand("reading.why", "why", "Say why a schedule or a run does or does not run, and what to do."),
     "runs": LazyCommand("reading.history", "runs", "List runs, latest first."),
     "show": LazyCommand(
         "reading.history",

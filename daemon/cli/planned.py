@@ -7,7 +7,6 @@ import typer
 from ..errors import NotYet
 
 COMMANDS = {
-    "why": "`leased status` and `leased show RUN` show what is known",
     "lock": "use the library: lease.sync.LeaseClient(url).hold(name)",
 }
 

@@ -85,5 +85,19 @@ def _next(line: ScheduleLine, schedule: Schedule, anchor: datetime) -> datetime 
     if line.next_due is None or (line.paused_at is not None and line.paused_until is None):
         return None
     first = line.next_due if line.paused_until is None else max(line.next_due, line.paused_until)
+    return _not_excluded(schedule, first, anchor)
+
+
+def next_instant(definition: str, due: datetime, anchor: datetime) -> datetime | None:
+    """Return the first scheduled time from ``due`` that is not excluded; None if none is near, or if the definition
+    cannot be read.
+    """
+    try:
+        return _not_excluded(read_schedule(definition), due, anchor)
+    except UnreadableDefinition:
+        return None
+
+
+def _not_excluded(schedule: Schedule, first: datetime, anchor: datetime) -> datetime | None:
     coming = islice(schedule.instants(first - _TICK, anchor), _LOOKED_AT)
     return next((instant for instant in coming if schedule.excluded_by(instant) is None), None)

@@ -8,7 +8,7 @@ from typing import Literal
 from lease.durations import format_duration
 from lease.errors import LeaseError
 
-from ...store.views.problems import SILENT_AFTER
+from ...states import SEEN_WITHIN
 from ...text import counted, listed
 from ...version import package_version
 from ..outside.descriptors import descriptors_needed, runs_that_fit
@@ -272,7 +272,7 @@ def _grace(found: Examined) -> Iterator[_Result]:
 def _replicas(found: Examined) -> Iterator[_Result]:
     if found.schema_problem is not None:
         return
-    silent = [one for one in found.replicas if one.seen_ago > SILENT_AFTER]
+    silent = [one for one in found.replicas if one.seen_ago > SEEN_WITHIN]
     for one in silent:
         text = f"{one.host}:{one.pid} was last seen {format_duration(one.seen_ago)} ago"
         yield "yellow", text, "check its machine; its runs continue elsewhere once their leases expire"

@@ -50,7 +50,7 @@ class GenerationLine:
     changes: str | None
     """What they changed when they came."""
     fingerprints: Mapping[str, tuple[str, str]] | None
-    """By schedule, a digest of what execution reads and one of all; of those that rule or live only."""
+    """By schedule, a digest of what execution reads and one of all; of those that rule or live, and the newest."""
     replicas: tuple[RunBy, ...] = field(default=())
     counts: bool = True
     """Its revision does: no take-over under a lower one has come since."""
@@ -79,7 +79,7 @@ def read_generations(
     place = func.row_number().over(partition_by=generation.c.application, order_by=generation.c.number.desc())
     all_ = select(
         generation,
-        case((known, generation.c.run_digests), else_=null()).label("known"),
+        case((or_(known, place == 1), generation.c.run_digests), else_=null()).label("known"),
         seconds_between(generation.c.ruled_at, now()).label("ruled_ago"),
         place.label("place"),
     )

@@ -118,6 +118,8 @@ class JobRunLine:
     """The run that has done it; None if that is this one."""
     release: str | None
     """Which code its replica ran."""
+    keeper_pid: int | None
+    """The process on the replica's host that started it and ends it; None of one in the replica's own process."""
     log_tail: str | None
     """The last 8 KiB of what it printed."""
     replica: str | None
@@ -145,6 +147,8 @@ class RunDetail:
     forgotten_by: str | None
     replica: str | None
     """The holder of the run for people, ``host:pid``."""
+    digest: str | None
+    """Of what execution reads of its definition: a replica with another one does not run it."""
 
     @property
     def state(self) -> RunState:
@@ -192,7 +196,7 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     names = names_of(connection, {job.holder for job in jobs} | ({row.holder} if row.holder else set()))
     printed = tails(connection, run_id)
     lines = ([*job[1:], printed.get(job.id), names.get(job.holder)] for job in jobs)
-    read = [*more, names.get(row.holder)]
+    read = [*more, names.get(row.holder), row.why_digest]
     last = last_lines(connection, [run_id]).get(run_id) if row.why_state == "failed" else None
     return RunDetail(_line(row, why, last), params, tuple(JobRunLine(*line) for line in lines), *read)
 
@@ -274,4 +278,5 @@ def _job_runs() -> Select[Any]:
         job_run.c.error,
         case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
         job_run.c.release,
+        job_run.c.keeper_pid,
     )

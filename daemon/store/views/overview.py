@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, and_, case, func, literal, null, select, type_coerce
 from sqlalchemy.sql.sqltypes import Boolean
 
-from lease.database.dialects import now, seconds_between
+from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
 
 from ...states import RunState
@@ -103,6 +103,8 @@ class RunningRun:
     job: RunningJob | None
     usually_ends_in: float | None = None
     """Seconds, if it takes as long as usual; negative if it takes longer. Only where it drains."""
+    lease_expires_in: float | None = None
+    """Seconds until its lease expires unless it is renewed; negative since it has. None: it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def read_overview(
         database_time=database_time(connection),
         replicas=tuple(replicas),
         schedules=tuple(schedules),
-        running=tuple(read_running(connection, of_run, dead)),
+        running=tuple(read_running(connection, application, only=only, dead=dead)),
         waiting=tuple(_waiting(connection, waiting)),
         waiting_count=connection.execute(select(func.count()).select_from(run).where(waiting)).scalar_one(),
         backfills=tuple(read_backfills(connection, limit=MOST_WAITING, application=application, unfinished=True)),
@@ -260,8 +262,14 @@ def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((in_force(), column), else_=null())
 
 
-def read_running(connection: Connection, which: ColumnElement[bool], dead: Collection[str] = ()) -> list[RunningRun]:
-    """Return the running runs of those that ``which`` is true of."""
+def read_running(
+    connection: Connection,
+    application: str | None,
+    *,
+    only: Collection[ScheduleKey] | None = None,
+    dead: Collection[str] = (),
+) -> list[RunningRun]:
+    """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
     ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
     rows = connection.execute(
@@ -285,11 +293,12 @@ def read_running(connection: Connection, which: ColumnElement[bool], dead: Colle
             job_run.c.done,
             job_run.c.total,
             job_run.c.message,
+            seconds_between(clock(), lease.c.expires_at),
         )
         .select_from(
             run.outerjoin(lease, ours).outerjoin(job_run, at).outerjoin(replica, replica.c.holder == run.c.holder)
         )
-        .where(running(), which)
+        .where(running(), _among(run.c.application, run.c.schedule, application, only))
         .order_by(run.c.id)
     )
     found = [_running_run(tuple(row), dead) for row in rows]
@@ -303,10 +312,10 @@ def read_running(connection: Connection, which: ColumnElement[bool], dead: Colle
 
 
 def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:
-    run_and_replica, held, state, cancelled_by, finish_by, job = row[:9], row[9], row[10], row[11], row[12], row[13:]
+    run_and_replica, held, state, cancelled_by, finish_by, job = row[:9], row[9], row[10], row[11], row[12], row[13:19]
     at = RunningJob(*job) if job[0] is not None else None
     draining = state == "draining" and run_and_replica[5] not in dead
-    return RunningRun(*(*run_and_replica, bool(held), draining, cancelled_by, finish_by, at))
+    return RunningRun(*(*run_and_replica, bool(held), draining, cancelled_by, finish_by, at, None, row[19]))
 
 
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:

@@ -1,6 +1,6 @@
 """The problems in an overview: what is late, stuck or failing. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 
 from lease.durations import format_duration
 
-from ...states import LIVE
-from ...text import counted, shortened, when
+from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
+from ...text import ago, counted, listed, shortened, when
 from ..schedule_key import ScheduleKey
 from .causes import NO_REPLICA
 from .overview import Overview, RunningRun, WaitingRun
@@ -17,8 +17,8 @@ from .trying import TryingRun
 
 LATE_AFTER = 60.0
 """Seconds. A run or schedule that is overdue for longer than this is late."""
-SILENT_AFTER = 60.0
-"""Seconds. A replica recorded as alive that was not seen for longer is probably gone."""
+MOST_NAMED = 5
+"""How many runs of a replica a sentence names."""
 
 Kind = Literal[
     "late",
@@ -89,7 +89,7 @@ def _nothing(overview: Overview) -> Iterator[Problem]:
 
 def _replicas(overview: Overview) -> Iterator[Problem]:
     alive = [replica for replica in overview.replicas if replica.state in LIVE]
-    seen = {replica.application for replica in alive if replica.seen_ago <= SILENT_AFTER}
+    seen = {replica.application for replica in alive if replica.seen_ago <= UNSEEN_IS_DEAD}
     needed = {
         schedule.application for schedule in overview.schedules if schedule.enabled and schedule.paused_at is None
     }
@@ -104,22 +104,41 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
             )
         yield Problem("no replica", text, application)
     for replica in alive:
-        if replica.seen_ago > SILENT_AFTER:
-            text = f"{replica.host}:{replica.pid} was last seen {format_duration(replica.seen_ago)} ago"
-            yield Problem("silent replica", text, replica.application)
+        if replica.seen_ago > SEEN_WITHIN:
+            runs = [run for run in overview.running if run.holder == replica.holder]
+            yield Problem(
+                "silent replica", silence(f"{replica.host}:{replica.pid}", replica.seen_ago, runs), replica.application
+            )
         elif replica.blocked is not None:
             yield Problem("blocked", f"{replica.host}:{replica.pid}: {replica.blocked}", replica.application)
+
+
+def silence(name: str, seen_ago: float, runs: Sequence[RunningRun]) -> str:
+    """Return since when a replica is silent, and what that means for the runs that it had."""
+    text = f"{name} was last seen {ago(seen_ago)}"
+    if not runs:
+        return text
+    those = f"{'run' if len(runs) == 1 else 'runs'} {listed([str(run.run_id) for run in runs], MOST_NAMED)}"
+    expire_in = max((run.lease_expires_in or 0.0 for run in runs), default=0.0)
+    if expire_in > 0:
+        return f"{text}; if it stays silent, other replicas may take over {those} {ago(-expire_in)}"
+    since = ago(-min(run.lease_expires_in or 0.0 for run in runs))
+    return f"{text}; its leases expired {since}: other replicas with the definitions may take over {those}"
+
+
+def stuck(run: RunningRun, name: str) -> str:
+    """Return what is wrong with a run whose lease is over."""
+    since = "" if run.lease_expires_in is None else f" (it expired {ago(-run.lease_expires_in)})"
+    return (
+        f"run {run.run_id} of {name} is recorded as running, but its lease (token {run.token}) is no longer held{since}"
+    )
 
 
 def _stuck(overview: Overview) -> Iterator[Problem]:
     named = naming(overview)
     for run in overview.running:
         if not run.held:
-            text = (
-                f"run {run.run_id} of {named(run)} is recorded as running, "
-                f"but its lease (token {run.token}) is no longer held"
-            )
-            yield Problem("stuck", text, run.application, run.schedule, run.run_id, _look_at(run))
+            yield Problem("stuck", stuck(run, named(run)), run.application, run.schedule, run.run_id, _look_at(run))
 
 
 def _late(overview: Overview) -> Iterator[Problem]:

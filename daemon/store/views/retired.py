@@ -1,6 +1,6 @@
 """Which schedules are retired, by what, and since when."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,9 +39,9 @@ class RetiredSchedule:
         return f"{self.schedule} ({self.application}) was {self.how}"
 
 
-def retirement(at: datetime, by: str | None) -> str:
+def retirement(at: datetime, by: str | None, written: Callable[[datetime], str] = when) -> str:
     """Return how a schedule was retired, as text: ``retired by generation 2 at …``."""
-    return f"retired by {by or 'a deploy'} at {when(at)}"
+    return f"retired by {by or 'a deploy'} at {written(at)}"
 
 
 def read_retired(

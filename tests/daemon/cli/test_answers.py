@@ -105,6 +105,7 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     leased("trigger", "nightly")
     for command, arguments in READING.items():
         answer(command, *arguments)
+    answer("why", "why", "nightly")
     answer("retire", "retire", "--application", "shop")
     answer("db-restored", "db", "restored", "--force")
     assert seen == set(ANSWERS)

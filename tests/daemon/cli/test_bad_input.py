@@ -279,7 +279,7 @@ def test_a_retired_schedule_and_an_application_of_which_nothing_has_run_are_ther
         assert (answer.status, answer.document["items"]) == (0, [])
 
 
-@pytest.mark.parametrize("command", ["why", "lock"])
+@pytest.mark.parametrize("command", ["lock"])
 def test_a_command_whose_time_has_not_come_is_refused(leased: Leased, command: str) -> None:
     one_sentence(leased(command, "x", "--wait", "30s"), 2, f"the command {command} does not exist yet; ")
 
@@ -334,7 +334,7 @@ def test_an_unknown_variable_is_told_and_the_command_goes_on(leased: Leased, mon
         (["sync", "nothing.py"], "definition", 2),
         (["preview", "x"], "usage", 2),
         (["runs", "--nothing"], "usage", 2),
-        (["why", "x"], "not yet", 2),
+        (["lock", "x"], "not yet", 2),
     ],
 )
 def test_with_json_an_error_is_an_object_on_stderr(

@@ -1,9 +1,12 @@
 """What fails or is left out is a problem, however green the rest of a schedule is."""
 
+import re
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from daemon.store.tables import replica
 from daemon.store.views import Problem, problems, read_overview
 from daemon.store.views.left_out import LATEST, LeftOut
 from daemon.text import when
@@ -173,3 +176,20 @@ def test_a_schedule_that_is_not_to_run_is_not_thinned(rows: Rows, values: dict[s
     for number in range(5):
         rows.run("skipped", 9 - number, schedule="asleep")
     assert found(rows, "thinned") == []
+
+
+# Silent
+
+
+def test_a_replica_that_missed_two_signs_of_life_is_silent_and_names_the_runs_that_others_may_take(rows: Rows) -> None:
+    rows.replica("other")
+    rows.connection.execute(update(replica).where(replica.c.holder == "replica-1").values(seen_at=rows.now))
+    assert found(rows, "silent replica") == [], "it may come back a moment later"
+    rows.connection.execute(
+        update(replica).where(replica.c.holder == "replica-1").values(seen_at=rows.now - MINUTE / 2)
+    )
+    run_id = rows.running()
+    (problem,) = found(rows, "silent replica")
+    assert re.sub(r"\b[\d.]+[ms]\b", "…", problem.text) == (
+        f"web-1:4711 was last seen … ago; if it stays silent, other replicas may take over run {run_id} in …"
+    )

@@ -47,7 +47,20 @@ WORLDS: dict[str, Callable[[worlds.World], None]] = {
     ONE: worlds.one,
     MANY: lambda world: worlds.many(world, COUNT),
 }
-READING = {"status", "runs", "show", "logs", "locks", "replicas", "generations", "activity", "check", "sync", "report"}
+READING = {
+    "status",
+    "why",
+    "runs",
+    "show",
+    "logs",
+    "locks",
+    "replicas",
+    "generations",
+    "activity",
+    "check",
+    "sync",
+    "report",
+}
 """The commands whose screens are kept at each width; of the others 80 columns say enough."""
 NIGHT = ("--timezone", "Europe/Berlin", "--from", "2026-03-27T12:00:00Z", "--count", "3")
 IMPORTED = ("--timezone", "Europe/Berlin", "--application", "web1")
@@ -68,6 +81,10 @@ SCREENS: dict[str, tuple[str, ...]] = {
         "--all",
         "--check",
     ),
+    "why": ("why", "refresh-exchange-rates"),
+    "why-running": ("why", "8"),
+    "why-pending": ("why", "9"),
+    "why-failed": ("why", "2", "--utc"),
     "runs": ("runs",),
     "runs-wide": ("runs", "--wide", "--utc", "--limit", "3"),
     "runs-of-state": ("runs", "--state", "failed", "--limit", "5"),

@@ -1,0 +1,112 @@
+"""What a running run does now, what killing it costs, and who has the capacity that another waits for."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from lease.durations import format_duration
+
+from ...states import MOST_ABANDONED
+from ...store.schedule_key import ScheduleKey
+from ...store.views import RunDetail, RunningRun
+from ...store.views.defined import Living
+from ...store.views.problems import silence, stuck
+from ...store.views.usual import Usual
+from ...text import ago, counted, lasted, listed, number
+from .explanation import Facts, State
+
+_MOST = 5
+"""How many runs or replicas a sentence names."""
+
+
+def usually(known: Usual | None) -> str:
+    """Return how long runs of the schedule usually take: `` (usually 12s, p95 14s)``."""
+    if known is None:
+        return ""
+    return f" (usually {lasted(known.median)}, p95 {lasted(known.p95)})"
+
+
+def at_work_text(
+    run: RunningRun, living: Iterable[Living], running: Iterable[RunningRun], known: Usual | None
+) -> tuple[State, str]:
+    """Return how it stands with a running run, in a sentence. ``running`` are those that its replica may have."""
+    name = f"run {run.run_id} of {run.schedule}"
+    replica = next((one for one in living if one.holder == run.holder), None)
+    if replica is not None and not replica.is_seen:
+        theirs = [one for one in running if one.holder == replica.holder]
+        return "silent", f"{name} is recorded as running, but {silence(replica.name, replica.seen_ago, theirs)}"
+    if not run.held:
+        return "stuck", stuck(run, run.schedule)
+    on = f" on {run.host}:{run.pid}" if run.host else ""
+    text = f"{name} has been running for {lasted(run.running_for)}{on}{usually(known)}"
+    if run.cancelled_by is not None:
+        text += f"; cancelled by {run.cancelled_by}: it ends as soon as its work has"
+    elif run.draining:
+        text += "; its replica drains, and hands it back if it is not over when grace has passed"
+    return "running", text
+
+
+def doing(at_work: RunningRun, detail: RunDetail, last_output: str | None) -> Facts:
+    """Yield what a run does at this moment."""
+    job = next((one for one in reversed(detail.jobs) if one.state == "running"), None)
+    if job is None:
+        yield "job", "between jobs"
+        return
+    replica = f"{at_work.host}:{at_work.pid}" if at_work.host else at_work.holder
+    yield "job", f"{job.job}, attempt {job.attempt}, for {lasted(job.seconds)}"
+    if job.keeper_pid is None:
+        yield "process", f"in the replica itself, {replica}"
+    else:
+        yield "process", f"a child of process {job.keeper_pid} on {at_work.host or replica}, which {replica} started"
+    if job.done is not None:
+        far = number(job.done) + ("" if job.total is None else f" of {number(job.total)}")
+        yield "progress", far + (f", {job.message}" if job.message else "")
+    yield "last output", last_output
+    if at_work.lease_expires_in is not None:
+        yield "lease", f"token {at_work.token}, expires {ago(-at_work.lease_expires_in)} unless it is renewed"
+
+
+def if_killed(at_work: RunningRun, detail: RunDetail, living: Sequence[Living], running: Iterable[RunningRun]) -> str:
+    """Return what it costs to kill the replica of a run with SIGKILL."""
+    runs = [str(one.run_id) for one in running if one.holder == at_work.holder]
+    replica = f"{at_work.host}:{at_work.pid}" if at_work.host else at_work.holder
+    text = f"`kill -9` of {replica} ends the attempts of {counted(len(runs), 'run')} ({listed(runs, _MOST)})"
+    crash = detail.abandoned + 1
+    if crash >= MOST_ABANDONED:
+        return f"{text}; this run would fail, because it has crashed {detail.abandoned} times in a row"
+    others = [one for one in living if one.holder != at_work.holder and one.is_seen and one.state == "running"]
+    able = [one.name for one in others if detail.digest in one.run_digests]
+    within = max(0.0, at_work.lease_expires_in or 0.0)
+    then = (
+        f"{listed(able, _MOST)} can resume it when its lease has expired, within {format_duration(round(within))}"
+        if able
+        else "no other replica has its definition, so it waits until one starts"
+    )
+    return (
+        f"{text}; this would be crash {crash} of {MOST_ABANDONED} in a row for this one, and uses up no retry; {then}"
+    )
+
+
+def places(
+    digest: str | None, living: Sequence[Living], running: Sequence[RunningRun], usual: Mapping[ScheduleKey, Usual]
+) -> str | None:
+    """Return which runs have the capacity of the replicas that could execute a run, and when one of them usually ends."""
+    able = {one.holder for one in living if digest is not None and digest in one.run_digests}
+    theirs = [one for one in running if one.holder in able]
+    if not theirs:
+        return None
+    named = [f"{one.run_id} of {one.schedule} ({lasted(one.running_for)})" for one in theirs]
+    return f"{counted(len(theirs), 'run')}: {listed(named, _MOST)}{_next_end(theirs, usual)}"
+
+
+def _next_end(running: Iterable[RunningRun], usual: Mapping[ScheduleKey, Usual]) -> str:
+    left = list(_left(running, usual))
+    soonest = min((seconds for seconds in left if seconds >= 0), default=None)
+    if soonest is not None:
+        return f"; one usually ends {ago(-soonest)}"
+    return "; all have run for longer than usual" if left else ""
+
+
+def _left(running: Iterable[RunningRun], usual: Mapping[ScheduleKey, Usual]) -> Iterator[float]:
+    for one in running:
+        known = usual.get((one.application, one.schedule))
+        if known is not None:
+            yield known.median - one.running_for

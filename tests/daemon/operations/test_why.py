@@ -1,0 +1,263 @@
+"""The answer to why, for every state that a schedule or a run can be in (rule 13)."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+from sqlalchemy import create_engine, insert
+from sqlalchemy.pool import NullPool
+
+from daemon.definitions.codec import write_schedule
+from daemon.definitions.triggers.trigger import Every
+from daemon.operations.generations import read_standings
+from daemon.operations.why import Explanation, Moments, State, read_why_run, read_why_schedule, why_not_active
+from daemon.recovery import registry
+from daemon.scheduling.deploys.bring import stage
+from daemon.store.tables import generation
+from lease import statements
+from tests.daemon.store.test_views import MINUTE, Rows
+from tests.support.store import Store, a_schedule, an_application
+
+DURATION = re.compile(r"(?<![\w.])\d+(\.\d+)?[smhd](\d+[smh])?\b")
+KNOWN, UNKNOWN = "known", "unknown"
+"""The digests of the definitions that a replica has, and that none has."""
+
+
+@pytest.fixture
+def rows(database_url: str) -> Iterator[Rows]:
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        yield Rows(connection)
+    engine.dispose()
+
+
+@dataclass
+class World:
+    """A database in which each schedule, by its name, is in another state, and so each run."""
+
+    rows: Rows
+
+    def __post_init__(self) -> None:
+        rows = self.rows
+        living: dict[str, Any] = {"seen_at": rows.now + 60 * MINUTE}  # however long the test takes
+        rows.replica(**living)
+        rows.replica("replica-2", pid=4712, seen_at=rows.now - timedelta(seconds=40))
+        rows.replica("replica-3", pid=4713, state="draining", **living)
+        for number, digest in ((1, UNKNOWN), (2, KNOWN)):
+            values = {"application": "shop", "number": number, "digest": digest, "brought_by": "a test"}
+            more = {"run_digests": json.dumps({"all": [digest, digest]}), "rules": number == 2, "in_lieu": False}
+            rows.connection.execute(
+                insert(generation).values(**values, **more, came_at=rows.now, ruled_at=rows.now - 9 * MINUTE)
+            )
+        for holder in ("replica-1", "replica-2", "replica-3"):
+            rows.connection.exec_driver_sql(f"UPDATE replica SET digest = '{KNOWN}' WHERE holder = '{holder}'")
+
+    def schedule(self, name: str, **values: Any) -> None:
+        self.rows.schedule(name, **{"run_digest": KNOWN, **values})
+
+    def run(self, name: str, state: str, minutes_ago: float = 10, **values: Any) -> int:
+        return self.rows.run(state, minutes_ago, schedule=name, **{"digest": KNOWN, **values})
+
+    def running(self, name: str, holder: str = "replica-1", **values: Any) -> int:
+        (grant,) = statements.grant(self.rows.connection, [f"run/shop/{name}"], holder, 3600.0)
+        return self.run(name, "running", token=grant.token, holder=holder, **values)
+
+    def why(self, asked: str | int, key: str | None = None, application: str = "shop") -> Explanation:
+        at = Moments(self.rows.now, lambda moment: f"T{round((moment - self.rows.now) / MINUTE):+}")
+        if isinstance(asked, int):
+            return read_why_run(self.rows.connection, asked, at)
+        return read_why_schedule(self.rows.connection, asked, (application, key or asked), moments=at)
+
+
+Made = tuple[str | int, State, str, str]
+"""What is asked for, the state, the sentence without durations, and the first command."""
+
+
+def schedules(world: World) -> Iterator[Made]:
+    """Make a schedule in each state, and yield what is said of it."""
+    rows = world.rows
+    world.schedule("well")
+    ok = world.run("well", "succeeded")
+    yield "well", "due", f"well is next due at T+5 (in …); its last run, {ok}, succeeded … ago", "leased trigger well"
+    world.schedule("new")
+    yield "new", "due", "new is next due at T+5 (in …); it has not run yet", "leased trigger new"
+    gone = {"next_due": None, "retired_at": rows.now - 9 * MINUTE, "retired_by": "generation 2"}
+    world.schedule("old", **gone)
+    text = (
+        "old was retired by generation 2 at T-9 (… ago); to run it, define it again in FILE "
+        '(if it was renamed, add was = "old" to the new one)'
+    )
+    yield "old", "retired", text, "leased runs old"
+    world.schedule("off", enabled=False)
+    text = "off is disabled: its definition says enabled = false; set it to true and deploy"
+    yield "off", "disabled", text, "leased trigger off"
+    pause = {"paused_at": rows.now - 3 * MINUTE, "paused_by": "ann@web-1"}
+    world.schedule("paused", **pause)
+    yield "paused", "paused", "paused is paused by ann@web-1 since T-3 (… ago)", "leased resume paused"
+    world.schedule("held", **pause, paused_why="a fair", paused_until=rows.now + 8 * MINUTE)
+    text = "held is paused by ann@web-1 since T-3 (… ago) until T+8 (in …): a fair"
+    yield "held", "paused", text, "leased resume held"
+    world.schedule("unknown", run_digest=UNKNOWN)
+    text = "unknown cannot run: no running replica has its definition; web-1:4711, web-1:4713 run other definitions"
+    yield "unknown", "no definition", text, "leased generations"
+    world.schedule("late", next_due=rows.now - 5 * MINUTE)
+    yield "late", "late", "late was due … ago but has not been planned", "leased replicas"
+    world.schedule("busy")
+    busy = world.running("busy")
+    text = f"run {busy} of busy has been running for … on web-1:4711"
+    yield "busy", "running", text, f"leased why {busy}"
+    world.schedule("stuck")
+    stuck = world.run("stuck", "running", token=1, holder="replica-1")
+    text = f"run {stuck} of stuck is recorded as running, but its lease (token 1) is no longer held"
+    yield "stuck", "stuck", text, f"leased why {stuck}"
+    world.schedule("silent")
+    silent = world.running("silent", "replica-2")
+    text = (
+        f"run {silent} of silent is recorded as running, but web-1:4712 was last seen … ago; if it stays silent, "
+        f"other replicas may take over run {silent} in …"
+    )
+    yield "silent", "silent", text, f"leased why {silent}"
+    world.schedule("overdue")
+    overdue = world.running("overdue", finish_by=rows.now - MINUTE)
+    text = f"run {overdue} of overdue should have succeeded by T-1 (… ago)"
+    yield "overdue", "late to finish", text, f"leased why {overdue}"
+    world.schedule("waits")
+    waits = world.run("waits", "pending", 0)
+    text = f"run {waits} of waits is pending: waits for free capacity on a replica"
+    yield "waits", "waiting", text, f"leased why {waits}"
+    world.schedule("fails")
+    failed = world.run("fails", "failed", reason="exited with status 3")
+    text = f"the last run of fails failed (run {failed}: exited with status 3)"
+    yield "fails", "failing", text, f"leased show {failed}"
+    world.schedule("overlaps")
+    world.run("overlaps", "skipped", overlapped=busy, overlapped_by="web-1:4711")
+    text = (
+        f"overlaps did not run at T-10 (… ago): overlap: run {busy} was active (web-1:4711 had it); "
+        "it next runs at T+5 (in …)"
+    )
+    yield "overlaps", "skipped", text, "leased runs overlaps"
+    world.schedule("asked", next_due=None, trigger="on request")
+    yield "asked", "on request", "asked runs on request only; it has not run yet", "leased trigger asked"
+    world.schedule("over", next_due=None, trigger="at 2026-01-01T00:00:00Z")
+    text = "over has no scheduled time left (at 2026-01-01T00:00:00Z); it has not run yet"
+    yield "over", "ended", text, "leased trigger over"
+    tomorrow, after = (rows.now + timedelta(days=days) for days in (1, 2))
+    free = a_schedule("free", Every(86_400.0), exclude=[f"{tomorrow:%Y-%m-%d}"])
+    world.schedule("free", definition=write_schedule(free), anchor=rows.now, next_due=tomorrow)
+    days = [f"T{round((moment - rows.now) / MINUTE):+} (in …)" for moment in (tomorrow, after)]
+    text = f"free does not run at {days[0]}: its definition excludes that day; it next runs at {days[1]}"
+    yield "free", "excluded", text, "leased trigger free"
+
+
+def runs(world: World) -> Iterator[Made]:
+    """Make a run in each state, and yield what is said of it."""
+    rows = world.rows
+    world.schedule("r")
+    ahead = world.running("r", available_at=rows.now - MINUTE)
+    yield ahead, "running", f"run {ahead} of r has been running for … on web-1:4711", f"leased logs {ahead} --follow"
+    world.schedule("ends")
+    ends = world.running("ends", "replica-3", cancelled_at=rows.now, cancelled_by="ann@web-1")
+    text = f"run {ends} of ends has been running for … on web-1:4713; cancelled by ann@web-1: it ends as soon as its work has"
+    yield ends, "running", text, f"leased logs {ends} --follow"
+    world.schedule("drains")
+    drains = world.running("drains", "replica-3")
+    text = (
+        f"run {drains} of drains has been running for … on web-1:4713; "
+        "its replica drains, and hands it back if it is not over when grace has passed"
+    )
+    yield drains, "running", text, f"leased logs {drains} --follow"
+    behind = world.run("r", "pending", 9, available_at=None)
+    yield behind, "waiting", f"run {behind} of r waits for run {ahead}", f"leased why {ahead}"
+    world.schedule("t")
+    later = world.run("t", "pending", attempt=1, available_at=rows.now + 5 * MINUTE)
+    rows.job(later, "load", "failed", error="Traceback …\nOSError: no route to host")
+    text = f"run {later} of t waits for the retry at T+5 (in …): OSError: no route to host"
+    yield later, "waiting", text, f"leased logs {later}"
+    start = world.run("t", "pending", available_at=rows.now + 5 * MINUTE, scheduled_for=rows.now)
+    yield start, "waiting", f"run {start} of t waits for its start at T+5 (in …)", f"leased cancel {start}"
+    world.schedule("l")
+    statements.grant(rows.connection, ["warehouse"], "h9", 3600.0, label="backup on db-1")
+    locked = world.run("l", "pending", lease_name="warehouse")
+    yield locked, "waiting", f'run {locked} of l waits for the lock "warehouse", held by backup on db-1', "leased locks"
+    world.schedule("u")
+    unknown = world.run("u", "pending", digest=UNKNOWN)
+    text = f"run {unknown} of u waits for a replica of generation 1"
+    yield unknown, "no definition", text, "leased generations"
+    turn = world.run("u", "pending", 9, abandoned=2)
+    text = f"run {turn} of u was abandoned 2 times in a row: waits until no other such run is running there"
+    yield turn, "waiting", text, "leased status"
+    stops = world.run("u", "pending", 8, cancelled_at=rows.now, cancelled_by="ann@web-1", cancelled_why="a slip")
+    text = f"run {stops} of u ends as soon as its work has: cancelled by ann@web-1: a slip"
+    yield stops, "cancelled", text, f"leased cancel {stops}"
+    world.schedule("h")
+    done = world.run("h", "succeeded")
+    yield done, "succeeded", f"run {done} of h succeeded T-9 (… ago), after …", f"leased show {done}"
+    bad = world.run("h", "failed", 9, reason="exited with status 3")
+    yield bad, "failed", f"run {bad} of h failed T-8 (… ago): exited with status 3", f"leased logs {bad}"
+    again = world.run("h", "succeeded", 8, retry_of=bad, trigger="manual")
+    text = f"run {bad} of h failed T-8 (… ago): exited with status 3; it was retried as run {again}"
+    yield bad, "failed", text, ""
+    crashed = world.run("h", "failed", 7, reason="abandoned 3 times", abandoned=3)
+    yield crashed, "abandoned", f"run {crashed} of h failed T-6 (… ago): abandoned 3 times", f"leased logs {crashed}"
+    reason = {"cancelled_at": rows.now, "cancelled_by": "ann@web-1", "reason": "cancelled by ann@web-1: a slip"}
+    slip = world.run("h", "cancelled", 6, **reason)
+    yield slip, "cancelled", f"run {slip} of h was cancelled T-5 (… ago): by ann@web-1: a slip", f"leased logs {slip}"
+    for number, (why, words) in enumerate(
+        {
+            "overlap": "overlap: an earlier run was active",
+            "paused": "paused",
+            "replaced": "replaced by a newer run",
+            "excluded": "excluded: its schedule does not run on that day",
+            "missed": "missed: no replica was running to T-19",
+        }.items()
+    ):
+        skipped = world.run("h", "skipped", 20, reason=why, scheduled_for=rows.now - (20 + number) * MINUTE)
+        text = f"run {skipped} of h did not run at T-{20 + number} (… ago): {words}"
+        yield skipped, "skipped", text, "leased why h"
+
+
+def without_durations(text: str) -> str:
+    return DURATION.sub("…", text).replace("… (… ago)", "(… ago)")
+
+
+def test_each_state_has_its_sentence_and_what_to_do(rows: Rows) -> None:
+    world = World(rows)
+    walked = set()
+    for make in (schedules, runs):
+        for asked, state, text, command in make(world):
+            answer = world.why(asked)
+            found = (answer.sentence.state, without_durations(answer.sentence.text), *answer.sentence.next[:1])
+            assert found == (state, text, *([command] if command else ()))
+            walked.add(state)
+    world.schedule("alone", application="bank")
+    answer = world.why("alone", application="bank")
+    assert answer.sentence.text == "alone cannot run: no replica of bank is running"
+    waits = world.rows.run("pending", application="bank", schedule="alone", digest=KNOWN)
+    assert (
+        world.why(waits).sentence.text
+        == f"run {waits} of alone waits: no replica is running; start one: leased run FILE"
+    )
+    walked |= {answer.sentence.state}
+    assert set(get_args(State)) - walked == {"not active"}, "of which the next test is"
+
+
+def test_a_schedule_that_only_definitions_have_that_are_not_active_names_them(database_url: str) -> None:
+    with Store(database_url) as store:
+        first, second = a_schedule("nightly"), a_schedule("weekly")
+        store.do(stage, an_application(first), by="a test")
+        store.do(registry.register, registry.own_entry("h1", "shop", an_application(first).digest))
+        store.do(registry.mark_ready, "h1")
+        store.do(stage, an_application(first, second), by="ann@web-1")
+        standings = store.do(read_standings, "shop", takeover_after=60.0)
+        answer = why_not_active("weekly", standings)
+        assert answer is not None
+        assert answer.sentence.state == "not active"
+        assert answer.sentence.text == (
+            "weekly is defined by generation 2 of shop alone, which is staged; "
+            "it becomes active as soon as one of its replicas is ready, or at once with --take-over"
+        )
+        assert why_not_active("nightly", standings) is None
