@@ -9,6 +9,8 @@ from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from time import monotonic
 
+from starlette.routing import BaseRoute
+
 from ..definitions.application import Application
 from ..errors import DaemonError
 from ..execution.context import ReplicaContext
@@ -22,6 +24,8 @@ from ..telemetry.line_writer import written_to
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
+from ..web.api.desk import Desk
+from ..web.api.routes import api_routes
 from ..web.door import Door
 from .metering import metered
 from .outside.hangups import SIGNAL_BASE
@@ -146,9 +150,11 @@ class Service:
             door = None if web is None else Door(web, *self._settings.tokens, frozenset(self._settings.web_hosts))
             standing, facts, url = replica.rollout.standing, self._facts, self._settings.database
             with ExitStack() as open_:
-                routes = (
-                    () if web is None else open_.enter_context(metered(context, replica, readiness.loops, facts, url))
-                )
+                routes: list[BaseRoute] = []
+                if web is not None:
+                    open_.callback((desk := Desk(url)).close)
+                    metrics = open_.enter_context(metered(context, replica, readiness.loops, facts, url))
+                    routes += (*metrics, *api_routes(desk, self._settings.takeover_after))
                 async with served(readiness, door, outside.link, facts.notify, standing=standing, routes=routes):
                     yield
         finally:

@@ -163,9 +163,12 @@ def read_runs(
     application: str | None = None,
     schedule: str | None = None,
     state: RunState | None = None,
+    before: int | None = None,
 ) -> list[RunLine]:
-    """Return the latest runs, the newest first."""
+    """Return the latest runs, the newest first; ``before`` is a run before which they were requested."""
     query = _runs().order_by(run.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(run.c.id < before)
     if application is not None:
         query = query.where(run.c.application == application)
     if schedule is not None:

@@ -47,8 +47,10 @@ def activity(
 
     def read(connection: Connection) -> tuple[datetime, list[ActLine]]:
         require_schedule(connection, schedule, application)
-        which = {"application": application, "schedule": schedule, "by": by}
-        return database_time(connection), read_activity(connection, limit=limit, what=what, since=start, **which)
+        found = read_activity(
+            connection, limit=limit, application=application, schedule=schedule, by=by, what=what, since=start
+        )
+        return database_time(connection), found
 
     now, found = ask(database, read)
     if as_json:

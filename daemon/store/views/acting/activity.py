@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, literal, or_, select
 
@@ -33,6 +34,8 @@ class ActLine:
     """Of a pause: it ends by itself then."""
     effect: str | None
     """What came of it, where that is not plain from the rest."""
+    act_id: int
+    """Its number."""
 
 
 def read_activity(
@@ -44,13 +47,16 @@ def read_activity(
     by: str | None = None,
     what: Act | None = None,
     since: datetime | timedelta | None = None,
+    before: int | None = None,
 ) -> list[ActLine]:
     """Return the latest acts, the newest first.
 
-    ``by`` is who is recorded, with or without the host; ``since`` a moment, or how long before now.
+    ``by`` is who is recorded, with or without the host; ``since`` a moment, or how long before now, ``before``
+    the number of an act that came later.
     """
-    columns = {name: act.c[name] for name in ActLine.__dataclass_fields__} | {"schedule": present_name(act)}
-    query = select(*columns.values()).order_by(act.c.acted_at.desc(), act.c.id.desc())
+    renamed = {"schedule": present_name(act), "act_id": act.c.id}
+    columns: list[Any] = [renamed[name] if name in renamed else act.c[name] for name in ActLine.__dataclass_fields__]
+    query = select(*columns).order_by(act.c.acted_at.desc(), act.c.id.desc())
     if application is not None:
         query = query.where(act.c.application == application)
     if schedule is not None:
@@ -61,8 +67,12 @@ def read_activity(
     if what is not None:
         query = query.where(act.c.act == what)
     if since is not None:
-        moment = literal(since, act.c.acted_at.type) if isinstance(since, datetime) else _before(since)
-        query = query.where(act.c.acted_at >= moment)
+        start = literal(since, act.c.acted_at.type) if isinstance(since, datetime) else _before(since)
+        query = query.where(act.c.acted_at >= start)
+    if before is not None:
+        come_later = act.alias("come_later")
+        moment = select(come_later.c.acted_at).where(come_later.c.id == before).scalar_subquery()
+        query = query.where(act.c.acted_at <= moment, or_(act.c.acted_at < moment, act.c.id < before))
     return [ActLine(*row) for row in connection.execute(query.limit(limit))]
 
 

@@ -54,9 +54,16 @@ class BackfillLine:
 
 
 def read_backfills(
-    connection: Connection, *, limit: int, application: str | None = None, unfinished: bool = False
+    connection: Connection,
+    *,
+    limit: int,
+    application: str | None = None,
+    unfinished: bool = False,
+    before: int | None = None,
 ) -> list[BackfillLine]:
-    """Return the latest backfills, the newest first; with ``unfinished``, those of which a run is not over."""
+    """Return the latest backfills, the newest first; with ``unfinished``, those of which a run is not over, and with
+    ``before``, those of a lower number.
+    """
 
     def number(*states: str) -> ColumnElement[int | None]:
         return case((run.c.state.in_(states), 1), else_=null())
@@ -73,6 +80,8 @@ def read_backfills(
     latest = select(backfill).order_by(backfill.c.id.desc())
     if application is not None:
         latest = latest.where(backfill.c.application == application)
+    if before is not None:
+        latest = latest.where(backfill.c.id < before)
     if unfinished:
         mine = (run.c.backfill == backfill.c.id, run.c.state.in_(("running", "pending")))
         latest = latest.where(select(run.c.id).where(*mine).exists())

@@ -1,0 +1,1 @@
+"""The API: `/api/v1`, which answers as `--json` does, in JSON alone."""

@@ -1,0 +1,184 @@
+"""The acts of the API, through the same operations as those of the commands; who and why are recorded."""
+
+import socket
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from sqlalchemy import Connection
+
+from ...answers.acts import PauseAnswer, ResumeAnswer, TriggerAnswer
+from ...answers.named import application_of
+from ...operations.backfills.backfill import Backfill, backfill, foresee_backfill
+from ...operations.backfills.plan import Wanted
+from ...operations.cancel import Cancellation, cancel
+from ...operations.forget import Forgotten, forget
+from ...operations.pause import pause, resume
+from ...operations.request import request
+from ...operations.requester import recordable
+from ...operations.retire import RetiredApplication, nothing_of, retire
+from ...operations.retries.retry import Retry, retry
+from ...operations.selection import Selection, plan_some
+from ...operations.trigger import trigger_as
+from ...recovery.deaths import neighbours, proven_dead
+from ...scheduling.deploys.sync import plan_outgoing
+from ...store.views import require_application
+from .asked import Instant, Moment, Parameters, RunId, Text, Unfit
+from .endpoints import Endpoint
+
+Who = Annotated[Text, AfterValidator(lambda text: recordable("by", text))]
+Why = Annotated[Text, AfterValidator(lambda text: recordable("why", text))]
+Application = Annotated[Text | None, Field(description="Needed if several have a schedule of this name.")]
+
+
+class Authored(Parameters):
+    """Who does it, and why."""
+
+    by: Annotated[Who, Field(description="Who is doing this.")] = f"api@{socket.gethostname()}"
+    why: Annotated[Why | None, Field(description="The reason.")] = None
+
+    @property
+    def author(self) -> dict[str, Any]:
+        """Both, as operations take them."""
+        return {"requested_by": self.by, "why": self.why}
+
+
+class TriggerDone(Authored):
+    """The run that is requested."""
+
+    schedule: Text
+    application: Application = None
+    params: Annotated[dict[str, Any] | None, Field(description="They override the schedule's.")] = None
+    key: Annotated[Text | None, Field(description="Requests with the same key return the same run.")] = None
+    at: Annotated[Moment | None, Field(description="When to start it; by default now.")] = None
+
+
+class Selected(Authored):
+    """The schedules that are meant: one, those with a tag, or all."""
+
+    schedule: Text | None = None
+    tag: Text | None = None
+    all: Annotated[bool, Field(description="All schedules, or all of the application.")] = False
+    application: Application = None
+
+    def selection(self, connection: Connection) -> Selection:
+        """Return them; raises `Unfit`."""
+        if sum((self.schedule is not None, self.tag is not None, self.all)) != 1:
+            raise Unfit('say which schedules: give one of "schedule", "tag" and "all"')
+        application = self.application
+        if self.schedule is not None:
+            application = application_of(connection, self.schedule, application)
+        return Selection(application, self.schedule, self.tag)
+
+
+class PauseDone(Selected):
+    """A pause."""
+
+    until: Annotated[Moment | None, Field(description="When it ends; by default when they are resumed.")] = None
+
+
+class OnRun(Authored):
+    """The run to which it is done."""
+
+    run_id: RunId
+
+
+class RetryDone(OnRun):
+    """A retry."""
+
+    from_job: Annotated[Text | None, Field(description="Run this job and all later ones again.")] = None
+
+
+class BackfillDone(Authored):
+    """The scheduled times that are run after all."""
+
+    schedule: Text
+    application: Application = None
+    first: Annotated[Instant, Field(description="The first scheduled time.")]
+    last: Annotated[Instant, Field(description="The last scheduled time.")]
+    at_most: Annotated[int, Field(ge=1, le=10_000, description="How many of its runs may be active at a time.")] = 1
+    dry_run: Annotated[bool, Field(description="Say what would run, and do nothing.")] = False
+
+
+class RetireDone(Authored):
+    """The application that is gone."""
+
+    application: Text
+
+
+def _trigger(connection: Connection, asked: TriggerDone) -> TriggerAnswer:
+    application = application_of(connection, asked.schedule, asked.application)
+    at = asked.at.total_seconds() if isinstance(asked.at, timedelta) else asked.at
+    wanted = request(application, asked.schedule, params=asked.params, key=asked.key, at=at, **asked.author)
+    done = trigger_as(connection, wanted)
+    return TriggerAnswer(done.run_id, application, asked.schedule, done.already, done.at)
+
+
+def _pause(connection: Connection, asked: PauseDone) -> PauseAnswer:
+    return PauseAnswer(pause(connection, asked.selection(connection), until=asked.until, **asked.author))
+
+
+def _resume(connection: Connection, asked: Selected) -> ResumeAnswer:
+    return ResumeAnswer(resume(connection, asked.selection(connection), **asked.author))
+
+
+def _plan(connection: Connection, asked: Selected) -> bool:
+    return asked.schedule is None and plan_some(connection, asked.selection(connection))
+
+
+def _cancel(connection: Connection, asked: OnRun) -> Cancellation:
+    return cancel(connection, asked.run_id, **asked.author)
+
+
+def _retry(connection: Connection, asked: RetryDone) -> Retry:
+    return retry(connection, asked.run_id, from_job=asked.from_job, **asked.author)
+
+
+def _forget(connection: Connection, asked: OnRun) -> Forgotten:
+    return forget(connection, asked.run_id, **asked.author)
+
+
+def _backfill(connection: Connection, asked: BackfillDone) -> Backfill:
+    if asked.first > asked.last:
+        raise Unfit("first is after last; give the earlier time as first")
+    application = application_of(connection, asked.schedule, asked.application)
+    wanted = Wanted(application, asked.schedule, asked.first, asked.last, asked.at_most)
+    return foresee_backfill(connection, wanted) if asked.dry_run else backfill(connection, wanted, **asked.author)
+
+
+def _plan_outgoing(connection: Connection, asked: RetireDone) -> bool:
+    require_application(connection, asked.application)
+    return bool(plan_outgoing(connection, nothing_of(asked.application)))
+
+
+def _retire(connection: Connection, asked: RetireDone) -> RetiredApplication:
+    return retire(connection, asked.application, dead=proven_dead(neighbours(connection)), **asked.author)
+
+
+ACTS = [
+    Endpoint("POST", "/trigger", "Request a run, now or later", TriggerDone, ("trigger", 1, TriggerAnswer), _trigger),
+    Endpoint("POST", "/pause", "Pause schedules", PauseDone, ("pause", 1, PauseAnswer), _pause, prepares=_plan),
+    Endpoint("POST", "/resume", "Resume schedules", Selected, ("resume", 1, ResumeAnswer), _resume, prepares=_plan),
+    Endpoint("POST", "/cancel", "Cancel a run", OnRun, ("cancel", 1, Cancellation), _cancel),
+    Endpoint("POST", "/retry", "Retry a failed or cancelled run", RetryDone, ("retry", 1, Retry), _retry),
+    Endpoint(
+        "POST", "/backfill", "Run past scheduled times after all", BackfillDone, ("backfill", 1, Backfill), _backfill
+    ),
+    Endpoint(
+        "POST",
+        "/forget",
+        "Delete the params, reasons, errors and output of a finished run",
+        OnRun,
+        ("forget", 1, Forgotten),
+        _forget,
+    ),
+    Endpoint(
+        "POST",
+        "/retire",
+        "Retire an application for good",
+        RetireDone,
+        ("retire", 1, RetiredApplication),
+        _retire,
+        prepares=_plan_outgoing,
+    ),
+]

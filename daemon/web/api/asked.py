@@ -1,0 +1,72 @@
+"""What a request asks for, as typed values: its query or its body, checked before the database is asked."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails
+
+from lease.durations import parse_duration
+from lease.errors import InvalidDuration
+
+from ...errors import DaemonError
+from ...instants import parse_instant
+from ...text import shortened, suggestion
+
+MOST = 2**63 - 1
+_HIGHEST = 10_000
+_SHOWN = 100
+
+
+class Unfit(DaemonError):
+    """A parameter that is not there, or does not have such values."""
+
+
+def _moment(value: Any) -> datetime | timedelta:
+    try:
+        return timedelta(seconds=parse_duration(value))
+    except (InvalidDuration, OverflowError):
+        return parse_instant(value)
+
+
+Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Moment = Annotated[
+    datetime | timedelta,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "description": "An instant (RFC 3339), or a duration such as 24h."}),
+]
+RunId = Annotated[int, Field(ge=1, le=MOST)]
+Limit = Annotated[int, Field(ge=1, le=_HIGHEST, description="Maximum number of items.")]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class Parameters(BaseModel):
+    """Parameters; each field is one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+
+
+A = TypeVar("A", bound=Parameters)
+
+
+def checked(model: type[A], given: Mapping[str, Any]) -> A:
+    """Return the parameters; raises `Unfit`."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise Unfit(_sentence(error.errors()[0], model)) from None
+
+
+def _sentence(details: ErrorDetails, model: type[Parameters]) -> str:
+    name = shortened(str(details["loc"][0]))
+    match details["type"]:
+        case "extra_forbidden":
+            return f'there is no parameter "{name}"; {suggestion(name, model.model_fields)}'
+        case "missing":
+            return f"{name} is missing; give it"
+        case "value_error":
+            said = str(details["ctx"]["error"])
+        case _:
+            said = details["msg"][:1].lower() + details["msg"][1:]
+    return f"{name}: {said}"

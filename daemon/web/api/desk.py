@@ -1,0 +1,121 @@
+"""The database of the API: a thread with an event loop of its own, and two connections.
+
+A slow read delays no renewal, no claim and no probe. Nothing is opened before the first request.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager, suppress
+from time import monotonic
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from lease.database.backend import backend_of
+from lease.database.database import OwnDatabase, Unit
+from lease.database.opening import open_database
+
+from ...errors import DaemonError
+
+T = TypeVar("T")
+READ_LIMIT = 5.0
+"""Seconds after which the database stops a read."""
+_PATIENCE = 10.0
+_CLOSING_LIMIT = 2.0
+_CONNECTIONS = 2
+_MOST_WAITING = 32
+_STEPS = 10_000
+"""The steps of SQLite between two looks at the clock."""
+
+
+class Busy(DaemonError):
+    """Too many requests wait for the database already."""
+
+
+class Desk:
+    """Answers questions to the database at ``url``, and writes acts, on a thread of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._database: OwnDatabase | None = None
+        self._thread: threading.Thread | None = None
+        self._waiting = 0
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Return what ``unit`` reads; raises `Busy`, and what the database raises after `READ_LIMIT`."""
+        return await self._done(lambda database: database.read(_limited(unit), timeout=_PATIENCE))
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run ``unit`` in a transaction and commit it."""
+        return await self._done(lambda database: database.write(unit, timeout=_PATIENCE))
+
+    def close(self) -> None:
+        """Close the connections and end the thread, which is waited for only so long."""
+        with self._lock:
+            loop, database, thread = self._loop, self._database, self._thread
+            self._loop = self._database = self._thread = None
+        if loop is not None and database is not None and thread is not None:
+            done = asyncio.run_coroutine_threadsafe(database.close(), loop)
+            done.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
+            thread.join(_CLOSING_LIMIT)
+
+    async def _done(self, work: Callable[[OwnDatabase], Coroutine[Any, Any, T]]) -> T:
+        loop, database = self._opened()
+        if self._waiting >= _MOST_WAITING:
+            raise Busy(f"{_MOST_WAITING} requests wait for the database already; try again in a second")
+        self._waiting += 1
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(database), loop))
+        finally:
+            self._waiting -= 1
+
+    def _opened(self) -> tuple[asyncio.AbstractEventLoop, OwnDatabase]:
+        with self._lock:
+            if self._loop is None or self._database is None:
+                self._loop = asyncio.new_event_loop()
+                self._database = open_database(
+                    self._url, timeout=_PATIENCE, connections=_CONNECTIONS, application="leased api"
+                )
+                self._thread = threading.Thread(target=_run, args=[self._loop], name="api", daemon=True)
+                self._thread.start()
+            return self._loop, self._database
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    with closing(loop):
+        loop.run_forever()
+
+
+def _limited(unit: Unit[T]) -> Unit[T]:
+    """Return the same, which the database stops after `READ_LIMIT`."""
+
+    def limited(connection: Connection) -> T:
+        with _by_server(connection) if backend_of(connection).listens else _by_steps(connection):
+            return unit(connection)
+
+    return limited
+
+
+@contextmanager
+def _by_server(connection: Connection) -> Iterator[None]:
+    bound = f"SET LOCAL statement_timeout = {READ_LIMIT * 1000:.0f}"
+    connection.exec_driver_sql(f"BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {bound}")
+    try:
+        yield
+    finally:
+        with suppress(Exception):  # a connection that is broken is let go of
+            connection.exec_driver_sql("ROLLBACK")
+
+
+@contextmanager
+def _by_steps(connection: Connection) -> Iterator[None]:
+    driver: Any = connection.connection.driver_connection
+    end = monotonic() + READ_LIMIT
+    driver.set_progress_handler(lambda: monotonic() > end, _STEPS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)

@@ -1,0 +1,34 @@
+"""The table of the API's endpoints, from which routes and the OpenAPI document are made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from .asked import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One question or act."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    """Below `/api/v1`."""
+    summary: str
+    asks: type[Parameters]
+    answers: tuple[str, int, type]
+    """The command that answers the same with `--json`, the version of its answer, and the answer's class."""
+    does: Callable[[Connection, Any], object]
+    """Returns the answer; an act is one transaction."""
+    cursor: Callable[[Any], int] | None = None
+    """Returns the number of an item of a list, after which the next page begins."""
+    prepares: Callable[[Connection, Any], bool] | None = None
+    """What is done before an act, in transactions of its own, until it returns False: it plans what is due."""
+
+    @property
+    def schema(self) -> str:
+        """The name of its answer: ``leased/status/2``."""
+        command, version, _ = self.answers
+        return f"leased/{command}/{version}"

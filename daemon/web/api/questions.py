@@ -1,0 +1,225 @@
+"""The questions of the API: the views that the commands read."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import Connection
+
+from ...answers.generations import GenerationsAnswer
+from ...answers.lists import ActivityAnswer, BackfillsAnswer, LocksAnswer, ReplicasAnswer
+from ...answers.runs import LogsAnswer, RunsAnswer, ShowAnswer, logs_answer, show_answer
+from ...answers.status import StatusAnswer, StatusReader
+from ...operations.generations import read_standings
+from ...recovery.deaths import neighbours, proven_dead
+from ...states import Act, RunState
+from ...store.views import (
+    OutputReader,
+    read_activity,
+    read_backfills,
+    read_locks,
+    read_replicas,
+    read_run,
+    read_runs,
+    require_application,
+    require_lease,
+    require_schedule,
+)
+from ...text import when
+from .asked import Limit, Moment, Parameters, RunId, Text, Unfit
+from .endpoints import Endpoint
+
+Name = Annotated[Text | None, Field(description="Only of this schedule.")]
+Application = Annotated[Text | None, Field(description="Only of this application.")]
+Before = Annotated[RunId | None, Field(description="The next page: only what comes after the item of this number.")]
+
+
+class OfApplication(Parameters):
+    """Parameters of what is asked of one application, or of all."""
+
+    application: Application = None
+
+
+class StatusAsked(OfApplication):
+    """Parameters of a status."""
+
+    schedule: Name = None
+    state: Annotated[RunState | None, Field(description="Only schedules whose last run is in this state.")] = None
+    tag: Annotated[Text | None, Field(description="Only schedules with this tag.")] = None
+    since: Annotated[Moment | None, Field(description="Also problems since this instant, or this long ago.")] = None
+
+
+class RunsAsked(OfApplication):
+    """Parameters of a list of runs."""
+
+    schedule: Name = None
+    state: Annotated[RunState | None, Field(description="Only runs in this state.")] = None
+    limit: Limit = 20
+    before: Before = None
+
+
+class RunAsked(Parameters):
+    """The run that is meant."""
+
+    run_id: RunId
+
+
+class LogsAsked(RunAsked):
+    """Parameters of a run's output."""
+
+    job: Annotated[Text | None, Field(description="Only this job.")] = None
+    attempt: Annotated[int | None, Field(ge=1, le=10**6, description="Only this attempt.")] = None
+
+
+class LocksAsked(Parameters):
+    """Parameters of a list of leases."""
+
+    prefix: Annotated[str, Field(max_length=255, description="Only names that start with this.")] = ""
+    free: Annotated[bool, Field(description="Also those that nobody holds.")] = False
+
+
+class ReplicasAsked(OfApplication):
+    """Parameters of a list of replicas."""
+
+    past: Annotated[int, Field(ge=0, le=10_000, description="Number of stopped replicas to include.")] = 10
+
+
+class GenerationsAsked(OfApplication):
+    """Parameters of a list of generations."""
+
+    limit: Limit = 20
+
+
+class ActivityAsked(OfApplication):
+    """Parameters of a list of acts."""
+
+    schedule: Name = None
+    by: Annotated[Text | None, Field(description="Only acts of this user.")] = None
+    act: Annotated[Act | None, Field(description="Only acts of this kind.")] = None
+    since: Annotated[Moment | None, Field(description="Only acts since this instant, or this long ago.")] = None
+    limit: Limit = 20
+    before: Before = None
+
+
+class BackfillsAsked(OfApplication):
+    """Parameters of a list of backfills."""
+
+    limit: Limit = 20
+    before: Before = None
+
+
+def _runs(connection: Connection, asked: RunsAsked) -> RunsAnswer:
+    require_schedule(connection, asked.schedule, asked.application)
+    return RunsAnswer(read_runs(connection, **asked.model_dump()))
+
+
+def _show(connection: Connection, asked: RunAsked) -> ShowAnswer:
+    return show_answer(read_run(connection, asked.run_id))
+
+
+def _logs(connection: Connection, asked: LogsAsked) -> LogsAnswer:
+    return logs_answer(OutputReader(asked.run_id, asked.job, asked.attempt).read(connection))
+
+
+def _locks(connection: Connection, asked: LocksAsked) -> LocksAnswer:
+    require_lease(connection, asked.prefix)
+    return LocksAnswer(read_locks(connection, prefix=asked.prefix, free=asked.free))
+
+
+def _replicas(connection: Connection, asked: ReplicasAsked) -> ReplicasAnswer:
+    require_application(connection, asked.application)
+    dead = proven_dead(neighbours(connection))
+    return ReplicasAnswer(read_replicas(connection, application=asked.application, past=asked.past, dead=dead))
+
+
+def _activity(connection: Connection, asked: ActivityAsked) -> ActivityAnswer:
+    require_schedule(connection, asked.schedule, asked.application)
+    return ActivityAnswer(read_activity(connection, what=asked.act, **asked.model_dump(exclude={"act"})))
+
+
+def _backfills(connection: Connection, asked: BackfillsAsked) -> BackfillsAnswer:
+    require_application(connection, asked.application)
+    return BackfillsAnswer(read_backfills(connection, **asked.model_dump()))
+
+
+_OTHERS = [
+    Endpoint(
+        "GET",
+        "/runs",
+        "Runs, latest first",
+        RunsAsked,
+        ("runs", 2, RunsAnswer),
+        _runs,
+        cursor=lambda run: int(run.run_id),
+    ),
+    Endpoint("GET", "/runs/{run_id}", "One run with its attempts", RunAsked, ("show", 2, ShowAnswer), _show),
+    Endpoint("GET", "/runs/{run_id}/logs", "The output of a run's jobs", LogsAsked, ("logs", 1, LogsAnswer), _logs),
+    Endpoint("GET", "/locks", "Who holds which lease", LocksAsked, ("locks", 1, LocksAnswer), _locks),
+    Endpoint("GET", "/replicas", "Replicas", ReplicasAsked, ("replicas", 1, ReplicasAnswer), _replicas),
+    Endpoint(
+        "GET",
+        "/activity",
+        "Who did what, when and why, latest first",
+        ActivityAsked,
+        ("activity", 1, ActivityAnswer),
+        _activity,
+        cursor=lambda act: int(act.act_id),
+    ),
+    Endpoint(
+        "GET",
+        "/backfills",
+        "Backfills and the progress of each, latest first",
+        BackfillsAsked,
+        ("backfills", 1, BackfillsAnswer),
+        _backfills,
+        cursor=lambda one: int(one.backfill_id),
+    ),
+]
+
+
+def questions(takeover_after: float) -> list[Endpoint]:
+    """Return the endpoints that read."""
+
+    def status(connection: Connection, asked: StatusAsked) -> StatusAnswer:
+        def start(now: datetime) -> datetime:
+            found = asked.since if isinstance(asked.since, datetime) else _back(now, asked)
+            if found > now:
+                raise Unfit(f"since: {when(found)} is in the future by the database's clock; give a time in the past")
+            return found
+
+        since = None if asked.since is None else start
+        which = (asked.application, asked.schedule, asked.state, asked.tag)
+        return StatusReader(*which, since, takeover_after, with_deadlines=True).read(connection).answer
+
+    def generations(connection: Connection, asked: GenerationsAsked) -> GenerationsAnswer:
+        require_application(connection, asked.application)
+        dead = proven_dead(neighbours(connection))
+        limit, of = asked.limit, asked.application
+        return GenerationsAnswer(read_standings(connection, of, limit=limit, dead=dead, takeover_after=takeover_after))
+
+    return [
+        Endpoint(
+            "GET",
+            "/status",
+            "Replicas, schedules, active runs, and what is late, stuck or failing",
+            StatusAsked,
+            ("status", 2, StatusAnswer),
+            status,
+        ),
+        Endpoint(
+            "GET",
+            "/generations",
+            "The generations of the definitions",
+            GenerationsAsked,
+            ("generations", 1, GenerationsAnswer),
+            generations,
+        ),
+        *_OTHERS,
+    ]
+
+
+def _back(now: datetime, asked: StatusAsked) -> datetime:
+    try:
+        return now - asked.since  # type: ignore[operator, return-value]
+    except OverflowError:
+        raise Unfit("since: it is too long ago; give a later time") from None
