@@ -4,6 +4,7 @@ A slow read delays no renewal, no claim and no probe. Nothing is opened before t
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -19,12 +20,16 @@ from lease.database.opening import open_database
 from ...errors import DaemonError
 
 T = TypeVar("T")
+Work = Callable[[OwnDatabase], Coroutine[Any, Any, T]]
 READ_LIMIT = 5.0
 """Seconds after which the database stops a read."""
 _PATIENCE = 10.0
 _CLOSING_LIMIT = 2.0
 _CONNECTIONS = 2
 _MOST_WAITING = 32
+_LONGEST_REST = 1.0
+_SWITCH = 0.0005
+"""Seconds after which a thread lets another one go on: the loop of the replica waits no longer for what is read here."""
 _STEPS = 10_000
 """The steps of SQLite between two looks at the clock."""
 
@@ -43,6 +48,7 @@ class Desk:
         self._database: OwnDatabase | None = None
         self._thread: threading.Thread | None = None
         self._waiting = 0
+        self._turns = asyncio.Semaphore(_CONNECTIONS)
 
     async def read(self, unit: Unit[T]) -> T:
         """Return what ``unit`` reads; raises `Busy`, and what the database raises after `READ_LIMIT`."""
@@ -62,15 +68,27 @@ class Desk:
             done.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
             thread.join(_CLOSING_LIMIT)
 
-    async def _done(self, work: Callable[[OwnDatabase], Coroutine[Any, Any, T]]) -> T:
+    async def _done(self, work: Work[T]) -> T:
         loop, database = self._opened()
         if self._waiting >= _MOST_WAITING:
             raise Busy(f"{_MOST_WAITING} requests wait for the database already; try again in a second")
         self._waiting += 1
         try:
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(database), loop))
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._in_turn(work, database), loop))
         finally:
             self._waiting -= 1
+
+    async def _in_turn(self, work: Work[T], database: OwnDatabase) -> T:
+        """Do it over one of the connections, which rests afterwards as long as it has worked: readers in a loop leave
+        half of the machine to the runs.
+        """
+        await self._turns.acquire()
+        began = monotonic()
+        try:
+            return await work(database)
+        finally:
+            rest = min(monotonic() - began, _LONGEST_REST)
+            asyncio.get_running_loop().call_later(rest, self._turns.release)
 
     def _opened(self) -> tuple[asyncio.AbstractEventLoop, OwnDatabase]:
         with self._lock:
@@ -79,6 +97,7 @@ class Desk:
                 self._database = open_database(
                     self._url, timeout=_PATIENCE, connections=_CONNECTIONS, application="leased api"
                 )
+                sys.setswitchinterval(min(_SWITCH, sys.getswitchinterval()))
                 self._thread = threading.Thread(target=_run, args=[self._loop], name="api", daemon=True)
                 self._thread.start()
             return self._loop, self._database
@@ -87,6 +106,15 @@ class Desk:
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     with closing(loop):
         loop.run_forever()
+        loop.run_until_complete(_cancel_all())
+
+
+async def _cancel_all() -> None:
+    """End the requests that still wait for a turn."""
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _limited(unit: Unit[T]) -> Unit[T]:
