@@ -144,7 +144,7 @@ def _metric(family: Family, samples: Iterable[Sample]) -> Metric:
 
 def _safe(labels: Mapping[str, str]) -> dict[str, str]:
     """Return labels that are printable text of one line, whatever a name holds."""
-    return {name: value if value.isprintable() and len(value) < 300 else shortened(value, 300) for name, value in labels.items()}  # fmt: skip
+    return {name: value if value.isprintable() and len(value) < 300 else shortened(value[:1_000], 300) for name, value in labels.items()}  # fmt: skip
 
 
 def _text(value: int | None) -> str:

@@ -11,7 +11,6 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.store import migrations
 from daemon.store.views.fleet import Fleet, ScheduleFacts, Unfinished
 from daemon.store.views.left_out import LeftOut
 from daemon.store.views.replicas import ReplicaLine
@@ -218,13 +217,6 @@ def test_the_next_success_has_a_deadline(
     assert success_deadline(schedule, Defined.of(definition), usual) == expected
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    made = f"sqlite:///{tmp_path / 'leased.db'}"
-    migrations.upgrade(made)
-    return made
-
-
 def asked(metrics: ServedMetrics, *between: Callable[[], None]) -> list[str]:
     """Return the texts, the first one and one after each step."""
 
@@ -241,7 +233,7 @@ def asked(metrics: ServedMetrics, *between: Callable[[], None]) -> list[str]:
         metrics.close()
 
 
-def test_a_text_is_made_anew_only_when_the_last_one_is_old(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_is_made_anew_only_when_the_last_one_is_old(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     passed, measures = [0.0], Measures()
     monkeypatch.setattr(served, "monotonic", lambda: passed[0])
 
@@ -250,18 +242,18 @@ def test_a_text_is_made_anew_only_when_the_last_one_is_old(url: str, monkeypatch
         passed[0] += seconds
 
     first, same, other = asked(
-        ServedMetrics(url, own(measures), print), lambda: fail_and_pass(9.0), lambda: fail_and_pass(2.0)
+        ServedMetrics(sqlite_url, own(measures), print), lambda: fail_and_pass(9.0), lambda: fail_and_pass(2.0)
     )
     assert first == same != other
     assert 'refused_total{application="shop"} 2.0' in other
 
 
 def test_while_the_database_is_away_a_replica_tells_of_itself_and_how_old_the_rest_is(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passed, said = [0.0], list[str]()
     monkeypatch.setattr(served, "monotonic", lambda: passed[0])
-    database = Path(url.removeprefix("sqlite:///"))
+    database = Path(sqlite_url.removeprefix("sqlite:///"))
 
     def lose() -> None:
         database.rename(database.with_suffix(".away"))
@@ -271,7 +263,7 @@ def test_while_the_database_is_away_a_replica_tells_of_itself_and_how_old_the_re
     def go_on() -> None:
         passed[0] += 60.0
 
-    metrics = ServedMetrics(url, own(), said.append)
+    metrics = ServedMetrics(sqlite_url, own(), said.append)
     metrics_texts = asked(metrics, lose, go_on)
     assert [f'leased_snapshot_age_seconds{{application="shop"}} {age}' in text for age, text in zip(("0.0", "60.0", "120.0"), metrics_texts, strict=True)] == [True] * 3  # fmt: skip
     assert all("leased_lease_renewals_total" in text for text in metrics_texts)
