@@ -116,13 +116,21 @@ def test_the_image_of_this_repository_is_built_and_run_as_every_change_tries_it(
     assert dockerfile((ROOT / "Dockerfile").read_text())["COPY"] == "examples examples"
 
 
-@pytest.fixture
-def deployment() -> dict[str, Any]:
-    yaml = pytest.importorskip("yaml", reason="pip install pyyaml: it reads the page's deployment")
-    (shown,) = blocks(DEPLOY, "yaml")
-    found = yaml.safe_load(shown)
+def read(text: str) -> dict[str, Any]:
+    yaml = pytest.importorskip("yaml", reason="pip install pyyaml: it reads the pages' YAML")
+    found = yaml.safe_load(text)
     assert isinstance(found, dict)
     return found
+
+
+@pytest.fixture
+def deployment() -> dict[str, Any]:
+    (shown,) = blocks(DEPLOY, "yaml")
+    return read(shown)
+
+
+def test_all_yaml_can_be_read() -> None:
+    assert all(read(block) for page in PAGES for block in blocks(page, "yaml"))
 
 
 def test_the_deployment_of_kubernetes_starts_replicas_that_drain_in_time(deployment: dict[str, Any]) -> None:

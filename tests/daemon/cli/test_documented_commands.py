@@ -120,7 +120,8 @@ def test_a_schedule_is_renamed(folder: Path, leased: Leased, typed: Type) -> Non
         assert '"nightly-export" looks like "night" renamed' in warned
     (folder / "shop.toml").write_text(after)
     (tried,) = typed(dry_run)
-    assert "renamed nightly-export (was night)" in " ".join(tried.out.split())
+    (printed,) = re.findall("It prints `(.*?)`", page.read_text())
+    assert printed in " ".join(tried.out.split())
     deploy(after)
     assert "1 nightly-export" in said("runs", "night")
     assert "paused by" in said("status")
