@@ -195,6 +195,7 @@ TRIED: dict[str, dict[str, list[str]]] = {
         "python": ["docs/test_evidence_page.py::test_it_prints_how_the_worker_looks_for_its_own_row_first"]
     },
     "docs/internals/rules.md": {"text": [PICTURE]},
+    "docs/reference/api.md": {"sh": ["docs/test_api_page.py::test_its_examples_are_answered"]},
     "docs/reference/command.md": {
         "text": [SCREENS] * 2,
         "sh": [f"{SERVICES}the_image_of_this_repository_is_built_and_run_as_every_change_tries_it"],
