@@ -147,7 +147,7 @@ def test_a_counted_row_that_is_gone_is_told_and_nothing_is_written(store: Store)
     store.do(lambda connection: connection.execute(update(run).where(run.c.id == counted.id).values(trigger="manual")))
     reopen(store, counted.last_scheduled_for, 5, of_stretch=5)
     before = store.everything()
-    with pytest.raises(PlanningFailed, match="expected one row that counts its skipped instants"):
+    with pytest.raises(PlanningFailed, match="expected one row that counts its skipped times"):
         store.plan(poll)
     assert store.everything() == before
 
