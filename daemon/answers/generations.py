@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..operations.changed import Changed
 from ..operations.generations import GenerationStanding
 
 
@@ -10,3 +11,5 @@ class GenerationsAnswer:
     """The answer of `leased generations --json`."""
 
     items: list[GenerationStanding]
+    diff: list[Changed] | None = None
+    """With `--diff`: what the generation changed."""

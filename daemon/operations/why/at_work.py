@@ -11,7 +11,7 @@ from ...store.views.defined import Living
 from ...store.views.problems import silence, stuck
 from ...store.views.usual import Usual
 from ...text import ago, counted, lasted, listed, number
-from .explanation import Facts, State
+from .explanation import Facts, Moments, State
 
 _MOST = 5
 """How many runs or replicas a sentence names."""
@@ -44,7 +44,7 @@ def at_work_text(
     return "running", text
 
 
-def doing(at_work: RunningRun, detail: RunDetail, last_output: str | None) -> Facts:
+def doing(at_work: RunningRun, detail: RunDetail, last_output: str | None, at: Moments) -> Facts:
     """Yield what a run does at this moment."""
     job = next((one for one in reversed(detail.jobs) if one.state == "running"), None)
     if job is None:
@@ -58,8 +58,10 @@ def doing(at_work: RunningRun, detail: RunDetail, last_output: str | None) -> Fa
         yield "process", f"a child of process {job.keeper_pid} on {at_work.host or replica}, which {replica} started"
     if job.done is not None:
         far = number(job.done) + ("" if job.total is None else f" of {number(job.total)}")
-        yield "progress", far + (f", {job.message}" if job.message else "")
-    yield "last output", last_output
+        said = far + (f", {job.message}" if job.message else "")
+        yield "progress", said + ("" if job.progress_at is None else f", reported {at.ago(job.progress_at)}")
+    if last_output:
+        yield "last output", last_output + ("" if job.printed_at is None else f" ({at.ago(job.printed_at)})")
     if at_work.lease_expires_in is not None:
         yield "lease", f"token {at_work.token}, expires {ago(-at_work.lease_expires_in)} unless it is renewed"
 

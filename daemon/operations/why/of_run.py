@@ -142,7 +142,7 @@ def _evidence(facts: SaidOfRun, at: Moments) -> Facts:
     if run.late_to_finish and run.finish_by is not None:
         yield "late", f"it should have succeeded by {at(run.finish_by)}"
     if facts.at_work is not None:
-        yield from doing(facts.at_work, detail, facts.last_output)
+        yield from doing(facts.at_work, detail, facts.last_output, at)
         yield "if killed", if_killed(facts.at_work, detail, facts.living, facts.running)
     elif run.state in {"failed", "pending"}:
         yield "last output", facts.last_output

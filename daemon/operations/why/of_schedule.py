@@ -25,8 +25,10 @@ from ...store.views import (
     sentence,
 )
 from ...store.views.defined import Living, StoredSchedule, last_seen, read_defined, read_living
+from ...store.views.generations import Diff, last_diff
 from ...store.views.usual import Usual, read_usual
 from ...text import counted, lasted, listed
+from ..changed import setting_text
 from ..generations import GenerationStanding, of_generations
 from .at_work import at_work_text
 from .explanation import Explanation, Facts, Moments, Sentence, evidence, joined
@@ -54,6 +56,8 @@ class SaidOfSchedule:
     next_run: datetime | None
     """The next scheduled time that is not excluded."""
     usual: Usual | None
+    change: Diff | None
+    """What changed it last."""
     of_generations: tuple[Problem, ...] = ()
 
     @property
@@ -97,6 +101,7 @@ def read_why_schedule(
         read_activity(connection, limit=_LATEST, application=application, schedule=defined.schedule),
         _next_run(defined),
         read_usual(connection, {named}).get(named),
+        last_diff(connection, *named, defined.changed_at),
         tuple(of_generations(standings)),
     )
     at = moments or Moments(overview.database_time)
@@ -245,7 +250,7 @@ def _evidence(facts: SaidOfSchedule, said: Sentence, at: Moments) -> Facts:
     zone = json.loads(defined.definition).get("timezone")
     yield "timing", defined.timing + (f", {zone}" if zone else "")
     if defined.changed_at > defined.created_at:
-        yield "changed", f"its definition last changed {at(defined.changed_at)}"
+        yield "changed", _changed(facts, at)
     if said.state not in {"due", "excluded"} and facts.next_run is not None:
         yield "next", at(facts.next_run)
     if line is not None and line.finished_run_id is not None and line.finished_at is not None:
@@ -270,6 +275,16 @@ def _evidence(facts: SaidOfSchedule, said: Sentence, at: Moments) -> Facts:
         yield act.act, f"by {act.acted_by} {at.ago(act.acted_at)}" + (f": {act.why}" if act.why else "")
     for problem in facts.of_generations:
         yield problem.kind, problem.text
+
+
+def _changed(facts: SaidOfSchedule, at: Moments) -> str:
+    """Return when its definition changed last, by which generation, and what."""
+    change = facts.change
+    if change is None:
+        return f"its definition last changed {at(facts.defined.changed_at)}"
+    changes = change.settings[facts.defined.schedule].items()
+    settings = listed([f"{key}: {setting_text(of)} → {setting_text(to)}" for key, (of, to) in changes], _MOST)
+    return f"last changed by generation {change.number}, {at(change.ruled_at)}: {settings}"
 
 
 def _replicas(facts: SaidOfSchedule) -> str | None:

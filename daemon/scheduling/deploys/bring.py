@@ -7,6 +7,7 @@ when it writes.
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import assert_never
 
 from sqlalchemy import Connection
@@ -35,6 +36,9 @@ from ..renames import located
 from .retiring import refusal, retired_of_living, retirement
 from .superseding import superseding
 from .sync import SyncReport, sync
+
+_MOST_DIFFS = 1_000
+"""Of so many schedules that a generation changed, it is recorded what was before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +277,11 @@ def _write(
         fingerprints = _fingerprints(connection, application)
         statements.generation.set_run_digests(connection, name, own.number, fingerprints)
     replaced = before.number if before is not None and before is not own and report.keeps_nothing else None
+    diffs = json.dumps(dict(islice(report.diffs.items(), _MOST_DIFFS)), ensure_ascii=False) if report.diffs else None
     changes = str(report)
-    statements.generation.let_rule(connection, name, own.number, in_lieu=in_lieu, changes=changes, replaced=replaced)
+    statements.generation.let_rule(
+        connection, name, own.number, in_lieu=in_lieu, changes=changes, diff=diffs, replaced=replaced
+    )
     notify(connection, name, DEFINITIONS)
     if not report.retired:
         return _Written(report)

@@ -32,6 +32,7 @@ from ..pause import Pause
 from ..plan import PlanState, changed_state, first_state
 from ..plan_due import plan_due
 from ..renames import Located, located
+from .diff import Diff, diff
 from .losses import losses
 
 _MOMENT = timedelta(seconds=5)
@@ -60,6 +61,8 @@ class SyncReport:
     """What was due by their stored definition has no run, because it cannot be read any more."""
     apart: tuple[str, ...] = ()
     """They take over nothing of the name that they had, ``nightly (was night)``, because there is history under both."""
+    diffs: Mapping[str, Diff] = field(default_factory=dict, compare=False)
+    """What was set before and is set now, of each that changed."""
     losses: tuple[str, ...] = field(default=(), compare=False)
     """A sentence for each that is retired with something at stake, or looks as if it was renamed."""
 
@@ -133,6 +136,7 @@ class _Draft:
             renamed=tuple(f"{one.name} (was {one.before})" for one in self.renamed),
             unchanged=named(one for one in self.unchanged if one.name not in renamed),
             unreadable=unreadable,
+            diffs={names.get(one.name, one.name): diff(one, row) for one, row in self.changed},
             apart=tuple(f"{name} (was {before})" for name, before in self.located.apart),
             losses=losses,
         )

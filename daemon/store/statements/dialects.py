@@ -176,10 +176,12 @@ def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnEle
     return _AmongKeys(*columns, bindparam(None, json.dumps(listed), type_=Text(), unique=True))
 
 
-def insert_or_replace(connection: Connection, table: Table, column: str) -> Any:
-    """Return an INSERT that only sets one column of rows that are there."""
+def insert_or_replace(connection: Connection, table: Table, *columns: str) -> Any:
+    """Return an INSERT that only sets these columns of rows that are there."""
     made = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}").insert(table)
-    return made.on_conflict_do_update(index_elements=list(table.primary_key), set_={column: made.excluded[column]})
+    return made.on_conflict_do_update(
+        index_elements=list(table.primary_key), set_={column: made.excluded[column] for column in columns}
+    )
 
 
 def number(value: Column[Any]) -> ColumnElement[str]:

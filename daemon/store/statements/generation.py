@@ -70,6 +70,7 @@ def let_rule(
     *,
     in_lieu: bool,
     changes: str,
+    diff: str | None = None,
     replaced: int | None = None,
 ) -> None:
     """Record that the definitions of this generation are those in the database from now on; ``replaced`` is the
@@ -82,7 +83,7 @@ def let_rule(
     connection.execute(
         update(generation)
         .where(of_application, generation.c.number == number)
-        .values(rules=True, in_lieu=in_lieu, ruled_at=now(), superseded_at=None, changes=changes, **told)
+        .values(rules=True, in_lieu=in_lieu, ruled_at=now(), superseded_at=None, changes=changes, diff=diff, **told)
     )
 
 

@@ -58,7 +58,7 @@ def set_keeper(connection: Connection, job_run_id: int, grant: Grant, pid: int, 
 def set_progress(connection: Connection, job_run_id: int, holder: str, values: Mapping[str, Any]) -> int:
     """Record the progress of a job whose grant is in force; return the number of rows changed."""
     return connection.execute(
-        update(job_run).where(job_run.c.id == job_run_id, *_in_force(holder)).values(**values)
+        update(job_run).where(job_run.c.id == job_run_id, *_in_force(holder)).values(**values, progress_at=now())
     ).rowcount
 
 
@@ -72,8 +72,11 @@ def save_output(connection: Connection, holder: str, pieces: Sequence[Mapping[st
         bindparam("begins", type_=BigInteger),
         bindparam("lines_before", type_=BigInteger),
         bindparam("printed", type_=Text),
+        now(),
     ).where(job_run.c.id == bindparam("number"), *_in_force(holder))
-    added = insert_or_replace(connection, job_output, "text").from_select(["job_run_id", "start", "line", "text"], ours)
+    added = insert_or_replace(connection, job_output, "text", "saved_at").from_select(
+        ["job_run_id", "start", "line", "text", "saved_at"], ours
+    )
     counted = added.execution_options(preserve_rowcount=True)
     if connection.execute(counted, list(pieces)).rowcount == len(pieces):
         return frozenset()

@@ -39,6 +39,7 @@ job_run = Table(
     Column("done", Double),
     Column("total", Double),
     Column("message", Text),
+    Column("progress_at", Instant),  # when it last reported these
     Column("keeper_pid", BigInteger),
     Column("keeper_start", BigInteger),  # clock ticks since boot
     Column("exit_status", BigInteger),
@@ -64,5 +65,6 @@ job_output = Table(
     Column("start", BigInteger, nullable=False),  # the bytes that were printed before it
     Column("line", BigInteger, nullable=False),  # the ends of lines before it
     Column("text", Text, nullable=False),
+    Column("saved_at", Instant),  # when it was last written: soon after its end was printed
     PrimaryKeyConstraint("job_run_id", "start", name="job_output_pkey"),
 )

@@ -21,6 +21,7 @@ generation = Table(
     Column("rules", Boolean, nullable=False),
     Column("in_lieu", Boolean, nullable=False),  # it stands in for a newer one
     Column("changes", Text),  # what it changed when it came to rule
+    Column("diff", Text),  # JSON: by schedule that it changed, and by setting, what was before and what is after
     Column("replaced", BigInteger),  # a generation of which it kept no schedule when it came to rule
     Column("acknowledged_at", Instant),  # somebody has said that this is right
     Column("acknowledged_by", Text),

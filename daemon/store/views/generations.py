@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, null, or_, select
+from sqlalchemy import Connection, Row, Select, and_, case, func, null, or_, select
 
 from lease.database.dialects import now, seconds_between
 
@@ -16,6 +16,9 @@ from ..statements.dialects import among_keys
 from ..statements.generation import named
 from ..tables import generation, replica
 from .retired import PROBLEM_FOR, read_retired
+
+_LOOKED_AT = 50
+"""So many generations are searched for the one that changed a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,42 @@ def read_generations(
         found = _line(row, seen[key], living[key]) if is_latest and key in seen else _line(row, [], [])
         lines.append(replace(found, replaced_schedules=gone.get((row.application, named(row.number)), ())))
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a generation changed when its definitions last came into the database."""
+
+    number: int
+    ruled_at: datetime
+    changes: str | None
+    """The report: ``schedules: 1 changed (a)``."""
+    settings: Mapping[str, Mapping[str, tuple[Any, Any]]]
+    """By schedule that it changed and by setting, what was before, and what is after."""
+
+
+def read_diff(connection: Connection, application: str, number: int) -> Diff | None:
+    """Return what a generation changed; None if its definitions were never in the database."""
+    which = (generation.c.application == application, generation.c.number == number)
+    row = connection.execute(_diffs().where(*which, generation.c.ruled_at.is_not(None))).one_or_none()
+    return None if row is None else _diff(row)
+
+
+def last_diff(connection: Connection, application: str, name: str, since: datetime) -> Diff | None:
+    """Return what the generation changed that changed a schedule last, at ``since``; None if that is not known."""
+    which = (generation.c.application == application, generation.c.ruled_at >= since, generation.c.diff.is_not(None))
+    rows = connection.execute(_diffs().where(*which).order_by(generation.c.ruled_at).limit(_LOOKED_AT))
+    return next((found for row in rows if name in (found := _diff(row)).settings), None)
+
+
+def _diffs() -> Select[Any]:
+    return select(generation.c.number, generation.c.ruled_at, generation.c.changes, generation.c.diff)
+
+
+def _diff(row: Row[Any]) -> Diff:
+    stored = json.loads(row.diff or "{}")
+    settings = {name: {key: (before, after) for key, (before, after) in of.items()} for name, of in stored.items()}
+    return Diff(row.number, row.ruled_at, row.changes, settings)
 
 
 def _replaced(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[tuple[str, str], tuple[str, ...]]:

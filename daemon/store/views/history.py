@@ -14,7 +14,7 @@ from ...states import JobState, RunCause, RunState
 from ..called import present_name
 from ..statements.dialects import among_keys
 from ..statements.sets.late import is_late_to_finish
-from ..tables import job_run, run, schedule
+from ..tables import job_output, job_run, run, schedule
 from .causes import Why, sentence
 from .names import keys_named, missing_run
 from .output import last_lines, tails
@@ -120,6 +120,10 @@ class JobRunLine:
     """Which code its replica ran."""
     keeper_pid: int | None
     """The process on the replica's host that started it and ends it; None of one in the replica's own process."""
+    progress_at: datetime | None
+    """When it last reported progress."""
+    printed_at: datetime | None
+    """When the latest of its output was saved, a few seconds after it was printed; None of what was saved at its end."""
     log_tail: str | None
     """The last 8 KiB of what it printed."""
     replica: str | None
@@ -282,4 +286,10 @@ def _job_runs() -> Select[Any]:
         case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
         job_run.c.release,
         job_run.c.keeper_pid,
+        job_run.c.progress_at,
+        select(job_output.c.saved_at)
+        .where(job_output.c.job_run_id == job_run.c.id)
+        .order_by(job_output.c.start.desc())
+        .limit(1)
+        .scalar_subquery(),
     )

@@ -8,16 +8,17 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
-from sqlalchemy import create_engine, insert
+from sqlalchemy import create_engine, insert, literal, select
 from sqlalchemy.pool import NullPool
 
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.triggers.trigger import Every
+from daemon.operations.changed import read_changed
 from daemon.operations.generations import read_standings
 from daemon.operations.why import Explanation, Moments, State, read_why_run, read_why_schedule, why_not_active
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
-from daemon.store.tables import generation
+from daemon.store.tables import generation, job_output, job_run
 from lease import statements
 from tests.daemon.store.test_views import MINUTE, Rows
 from tests.support.store import Store, a_schedule, an_application
@@ -261,3 +262,71 @@ def test_a_schedule_that_only_definitions_have_that_are_not_active_names_them(da
             "it becomes active as soon as one of its replicas is ready, or at once with --take-over"
         )
         assert why_not_active("nightly", standings) is None
+
+
+def test_it_names_the_generation_that_changed_a_schedule_last_with_what_was_before_and_after(database_url: str) -> None:
+    with Store(database_url) as store:
+        ten, half_hour = (a_schedule("poll", Every(seconds), jobs=("load",)) for seconds in (600.0, 1800.0))
+        other = a_schedule("poll", Every(1800.0), jobs=("load",), description="all of it")
+        for definitions in (ten, half_hour, other):
+            store.do(stage, an_application(definitions, a_schedule("same")), by="web-1:4711")
+        store.do(stage, an_application(other, a_schedule("same"), a_schedule("new")), by="web-1:4711")
+        poll, same = (evidence_of(store.do(read_why_schedule, name, ("shop", name))) for name in ("poll", "same"))
+        assert re.sub(r"2\d{3}-.*\)", "…", poll["changed"]) == (
+            'last changed by generation 3, …: description: "" → all of it'
+        )
+        assert "changed" not in same
+        changed = [
+            store.do(read_changed, [one]) for one in reversed(store.do(read_standings, "shop", takeover_after=1.0))
+        ]
+        assert [[(one.schedule, one.how) for one in of] for of in changed] == [
+            [],
+            [("poll", "retimed")],
+            [("poll", "changed")],
+            [],
+        ]
+        (timing,) = changed[1][0].settings
+        assert (timing.setting, timing.before, timing.after) == ("timing", "every 10m", "every 30m")
+
+
+def evidence_of(found: Explanation) -> dict[str, str]:
+    return {one.what: one.text for one in found.evidence}
+
+
+def test_a_running_run_says_what_its_job_does_and_what_a_kill_costs(rows: Rows) -> None:
+    world = World(rows)
+    world.schedule("nightly", definition=json.dumps({"jobs": [{"name": "load", "retries": 2}]}))
+    for number, seconds in enumerate((10, 12, 12, 14)):
+        began = rows.now - (60 + number) * MINUTE
+        ended = began + timedelta(seconds=seconds)
+        world.run("nightly", "succeeded", scheduled_for=began, started_at=began, finished_at=ended)
+    run_id = world.running("nightly", started_at=rows.now - timedelta(seconds=47), abandoned=1)
+    rows.job(run_id, "load", "failed", error="OSError: no route to host")
+    reported: dict[str, Any] = {"done": 12.0, "total": 32.0, "message": "Banco", "progress_at": rows.now - 2 * MINUTE}
+    rows.job(run_id, "load", "running", attempt=2, keeper_pid=815, keeper_start=1, **reported)
+    of_job = select(
+        job_run.c.id,
+        literal(0),
+        literal(0),
+        literal("first\nsecond\n"),
+        literal(rows.now - MINUTE, job_run.c.started_at.type),
+    )
+    columns = ["job_run_id", "start", "line", "text", "saved_at"]
+    rows.connection.execute(insert(job_output).from_select(columns, of_job.where(job_run.c.state == "running")))
+    world.schedule("other")
+    world.running("other")
+    found = world.why(run_id)
+    assert found.sentence.text.endswith("on web-1:4711 (usually 12s, p95 14s)")
+    said = evidence_of(found)
+    assert said["attempt"] == "load: 2 of 3; 1 of 3 crashes in a row"
+    assert said["last error"] == "load, attempt 1: OSError: no route to host"
+    assert said["process"] == "a child of process 815 on web-1, which web-1:4711 started"
+    assert said["progress"] == "12 of 32, Banco, reported 2m ago"
+    assert said["last output"] == "second (1m ago)"
+    assert DURATION.sub("…", said["if killed"]) == (
+        f"`kill -9` of web-1:4711 ends the attempts of 2 runs ({run_id}, {run_id + 1}); this would be crash 2 of 3 in a "
+        "row for this one, and uses up no retry; no other replica has its definition, so it waits until one starts"
+    )
+    rows.replica("replica-4", pid=4714, seen_at=rows.now + 60 * MINUTE)
+    rows.connection.exec_driver_sql(f"UPDATE replica SET digest = '{KNOWN}' WHERE holder = 'replica-4'")
+    assert "web-1:4714 can resume it when its lease has expired, within " in evidence_of(world.why(run_id))["if killed"]

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ....operations.changed import Changed, setting_text
 from ....operations.generations import GenerationStanding
-from ...screen import add, table
+from ...screen import add, say, table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ...screen import Sheet
 
 DIGEST_SHOWN = 12
@@ -31,6 +34,27 @@ def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
         differs = "" if one.differs is None else str(one.differs)
         add(shown, one.number, one.application, one.revision, one.state, run_by(one), differs)
     return shown
+
+
+def show_changed(console: "Console", found: Sequence[Changed]) -> None:
+    """Write what a generation changed: a line for each setting."""
+    console.print()
+    if not found:
+        say(console, "It changed no schedule that was there before, or that is not recorded.")
+        return
+    columns = ("schedule", "application", "how", "setting", "before", "after")
+    shown = table(*columns, unless_one=("application",), wraps=("setting", "before", "after"))
+    for one in found:
+        for each in one.settings:
+            add(
+                shown,
+                one.schedule,
+                one.application,
+                one.how,
+                each.setting,
+                *map(setting_text, (each.before, each.after)),
+            )
+    console.print(shown)
 
 
 def run_by(one: GenerationStanding) -> str:

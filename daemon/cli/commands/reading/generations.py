@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from ....answers.generations import GenerationsAnswer
 from ....operations.acknowledge import Acknowledged, acknowledge
+from ....operations.changed import Changed, read_changed
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
@@ -21,7 +22,7 @@ from ...failures import Misused
 from ...options import MOST, Application, Database, Json, Utc, Wide
 from ...screen import add, for_people, print_sentences, say, screen, table
 from ...times import Times
-from .generation_table import DIGEST_SHOWN, run_by, sentences
+from .generation_table import DIGEST_SHOWN, run_by, sentences, show_changed
 
 if TYPE_CHECKING:
     from ...screen import Sheet
@@ -37,6 +38,9 @@ def generations(
     confirmed: Annotated[
         bool,
         typer.Option("--acknowledge", help="Confirm what generation N retired, so that status stops reporting it."),
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what generation N changed of each schedule: before and after.")
     ] = False,
     why: Why = None,
     by: By = None,
@@ -56,32 +60,41 @@ def generations(
         raise Misused("--why and --by need --acknowledge; add that, or leave them out")
     takeover_after = read_settings({"database_url": database}).takeover_after
 
-    def read(connection: Connection) -> tuple[datetime, list[GenerationStanding]]:
+    def read(connection: Connection) -> tuple[datetime, list[GenerationStanding], list[Changed]]:
         require_application(connection, application)
         dead = proven_dead(neighbours(connection))
         most = limit if number is None else MOST_LISTED
         found = read_standings(connection, application, limit=most, dead=dead, takeover_after=takeover_after)
-        some = [one for one in found if number in {None, one.number}]
-        if found and not some:
-            newest = max(one.number for one in found)
-            raise NotFound(f"there is no generation {number}; the newest is {newest} (`leased generations` lists them)")
-        return database_time(connection), some
+        some = _numbered(found, number, diff=diff)
+        return database_time(connection), some, read_changed(connection, some) if diff else []
 
-    now, found = ask(database, read)
+    now, found, changed = ask(database, read)
     if as_json:
-        write_json("generations", GenerationsAnswer(items=found))
+        write_json("generations", GenerationsAnswer(items=found, diff=changed if diff else None))
         return
     if done is not None:
         say(screen(), _done(done))
     elif found:
-        _show(found, Times.of(now, utc=utc), wide=wide or not for_people())
+        _show(found, Times.of(now, utc=utc), changed if diff else None, wide=wide or not for_people())
     else:
         say(screen(), "There are no generations yet; `leased run FILE` or `leased sync FILE` creates the first.")
 
 
-def _show(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> None:
+def _numbered(found: Sequence[GenerationStanding], number: int | None, *, diff: bool) -> list[GenerationStanding]:
+    if diff and number is None:
+        raise Misused("--diff needs the number of a generation, such as `leased generations 2 --diff`")
+    some = [one for one in found if number in {None, one.number}]
+    if found and not some:
+        newest = max(one.number for one in found)
+        raise NotFound(f"there is no generation {number}; the newest is {newest} (`leased generations` lists them)")
+    return some
+
+
+def _show(found: Sequence[GenerationStanding], times: Times, changed: Sequence[Changed] | None, *, wide: bool) -> None:
     console = screen()
     console.print(_table(found, times, wide=wide))
+    if changed is not None:
+        show_changed(console, changed)
     if coming := sentences(beside_each_other(found)):
         console.print()
         print_sentences(console, coming)

@@ -20,6 +20,8 @@ _ATTEMPTS = select(
     and_(job_run.c.keeper_pid.is_(None), job_run.c.carried_from.is_(None)).label("is_inside"),
 ).order_by(job_run.c.id)
 
+_PIECES = select(job_output.c.job_run_id, job_output.c.start, job_output.c.line, job_output.c.text)
+
 
 @dataclass(frozen=True, slots=True)
 class OutputPart:
@@ -103,7 +105,7 @@ class OutputReader:
             self._newest.get(one, 0) for one in ids
         )  # this piece may have grown; earlier ones are as they were
         query = union_all(
-            select(job_output).where(job_output.c.job_run_id.in_(ids), job_output.c.start >= newest),
+            _PIECES.where(job_output.c.job_run_id.in_(ids), job_output.c.start >= newest),
             _ends().where(job_run.c.id.in_(ids)),
         )
         found = _by_attempt(connection, query)
@@ -118,7 +120,7 @@ def tails(connection: Connection, run_id: int) -> Mapping[int, str]:
     enough = select(func.max(newest.c.start) - TAIL_BYTES).where(of_same).scalar_subquery()
     reaching = first.c.job_run_id == job_output.c.job_run_id, first.c.start <= enough
     begin = select(func.max(first.c.start)).where(*reaching).correlate(job_output).scalar_subquery()
-    pieces = select(job_output).join(job_run, job_run.c.id == job_output.c.job_run_id)
+    pieces = _PIECES.join(job_run, job_run.c.id == job_output.c.job_run_id)
     query = union_all(
         pieces.where(job_run.c.run_id == run_id, job_output.c.start >= func.coalesce(begin, 0)),
         _ends().where(job_run.c.run_id == run_id),

@@ -300,11 +300,12 @@ def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, 
 
 
 def test_pages_show_screens_as_they_are_kept() -> None:
-    pages = "reference/command.md", "how-to/operate/what-happened-last-night.md"
+    operate = ("something-is-wrong.md", "what-happened-last-night.md")
+    pages = ("reference/command.md", *(f"how-to/operate/{page}" for page in operate))
     shown = [block for page in pages for block in blocks(ROOT / "docs" / page, "text")]
     kept = {file.read_text() for file in FOLDER.glob("*.txt")}
     of = [(block.splitlines()[0], block.partition("\n")[2]) for block in shown if block.startswith("$ leased ")]
-    assert {command.split()[2] for command, _ in of} == {"status", "show", "report"}
+    assert {command.split()[2] for command, _ in of} == {"status", "show", "report", "why"}
     assert all(any(text.startswith(command) and screen in text for text in kept) for command, screen in of)
 
 
