@@ -42,6 +42,12 @@ def test_its_loop_is_of_the_kind_that_psycopg_takes_everywhere(monkeypatch: pyte
         background.stop()
 
 
+def test_it_never_asks_whether_its_thread_lives(background: BackgroundLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to Python 3.12, a signal in the midst of that question makes a living thread say no from then on."""
+    monkeypatch.setattr(threading.Thread, "is_alive", lambda _: False)
+    assert background.submit(running).result(LIMIT).is_running()
+
+
 async def forever(begun: threading.Event) -> None:
     begun.set()
     await asyncio.sleep(10 * LIMIT)

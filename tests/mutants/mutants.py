@@ -7,6 +7,8 @@ from tests.mutants.definitions.of_pruning import PRUNING
 from tests.mutants.definitions.of_queues import IN_QUEUES
 from tests.mutants.definitions.of_requests import ON_REQUEST
 from tests.mutants.mutant import Mutant
+from tests.mutants.of_answers import ANSWERS
+from tests.mutants.of_callers import CALLERS
 from tests.mutants.of_cancels import CANCELS, PAUSES, RETRIES
 from tests.mutants.of_deploys import DEPLOYS
 from tests.mutants.of_endings import EMBEDDING, ENDINGS
@@ -14,6 +16,7 @@ from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
 from tests.mutants.of_heartbeats import HEARTBEATS
 from tests.mutants.of_neighbours import NEIGHBOURS
+from tests.mutants.of_operators import OPERATORS
 from tests.mutants.of_output import OUTPUT
 from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_renames import OF_RENAMES
@@ -33,6 +36,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *ENDINGS,
     *HEARTBEATS,
     *SHORTCUTS,
+    *CALLERS,
     *FENCES,
     *RUNS,
     *OUTPUT,
@@ -48,6 +52,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *TRUST,
     *SHORTAGES,
     *NEIGHBOURS,
+    *OPERATORS,
+    *ANSWERS,
     *IMPORTS,
     *REQUESTS,
     *EMBEDDING,

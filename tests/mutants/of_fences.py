@@ -33,6 +33,21 @@ FENCES = (
         on_postgres(FENCE.format("test_a_fence_in_a_savepoint_is_refused_in_any_language", "alone-READ COMMITTED")),
     ),
     Mutant(
+        "programs-conflict-is-a-loss",
+        "a serialization failure of what the program itself read and wrote is told as the loss of its lease",
+        (
+            Edit(
+                "lease/statements/fences.py",
+                "if code == SERIALIZATION_FAILURE and detail(error) is None:",
+                "if code == SERIALIZATION_FAILURE:",
+            ),
+        ),
+        on_postgres(
+            "tests/lease/fences/test_table.py::test_on_postgresql"
+            "[a conflict of the program's SERIALIZABLE failed-Connection on psycopg]"
+        ),
+    ),
+    Mutant(
         "no-holder-in-the-key",
         "the unique key is (name, token): a release changes no key, so a fence under an older snapshot does not see it",
         (

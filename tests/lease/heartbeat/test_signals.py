@@ -3,6 +3,7 @@
 """
 
 import concurrent.futures
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from lease import Grant, Loss, LossKind, events
+from lease import Grant, Loss, LossKind, events, sync
 from lease.delivery import Delivery
 from lease.sync import LeaseClient
 from lease.threads import Answer, SafeCondition, new_event
-from tests.lease.stores import SELDOM, Recorder, in_thread
+from tests.lease.stores import SELDOM, Recorder, Tables, in_thread
 from tests.support.waiting import LIMIT, wait_until
 
 FILES = (threading.__file__, concurrent.futures._base.__file__)
@@ -72,6 +73,30 @@ def test_a_call_of_a_client_that_is_interrupted_anywhere_stops_no_other_call(dat
     with LeaseClient(database_url, timing=SELDOM) as client:
         client.read("a")
         interrupt_everywhere(lambda: client.read("a"), lambda: client.read("a"))
+
+
+def test_what_a_second_signal_keeps_from_being_put_right_is_left(
+    database_url: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one comes when the lease is granted and nobody has it yet, the second as that is put right."""
+    signals = [1, 2]
+
+    def cut_short(*_: object) -> None:
+        signals.pop()
+        raise Interrupted
+
+    def is_free() -> bool:
+        gc.collect()
+        record = tables.read("a")
+        return record is not None and not record.live
+
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        with monkeypatch.context() as patch, suppress(Interrupted):
+            patch.setattr(sync, "note_holder", cut_short)
+            patch.setattr(client._runtime, "abandon", cut_short)
+            client.acquire("a")
+        assert signals == []
+        wait_until(is_free, "it is released")
 
 
 def test_a_wait_for_a_loss_that_is_interrupted_anywhere_leaves_the_loss_to_be_told() -> None:
