@@ -13,7 +13,7 @@ from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
 from ..store.called import called
 from ..store.schedule_key import ScheduleKey
-from ..store.views import Overview, RunningRun, ScheduleLine, WaitingRun
+from ..store.views import Called, Overview, RunningRun, ScheduleLine, WaitingRun
 from ..store.views.usual import usual_seconds
 
 _LOOKED_AT = 20_000
@@ -30,7 +30,7 @@ def with_deadlines(connection: Connection, overview: Overview, lines: Sequence[S
     """
     unfinished = _oldest(connection, overview)
     usual = usual_seconds(connection, {(line.application, line.schedule) for line in lines})
-    schedules = dict(_schedules(connection, {line.application for line in lines}))
+    schedules = dict(_schedules(connection, lines))
     found = []
     for line in lines:
         key = line.application, line.schedule
@@ -41,11 +41,13 @@ def with_deadlines(connection: Connection, overview: Overview, lines: Sequence[S
 
 
 def _schedules(
-    connection: Connection, applications: set[str]
+    connection: Connection, lines: Sequence[ScheduleLine]
 ) -> Iterator[tuple[ScheduleKey, tuple[Schedule, datetime]]]:
-    """Yield the definitions that can be read, each with the anchor of its schedule."""
-    for application in sorted(applications):
-        for row in statements.schedule.of_application(connection, application, lock=False):
+    """Yield the definitions of these schedules that can be read, each with the anchor of its schedule."""
+    names = Called(connection)
+    for application in sorted({line.application for line in lines}):
+        keys = [names.key(application, line.schedule) for line in lines if line.application == application]
+        for row in statements.schedule.of_application(connection, application, lock=False, names=keys):
             try:
                 yield (application, called(row)), (read_schedule(row.definition), row.anchor)
             except UnreadableDefinition:

@@ -176,6 +176,43 @@ def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnEle
     return _AmongKeys(*columns, bindparam(None, json.dumps(listed), type_=Text(), unique=True))
 
 
+class looked_up(FunctionElement[bool]):  # noqa: N801 - its type is not Boolean: no index finds "… = 1" on SQLite
+    """Whether a column is equal to what another row says, to be looked up by an index. For "=" PostgreSQL would go
+    through the whole table if it holds that for cheaper.
+    """
+
+    inherit_cache = True
+
+
+@compiles(looked_up, "postgresql")
+def _looked_up_postgresql(element: looked_up, compiler: SQLCompiler, **kw: Any) -> str:
+    column, value = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column} = ANY (ARRAY[{value}]))"
+
+
+@compiles(looked_up, "sqlite")
+def _looked_up_sqlite(element: looked_up, compiler: SQLCompiler, **kw: Any) -> str:
+    column, value = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column} = {value})"
+
+
+class as_json_array(FunctionElement[str]):  # noqa: N801 - a function of SQL
+    """The values of a group as the text of a JSON array."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(as_json_array, "postgresql")
+def _as_json_array_postgresql(element: as_json_array, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST(json_agg({compiler.process(element.clauses, **kw)}) AS text)"
+
+
+@compiles(as_json_array, "sqlite")
+def _as_json_array_sqlite(element: as_json_array, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **kw)})"
+
+
 def insert_or_replace(connection: Connection, table: Table, *columns: str) -> Any:
     """Return an INSERT that only sets these columns of rows that are there."""
     made = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}").insert(table)

@@ -41,7 +41,7 @@ def require_lease(connection: Connection, prefix: str) -> None:
 
 def read_locks(connection: Connection, *, prefix: str = "", free: bool = False) -> list[Lock]:
     """Return the leases whose names begin with ``prefix``; free ones only with ``free``."""
-    records = [record for record in list_prefix(connection, prefix) if free or record.holder is not None]
+    records = list_prefix(connection, prefix, free=free)
     running = connection.execute(
         select(run.c.lease_name, run.c.token, run.c.holder, run.c.id).where(run.c.state == "running")
     )

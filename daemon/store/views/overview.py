@@ -14,7 +14,7 @@ from lease.schema import lease, stale
 from ...states import RunState
 from ..called import present_name
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys, pending, running
+from ..statements.dialects import among_keys, looked_up, pending, running
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -244,8 +244,8 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
             seconds_between(finished.c.started_at, finished.c.finished_at),
         )
         .select_from(
-            schedule.outerjoin(run, run.c.id == last.scalar_subquery()).outerjoin(
-                finished, finished.c.id == last_finished
+            schedule.outerjoin(run, looked_up(run.c.id, last.scalar_subquery())).outerjoin(
+                finished, looked_up(finished.c.id, last_finished)
             )
         )
         .where(schedule.c.retired_at.is_(None), which)

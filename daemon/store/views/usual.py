@@ -1,21 +1,24 @@
 """How long the runs of a schedule usually take: the median and p95 of the latest that succeeded."""
 
-from collections import defaultdict
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import median
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, select
 
 from lease.database.dialects import seconds_between
 
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys
+from ..statements.dialects import among_keys, as_json_array
 from ..tables import run, schedule
 from .names import Called
 
 _LATEST = 100
+_FEWEST = 10
+_TOGETHER = 50_000
+"""Runs: of more than 500 schedules at once, fewer than `_LATEST` of each are read, but `_FEWEST` at least."""
 _LOOKED_AT = 2_000
 """Rows: a run that takes hours may have a thousand skipped ones after it."""
 
@@ -41,34 +44,18 @@ def read_usual(connection: Connection, schedules: Collection[ScheduleKey]) -> di
         return {}
     names = Called(connection)
     keys = sorted((application, names.key(application, name)) for application, name in schedules)
-    earlier = run.alias("earlier")
-    ours = and_(earlier.c.application == schedule.c.application, earlier.c.schedule == schedule.c.name)
-    # It reads the index on (application, schedule, id) from its end.
-    latest = select(earlier.c.id).where(ours).order_by(earlier.c.id.desc()).correlate(schedule)
-    oldest = func.coalesce(latest.offset(_LOOKED_AT - 1).limit(1).scalar_subquery(), 0)
-    same = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
-    succeeded = (
-        select(
-            run.c.application,
-            run.c.schedule,
-            seconds_between(run.c.started_at, run.c.finished_at).label("took"),
-            func.row_number()
-            .over(partition_by=(run.c.application, run.c.schedule), order_by=run.c.id.desc())
-            .label("place"),
-        )
-        .select_from(schedule.join(run, same))
-        .where(
-            among_keys((schedule.c.application, schedule.c.name), keys),
-            run.c.state == "succeeded",
-            run.c.id >= oldest,
-        )
-        .subquery("succeeded")
-    )
-    took: dict[ScheduleKey, list[float]] = defaultdict(list)
-    columns = succeeded.c.application, succeeded.c.schedule, succeeded.c.took
-    for application, name, seconds in connection.execute(select(*columns).where(succeeded.c.place <= _LATEST)):
-        took[application, names.name(application, name)].append(seconds)
-    return {named: _usual(sorted(seconds)) for named, seconds in took.items()}
+    ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
+    took = seconds_between(run.c.started_at, run.c.finished_at).label("took")
+    # It reads the index on (application, schedule, id) from its end, until it has found enough.
+    newest = select(run.c.id, run.c.state, took).where(ours).order_by(run.c.id.desc()).limit(_LOOKED_AT)
+    looked_at = newest.correlate(schedule).subquery("looked_at")
+    succeeded = select(looked_at.c.took).where(looked_at.c.state == "succeeded").order_by(looked_at.c.id.desc())
+    latest = succeeded.limit(max(_FEWEST, min(_LATEST, _TOGETHER // len(keys)))).subquery("latest")
+    taken = select(as_json_array(latest.c.took)).correlate(schedule).scalar_subquery()
+    of_these = among_keys((schedule.c.application, schedule.c.name), keys)
+    rows = connection.execute(select(schedule.c.application, schedule.c.name, taken).where(of_these))
+    found = {(of, names.name(of, key)): sorted(json.loads(seconds or "[]")) for of, key, seconds in rows}
+    return {named: _usual(seconds) for named, seconds in found.items() if seconds}
 
 
 def _usual(seconds: Sequence[float]) -> Usual:

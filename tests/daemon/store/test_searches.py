@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, literal_column, update
 
+from daemon.answers.status import StatusReader
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
@@ -240,6 +241,36 @@ def test_a_report_reads_a_night_by_indexes_and_no_attempt_of_other_runs(postgres
     assert any("run_instant_key" in plan for plan in plans)
     plans = explained(sqlite_url, lambda c: read_report(c, since))
     assert [plan for plan in plans if plan.startswith(("SCAN run", "SCAN job_run", "SCAN one"))] == []
+
+
+_MANY = """
+    INSERT INTO schedule (application, name, definition, digest, trigger, enabled, anchor, planned_until, next_due,
+                          changed_at, synced_at, created_at)
+    SELECT application, 's' || number, definition, digest, trigger, enabled, anchor, planned_until, next_due, changed_at,
+           changed_at, created_at
+    FROM schedule, generate_series(0, 1999) AS number
+"""
+
+
+def test_postgresql_reads_a_status_and_the_runs_of_a_schedule_by_indexes_of_many_runs(postgres_url: str) -> None:
+    """It holds a join with all runs for cheaper than to look up the last of each of many schedules."""
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        for rows in (
+            _MANY,
+            _HISTORY.replace("mod(number, 10)", "mod(number, 2000)"),
+            "UPDATE run SET started_at = created_at",
+        ):
+            store.do(Connection.exec_driver_sql, rows)
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
+    reader = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True)
+    plans = explained(postgres_url, reader.read)
+    assert any("run_history_idx" in plan for plan in plans)
+    assert [plan for plan in plans if "Seq Scan on run" in plan] == []
+    plans = explained(postgres_url, lambda c: read_runs(c, limit=20, schedule="s7"))
+    assert any("run_history_idx" in plan for plan in plans)
+    assert [plan for plan in plans if "run_pkey" in plan] == []
 
 
 def explained(url: str, search: Callable[[Connection], Any]) -> list[str]:

@@ -28,8 +28,8 @@ from daemon.store.views import (
     read_runs,
     schedule_names,
     summary,
+    usual,
 )
-from daemon.store.views.usual import usual_seconds
 from daemon.text import when
 from lease import statements
 from lease.database.dialects import now
@@ -227,7 +227,21 @@ def test_only_the_latest_hundred_say_what_is_usual(rows: Rows) -> None:
         started = rows.now - (500 - number) * MINUTE
         took = 10 if number < 200 else 2
         rows.run("succeeded", 500 - number, started_at=started, finished_at=started + took * MINUTE)
-    assert usual_seconds(rows.connection, [("shop", "nightly"), ("shop", "new")]) == {("shop", "nightly"): 120}
+    assert usual.usual_seconds(rows.connection, [("shop", "nightly"), ("shop", "new")]) == {("shop", "nightly"): 120}
+
+
+def test_of_many_schedules_at_once_fewer_runs_say_what_is_usual(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the time of a status does not grow with their history."""
+    monkeypatch.setattr(usual, "_TOGETHER", 24)
+    for name in ("nightly", "hourly"):
+        rows.schedule(name=name)
+        for number in range(30):
+            started = rows.now - (60 - number) * MINUTE
+            took = 10 if number < 18 else 2 if number < 24 else 3
+            rows.run("succeeded", 60 - number, schedule=name, started_at=started, finished_at=started + took * MINUTE)
+    both = [("shop", "nightly"), ("shop", "hourly")]
+    assert usual.read_usual(rows.connection, both) == dict.fromkeys(both, usual.Usual(150, 180, 12))
+    assert usual.read_usual(rows.connection, both[:1]) == {("shop", "nightly"): usual.Usual(390, 600, 24)}
 
 
 def test_a_running_run_whose_lease_has_ended_is_stuck(rows: Rows) -> None:
