@@ -18,7 +18,9 @@ SHORTCUTS = (
                 "                    pass\n",
             ),
         ),
-        on_each("tests/lease/test_signals.py::test_a_block_whose_event_loop_is_closed_under_it_is_left[{}-kept]"),
+        on_each(
+            "tests/lease/test_signals.py::test_a_block_whose_event_loop_ends_under_it_is_left[{}-closed, its tasks kept]"
+        ),
     ),
     Mutant(
         "reentry-refused-in-spite-of-wait",
