@@ -41,7 +41,7 @@ SOON = 0.012
 GAPS = (20e-6, 200e-6)
 """Seconds from the first signal of a pair to the second."""
 ASYNCIO = str(Path(asyncio.__file__).parent)
-PATIENCE = 1.0
+PATIENCE = 3.0
 """Seconds for which a program may take to end after the last signal."""
 TIMING = LeaseTiming(ttl=6, renew_every=0.5)
 OFTEN = LeaseTiming(ttl=20, renew_every=0.05, kill_time=0.2)
