@@ -119,6 +119,9 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "due-without-an-outcome",
         "one-row-is-one-scheduled-time",
         "paused-and-said-to-be-due",
+        "retried-and-still-lost",
+        "kill-that-costs-one-run",
+        "resumed-by-who-drains",
     ),
     "campaigns do not do what it takes": (
         "prepared-at-a-pooler",
@@ -180,6 +183,8 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "read-token-acts",
         "any-host-may-read",
         "forwarded-to-an-open-door",
+        "token-by-its-beginning",
+        "foreign-page-acts",
     ),
     "it takes a moment that a campaign seldom meets": (
         "released-before-the-disk-has-it",
