@@ -61,4 +61,18 @@ CALLERS = (
             "tests/lease/database/test_encodings.py::test_what_an_encoding_does_not_have_is_refused_with_a_sentence[LATIN1]"
         ),
     ),
+    Mutant(
+        "what-cannot-be-stored-is-tried-again",
+        "a character that the database does not have is taken for a database that is away: who waits tries it for ever",
+        (
+            Edit(
+                "lease/database/driver_errors.py",
+                '    if (sqlstate(error) or "").startswith(_DATA_EXCEPTION):\n',
+                "    if False:\n",
+            ),
+        ),
+        on_postgres(
+            "tests/lease/database/test_encodings.py::test_what_an_encoding_does_not_have_is_refused_with_a_sentence[LATIN1]"
+        ),
+    ),
 )

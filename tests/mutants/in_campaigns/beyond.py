@@ -178,6 +178,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "embedded-at-a-terminal",
         "programs-conflict-is-a-loss",
         "encoding-of-the-server",
+        "what-cannot-be-stored-is-tried-again",
         "retired-while-it-lives",
         "retired-and-still-awaited",
         "read-token-acts",
