@@ -42,15 +42,15 @@ class Started:
 
 
 class Starter:
-    """The tests' side of the server, one per test session."""
+    """The tests' side of the server, one per test session; ``root`` has the code that it imports."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = ROOT) -> None:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._server = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tests.support.starter", str(theirs.fileno())],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                cwd=root,
+                env={**os.environ, "PYTHONPATH": str(root)},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )

@@ -62,6 +62,13 @@ STORIES = {
         "weeks/test_releases.py::"
         "test_where_a_revision_is_required_a_straggler_claims_nothing_until_the_higher_ones_are_gone"
     ),
+    "An older version": "weeks/test_older_versions.py::test_an_upgrade_beside_a_replica_of_the_version_before",
+    "A file that changes at each load": (
+        "weeks/test_differing_files.py::test_a_file_that_reads_differently_at_each_load"
+    ),
+    "A file that differs between hosts": (
+        "weeks/test_differing_files.py::test_a_file_that_reads_differently_on_each_host"
+    ),
 }
 
 
