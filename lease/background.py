@@ -16,7 +16,7 @@ from .clock import Clock, DrivenClock, boottime
 from .database.forks import advice
 from .errors import LeaseError
 from .model import CLOSED
-from .threads import Answer, CallbackThread, LastingThreads, refuse_in_callbacks
+from .threads import Answer, CallbackThread, LastingLoop, refuse_in_callbacks
 
 T = TypeVar("T")
 
@@ -26,8 +26,6 @@ _LAST_WAIT = 1.0
 """Seconds that tasks have to end in when the loop ends."""
 _AT_ONCE = 50
 """How many calls begin before all else in the loop has had its turn again, the heartbeat too."""
-_THREADS = 4
-"""How many blocking calls (a host's name to look up, a file to close) may be under way at once."""
 
 
 class BackgroundLoop:
@@ -41,10 +39,7 @@ class BackgroundLoop:
         """``failed`` is called if the loop ends unasked."""
         self._driven = clock if isinstance(clock, DrivenClock) else None
         # Not asyncio.new_event_loop(): psycopg refuses the kind that Windows makes by default.
-        self._loop: asyncio.AbstractEventLoop = (
-            asyncio.SelectorEventLoop() if self._driven is None else self._driven.new_loop()
-        )
-        self._loop.set_default_executor(LastingThreads(_THREADS, name))
+        self._loop: asyncio.AbstractEventLoop = LastingLoop() if self._driven is None else self._driven.new_loop()
         self._pid = os.getpid()
         # Reentrant: a handler of a signal may call where the main thread is just calling.
         self._guard = threading.RLock()

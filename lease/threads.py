@@ -5,23 +5,28 @@ they share with the threads of programs.
 import _thread
 import asyncio
 import errno
+import selectors
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from itertools import compress
 from operator import call, is_
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack
 
 from .errors import LeaseError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 K = TypeVar("K")
+Ts = TypeVarTuple("Ts")
+
+_AT_ONCE = 4
+"""How many blocking calls of an event loop may be under way at once."""
 
 
 class CallbackThread(threading.Thread):
@@ -132,17 +137,15 @@ def refuse_green_threads() -> None:
 _Call = tuple["Future[Any]", Callable[[], Any]]
 
 
-class LastingThreads(ThreadPoolExecutor):
+class LastingThreads(Executor):
     """An executor of daemon threads, at most ``number``, each started when it is first needed. Where the
     system refuses one, those that are there do its work, and without any the call ends with an `OSError`.
 
-    Those of the base class take no more calls from the moment that the main thread ends, although
-    other threads may go on for hours and hold leases (rule 8). It is the base all the same because
-    an event loop takes nothing else for its default executor.
+    Not a `ThreadPoolExecutor`: those take no more calls from the moment that the main thread ends, and their
+    module cannot even be loaded then, although other threads may go on for hours and hold leases (rule 8).
     """
 
     def __init__(self, number: int, name: str) -> None:
-        super().__init__(number, name)
         self._number = number
         self._name = name
         self._guard = threading.Lock()
@@ -208,3 +211,22 @@ def _run(future: "Future[T]", call: Callable[[], T]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+class LastingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose blocking calls (a host's name to look up, a file to close) are done by `LastingThreads`.
+    They are no default executor of it: asyncio takes only a `ThreadPoolExecutor` for that.
+    """
+
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        super().__init__(selector)
+        self._lasting = LastingThreads(_AT_ONCE, "lease-blocking")
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> "asyncio.Future[T]":
+        return super().run_in_executor(executor or self._lasting, func, *args)
+
+    def close(self) -> None:
+        super().close()
+        self._lasting.shutdown(wait=False)

@@ -9,11 +9,13 @@ from contextvars import Context
 from functools import partial
 from typing import TypeVarTuple, Unpack
 
+from ..threads import LastingLoop
+
 Ts = TypeVarTuple("Ts")
 _Ready = list[tuple[selectors.SelectorKey, int]]
 
 
-class ManualLoop(asyncio.SelectorEventLoop):
+class ManualLoop(LastingLoop):
     """An event loop whose time is that of ``now``, and which stands still between two moves of it.
 
     Whoever moves the time then calls `wake`, and waits under ``changed`` until the loop `is_at_rest`:

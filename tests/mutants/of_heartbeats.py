@@ -105,7 +105,7 @@ HEARTBEATS = (
         (
             Edit(
                 BACKGROUND,
-                "asyncio.SelectorEventLoop() if self._driven is None else self._driven.new_loop()",
+                "LastingLoop() if self._driven is None else self._driven.new_loop()",
                 "asyncio.get_running_loop()",
             ),
             Edit(

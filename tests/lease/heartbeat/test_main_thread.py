@@ -31,12 +31,31 @@ threading.Thread(target=work).start()
 """
 
 
+LATE = """
+import sys, threading
+import lease
+
+def work():
+    threading.main_thread().join()
+    from lease.sync import LeaseClient
+    with LeaseClient(sys.argv[1]) as client, client.hold("a") as held:
+        print(held.token, flush=True)
+
+threading.Thread(target=work).start()
+"""
+
+
 @pytest.fixture
-def worker(database_url: str) -> Iterator["subprocess.Popen[str]"]:
+def url(database_url: str) -> str:
     url = make_url(database_url)
     if url.get_backend_name() == "postgresql":
         url = url.set(host="localhost")  # a name, which each connection has to look up
-    command = [sys.executable, "-c", WORKER, url.render_as_string(hide_password=False)]
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def worker(url: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", WORKER, url]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         yield process
@@ -65,6 +84,14 @@ def test_a_lease_is_renewed_when_the_main_thread_has_ended(worker: "subprocess.P
     said, complaints = worker.communicate("end\n", timeout=LIMIT)
     assert (said, worker.returncode) == ("2\n", 0)
     assert all(line.startswith("AtRisk(") for line in complaints.splitlines()), complaints
+
+
+@pytest.mark.usefixtures("processes", "passing_seconds")
+@pytest.mark.parametrize("before", ["import lease", ""], ids=["named before", "not named before"])
+def test_the_library_is_first_loaded_when_the_main_thread_has_ended(url: str, before: str) -> None:
+    command = [sys.executable, "-c", LATE.replace("import lease", before, 1), url]
+    late = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert (late.stdout, late.stderr) == ("1\n", "")
 
 
 @pytest.fixture
