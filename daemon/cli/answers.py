@@ -7,8 +7,8 @@ from ..store.views import plain
 
 ANSWERS = {
     "status": ("answers.status", "StatusAnswer", 2),
-    "report": ("cli.commands.reading.report", "ReportAnswer", 1),
-    "why": ("cli.commands.reading.why", "WhyAnswer", 1),
+    "report": ("answers.report", "ReportAnswer", 1),
+    "why": ("answers.why", "WhyAnswer", 1),
     "runs": ("answers.runs", "RunsAnswer", 2),
     "show": ("answers.runs", "ShowAnswer", 2),
     "logs": ("answers.runs", "LogsAnswer", 1),

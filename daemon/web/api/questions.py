@@ -1,6 +1,7 @@
 """The questions of the API: the views that the commands read."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -8,13 +9,17 @@ from sqlalchemy import Connection
 
 from ...answers.generations import GenerationsAnswer
 from ...answers.lists import ActivityAnswer, BackfillsAnswer, LocksAnswer, ReplicasAnswer
+from ...answers.report import ReportAnswer, report_answer
 from ...answers.runs import LogsAnswer, RunsAnswer, ShowAnswer, logs_answer, show_answer
 from ...answers.status import StatusAnswer, StatusReader
+from ...answers.why import WhyAnswer, explain_schedule, why_answer
 from ...operations.generations import read_standings
+from ...operations.why import Moments, read_why_run
 from ...recovery.deaths import neighbours, proven_dead
 from ...states import Act, RunState
 from ...store.views import (
     OutputReader,
+    database_time,
     read_activity,
     read_backfills,
     read_locks,
@@ -25,6 +30,7 @@ from ...store.views import (
     require_lease,
     require_schedule,
 )
+from ...store.views.report import read_report
 from ...text import when
 from .asked import Limit, Moment, Parameters, RunId, Text, Unfit
 from .endpoints import Endpoint
@@ -47,6 +53,24 @@ class StatusAsked(OfApplication):
     state: Annotated[RunState | None, Field(description="Only schedules whose last run is in this state.")] = None
     tag: Annotated[Text | None, Field(description="Only schedules with this tag.")] = None
     since: Annotated[Moment | None, Field(description="Also problems since this instant, or this long ago.")] = None
+
+
+class WhyAsked(OfApplication):
+    """A schedule or a run."""
+
+    schedule: Annotated[Text | None, Field(description="About this schedule.")] = None
+    run_id: RunId | None = None
+
+
+class ReportAsked(OfApplication):
+    """Parameters of a report."""
+
+    since: Annotated[Moment, Field(description="Only what was due since this instant, or this long ago.")] = timedelta(
+        days=1
+    )
+    until: Annotated[Moment | None, Field(description="Only what was due before this instant, or this long ago.")] = (
+        None
+    )
 
 
 class RunsAsked(OfApplication):
@@ -126,6 +150,28 @@ def _locks(connection: Connection, asked: LocksAsked) -> LocksAnswer:
     return LocksAnswer(read_locks(connection, prefix=asked.prefix, free=asked.free))
 
 
+def _why(takeover_after: float, connection: Connection, asked: WhyAsked) -> WhyAnswer:
+    now = database_time(connection)
+    match asked:
+        case WhyAsked(schedule=str(name), run_id=None):
+            found = explain_schedule(connection, name, asked.application, takeover_after, Moments(now))
+        case WhyAsked(schedule=None, run_id=int(run_id), application=None):
+            found = read_why_run(connection, run_id, Moments(now))
+        case _:
+            raise Unfit('give either "schedule", perhaps with "application", or "run_id"')
+    return why_answer(now, found)
+
+
+def _report(connection: Connection, asked: ReportAsked) -> ReportAnswer:
+    require_application(connection, asked.application)
+    now = database_time(connection)
+    first = _before(now, "since", asked.since)
+    last = now if asked.until is None else _before(now, "until", asked.until)
+    if first >= last:
+        raise Unfit(f"until: {when(last)} is not after since, which is {when(first)}; give a later time")
+    return report_answer(read_report(connection, first, last, asked.application))
+
+
 def _replicas(connection: Connection, asked: ReplicasAsked) -> ReplicasAnswer:
     require_application(connection, asked.application)
     dead = proven_dead(neighbours(connection))
@@ -154,6 +200,7 @@ _OTHERS = [
     ),
     Endpoint("GET", "/runs/{run_id}", "One run with its attempts", RunAsked, ("show", 2, ShowAnswer), _show),
     Endpoint("GET", "/runs/{run_id}/logs", "The output of a run's jobs", LogsAsked, ("logs", 1, LogsAnswer), _logs),
+    Endpoint("GET", "/report", "Report of all that was due", ReportAsked, ("report", 1, ReportAnswer), _report),
     Endpoint("GET", "/locks", "Who holds which lease", LocksAsked, ("locks", 1, LocksAnswer), _locks),
     Endpoint("GET", "/replicas", "Replicas", ReplicasAsked, ("replicas", 1, ReplicasAnswer), _replicas),
     Endpoint(
@@ -181,13 +228,8 @@ def questions(takeover_after: float) -> list[Endpoint]:
     """Return the endpoints that read."""
 
     def status(connection: Connection, asked: StatusAsked) -> StatusAnswer:
-        def start(now: datetime) -> datetime:
-            found = asked.since if isinstance(asked.since, datetime) else _back(now, asked)
-            if found > now:
-                raise Unfit(f"since: {when(found)} is in the future by the database's clock; give a time in the past")
-            return found
-
-        since = None if asked.since is None else start
+        given = asked.since
+        since = None if given is None else lambda now: _before(now, "since", given)
         which = (asked.application, asked.schedule, asked.state, asked.tag)
         return StatusReader(*which, since, takeover_after, with_deadlines=True).read(connection).answer
 
@@ -208,6 +250,14 @@ def questions(takeover_after: float) -> list[Endpoint]:
         ),
         Endpoint(
             "GET",
+            "/why",
+            "Why a schedule or a run does or does not run",
+            WhyAsked,
+            ("why", 1, WhyAnswer),
+            partial(_why, takeover_after),
+        ),
+        Endpoint(
+            "GET",
             "/generations",
             "The generations of the definitions",
             GenerationsAsked,
@@ -218,8 +268,12 @@ def questions(takeover_after: float) -> list[Endpoint]:
     ]
 
 
-def _back(now: datetime, asked: StatusAsked) -> datetime:
+def _before(now: datetime, name: str, given: datetime | timedelta) -> datetime:
+    """Return the moment that is meant, by the database's clock; raises `Unfit`."""
     try:
-        return now - asked.since  # type: ignore[operator, return-value]
+        found = given if isinstance(given, datetime) else now - given
     except OverflowError:
-        raise Unfit("since: it is too long ago; give a later time") from None
+        raise Unfit(f"{name}: it is too long ago; give a later time") from None
+    if found > now:
+        raise Unfit(f"{name}: {when(found)} is in the future by the database's clock; give a time in the past")
+    return found

@@ -106,7 +106,11 @@ async def test_every_question_and_act_answers_as_its_command_does(ask: Ask, stor
     (part,) = (await answered("GET", f"/runs/{failed}/logs", "logs"))["items"]
     assert part["text"] == LINE
     assert (await answered("GET", f"/runs/{run_id}", "show"))["params"]["note"] == HOSTILE
-    for command in ("status", "runs", "locks?free=true", "replicas", "generations", "activity", "backfills"):
+    assert (await answered("GET", f"/why?run_id={failed}", "why"))["state"] == "failed"
+    assert (await answered("GET", "/why?schedule=hourly", "why"))["run_id"] is None
+    night = await answered("GET", "/report?since=2h&until=1h", "report")
+    assert night["database_time"] > night["until"] > night["since"]
+    for command in ("status", "report", "runs", "locks?free=true", "replicas", "generations", "activity", "backfills"):
         await answered("GET", f"/{command}", command.partition("?")[0])
     assert (await answered("GET", "/status?since=24h&tag=t", "status"))["items"]
     acts = (await answered("GET", "/activity?by=ann", "activity"))["items"]
@@ -146,6 +150,14 @@ async def test_pages_follow_one_another_without_gaps_though_more_comes_meanwhile
         ("GET", "/status?since=yesterday", None, 422, 'since: "yesterday" is not a time'),
         ("GET", "/status?since=2999-01-01T00:00:00Z", None, 422, "is in the future by the database's clock"),
         ("GET", "/status?since=99999999h", None, 422, "since: it is too long ago"),
+        ("GET", "/report?until=2999-01-01T00:00:00Z", None, 422, "until: 2999"),
+        ("GET", "/report?since=1h&until=2h", None, 422, "is not after since"),
+        ("GET", "/report?since=99999999h", None, 422, "since: it is too long ago"),
+        ("GET", "/why", None, 422, 'give either "schedule"'),
+        ("GET", "/why?schedule=nightly&run_id=1", None, 422, 'give either "schedule"'),
+        ("GET", "/why?run_id=1&application=shop", None, 422, 'give either "schedule"'),
+        ("GET", "/why?run_id=77", None, 404, "run 77 does not exist"),
+        ("GET", "/why?schedule=nighty", None, 404, 'did you mean "nightly"?'),
         ("GET", "/activity?act=explode", None, 422, "act: input should be 'trigger'"),
         ("POST", "/trigger", {}, 422, "schedule is missing"),
         ("POST", "/trigger", [], 422, "the body is not a JSON object"),

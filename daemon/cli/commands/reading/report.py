@@ -1,15 +1,14 @@
 """`leased report`: what became of all that was due in a night, with the deploys, acts and outages in it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Connection
 
+from ....answers.report import report_answer
 from ....store.views import database_time, require_application
-from ....store.views.report import Act, Deploy, OutageLine, Report, ScheduleReport, Totals, read_report
+from ....store.views.report import Act, Deploy, Report, ScheduleReport, read_report
 from ....text import counted, lasted, number, when
 from ...answers import write_json
 from ...ask import ask
@@ -25,25 +24,6 @@ if TYPE_CHECKING:
 MOST = 50
 """How many schedules are listed without --all, if they have something to say."""
 _MOST_PROBLEMS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ReportAnswer:
-    """The answer of `leased report --json`."""
-
-    database_time: datetime
-    since: datetime
-    until: datetime
-    ok: bool
-    verdict: str
-    totals: Totals
-    deploys: Sequence[Deploy]
-    acts: Sequence[Act]
-    outages: Sequence[OutageLine]
-    pruned_until: datetime | None
-    """Runs of scheduled times up to then may have been deleted (`keep`)."""
-    items: Sequence[ScheduleReport]
-    """The schedules of which something was due, the ones with problems first."""
 
 
 def report(
@@ -78,27 +58,11 @@ def report(
 
     found = ask(database, read)
     if as_json:
-        write_json("report", _answer(found))
+        write_json("report", report_answer(found))
     else:
         _show(screen(), found, Times.of(found.database_time, utc=utc), whole=whole)
     if check and not found.ok:
         raise typer.Exit(FAILED)
-
-
-def _answer(found: Report) -> ReportAnswer:
-    return ReportAnswer(
-        database_time=found.database_time,
-        since=found.since,
-        until=found.until,
-        ok=found.ok,
-        verdict=found.verdict,
-        totals=found.totals,
-        deploys=found.deploys,
-        acts=found.acts,
-        outages=found.outages,
-        pruned_until=found.pruned_until,
-        items=found.items,
-    )
 
 
 def _show(console: "Console", found: Report, times: Times, *, whole: bool) -> None:
