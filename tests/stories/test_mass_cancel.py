@@ -3,12 +3,15 @@
 import json
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import func, insert, select, text
 
 from daemon.store.tables import run
-from tests.support.replicas import Event, Story
+from tests.support.replicas import Event, ReplicaProcess, Story
 from tests.support.starvation import Starvation
 from tests.support.telling import boottime
 from tests.support.waiting import wait_until
@@ -18,8 +21,28 @@ COUNT = int(os.environ.get("LEASED_TEST_CROWD", "3000"))
 LIMIT = 60.0 + COUNT / 100
 BEATS = 5
 """The runs of the other schedule that are looked at while the crowd waits."""
+LOOK = 0.5
+"""Seconds between two looks of the heartbeat, when it does not stall."""
 PUNCTUAL = 2.0
 """Seconds within which a run starts that is due."""
+
+
+@contextmanager
+def watched(replica: ReplicaProcess) -> Iterator[list[float]]:
+    """Ask the replica all the time during the block for how long its heartbeat has not run."""
+    ages, over = list[float](), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            ages.append(replica.livez()["loops"]["heartbeat"]["seconds"])
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield ages
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.timeout(5 * LIMIT)
@@ -28,7 +51,8 @@ def test_a_crowd_behind_a_full_lock_is_cancelled_at_once_and_delays_no_other_sch
     story: Story, starvation: Starvation
 ) -> None:
     without_statistics(story)
-    story.start("crowd.py", "--concurrency=10", "--renew-every=1s", ttl="60s", environment={"STORY_PATIENCE": "900"})
+    options = ("--concurrency=10", "--renew-every=1s")
+    replica = story.start("crowd.py", *options, ttl="60s", environment={"STORY_PATIENCE": "900"}, web=True)
     story.up()
     first = story.trigger("crowd")
     story.trigger("crowd")
@@ -38,21 +62,24 @@ def test_a_crowd_behind_a_full_lock_is_cancelled_at_once_and_delays_no_other_sch
 
     beats = beats_after(story, joined, BEATS)
     began = boottime()
-    cancelled = story.leased("cancel", "--schedule=crowd", "--yes", "--json", "--by=bob")
-    assert cancelled.wait() == 0, cancelled.output
-    took = boottime() - began
+    with watched(replica) as ages:
+        cancelled = story.leased("cancel", "--schedule=crowd", "--yes", "--json", "--by=bob")
+        assert cancelled.wait() == 0, cancelled.output
+        took = boottime() - began
+        wait_until(lambda: not unfinished(story), "all are over", limit=LIMIT)
     outcomes = [one["outcome"] for one in json.loads(cancelled.output)["items"]]
     assert (outcomes.count("ended"), outcomes.count("marked")) == (COUNT, 2)
-    wait_until(lambda: not unfinished(story), "all are over", limit=LIMIT)
     beats += [beat for beat in beats_after(story, began, BEATS) if beat not in beats]
 
     for beat in beats:
         due = beat["at"] - (beat["wall"] - beat["scheduled_for"])
         starvation.assert_within(PUNCTUAL, due, beat["at"], f"run {beat['run']} of pulse has begun")
+    assert any(ages)
     latest = max(beat["wall"] - beat["scheduled_for"] for beat in beats)
     kind = "PostgreSQL" if story.url.startswith("postgresql") else "SQLite"
     sys.stdout.write(
-        f"{kind}: {COUNT:,} runs cancelled in {took:.1f} s; runs beside them at most {latest:.2f} s late\n"
+        f"{kind}: {COUNT:,} runs cancelled in {took:.1f} s; runs beside them at most {latest:.2f} s late; "
+        f"the heartbeat stalled for {max(0.0, max(ages) - LOOK):.2f} s at most\n"
     )
     assert {row.state for row in story.runs("crowd")} == {"cancelled"}
 
