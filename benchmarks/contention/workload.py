@@ -24,7 +24,8 @@ JOB = "nothing"
 TIMEOUT = 10.0
 """Seconds that a transaction may take."""
 
-_DUE = datetime(2020, 1, 1, tzinfo=UTC)
+BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
+"""When all is due; the history is of the minutes before."""
 _PAST_HOLDER = "long-gone"
 
 
@@ -67,7 +68,7 @@ async def add_history(url: str, runs_each: int) -> None:
 def _application(name: str, schedules: int) -> Application:
     jobs = (Job(name=JOB, command="true"),)
     return Application(
-        name, Path("due.py"), tuple(Schedule(name=each, at=_DUE, jobs=jobs) for each in names(schedules))
+        name, Path("due.py"), tuple(Schedule(name=each, at=BEGAN, jobs=jobs) for each in names(schedules))
     )
 
 
@@ -79,7 +80,7 @@ def _pending(connection: Connection, application: str) -> int:
 def write_history(connection: Connection, runs_each: int) -> None:
     """Write what `add_history` adds, however long that takes."""
     for number in range(1, runs_each + 1):
-        at = _DUE - timedelta(minutes=number)
+        at = BEGAN - timedelta(minutes=number)
         finished = {
             "scheduled_for": at,
             "trigger": "schedule",

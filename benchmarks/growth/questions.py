@@ -2,26 +2,33 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from statistics import median
 from time import perf_counter
 
 from sqlalchemy import Connection, make_url
 
 import lease.statements
+from daemon.answers.status import StatusReader
+from daemon.answers.why import explain_schedule
 from daemon.execution.claim import claim
+from daemon.operations.why import Moments
 from daemon.scheduling.plan_due import plan_due
 from daemon.service.loop.agenda import read_agenda
-from daemon.store.views import problems, read_overview
+from daemon.store.views import database_time, problems, read_overview
+from daemon.store.views.report import read_report
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected, write_transaction
 
-from ..contention.workload import JOB, MEASURED
+from ..contention.workload import BEGAN, JOB, MEASURED
 from ..errors import BenchmarkError
 from .filling import DUE, HOLDER, RENEWED, Definitions
 
 _PLACES = 10
 _TTL = 15.0
 _PATIENCE = 60.0
+_TAKEOVER_AFTER = 60.0
+_NIGHT = timedelta(minutes=10)
 _ENOUGH = 3.0
 """Seconds after which a question is not asked again."""
 
@@ -56,12 +63,25 @@ def questions(definitions: Definitions) -> Mapping[str, Question]:
     def shows(connection: Connection) -> None:
         problems(read_overview(connection, MEASURED))
 
+    def shows_all(connection: Connection) -> None:
+        StatusReader(None, None, None, None, None, _TAKEOVER_AFTER, with_deadlines=True).read(connection)
+
+    def explains(connection: Connection) -> None:
+        explain_schedule(connection, next(iter(schedules)), None, _TAKEOVER_AFTER, Moments(database_time(connection)))
+
+    def reports(connection: Connection) -> None:
+        if not read_report(connection, BEGAN - _NIGHT, BEGAN).totals.due:
+            raise BenchmarkError("nothing of the history is in the report")
+
     return {
         f"claim of {_PLACES} runs": claims,
         "look at what there is to do": looks,
         f"planning of {DUE} instants": plans,
         f"renewal of {RENEWED} leases": renews,
         "status": shows,
+        "status of the API": shows_all,
+        "why of a schedule": explains,
+        "report of ten minutes": reports,
     }
 
 
