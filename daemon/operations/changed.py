@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from ..scheduling.deploys.diff import is_timing_only
 from ..store.views.generations import read_diff
 from .generations import GenerationStanding
 
@@ -40,6 +39,8 @@ def setting_text(value: object) -> str:
 
 def read_changed(connection: Connection, standings: Iterable[GenerationStanding]) -> list[Changed]:
     """Return what these generations changed when their definitions last came into the database."""
+    from ..scheduling.deploys.diff import is_timing_only  # noqa: PLC0415 - the definitions, and all that they load
+
     found = []
     for one in standings:
         diff = read_diff(connection, one.application, one.number)
