@@ -160,6 +160,10 @@ TRIED: dict[str, dict[str, list[str]]] = {
             f"{POSTGRESQL}a_url_with_several_servers_finds_the_one_that_takes_writes",
         ],
     },
+    "docs/how-to/operate/something-is-wrong.md": {
+        "sh": [f"{TYPED}what_troubleshooting_begins_with_answers"],
+        "text": [SCREENS],
+    },
     "docs/how-to/operate/troubleshooting.md": {"sh": [f"{TYPED}what_troubleshooting_begins_with_answers"]},
     "docs/how-to/operate/upgrade.md": {"text": ["docs/test_docs.py::test_what_an_older_replica_logs_is_what_is_shown"]},
     "docs/how-to/operate/what-happened-last-night.md": {

@@ -91,6 +91,10 @@ def test_what_troubleshooting_begins_with_answers(folder: Path, leased: Leased, 
     assert leased("trigger", "nightly").status == 0
     (begin,) = blocks(HOW_TO / "operate" / "troubleshooting.md", "sh")
     typed(begin, {"RUN": "1"})
+    (begin,) = blocks(HOW_TO / "operate" / "something-is-wrong.md", "sh")
+    _, schedule, run = typed(begin, {"NAME": "nightly", "RUN": "1"})
+    assert schedule.out.startswith("nightly")
+    assert run.out.startswith("run 1 of nightly")
 
 
 @pytest.mark.usefixtures("url")
