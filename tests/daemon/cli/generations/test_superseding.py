@@ -8,7 +8,6 @@ import pytest
 from daemon.definitions.application import Application
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring
-from daemon.store import statements
 from tests.support.terminal import Terminal
 
 from ..conftest import Answer, Leased
@@ -82,7 +81,7 @@ def test_where_it_supersedes_nobody_it_needs_nothing(
 @pytest.mark.usefixtures("typed", "new")
 def test_one_that_was_killed_on_this_machine_is_not_in_the_way(leased: Leased, shop: Shop, old: Application) -> None:
     killed = dataclasses.replace(registry.own_entry("killed", "shop", old.digest), start_time=1)
-    shop.store.do(statements.replica.add, dataclasses.asdict(killed))
+    shop.store.do(registry.register, killed)
     shop.store.do(bring, old, by="killed", holder="killed")
     assert leased("run", "new.py", *RUN).status == 0
 
