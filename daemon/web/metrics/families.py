@@ -52,8 +52,8 @@ FAMILIES = (
     _schedule("consecutive_failures", "The runs that failed since one last succeeded, up to 1,000."),
     _schedule(
         "expected_duration_seconds",
-        "The p95 of the durations of its last 100 successful runs, if there are 10. After a success it is read again "
-        "within minutes.",
+        "The p95 of the durations of its last 100 successful runs, if there are 10. With more than 500 schedules it "
+        "counts fewer, but at least 10. After a success it is read again within minutes.",
     ),
     _schedule("longest_running_seconds", "How long the longest active run has been running; 0 if there is none."),
     _schedule("missed_times", "The scheduled times that were missed in the last 24 hours."),
