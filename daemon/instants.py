@@ -1,12 +1,17 @@
 """Instants as users write them: RFC 3339 with an offset, so that they mean the same everywhere."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+from lease.durations import parse_duration
+from lease.errors import InvalidDuration
 
 from .errors import InvalidInstant
 
 _EXAMPLE = 'write it like "2026-07-01T02:00:00Z"'
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(?P<offset>Z|[+-]\d\d:\d\d)?")
+_DATE_OR_STAMP = re.compile(r"\d{8,}(\.0)?")
+"""20261201, or seconds since 1970: somebody means a date by it, and no duration of months."""
 
 
 def parse_instant(value: object) -> datetime:
@@ -32,6 +37,16 @@ def parse_instant(value: object) -> datetime:
         return instant.astimezone(UTC)
     except OverflowError:
         raise InvalidInstant(f'"{value}" is outside the supported range of years; {_EXAMPLE}') from None
+
+
+def duration_of(value: str | float) -> timedelta | None:
+    """Return the duration that a user gives in the place of an instant; None if it is none."""
+    if _DATE_OR_STAMP.fullmatch(str(value).strip()) is not None:
+        return None
+    try:
+        return timedelta(seconds=parse_duration(value))
+    except (InvalidDuration, OverflowError):
+        return None
 
 
 def format_instant(instant: datetime) -> str:

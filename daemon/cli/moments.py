@@ -2,15 +2,11 @@
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
-from lease.durations import parse_duration
-from lease.errors import InvalidDuration
-
 from ..errors import InvalidInstant
-from ..instants import parse_instant
+from ..instants import duration_of, parse_instant
 from ..text import when
 from .failures import Misused
 from .question import tell
@@ -21,8 +17,6 @@ _FORM = re.compile(
     r"(?: *(?P<offset>Z|[+-]\d\d:?\d\d)| +(?P<zone>[A-Z]\S*))?",
     re.IGNORECASE,
 )
-_DATE_OR_STAMP = re.compile(r"\d{8,}")
-"""20261201, or seconds since 1970: somebody means a date by it, and no duration of months."""
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _FIRST_YEAR = 2
 _EVER = timedelta(days=36_500)
@@ -44,10 +38,12 @@ def moment(
     option: str, text: str, zone: Callable[[], str] = local_zone, *, past: bool = False, quiet: bool = False
 ) -> datetime | timedelta:
     """Return an instant, or a duration that counts from now by the database's clock; raises `Misused` for neither."""
-    if _DATE_OR_STAMP.fullmatch(text.strip()) is None:
-        with suppress(InvalidDuration, OverflowError):
-            return timedelta(seconds=parse_duration(text))
-    return instant(option, text, zone, past=past, quiet=quiet, more=', or a duration like "40m"')
+    given = duration_of(text)
+    return (
+        given
+        if given is not None
+        else instant(option, text, zone, past=past, quiet=quiet, more=', or a duration like "40m"')
+    )
 
 
 def before_now(option: str, given: datetime | timedelta, now: datetime) -> datetime:

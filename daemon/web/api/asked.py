@@ -7,11 +7,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
-from lease.durations import parse_duration
-from lease.errors import InvalidDuration
-
 from ...errors import DaemonError
-from ...instants import parse_instant
+from ...instants import duration_of, parse_instant
 from ...text import shortened, suggestion
 
 MOST = 2**63 - 1
@@ -24,10 +21,8 @@ class Unfit(DaemonError):
 
 
 def _moment(value: Any) -> datetime | timedelta:
-    try:
-        return timedelta(seconds=parse_duration(value))
-    except (InvalidDuration, OverflowError):
-        return parse_instant(value)
+    given = duration_of(value)
+    return parse_instant(value) if given is None else given
 
 
 Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]

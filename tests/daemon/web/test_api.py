@@ -159,6 +159,8 @@ async def test_pages_follow_one_another_without_gaps_though_more_comes_meanwhile
         ("GET", "/why?run_id=77", None, 404, "run 77 does not exist"),
         ("GET", "/why?schedule=nighty", None, 404, 'did you mean "nightly"?'),
         ("GET", "/activity?act=explode", None, 422, "act: input should be 'trigger'"),
+        ("GET", "/report?since=20261201", None, 422, 'since: "20261201" is not a time'),
+        ("POST", "/trigger", {"schedule": "nightly", "at": 20261201}, 422, "at: 20261201 is not a time"),
         ("POST", "/trigger", {}, 422, "schedule is missing"),
         ("POST", "/trigger", [], 422, "the body is not a JSON object"),
         ("POST", "/trigger", {"schedule": "nighty"}, 404, 'did you mean "nightly"?'),
