@@ -10,12 +10,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from lease.database.backend import backend_of
+from lease.errors import StoreUnavailable
 
 from ..execution.context import ReplicaContext
 from ..telemetry.facts import Note
 from ..telemetry.measures import Measures
 from ..telemetry.notifier import Notifier
 from ..version import package_version
+from ..web.door import refused
 from ..web.health import Loops
 from ..web.metrics.reading import Own
 from .replica import Replica
@@ -52,7 +54,10 @@ def metered(
         from ..web.metrics.served import ServedMetrics  # noqa: PLC0415 - prometheus_client is loaded when it is asked for
 
         served = served or ServedMetrics(url, own, lambda said: facts.notify(Note(said, is_warning=True)))
-        return Response(await served.text(), headers={"Content-Type": TEXT})
+        try:
+            return Response(await served.text(), headers={"Content-Type": TEXT})
+        except StoreUnavailable as error:
+            return refused(503, str(error))
 
     try:
         yield [Route("/metrics", text)]

@@ -5,9 +5,8 @@ A slow read delays no renewal, no claim and no probe. Nothing is opened before t
 
 import asyncio
 import sys
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -15,16 +14,14 @@ from sqlalchemy import Connection
 
 from lease.database.backend import backend_of
 from lease.database.database import OwnDatabase, Unit
-from lease.database.opening import open_database
 
 from ...errors import DaemonError
+from ..database_thread import DatabaseThread, Work
 
 T = TypeVar("T")
-Work = Callable[[OwnDatabase], Coroutine[Any, Any, T]]
 READ_LIMIT = 5.0
 """Seconds after which the database stops a read."""
 _PATIENCE = 10.0
-_CLOSING_LIMIT = 2.0
 _CONNECTIONS = 2
 _MOST_WAITING = 32
 _LONGEST_REST = 1.0
@@ -42,11 +39,7 @@ class Desk:
     """Answers questions to the database at ``url``, and writes acts, on a thread of its own."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._database: OwnDatabase | None = None
-        self._thread: threading.Thread | None = None
+        self._thread = DatabaseThread(url, "api", timeout=_PATIENCE, connections=_CONNECTIONS)
         self._waiting = 0
         self._turns = asyncio.Semaphore(_CONNECTIONS)
 
@@ -60,21 +53,15 @@ class Desk:
 
     def close(self) -> None:
         """Close the connections and end the thread, which is waited for only so long."""
-        with self._lock:
-            loop, database, thread = self._loop, self._database, self._thread
-            self._loop = self._database = self._thread = None
-        if loop is not None and database is not None and thread is not None:
-            done = asyncio.run_coroutine_threadsafe(database.close(), loop)
-            done.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
-            thread.join(_CLOSING_LIMIT)
+        self._thread.close()
 
     async def _done(self, work: Work[T]) -> T:
-        loop, database = self._opened()
         if self._waiting >= _MOST_WAITING:
             raise Busy(f"{_MOST_WAITING} requests wait for the database already; try again in a second")
+        sys.setswitchinterval(min(_SWITCH, sys.getswitchinterval()))
         self._waiting += 1
         try:
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._in_turn(work, database), loop))
+            return await self._thread.do(lambda database: self._in_turn(work, database))
         finally:
             self._waiting -= 1
 
@@ -89,32 +76,6 @@ class Desk:
         finally:
             rest = min(monotonic() - began, _LONGEST_REST)
             asyncio.get_running_loop().call_later(rest, self._turns.release)
-
-    def _opened(self) -> tuple[asyncio.AbstractEventLoop, OwnDatabase]:
-        with self._lock:
-            if self._loop is None or self._database is None:
-                self._loop = asyncio.new_event_loop()
-                self._database = open_database(
-                    self._url, timeout=_PATIENCE, connections=_CONNECTIONS, application="leased api"
-                )
-                sys.setswitchinterval(min(_SWITCH, sys.getswitchinterval()))
-                self._thread = threading.Thread(target=_run, args=[self._loop], name="api", daemon=True)
-                self._thread.start()
-            return self._loop, self._database
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    with closing(loop):
-        loop.run_forever()
-        loop.run_until_complete(_cancel_all())
-
-
-async def _cancel_all() -> None:
-    """End the requests that still wait for a turn."""
-    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _limited(unit: Unit[T]) -> Unit[T]:

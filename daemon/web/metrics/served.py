@@ -1,19 +1,17 @@
 """The text of `/metrics`, made on a thread of its own: neither the web server nor the replica waits for it."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from time import monotonic, time
 
 from prometheus_client.exposition import generate_latest
 
 from lease.database.database import OwnDatabase
-from lease.database.opening import open_database
 
 from ...store.schedule_key import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, read_fleet
 from ...store.views.usual import Usual
+from ..database_thread import DatabaseThread
 from .collector import Metrics
 from .reading import Own, ReadFleet
 from .schedules import Defined, ScheduleValues, values
@@ -24,22 +22,18 @@ _PATIENCE = 5.0
 """Seconds that the database may take; Prometheus waits for 10."""
 _MOST_USUAL = 100
 """So many schedules' usual durations are read at once."""
-_STOP_LIMIT = 2.0
 
 
 class ServedMetrics:
     """The metrics of a replica as text; ``warn`` is told once that the database does not answer."""
 
     def __init__(self, url: str, of: Own, warn: Callable[[str], object]) -> None:
-        self._url = url
+        self._thread = DatabaseThread(url, "metrics", timeout=_PATIENCE, connections=1)
         self._of = of
         self._warn = warn
-        self._loop = asyncio.SelectorEventLoop()
-        self._thread: threading.Thread | None = None
         self._text: bytes | None = None
         self._made_at = 0.0
         self._turn = asyncio.Lock()
-        self._database: OwnDatabase | None = None
         self._is_away = False
         self._fleet: Fleet | None = None
         self._values: list[ScheduleValues] = []
@@ -53,29 +47,19 @@ class ServedMetrics:
         """Return the text, which is made anew at most every 10 s. For one loop."""
         async with self._turn:  # who comes meanwhile gets the same
             if self._text is None or monotonic() - self._made_at >= EVERY:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._loop.run_forever, name="metrics", daemon=True)
-                    self._thread.start()
-                made = asyncio.run_coroutine_threadsafe(self._make(), self._loop)
-                self._text = await asyncio.wrap_future(made)
+                self._text = await self._thread.do(self._make)
                 self._made_at = monotonic()
             return self._text
 
     def close(self) -> None:
         """Close its connection, and end its thread."""
-        if self._thread is not None:
-            with suppress(TimeoutError):
-                asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(_STOP_LIMIT)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_STOP_LIMIT)
-        if not self._loop.is_running():
-            self._loop.close()
+        self._thread.close()
 
     # On its thread
 
-    async def _make(self) -> bytes:
+    async def _make(self, database: OwnDatabase) -> bytes:
         try:
-            await self._read()
+            await self._read(database)
             self._is_away = False
         except Exception as error:  # noqa: BLE001 - its own facts are served all the same, and the age of the others
             if not self._is_away:
@@ -86,15 +70,9 @@ class ServedMetrics:
             seen = ReadFleet(self._fleet, self._values, self._offset, monotonic() - self._read_at)
         return generate_latest(Metrics(self._of, seen))
 
-    async def _close(self) -> None:
-        if self._database is not None:
-            await self._database.close()
-
-    async def _read(self) -> None:
-        if self._database is None:
-            self._database = open_database(self._url, timeout=_PATIENCE, connections=1, application="leased metrics")
+    async def _read(self, database: OwnDatabase) -> None:
         known, began = self._known.keys(), time()
-        fleet = await self._database.read(lambda connection: read_fleet(connection, usual=self._to_read, known=known))
+        fleet = await database.read(lambda connection: read_fleet(connection, usual=self._to_read, known=known))
         self._offset = fleet.database_time.timestamp() - (began + time()) / 2
         self._fleet, self._read_at = fleet, monotonic()
         self._take(fleet)

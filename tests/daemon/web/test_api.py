@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,19 @@ async def test_a_read_that_takes_too_long_is_stopped_by_the_database_and_others_
         assert await desk.read(lambda c: c.exec_driver_sql("SELECT 7").scalar()) == 7
     finally:
         desk.close()
+
+
+async def test_without_a_thread_it_says_so_and_answers_when_there_is_one(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        answer = await ask("GET", "/api/v1/status")
+    assert (answer.status, "so the database cannot be asked for now; see" in answer.json()["error"]) == (503, True)
+    assert (await ask("GET", "/api/v1/status")).status == 200
 
 
 async def test_a_page_that_asks_for_all_at_once_is_told_to_wait(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
