@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
@@ -70,7 +70,7 @@ def web_app(
     probes = zip(PROBES, (livez, readyz), strict=True)
     app = Starlette(
         routes=[*(Route(path, _never_waiting(probe)) for path, probe in probes), *routes],
-        exception_handlers={HTTPException: _refused},
+        exception_handlers=dict.fromkeys((HTTPException, ClientDisconnect, Exception), _refused),
     )
     return Guard(app, door)
 
@@ -96,9 +96,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
     match status:
         case 404:
-            said = f"{request.url.path} does not exist; try /livez or /readyz"
+            said = f"{request.url.path} does not exist; try /livez, /readyz, /metrics or /api/v1/status"
         case 405:
             said = f"{request.url.path} does not take {request.method}"
+        case 500:
+            said = "an unexpected error; the replica's log has it"
         case _:
             said = "the request was refused"
     return refused(status, said, headers)

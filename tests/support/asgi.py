@@ -22,9 +22,15 @@ class Answer:
 
 
 async def asked(
-    app: ASGIApp, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    app: ASGIApp,
+    method: str,
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = b"",
+    *,
+    sent: list[Message] | None = None,
 ) -> Answer:
-    """Return the answer to a request; by default it is one of this machine."""
+    """Return the answer to a request; by default it is one of this machine. Without a body the client hangs up."""
     path, _, query = target.partition("?")
     given = {"host": "127.0.0.1:8520", **(headers or {})}
     scope = {
@@ -40,9 +46,11 @@ async def asked(
         "http_version": "1.1",
         "root_path": "",
     }
-    sent: list[Message] = []
+    sent = [] if sent is None else sent
 
     async def receive() -> Message:
+        if body is None:
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:

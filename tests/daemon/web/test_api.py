@@ -10,6 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message
 
 from daemon.cli.answers import name_of
 from daemon.execution.claim import ClaimedRun
@@ -197,6 +201,27 @@ async def test_a_body_that_is_too_large_or_too_deep_is_refused(ask: Ask) -> None
     assert "larger than" in (await ask("POST", "/api/v1/trigger", {"why": "x" * 2_000_001})).json()["error"]
     deep: Any = "["
     assert (await ask("POST", "/api/v1/trigger", deep * 100_000)).status == 422
+
+
+async def test_a_client_that_hangs_up_is_no_error_and_a_bug_is_one_sentence(store: Store) -> None:
+    """What is raised out of the application is in the log with its traceback."""
+
+    def broken(_: Request) -> Response:
+        raise ZeroDivisionError
+
+    desk = Desk(store.url)
+    try:
+        app = web_app(Door(), dict, dict, routes=[*api_routes(desk, 60.0), Route("/broken", broken)])
+        await asked(app, "POST", "/api/v1/trigger", JSON, None)
+        sent = list[Message]()
+        with pytest.raises(ZeroDivisionError):
+            await asked(app, "GET", "/broken", sent=sent)
+    finally:
+        desk.close()
+    assert (sent[0]["status"], json.loads(sent[1]["body"])) == (
+        500,
+        {"error": "an unexpected error; the replica's log has it"},
+    )
 
 
 async def test_the_openapi_document_is_valid_and_has_the_published_schemas(ask: Ask) -> None:

@@ -105,11 +105,11 @@ def test_it_answers_while_the_thread_that_started_it_does_nothing(serve: Serve) 
     assert answers == [200]
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/api/runs", "/nothing"])
-def test_what_does_not_exist_yet_is_answered_with_a_sentence(serve: Serve, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/api/runs"])
+def test_what_does_not_exist_is_answered_with_a_sentence(serve: Serve, path: str) -> None:
     status, body = get(f"{serve()}{path}")
     assert status == 404
-    assert body == {"error": f"{path} does not exist; try /livez or /readyz"}
+    assert body == {"error": f"{path} does not exist; try /livez, /readyz, /metrics or /api/v1/status"}
 
 
 def test_a_probe_without_the_token_is_told_what_is_not_ok_and_one_that_carries_it_why(serve: Serve) -> None:
