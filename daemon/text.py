@@ -10,6 +10,8 @@ from lease.durations import format_duration
 
 MOST_NAMES = 30
 """How many names a sentence lists."""
+MASK = "***"
+"""Stands for the value of a secret parameter."""
 
 
 def clean(text: str, *, lines: bool = False) -> str:

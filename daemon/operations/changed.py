@@ -16,7 +16,7 @@ class ChangedSetting:
     """A setting that a generation changed."""
 
     setting: str
-    """``timing``, or ``job NAME, SETTING`` of a job."""
+    """``timing``, ``job NAME, SETTING`` of a job, or ``param NAME``."""
     before: Any
     after: Any
 

@@ -8,23 +8,24 @@ from sqlalchemy import Row
 
 from ...definitions.definition import Mark
 from ...definitions.schedule import Schedule
+from ...text import MASK
 
 TIMING = "timing"
 """When it is due, in words: stands for the settings that say so."""
 _IN_WORDS = {"cron", "every", "at", "on_request", "trigger"}
 """What `TIMING` stands for."""
 Diff = Mapping[str, tuple[Any, Any]]
-"""By setting, what it was before and what it is after; ``job NAME, SETTING`` for those of a job."""
+"""By setting, what it was before and what it is after; ``job NAME, SETTING`` for those of a job, and ``param NAME``."""
 
 
 def diff(schedule: Schedule, row: Row[Any]) -> Diff:
-    """Return in which settings a schedule differs from its row."""
-    before, after = (
-        dict(_settings(_read(row.definition), row.trigger)),
-        dict(_settings(schedule.canonical(), str(schedule.trigger))),
-    )
-    keys = sorted(before.keys() | after.keys())
-    return {key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)}
+    """Return in which settings a schedule differs from its row, without the values of secret params."""
+    stored, defined = _read(row.definition), schedule.canonical()
+    before, after = dict(_settings(stored, row.trigger)), dict(_settings(defined, str(schedule.trigger)))
+    changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    hidden = {f"param {name}" for of in (stored, defined) for name in of.get("secrets", ())}
+    before, after = ({key: MASK if key in hidden else of[key] for key in of} for of in (before, after))
+    return {key: (before.get(key), after.get(key)) for key in changed}
 
 
 def is_timing_only(changes: Diff) -> bool:
@@ -43,6 +44,8 @@ def _settings(stored: Mapping[str, Any], timing: str) -> Iterator[tuple[str, Any
         if name == "jobs":
             for job in value:
                 yield from ((f"job {job.get('name')}, {key}", each) for key, each in job.items() if key != "name")
+        elif name == "params":
+            yield from ((f"param {param}", each) for param, each in value.items())
         elif name not in _IN_WORDS | {"name", "catch_up"}:
             yield name, value
     catch_up = stored.get("catch_up")  # of one with `exclude` within another

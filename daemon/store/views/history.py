@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, Text, and_, case, false, func, l
 from lease.database.dialects import now, seconds_between
 
 from ...states import JobState, RunCause, RunState
+from ...text import MASK
 from ..called import present_name
 from ..statements.sets.late import is_late_to_finish
 from ..tables import job_output, job_run, run, schedule
@@ -19,9 +20,6 @@ from .names import keys_named, missing_run
 from .output import last_lines, tails
 from .replicas import names_of
 from .why import moment_of_place, whys, with_why
-
-MASK = "***"
-"""Stands for the value of a secret parameter."""
 
 
 @dataclass(frozen=True, slots=True)

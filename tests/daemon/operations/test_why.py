@@ -289,6 +289,16 @@ def test_it_names_the_generation_that_changed_a_schedule_last_with_what_was_befo
         assert (timing.setting, timing.before, timing.after) == ("timing", "every 10m", "every 30m")
 
 
+def test_a_changed_secret_is_named_without_its_value(database_url: str) -> None:
+    with Store(database_url) as store:
+        for token, size in (("hunter1", 1), ("hunter2", 2)):
+            params = {"token": token, "size": size}
+            store.do(stage, an_application(a_schedule("poll", params=params, secrets=("token",))), by="web-1:4711")
+        said = evidence_of(store.do(read_why_schedule, "poll", ("shop", "poll")))["changed"]
+        assert said.endswith(": param size: 1 → 2, param token: *** → ***")
+        assert "hunter" not in str(store.do(lambda connection: connection.execute(select(generation)).all()))
+
+
 def evidence_of(found: Explanation) -> dict[str, str]:
     return {one.what: one.text for one in found.evidence}
 
