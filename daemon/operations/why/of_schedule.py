@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ...scheduling.generations import held_back
-from ...states import ON_REQUEST
+from ...states import ON_REQUEST, UNSEEN_IS_DEAD
 from ...store.schedule_key import ScheduleKey
 from ...store.views import (
     ActLine,
@@ -26,6 +26,7 @@ from ...store.views import (
 )
 from ...store.views.defined import Living, StoredSchedule, last_seen, read_defined, read_living
 from ...store.views.generations import Diff, last_diff
+from ...store.views.problems import silence
 from ...store.views.usual import Usual, read_usual
 from ...text import counted, lasted, listed
 from ..changed import setting_text
@@ -161,6 +162,11 @@ def _cannot_run(facts: SaidOfSchedule, at: Moments) -> Sentence | None:
     """Return which replica is missing."""
     name, application = facts.defined.schedule, facts.defined.application
     seen = [one for one in facts.living if one.is_seen]
+    latest = min(facts.living, key=lambda one: one.seen_ago, default=None)
+    if not seen and latest is not None and latest.seen_ago <= UNSEEN_IS_DEAD:
+        theirs = [run for run in facts.overview.running if run.holder == latest.holder]
+        text = f"{name} cannot run: {silence(latest.name, latest.seen_ago, theirs)}"
+        return Sentence("silent", text, at.back(latest.seen_ago), None, ("leased replicas",))
     if not seen:
         since = facts.last_seen
         last = "" if since is None else f"; the last one was seen {at(since)}"

@@ -19,6 +19,7 @@ from daemon.operations.why import Explanation, Moments, State, read_why_run, rea
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
 from daemon.store.tables import generation, job_output, job_run
+from daemon.store.views import problems, read_overview
 from lease import statements
 from tests.daemon.store.test_views import MINUTE, Rows
 from tests.support.store import Store, a_schedule, an_application
@@ -244,6 +245,22 @@ def test_each_state_has_its_sentence_and_what_to_do(rows: Rows) -> None:
     )
     walked |= {answer.sentence.state}
     assert set(get_args(State)) - walked == {"not active"}, "of which the next test is"
+
+
+def test_a_schedule_whose_only_replica_is_silent_says_so_until_that_counts_as_dead(rows: Rows) -> None:
+    world = World(rows)
+    world.schedule("alone", application="bank")
+    for seen_ago, state, text in (
+        (40, "silent", "alone cannot run: web-1:4711 was last seen … ago"),
+        (70, "no replica", "alone cannot run: no replica of bank is running; the last one was seen T-1 (… ago)"),
+    ):
+        rows.replica(f"b-{seen_ago}", application="bank", seen_at=rows.now - timedelta(seconds=seen_ago))
+        found = world.why("alone", application="bank").sentence
+        assert (found.state, without_durations(found.text)) == (state, text)
+        assert ("no replica" in {one.kind for one in problems(read_overview(rows.connection, "bank"))}) == (
+            state == "no replica"
+        ), "a status says the same"
+        rows.connection.exec_driver_sql("DELETE FROM replica WHERE application = 'bank'")
 
 
 def test_a_schedule_that_only_definitions_have_that_are_not_active_names_them(database_url: str) -> None:
