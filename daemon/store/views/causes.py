@@ -222,7 +222,7 @@ def sentence(why: Why, written: Callable[[datetime], str] = when) -> str:
         case Replaced():
             return "replaced by a newer run" if why.run_id is None else f"replaced by run {why.run_id}"
         case Retired():
-            was = "was retired" if why.at is None else f"was {retirement(why.at, why.by)}"
+            was = "was retired" if why.at is None else f"was {retirement(why.at, why.by, written)}"
             return f"its schedule {was}, and no replica has it anymore"
         case _:
             return _waits(why, written)
@@ -245,7 +245,8 @@ def _waits(why: Waits, written: Callable[[datetime], str]) -> str:
         case WaitsForReplica():
             if not why.others and why.retired_at is None:
                 return NO_REPLICA
-            gone = "" if why.retired_at is None else f"; its schedule was {retirement(why.retired_at, why.retired_by)}"
+            how = "" if why.retired_at is None else retirement(why.retired_at, why.retired_by, written)
+            gone = f"; its schedule was {how}" if how else ""
             return f"waits for a replica {_which(why.generation)}{gone}"
         case WaitsForPlace():
             return f"waits for free capacity on a replica{_behind(why)}"

@@ -254,6 +254,9 @@ SENTENCES: dict[Why, str] = {
     Cancelled(None, None): "cancelled by an unknown user",
     Replaced(12): "replaced by run 12",
     Replaced(None): "replaced by a newer run",
+    Retired("generation 2", NOON): (
+        "its schedule was retired by generation 2 at 2026-07-01 12:00:00Z, and no replica has it anymore"
+    ),
     Retired(): "its schedule was retired, and no replica has it anymore",
     WaitsForRun(12, "web-1:4711"): "waits for run 12 (web-1:4711 has it)",
     WaitsForRetry(NOON): "waits for the retry at 2026-07-01 12:00:00Z",
@@ -262,6 +265,9 @@ SENTENCES: dict[Why, str] = {
     WaitsForLock("x", None, None): 'waits for the lock "x", held by an unknown client',
     WaitsForSlot("api", 3): 'waits for one of the 3 slots of the lock "api"',
     WaitsForReplica(3): "waits for a replica of generation 3",
+    WaitsForReplica(3, "generation 4", NOON): (
+        "waits for a replica of generation 3; its schedule was retired by generation 4 at 2026-07-01 12:00:00Z"
+    ),
     WaitsForReplica(3, others=False): "no replica is running; start one: leased run FILE",
     WaitsForReplica(None): "waits for a replica with its definition",
     WaitsForSlot("api", 3, 12, "urgent"): (
@@ -289,5 +295,6 @@ def test_the_docs_list_each_cause_with_its_fields() -> None:
 
 def test_each_cause_has_a_sentence_and_a_kind_of_its_own() -> None:
     assert {cause: sentence(cause) for cause in SENTENCES} == SENTENCES
+    assert not any("2026" in sentence(cause, lambda _: "then") for cause in SENTENCES), "instants are as asked"
     assert {type(cause) for cause in SENTENCES} == set(get_args(Why))
     assert len({cause.kind for cause in SENTENCES}) == len(get_args(Why))
