@@ -59,8 +59,8 @@ class ClaimedRun:
     """The jobs with earlier attempts, in order."""
     started_ago: float = field(default=0.0, compare=False)
     """The seconds since its first start, by the database's clock; its retries' waits are included."""
-    available_at: datetime | None = field(default=None, compare=False)
-    """When it could have started."""
+    waited: float = field(default=0.0, compare=False)
+    """The seconds for which it could have started, by the database's clock."""
     begun: int | None = field(default=None, compare=False)
     """The job run of the first attempt of its first job, if that was recorded with the claim."""
 
@@ -168,7 +168,7 @@ def _claimed(
             params=json.loads(row.params),
             jobs=tuple(jobs.get(row.id, {}).values()),
             started_ago=row.started_ago,
-            available_at=row.available_at,
+            waited=row.waited,
             begun=begun.get(row.id),
         )
         for row in started

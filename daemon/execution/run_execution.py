@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import monotonic
 from typing import assert_never
 
@@ -112,7 +111,8 @@ class RunExecution:
 
     async def execute(self) -> RunOutcome:
         """Run the jobs that are not done, in order, and return the outcome of the run."""
-        self._notify(RunStarted(self._held.subject, self._waited()))
+        waited = None if self.claimed.attempt > 1 else self.claimed.waited
+        self._notify(RunStarted(self._held.subject, waited))
         try:
             end = await self._run_jobs()
         finally:
@@ -121,12 +121,6 @@ class RunExecution:
             await self._held.note_loss(*self._attempted)
         self._notify(RunEnded(self._held.subject, end.outcome, end.reason, monotonic() - self._began))
         return end.outcome
-
-    def _waited(self) -> float | None:
-        """Return how long it could have started before it was claimed for the first time."""
-        if self.claimed.attempt > 1 or self.claimed.available_at is None:
-            return None
-        return max(0.0, (datetime.now(UTC) - self.claimed.available_at).total_seconds())
 
     async def _run_jobs(self) -> EndOfRun:
         rest = self._resumption.remaining()

@@ -44,7 +44,7 @@ class RunStarted:
 
     run: RunSubject
     waited: float | None = None
-    """Seconds since it could have started, by this machine's clock; None if it was claimed before."""
+    """Seconds for which it could have started, by the database's clock; None if it was claimed before."""
 
 
 @dataclass(frozen=True, slots=True)

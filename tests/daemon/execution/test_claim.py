@@ -73,6 +73,18 @@ def test_runs_are_claimed_in_the_order_in_which_they_were_due(store: Store) -> N
     assert [one.schedule for one in store.claim(*names, limit=2, holder="h2")] == expected[2:4]
 
 
+def test_a_claim_tells_by_the_databases_clock_for_how_long_the_run_waited(store: Store) -> None:
+    store.sync(a_schedule("daily"))
+    pending_runs(store, a_schedule("daily"), 1)
+    store.shift(run, available_at=-500.0)
+    (before,) = store.runs()
+    (claimed,) = store.claim("daily")
+    assert claimed.waited == pytest.approx(
+        (store.run(before.id).started_at - before.available_at).total_seconds(), abs=1.0
+    )
+    assert claimed.waited > 400
+
+
 def test_a_run_that_is_not_due_yet_is_left(store: Store) -> None:
     store.sync(a_schedule("daily"))
     pending_runs(store, a_schedule("daily"), 1)

@@ -50,6 +50,8 @@ class StartedRun:
     retry_of: int | None
     origin: int | None
     started_ago: float
+    waited: float
+    """The seconds since it could have started."""
 
 
 def candidates(  # noqa: PLR0917 - who claims what, beside what
@@ -167,5 +169,6 @@ _START = Statement(
         run.c.retry_of,
         run.c.origin,
         seconds_between(run.c.started_at, now()),
+        seconds_between(run.c.available_at, now()),
     )
 )
