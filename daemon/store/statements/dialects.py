@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
-    Float,
     Integer,
     Table,
     Text,
@@ -274,28 +273,6 @@ def may_idle(seconds: float) -> ColumnElement[bool]:
     `lease.database.contention.lock_timeout`.
     """
     return _MayIdle(literal_column(f"'{round(seconds * 1000)}'", Text))
-
-
-class oldest_transaction(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it could be
-    """The seconds for which the oldest other transaction in this database has been open, 0 if there is none; NULL on
-    SQLite, which does not know.
-    """
-
-    type = Float()
-    inherit_cache = True
-
-
-@compiles(oldest_transaction, "postgresql")
-def _oldest_postgresql(_element: oldest_transaction, _compiler: SQLCompiler, **_kw: Any) -> str:
-    return (
-        "(SELECT CAST(COALESCE(EXTRACT(epoch FROM max(clock_timestamp() - xact_start)), 0) AS double precision) "
-        "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())"
-    )
-
-
-@compiles(oldest_transaction, "sqlite")
-def _oldest_sqlite(_element: oldest_transaction, _compiler: SQLCompiler, **_kw: Any) -> str:
-    return "NULL"
 
 
 class begin_snapshot(Executable, ClauseElement):  # noqa: N801 - reads as the statement that it is

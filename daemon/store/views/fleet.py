@@ -9,15 +9,18 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, lite
 from sqlalchemy.sql.elements import literal_column
 from sqlalchemy.sql.sqltypes import Boolean
 
+from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between, seconds_of
 
 from ..called import present_name
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import SCHEDULED, among, oldest_transaction
+from ..statements.dialects import SCHEDULED, among
 from ..tables import run, schedule
 from .acting import in_force
 from .left_out import LeftOut, read_left_out
+from .overview import database_time
 from .replicas import ReplicaLine, read_replicas
+from .server import oldest_transaction
 from .usual import Usual, read_usual
 
 MOST_FAILURES = 1_000
@@ -91,18 +94,24 @@ def read_fleet(
     are the digests of the definitions that are not needed.
     """
     schedules = tuple(ScheduleFacts(*row) for row in _in_steps(connection, _schedules()))
-    moment, oldest = connection.execute(select(now(), oldest_transaction())).one()
     unknown = {one.digest for one in schedules} - set(known)
     return Fleet(
-        database_time=moment,
+        database_time=database_time(connection),
         schedules=schedules,
         unfinished={(row[0], row[1]): Unfinished(*row[2:]) for row in _in_steps(connection, _unfinished())},
         left_out=read_left_out(connection, literal(True)),
         usual=read_usual(connection, usual(schedules)),
         definitions=_definitions(connection, unknown) if unknown else {},
         replicas=tuple(read_replicas(connection)),
-        oldest_transaction=oldest,
+        oldest_transaction=_oldest(connection),
     )
+
+
+def _oldest(connection: Connection) -> float | None:
+    if backend_of(connection).is_embedded:
+        return None
+    oldest = oldest_transaction(connection)
+    return 0.0 if oldest is None else oldest.age
 
 
 def _in_steps(connection: Connection, query: Select[Any]) -> list[Any]:

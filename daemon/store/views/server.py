@@ -112,7 +112,6 @@ def read_server(connection: Connection) -> Server | None:
     of_version = {"schema": schema, "tables": [VERSION_TABLE], "rights": ["SELECT"]}
     asked = (given | {"rights": list(RIGHTS)}, of_version)
     missing = [(row.relname, row.name) for each in asked for row in connection.execute(_MISSING, each)]
-    old = connection.execute(_OLDEST).one_or_none()
     of_tables = connection.execute(_TABLES, given).all()
     lacks = ("lease", "SELECT") in missing or not found.may_use_schema
     timeout = int(found.statement_timeout) / 1000
@@ -131,11 +130,17 @@ def read_server(connection: Connection) -> Server | None:
         sees_all=found.sees_all,
         missing_rights=missing,
         may_use_schema=found.may_use_schema,
-        oldest=None if old is None else OldTransaction(*old),
+        oldest=oldest_transaction(connection),
         not_analyzed=[row.relname for row in of_tables if row.bare],
         without_autovacuum=[row.relname for row in of_tables if row.off],
         ttls=[] if lacks or not of_tables else _ttls(connection, schema),
     )
+
+
+def oldest_transaction(connection: Connection) -> OldTransaction | None:
+    """Return the oldest transaction of another client that is open in the database; None if there is none."""
+    row = connection.execute(_OLDEST).one_or_none()
+    return None if row is None else OldTransaction(*row)
 
 
 def _ttls(connection: Connection, schema: str) -> list[float]:
