@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
-from sqlalchemy import create_engine, insert, literal, select
-from sqlalchemy.pool import NullPool
+from sqlalchemy import insert, literal, select
 
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.triggers.trigger import Every
@@ -21,7 +20,7 @@ from daemon.scheduling.deploys.bring import stage
 from daemon.store.tables import generation, job_output, job_run
 from daemon.store.views import problems, read_overview
 from lease import statements
-from tests.daemon.store.test_views import MINUTE, Rows
+from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 from tests.support.store import Store, a_schedule, an_application
 
 DURATION = re.compile(r"(?<![\w.])\d+(\.\d+)?[smhd](\d+[smh])?\b")
@@ -31,10 +30,8 @@ KNOWN, UNKNOWN = "known", "unknown"
 
 @pytest.fixture
 def rows(database_url: str) -> Iterator[Rows]:
-    engine = create_engine(database_url, poolclass=NullPool)
-    with engine.begin() as connection:
-        yield Rows(connection)
-    engine.dispose()
+    with rows_in(database_url) as rows:
+        yield rows
 
 
 @dataclass

@@ -4,24 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, update
-from sqlalchemy.pool import NullPool
+from sqlalchemy import event, update
 
 from daemon.store.tables import schedule
 from daemon.store.views.fleet import Fleet, ScheduleFacts, read_fleet
-from tests.daemon.store.test_views import MINUTE, Rows
+from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 
 KEY = ("shop", "nightly")
 
 
 @pytest.fixture
 def rows(database_url: str) -> Iterator[Rows]:
-    engine = create_engine(database_url, poolclass=NullPool)
-    with engine.begin() as connection:
-        rows = Rows(connection)
+    with rows_in(database_url) as rows:
         rows.schedule()
         yield rows
-    engine.dispose()
 
 
 def fleet(rows: Rows, **which: Any) -> Fleet:

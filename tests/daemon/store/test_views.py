@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -122,12 +123,18 @@ class Rows:
         self.connection.execute(insert(replica).values(filled | values))
 
 
-@pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    engine = create_engine(database_url, poolclass=NullPool)
+@contextmanager
+def rows_in(url: str) -> Iterator[Rows]:
+    engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         yield Rows(connection)
     engine.dispose()
+
+
+@pytest.fixture
+def rows(database_url: str) -> Iterator[Rows]:
+    with rows_in(database_url) as rows:
+        yield rows
 
 
 def test_of_an_empty_database_it_says_that_there_are_no_schedules(rows: Rows) -> None:
