@@ -24,6 +24,17 @@ def blocks(page: Path, language: str) -> list[str]:
     return [textwrap.dedent(block["text"]) for block in found if block["language"] == language]
 
 
+def on_the_path(folder: Path, *programs: Path) -> dict[str, str]:
+    """Return an environment that has `leased` and these folders of programs on its path, and none of its settings."""
+    command = folder / "bin" / "leased"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f"#!{sys.executable} -P\nfrom leased import main\n\nraise SystemExit(main())\n")
+    command.chmod(0o755)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
+    path = os.pathsep.join(map(str, (command.parent, *programs, os.environ["PATH"])))
+    return {**inherited, "PATH": path, "PYTHONPATH": str(ROOT)}
+
+
 def run_program(text: str, folder: Path, *words: str, after: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     (folder / "program.py").write_text(text)
     return subprocess.run(

@@ -2,7 +2,6 @@
 
 import configparser
 import json
-import os
 import re
 import shlex
 import shutil
@@ -18,7 +17,7 @@ import pytest
 from daemon.telemetry import logs
 from daemon.telemetry.fact_log import log_fact
 from daemon.telemetry.facts import JobEnded, JobSubject, RunEnded, RunSubject
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, blocks, on_the_path
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.usefixtures("processes")
@@ -38,13 +37,9 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        (path / "bin").mkdir()
-        command = path / "bin" / "leased"
-        command.write_text(f'#!/bin/sh\nexec {sys.executable} -m leased "$@"\n')
-        command.chmod(0o755)
+        given = on_the_path(path)
         (path / "bin" / "python").symlink_to(sys.executable)
-        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-        self.environment = {**kept, "PYTHONPATH": str(ROOT), "PATH": f"{path / 'bin'}:{os.environ['PATH']}"}
+        self.environment = {name: value for name, value in given.items() if not name.lower().endswith("_proxy")}
 
     def play(self, status: int, address: str) -> None:
         """Run the schedule, whose export exits with this status."""

@@ -1,15 +1,13 @@
 """The page about backups: its lines take a backup, set the database back to it, and prepare it."""
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import lease.sync
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, blocks, on_the_path
 from tests.support.binaries import Binaries
 from tests.support.postgres import plain
 from tests.support.waiting import LIMIT
@@ -19,22 +17,12 @@ pytestmark = pytest.mark.usefixtures("processes")
 DUMP, BACKUP, RESTORE, REPLACE, PREPARE = blocks(ROOT / "docs" / "how-to" / "operate" / "back-up-and-restore.md", "sh")
 
 
-def sh(line: str, folder: Path, url: str, programs: str = "") -> None:
+def sh(line: str, folder: Path, url: str, *programs: Path) -> None:
     """Run a line of the page, with `leased` and PostgreSQL's programs on the path."""
-    command = folder / "bin" / "leased"
-    command.parent.mkdir(exist_ok=True)
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m leased "$@"\n')
-    command.chmod(0o755)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
-    given = {
-        "PATH": f"{command.parent}:{programs}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "LEASED_DATABASE_URL": url,
-    }
     done = subprocess.run(
         ["/bin/sh", "-ec", line],
         cwd=folder,
-        env=inherited | given,
+        env=on_the_path(folder, *programs) | {"LEASED_DATABASE_URL": url},
         capture_output=True,
         text=True,
         check=False,
@@ -53,10 +41,10 @@ def test_a_dump_of_postgresql_is_restored_and_prepared(
     postgres_url: str, postgres_programs: Binaries, tmp_path: Path
 ) -> None:
     first = token(postgres_url)
-    sh(DUMP, tmp_path, plain(postgres_url), str(postgres_programs.folder))
+    sh(DUMP, tmp_path, plain(postgres_url), postgres_programs.folder)
     token(postgres_url)
     assert token(postgres_url, "later") == 1
-    sh(RESTORE + PREPARE, tmp_path, plain(postgres_url), str(postgres_programs.folder))
+    sh(RESTORE + PREPARE, tmp_path, plain(postgres_url), postgres_programs.folder)
     assert min(token(postgres_url), token(postgres_url, "later")) > first + 2
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, blocks, on_the_path
 from tests.support.postgres import free_port
 from tests.support.waiting import LIMIT, wait_until
 
@@ -31,14 +31,8 @@ class Script:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
-        command = folder / "bin" / "leased"
-        command.parent.mkdir()
-        command.write_text(f"#!{sys.executable} -P\nfrom leased import main\n\nraise SystemExit(main())\n")
-        command.chmod(0o755)
         self.write("before")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
-        given = {"PATH": f"{command.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-        self.environment = inherited | given | {"LEASED_WEB": f"127.0.0.1:{self.port}"}
+        self.environment = on_the_path(folder) | {"LEASED_WEB": f"127.0.0.1:{self.port}"}
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 [
