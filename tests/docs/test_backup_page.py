@@ -36,6 +36,11 @@ def token(url: str, name: str = "report") -> int:
         return held.token
 
 
+def tokens(url: str) -> dict[str, int]:
+    with lease.sync.LeaseClient(url) as client:
+        return {record.name: record.token for record in client.list()}
+
+
 @pytest.mark.extended
 def test_a_dump_of_postgresql_is_restored_and_prepared(
     postgres_url: str, postgres_programs: Binaries, tmp_path: Path
@@ -44,7 +49,9 @@ def test_a_dump_of_postgresql_is_restored_and_prepared(
     sh(DUMP, tmp_path, plain(postgres_url), postgres_programs.folder)
     token(postgres_url)
     assert token(postgres_url, "later") == 1
-    sh(RESTORE + PREPARE, tmp_path, plain(postgres_url), postgres_programs.folder)
+    sh(RESTORE, tmp_path, plain(postgres_url), postgres_programs.folder)
+    assert tokens(postgres_url) == {"report": first}
+    sh(PREPARE, tmp_path, plain(postgres_url))
     assert min(token(postgres_url), token(postgres_url, "later")) > first + 2
 
 
@@ -54,5 +61,7 @@ def test_a_backup_of_sqlite_is_restored_and_prepared(sqlite_url: str, tmp_path: 
     sh(BACKUP, tmp_path, "")
     token(sqlite_url)
     assert token(sqlite_url, "later") == 1
-    sh(REPLACE + PREPARE, tmp_path, sqlite_url)
+    sh(REPLACE, tmp_path, "")
+    assert tokens(sqlite_url) == {"report": first}
+    sh(PREPARE, tmp_path, sqlite_url)
     assert min(token(sqlite_url), token(sqlite_url, "later")) > first + 2

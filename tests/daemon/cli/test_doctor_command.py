@@ -7,14 +7,15 @@ import pytest
 from daemon.service.doctor.checks import CHECKS
 from tests.daemon.cli.conftest import Leased
 from tests.daemon.cli.test_answers import valid
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs" / "how-to" / "operate" / "check-an-installation.md"
 
 
 def test_the_worst_comes_first_with_its_remedy_and_a_red_check_is_status_1(leased: Leased, folder: Path) -> None:
     leased("sync", "shop.py")
-    well = leased("doctor")
+    (shown,) = blocks(PAGE, "sh")
+    well = leased(*shown.removeprefix("leased ").split())
     assert well.status == 0
     assert well.out.startswith("1 warning\n  yellow replicas: no replica is running\n    start one: leased run FILE\n")
     (folder / "leased.db").chmod(0o666)
