@@ -190,7 +190,7 @@ def _connections(found: Examined) -> Iterator[_Result]:
     if server.connections < _FULL * server.most_connections:
         yield "green", text, None
     else:
-        yield "yellow", text, "raise max_connections: a replica takes three, and up to nine"
+        yield "yellow", text, "raise max_connections: a replica takes three, and up to 12"
 
 
 def _server_settings(found: Examined) -> Iterator[_Result]:
