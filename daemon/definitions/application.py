@@ -43,7 +43,7 @@ class Application:
     require_revision: bool = False
     """Its runs belong to the replicas of the highest revision of which one is ready (rule 22)."""
     on_fact: Callable[[Any], object] | None = field(default=None, compare=False)
-    """What the replica tells each fact, beside its log."""
+    """Called with each fact of the replica, in addition to its log."""
     release: str | None = None
     """Which code this is: a commit or an image, as it was given, or a hash of what was loaded. Releases have no order."""
 

@@ -1,6 +1,6 @@
 """The facts about a replica at work, emitted as they happen; subscribers format and count them.
 
-They are public: `docs/reference/facts.md` says how programs and packages subscribe. Each is told at most once.
+They are public: `docs/reference/facts.md` says how programs and packages subscribe. Each is delivered at most once.
 """
 
 from collections.abc import Callable, Mapping
@@ -184,7 +184,7 @@ class ReplicaEnded:
 
 @dataclass(frozen=True, slots=True)
 class SchedulesRetired:
-    """The definitions of this replica came to rule, and retired schedules that they do not have."""
+    """The definitions of this replica became active, and retired schedules that they do not have."""
 
     application: str
     schedules: tuple[str, ...]

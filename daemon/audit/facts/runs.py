@@ -79,7 +79,7 @@ class Due:
     schedule: str
     at: datetime
     certain: bool = True
-    """False: another definition came to rule at about that time, and it need not have been due."""
+    """False: another definition became active at about that time, and it need not have been due."""
 
 
 @dataclass(frozen=True, slots=True)

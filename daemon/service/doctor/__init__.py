@@ -1,4 +1,4 @@
-"""What `leased doctor` looks at, and what it says of that: an installation before its first run, and in trouble."""
+"""The examination of an installation by `leased doctor`, and the results of its checks."""
 
 from .checks import Check, Level, checked
 from .examination import Examined, examine

@@ -20,9 +20,9 @@ generation = Table(
     Column("superseded_at", Instant),  # when its definitions last gave way to others
     Column("rules", Boolean, nullable=False),
     Column("in_lieu", Boolean, nullable=False),  # it stands in for a newer one
-    Column("changes", Text),  # what it changed when it came to rule
+    Column("changes", Text),  # what it changed when it became active
     Column("diff", Text),  # JSON: by schedule that it changed, and by setting, what was before and what is after
-    Column("replaced", BigInteger),  # a generation of which it kept no schedule when it came to rule
+    Column("replaced", BigInteger),  # a generation of which it kept no schedule when it became active
     Column("acknowledged_at", Instant),  # somebody has said that this is right
     Column("acknowledged_by", Text),
     Column("discounted_at", Instant),  # its revision does not count since: a take-over had a lower one

@@ -58,7 +58,7 @@ class GenerationLine:
     counts: bool = True
     """Its revision does: no take-over under a lower one has come since."""
     replaced: int | None = None
-    """The generation of which it kept no schedule when it came to rule."""
+    """The generation of which it kept no schedule when it became active."""
     replaced_schedules: tuple[str, ...] = ()
     """What it retired of that in the last 7 days and is retired still, unless that was acknowledged."""
     acknowledged_at: datetime | None = None

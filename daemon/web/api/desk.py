@@ -26,7 +26,9 @@ _CONNECTIONS = 2
 _MOST_WAITING = 32
 _LONGEST_REST = 1.0
 _SWITCH = 0.0005
-"""Seconds after which a thread lets another one go on: the loop of the replica waits no longer for what is read here."""
+"""Seconds after which Python asks a thread to let another one continue, 5 ms by default: a read delays the loop of the
+replica less.
+"""
 _STEPS = 10_000
 """The steps of SQLite between two looks at the clock."""
 
@@ -67,7 +69,7 @@ class Desk:
 
     async def _in_turn(self, work: Work[T], database: OwnDatabase) -> T:
         """Do it over one of the connections, which rests afterwards as long as it has worked: readers in a loop leave
-        half of the machine to the runs.
+        time for the runs.
         """
         await self._turns.acquire()
         began = monotonic()

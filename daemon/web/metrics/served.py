@@ -44,8 +44,8 @@ class ServedMetrics:
         """The last success of each schedule as its usual duration was read."""
 
     async def text(self) -> bytes:
-        """Return the text, which is made anew at most every 10 s. For one loop."""
-        async with self._turn:  # who comes meanwhile gets the same
+        """Return the text, which is made again at most every 10 s. For one loop."""
+        async with self._turn:  # scrapes at the same time get the same text
             if self._text is None or monotonic() - self._made_at >= EVERY:
                 self._text = await self._thread.do(self._make)
                 self._made_at = monotonic()

@@ -42,7 +42,7 @@ Code = Literal[
 ]
 """One for each cause, by which people look it up: a code stays as it is."""
 NOTES: frozenset[Code] = frozenset({"disabled", "thread", "was"})
-"""Notes, about things that somebody wrote on purpose: `--strict` ignores them."""
+"""The codes of notes, about something that somebody wrote on purpose: `--strict` ignores them."""
 
 
 @dataclass(frozen=True, slots=True)
