@@ -67,8 +67,15 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
+def is_the_python_of_the_pages() -> bool:
+    code = "import ensurepip, sys; raise SystemExit(sys.version_info < (3, 11))"
+    found = shutil.which("python3")
+    return found is not None and subprocess.run([found, "-c", code], capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.extended
 @pytest.mark.usefixtures("processes")
+@pytest.mark.skipif("not is_the_python_of_the_pages()", reason="the pages' lines need python3 3.11+ and python3-venv")
 @pytest.mark.parametrize(
     ("page", "language", "name", "use"),
     [
