@@ -1,6 +1,6 @@
 """The deadlines of schedules: by when the next success of each is expected."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -9,11 +9,13 @@ from sqlalchemy import Connection
 
 from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.schedule import Schedule
+from ..definitions.triggers.deadline import stored_deadline
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
-from ..store.called import called
+from ..store.policies import Policies, read_policies
 from ..store.schedule_key import ScheduleKey
-from ..store.views import Called, Overview, RunningRun, ScheduleLine, WaitingRun
+from ..store.views import Overview, RunningRun, ScheduleLine, WaitingRun
+from ..store.views.defined import read_stored
 from ..store.views.usual import usual_seconds
 
 _LOOKED_AT = 20_000
@@ -28,30 +30,14 @@ def with_deadlines(connection: Connection, overview: Overview, lines: Sequence[S
     otherwise a minute late) and as long as it usually takes. A schedule without history and `finish_by`
     has no deadline, and so one of which nothing is due.
     """
-    unfinished = _oldest(connection, overview)
-    usual = usual_seconds(connection, {(line.application, line.schedule) for line in lines})
-    schedules = dict(_schedules(connection, lines))
-    found = []
-    for line in lines:
-        key = line.application, line.schedule
-        defined = schedules.get(key)
-        by = None if defined is None else _deadline(line, *defined, unfinished.get(key), usual.get(key))
-        found.append(replace(line, success_by=by))
-    return found
-
-
-def _schedules(
-    connection: Connection, lines: Sequence[ScheduleLine]
-) -> Iterator[tuple[ScheduleKey, tuple[Schedule, datetime]]]:
-    """Yield the definitions of these schedules that can be read, each with the anchor of its schedule."""
-    names = Called(connection)
-    for application in sorted({line.application for line in lines}):
-        keys = [names.key(application, line.schedule) for line in lines if line.application == application]
-        for row in statements.schedule.of_application(connection, application, lock=False, names=keys):
-            try:
-                yield (application, called(row)), (read_schedule(row.definition), row.anchor)
-            except UnreadableDefinition:
-                continue
+    unfinished, of_lines = _oldest(connection, overview), {(line.application, line.schedule): line for line in lines}
+    stored = read_stored(connection, of_lines)
+    policies = {key: read_policies(definition) for key, (definition, _) in stored.items()}
+    due = {key: _next(of_lines[key], *stored[key], excludes=policies[key].excludes) for key in stored}
+    is_asked = {key: due[key] is not None and policies[key].finish_by is None for key in stored}
+    usual = usual_seconds(connection, [key for key in stored if key in unfinished or is_asked[key]])
+    by = {key: _deadline(due[key], policies[key], unfinished.get(key), usual.get(key)) for key in stored}
+    return [line if by.get(key) is None else replace(line, success_by=by[key]) for key, line in of_lines.items()]
 
 
 def _oldest(connection: Connection, overview: Overview) -> dict[ScheduleKey, RunningRun | WaitingRun]:
@@ -66,9 +52,8 @@ def _oldest(connection: Connection, overview: Overview) -> dict[ScheduleKey, Run
 
 
 def _deadline(
-    line: ScheduleLine, schedule: Schedule, anchor: datetime, run: RunningRun | WaitingRun | None, usual: float | None
+    instant: datetime | None, policies: Policies, run: RunningRun | WaitingRun | None, usual: float | None
 ) -> datetime | None:
-    instant = _next(line, schedule, anchor)
     if run is not None and instant is not None and run.scheduled_for > instant:
         run = None  # it was requested for later
     if run is not None and run.finish_by is not None:
@@ -76,18 +61,18 @@ def _deadline(
     instant = instant if run is None else run.scheduled_for
     if instant is None:
         return None
-    if run is None and schedule.finish_by is not None:
-        return schedule.finishes_by(instant)
-    grace = MISSED_AFTER if schedule.start_within is None else schedule.start_within
+    if run is None and policies.finish_by is not None:
+        return stored_deadline(policies.finish_by, instant, policies.timezone)
+    grace = MISSED_AFTER if policies.start_within is None else policies.start_within
     return None if usual is None else instant + timedelta(seconds=grace + usual)
 
 
-def _next(line: ScheduleLine, schedule: Schedule, anchor: datetime) -> datetime | None:
-    """Return the next instant that is to run."""
-    if line.next_due is None or (line.paused_at is not None and line.paused_until is None):
+def _next(line: ScheduleLine, definition: str, anchor: datetime, *, excludes: bool) -> datetime | None:
+    """Return the next instant that is to run. Only where that is not `next_due` the whole definition is read."""
+    if line.next_due is None or not line.enabled or (line.paused_at is not None and line.paused_until is None):
         return None
     first = line.next_due if line.paused_until is None else max(line.next_due, line.paused_until)
-    return _not_excluded(schedule, first, anchor)
+    return next_instant(definition, first, anchor) if excludes or first != line.next_due else first
 
 
 def next_instant(definition: str, due: datetime, anchor: datetime) -> datetime | None:

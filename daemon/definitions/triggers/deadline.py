@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from . import cron, wall_time
@@ -28,3 +29,13 @@ def deadline(finish_by: float | str, instant: datetime, zone: ZoneInfo) -> datet
     assert match is not None  # noqa: S101 - it was checked as it was read
     hour, minute, second = (int(part or 0) for part in match.groups())
     return next(wall_time.matches_of(cron.parse(f"{second} {minute} {hour} * * *"), instant, zone), None)
+
+
+def stored_deadline(finish_by: Any, instant: datetime, timezone: Any) -> datetime | None:
+    """Return the same for what is stored of a schedule; None also if this version does not understand it."""
+    if isinstance(finish_by, str) and not is_time_of_day(finish_by):
+        return None
+    try:
+        return deadline(finish_by, instant, ZoneInfo(timezone))
+    except (TypeError, ValueError, KeyError):  # a zone that this machine does not have is a KeyError
+        return None

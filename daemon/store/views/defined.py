@@ -1,5 +1,6 @@
 """A schedule as it stands in the database, and the replicas that have its definition."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,10 +9,12 @@ from sqlalchemy import Connection, and_, func, select
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, LiveReplicaState
-from ..called import called, former_names
+from ..called import called, former_names, present_name
 from ..schedule_key import ScheduleKey
+from ..statements.dialects import among_keys
 from ..statements.generation import read_run_digests
 from ..tables import generation, replica, schedule
+from .names import Called
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,15 @@ def read_defined(connection: Connection, key: ScheduleKey) -> StoredSchedule:
     planned = (row.next_due, row.planned_until, row.anchor)
     past = (row.created_at, row.changed_at, row.retired_at, row.retired_by)
     return StoredSchedule(*names, *timing, row.run_digest, bool(row.enabled), *planned, *past)
+
+
+def read_stored(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, tuple[str, datetime]]:
+    """Return the stored definition of each schedule of these names, and from when its intervals count."""
+    names = Called(connection)
+    keys = [(application, names.key(application, name)) for application, name in schedules]
+    columns = (schedule.c.application, present_name(schedule), schedule.c.definition, schedule.c.anchor)
+    rows = connection.execute(select(*columns).where(among_keys((schedule.c.application, schedule.c.name), keys)))
+    return {(application, name): (definition, anchor) for application, name, definition, anchor in rows}
 
 
 def read_living(connection: Connection, application: str) -> list[Living]:

@@ -1,6 +1,5 @@
 """The scheduled times of schedules that did not run lately: missed, or skipped because an earlier run was not over."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from sqlalchemy.sql.elements import literal_column
 from lease.database.dialects import later
 
 from ..called import present_name
+from ..policies import read_policies
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import MOMENT, SCHEDULED
 from ..tables import run, schedule
@@ -64,7 +64,7 @@ def read_left_out(connection: Connection, application: ColumnElement[bool]) -> d
 
 
 def _left_out(definition: str, missed: int, overlapped: int | None, latest: int) -> LeftOut:
-    as_asked = bool(missed) and json.loads(definition).get("catch_up") == "skip"
+    as_asked = bool(missed) and read_policies(definition).catch_up == "skip"
     return LeftOut(int(missed), as_asked, int(overlapped or 0), int(latest) if overlapped else 0)
 
 

@@ -1,6 +1,5 @@
 """The runs that failed, were missed or succeeded too late since a moment, even if later ones succeeded."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from sqlalchemy.sql.elements import literal_column
 
 from ...text import counted, shortened, when
 from ..called import present_name
+from ..policies import read_policies
 from ..tables import run, schedule
 from .overview import Overview
 from .problems import Problem, naming
@@ -52,7 +52,7 @@ def read_past(connection: Connection, since: datetime, application: str | None =
     return [
         Past(*row[:4], *row[6:])
         for row in connection.execute(query)
-        if row.kind != "missed" or json.loads(row.definition).get("catch_up") != "skip"
+        if row.kind != "missed" or read_policies(row.definition).catch_up != "skip"
     ]
 
 

@@ -1,12 +1,11 @@
 """The values of the metrics of schedules, from what was read of the fleet."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
-from ...definitions.triggers.deadline import deadline
+from ...definitions.triggers.deadline import stored_deadline
+from ...store.policies import Policies
 from ...store.schedule_key import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished
 from ...store.views.left_out import LeftOut
@@ -23,34 +22,6 @@ _NOTHING, _NOT_LEFT_OUT = Unfinished(), LeftOut()
 
 
 @dataclass(frozen=True, slots=True)
-class Defined:
-    """What the metrics take from a stored definition."""
-
-    timezone: str
-    overlap: str
-    catch_up: str
-    enabled: bool
-    start_within: float | None
-    finish_by: float | str | None
-
-    @classmethod
-    def of(cls, definition: str) -> "Defined":
-        """Return it of the stored JSON, in which defaults are left out; these of one that cannot be read."""
-        try:
-            given = dict(json.loads(definition))
-        except (TypeError, ValueError):
-            given = {}
-        return cls(
-            given.get("timezone", "UTC"),
-            given.get("overlap", "skip"),
-            given.get("catch_up", "latest"),
-            bool(given.get("enabled", True)),
-            given.get("start_within"),
-            given.get("finish_by"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class ScheduleValues:
     """The labels of a schedule, and its values by what comes after ``leased_schedule_``."""
 
@@ -60,7 +31,7 @@ class ScheduleValues:
     values: Mapping[str, float]
 
 
-def values(fleet: Fleet, known: Mapping[str, Defined], usual: Mapping[ScheduleKey, Usual]) -> list[ScheduleValues]:
+def values(fleet: Fleet, known: Mapping[str, Policies], usual: Mapping[ScheduleKey, Usual]) -> list[ScheduleValues]:
     """Return the values of each schedule."""
     return [
         _values(
@@ -75,7 +46,7 @@ def values(fleet: Fleet, known: Mapping[str, Defined], usual: Mapping[ScheduleKe
 
 
 def _values(
-    one: ScheduleFacts, known: Defined, usual: Usual | None, unfinished: Unfinished, left_out: LeftOut
+    one: ScheduleFacts, known: Policies, usual: Usual | None, unfinished: Unfinished, left_out: LeftOut
 ) -> ScheduleValues:
     info = {
         "timing": one.timing,
@@ -111,7 +82,7 @@ def _values(
     )
 
 
-def success_deadline(one: ScheduleFacts, known: Defined, usual: Usual | None) -> float | None:
+def success_deadline(one: ScheduleFacts, known: Policies, usual: Usual | None) -> float | None:
     """Return when the next success of a schedule is expected at the latest; None if nothing is due."""
     missed = None if known.catch_up == "skip" else one.missed
     owed = min((instant for instant in (one.owed, missed) if instant is not None), default=one.next_due)
@@ -120,7 +91,7 @@ def success_deadline(one: ScheduleFacts, known: Defined, usual: Usual | None) ->
     if one.owed_by is not None and owed == one.owed:
         return one.owed_by
     if known.finish_by is not None:
-        by = deadline(known.finish_by, datetime.fromtimestamp(owed, UTC), ZoneInfo(known.timezone))
+        by = stored_deadline(known.finish_by, datetime.fromtimestamp(owed, UTC), known.timezone)
         return None if by is None else by.timestamp()
     start = GRACE if known.start_within is None else known.start_within
     return owed + start + (UNKNOWN_DURATION if usual is None else usual.p95)

@@ -8,13 +8,14 @@ from prometheus_client.exposition import generate_latest
 
 from lease.database.database import OwnDatabase
 
+from ...store.policies import Policies, read_policies
 from ...store.schedule_key import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, read_fleet
 from ...store.views.usual import Usual
 from ..database_thread import DatabaseThread
 from .collector import Metrics
 from .reading import Own, ReadFleet
-from .schedules import Defined, ScheduleValues, values
+from .schedules import ScheduleValues, values
 
 EVERY = 10.0
 """Seconds for which a text is served again."""
@@ -38,7 +39,7 @@ class ServedMetrics:
         self._fleet: Fleet | None = None
         self._values: list[ScheduleValues] = []
         self._read_at, self._offset = 0.0, 0.0
-        self._known: dict[str, Defined] = {}
+        self._known: dict[str, Policies] = {}
         self._usual: dict[ScheduleKey, Usual] = {}
         self._usual_of: dict[ScheduleKey, object] = {}
         """The last success of each schedule as its usual duration was read."""
@@ -98,5 +99,5 @@ class ServedMetrics:
         self._usual = {key: usual for key, usual in self._usual.items() if key in success}
         self._usual_of = {key: last for key, last in self._usual_of.items() if key in success}
         digests = {one.digest for one in fleet.schedules}
-        self._known |= {digest: Defined.of(definition) for digest, definition in fleet.definitions.items()}
+        self._known |= {digest: read_policies(definition) for digest, definition in fleet.definitions.items()}
         self._known = {digest: known for digest, known in self._known.items() if digest in digests}

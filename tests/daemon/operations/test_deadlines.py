@@ -107,5 +107,7 @@ def test_what_is_never_due_and_what_cannot_be_read_has_no_deadline(store: Store)
     assert success_by(store) is None
     assert success_by(store, "hourly") is None
     store.sync(nightly(finish_by="4h"))
-    store.do(lambda c: c.execute(update(schedule).where(schedule.c.name == "nightly").values(definition='{"cron": 7}')))
-    assert success_by(store) is None
+    for stored in ('{"cron": 7}', '{"finish_by": "25:00"}', '{"finish_by": 60, "exclude": ["never"]}'):
+        with store.begin() as connection:
+            connection.execute(update(schedule).values(definition=stored))
+        assert success_by(store) is None

@@ -67,7 +67,7 @@ def test_a_run_counts_that_succeeded_after_its_deadline(rows: Rows) -> None:
 
 def test_missed_times_count_for_longer_than_a_day_unless_the_schedule_leaves_them_out(rows: Rows) -> None:
     day = 24 * 60
-    rows.schedule("asked", definition='{"catch_up": "skip"}')
+    rows.schedule("asked", definition='{"catch_up": {"with exclude": "skip"}}')
     for name in ("nightly", "asked"):
         rows.run("skipped", 3 * day, schedule=name, reason="missed", count=4)
         rows.run("skipped", 10, schedule=name, reason="missed")

@@ -131,7 +131,7 @@ def test_what_was_missed_is_a_problem_for_a_day(rows: Rows) -> None:
 
 
 def test_what_catch_up_leaves_out_as_asked_is_only_shown(rows: Rows) -> None:
-    rows.schedule("asked", definition='{"catch_up": "skip"}')
+    rows.schedule("asked", definition='{"catch_up": {"with exclude": "skip"}}')
     rows.run("skipped", 5, schedule="asked", reason="missed", count=12)
     (line, _) = read_overview(rows.connection).schedules
     assert (line.schedule, line.left_out.missed, line.left_out.missed_as_asked) == ("asked", 12, True)

@@ -71,7 +71,7 @@ def test_a_failed_run_is_not_lost_if_its_last_retry_succeeded_or_is_active(rows:
 
 
 def test_what_was_missed_is_lost_unless_a_backfill_succeeded_or_the_schedule_leaves_it_out(rows: Rows) -> None:
-    rows.schedule("asked", definition='{"catch_up": "skip"}')
+    rows.schedule("asked", definition='{"catch_up": {"with exclude": "skip"}}')
     rows.run("skipped", 50, schedule="asked", reason="missed")
     rows.run("skipped", 40, reason="missed", count=3, last_scheduled_for=rows.now - 38 * MINUTE)
     rows.run("failed", 30)

@@ -11,6 +11,8 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from daemon.definitions.codec import write_schedule
+from daemon.store.policies import read_policies
 from daemon.store.views.fleet import Fleet, ScheduleFacts, Unfinished
 from daemon.store.views.left_out import LeftOut
 from daemon.store.views.replicas import ReplicaLine
@@ -32,14 +34,15 @@ from daemon.web.metrics import served
 from daemon.web.metrics.collector import Metrics
 from daemon.web.metrics.families import FAMILIES
 from daemon.web.metrics.reading import Own, ReadFleet
-from daemon.web.metrics.schedules import Defined, success_deadline, values
+from daemon.web.metrics.schedules import success_deadline, values
 from daemon.web.metrics.served import ServedMetrics
 from lease.events import AtRisk, Lost, Renewed
 from lease.model import Grant, Loss, LossKind
+from tests.support.store import a_schedule
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 AT, HOUR = NOW.timestamp(), 3600.0
-KNOWN = Defined.of('{"timezone": "Europe/Berlin"}')
+KNOWN = read_policies('{"timezone": "Europe/Berlin"}')
 NIGHTLY = ScheduleFacts(
     application="shop",
     schedule="nightly",
@@ -173,6 +176,15 @@ def test_a_hostile_name_is_one_harmless_line() -> None:
     assert [name for name in names if "evil" in name and not name.startswith("leased_")] == []
 
 
+def test_policies_are_told_as_they_are_written_also_of_a_schedule_with_exclude() -> None:
+    excluding = a_schedule("nightly", catch_up="skip", overlap="queue", exclude=["12-25"])
+    found = fleet(NIGHTLY)
+    known = {"d": read_policies(write_schedule(excluding))}
+    text = generate_latest(Metrics(own(), ReadFleet(found, values(found, known, {}), 0.0, 0.0))).decode()
+    (info,) = (line for line in text.splitlines() if line.startswith("leased_schedule_info"))
+    assert 'catch_up="skip",enabled="true",overlap="queue"' in info
+
+
 def test_the_fleet_is_told_by_application_release_and_state() -> None:
     held = replace(REPLICA, holder="h2", state="draining", generation=4, held_back_by=43)
     lines = (REPLICA, held, replace(REPLICA, holder="h3", seen_ago=40.0))
@@ -209,12 +221,14 @@ def test_what_is_late_runs_and_was_left_out_is_told_by_schedule() -> None:
         (replace(NIGHTLY, missed=AT - 13 * HOUR, owed_by=AT), '{"catch_up": "skip"}', None, AT),
         (replace(NIGHTLY, owed=None, next_due=None), "{}", None, None),
         (NIGHTLY, '{"enabled": false}', None, None),
+        *((NIGHTLY, f'{{"finish_by": {unknown}}}', None, None) for unknown in ('"25:00"', "{}", "[1]", "1e300")),
+        (NIGHTLY, '{"finish_by": "06:00", "timezone": "Mars/Base"}', None, None),
     ],
 )  # fmt: skip
 def test_the_next_success_has_a_deadline(
     schedule: ScheduleFacts, definition: str, usual: Usual | None, expected: float | None
 ) -> None:
-    assert success_deadline(schedule, Defined.of(definition), usual) == expected
+    assert success_deadline(schedule, read_policies(definition), usual) == expected
 
 
 def asked(metrics: ServedMetrics, *between: Callable[[], None]) -> list[str]:

@@ -1,6 +1,5 @@
 """The statements of a report, a fixed number of them; apart from the report itself, which is pure."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from lease.database.dialects import now, seconds_between
 
 from ....states import LIVE, SEEN_WITHIN
 from ...called import present_name
+from ...policies import read_policies
 from ...schedule_key import ScheduleKey
 from ...statements.dialects import SCHEDULED
 from ...statements.sets.late import is_late_to_finish
@@ -300,7 +300,7 @@ def _lines(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], at: datetim
     for row in asked.all(query):
         key = row.application, row.name
         if key in counts or row.not_planned_since is not None:
-            as_asked = json.loads(row.definition).get("catch_up") == "skip"
+            as_asked = read_policies(row.definition).catch_up == "skip"
             yield _line(row, counts[key], missed_as_asked=as_asked)
 
 
