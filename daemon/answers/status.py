@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
+from ..store.schedule_key import ScheduleKey
 from ..store.views import (
     BackfillLine,
     Called,
@@ -104,6 +105,10 @@ class StatusReader:
     with_deadlines: bool
     written: Callable[[datetime, datetime], str] = lambda _now, moment: when(moment)
     """How instants in problems are written, given now."""
+    after: ScheduleKey | None = None
+    """List only the schedules that come after this one, by application and name …"""
+    limit: int | None = None
+    """… and so many of them at most. The rest of the answer is about all."""
 
     def read(self, connection: Connection) -> StatusFound:
         """Return the status; raises `NotFound`."""
@@ -118,7 +123,8 @@ class StatusReader:
         dead = proven_dead(neighbours(connection))
         standings = read_standings(connection, application, dead=dead, takeover_after=self.takeover_after)
         overview = read_overview(connection, application, dead=dead, only=only_these)
-        listed = _only(overview.schedules, self.state, tagged)
+        after, matching = self.after, _only(overview.schedules, self.state, tagged)
+        listed = [line for line in matching if after is None or (line.application, line.schedule) > after][: self.limit]
         if self.with_deadlines:
             listed = _with_deadlines(connection, overview, listed)
         since = None if self.since is None else self.since(overview.database_time)
@@ -141,7 +147,7 @@ def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence
 
 
 def _only(
-    schedules: Sequence[ScheduleLine], state: str | None, tagged: Collection[tuple[str, str]] | None
+    schedules: Sequence[ScheduleLine], state: str | None, tagged: Collection[ScheduleKey] | None
 ) -> list[ScheduleLine]:
     """Return the schedules whose last run is in ``state``, and that are ``tagged``; None is any."""
     return [

@@ -29,13 +29,18 @@ def _by_name(rows: Rows) -> dict[str, LeaseRecord]:
     return {record.name: record for record in records}
 
 
-def list_prefix(connection: Connection, prefix: str, *, free: bool = True) -> list[LeaseRecord]:
-    """Return the leases whose names begin with ``prefix``, by name; without ``free`` only those that somebody has."""
+def list_prefix(
+    connection: Connection, prefix: str, *, free: bool = True, after: str | None = None, limit: int | None = None
+) -> list[LeaseRecord]:
+    """Return the leases whose names begin with ``prefix``, by name, those after ``after``; without ``free`` only those
+    that somebody has.
+    """
     # SQLite's LIKE takes a letter for its capital; PostgreSQL's finds the place in the index. Some encodings count bytes.
     begins = lease.c.name.startswith(prefix, autoescape=True) & (
         func.substr(lease.c.name, 1, func.length(prefix)) == prefix
     )
-    query = _records().where(begins).order_by(lease.c.name)
+    query = _records().where(begins).order_by(lease.c.name).limit(limit)
+    query = query if after is None else query.where(lease.c.name > after)
     rows = connection.execute(query if free else query.where(lease.c.holder.is_not(None)))
     return [record_of(row) for row in rows]
 

@@ -34,14 +34,21 @@ class Lock:
 
 def require_lease(connection: Connection, prefix: str) -> None:
     """Raise `NotFound` unless the name of a lease begins with ``prefix``, or has begun with it."""
-    if prefix and not list_prefix(connection, prefix):
+    if prefix and not list_prefix(connection, prefix, limit=1):
         names = list(connection.scalars(select(lease.c.name).order_by(lease.c.name).limit(MOST_COMPARED)))
         raise NotFound(f'there is no lease whose name begins with "{prefix}"; {suggestion(prefix, names)}')
 
 
-def read_locks(connection: Connection, *, prefix: str = "", free: bool = False) -> list[Lock]:
-    """Return the leases whose names begin with ``prefix``; free ones only with ``free``."""
-    records = list_prefix(connection, prefix, free=free)
+def read_locks(
+    connection: Connection,
+    *,
+    prefix: str = "",
+    free: bool = False,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[Lock]:
+    """Return the leases whose names begin with ``prefix``, by name, those after ``after``; free ones only with ``free``."""
+    records = list_prefix(connection, prefix, free=free, after=after, limit=limit)
     running = connection.execute(
         select(run.c.lease_name, run.c.token, run.c.holder, run.c.id).where(run.c.state == "running")
     )

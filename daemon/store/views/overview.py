@@ -1,6 +1,6 @@
 """The overview: replicas, schedules, running and waiting runs at one moment."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -215,9 +215,13 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
     # It reads the index on (application, schedule, id) from its end.
     last = select(func.max(earlier.c.id)).where(ours, earlier.c.state != "skipped").correlate(schedule)
     ended = select(func.max(earlier.c.id)).where(ours, earlier.c.state.in_(_FINISHED)).correlate(schedule)
-    finished = run.alias("finished")
-    # Mostly they are the same run.
-    last_finished = case((run.c.state.in_(_FINISHED), run.c.id), else_=ended.scalar_subquery())
+    finished, is_over = run.alias("finished"), run.c.state.in_(_FINISHED)
+    # Mostly they are the same run, which is not looked up again.
+    other = case((is_over, null()), else_=ended.scalar_subquery())
+
+    def of_finished(value: Callable[[Any], ColumnElement[Any]]) -> ColumnElement[Any]:
+        return case((is_over, value(run.c)), else_=value(finished.c))
+
     left_out = read_left_out(connection, which)
     rows = connection.execute(
         select(
@@ -237,24 +241,23 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
             run.c.started_at,
             run.c.finished_at,
             seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
-            finished.c.id,
-            finished.c.state,
-            finished.c.reason,
-            finished.c.finished_at,
-            seconds_between(finished.c.started_at, finished.c.finished_at),
+            of_finished(lambda of: of.id),
+            of_finished(lambda of: of.state),
+            of_finished(lambda of: of.reason),
+            of_finished(lambda of: of.finished_at),
+            of_finished(lambda of: seconds_between(of.started_at, of.finished_at)),
         )
         .select_from(
             schedule.outerjoin(run, looked_up(run.c.id, last.scalar_subquery())).outerjoin(
-                finished, looked_up(finished.c.id, last_finished)
+                finished, looked_up(finished.c.id, other)
             )
         )
         .where(schedule.c.retired_at.is_(None), which)
         .order_by(schedule.c.application, present_name(schedule))
     )
-    lines = (ScheduleLine(*row) for row in rows)
     return [
-        replace(line, left_out=left_out[key]) if (key := (line.application, line.schedule)) in left_out else line
-        for line in lines
+        ScheduleLine(*row, left_out=left_out.get((row.application, row[1]), NOTHING_LEFT_OUT))  # type: ignore[misc]
+        for row in rows
     ]
 
 

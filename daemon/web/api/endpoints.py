@@ -1,6 +1,6 @@
 """The table of the API's endpoints, from which routes and the OpenAPI document are made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,8 +22,8 @@ class Endpoint:
     """The command that answers the same with `--json`, the version of its answer, and the answer's class."""
     does: Callable[[Connection, Any], object]
     """Returns the answer; an act is one transaction."""
-    cursor: Callable[[Any], int] | None = None
-    """Returns the number of an item of a list, after which the next page begins."""
+    cursor: Callable[[Any], Mapping[str, object]] | None = None
+    """Returns the parameters with which the page begins that follows an item of a list."""
     prepares: Callable[[Connection, Any], bool] | None = None
     """What is done before an act, in transactions of its own, until it returns False: it plans what is due."""
 

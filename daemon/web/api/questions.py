@@ -17,6 +17,7 @@ from ...operations.generations import read_standings
 from ...operations.why import Moments, read_why_run
 from ...recovery.deaths import neighbours, proven_dead
 from ...states import Act, RunState
+from ...store.schedule_key import ScheduleKey
 from ...store.views import (
     OutputReader,
     database_time,
@@ -53,6 +54,10 @@ class StatusAsked(OfApplication):
     state: Annotated[RunState | None, Field(description="Only schedules whose last run is in this state.")] = None
     tag: Annotated[Text | None, Field(description="Only schedules with this tag.")] = None
     since: Annotated[Moment | None, Field(description="Also problems since this instant, or this long ago.")] = None
+    limit: Annotated[Limit, Field(description="Maximum number of schedules in `items`.")] = 200
+    after: Annotated[
+        Text | None, Field(description="The next page: only schedules after this APPLICATION/SCHEDULE, by name.")
+    ] = None
 
 
 class WhyAsked(OfApplication):
@@ -100,6 +105,8 @@ class LocksAsked(Parameters):
 
     prefix: Annotated[str, Field(max_length=255, description="Only names that start with this.")] = ""
     free: Annotated[bool, Field(description="Also those that nobody holds.")] = False
+    limit: Limit = 200
+    after: Annotated[Text | None, Field(description="The next page: only leases after this one, by name.")] = None
 
 
 class ReplicasAsked(OfApplication):
@@ -147,7 +154,7 @@ def _logs(connection: Connection, asked: LogsAsked) -> LogsAnswer:
 
 def _locks(connection: Connection, asked: LocksAsked) -> LocksAnswer:
     require_lease(connection, asked.prefix)
-    return LocksAnswer(read_locks(connection, prefix=asked.prefix, free=asked.free))
+    return LocksAnswer(read_locks(connection, **asked.model_dump()))
 
 
 def _why(takeover_after: float, connection: Connection, asked: WhyAsked) -> WhyAnswer:
@@ -196,12 +203,20 @@ _OTHERS = [
         RunsAsked,
         ("runs", 2, RunsAnswer),
         _runs,
-        cursor=lambda run: int(run.run_id),
+        cursor=lambda run: {"before": run.run_id},
     ),
     Endpoint("GET", "/runs/{run_id}", "One run with its attempts", RunAsked, ("show", 2, ShowAnswer), _show),
     Endpoint("GET", "/runs/{run_id}/logs", "The output of a run's jobs", LogsAsked, ("logs", 1, LogsAnswer), _logs),
     Endpoint("GET", "/report", "Report of all that was due", ReportAsked, ("report", 1, ReportAnswer), _report),
-    Endpoint("GET", "/locks", "Who holds which lease", LocksAsked, ("locks", 1, LocksAnswer), _locks),
+    Endpoint(
+        "GET",
+        "/locks",
+        "Who holds which lease",
+        LocksAsked,
+        ("locks", 1, LocksAnswer),
+        _locks,
+        cursor=lambda lock: {"after": lock.name},
+    ),
     Endpoint("GET", "/replicas", "Replicas", ReplicasAsked, ("replicas", 1, ReplicasAnswer), _replicas),
     Endpoint(
         "GET",
@@ -210,7 +225,7 @@ _OTHERS = [
         ActivityAsked,
         ("activity", 1, ActivityAnswer),
         _activity,
-        cursor=lambda act: int(act.act_id),
+        cursor=lambda act: {"before": act.act_id},
     ),
     Endpoint(
         "GET",
@@ -219,7 +234,7 @@ _OTHERS = [
         BackfillsAsked,
         ("backfills", 1, BackfillsAnswer),
         _backfills,
-        cursor=lambda one: int(one.backfill_id),
+        cursor=lambda one: {"before": one.backfill_id},
     ),
 ]
 
@@ -231,7 +246,10 @@ def questions(takeover_after: float) -> list[Endpoint]:
         given = asked.since
         since = None if given is None else lambda now: _before(now, "since", given)
         which = (asked.application, asked.schedule, asked.state, asked.tag)
-        return StatusReader(*which, since, takeover_after, with_deadlines=True).read(connection).answer
+        reader = StatusReader(
+            *which, since, takeover_after, with_deadlines=True, after=_key(asked.after), limit=asked.limit
+        )
+        return reader.read(connection).answer
 
     def generations(connection: Connection, asked: GenerationsAsked) -> GenerationsAnswer:
         require_application(connection, asked.application)
@@ -247,6 +265,7 @@ def questions(takeover_after: float) -> list[Endpoint]:
             StatusAsked,
             ("status", 2, StatusAnswer),
             status,
+            cursor=lambda line: {"after": f"{line.application}/{line.schedule}"},
         ),
         Endpoint(
             "GET",
@@ -266,6 +285,16 @@ def questions(takeover_after: float) -> list[Endpoint]:
         ),
         *_OTHERS,
     ]
+
+
+def _key(after: str | None) -> ScheduleKey | None:
+    """Return the application and the schedule after which a page begins; raises `Unfit`."""
+    if after is None:
+        return None
+    application, slash, name = after.partition("/")
+    if not slash:
+        raise Unfit("after: it is not APPLICATION/SCHEDULE; take it from the header Link of the page before")
+    return application, name
 
 
 def _before(now: datetime, name: str, given: datetime | timedelta) -> datetime:

@@ -63,7 +63,7 @@ async def _answered(endpoint: Endpoint, desk: Desk, request: Request) -> Respons
         return refused(status, " ".join(str(error).split()), later)
     if following is None:
         return Response(body, media_type="application/json")
-    query = urlencode({**request.query_params, "before": following})
+    query = urlencode({**request.query_params, **following})
     return Response(body, media_type="application/json", headers={"Link": f'<{request.url.path}?{query}>; rel="next"'})
 
 
@@ -71,7 +71,7 @@ def _prepared(endpoint: Endpoint, asked: Any, connection: Connection) -> bool:
     return endpoint.prepares is not None and endpoint.prepares(connection, asked)
 
 
-def _written(endpoint: Endpoint, asked: Any, connection: Connection) -> tuple[bytes, int | None]:
+def _written(endpoint: Endpoint, asked: Any, connection: Connection) -> tuple[bytes, Mapping[str, object] | None]:
     """Return the answer as JSON, and where the next page of it begins; on the thread of the database."""
     answer: Any = endpoint.does(connection, asked)
     document = {"schema": endpoint.schema, **plain(answer)}
