@@ -102,7 +102,7 @@ async def test_its_first_line_says_what_runs_where_and_its_last_one_what_it_has_
         assert first.database == sqlite_url
         assert introduced(first) == (
             f'leased {package_version()}: "shop", {"generation 1" if generation else "a new generation"}, '
-            f"on {sqlite_url}, as {first.replica}, ttl 75s"
+            f"on {sqlite_url}, as {first.replica}, ttl 1m15s"
         )
         assert isinstance(last, ReplicaEnded)
         assert (last.replica, dict(last.runs)) == (first.replica, {"succeeded": 1})
