@@ -64,6 +64,10 @@ LIVE: tuple[LiveReplicaState, ...] = get_args(LiveReplicaState)
 UNFINISHED: tuple[RunState, ...] = ("pending", "running")
 """The states of a run that is not over; a schedule with such a run is still running (rule 14)."""
 
+LongLevel = Literal["warn", "critical", "emergency"]
+"""How serious it is that a run has been running for long, or that a lock has been held for long."""
+LONG_LEVELS: tuple[LongLevel, ...] = get_args(LongLevel)
+
 Priority = Literal["low", "normal", "high"]
 """Which runs start first where not all can."""
 

@@ -169,6 +169,8 @@ def _type(schema: Schema) -> str:
         return f"Literal{json.dumps(schema['enum'])}"
     if _is_duration(schema):
         return "Duration"
+    if len(choices := schema.get("anyOf", ())) > 2 and _is_duration({"anyOf": choices[:2]}):
+        return " | ".join(["Duration", *map(_type, choices[2:])])
     if schema.get("format") == "date-time":
         return "datetime | str"
     if "anyOf" in schema:

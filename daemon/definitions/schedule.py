@@ -20,6 +20,7 @@ from .triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from .values.calendars import Exclude
 from .values.durations import duration
 from .values.keep import Keep
+from .values.long import Long
 from .values.names import FormerNames, name_of
 from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
@@ -101,6 +102,10 @@ class Schedule(Definition):
     """When you expect success: this long after the scheduled time, or at the first such time of day
     (`06:00`, in its time zone) after it. A run that has not succeeded by then continues, and is
     reported as late."""
+    long: Annotated[Long | None, Mark.DEFAULT] = None
+    """From when on a running run is reported as long: a duration, or
+    `{ warn = "10m", critical = "30m", emergency = "50m" }`, or some of the three. By default these
+    three, and once 10 runs have succeeded, not before 1.5 times their p95. `false`: never."""
     keep: Annotated[Keep | None, Mark.DEFAULT] = None
     """How much history to keep: `{ days = 30, runs = 1000 }` deletes a run that ended more than 30
     days ago *and* is not among the newest 1,000 runs. You can give only one of the two. By default

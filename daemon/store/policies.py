@@ -3,6 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+from ..states import LONG_LEVELS, LongLevel
+
+GivenLong = Mapping[LongLevel, float] | Literal[False] | None
+"""From how many seconds on a run is long, False: never; None: nothing is said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class Policies:
     finish_by: float | str | None
     excludes: bool
     """It has days on which it does not run."""
+    long: GivenLong
 
 
 def read_policies(definition: str) -> Policies:
@@ -34,4 +41,11 @@ def read_policies(definition: str) -> Policies:
         start_within if isinstance(start_within := given.get("start_within"), (int, float)) else None,
         given.get("finish_by"),
         bool(given.get("exclude")),
+        _long(given.get("long")),
     )
+
+
+def _long(given: object) -> GivenLong:
+    if not isinstance(given, Mapping):
+        return False if given is False else None
+    return {level: given[level] for level in LONG_LEVELS if level in given}

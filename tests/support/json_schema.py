@@ -14,7 +14,20 @@ KINDS: dict[str, tuple[type, ...]] = {
     "object": (dict,),
 }
 KNOWN = {
-    *("$schema", "title", "description", "default", "format", "writeOnly", "type", "enum", "anyOf", "oneOf", "pattern"),
+    *(
+        "$schema",
+        "title",
+        "description",
+        "default",
+        "format",
+        "writeOnly",
+        "type",
+        "enum",
+        "const",
+        "anyOf",
+        "oneOf",
+        "pattern",
+    ),
     *("minimum", "maximum", "minLength", "maxLength", "minItems", "minProperties", "items", "properties", "required"),
     *("additionalProperties", "propertyNames"),
 }
@@ -27,6 +40,8 @@ def complaints(schema: Mapping[str, Any], value: Any, place: str = "") -> Iterat
     if kind and (not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "boolean")):
         yield f"{place} is no {kind}"
         return
+    if "const" in schema and value is not schema["const"]:
+        yield f"{place} is not {schema['const']}"
     if "enum" in schema and value not in schema["enum"]:
         yield f"{place} is none of {schema['enum']}"
     for choices, fitting in (("anyOf", range(1, 99)), ("oneOf", range(1, 2))):

@@ -28,6 +28,7 @@ class ScheduleKeywords(TypedDict, total=False):
     stall_after: Duration | None
     exclude: str | Sequence[str]
     finish_by: Duration | None
+    long: Duration | Mapping[str, Duration] | bool | None
     keep: Mapping[str, int] | None
     jitter: Duration
     params: Mapping[str, Any]
@@ -61,6 +62,7 @@ class DefaultKeywords(TypedDict, total=False):
     stall_after: Duration | None
     exclude: str | Sequence[str] | None
     finish_by: Duration | None
+    long: Duration | Mapping[str, Duration] | bool | None
     keep: Mapping[str, int] | None
     jitter: Duration | None
     timeout: Duration | None

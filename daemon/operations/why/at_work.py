@@ -8,20 +8,13 @@ from ...states import MOST_ABANDONED
 from ...store.schedule_key import ScheduleKey
 from ...store.views import RunDetail, RunningRun
 from ...store.views.defined import Living
-from ...store.views.problems import silence, stuck
+from ...store.views.problems import has_run, silence, stuck
 from ...store.views.usual import Usual
 from ...text import ago, counted, lasted, listed, number
 from .explanation import Facts, Moments, State
 
 _MOST = 5
 """How many runs or replicas a sentence names."""
-
-
-def usually(known: Usual | None) -> str:
-    """Return how long runs of the schedule usually take: `` (usually 12s, p95 14s)``."""
-    if known is None:
-        return ""
-    return f" (usually {lasted(known.median)}, p95 {lasted(known.p95)})"
 
 
 def at_work_text(
@@ -35,13 +28,12 @@ def at_work_text(
         return "silent", f"{name} is recorded as running, but {silence(replica.name, replica.seen_ago, theirs)}"
     if not run.held:
         return "stuck", stuck(run, run.schedule)
-    on = f" on {run.host}:{run.pid}" if run.host else ""
-    text = f"{name} has been running for {lasted(run.running_for)}{on}{usually(known)}"
+    text = has_run(run, run.schedule, known)
     if run.cancelled_by is not None:
         text += f"; cancelled by {run.cancelled_by}: it ends as soon as its work has"
     elif run.draining:
         text += "; its replica drains, and hands it back if it is not over when grace has passed"
-    return "running", text
+    return "running" if run.long is None else "long", text
 
 
 def doing(at_work: RunningRun, detail: RunDetail, last_output: str | None, at: Moments) -> Facts:

@@ -19,6 +19,7 @@ State = Literal[
     "late",
     "late to finish",
     "running",
+    "long",
     "waiting",
     "failing",
     "skipped",

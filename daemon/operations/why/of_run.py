@@ -24,9 +24,9 @@ from ...store.views.causes import (
 from ...store.views.defined import Living, StoredSchedule, read_defined, read_living
 from ...store.views.names import keys_named
 from ...store.views.overview import read_running
-from ...store.views.usual import Usual, read_usual
+from ...store.views.usual import Usual, read_usual, usually
 from ...text import last_line, lasted, shortened
-from .at_work import at_work_text, doing, if_killed, places, usually
+from .at_work import at_work_text, doing, if_killed, places
 from .explanation import Explanation, Facts, Moments, Sentence, State, evidence
 
 
@@ -127,7 +127,8 @@ def _runs(facts: SaidOfRun) -> Sentence:
         return Sentence("running", f"run {run.run_id} of {run.schedule} is running", run.started_at, None, run.next)
     known = facts.usual.get((run.application, run.schedule))
     state, text = at_work_text(at_work, facts.living, facts.running, known)
-    return Sentence(state, text, run.started_at, None, run.next if state == "running" else ("leased replicas",))
+    more = run.next if state in {"running", "long"} else ("leased replicas",)
+    return Sentence(state, text, run.started_at, None, more)
 
 
 def _evidence(facts: SaidOfRun, at: Moments) -> Facts:

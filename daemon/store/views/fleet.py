@@ -67,6 +67,9 @@ class Unfinished:
     """Seconds since the one that waits longest could have started."""
 
 
+WhichUsual = Callable[[Sequence[ScheduleFacts], Mapping[ScheduleKey, Unfinished]], Collection[ScheduleKey]]
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The facts of the fleet at one moment."""
@@ -87,20 +90,21 @@ class Fleet:
 def read_fleet(
     connection: Connection,
     *,
-    usual: Callable[[Sequence[ScheduleFacts]], Collection[ScheduleKey]] = lambda _: (),
+    usual: WhichUsual = lambda *_: (),
     known: Collection[str] = (),
 ) -> Fleet:
     """Return the facts of all applications: ``usual`` returns the schedules whose usual durations are read, ``known``
     are the digests of the definitions that are not needed.
     """
     schedules = tuple(ScheduleFacts(*row) for row in _in_steps(connection, _schedules()))
+    unfinished = {(row[0], row[1]): Unfinished(*row[2:]) for row in _in_steps(connection, _unfinished())}
     unknown = {one.digest for one in schedules} - set(known)
     return Fleet(
         database_time=database_time(connection),
         schedules=schedules,
-        unfinished={(row[0], row[1]): Unfinished(*row[2:]) for row in _in_steps(connection, _unfinished())},
+        unfinished=unfinished,
         left_out=read_left_out(connection, literal(True)),
-        usual=read_usual(connection, usual(schedules)),
+        usual=read_usual(connection, usual(schedules, unfinished)),
         definitions=_definitions(connection, unknown) if unknown else {},
         replicas=tuple(read_replicas(connection)),
         oldest_transaction=_oldest(connection),

@@ -13,17 +13,19 @@ from lease.schema import lease, stale
 
 from ...states import RunState
 from ..called import present_name
+from ..policies import GivenLong, read_policies
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys, looked_up, pending, running
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .left_out import LeftOut, read_left_out
+from .long import Long, long_for, may_be_long
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
 from .retired import RetiredSchedule, read_retired
 from .trying import TryingRun, read_trying
-from .usual import usual_seconds
+from .usual import Usual, read_usual
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
 
 NOTHING_LEFT_OUT = LeftOut()
@@ -105,6 +107,8 @@ class RunningRun:
     """Seconds, if it takes as long as usual; negative if it takes longer. Only where it drains."""
     lease_expires_in: float | None = None
     """Seconds until its lease expires unless it is renewed; negative since it has. None: it has ended."""
+    long: Long | None = None
+    """It has been running for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +279,12 @@ def read_running(
     """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
     ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
+    of_it = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
     rows = connection.execute(
         select(
             run.c.id,
             run.c.application,
-            present_name(run),
+            present_name(schedule),
             run.c.scheduled_for,
             run.c.token,
             run.c.holder,
@@ -297,21 +302,29 @@ def read_running(
             job_run.c.total,
             job_run.c.message,
             seconds_between(clock(), lease.c.expires_at),
+            case((schedule.c.definition.contains('"long":'), schedule.c.definition)),
         )
         .select_from(
-            run.outerjoin(lease, ours).outerjoin(job_run, at).outerjoin(replica, replica.c.holder == run.c.holder)
+            run.join(schedule, of_it)
+            .outerjoin(lease, ours)
+            .outerjoin(job_run, at)
+            .outerjoin(replica, replica.c.holder == run.c.holder)
         )
         .where(running(), _among(run.c.application, run.c.schedule, application, only))
         .order_by(run.c.id)
     )
-    found = [_running_run(tuple(row), dead) for row in rows]
-    usual = usual_seconds(connection, {(one.application, one.schedule) for one in found if one.draining})
-    return [
-        replace(one, usually_ends_in=usual[one.application, one.schedule] - one.running_for)
-        if one.draining and (one.application, one.schedule) in usual
-        else one
-        for one in found
-    ]
+    found = [(_running_run(tuple(row), dead), read_policies(row[20] or "{}").long) for row in rows]
+    asked = {
+        (one.application, one.schedule) for one, given in found if one.draining or may_be_long(one.running_for, given)
+    }
+    usual = read_usual(connection, asked)
+    return [_measured(one, given, usual.get((one.application, one.schedule))) for one, given in found]
+
+
+def _measured(one: RunningRun, given: GivenLong, usual: Usual | None) -> RunningRun:
+    """Return a running run with what its usual duration says of it."""
+    ends_in = usual.median - one.running_for if one.draining and usual is not None else None
+    return replace(one, usually_ends_in=ends_in, long=long_for(one.running_for, given, usual))
 
 
 def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:

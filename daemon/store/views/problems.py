@@ -8,12 +8,13 @@ from typing import Literal, Protocol
 
 from lease.durations import format_duration
 
-from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
-from ...text import ago, counted, listed, shortened, when
+from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
+from ...text import ago, counted, lasted, listed, shortened, when
 from ..schedule_key import ScheduleKey
 from .causes import NO_REPLICA
 from .overview import Overview, RunningRun, WaitingRun
 from .trying import TryingRun
+from .usual import Usual, usually
 
 LATE_AFTER = 60.0
 """Seconds. A run or schedule that is overdue for longer than this is late."""
@@ -23,6 +24,7 @@ MOST_NAMED = 5
 Kind = Literal[
     "late",
     "late to finish",
+    "long",
     "stuck",
     "failing",
     "failed",
@@ -49,6 +51,8 @@ class Problem:
     run_id: int | None = None
     next: tuple[str, ...] = ()
     """The commands that tell more, or help."""
+    level: LongLevel | None = None
+    """How serious it is that a run takes long."""
 
 
 def problems(overview: Overview, written: Callable[[datetime], str] = when) -> tuple[Problem, ...]:
@@ -59,6 +63,7 @@ def problems(overview: Overview, written: Callable[[datetime], str] = when) -> t
         *_stuck(overview),
         *_late(overview),
         *_late_to_finish(overview, written),
+        *_long(overview),
         *_retired(overview),
         *_failing(overview, written),
         *_left_out(overview),
@@ -195,6 +200,22 @@ def _late_to_finish(overview: Overview, written: Callable[[datetime], str]) -> I
         if run.finish_by is not None and run.finish_by < overview.database_time:
             text = f"run {run.run_id} of {named(run)} should have succeeded by {written(run.finish_by)}"
             yield Problem("late to finish", text, run.application, run.schedule, run.run_id, _look_at(run))
+
+
+def has_run(run: RunningRun, name: str, known: Usual | None) -> str:
+    """Return for how long a run has been running, how long that usually takes, and whether it is long."""
+    on = f" on {run.host}:{run.pid}" if run.host else ""
+    text = f"run {run.run_id} of {name} has been running for {lasted(run.running_for)}{on}{usually(known)}"
+    return text if run.long is None else f"{text}, {run.long.text}"
+
+
+def _long(overview: Overview) -> Iterator[Problem]:
+    named = naming(overview)
+    long = [(run.long, run) for run in overview.running if run.held and run.long is not None]
+    for one, run in sorted(long, key=lambda pair: LONG_LEVELS.index(pair[0].level), reverse=True):
+        more = (f"leased why {run.run_id}", f"leased logs {run.run_id}")
+        text = has_run(run, named(run), one.usual)
+        yield Problem("long", text, run.application, run.schedule, run.run_id, more, one.level)
 
 
 def _failing(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:

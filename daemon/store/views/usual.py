@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, select
 
 from lease.database.dialects import seconds_between
 
+from ...text import lasted
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys, as_json_array
 from ..tables import run, schedule
@@ -31,6 +32,13 @@ class Usual:
     p95: float
     """19 of 20 took no longer."""
     runs: int
+
+
+def usually(known: Usual | None) -> str:
+    """Return how long runs of a schedule usually take: `` (usually 12s, p95 14s)``."""
+    if known is None:
+        return ""
+    return f" (usually {lasted(known.median)}, p95 {lasted(known.p95)})"
 
 
 def usual_seconds(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, float]:

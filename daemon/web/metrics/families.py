@@ -56,6 +56,10 @@ FAMILIES = (
         "counts fewer, but at least 10. After a success it is read again within minutes.",
     ),
     _schedule("longest_running_seconds", "How long the longest active run has been running; 0 if there is none."),
+    _schedule(
+        "long_running_level",
+        "How serious that is: 0 it is not long, 1 warn, 2 critical, 3 emergency. By the thresholds in `long`.",
+    ),
     _schedule("missed_times", "The scheduled times that were missed in the last 24 hours."),
     _schedule(
         "overlapped_times",

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ...definitions.triggers.deadline import stored_deadline
+from ...states import LONG_LEVELS
 from ...store.policies import Policies
 from ...store.schedule_key import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished
 from ...store.views.left_out import LeftOut
+from ...store.views.long import ENOUGH_RUNS, long_for
 from ...store.views.usual import Usual
 from .steps import in_steps
 
-ENOUGH_RUNS = 10
-"""Successful runs after which a schedule's usual duration says what is unusual."""
 GRACE = 300.0
 """Seconds that a run may wait for its start where `start_within` says nothing."""
 UNKNOWN_DURATION = 3600.0
@@ -63,6 +63,7 @@ def _values(
         "success_deadline": success_deadline(one, known, usual),
     }
     is_known = usual is not None and usual.runs >= ENOUGH_RUNS
+    long = long_for(unfinished.longest, known.long, usual)
     overdue = 0.0 if one.paused else max(0.0, one.late_for)
     return ScheduleValues(
         {"application": one.application, "schedule": one.schedule},
@@ -76,6 +77,7 @@ def _values(
             "late_seconds": max(overdue, unfinished.waits),
             "consecutive_failures": one.failures,
             "longest_running_seconds": unfinished.longest,
+            "long_running_level": 0 if long is None else 1 + LONG_LEVELS.index(long.level),
             "missed_times": left_out.missed,
             "overlapped_times": left_out.overlapped,
         },

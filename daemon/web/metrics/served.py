@@ -1,7 +1,7 @@
 """The text of `/metrics`, made on a thread of its own: neither the web server nor the replica waits for it."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from time import monotonic, time
 
 from prometheus_client.exposition import generate_latest
@@ -10,7 +10,8 @@ from lease.database.database import OwnDatabase
 
 from ...store.policies import Policies, read_policies
 from ...store.schedule_key import ScheduleKey
-from ...store.views.fleet import Fleet, ScheduleFacts, read_fleet
+from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished, read_fleet
+from ...store.views.long import may_be_long
 from ...store.views.usual import Usual
 from ..database_thread import DatabaseThread
 from .collector import Metrics
@@ -79,20 +80,23 @@ class ServedMetrics:
         self._take(fleet)
         self._values = values(fleet, self._known, self._usual)
 
-    def _to_read(self, schedules: Collection[ScheduleFacts]) -> list[ScheduleKey]:
-        """Return the schedules that have succeeded since their usual durations were read; those come first that have
-        none, or were read longest ago.
+    def _to_read(
+        self, schedules: Collection[ScheduleFacts], unfinished: Mapping[ScheduleKey, Unfinished]
+    ) -> list[ScheduleKey]:
+        """Return the schedules that have succeeded since their usual durations were read; those come first of which a
+        run may be long, then those that have none, or were read longest ago.
         """
         order = {key: place for place, key in enumerate(self._usual_of)}
         changed = [
             key for one in schedules if one.last_success != self._usual_of.get(key := (one.application, one.schedule))
         ]
-        return sorted(changed, key=lambda key: order.get(key, -1))[:_MOST_USUAL]
+        long = {key for key, one in unfinished.items() if may_be_long(one.longest, None)}
+        return sorted(changed, key=lambda key: (key not in long, order.get(key, -1)))[:_MOST_USUAL]
 
     def _take(self, fleet: Fleet) -> None:
         """Take in what is known from here on, and drop what is gone."""
         success = {(one.application, one.schedule): one.last_success for one in fleet.schedules}
-        for key in self._to_read(fleet.schedules):
+        for key in self._to_read(fleet.schedules, fleet.unfinished):
             self._usual_of.pop(key, None)
             self._usual_of[key] = success.get(key)
         self._usual |= fleet.usual

@@ -169,6 +169,18 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
             lambda s: one(keep="30d"),
             'schedule "nightly", keep: "30d" does not say how much to keep; write it like { days',
         ),
+        (
+            lambda s: one(long=True),
+            'schedule "nightly", long: True does not say from when on a run is long; write it like "30m", or { warn',
+        ),
+        (lambda s: one(long={}), "long: {} does not say from when on a run is long"),
+        (lambda s: one(long="soon"), 'long: warn = "soon" is not a duration; write it like "30m", or { warn'),
+        (lambda s: one(long={"warn": "0s"}), 'long: warn = "0s" is too short; write at least 0.001 seconds'),
+        (lambda s: one(long={"crit": "1h"}), 'long: "crit" is not a level; did you mean "critical"?'),
+        (
+            lambda s: one(long={"warn": "1h", "emergency": "1h"}),
+            "long: emergency does not come after warn; write a longer duration for emergency",
+        ),
         (lambda s: one(secrets=["token"]), 'secrets: "token" is not among the params; give it a value there'),
         (lambda s: one(starts="2026-07-02T00:00:00Z", ends="2026-07-01T00:00:00Z"), "ends: it ends before it starts"),
         (lambda s: one(enabled="no"), 'enabled: "no" is neither true nor false'),

@@ -63,7 +63,7 @@ class World:
 
     def running(self, name: str, holder: str = "replica-1", **values: Any) -> int:
         (grant,) = statements.grant(self.rows.connection, [f"run/shop/{name}"], holder, 3600.0)
-        return self.run(name, "running", token=grant.token, holder=holder, **values)
+        return self.run(name, "running", **{"minutes_ago": 9, "token": grant.token, "holder": holder, **values})
 
     def why(self, asked: str | int, key: str | None = None, application: str = "shop") -> Explanation:
         at = Moments(self.rows.now, lambda moment: f"T{round((moment - self.rows.now) / MINUTE):+}")
@@ -109,6 +109,10 @@ def schedules(world: World) -> Iterator[Made]:
     busy = world.running("busy")
     text = f"run {busy} of busy has been running for … on web-1:4711"
     yield "busy", "running", text, f"leased why {busy}"
+    world.schedule("slow", definition='{"long": {"warn": 60, "critical": 300}}')
+    slow = world.running("slow")
+    text = f"run {slow} of slow has been running for … on web-1:4711, which is critical (over …)"
+    yield "slow", "long", text, f"leased why {slow}"
     world.schedule("stuck")
     stuck = world.run("stuck", "running", token=1, holder="replica-1")
     text = f"run {stuck} of stuck is recorded as running, but its lease (token 1) is no longer held"
@@ -169,7 +173,7 @@ def runs(world: World) -> Iterator[Made]:
         "its replica drains, and hands it back if it is not over when grace has passed"
     )
     yield drains, "running", text, f"leased logs {drains} --follow"
-    behind = world.run("r", "pending", 9, available_at=None)
+    behind = world.run("r", "pending", 8, available_at=None)
     yield behind, "waiting", f"run {behind} of r waits for run {ahead}", f"leased why {ahead}"
     world.schedule("t")
     later = world.run("t", "pending", attempt=1, available_at=rows.now + 5 * MINUTE)

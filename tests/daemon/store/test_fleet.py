@@ -78,7 +78,7 @@ def test_a_renamed_schedule_has_its_present_name_and_a_retired_one_is_gone(rows:
     rows.schedule("gone", retired_at=rows.now, next_due=None)
     rows.connection.execute(update(schedule).where(schedule.c.name == "nightly").values(called="every night"))
     rows.running(minutes_ago=20)
-    found = fleet(rows, usual=lambda _: [("shop", "every night")])
+    found = fleet(rows, usual=lambda *_: [("shop", "every night")])
     assert [one.schedule for one in found.schedules] == ["every night"]
     assert list(found.unfinished) == [("shop", "every night")]
 
@@ -109,7 +109,7 @@ def test_the_number_of_statements_does_not_grow_with_the_schedules(rows: Rows) -
 
         event.listen(rows.connection, "before_cursor_execute", note)
         keys = [("shop", f"number-{at}") for at in range(number)]
-        fleet(rows, usual=lambda _: [KEY, *keys])
+        fleet(rows, usual=lambda *_: [KEY, *keys])
         event.remove(rows.connection, "before_cursor_execute", note)
         return len(said)
 

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from daemon.store.policies import read_policies
 from daemon.store.tables import replica
 from daemon.store.views import Problem, problems, read_overview
 from daemon.store.views.left_out import LATEST, LeftOut
+from daemon.store.views.long import ENOUGH_RUNS, long_for
+from daemon.store.views.usual import Usual
 from daemon.text import when
 from tests.daemon.store.test_views import MINUTE, Rows
 
@@ -113,6 +116,53 @@ def test_many_failing_runs_of_a_schedule_are_one_problem(rows: Rows) -> None:
     (problem,) = found(rows, "failing")
     assert problem.run_id == first
     assert problem.text.endswith("; 2 more of its runs do so too")
+
+
+# Long
+
+_USUAL = {"9 runs": Usual(1.0, 10_000.0, 9), "short": Usual(1.0, 20.0, 10), "long": Usual(1.0, 2_400.0, 10)}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "definition", "usual", "level"),
+    [
+        (600, "{}", None, None),
+        (601, "{}", None, "warn"),
+        (1801, "{}", "9 runs", "critical"),
+        (3001, "{}", "short", "emergency"),
+        (31, "{}", "short", None),
+        (3600, "{}", "long", None),
+        (3601, "{}", "long", "emergency"),
+        (61, '{"long": {"warn": 60.0, "emergency": 90.0}}', "long", "warn"),
+        (91, '{"long": {"warn": 60.0, "emergency": 90.0}}', None, "emergency"),
+        (9_000_000, '{"long": {"critical": 1e7}}', "short", None),
+        (9_000_000, '{"long": false}', "short", None),
+        (601, "unreadable", None, "warn"),
+        (601, '{"long": "in another shape"}', None, "warn"),
+    ],
+)
+def test_a_run_is_long_by_what_was_set_otherwise_by_the_defaults_unless_it_is_usual(
+    seconds: float, definition: str, usual: str | None, level: str | None
+) -> None:
+    long = long_for(seconds, read_policies(definition).long, _USUAL.get(usual or ""))
+    assert (None if long is None else long.level) == level
+
+
+def test_a_long_run_is_a_problem_with_its_level_unless_runs_of_its_schedule_usually_take_as_long(rows: Rows) -> None:
+    assert found(rows, "long") == []
+    long = rows.running(minutes_ago=31)
+    rows.schedule("set", definition='{"long": {"emergency": 60.0}}')
+    other = rows.running(minutes_ago=2, schedule="set")
+    rows.schedule("never", definition='{"long": false}')
+    rows.running(minutes_ago=900, schedule="never")
+    assert [(one.level, re.sub(r"(?<=for )\w+", "…", one.text)) for one in found(rows, "long")] == [
+        ("emergency", f"run {other} of set has been running for … on web-1:4711, which is an emergency (over 1m)"),
+        ("critical", f"run {long} of nightly has been running for … on web-1:4711, which is critical (over 30m)"),
+    ]
+    for number in range(ENOUGH_RUNS):
+        began = rows.now - (900 + number) * MINUTE
+        rows.run("succeeded", 900 + number, started_at=began, finished_at=began + 25 * MINUTE, id=1_000 - number)
+    assert [one.run_id for one in found(rows, "long")] == [other]
 
 
 # Missed

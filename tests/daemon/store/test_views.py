@@ -88,7 +88,7 @@ class Rows:
     def running(self, *, held: bool = True, **values: Any) -> int:
         name = f"run/shop/{values.get('schedule', 'nightly')}"
         (grant,) = statements.grant(self.connection, [name], "replica-1", 60)
-        filled: dict[str, Any] = {"token": grant.token, "holder": grant.holder}
+        filled: dict[str, Any] = {"minutes_ago": 9, "token": grant.token, "holder": grant.holder}
         run_id = self.run("running", **(filled | values))
         if not held:
             statements.release(self.connection, grant)

@@ -210,6 +210,24 @@ def test_what_is_late_runs_and_was_left_out_is_told_by_schedule() -> None:
 
 
 @pytest.mark.parametrize(
+    ("longest", "definition", "level"), [(600, "{}", 0), (601, "{}", 1), (61, '{"long": {"emergency": 60}}', 3)]
+)
+def test_the_level_of_the_longest_run_is_told(longest: float, definition: str, level: int) -> None:
+    found = fleet(unfinished={("shop", "nightly"): Unfinished(1, longest, 0.0)})
+    (one,) = values(found, {"d": read_policies(definition)}, {})
+    assert one.values["long_running_level"] == level
+
+
+def test_how_long_runs_usually_take_is_read_first_of_the_schedules_of_which_one_may_be_long(sqlite_url: str) -> None:
+    metrics = ServedMetrics(sqlite_url, own(), print)
+    many = [replace(NIGHTLY, schedule=f"number-{at}") for at in range(101)]
+    last = ("shop", "number-100")
+    assert last not in metrics._to_read(many, {})
+    assert metrics._to_read(many, {last: Unfinished(1, 601.0, 0.0)})[0] == last
+    metrics.close()
+
+
+@pytest.mark.parametrize(
     ("schedule", "definition", "usual", "expected"),
     [
         (NIGHTLY, "{}", None, AT - 12 * HOUR + 3900),

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WELL = {"due", "running", "succeeded", "on request"}
-_ILL = {"stuck", "silent", "late", "late to finish", "failing", "failed", "abandoned", "no replica", "no definition"}
+_ILL = {
+    "stuck",
+    "silent",
+    "late",
+    "late to finish",
+    "long",
+    "failing",
+    "failed",
+    "abandoned",
+    "no replica",
+    "no definition",
+}
 
 
 def why(
