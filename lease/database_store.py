@@ -1,8 +1,9 @@
 """The store of leases in a database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _CONNECTIONS = 4
 """How many a client has besides those of its heartbeat and its callers; acquisitions leave one to the rest."""
+_AT_ONCE = 100
+"""How many leave their queues in one transaction where there is one writer; a renewal may wait for that."""
 
 
 class DatabaseStore:
@@ -51,7 +54,9 @@ class DatabaseStore:
         self._backend = backend_of(self.url)
         self._confirms = self._backend.listens
         self.awaited = Awaited()
-        self._turns = _hearing(route, self._timeout) if self._backend.listens else TurnPoller(self.read)
+        self._leaving: dict[tuple[str, str], None] = {}
+        self._one_leaves = asyncio.Lock()
+        self._turns = _hearing(route, self._timeout) if self._backend.listens else TurnPoller(self._read)
 
     @property
     def identity(self) -> str | None:
@@ -73,7 +78,7 @@ class DatabaseStore:
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
     ) -> Grant | LeaseRecord | None:
         await self._renewals.connect()  # first: what a server has no connection left to renew would be lost
-        if not self.awaited.take(name):
+        if not self.awaited.take(name) and not (queue and self._backend.has_one_writer):
             at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label), first=True)
             if at_once is not None:
                 return at_once
@@ -93,15 +98,23 @@ class DatabaseStore:
             return granted[0] if granted else statements.read(connection, [name]).get(name)
 
         if queue:
-            queued = await self._others.write_alone(
-                statements.queueing(name, holder, label, self._lock_wait), first=True
-            )
+            queued = await self._queued(name, holder, label, ttl)
+            if isinstance(queued, Grant):
+                return queued
             if queued is not None and queued.keeps and not is_turn_of(holder, queued.record):
                 return queued.record
             at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label), first=True)
             if at_once is not None:  # another who took a place had locked the row before
                 return at_once
         return await self._others.write(unit, first=True)
+
+    async def _queued(self, name: str, holder: str, label: str, ttl: float) -> Grant | statements.Queued | None:
+        """Give it a place; where there is one writer, unless it can be granted in the same transaction."""
+        queueing = statements.queueing(name, holder, label, self._lock_wait)
+        if not self._backend.has_one_writer:
+            return await self._others.write_alone(queueing, first=True)
+        granting = statements.granting(name, holder, ttl, label=label)
+        return await self._others.write(lambda connection: granting(connection) or queueing(connection), first=True)
 
     async def renew(
         self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
@@ -174,10 +187,23 @@ class DatabaseStore:
         return self._turns.waiting(bid)
 
     async def leave(self, name: str, holder: str) -> None:
-        waiting = await self._others.write(
-            lambda connection: statements.leave_queue(connection, name, holder, lock_wait=self._lock_wait)
+        if not self._backend.has_one_writer:
+            await self._leave([name], holder)  # by itself: it may have to wait for the row
+            return
+        self._leaving[name, holder] = None
+        async with self._one_leaves:
+            if (name, holder) in self._leaving:  # nobody before has taken it along
+                together = [one for one, of in islice(self._leaving, _AT_ONCE) if of == holder]
+                for one in together:
+                    del self._leaving[one, holder]
+                await self._leave(together, holder)
+
+    async def _leave(self, names: Sequence[str], holder: str) -> None:
+        left = await self._others.write(
+            lambda connection: statements.leave_queues(connection, names, holder, lock_wait=self._lock_wait)
         )
-        await self.wake(name, waiting)
+        for name, waiting in left.items():
+            await self.wake(name, waiting)
 
     async def wake(self, name: str, waiting: Waiters) -> None:
         """Notify after the commit of a release, by itself, and only where somebody waits (rule 15), who
@@ -199,7 +225,10 @@ class DatabaseStore:
         return await self._others.spare(in_loops=in_loops)
 
     async def read(self, name: str) -> LeaseRecord | None:
-        return (await self._others.read_alone(statements.reading([name]))).get(name)
+        return (await self._read([name])).get(name)
+
+    async def _read(self, names: Sequence[str]) -> dict[str, LeaseRecord]:
+        return await self._others.read_alone(statements.reading(names))
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
         return await self._others.read(lambda connection: statements.list_prefix(connection, prefix))

@@ -38,7 +38,7 @@ from .fences import (
 )
 from .grants import grant, granting, taking
 from .queueing import Queued, queueing
-from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, notifying, queue_up, read_queues, write_queue
+from .queues import CHANNEL, Queue, leave_queues, lock_queues, notify, notifying, queue_up, read_queues, write_queue
 from .records import list_prefix, read, reading
 from .renewals import RenewedPairs, renew, renew_unlocked, renewing, renewing_unlocked
 from .restoring import Lifted, held_now, lift
@@ -67,7 +67,7 @@ __all__ = [
     "held_now",
     "hold",
     "in_force",
-    "leave_queue",
+    "leave_queues",
     "lift",
     "list_prefix",
     "lock",

@@ -69,17 +69,17 @@ def write_queue(connection: Connection, name: str, waiting: Waiters) -> None:
     connection.execute(update(lease).where(lease.c.name == name).values(waiters=format_waiters(waiting)))
 
 
-def leave_queue(connection: Connection, name: str, holder: str, *, lock_wait: float) -> Waiters:
-    """Give up the place of ``holder``; return whose turn it is now, if the lease is free."""
-    rows = _queues().where(lease.c.name == name, lock_timeout(lock_wait))
-    row = connection.execute(rows.with_for_update(key_share=True)).one_or_none()
-    if row is None:
-        return ()
-    queue = _queue(row)
-    left = without(queue.waiting, holder)
-    if left != queue.waiting:
-        write_queue(connection, name, left)
-    return () if queue.is_live else left
+def leave_queues(connection: Connection, names: Sequence[str], holder: str, *, lock_wait: float) -> dict[str, Waiters]:
+    """Give up the places of ``holder``, and remove those that have run out; return whose turn it is now, for each name
+    that is free.
+    """
+    queues = lock_queues(connection, names, lock_wait=lock_wait)
+    left = {queue.name: without(queue.waiting, holder) for queue in queues}
+    if left:
+        connection.execute(
+            _LEAVE, [{"of_name": name, "left": format_waiters(waiting)} for name, waiting in left.items()]
+        )
+    return {queue.name: left[queue.name] for queue in queues if not queue.is_live}
 
 
 def _queues() -> Select[Any]:
@@ -106,3 +106,8 @@ def notifying(name: str, waiting: Waiters) -> Call[None]:
 
 
 _NOTIFY = Statement(select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text()))).where(soon_committed()))
+_LEAVE = (
+    update(lease)
+    .where(lease.c.name == bindparam("of_name"), lease.c.waiters.is_not(None))
+    .values(waiters=bindparam("left", type_=Text()))
+)

@@ -142,6 +142,14 @@ def test_the_database_itself_refuses_a_held_lease_without_an_end(tables: Tables)
         tables.value("UPDATE lease SET token = -1")
 
 
+def test_who_leaves_a_queue_in_which_its_place_has_run_out_leaves_nothing_behind(tables: Tables) -> None:
+    tables.one("a", holder="ben")
+    tables.queue("a", holder="anna")
+    tables.value("UPDATE lease SET waiters = :gone RETURNING 1", gone='[["anna", "anna", 1.0]]')
+    tables.run(lambda connection: statements.leave_queues(connection, ["a"], "anna", lock_wait=1.0))
+    assert tables.value("SELECT count(*) FROM lease WHERE waiters IS NOT NULL") == 0
+
+
 def make_each_statement(tables: Tables, first: str, second: str, third: str) -> None:
     grant, broken, dead = tables.one(first), tables.one(second), tables.one(third)
     tables.queue(first, holder="ben")
@@ -151,7 +159,7 @@ def make_each_statement(tables: Tables, first: str, second: str, third: str) -> 
     tables.fence(grant)
     tables.read(first)
     tables.run(lambda connection: statements.list_prefix(connection, first))
-    tables.run(lambda connection: statements.leave_queue(connection, first, "ben", lock_wait=1.0))
+    tables.run(lambda connection: statements.leave_queues(connection, [first], "ben", lock_wait=1.0))
     tables.run(lambda connection: statements.break_grant(connection, broken, by="ben", reason="it hangs"))
     tables.settle(grant)
     tables.end_dead(dead)

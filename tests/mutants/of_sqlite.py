@@ -2,6 +2,8 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_sqlite
 
+TOGETHER = "tests/lease/acquisition/test_bursts.py::test_those_who_wait_on_sqlite_look_and_leave_together"
+
 ON_SQLITE = (
     Mutant(
         "forked-child-opens",
@@ -44,5 +46,17 @@ ON_SQLITE = (
                 for ids in ("an id-", "-an id")
             )
         ),
+    ),
+    Mutant(
+        "looks-one-by-one",
+        "of a client that waits for thousands of names, each waiter reads its own, again and again",
+        (Edit("lease/waiting/turn_poller.py", "_AT_ONCE = 500", "_AT_ONCE = 1"),),
+        on_sqlite(TOGETHER),
+    ),
+    Mutant(
+        "leaves-one-by-one",
+        "where thousands leave their queues at once, each writes in a transaction of its own",
+        (Edit("lease/database_store.py", "_AT_ONCE = 100", "_AT_ONCE = 1"),),
+        on_sqlite(TOGETHER),
     ),
 )

@@ -284,7 +284,7 @@ def test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing(
         wait_until(lambda: any(question_of(client)([one]) for one in proxy.statements[begun:]), "it asks")
         wait_until(lambda: would_ask(client), "it waits again")
         assert left_over(tables)[0] == ("ben" if held else None)
-        tables.run(lambda connection: statements.leave_queue(connection, "a", "anna", lock_wait=1.0))
+        tables.run(lambda connection: statements.leave_queues(connection, ["a"], "anna", lock_wait=1.0))
         if held:
             tables.release(grant)
         else:

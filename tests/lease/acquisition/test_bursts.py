@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3.dbapi2
 import sys
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -130,3 +132,35 @@ async def test_waiters_who_all_leave_at_once_cost_no_lease(
         assert end == "closed" or await held.release()
     assert losses(seen) == []
     assert tables.value(in_line) == 0
+
+
+async def test_those_who_wait_on_sqlite_look_and_leave_together(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, thousands would leave no time to a renewal."""
+    ran: list[str] = []
+    connect = sqlite3.dbapi2.connect
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.set_trace_callback(ran.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", traced)
+    names = [f"name {number}." for number in range(100)]
+    with Tables(sqlite_url) as tables:
+        tables.grant(*names, holder="another", ttl=3600.0)
+        async with lease.LeaseClient(sqlite_url, timing=HASTY) as client:
+            waiters = [asyncio.create_task(client.acquire(name, wait=None)) for name in names]
+            await until(lambda: tables.value("SELECT count(*) FROM lease WHERE waiters IS NOT NULL") == len(names))
+            came = ran.count("BEGIN IMMEDIATE")
+            assert came < 1.5 * len(names), (
+                "each needs one transaction to be granted the lease, or else to take a place"
+            )
+            ran.clear()
+            await until(lambda: any(all(name in one for name in names) for one in list(ran)))
+            ran.clear()
+            for one in waiters:
+                one.cancel()
+            await asyncio.wait(waiters)
+            assert ran.count("BEGIN IMMEDIATE") < len(names) / 2
