@@ -114,6 +114,12 @@ _RAISED = re.compile(r"[\w.]*[a-z][\w.]*: ")
 """The beginning of a line that names an error, unlike PostgreSQL's `DETAIL: `."""
 
 
+def how_long(level: str, threshold: float) -> str:
+    """Return that something takes long, as the end of a sentence: ``which is critical (over 30m)``."""
+    said = {"warn": "a warning", "critical": "critical", "emergency": "an emergency"}
+    return f"which is {said[level]} (over {format_duration(round(threshold, 1))})"
+
+
 def last_line(text: str | None) -> str:
     """Return the last line of an error, which says most in a traceback; empty for None. Where SQLAlchemy
     has written the statement below, return the last line above that names an error.

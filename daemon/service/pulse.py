@@ -5,7 +5,7 @@ that hears costs nothing else while it is idle (rule 24).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Protocol, TypeVar
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from lease.errors import StoreUnavailable
 
 from ..execution.context import ReplicaContext
+from ..execution.long_runs import take_long
 from ..execution.writes.beside import save_output, save_progress
 from ..jobs.output.transcript import Piece, Transcript
 from ..jobs.reports import Progress
@@ -26,7 +27,7 @@ from ..scheduling.trusted_time import part_by_trusted_time
 from ..states import LiveReplicaState
 from ..store import statements
 from ..store.notices import ALIVE, notify
-from ..telemetry.facts import Note, RunLate
+from ..telemetry.facts import Note, RunLate, RunLong
 from ..telemetry.sentences import blocked
 from .loop.agenda import Agenda
 from .waking.rest import Rest
@@ -43,7 +44,11 @@ _MOST_OUTPUT = 512 * 1024
 
 
 class JobsAtWork(Protocol):
-    """The jobs at work, as far as they have something to save, by job run id."""
+    """The runs at work, and their jobs, as far as they have something to save, by job run id."""
+
+    def ids(self) -> Collection[int]:
+        """Return the ids of the runs."""
+        ...
 
     def take_progress(self) -> Mapping[int, Progress]:
         """Return the progress since the last call."""
@@ -148,7 +153,7 @@ class Pulse:
         sent, needs_proof = monotonic(), self._hearing.needs_proof
         is_proof = self._without_proof = needs_proof and not self._without_proof
 
-        def transaction(connection: Connection) -> tuple[list[Neighbour], list[RunLate], T]:
+        def transaction(connection: Connection) -> tuple[list[Neighbour], list[RunLate | RunLong], T]:
             if not registry.touch(connection, entry.holder, *shown):  # deleted after a long absence
                 registry.register(connection, entry)
                 registry.mark_ready(connection, entry.holder)
@@ -217,12 +222,13 @@ class Pulse:
             self._served = job_run_id
         return chosen
 
-    def _by_the_time(self, connection: Connection) -> list[RunLate]:
-        """Let start what a clock that had jumped has put off. Mark the runs that have become late to finish, and return
-        what is to be told of them then.
+    def _by_the_time(self, connection: Connection) -> list[RunLate | RunLong]:
+        """Let start what a clock that had jumped has put off. Mark the runs that have become late to finish, and those of
+        this replica that have become long, and return what is to be told of them.
         """
         application = self._entry.application
         start_put_off(connection, application, self._context.rows.application.schedules)
         rows = statements.late.take(connection, application)
         called = self._context.rows.name
-        return [RunLate(application, called(row.schedule), row.id, row.state, row.finish_by) for row in rows]
+        late = [RunLate(application, called(row.schedule), row.id, row.state, row.finish_by) for row in rows]
+        return [*late, *take_long(connection, self._jobs.ids(), self._entry.holder)]

@@ -47,6 +47,7 @@ from .facts import (
     RunCancelled,
     RunEnded,
     RunLate,
+    RunLong,
     RunRecovered,
     RunStarted,
     RunSubject,
@@ -77,6 +78,8 @@ def log_fact(fact: Fact) -> None:
             _log(logging.DEBUG, "scheduled times skipped", schedule=schedule, reason=reason, count=count)
         case RunLate(_, schedule, run_id):
             _log(logging.WARNING, sentence(fact), schedule=schedule, run=run_id)
+        case RunLong(_, schedule, run_id, severity):
+            _log(logging.WARNING, sentence(fact), schedule=schedule, run=run_id, severity=severity)
         case WriteRefused(run, who):
             _log(logging.WARNING, "write refused", **_run(run), who=who)
         case JobStarted(job):

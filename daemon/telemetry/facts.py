@@ -9,7 +9,7 @@ from datetime import datetime
 
 from lease.events import Event
 
-from ..states import JobOutcome, RunOutcome, RunState, Settlement, SkipReason
+from ..states import JobOutcome, LongLevel, RunOutcome, RunState, Settlement, SkipReason
 
 # What a fact is about
 
@@ -89,6 +89,19 @@ class RunLate:
     state: RunState
     """It waits, or is at work."""
     finish_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunLong:
+    """A run has been running for so long that it is at another level (`long`), and goes on; told once for each level."""
+
+    application: str
+    schedule: str
+    run_id: int
+    level: LongLevel
+    seconds: float
+    threshold: float
+    """The seconds from which on it is at this level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +274,7 @@ Fact = (
     | RunCancelled
     | TimesSkipped
     | RunLate
+    | RunLong
     | RunRecovered
     | WriteRefused
     | JobStarted

@@ -26,6 +26,7 @@ from .facts import (
     RunCancelled,
     RunEnded,
     RunLate,
+    RunLong,
     RunRecovered,
     RunStarted,
     SchedulesRetired,
@@ -106,7 +107,15 @@ class Measures:
                 self.leases_lost[loss.kind.value] += 1
             case JobStarted() | JobEnded() | JobPrinted() | JobProgressed() | LeaseChanged() | LoopBlocked() | Note():
                 pass
-            case RunCancelled() | RunLate() | ReplicaStarted() | ReplicaEnded() | NextDue() | SubscriberFailed():
+            case (
+                RunCancelled()
+                | RunLate()
+                | RunLong()
+                | ReplicaStarted()
+                | ReplicaEnded()
+                | NextDue()
+                | SubscriberFailed()
+            ):
                 pass
             case DatabaseAway() | DatabaseBack():
                 pass

@@ -4,17 +4,19 @@ from typing import assert_never
 
 from lease.durations import format_duration
 
-from ..text import counted, number, when
-from .facts import JobSubject, LoopBlocked, LoopFreed, ReplicaEnded, ReplicaStarted, RunLate, RunRecovered
+from ..text import counted, how_long, lasted, number, when
+from .facts import JobSubject, LoopBlocked, LoopFreed, ReplicaEnded, ReplicaStarted, RunLate, RunLong, RunRecovered
 
 
-def sentence(fact: RunRecovered | RunLate | ReplicaStarted | ReplicaEnded | LoopBlocked | LoopFreed) -> str:
+def sentence(fact: RunRecovered | RunLate | RunLong | ReplicaStarted | ReplicaEnded | LoopBlocked | LoopFreed) -> str:
     """Return the sentence that a fact is, in a log as on a terminal."""
     match fact:
         case RunRecovered():
             return recovered(fact)
         case RunLate():
             return late(fact)
+        case RunLong(_, schedule, run_id, level, seconds, threshold):
+            return f'run {run_id} of "{schedule}" has been running for {lasted(seconds)}, {how_long(level, threshold)}'
         case ReplicaStarted():
             return introduced(fact)
         case ReplicaEnded():

@@ -44,6 +44,7 @@ from ...telemetry.facts import (
     RunCancelled,
     RunEnded,
     RunLate,
+    RunLong,
     RunRecovered,
     RunStarted,
     RunSubject,
@@ -104,7 +105,7 @@ class PlainView:
                 )
             case RunRecovered() | LoopFreed() | ReplicaStarted() | ReplicaEnded():
                 self.line(sentence(fact), "dim")
-            case LoopBlocked() | RunLate():
+            case LoopBlocked() | RunLate() | RunLong():
                 self.line(sentence(fact), "yellow")
             case DatabaseAway(error):
                 self.line(f"{error}; retrying", "dim")

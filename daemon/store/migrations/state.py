@@ -28,6 +28,7 @@ REVISIONS = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 """All revisions that this version of leased knows, newest last."""
 

@@ -25,7 +25,7 @@ from . import (
 from .acting import acts, backfills, cancel, cancels, forget, pauses, retries
 from .keeping import old_records, old_runs
 from .requests import feeding, placing, requesting
-from .sets import claims, ends, late, plans, replacements, starts
+from .sets import claims, ends, late, long, plans, replacements, starts
 
 __all__ = [
     "acts",
@@ -42,6 +42,7 @@ __all__ = [
     "generation",
     "job_run",
     "late",
+    "long",
     "old_records",
     "old_runs",
     "pauses",

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     cast,
     exists,
     func,
@@ -49,6 +50,11 @@ SCHEDULED: ColumnElement[str] = literal_column("'schedule'", Text)
 
 MOMENT: ColumnElement[Any] = select(now()).scalar_subquery()
 """The database's time, asked once, where an index is to be searched by it: PostgreSQL would ask its clock for each row."""
+
+
+def definition_with(setting: str) -> ColumnElement[str | None]:
+    """Return the definition of a schedule if it may say something of a setting: those of many need not be sent."""
+    return case((schedule.c.definition.contains(f'"{setting}":'), schedule.c.definition))
 
 
 def pending() -> ColumnElement[bool]:

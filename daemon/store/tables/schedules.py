@@ -110,6 +110,7 @@ run = Table(
     Column("place_at", Instant),  # it was requested for then, and takes its place behind others only then
     Column("finish_by", Instant),  # it is late to finish if it has not succeeded by then
     Column("late_at", Instant),  # when that was told, by one replica
+    Column("told_long", Integer),  # the highest level that was told of its long duration: 1 for the first
     Column("retry_of", Id),  # the run that it tries again
     Column("origin", Id),  # of a retry: the run whose number is in its idempotency keys; NULL: its instant is
     Column("backfill", Id),  # what requested it for its instant

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from lease.durations import format_duration
-
 from ...states import LongLevel
+from ...text import how_long
 from ..policies import GivenLong
 from .usual import Usual
 
@@ -19,8 +18,6 @@ DEFAULT_THRESHOLDS: Mapping[LongLevel, float] = MappingProxyType(
     {"warn": 600.0, "critical": 1800.0, "emergency": 3000.0}
 )
 """Seconds."""
-
-_SAID: Mapping[LongLevel, str] = {"warn": "a warning", "critical": "critical", "emergency": "an emergency"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class Long:
     @property
     def text(self) -> str:
         """It in words, as the end of a sentence."""
-        return f"which is {_SAID[self.level]} (over {format_duration(round(self.threshold, 1))})"
+        return how_long(self.level, self.threshold)
 
 
 def may_be_long(seconds: float, given: GivenLong) -> bool:

@@ -15,7 +15,7 @@ from ...states import RunState
 from ..called import present_name
 from ..policies import GivenLong, read_policies
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys, looked_up, pending, running
+from ..statements.dialects import among_keys, definition_with, looked_up, pending, running
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -302,7 +302,7 @@ def read_running(
             job_run.c.total,
             job_run.c.message,
             seconds_between(clock(), lease.c.expires_at),
-            case((schedule.c.definition.contains('"long":'), schedule.c.definition)),
+            definition_with("long"),
         )
         .select_from(
             run.join(schedule, of_it)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ from daemon.service.pulse import Pulse
 from daemon.service.waking.hearing import Deaf
 from daemon.service.waking.rest import Rest
 from daemon.store.tables import replica as replicas
-from daemon.telemetry.facts import JobPrinted, JobProgressed, RunLate
+from daemon.telemetry.facts import JobPrinted, JobProgressed, RunLate, RunLong
 from daemon.testing import ManualReplica, ManualStore
 from lease.errors import StoreUnavailable
 from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, told, until
@@ -68,12 +68,16 @@ class Beating:
         self.progress: dict[int, Progress] = {}
         self.draining = False
         self.looked = 0
+        self.at_work: Collection[int] = ()
         entry = registry.own_entry(replica.context.client.holder, "shop")
         self.rollout = LooksOnly()
         self.printed: dict[int, Transcript] = {}
         client = replica.context.client
         rest = Rest(Deaf(), DeathWatch(client.holder, client.timing), 1e6, client.timing)
         self.pulse = Pulse(replica.context, entry, self, lambda: self.draining, self.rollout, rest=rest, loop=Looking())
+
+    def ids(self) -> Collection[int]:
+        return self.at_work
 
     def transcripts(self) -> Mapping[int, Transcript]:
         return self.printed
@@ -183,6 +187,41 @@ async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to
             assert [(fact.run_id, fact.schedule, fact.state) for fact in late] == [
                 (run_id, "nightly", "pending")
             ] * expected
+
+
+async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it_takes_long() -> None:
+    gate = Gate()
+
+    async def work(_run: Any) -> None:
+        await gate.passed()
+
+    shop = a_shop(work, long={"warn": "5m", "critical": "1h", "emergency": "2h"})
+    async with (
+        ManualStore(ONE_O_CLOCK) as store,
+        ManualReplica(store, shop) as replica,
+        ManualReplica(store, shop) as other,
+    ):
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        for passed, expected in (
+            ("5m", []),
+            ("1s", ["warn"]),
+            ("50m", ["warn"]),
+            ("2h", ["warn", "emergency"]),
+            ("9h", ["warn", "emergency"]),
+        ):
+            store.clock.advance(passed)
+            for one in (replica, other):
+                given = Beating(one)
+                given.at_work = [run_id]
+                await given.pulse.touch()
+            told = facts_of(replica, RunLong)
+            assert [(fact.run_id, fact.schedule, fact.level) for fact in told] == [
+                (run_id, "nightly", level) for level in expected
+            ]
+        assert facts_of(other, RunLong) == []
+        gate.open()
 
 
 @pytest.mark.parametrize("trusted", [(False,), (True, False)])

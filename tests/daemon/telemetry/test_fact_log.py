@@ -17,6 +17,7 @@ from daemon.telemetry.facts import (
     RunCancelled,
     RunEnded,
     RunLate,
+    RunLong,
     RunRecovered,
     RunStarted,
     RunSubject,
@@ -147,15 +148,18 @@ def test_only_of_a_replica_that_is_gone_it_is_said_that_it_is_gone(
 
 
 @pytest.mark.usefixtures("logged")
-def test_a_run_that_is_late_to_finish_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_is_late_to_finish_or_takes_long_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logs("json", "warning")
     log_fact(RunLate("shop", "nightly", 7, "running", datetime(2026, 7, 1, 6, tzinfo=UTC)))
     log_fact(RunLate("shop", "nightly", 8, "pending", datetime(2026, 7, 1, 6, tzinfo=UTC)))
+    log_fact(RunLong("shop", "nightly", 9, "emergency", 3060.0, 3000.0))
     flush_logs()
-    at_work, waits = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    at_work, waits, long = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (at_work["level"], at_work["run"], at_work["schedule"]) == ("warning", 7, "nightly")
     assert at_work["message"] == 'run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still running'
     assert waits["message"].endswith("2026-07-01 06:00:00Z: it is still waiting")
+    assert (long["level"], long["severity"], long["run"]) == ("warning", "emergency", 9)
+    assert long["message"] == 'run 9 of "nightly" has been running for 51m, which is an emergency (over 50m)'
 
 
 @pytest.mark.usefixtures("logged")

@@ -1,0 +1,40 @@
+"""The runs of a replica that take long, as one fact for each level that they reach."""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection
+
+from ..states import LONG_LEVELS
+from ..store import statements
+from ..store.policies import read_policies
+from ..store.views.long import Long, long_for, may_be_long
+from ..store.views.usual import read_usual
+from ..telemetry.facts import RunLong
+
+
+def take_long(connection: Connection, ids: Collection[int], holder: str) -> list[RunLong]:
+    """Mark which of these runs of a replica have become long, or longer, and return what is to be told of them."""
+    rows = {row.id: row for row in statements.long.read(connection, ids, holder)} if ids else {}
+    given = {run_id: read_policies(row.definition or "{}").long for run_id, row in rows.items()}
+    may_be = [row for row in rows.values() if may_be_long(row.running_for, given[row.id])]
+    usual = read_usual(connection, {(row.application, row.schedule) for row in may_be})
+    found: Mapping[int, Long] = {
+        row.id: long
+        for row in may_be
+        if (long := long_for(row.running_for, given[row.id], usual.get((row.application, row.schedule)))) is not None
+        and LONG_LEVELS.index(long.level) >= (row.told_long or 0)
+    }
+    if not found:
+        return []
+    levels = {run_id: long.level for run_id, long in found.items()}
+    return [
+        RunLong(
+            rows[run_id].application,
+            rows[run_id].schedule,
+            run_id,
+            found[run_id].level,
+            rows[run_id].running_for,
+            found[run_id].threshold,
+        )
+        for run_id in sorted(statements.long.mark(connection, levels, holder))
+    ]
