@@ -14,11 +14,13 @@ from ...store.views.causes import (
     Cancelled,
     Replaced,
     Retired,
+    WaitsForBackfill,
     WaitsForLock,
     WaitsForPlace,
     WaitsForReplica,
     WaitsForRetry,
     WaitsForRun,
+    WaitsForSlot,
     WaitsForStart,
 )
 from ...store.views.defined import Living, StoredSchedule, read_defined, read_living
@@ -111,6 +113,10 @@ def _waits(facts: SaidOfRun, name: str, at: Moments) -> Sentence:
             more = [f"leased why {ahead}"]
         case WaitsForLock(run_id=under):
             more = ["leased locks" if under is None else f"leased why {under}"]
+        case WaitsForSlot():
+            more = ["leased locks"]
+        case WaitsForBackfill():
+            more = ["leased backfills"]
         case WaitsForReplica(others=others):
             state = "no definition" if others else "no replica"
             words = words if words.startswith("waits") else f"waits: {words}"

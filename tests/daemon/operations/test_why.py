@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise, product
 from typing import Any, get_args
 
 import pytest
-from sqlalchemy import insert, literal, select
+from sqlalchemy import event, insert, literal, select
 
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.triggers.trigger import Every
@@ -18,7 +19,7 @@ from daemon.operations.why import Explanation, Moments, State, read_why_run, rea
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
 from daemon.store.tables import generation, job_output, job_run
-from daemon.store.views import problems, read_overview
+from daemon.store.views import keys_named, problems, read_overview
 from lease import statements
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 from tests.support.store import Store, a_schedule, an_application
@@ -65,11 +66,12 @@ class World:
         (grant,) = statements.grant(self.rows.connection, [f"run/shop/{name}"], holder, 3600.0)
         return self.run(name, "running", **{"minutes_ago": 9, "token": grant.token, "holder": holder, **values})
 
-    def why(self, asked: str | int, key: str | None = None, application: str = "shop") -> Explanation:
+    def why(self, asked: str | int, application: str = "shop") -> Explanation:
         at = Moments(self.rows.now, lambda moment: f"T{round((moment - self.rows.now) / MINUTE):+}")
         if isinstance(asked, int):
             return read_why_run(self.rows.connection, asked, at)
-        return read_why_schedule(self.rows.connection, asked, (application, key or asked), moments=at)
+        (key,) = keys_named(self.rows.connection, asked, application, retired=True)
+        return read_why_schedule(self.rows.connection, asked, key, moments=at)
 
 
 Made = tuple[str | int, State, str, str]
@@ -84,6 +86,11 @@ def schedules(world: World) -> Iterator[Made]:
     yield "well", "due", f"well is next due at T+5 (in …); its last run, {ok}, succeeded … ago", "leased trigger well"
     world.schedule("new")
     yield "new", "due", "new is next due at T+5 (in …); it has not run yet", "leased trigger new"
+    world.schedule("key", called="renamed", former='["key"]')
+    renamed = world.run("key", "succeeded")
+    text = f"renamed is next due at T+5 (in …); its last run, {renamed}, succeeded … ago"
+    yield "renamed", "due", text, "leased trigger renamed"
+    yield "key", "due", text, "leased trigger renamed"
     gone = {"next_due": None, "retired_at": rows.now - 9 * MINUTE, "retired_by": "generation 2"}
     world.schedule("old", **gone)
     text = (
@@ -186,6 +193,16 @@ def runs(world: World) -> Iterator[Made]:
     statements.grant(rows.connection, ["warehouse"], "h9", 3600.0, label="backup on db-1")
     locked = world.run("l", "pending", lease_name="warehouse")
     yield locked, "waiting", f'run {locked} of l waits for the lock "warehouse", held by backup on db-1', "leased locks"
+    api = a_schedule("s", lock={"name": "api", "slots": 2})
+    assert api.queue
+    world.schedule("s", definition=write_schedule(api))
+    statements.grant(rows.connection, ["api", "api/2"], "h9", 3600.0, label="another application")
+    slot = world.run("s", "pending", lease_name="api", queue=api.queue.name)
+    text = f'run {slot} of s waits for one of the 2 slots of the lock "api"'
+    yield slot, "waiting", text, "leased locks"
+    world.schedule("b")
+    fed = world.run("b", "pending", 99, backfill=7, place_at=rows.now, available_at=None)
+    yield fed, "waiting", f"run {fed} of b waits for its turn in backfill 7", "leased backfills"
     world.schedule("u")
     unknown = world.run("u", "pending", digest=UNKNOWN)
     text = f"run {unknown} of u waits for a replica of generation 1"
@@ -246,6 +263,31 @@ def test_each_state_has_its_sentence_and_what_to_do(rows: Rows) -> None:
     )
     walked |= {answer.sentence.state}
     assert set(get_args(State)) - walked == {"not active"}, "of which the next test is"
+
+
+def test_the_answer_takes_as_many_statements_however_much_there_is(rows: Rows) -> None:
+    world, sent = World(rows), list[str]()
+    event.listen(rows.connection, "before_cursor_execute", lambda _c, _cursor, sql, *_: sent.append(sql))
+    states = ("pending", "failed", "succeeded", "cancelled")
+    world.schedule("busy")
+    asked: list[str | int] = [
+        "busy",
+        world.running("busy"),
+        *(world.run("busy", one, trigger="manual") for one in states),
+    ]
+    found = []
+    for more in range(3):
+        for number in range(10 * more):
+            name = f"other-{more}-{number}"
+            world.schedule(name)
+            rows.job(world.running(name), "load", "running")
+            for of, state in product((name, "busy"), states):
+                rows.job(world.run(of, state, trigger="manual"), "load", "failed", error="no")
+        sent.clear()
+        explained = [(world.why(one), len(sent))[1] for one in asked]
+        found.append([after - before for before, after in pairwise([0, *explained])])
+    assert found[0] == found[1] == found[2]
+    assert max(found[0]) <= 35
 
 
 def test_a_schedule_whose_only_replica_is_silent_says_so_until_that_counts_as_dead(rows: Rows) -> None:
