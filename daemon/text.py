@@ -1,10 +1,12 @@
 """Values formatted for people who read them, in a sentence or on a terminal."""
 
+import json
 import re
 import signal
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import Any
 
 from lease.durations import format_duration
 
@@ -20,6 +22,19 @@ def clean(text: str, *, lines: bool = False) -> str:
         return text
     kept = "\n\t" if lines else ""
     return "".join(letter if letter.isprintable() or letter in kept else " " for letter in text)
+
+
+_BESIDE_ASCII = re.compile(r"[^\n -~]+")
+
+
+def json_text(document: Any) -> str:
+    """Return a document as JSON that a terminal may show: what is not printable is escaped."""
+    return _BESIDE_ASCII.sub(_escaped, json.dumps(document, ensure_ascii=False))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    text = found[0]
+    return text if text.isprintable() else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 _UNBROKEN = re.compile(r"(?:\d{4}-\d\d-\d\d (?=\d\d:\d\d)|`[^`]*`|[^\s`])+|`")

@@ -1,9 +1,9 @@
 """The answers of commands as JSON: where each is declared, and its version."""
 
-import json
 import sys
 
 from ..store.views import plain
+from ..text import json_text
 
 ANSWERS = {
     "status": ("answers.status", "StatusAnswer", 2),
@@ -44,7 +44,7 @@ ANSWERS = {
 def write_json(command: str, answer: object) -> None:
     """Write the JSON object that `--json` asks for; ``answer`` is a dataclass."""
     document = {"schema": name_of(command), **plain(answer)}
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(document) + "\n")
 
 
 def name_of(command: str) -> str:

@@ -1,6 +1,5 @@
 """The failures of a command: one sentence on stderr and an exit status for each."""
 
-import json
 import re
 import shutil
 import sys
@@ -30,7 +29,7 @@ from ..errors import (
     escaped,
 )
 from ..service.environment import SettingsError
-from ..text import wrapped
+from ..text import json_text, wrapped
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -121,7 +120,7 @@ def report(message: str, kind: str, *, as_json: bool, what: str = "error", more:
     document = {what: {"message": message, "kind": kind, **({"more": more} if more else {})}}
     lines = [f"leased: {escaped(one)}" for one in (message, *more)]
     if as_json:
-        lines = [json.dumps(document, ensure_ascii=False)]
+        lines = [json_text(document)]
     elif sys.stderr.isatty():
         lines = [part for line in lines for part in wrapped(line, shutil.get_terminal_size().columns)]
     sys.stderr.write("".join(f"{each}\n" for each in lines))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import structlog
 
+from ..errors import escaped
 from .line_writer import LineWriter
 
 LOGGER = "leased"
@@ -99,8 +100,14 @@ def _renderers(format_: Literal["text", "json"]) -> list[structlog.typing.Proces
         ]
     colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     return [
+        _printable,
         structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0)
     ]
+
+
+def _printable(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what a terminal would obey: values hold what jobs say."""
+    return {name: escaped(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 class _Stderr(logging.Handler):

@@ -224,7 +224,7 @@ def _failing(overview: Overview, written: Callable[[datetime], str]) -> Iterator
     failed: set[ScheduleKey] = set()
     for schedule in overview.schedules:
         if schedule.finished_state == "failed":
-            last, reason = schedule.finished_run_id, schedule.finished_reason
+            last, reason = schedule.finished_run_id, shortened(schedule.finished_reason or "")
             text = f"the last run of {named(schedule)} failed (run {last}: {reason})"
             if schedule.last_run_id != last:
                 text = f"the last finished run of {named(schedule)} failed (run {last}: {reason})"

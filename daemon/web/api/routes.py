@@ -17,6 +17,7 @@ from lease.errors import LeaseError
 
 from ...errors import Ambiguous, DaemonError, InvalidInstant, NotFound, NotRecordable
 from ...store.views import plain
+from ...text import json_text
 from ..door import refused
 from .acts import ACTS
 from .asked import Unfit, checked
@@ -75,7 +76,7 @@ def _written(endpoint: Endpoint, asked: Any, connection: Connection) -> tuple[by
     """Return the answer as JSON, and where the next page of it begins; on the thread of the database."""
     answer: Any = endpoint.does(connection, asked)
     document = {"schema": endpoint.schema, **plain(answer)}
-    body = json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
+    body = json_text(document).encode()
     if endpoint.cursor is None or len(answer.items) < asked.limit:
         return body, None
     return body, endpoint.cursor(answer.items[-1])

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 import structlog
@@ -59,6 +60,22 @@ def test_facts_are_log_lines_as_json(capsys: pytest.CaptureFixture[str]) -> None
     assert (lines[3]["job"], lines[3]["error"], lines[4]["reason"]) == ("zones", "ValueError: oh", "zones failed")
     assert (lines[3]["schedule"], lines[3]["run"], lines[3]["attempt"], lines[3]["token"]) == ("nightly", 7, 2, 3)
     assert lines[0]["timestamp"].endswith("Z")
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_whatever_a_job_says_its_line_is_one_line_and_printable(
+    capsys: pytest.CaptureFixture[str], format_: Literal["text", "json"]
+) -> None:
+    """It could move the cursor, pass for another line, or turn its direction."""
+    hostile = "\x1b[2J\x9b31m\r\n2026-01-01 [info] run succeeded\u2028\u202e<script>\udcff"
+    set_up_logs(format_, "debug")
+    log_fact(RunEnded(RUN, "failed", hostile, 1.0))
+    log_fact(JobEnded(JOB, "failed", 1.0, hostile))
+    flush_logs()
+    written = capsys.readouterr().err
+    assert len(written.splitlines()) == written.count("\n") == 2
+    assert [letter for letter in written if letter != "\n" and not letter.isprintable()] == []
 
 
 def test_in_a_program_that_sees_to_its_logging_itself_the_values_are_in_the_message_and_beside_it(
