@@ -5,7 +5,7 @@ A slow read delays no renewal, no claim and no probe. Nothing is opened before t
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ READ_LIMIT = 5.0
 _PATIENCE = 10.0
 _CONNECTIONS = 2
 _MOST_WAITING = 32
+_REST = 3.0
+"""Times as long as it has worked, a connection rests."""
 _LONGEST_REST = 1.0
 _SWITCH = 0.0005
 """Seconds after which Python asks a thread to let another one continue, 5 ms by default: a read delays the loop of the
@@ -44,10 +46,31 @@ class Desk:
         self._thread = DatabaseThread(url, "api", timeout=_PATIENCE, connections=_CONNECTIONS)
         self._waiting = 0
         self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._asked: dict[Hashable, asyncio.Future[Any]] = {}
+        """The questions of which the reading has not begun."""
 
-    async def read(self, unit: Unit[T]) -> T:
-        """Return what ``unit`` reads; raises `Busy`, and what the database raises after `READ_LIMIT`."""
-        return await self._done(lambda database: database.read(_limited(unit), timeout=_PATIENCE))
+    async def read(self, unit: Unit[T], question: Hashable = None) -> T:
+        """Return what ``unit`` reads; raises `Busy`, and what the database raises after `READ_LIMIT`.
+
+        Those who ask the same ``question`` before its reading has begun share the answer.
+        """
+        if question is None:
+            return await self._done(lambda database: database.read(_limited(unit), timeout=_PATIENCE))
+        if (answer := self._asked.get(question)) is None:
+
+            def begun(connection: Connection) -> T:
+                self._asked.pop(question, None)
+                return unit(connection)
+
+            answer = self._asked[question] = asyncio.ensure_future(self.read(begun))
+            answer.add_done_callback(lambda done: self._forget(question, done))
+        return await asyncio.shield(answer)
+
+    def _forget(self, question: Hashable, answer: asyncio.Future[Any]) -> None:
+        if self._asked.get(question) is answer:
+            del self._asked[question]
+        if not answer.cancelled():
+            answer.exception()  # it is told to those who still wait for it
 
     async def write(self, unit: Unit[T]) -> T:
         """Run ``unit`` in a transaction and commit it."""
@@ -68,15 +91,15 @@ class Desk:
             self._waiting -= 1
 
     async def _in_turn(self, work: Work[T], database: OwnDatabase) -> T:
-        """Do it over one of the connections, which rests afterwards as long as it has worked: readers in a loop leave
-        time for the runs.
+        """Do it over one of the connections, which rests afterwards for longer than it has worked: readers in a loop
+        leave time for the runs.
         """
         await self._turns.acquire()
         began = monotonic()
         try:
             return await work(database)
         finally:
-            rest = min(monotonic() - began, _LONGEST_REST)
+            rest = min(_REST * (monotonic() - began), _LONGEST_REST)
             asyncio.get_running_loop().call_later(rest, self._turns.release)
 
 

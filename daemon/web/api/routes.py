@@ -53,7 +53,7 @@ async def _answered(endpoint: Endpoint, desk: Desk, request: Request) -> Respons
         asked = checked(endpoint.asks, await _given(endpoint, request))
         unit = partial(_written, endpoint, asked)
         if endpoint.method == "GET":
-            body, following = await desk.read(unit)
+            body, following = await desk.read(unit, (endpoint.path, asked))
         else:
             while endpoint.prepares is not None and await desk.write(partial(_prepared, endpoint, asked)):
                 pass

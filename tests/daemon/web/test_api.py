@@ -35,6 +35,7 @@ from tests.daemon.cli.test_answers import closed
 from tests.support.asgi import Answer, asked
 from tests.support.completion import finish_job, finish_run, save_output, start_job
 from tests.support.store import Store, a_schedule, pending_runs
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
@@ -292,6 +293,29 @@ async def test_a_read_that_takes_too_long_is_stopped_by_the_database_and_others_
         assert {type(end) for end in ends} == {StoreUnavailable, Busy}
         question, answer = ("SELECT 7", 7) if store.sqlite else ("SHOW jit", "off")
         assert await desk.read(lambda c: c.exec_driver_sql(question).scalar()) == answer
+    finally:
+        desk.close()
+
+
+async def test_those_who_ask_the_same_before_it_is_read_share_the_answer_and_no_one_gets_an_older_one(
+    store: Store,
+) -> None:
+    desk, entered, went_on, read = Desk(store.url), threading.Event(), threading.Event(), count()
+
+    def wait(_: object) -> bool:
+        entered.set()
+        return went_on.wait(LIMIT)  # the thread does nothing else meanwhile
+
+    try:
+        first = asyncio.ensure_future(desk.read(wait))
+        assert await asyncio.to_thread(entered.wait, LIMIT)
+        alike = [asyncio.ensure_future(desk.read(lambda _: next(read), "status")) for _ in range(10)]
+        other = asyncio.ensure_future(desk.read(lambda _: "other", "runs"))
+        await asyncio.sleep(0)  # they have asked
+        alike.pop().cancel()
+        went_on.set()
+        assert [await one for one in (first, other, *alike)] == [True, "other", *[0] * 9]
+        assert await desk.read(lambda _: next(read), "status") == 1
     finally:
         desk.close()
 
