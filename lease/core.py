@@ -8,7 +8,6 @@ import socket
 import uuid
 import weakref
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from . import events
@@ -163,8 +162,7 @@ class Core:
             ticket.task.cancel()
             await asyncio.wait({ticket.task})
         if ticket.state is not None and not ticket.state.is_being_ended:
-            with suppress(StoreUnavailable):
-                await self.release(ticket.state)
+            await self._release_for_nobody(ticket.state)
 
     async def release(self, state: GrantState, *, handed_over: bool = False) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the
@@ -192,8 +190,14 @@ class Core:
         """End the grant of a caller who may have gone before it had asked for that."""
         for state in self.heartbeat.held.all():
             if state.grant == grant and not state.ending:
-                with suppress(StoreUnavailable):
-                    await self.release(state)
+                await self._release_for_nobody(state)
+
+    async def _release_for_nobody(self, state: GrantState) -> None:
+        """End the grant of a caller who has gone, and whom no error reaches: that it failed becomes an event."""
+        try:
+            await self.release(state)
+        except StoreUnavailable as error:
+            self.notify(events.ReleaseFailed(state.grant, str(error)))
 
     async def ended(self, state: GrantState, *, released: bool) -> None:
         """Take note that the holder's own thread has released it, or found it ended."""

@@ -11,6 +11,7 @@ import pytest
 from lease import Grant, Lease, LeaseClient, LeaseLost, LeaseRecord, events
 from lease.testing import MemoryStore
 from tests.lease.stores import SELDOM, STEADY, Recorder, until
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 Body = Callable[[], Awaitable[object]]
@@ -281,3 +282,18 @@ async def test_what_is_granted_to_a_task_that_is_cancelled_meanwhile_is_free_whe
             await acquiring
         assert await free(store, "a")
     assert told.of(events.OrphanReleased) == []
+
+
+async def test_a_grant_whose_caller_has_gone_and_that_cannot_be_released_is_told(
+    store: MemoryStore, client: LeaseClient, told: Recorder
+) -> None:
+    acquiring = asyncio.create_task(client.acquire("a"))
+    await asyncio.sleep(0)
+    wait_until(lambda: told.of(events.Granted), "it is granted, and its caller, whose loop is blocked, has not heard")
+    store.available = False
+    acquiring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await acquiring
+    (failed,) = [one for one in told.of(events.ReleaseFailed) if one.grant.name == "a"]
+    assert "unavailable" in failed.error
+    store.available = True

@@ -2,6 +2,9 @@
 
 import os
 import signal
+from pathlib import Path
+
+from sqlalchemy import make_url
 
 from tests.support.replicas import Story
 from tests.support.telling import is_alive
@@ -29,10 +32,16 @@ def test_of_three_replicas_one_that_is_killed_is_replaced_and_its_job_goes_on(po
 
 def test_when_the_supervisor_is_killed_its_replicas_let_jobs_finish_and_end(postgres_story: Story) -> None:
     story = postgres_story
-    supervisor = story.start("gated.py", "--now=one", "--replicas=2")
+    secret = {"LEASED_DATABASE_URL": story.url}
+    supervisor = story.start_bare(story.file("gated.py"), "--now=one", "--replicas=2", environment=secret)
     story.event("began", job="one")
     wait_until(lambda: len(story.living()) == 2, "both replicas run")
     pids = story.living()
+    password = make_url(story.url).password
+    assert password
+    assert [line for pid in pids if password in (line := Path(f"/proc/{pid}/cmdline").read_text())] == [], (
+        "all can read it"
+    )
     supervisor.kill()
     wait_until(lambda: len(supervisor.said("the supervisor is gone")) == 2, "both replicas have noticed")
     story.open("one")

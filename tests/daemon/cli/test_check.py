@@ -230,6 +230,15 @@ def test_what_would_stay_behind_in_the_database_is_remarked_on(leased: Leased, t
     file.write_text(NIGHT.replace("[schedules.night]", '[schedules.nightly]\nwas = "night"'))
     found = json.loads(leased("check", str(file), "--database", database, "--json").out)["remarks"][1:]
     assert found == ["nightly (was night): takes over the history, pause, lock and idempotency keys"]
+    renamed = file.read_text()
+    file.write_text(renamed.replace('was = "night"\n', ""))
+    assert leased("sync", str(file), "--database", database).status == 0
+    assert leased("trigger", "nightly", "--database", database).status == 0
+    file.write_text(renamed)
+    found = json.loads(leased("check", str(file), "--database", database, "--json").out)["remarks"][1:]
+    assert found[0] == (
+        "nightly (was night): both names have history, so nothing is taken over; remove the former name from was"
+    )
     away = leased("check", str(file), "--database", "postgresql://nobody@127.0.0.1:1/shop")
     assert (away.status, "the database was not checked: " in away.out) == (0, True)
 

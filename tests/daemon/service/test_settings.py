@@ -105,6 +105,7 @@ def test_a_file_without_a_url_is_refused(
     ("variable", "value", "said"),
     [
         ("LEASE_TTL", "soon", "'soon' is not a duration"),
+        ("LEASE_TTL", "31d", "ttl is 31d, more than 30d: the lease of a holder that has died stays locked"),
         ("GIVE_UP", "14s", "give_up + kill_time is 17s, not less than ttl"),
         ("CONCURRENCY", "0", '"0" is not a whole number of 1 or more'),
         ("CONCURRENCY", "many", '"many" is not a whole number of 1 or more'),

@@ -92,17 +92,20 @@ def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(data
 @pytest.mark.usefixtures("passing_seconds")
 def test_waiters_that_do_not_take_are_passed_over_together(database_url: str, tables: Tables) -> None:
     """They were killed, say, or cut off: ten of them cost the next one hardly more than one does."""
-    grant = tables.one("a", holder="anna")
+    grant, other = tables.one("a", holder="anna"), tables.one("b", holder="anna")
     dead = [f"dead {number}" for number in range(10)]
     for one in dead:
-        assert tables.queue("a", holder=one) == []
+        assert tables.queue("a", "b", holder=one) == []
     with LeaseClient(database_url, timing=HASTY, label="living") as client:
         with in_thread(lambda: client.acquire("a", wait=LIMIT)) as acquired:
             wait_until(lambda: waiting_for(tables, "a") == [*dead, "living"], "it has its place")
             released = time.monotonic()
+            tables.release(other)
+            assert client.try_acquire("b") is None
             tables.release(grant)
             held = acquired()
             waited = time.monotonic() - released
+            assert client.try_acquire("b") is not None, "one that does not wait is not refused for longer than that"
         assert PATIENCE <= waited < 5 * PATIENCE
         assert held.token == 2
         assert waiting_for(tables, "a") == [], "who was passed over has no place any more"
