@@ -131,6 +131,8 @@ class WaitsForLock:
     held_by: str | None
     run_id: int | None
     """The run under it, if it is one of the daemon's."""
+    since: datetime | None = None
+    """Since when it is held."""
     kind: Literal["lock"] = "lock"
 
 

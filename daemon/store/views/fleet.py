@@ -12,12 +12,14 @@ from sqlalchemy.sql.sqltypes import Boolean
 from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between, seconds_of
 
+from ...states import LongLevel
 from ..called import present_name
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import SCHEDULED, among
 from ..tables import run, schedule
 from .acting import in_force
 from .left_out import LeftOut, read_left_out
+from .locks import held_by_programs
 from .overview import database_time
 from .replicas import ReplicaLine, read_replicas
 from .server import oldest_transaction
@@ -83,6 +85,8 @@ class Fleet:
     definitions: Mapping[str, str]
     """By digest, those that were not known."""
     replicas: tuple[ReplicaLine, ...]
+    locks: Mapping[LongLevel | None, int]
+    """How many leases programs hold, by how long that is."""
     oldest_transaction: float | None
     """Seconds; None on SQLite."""
 
@@ -107,6 +111,7 @@ def read_fleet(
         usual=read_usual(connection, usual(schedules, unfinished)),
         definitions=_definitions(connection, unknown) if unknown else {},
         replicas=tuple(read_replicas(connection)),
+        locks=held_by_programs(connection),
         oldest_transaction=_oldest(connection),
     )
 

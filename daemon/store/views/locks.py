@@ -1,17 +1,24 @@
 """The leases, and the runs that they are held for."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy.sql.elements import literal_column
 
-from lease.schema import lease
+from lease.database.dialects import now, seconds_between
+from lease.schema import lease, stale
 from lease.statements import list_prefix
 
 from ...errors import NotFound
+from ...states import LongLevel
 from ...text import suggestion
 from ..tables import run
+from .long import Long, long_for
 
+OF_DAEMON = ("run/", "prune/")
+"""The beginnings of the names of leases that the daemon takes for itself."""
 MOST_COMPARED = 10_000
 """How many names are compared with one that is not there."""
 
@@ -30,6 +37,8 @@ class Lock:
     expires_in: float | None
     live: bool
     run_id: int | None
+    long: LongLevel | None = None
+    """It has been held for long, and not for a run: a run has thresholds of its own."""
 
 
 def require_lease(connection: Connection, prefix: str) -> None:
@@ -53,7 +62,7 @@ def read_locks(
         select(run.c.lease_name, run.c.token, run.c.holder, run.c.id).where(run.c.state == "running")
     )
     runs = {(name, token, holder): run_id for name, token, holder, run_id in running}
-    return [
+    locks = [
         Lock(
             record.name,
             record.token,
@@ -68,3 +77,22 @@ def read_locks(
         )
         for record in records
     ]
+    return [lock if long is None else replace(lock, long=long.level) for lock in locks for long in [_long(lock)]]
+
+
+def _long(lock: Lock) -> Long | None:
+    if lock.run_id is not None or not lock.live or lock.name.startswith(OF_DAEMON):
+        return None
+    return long_for(lock.held_for or 0.0, None, None)
+
+
+def held_by_programs(connection: Connection) -> Counter[LongLevel | None]:
+    """Return how many leases are held, but for those of the daemon, by how long that is."""
+    grant = and_(run.c.lease_name == lease.c.name, run.c.token == lease.c.token, run.c.holder == lease.c.holder)
+    of_run = exists().where(run.c.state == literal_column("'running'"), grant)
+    of_daemon = or_(*(lease.c.name.startswith(prefix, autoescape=True) for prefix in OF_DAEMON))
+    held = select(seconds_between(lease.c.granted_at, now())).where(
+        lease.c.holder.is_not(None), ~stale(), ~of_daemon, ~of_run
+    )
+    long = (long_for(seconds, None, None) for seconds in connection.scalars(held))
+    return Counter(None if one is None else one.level for one in long)

@@ -11,7 +11,8 @@ from lease.durations import format_duration
 from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
 from ...text import ago, counted, lasted, listed, shortened, when
 from ..schedule_key import ScheduleKey
-from .causes import NO_REPLICA
+from .causes import NO_REPLICA, WaitsForLock
+from .long import long_for
 from .overview import Overview, RunningRun, WaitingRun
 from .trying import TryingRun
 from .usual import Usual, usually
@@ -25,6 +26,7 @@ Kind = Literal[
     "late",
     "late to finish",
     "long",
+    "lock held",
     "stuck",
     "failing",
     "failed",
@@ -52,7 +54,7 @@ class Problem:
     next: tuple[str, ...] = ()
     """The commands that tell more, or help."""
     level: LongLevel | None = None
-    """How serious it is that a run takes long."""
+    """How serious it is that a run takes long, or that a lock is held for long."""
 
 
 def problems(overview: Overview, written: Callable[[datetime], str] = when) -> tuple[Problem, ...]:
@@ -64,6 +66,7 @@ def problems(overview: Overview, written: Callable[[datetime], str] = when) -> t
         *_late(overview),
         *_late_to_finish(overview, written),
         *_long(overview),
+        *_locks(overview),
         *_retired(overview),
         *_failing(overview, written),
         *_left_out(overview),
@@ -216,6 +219,24 @@ def _long(overview: Overview) -> Iterator[Problem]:
         more = (f"leased why {run.run_id}", f"leased logs {run.run_id}")
         text = has_run(run, named(run), one.usual)
         yield Problem("long", text, run.application, run.schedule, run.run_id, more, one.level)
+
+
+def _locks(overview: Overview) -> Iterator[Problem]:
+    """Yield one for each lock that a program has held for long, and for which a run waits."""
+    locks = [(run.why, run) for run in overview.waiting if isinstance(run.why, WaitsForLock)]
+    for name, group in groupby(sorted(locks, key=lambda pair: pair[0].lock), key=lambda pair: pair[0].lock):
+        held, runs = next(pair[0] for pair in locks if pair[0].lock == name), [run for _, run in group]
+        if held.since is None or held.run_id is not None:
+            continue
+        seconds = (overview.database_time - held.since).total_seconds()
+        if (long := long_for(seconds, None, None)) is not None:
+            waits = f"run {runs[0].run_id} waits for it" if len(runs) == 1 else f"{len(runs):,} runs wait for it"
+            by = held.held_by or "an unknown client"
+            text = f'the lock "{name}" has been held for {lasted(seconds)} by {by}, {long.text}; {waits}'
+            first = runs[0]
+            yield Problem(
+                "lock held", text, *_of(first), first.run_id, (f"leased locks {name}", *_look_at(first)), long.level
+            )
 
 
 def _failing(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:

@@ -113,6 +113,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((waits, _ahead(_holder_of)), else_=null()).label("why_ahead_by"),
         case((held, func.coalesce(lease.c.label, lease.c.holder)), else_=null()).label("why_held_by"),
         case((held, _run_under_lease()), else_=null()).label("why_run_under"),
+        case((held, lease.c.granted_at), else_=null()).label("why_held_since"),
         type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
         case((run.c.reason == "paused", pause_of()), else_=null()).label("why_pause"),
     )
@@ -194,7 +195,7 @@ def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, WaitsFor
         at = row.why_available_at
         return WaitsForRetry(at, last_line(row.why_error) or None) if row.why_attempt else WaitsForStart(at)
     if row.why_held_by is not None:
-        return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under)
+        return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under, row.why_held_since)
     if row.why_slots_of in full:
         return full[row.why_slots_of]
     number, lives = known.generations.get(row.why_digest, (None, False))

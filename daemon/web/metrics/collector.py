@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from ...states import SEEN_WITHIN, SkipReason
+from ...states import LONG_LEVELS, SEEN_WITHIN, SkipReason
 from ...store.views.fleet import Fleet
 from ...telemetry.measures import Histogram
 from ...text import shortened
@@ -67,6 +67,10 @@ class Metrics(Collector):
         build = {"version": of.version, "revision": _text(of.revision), "database": of.database, "python": of.python}
         at = {loop: time() - beat.age for loop, beat in of.loops().items()}
         lost = {cause: float(measures.leases_lost[cause]) for cause in _LOST}
+        held = {} if seen is None else seen.fleet.locks
+        locks = (
+            {} if seen is None else {str(level or "none"): float(held.get(level, 0)) for level in (None, *LONG_LEVELS)}
+        )
         return {
             "leased_build_info": one("leased_build_info", 1, generation=_text(next(iter(generations), None)), **build),
             "leased_runs_total": self._runs,
@@ -81,6 +85,7 @@ class Metrics(Collector):
             "leased_schedules_retired_total": one("leased_schedules_retired_total", measures.retired),
             "leased_loop_last_tick_timestamp_seconds": each("leased_loop_last_tick_timestamp_seconds", "loop", at),
             "leased_event_loop_stall_seconds": histogram("leased_event_loop_stall_seconds", measures.stalls),
+            "leased_database_locks_held": each("leased_database_locks_held", "level", locks),
             "leased_database_oldest_transaction_seconds": one(
                 "leased_database_oldest_transaction_seconds", None if seen is None else seen.fleet.oldest_transaction
             ),

@@ -87,6 +87,13 @@ FAMILIES = (
     _replica("schedules_retired_total", "counter", "The schedules that this replica's definitions retired."),
     _replica("loop_last_tick_timestamp_seconds", "gauge", "When each loop of this replica last ran.", "loop"),
     _replica("event_loop_stall_seconds", "histogram", "How long async jobs blocked their event loop."),
+    _replica(
+        "database_locks_held",
+        "gauge",
+        "The locks in the database that programs hold, not runs. level is warn after 10 minutes, critical after 30, "
+        "emergency after 50, otherwise none.",
+        "level",
+    ),
     _replica("database_oldest_transaction_seconds", "gauge", "The age of the oldest other transaction in the database (PostgreSQL)."),
     _replica("database_clock_offset_seconds", "gauge", "The database's clock minus this machine's."),
     _replica("snapshot_age_seconds", "gauge", "The age of the fleet's facts here, which are read at most every 10 s."),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from sqlalchemy import Connection, create_engine, event, insert, select
+from sqlalchemy import Connection, create_engine, event, insert, select, update
 from sqlalchemy.pool import NullPool
 
 from daemon.cli.commands.reading.status_screen import Look, drains, show_status
@@ -31,10 +31,12 @@ from daemon.store.views import (
     summary,
     usual,
 )
+from daemon.store.views.locks import held_by_programs
 from daemon.text import when
 from lease import statements
 from lease.database.dialects import now
 from lease.model import Grant
+from lease.schema import lease
 
 MINUTE = timedelta(minutes=1)
 
@@ -416,6 +418,31 @@ def test_locks_tell_who_holds_what_and_for_which_run(rows: Rows) -> None:
         ("run/shop/nightly", "replica-1"),
     ]
     assert read_locks(rows.connection, prefix="mine") == []
+
+
+def test_a_lock_that_a_program_holds_for_long_has_a_level_and_is_a_problem_once_a_run_waits_for_it(rows: Rows) -> None:
+    rows.schedule()
+    rows.schedule("waits")
+    rows.replica()
+    rows.run("succeeded")
+    long = update(lease).values(granted_at=rows.now - 31 * MINUTE)
+    statements.grant(rows.connection, ["mine", "prune/shop"], "somebody", 3600, label="a shell")
+    rows.running()
+    rows.connection.execute(long)
+    statements.grant(rows.connection, ["other"], "somebody", 3600)
+    assert {lock.name: lock.long for lock in read_locks(rows.connection)} == {
+        "mine": "critical",
+        "other": None,
+        "prune/shop": None,
+        "run/shop/nightly": None,
+    }
+    assert held_by_programs(rows.connection) == {"critical": 1, None: 1}
+    assert problems(read_overview(rows.connection)) == ()
+    waits = rows.run("pending", 0, lease_name="mine", schedule="waits")
+    (problem,) = problems(read_overview(rows.connection))
+    assert (problem.kind, problem.level, problem.run_id) == ("lock held", "critical", waits)
+    text = f'the lock "mine" has been held for … by a shell, which is critical (over 30m); run {waits} waits for it'
+    assert re.sub(r"(?<=for )3\w+", "…", problem.text) == text
 
 
 def test_replicas_come_with_the_living_first(rows: Rows) -> None:

@@ -64,7 +64,7 @@ HOSTILE = 'a"} 1\nevil{x="\\\x1b[31m<script>\u202e\udc80' + "x" * 1_000_000
 
 
 def fleet(*schedules: ScheduleFacts, **more: Any) -> Fleet:
-    return Fleet(NOW, schedules or (NIGHTLY,), **{"unfinished": {}, "left_out": {}, "usual": {}, "definitions": {}, "replicas": (REPLICA,), "oldest_transaction": None, **more})  # fmt: skip
+    return Fleet(NOW, schedules or (NIGHTLY,), **{"unfinished": {}, "left_out": {}, "usual": {}, "definitions": {}, "replicas": (REPLICA,), "locks": {}, "oldest_transaction": None, **more})  # fmt: skip
 
 
 def own(measures: Measures | None = None, **more: Any) -> Own:
