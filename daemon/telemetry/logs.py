@@ -101,7 +101,7 @@ def _renderers(format_: Literal["text", "json"]) -> list[structlog.typing.Proces
     colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     return [
         _printable,
-        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0)
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0),
     ]
 
 

@@ -4,7 +4,6 @@ A slow read delays no renewal, no claim and no probe. Nothing is opened before t
 """
 
 import asyncio
-import sys
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -27,10 +26,6 @@ _MOST_WAITING = 32
 _REST = 3.0
 """Times as long as it has worked, a connection rests."""
 _LONGEST_REST = 1.0
-_SWITCH = 0.0005
-"""Seconds after which Python asks a thread to let another one continue, 5 ms by default: a read delays the loop of the
-replica less.
-"""
 _STEPS = 10_000
 """The steps of SQLite between two looks at the clock."""
 
@@ -83,7 +78,6 @@ class Desk:
     async def _done(self, work: Work[T]) -> T:
         if self._waiting >= _MOST_WAITING:
             raise Busy(f"{_MOST_WAITING} requests wait for the database already; try again in a second")
-        sys.setswitchinterval(min(_SWITCH, sys.getswitchinterval()))
         self._waiting += 1
         try:
             return await self._thread.do(lambda database: self._in_turn(work, database))
