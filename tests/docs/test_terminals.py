@@ -10,9 +10,8 @@ from tools.terminals import PAGES, blocks, normalised, played
 pytestmark = pytest.mark.usefixtures("processes")
 
 
-@pytest.mark.parametrize(
-    "page", [PAGES[0], *(pytest.param(page, marks=pytest.mark.extended) for page in PAGES[1:])], ids=name_of
-)
+@pytest.mark.extended
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_terminal_shows_what_comes(page: Path) -> None:
     shown = [normalised(block) for block in blocks(page)]
     assert [normalised(block) for block in played(page, hurried=True)] == shown, "run make docs"

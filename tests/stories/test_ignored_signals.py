@@ -58,7 +58,7 @@ def running(story: Story, numbers: Sequence[signal.Signals], log: Path, *options
     ("numbers", "replicas"),
     [
         pytest.param([signal.SIGHUP], 1, id="nohup"),
-        pytest.param([signal.SIGINT], 1, id="interrupt"),
+        pytest.param([signal.SIGINT], 1, id="interrupt", marks=pytest.mark.extended),
         pytest.param([signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], 2, id="supervised", marks=pytest.mark.extended),
     ],
 )

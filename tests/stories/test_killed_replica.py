@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-import pytest
 from sqlalchemy import select, update
 
 from daemon.store.tables import job_output
@@ -125,7 +124,6 @@ def test_a_replica_that_was_killed_is_shown_as_dead_at_once_and_recorded_by_its_
     assert states == {doomed.pid: "dead", neighbour.pid: "running"}
 
 
-@pytest.mark.on_both
 def test_where_death_cannot_be_proven_another_resumes_at_job_3_within_the_ttl_and_a_second(
     story: Story, starvation: Starvation, record_property: Record
 ) -> None:

@@ -44,7 +44,6 @@ def written(story: Story) -> None:
 
 
 @pytest.mark.usefixtures("written")
-@pytest.mark.on_both
 def test_a_holder_paused_for_longer_than_the_ttl_can_write_and_finish_nothing_when_it_goes_on(
     story: Story, starvation: Starvation
 ) -> None:

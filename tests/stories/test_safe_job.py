@@ -4,7 +4,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-import pytest
 from sqlalchemy import text
 
 from tests.docs.pages import ROOT, blocks
@@ -80,7 +79,6 @@ def assert_chunks(story: Story) -> None:
         assert again == [*range(first, len(REGIONS) + 1)], name
 
 
-@pytest.mark.on_both
 def test_wherever_it_is_killed_a_job_leaves_the_rows_that_its_page_says(story: Story) -> None:
     expected = dict(rows_on_the_page())
     expected |= {"changing-return": expected["keyless-return"], "awaited-record": expected["shown-record"]}

@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 from sqlalchemy import create_engine, select, text
 
 from daemon.store.tables import job_run
@@ -73,6 +74,7 @@ def test_on_a_second_sigterm_a_job_is_stopped_and_another_replica_resumes_it_at_
     assert story.replica_state(replica) == "stopped"
 
 
+@pytest.mark.extended
 def test_what_is_left_after_grace_goes_on_with_another_replica_at_once(story: Story, starvation: Starvation) -> None:
     """The job has no retries, and the other replica looks once a second, as it does by default."""
     ttl = "60s"  # so that nothing goes stale meanwhile

@@ -6,9 +6,13 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+import pytest
+
 from tests.support.replicas import Story
 from tests.support.telling import is_alive
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.extended
 
 
 def test_of_three_replicas_one_that_is_killed_is_replaced_and_its_job_goes_on(postgres_story: Story) -> None:

@@ -13,6 +13,7 @@ it says so, with `pytest.mark.extended`, or if another is enough:
 `--part 2/4` keeps the second of four parts.
 """
 
+import functools
 from argparse import ArgumentTypeError
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -69,16 +70,17 @@ def _repeated_on_the_other_kind(items: Sequence[pytest.Item]) -> Iterator[pytest
     for item in items:
         test, _, parameters = item.nodeid.partition("[")
         kind = _kind_of(item)
-        if (
-            kind is None
-            or item.get_closest_marker("on_both")
-            or any(item.path.is_relative_to(room) for room in ON_BOTH)
-        ):
+        if kind is None or item.get_closest_marker("on_both") or _decides_sql(item.path):
             continue
         other = KINDS[1 - KINDS.index(kind)]
         twin = f"{test}[{'-'.join(other if one == kind else one for one in parameters.rstrip(']').split('-'))}]"
         if twin in nodes and KINDS[crc32(test.encode()) % 2] != kind:
             yield item
+
+
+@functools.cache
+def _decides_sql(file: Path) -> bool:
+    return any(file.is_relative_to(room) for room in ON_BOTH)
 
 
 def _kind_of(item: pytest.Item) -> str | None:

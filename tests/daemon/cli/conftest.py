@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 import croniter  # noqa: F401 - as it is imported, it starts `file` to learn what the interpreter is: not in a test
@@ -73,6 +73,25 @@ def new_files_get_their_tables_at_once(all_tables: list[str], monkeypatch: pytes
             migrate(revision, script, **attributes)
 
     monkeypatch.setattr(upgrading, "_run_alembic", make)
+
+
+class OneLoad:
+    """The stand-in for the second load of `leased check`, which takes a process: it finds no difference."""
+
+    def __init__(self, _file: str) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def refuse_different(self, _application: object) -> None: ...
+
+
+@pytest.fixture
+def one_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `leased check` load a file once, where the second load has nothing to say."""
+    monkeypatch.setattr("daemon.cli.commands.defining.check.SecondLoad", OneLoad)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_the_validator_sees_what_is_missing_and_what_is_too_much() -> None:
             jsonschema.validate(wrong, schema)
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, folder: Path) -> None:
     seen = set()
 

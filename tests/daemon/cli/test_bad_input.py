@@ -116,7 +116,7 @@ def test_a_mistake_in_the_file(leased: Leased, folder: Path, mistake: str, comma
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_a_mistake_in_a_file_that_is_checked(leased: Leased, folder: Path, mistake: str) -> None:
     """It is loaded once more, in a fresh interpreter."""
     name, text, said = MISTAKES[mistake]
@@ -317,7 +317,7 @@ def test_a_folder_that_is_not_there(leased: Leased) -> None:
     one_sentence(leased("run", "shop.py", "--database", "sqlite:///no/such/folder/x.db"), 1, "no/such/folder")
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_an_unknown_variable_is_told_and_the_command_goes_on(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEASED_LEASE_TLL", "1s")
     answer = leased("check", "shop.py")
@@ -345,7 +345,7 @@ def test_with_json_an_error_is_an_object_on_stderr(
     assert json.loads(answer.err)["error"]["kind"] == kind
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_a_defect_of_our_own_shows_a_traceback_from_our_code_on(
     leased: Leased, monkeypatch: pytest.MonkeyPatch
 ) -> None:

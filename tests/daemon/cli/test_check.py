@@ -81,7 +81,7 @@ def test_a_schedule_whose_next_instants_are_all_excluded_is_remarked_on() -> Non
     ]
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_check_and_preview_mark_what_is_excluded(leased: Leased, tmp_path: Path) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     (tmp_path / "shop.toml").write_text(
@@ -176,7 +176,7 @@ ONLY_GROWS = "history grows without limit. Add keep = { days = 90, runs = 500 }"
         ("keep = { runs = 5, days = 7 }", None),
     ],
 )
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_one_sentence_recommends_to_bound_the_history_where_nothing_does(
     leased: Leased, folder: Path, defaults: str, said: str | None
 ) -> None:
@@ -187,7 +187,7 @@ def test_one_sentence_recommends_to_bound_the_history_where_nothing_does(
     assert ("keep { days = 7, runs = 5 }" in shown) is bool(defaults)
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_where_no_schedule_bounds_its_history_none_is_named(leased: Leased, folder: Path) -> None:
     text = FOREVER.replace("DEFAULTS", "").replace("keep = { days = 30 }", "")
     (folder / "s.toml").write_text(text)
@@ -214,6 +214,7 @@ def test_slots_that_no_second_run_can_use_are_remarked_on() -> None:
 NIGHT = 'application = "shop"\n[schedules.night]\nevery = "1h"\njobs = [{ name = "j", command = "true" }]\n'
 
 
+@pytest.mark.usefixtures("one_load")
 def test_what_would_stay_behind_in_the_database_is_remarked_on(leased: Leased, tmp_path: Path) -> None:
     """As is what cannot be looked at; where there is no database, nothing is said, and no file is made."""
     file, database = tmp_path / "shop.toml", f"sqlite:///{tmp_path / 'shop.db'}"
@@ -258,6 +259,7 @@ jobs = [{ name = "c", command = "true" }]
 """
 
 
+@pytest.mark.usefixtures("one_load")
 def test_a_warning_has_a_code_and_names_all_that_it_is_about_and_strict_makes_it_fail(
     leased: Leased, folder: Path
 ) -> None:

@@ -22,7 +22,7 @@ from tests.support.waiting import LIMIT
 from .conftest import JOBS, ROOT, Leased
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Leased, folder: Path) -> None:
     text = (folder / "shop.py").read_text().replace('timeout="1m"', "timeout=None", 1)
     (folder / "shop.py").write_text(text)
@@ -53,7 +53,7 @@ jobs = [{ name = "zones", command = "true" }]
 """
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_check_shows_the_defaults_of_a_file_and_no_value_of_a_variable(leased: Leased, folder: Path) -> None:
     (folder / "shop.toml").write_text(DEFAULTS)
     answer = leased("check", "shop.toml")
@@ -63,7 +63,7 @@ def test_check_shows_the_defaults_of_a_file_and_no_value_of_a_variable(leased: L
     assert document["items"][0]["remarks"] == []
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_check_says_what_a_thread_gives_up_and_which_timeout_is_never_reached(leased: Leased, folder: Path) -> None:
     (folder / "limits.toml").write_text(
         'application = "limits"\n[schedules.nightly]\ncron = "0 2 * * *"\ntimezone = "UTC"\nrun_timeout = "1m"\njobs = [\n'
@@ -358,6 +358,7 @@ def test_a_run_until_idle_ends_with_a_summary(process: Leased) -> None:
 
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(("log_format", "stderr"), [("text", subprocess.PIPE), ("json", subprocess.STDOUT)])
+@pytest.mark.sampled(1)
 def test_a_run_goes_on_and_keeps_its_status_when_its_reader_goes(
     leased: Leased, folder: Path, log_format: str, stderr: int
 ) -> None:

@@ -43,7 +43,7 @@ def test_what_it_writes_is_right_and_runs(process: Leased, form: str) -> None:
     assert "Filesystem" in logs.out
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 @pytest.mark.parametrize("form", ["--python", "--toml"])
 def test_check_has_nothing_to_remark_on_it(leased: Leased, form: str) -> None:
     file = leased("init", form, "--json").document["file"]
@@ -87,7 +87,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 @pytest.mark.extended
 def test_any_folder_gives_a_name_that_is_taken(leased: Leased, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("mit Leerzeichen", 'quo"te\\s', "größe", "FILE-TIMEZONE", "n" * 255):

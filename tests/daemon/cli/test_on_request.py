@@ -33,7 +33,7 @@ def line(answer: Answer) -> str:
     return said
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("one_load")
 def test_check_shows_it_and_warns_of_nothing(leased: Leased) -> None:
     shown = leased("check", "resize.toml")
     assert [said.split() for said in shown.out.splitlines() if said.startswith("resize")] == [

@@ -16,12 +16,20 @@ from .conftest import Leased
 pytestmark = pytest.mark.usefixtures("processes")
 
 
+_FAILED: list[bytes] = []
+"""The database with such a run, once a test has made it."""
+
+
 @pytest.fixture
 def failed(leased: Leased, folder: Path) -> int:
     """Return a run whose second job has failed; nothing stands in its way any more."""
+    if _FAILED:
+        (folder / "leased.db").write_bytes(_FAILED[0])
+        return 1
     (folder / "broken").touch()
     assert leased("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web").status == 1
     (folder / "broken").unlink()
+    _FAILED.append((folder / "leased.db").read_bytes())
     return 1
 
 

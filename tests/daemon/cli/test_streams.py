@@ -50,6 +50,7 @@ def test_a_closed_stdout_is_silence(file: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.sampled(1)
 def test_a_full_device_is_what_the_output_cannot_be_written_to(file: Path, unbuffered: str) -> None:
     ended = shell("schema >/dev/full", file.parent, PYTHONUNBUFFERED=unbuffered)
     assert ended.returncode == 1

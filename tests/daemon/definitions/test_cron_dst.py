@@ -6,7 +6,7 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.definitions.triggers.trigger import Cron
@@ -185,6 +185,7 @@ def reference(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime) -> Ite
     ),
     begin=st.integers(0, 4 * 1440),
 )
+@settings(max_examples=40)  # each takes as long as a hundred of most
 def test_any_change_of_the_clock_agrees_with_a_watch_on_the_wall(
     change: tuple[str, str], fields: tuple[str, ...], begin: int
 ) -> None:

@@ -28,7 +28,7 @@ from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), pytest.mark.sampled(1)]
 
 Start = Callable[..., Awaitable[Child]]
 
@@ -135,6 +135,7 @@ async def test_the_keeper_is_known_before_the_child_runs(start: Start, tmp_path:
         (["{folder}/text"], "not a program: .*/text"),
     ],
 )
+@pytest.mark.sampled(5)
 async def test_a_command_that_cannot_run_is_one_sentence(
     start: Start, tmp_path: Path, argv: list[str], sentence: str
 ) -> None:
@@ -160,6 +161,7 @@ async def test_a_folder_that_is_not_there_is_one_sentence(
 
 
 @pytest.mark.parametrize("argv", [[], ["a\0b"]])
+@pytest.mark.sampled(2)
 async def test_no_command_at_all_is_one_sentence(start: Start, argv: list[str]) -> None:
     with pytest.raises(ChildNotStarted, match="not a command"):
         await start(*argv)

@@ -28,7 +28,7 @@ from tests.daemon.jobs.test_run import BRIEF
 from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import WAYS, a_template, loaded_template
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), pytest.mark.sampled(1)]
 
 FILE = """
 import atexit, gzip, os, sys, threading, time
@@ -269,6 +269,7 @@ def assert_nothing_was_run(story: Story, ended: ChildEnd) -> None:
 
 
 @pytest.mark.parametrize(("job", "schedule"), [("gone", "nightly"), ("good", "weekly")])
+@pytest.mark.sampled(2)
 async def test_a_function_that_is_not_there_any_more_is_not_run(story: Story, job: str, schedule: str) -> None:
     ended = await story.run(job, schedule)
     assert_nothing_was_run(story, ended)
@@ -329,6 +330,7 @@ async def test_a_function_dies_with_its_keeper(story: Story) -> None:
 
 
 @pytest.mark.parametrize("size", [LONGEST_VARIABLE - 30, LONGEST_VARIABLE, MOST_BYTES - 20])
+@pytest.mark.sampled(3)
 async def test_a_function_gets_parameters_of_up_to_a_million_bytes(story: Story, size: int) -> None:
     story.brief = replace(story.brief, params={"large": "x" * size})
     ended = await story.run("good")

@@ -26,7 +26,7 @@ from tests.support.memory_cgroup import MemoryCgroup
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("processes")
+pytestmark = [pytest.mark.usefixtures("processes"), pytest.mark.sampled(1)]
 
 LONG = 3600.0
 
@@ -109,6 +109,7 @@ def kept() -> Iterator[list[Kept]]:
     ("command", "status", "number"),
     [("exit 0", 0, None), ("exit 7", 7, None), ("kill -TERM $$", None, 15), ("kill -KILL $$", None, 9)],
 )
+@pytest.mark.sampled(4)
 def test_exit_statuses_and_signals_are_told(kept: list[Kept], command: str, status: int, number: int) -> None:
     kept.append(one := Kept(["sh", "-c", command]))
     one.go()
@@ -130,6 +131,7 @@ def test_the_memory_of_the_largest_process_of_the_tree_is_told(kept: list[Kept])
 
 @linux
 @pytest.mark.parametrize("command", ['exec "$0" -c "$1"', '"$0" -c "$1"; exit $?'])
+@pytest.mark.sampled(2)
 def test_a_child_that_the_kernel_kills_for_memory_is_told_as_such(
     kept: list[Kept], memory_cgroup: MemoryCgroup, command: str
 ) -> None:
@@ -208,6 +210,7 @@ def test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped(
 
 @linux
 @pytest.mark.parametrize("fork", [False, True], ids=["alone", "a fork of it holds the socket"])
+@pytest.mark.sampled(2)
 def test_the_tree_is_killed_within_a_second_when_the_replica_is_killed(
     fork: bool, template: Template | None, starvation: Starvation
 ) -> None:
@@ -339,6 +342,7 @@ def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raise
 
 
 @pytest.mark.parametrize("step", ["command", "cwd"])
+@pytest.mark.sampled(2)
 def test_a_command_or_folder_that_is_not_there_is_told(step: str, template: Template | None, tmp_path: Path) -> None:
     page = a_page(boottime() + LONG)
     argv, cwd = (["no-such-command"], None) if step == "command" else (["true"], str(tmp_path / "none"))

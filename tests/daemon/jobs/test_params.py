@@ -22,7 +22,7 @@ from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sampled(1)]
 
 LARGE = {"rows": "ä" * 100_000}
 SIZES = 'printf %s "${LEASED_PARAMS-}" | wc -c; cat "${LEASED_PARAMS_FILE-/dev/null}" | wc -c'

@@ -86,6 +86,7 @@ async def test_it_is_not_written_to_temporary_tables_of_the_same_names(kind: str
 
 
 @each_kind
+@pytest.mark.sampled(3)
 async def test_after_a_lost_reply_the_same_key_is_the_same_run(opening: Opening, database_url: str) -> None:
     prepare(database_url)
     async with opening(database_url, None) as caller:
@@ -98,6 +99,7 @@ async def test_after_a_lost_reply_the_same_key_is_the_same_run(opening: Opening,
 
 
 @each_kind
+@pytest.mark.sampled(3)
 async def test_what_commits_by_itself_gets_a_transaction_of_its_own(opening: Opening, database_url: str) -> None:
     prepare(database_url)
     async with opening(database_url, AUTOCOMMIT) as caller:
@@ -111,6 +113,7 @@ async def test_what_commits_by_itself_gets_a_transaction_of_its_own(opening: Ope
 
 
 @each_kind
+@pytest.mark.sampled(3)
 async def test_a_refused_request_writes_nothing(opening: Opening, database_url: str) -> None:
     prepare(database_url)
     async with opening(database_url, None) as caller:

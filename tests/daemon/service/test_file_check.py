@@ -66,6 +66,7 @@ async def test_it_returns_the_digest_of_what_is_there_now_modules_included(line:
         (None, "there is no such file"),
     ],
 )
+@pytest.mark.sampled(2)
 async def test_what_is_wrong_is_one_sentence(line: CommandLine, text: str | None, problem: str) -> None:
     if text is not None:
         write("shop.py", text)

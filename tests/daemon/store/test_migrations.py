@@ -119,7 +119,7 @@ def upgraded(url: str, ready: object, go: object, answers: object) -> None:
 def test_processes_that_upgrade_an_empty_database_at_once_all_come_up(empty_database_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     ready, go, answers = context.Semaphore(0), context.Event(), context.Queue()
-    processes = [context.Process(target=upgraded, args=(empty_database_url, ready, go, answers)) for _ in range(3)]
+    processes = [context.Process(target=upgraded, args=(empty_database_url, ready, go, answers)) for _ in range(2)]
     for process in processes:
         process.start()
     for _ in processes:
@@ -128,7 +128,7 @@ def test_processes_that_upgrade_an_empty_database_at_once_all_come_up(empty_data
     told = [answers.get(timeout=LIMIT) for _ in processes]
     for process in processes:
         process.join(LIMIT)
-    assert sorted(told, key=str) == sorted([REVISIONS, (), ()], key=str)
+    assert sorted(told, key=str) == sorted([REVISIONS, ()], key=str)
     migrations.check(empty_database_url)
 
 

@@ -116,6 +116,7 @@ def test_nothing_is_lost_or_changed_by_the_migration(older: str, old_url: str) -
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.sampled(1)
 def test_runs_that_wait_are_retried_or_at_work_go_on_with_this_version(older: str, old_url: str, story: Story) -> None:
     migrations.upgrade(old_url)
     before = runs_of(old_url)

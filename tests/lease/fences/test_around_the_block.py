@@ -49,6 +49,7 @@ async def test_an_async_hold_inside_its_fenced_session_is_told_at_once_and_relea
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.POSTGRESQL)
+@pytest.mark.sampled(4)
 async def test_a_release_inside_its_fenced_transaction_says_what_to_do(
     postgres_tables: Tables, postgres_url: str, kind: str
 ) -> None:

@@ -38,14 +38,24 @@ fails a transaction that is to be tried again.
 """
 
 CELLS = [(before, level, end) for before, row in TABLE.items() for level, end in zip(LEVELS, row, strict=True)]
+EACH_CELL = [
+    pytest.param(
+        cell,
+        kind,
+        id=f"{' '.join(cell)}-{kind}",
+        marks=() if column == 0 or (row + column) % 4 == 0 else pytest.mark.extended,
+    )
+    for row, cell in enumerate(CELLS)
+    for column, kind in enumerate(connections.POSTGRESQL)
+]
+"""`make test` tries each cell over the first kind of connection and over some of the others, by turns."""
 ON_POSTGRESQL = ("pooler", "text", "conflict", "READ ONLY")
 SQLITE = {before: row[-1] for before, row in TABLE.items() if not any(word in before for word in ON_POSTGRESQL)}
 """All is serializable there."""
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("kind", connections.POSTGRESQL)
-@pytest.mark.parametrize("cell", CELLS, ids=" ".join)
+@pytest.mark.parametrize(("cell", "kind"), EACH_CELL)
 async def test_on_postgresql(
     request: pytest.FixtureRequest, postgres_tables: Tables, kind: str, cell: tuple[str, str, str]
 ) -> None:
@@ -99,6 +109,7 @@ async def test_on_sqlite_in_autocommit(sqlite_url: str, kind: str) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.POSTGRESQL)
+@pytest.mark.sampled(4)
 async def test_another_database_of_the_server_is_refused_by_its_name(
     postgres_tables: Tables, postgres_server: Server, kind: str
 ) -> None:

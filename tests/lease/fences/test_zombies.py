@@ -135,6 +135,7 @@ def test_a_fenced_write_of_a_zombie_fails_when_its_client_was_closed(
 
 @pytest.mark.parametrize("zombie", ON_POSTGRESQL)
 @pytest.mark.parametrize("end", ENDS)
+@pytest.mark.sampled(5)
 def test_a_fenced_write_of_a_zombie_fails_on_postgresql(
     postgres_tables: Tables, tmp_path: Path, zombie: str, end: str
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_fenced_write_of_a_zombie_fails_on_postgresql(
 @pytest.mark.parametrize("zombie", ANYWHERE)
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.usefixtures("processes")
+@pytest.mark.sampled(4)
 def test_a_fenced_write_of_a_zombie_fails_on_sqlite(sqlite_url: str, tmp_path: Path, zombie: str, end: str) -> None:
     with Tables(sqlite_url) as tables:
         check(tables, tmp_path, ANYWHERE[zombie], end)

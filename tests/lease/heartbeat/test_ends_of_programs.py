@@ -85,6 +85,7 @@ def holder(tables: Tables) -> str | None:
 
 
 @pytest.mark.parametrize("script", [OPEN + "client.acquire('a')\nsys.exit(3)", ASYNC], ids=["sync", "async"])
+@pytest.mark.sampled(1)
 def test_what_the_program_itself_held_is_told_and_left_to_its_ttl(script: str, tables: Tables) -> None:
     status, said = ended(script, tables)
     assert status == 3

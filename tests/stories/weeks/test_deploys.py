@@ -77,6 +77,7 @@ def test_a_rolling_deploy_with_surge(story: Story) -> None:
     assert_no_promise_is_broken(story)
 
 
+@pytest.mark.extended
 def test_a_rollback_and_the_same_release_again(story: Story) -> None:
     """The old file again, and the new one's replicas end one by one; then the new one, whose code was mended
     and whose definitions are the same. Blue and green for an hour, and back, is the same.

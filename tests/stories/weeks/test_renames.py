@@ -30,6 +30,7 @@ def is_paused(story: Story) -> bool:
     return any(row.paused_at is not None for row in story.rows(select(schedule)))
 
 
+@pytest.mark.extended
 def test_a_schedule_is_renamed_with_a_run_at_work_and_a_pause(story: Story) -> None:
     """Old and new replicas exclude each other: of two runs the second waits until the first is over, which goes on
     under the new name, with the same key, where its replica dies.

@@ -27,6 +27,7 @@ def test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_a
     assert new.status is None
 
 
+@pytest.mark.extended
 def test_the_old_release_stands_in_when_the_new_one_has_ended_and_gives_way_when_it_is_back(story: Story) -> None:
     old = start(story, "A", "--takeover-after=1s")
     new = start(story, "B", "--takeover-after=1s")
@@ -94,6 +95,7 @@ def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
     assert [one["pid"] for one in history[1]["replicas"]] == [old.pid]
 
 
+@pytest.mark.extended
 def test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing(story: Story) -> None:
     start(story, "A", "--revision=41")
     forgetful = start(story, "B")

@@ -50,7 +50,7 @@ def test_at_a_terminal_it_is_refused_and_says_who_runs_what_and_what_would_chang
 
 
 @pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch) -> None:
+def typed(monkeypatch: pytest.MonkeyPatch, processes: None) -> None:
     """What is run in this process counts as started at a terminal."""
     monkeypatch.setattr("daemon.cli.commands.run.at_a_terminal", lambda: True)
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Self
 
 import jsonschema
 import pytest
@@ -27,6 +26,7 @@ from daemon.cli.screen import screen
 from daemon.cli.times import Times
 from daemon.store.migrations.state import REVISIONS
 from daemon.store.views import database_time, summary
+from tests.daemon.cli.conftest import OneLoad
 from tests.daemon.cli.test_answers import closed
 from tests.docs.pages import blocks
 from tests.support.waiting import LIMIT
@@ -149,19 +149,6 @@ LONG = {"schema": ("schema",), "schema-of-answer": ("schema", "status"), "db-sql
 """Documents, which are no screens, and are kept elsewhere."""
 FILES = {NONE: "empty.py", ONE: "one.py", MANY: "many.py"}
 WITHOUT_JSON = {"db-upgrade"}
-
-
-class OneLoad:
-    """The stand-in for the second load of `leased check`, which takes a process."""
-
-    def __init__(self, _file: str) -> None: ...
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def refuse_different(self, _application: object) -> None: ...
 
 
 class Database:
