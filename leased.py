@@ -15,6 +15,7 @@ PACKAGES = (
     "prometheus_client",
     "pydantic",
     "rich",
+    "standardwebhooks",
     "starlette",
     "structlog",
     "typer",

@@ -32,6 +32,23 @@ Act = Literal[
     "retire",
 ]
 """What people do to schedules, runs and applications (rule 23). deploy: it retired schedules."""
+MessageKind = Literal[
+    "run.failed",
+    "run.abandoned",
+    "run.late",
+    "run.long",
+    "run.stalled",
+    "schedule.missed",
+    "schedule.retired",
+    "schedule.recovered",
+]
+"""What people can be notified of. stalled: `stall_after` stopped a job; recovered: the first success after a failure."""
+PingKind = Literal["ping.start", "ping.success", "ping.fail"]
+DeliveryKind = Literal[MessageKind, PingKind]
+DeliveryEnd = Literal["delivered", "folded", "dropped", "given up", "gone"]
+"""What became of a message. folded: told by another one, with the count; dropped: a ping that its service does not take
+or that came too late; given up: not delivered for 3 days; gone: its target answered that it is gone for good.
+"""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]
 """How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from lease.durations import format_duration
 
@@ -171,3 +172,16 @@ def suggestion(name: str, known: Collection[str]) -> str:
         return f'there is only "{next(iter(known))}"' if known else "there are none"
     names = sorted(known)
     return f"there are {', '.join(names[:MOST_NAMES])}{', …' if len(names) > MOST_NAMES else ''}"
+
+
+def target_text(address: str) -> str:
+    """Return where messages go, as the database stores it, without what may be secret."""
+    target = json.loads(address)
+    if "command" in target:
+        command = target["command"]
+        return shortened(command if isinstance(command, str) else " ".join(command), 60)
+    what = "ping " if target.get("ping") else ""
+    if "url_env" in target:
+        return f"{what}${target['url_env']}"
+    parts = urlsplit(target["url"])
+    return f"{what}{parts.scheme}://{parts.netloc}/…"

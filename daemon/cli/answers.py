@@ -15,6 +15,8 @@ ANSWERS = {
     "locks": ("answers.lists", "LocksAnswer", 1),
     "replicas": ("answers.lists", "ReplicasAnswer", 1),
     "generations": ("answers.generations", "GenerationsAnswer", 1),
+    "notify": ("answers.notify", "NotifyAnswer", 1),
+    "notify-test": ("answers.notify", "NotifyTestAnswer", 1),
     "doctor": ("cli.commands.reading.doctor", "DoctorAnswer", 1),
     "audit": ("cli.commands.reading.audit", "AuditAnswer", 1),
     "check": ("cli.commands.defining.check", "CheckAnswer", 2),

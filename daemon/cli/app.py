@@ -85,6 +85,11 @@ COMMANDS = {
         "resume",
         "Resume paused schedules and show how many scheduled times passed; none of those will run.",
     ),
+    "notify": LazyCommand(
+        "acting.notify",
+        "notify",
+        "Show who is notified: what waits, what was delivered, and the last error of each target.",
+    ),
     "activity": LazyCommand("reading.activity", "activity", "List who did what, when and why, latest first."),
     "retry": LazyCommand(
         "acting.retry",

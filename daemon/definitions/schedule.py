@@ -26,6 +26,7 @@ from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
 from .values.strings import Strings, Text
 from .values.tables import Table
+from .values.targets import Notify, Ping, Target, targets_of
 from .values.times import CronExpression, FinishBy, Instant, TimeZone
 
 CatchUp = Literal["skip", "latest", "all"]
@@ -112,6 +113,11 @@ class Schedule(Definition):
     everything is kept."""
     jitter: Annotated[float, duration(), Mark.DEFAULT] = 0.0
     """Delays each run by up to this long; the delay is the same on every replica."""
+    notify: Annotated[Notify, Mark.DEFAULT] = ()
+    """Where to send a message when something goes wrong: `{ url = "https://…" }`, `{ command = "mail …" }`, or a list of
+    them. More in [messages](messages.md)."""
+    ping: Annotated[Ping | None, Mark.DEFAULT] = None
+    """URL of a monitor to ping when a run starts, succeeds or fails, or a table with `url` or `url_env`, and `style`."""
     params: Table = {}  # noqa: RUF012 - pydantic copies it
     """Parameters, which a job finds in `run.params`."""
     secrets: Strings = ()
@@ -173,6 +179,11 @@ class Schedule(Definition):
     def queue(self) -> RunQueue | None:
         """The queue in which its runs wait; None: that of all others."""
         return queue_of(self.lock, self.priority)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Where messages about it and pings go."""
+        return targets_of(self.notify, self.ping) if self.notify or self.ping else ()
 
     def instants(self, after: datetime, anchor: datetime) -> Iterator[datetime]:
         """Yield the due instants after ``after`` in UTC, in order.

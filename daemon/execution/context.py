@@ -1,5 +1,6 @@
 """The context that all runs of a replica share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lease.client import LeaseClient
@@ -11,7 +12,7 @@ from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..store.herald import Herald
-from ..telemetry.facts import Notify
+from ..telemetry.facts import Fact, Notify
 from .loss_notes import LossNotes
 from .writes.lane import Lane
 
@@ -33,6 +34,8 @@ class ReplicaContext:
     trust: TrustPages
     notify: Notify
     templates: Templates = field(default_factory=Templates)
+    listeners: list[Callable[[Fact], None]] = field(default_factory=list)
+    """Who hears of each fact at once, from its own thread; neither waits nor raises."""
     losses: LossNotes = field(default_factory=LossNotes)
     rows: Rows = field(init=False)
     lane: Lane = field(init=False)

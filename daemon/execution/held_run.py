@@ -16,6 +16,7 @@ from lease.statements import notify as notify_waiters
 
 from ..definitions.job import Job
 from ..definitions.values.queues import queues_that_take
+from ..definitions.values.targets import Target
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..scheduling.lease_names import is_shared
@@ -101,7 +102,7 @@ class HeldRun:
 
     async def finish_job(self, job: EndedJob) -> bool:
         """Record the end of a job after which the run goes on."""
-        end = FinishJob(self.claimed, job)
+        end = FinishJob(self.claimed, job, self._targets())
         return self._is_ours(await self._until_known(lambda: self.context.lane.finish_job(end)))
 
     async def leave_word(
@@ -125,11 +126,11 @@ class HeldRun:
         not_started: Sequence[tuple[str, int]],
     ) -> Done | AlreadyDone | None:
         """Write the end of the run, its last job and its lease."""
-        return await self._end(EndRun(self.claimed, state, reason, job, not_started))
+        return await self._end(EndRun(self.claimed, state, reason, job, not_started, targets=self._targets()))
 
     async def retry(self, wait: float, *, job: EndedJob | None) -> Done | AlreadyDone | None:
         """Put the run back to pending for ``wait`` seconds, in which it holds no lease."""
-        return await self._end(EndRun(self.claimed, "pending", None, job, wait=wait))
+        return await self._end(EndRun(self.claimed, "pending", None, job, wait=wait, targets=self._targets()))
 
     async def hand_back(self, reason: str, *, job: EndedJob | None) -> Done | AlreadyDone | None:
         """Put the run back to pending, for any replica to claim at once."""
@@ -171,6 +172,9 @@ class HeldRun:
             return answer
         self._refuse(answer)
         return None
+
+    def _targets(self) -> Sequence[Target]:
+        return self.context.rows[self.claimed.schedule].targets
 
     def _wake_replicas(self, answer: Done | AlreadyDone | NotOurs | None, *, goes_on: bool) -> None:
         """Notify other replicas after the commit of what they may start now, or sooner than they know (rule

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
+from ..scheduling.telling import Told, tell
 from ..states import LONG_LEVELS
 from ..store import statements
 from ..store.policies import read_policies
@@ -27,6 +28,9 @@ def take_long(connection: Connection, ids: Collection[int], holder: str) -> list
     if not found:
         return []
     levels = {run_id: long.level for run_id, long in found.items()}
+    marked = sorted(statements.long.mark(connection, levels, holder))
+    for run_id in marked:
+        tell(connection, rows[run_id].application, [Told("run.long", rows[run_id].key, run_id)])
     return [
         RunLong(
             rows[run_id].application,
@@ -36,5 +40,5 @@ def take_long(connection: Connection, ids: Collection[int], holder: str) -> list
             rows[run_id].running_for,
             found[run_id].threshold,
         )
-        for run_id in sorted(statements.long.mark(connection, levels, holder))
+        for run_id in marked
     ]

@@ -19,6 +19,7 @@ class Limit:
     left: float
     error: str
     ends_run: bool = False
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Limits:
             found.append(Limit(self.timeout - worked, f"the job exceeded its timeout of {_text(self.timeout)}"))
         if self.stall_after is not None:
             error = f"the job hung: it showed no progress for {_text(self.stall_after)} (stall_after)"
-            found.append(Limit(self.stall_after - quiet, error))
+            found.append(Limit(self.stall_after - quiet, error, stalled=True))
         if self.run_timeout is not None and self.run_left is not None:
             found.append(Limit(self.run_left - worked, run_is_over(self.run_timeout), ends_run=True))
         return min(found, key=lambda limit: limit.left, default=None)
@@ -55,7 +56,7 @@ def over_limit(outcome: Outcome, limit: Limit) -> Outcome:
     """Return the outcome of an attempt that was ended at a limit: failed, unless done."""
     if outcome.state == "succeeded":
         return outcome
-    return replace(outcome, state="failed", error=limit.error, ends_run=limit.ends_run)
+    return replace(outcome, state="failed", error=limit.error, ends_run=limit.ends_run, stalled=limit.stalled)
 
 
 class _Losing(Protocol):

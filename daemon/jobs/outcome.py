@@ -17,6 +17,8 @@ class Outcome:
     status: int | None = None
     """The exit status of a child; None if a signal ended it, or for a task."""
     signal: int | None = None
+    stalled: bool = False
+    """`stall_after` ended it."""
     ends_run: bool = False
     """The time of the whole run is over, so nothing more of it is started."""
     peak_memory: int | None = None

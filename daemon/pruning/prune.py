@@ -22,7 +22,10 @@ GENERATIONS_KEPT = 90 * DAY
 """Seconds for which a generation is kept after it gave way."""
 LEAST_GENERATIONS = 50
 """So many are kept, however old."""
+MESSAGES_KEPT = 7 * DAY
+"""Seconds for which a message is kept after it was delivered or given up."""
 _MOST_ACTS = 1_000
+_MOST_MESSAGES = 5_000
 _MOST_GENERATIONS = 50
 """So many of each go in one transaction, at most."""
 
@@ -77,9 +80,10 @@ def delete_chosen(connection: Connection, bounded: Bounded, chosen: Outdated) ->
 
 
 def delete_old_records(connection: Connection, application: str) -> bool:
-    """Delete acts and generations that are old; return whether there may be more of those acts. Of generations,
+    """Delete acts, generations and messages that are old; return whether there may be more of those acts. Of generations,
     which are few, the next pruning takes more.
     """
+    statements.delivery.delete_done(connection, application, MESSAGES_KEPT, _MOST_MESSAGES)
     acts = statements.old_records.delete_acts(connection, ACTS_KEPT, _MOST_ACTS)
     statements.old_records.delete_generations(
         connection, application, GENERATIONS_KEPT, LEAST_GENERATIONS, _MOST_GENERATIONS

@@ -4,7 +4,7 @@ Rules 16 and 18. The attempt is ended and the run goes on at the first job that 
 Settling waits for no lock: what another transaction has locked is left to the next time.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -13,7 +13,8 @@ import lease.statements
 from lease.model import Grant
 
 from ..jobs.processes.identity import ProcessIdentity
-from ..states import MOST_ABANDONED, RunState, Settlement
+from ..scheduling.telling import Told, tell
+from ..states import MOST_ABANDONED, DeliveryKind, RunState, Settlement
 from ..store import statements
 from ..store.statements.stranded import StrandedRun
 
@@ -25,6 +26,12 @@ _LAST_CHANCE = (
     f"{MOST_ABANDONED - 1} attempts in a row were abandoned: "
     "it starts only where no other such run is running, to find the run that kills its replica"
 )
+
+
+_TOLD: Mapping[Settlement, tuple[DeliveryKind, ...]] = {
+    "abandoned": ("run.abandoned",),
+    "failed": ("run.failed", "ping.fail"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,18 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
     settled = [run for run in runs if run.run_id in outcomes]
     over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] in {"failed", "cancelled"}}
     statements.ends.promote(connection, over)
+    _tell(connection, settled, outcomes)
     return [SettledRun(run.run_id, run.schedule, run.grant, outcomes[run.run_id], run.lived) for run in settled]
+
+
+def _tell(connection: Connection, settled: Iterable[StrandedRun], outcomes: Mapping[int, Settlement]) -> None:
+    """Write what is to be told of runs whose process died, or that failed by it."""
+    told: dict[str, list[Told]] = {}
+    for run in settled:
+        kinds: tuple[DeliveryKind, ...] = _TOLD.get(outcomes[run.run_id], ())
+        told.setdefault(run.application, []).extend(Told(kind, run.schedule, run.run_id) for kind in kinds)
+    for application, these in told.items():
+        tell(connection, application, these)
 
 
 def _abandoned(connection: Connection, runs: list[StrandedRun]) -> dict[int, RunState]:

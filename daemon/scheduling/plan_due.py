@@ -20,6 +20,7 @@ from .pause import Pause
 from .place import defined, feed_due, place_due
 from .plan import Plan, PlanState, plan, waits_for_predecessor
 from .plan_rows import LONGEST_STRETCH, Stretch
+from .telling import Told, tell
 from .write_plan import Decision, write_plans
 
 MOST_SCHEDULES = 500
@@ -93,6 +94,8 @@ def _plan_and_place(
         skipped.update(_skipped(row, decided))
         made, more = made + len(decided.runs), more or decided.more
     doubled = write_plans(connection, application, decisions) if decisions else 0
+    missed = [Told("schedule.missed", name, count=count) for (name, why), count in skipped.items() if why == "missed"]
+    tell(connection, application, missed)
     return PlanReport(
         late or places.more or ((more or bool(rows)) and bool(decisions)),
         made + places.placed,

@@ -24,6 +24,8 @@ _FOR_CHILDREN = frozenset(
         "BRIEF",
         "IDEMPOTENCY_KEY",
         "KEEPER",
+        "MESSAGE",
+        "MESSAGE_KIND",
         "PARAMS",
         "PARAMS_FILE",
         "REPORT_FD",

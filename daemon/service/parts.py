@@ -1,6 +1,6 @@
 """The parts of a replica, whoever runs it: opened, put together, and closed again."""
 
-from collections.abc import AsyncIterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 
 from lease.client import LeaseClient
@@ -9,12 +9,13 @@ from lease.database.backend import SCHEMA
 from lease.database.opening import open_database
 
 from ..definitions.application import Application
+from ..delivery.deliverer import delivering
 from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..pruning.pruner import pruning
-from ..telemetry.facts import LeaseChanged, Note, Notify
+from ..telemetry.facts import Fact, LeaseChanged, Note, Notify
 from .environment import SOFT_LIMIT, withhold_secrets
 from .registration import entry_of, expected_wall_clock, registered
 from .replica import Replica
@@ -47,10 +48,17 @@ async def opened(
     patience = timing.attempt_timeout * _PATIENCE
     database = open_database(url, timeout=patience, connections=_CONNECTIONS, application="leased daemon")
     trust = TrustPages(settings.concurrency)
+    listeners: list[Callable[[Fact], None]] = []
+
+    def told(fact: Fact) -> None:
+        notify(fact)
+        for listener in listeners:
+            listener(fact)
+
     templates = Templates(application, lambda said: notify(Note(said)), environment)
     try:
         async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
-            yield ReplicaContext(application, database, client, tasks, trust, notify, templates)
+            yield ReplicaContext(application, database, client, tasks, trust, told, templates, listeners)
     finally:
         templates.close()
         trust.close()
@@ -66,11 +74,16 @@ async def assembled(context: ReplicaContext, settings: Settings, hearing: Hearin
 
 @asynccontextmanager
 async def surrounded(
-    context: ReplicaContext, replica: Replica, earlier_holder: str | None = None
+    context: ReplicaContext, replica: Replica, settings: Settings, earlier_holder: str | None = None
 ) -> AsyncIterator[None]:
-    """Register the replica during the block (see `registered`), and prune beside it."""
+    """Register the replica during the block (see `registered`); prune, and deliver messages beside it."""
     async with (
         registered(context, earlier_holder),
+        delivering(
+            *(context.database, context.application, context.notify),
+            listeners=context.listeners,
+            takeover_after=settings.takeover_after,
+        ),
         pruning(context.database, context.client, context.application.name, context.notify, replica),
     ):
         yield

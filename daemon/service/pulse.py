@@ -23,6 +23,7 @@ from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.put_off import start_put_off
+from ..scheduling.telling import Told, tell
 from ..scheduling.trusted_time import part_by_trusted_time
 from ..states import LiveReplicaState
 from ..store import statements
@@ -229,6 +230,7 @@ class Pulse:
         application = self._entry.application
         start_put_off(connection, application, self._context.rows.application.schedules)
         rows = statements.late.take(connection, application)
+        tell(connection, application, [Told("run.late", row.schedule, row.id) for row in rows])
         called = self._context.rows.name
         late = [RunLate(application, called(row.schedule), row.id, row.state, row.finish_by) for row in rows]
         return [*late, *take_long(connection, self._jobs.ids(), self._entry.holder)]

@@ -114,7 +114,7 @@ class Service:
             reload = Reload(self._outside, requests, context.notify, until_idle=until_idle)
             with requests.handled(), reload.handled():
                 async with (
-                    surrounded(context, replica, self._outside.earlier_holder),
+                    surrounded(context, replica, self._settings, self._outside.earlier_holder),
                     self._observed(replica, context, web),
                 ):
                     triggered = await self._prepare(context, replica, now, until_idle=until_idle)

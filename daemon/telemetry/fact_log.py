@@ -40,6 +40,7 @@ from .facts import (
     LeaseChanged,
     LoopBlocked,
     LoopFreed,
+    MessageSent,
     NextDue,
     Note,
     ReplicaEnded,
@@ -80,6 +81,8 @@ def log_fact(fact: Fact) -> None:
             _log(logging.WARNING, sentence(fact), schedule=schedule, run=run_id)
         case RunLong(_, schedule, run_id, severity):
             _log(logging.WARNING, sentence(fact), schedule=schedule, run=run_id, severity=severity)
+        case MessageSent():
+            _log_message(fact)
         case WriteRefused(run, who):
             _log(logging.WARNING, "write refused", **_run(run), who=who)
         case JobStarted(job):
@@ -125,6 +128,15 @@ def _log_output(level: int, fact: JobPrinted) -> None:
     if logging.getLogger(LOGGER).isEnabledFor(level):
         for line in fact.lines:
             _log(level, "output", **_job(fact.job), line=line)
+
+
+def _log_message(fact: MessageSent) -> None:
+    run = {} if fact.run_id is None else {"run": fact.run_id}
+    about: dict[str, Any] = {"schedule": fact.schedule, **run, "kind": fact.kind, "to": fact.to}
+    if fact.outcome == "delivered":
+        _log(logging.DEBUG, "message delivered", **about)
+    else:
+        _log(logging.WARNING, "message not delivered", **about, outcome=fact.outcome, **_given(error=fact.error))
 
 
 def log_lease_event(event: Event) -> None:

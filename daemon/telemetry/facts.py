@@ -6,10 +6,11 @@ They are public: `docs/reference/facts.md` says how programs and packages subscr
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from lease.events import Event
 
-from ..states import JobOutcome, LongLevel, RunOutcome, RunState, Settlement, SkipReason
+from ..states import DeliveryKind, JobOutcome, LongLevel, RunOutcome, RunState, Settlement, SkipReason
 
 # What a fact is about
 
@@ -204,6 +205,21 @@ class SchedulesRetired:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageSent:
+    """This replica tried to deliver a message or a ping."""
+
+    application: str
+    schedule: str
+    run_id: int | None
+    kind: DeliveryKind
+    to: str
+    """The target, in a form that shows no secret."""
+    outcome: Literal["delivered", "failed", "given up", "gone"]
+    """failed: it is tried again; given up: it is not; gone: neither are others to this target."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NextDue:
     """Another schedule or time is due next; with None, nothing is due any more."""
 
@@ -284,6 +300,7 @@ Fact = (
     | ReplicaStarted
     | ReplicaEnded
     | SchedulesRetired
+    | MessageSent
     | NextDue
     | LoopBlocked
     | LoopFreed

@@ -19,6 +19,7 @@ from .facts import (
     LeaseChanged,
     LoopBlocked,
     LoopFreed,
+    MessageSent,
     NextDue,
     Note,
     ReplicaEnded,
@@ -76,6 +77,8 @@ class Measures:
         self.leases_lost = Counter[str]()
         self.writes_refused = 0
         self.stalls = Histogram(_STALLS)
+        self.sent = Counter[tuple[str, str]]()
+        """The attempts to deliver messages and pings: kind and outcome."""
         self.retired = 0
         """The schedules that the definitions of this replica retired."""
 
@@ -94,6 +97,8 @@ class Measures:
                 self.ended[schedule, "skipped", reason] += count
             case SchedulesRetired(_, schedules):
                 self.retired += len(schedules)
+            case MessageSent(kind=kind, outcome=outcome):
+                self.sent[kind, outcome] += 1
             case WriteRefused():
                 self.writes_refused += 1
             case LoopFreed(_, seconds):

@@ -204,6 +204,10 @@ TRIED: dict[str, dict[str, list[str]]] = {
         "text": [SCREENS] * 2,
         "sh": [f"{SERVICES}the_image_of_this_repository_is_built_and_run_as_every_change_tries_it"],
     },
+    "docs/reference/messages.md": {
+        "toml": [LOADED],
+        "json": ["daemon/delivery/test_message.py::test_the_page_shows_a_message_as_it_is"],
+    },
     "docs/reference/facts.md": {
         "python": [f"{REFERENCE}the_subscriber_that_is_shown_notes_a_failed_run"],
         "toml": [f"{REFERENCE}the_entry_point_that_is_shown_is_in_the_group_that_is_read"],

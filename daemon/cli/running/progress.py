@@ -37,6 +37,7 @@ from ...telemetry.facts import (
     LeaseChanged,
     LoopBlocked,
     LoopFreed,
+    MessageSent,
     NextDue,
     Note,
     ReplicaEnded,
@@ -115,6 +116,10 @@ class PlainView:
                 self.line(text, "yellow" if is_warning else "dim")
             case WriteRefused() | LeaseChanged() | SubscriberFailed() | NextDue():
                 log_fact(fact)
+            case MessageSent(outcome="delivered"):
+                pass
+            case MessageSent(_, schedule, _, kind, to, outcome, error):
+                self.line(f"{schedule}: {kind} to {to} {outcome}: {error}", "yellow")
             case TimesSkipped() | SchedulesRetired():
                 log_fact(fact)
             case _:

@@ -31,6 +31,8 @@ class ScheduleKeywords(TypedDict, total=False):
     long: Duration | Mapping[str, Duration] | bool | None
     keep: Mapping[str, int] | None
     jitter: Duration
+    notify: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    ping: str | Mapping[str, Any] | None
     params: Mapping[str, Any]
     secrets: Sequence[str]
     description: str
@@ -65,6 +67,8 @@ class DefaultKeywords(TypedDict, total=False):
     long: Duration | Mapping[str, Duration] | bool | None
     keep: Mapping[str, int] | None
     jitter: Duration | None
+    notify: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    ping: str | Mapping[str, Any] | None
     timeout: Duration | None
     retries: int | None
     backoff: Duration | None

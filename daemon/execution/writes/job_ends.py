@@ -8,6 +8,8 @@ from sqlalchemy import Connection
 import lease.statements
 from lease.model import Grant
 
+from ...definitions.values.targets import Target
+from ...scheduling.telling import Told, write
 from ...store import statements
 from ..claim import ClaimedRun
 from .result import (
@@ -28,6 +30,8 @@ class FinishJob:
 
     claimed: ClaimedRun
     job: EndedJob
+    targets: Sequence[Target] = ()
+    """Who is told if it stalled."""
 
     @property
     def grant(self) -> Grant:
@@ -52,6 +56,10 @@ def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: 
     ended = (
         statements.ends.end_jobs(connection, [job_run_row(end.job, end.grant) for end in proven]) if proven else set()
     )
+    for end in proven:
+        if end.job.outcome.stalled and end.job.job_run_id in ended:
+            told = Told("run.stalled", end.claimed.schedule, end.claimed.run_id)
+            write(connection, end.claimed.application, [(told, end.targets)])
     return [Done() if end.job.job_run_id in ended else _unwritten(connection, end, held) for end in ends]
 
 

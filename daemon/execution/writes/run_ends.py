@@ -1,6 +1,6 @@
 """The ends of runs: of lease, run and last attempt together, and the successor becomes due (rules 14 and 15)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,8 +10,10 @@ import lease.statements
 from lease.model import Grant
 from lease.waiters import Waiters
 
+from ...definitions.values.targets import Target
 from ...jobs.reports import LONGEST_ERROR
-from ...states import UNFINISHED, EndState
+from ...scheduling.telling import Told, write
+from ...states import UNFINISHED, DeliveryKind, EndState
 from ...store import statements
 from ...store.schedule_key import ScheduleKey
 from ..claim import ClaimedRun
@@ -44,6 +46,8 @@ class EndRun:
     not_started: Sequence[tuple[str, int]] = ()
     """The jobs (name, position) that are left out."""
     wait: float = 0.0
+    targets: Sequence[Target] = ()
+    """Who is told of it."""
 
     @property
     def grant(self) -> Grant:
@@ -109,7 +113,27 @@ def _write(connection: Connection, proven: Sequence[EndRun]) -> dict[Grant, Done
     for end in proven:
         if end.not_started:
             statements.job_run.add_not_started(connection, end.claimed.run_id, end.grant, end.not_started)
+    if asked := [end for end in proven if end.targets]:
+        _tell(connection, asked, written)
     return {end.grant: _done(released[end.grant], *written[end.claimed.run_id]) for end in proven}
+
+
+def _tell(connection: Connection, ends: Iterable[EndRun], written: Mapping[int, tuple[str, str | None]]) -> None:
+    """Write what is to be told of these ends; a run that was cancelled tells nothing."""
+    for end in ends:
+        (application, key), run_id = end.schedule, end.claimed.run_id
+        kinds: list[DeliveryKind] = ["run.stalled"] if end.job is not None and end.job.outcome.stalled else []
+        match written[run_id][0]:
+            case "failed":
+                kinds += ["run.failed", "ping.fail"]
+            case "succeeded":
+                asks = any("schedule.recovered" in target.on for target in end.targets)
+                if asks and statements.delivery.has_failed_before(connection, application, key, run_id):
+                    kinds.append("schedule.recovered")
+                kinds.append("ping.success")
+            case _:  # it goes on, or was cancelled
+                pass
+        write(connection, application, ((Told(kind, key, run_id), end.targets) for kind in kinds))
 
 
 def _row(end: EndRun) -> tuple[int, int, str, str, str | None, float]:

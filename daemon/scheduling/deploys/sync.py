@@ -32,6 +32,7 @@ from ..pause import Pause
 from ..plan import PlanState, changed_state, first_state
 from ..plan_due import plan_due
 from ..renames import Located, located
+from ..telling import Told, tell
 from .diff import Diff, diff
 from .losses import losses
 
@@ -171,8 +172,9 @@ def sync(
         outgoing = _due_outgoing(draft, now)[0] if more else {}
     lost = draft.losses(connection)
     _write(connection, draft, now)
-    if draft.retired:
-        statements.schedule.retire(connection, application.name, [row.name for row in draft.retired], now, retired_by)
+    if gone := [row.name for row in draft.retired]:
+        statements.schedule.retire(connection, application.name, gone, now, retired_by)
+        tell(connection, application.name, [Told("schedule.retired", name) for name in gone])
     return draft.report(unreadable, lost)
 
 

@@ -125,7 +125,7 @@ class ReplicaThread:
         parts = opened(self._application, self._settings, self._tasks, self._facts.notify, self._environment)
         async with parts as context, hearing_of(context) as hearing:
             replica = await assembled(context, self._settings, hearing)
-            async with surrounded(context, replica):
+            async with surrounded(context, replica, self._settings):
                 await replica.clean_up()
                 await replica.join(take_over=self._take_over, guarded=self._guarded)
                 self._begin(context, replica)

@@ -5,6 +5,7 @@ The states of `daemon.states` are CHECK constraints.
 
 from .acts import act, backfill, trigger_key
 from .columns import metadata
+from .deliveries import delivery
 from .jobs import job_output, job_run
 from .replicas import generation, replica
 from .schedules import pruned, run, schedule
@@ -12,6 +13,7 @@ from .schedules import pruned, run, schedule
 __all__ = [
     "act",
     "backfill",
+    "delivery",
     "generation",
     "job_output",
     "job_run",

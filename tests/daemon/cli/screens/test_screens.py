@@ -122,6 +122,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "pause": ("pause", "refresh-exchange-rates", "--by", "ada@laptop"),
     "pause-all": ("pause", "--all", "--until", "2h", "--by", "ada@laptop", "--why", "the bank is closed"),
     "resume-all": ("resume", "--all", "--by", "ada@laptop"),
+    "notify": ("notify",),
     "activity": ("activity",),
     "activity-of-act": ("activity", "--act", "cancel"),
     "retry": ("retry", "2", "--by", "ada@laptop", "--why", "the bank is there again"),

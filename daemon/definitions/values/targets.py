@@ -1,0 +1,195 @@
+"""The targets of messages and pings: who is told, of what, and how."""
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from ...states import DeliveryKind, MessageKind, PingKind
+from ...text import suggestion
+from .refusal import Refusal, no_choice, shown
+from .strings import is_storable
+
+MessageStyle = Literal["webhook", "slack"]
+PingStyle = Literal["healthchecks", "cronitor", "sentry", "snitch", "plain"]
+KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
+LONGEST = 1_000
+"""The characters of a URL or a command: it stands in an index."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NOTIFY = ("url", "url_env", "command", "on", "style", "secret_env")
+_PING = ("url", "url_env", "style")
+_WRITE_NOTIFY = 'write it like { url = "https://…" } or { command = "mail -s … ops" }, or a list of them'
+_WRITE_PING = 'write its URL, or { url = "https://…", style = "healthchecks" }'
+_NO_SECRET = "a secret does not belong into FILE, nor into the database"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where messages go, and of what kinds they are."""
+
+    address: str
+    """JSON, as the database stores it: all targets with one address are one queue."""
+    on: frozenset[DeliveryKind]
+
+
+def targets_of(notify: Sequence[Mapping[str, Any]], ping: Mapping[str, Any] | None) -> tuple[Target, ...]:
+    """Return the targets of a schedule."""
+    told = tuple(
+        Target(address_of({key: value for key, value in one.items() if key != "on"}), frozenset(one.get("on", KINDS)))
+        for one in notify
+    )
+    return told if ping is None else (*told, Target(address_of({"ping": True, **ping}), frozenset(get_args(PingKind))))
+
+
+def address_of(target: Mapping[str, Any]) -> str:
+    """Return how the database stores where messages go."""
+    return json.dumps(target, sort_keys=True, ensure_ascii=False)
+
+
+def read_notify(value: object) -> tuple[dict[str, Any], ...]:
+    """Return the targets of messages; raises `Refusal`."""
+    if isinstance(value, list | tuple):
+        return tuple(_read_target(one) for one in value)
+    return (_read_target(value),)
+
+
+def read_ping(value: object) -> dict[str, Any]:
+    """Return the target of pings; raises `Refusal`."""
+    given = {"url": value} if isinstance(value, str) else value
+    if not isinstance(given, Mapping):
+        raise Refusal(f"{shown(value)} is not a monitor", _WRITE_PING)
+    _refuse_unknown(given, _PING, "a ping")
+    _check_one_of(given, ("url", "url_env"), _WRITE_PING)
+    _check_values(given, get_args(PingStyle))
+    return {key: given[key] for key in _PING if key in given}
+
+
+def _read_target(given: object) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise Refusal(f"{shown(given)} is not a target of messages", _WRITE_NOTIFY)
+    _refuse_unknown(given, _NOTIFY, "a target of messages")
+    _check_one_of(given, ("url", "url_env", "command"), _WRITE_NOTIFY)
+    _check_values(given, get_args(MessageStyle))
+    if "command" in given and (extra := {"style", "secret_env"} & given.keys()):
+        raise Refusal(f"a command takes no {min(extra)}", "it reads the message as text from its standard input")
+    if "secret_env" in given and given.get("style") == "slack":
+        raise Refusal(
+            "messages in the style slack are not signed", "leave secret_env out; the URL is the secret: url_env"
+        )
+    read = {key: given[key] for key in _NOTIFY if key in given}
+    if "on" in read:
+        read["on"] = _read_kinds(read["on"])
+    if isinstance(read.get("command"), list | tuple):
+        read["command"] = list(read["command"])
+    return read
+
+
+def _read_kinds(value: object) -> list[str]:
+    if not isinstance(value, list | tuple | set | frozenset) or not value:
+        raise Refusal(f"on = {shown(value)} is not a list of kinds", 'write it like ["run.failed", "schedule.missed"]')
+    for kind in value:
+        if kind not in KINDS:
+            raise Refusal(f"on: {shown(kind)} is not a kind of message", suggestion(str(kind), KINDS))
+    return [kind for kind in KINDS if kind in value]
+
+
+def _refuse_unknown(given: Mapping[Any, object], known: Collection[str], what: str) -> None:
+    for key in given:
+        if key in {"secret", "token", "password"}:
+            raise Refusal(_NO_SECRET, 'write secret_env = "NAME", the environment variable of the replicas that has it')
+        if key not in known:
+            raise Refusal(f"{what} has no {shown(key)}", suggestion(str(key), known))
+
+
+def _check_one_of(given: Mapping[str, object], names: Sequence[str], how: str) -> None:
+    named = [name for name in names if name in given]
+    if len(named) != 1:
+        raise Refusal(f"it has {' and '.join(named)}" if named else "it does not say where to send it", how)
+
+
+def _check_values(given: Mapping[str, Any], styles: Sequence[str]) -> None:
+    if "url" in given:
+        check_url(given["url"])
+    if "command" in given:
+        _check_command(given["command"])
+    for name in ("url_env", "secret_env"):
+        if name in given and not (isinstance(given[name], str) and _VARIABLE.fullmatch(given[name])):
+            raise Refusal(
+                f"{name} = {shown(given[name])} does not name an environment variable", 'write it like "OPS_URL"'
+            )
+    if "style" in given and given["style"] not in styles:
+        raise no_choice(given["style"], styles)
+
+
+def check_url(url: object) -> str:
+    """Return a URL to which messages can be sent; raises `Refusal`, which does not show what may be secret."""
+    if not isinstance(url, str) or not re.match(r"https?://[^/?#\s]", url):
+        raise Refusal("it is not a URL of http or https", 'write it like "https://ops.example.com/hook"')
+    try:
+        parts = urlsplit(url)
+        wrong = None if parts.hostname and parts.port != 0 else "it has no host, or port 0"
+    except ValueError:
+        parts, wrong = None, "its host or port is not valid"
+    if wrong is None and (not url.isascii() or not url.isprintable() or " " in url):
+        wrong = "the URL has a character that must be encoded"
+    if wrong is None and len(url) > LONGEST:
+        wrong = f"the URL has more than {LONGEST:,} characters"
+    if wrong is not None:
+        raise Refusal(wrong, "see whether it was copied as a whole")
+    if parts is not None and parts.username is not None:
+        raise Refusal(f"the URL has a user or a password; {_NO_SECRET}", 'write url_env = "NAME" instead')
+    return url
+
+
+def _check_command(command: object) -> None:
+    words = [command] if isinstance(command, str) else command
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) and is_storable(word) for word in words):
+        raise Refusal(f"{shown(command)} is not a command", 'write it as a string, or as a list like ["mail", "ops"]')
+    if not words or not words[0].strip():
+        raise Refusal("the command is empty", 'write it like "mail -s leased ops@example.com"')
+    if sum(map(len, words)) > LONGEST:
+        raise Refusal(f"the command has more than {LONGEST:,} characters", "write a script, and call that")
+
+
+_URLS: dict[str, Any] = {"url": {"type": "string"}, "url_env": {"type": "string"}}
+_TARGET: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        **_URLS,
+        "command": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "on": {"type": "array", "minItems": 1, "items": {"enum": list(KINDS)}},
+        "style": {"enum": list(get_args(MessageStyle))},
+        "secret_env": {"type": "string"},
+    },
+}
+_MONITOR: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {**_URLS, "style": {"enum": list(get_args(PingStyle))}},
+}
+Notify = Annotated[
+    tuple[dict[str, Any], ...],
+    BeforeValidator(
+        read_notify,
+        json_schema_input_type=Annotated[
+            Mapping[str, Any] | Sequence[Mapping[str, Any]],
+            WithJsonSchema({"anyOf": [_TARGET, {"type": "array", "items": _TARGET}]}),
+        ],
+    ),
+    Field(title="a table, or a list of them"),
+]
+Ping = Annotated[
+    dict[str, Any],
+    BeforeValidator(
+        read_ping,
+        json_schema_input_type=Annotated[
+            str | Mapping[str, Any], WithJsonSchema({"anyOf": [{"type": "string"}, _MONITOR]})
+        ],
+    ),
+    Field(title="a URL or a table"),
+]

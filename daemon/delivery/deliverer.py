@@ -1,0 +1,256 @@
+"""The deliverer of a replica: it takes messages from the outbox, and sends them.
+
+Any replica delivers what any of its application has written. Where nobody is to be told of anything, it looks once,
+and ends.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from lease.database.database import Database
+from lease.errors import LeaseError, StoreUnavailable
+
+from ..answers.why import explain_schedule
+from ..definitions.application import Application
+from ..operations.why import Explanation, Moments, read_why_run
+from ..scheduling.telling import Told, write
+from ..store import statements
+from ..store.statements.delivery import LENT
+from ..store.views import database_time
+from ..store.views.output.reader import tails
+from ..telemetry.facts import (
+    Fact,
+    MessageSent,
+    Note,
+    Notify,
+    RunEnded,
+    RunLate,
+    RunLong,
+    RunRecovered,
+    RunStarted,
+    SchedulesRetired,
+    TimesSkipped,
+)
+from ..text import counted, target_text
+from .message import Message
+from .queue import WITHIN, Taken, after_failure, before_sending
+from .sending import Reply, Sender
+
+LOOK_EVERY = 10.0
+"""Seconds between two looks for what others have written, and were killed before they sent it."""
+LAST = 2.0
+"""The most seconds for which a replica that ends delivers what is left."""
+_MOST_STARTS = 1_000
+_SAID = {
+    "run.abandoned": "an attempt of run {run} of {schedule} was abandoned, because its process died; ",
+    "run.late": "run {run} of {schedule} has not succeeded by its deadline; ",
+    "run.long": "run {run} of {schedule} takes long; ",
+    "run.stalled": "a job of run {run} of {schedule} hung and was stopped; ",
+    "schedule.missed": "{schedule} missed {times}; ",
+    "schedule.retired": "{schedule} was retired; ",
+    "schedule.recovered": "{schedule} succeeded again; ",
+}
+
+
+class Deliverer:
+    """Delivers the messages of one application for a replica."""
+
+    def __init__(
+        self, database: Database, application: Application, notify: Notify, takeover_after: float, sender: Sender
+    ) -> None:
+        self._database = database
+        self._application = application
+        self._notify = notify
+        self._takeover_after = takeover_after
+        self._sender = sender
+        targets = {schedule.name: schedule.targets for schedule in application.schedules}
+        self._targets = {name: found for name, found in targets.items() if found}
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+        self._starts: list[tuple[str, int]] = []
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def hear(self, fact: Fact) -> None:
+        """Take in a fact of this replica: what it has written is sent at once. For any thread."""
+        if not self._targets:
+            return
+        match fact:
+            case RunStarted(run, waited) if run.schedule in self._targets and waited is not None:
+                self._starts = [*self._starts[-_MOST_STARTS:], (run.schedule, run.run_id)]
+            case RunEnded() | RunRecovered() | RunLate() | RunLong() | TimesSkipped() | SchedulesRetired():
+                pass
+            case _:
+                return
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def deliver_on(self) -> None:
+        """Deliver until cancelled; what cannot be written or read now is for the next look."""
+        while True:
+            self._woken.clear()
+            try:
+                left = await self.step()
+                if left is None and not (self._targets or self._sending):
+                    return
+            except StoreUnavailable:
+                left = None
+            except Exception as error:  # noqa: BLE001 - a message must not end the replica
+                self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
+                left = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY if left is None else max(0.0, min(LOOK_EVERY, left))):
+                    await self._woken.wait()
+
+    async def finish(self, seconds: float = LAST) -> None:
+        """Deliver what can be delivered at once, for so many seconds at most; the rest is for others, or for later."""
+        with suppress(TimeoutError, StoreUnavailable):
+            async with asyncio.timeout(seconds):
+                while self._targets and ((left := await self.step()) is not None or self._sending):
+                    if self._sending:
+                        await asyncio.wait(self._sending)
+                    elif left is None or left > 0:
+                        break
+        for task in self._sending:
+            task.cancel()
+
+    async def step(self) -> float | None:
+        """Begin to send what is due; return in how many seconds there may be more, None if nothing waits."""
+        starts, self._starts = self._starts, []
+        if starts:
+            await self._database.write(partial(self._write_starts, starts=starts))
+        left = await self._database.read(lambda c: statements.delivery.until_due(c, self._application.name))
+        if left is None or left > 0:
+            return left
+        for row, folded in await self._database.write(self._take):
+            task = asyncio.create_task(self._deliver(row, folded))
+            self._sending.add(task)
+            task.add_done_callback(self._sent)
+        return await self._database.read(lambda c: statements.delivery.until_due(c, self._application.name))
+
+    def _sent(self, task: "asyncio.Task[None]") -> None:
+        self._sending.discard(task)
+        self._woken.set()
+
+    def _write_starts(self, connection: Connection, starts: list[tuple[str, int]]) -> None:
+        ids = statements.delivery.keys_of(connection, [run_id for _, run_id in starts])
+        told = [(Told("ping.start", ids[run], run), self._targets[name]) for name, run in starts if run in ids]
+        write(connection, self._application.name, told)
+
+    def _take(self, connection: Connection) -> list[tuple[Row[Any], int]]:
+        """Claim what is due; return what of it is to be sent, each with how many others it tells."""
+        name = self._application.name
+        if not (rows := statements.delivery.claim(connection, name)):
+            return []
+        lately, gone = (
+            statements.delivery.lately_sent(connection, name, WITHIN),
+            statements.delivery.gone(connection, name),
+        )
+        starts = [row.run_id for row in rows if row.kind == "ping.start"]
+        at_work = statements.delivery.at_work(connection, starts) if starts else set()
+        taken = list[tuple[Row[Any], int]]()
+        for row in rows:
+            of = Taken(row.target, row.kind, bool(row.held), row.run_id not in at_work)
+            match before_sending(of, lately, row.target in gone):
+                case "send":
+                    taken.append((row, row.folded))
+                case "fold":
+                    taken.append((row, statements.delivery.fold(connection, row)))
+                case "gone" | "dropped" as outcome:
+                    statements.delivery.end(connection, row.id, outcome)
+                case seconds:
+                    statements.delivery.hold(connection, row.id, seconds)
+        return taken
+
+    async def _deliver(self, row: Row[Any], folded: int) -> None:
+        """Send a message, and record what came back; a claim that is not answered for runs out by itself."""
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(LENT - 1):
+                message = await self._database.read(lambda c: self._message(c, row, folded))
+                answer = await self._sender.send(json.loads(row.target), message)
+                await self._database.write(lambda c: self._record(c, row, answer))
+                self._report(row, target_text(row.target), answer)
+
+    def _message(self, connection: Connection, row: Row[Any], folded: int) -> Message:
+        found, output = None, ""
+        try:
+            found = self._why(connection, row)
+            output = "\n".join(tails(connection, row.run_id).values()) if row.kind == "ping.fail" else ""
+        except LeaseError:
+            raise
+        except Exception:  # noqa: BLE001, S110 - it was pruned, say: the message says what it can
+            pass
+        begins = _SAID.get(row.kind, "{schedule}: " if found is None else "")
+        begins = begins.format(run=row.run_id, schedule=row.called, times=counted(row.times, "scheduled time"))
+        return Message(
+            row.id,
+            row.kind,
+            row.application,
+            row.called,
+            row.run_id,
+            row.created_at,
+            begins + (row.kind if found is None else found.sentence.text),
+            () if found is None else found.sentence.next,
+            row.times,
+            folded,
+            output,
+        )
+
+    def _why(self, connection: Connection, row: Row[Any]) -> Explanation:
+        moments = Moments(database_time(connection))
+        if row.run_id is not None:
+            return read_why_run(connection, row.run_id, moments)
+        return explain_schedule(connection, row.called, row.application, self._takeover_after, moments)
+
+    def _record(self, connection: Connection, row: Row[Any], answer: Reply) -> None:
+        record = statements.delivery
+        if answer.delivered:
+            record.end(connection, row.id, "dropped" if answer.dropped else "delivered")
+        elif answer.gone:
+            record.end(connection, row.id, "gone", answer.text)
+            record.end_all(connection, row.application, row.target, "gone")
+        else:
+            match after_failure(row.kind, row.attempts, row.age, answer.after):
+                case "given up":
+                    record.end(connection, row.id, "given up", answer.text)
+                case seconds:
+                    record.put_back(connection, row, seconds, answer.text)
+
+    def _report(self, row: Row[Any], to: str, answer: Reply) -> None:
+        if answer.dropped:
+            return
+        is_over = after_failure(row.kind, row.attempts, row.age, answer.after) == "given up"
+        of = (row.application, row.called, row.run_id, row.kind, to)
+        if answer.delivered:
+            self._notify(MessageSent(*of, "delivered"))
+        else:
+            self._notify(MessageSent(*of, "gone" if answer.gone else "given up" if is_over else "failed", answer.text))
+
+
+@asynccontextmanager
+async def delivering(
+    database: Database,
+    application: Application,
+    notify: Notify,
+    *,
+    listeners: list[Callable[[Fact], None]],
+    takeover_after: float,
+) -> AsyncIterator[None]:
+    """Deliver in the background during the block, and what is left at its end."""
+    deliverer = Deliverer(database, application, notify, takeover_after, Sender(os.environ, application.source.parent))
+    listeners.append(deliverer.hear)
+    task = asyncio.create_task(deliverer.deliver_on())
+    try:
+        yield
+    finally:
+        listeners.remove(deliverer.hear)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await deliverer.finish()

@@ -1,0 +1,89 @@
+"""A message as people and programs get it."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from ..states import DeliveryKind
+from ..text import clean, counted
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a target is told."""
+
+    number: int
+    kind: DeliveryKind | str
+    application: str
+    schedule: str
+    run_id: int | None
+    created_at: datetime
+    text: str
+    """A sentence: what has happened, and what is so now."""
+    next: tuple[str, ...] = ()
+    """The commands that tell more, or help."""
+    count: int = 1
+    """How many scheduled times were missed."""
+    folded: int = 0
+    """So many others of its kind it tells as well."""
+    output: str = ""
+    """The end of what the run printed, for a ping of a failure."""
+
+    @property
+    def id(self) -> str:
+        """What is the same for each attempt to deliver it, and for no other message."""
+        return f"msg_{_uuid(self.application, self.number, self.created_at.isoformat()).hex}"
+
+    @property
+    def run_uuid(self) -> str:
+        """What is the same for all pings of a run."""
+        return str(_uuid(self.application, self.schedule, self.run_id))
+
+    @property
+    def sentence(self) -> str:
+        """The text on one line, with how many others it stands for."""
+        text = " ".join(clean(self.text).split())
+        if not self.folded:
+            return text
+        return f"{counted(self.folded + 1, 'message')} of the kind {self.kind}; the first: {text}"
+
+    def webhook(self) -> str:
+        """Return the body of a webhook as Standard Webhooks has it."""
+        data: dict[str, Any] = {
+            "application": self.application,
+            "schedule": self.schedule,
+            "run_id": self.run_id,
+            "text": self.sentence,
+            "next": list(self.next),
+            "count": self.count,
+            "folded": self.folded,
+        }
+        document = {"type": self.kind, "timestamp": self.created_at.isoformat(), "data": data}
+        return json.dumps(document, ensure_ascii=False)
+
+    def slack(self) -> str:
+        """Return the body that Slack and its likes take; no part of it is markup of theirs."""
+        text = f"[{self.kind}] {self.schedule} ({self.application}): {self.sentence}"
+        for letter, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+            text = text.replace(letter, written)
+        return json.dumps({"text": text}, ensure_ascii=False)
+
+    def mail(self) -> str:
+        """Return the text that a command reads."""
+        lines = [
+            self.sentence,
+            "",
+            f"kind:        {self.kind}",
+            f"application: {clean(self.application)}",
+            f"schedule:    {clean(self.schedule)}",
+            *([] if self.run_id is None else [f"run:         {self.run_id}"]),
+            f"at:          {self.created_at:%Y-%m-%d %H:%M:%S} UTC",
+            *(f"see also:    {clean(command)}" for command in self.next),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def _uuid(*of: object) -> Any:
+    return uuid5(NAMESPACE_URL, "leased:" + "/".join(map(str, of)))

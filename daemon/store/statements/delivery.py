@@ -1,0 +1,221 @@
+"""The statements on `delivery`, the outbox: what is to be told is written with the change that it tells.
+
+All messages to one target form a queue, of which only the first may be sent: so they arrive in order. A claim lends it
+for a time, after which it may be sent again: so one whose sender died is sent by another.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from lease.database.dialects import later, now, seconds_between, seconds_until
+
+from ...states import DeliveryEnd, DeliveryKind
+from ..called import present_name
+from ..tables import delivery, run, schedule
+from .dialects import among, among_keys, unfinished
+
+MOST = 20
+"""The targets that one claim takes, at most."""
+LENT = 60.0
+"""Seconds for which a claim lends a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A message as it is written."""
+
+    schedule: str
+    """The key of its row."""
+    run_id: int | None
+    kind: DeliveryKind
+    target: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LatelySent:
+    """What was lately delivered of one kind to a target."""
+
+    count: int
+    since: float
+    """Seconds since the first of them."""
+
+
+def asking(connection: Connection, application: str, keys: Collection[str]) -> dict[str, str]:
+    """Return the definitions, by key, of those of the schedules that may ask for messages or pings."""
+    query = select(schedule.c.name, schedule.c.definition).where(
+        schedule.c.application == application, among(schedule.c.name, keys), asks()
+    )
+    return {key: value for key, value in connection.execute(query)}  # noqa: C416 - rows are not tuples to mypy
+
+
+def asks() -> ColumnElement[bool]:
+    """Return the condition that the definition of a schedule may ask for messages or pings."""
+    return or_(schedule.c.definition.contains('"notify": ['), schedule.c.definition.contains('"ping": {'))
+
+
+def has_failed_before(connection: Connection, application: str, key: str, run_id: int) -> bool:
+    """Return whether the last run of a schedule that succeeded or failed, but for this one, failed."""
+    query = (
+        select(run.c.state)
+        .where(run.c.application == application, run.c.schedule == key, run.c.id != run_id)
+        .where(run.c.state.in_(["succeeded", "failed"]))
+        .order_by(run.c.id.desc())
+        .limit(1)
+    )
+    return connection.scalar(query) == "failed"
+
+
+def add(connection: Connection, application: str, written: Iterable[NewDelivery]) -> None:
+    """Write messages, which are due at once."""
+    rows = [{"application": application, **asdict(one)} for one in written]
+    if rows:
+        made = insert(delivery).inline().values(created_at=now(), available_at=now(), held=False)
+        connection.execute(made, rows)
+
+
+def until_due(connection: Connection, application: str) -> float | None:
+    """Return in how many seconds the first message may be sent; None if none waits."""
+    soonest = func.min(seconds_until(delivery.c.available_at))
+    return connection.scalar(select(soonest).where(delivery.c.id.in_(_heads(application))))
+
+
+def claim(connection: Connection, application: str) -> list[Row[Any]]:
+    """Lend the first message of each target, as far as it is due; return them with their age in seconds, and what
+    their schedules are called.
+    """
+    due = (
+        select(delivery.c.id)
+        .where(delivery.c.id.in_(_heads(application)), delivery.c.done_at.is_(None), delivery.c.available_at <= now())
+        .order_by(delivery.c.id)
+        .limit(MOST)
+        .with_for_update(skip_locked=True)
+    )
+    lent = update(delivery).where(delivery.c.id.in_(due.scalar_subquery()))
+    lent = lent.values(available_at=later(now(), LENT), attempts=delivery.c.attempts + 1)
+    ids = [row.id for row in connection.execute(lent.returning(delivery.c.id))]
+    if not ids:
+        return []
+    age = seconds_between(delivery.c.created_at, now()).label("age")
+    query = select(delivery, delivery.c.count.label("times"), present_name(delivery).label("called"), age)
+    return list(connection.execute(query.where(among_keys((delivery.c.id,), ids)).order_by(delivery.c.id)))
+
+
+def lately_sent(connection: Connection, application: str, within: float) -> Mapping[tuple[str, str], LatelySent]:
+    """Return what was delivered in the last seconds, by target and kind."""
+    done_for = seconds_between(delivery.c.done_at, now())
+    query = (
+        select(delivery.c.target, delivery.c.kind, func.count(), func.max(done_for))
+        .where(delivery.c.application == application, delivery.c.done_at > later(now(), -within))
+        .where(delivery.c.outcome == "delivered")
+        .group_by(delivery.c.target, delivery.c.kind)
+    )
+    return {(target, kind): LatelySent(count, since) for target, kind, count, since in connection.execute(query)}
+
+
+def gone(connection: Connection, application: str) -> set[str]:
+    """Return the targets that have answered that they are gone."""
+    query = select(delivery.c.target).where(delivery.c.application == application, _is_gone()).distinct()
+    return set(connection.scalars(query))
+
+
+def at_work(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Return those of these runs that are not over."""
+    return set(connection.scalars(select(run.c.id).where(among_keys((run.c.id,), ids), unfinished())))
+
+
+def keys_of(connection: Connection, ids: Collection[int]) -> dict[int, str]:
+    """Return the keys of the schedules of these runs, as far as they are there."""
+    query = select(run.c.id, run.c.schedule).where(among_keys((run.c.id,), ids))
+    return {key: value for key, value in connection.execute(query)}  # noqa: C416 - rows are not tuples to mypy
+
+
+def fold(connection: Connection, head: Row[Any]) -> int:
+    """Let a message tell the others of its kind that wait behind it; return how many it tells besides itself."""
+    others = update(delivery).where(
+        delivery.c.application == head.application,
+        delivery.c.target == head.target,
+        delivery.c.kind == head.kind,
+        delivery.c.done_at.is_(None),
+        delivery.c.id > head.id,
+    )
+    folded = connection.execute(others.values(done_at=now(), outcome="folded")).rowcount
+    grown = update(delivery).where(delivery.c.id == head.id)
+    connection.execute(grown.values(held=False, folded=delivery.c.folded + folded))
+    return int(head.folded + folded)
+
+
+def hold(connection: Connection, message_id: int, seconds: float) -> None:
+    """Let a message wait, and then tell all of its kind."""
+    held = update(delivery).where(delivery.c.id == message_id, delivery.c.done_at.is_(None))
+    connection.execute(held.values(available_at=later(now(), seconds), attempts=delivery.c.attempts - 1, held=True))
+
+
+def put_back(connection: Connection, message: Row[Any], seconds: float, error: str) -> None:
+    """Let a message that could not be delivered be sent again, unless another has it since."""
+    again = update(delivery).where(
+        delivery.c.id == message.id, delivery.c.attempts == message.attempts, delivery.c.done_at.is_(None)
+    )
+    connection.execute(again.values(available_at=later(now(), seconds), error=error))
+
+
+def end(connection: Connection, message_id: int, outcome: DeliveryEnd, error: str | None = None) -> None:
+    """Record what became of a message."""
+    ended = update(delivery).where(delivery.c.id == message_id, delivery.c.done_at.is_(None))
+    connection.execute(ended.values(done_at=now(), outcome=outcome, error=func.coalesce(error, delivery.c.error)))
+
+
+def end_all(connection: Connection, application: str, target: str, outcome: DeliveryEnd) -> None:
+    """Record what became of all that waits for a target."""
+    waiting = update(delivery).where(delivery.c.application == application, delivery.c.target == target)
+    connection.execute(waiting.where(delivery.c.done_at.is_(None)).values(done_at=now(), outcome=outcome))
+
+
+def resume(connection: Connection, application: str, target: str) -> None:
+    """Send to a target again that was gone."""
+    back = update(delivery).where(delivery.c.application == application, delivery.c.target == target, _is_gone())
+    connection.execute(back.values(outcome="given up"))
+
+
+def delete_done(connection: Connection, application: str, older_than: float, limit: int) -> int:
+    """Delete up to ``limit`` messages that were done with more than so many seconds ago; return how many."""
+    old = (
+        select(delivery.c.id)
+        .where(delivery.c.application == application, delivery.c.done_at < later(now(), -older_than))
+        .order_by(delivery.c.done_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(delete(delivery).where(delivery.c.id.in_(old.scalar_subquery()))).rowcount
+
+
+def _heads(application: str) -> Select[Any]:
+    waits = delivery.alias("waits")
+    first = select(func.min(waits.c.id)).where(waits.c.application == application, waits.c.done_at.is_(None))
+    return first.group_by(waits.c.target)
+
+
+def is_lost() -> ColumnElement[bool]:
+    """Return the condition that a message will not be delivered, as the index has it."""
+    condition: ColumnElement[bool] = delivery.c.outcome.in_([literal_column("'gone'"), literal_column("'given up'")])
+    return condition
+
+
+def _is_gone() -> ColumnElement[bool]:
+    return and_(is_lost(), delivery.c.outcome == "gone")

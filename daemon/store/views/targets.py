@@ -1,0 +1,70 @@
+"""The targets of messages and pings: what waits for each, and what became of the latest."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, case, func, literal, select
+
+from ..statements.delivery import asks, is_lost
+from ..tables import delivery, schedule
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLine:
+    """A target, and what was sent to it in the last week."""
+
+    application: str
+    target: str
+    """For people, without what may be secret."""
+    waiting: int = 0
+    waiting_since: datetime | None = None
+    delivered: int = 0
+    """The messages that were delivered in the last week, with those that they told as well."""
+    delivered_at: datetime | None = None
+    lost: int = 0
+    """Those that were given up in the last week, or not sent because the target is gone."""
+    gone: bool = False
+    """It answered 410, and nothing is sent to it any more."""
+    last_error: str | None = None
+    """Of the latest message that could not be delivered."""
+
+
+def read_targets(connection: Connection, application: str | None = None) -> list[TargetLine]:
+    """Return the targets, those of one application or of all."""
+    waits = delivery.c.done_at.is_(None)
+    delivered = delivery.c.outcome == "delivered"
+    newest = delivery.alias("newest")
+    same = (newest.c.application == delivery.c.application, newest.c.target == delivery.c.target)
+    error = select(newest.c.error).where(*same, newest.c.error.is_not(None)).order_by(newest.c.id.desc()).limit(1)
+    query = (
+        select(
+            delivery.c.application,
+            delivery.c.target,
+            _count(waits),
+            func.min(case((waits, delivery.c.created_at)), type_=delivery.c.created_at.type),
+            _count(delivered, 1 + delivery.c.folded),
+            func.max(case((delivered, delivery.c.done_at)), type_=delivery.c.done_at.type),
+            _count(is_lost()),
+            _count(delivery.c.outcome == "gone"),
+            error.scalar_subquery(),
+        )
+        .where(literal(True) if application is None else delivery.c.application == application)
+        .group_by(delivery.c.application, delivery.c.target)
+        .order_by(delivery.c.application, delivery.c.target)
+    )
+    return [
+        TargetLine(of, target, waiting, since, delivered, at, lost, bool(gone), error)
+        for of, target, waiting, since, delivered, at, lost, gone, error in connection.execute(query)
+    ]
+
+
+def read_asking(connection: Connection, application: str | None = None) -> list[tuple[str, str]]:
+    """Return (application, definition) of the schedules that may ask for messages or pings."""
+    query = select(schedule.c.application, schedule.c.definition).where(asks(), schedule.c.retired_at.is_(None))
+    if application is not None:
+        query = query.where(schedule.c.application == application)
+    return [(of, definition) for of, definition in connection.execute(query)]
+
+
+def _count(which: ColumnElement[bool], each: ColumnElement[int] | int = 1) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((which, each), else_=0)), 0)

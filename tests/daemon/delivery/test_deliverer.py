@@ -1,0 +1,175 @@
+"""A replica delivers what is in the outbox: at once, in order, beside other targets that are slow."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from daemon import AsyncRun, Schedules
+from daemon.delivery.deliverer import Deliverer
+from daemon.delivery.queue import MOST_OF_A_KIND
+from daemon.delivery.sending import Sender
+from daemon.scheduling.telling import Told, tell
+from daemon.store.tables import delivery
+from daemon.telemetry.facts import Fact, MessageSent
+from daemon.testing import ManualReplica, ManualStore
+from tests.support.manual import ONE_O_CLOCK, Gate
+from tests.support.receiver import Receiver
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def a_shop(work: Any = None, **settings: Any) -> AsyncIterator[tuple[ManualReplica, Deliverer]]:
+    """Open a replica whose deliverer is moved by the test."""
+
+    async def export(run: AsyncRun) -> None:
+        raise ValueError("no disk")
+
+    schedules = Schedules("shop")
+    schedules.add("nightly", cron="0 2 * * *", **settings).job(name="export", isolation="task")(work or export)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
+        context = replica.context
+        deliverer = Deliverer(store, context.application, context.notify, 60.0, Sender({}, Path()))
+        yield replica, deliverer
+
+
+async def outcomes(replica: ManualReplica) -> list[str | None]:
+    query = select(delivery.c.outcome).order_by(delivery.c.id)
+    return await replica.store.read(lambda connection: list(connection.scalars(query)))
+
+
+async def write(replica: ManualReplica, *told: Told) -> None:
+    await replica.store.write(lambda connection: tell(connection, "shop", told))
+
+
+def sent(facts: list[Fact]) -> list[tuple[str, str]]:
+    return [(fact.kind, fact.outcome) for fact in facts if isinstance(fact, MessageSent)]
+
+
+async def test_a_failure_is_told_in_the_words_of_why_and_a_monitor_gets_its_output() -> None:
+    with Receiver() as receiver:
+        ping = {"url": receiver.url, "style": "healthchecks"}
+        async with a_shop(notify={"url": receiver.url}, ping=ping) as (replica, deliverer):
+            await replica.run_once("nightly")
+            for fact in replica.facts:
+                deliverer.hear(fact)
+            await deliverer.finish(LIMIT)
+            assert sorted(sent(replica.facts)) == [("ping.fail", "delivered"), ("run.failed", "delivered")]
+        message = next(json.loads(body) for body in receiver.bodies if body.startswith("{"))
+        assert message["type"] == "run.failed"
+        assert message["data"]["text"].startswith("run 1 of nightly failed ")
+        assert message["data"]["text"].endswith('job "export" failed: ValueError: no disk')
+        assert message["data"]["next"] == ["leased logs 1", "leased retry 1"]
+        (ping_fail,) = [request for request in receiver.requests if "/fail?rid=" in request.path]
+        assert "no disk" in ping_fail.body
+
+
+async def test_a_start_is_pinged_while_the_run_is_at_work_and_before_its_end() -> None:
+    gate = Gate()
+    with Receiver() as receiver:
+        async with a_shop(gate.passed, ping={"url": receiver.url, "style": "healthchecks"}) as (replica, deliverer):
+            run_id = await replica.trigger("nightly")
+            await replica.tick()
+            await gate.entered()
+            for fact in replica.facts:
+                deliverer.hear(fact)
+            await deliverer.finish(LIMIT)
+            assert len(receiver.requests) == 1
+            gate.open()
+            await replica.wait_for(run_id)
+            await deliverer.finish(LIMIT)
+            assert await outcomes(replica) == ["delivered", "delivered"]
+        start, success = receiver.requests
+        assert "/start?rid=" in start.path
+        assert success.path == start.path.replace("/start", "")
+
+
+async def test_a_start_that_could_not_be_sent_in_time_is_dropped_and_keeps_the_end_from_nothing() -> None:
+    async def export(run: AsyncRun) -> None: ...
+
+    with Receiver() as receiver:
+        async with a_shop(export, ping={"url": receiver.url, "style": "healthchecks"}) as (replica, deliverer):
+            await replica.run_once("nightly")
+            for fact in replica.facts:
+                deliverer.hear(fact)
+            await deliverer.finish(LIMIT)
+            assert sorted(filter(None, await outcomes(replica))) == ["delivered", "dropped"]
+        assert [request.path for request in receiver.requests if "/start" in request.path] == []
+
+
+async def test_a_slow_target_holds_up_no_other_one_and_is_asked_one_message_at_a_time() -> None:
+    with Receiver() as slow, Receiver() as quick:
+        slow.may_answer.clear()
+        async with a_shop(notify=[{"url": slow.url}, {"url": quick.url}]) as (replica, deliverer):
+            await write(replica, Told("run.long", "nightly"), Told("run.late", "nightly"))
+            async with asyncio.timeout(LIMIT):
+                while len(quick.requests) < 2:
+                    await deliverer.step()
+                    await asyncio.sleep(0.01)
+            assert len(slow.requests) == 1
+            slow.may_answer.set()
+            await deliverer.finish(LIMIT)
+            assert [json.loads(body)["type"] for body in slow.bodies] == ["run.long", "run.late"]
+            assert await outcomes(replica) == ["delivered"] * 4
+
+
+async def test_a_target_that_fails_is_asked_again_later_and_nothing_overtakes_what_waits() -> None:
+    with Receiver() as receiver:
+        async with a_shop(notify={"url": receiver.url}) as (replica, deliverer):
+            await write(replica, Told("run.long", "nightly"), Told("run.late", "nightly"))
+            receiver.status = 503
+            await deliverer.finish(LIMIT)
+            assert sent(replica.facts) == [("run.long", "failed")]
+            replica.store.clock.advance(6.0)
+            receiver.status = 200
+            await deliverer.finish(LIMIT)
+            assert [json.loads(body)["type"] for body in receiver.bodies] == ["run.long", "run.long", "run.late"]
+            assert len({request.headers["Webhook-Id"] for request in receiver.requests}) == 2
+            assert await outcomes(replica) == ["delivered", "delivered"]
+
+
+async def test_a_target_that_is_gone_is_asked_no_more() -> None:
+    with Receiver() as receiver:
+        receiver.status = 410
+        async with a_shop(notify={"url": receiver.url}) as (replica, deliverer):
+            await write(replica, Told("run.long", "nightly"), Told("run.late", "nightly"))
+            await deliverer.finish(LIMIT)
+            await write(replica, Told("run.long", "nightly"))
+            await deliverer.finish(LIMIT)
+            assert await outcomes(replica) == ["gone"] * 3
+            assert sent(replica.facts) == [("run.long", "gone")]
+    assert len(receiver.requests) == 1
+
+
+async def test_a_storm_is_ten_messages_and_then_one_with_the_count() -> None:
+    with Receiver() as receiver:
+        async with a_shop(notify={"url": receiver.url}) as (replica, deliverer):
+            await write(replica, *[Told("run.long", "nightly")] * 30, Told("run.late", "nightly"))
+            await deliverer.finish(LIMIT)
+            assert len(receiver.requests) == MOST_OF_A_KIND
+            replica.store.clock.advance(61.0)
+            await deliverer.finish(LIMIT)
+            messages = [json.loads(body) for body in receiver.bodies]
+            assert [message["data"]["folded"] for message in messages] == [0] * MOST_OF_A_KIND + [19, 0]
+            assert messages[-2]["data"]["text"].startswith("20 messages of the kind run.long; the first: ")
+            assert messages[-1]["type"] == "run.late", "it came after them, and is no part of them"
+
+
+async def test_where_nobody_is_to_be_told_it_ends_at_once() -> None:
+    async with a_shop() as (_, deliverer):
+        await asyncio.wait_for(deliverer.deliver_on(), LIMIT)
+
+
+async def test_what_nobody_can_explain_any_more_is_told_all_the_same() -> None:
+    with Receiver() as receiver:
+        async with a_shop(notify={"url": receiver.url}) as (replica, deliverer):
+            await write(replica, Told("run.failed", "nightly", 404))
+            await deliverer.finish(LIMIT)
+        assert json.loads(receiver.bodies[0])["data"]["text"] == "nightly: run.failed"

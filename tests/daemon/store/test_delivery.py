@@ -1,0 +1,132 @@
+"""The outbox: in order for each target, by one replica at a time, again if that was killed, and none lost."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, select
+
+from daemon.pruning.prune import MESSAGES_KEPT, delete_old_records
+from daemon.states import DeliveryKind
+from daemon.store.statements import delivery as statements
+from daemon.store.statements.delivery import LENT, NewDelivery
+from daemon.store.tables import delivery
+from tests.support.store import Store, a_schedule
+
+pytestmark = pytest.mark.conformance
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        opened.sync(a_schedule("nightly"))
+        yield opened
+
+
+def write(store: Store, *targets: str, kind: DeliveryKind = "run.failed") -> None:
+    store.do(statements.add, "shop", [NewDelivery("nightly", None, kind, target) for target in targets])
+
+
+def taken(store: Store) -> list[Row[Any]]:
+    return store.do(statements.claim, "shop")
+
+
+def ids(rows: list[Row[Any]]) -> list[int]:
+    return [row.id for row in rows]
+
+
+def test_only_the_first_of_each_target_is_lent_and_the_next_when_it_is_done_with(store: Store) -> None:
+    write(store, "a", "a", "b", "a")
+    first, of_b = taken(store)
+    assert [(row.target, row.attempts, row.called) for row in (first, of_b)] == [
+        ("a", 1, "nightly"),
+        ("b", 1, "nightly"),
+    ]
+    assert taken(store) == []
+    store.do(statements.put_back, first, 5.0, "500")
+    store.do(statements.end, of_b.id, "delivered")
+    assert taken(store) == [], "the next waits behind the one that is tried again"
+    store.shift(delivery, delivery.c.id == first.id, available_at=-1.0)
+    (again,) = taken(store)
+    assert (again.id, again.attempts, again.error) == (first.id, 2, "500")
+    store.do(statements.end, again.id, "delivered")
+    assert ids(taken(store)) == [first.id + 1]
+
+
+def test_two_replicas_at_once_never_take_the_same_nor_the_next_of_one_target(store: Store) -> None:
+    write(store, "a", "a")
+    if store.sqlite:
+        assert len(taken(store)) == 1, "one writes at a time"
+        assert taken(store) == []
+        return
+    with store.begin() as one, store.begin() as other:
+        assert len(statements.claim(one, "shop")) == 1
+        assert statements.claim(other, "shop") == []
+    assert taken(store) == []
+
+
+def test_what_a_killed_replica_had_is_sent_again_by_another_and_its_late_answer_changes_nothing(store: Store) -> None:
+    write(store, "a")
+    (lost,) = taken(store)
+    left = store.do(statements.until_due, "shop")
+    assert left is not None
+    assert 0 < left <= LENT
+    store.shift(delivery, available_at=-1.0)  # the time for which it was lent has passed
+    (again,) = taken(store)
+    assert again.id == lost.id
+    store.do(statements.put_back, lost, 0.0, "late")
+    assert taken(store) == [], "it is lent to the other one"
+    store.do(statements.end, again.id, "delivered")
+    store.do(statements.end, lost.id, "given up")
+    assert [row.outcome for row in store.rows(select(delivery.c.outcome))] == ["delivered"]
+
+
+def test_one_message_tells_all_of_its_kind_that_wait_behind_it(store: Store) -> None:
+    write(store, "a", "a", "b")
+    write(store, "a", kind="run.late")
+    write(store, "a")
+    head = taken(store)[0]
+    assert store.do(statements.fold, head) == 2
+    rows = store.rows(select(delivery).order_by(delivery.c.id))
+    assert [(row.target, row.kind, row.outcome, row.folded) for row in rows] == [
+        ("a", "run.failed", None, 2),
+        ("a", "run.failed", "folded", 0),
+        ("b", "run.failed", None, 0),
+        ("a", "run.late", None, 0),
+        ("a", "run.failed", "folded", 0),
+    ]
+
+
+def test_what_was_lately_delivered_is_counted_by_target_and_kind(store: Store) -> None:
+    write(store, "a", "a", "a")
+    for ago in (61.0, 40.0, 1.0):
+        (row,) = taken(store)
+        store.do(statements.end, row.id, "delivered")
+        store.shift(delivery, delivery.c.id == row.id, done_at=-ago)
+    ((of, found),) = store.do(statements.lately_sent, "shop", 60.0).items()
+    assert of == ("a", "run.failed")
+    assert found.count == 2
+    assert found.since == pytest.approx(40.0, abs=5.0)
+
+
+def test_a_target_that_is_gone_gets_nothing_more_until_it_is_resumed(store: Store) -> None:
+    write(store, "a", "a", "b")
+    head = taken(store)[0]
+    store.do(statements.end, head.id, "gone", "410 Gone")
+    store.do(statements.end_all, "shop", "a", "gone")
+    assert store.do(statements.gone, "shop") == {"a"}
+    assert [row.outcome for row in store.rows(select(delivery.c.outcome).where(delivery.c.target == "a"))] == [
+        "gone"
+    ] * 2
+    store.do(statements.resume, "shop", "a")
+    assert store.do(statements.gone, "shop") == set()
+
+
+def test_messages_are_pruned_a_week_after_they_were_done_with_and_none_that_waits(store: Store) -> None:
+    write(store, "a", "b", "c")
+    first, second, waits = taken(store)
+    for row in (first, second):
+        store.do(statements.end, row.id, "delivered")
+    store.shift(delivery, delivery.c.id == first.id, done_at=-MESSAGES_KEPT - 1)
+    store.do(delete_old_records, "shop")
+    assert [row.id for row in store.rows(select(delivery.c.id).order_by(delivery.c.id))] == [second.id, waits.id]
