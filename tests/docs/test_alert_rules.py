@@ -39,6 +39,9 @@ CALM = {
     f"leased_generations_live{APP}": "1x300",
     f"leased_generations_held_back{APP}": "0x300",
     f"leased_schedules_retired_total{REPLICA}": "0x300",
+    'leased_notifications_total{instance="a:1",application="shop",kind="run.failed",outcome="delivered"}': "0+1x300",
+    'leased_notifications_total{instance="a:1",application="shop",kind="run.failed",outcome="failed"}': "0x300",
+    'leased_pings_total{instance="a:1",application="shop",outcome="failed"}': "0x300",
     f"leased_build_info{REPLICA}": "1x300",
     'leased_loop_last_tick_timestamp_seconds{instance="a:1",application="shop",loop="replica"}': "0+60x300",
     'leased_leases_lost_total{instance="a:1",application="shop",cause="closed"}': "0+1x300",
@@ -73,6 +76,9 @@ CAUSES: dict[str, dict[str, str | None]] = {
     "LeasedGenerationsMixed": {f"leased_generations_live{APP}": "2x300"},
     "LeasedGenerationsHeldBack": {f"leased_generations_held_back{APP}": "1x300"},
     "LeasedSchedulesRetired": {'leased_schedules_retired_total{instance="b:1",application="shop"}': "_x55 2x200"},
+    "LeasedNotificationsFail": {
+        'leased_notifications_total{instance="a:1",application="shop",kind="run.failed",outcome="failed"}': "0x57 1x200"
+    },
     "LeasedClockOffset": {f"leased_database_clock_offset_seconds{REPLICA}": "-1.5x300"},
     "LeasedOldTransaction": {f"leased_database_oldest_transaction_seconds{REPLICA}": "901x300"},
     "LeasedSnapshotStale": {f"leased_snapshot_age_seconds{REPLICA}": "0+60x300"},

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from ...states import LONG_LEVELS, SEEN_WITHIN, SkipReason
+from ...states import LONG_LEVELS, SEEN_WITHIN, MessageKind, PingKind, SkipReason
 from ...store.views.fleet import Fleet
 from ...telemetry.measures import Histogram
 from ...text import shortened
@@ -20,6 +20,7 @@ from .steps import in_steps
 _STATES = ("alive", "draining", "silent")
 _ENDS = (*((state, "") for state in ("succeeded", "failed", "cancelled")), *(("skipped", one) for one in get_args(SkipReason)))  # fmt: skip
 _LOST = ("ended", "broken", "unreachable", "suspended", "closed")
+_SENT = ("delivered", "failed", "given up", "gone")
 _SCHEDULE = "leased_schedule_"
 
 
@@ -71,6 +72,7 @@ class Metrics(Collector):
         locks = (
             {} if seen is None else {str(level or "none"): float(held.get(level, 0)) for level in (None, *LONG_LEVELS)}
         )
+        pings = {one: float(sum(measures.sent[kind, one] for kind in get_args(PingKind))) for one in _SENT}
         return {
             "leased_build_info": one("leased_build_info", 1, generation=_text(next(iter(generations), None)), **build),
             "leased_runs_total": self._runs,
@@ -83,6 +85,8 @@ class Metrics(Collector):
             "leased_leases_lost_total": each("leased_leases_lost_total", "cause", lost),
             "leased_fenced_writes_refused_total": one("leased_fenced_writes_refused_total", measures.writes_refused),
             "leased_schedules_retired_total": one("leased_schedules_retired_total", measures.retired),
+            "leased_notifications_total": self._notifications,
+            "leased_pings_total": each("leased_pings_total", "outcome", pings),
             "leased_loop_last_tick_timestamp_seconds": each("leased_loop_last_tick_timestamp_seconds", "loop", at),
             "leased_event_loop_stall_seconds": histogram("leased_event_loop_stall_seconds", measures.stalls),
             "leased_database_locks_held": each("leased_database_locks_held", "level", locks),
@@ -105,6 +109,12 @@ class Metrics(Collector):
             for state, reason in _ENDS:
                 labels = {"schedule": schedule, "state": state, "reason": reason}
                 yield self._sample("leased_runs_total", ended[schedule, state, reason], labels)
+
+    def _notifications(self) -> Iterator[Sample]:
+        for kind in get_args(MessageKind):
+            for outcome in _SENT:
+                labels = {"kind": kind, "outcome": outcome}
+                yield self._sample("leased_notifications_total", self._of.measures.sent[kind, outcome], labels)
 
     def _sample(self, name: str, value: float, labels: Mapping[str, str]) -> Sample:
         return Sample(name, _safe({"application": self._of.application, **labels}), value)

@@ -85,6 +85,13 @@ FAMILIES = (
     _replica("leases_lost_total", "counter", "The leases that were lost; closed: because the replica stopped.", "cause"),
     _replica("fenced_writes_refused_total", "counter", "The writes that the database refused because the grant had ended."),
     _replica("schedules_retired_total", "counter", "The schedules that this replica's definitions retired."),
+    _replica(
+        "notifications_total",
+        "counter",
+        "The attempts of this replica to deliver messages: delivered, failed, given up, or the target is gone.",
+        *("kind", "outcome"),
+    ),
+    _replica("pings_total", "counter", "The same of pings to monitors.", "outcome"),
     _replica("loop_last_tick_timestamp_seconds", "gauge", "When each loop of this replica last ran.", "loop"),
     _replica("event_loop_stall_seconds", "histogram", "How long async jobs blocked their event loop."),
     _replica(
