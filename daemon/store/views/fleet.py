@@ -23,10 +23,9 @@ from .locks import held_by_programs
 from .overview import database_time
 from .replicas import ReplicaLine, read_replicas
 from .server import oldest_transaction
+from .streaks import MOST_FAILURES
 from .usual import Usual, read_usual
 
-MOST_FAILURES = 1_000
-"""A streak of failures is counted up to this."""
 _of = run.alias("of")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS_AT_ONCE = 200

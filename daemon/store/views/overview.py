@@ -1,6 +1,6 @@
 """The overview: replicas, schedules, running and waiting runs at one moment."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from .long import Long, long_for, may_be_long
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
 from .retired import RetiredSchedule, read_retired
+from .streaks import read_never_run, read_streaks
 from .trying import TryingRun, read_trying
 from .usual import Usual, read_usual
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
@@ -68,6 +69,10 @@ class ScheduleLine:
     success_by: datetime | None = None
     """By when its next success is expected, where that was asked for and is known."""
     left_out: LeftOut = NOTHING_LEFT_OUT
+    failures: int = 0
+    """How many of its runs failed since one last succeeded, up to 1,000, if the last that ended failed."""
+    never_ran_at: datetime | None = None
+    """Its last scheduled time that was missed, if none of its runs has ever started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,7 @@ def read_overview(
     dead: Collection[str] = (),
     only: Collection[ScheduleKey] | None = None,
 ) -> Overview:
-    """Return the overview, of one application or of all, in at most thirteen statements.
+    """Return the overview, of one application or of all, in at most nineteen statements.
 
     ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
@@ -259,9 +264,30 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         .where(schedule.c.retired_at.is_(None), which)
         .order_by(schedule.c.application, present_name(schedule))
     )
+    return _completed(connection, [ScheduleLine(*row) for row in rows], left_out)
+
+
+def _completed(
+    connection: Connection, lines: Sequence[ScheduleLine], left_out: Mapping[ScheduleKey, LeftOut]
+) -> list[ScheduleLine]:
+    """Return the lines with what is read only of those that left out scheduled times, fail, or have never run."""
+    usual = read_usual(connection, {key for key, one in left_out.items() if one.overlapped})
+    paces = {
+        key: replace(left_out[key], median_wait=one.median_wait, median_seconds=one.median)
+        for key, one in usual.items()
+    }
+    failing = {(line.application, line.schedule) for line in lines if line.finished_state == "failed"}
+    idle = {(line.application, line.schedule) for line in lines if line.last_run_id is None and line.enabled}
+    failures, never_ran = read_streaks(connection, failing), read_never_run(connection, idle)
     return [
-        ScheduleLine(*row, left_out=left_out.get((row.application, row[1]), NOTHING_LEFT_OUT))  # type: ignore[misc]
-        for row in rows
+        replace(
+            line,
+            left_out=paces.get(key, left_out.get(key, NOTHING_LEFT_OUT)),
+            failures=failures.get(key, 0),
+            never_ran_at=never_ran.get(key),
+        )
+        for line in lines
+        for key in [(line.application, line.schedule)]
     ]
 
 

@@ -12,6 +12,7 @@ from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
 from ...text import ago, counted, lasted, listed, shortened, when
 from ..schedule_key import ScheduleKey
 from .causes import NO_REPLICA, WaitsForLock
+from .left_out import LeftOut
 from .long import long_for
 from .overview import Overview, RunningRun, WaitingRun
 from .trying import TryingRun
@@ -32,6 +33,7 @@ Kind = Literal[
     "failed",
     "missed",
     "thinned",
+    "never ran",
     "no replica",
     "silent replica",
     "no schedules",
@@ -69,7 +71,7 @@ def problems(overview: Overview, written: Callable[[datetime], str] = when) -> t
         *_locks(overview),
         *_retired(overview),
         *_failing(overview, written),
-        *_left_out(overview),
+        *_left_out(overview, written),
     )
 
 
@@ -249,6 +251,8 @@ def _failing(overview: Overview, written: Callable[[datetime], str]) -> Iterator
             text = f"the last run of {named(schedule)} failed (run {last}: {reason})"
             if schedule.last_run_id != last:
                 text = f"the last finished run of {named(schedule)} failed (run {last}: {reason})"
+            if schedule.failures > 1:
+                text += f"; {schedule.failures:,} have failed since one succeeded"
             failed.add((schedule.application, schedule.schedule))
             yield Problem("failing", text, *_of(schedule), last, (f"leased show {last}", f"leased retry {last}"))
     for (application, name), group in groupby(sorted(overview.trying, key=_of), key=_of):
@@ -269,7 +273,7 @@ def _trying(run: TryingRun, name: str, written: Callable[[datetime], str]) -> st
     return text + (f" ({shortened(run.error)})" if run.error else "")
 
 
-def _left_out(overview: Overview) -> Iterator[Problem]:
+def _left_out(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
     named = naming(overview)
     for schedule in overview.schedules:
         left_out, of = schedule.left_out, (schedule.application, schedule.schedule)
@@ -280,5 +284,16 @@ def _left_out(overview: Overview) -> Iterator[Problem]:
             text = (
                 f"{left_out.overlapped} of the last {left_out.latest} scheduled times of {named(schedule)} were "
                 "skipped because an earlier run was active"
-            )
+            ) + _pace(left_out)
             yield Problem("thinned", text, *of)
+        if schedule.never_ran_at is not None and schedule.paused_at is None:
+            text = f"{named(schedule)} has never run: it missed its scheduled time {written(schedule.never_ran_at)}"
+            yield Problem("never ran", text, *of, next=(f"leased why {schedule.schedule}",))
+
+
+def _pace(left_out: LeftOut) -> str:
+    """Return whether its runs wait long or take long: each needs another remedy."""
+    if left_out.median_seconds is None:
+        return ""
+    wait = lasted(left_out.median_wait)
+    return f"; its runs usually start {wait} after their scheduled time, and take {lasted(left_out.median_seconds)}"

@@ -32,6 +32,8 @@ class Usual:
     p95: float
     """19 of 20 took no longer."""
     runs: int
+    median_wait: float = 0.0
+    """From their scheduled time until they started."""
 
 
 def usually(known: Usual | None) -> str:
@@ -55,16 +57,27 @@ def read_usual(connection: Connection, schedules: Collection[ScheduleKey]) -> di
     ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
     took = seconds_between(run.c.started_at, run.c.finished_at).label("took")
     # It reads the index on (application, schedule, id) from its end, until it has found enough.
-    newest = select(run.c.id, run.c.state, took).where(ours).order_by(run.c.id.desc()).limit(_LOOKED_AT)
+    waited = seconds_between(run.c.scheduled_for, run.c.started_at).label("waited")
+    newest = select(run.c.id, run.c.state, took, waited).where(ours).order_by(run.c.id.desc()).limit(_LOOKED_AT)
     looked_at = newest.correlate(schedule).subquery("looked_at")
-    succeeded = select(looked_at.c.took).where(looked_at.c.state == "succeeded").order_by(looked_at.c.id.desc())
+    succeeded = (
+        select(looked_at.c.took, looked_at.c.waited)
+        .where(looked_at.c.state == "succeeded")
+        .order_by(looked_at.c.id.desc())
+    )
     latest = succeeded.limit(max(_FEWEST, min(_LATEST, _TOGETHER // len(keys)))).subquery("latest")
-    taken = select(as_json_array(latest.c.took)).correlate(schedule).scalar_subquery()
+    taken, waits = (
+        select(as_json_array(seconds)).correlate(schedule).scalar_subquery()
+        for seconds in (latest.c.took, latest.c.waited)
+    )
     of_these = among_keys((schedule.c.application, schedule.c.name), keys)
-    rows = connection.execute(select(schedule.c.application, schedule.c.name, taken).where(of_these))
-    found = {(of, names.name(of, key)): sorted(json.loads(seconds or "[]")) for of, key, seconds in rows}
-    return {named: _usual(seconds) for named, seconds in found.items() if seconds}
+    rows = connection.execute(select(schedule.c.application, schedule.c.name, taken, waits).where(of_these))
+    return {
+        (of, names.name(of, key)): _usual(sorted(json.loads(seconds)), json.loads(waited))
+        for of, key, seconds, waited in rows
+        if seconds and seconds != "[]"
+    }
 
 
-def _usual(seconds: Sequence[float]) -> Usual:
-    return Usual(median(seconds), seconds[ceil(0.95 * len(seconds)) - 1], len(seconds))
+def _usual(seconds: Sequence[float], waited: Sequence[float]) -> Usual:
+    return Usual(median(seconds), seconds[ceil(0.95 * len(seconds)) - 1], len(seconds), median(waited))

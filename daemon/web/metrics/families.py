@@ -55,6 +55,8 @@ FAMILIES = (
         "The p95 of the durations of its last 100 successful runs, if there are 10. With more than 500 schedules it "
         "counts fewer, but at least 10. After a success it is read again within minutes.",
     ),
+    _schedule("median_duration_seconds", "The median of these durations."),
+    _schedule("median_wait_seconds", "The median of the times from when these runs were due until they started."),
     _schedule("longest_running_seconds", "How long the longest active run has been running; 0 if there is none."),
     _schedule(
         "long_running_level",

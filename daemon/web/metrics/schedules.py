@@ -71,7 +71,7 @@ def _values(
         {
             "info": 1,
             **{f"{name}_timestamp_seconds": at for name, at in instants.items() if at is not None},
-            **({"expected_duration_seconds": usual.p95} if usual is not None and is_known else {}),
+            **(_usual(usual) if usual is not None and is_known else {}),
             "paused": float(one.paused),
             "running_runs": unfinished.running,
             "late_seconds": max(overdue, unfinished.waits),
@@ -82,6 +82,14 @@ def _values(
             "overlapped_times": left_out.overlapped,
         },
     )
+
+
+def _usual(usual: Usual) -> Mapping[str, float]:
+    return {
+        "expected_duration_seconds": usual.p95,
+        "median_duration_seconds": usual.median,
+        "median_wait_seconds": usual.median_wait,
+    }
 
 
 def success_deadline(one: ScheduleFacts, known: Policies, usual: Usual | None) -> float | None:

@@ -61,6 +61,20 @@ def test_what_was_skipped_since_makes_nothing_good(rows: Rows) -> None:
     assert (problem.run_id, problem.text.split(" failed")[0]) == (failed, "the last run of nightly")
 
 
+def test_it_counts_how_many_runs_failed_since_one_succeeded(rows: Rows) -> None:
+    rows.run("failed", 50)
+    rows.run("succeeded", 40)
+    rows.run("failed", 30)
+    last = rows.run("failed", 20, reason="no disk")
+    rows.run("cancelled", 15)
+    (problem,) = found(rows, "failing")
+    assert problem.text == (
+        f"the last finished run of nightly failed (run {last}: no disk); 2 have failed since one succeeded"
+    )
+    (line,) = read_overview(rows.connection).schedules
+    assert line.failures == 2
+
+
 def test_a_run_fails_that_has_failed_three_attempts_in_a_row(rows: Rows) -> None:
     rows.run("succeeded", 60)
     run_id = a_waiting_run(rows, failures=2)
@@ -180,6 +194,18 @@ def test_what_was_missed_is_a_problem_for_a_day(rows: Rows) -> None:
     assert problem.text == "nightly missed 31,536,000 scheduled times in the last 24h"
 
 
+def test_a_schedule_that_missed_its_times_and_has_never_run_stays_a_problem(rows: Rows) -> None:
+    rows.schedule("new")
+    rows.run("skipped", 9, schedule="new", reason="excluded")
+    assert found(rows, "never ran") == [], "it was not meant to run"
+    missed = rows.now - 3 * DAY * MINUTE
+    rows.run("skipped", 3 * DAY, schedule="new", reason="missed")
+    (problem,) = found(rows, "never ran")
+    assert problem.text == f"new has never run: it missed its scheduled time {when(missed)}"
+    rows.run("failed", 1, schedule="new")
+    assert found(rows, "never ran") == []
+
+
 def test_what_catch_up_leaves_out_as_asked_is_only_shown(rows: Rows) -> None:
     rows.schedule("asked", definition='{"catch_up": {"with exclude": "skip"}}')
     rows.run("skipped", 5, schedule="asked", reason="missed", count=12)
@@ -199,7 +225,11 @@ def test_what_is_skipped_by_overlap_is_shown_and_a_problem_above_half_of_the_lat
     rows.run("skipped", 1)
     assert (left_out(rows).overlapped, left_out(rows).latest) == (LATEST / 2 + 1, LATEST), "of the latest only"
     (problem,) = found(rows, "thinned")
-    assert problem.text == "16 of the last 30 scheduled times of nightly were skipped because an earlier run was active"
+    assert problem.text == (
+        "16 of the last 30 scheduled times of nightly were skipped because an earlier run was active; "
+        "its runs usually start 0s after their scheduled time, and take 1m"
+    )
+    assert (left_out(rows).median_wait, left_out(rows).median_seconds) == pytest.approx((0, 60), abs=1e-3)
 
 
 def test_two_of_the_first_three_are_enough_but_not_one(rows: Rows) -> None:

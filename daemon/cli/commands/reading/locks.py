@@ -32,13 +32,13 @@ def locks(
     if as_json:
         write_json("locks", LocksAnswer(items=found))
         return
-    columns, right = ("lock", "token", "holder", "held", "long", "expires", "run"), ("token", "held", "run")
+    columns, right = ("lock", "token", "holder", "held", "expires", "run", "long"), ("token", "held", "run")
     shown = table(*columns, right=right, spare=("run", "held"), if_any=("run", "long"))
     for lock in found:
         holder = lock.label or lock.holder or "nobody"
         stale = "" if lock.live or lock.holder is None else " (stale)"
         expires = ago(-lock.expires_in) if lock.expires_in is not None else ""
-        add(shown, lock.name, lock.token, holder, lasted(lock.held_for), lock.long, f"{expires}{stale}", lock.run_id)
+        add(shown, lock.name, lock.token, holder, lasted(lock.held_for), f"{expires}{stale}", lock.run_id, lock.long)
     console = screen()
     if found:
         console.print(shown)

@@ -1,0 +1,55 @@
+"""How many runs of a schedule failed since one last succeeded, and which schedules missed their times and never ran."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy.sql.elements import literal_column
+
+from ..called import present_name
+from ..schedule_key import ScheduleKey
+from ..statements.dialects import among_keys
+from ..tables import run, schedule
+from .names import Called
+
+MOST_FAILURES = 1_000
+"""A streak of failures is counted up to this."""
+_LOOKED_AT = 2_000
+"""So many of the latest runs are searched for a success."""
+
+
+def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, int]:
+    """Return how many runs of each of these schedules failed since one last succeeded."""
+    of, failed = run.alias("of"), run.alias("failed")
+    ours = and_(of.c.application == schedule.c.application, of.c.schedule == schedule.c.name)
+    newest = select(of.c.id, of.c.state).where(ours).order_by(of.c.id.desc()).limit(_LOOKED_AT).correlate(schedule)
+    looked_at = newest.subquery("looked_at")
+    success = select(func.coalesce(func.max(looked_at.c.id), 0)).where(looked_at.c.state == "succeeded")
+    theirs = and_(failed.c.application == schedule.c.application, failed.c.schedule == schedule.c.name)
+    since = failed.c.id > success.correlate(schedule).scalar_subquery()
+    failures = select(failed.c.id).where(theirs, failed.c.state == literal_column("'failed'"), since)
+    counted = failures.correlate(schedule).limit(MOST_FAILURES).subquery("failures")
+    return _of_each(connection, schedules, select(func.count()).select_from(counted))
+
+
+def read_never_run(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, datetime]:
+    """Return which of these schedules, of which none ever ran, missed a scheduled time: the last one."""
+    ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
+    missed = select(func.max(run.c.scheduled_for)).where(
+        ours, run.c.state == literal_column("'skipped'"), run.c.reason == "missed"
+    )
+    found = _of_each(connection, schedules, missed)
+    return {key: at for key, at in found.items() if at is not None}
+
+
+def _of_each(connection: Connection, schedules: Collection[ScheduleKey], value: Select[Any]) -> dict[ScheduleKey, Any]:
+    """Return a value of each of these schedules."""
+    if not schedules:
+        return {}
+    names = Called(connection)
+    keys = sorted((application, names.key(application, name)) for application, name in schedules)
+    of_these = among_keys((schedule.c.application, schedule.c.name), keys)
+    asked = value.correlate(schedule).scalar_subquery()
+    rows = connection.execute(select(schedule.c.application, present_name(schedule), asked).where(of_these))
+    return {(application, name): found for application, name, found in rows}
