@@ -11,6 +11,7 @@ ANSWERS = {
     "why": ("answers.why", "WhyAnswer", 1),
     "runs": ("answers.runs", "RunsAnswer", 2),
     "show": ("answers.runs", "ShowAnswer", 2),
+    "stack": ("operations.look", "StackAnswer", 1),
     "logs": ("answers.runs", "LogsAnswer", 1),
     "locks": ("answers.lists", "LocksAnswer", 1),
     "replicas": ("answers.lists", "ReplicasAnswer", 1),

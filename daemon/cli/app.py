@@ -58,6 +58,11 @@ COMMANDS = {
         "Show one run with its attempts, errors and output; with --wide, its tokens and holders too.",
     ),
     "logs": LazyCommand("reading.logs", "logs", "Print the output of a run's jobs; with --follow, as it arrives."),
+    "stack": LazyCommand(
+        "reading.stack",
+        "stack",
+        "Show what a running job does at this moment: its processes and where its code stands.",
+    ),
     "locks": LazyCommand("reading.locks", "locks", "Show who holds which lease, with its token and when it expires."),
     "replicas": LazyCommand("reading.replicas", "replicas", "List replicas and when each was last seen."),
     "generations": LazyCommand(

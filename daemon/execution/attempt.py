@@ -5,14 +5,15 @@ Rules 9, 16, 18, 20 and 25.
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from lease.clock import boottime
 from lease.database.address import without_secrets
 
 from ..definitions.job import Job
+from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.inside import TaskAttempt, ThreadAttempt
 from ..jobs.limits import Limit, Limits, OwnTime, over_limit, wait_own_time
@@ -24,6 +25,7 @@ from ..jobs.reports import Progress
 from ..jobs.room.room import Room
 from ..jobs.room.shortage import Shortage, shortage
 from ..jobs.runners import Attempt, ChildAttempt, Listeners
+from ..jobs.stacks.seen import SeenWork
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 
@@ -39,6 +41,16 @@ class WorkOutlivesLease(BaseException):
         super().__init__(sentence)
         self.outcome = outcome
         self.patience = patience
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """What was seen of an attempt of a job."""
+
+    job: str
+    attempt: int
+    isolation: Isolation
+    seen: SeenWork
 
 
 class JobExecution:
@@ -70,6 +82,7 @@ class JobExecution:
         self._transcript = Transcript()
         self._limits = limits or Limits(job.timeout)
         self._time: OwnTime | None = None
+        self._at_work: Attempt | None = None
         self._shown = 0.0
         """When it showed progress last, by its own time."""
 
@@ -98,6 +111,11 @@ class JobExecution:
         """Return what it prints, by job run id; the caller saves it. What is left at its end is in the outcome."""
         return {} if self.id is None else {self.id: self._transcript}
 
+    async def seen(self, secrets: Collection[str]) -> JobSeen:
+        """Return what it does now."""
+        seen = SeenWork() if self._at_work is None else await self._at_work.seen(secrets)
+        return JobSeen(self._job.name, self._number, self._job.isolation, seen)
+
     async def _attempt(self) -> Outcome:
         try:
             attempt = await self._prepare()
@@ -108,9 +126,11 @@ class JobExecution:
         except (ChildNotStarted, Shortage, OSError, MemoryError, RuntimeError) as error:
             return self._not_begun(error)
         self._room.begin()
+        self._at_work = attempt
         try:
             return await self._watch(attempt)
         finally:
+            self._at_work = None
             self._room.end()
 
     def _not_begun(self, error: Exception) -> Outcome:

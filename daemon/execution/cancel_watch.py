@@ -1,4 +1,6 @@
-"""The watch for cancelled runs: a replica asks whether runs at work in it were marked (rule 23)."""
+"""The watch for cancelled runs: a replica asks whether runs at work in it were marked (rule 23), or somebody asks for a
+look at them.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -15,7 +17,8 @@ class CancelWatch:
     """The watch, which runs until it is cancelled, also while the replica drains.
 
     It asks as often as leases are renewed, and when it is told that one was marked, in one query by the
-    keys of the runs ``at_work``, and calls ``cancel(run id, by, why)`` for each that is marked.
+    keys of the runs ``at_work``, and calls ``cancel(run id, by, why)`` for each that is marked, and ``look(run id, by)``
+    for each that somebody asks about.
     """
 
     def __init__(
@@ -23,10 +26,12 @@ class CancelWatch:
         context: ReplicaContext,
         at_work: Callable[[], Collection[int]],
         cancel: Callable[[int, str, str | None], None],
+        look: Callable[[int, str], None] = lambda _run_id, _by: None,
     ) -> None:
         self._context = context
         self._at_work = at_work
         self._cancel = cancel
+        self._look = look
         self._told = asyncio.Event()
 
     def wake(self) -> None:
@@ -52,5 +57,8 @@ class CancelWatch:
         ids = list(self._at_work())
         if not ids:
             return
-        for row in await self._context.database.read(lambda c: statements.cancel.find_marked(c, ids)):
-            self._cancel(row.id, row.cancelled_by, row.cancelled_why)
+        for row in await self._context.database.read(lambda c: statements.cancel.find_told(c, ids)):
+            if row.cancelled_at is not None:
+                self._cancel(row.id, row.cancelled_by, row.cancelled_why)
+            if row.look_asked_by is not None:
+                self._look(row.id, row.look_asked_by)

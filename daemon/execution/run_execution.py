@@ -19,7 +19,7 @@ from ..jobs.room.room import Room
 from ..jobs.room.set_aside import SetAside
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
-from .attempt import JobExecution, WorkOutlivesLease
+from .attempt import JobExecution, JobSeen, WorkOutlivesLease
 from .claim import ClaimedRun
 from .context import ReplicaContext
 from .held_run import HeldRun
@@ -100,6 +100,11 @@ class RunExecution:
         if not self._held.cancelled:
             self._notify(RunCancelled(self._held.subject, by, why))
             self._held.cancel()
+
+    async def seen(self) -> JobSeen | None:
+        """Return what its job does now; None between two jobs."""
+        secrets = [str(value) for name, value in self.claimed.params.items() if name in self._schedule.secrets]
+        return await self._job.seen(secrets) if self._job is not None else None
 
     def take_progress(self) -> dict[int, Progress]:
         """Return the progress that is not saved yet, by job run id; the caller saves it."""

@@ -31,6 +31,7 @@ from .processes.process_tree import MARK, die_with
 from .processes.title import show_title
 from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
+from .stacks.in_child import answer_signal
 
 _REMEDY = (
     "FILE has changed since the replica loaded it, so the job was not started and no attempt was used: send "
@@ -54,7 +55,9 @@ def main() -> int:
         f"run {brief.run_id}",
     )
     descriptor, _, page = os.environ.pop("LEASED_TRUST").partition(":")
-    trust, pipe = _inherited(descriptor), ReportPipe(_inherited(os.environ.pop("LEASED_REPORT_FD")))
+    trust, report = _inherited(descriptor), _inherited(os.environ.pop("LEASED_REPORT_FD"))
+    pipe = ReportPipe(report)
+    answer_signal(report)
     place, number = map(int, page.split(":"))
     try:
         function = find(brief, application)

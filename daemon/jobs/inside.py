@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 
@@ -21,6 +21,8 @@ from .processes.identity import ProcessIdentity
 from .reports import Progress
 from .run import LOGGER, AsyncRun, Run
 from .runners import Listeners
+from .stacks.of_code import of_thread
+from .stacks.seen import SeenWork, bounded
 from .task_thread import StartedTask, TaskThread
 
 _FRAMES = 12
@@ -132,6 +134,10 @@ class TaskAttempt(_InsideAttempt):
     def blocks(self) -> bool:
         return self._task is not None and self._task.blocks()
 
+    async def seen(self, secrets: Collection[str]) -> SeenWork:
+        del secrets  # it has no command line
+        return SeenWork() if self._task is None else self._task.seen()
+
 
 class ThreadAttempt(_InsideAttempt):
     """A function in a thread of its own; it hears from `run.ensure` that it must end."""
@@ -143,7 +149,8 @@ class ThreadAttempt(_InsideAttempt):
         self._ended: Future[BaseException | None] = Future()
 
     async def go(self) -> None:
-        threading.Thread(target=self._call, name=self._name, daemon=True).start()
+        self._thread = threading.Thread(target=self._call, name=self._name, daemon=True)
+        self._thread.start()
 
     async def wait(self) -> Outcome:
         return await self._outcome(self._ended)
@@ -160,6 +167,10 @@ class ThreadAttempt(_InsideAttempt):
 
     def blocks(self) -> bool:
         return False
+
+    async def seen(self, secrets: Collection[str]) -> SeenWork:
+        del secrets  # it has no command line
+        return SeenWork(stacks=bounded([("thread of the job", of_thread(self._thread.ident))]))
 
     def _call(self) -> None:
         error: BaseException | None = None

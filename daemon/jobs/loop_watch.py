@@ -110,6 +110,11 @@ class LoopWatch:
         stall = self._stall
         return None if stall is None else stall.fact
 
+    def frames_of(self, job: Watched) -> list[FrameType]:
+        """Return the frames of this job that the loop runs now, the innermost first; empty while it runs none."""
+        found = _callback(self._ident)
+        return found[1] if found is not None and _job_of(found[0]) is job else []
+
     def blocked_by(self, job: Watched) -> bool:
         """Return whether this job holds the loop up now."""
         stall = self._stall

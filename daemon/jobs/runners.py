@@ -1,7 +1,7 @@
 """An attempt as those who watch it see it, and the kind in a child process under its keeper."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, assert_never
@@ -17,6 +17,7 @@ from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
 from .reports import Progress
+from .stacks.seen import SeenWork
 from .templates.templates import Templates
 
 
@@ -61,12 +62,17 @@ class Attempt(Protocol):
         """Return whether it blocks the event loop of async jobs now."""
         ...
 
+    async def seen(self, secrets: Collection[str]) -> SeenWork:
+        """Return what it does now, without harm to it; of a command line without ``secrets``."""
+        ...
+
 
 class ChildAttempt:
     """An attempt in a child process: a command, or a function in a process of its own."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, job: Job) -> None:
         self._child = child
+        self._job = job
 
     @classmethod
     async def prepare(
@@ -90,7 +96,7 @@ class ChildAttempt:
             on_progress=listeners.progress,
             transcript=listeners.transcript,
         )
-        return cls(child)
+        return cls(child, job)
 
     @property
     def keeper(self) -> ProcessIdentity | None:
@@ -113,6 +119,10 @@ class ChildAttempt:
 
     def blocks(self) -> bool:
         return False
+
+    async def seen(self, secrets: Collection[str]) -> SeenWork:
+        of_job = {*secrets, *self._job.env.values()}
+        return await self._child.seen(of_job, is_function=self._job.function is not None)
 
 
 def _command(job: Job) -> tuple[str, ...]:

@@ -14,7 +14,10 @@ from typing import Any
 from lease.background import BackgroundLoop
 
 from ..telemetry.facts import JobSubject, LoopBlocked, Notify
+from ..telemetry.sentences import blocked
 from .loop_watch import CURRENT, LoopWatch, Watched
+from .stacks.of_code import of_frames, of_tasks
+from .stacks.seen import SeenWork, bounded
 
 _LAST_WAIT = 1.0
 """Seconds that the loop has to answer in when it is to end."""
@@ -101,6 +104,7 @@ class StartedTask:
         self.ended: Future[BaseException | None] = Future()
         """Its error or None, set when the function has really ended: a cancelled one may go on."""
         self._task: asyncio.Task[BaseException | None] | None = None
+        self._outer: asyncio.Task[Any] | None = None
         self._loop = loop
         self._watch = watch
         self._job = job
@@ -116,6 +120,21 @@ class StartedTask:
     def blocks(self) -> bool:
         """Return whether it blocks the loop now."""
         return self._watch.blocked_by(self._job)
+
+    def seen(self) -> SeenWork:
+        """Return where it stands: what it awaits, and what it runs at this moment. For any thread."""
+        frames = self._watch.frames_of(self._job)
+        stacks = [("running now", of_frames(frames))] if frames else []
+        if self._task is not None:
+            stacks += of_tasks(self._task, [one for one in self._tasks() if one is not self._outer])
+        named = self._watch.named()
+        others = named is not None and not self.blocks()
+        return SeenWork(stacks=bounded(stacks), remarks=(blocked(named),) if others and named is not None else ())
+
+    def _tasks(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks that the job has started, as far as Python tells whose they are (from 3.12 on)."""
+        started = asyncio.all_tasks(self._task.get_loop()) if self._task is not None else ()
+        return [one for one in started if hasattr(one, "get_context") and one.get_context().get(CURRENT) is self._job]
 
     def lost_to_others(self) -> float:
         """Return for how many seconds of its life others have held up the loop."""
@@ -137,6 +156,7 @@ class StartedTask:
             return None
 
         CURRENT.set(self._job)
+        self._outer = asyncio.current_task()
         self._task = asyncio.get_running_loop().create_task(whole())
         await asyncio.wait({self._task})
         error = asyncio.CancelledError() if self._task.cancelled() else self._task.exception()

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from ..execution.cancel_watch import CancelWatch
 from ..execution.context import ReplicaContext
+from ..execution.looks import Looks
 from ..execution.places import Places
 from ..jobs.room.set_aside import SetAside
 from ..recovery import registry
@@ -89,7 +90,8 @@ class Replica:
             required=self.required,
         )
         self._pulse = Pulse(context, entry, self.runs, lambda: self.draining, self.rollout, rest=self.rest, loop=self)
-        self._cancels = CancelWatch(context, self.runs.ids, self.runs.cancel)
+        looks = Looks(context, self.runs.execution)
+        self._cancels = CancelWatch(context, self.runs.ids, self.runs.cancel, looks.take)
 
     def drain(self) -> None:
         """Claim no more runs, and let running jobs finish (rule 19); `grace` counts from here."""

@@ -162,7 +162,7 @@ TRIED: dict[str, dict[str, list[str]]] = {
     },
     "docs/how-to/operate/something-is-wrong.md": {
         "sh": [f"{TYPED}what_troubleshooting_begins_with_answers"],
-        "text": [SCREENS],
+        "text": [SCREENS] * 2,
     },
     "docs/how-to/operate/troubleshooting.md": {"sh": [f"{TYPED}what_troubleshooting_begins_with_answers"]},
     "docs/how-to/operate/upgrade.md": {"text": ["docs/test_docs.py::test_what_an_older_replica_logs_is_what_is_shown"]},

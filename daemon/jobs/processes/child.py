@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,8 @@ from typing import Any, Literal, Self
 from ..output.transcript import Transcript
 from ..reports import Progress
 from ..room.shortage import Shortage, shortage, shortage_of
+from ..stacks.of_child import seen_of_child
+from ..stacks.seen import SeenWork
 from .child_pipes import ChildPipes, read_chunk
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
@@ -130,6 +132,11 @@ class Child:
     def kill(self) -> None:
         """Kill the tree at once, even if its keeper is stuck; `wait` returns when it is gone."""
         self._order("kill\n", PATIENCE)
+
+    async def seen(self, secrets: Collection[str], *, is_function: bool) -> SeenWork:
+        """Return what it does now; a function's process is asked for its stacks."""
+        pipe, lines = self._kept.reported, self._pipes.others
+        return await seen_of_child(self.pid, self.keeper.pid, pipe, lines, secrets=secrets, is_function=is_function)
 
     def _order(self, order: str, patience: float) -> None:
         """Send an order to the keeper; kill the keeper if it does not begin within ``patience``."""

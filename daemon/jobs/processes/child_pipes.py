@@ -2,17 +2,20 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from ..output.output import Output
 from ..output.transcript import Transcript
-from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, parse_report
+from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
+from ..stacks.of_child import Lines
 from .spawn import KeeperProcess
 
 CHUNK = 32 * 1024
 PIPE_LIMIT = 1024 * 1024
 LONGEST_REPORT = 8 * LONGEST_ERROR
+_BEGIN = re.compile(rb'\{"(?:progress|error|changed)": ')
 
 
 class ChildPipes:
@@ -34,6 +37,8 @@ class ChildPipes:
         """The error that a function child reported."""
         self.file_changed: str | None = None
         """Why a function child ran nothing."""
+        self.others = Lines()
+        """The lines on the report pipe that are no reports."""
         self._loop.add_reader(self._printed, self._read_output)
         if self._reported is not None:
             self._loop.add_reader(self._reported, self._read_reports)
@@ -66,9 +71,10 @@ class ChildPipes:
         if data == b"":
             self._loop.remove_reader(self._reported)
         *lines, self._report = (self._report + (data or b"")).split(b"\n")
-        self._report = self._report[:LONGEST_REPORT]
+        before = b""
         for line in lines:
-            report = parse_report(line)
+            report, other = _report_in(before + line)
+            before = b"" if report is None else other
             match report:
                 case Progress() as progress:
                     self._pass_on(progress)
@@ -77,9 +83,10 @@ class ChildPipes:
                 case FileChanged(why):
                     self.file_changed = why
                 case None:  # a child may write anything
-                    continue
+                    self.others.take(other)
                 case _:
                     assert_never(report)
+        self._report = (before + self._report)[:LONGEST_REPORT]
         return bool(data)
 
     def _pass_on(self, progress: Progress) -> None:
@@ -90,6 +97,15 @@ class ChildPipes:
         except Exception as error:  # noqa: BLE001 (a listener that fails must not stop the reading)
             about = {"message": "the listener to a job's progress failed", "exception": error}
             self._loop.call_exception_handler(about)
+
+
+def _report_in(line: bytes) -> tuple[Report | None, bytes]:
+    """Return the report that ends a line, and what stands before it: a stack may be written at the same time."""
+    if (report := parse_report(line)) is not None:
+        return report, b""
+    begins = _BEGIN.search(line)
+    report = parse_report(line[begins.start() :]) if begins else None
+    return report, line[: begins.start()] if begins and report else line
 
 
 def read_chunk(descriptor: int) -> bytes | None:

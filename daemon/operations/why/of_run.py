@@ -133,8 +133,8 @@ def _runs(facts: SaidOfRun) -> Sentence:
         return Sentence("running", f"run {run.run_id} of {run.schedule} is running", run.started_at, None, run.next)
     known = facts.usual.get((run.application, run.schedule))
     state, text = at_work_text(at_work, facts.living, facts.running, known)
-    more = run.next if state in {"running", "long"} else ("leased replicas",)
-    return Sentence(state, text, run.started_at, None, more)
+    asks = (f"leased stack {run.run_id}", *run.next)
+    return Sentence(state, text, run.started_at, None, asks if state in {"running", "long"} else ("leased replicas",))
 
 
 def _evidence(facts: SaidOfRun, at: Moments) -> Facts:

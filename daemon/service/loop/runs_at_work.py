@@ -137,11 +137,14 @@ class RunsAtWork:
         for execution in self._executions.values():
             execution.stop()
 
+    def execution(self, run_id: int) -> RunExecution | None:
+        """Return the execution of a run, if it is at work here."""
+        return next((one for one in self._executions.values() if one.claimed.run_id == run_id), None)
+
     def cancel(self, run_id: int, by: str, why: str | None) -> None:
         """Stop the job of a run that ``by`` marked as cancelled; the run then ends (rule 23)."""
-        for execution in self._executions.values():
-            if execution.claimed.run_id == run_id:
-                execution.cancel(by, why)
+        if (execution := self.execution(run_id)) is not None:
+            execution.cancel(by, why)
 
     async def one_ended(self) -> None:
         """Wait until one of the runs at work has ended, if there are any."""

@@ -23,7 +23,7 @@ from . import (
     schedule,
     stranded,
 )
-from .acting import acts, backfills, cancel, cancels, forget, pauses, retries
+from .acting import acts, backfills, cancel, cancels, forget, looks, pauses, retries
 from .keeping import old_records, old_runs
 from .requests import feeding, placing, requesting
 from .sets import claims, ends, late, long, plans, replacements, starts
@@ -45,6 +45,7 @@ __all__ = [
     "job_run",
     "late",
     "long",
+    "looks",
     "old_records",
     "old_runs",
     "pauses",

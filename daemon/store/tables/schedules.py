@@ -119,6 +119,10 @@ run = Table(
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
+    Column("look_asked_at", Instant),  # somebody waits for its replica to look what it does; NULL: nobody
+    Column("look_asked_by", Text),
+    Column("look", Text),  # JSON: what the replica saw last
+    Column("looked_at", Instant),
     ForeignKeyConstraint(
         ["application", "schedule"], ["schedule.application", "schedule.name"], name="run_schedule_fkey"
     ),

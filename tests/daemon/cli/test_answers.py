@@ -108,7 +108,7 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     answer("why", "why", "nightly")
     answer("retire", "retire", "--application", "shop")
     answer("db-restored", "db", "restored", "--force")
-    assert seen == set(ANSWERS)
+    assert seen == set(ANSWERS) - {"stack"}, "its answer is a replica's: test_screens.py has one"
 
 
 @pytest.mark.parametrize("count", [0, 1, int(os.environ.get("LEASED_TEST_SCHEDULES", "1000"))])

@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from daemon.execution.cancel_watch import CancelWatch
+from daemon.execution.looks import Looks
 from daemon.operations.cancel import cancel
+from daemon.operations.look import ask, read_look
 from daemon.telemetry.facts import RunCancelled, RunEnded
 from daemon.testing import ManualReplica, ManualStore
 from lease.timing import LeaseTiming
 from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, told, until
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
@@ -96,7 +99,31 @@ async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytes
             store.reads = 0
             await until(lambda: store.reads > 2, "it has asked in the outage")
             with monkeypatch.context() as broken:
-                broken.setattr("daemon.store.statements.cancel.find_marked", lambda *_: 1 // 0)
+                broken.setattr("daemon.store.statements.cancel.find_told", lambda *_: 1 // 0)
                 store.available = True
                 await until(lambda: told(replica.facts, "internal error in leased; runs continue"), "the error is told")
             assert (await replica.wait_for(run_id)).state == "cancelled"
+
+
+async def test_who_asks_what_a_run_does_gets_the_answer_of_its_replica_and_the_job_goes_on() -> None:
+    gate = Gate()
+    shop = a_shop(gate.passed)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=OFTEN) as replica:
+        runs = replica.replica.runs
+        watch = CancelWatch(replica.context, runs.ids, runs.cancel, Looks(replica.context, runs.execution).take)
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        question = await store.write(lambda c: ask(c, run_id, requested_by="bob"))
+        await watch.look()
+        await watch.look()
+        found = None
+        async with asyncio.timeout(LIMIT):
+            while found is None:
+                await asyncio.sleep(0.001)
+                found = await store.read(lambda c: read_look(c, question))
+        assert (found.job, found.isolation, found.stacks[0].of) == ("job1", "task", "the job's task")
+        assert found.stacks[0].frames[0].endswith("in Gate.passed")
+        assert len(told(replica.facts, f"bob asked for the stack of run {run_id}")) == 1, "it is under way only once"
+        gate.open()
+        assert (await replica.wait_for(run_id)).state == "succeeded"

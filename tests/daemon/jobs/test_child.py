@@ -407,3 +407,34 @@ def test_a_loop_that_ends_takes_its_children_along(template: Template | None) ->
     assert child.pid is not None
     assert living([child.pid]) == []
     page.close()
+
+
+async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(
+    trust: TrustPage, template: Template | None
+) -> None:
+    """A stack is written in many small pieces, and another thread may report between two of them."""
+    written = [
+        'Stack (most recent call first):\n  File "/srv/{"',
+        '{"progress": {"done": 1, "total": null, "message": null}}\n',
+        '.py", line 7 in works\n',
+    ]
+    done: list[Progress] = []
+    child = await Child.spawn(
+        [
+            sys.executable,
+            "-c",
+            f"import os; os.write(int(os.environ['LEASED_REPORT_FD']), {''.join(written).encode()!r})",
+        ],
+        cwd=None,
+        env={},
+        trust=trust,
+        report=True,
+        template=template,
+        on_output=Lines(),
+        on_progress=done.append,
+    )
+    taken = child._pipes.others.taken = []
+    await child.go()
+    await child.wait()
+    assert done == [Progress(1)]
+    assert taken == [b"Stack (most recent call first):", b'  File "/srv/{".py", line 7 in works']

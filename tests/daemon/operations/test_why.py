@@ -168,18 +168,18 @@ def runs(world: World) -> Iterator[Made]:
     rows = world.rows
     world.schedule("r")
     ahead = world.running("r", available_at=rows.now - MINUTE)
-    yield ahead, "running", f"run {ahead} of r has been running for … on web-1:4711", f"leased logs {ahead} --follow"
+    yield ahead, "running", f"run {ahead} of r has been running for … on web-1:4711", f"leased stack {ahead}"
     world.schedule("ends")
     ends = world.running("ends", "replica-3", cancelled_at=rows.now, cancelled_by="ann@web-1")
     text = f"run {ends} of ends has been running for … on web-1:4713; cancelled by ann@web-1: it ends as soon as its work has"
-    yield ends, "running", text, f"leased logs {ends} --follow"
+    yield ends, "running", text, f"leased stack {ends}"
     world.schedule("drains")
     drains = world.running("drains", "replica-3")
     text = (
         f"run {drains} of drains has been running for … on web-1:4713; "
         "its replica drains, and hands it back if it is not over when grace has passed"
     )
-    yield drains, "running", text, f"leased logs {drains} --follow"
+    yield drains, "running", text, f"leased stack {drains}"
     behind = world.run("r", "pending", 8, available_at=None)
     yield behind, "waiting", f"run {behind} of r waits for run {ahead}", f"leased why {ahead}"
     world.schedule("t")

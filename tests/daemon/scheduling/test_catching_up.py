@@ -144,7 +144,7 @@ STATEMENTS: dict[str, Callable[[Connection, Keys], object]] = {
     "runs to start": lambda c, k: statements.claims.start(c, k.numbers, "h"),
     "locks sought": lambda c, k: statements.queues.waiting_for(c, "shop", k.names),
     "runs to cancel": lambda c, k: statements.cancel.end_pending(c, k.numbers),
-    "runs that may be cancelled": lambda c, k: statements.cancel.find_marked(c, k.numbers),
+    "runs that may be cancelled": lambda c, k: statements.cancel.find_told(c, k.numbers),
     "attempts": lambda c, k: list(statements.job_run.of_runs(c, k.numbers)),
     "replicas that died": lambda c, k: statements.replica.mark_dead(c, k.names),
     "dead replicas' runs": lambda c, k: statements.stranded.under(c, k.grants),

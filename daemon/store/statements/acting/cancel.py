@@ -7,13 +7,14 @@ through `unless_marked`: whether a run is marked is known for certain only in th
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, literal, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, func, literal, null, or_, select, update
 
 from lease.database.dialects import now
 
 from ...tables import run
 from ..dialects import PENDING, all_pending, among_keys, unfinished
 from ..sets.given import agrees
+from .looks import asked
 
 
 def marked() -> ColumnElement[bool]:
@@ -64,10 +65,14 @@ def find_pending(connection: Connection, application: str | None) -> list[Row[An
     return list(connection.execute(query))
 
 
-def find_marked(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
-    """Return (id, cancelled_by, cancelled_why) of those of these runs that are marked and not over."""
-    query = select(run.c.id, _by(), run.c.cancelled_why)
-    return list(connection.execute(query.where(among_keys((run.c.id,), ids), run.c.finished_at.is_(None), marked())))
+def find_told(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
+    """Return (id, cancelled_at, cancelled_by, cancelled_why, look_asked_by) of those of these runs that are not over and
+    marked, or at which somebody asks for a look: ``look_asked_by`` says who, or is NULL.
+    """
+    asks = case((asked(), func.coalesce(run.c.look_asked_by, "an unknown user"))).label("look_asked_by")
+    query = select(run.c.id, run.c.cancelled_at, _by(), run.c.cancelled_why, asks)
+    told = and_(run.c.finished_at.is_(None), or_(marked(), asked()))
+    return list(connection.execute(query.where(among_keys((run.c.id,), ids), told)))
 
 
 def _reason() -> ColumnElement[str]:

@@ -20,6 +20,7 @@ def forget(connection: Connection, run_id: int, by: str, said: str) -> None:
             params="{}",
             requested_why=None,
             cancelled_why=None,
+            look=None,
             reason=case((plain, run.c.reason), else_=said),
             forgotten_at=now(),
             forgotten_by=by,

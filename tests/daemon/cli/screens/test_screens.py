@@ -93,6 +93,8 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "show-wide": ("show", "1", "--wide"),
     "show-running": ("show", "8"),
     "show-pending": ("show", "9"),
+    "stack": ("stack", "8"),
+    "stack-pending": ("stack", "9"),
     "logs": ("logs", "1"),
     "logs-of-nothing": ("logs", "9"),
     "locks": ("locks",),
@@ -293,7 +295,7 @@ def test_pages_show_screens_as_they_are_kept() -> None:
     shown = [block for page in pages for block in blocks(ROOT / "docs" / page, "text")]
     kept = {file.read_text() for file in FOLDER.glob("*.txt")}
     of = [(block.splitlines()[0], block.partition("\n")[2]) for block in shown if block.startswith("$ leased ")]
-    assert {command.split()[2] for command, _ in of} == {"status", "show", "report", "why"}
+    assert {command.split()[2] for command, _ in of} == {"status", "show", "report", "why", "stack"}
     assert all(any(text.startswith(command) and screen in text for text in kept) for command, screen in of)
 
 

@@ -1,6 +1,7 @@
 """Databases with a history that reads the same wherever it is told: of no schedule, of one, and of hundreds."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ import lease.statements
 from daemon.definitions.application import Application
 from daemon.definitions.known import Known
 from daemon.definitions.sources.load import load
+from daemon.execution.attempt import JobSeen
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
 from daemon.jobs.reports import Progress
+from daemon.jobs.stacks.seen import SeenProcess, SeenWork, Stack
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring, stage
 from daemon.store import migrations
+from daemon.store.statements import looks
 from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
 from tests.support.store import TTL, Store
 
@@ -121,6 +125,31 @@ def ended(job: int, state: Any, text: str = "", error: str = "") -> EndedJob:
     return EndedJob(job, Outcome(state, error or None, tail, status=status, peak_memory=48 * 1024 * 1024))
 
 
+LOOK = JobSeen(
+    "download",
+    1,
+    "process",
+    SeenWork(
+        [
+            SeenProcess(
+                5011, 5010, "sleeping", "wait_woken", 0.41, "leased: run 8 of refresh-exchange-rates, job download"
+            ),
+            SeenProcess(
+                5014, 5011, "waiting for the kernel", "nfs_wait_bit", 0.02, "gpg --passphrase *** \x1b[31m rates.gpg"
+            ),
+        ],
+        [
+            Stack("main thread", ("/srv/shop/bank.py:88 in fetch", "/srv/shop/rates.py:17 in download")),
+            Stack(
+                "another thread", ("/usr/lib/python3.13/queue.py:199 in get", "/srv/shop/\u202ebank.py:41 in _parse"), 4
+            ),
+        ],
+        ("a remark of the replica",),
+    ),
+)
+"""What web-1 saw of run 8: it answers whoever asks while the clock stands."""
+
+
 def nothing(world: World) -> None:
     """Tables, and nothing in them."""
     world.clock.set(NOON)
@@ -166,6 +195,7 @@ def one(world: World) -> None:
                 world.end(run, world.begin(run, "publish", 1))
     world.at("12:02:00", "web-1")
     world.do(lambda c: save_progress(c, "web-1", {job: Progress(12, 32, "Banco Central do Brasil")}))
+    world.do(looks.answer, run.run_id, run.grant, json.dumps(dataclasses.asdict(LOOK)))
     world.do(trigger, "shop", name, requested_by="ada@laptop", params={"day": "2026-06-30"})
 
 

@@ -1,0 +1,117 @@
+"""`leased stack`: what the job of a run does at this moment."""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lease.durations import format_duration, parse_duration
+from lease.errors import InvalidDuration
+
+from ....jobs.stacks.seen import SeenProcess, Stack
+from ....operations.look import AskedReplica, StackAnswer, ask, not_answered, read_look
+from ....text import when
+from ...answers import write_json
+from ...ask import ask as ask_database
+from ...ask import ask_again
+from ...author import By, author
+from ...failures import Misused
+from ...named import RunOrName, run_given
+from ...options import Application, Database, Json
+from ...screen import print_sentences, say, screen
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_EVERY = 0.2
+_LONGEST = 300.0
+
+
+def stack(
+    run: RunOrName,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="DURATION", help="How long to wait for the replica's answer.")
+    ] = "10s",
+    application: Application = None,
+    by: By = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a running job does at this moment: its processes and where its code stands."""
+    within = _seconds(timeout)
+    who = author(by, None)
+    run_id = run_given(database, run, application, "active")
+    question = ask_database(database, lambda connection: ask(connection, run_id, requested_by=who), write=True)
+    found = _answer(database, question, within)
+    if found is None:
+        raise not_answered(question, format_duration(within))
+    if as_json:
+        write_json("stack", found)
+    else:
+        _show(screen(), found)
+
+
+def _seconds(timeout: str) -> float:
+    try:
+        seconds = parse_duration(timeout)
+    except InvalidDuration as error:
+        raise Misused(f"--timeout: {error}") from None
+    if not 0 < seconds <= _LONGEST:
+        raise Misused(f"--timeout is {timeout}; write a duration from 1s to {format_duration(_LONGEST)}")
+    return seconds
+
+
+def _answer(database: str | None, question: AskedReplica, within: float) -> StackAnswer | None:
+    found: StackAnswer | None = None
+    until = monotonic() + within
+
+    def goes_on(look: StackAnswer | None) -> bool:
+        nonlocal found
+        found = look
+        return look is None and monotonic() < until
+
+    ask_again(database, lambda connection: read_look(connection, question), goes_on, rest=lambda: asyncio.sleep(_EVERY))
+    return found
+
+
+def _show(console: "Console", found: StackAnswer) -> None:
+    name = f"run {found.run_id} of {found.schedule} ({found.application}) on {found.replica}"
+    say(console, f"{name}, at {when(found.looked_at)}", "bold")
+    if found.job is None:
+        say(console, "between two jobs", lead="  ")
+    else:
+        say(console, f"{found.job}, attempt {found.attempt}, {_HOW[str(found.isolation)]}", lead="  ")
+    for one in found.stacks:
+        _show_stack(console, one)
+    if found.processes:
+        _show_processes(console, found.processes)
+    if found.remarks:
+        console.print()
+        print_sentences(console, found.remarks)
+
+
+_HOW = {
+    "task": "an async job in the replica",
+    "thread": "in a thread of the replica",
+    "process": "a function in its own process",
+    "command": "a command",
+}
+
+
+def _show_stack(console: "Console", one: Stack) -> None:
+    console.print()
+    say(console, one.of if one.count == 1 else f"{one.of} ({one.count} of them)", "bold")
+    for frame in one.frames or ("no Python code",):
+        say(console, frame, lead="  ")
+
+
+def _show_processes(console: "Console", processes: Sequence[SeenProcess]) -> None:
+    console.print()
+    say(console, "processes", "bold")
+    for one in processes:
+        waits = "" if one.waits_in is None else f" in {one.waits_in}"
+        say(
+            console, f"{one.pid} {one.state}{waits}, {one.cpu_seconds:.2f}s of processor time: {one.command}", lead="  "
+        )

@@ -1,0 +1,29 @@
+"""Command lines without what may be secret in them."""
+
+import re
+from collections.abc import Iterable
+
+from ...text import MASK
+
+_NAME = r"[\w.-]*(?:passw|passphrase|pwd|secret|token|api.?key|access.?key|private.?key|credential|auth|bearer|cookie)[\w.-]*"
+_PATTERNS = (
+    re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/@:]*:)(?P<value>[^\s@]+)(?=@)", re.IGNORECASE),
+    re.compile(rf"(?P<before>\b{_NAME}[=:]\s*)(?P<value>'[^']*'|\"[^\"]*\"|[^\s&;]+)", re.IGNORECASE),
+    re.compile(rf"(?P<before>(?:^|\s)-{{1,2}}{_NAME}\s+)(?P<value>'[^']*'|\"[^\"]*\"|[^\s-]\S*)", re.IGNORECASE),
+    re.compile(r"(?P<before>(?:^|\s)-u\s*[^\s:]+:)(?P<value>\S+)"),
+    re.compile(r"(?P<before>(?:^|[\s;&|(])[A-Za-z_]\w*=)(?P<value>'[^']*'|\"[^\"]*\"|[^\s;&|)]+)"),
+)
+"""A password in a URL; what has a name that speaks of a secret, as a field, a variable or an option; the user and password
+of curl; and the value of any variable that is set.
+"""
+_SHORTEST = 4
+"""A secret value that is shorter than this is not looked for: it would be found everywhere."""
+
+
+def masked(command: str, secrets: Iterable[str] = ()) -> str:
+    """Return a command line with `***` in place of ``secrets`` and of what looks like one."""
+    for secret in sorted((one for one in secrets if len(one) >= _SHORTEST), key=len, reverse=True):
+        command = command.replace(secret, MASK)
+    for pattern in _PATTERNS:
+        command = pattern.sub(lambda found: found["before"] + MASK, command)
+    return command

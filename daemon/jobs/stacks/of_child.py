@@ -1,0 +1,204 @@
+"""What a child does: its processes, and the stacks that a function's own process writes when it gets the signal."""
+
+import asyncio
+import ctypes
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+from .in_child import SIGNAL, catches
+from .processes import processes_below, state_of
+from .seen import SeenProcess, SeenWork, bounded
+
+T = TypeVar("T")
+
+_READ_WITHIN = 3.0
+"""Seconds that reading /proc may take, which can wait for a process that holds its own memory locked."""
+_ANSWERS_WITHIN = 2.0
+"""Seconds that the process has to write its stacks."""
+_QUIET = 0.1
+"""Seconds without another line after which all is taken to be written."""
+_LOOK_FOR = 0.25
+"""Seconds in which a thread is looked for asleep: then its stack does not change while it is written."""
+_BETWEEN = 0.01
+_MOST_THREADS = 64
+_ANY_TIME = sys.version_info[:2] != (3, 12)
+"""Whether a busy thread may be asked. Python 3.12's faulthandler can crash one that has just entered a function."""
+
+_HEADER = b"Stack (most recent call first):"
+_FRAME = re.compile(rb'  File "(.*)", line (\d+|\?\?\?) in (.*)')
+
+
+async def seen_of_child(
+    pid: int | None, keeper: int, pipe: int | None, lines: "Lines", *, secrets: Collection[str], is_function: bool
+) -> SeenWork:
+    """Return what is seen of a child with the process id ``pid``.
+
+    ``pipe`` is our end of its report pipe, and ``lines`` what comes there and is no report.
+    """
+    if sys.platform != "linux":
+        return SeenWork(remarks=("only Linux shows what processes do",))
+    try:
+        processes = await _aside(lambda: processes_below(keeper, secrets))
+        main = next((one for one in processes if one.pid == pid), None)
+        if main is None or pid is None:
+            return SeenWork(processes, remarks=("the job's own process has ended" if pid else "it is being started",))
+        if not is_function:
+            return SeenWork(processes)
+        if main.state in {"stopped", "ended"}:
+            return SeenWork(
+                processes, remarks=(f"the job's process is {main.state}, so it can't be asked for its stack",)
+            )
+        if pipe is None or not await _aside(lambda: _is_prepared(pid, pipe)):
+            return SeenWork(processes, remarks=(_not_prepared(),))
+        return await _asked(pid, processes, lines)
+    except TimeoutError:
+        return SeenWork(remarks=("reading what /proc shows of its processes took too long",))
+
+
+class Lines:
+    """The lines on a report pipe that are no reports, while somebody asks for them."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] | None = None
+
+    def take(self, line: bytes) -> None:
+        if self.taken is not None:
+            self.taken.append(line)
+
+
+async def _asked(pid: int, processes: Sequence[SeenProcess], lines: Lines) -> SeenWork:
+    """Ask the main thread, then the others, and return what they wrote."""
+    lines.taken = []
+    try:
+        asked = await _ask(pid, [pid], lines.taken)
+        mains = len(_stacks(lines.taken))
+        asked += await _ask(pid, [one for one in await _aside(lambda: _threads(pid)) if one != pid], lines.taken)
+        found = _stacks(lines.taken)
+    finally:
+        lines.taken = None
+    names = ["main thread"] * mains + ["another thread"] * len(found)
+    return SeenWork(processes, bounded(zip(names, found, strict=False)), tuple(_remarks(pid, asked, mains=bool(mains))))
+
+
+def _remarks(pid: int, asked: Collection[int], *, mains: bool) -> Iterator[str]:
+    if mains:
+        return
+    if pid not in asked:
+        yield (
+            "its main thread is busy in Python 3.12, whose faulthandler can crash a busy process, so it was not asked; "
+            "ask again, or look with py-spy"
+        )
+    elif state_of(pid, pid) == "waiting for the kernel":
+        yield "its main thread waits for the kernel, and can't be asked before that has answered"
+    else:
+        yield f"its main thread wrote no stack: the job may handle {SIGNAL.name} itself, or block it"
+
+
+def _not_prepared() -> str:
+    return f"it can't be asked for its stack: it is still starting, or its code handles {SIGNAL.name} itself"
+
+
+async def _ask(pid: int, threads: Sequence[int], taken: list[bytes]) -> list[int]:
+    """Ask threads, wait until all is written, as far as that shows, and return which were asked."""
+    loop, before = asyncio.get_running_loop(), len(taken)
+    asked = await _aside(lambda: _send(pid, threads))
+    deadline = loop.time() + _ANSWERS_WITHIN
+    while asked and loop.time() < deadline:
+        last = len(taken)
+        await asyncio.sleep(_QUIET)
+        if before < len(taken) == last:
+            break
+    return asked
+
+
+def _stacks(lines: Sequence[bytes]) -> list[list[str]]:
+    found: list[list[str]] = []
+    for line in lines:
+        if line == _HEADER:
+            found.append([])
+        elif found and (frame := _FRAME.fullmatch(line)) is not None:
+            file, number, function = (part.decode(errors="replace") for part in frame.groups())
+            found[-1].append(f"{file}:{number} in {function}")
+    return [_without_ours(frames) for frames in found]
+
+
+def _without_ours(frames: list[str]) -> list[str]:
+    """Return frames without those that called the job."""
+    ours = next(
+        (at for at, frame in enumerate(frames) if f"{os.sep}daemon{os.sep}jobs{os.sep}child_main.py:" in frame), None
+    )
+    return frames[:ours] or frames
+
+
+# On a thread of its own
+
+
+def _is_prepared(pid: int, pipe: int) -> bool:
+    """Return whether the process answers the signal: it has the pipe open a second time, so that its writes never wait."""
+    ours = os.readlink(f"/proc/self/fd/{pipe}")  # noqa: PTH115 - as text
+    try:
+        if not catches(pid):
+            return False
+        for number in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - names are enough
+            if os.readlink(f"/proc/{pid}/fd/{number}") == ours and _never_waits(pid, number):  # noqa: PTH115
+                return True
+    except OSError:
+        return False
+    return False
+
+
+def _never_waits(pid: int, number: str) -> bool:
+    with open(f"/proc/{pid}/fdinfo/{number}", "rb") as file:  # noqa: PTH123 - as above
+        flags = next(line for line in file if line.startswith(b"flags:")).split()[1]
+    return bool(int(flags, 8) & os.O_NONBLOCK)
+
+
+def _threads(pid: int) -> list[int]:
+    try:
+        return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))[:_MOST_THREADS]  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _send(pid: int, threads: Sequence[int]) -> list[int]:
+    """Send the signal to threads, one after another; return those that were asked."""
+    send = getattr(ctypes.CDLL(None), "tgkill", None)  # musl has none
+    asked = []
+    for thread in threads:
+        if not _at_a_good_time(pid, thread):
+            continue
+        if send is not None:
+            send(pid, thread, int(SIGNAL))
+        elif thread == pid:
+            os.kill(pid, SIGNAL)  # the kernel gives it to the main thread, if that takes it
+        asked.append(thread)
+        time.sleep(_BETWEEN)  # faulthandler writes one stack at a time
+    return asked
+
+
+def _at_a_good_time(pid: int, thread: int) -> bool:
+    deadline = time.monotonic() + _LOOK_FOR
+    while (state := state_of(pid, thread)) == "running" and time.monotonic() < deadline:
+        time.sleep(_LOOK_FOR / 50)
+    return state in {"sleeping", "waiting for the kernel"} or (state == "running" and _ANY_TIME)
+
+
+async def _aside(call: Callable[[], T]) -> T:
+    """Return the result of a call that may block for ever. Its thread does not keep this process from ending."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="leased-look", daemon=True).start()
+    async with asyncio.timeout(_READ_WITHIN + _MOST_THREADS * _LOOK_FOR):
+        return await asyncio.wrap_future(done)
