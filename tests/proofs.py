@@ -86,6 +86,11 @@ PROOFS = {
         [("-m", "tests.mutants.in_campaigns", "--database", "{DATABASE}")],
         {"DATABASE": "postgres"},
     ),
+    "oncall": Proof(
+        "something goes wrong in a shop, you find out what, and are told: one of 19 situations, which SEED decides",
+        [("-m", "tests.oncall", "--seed={SEED}", "--limit={LIMIT}")],
+        {"SEED": "", "LIMIT": "600"},
+    ),
     "outages": Proof(
         "TIMES outages of the database, each shorter than the tolerated one",
         tests(*LONG, "tests/stories/test_tolerated_outages.py"),
