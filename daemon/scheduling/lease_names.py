@@ -1,4 +1,4 @@
-"""The names of the leases under which runs execute (rule 14), and of those under which replicas prune."""
+"""The names of the leases under which runs execute (rule 14), and of those under which replicas prune and ping."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -9,6 +9,9 @@ _OWN = "run/"
 """How the names of leases begin that are no shared locks."""
 PRUNING = "prune/"
 """The beginning of the name of the lease under which a replica prunes; the application follows."""
+
+PINGING = "ping/"
+"""The same of the lease under which a replica pings for the whole fleet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from lease.client import LeaseClient
 from lease.database.address import parse_address, plain_url, schema_in
@@ -10,6 +11,8 @@ from lease.database.opening import open_database
 
 from ..definitions.application import Application
 from ..delivery.deliverer import delivering
+from ..delivery.fleet_ping import FleetPing, pinging
+from ..delivery.sending import Sender
 from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
@@ -17,6 +20,7 @@ from ..jobs.templates.templates import Templates
 from ..pruning.pruner import pruning
 from ..telemetry.facts import Fact, LeaseChanged, Note, Notify
 from .environment import SOFT_LIMIT, withhold_secrets
+from .readiness import Readiness
 from .registration import entry_of, expected_wall_clock, registered
 from .replica import Replica
 from .settings import Settings
@@ -84,6 +88,19 @@ async def surrounded(
             listeners=context.listeners,
             takeover_after=settings.takeover_after,
         ),
+        pinging(_fleet_ping(context, replica, settings), settings.database),
         pruning(context.database, context.client, context.application.name, context.notify, replica),
     ):
         yield
+
+
+def _fleet_ping(context: ReplicaContext, replica: Replica, settings: Settings) -> FleetPing | None:
+    if settings.ping is None:
+        return None
+    readiness = Readiness(replica, context.client, context.tasks)
+    return FleetPing(
+        *(context.database, context.client, context.application.name, context.notify),
+        target={"ping": True, "url": settings.ping.get_secret_value()},
+        is_alive=lambda: replica.running and all(beat.alive for beat in readiness.loops().values()),
+        sender=Sender({}, Path()),
+    )

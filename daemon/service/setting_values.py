@@ -3,6 +3,9 @@
 import re
 from typing import Any
 
+from pydantic import SecretStr
+
+from ..definitions.values.targets import check_url
 from ..web.address import WebAddress
 
 
@@ -52,6 +55,13 @@ def host_names(value: Any) -> tuple[str, ...]:
                 f'"{name}" is not the name of a host; write it without scheme and port: leased.example.com'
             )
     return names
+
+
+def ping_url(url: SecretStr | None) -> SecretStr | None:
+    """Return the URL of a monitor; raises `ValueError`, which does not show it."""
+    if url is not None:
+        check_url(url.get_secret_value())
+    return url
 
 
 LONGEST_RELEASE = 200

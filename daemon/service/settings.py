@@ -23,7 +23,15 @@ from ..text import suggestion
 from ..web.address import WebAddress
 from .database_url import readable, url_from_file
 from .environment import SettingsError, variable_of
-from .setting_values import at_least_one, check_token, host_names, longer_than_nothing, release_name, web_address
+from .setting_values import (
+    at_least_one,
+    check_token,
+    host_names,
+    longer_than_nothing,
+    ping_url,
+    release_name,
+    web_address,
+)
 
 __all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
 
@@ -134,6 +142,8 @@ class Settings(BaseModel):
         Field(title="names of hosts"),
     ] = ()
     """Names by which requests may address the server, besides localhost, IP addresses and the host in `web`."""
+    ping: Annotated[SecretStr | None, AfterValidator(ping_url), NO_FLAG, Field(title="a URL")] = None
+    """URL of a monitor that one replica pings every minute, unless a schedule should have succeeded by then and has not. See [messages](messages.md#the-ping-of-the-fleet)."""
     job_output: Annotated[Literal["store", "log"], Word] = "store"
     """Where the output of jobs goes: to the database, or with `log` to the replica's log as well, line by line."""
     log_format: Annotated[Literal["text", "json"], Word] = "text"
@@ -165,6 +175,12 @@ class Settings(BaseModel):
     def timing(self) -> LeaseTiming:
         """The lease's timing; what is not set follows the ttl in proportion (rule 3)."""
         return LeaseTiming(**{known_as: getattr(self, name) for name, known_as in _TIMING.items()})
+
+
+_ELSEWHERE = {
+    "revision": "write revision = … at the top of the file",
+    "notify": "write it in [defaults], for all schedules",
+}
 
 
 def flag_of(name: str) -> str | None:
@@ -239,8 +255,9 @@ def _given(
     flags: Mapping[str, Any], file: Mapping[str, Any], called: Callable[[str], str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what was given, and where: a flag before the environment, and that before the file."""
-    if "revision" in file:
-        raise SettingsError("[settings] revision: it is not a setting; write revision = … at the top of the file")
+    for name, remedy in _ELSEWHERE.items():
+        if name in file:
+            raise SettingsError(f"[settings] {name}: it is not a setting; {remedy}")
     variables = {name: os.environ.get(variable_of(name)) for name in Settings.model_fields}
     sources: list[tuple[Mapping[str, Any], Callable[[str], str]]] = [
         (file, "[settings] {}".format),

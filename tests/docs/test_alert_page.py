@@ -4,12 +4,9 @@ import configparser
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,13 +15,14 @@ from daemon.telemetry import logs
 from daemon.telemetry.fact_log import log_fact
 from daemon.telemetry.facts import JobEnded, JobSubject, RunEnded, RunSubject
 from tests.docs.pages import ROOT, blocks, on_the_path
+from tests.support.receiver import Receiver
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.usefixtures("processes")
 
 PAGE = ROOT / "docs" / "how-to" / "operate" / "alert-on-failures.md"
 (PLUGIN,) = blocks(PAGE, "python")
-(SCHEDULE,) = blocks(PAGE, "toml")
+MAILED, PINGED = blocks(PAGE, "toml")
 (CRONTAB,) = blocks(PAGE, "text")
 LOGGED = [json.loads(line) for line in blocks(PAGE, "json")[0].splitlines()]
 CHECK, PROBES = blocks(PAGE, "sh")
@@ -41,11 +39,10 @@ class Folder:
         (path / "bin" / "python").symlink_to(sys.executable)
         self.environment = {name: value for name, value in given.items() if not name.lower().endswith("_proxy")}
 
-    def play(self, status: int, address: str) -> None:
-        """Run the schedule, whose export exits with this status."""
+    def play(self, status: int, schedule: str) -> None:
+        """Run a schedule of the page, whose export exits with this status."""
         (self.path / "export.py").write_text(f"raise SystemExit({status})\n")
-        text = SCHEDULE.replace("http://ping.example.com", address).replace("retries = 2", "retries = 0")
-        (self.path / "shop.toml").write_text(text)
+        (self.path / "shop.toml").write_text(schedule.replace("retries = 2", "retries = 0"))
         done = self.do(["leased", "run", "shop.toml", "--now=nightly", "--until-idle", "--no-web"])
         assert done.returncode == (1 if status else 0), done.stderr
 
@@ -60,35 +57,15 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-@pytest.fixture
-def pinged() -> Iterator[tuple[str, list[str]]]:
-    """The address of a server, and the paths that it was asked for."""
-    asked: list[str] = []
-
-    class Pings(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Pings) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
-
-
 @pytest.mark.extended
-def test_a_failed_run_is_in_the_mail_and_the_plugin_and_sends_no_ping(
-    folder: Folder, pinged: tuple[str, list[str]]
-) -> None:
-    address, asked = pinged
-    folder.play(3, address)
-    assert asked == []
+def test_a_failed_run_is_in_both_mails_and_the_plugin(folder: Folder) -> None:
+    mail = folder.path / "bin" / "mail"
+    mail.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > mailed\ncat >> mailed\n')
+    mail.chmod(0o755)
+    folder.play(3, MAILED)
+    subject = (folder.path / "mailed").read_text().splitlines()[1]
+    assert subject.startswith("run 1 of nightly failed ")
+    assert f"\n{subject}\n" in (folder.path / "mailed").read_text().partition("ops@example.com")[2]
     (line,) = (line for line in CRONTAB.splitlines() if line.startswith("*"))
     mailed = folder.do(["/bin/sh", "-c", line.split(maxsplit=5)[5]])
     assert FAILS in mailed.stdout
@@ -100,11 +77,14 @@ def test_a_failed_run_is_in_the_mail_and_the_plugin_and_sends_no_ping(
 
 
 @pytest.mark.extended
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the page's ping needs curl: install it")
-def test_a_run_that_succeeds_sends_the_ping(folder: Folder, pinged: tuple[str, list[str]]) -> None:
-    address, asked = pinged
-    folder.play(0, address)
-    assert asked == ["/nightly"]
+@pytest.mark.parametrize(("status", "end"), [(0, ""), (3, "/fail")])
+def test_the_start_and_the_end_of_a_run_are_pinged(folder: Folder, status: int, end: str) -> None:
+    with Receiver() as receiver:
+        style = f'{{ url = "{receiver.url}", style = "healthchecks" }}'
+        folder.play(status, re.sub(r'"https://hc-ping.com/4a8[^"]*"', style, PINGED))
+    paths = [request.path.partition("?")[0] for request in receiver.requests]
+    assert paths[-1] == f"/hook{end}"
+    assert paths[:-1] in ([], ["/hook/start"]), "the ping of the start is left out if the run is over by then"
 
 
 def test_a_failure_is_logged_as_the_page_shows(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import assert_never
 
-from ...scheduling.lease_names import PRUNING
+from ...scheduling.lease_names import PINGING, PRUNING
 from ..facts import Fact, FencedWriteRefused, GrantEnded, GrantRenewed, RunClaimed, RunLeft, RunSettled, Worked, starved
 from ..tenures import Tenures
 from ..violations import Promise, Violation
@@ -106,7 +106,7 @@ def nothing_idle(history: Iterable[Fact], tenures: Tenures, within: timedelta) -
     worked = {fact.grant for fact in facts if isinstance(fact, Worked)}
     for tenure in tenures:
         kept = tenure.last_sign - tenure.granted.at
-        if tenure.grant in worked or tenure.grant.name.startswith(PRUNING) or kept <= within:
+        if tenure.grant in worked or tenure.grant.name.startswith((PRUNING, PINGING)) or kept <= within:
             continue
         if kept - starved(facts, tenure.granted.at, tenure.last_sign) > within:
             yield Violation(

@@ -92,4 +92,5 @@ class ReplicaKeywords(TypedDict, total=False):
     takeover_after: Duration
     revision: int | None
     release: str | None
+    ping: str | None
     job_output: Literal["store", "log"]

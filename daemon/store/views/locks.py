@@ -17,7 +17,7 @@ from ...text import suggestion
 from ..tables import run
 from .long import Long, long_for
 
-OF_DAEMON = ("run/", "prune/")
+OF_DAEMON = ("run/", "prune/", "ping/")
 """The beginnings of the names of leases that the daemon takes for itself."""
 MOST_COMPARED = 10_000
 """How many names are compared with one that is not there."""

@@ -175,6 +175,7 @@ def test_each_setting_has_a_flag_but_those_that_must_not_show_in_a_list_of_proce
         "database_url_file",
         "web_token",
         "web_read_token",
+        "ping",
     }
     assert (flag_of("database_url"), flag_of("lease_ttl"), flag_of("give_up")) == ("--database", "--ttl", "--give-up")
 

@@ -1,0 +1,124 @@
+"""The ping of the whole fleet: a monitor hears every minute that all is well, and alarms when it hears nothing.
+
+One replica of an application at a time pings, under the lease `ping/<application>`. None does while a schedule is past its
+deadline, while its loops stand still, or if none lives: then the monitor alarms.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from random import uniform
+from typing import Any
+
+from lease.client import LeaseClient
+from lease.database.database import Database, OwnDatabase
+from lease.errors import LeaseError
+
+from ..scheduling.lease_names import PINGING
+from ..store import statements
+from ..store.policies import read_policies
+from ..store.schedule_key import ScheduleKey
+from ..store.views.fleet import Fleet, ScheduleFacts, read_fleet
+from ..telemetry.facts import Note, Notify
+from ..text import listed
+from ..web.database_thread import DatabaseThread
+from ..web.metrics.schedules import success_deadline
+from .message import Message
+from .sending import Sender
+
+EVERY = 60.0
+"""Seconds from one ping to the next, whoever sends it."""
+_PATIENCE = 10.0
+_MOST_NAMED = 5
+
+
+class FleetPing:
+    """Pings a monitor for one application, as long as ``is_alive``."""
+
+    def __init__(
+        self, database: Database, client: LeaseClient, application: str, notify: Notify, *, target: Mapping[str, Any],
+        is_alive: Callable[[], bool], sender: Sender,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._client = client
+        self._application = application
+        self._notify = notify
+        self._target = target
+        self._is_alive = is_alive
+        self._sender = sender
+        self._said: str | None = None
+
+    async def ping_on(self, thread: DatabaseThread) -> None:
+        """Ping every minute, unless another replica does."""
+        while True:
+            await asyncio.sleep(uniform(0.9, 1.1) * EVERY)  # noqa: S311 - it only spreads the replicas
+            with suppress(LeaseError):
+                await self.ping(lambda: thread.do(self._overdue))
+
+    async def ping(self, overdue: Callable[[], Any]) -> None:
+        """Ping once, unless another replica lately did or something is wrong, which is told once."""
+        name = f"{PINGING}{self._application}"
+        lately = await self._database.read(lambda c: statements.old_runs.was_granted(c, name, 0.8 * EVERY))
+        held = None if lately or not self._is_alive() else await self._client.try_acquire(name)
+        if held is None:
+            return
+        try:
+            self._say(await self._ping(await overdue()))
+        finally:
+            with suppress(LeaseError):
+                await held.release()
+
+    async def _ping(self, overdue: Collection[str]) -> str | None:
+        """Ping, and return what is wrong; None: nothing."""
+        if overdue:
+            return f"the fleet is not pinged: {listed(sorted(overdue), _MOST_NAMED)} should have succeeded by now"
+        message = Message(0, "ping.success", self._application, "", None, datetime.now(UTC), "all is well")
+        reply = await self._sender.send(self._target, message)
+        return None if reply.delivered else f"the ping of the fleet was not delivered: {reply.text}"
+
+    def _say(self, wrong: str | None) -> None:
+        if wrong is not None and wrong != self._said:
+            self._notify(Note(wrong, is_warning=True))
+        self._said = wrong
+
+    async def _overdue(self, database: OwnDatabase) -> list[str]:
+        fleet = await database.read(lambda c: read_fleet(c, usual=lambda schedules, *_: self._owed(schedules)))
+        return past_deadline(fleet, self._application)
+
+    def _owed(self, schedules: Collection[ScheduleFacts]) -> list[ScheduleKey]:
+        return [
+            (one.application, one.schedule)
+            for one in schedules
+            if one.application == self._application and (one.owed is not None or one.missed is not None)
+        ]
+
+
+def past_deadline(fleet: Fleet, application: str) -> list[str]:
+    """Return the schedules of an application that should have succeeded by now."""
+    now = fleet.database_time.timestamp()
+    found = []
+    for one in fleet.schedules:
+        if one.application == application and not one.paused:
+            usual = fleet.usual.get((one.application, one.schedule))
+            by = success_deadline(one, read_policies(fleet.definitions.get(one.digest, "{}")), usual)
+            if by is not None and by < now:
+                found.append(one.schedule)
+    return found
+
+
+@asynccontextmanager
+async def pinging(ping: FleetPing | None, url: str) -> AsyncIterator[None]:
+    """Ping in the background during the block."""
+    if ping is None:
+        yield
+        return
+    thread = DatabaseThread(url, "ping", timeout=_PATIENCE, connections=1)
+    task = asyncio.create_task(ping.ping_on(thread))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        thread.close()
