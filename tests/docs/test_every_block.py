@@ -152,6 +152,9 @@ TRIED: dict[str, dict[str, list[str]]] = {
         "ini": [f"{SERVICES}systemd_finds_no_mistake_in_any_unit"],
         "text": [f"{SERVICES}a_platform_starts_one_process_of_a_type"],
     },
+    "docs/how-to/operate/ask-with-sql.md": {
+        "sql": ["docs/test_sql_page.py::test_each_query_finds_what_status_says"] * 11
+    },
     "docs/how-to/operate/postgresql-in-production.md": {
         "sql": [
             *[f"{POSTGRESQL}a_replica_and_a_job_need_no_more_than_these_rights"] * 2,
