@@ -5,11 +5,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ...telemetry.facts import Note, Notify
 from ..environment import SUPERVISOR_FD
-from ..replica import Replica
 from .hangups import STOP_SIGNALS, end_at_once
+
+if TYPE_CHECKING:
+    from ..replica import Replica
 
 
 class StopRequests:
@@ -20,7 +23,7 @@ class StopRequests:
 
     def __init__(
         self,
-        replica: Replica,
+        replica: "Replica",
         grace: float,
         notify: Notify,
         *,

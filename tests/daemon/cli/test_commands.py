@@ -344,14 +344,14 @@ def test_of_many_schedules_status_shows_the_problems_and_counts(leased: Leased, 
     assert len(leased("status", "--json").document["items"]) == 60
 
 
-def test_a_run_until_idle_ends_with_a_summary(process: Leased) -> None:
+def test_a_run_until_idle_ends_with_a_summary(process: Leased, leased: Leased) -> None:
     answer = process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
     assert answer.status == 0, answer.err
     lines = answer.out.splitlines()
     assert "  orders | checked" in lines
     *_, before, verdict, between, heading, zones, orders = lines
     assert (before, between, heading.split()) == ("", "", ["JOB", "STATE", "DONE", "TOOK", "MESSAGE"])
-    assert verdict == process("show", "1").out.splitlines()[0], "as leased show opens"
+    assert verdict == leased("show", "1").out.splitlines()[0], "as leased show opens"
     assert re.fullmatch(r"zones +succeeded +598 +\S+s +all zones", zones)
     assert re.fullmatch(r"orders +succeeded +- +\S+s +-", orders)
 
@@ -383,8 +383,9 @@ def test_a_run_goes_on_and_keeps_its_status_when_its_reader_goes(
     assert [run["state"] for run in leased("runs", "--json").document["items"]] == ["succeeded"]
 
 
-def test_every_reading_command_writes_one_object(process: Leased, leased: Leased) -> None:
-    process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
+@pytest.mark.usefixtures("processes")
+def test_every_reading_command_writes_one_object(leased: Leased) -> None:
+    leased("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
     for command in (["status"], ["runs"], ["runs", "nightly"], ["show", "1"], ["locks", "--all"], ["replicas"]):
         text = leased(*command).out
         assert "nightly" in text or "stopped" in text

@@ -193,6 +193,7 @@ def test_what_jobs_printed_under_an_old_replica_is_read_before_and_beside(older:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.sampled(1)
 def test_what_an_old_replica_beside_has_done_and_left_goes_on_with_this_version(
     older: str, old_url: str, story: Story
 ) -> None:
