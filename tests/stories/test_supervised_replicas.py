@@ -4,9 +4,8 @@ import os
 import signal
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 import pytest
+from sqlalchemy import make_url
 
 from tests.support.replicas import Story
 from tests.support.telling import is_alive
