@@ -185,6 +185,7 @@ class JobExecution:
             digest=rows.run_digest(claimed.schedule),
             database=without_secrets(self._context.database.url),
             identity=self._context.database.identity,
+            trace=self._context.carrier(self._subject),
         )
 
     async def _keeper_recorded(self, attempt: Attempt) -> bool:

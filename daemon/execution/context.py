@@ -13,6 +13,7 @@ from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..store.herald import Herald
 from ..telemetry.facts import Fact, Notify
+from ..telemetry.spans import Carrier
 from .loss_notes import LossNotes
 from .writes.lane import Lane
 
@@ -36,6 +37,8 @@ class ReplicaContext:
     templates: Templates = field(default_factory=Templates)
     listeners: list[Callable[[Fact], None]] = field(default_factory=list)
     """Who hears of each fact at once, from its own thread; neither waits nor raises."""
+    carrier: Carrier = lambda _: {}
+    """Returns the variables that pass the span of a job on (`daemon.telemetry.spans`)."""
     losses: LossNotes = field(default_factory=LossNotes)
     rows: Rows = field(init=False)
     lane: Lane = field(init=False)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -49,6 +49,8 @@ class Brief:
     """The URL of the lease's database, without a password."""
     identity: str | None = None
     """What a copy of that database does not have (`lease.database.held.identity`)."""
+    trace: Mapping[str, str] = field(default_factory=dict)
+    """The variables that pass the span of the attempt on, if there is one."""
 
     def to_json(self) -> str:
         """Return the brief as JSON, for a function child, without the parameters."""
@@ -78,6 +80,7 @@ class Brief:
             "LEASE_NAME": self.grant.name,
             "LEASE_TOKEN": str(self.grant.token),
             "LEASE_HOLDER": self.grant.holder,
+            **self.trace,
         }
 
 

@@ -25,6 +25,7 @@ from ..definitions.schedule import Schedule
 from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief
+from .in_trace import in_trace
 from .params import received
 from .processes.end_of_trust import trusted_until
 from .processes.process_tree import MARK, die_with
@@ -70,7 +71,8 @@ def main() -> int:
     kind = AsyncRun if inspect.iscoroutinefunction(function) else Run
     run = kind(brief, lambda: trusted_until(trust, place, number), pipe.send)
     try:
-        _call(function, run)
+        with in_trace(brief.trace):
+            _call(function, run)
     except Exception as error:  # noqa: BLE001 (anything that a job raises is its failure)
         pipe.send(Failure(_traceback(error)))
         return 1

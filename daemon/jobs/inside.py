@@ -4,8 +4,9 @@ import asyncio
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from lease.client import Lease
@@ -14,6 +15,7 @@ from ..definitions.job import Job
 from ..states import JobOutcome
 from ..telemetry.facts import JobSubject
 from .brief import Brief
+from .in_trace import in_trace
 from .outcome import Outcome
 from .output.output import Output
 from .output.printed import printed_to
@@ -51,8 +53,15 @@ class _InsideAttempt:
         self._waiting: list[bytes | Progress] = []
         self._taken = threading.Condition()
 
+    @contextmanager
+    def _within(self) -> Iterator[None]:
+        """Keep what the function prints as its output, and have its span as the current one."""
+        with printed_to(self._put), in_trace(self._trace):
+            yield
+
     def _given(self, kind: type[AsyncRun] | type[Run], brief: Brief) -> Any:
         """Return the argument of the function."""
+        self._trace = brief.trace
         return kind(
             brief,
             lambda: self._held.trusted_until if self._held.loss is None else 0.0,
@@ -113,7 +122,7 @@ class TaskAttempt(_InsideAttempt):
         self._task: StartedTask | None = None
 
     async def go(self) -> None:
-        self._task = self._thread.start(self._function, self._run, self._subject, printed_to(self._put))
+        self._task = self._thread.start(self._function, self._run, self._subject, self._within())
 
     async def wait(self) -> Outcome:
         assert self._task is not None  # noqa: S101 - go comes first
@@ -175,7 +184,7 @@ class ThreadAttempt(_InsideAttempt):
     def _call(self) -> None:
         error: BaseException | None = None
         try:
-            with printed_to(self._put):
+            with self._within():
                 self._function(self._run)
         except SystemExit as left:
             error = left if left.code else None

@@ -19,6 +19,7 @@ from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..pruning.pruner import pruning
 from ..telemetry.facts import Fact, LeaseChanged, Note, Notify
+from ..telemetry.spans import found_spans
 from .environment import SOFT_LIMIT, withhold_secrets
 from .readiness import Readiness
 from .registration import entry_of, expected_wall_clock, registered
@@ -60,9 +61,12 @@ async def opened(
             listener(fact)
 
     templates = Templates(application, lambda said: notify(Note(said)), environment)
+    if (spans := found_spans()) is not None:
+        listeners.append(spans.take)
     try:
         async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
-            yield ReplicaContext(application, database, client, tasks, trust, told, templates, listeners)
+            parts = (application, database, client, tasks, trust, told, templates, listeners)
+            yield ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
     finally:
         templates.close()
         trust.close()

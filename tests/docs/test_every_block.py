@@ -170,6 +170,11 @@ TRIED: dict[str, dict[str, list[str]]] = {
         "sh": [f"{TYPED}what_troubleshooting_begins_with_answers"],
         "text": [SCREENS] * 2,
     },
+    "docs/how-to/operate/traces.md": {
+        "python": [
+            "docs/test_traces_page.py::test_a_run_and_its_jobs_are_one_trace_and_the_span_of_a_function_stands_in_that_of_its_job"
+        ]
+    },
     "docs/how-to/operate/troubleshooting.md": {"sh": [f"{TYPED}what_troubleshooting_begins_with_answers"]},
     "docs/how-to/operate/upgrade.md": {"text": ["docs/test_docs.py::test_what_an_older_replica_logs_is_what_is_shown"]},
     "docs/how-to/operate/what-happened-last-night.md": {

@@ -1,0 +1,111 @@
+"""Spans of runs and jobs for OpenTelemetry: a listener of facts, where the program has set a tracer provider.
+
+Nothing of OpenTelemetry is imported before that: who has set a provider has imported it.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ..states import JobOutcome, RunOutcome
+from ..text import last_line, shortened
+from ..version import package_version
+from .facts import Fact, JobEnded, JobStarted, JobSubject, RunEnded, RunStarted, RunSubject
+from .logs import LOGGER
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
+
+_RESULTS: Mapping[JobOutcome | RunOutcome, str] = {
+    "succeeded": "success",
+    "failed": "failure",
+    "cancelled": "cancellation",
+    "stopped": "cancellation",
+    "pending": "pending",
+    "lost": "error",
+    "not run": "error",
+    "no room": "error",
+}
+"""What the attribute `leased.result` says, mostly in the words of OpenTelemetry's `cicd.pipeline.result`."""
+
+
+def found_spans() -> "Spans | None":
+    """Return what makes spans; None if the program has set no tracer provider."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return None
+    return Spans(trace.get_tracer("leased", package_version()))
+
+
+class Spans:
+    """The spans of the runs and jobs at work: of each run the root of a trace, and in it those of its jobs."""
+
+    def __init__(self, tracer: "Tracer") -> None:
+        self._tracer = tracer
+        self._open: dict[RunSubject | JobSubject, Span] = {}
+        self._has_failed = False
+
+    def take(self, fact: Fact) -> None:
+        """Begin or end the span that the fact is about. For any thread; never raises."""
+        try:
+            self._take(fact)
+        except Exception:
+            if not self._has_failed:
+                logging.getLogger(LOGGER).exception("a span could not be made; this is logged once")
+            self._has_failed = True
+
+    def carrier(self, job: JobSubject) -> Mapping[str, str]:
+        """Return the variables that pass the span of a job on, as the W3C's Trace Context names them."""
+        span = self._open.get(job)
+        if span is None or not (of := span.get_span_context()).is_valid:
+            return {}
+        parent = {"TRACEPARENT": f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}"}
+        return {**parent, "TRACESTATE": of.trace_state.to_header()} if of.trace_state else parent
+
+    def _take(self, fact: Fact) -> None:
+        match fact:
+            case RunStarted(run, waited):
+                self._begin(run, f"leased.run {run.schedule}", None, lateness=waited)
+            case JobStarted(job):
+                self._begin(job, f"leased.job {job.name}", self._open.get(job.run), lateness=None)
+            case JobEnded(job, outcome, _, error):
+                self._end(job, outcome, error)
+            case RunEnded(run, outcome, reason, _):
+                self._end(run, outcome, reason)
+            case _:
+                pass
+
+    def _begin(self, of: RunSubject | JobSubject, name: str, parent: "Span | None", *, lateness: float | None) -> None:
+        from opentelemetry.context import Context  # noqa: PLC0415 - whoever has set a provider has it
+        from opentelemetry.trace import SpanKind, set_span_in_context  # noqa: PLC0415 - as above
+
+        run, job = (of.run, of) if isinstance(of, JobSubject) else (of, None)
+        attributes: dict[str, str | int | float] = {
+            "leased.application": run.application,
+            "leased.schedule": run.schedule,
+            "leased.run.id": run.run_id,
+            "leased.lease.token": run.token,
+        }
+        attributes |= {} if lateness is None else {"leased.run.lateness": lateness}
+        attributes |= {} if job is None else {"leased.job": job.name, "leased.job.attempt": job.attempt}
+        context = Context() if parent is None else set_span_in_context(parent, Context())
+        kind = SpanKind.CONSUMER if job is None else SpanKind.INTERNAL
+        self._open[of] = self._tracer.start_span(name, context, kind, attributes)
+
+    def _end(self, of: RunSubject | JobSubject, outcome: JobOutcome | RunOutcome, error: str | None) -> None:
+        from opentelemetry.trace import StatusCode  # noqa: PLC0415 - as above
+
+        span = self._open.pop(of, None)
+        if span is None:
+            return
+        result = _RESULTS[outcome]
+        span.set_attribute("leased.result", result)
+        if result in {"failure", "error"}:
+            span.set_attribute("error.type", outcome)
+            span.set_status(StatusCode.ERROR, shortened(last_line(error)))
+        span.end()
+
+
+Carrier = Callable[[JobSubject], Mapping[str, str]]
+"""Returns the variables that pass the span of a job on; none where there is none."""

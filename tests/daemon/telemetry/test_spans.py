@@ -1,0 +1,117 @@
+"""Spans of runs and jobs for OpenTelemetry, made of the facts of a replica."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span_in_context
+
+from daemon.jobs.in_trace import in_trace
+from daemon.telemetry.facts import JobEnded, JobStarted, JobSubject, Note, RunEnded, RunStarted
+from daemon.telemetry.spans import Spans
+from tests.daemon.telemetry.told import RUN
+
+JOB = JobSubject(RUN, "load", 2)
+
+
+@pytest.fixture
+def exported() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def spans(exported: InMemorySpanExporter) -> Iterator[Spans]:
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exported))
+    yield Spans(provider.get_tracer("leased"))
+    provider.shutdown()
+
+
+def taken(spans: Spans, exported: InMemorySpanExporter, *facts: object) -> dict[str, ReadableSpan]:
+    for fact in facts:
+        spans.take(fact)  # type: ignore[arg-type]
+    return {span.name: span for span in exported.get_finished_spans()}
+
+
+def test_a_run_is_the_root_of_a_trace_and_its_job_a_span_in_it(spans: Spans, exported: InMemorySpanExporter) -> None:
+    ended = (JobEnded(JOB, "succeeded", 1.0, None), RunEnded(RUN, "succeeded", None, 2.0))
+    found = taken(spans, exported, RunStarted(RUN, 0.5), JobStarted(JOB), Note("x"), *ended)
+    run, job = found[f"leased.run {RUN.schedule}"], found["leased.job load"]
+    assert (run.parent, run.kind, job.kind) == (None, SpanKind.CONSUMER, SpanKind.INTERNAL)
+    assert job.parent is not None
+    assert job.parent.span_id == run.context.span_id
+    of_run = {
+        "leased.application": RUN.application,
+        "leased.schedule": RUN.schedule,
+        "leased.run.id": RUN.run_id,
+        "leased.lease.token": RUN.token,
+        "leased.result": "success",
+    }
+    assert run.attributes == {**of_run, "leased.run.lateness": 0.5}
+    assert job.attributes == {**of_run, "leased.job": "load", "leased.job.attempt": 2}
+    assert (run.status.status_code, spans._open) == (StatusCode.UNSET, {})
+
+
+def test_the_root_has_no_part_in_the_span_of_whoever_runs_the_replica(
+    spans: Spans, exported: InMemorySpanExporter
+) -> None:
+    from opentelemetry import context  # noqa: PLC0415 - of this test
+
+    outer = spans._tracer.start_span("outer")
+    token = context.attach(set_span_in_context(outer))
+    try:
+        found = taken(spans, exported, RunStarted(RUN), RunEnded(RUN, "lost", "its lease was lost\nbecause", 1.0))
+    finally:
+        context.detach(token)
+    run = found[f"leased.run {RUN.schedule}"]
+    assert (run.parent, run.attributes and run.attributes["leased.result"]) == (None, "error")
+    assert (run.status.status_code, run.status.description) == (StatusCode.ERROR, "because")
+
+
+def test_the_span_of_a_job_is_the_current_one_of_its_function_and_no_other(
+    spans: Spans, exported: InMemorySpanExporter
+) -> None:
+    taken(spans, exported, RunStarted(RUN), JobStarted(JOB))
+    carrier = spans.carrier(JOB)
+    version, trace_id, span_id, flags = carrier["TRACEPARENT"].split("-")
+    assert (version, int(flags, 16) & 1, len(carrier)) == ("00", 1, 1)
+    with in_trace(carrier):
+        current = get_current_span().get_span_context()
+        assert (f"{current.trace_id:032x}", f"{current.span_id:016x}") == (trace_id, span_id)
+    assert not get_current_span().get_span_context().is_valid
+    taken(
+        spans, exported, JobEnded(JOB, "failed", 1.0, "Traceback\nValueError: no"), RunEnded(RUN, "failed", "no", 1.0)
+    )
+    assert spans.carrier(JOB) == {}
+
+
+def test_a_tracer_that_fails_is_no_failure_of_a_run_and_facts_without_a_beginning_are_none(
+    spans: Spans, exported: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken(spans, exported, JobEnded(JOB, "lost", 1.0, None), RunEnded(RUN, "pending", None, 1.0))
+    monkeypatch.setattr(spans, "_tracer", None)
+    taken(spans, exported, RunStarted(RUN), RunStarted(RUN))
+    assert (exported.get_finished_spans(), len(caplog.records)) == ((), 1)
+
+
+WITHOUT = """
+import sys
+from daemon.telemetry.spans import found_spans
+import daemon.service.parts
+assert found_spans() is None
+assert not [name for name in sys.modules if name.startswith("opentelemetry")]
+import opentelemetry.trace
+assert found_spans() is None
+from opentelemetry.sdk.trace import TracerProvider
+opentelemetry.trace.set_tracer_provider(TracerProvider())
+assert found_spans() is not None
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_without_a_provider_there_are_no_spans_and_nothing_is_imported() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT], check=True)
