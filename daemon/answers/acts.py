@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..operations.many.cancel import CancelledRun
+from ..operations.many.retry import RetriedRun
 from ..operations.pause import PausedSchedule, ResumedSchedule
 
 
@@ -32,3 +34,19 @@ class ResumeAnswer:
     """The answer of `leased resume --json`."""
 
     items: Sequence[ResumedSchedule]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelManyAnswer:
+    """The answer of `leased cancel --schedule --json`: with ``dry_run``, what would become of each run."""
+
+    dry_run: bool
+    items: Sequence[CancelledRun]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryManyAnswer:
+    """The answer of `leased retry --failed --json`: with ``dry_run``, what would become of each run."""
+
+    dry_run: bool
+    items: Sequence[RetriedRun]

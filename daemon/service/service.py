@@ -27,6 +27,7 @@ from ..web.address import WebAddress
 from ..web.api.desk import Desk
 from ..web.api.routes import api_routes
 from ..web.door import Door
+from .doctor import doctor
 from .metering import metered
 from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
@@ -154,7 +155,10 @@ class Service:
                 if web is not None:
                     open_.callback((desk := Desk(url)).close)
                     metrics = open_.enter_context(metered(context, replica, readiness.loops, facts, url))
-                    routes += (*metrics, *api_routes(desk, self._settings.takeover_after))
+                    routes += (
+                        *metrics,
+                        *api_routes(desk, self._settings.takeover_after, partial(doctor, self._settings)),
+                    )
                 async with served(readiness, door, outside.link, facts.notify, standing=standing, routes=routes):
                     yield
         finally:

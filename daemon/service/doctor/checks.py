@@ -1,20 +1,19 @@
 """The checks: one function for each, from what was examined to a level, a sentence and a remedy. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
 
 from lease.durations import format_duration
 from lease.errors import LeaseError
 
+from ...answers.doctor import Check, DoctorAnswer, Level
 from ...states import SEEN_WITHIN
 from ...text import counted, listed
 from ...version import package_version
 from ..outside.descriptors import descriptors_needed, runs_that_fit
-from .examination import Examined
+from ..settings import Settings
+from .examination import Examined, examine, of_machine
 
-Level = Literal["green", "yellow", "red"]
 _OLDEST_SERVER = 160_000
 _OLD, _VERY_OLD = 15 * 60.0, 3600.0
 """Seconds. A transaction that is open for longer keeps vacuum from cleaning up."""
@@ -25,16 +24,24 @@ _TRIPS = 10
 _KUBERNETES_WAITS = 30.0
 """Seconds that Kubernetes waits by default between SIGTERM and SIGKILL."""
 _FULL = 0.9
+_WORST_FIRST: tuple[Level, ...] = ("red", "yellow", "green")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of one check."""
+def answer(found: Sequence[Check]) -> DoctorAnswer:
+    """Return the results as one object."""
+    return DoctorAnswer(all(one.level != "red" for one in found), sorted(found, key=_by_level))
 
-    check: str
-    level: Level
-    text: str
-    remedy: str | None = None
+
+def _by_level(one: Check) -> int:
+    return _WORST_FIRST.index(one.level)
+
+
+def doctor(settings: Settings) -> DoctorAnswer:
+    """Examine what there is, and return the results of all checks."""
+    try:
+        return answer(checked(examine(settings)))
+    except LeaseError as error:
+        return answer([unreachable(error), *checked(of_machine(settings), reached=False)])
 
 
 def unreachable(error: LeaseError) -> Check:

@@ -7,12 +7,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from sqlalchemy import Connection
 
-from ...answers.acts import PauseAnswer, ResumeAnswer, TriggerAnswer
+from ...answers.acts import CancelManyAnswer, PauseAnswer, ResumeAnswer, RetryManyAnswer, TriggerAnswer
 from ...answers.named import application_of
 from ...operations.backfills.backfill import Backfill, backfill, foresee_backfill
 from ...operations.backfills.plan import Wanted
 from ...operations.cancel import Cancellation, cancel
 from ...operations.forget import Forgotten, forget
+from ...operations.many.cancel import cancel_many, find_unfinished
+from ...operations.many.chosen import MOST_AT_ONCE, Choice
+from ...operations.many.retry import find_failed, retry_many
 from ...operations.pause import pause, resume
 from ...operations.request import request
 from ...operations.requester import recordable
@@ -22,8 +25,8 @@ from ...operations.selection import Selection, plan_some
 from ...operations.trigger import trigger_as
 from ...recovery.deaths import neighbours, proven_dead
 from ...scheduling.deploys.sync import plan_outgoing
-from ...store.views import require_application
-from .asked import Instant, Moment, Parameters, RunId, Text, Unfit
+from ...store.views import database_time, require_application
+from .asked import Instant, Moment, Parameters, RunId, Text, Unfit, before_now
 from .endpoints import Endpoint
 
 Who = Annotated[Text, AfterValidator(lambda text: recordable("by", text))]
@@ -87,6 +90,27 @@ class RetryDone(OnRun):
     """A retry."""
 
     from_job: Annotated[Text | None, Field(description="Run this job and all later ones again.")] = None
+
+
+class OnMany(Authored):
+    """The runs to which it is done, 1,000 at most."""
+
+    schedule: Text | None = None
+    tag: Text | None = None
+    application: Application = None
+    dry_run: Annotated[bool, Field(description="Say what would be done, and do nothing.")] = False
+
+
+class CancelManyDone(OnMany):
+    """The end of runs that are not over."""
+
+
+class RetryManyDone(OnMany):
+    """Retries of the runs that failed lately and were not retried."""
+
+    since: Annotated[Moment, Field(description="Only runs that failed since this instant, or this long ago.")] = (
+        timedelta(days=1)
+    )
 
 
 class BackfillDone(Authored):
@@ -155,12 +179,54 @@ def _retire(connection: Connection, asked: RetireDone) -> RetiredApplication:
     return retire(connection, asked.application, dead=proven_dead(neighbours(connection)), **asked.author)
 
 
+def _choice(connection: Connection, asked: "CancelManyDone | RetryManyDone") -> Choice:
+    """Return whose runs are meant; raises `Unfit` and `Ambiguous`."""
+    application = asked.application
+    if asked.schedule is not None:
+        application = application_of(connection, asked.schedule, application)
+    return Choice(asked.schedule, asked.tag, application)
+
+
+def _cancel_many(connection: Connection, asked: CancelManyDone) -> CancelManyAnswer:
+    if (asked.schedule is None) == (asked.tag is None):
+        raise Unfit('say which runs: give one of "schedule" and "tag"')
+    found = find_unfinished(connection, _choice(connection, asked))
+    left = [run for run in found if run.outcome != "already"][:MOST_AT_ONCE]
+    return CancelManyAnswer(asked.dry_run, left if asked.dry_run else cancel_many(connection, left, **asked.author))
+
+
+def _retry_many(connection: Connection, asked: RetryManyDone) -> RetryManyAnswer:
+    now = database_time(connection)
+    within = (now - before_now(now, "since", asked.since)).total_seconds()
+    found = find_failed(connection, _choice(connection, asked), within)
+    left = [run for run in found if run.outcome == "retried"][:MOST_AT_ONCE]
+    left_out = [run for run in found if run.outcome != "retried"][:MOST_AT_ONCE]
+    done = left if asked.dry_run else retry_many(connection, left, **asked.author)
+    return RetryManyAnswer(asked.dry_run, [*done, *left_out])
+
+
 ACTS = [
     Endpoint("POST", "/trigger", "Request a run, now or later", TriggerDone, ("trigger", 1, TriggerAnswer), _trigger),
     Endpoint("POST", "/pause", "Pause schedules", PauseDone, ("pause", 1, PauseAnswer), _pause, prepares=_plan),
     Endpoint("POST", "/resume", "Resume schedules", Selected, ("resume", 1, ResumeAnswer), _resume, prepares=_plan),
     Endpoint("POST", "/cancel", "Cancel a run", OnRun, ("cancel", 1, Cancellation), _cancel),
     Endpoint("POST", "/retry", "Retry a failed or cancelled run", RetryDone, ("retry", 1, Retry), _retry),
+    Endpoint(
+        "POST",
+        "/cancel-many",
+        "Cancel all active runs of a schedule or tag, 1,000 at most",
+        CancelManyDone,
+        ("cancel-many", 1, CancelManyAnswer),
+        _cancel_many,
+    ),
+    Endpoint(
+        "POST",
+        "/retry-many",
+        "Retry all runs that failed lately, 1,000 at most",
+        RetryManyDone,
+        ("retry-many", 1, RetryManyAnswer),
+        _retry_many,
+    ),
     Endpoint(
         "POST", "/backfill", "Run past scheduled times after all", BackfillDone, ("backfill", 1, Backfill), _backfill
     ),

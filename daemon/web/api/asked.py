@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from ...errors import DaemonError
 from ...instants import duration_of, parse_instant
-from ...text import shortened, suggestion
+from ...text import shortened, suggestion, when
 
 MOST = 2**63 - 1
 _HIGHEST = 10_000
@@ -65,3 +65,14 @@ def _sentence(details: ErrorDetails, model: type[Parameters]) -> str:
         case _:
             said = details["msg"][:1].lower() + details["msg"][1:]
     return f"{name}: {said}"
+
+
+def before_now(now: datetime, name: str, given: datetime | timedelta) -> datetime:
+    """Return the moment that is meant, by the database's clock; raises `Unfit`."""
+    try:
+        found = given if isinstance(given, datetime) else now - given
+    except OverflowError:
+        raise Unfit(f"{name}: it is too long ago; give a later time") from None
+    if found > now:
+        raise Unfit(f"{name}: {when(found)} is in the future by the database's clock; give a time in the past")
+    return found

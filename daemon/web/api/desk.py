@@ -4,7 +4,7 @@ A slow read delays no renewal, no claim and no probe. Nothing is opened before t
 """
 
 import asyncio
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -41,6 +41,7 @@ class Desk:
         self._thread = DatabaseThread(url, "api", timeout=_PATIENCE, connections=_CONNECTIONS)
         self._waiting = 0
         self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._apart = asyncio.Lock()
         self._asked: dict[Hashable, asyncio.Future[Any]] = {}
         """The questions of which the reading has not begun."""
 
@@ -60,6 +61,11 @@ class Desk:
             answer = self._asked[question] = asyncio.ensure_future(self.read(begun))
             answer.add_done_callback(lambda done: self._forget(question, done))
         return await asyncio.shield(answer)
+
+    async def apart(self, work: Callable[[], T]) -> T:
+        """Return the result of ``work``, which waits for something else, one after the other in a thread of its own."""
+        async with self._apart:
+            return await asyncio.to_thread(work)
 
     def _forget(self, question: Hashable, answer: asyncio.Future[Any]) -> None:
         if self._asked.get(question) is answer:

@@ -24,6 +24,8 @@ class Endpoint:
     """Returns the answer; an act is one transaction."""
     cursor: Callable[[Any], Mapping[str, object]] | None = None
     """Returns the parameters with which the page begins that follows an item of a list."""
+    is_apart: bool = False
+    """It takes no connection of the API, and waits in a thread of its own."""
     prepares: Callable[[Connection, Any], bool] | None = None
     """What is done before an act, in transactions of its own, until it returns False: it plans what is due."""
 

@@ -1,12 +1,14 @@
 """The questions of the API: the views that the commands read."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import Connection
 
+from ...answers.doctor import DoctorAnswer
 from ...answers.generations import GenerationsAnswer
 from ...answers.lists import ActivityAnswer, BackfillsAnswer, LocksAnswer, ReplicasAnswer
 from ...answers.report import ReportAnswer, report_answer
@@ -33,7 +35,7 @@ from ...store.views import (
 )
 from ...store.views.report import read_report
 from ...text import when
-from .asked import Limit, Moment, Parameters, RunId, Text, Unfit
+from .asked import Limit, Moment, Parameters, RunId, Text, Unfit, before_now
 from .endpoints import Endpoint
 
 Name = Annotated[Text | None, Field(description="Only of this schedule.")]
@@ -172,8 +174,8 @@ def _why(takeover_after: float, connection: Connection, asked: WhyAsked) -> WhyA
 def _report(connection: Connection, asked: ReportAsked) -> ReportAnswer:
     require_application(connection, asked.application)
     now = database_time(connection)
-    first = _before(now, "since", asked.since)
-    last = now if asked.until is None else _before(now, "until", asked.until)
+    first = before_now(now, "since", asked.since)
+    last = now if asked.until is None else before_now(now, "until", asked.until)
     if first >= last:
         raise Unfit(f"until: {when(last)} is not after since, which is {when(first)}; give a later time")
     return report_answer(read_report(connection, first, last, asked.application))
@@ -239,24 +241,25 @@ _OTHERS = [
 ]
 
 
-def questions(takeover_after: float) -> list[Endpoint]:
-    """Return the endpoints that read."""
+def _status(takeover_after: float, connection: Connection, asked: StatusAsked) -> StatusAnswer:
+    given = asked.since
+    since = None if given is None else lambda now: before_now(now, "since", given)
+    which = (asked.application, asked.schedule, asked.state, asked.tag)
+    reader = StatusReader(
+        *which, since, takeover_after, with_deadlines=True, after=_key(asked.after), limit=asked.limit
+    )
+    return reader.read(connection).answer
 
-    def status(connection: Connection, asked: StatusAsked) -> StatusAnswer:
-        given = asked.since
-        since = None if given is None else lambda now: _before(now, "since", given)
-        which = (asked.application, asked.schedule, asked.state, asked.tag)
-        reader = StatusReader(
-            *which, since, takeover_after, with_deadlines=True, after=_key(asked.after), limit=asked.limit
-        )
-        return reader.read(connection).answer
 
-    def generations(connection: Connection, asked: GenerationsAsked) -> GenerationsAnswer:
-        require_application(connection, asked.application)
-        dead = proven_dead(neighbours(connection))
-        limit, of = asked.limit, asked.application
-        return GenerationsAnswer(read_standings(connection, of, limit=limit, dead=dead, takeover_after=takeover_after))
+def _generations(takeover_after: float, connection: Connection, asked: GenerationsAsked) -> GenerationsAnswer:
+    require_application(connection, asked.application)
+    dead = proven_dead(neighbours(connection))
+    limit, of = asked.limit, asked.application
+    return GenerationsAnswer(read_standings(connection, of, limit=limit, dead=dead, takeover_after=takeover_after))
 
+
+def questions(takeover_after: float, doctor: Callable[[], DoctorAnswer]) -> list[Endpoint]:
+    """Return the endpoints that read; ``doctor`` examines the installation."""
     return [
         Endpoint(
             "GET",
@@ -264,7 +267,7 @@ def questions(takeover_after: float) -> list[Endpoint]:
             "Replicas, schedules, active runs, and what is late, stuck or failing",
             StatusAsked,
             ("status", 2, StatusAnswer),
-            status,
+            partial(_status, takeover_after),
             cursor=lambda line: {"after": f"{line.application}/{line.schedule}"},
         ),
         Endpoint(
@@ -281,7 +284,16 @@ def questions(takeover_after: float) -> list[Endpoint]:
             "The generations of the definitions",
             GenerationsAsked,
             ("generations", 1, GenerationsAnswer),
-            generations,
+            partial(_generations, takeover_after),
+        ),
+        Endpoint(
+            "GET",
+            "/doctor",
+            "Check the database, this machine and the replicas",
+            Parameters,
+            ("doctor", 1, DoctorAnswer),
+            lambda _connection, _asked: doctor(),
+            is_apart=True,
         ),
         *_OTHERS,
     ]
@@ -295,14 +307,3 @@ def _key(after: str | None) -> ScheduleKey | None:
     if not slash:
         raise Unfit("after: it is not APPLICATION/SCHEDULE; take it from the header Link of the page before")
     return application, name
-
-
-def _before(now: datetime, name: str, given: datetime | timedelta) -> datetime:
-    """Return the moment that is meant, by the database's clock; raises `Unfit`."""
-    try:
-        found = given if isinstance(given, datetime) else now - given
-    except OverflowError:
-        raise Unfit(f"{name}: it is too long ago; give a later time") from None
-    if found > now:
-        raise Unfit(f"{name}: {when(found)} is in the future by the database's clock; give a time in the past")
-    return found

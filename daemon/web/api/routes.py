@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from lease.errors import LeaseError
 
+from ...answers.doctor import DoctorAnswer
 from ...errors import Ambiguous, DaemonError, InvalidInstant, NotFound, NotRecordable
 from ...store.views import plain
 from ...text import json_text
@@ -30,9 +31,9 @@ ROOT = "/api/v1"
 _LARGEST_BODY = 2_000_000
 
 
-def api_routes(desk: Desk, takeover_after: float) -> list[Route]:
-    """Return the routes; ``desk`` is where they ask the database."""
-    endpoints = [*questions(takeover_after), *ACTS]
+def api_routes(desk: Desk, takeover_after: float, doctor: Callable[[], DoctorAnswer]) -> list[Route]:
+    """Return the routes; ``desk`` is where they ask the database, ``doctor`` examines the installation."""
+    endpoints = [*questions(takeover_after, doctor), *ACTS]
 
     @cache
     def described() -> bytes:
@@ -52,7 +53,10 @@ async def _answered(endpoint: Endpoint, desk: Desk, request: Request) -> Respons
     try:
         asked = checked(endpoint.asks, await _given(endpoint, request))
         unit = partial(_written, endpoint, asked)
-        if endpoint.method == "GET":
+        if endpoint.is_apart:
+            without: Any = None
+            body, following = await desk.apart(partial(unit, without))
+        elif endpoint.method == "GET":
             body, following = await desk.read(unit, (endpoint.path, asked))
         else:
             while endpoint.prepares is not None and await desk.write(partial(_prepared, endpoint, asked)):

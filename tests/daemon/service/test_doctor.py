@@ -13,8 +13,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
+from daemon.answers.doctor import Check
 from daemon.service.doctor import checks
-from daemon.service.doctor.checks import CHECKS, Check, checked, unreachable
+from daemon.service.doctor.checks import CHECKS, checked, unreachable
 from daemon.service.doctor.examination import DatabaseFile, Examined, examine, seconds_of, stops_of
 from daemon.service.settings import Settings
 from daemon.store.views import Problem, ReplicaLine
@@ -168,7 +169,7 @@ def test_the_page_shows_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None
     found = of_server(missing_rights=[("run", "INSERT")])
     found = dataclasses.replace(found, database="postgresql://leased@db/shop", replicas=[])
     monkeypatch.setattr(checks, "package_version", lambda: "0.2.0")
-    monkeypatch.setattr("daemon.cli.commands.reading.doctor._checked", lambda _: checked(found))
+    monkeypatch.setattr(checks, "doctor", lambda _: checks.answer(checked(found)))
     shown = call("with NO_COLOR", ("doctor",), 120)
     (block,) = blocks(PAGE, "text")
     assert shown.status == 1

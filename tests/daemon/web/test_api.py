@@ -19,6 +19,7 @@ from starlette.types import Message
 
 import lease.schema
 import lease.statements
+from daemon.answers.doctor import Check, DoctorAnswer
 from daemon.cli.answers import name_of
 from daemon.execution.claim import ClaimedRun
 from daemon.jobs.outcome import Outcome
@@ -42,7 +43,8 @@ pytestmark = pytest.mark.anyio
 PUBLISHED = Path(__file__).parents[3] / "docs" / "reference" / "schemas"
 HOSTILE = "<script>alert(1)</script>\x1b[31m\x1b]0;t\x07\u202egnp.exe\ufffd\x00"[:-1]
 LINE = f"{HOSTILE}{'x' * 1_000_000}\n"
-ENDPOINTS = [*questions(60.0), *ACTS]
+WELL = DoctorAnswer(ok=True, items=[Check("database", "green", HOSTILE, None)])
+ENDPOINTS = [*questions(60.0, lambda: WELL), *ACTS]
 Ask = Callable[..., Coroutine[Any, Any, Answer]]
 JSON = {"content-type": "application/json"}
 
@@ -57,7 +59,7 @@ def store(database_url: str) -> Any:
 @pytest.fixture
 async def ask(store: Store) -> AsyncIterator[Ask]:
     desk = Desk(store.url)
-    app = web_app(Door(WebAddress()), dict, dict, routes=api_routes(desk, 60.0))
+    app = web_app(Door(WebAddress()), dict, dict, routes=api_routes(desk, 60.0, lambda: WELL))
 
     async def ask(method: str, path: str, given: Any = None, **headers: str) -> Answer:
         body = b"" if given is None else json.dumps(given).encode()
@@ -104,6 +106,13 @@ async def test_every_question_and_act_answers_as_its_command_does(ask: Ask, stor
     run_id = done["run_id"]
     assert (await answered("POST", "/cancel", "cancel", {"run_id": run_id}))["state"] == "cancelled"
     assert (await answered("POST", "/retry", "retry", {"run_id": failed, **who}))["retry_of"] == failed
+    other = failed_with(store, HOSTILE).run_id
+    (again,) = (await answered("POST", "/retry-many", "retry-many", {"schedule": "hourly", **who}))["items"]
+    assert (again["run_id"], again["outcome"]) == (other, "retried")
+    (over, _) = (await answered("POST", "/cancel-many", "cancel-many", {"schedule": "hourly", "dry_run": True}))[
+        "items"
+    ]
+    assert over["outcome"] == "ended"
     assert (await answered("POST", "/pause", "pause", {"schedule": "nightly", "until": "1h", **who}))["items"]
     assert len((await answered("POST", "/resume", "resume", {"all": True}))["items"]) == 2
     times = {"first": "2020-01-01T00:00:00Z", "last": "2020-02-01T00:00:00+01:00"}
@@ -120,7 +129,17 @@ async def test_every_question_and_act_answers_as_its_command_does(ask: Ask, stor
     assert (await answered("GET", "/why?schedule=hourly", "why"))["run_id"] is None
     night = await answered("GET", "/report?since=2h&until=1h", "report")
     assert night["database_time"] > night["until"] > night["since"]
-    for command in ("status", "report", "runs", "locks?free=true", "replicas", "generations", "activity", "backfills"):
+    for command in (
+        "status",
+        "report",
+        "doctor",
+        "runs",
+        "locks?free=true",
+        "replicas",
+        "generations",
+        "activity",
+        "backfills",
+    ):
         await answered("GET", f"/{command}", command.partition("?")[0])
     assert (await answered("GET", "/status?since=24h&tag=t", "status"))["items"]
     acts = (await answered("GET", "/activity?by=ann", "activity"))["items"]
@@ -223,6 +242,11 @@ def hold(store: Store, *names: str) -> None:
         ("POST", "/trigger?schedule=nightly", {}, 422, "an act takes its parameters in the body"),
         ("POST", "/pause", {"schedule": "nightly", "all": True}, 422, 'give one of "schedule", "tag" and "all"'),
         ("POST", "/retry", {"run_id": 77}, 404, "77"),
+        ("POST", "/cancel-many", {}, 422, 'give one of "schedule" and "tag"'),
+        ("POST", "/cancel-many", {"schedule": "nighty"}, 404, 'did you mean "nightly"?'),
+        ("POST", "/retry-many", {"since": "soon"}, 422, 'since: "soon" is not a time'),
+        ("POST", "/retry-many", {"tag": "none"}, 404, 'no schedule has the tag "none"'),
+        ("GET", "/doctor?database=sqlite:///x", None, 422, 'there is no parameter "database"'),
         ("GET", "/nothing", None, 404, "/api/v1/nothing does not exist"),
         ("GET", "/trigger", None, 405, "/api/v1/trigger does not take GET"),
     ],
@@ -253,7 +277,7 @@ async def test_a_client_that_hangs_up_is_no_error_and_a_bug_is_one_sentence(stor
 
     desk = Desk(store.url)
     try:
-        app = web_app(Door(), dict, dict, routes=[*api_routes(desk, 60.0), Route("/broken", broken)])
+        app = web_app(Door(), dict, dict, routes=[*api_routes(desk, 60.0, lambda: WELL), Route("/broken", broken)])
         await asked(app, "POST", "/api/v1/trigger", JSON, None)
         sent = list[Message]()
         with pytest.raises(ZeroDivisionError):
@@ -264,6 +288,19 @@ async def test_a_client_that_hangs_up_is_no_error_and_a_bug_is_one_sentence(stor
         500,
         {"error": "an unexpected error; the replica's log has it"},
     )
+
+
+async def test_acts_on_many_runs_do_as_many_as_one_transaction_and_are_sent_again_for_the_rest(
+    ask: Ask, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.web.api.acts.MOST_AT_ONCE", 2)
+    failed = [failed_with(store, "no").run_id for _ in range(3)]
+    tried = [(await ask("POST", "/api/v1/retry-many", {"since": "1h"})).json()["items"] for _ in range(3)]
+    assert [[one["run_id"] for one in items] for items in tried] == [failed[:2], failed[2:], []]
+    pending = [one["retried_as"] for items in tried for one in items]
+    ended = [(await ask("POST", "/api/v1/cancel-many", {"schedule": "hourly"})).json()["items"] for _ in range(3)]
+    assert [len(items) for items in ended] == [2, 1, 0]
+    assert {store.run(one).state for one in pending} == {"cancelled"}
 
 
 async def test_the_openapi_document_is_valid_and_has_the_published_schemas(ask: Ask) -> None:

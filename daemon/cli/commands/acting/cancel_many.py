@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from ....answers.acts import CancelManyAnswer
 from ....operations.many.cancel import CancelledRun, cancel_many, find_unfinished, said
 from ....operations.many.chosen import Choice
 from ....text import counted
@@ -14,14 +14,6 @@ from ...ask import ask
 from ...failures import Misused
 from ...screen import say, screen
 from .shown_first import Acting, by_schedule, confirm, done_to, one_application
-
-
-@dataclass(frozen=True, slots=True)
-class CancelManyAnswer:
-    """The answer of `leased cancel --schedule --json`: with ``dry_run``, what would become of each run."""
-
-    dry_run: bool
-    items: Sequence[CancelledRun]
 
 
 def cancel_those(choice: Choice, acting: Acting) -> None:

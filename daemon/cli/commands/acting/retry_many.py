@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from ....answers.acts import RetryManyAnswer
 from ....operations.many.chosen import Choice
 from ....operations.many.retry import RetriedRun, find_failed, retry_many
 from ....text import counted, number
@@ -16,14 +16,6 @@ from .shown_first import Acting, by_schedule, confirm, done_to, one_application
 
 _SHOWN = 10
 """How many runs that are left out are named, each with the reason; --json has all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryManyAnswer:
-    """The answer of `leased retry --failed --json`: with ``dry_run``, what would become of each run."""
-
-    dry_run: bool
-    items: Sequence[RetriedRun]
 
 
 def retry_those(choice: Choice, within: float, acting: Acting) -> None:

@@ -1,15 +1,12 @@
 """`leased doctor`: the database, this machine and the replicas, each check with its remedy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
-from lease.errors import LeaseError
-
-from ....service.doctor.checks import Check, Level, checked, unreachable, wrong_settings
-from ....service.doctor.examination import examine, of_machine
+from ....answers.doctor import Check, Level
+from ....service.doctor import checks
 from ....service.environment import SettingsError
 from ....service.settings import read_settings
 from ....text import counted
@@ -24,36 +21,18 @@ if TYPE_CHECKING:
 _LOOK: dict[Level, tuple[str, str]] = {"red": ("✗", "red"), "yellow": ("○", "yellow"), "green": ("✓", "green")}
 
 
-@dataclass(frozen=True, slots=True)
-class DoctorAnswer:
-    """The answer of `leased doctor --json`."""
-
-    ok: bool
-    """No check is red."""
-    items: Sequence[Check]
-
-
 def doctor(database: Database = None, as_json: Json = False) -> None:
     """Check the database, this machine and the replicas, with a remedy for each problem."""
-    found = sorted(_checked(database), key=lambda one: list(_LOOK).index(one.level))
-    ok = all(one.level != "red" for one in found)
-    if as_json:
-        write_json("doctor", DoctorAnswer(ok, found))
-    else:
-        _show(screen(), found)
-    if not ok:
-        raise typer.Exit(FAILED)
-
-
-def _checked(database: str | None) -> list[Check]:
     try:
-        settings = read_settings({"database_url": database})
+        found = checks.doctor(read_settings({"database_url": database}))
     except SettingsError as error:
-        return [wrong_settings(error)]
-    try:
-        return checked(examine(settings))
-    except LeaseError as error:
-        return [unreachable(error), *checked(of_machine(settings), reached=False)]
+        found = checks.answer([checks.wrong_settings(error)])
+    if as_json:
+        write_json("doctor", found)
+    else:
+        _show(screen(), found.items)
+    if not found.ok:
+        raise typer.Exit(FAILED)
 
 
 def _show(console: "Console", found: Sequence[Check]) -> None:
