@@ -45,9 +45,9 @@ MessageKind = Literal[
 """What people can be notified of. stalled: `stall_after` stopped a job; recovered: the first success after a failure."""
 PingKind = Literal["ping.start", "ping.success", "ping.fail"]
 DeliveryKind = Literal[MessageKind, PingKind]
-DeliveryEnd = Literal["delivered", "folded", "dropped", "given up", "gone"]
-"""What became of a message. folded: told by another one, with the count; dropped: a ping that its service does not take
-or that came too late; given up: not delivered for 3 days; gone: its target answered that it is gone for good.
+DeliveryEnd = Literal["delivered", "folded", "given up", "gone"]
+"""What became of a message. folded: told by another one, with the count; given up: not delivered for 3 days; gone: its
+target answered that it is gone for good.
 """
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]

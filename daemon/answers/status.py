@@ -31,6 +31,7 @@ from ..store.views import (
     require_schedule,
     schedules_tagged,
 )
+from ..store.views.targets import read_undelivered
 from ..text import when
 from .named import application_of
 
@@ -134,7 +135,8 @@ class StatusReader:
             happened = [one for one in happened if (one.application, one.schedule) in called]
         past = () if since is None else past_problems(overview, happened, since)
         written = partial(self.written, overview.database_time)
-        found = (*of_generations(standings), *problems(overview, written), *past)
+        undelivered = read_undelivered(connection, application) if only_these is None else ()
+        found = (*of_generations(standings), *problems(overview, written), *past, *undelivered)
         failed = [one.run_id for one in found if one.kind == "failing" and one.run_id is not None]
         printed = last_lines(connection, failed[:MOST_PRINTED])
         return StatusFound(overview, listed, beside_each_other(standings), found, since, printed)

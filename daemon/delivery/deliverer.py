@@ -162,8 +162,10 @@ class Deliverer:
                     taken.append((row, row.folded))
                 case "fold":
                     taken.append((row, statements.delivery.fold(connection, row)))
-                case "gone" | "dropped" as outcome:
-                    statements.delivery.end(connection, row.id, outcome)
+                case "dropped":
+                    statements.delivery.forget(connection, row.id)
+                case "gone":
+                    statements.delivery.end(connection, row.id, "gone")
                 case seconds:
                     statements.delivery.hold(connection, row.id, seconds)
         return taken
@@ -210,8 +212,10 @@ class Deliverer:
 
     def _record(self, connection: Connection, row: Row[Any], answer: Reply) -> None:
         record = statements.delivery
-        if answer.delivered:
-            record.end(connection, row.id, "dropped" if answer.dropped else "delivered")
+        if answer.delivered and row.kind.startswith("ping."):
+            record.forget(connection, row.id)
+        elif answer.delivered:
+            record.end(connection, row.id, "delivered")
         elif answer.gone:
             record.end(connection, row.id, "gone", answer.text)
             record.end_all(connection, row.application, row.target, "gone")

@@ -10,6 +10,7 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.of_answers import ANSWERS
 from tests.mutants.of_callers import CALLERS
 from tests.mutants.of_cancels import CANCELS, PAUSES, RETRIES
+from tests.mutants.of_delivery import DELIVERY
 from tests.mutants.of_deploys import DEPLOYS
 from tests.mutants.of_endings import EMBEDDING, ENDINGS
 from tests.mutants.of_fences import FENCES
@@ -54,6 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *NEIGHBOURS,
     *OPERATORS,
     *ANSWERS,
+    *DELIVERY,
     *IMPORTS,
     *REQUESTS,
     *EMBEDDING,

@@ -181,6 +181,11 @@ def end(connection: Connection, message_id: int, outcome: DeliveryEnd, error: st
     connection.execute(ended.values(done_at=now(), outcome=outcome, error=func.coalesce(error, delivery.c.error)))
 
 
+def forget(connection: Connection, message_id: int) -> None:
+    """Delete a ping that was delivered or dropped: of two thousand schedules that run every minute they are too many."""
+    connection.execute(delete(delivery).where(delivery.c.id == message_id))
+
+
 def end_all(connection: Connection, application: str, target: str, outcome: DeliveryEnd) -> None:
     """Record what became of all that waits for a target."""
     waiting = update(delivery).where(delivery.c.application == application, delivery.c.target == target)

@@ -41,6 +41,7 @@ Kind = Literal[
     "retired",
     "replaced",
     "held back",
+    "not delivered",
 ]
 
 

@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 
+from lease.database.dialects import later, now, seconds_between
+
+from ...text import counted, lasted, shortened, target_text
 from ..statements.delivery import asks, is_lost
 from ..tables import delivery, schedule
+from .problems import Problem
+
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,7 @@ class TargetLine:
     waiting: int = 0
     waiting_since: datetime | None = None
     delivered: int = 0
-    """The messages that were delivered in the last week, with those that they told as well."""
+    """The messages that were delivered in the last week, with those that they told as well; of pings none."""
     delivered_at: datetime | None = None
     lost: int = 0
     """Those that were given up in the last week, or not sent because the target is gone."""
@@ -56,6 +62,37 @@ def read_targets(connection: Connection, application: str | None = None) -> list
         TargetLine(of, target, waiting, since, delivered, at, lost, bool(gone), error)
         for of, target, waiting, since, delivered, at, lost, gone, error in connection.execute(query)
     ]
+
+
+def read_undelivered(connection: Connection, application: str | None = None) -> list[Problem]:
+    """Return a problem for each target that fails now, or for which a message was lost in the last 24 hours."""
+    fails = and_(delivery.c.done_at.is_(None), delivery.c.error.is_not(None))
+    lost = and_(is_lost(), delivery.c.done_at > later(now(), -_DAY))
+    query = (
+        select(
+            delivery.c.application,
+            delivery.c.target,
+            func.max(case((fails, delivery.c.error))),
+            seconds_between(func.min(case((fails, delivery.c.created_at))), now()),
+            _count(lost),
+            _count(delivery.c.outcome == "gone"),
+        )
+        .where(or_(fails, lost), literal(True) if application is None else delivery.c.application == application)
+        .group_by(delivery.c.application, delivery.c.target)
+        .order_by(delivery.c.application, delivery.c.target)
+    )
+    return [
+        Problem("not delivered", _undelivered(target_text(target), *found), of, next=("leased notify",))
+        for of, target, *found in connection.execute(query)
+    ]
+
+
+def _undelivered(target: str, error: str | None, since: float | None, lost: int, gone: int) -> str:
+    if gone:
+        return f"{target} answered that it is gone: no message is sent to it any more; {counted(gone, 'message')} lost in the last 24h"
+    if error is None:
+        return f"{counted(lost, 'message')} to {target} could not be delivered for 3 days, and {'was' if lost == 1 else 'were'} given up"
+    return f"messages to {target} have not been delivered for {lasted(since)}: {shortened(error)}"
 
 
 def read_asking(connection: Connection, application: str | None = None) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ TEN = {("ops", "run.failed"): LatelySent(MOST_OF_A_KIND, 20.0)}
         (Taken("hc", "ping.start", held=False, is_over=False), {}, False, "send"),
         (Taken("hc", "ping.start", held=False, is_over=True), {}, False, "dropped"),
     ],
+    ids=["first", "tenth", "eleventh", "of another kind", "to another", "held", "gone", "ping", "start", "late start"],
 )
 def test_ten_of_a_kind_are_sent_in_a_minute_and_what_comes_beyond_is_folded(
     taken: Taken, lately: dict[tuple[str, str], LatelySent], gone: bool, then: object

@@ -66,6 +66,7 @@ def test_a_webhook_is_signed_as_the_reference_library_verifies_and_has_the_same_
         (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, Reply(False, "503 Service Unavailable", after=0.0)),
         (500, {"Retry-After": "soon"}, Reply(False, "500 Internal Server Error")),
     ],
+    ids=["204", "302", "410", "429", "503", "500"],
 )
 def test_only_2xx_counts_and_no_redirect_is_followed(
     receiver: Receiver, status: int, headers: dict[str, str], reply: Reply
@@ -131,6 +132,7 @@ def test_slack_gets_text_in_which_nothing_is_markup(receiver: Receiver) -> None:
         ({"url": "http://127.0.0.1:1/hush", "secret_env": "KEY"}, {}, "the variable KEY is not set"),
         ({"url_env": "OPS_URL"}, {"OPS_URL": "http://127.0.0.1:1/hush"}, "Connection refused"),
     ],
+    ids=["no URL", "no such URL", "no base64", "no secret", "nobody there"],
 )
 def test_what_is_wrong_with_a_target_is_said_without_its_secret(
     target: dict[str, object], environment: dict[str, str], said: str

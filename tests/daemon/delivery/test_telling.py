@@ -66,15 +66,20 @@ async def test_a_failure_and_the_first_success_after_it_are_told_and_no_other_su
 
 
 @pytest.mark.anyio
-async def test_a_run_that_a_person_cancels_tells_nothing() -> None:
+async def test_a_run_that_a_person_cancels_tells_nothing_also_if_its_job_fails_then() -> None:
     gate = Gate()
-    schedules = a_shop(gate.passed, notify=OPS, ping=PING)
+
+    async def export(run: AsyncRun) -> None:
+        await gate.passed()
+        raise ValueError("no disk")
+
+    schedules = a_shop(export, notify=OPS, ping=PING)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
         run_id = await replica.trigger("nightly")
         await replica.tick()
         await gate.entered()
         await store.write(lambda connection: cancel(connection, run_id, requested_by="ada"))
-        replica.replica.runs.cancel(run_id, "ada", None)
+        gate.open()
         assert (await replica.wait_for(run_id)).run.state == "cancelled"
         assert await kinds_of(replica) == []
 

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, select
 
+from daemon.answers.notify import notify_answer
 from daemon.pruning.prune import MESSAGES_KEPT, delete_old_records
 from daemon.states import DeliveryKind
 from daemon.store.statements import delivery as statements
 from daemon.store.statements.delivery import LENT, NewDelivery
 from daemon.store.tables import delivery
+from daemon.store.views.targets import read_undelivered
 from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance
@@ -130,3 +132,42 @@ def test_messages_are_pruned_a_week_after_they_were_done_with_and_none_that_wait
     store.shift(delivery, delivery.c.id == first.id, done_at=-MESSAGES_KEPT - 1)
     store.do(delete_old_records, "shop")
     assert [row.id for row in store.rows(select(delivery.c.id).order_by(delivery.c.id))] == [second.id, waits.id]
+
+
+OPS = '{"url": "https://ops.example.com/hook/secret"}'
+MAIL = '{"command": "mail ops"}'
+
+
+def test_a_target_that_fails_is_a_problem_until_it_has_taken_what_waits(store: Store) -> None:
+    write(store, OPS, OPS, MAIL)
+    assert store.do(read_undelivered) == []
+    of_ops, of_mail = taken(store)
+    store.do(statements.put_back, of_ops, 5.0, "500 Internal Server Error")
+    store.shift(delivery, delivery.c.id == of_ops.id, created_at=-300.0)
+    (problem,) = store.do(read_undelivered)
+    assert (problem.kind, problem.application, problem.next) == ("not delivered", "shop", ("leased notify",))
+    assert (
+        problem.text
+        == "messages to https://ops.example.com/… have not been delivered for 5m: 500 Internal Server Error"
+    )
+    store.do(statements.end, of_ops.id, "delivered")
+    store.do(statements.end, of_mail.id, "given up", "exited with status 1")
+    (problem,) = store.do(read_undelivered)
+    assert problem.text == "1 message to mail ops could not be delivered for 3 days, and was given up"
+    store.shift(delivery, delivery.c.id == of_mail.id, done_at=-86_500.0)
+    assert store.do(read_undelivered) == []
+
+
+def test_each_target_has_what_waits_and_what_became_of_the_latest_and_no_secret_shows(store: Store) -> None:
+    store.sync(a_schedule("nightly", notify=[{"command": "mail ops"}, {"url_env": "SLACK_URL", "style": "slack"}]))
+    write(store, OPS, OPS, OPS, MAIL)
+    head, of_mail = taken(store)
+    store.do(statements.fold, head)
+    store.do(statements.end, head.id, "delivered")
+    store.do(statements.put_back, of_mail, 5.0, "exited with status 1")
+    found = store.do(notify_answer, "shop").items
+    assert {one.target: (one.waiting, one.delivered, one.last_error) for one in found} == {
+        "mail ops": (1, 0, "exited with status 1"),
+        "$SLACK_URL": (0, 0, None),
+        "https://ops.example.com/…": (0, 3, None),
+    }

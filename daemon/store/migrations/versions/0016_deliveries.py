@@ -16,7 +16,7 @@ depends_on = None
 INSTANT: sa.types.TypeEngine[Any] = sa.Double().with_variant(TIMESTAMP(timezone=True), "postgresql")
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-ENDS = ("delivered", "folded", "dropped", "given up", "gone")
+ENDS = ("delivered", "folded", "given up", "gone")
 
 
 def upgrade() -> None:
