@@ -7,8 +7,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from lease.durations import format_duration
+
 from ..store.views.generations import read_diff
 from .generations import GenerationStanding
+
+_DURATIONS = {"backoff", "finish_by", "jitter", "run_timeout", "stall_after", "start_within", "timeout"}
+"""The settings of schedules and jobs that are stored in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,12 @@ class Changed:
     settings: tuple[ChangedSetting, ...]
 
 
-def setting_text(value: object) -> str:
-    """Return the value of a setting as text: a string as it is, and all else as JSON."""
+def setting_text(setting: str, value: object) -> str:
+    """Return the value of ``setting`` as text: a duration as people write it, a string as it is, and all else as JSON."""
+    if value is None:
+        return "not set"
+    if isinstance(value, float) and setting.rpartition(", ")[2] in _DURATIONS:
+        return format_duration(value)
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 

@@ -216,7 +216,7 @@ SITUATIONS = (
         "failing",
         "its job fails: disk quota exceeded",
         failing,
-        ((STATUS, r"disk quota exceeded"), (WHY, r"disk quota exceeded")),
+        ((STATUS, r"disk quota exceeded"), (WHY, r"last output +disk quota exceeded")),
     ),
     Situation("locked", "dana's shell holds the lock that it needs", locked_from_outside, ((WHY, r"dana's shell"),)),
     Situation(

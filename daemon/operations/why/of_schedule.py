@@ -16,6 +16,7 @@ from ...store.views import (
     Problem,
     RunLine,
     ScheduleLine,
+    last_lines,
     paused_text,
     problems,
     read_activity,
@@ -60,6 +61,8 @@ class SaidOfSchedule:
     change: Diff | None
     """What changed it last."""
     of_generations: tuple[Problem, ...] = ()
+    last_output: str | None = None
+    """The last line that its last run printed, if that failed."""
 
     @property
     def line(self) -> ScheduleLine | None:
@@ -104,10 +107,20 @@ def read_why_schedule(
         read_usual(connection, {named}).get(named),
         last_diff(connection, *named, defined.changed_at),
         tuple(of_generations(standings)),
+        next(iter(last_lines(connection, _failed(overview)).values()), None),
     )
     at = moments or Moments(overview.database_time)
     said = schedule_sentence(facts, at)
     return Explanation(*named, None, said, evidence(_evidence(facts, said, at)))
+
+
+def _failed(overview: Overview) -> list[int]:
+    """Return the last run of its schedule, if that failed."""
+    return [
+        line.finished_run_id
+        for line in overview.schedules
+        if line.finished_state == "failed" and line.finished_run_id is not None
+    ]
 
 
 def why_not_active(name: str, standings: Iterable[GenerationStanding]) -> Explanation | None:
@@ -261,6 +274,8 @@ def _evidence(facts: SaidOfSchedule, said: Sentence, at: Moments) -> Facts:
         yield "next", at(facts.next_run)
     if line is not None and line.finished_run_id is not None and line.finished_at is not None:
         yield "last run", f"{line.finished_run_id}, {line.finished_state} {at(line.finished_at)}"
+    if facts.last_output is not None:
+        yield "last output", facts.last_output
     for run in facts.overview.waiting[:_MOST]:
         words = "" if run.why is None else f": {sentence(run.why, at)}"
         yield "waiting", f"run {run.run_id}{words}"
@@ -289,7 +304,7 @@ def _changed(facts: SaidOfSchedule, at: Moments) -> str:
     if change is None:
         return f"its definition last changed {at(facts.defined.changed_at)}"
     changes = change.settings[facts.defined.schedule].items()
-    settings = listed([f"{key}: {setting_text(of)} → {setting_text(to)}" for key, (of, to) in changes], _MOST)
+    settings = listed([f"{key}: {setting_text(key, of)} → {setting_text(key, to)}" for key, (of, to) in changes], _MOST)
     return f"last changed by generation {change.number}, {at(change.ruled_at)}: {settings}"
 
 

@@ -290,6 +290,16 @@ def test_the_answer_takes_as_many_statements_however_much_there_is(rows: Rows) -
     assert max(found[0]) <= 35
 
 
+def test_a_schedule_that_fails_shows_the_last_line_of_its_output(rows: Rows) -> None:
+    world = World(rows)
+    world.schedule("fails")
+    rows.job(world.run("fails", "failed"), "load", "failed", log_tail="begins\ndisk quota exceeded\n")
+    assert evidence_of(world.why("fails"))["last output"] == "disk quota exceeded"
+    world.schedule("works")
+    rows.job(world.run("works", "succeeded"), "load", "succeeded", log_tail="done\n")
+    assert "last output" not in evidence_of(world.why("works"))
+
+
 def test_a_schedule_whose_only_replica_is_silent_says_so_until_that_counts_as_dead(rows: Rows) -> None:
     world = World(rows)
     world.schedule("alone", application="bank")
@@ -327,13 +337,13 @@ def test_a_schedule_that_only_definitions_have_that_are_not_active_names_them(da
 def test_it_names_the_generation_that_changed_a_schedule_last_with_what_was_before_and_after(database_url: str) -> None:
     with Store(database_url) as store:
         ten, half_hour = (a_schedule("poll", Every(seconds), jobs=("load",)) for seconds in (600.0, 1800.0))
-        other = a_schedule("poll", Every(1800.0), jobs=("load",), description="all of it")
+        other = a_schedule("poll", Every(1800.0), jobs=("load",), description="all of it", stall_after=90.0)
         for definitions in (ten, half_hour, other):
             store.do(stage, an_application(definitions, a_schedule("same")), by="web-1:4711")
         store.do(stage, an_application(other, a_schedule("same"), a_schedule("new")), by="web-1:4711")
         poll, same = (evidence_of(store.do(read_why_schedule, name, ("shop", name))) for name in ("poll", "same"))
         assert re.sub(r"2\d{3}-.*\)", "…", poll["changed"]) == (
-            'last changed by generation 3, …: description: "" → all of it'
+            'last changed by generation 3, …: description: "" → all of it, stall_after: not set → 1m30s'
         )
         assert "changed" not in same
         changed = [

@@ -52,7 +52,7 @@ def show_changed(console: "Console", found: Sequence[Changed]) -> None:
                 one.application,
                 one.how,
                 each.setting,
-                *map(setting_text, (each.before, each.after)),
+                *(setting_text(each.setting, value) for value in (each.before, each.after)),
             )
     console.print(shown)
 
