@@ -15,8 +15,9 @@ from daemon.execution.claim import claim
 from daemon.operations.why import Moments
 from daemon.scheduling.plan_due import plan_due
 from daemon.service.loop.agenda import read_agenda
-from daemon.store.views import database_time, problems, read_overview
+from daemon.store.views import database_time, plain, problems, read_overview
 from daemon.store.views.report import read_report
+from daemon.text import json_text
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected, write_transaction
 
@@ -29,6 +30,7 @@ _TTL = 15.0
 _PATIENCE = 60.0
 _TAKEOVER_AFTER = 60.0
 _NIGHT = timedelta(minutes=10)
+_PAGE = 200
 _ENOUGH = 3.0
 """Seconds after which a question is not asked again."""
 
@@ -66,6 +68,10 @@ def questions(definitions: Definitions) -> Mapping[str, Question]:
     def shows_all(connection: Connection) -> None:
         StatusReader(None, None, None, None, None, _TAKEOVER_AFTER, with_deadlines=True).read(connection)
 
+    def shows_a_page(connection: Connection) -> None:
+        reader = StatusReader(None, None, None, None, None, _TAKEOVER_AFTER, with_deadlines=True, limit=_PAGE)
+        json_text(plain(reader.read(connection).answer))
+
     def explains(connection: Connection) -> None:
         explain_schedule(connection, next(iter(schedules)), None, _TAKEOVER_AFTER, Moments(database_time(connection)))
 
@@ -79,7 +85,8 @@ def questions(definitions: Definitions) -> Mapping[str, Question]:
         f"planning of {DUE} instants": plans,
         f"renewal of {RENEWED} leases": renews,
         "status": shows,
-        "status of the API": shows_all,
+        "status --json": shows_all,
+        f"page of {_PAGE} schedules of the API": shows_a_page,
         "why of a schedule": explains,
         "report of ten minutes": reports,
     }

@@ -68,13 +68,13 @@ BENCHMARK = Benchmark(
     "growth",
     "Growth",
     """What a replica and a person ask most, in databases of several sizes: a claim of 10 runs with their leases, the look at
-what there is to do, the planning of 10 instants, the renewal of 100 leases, and what `leased status`, the API's `status`,
-`leased why NAME` and a `leased report` on ten minutes, in which each schedule was due ten times, read. All schedules are of
+what there is to do, the planning of 10 instants, the renewal of 100 leases, and what `leased status`, `leased status --json`, a page of
+the API's `status` as JSON, `leased why NAME` and a `leased report` on ten minutes, in which each schedule was due ten times, read. All schedules are of
 one application. Each is asked 10 times a round over one connection, after once to warm up, in a transaction that is undone;
 the commit, which does not grow, is left out. `--large` adds 5,000 schedules with three million runs, and a million schedules
 with ten million.""",
     measure,
     why_not_more="""`leased status` lists all schedules, so it grows with them, by 12 to 20 µs each: by `cProfile` half of that is reading the row and its
-four instants. Nothing that a replica does asks for it. The API's `status` also reads the definition of each, to say by when
+four instants. Nothing that a replica does asks for it. `leased status --json` also reads the definition of each, to say by when
 its next success is expected, and a report counts all that was due.""",
 )

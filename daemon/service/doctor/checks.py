@@ -276,6 +276,20 @@ def _grace(found: Examined) -> Iterator[_Result]:
     yield "green", f"a stop takes up to {format_duration(stop)}; your supervisor must wait for as long", None
 
 
+def _web(found: Examined) -> Iterator[_Result]:
+    """Without a token everybody who can log in to the machine may act (record 46)."""
+    web, (token, _) = found.settings.web, found.settings.tokens
+    if web is None:
+        return
+    if token is not None:
+        yield "green", f"{web} answers who has the token", None
+    elif found.others:
+        text = f"without a token, everybody on this machine may act over {web}: {listed(found.others)} can log in too"
+        yield "yellow", text, "set LEASED_WEB_TOKEN, or start replicas with --no-web"
+    else:
+        yield "green", f"without a token, everything on this machine may act over {web}", None
+
+
 def _replicas(found: Examined) -> Iterator[_Result]:
     if found.schema_problem is not None:
         return
@@ -363,6 +377,7 @@ CHECKS: dict[str, tuple[Callable[[Examined], Iterator[_Result]], bool]] = {
     "file": (_file, True),
     "descriptors": (_descriptors, False),
     "grace": (_grace, False),
+    "web": (_web, False),
     "replicas": (_replicas, True),
     "releases": (_releases, True),
     "generations": (_generations, True),

@@ -1,6 +1,7 @@
 """The examination: all that is read and measured for the checks, which are pure."""
 
 import os
+import pwd
 import re
 import resource
 import stat
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _ROUNDS = 5
 _HEARD_WITHIN = 2.0
 _CHANNEL = "leased_doctor"
+_PEOPLE = range(1_000, 60_000)
 _LONGEST = 10.0
 """Seconds that a statement may take: whoever asks what is wrong must not wait for it."""
 _SYSTEMCTL = ("systemctl", "show", "*.service", "--property=Id,ExecStart,TimeoutStopUSec")
@@ -68,6 +70,8 @@ class Examined:
     stops: Sequence[tuple[str, float]] = ()
     """By service of systemd that runs `leased run`, how many seconds it may take to stop."""
     in_kubernetes: bool = False
+    others: Sequence[str] = ()
+    """The other people who can log in to this machine, as far as it lists them."""
     connect: float = 0.0
     """Seconds until the first answer, connecting included."""
     round_trip: float = 0.0
@@ -109,6 +113,7 @@ def of_machine(settings: Settings) -> Examined:
         descriptors=None if limit == resource.RLIM_INFINITY else limit,
         stops=_stops(),
         in_kubernetes="KUBERNETES_SERVICE_HOST" in os.environ,
+        others=_others(),
     )
 
 
@@ -173,6 +178,11 @@ def _file(connection: Connection, path: str) -> DatabaseFile:
     may_write = os.access(path, os.R_OK | os.W_OK) and os.access(Path(path).absolute().parent, os.W_OK | os.X_OK)
     journal = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar())
     return DatabaseFile(path, mode, may_write, network_file_system(path), journal)
+
+
+def _others() -> Sequence[str]:
+    logins = (one for one in pwd.getpwall() if one.pw_uid in _PEOPLE and one.pw_uid != os.getuid())
+    return sorted(one.pw_name for one in logins if not one.pw_shell.endswith(("/nologin", "/false")))
 
 
 def _stops() -> Sequence[tuple[str, float]]:

@@ -35,6 +35,7 @@ def test_without_a_database_or_with_a_wrong_setting_it_still_answers(
         ("database", "red"),
         ("descriptors", "green"),
         ("grace", "green"),
+        ("web", "green"),
     ]
     assert not list(folder.glob("leased.db*"))
     monkeypatch.setenv("LEASED_LEASE_TTL", "1s")

@@ -110,6 +110,7 @@ ILL = {
     "a file that all may read": (of_file(mode=0o644), "file", "yellow", "chmod o-rwx leased.db"),
     "no WAL": (of_file(journal="delete"), "file", "yellow", "replica"),
     "few descriptors": (of_all(descriptors=100), "descriptors", "red", "LEASED_CONCURRENCY to 1"),
+    "others on the machine": (of_all(others=["ann"]), "web", "yellow", "LEASED_WEB_TOKEN"),
     "an impatient service": (of_all(stops=[("leased.service", 10.0)]), "grace", "red", "TimeoutStopSec=34"),
     "an impatient pod": (
         of_all(in_kubernetes=True, settings=Settings(grace=60)),
@@ -177,7 +178,7 @@ def test_the_page_shows_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_where_the_database_cannot_be_asked_this_machine_still_is() -> None:
-    assert [one.check for one in checked(WELL, reached=False)] == ["descriptors", "grace"]
+    assert [one.check for one in checked(WELL, reached=False)] == ["descriptors", "grace", "web"]
     assert unreachable(StoreUnavailable("refused; start its server")) == Check(
         "database", "red", "refused", "start its server"
     )

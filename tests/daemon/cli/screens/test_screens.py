@@ -194,6 +194,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Databas
         patch.setattr("daemon.cli.commands.db.describe", lambda _: worlds.URL)
         patch.setattr("daemon.cli.commands.defining.check.SecondLoad", OneLoad)
         patch.setattr("daemon.service.doctor.examination.describe", lambda _: worlds.URL)
+        patch.setattr("daemon.service.doctor.examination._others", tuple)
         patch.setattr("daemon.service.doctor.checks.package_version", lambda: "1.0.0")
         patch.setattr("daemon.service.doctor.checks._ms", lambda _: "0.4 ms")
         patch.setattr("daemon.service.doctor.checks._limit", lambda _: "a process here may open 1,024")
