@@ -47,6 +47,8 @@ LOOK_EVERY = 10.0
 """Seconds between two looks for what others have written, and were killed before they sent it."""
 LAST = 2.0
 """The most seconds for which a replica that ends delivers what is left."""
+MOST_AT_ONCE = 30
+"""So many are sent at a time, each in a thread of its own."""
 _MOST_STARTS = 1_000
 _SAID = {
     "run.abandoned": "an attempt of run {run} of {schedule} was abandoned, because its process died; ",
@@ -128,6 +130,8 @@ class Deliverer:
         left = await self._database.read(lambda c: statements.delivery.until_due(c, self._application.name))
         if left is None or left > 0:
             return left
+        if len(self._sending) >= MOST_AT_ONCE:
+            return LOOK_EVERY  # the end of one wakes it
         for row, folded in await self._database.write(self._take):
             task = asyncio.create_task(self._deliver(row, folded))
             self._sending.add(task)
@@ -146,7 +150,7 @@ class Deliverer:
     def _take(self, connection: Connection) -> list[tuple[Row[Any], int]]:
         """Claim what is due; return what of it is to be sent, each with how many others it tells."""
         name = self._application.name
-        if not (rows := statements.delivery.claim(connection, name)):
+        if not (rows := statements.delivery.claim(connection, name, MOST_AT_ONCE - len(self._sending))):
             return []
         lately, gone = (
             statements.delivery.lately_sent(connection, name, WITHIN),

@@ -31,7 +31,7 @@ class ScheduleKeywords(TypedDict, total=False):
     long: Duration | Mapping[str, Duration] | bool | None
     keep: Mapping[str, int] | None
     jitter: Duration
-    notify: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    notify: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
     ping: str | Mapping[str, Any] | None
     params: Mapping[str, Any]
     secrets: Sequence[str]
@@ -67,7 +67,7 @@ class DefaultKeywords(TypedDict, total=False):
     long: Duration | Mapping[str, Duration] | bool | None
     keep: Mapping[str, int] | None
     jitter: Duration | None
-    notify: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    notify: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None
     ping: str | Mapping[str, Any] | None
     timeout: Duration | None
     retries: int | None

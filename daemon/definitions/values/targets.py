@@ -22,7 +22,7 @@ LONGEST = 1_000
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOTIFY = ("url", "url_env", "command", "on", "style", "secret_env")
 _PING = ("url", "url_env", "style")
-_WRITE_NOTIFY = 'write it like { url = "https://…" } or { command = "mail -s … ops" }, or a list of them'
+_WRITE_NOTIFY = 'write its URL, { url = "https://…" } or { command = "mail -s … ops" }, or a list of them'
 _WRITE_PING = 'write its URL, or { url = "https://…", style = "healthchecks" }'
 _NO_SECRET = "a secret does not belong into FILE, nor into the database"  # noqa: S105
 
@@ -68,7 +68,8 @@ def read_ping(value: object) -> dict[str, Any]:
     return {key: given[key] for key in _PING if key in given}
 
 
-def _read_target(given: object) -> dict[str, Any]:
+def _read_target(value: object) -> dict[str, Any]:
+    given = {"url": value} if isinstance(value, str) else value
     if not isinstance(given, Mapping):
         raise Refusal(f"{shown(given)} is not a target of messages", _WRITE_NOTIFY)
     _refuse_unknown(given, _NOTIFY, "a target of messages")
@@ -167,6 +168,7 @@ _TARGET: dict[str, Any] = {
         "secret_env": {"type": "string"},
     },
 }
+_TARGETS: list[dict[str, Any]] = [{"type": "string"}, _TARGET]
 _MONITOR: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -177,11 +179,11 @@ Notify = Annotated[
     BeforeValidator(
         read_notify,
         json_schema_input_type=Annotated[
-            Mapping[str, Any] | Sequence[Mapping[str, Any]],
-            WithJsonSchema({"anyOf": [_TARGET, {"type": "array", "items": _TARGET}]}),
+            str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]],
+            WithJsonSchema({"anyOf": [*_TARGETS, {"type": "array", "items": {"anyOf": _TARGETS}}]}),
         ],
     ),
-    Field(title="a table, or a list of them"),
+    Field(title="a URL, a table, or a list of them"),
 ]
 Ping = Annotated[
     dict[str, Any],

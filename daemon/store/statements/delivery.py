@@ -30,8 +30,6 @@ from ..called import present_name
 from ..tables import delivery, run, schedule
 from .dialects import among, among_keys, unfinished
 
-MOST = 20
-"""The targets that one claim takes, at most."""
 LENT = 60.0
 """Seconds for which a claim lends a message."""
 
@@ -96,15 +94,15 @@ def until_due(connection: Connection, application: str) -> float | None:
     return connection.scalar(select(soonest).where(delivery.c.id.in_(_heads(application))))
 
 
-def claim(connection: Connection, application: str) -> list[Row[Any]]:
-    """Lend the first message of each target, as far as it is due; return them with their age in seconds, and what
+def claim(connection: Connection, application: str, limit: int) -> list[Row[Any]]:
+    """Lend the first message of each target, of up to ``limit``, as far as it is due; return them with their age in seconds, and what
     their schedules are called.
     """
     due = (
         select(delivery.c.id)
         .where(delivery.c.id.in_(_heads(application)), delivery.c.done_at.is_(None), delivery.c.available_at <= now())
         .order_by(delivery.c.id)
-        .limit(MOST)
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
     lent = update(delivery).where(delivery.c.id.in_(due.scalar_subquery()))

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from ...answers.doctor import DoctorAnswer
 from ...answers.generations import GenerationsAnswer
 from ...answers.lists import ActivityAnswer, BackfillsAnswer, LocksAnswer, ReplicasAnswer
+from ...answers.notify import NotifyAnswer, notify_answer
 from ...answers.report import ReportAnswer, report_answer
 from ...answers.runs import LogsAnswer, RunsAnswer, ShowAnswer, logs_answer, show_answer
 from ...answers.status import StatusAnswer, StatusReader
@@ -181,6 +182,10 @@ def _report(connection: Connection, asked: ReportAsked) -> ReportAnswer:
     return report_answer(read_report(connection, first, last, asked.application))
 
 
+def _notify(connection: Connection, asked: OfApplication) -> NotifyAnswer:
+    return notify_answer(connection, asked.application)
+
+
 def _replicas(connection: Connection, asked: ReplicasAsked) -> ReplicasAnswer:
     require_application(connection, asked.application)
     dead = proven_dead(neighbours(connection))
@@ -219,6 +224,7 @@ _OTHERS = [
         _locks,
         cursor=lambda lock: {"after": lock.name},
     ),
+    Endpoint("GET", "/notify", "Who is notified", OfApplication, ("notify", 1, NotifyAnswer), _notify),
     Endpoint("GET", "/replicas", "Replicas", ReplicasAsked, ("replicas", 1, ReplicasAnswer), _replicas),
     Endpoint(
         "GET",

@@ -22,6 +22,7 @@ from daemon.service.loop.agenda import Agenda, read_agenda
 from daemon.service.pulse import Pulse
 from daemon.service.waking.hearing import Deaf
 from daemon.service.waking.rest import Rest
+from daemon.store.tables import delivery
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import JobPrinted, JobProgressed, RunLate, RunLong
 from daemon.testing import ManualReplica, ManualStore
@@ -31,6 +32,14 @@ from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts
 pytestmark = pytest.mark.anyio
 
 FAULT = "internal error in leased; runs continue: ZeroDivisionError"
+
+
+OPS = {"command": "mail ops"}
+
+
+async def messages(store: ManualStore) -> list[str]:
+    """Return the kinds of the messages that are to be sent."""
+    return await store.read(lambda connection: list(connection.scalars(select(delivery.c.kind))))
 
 
 class LooksOnly(Rollout):
@@ -175,8 +184,8 @@ async def test_with_its_sign_of_life_it_records_that_a_neighbour_is_dead() -> No
 async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to_finish() -> None:
     async with (
         ManualStore(ONE_O_CLOCK) as store,
-        ManualReplica(store, a_shop(finish_by="4h")) as replica,
-        ManualReplica(store, a_shop(finish_by="4h")) as other,
+        ManualReplica(store, a_shop(finish_by="4h", notify=OPS)) as replica,
+        ManualReplica(store, a_shop(finish_by="4h", notify=OPS)) as other,
     ):
         run_id = await replica.trigger("nightly")
         for passed, expected in (("4h", 0), ("1s", 1), ("1h", 1)):
@@ -187,6 +196,7 @@ async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to
             assert [(fact.run_id, fact.schedule, fact.state) for fact in late] == [
                 (run_id, "nightly", "pending")
             ] * expected
+            assert await messages(store) == ["run.late"] * expected
 
 
 async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it_takes_long() -> None:
@@ -195,7 +205,7 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
     async def work(_run: Any) -> None:
         await gate.passed()
 
-    shop = a_shop(work, long={"warn": "5m", "critical": "1h", "emergency": "2h"})
+    shop = a_shop(work, long={"warn": "5m", "critical": "1h", "emergency": "2h"}, notify=OPS)
     async with (
         ManualStore(ONE_O_CLOCK) as store,
         ManualReplica(store, shop) as replica,
@@ -220,6 +230,7 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
             assert [(fact.run_id, fact.schedule, fact.level) for fact in told] == [
                 (run_id, "nightly", level) for level in expected
             ]
+            assert await messages(store) == ["run.long"] * len(expected)
         assert facts_of(other, RunLong) == []
         gate.open()
 

@@ -30,7 +30,7 @@ def write(store: Store, *targets: str, kind: DeliveryKind = "run.failed") -> Non
 
 
 def taken(store: Store) -> list[Row[Any]]:
-    return store.do(statements.claim, "shop")
+    return store.do(statements.claim, "shop", 10)
 
 
 def ids(rows: list[Row[Any]]) -> list[int]:
@@ -62,8 +62,8 @@ def test_two_replicas_at_once_never_take_the_same_nor_the_next_of_one_target(sto
         assert taken(store) == []
         return
     with store.begin() as one, store.begin() as other:
-        assert len(statements.claim(one, "shop")) == 1
-        assert statements.claim(other, "shop") == []
+        assert len(statements.claim(one, "shop", 10)) == 1
+        assert statements.claim(other, "shop", 10) == []
     assert taken(store) == []
 
 

@@ -135,6 +135,7 @@ async def test_every_question_and_act_answers_as_its_command_does(ask: Ask, stor
         "doctor",
         "runs",
         "locks?free=true",
+        "notify",
         "replicas",
         "generations",
         "activity",
