@@ -45,7 +45,7 @@ async def served(
     if door.bound.port and link.replaces_a_living_one():
         waiting = asyncio.create_task(_start_later(server, link, notify))
     else:
-        notify(Note(f"http://{server.start()}/livez"))
+        _start(server, link, notify)
     try:
         yield
     finally:
@@ -56,12 +56,18 @@ async def served(
         server.stop()
 
 
+def _start(server: WebServer, link: SupervisorLink, notify: Notify) -> None:
+    bound = server.start()
+    link.serves(bound)
+    notify(Note(f"http://{bound}/livez"))
+
+
 async def _start_later(server: WebServer, link: SupervisorLink, notify: Notify) -> None:
     said: str | None = None
     while True:
         if not link.replaces_a_living_one():
             try:
-                notify(Note(f"http://{server.start()}/livez"))
+                _start(server, link, notify)
             except WebNotStarted as error:
                 if said != str(error):
                     said = str(error)

@@ -43,7 +43,7 @@ def web_app(
     standing: Standing = lambda: None,
     blocked: Blocked = lambda: None,
     routes: Sequence[BaseRoute] = (),
-) -> ASGIApp:
+) -> Guard:
     """Return the application behind its door: the probes, and what else ``routes`` serve.
 
     Anyone gets "ok" from a probe, or the names of what is not; who may see details gets the reasons too.

@@ -140,7 +140,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
-        self._door = door
+        self.door = door
+        """It may be replaced at any time."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
@@ -149,7 +150,7 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = self._door.refusal(scope["method"], headers)
+        refusal = self.door.refusal(scope["method"], headers)
         is_probe = scope["path"] in PROBES and scope["method"] in _READS and "authorization" not in headers
         scope[_DETAILS] = refusal is None
         if refusal is None or is_probe:

@@ -36,6 +36,7 @@ from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
 from ...telemetry.subscribers import notifier
+from ...web.door import Door
 from ..ask import ask_url
 from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, report
@@ -99,7 +100,9 @@ def run(
     if replicas == 1:
         return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over, guarded=guarded)
     _bring_first(application, settings.database, now or (), take_over=take_over, guarded=guarded)
-    supervisor = Supervisor(line, replicas, outside.checked, outside, report=log.info, warn=log.warning)
+    beside = None if settings.web is None else settings.web.beside(replicas)
+    door = None if beside is None else Door(beside, *settings.tokens, frozenset(settings.web_hosts))
+    supervisor = Supervisor(line, replicas, outside.checked, outside, report=log.info, warn=log.warning, door=door)
     return asyncio.run(supervisor.run())
 
 

@@ -10,10 +10,13 @@ from typing import Any, Self
 from ...definitions.application import Application
 from ...errors import DaemonError
 from ...jobs.processes.identity import ProcessIdentity, is_alive
+from ...web.address import WebAddress
 from ..environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX
 
 READY = b"ready\n"
 """What a replica writes once it is ready to claim."""
+WEB = b"web "
+"""What it writes before its address once it answers over HTTP."""
 OTHER_FILE = b"other file\n"
 """What it writes before it ends because FILE is not what the supervisor checked."""
 
@@ -84,6 +87,10 @@ class SupervisorLink:
     def ready(self) -> None:
         """Tell the supervisor that this replica is ready to claim."""
         self._answer(READY)
+
+    def serves(self, address: WebAddress) -> None:
+        """Tell the supervisor at which address this replica answers over HTTP."""
+        self._answer(WEB + f"{address}\n".encode())
 
     def replaces_a_living_one(self) -> bool:
         """Return whether the replica in whose place this one was started is still there."""

@@ -12,9 +12,10 @@ from typing import Self
 from lease.durations import format_duration
 
 from ...jobs.processes.identity import identity
+from ...web.address import WebAddress
 from ..environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX, SUPERVISOR_FD
 from ..outside.file_check import CheckedFile
-from ..outside.link import OTHER_FILE, READY
+from ..outside.link import OTHER_FILE, READY, WEB
 
 KILLED_AT = 3
 """The request that kills; the first one drains, the second one stops the jobs at once."""
@@ -23,14 +24,19 @@ KILLED_AT = 3
 class SupervisedReplica:
     """A replica process: it starts, says that it is ready, and ends."""
 
-    def __init__(self, process: Process, heard: int, checked: CheckedFile, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, process: Process, heard: int, checked: CheckedFile, changed: Callable[[], None], index: int
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.process = process
         self.checked = checked
+        self.index = index
         self.began = self._loop.time()
         self.is_ready = False
         self.found_other_file = False
         """It refused to run FILE, which is not what was checked."""
+        self.web: WebAddress | None = None
+        """Where it answers over HTTP, once it does."""
         self._requests = 0
         self._heard, self._words = heard, b""
         self._changed = changed
@@ -77,7 +83,7 @@ class SupervisedReplica:
         assert process.stdin is not None  # noqa: S101 - it is a pipe
         process.stdin.write(json.dumps(checked.settings).encode())  # the list of processes and /proc show no secret
         process.stdin.close()
-        return cls(process, heard, checked, changed)
+        return cls(process, heard, checked, changed, index)
 
     @property
     def serves(self) -> bool:
@@ -127,6 +133,8 @@ class SupervisedReplica:
             self._loop.remove_reader(self._heard)
         self._words += data
         self.found_other_file = OTHER_FILE in self._words
+        told = [line for line in self._words.split(b"\n")[:-1] if line.startswith(WEB)]
+        self.web = WebAddress.parse(told[-1].removeprefix(WEB).decode()) if told else None
         if READY in self._words and not self.is_ready:
             self.is_ready = True
             self._has_settled.set()

@@ -5,7 +5,10 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
+from ...web.address import WebAddress
+from ...web.door import Door
 from ..outside.command_line import CommandLine
 from ..outside.file_check import CheckedFile, WrongFile
 from ..outside.hangups import SIGNAL_BASE
@@ -13,6 +16,9 @@ from ..outside.outside import Outside
 from .restarts import Restarts
 from .slot import Slot
 from .supervised_replica import KILLED_AT, SupervisedReplica
+
+if TYPE_CHECKING:
+    from .gathered_metrics import GatheredMetrics, Source
 
 READY_WITHIN = 60.0
 """Seconds in which a new replica must be ready to claim, or the old ones go on."""
@@ -51,6 +57,7 @@ class Supervisor:
         warn: Callable[[str], object] = str,
         restarts: Restarts | None = None,
         ready_within: float = READY_WITHIN,
+        door: Door | None = None,
     ) -> None:
         self._command_line = command_line
         self._outside = outside
@@ -63,6 +70,8 @@ class Supervisor:
         self._checking: asyncio.Future[CheckedFile | WrongFile] | None = None
         self._once_more = False
         self._alive = -1
+        self._door = door
+        self._metrics: GatheredMetrics | None = None
         start, until_idle = self._start, command_line.until_idle
         self._slots = [
             Slot(index, checked, start, warn, restarts or Restarts(), until_idle=until_idle) for index in range(count)
@@ -80,6 +89,7 @@ class Supervisor:
                 stack.callback(loop.remove_signal_handler, number)
             if self._outside.hangups is not None:
                 stack.enter_context(self._outside.hangups.heard_by(self._hung_up))
+            self._serve(stack)
             watchdog = asyncio.create_task(self._manager.watch(lambda: True))
             stack.callback(watchdog.cancel)
             statuses = await asyncio.gather(*(slot.keep() for slot in self._slots))
@@ -88,6 +98,32 @@ class Supervisor:
             while self._living:
                 await asyncio.wait([replica.end for replica in self._living])
         return SIGNAL_BASE + self._signals[0] if self._signals else max(statuses)
+
+    # Metrics
+
+    def _serve(self, stack: ExitStack) -> None:
+        """Serve the metrics of all replicas, if they serve any."""
+        if self._door is not None:
+            from .gathered_metrics import GatheredMetrics  # noqa: PLC0415 - a server, which few supervisors do without
+
+            self._metrics = GatheredMetrics(self._door, self._sources, self._count_ready)
+            self._metrics.serve(stack, self._report, self._warn)
+
+    def _sources(self) -> "list[Source]":
+        """Return where each replica answers: one that is being replaced does, until it ends. For any thread."""
+        from .gathered_metrics import Source  # noqa: PLC0415 - it is loaded
+
+        found: dict[int, tuple[WebAddress | None, str | None]] = dict.fromkeys(range(len(self._slots)), (None, None))
+        for one in sorted(self._living, key=lambda one: one.began):
+            if one.web is not None:
+                found[one.index] = (
+                    one.web,
+                    one.checked.settings.get("web_read_token") or one.checked.settings.get("web_token"),
+                )
+        return [Source(index, *where) for index, where in found.items()]
+
+    def _count_ready(self) -> int:
+        return sum(slot.current is not None and slot.current.serves for slot in self._slots)
 
     # Replicas
 
@@ -117,7 +153,7 @@ class Supervisor:
 
     def _changed(self) -> None:
         """Tell the service manager how many are ready: with the first one, the service is."""
-        ready = sum(slot.current is not None and slot.current.serves for slot in self._slots)
+        ready = self._count_ready()
         status = f"{ready} of {len(self._slots)} replicas are ready"
         if self._signals or self._roll is not None:
             self._manager.status(status)
@@ -197,4 +233,6 @@ class Supervisor:
             if self._signals:
                 return _GIVEN_UP
         self._outside.checked = checked
+        if self._metrics is not None:
+            self._metrics.admit(checked.settings.get("web_token"), checked.settings.get("web_read_token"))
         return f"SIGHUP: all {count} replicas are replaced"

@@ -1,0 +1,42 @@
+"""The metrics of a supervisor's replicas as one text, in which each sample says whose it is."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from daemon.service.supervision.gathered_metrics import gathered
+
+
+def text_of(runs: int, meaning: str = "Runs", more: bool = False) -> bytes:
+    registry = CollectorRegistry()
+    Counter("leased_runs", meaning, ["schedule"], registry=registry).labels(HOSTILE).inc(runs)
+    Gauge("leased_held", "Leases", registry=registry).set(2)
+    if more:
+        Gauge("leased_new", "Only a newer one has it", registry=registry).set(1)
+    return generate_latest(registry)
+
+
+HOSTILE = 'a{b="c"} 7\n# HELP leased_held no\r\\'
+
+
+def test_samples_are_told_apart_and_each_family_stands_together_once() -> None:
+    """Also where the replicas are of two versions, and whatever a schedule is called."""
+    text = gathered({1: text_of(5, "Runs of a newer one", more=True), 0: text_of(3), 2: None}).decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    runs = [one for one in families["leased_runs"].samples if one.name == "leased_runs_total"]
+    assert [(one.labels, one.value) for one in runs] == [
+        ({"replica": "0", "schedule": HOSTILE}, 3.0),
+        ({"replica": "1", "schedule": HOSTILE}, 5.0),
+    ]
+    assert [(one.labels, one.value) for one in families["leased_held"].samples] == [
+        ({"replica": "0"}, 2.0),
+        ({"replica": "1"}, 2.0),
+    ]
+    assert [one.labels for one in families["leased_new"].samples] == [{"replica": "1"}]
+    assert [one.value for one in families["leased_replica_up"].samples] == [1.0, 1.0, 0.0]
+    kinds = [line.split()[1:3] for line in text.split("\n") if line.startswith("# ")]
+    assert len(kinds) == len({tuple(kind) for kind in kinds}), "Prometheus refuses a second one"
+
+
+def test_without_any_answer_it_still_says_so() -> None:
+    text = gathered({0: None}).decode()
+    assert text.endswith('leased_replica_up{replica="0"} 0\n')
