@@ -16,6 +16,7 @@ from tests.mutants.of_endings import EMBEDDING, ENDINGS
 from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
 from tests.mutants.of_heartbeats import HEARTBEATS
+from tests.mutants.of_long_runs import LONG_RUNS
 from tests.mutants.of_neighbours import NEIGHBOURS
 from tests.mutants.of_operators import OPERATORS
 from tests.mutants.of_output import OUTPUT
@@ -62,6 +63,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *PRUNING,
     *CALENDARS,
     *DEADLINES,
+    *LONG_RUNS,
     *BACKFILLS,
     *ON_REQUEST,
     *IN_QUEUES,

@@ -33,7 +33,7 @@ class LeftOut:
     latest: int = 0
     """… of so many: 30 at most, 0 if none was skipped for that."""
     median_wait: float | None = None
-    """If one was: how many seconds after their scheduled time its runs usually start …"""
+    """If it is thinned: how many seconds after their scheduled time its runs usually start …"""
     median_seconds: float | None = None
     """… and how long they usually take; None if none has succeeded."""
 

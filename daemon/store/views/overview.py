@@ -271,7 +271,7 @@ def _completed(
     connection: Connection, lines: Sequence[ScheduleLine], left_out: Mapping[ScheduleKey, LeftOut]
 ) -> list[ScheduleLine]:
     """Return the lines with what is read only of those that left out scheduled times, fail, or have never run."""
-    usual = read_usual(connection, {key for key, one in left_out.items() if one.overlapped})
+    usual = read_usual(connection, {key for key, one in left_out.items() if one.is_thinned})
     paces = {
         key: replace(left_out[key], median_wait=one.median_wait, median_seconds=one.median)
         for key, one in usual.items()

@@ -25,9 +25,10 @@ def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> 
     ours = and_(of.c.application == schedule.c.application, of.c.schedule == schedule.c.name)
     newest = select(of.c.id, of.c.state).where(ours).order_by(of.c.id.desc()).limit(_LOOKED_AT).correlate(schedule)
     looked_at = newest.subquery("looked_at")
-    success = select(func.coalesce(func.max(looked_at.c.id), 0)).where(looked_at.c.state == "succeeded")
+    succeeded = select(looked_at.c.id).where(looked_at.c.state == "succeeded").order_by(looked_at.c.id.desc()).limit(1)
+    success = func.coalesce(succeeded.correlate(schedule).scalar_subquery(), 0)
     theirs = and_(failed.c.application == schedule.c.application, failed.c.schedule == schedule.c.name)
-    since = failed.c.id > success.correlate(schedule).scalar_subquery()
+    since = failed.c.id > success
     failures = select(failed.c.id).where(theirs, failed.c.state == literal_column("'failed'"), since)
     counted = failures.correlate(schedule).limit(MOST_FAILURES).subquery("failures")
     return _of_each(connection, schedules, select(func.count()).select_from(counted))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, delete, select, update
 
 from daemon.definitions.known import Known
 from daemon.jobs.output.transcript import Transcript
@@ -24,6 +24,7 @@ from daemon.service.waking.hearing import Deaf
 from daemon.service.waking.rest import Rest
 from daemon.store.tables import delivery
 from daemon.store.tables import replica as replicas
+from daemon.store.tables import run as runs
 from daemon.telemetry.facts import JobPrinted, JobProgressed, RunLate, RunLong
 from daemon.testing import ManualReplica, ManualStore
 from lease.errors import StoreUnavailable
@@ -232,6 +233,12 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
             ]
             assert await messages(store) == ["run.long"] * len(expected)
         assert facts_of(other, RunLong) == []
+        taken_over = update(runs).values(holder=other.context.client.holder)
+        await store.write(lambda connection: connection.execute(taken_over))
+        given = Beating(other)
+        given.at_work = [run_id]
+        await given.pulse.touch()
+        assert facts_of(other, RunLong) == [], "it was told before it was taken over"
         gate.open()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, select, update
+from sqlalchemy import Connection, Row, and_, case, select, update
 
 from lease.database.dialects import now, seconds_between
 
@@ -31,11 +31,11 @@ def read(connection: Connection, ids: Collection[int], holder: str) -> list[Row[
 
 
 def mark(connection: Connection, levels: Mapping[int, LongLevel], holder: str) -> list[int]:
-    """Record up to which level each of these runs was told, but for those that were told as much, that another
-    transaction has locked, or that are no longer executed by this replica; return the ids of the others.
+    """Record up to which level each of these runs is told, but for those that another transaction has locked, or that
+    this replica no longer executes; return the ids of the others.
     """
     level = case({run_id: 1 + LONG_LEVELS.index(level) for run_id, level in levels.items()}, value=run.c.id, else_=0)
-    mine = and_(run.c.id.in_(levels), running(), run.c.holder == holder, func.coalesce(run.c.told_long, 0) < level)
+    mine = and_(run.c.id.in_(levels), running(), run.c.holder == holder)
     free = select(run.c.id).where(mine).with_for_update(skip_locked=True, key_share=True)
     told = update(run).where(run.c.id.in_(free.scalar_subquery())).values(told_long=level)
     return list(connection.scalars(told.returning(run.c.id)))
