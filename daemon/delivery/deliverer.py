@@ -95,6 +95,7 @@ class Deliverer:
 
     async def deliver_on(self) -> None:
         """Deliver until cancelled; what cannot be written or read now is for the next look."""
+        self._warn_of_missing_variables()
         while True:
             self._woken.clear()
             try:
@@ -109,6 +110,13 @@ class Deliverer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY if left is None else max(0.0, min(LOOK_EVERY, left))):
                     await self._woken.wait()
+
+    def _warn_of_missing_variables(self) -> None:
+        targets = [json.loads(one.address) for found in self._targets.values() for one in found]
+        for name in sorted({one[key] for one in targets for key in ("url_env", "secret_env") if key in one}):
+            if not self._sender.has(name):
+                text = f"the variable {name} is not set: this replica cannot send what needs it; set it, or {name}_FILE"
+                self._notify(Note(text, is_warning=True))
 
     async def finish(self, seconds: float = LAST) -> None:
         """Deliver what can be delivered at once, for so many seconds at most; the rest is for others, or for later."""

@@ -60,6 +60,10 @@ class Sender:
     _limits: dict[str, int] = field(default_factory=dict)
     """The bytes that monitors take, as far as they have said so."""
 
+    def has(self, name: str) -> bool:
+        """Return whether a variable is set, or one that names a file with its value."""
+        return bool(self.environment.get(name) or self.environment.get(f"{name}_FILE"))
+
     async def send(self, target: Mapping[str, Any], message: Message) -> Reply:
         """Deliver a message; return what came back. It never raises, and takes no longer than it may."""
         attempt = _Attempt()

@@ -1,6 +1,6 @@
 """The ends of runs: of lease, run and last attempt together, and the successor becomes due (rules 14 and 15)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -118,8 +118,9 @@ def _write(connection: Connection, proven: Sequence[EndRun]) -> dict[Grant, Done
     return {end.grant: _done(released[end.grant], *written[end.claimed.run_id]) for end in proven}
 
 
-def _tell(connection: Connection, ends: Iterable[EndRun], written: Mapping[int, tuple[str, str | None]]) -> None:
+def _tell(connection: Connection, ends: Sequence[EndRun], written: Mapping[int, tuple[str, str | None]]) -> None:
     """Write what is to be told of these ends; a run that was cancelled tells nothing."""
+    told: list[tuple[Told, Sequence[Target]]] = []
     for end in ends:
         (application, key), run_id = end.schedule, end.claimed.run_id
         kinds: list[DeliveryKind] = ["run.stalled"] if end.job is not None and end.job.outcome.stalled else []
@@ -133,7 +134,8 @@ def _tell(connection: Connection, ends: Iterable[EndRun], written: Mapping[int, 
                 kinds.append("ping.success")
             case _:  # it goes on, or was cancelled
                 pass
-        write(connection, application, ((Told(kind, key, run_id), end.targets) for kind in kinds))
+        told += ((Told(kind, key, run_id), end.targets) for kind in kinds)
+    write(connection, ends[0].claimed.application, told)  # a replica has one
 
 
 def _row(end: EndRun) -> tuple[int, int, str, str, str | None, float]:

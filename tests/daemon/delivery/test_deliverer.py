@@ -16,7 +16,7 @@ from daemon.delivery.queue import MOST_OF_A_KIND
 from daemon.delivery.sending import Sender
 from daemon.scheduling.telling import Told, tell
 from daemon.store.tables import delivery
-from daemon.telemetry.facts import Fact, MessageSent
+from daemon.telemetry.facts import Fact, MessageSent, Note
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import ONE_O_CLOCK, Gate
 from tests.support.receiver import Receiver
@@ -173,3 +173,15 @@ async def test_what_nobody_can_explain_any_more_is_told_all_the_same() -> None:
             await write(replica, Told("run.failed", "nightly", 404))
             await deliverer.finish(LIMIT)
         assert json.loads(receiver.bodies[0])["data"]["text"] == "nightly: run.failed"
+
+
+async def test_a_replica_that_lacks_a_variable_says_so_when_it_starts() -> None:
+    async with a_shop(notify={"url_env": "OPS_URL", "secret_env": "OPS_SECRET"}) as (replica, deliverer):
+        task = asyncio.create_task(deliverer.deliver_on())
+        await asyncio.sleep(0)
+        task.cancel()
+        said = [fact.text for fact in replica.facts if isinstance(fact, Note) and fact.is_warning]
+        assert [text.partition(":")[0] for text in said] == [
+            "the variable OPS_SECRET is not set",
+            "the variable OPS_URL is not set",
+        ]
