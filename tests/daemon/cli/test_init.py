@@ -27,8 +27,8 @@ def test_the_name_or_the_flag_says_which_form(leased: Leased, arguments: tuple[s
 
 @pytest.mark.parametrize("form", ["--python", "--toml"])
 @pytest.mark.sampled(1)
-def test_what_it_writes_is_right_and_runs(process: Leased, form: str) -> None:
-    written = process("init", form)
+def test_what_it_writes_is_right_and_runs(process: Leased, leased: Leased, form: str) -> None:
+    written = leased("init", form)
     assert written.status == 0
     file = "schedules.py" if form == "--python" else "schedules.toml"
     assert f"leased run {file} --now hello --until-idle" in written.out
@@ -38,7 +38,7 @@ def test_what_it_writes_is_right_and_runs(process: Leased, form: str) -> None:
     ran = process("run", file, "--until-idle", "--now", "hello")
     assert ran.status == 0, ran.err
     assert "succeeded" in ran.out
-    logs = process("logs", "1")
+    logs = leased("logs", "1")
     assert "hello, this is" in logs.out
     assert "Filesystem" in logs.out
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from daemon.audit.checker import check
 from daemon.audit.history.tables import history, read_tables
@@ -211,10 +211,15 @@ def passes(store: Store, hours: int) -> None:
         connection.execute(
             update(schedule).values({name: getattr(row, name) and getattr(row, name) - back for name in names})
         )
-        for one in connection.execute(select(run).order_by(run.c.scheduled_for)).all():
-            last = one.last_scheduled_for and one.last_scheduled_for - back
-            values = {"scheduled_for": one.scheduled_for - back, "last_scheduled_for": last}
-            connection.execute(update(run).where(run.c.id == one.id).values(**values))
+        moved = [
+            {
+                "moved": one.id,
+                "scheduled_for": one.scheduled_for - back,
+                "last_scheduled_for": one.last_scheduled_for and one.last_scheduled_for - back,
+            }
+            for one in connection.execute(select(run).order_by(run.c.scheduled_for)).all()
+        ]
+        connection.execute(update(run).where(run.c.id == bindparam("moved")), moved)
         for one in connection.execute(select(backfills)).all():
             span = {"first": one.first - back, "last": one.last - back}
             connection.execute(update(backfills).where(backfills.c.id == one.id).values(**span))

@@ -207,19 +207,19 @@ def test_a_wait_doubles_up_to_a_limit_and_begins_anew_after_a_healthy_minute() -
 
 
 def test_on_sighup_each_replica_is_replaced_by_one_that_is_ready_before_it_drains(supervised: Supervised) -> None:
-    process = supervised.start(3)
-    before = set(supervised.wait_for("ready", 3))
+    process = supervised.start(2)
+    before = set(supervised.wait_for("ready", 2))
     (supervised.folder / "slow").touch()
     supervised.write_file("two")
     process.send_signal(signal.SIGHUP)
     (first,) = supervised.wait_for("draining")
-    assert len(supervised.said("ready")) == 4, "its successor is ready, and no other one is started"
+    assert len(supervised.said("ready")) == 3, "its successor is ready, and no other one is started"
     assert first in before
     assert supervised.alive() >= before
     (supervised.folder / "slow").unlink()
-    supervised.wait_for_report("all 3 replicas are replaced")
-    assert len(supervised.said("ready")) == 6
-    assert len(supervised.alive()) == 3
+    supervised.wait_for_report("all 2 replicas are replaced")
+    assert len(supervised.said("ready")) == 4
+    assert len(supervised.alive()) == 2
     assert not supervised.alive() & before
     assert supervised.said("stopping-at-once") == []
     process.terminate()
