@@ -199,7 +199,12 @@ SITUATIONS = (
         lost_night,
         ((REPORT, r"missed"), (REPORT, r"Outage: no replica of shop planned anything from")),
     ),
-    Situation("frozen", "its replica is stopped (SIGSTOP)", frozen, ((STATUS, r"silent"),)),
+    Situation(
+        "frozen",
+        "its replica is stopped (SIGSTOP)",
+        frozen,
+        ((STATUS, r"silent .* no other replica is running"), (("why", "1"), r"lease +token 1, expired")),
+    ),
     Situation(
         "held-back",
         "the new definitions have a lower revision, and are held back",

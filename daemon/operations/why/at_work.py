@@ -18,14 +18,15 @@ _MOST = 5
 
 
 def at_work_text(
-    run: RunningRun, living: Iterable[Living], running: Iterable[RunningRun], known: Usual | None
+    run: RunningRun, living: Sequence[Living], running: Iterable[RunningRun], known: Usual | None
 ) -> tuple[State, str]:
     """Return how it stands with a running run, in a sentence. ``running`` are those that its replica may have."""
     name = f"run {run.run_id} of {run.schedule}"
     replica = next((one for one in living if one.holder == run.holder), None)
     if replica is not None and not replica.is_seen:
         theirs = [one for one in running if one.holder == replica.holder]
-        return "silent", f"{name} is recorded as running, but {silence(replica.name, replica.seen_ago, theirs)}"
+        since = silence(replica.name, replica.seen_ago, theirs, alone=not any(one.is_seen for one in living))
+        return "silent", f"{name} is recorded as running, but {since}"
     if not run.held:
         return "stuck", stuck(run, run.schedule)
     text = has_run(run, run.schedule, known)
@@ -55,7 +56,9 @@ def doing(at_work: RunningRun, detail: RunDetail, last_output: str | None, at: M
     if last_output:
         yield "last output", last_output + ("" if job.printed_at is None else f" ({at.ago(job.printed_at)})")
     if at_work.lease_expires_in is not None:
-        yield "lease", f"token {at_work.token}, expires {ago(-at_work.lease_expires_in)} unless it is renewed"
+        when = ago(-at_work.lease_expires_in)
+        lease = f"expires {when} unless it is renewed" if at_work.lease_expires_in > 0 else f"expired {when}"
+        yield "lease", f"token {at_work.token}, {lease}"
 
 
 def if_killed(at_work: RunningRun, detail: RunDetail, living: Sequence[Living], running: Iterable[RunningRun]) -> str:

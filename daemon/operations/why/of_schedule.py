@@ -178,7 +178,7 @@ def _cannot_run(facts: SaidOfSchedule, at: Moments) -> Sentence | None:
     latest = min(facts.living, key=lambda one: one.seen_ago, default=None)
     if not seen and latest is not None and latest.seen_ago <= UNSEEN_IS_DEAD:
         theirs = [run for run in facts.overview.running if run.holder == latest.holder]
-        text = f"{name} cannot run: {silence(latest.name, latest.seen_ago, theirs)}"
+        text = f"{name} cannot run: {silence(latest.name, latest.seen_ago, theirs, alone=True)}"
         return Sentence("silent", text, at.back(latest.seen_ago), None, ("leased replicas",))
     if not seen:
         since = facts.last_seen

@@ -8,7 +8,7 @@ from lease.errors import LeaseError
 
 from ...answers.doctor import Check, DoctorAnswer, Level
 from ...states import SEEN_WITHIN
-from ...text import counted, listed
+from ...text import ago, counted, listed
 from ...version import package_version
 from ..outside.descriptors import descriptors_needed, runs_that_fit
 from ..settings import Settings
@@ -295,7 +295,7 @@ def _replicas(found: Examined) -> Iterator[_Result]:
         return
     silent = [one for one in found.replicas if one.seen_ago > SEEN_WITHIN]
     for one in silent:
-        text = f"{one.host}:{one.pid} was last seen {format_duration(one.seen_ago)} ago"
+        text = f"{one.host}:{one.pid} was last seen {ago(one.seen_ago)}"
         yield "yellow", text, "check its machine; its runs continue elsewhere once their leases expire"
     if not found.replicas:
         yield "yellow", "no replica is running", "start one: leased run FILE"

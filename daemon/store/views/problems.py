@@ -117,19 +117,23 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
     for replica in alive:
         if replica.seen_ago > SEEN_WITHIN:
             runs = [run for run in overview.running if run.holder == replica.holder]
-            yield Problem(
-                "silent replica", silence(f"{replica.host}:{replica.pid}", replica.seen_ago, runs), replica.application
-            )
+            alone = not any(one.seen_ago <= SEEN_WITHIN for one in alive if one.application == replica.application)
+            text = silence(f"{replica.host}:{replica.pid}", replica.seen_ago, runs, alone=alone)
+            yield Problem("silent replica", text, replica.application)
         elif replica.blocked is not None:
             yield Problem("blocked", f"{replica.host}:{replica.pid}: {replica.blocked}", replica.application)
 
 
-def silence(name: str, seen_ago: float, runs: Sequence[RunningRun]) -> str:
-    """Return since when a replica is silent, and what that means for the runs that it had."""
+def silence(name: str, seen_ago: float, runs: Sequence[RunningRun], *, alone: bool) -> str:
+    """Return since when a replica is silent, and what that means for the runs that it had. ``alone``: no other replica
+    of its application is running.
+    """
     text = f"{name} was last seen {ago(seen_ago)}"
     if not runs:
         return text
     those = f"{'run' if len(runs) == 1 else 'runs'} {listed([str(run.run_id) for run in runs], MOST_NAMED)}"
+    if alone:
+        return f"{text}, and no other replica is running that can take over {those}; start one: leased run FILE"
     expire_in = max((run.lease_expires_in or 0.0 for run in runs), default=0.0)
     if expire_in > 0:
         return f"{text}; if it stays silent, other replicas may take over {those} {ago(-expire_in)}"

@@ -273,3 +273,6 @@ def test_a_replica_that_missed_two_signs_of_life_is_silent_and_names_the_runs_th
     assert re.sub(r"\b[\d.]+[ms]\b", "…", problem.text) == (
         f"web-1:4711 was last seen … ago; if it stays silent, other replicas may take over run {run_id} in …"
     )
+    rows.connection.execute(update(replica).values(seen_at=rows.now - MINUTE / 2))
+    alone = f"and no other replica is running that can take over run {run_id}; start one: leased run FILE"
+    assert [problem.text.endswith(alone) for problem in found(rows, "silent replica")].count(True) == 1
