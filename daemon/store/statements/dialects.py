@@ -202,7 +202,7 @@ def _looked_up_sqlite(element: looked_up, compiler: SQLCompiler, **kw: Any) -> s
 
 
 class as_json_array(FunctionElement[str]):  # noqa: N801 - a function of SQL
-    """The values of a group as the text of a JSON array."""
+    """The values of a group as the text of a JSON array, of which each element is an array if there are several."""
 
     type = Text()
     inherit_cache = True
@@ -210,12 +210,14 @@ class as_json_array(FunctionElement[str]):  # noqa: N801 - a function of SQL
 
 @compiles(as_json_array, "postgresql")
 def _as_json_array_postgresql(element: as_json_array, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"CAST(json_agg({compiler.process(element.clauses, **kw)}) AS text)"
+    values = compiler.process(element.clauses, **kw)
+    return f"CAST(json_agg({f'json_build_array({values})' if len(element.clauses) > 1 else values}) AS text)"
 
 
 @compiles(as_json_array, "sqlite")
 def _as_json_array_sqlite(element: as_json_array, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"json_group_array({compiler.process(element.clauses, **kw)})"
+    values = compiler.process(element.clauses, **kw)
+    return f"json_group_array({f'json_array({values})' if len(element.clauses) > 1 else values})"
 
 
 def insert_or_replace(connection: Connection, table: Table, *columns: str) -> Any:
