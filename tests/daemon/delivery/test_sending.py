@@ -90,6 +90,7 @@ def test_a_server_that_breaks_off_is_silent_or_is_not_there_is_told_and_holds_no
     assert sent({"url": "http://127.0.0.1:1/secret"}) == Reply(False, "Connection refused")
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_command_reads_the_message_and_nothing_of_it_reaches_a_shell(tmp_path: Path) -> None:
     command = 'cat > message; printf "%s" "$LEASED_MESSAGE" > subject'
     assert sent({"command": command}, folder=tmp_path) == Reply(True, "exited with status 0")
@@ -103,6 +104,7 @@ def test_a_command_reads_the_message_and_nothing_of_it_reaches_a_shell(tmp_path:
     assert sent({"command": ["/nowhere/mail"]}) == Reply(False, "No such file or directory")
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_command_that_does_not_end_is_killed_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
