@@ -17,6 +17,7 @@ from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
 from tests.mutants.of_heartbeats import HEARTBEATS
 from tests.mutants.of_long_runs import LONG_RUNS
+from tests.mutants.of_looks import LOOKS
 from tests.mutants.of_neighbours import NEIGHBOURS
 from tests.mutants.of_operators import OPERATORS
 from tests.mutants.of_output import OUTPUT
@@ -56,6 +57,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *NEIGHBOURS,
     *OPERATORS,
     *ANSWERS,
+    *LOOKS,
     *DELIVERY,
     *IMPORTS,
     *REQUESTS,

@@ -1,9 +1,12 @@
 """The metrics of a supervisor's replicas as one text, in which each sample says whose it is."""
 
+import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.service.supervision.gathered_metrics import gathered
+from daemon.service.supervision.gathered_metrics import GatheredMetrics, Source, gathered
+from daemon.web.door import Door
+from tests.support.asgi import asked
 
 
 def text_of(runs: int, meaning: str = "Runs", more: bool = False) -> bytes:
@@ -40,3 +43,15 @@ def test_samples_are_told_apart_and_each_family_stands_together_once() -> None:
 def test_without_any_answer_it_still_says_so() -> None:
     text = gathered({0: None}).decode()
     assert text.endswith('leased_replica_up{replica="0"} 0\n')
+
+
+@pytest.mark.anyio
+async def test_a_token_that_a_reload_has_replaced_reads_no_metrics_any_more() -> None:
+    metrics = GatheredMetrics(Door(token="t" * 20), lambda: [Source(0, None, None)], lambda: 0)
+    old, new = ({"authorization": f"Bearer {letter * 20}"} for letter in "tn")
+    assert (await asked(metrics._guard, "GET", "/metrics", old)).status == 200
+    metrics.admit("n" * 20, None)
+    answers = [await asked(metrics._guard, "GET", "/metrics", token) for token in (old, new)]
+    assert [one.status for one in answers] == [401, 200]
+    assert b'leased_replica_up{replica="0"} 0' in answers[1].body
+    assert (await asked(metrics._guard, "GET", "/readyz")).status == 503

@@ -283,7 +283,9 @@ def _pending(pid: int) -> int:
 
 
 async def test_secrets_do_not_show_in_command_lines() -> None:
-    started = "import subprocess\nother = subprocess.Popen(['sh', '-c', 'read x', '--token', 'hunter2'], stdin=subprocess.PIPE)"
+    started = (
+        "import subprocess\nother = subprocess.Popen(['sh', '-c', 'read x', 'sync', 'hunter2'], stdin=subprocess.PIPE)"
+    )
     code = f"{started}\nprint('begun', flush=True)"
     async with a_job(code + "\nsys.stdin.read(); other.kill()") as job:
         command = next(one.command for one in (await job.seen()).processes if one.parent == job.process.pid)
