@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from daemon.definitions.schedule import Schedule
 from daemon.operations.cancel import cancel
@@ -45,6 +45,19 @@ def took(store: Store, minutes: float) -> None:
     run_id = store.do(trigger, "shop", "nightly", requested_by="ada")
     over = {"state": "succeeded", "started_at": DUE, "finished_at": DUE + minutes * MINUTE, "available_at": None}
     store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(**over)))
+
+
+def test_they_take_as_many_statements_for_several_applications_as_for_one(store: Store) -> None:
+    counts = []
+    for number in range(3):
+        store.sync(nightly(), a_schedule("more"), application=f"shop-{number}")
+        sent: list[object] = []
+        with store.begin() as connection:
+            overview = read_overview(connection)
+            event.listen(connection, "before_cursor_execute", lambda *given, sent=sent: sent.append(given))
+            with_deadlines(connection, overview, overview.schedules)
+        counts.append(len(sent))
+    assert counts[0] == counts[1] == counts[2]
 
 
 def test_with_finish_by_it_is_the_deadline_of_what_is_due_next(store: Store) -> None:
