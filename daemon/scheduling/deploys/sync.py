@@ -174,7 +174,8 @@ def sync(
     _write(connection, draft, now)
     if gone := [row.name for row in draft.retired]:
         statements.schedule.retire(connection, application.name, gone, now, retired_by)
-        tell(connection, application.name, [Told("schedule.retired", name) for name in gone])
+        if application.schedules:  # otherwise a person has retired all, and no replica is there to tell it
+            tell(connection, application.name, [Told("schedule.retired", name) for name in gone])
     return draft.report(unreadable, lost)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event, select
 from daemon import AsyncRun, Schedules
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.cancel import cancel
+from daemon.operations.retire import retire
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from daemon.scheduling.telling import Told, tell
@@ -155,6 +156,8 @@ def test_what_is_retired_is_told_by_its_last_definition(store: Store) -> None:
     store.sync(a_schedule("nightly", notify=[OPS]), an_at("silent"), a_schedule("stays", notify=[OPS]))
     store.sync(a_schedule("stays", notify=[OPS]))
     assert told(store) == [("schedule.retired", "nightly", None, 1)]
+    store.do(retire, "shop", requested_by="ada")
+    assert len(told(store)) == 1, "a person has retired the rest"
 
 
 def test_a_message_is_undone_with_the_change_that_it_tells(store: Store) -> None:
