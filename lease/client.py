@@ -126,13 +126,13 @@ class LeaseClient(AsyncDoor):
         end of the block then raises `LeaseLost` with the cause, in whichever task leaves it.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
-        caller = self._begun(ticket)
-        held = await self._acquire(ticket, seconds, caller)
-        try:
-            with CancelledOnLoss(held.on_lost):
-                yield held
-        finally:
-            await self._leave(held, caller)
+        with self._begun(ticket) as caller:
+            held = await self._acquire(ticket, seconds, caller)
+            try:
+                with CancelledOnLoss(held.on_lost):
+                    yield held
+            finally:
+                await self._leave(held, caller)
         if held.loss is not None:
             raise lost_error(held.loss)
 
@@ -143,10 +143,10 @@ class LeaseClient(AsyncDoor):
         A loss cancels nothing: check ``held.lost``, or call ``held.ensure()``.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
-        caller = self._begun(ticket)
-        held = await self._acquire(ticket, seconds, caller)
-        caller.entry.is_settled = True  # the program has it
-        return held
+        with self._begun(ticket) as caller:
+            held = await self._acquire(ticket, seconds, caller)
+            caller.entry.is_settled = True  # the program has it
+            return held
 
     def _begun(self, ticket: Ticket) -> Caller:
         """Return what stands for a caller that begins to acquire, in its frame alone."""
@@ -196,12 +196,12 @@ class LeaseClient(AsyncDoor):
         """
         while True:
             ticket = Ticket(name)
-            caller = self._begun(ticket)
-            held = await self._acquire(ticket, None, caller)
-            try:
-                yield held
-            finally:
-                await self._leave(held, caller)
+            with self._begun(ticket) as caller:
+                held = await self._acquire(ticket, None, caller)
+                try:
+                    yield held
+                finally:
+                    await self._leave(held, caller)
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return the lease ``name`` as the database has it, or None if it was never granted."""

@@ -177,19 +177,19 @@ class Lease(Handle):
         if shortcut is None or self._fenced.may_wait_for_itself():
             return self._releasing()
         release = shortcut.releasing(self._known)
-        caller = self._runtime.opened(release.end, asyncio.get_running_loop())
-        try:
-            ended = await shortcut.release(release)
-            begun = self._releasing(handed_over=release.is_handed_over) if ended is None else ended
-        except LeaseError:
-            caller.entry.is_settled = True
-            raise
-        except BaseException:  # it was cut short; the ledger has it, but that takes longer
-            with suppress(LeaseError):  # a closed client releases it
-                self._runtime.submit(lambda _: release.end())
+        with self._runtime.opened(release.end, asyncio.get_running_loop()) as caller:
+            try:
+                ended = await shortcut.release(release)
+                begun = self._releasing(handed_over=release.is_handed_over) if ended is None else ended
+            except LeaseError:
                 caller.entry.is_settled = True
-            raise
-        self._runtime.closed(caller)
+                raise
+            except BaseException:  # it was cut short; the ledger has it, but that takes longer
+                with suppress(LeaseError):  # a closed client releases it
+                    self._runtime.submit(lambda _: release.end())
+                    caller.entry.is_settled = True
+                raise
+            self._runtime.closed(caller)
         return begun
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ import asyncio
 import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from .background import BackgroundLoop
 
@@ -32,24 +32,34 @@ class OpenCall:
     """
     is_settled: bool = False
     """Nothing is to be put right any more. Set by an assignment alone, in whose midst no signal comes."""
+    is_left: bool = False
+    """Its caller has left it by an error, and whoever keeps that error keeps the caller's frame."""
 
     @property
     def is_forsaken(self) -> bool:
-        """Whether the event loop of its caller is gone or closed."""
-        if self.loop is None:
-            return False
+        """Whether its caller has left it, or the event loop of its caller is gone or closed."""
+        if self.is_left or self.loop is None:
+            return self.is_left
         loop = self.loop()
         return loop is None or loop.is_closed()
 
 
 class Caller:
-    """Stands for one caller, who alone refers to it: it goes when the caller's frame goes."""
+    """Stands for one caller, who alone refers to it: it goes when the caller's frame goes. The caller also leaves it
+    as a block, since an error that is kept (by a debugger, or a reporter of errors) keeps the frame.
+    """
 
     __slots__ = ("__weakref__", "entry", "reference")
 
     def __init__(self, entry: OpenCall) -> None:
         self.entry = entry
         self.reference = weakref.ref(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.entry.is_left = True
 
 
 class CallLedger:

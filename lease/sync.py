@@ -51,19 +51,19 @@ class Lease(Handle):
         if shortcut is None or self._fenced.may_wait_for_itself():
             return self._releasing()
         release = shortcut.releasing(self._known)
-        caller = self._runtime.opened(release.end)
-        try:
-            ended = shortcut.release(release)
-            begun = self._releasing(handed_over=release.is_handed_over) if ended is None else ended
-        except LeaseError:
-            caller.entry.is_settled = True
-            raise
-        except BaseException:  # a signal raised it, at any moment; the ledger has it, but that takes longer
-            with suppress(LeaseError):  # a closed client releases it
-                self._runtime.submit(lambda _: release.end())
+        with self._runtime.opened(release.end) as caller:
+            try:
+                ended = shortcut.release(release)
+                begun = self._releasing(handed_over=release.is_handed_over) if ended is None else ended
+            except LeaseError:
                 caller.entry.is_settled = True
-            raise
-        self._runtime.closed(caller)
+                raise
+            except BaseException:  # a signal raised it, at any moment; the ledger has it, but that takes longer
+                with suppress(LeaseError):  # a closed client releases it
+                    self._runtime.submit(lambda _: release.end())
+                    caller.entry.is_settled = True
+                raise
+            self._runtime.closed(caller)
         return begun
 
 
@@ -138,12 +138,12 @@ class LeaseClient(SyncDoor):
         lost, the end of the block raises `LeaseLost`, unless the block itself raises.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
-        caller = self._runtime.opened(partial(self._runtime.abandoning, ticket))
-        held = self._acquire(ticket, seconds, caller)
-        try:
-            yield held
-        finally:
-            self._leave(held, caller)
+        with self._begun(ticket) as caller:
+            held = self._acquire(ticket, seconds, caller)
+            try:
+                yield held
+            finally:
+                self._leave(held, caller)
         if held.loss is not None:
             raise lost_error(held.loss)
 
@@ -152,10 +152,14 @@ class LeaseClient(SyncDoor):
         `hold`.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
-        caller = self._runtime.opened(partial(self._runtime.abandoning, ticket))
-        held = self._acquire(ticket, seconds, caller)
-        caller.entry.is_settled = True  # the program has it
-        return held
+        with self._begun(ticket) as caller:
+            held = self._acquire(ticket, seconds, caller)
+            caller.entry.is_settled = True  # the program has it
+            return held
+
+    def _begun(self, ticket: Ticket) -> Caller:
+        """Return what stands for a caller that begins to acquire, in its frame alone."""
+        return self._runtime.opened(partial(self._runtime.abandoning, ticket))
 
     def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
         try:
@@ -197,12 +201,12 @@ class LeaseClient(SyncDoor):
         """
         while True:
             ticket = Ticket(name)
-            caller = self._runtime.opened(partial(self._runtime.abandoning, ticket))
-            held = self._acquire(ticket, None, caller)
-            try:
-                yield held
-            finally:
-                self._leave(held, caller)
+            with self._begun(ticket) as caller:
+                held = self._acquire(ticket, None, caller)
+                try:
+                    yield held
+                finally:
+                    self._leave(held, caller)
 
     def read(self, name: str) -> LeaseRecord | None:
         """Return the lease ``name`` as the database has it, or None if it was never granted."""

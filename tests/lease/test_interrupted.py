@@ -4,18 +4,22 @@ stays held in silence, nobody stays in a queue, and nothing hangs.
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from random import Random
 from types import FrameType
+from typing import Any
 
 import pytest
 
+import lease
 from lease import LeaseError
+from lease.core import Core
 from lease.sync import LeaseClient
-from tests.lease.stores import SELDOM, Tables, in_thread
+from tests.lease.stores import SELDOM, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = [
@@ -79,6 +83,41 @@ def test_by_a_signal_while_it_acquires_and_releases(
     for _ in range(TIMES):
         repeat_until_interrupted(error, chance.uniform(0.0001, SOON), lambda: hold(client))
         assert_nothing_is_left(client, tables)
+
+
+@contextmanager
+def interrupted_once_held(core: Core) -> Iterator[None]:
+    """Raise KeyboardInterrupt where `hold` has acquired its lease, before its block begins."""
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "return" and frame.f_code.co_name == "_acquire" and core.heartbeat.held.all():
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def test_who_keeps_the_error_of_an_interrupted_caller_keeps_no_lease(client: LeaseClient, tables: Tables) -> None:
+    """The error refers to the caller's frames, as where a debugger or a reporter of errors has it."""
+    with interrupted_once_held(client._runtime.core), pytest.raises(KeyboardInterrupt) as kept:
+        hold(client)
+    assert_nothing_is_left(client, tables)
+    assert kept.value.__traceback__ is not None
+
+
+@pytest.mark.anyio
+async def test_who_keeps_the_error_of_an_interrupted_task_keeps_no_lease(tables: Tables, database_url: str) -> None:
+    async with lease.LeaseClient(database_url, timing=SELDOM) as client:
+        with interrupted_once_held(client._runtime.core), pytest.raises(KeyboardInterrupt) as kept:
+            async with client.hold("a", wait=LIMIT):
+                pass
+        await until(lambda: not client._runtime.core.heartbeat.held.all())
+        assert kept.value.__traceback__ is not None
 
 
 def test_by_a_signal_while_it_waits_behind_another_client(
