@@ -8,7 +8,8 @@ it says so, with `pytest.mark.extended`, or if another is enough:
 - the same test with other parameters, where it is marked `pytest.mark.sampled(2)`: `make test` runs two of them on each
   kind of database, chosen by their names.
 
-`pytest.mark.on_both` is for a test elsewhere that both kinds must pass all the same.
+`pytest.mark.on_both` is for a test elsewhere that both kinds must pass all the same: in `daemon/operations`, where no
+other one runs the lines of a statement on that kind.
 
 `--part 2/4` keeps the second of four parts.
 """
@@ -28,7 +29,6 @@ TESTS = Path(__file__).parents[1]
 ON_BOTH = tuple(
     TESTS / room
     for room in (
-        "daemon/operations",
         "daemon/pruning",
         "daemon/recovery",
         "daemon/store",

@@ -189,6 +189,7 @@ def test_of_two_callers_at_one_moment_each_instant_runs_once_and_both_are_told(s
     assert audited(store) == []
 
 
+@pytest.mark.on_both
 def test_instants_inside_a_counted_row_are_taken_out_of_it(store: Store) -> None:
     due = away(store, HOURLY, 1_100)
     (counted,) = store.runs(run.c.last_scheduled_for.is_not(None))

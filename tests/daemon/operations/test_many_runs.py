@@ -186,6 +186,7 @@ def test_a_success_of_its_schedule_since_then_does_not_make_up_for_a_failed_run(
     assert [one.run_id for one in store.do(find_failed, NIGHT, DAY)] == [first]
 
 
+@pytest.mark.on_both
 def test_what_failed_before_that_time_or_belongs_to_a_retired_schedule_is_not_meant(store: Store) -> None:
     long_ago, lately = failed(store, "free", 2)
     store.shift(run, run.c.id == long_ago, finished_at=-7200.0)

@@ -137,6 +137,7 @@ def test_its_runs_have_a_deadline_and_without_a_run_there_is_none(store: Store) 
     assert store.do(success_by) == row.finish_by == row.scheduled_for + timedelta(hours=4)
 
 
+@pytest.mark.on_both
 def test_it_is_no_problem_that_it_is_never_due_but_one_that_a_run_of_it_is_late(store: Store) -> None:
     def kinds() -> set[str]:
         return {problem.kind for problem in store.do(lambda connection: problems(read_overview(connection)))}

@@ -70,6 +70,7 @@ def everything(store: Store) -> list[Any]:
     return [*store.everything(), *store.rows(select(act))]
 
 
+@pytest.mark.on_both
 def test_what_is_due_while_it_is_paused_does_not_run_and_says_who_paused_it_and_why(store: Store) -> None:
     (done,) = paused(store, why="the bank is closed")
     assert (done.done, done.paused_by, done.paused_why, done.paused_until) == (
@@ -118,6 +119,7 @@ def test_a_second_pause_does_nothing_and_says_who_paused_it_since_when_and_why(s
     assert everything(store) == before
 
 
+@pytest.mark.on_both
 def test_another_end_or_reason_changes_a_pause_and_since_when_it_is_stays(store: Store) -> None:
     (first,) = paused(store, why="closed", until=timedelta(hours=1))
     (later,) = paused(store, by="eve", until=timedelta(hours=2))
@@ -213,6 +215,7 @@ def test_a_sync_keeps_a_pause_and_lets_one_that_has_ended_go(store: Store) -> No
 @pytest.mark.parametrize(
     "selected", [Selection(tag="money"), Selection("shop", tag="money"), Selection("shop"), Selection()]
 )
+@pytest.mark.on_both
 def test_many_are_paused_and_resumed_in_as_many_statements_as_one(store: Store, selected: Selection) -> None:
     def counted(number: int) -> int:
         store.sync(*(a_schedule(f"s{each}", tags=["money"]) for each in range(number)))

@@ -150,6 +150,7 @@ def test_a_retry_is_a_run_of_its_own_that_resumes_at_the_first_job_that_is_not_d
     assert left(claimed) == [(1, "load"), (2, "report")]
 
 
+@pytest.mark.on_both
 def test_what_was_carried_over_is_shown_with_the_run_that_did_it(store: Store) -> None:
     first = ended(store)
     second = retried(store, first).run_id
@@ -242,6 +243,7 @@ def test_of_two_retries_at_once_one_makes_a_run_and_both_are_told_of_it(store: S
     assert len(store.rows(act.select().where(act.c.act == "retry"))) == len(ids)
 
 
+@pytest.mark.on_both
 def test_what_is_pruned_while_a_retry_looks_is_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     before, _ = ended(store), ended(store)
     read = statements.run.read

@@ -35,6 +35,7 @@ def an_instant_is_due(store: Store) -> None:
     store.shift(schedule, anchor=-3_601.0, planned_until=-10.0, next_due=-1.0)
 
 
+@pytest.mark.on_both
 def test_it_waits_for_its_moment_and_says_so(store: Store) -> None:
     daily = a_schedule("daily")
     store.sync(daily)
