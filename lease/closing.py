@@ -8,7 +8,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 
 from . import events
-from .errors import StoreUnavailable
+from .errors import SchemaMissing, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Heartbeat
 from .model import Grant
@@ -102,8 +102,8 @@ class Closing:
                     if left or in_doubt:
                         await self._release_together(left)
                     await self._release_each(left)
-        except StoreUnavailable as away:
-            error = str(away)
+        except (StoreUnavailable, SchemaMissing) as failed:
+            error = str(failed)
         finally:  # also where closing is cut short
             for grant in sorted(left):
                 self._notify(events.ReleaseFailed(grant, error))
@@ -127,7 +127,7 @@ class Closing:
             async with places:
                 try:
                     released = await retried(lambda: self._store.release(grant), self._timing)
-                except StoreUnavailable as error:
+                except (StoreUnavailable, SchemaMissing) as error:
                     self._notify(events.ReleaseFailed(grant, str(error)))
                 else:
                     self._notify(events.Released(grant, released))

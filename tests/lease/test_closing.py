@@ -9,7 +9,17 @@ import pytest
 
 import lease
 import lease.sync
-from lease import Grant, LeaseError, LeaseLost, LeaseTiming, LossKind, StoreUnavailable, events, statements
+from lease import (
+    Grant,
+    LeaseError,
+    LeaseLost,
+    LeaseTiming,
+    LossKind,
+    SchemaMissing,
+    StoreUnavailable,
+    events,
+    statements,
+)
 from lease.clock import boottime
 from lease.testing import MemoryStore
 from tests.lease.stores import HASTY, SELDOM, STEADY, Recorder, Tables, in_thread, until
@@ -119,11 +129,27 @@ class LockedStore(MemoryStore):
         raise StoreUnavailable("no answer within 2s")
 
 
+class EmptiedStore(MemoryStore):
+    """Somebody has dropped the tables."""
+
+    async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
+        raise SchemaMissing("it does not have leased's tables")
+
+
 @pytest.mark.usefixtures("passing_seconds")
 @pytest.mark.anyio
-@pytest.mark.parametrize("why", ["the store in memory unavailable", "no answer within 2s"])
-async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(told: Recorder, why: str) -> None:
-    store, begun = LockedStore() if "answer" in why else MemoryStore(), asyncio.Event()
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (MemoryStore, "the store in memory unavailable"),
+        (LockedStore, "no answer within 2s"),
+        (EmptiedStore, "does not have leased's tables"),
+    ],
+)
+async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(
+    told: Recorder, kind: type[MemoryStore], why: str
+) -> None:
+    store, begun = kind(), asyncio.Event()
 
     async def work(client: lease.LeaseClient) -> None:
         async with client.hold("a"):
@@ -133,7 +159,7 @@ async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(told: 
     async with lease.LeaseClient(store=store, timing=HASTY, on_event=told) as client:
         working = asyncio.ensure_future(work(client))
         await asyncio.wait_for(begun.wait(), LIMIT)
-        store.available = isinstance(store, LockedStore)
+        store.available = kind is not MemoryStore
     with pytest.raises(LeaseLost, match="the client was closed"):
         await working
     (failed,) = told.of(events.ReleaseFailed)

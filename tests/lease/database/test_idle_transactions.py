@@ -64,7 +64,7 @@ def test_what_a_paused_process_has_locked_is_free_again_before_it_goes_on(tables
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("timeout", "idle"), [(0.4, "400ms"), (10.0, "2s")])
+@pytest.mark.parametrize(("timeout", "idle"), [(1.2, "1200ms"), (10.0, "2s")])
 async def test_a_transaction_may_be_idle_for_as_long_as_an_attempt_may_take_and_for_two_seconds_at_most(
     postgres_url: str, timeout: float, idle: str
 ) -> None:
