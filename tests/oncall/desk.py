@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lease.sync import LeaseClient
+from lease.sync import Lease, LeaseClient
 from tests.support.replicas import ReplicaProcess, Story
 from tests.support.starter import Starter
 from tests.support.waiting import LIMIT, wait_until
@@ -29,11 +29,12 @@ class Desk(Story):
 
     def __init__(self, folder: Path, starter: Starter) -> None:
         super().__init__(folder, f"sqlite:///{folder / 'leased.db'}", starter)
-        self._clients: list[LeaseClient] = []
+        self._held: list[tuple[LeaseClient, Lease]] = []
 
     def close(self) -> None:
         """Let go what this process itself holds."""
-        for client in self._clients:
+        for client, held in self._held:
+            held.release()
             client.__exit__()
 
     def deploy(self, *, head: str = "", name: str | None = "report", **settings: str) -> str:
@@ -75,8 +76,7 @@ class Desk(Story):
     def hold(self, name: str, label: str) -> None:
         """Hold a lease as another program does, until this is closed."""
         client = LeaseClient(self.url, label=label).__enter__()
-        self._clients.append(client)
-        client.acquire(name)
+        self._held.append((client, client.acquire(name, wait=LIMIT)))
 
     def _show(self) -> None:
         """Print nothing: that would give it away."""
