@@ -33,6 +33,7 @@ READING = {
     "audit": ["audit"],
     "doctor": ["doctor"],
     "activity": ["activity"],
+    "notify": ["notify"],
     "backfills": ["backfills"],
     "preview": ["preview", "0 2 * * *"],
     "db-current": ["db", "current"],
