@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from daemon.cli.commands.defining.schema import answer_schema
 from daemon.definitions.values.targets import address_of
 from daemon.store.statements import delivery as statements
 from daemon.store.statements.delivery import NewDelivery
@@ -46,6 +48,7 @@ def test_a_trial_goes_to_each_target_and_not_to_the_monitor_and_says_what_came_b
     )
     assert '"type": "test"' in receiver.bodies[0]
     found = leased("notify", "--test", "nightly", "--json").document
+    jsonschema.validate(found, answer_schema("notify-test"))
     assert [(one["delivered"], one["text"]) for one in found["items"]] == [
         (True, "200 OK"),
         (False, "exited with status 3"),
