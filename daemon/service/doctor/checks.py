@@ -296,7 +296,7 @@ def _replicas(found: Examined) -> Iterator[_Result]:
     silent = [one for one in found.replicas if one.seen_ago > SEEN_WITHIN]
     for one in silent:
         text = f"{one.host}:{one.pid} was last seen {ago(one.seen_ago)}"
-        yield "yellow", text, "check its machine; its runs continue elsewhere once their leases expire"
+        yield "yellow", text, "check its machine; `leased status` says who can take over its runs"
     if not found.replicas:
         yield "yellow", "no replica is running", "start one: leased run FILE"
     elif not silent:
