@@ -422,7 +422,10 @@ def test_several_replicas_trigger_once_and_end_together(process: Leased, leased:
     assert answer.out.count("run 1 of nightly (shop)  succeeded in ") == 1
     told = [json.loads(line)["message"] for line in answer.err.splitlines()]
     *replicas, metrics = sorted(line.partition(" is process")[0] for line in told)
-    assert (replicas, metrics.partition(":")[0]) == (["replica 1 of 2", "replica 2 of 2"], "the metrics of all replicas")
+    assert (replicas, metrics.partition(":")[0]) == (
+        ["replica 1 of 2", "replica 2 of 2"],
+        "the metrics of all replicas",
+    )
 
 
 def test_locks_says_of_which_there_is_none(leased: Leased) -> None:
