@@ -29,7 +29,8 @@ COMMAND_PATIENCE = 30.0
 """The same of a command."""
 _GONE = 410
 _SHORTEST_KEY = 24
-_MOST_WORDS = 2_000
+_MOST_CHARACTERS = 2_000
+"""Of the sentence in LEASED_MESSAGE, and of what a command that fails has written."""
 _READ = 64 * 1024
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Sender:
         return bool(self.environment.get(name) or self.environment.get(f"{name}_FILE"))
 
     async def send(self, target: Mapping[str, Any], message: Message) -> Reply:
-        """Deliver a message; return what came back. It never raises, and takes no longer than it may."""
+        """Deliver a message and return what came back. It never raises, and ends within its time limit."""
         attempt = _Attempt()
         most = COMMAND_PATIENCE if "command" in target else PATIENCE
         try:
@@ -121,7 +122,7 @@ class Sender:
 
     def _run(self, command: str | list[str], message: Message, attempt: "_Attempt") -> Reply:
         """Run a command, which reads the message; a string in ``/bin/sh -c``. Nothing of the message is in its words."""
-        told = {"LEASED_MESSAGE": message.sentence[:_MOST_WORDS], "LEASED_MESSAGE_KIND": message.kind}
+        told = {"LEASED_MESSAGE": message.sentence[:_MOST_CHARACTERS], "LEASED_MESSAGE_KIND": message.kind}
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(  # noqa: S603 - the command of the definition
                 ["/bin/sh", "-c", command] if isinstance(command, str) else command,
@@ -138,7 +139,7 @@ class Sender:
             status = process.wait()
             if status == 0:
                 return Reply(True, "exited with status 0")
-            errors.seek(max(0, errors.tell() - _MOST_WORDS))
+            errors.seek(max(0, errors.tell() - _MOST_CHARACTERS))
             said = shortened(errors.read().decode(errors="replace"))
         how = f"exited with status {status}" if status > 0 else f"was ended by {signal_name(-status)}"
         return Reply(False, f"{how}: {said}" if said else how)

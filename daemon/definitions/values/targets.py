@@ -24,7 +24,7 @@ _NOTIFY = ("url", "url_env", "command", "on", "style", "secret_env")
 _PING = ("url", "url_env", "style")
 _WRITE_NOTIFY = 'write its URL, { url = "https://…" } or { command = "mail -s … ops" }, or a list of them'
 _WRITE_PING = 'write its URL, or { url = "https://…", style = "healthchecks" }'
-_NO_SECRET = "a secret does not belong into FILE, nor into the database"  # noqa: S105
+_NO_SECRET = "FILE and the database must not contain secrets"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _read_target(value: object) -> dict[str, Any]:
         raise Refusal(f"a command takes no {min(extra)}", "it reads the message as text from its standard input")
     if "secret_env" in given and given.get("style") == "slack":
         raise Refusal(
-            "messages in the style slack are not signed", "leave secret_env out; the URL is the secret: url_env"
+            "messages in the style slack are not signed", "leave secret_env out, and keep the URL secret with url_env"
         )
     read = {key: given[key] for key in _NOTIFY if key in given}
     if "on" in read:
@@ -140,7 +140,7 @@ def check_url(url: object) -> str:
     if wrong is None and len(url) > LONGEST:
         wrong = f"the URL has more than {LONGEST:,} characters"
     if wrong is not None:
-        raise Refusal(wrong, "see whether it was copied as a whole")
+        raise Refusal(wrong, "check that you copied all of it")
     if parts is not None and parts.username is not None:
         raise Refusal(f"the URL has a user or a password; {_NO_SECRET}", 'write url_env = "NAME" instead')
     return url
