@@ -7,17 +7,17 @@ import re
 import signal
 import subprocess
 import tempfile
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..definitions.values.refusal import Refusal
 from ..definitions.values.targets import check_url
+from ..own_thread import in_own_thread
 from ..text import shortened, signal_name
 from ..version import package_version
 from .message import Message
@@ -32,8 +32,6 @@ _SHORTEST_KEY = 24
 _MOST_CHARACTERS = 2_000
 """Of the sentence in LEASED_MESSAGE, and of what a command that fails has written."""
 _READ = 64 * 1024
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class Sender:
         most = COMMAND_PATIENCE if "command" in target else PATIENCE
         try:
             async with asyncio.timeout(most):
-                return await _in_thread(lambda: self._send(target, message, attempt))
+                return await in_own_thread(lambda: self._send(target, message, attempt), "delivery")
         except RuntimeError as error:  # the system has no thread left
             return Reply(False, shortened(str(error)))
         except TimeoutError:
@@ -249,21 +247,3 @@ def _what(error: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror:
         return shortened(cause.strerror)
     return shortened(str(cause)) if isinstance(cause, OSError) and str(cause) else type(cause).__name__
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Return what ``work`` does in a thread of its own, which keeps nobody from ending."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
-
-    def give(done: T) -> None:
-        if not answer.done():
-            answer.set_result(done)
-
-    def work_off() -> None:
-        done = work()
-        with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(give, done)
-
-    threading.Thread(target=work_off, name="delivery", daemon=True).start()
-    return await answer

@@ -1,18 +1,16 @@
 """The functions of an application as tasks in this process: a test can patch what they call."""
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import wraps
-from threading import Thread
 from typing import Any
 
 from ..definitions.application import Application
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule
-from ..jobs.run import AsyncRun, Run, run_of_function
+from ..jobs.run import AsyncRun, run_of_function
+from ..own_thread import in_own_thread
 
 
 def in_process(application: Application) -> Application:
@@ -36,21 +34,9 @@ def _as_task(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[Any
 
     @wraps(function)
     async def call(run: AsyncRun) -> Any:
-        return await (function(run) if is_async else _in_thread(function, run_of_function(run)))
+        if is_async:
+            return await function(run)
+        blocking = run_of_function(run)  # in a thread it can hang, and the test still ends
+        return await in_own_thread(lambda: function(blocking), f"leased-job-{blocking.schedule}")
 
     return call
-
-
-async def _in_thread(function: Callable[[Run], Any], run: Run) -> Any:
-    """Call the function in a daemon thread, where it can hang and the test still ends."""
-    ended: Future[Any] = Future()
-    ended.set_running_or_notify_cancel()  # the waiting task may be cancelled, but not the function
-
-    def call() -> None:
-        try:
-            ended.set_result(function(run))
-        except BaseException as error:  # noqa: BLE001 - what ends it belongs to the attempt, sys.exit included
-            ended.set_exception(error)
-
-    Thread(target=call, name=f"leased-job-{run.schedule}", daemon=True).start()
-    return await asyncio.wrap_future(ended)

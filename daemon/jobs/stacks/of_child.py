@@ -5,12 +5,11 @@ import ctypes
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future
 from typing import TypeVar
 
+from ...own_thread import in_own_thread
 from .in_child import SIGNAL, catches
 from .processes import processes_below, state_of
 from .seen import SeenProcess, SeenWork, bounded
@@ -190,15 +189,6 @@ def _at_a_good_time(pid: int, thread: int) -> bool:
 
 
 async def _aside(call: Callable[[], T]) -> T:
-    """Return the result of a call that may block for ever. Its thread does not keep this process from ending."""
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="leased-look", daemon=True).start()
+    """Return the result of a call that may block for ever; raises `TimeoutError`."""
     async with asyncio.timeout(_READ_WITHIN + _MOST_THREADS * _LOOK_FOR):
-        return await asyncio.wrap_future(done)
+        return await in_own_thread(call, "leased-look")

@@ -16,12 +16,7 @@ _DEEPEST = 200
 def of_thread(ident: int | None) -> list[str]:
     """Return the frames of a thread, the innermost first, without those of ours that called the job."""
     frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented for this use
-    return _without_ours([*_outwards(frame)])
-
-
-def of_frames(frames: Sequence[FrameType]) -> list[str]:
-    """Return frames as they are shown, without those of ours that called the job."""
-    return _without_ours(frames)
+    return of_frames([*_outwards(frame)])
 
 
 def of_tasks(task: "asyncio.Task[Any]", others: "Iterable[asyncio.Task[Any]]" = ()) -> Iterator[tuple[str, list[str]]]:
@@ -32,7 +27,7 @@ def of_tasks(task: "asyncio.Task[Any]", others: "Iterable[asyncio.Task[Any]]" = 
     for one in todo:
         if id(one) not in met:
             met.add(id(one))
-            yield "the job's task" if one is task else _called(one), _without_ours([*_awaits(one.get_coro())][::-1])
+            yield "the job's task" if one is task else _called(one), of_frames([*_awaits(one.get_coro())][::-1])
             todo += _waited_for(one)
 
 
@@ -66,7 +61,8 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _without_ours(frames: Sequence[FrameType]) -> list[str]:
+def of_frames(frames: Sequence[FrameType]) -> list[str]:
+    """Return frames as they are shown, without those of ours that called the job."""
     shown = list(frames)
     ours = next((at for at, frame in enumerate(shown) if _is_ours(frame)), len(shown))
     return [f"{one.f_code.co_filename}:{one.f_lineno} in {one.f_code.co_qualname}" for one in shown[:ours]]
