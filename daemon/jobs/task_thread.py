@@ -128,8 +128,8 @@ class StartedTask:
         if self._task is not None:
             stacks += of_tasks(self._task, [one for one in self._tasks() if one is not self._outer])
         named = self._watch.named()
-        others = named is not None and not self.blocks()
-        return SeenWork(stacks=bounded(stacks), remarks=(blocked(named),) if others and named is not None else ())
+        remarks = () if named is None or self.blocks() else (blocked(named),)
+        return SeenWork(stacks=bounded(stacks), remarks=remarks)
 
     def _tasks(self) -> list[asyncio.Task[Any]]:
         """Return the tasks that the job has started, as far as Python tells whose they are (from 3.12 on)."""

@@ -16,7 +16,7 @@ _REFUSALS = {
     "503": "The database does not answer in time.",
 }
 _OF_ACTS = {
-    "409": "It cannot be done as things stand.",
+    "409": "The present state does not allow it.",
     "415": "The content is not JSON.",
 }
 

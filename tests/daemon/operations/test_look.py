@@ -115,7 +115,7 @@ def test_of_a_run_that_waits_or_is_over_it_says_so_and_asks_nobody(store: Store)
 
 def test_of_a_replica_that_is_silent_it_says_since_when_and_asks_nobody(store: Store) -> None:
     claimed = at_work(store, seen_at=later(now(), -40.0))
-    with pytest.raises(NotAtWork, match=r"was last seen \d+s ago; if it stays silent"):
+    with pytest.raises(NotAtWork, match=r"was last seen \d+s ago, and no other replica is running"):
         store.do(ask, claimed.run_id, requested_by="bob")
     assert told(store, claimed) == []
 
