@@ -49,6 +49,8 @@ DeliveryEnd = Literal["delivered", "folded", "given up", "gone"]
 """What became of a message. folded: told by another one, with the count; given up: not delivered for 3 days; gone: its
 target answered that it is gone for good.
 """
+DeliveryOutcome = Literal["delivered", "failed", "given up", "gone"]
+"""What became of an attempt to deliver one. failed: it is tried again."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]
 """How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not

@@ -21,6 +21,7 @@ from ..answers.why import explain_schedule
 from ..definitions.application import Application
 from ..operations.why import Explanation, Moments, read_why_run
 from ..scheduling.telling import Told, write
+from ..states import DeliveryOutcome
 from ..store import statements
 from ..store.statements.delivery import LENT
 from ..store.views import database_time
@@ -188,8 +189,11 @@ class Deliverer:
             async with asyncio.timeout(LENT - 1):
                 message = await self._database.read(lambda c: self._message(c, row, folded))
                 answer = await self._sender.send(json.loads(row.target), message)
-                await self._database.write(lambda c: self._record(c, row, answer))
-                self._report(row, target_text(row.target), answer)
+                outcome = await self._database.write(lambda c: self._record(c, row, answer))
+                if not answer.dropped:
+                    error = None if answer.delivered else answer.text
+                    of = (row.application, row.called, row.run_id, row.kind, target_text(row.target))
+                    self._notify(MessageSent(*of, outcome, error))
 
     def _message(self, connection: Connection, row: Row[Any], folded: int) -> Message:
         found, output = None, ""
@@ -222,31 +226,26 @@ class Deliverer:
             return read_why_run(connection, row.run_id, moments)
         return explain_schedule(connection, row.called, row.application, self._takeover_after, moments)
 
-    def _record(self, connection: Connection, row: Row[Any], answer: Reply) -> None:
+    def _record(self, connection: Connection, row: Row[Any], answer: Reply) -> DeliveryOutcome:
+        """Record what came back, and return what that means for the message."""
         record = statements.delivery
-        if answer.delivered and row.kind.startswith("ping."):
-            record.forget(connection, row.id)
-        elif answer.delivered:
-            record.end(connection, row.id, "delivered")
-        elif answer.gone:
+        if answer.delivered:
+            if row.kind.startswith("ping."):
+                record.forget(connection, row.id)
+            else:
+                record.end(connection, row.id, "delivered")
+            return "delivered"
+        if answer.gone:
             record.end(connection, row.id, "gone", answer.text)
             record.end_all(connection, row.application, row.target, "gone")
-        else:
-            match after_failure(row.kind, row.attempts, row.age, answer.after):
-                case "given up":
-                    record.end(connection, row.id, "given up", answer.text)
-                case seconds:
-                    record.put_back(connection, row, seconds, answer.text)
-
-    def _report(self, row: Row[Any], to: str, answer: Reply) -> None:
-        if answer.dropped:
-            return
-        is_over = after_failure(row.kind, row.attempts, row.age, answer.after) == "given up"
-        of = (row.application, row.called, row.run_id, row.kind, to)
-        if answer.delivered:
-            self._notify(MessageSent(*of, "delivered"))
-        else:
-            self._notify(MessageSent(*of, "gone" if answer.gone else "given up" if is_over else "failed", answer.text))
+            return "gone"
+        match after_failure(row.kind, row.attempts, row.age, answer.after):
+            case "given up":
+                record.end(connection, row.id, "given up", answer.text)
+                return "given up"
+            case seconds:
+                record.put_back(connection, row, seconds, answer.text)
+                return "failed"
 
 
 @asynccontextmanager

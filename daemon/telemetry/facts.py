@@ -6,11 +6,10 @@ They are public: `docs/reference/facts.md` says how programs and packages subscr
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from lease.events import Event
 
-from ..states import DeliveryKind, JobOutcome, LongLevel, RunOutcome, RunState, Settlement, SkipReason
+from ..states import DeliveryKind, DeliveryOutcome, JobOutcome, LongLevel, RunOutcome, RunState, Settlement, SkipReason
 
 # What a fact is about
 
@@ -214,7 +213,7 @@ class MessageSent:
     kind: DeliveryKind
     to: str
     """The target, in a form that shows no secret."""
-    outcome: Literal["delivered", "failed", "given up", "gone"]
+    outcome: DeliveryOutcome
     """failed: it is tried again; given up: it is not; gone: neither are others to this target."""
     error: str | None = None
 
