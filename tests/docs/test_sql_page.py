@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from daemon.answers.status import StatusReader
 from daemon.store.views import read_locks
+from daemon.store.views.locks import OF_DAEMON
 from lease import statements
 from lease.schema import lease
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
@@ -66,7 +67,7 @@ def test_each_query_finds_what_status_says(rows: Rows) -> None:
     for at in range(40):
         rows.run("skipped" if at % 3 else "succeeded", 400 - at, schedule="thinned")
         rows.run("succeeded" if at % 3 else "skipped", 400 - at, schedule="calm")
-    statements.grant(rows.connection, ["mine", "prune/shop"], "somebody", 3600, label="a shell")
+    statements.grant(rows.connection, ["mine", *(f"{of}shop" for of in OF_DAEMON)], "somebody", 3600, label="a shell")
     rows.connection.execute(update(lease).values(granted_at=rows.now - 31 * MINUTE))
     statements.grant(rows.connection, ["other"], "somebody", 3600)
 

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from ...states import LONG_LEVELS, SEEN_WITHIN, MessageKind, PingKind, SkipReason
+from ...states import LONG_LEVELS, SEEN_WITHIN, DeliveryOutcome, MessageKind, PingKind, SkipReason
 from ...store.views.fleet import Fleet
 from ...telemetry.measures import Histogram
 from ...text import shortened
@@ -20,7 +20,7 @@ from .steps import in_steps
 _STATES = ("alive", "draining", "silent")
 _ENDS = (*((state, "") for state in ("succeeded", "failed", "cancelled")), *(("skipped", one) for one in get_args(SkipReason)))  # fmt: skip
 _LOST = ("ended", "broken", "unreachable", "suspended", "closed")
-_SENT = ("delivered", "failed", "given up", "gone")
+_SENT = get_args(DeliveryOutcome)
 _SCHEDULE = "leased_schedule_"
 
 
