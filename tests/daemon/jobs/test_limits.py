@@ -15,7 +15,7 @@ RUN = "the run exceeded its run_timeout of 1m"
     [
         (Limits(), 1e6, 1e6, None),
         (Limits(timeout=10.0), 4.0, 4.0, Limit(6.0, TIMEOUT)),
-        (Limits(timeout=10.0, stall_after=5.0), 4.0, 1.0, Limit(4.0, HUNG)),
+        (Limits(timeout=10.0, stall_after=5.0), 4.0, 1.0, Limit(4.0, HUNG, stalled=True)),
         (Limits(timeout=10.0, stall_after=5.0), 8.0, 1.0, Limit(2.0, TIMEOUT)),
         (Limits(10.0, 5.0, run_timeout=60.0, run_left=3.0), 1.0, 1.0, Limit(2.0, RUN, ends_run=True)),
         (Limits(run_timeout=60.0, run_left=3.0), 5.0, 5.0, Limit(-2.0, RUN, ends_run=True)),
