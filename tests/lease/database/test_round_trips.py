@@ -161,5 +161,5 @@ def test_nothing_that_was_compiled_for_a_client_outlives_it(database_url: str) -
         gc.collect()
         return sum(isinstance(one, Compiled) for one in gc.get_objects())
 
-    counts = [compiled_after_one_more() for _ in range(4)]
-    assert counts[-1] < 2 * counts[0], "a client's worth of garbage may be left, and no more with each"
+    counts = [compiled_after_one_more() for _ in range(10)]
+    assert counts[-1] <= counts[0] + 6, "the garbage of a few clients may be left, and no more with each"
