@@ -5,16 +5,20 @@ from collections.abc import Iterable
 
 from ...text import MASK
 
-_NAME = r"[\w.-]*(?:passw|passphrase|pwd|secret|token|api.?key|access.?key|private.?key|credential|auth|bearer|cookie)[\w.-]*"
+_SPEAKS = (
+    r"(?:passw|passphrase|pwd|secret|token|api.?key|access.?key|private.?key|credential|auth|bearer|cookie)[\w.-]*+"
+)
 _PATTERNS = (
-    re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/@:]*:)(?P<value>[^\s@]+)(?=@)", re.IGNORECASE),
-    re.compile(rf"(?P<before>\b{_NAME}[=:]\s*)(?P<value>'[^']*'|\"[^\"]*\"|[^\s&;]+)", re.IGNORECASE),
-    re.compile(rf"(?P<before>(?:^|\s)-{{1,2}}{_NAME}\s+)(?P<value>'[^']*'|\"[^\"]*\"|[^\s-]\S*)", re.IGNORECASE),
+    re.compile(r"(?P<before>://[^\s/@:]*+:)(?P<value>[^\s@]++)(?=@)"),
+    re.compile(rf"(?P<before>{_SPEAKS}[=:]\s*)(?P<value>'[^']*'|\"[^\"]*\"|[^\s&;]+)", re.IGNORECASE),
+    re.compile(
+        rf"(?P<before>(?:^|\s)-{{1,2}}[\w.-]*?{_SPEAKS}\s+)(?P<value>'[^']*'|\"[^\"]*\"|[^\s-]\S*)", re.IGNORECASE
+    ),
     re.compile(r"(?P<before>(?:^|\s)-u\s*[^\s:]+:)(?P<value>\S+)"),
     re.compile(r"(?P<before>(?:^|[\s;&|(])[A-Za-z_]\w*=)(?P<value>'[^']*'|\"[^\"]*\"|[^\s;&|)]+)"),
 )
 """A password in a URL; what has a name that speaks of a secret, as a field, a variable or an option; the user and password
-of curl; and the value of any variable that is set.
+of curl; and the value of any variable that is set. None takes long with any command line: a search lets no other thread run.
 """
 _SHORTEST = 4
 """A secret value that is shorter than this is not looked for: it would be found everywhere."""

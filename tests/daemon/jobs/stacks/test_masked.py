@@ -1,5 +1,7 @@
 """Command lines show no passwords and no values of variables."""
 
+import time
+
 import pytest
 
 from daemon.jobs.stacks.masked import masked
@@ -22,3 +24,10 @@ from daemon.jobs.stacks.masked import masked
 )
 def test_what_may_be_secret_does_not_show(command: str, shown: str) -> None:
     assert masked(command, ["hunter2", "a", ""]) == shown
+
+
+@pytest.mark.parametrize("part", ["auth.", "a.", "://a:", " --auth.", "token='"])
+def test_no_command_line_keeps_the_other_threads_waiting(part: str) -> None:
+    began = time.thread_time()
+    masked(part * (4096 // len(part)))
+    assert time.thread_time() - began < 1.0
