@@ -1,7 +1,7 @@
 """The deliverer of a replica: it takes messages from the outbox, and sends them.
 
-Any replica delivers what any of its application has written. Where nobody is to be told of anything, it looks once,
-and ends.
+Any replica delivers what any of its application has written. Where nobody is to be told of anything, it looks once, and
+again if this replica retires a schedule: that may have asked for messages.
 """
 
 import asyncio
@@ -82,12 +82,14 @@ class Deliverer:
 
     def hear(self, fact: Fact) -> None:
         """Take in a fact of this replica: what it has written is sent at once. For any thread."""
-        if not self._targets:
-            return
         match fact:
+            case SchedulesRetired():
+                pass
+            case _ if not self._targets:
+                return
             case RunStarted(run, waited) if run.schedule in self._targets and waited is not None:
                 self._starts = [*self._starts[-_MOST_STARTS:], (run.schedule, run.run_id)]
-            case RunEnded() | RunRecovered() | RunLate() | RunLong() | TimesSkipped() | SchedulesRetired():
+            case RunEnded() | RunRecovered() | RunLate() | RunLong() | TimesSkipped():
                 pass
             case _:
                 return
@@ -102,7 +104,8 @@ class Deliverer:
             try:
                 left = await self.step()
                 if left is None and not (self._targets or self._sending):
-                    return
+                    await self._woken.wait()
+                    continue
             except StoreUnavailable:
                 left = None
             except Exception as error:  # noqa: BLE001 - a message must not end the replica
@@ -123,7 +126,9 @@ class Deliverer:
         """Deliver what can be delivered at once, for so many seconds at most; the rest is for others, or for later."""
         with suppress(TimeoutError, StoreUnavailable):
             async with asyncio.timeout(seconds):
-                while self._targets and ((left := await self.step()) is not None or self._sending):
+                while (self._targets or self._woken.is_set()) and (
+                    (left := await self.step()) is not None or self._sending
+                ):
                     if self._sending:
                         await asyncio.wait(self._sending)
                     elif left is None or left > 0:

@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from daemon import AsyncRun, Schedules
+from daemon.definitions.values.targets import Target, address_of
 from daemon.delivery import queue
 from daemon.delivery.deliverer import Deliverer
 from daemon.delivery.sending import Sender
 from daemon.scheduling.telling import Told, tell
+from daemon.scheduling.telling import write as tell_all
 from daemon.store.tables import delivery
-from daemon.telemetry.facts import Fact, MessageSent, Note
+from daemon.telemetry.facts import Fact, MessageSent, Note, SchedulesRetired
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import ONE_O_CLOCK, Gate
 from tests.support.receiver import Receiver
@@ -163,9 +165,35 @@ async def test_a_storm_is_a_few_messages_and_then_one_with_the_count(monkeypatch
             assert messages[-1]["type"] == "run.late", "it came after them, and is no part of them"
 
 
-async def test_where_nobody_is_to_be_told_it_ends_at_once() -> None:
-    async with a_shop() as (_, deliverer):
-        await asyncio.wait_for(deliverer.deliver_on(), LIMIT)
+async def test_where_nobody_is_to_be_told_it_looks_once_and_again_when_a_schedule_was_retired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked, sent_it = asyncio.Event(), asyncio.Event()
+    with Receiver() as receiver:
+        async with a_shop() as (replica, deliverer):
+            look, record = deliverer.step, deliverer._sent
+
+            async def step() -> float | None:
+                left = await look()
+                looked.set()
+                return left
+
+            def was_sent(task: "asyncio.Task[None]") -> None:
+                record(task)
+                sent_it.set()
+
+            monkeypatch.setattr(deliverer, "step", step)
+            monkeypatch.setattr(deliverer, "_sent", was_sent)
+            task = asyncio.create_task(deliverer.deliver_on())
+            async with asyncio.timeout(LIMIT):
+                await looked.wait()
+                told = Told("schedule.retired", "weekly")
+                to = [Target(address_of({"url": receiver.url}), frozenset([told.kind]))]
+                await replica.store.write(lambda connection: tell_all(connection, "shop", [(told, to)]))
+                deliverer.hear(SchedulesRetired("shop", ("weekly",)))
+                await sent_it.wait()
+            task.cancel()
+            assert await outcomes(replica) == ["delivered"]
 
 
 async def test_what_nobody_can_explain_any_more_is_told_all_the_same() -> None:
