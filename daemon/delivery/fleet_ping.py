@@ -53,8 +53,12 @@ class FleetPing:
         """Ping every minute, unless another replica does."""
         while True:
             await asyncio.sleep(uniform(0.9, 1.1) * EVERY)  # noqa: S311 - it only spreads the replicas
-            with suppress(LeaseError):
+            try:
                 await self.ping(lambda: thread.do(self._overdue))
+            except LeaseError:  # the next one is in a minute
+                pass
+            except Exception as error:  # noqa: BLE001 - a ping must not end the replica
+                self._say(f"the fleet is not pinged: internal error in leased; runs continue: {error!r}")
 
     async def ping(self, overdue: Callable[[], Any]) -> None:
         """Ping once, unless another replica lately did or something is wrong, which is told once."""

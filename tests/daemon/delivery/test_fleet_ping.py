@@ -1,5 +1,6 @@
 """The fleet is pinged by one replica a minute, and not while a schedule should have succeeded and has not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,15 +9,18 @@ import pytest
 from sqlalchemy import update
 
 from daemon import AsyncRun, Schedules
+from daemon.delivery import fleet_ping
 from daemon.delivery.fleet_ping import EVERY, FleetPing, past_deadline
 from daemon.delivery.sending import Sender
 from daemon.store.views.fleet import read_fleet
 from daemon.telemetry.facts import Note
 from daemon.testing import ManualReplica, ManualStore
+from daemon.web.database_thread import DatabaseThread
 from lease.database.dialects import now
 from lease.schema import lease
 from tests.support.manual import ONE_O_CLOCK
 from tests.support.receiver import Receiver
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +92,28 @@ async def test_what_has_not_succeeded_by_its_deadline_is_overdue_and_what_has_is
             assert await overdue(replica) == ["nightly"]
             await replica.work()
             assert await overdue(replica) == []
+
+
+async def test_an_error_of_ours_is_told_and_ends_neither_the_pings_nor_the_replica(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fleet_ping, "EVERY", 0.01)
+    asked = asyncio.Queue[None]()
+
+    async def ping_badly(overdue: object) -> None:
+        asked.put_nowait(None)
+        raise ValueError("an odd definition")
+
+    with Receiver() as receiver:
+        async with a_fleet(receiver) as (replica, ping):
+            monkeypatch.setattr(ping, "ping", ping_badly)
+            task = asyncio.create_task(ping.ping_on(DatabaseThread("sqlite://", "ping", timeout=1.0, connections=1)))
+            async with asyncio.timeout(LIMIT):
+                for _ in range(2):
+                    await asked.get()
+            task.cancel()
+            (said,) = [fact.text for fact in replica.facts if isinstance(fact, Note) and fact.is_warning]
+            assert said.endswith("internal error in leased; runs continue: ValueError('an odd definition')")
 
 
 async def test_a_replica_whose_loops_stand_still_does_not_ping() -> None:
