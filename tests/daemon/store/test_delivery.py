@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from daemon.answers.notify import notify_answer
 from daemon.pruning.prune import MESSAGES_KEPT, delete_old_records
 from daemon.states import DeliveryKind
 from daemon.store.statements import delivery as statements
 from daemon.store.statements.delivery import LENT, NewDelivery
-from daemon.store.tables import delivery
+from daemon.store.tables import delivery, schedule
 from daemon.store.views.targets import read_undelivered
 from tests.support.store import Store, a_schedule
 
@@ -109,6 +109,13 @@ def test_what_was_lately_delivered_is_counted_by_target_and_kind(store: Store) -
     assert of == ("a", "run.failed")
     assert found.count == 2
     assert found.since == pytest.approx(40.0, abs=5.0)
+
+
+def test_a_definition_of_a_later_version_does_not_keep_the_targets_of_others_from_being_shown(store: Store) -> None:
+    store.sync(a_schedule("nightly"), a_schedule("weekly", notify="https://ops.example.com/hook"))
+    later = update(schedule).where(schedule.c.name == "nightly")
+    store.do(lambda connection: connection.execute(later.values(definition='{"notify": [{"queue": "ops"}]}')))
+    assert [one.target for one in store.do(notify_answer, None).items] == ["https://ops.example.com/…"]
 
 
 def test_a_target_that_is_gone_gets_nothing_more_until_it_is_resumed(store: Store) -> None:
