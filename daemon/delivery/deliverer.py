@@ -41,7 +41,7 @@ from ..telemetry.facts import (
 )
 from ..text import counted, target_text
 from .message import Message
-from .queue import WITHIN, Taken, after_failure, before_sending
+from .queue import GIVEN_UP_AFTER, WITHIN, Taken, after_failure, before_sending
 from .sending import Reply, Sender
 
 LOOK_EVERY = 10.0
@@ -247,6 +247,7 @@ class Deliverer:
         match after_failure(row.kind, row.attempts, row.age, answer.after):
             case "given up":
                 record.end(connection, row.id, "given up", answer.text)
+                record.end_all(connection, row.application, row.target, "given up", older_than=GIVEN_UP_AFTER)
                 return "given up"
             case seconds:
                 record.put_back(connection, row, seconds, answer.text)

@@ -39,7 +39,7 @@ class Message:
     @property
     def run_uuid(self) -> str:
         """What is the same for all pings of a run."""
-        return str(_uuid(self.application, self.schedule, self.run_id))
+        return str(_uuid(self.application, self.run_id))  # its schedule may be renamed meanwhile
 
     @property
     def sentence(self) -> str:

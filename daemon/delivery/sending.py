@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -116,7 +116,7 @@ class Sender:
         )
         if answer.limit is not None:
             self._limits[url] = answer.limit
-        return answer
+        return replace(answer, gone=False)  # no trial ping could start it again
 
     def _run(self, command: str | list[str], message: Message, attempt: "_Attempt") -> Reply:
         """Run a command, which reads the message; a string in ``/bin/sh -c``. Nothing of the message is in its words."""

@@ -184,9 +184,12 @@ def forget(connection: Connection, message_id: int) -> None:
     connection.execute(delete(delivery).where(delivery.c.id == message_id))
 
 
-def end_all(connection: Connection, application: str, target: str, outcome: DeliveryEnd) -> None:
-    """Record what became of all that waits for a target."""
+def end_all(
+    connection: Connection, application: str, target: str, outcome: DeliveryEnd, *, older_than: float = 0.0
+) -> None:
+    """Record what became of all that waits for a target since more than so many seconds ago."""
     waiting = update(delivery).where(delivery.c.application == application, delivery.c.target == target)
+    waiting = waiting.where(delivery.c.created_at <= later(now(), -older_than))
     connection.execute(waiting.where(delivery.c.done_at.is_(None)).values(done_at=now(), outcome=outcome))
 
 

@@ -150,6 +150,31 @@ async def test_a_target_that_is_gone_is_asked_no_more() -> None:
     assert len(receiver.requests) == 1
 
 
+async def test_a_monitor_that_says_it_is_gone_is_pinged_again_later() -> None:
+    with Receiver() as receiver:
+        receiver.status = 410
+        async with a_shop(ping=receiver.url) as (replica, deliverer):
+            await write(replica, Told("ping.success", "nightly"), Told("ping.success", "nightly"))
+            await deliverer.finish(LIMIT)
+            assert sent(replica.facts) == [("ping.success", "failed")]
+            replica.store.clock.advance(6.0)
+            receiver.status = 200
+            await deliverer.finish(LIMIT)
+            assert await outcomes(replica) == []
+
+
+async def test_all_that_has_waited_for_three_days_is_given_up_with_the_first_and_the_rest_is_tried() -> None:
+    with Receiver() as receiver:
+        receiver.status = 503
+        async with a_shop(notify={"url": receiver.url}) as (replica, deliverer):
+            await write(replica, *[Told("run.late", "nightly")] * 3)
+            replica.store.clock.advance(3 * 86_400.0 + 1.0)
+            await write(replica, Told("run.long", "nightly"))
+            await deliverer.finish(LIMIT)
+            assert await outcomes(replica) == ["given up"] * 3 + [None]
+            assert sent(replica.facts) == [("run.late", "given up"), ("run.long", "failed")]
+
+
 async def test_a_storm_is_a_few_messages_and_then_one_with_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "MOST_OF_A_KIND", 2)
     with Receiver() as receiver:

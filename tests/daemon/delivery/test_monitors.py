@@ -47,6 +47,11 @@ def test_a_monitor_is_told_by_its_host_what_it_takes(
     assert [ping(style, url, replace(MESSAGE, kind=kind)) for kind in kinds] == [start, success, fail]
 
 
+def test_the_pings_of_a_run_belong_together_also_when_its_schedule_is_renamed_meanwhile() -> None:
+    assert replace(MESSAGE, schedule="night").run_uuid == RUN
+    assert replace(MESSAGE, run_id=8).run_uuid != RUN
+
+
 def test_a_style_that_is_given_counts_and_output_keeps_its_end_within_what_the_monitor_takes() -> None:
     url = "https://hc.example.com/abc"
     style = style_of({"url": url, "style": "healthchecks"}, url)
