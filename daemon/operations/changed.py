@@ -1,7 +1,7 @@
 """What generations changed of their schedules: what was set before, and what is set after."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,6 +43,8 @@ def setting_text(setting: str, value: object) -> str:
         return "not set"
     if isinstance(value, float) and setting.rpartition(", ")[2] in _DURATIONS:
         return format_duration(value)
+    if isinstance(value, Mapping) and setting == "long":
+        return ", ".join(f"{level} {format_duration(seconds)}" for level, seconds in value.items())
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 

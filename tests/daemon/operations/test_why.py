@@ -337,13 +337,14 @@ def test_a_schedule_that_only_definitions_have_that_are_not_active_names_them(da
 def test_it_names_the_generation_that_changed_a_schedule_last_with_what_was_before_and_after(database_url: str) -> None:
     with Store(database_url) as store:
         ten, half_hour = (a_schedule("poll", Every(seconds), jobs=("load",)) for seconds in (600.0, 1800.0))
-        other = a_schedule("poll", Every(1800.0), jobs=("load",), description="all of it", stall_after=90.0)
+        other = a_schedule("poll", Every(1800.0), jobs=("load",), description="all of it", long="90m", stall_after=90.0)
         for definitions in (ten, half_hour, other):
             store.do(stage, an_application(definitions, a_schedule("same")), by="web-1:4711")
         store.do(stage, an_application(other, a_schedule("same"), a_schedule("new")), by="web-1:4711")
         poll, same = (evidence_of(store.do(read_why_schedule, name, ("shop", name))) for name in ("poll", "same"))
         assert re.sub(r"2\d{3}-.*\)", "…", poll["changed"]) == (
-            'last changed by generation 3, …: description: "" → all of it, stall_after: not set → 1m30s'
+            'last changed by generation 3, …: description: "" → all of it, long: not set → warn 1h30m, '
+            "stall_after: not set → 1m30s"
         )
         assert "changed" not in same
         changed = [
