@@ -101,7 +101,8 @@ def _read_kinds(value: object) -> list[str]:
 def _refuse_unknown(given: Mapping[Any, object], known: Collection[str], what: str) -> None:
     for key in given:
         if key in {"secret", "token", "password"}:
-            raise Refusal(_NO_SECRET, 'write secret_env = "NAME", the environment variable of the replicas that has it')
+            name = "secret_env" if "secret_env" in known else "url_env"
+            raise Refusal(_NO_SECRET, f'write {name} = "NAME", the environment variable of the replicas that has it')
         if key not in known:
             raise Refusal(f"{what} has no {shown(key)}", suggestion(str(key), known))
 
