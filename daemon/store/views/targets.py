@@ -39,28 +39,31 @@ def read_targets(connection: Connection, application: str | None = None) -> list
     """Return the targets, those of one application or of all."""
     waits = delivery.c.done_at.is_(None)
     delivered = delivery.c.outcome == "delivered"
-    newest = delivery.alias("newest")
-    same = (newest.c.application == delivery.c.application, newest.c.target == delivery.c.target)
-    error = select(newest.c.error).where(*same, newest.c.error.is_not(None)).order_by(newest.c.id.desc()).limit(1)
-    query = (
+    lines = (
         select(
             delivery.c.application,
             delivery.c.target,
-            _count(waits),
-            func.min(case((waits, delivery.c.created_at)), type_=delivery.c.created_at.type),
-            _count(delivered, 1 + delivery.c.folded),
-            func.max(case((delivered, delivery.c.done_at)), type_=delivery.c.done_at.type),
-            _count(is_lost()),
-            _count(delivery.c.outcome == "gone"),
-            error.scalar_subquery(),
+            _count(waits).label("waiting"),
+            func.min(case((waits, delivery.c.created_at)), type_=delivery.c.created_at.type).label("since"),
+            _count(delivered, 1 + delivery.c.folded).label("delivered"),
+            func.max(case((delivered, delivery.c.done_at)), type_=delivery.c.done_at.type).label("at"),
+            _count(is_lost()).label("lost"),
+            _count(delivery.c.outcome == "gone").label("gone"),
+            func.max(case((delivery.c.error.is_not(None), delivery.c.id))).label("failed"),
         )
         .where(literal(True) if application is None else delivery.c.application == application)
         .group_by(delivery.c.application, delivery.c.target)
-        .order_by(delivery.c.application, delivery.c.target)
+        .subquery()
+    )
+    failed = delivery.alias("failed")
+    query = (
+        select(lines, failed.c.error)
+        .join_from(lines, failed, failed.c.id == lines.c.failed, isouter=True)
+        .order_by(lines.c.application, lines.c.target)
     )
     return [
         TargetLine(of, target, waiting, since, delivered, at, lost, bool(gone), error)
-        for of, target, waiting, since, delivered, at, lost, gone, error in connection.execute(query)
+        for of, target, waiting, since, delivered, at, lost, gone, _, error in connection.execute(query)
     ]
 
 

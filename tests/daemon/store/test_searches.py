@@ -16,6 +16,7 @@ from daemon.store import statements
 from daemon.store.tables import schedule
 from daemon.store.views import read_runs
 from daemon.store.views.report import read_report
+from daemon.store.views.targets import read_targets
 from lease.database.dialects import now
 from tests.support.store import Store, a_schedule, an_application
 
@@ -58,6 +59,13 @@ _FOR_LATER = """
            clock_timestamp()
     FROM generate_series(1, 20000)
 """
+
+
+def test_sqlite_reads_the_messages_once_for_all_targets_and_not_again_for_the_last_error_of_each(
+    sqlite_url: str,
+) -> None:
+    plans = explained(sqlite_url, read_targets)
+    assert not [plan for plan in plans if "CORRELATED" in plan], plans
 
 
 @pytest.mark.parametrize("search", OF_PLACED.values(), ids=OF_PLACED)
