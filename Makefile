@@ -30,7 +30,7 @@ help: ## this list
 demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQLite
 	@$(BIN)/leased run examples/timezones.py --now daily-full-sync --until-idle
 
-test: $(VENV)/.dev ## nearly every promise once, in six minutes; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
+test: $(VENV)/.dev ## nearly every promise once, in five minutes; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
 	@$(BIN)/python -m pytest -m "not extended" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-all: $(VENV)/.dev ## every test: the same on both databases, the longer stories; PART=2/4: the second quarter of what `make test` leaves out

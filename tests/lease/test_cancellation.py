@@ -294,6 +294,6 @@ async def test_a_grant_whose_caller_has_gone_and_that_cannot_be_released_is_told
     acquiring.cancel()
     with pytest.raises(asyncio.CancelledError):
         await acquiring
-    (failed,) = [one for one in told.of(events.ReleaseFailed) if one.grant.name == "a"]
+    failed = told.wait_for(events.ReleaseFailed)
     assert "unavailable" in failed.error
     store.available = True
