@@ -61,7 +61,7 @@ def hung(desk: Desk) -> None:
     desk.stop(desk.work())
     command = "echo waiting for the supplier; sleep 3600"
     desk.run(desk.deploy(jobs=f'[{{ name = "write", command = "{command}", timeout = "2h" }}]'))
-    desk.until("why", "report", says="waiting for the supplier")
+    desk.until(*RUN, says="last output")
 
 
 def retimed(desk: Desk) -> None:
