@@ -16,7 +16,7 @@ from .acquisition.turns import LocalTurn, Turns
 from .breaker import Breaker
 from .clock import Clock
 from .closing import Closing
-from .errors import LeaseError, StoreUnavailable
+from .errors import LeaseError, SchemaMissing, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.flights import Flight
 from .heartbeat.heartbeat import Heartbeat
@@ -196,7 +196,7 @@ class Core:
         """End the grant of a caller who has gone, and whom no error reaches: that it failed becomes an event."""
         try:
             await self.release(state)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, SchemaMissing) as error:
             self.notify(events.ReleaseFailed(state.grant, str(error)))
 
     async def ended(self, state: GrantState, *, released: bool) -> None:

@@ -23,6 +23,14 @@ SHORTCUTS = (
         ),
     ),
     Mutant(
+        "left-by-its-frame-alone",
+        "a caller counts as gone only once its frame is: whoever keeps the error of an interrupted one keeps its lease",
+        (Edit("lease/ledger.py", "        self.entry.is_left = True\n", "        return\n"),),
+        on_each(
+            "tests/lease/test_interrupted.py::test_who_keeps_the_error_of_an_interrupted_caller_keeps_no_lease[{}]"
+        ),
+    ),
+    Mutant(
         "reentry-refused-in-spite-of-wait",
         "a caller that wants what it holds itself is refused at once, however long it would wait",
         (

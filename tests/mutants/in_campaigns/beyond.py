@@ -250,6 +250,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "any-url-of-the-file-is-taken",
         "heartbeat-ends-in-silence",
         "left-by-a-caller-that-has-gone",
+        "left-by-its-frame-alone",
         "renamed-for-good",
         "renamed-lease",
         "replica-reads-settings-again",
