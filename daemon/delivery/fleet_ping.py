@@ -15,6 +15,7 @@ from lease.client import LeaseClient
 from lease.database.database import Database, OwnDatabase
 from lease.errors import LeaseError
 
+from ..operations.deadlines import success_deadline
 from ..scheduling.lease_names import PINGING
 from ..store import statements
 from ..store.policies import read_policies
@@ -23,7 +24,6 @@ from ..store.views.fleet import Fleet, ScheduleFacts, read_fleet
 from ..telemetry.facts import Note, Notify
 from ..text import listed
 from ..web.database_thread import DatabaseThread
-from ..web.metrics.schedules import success_deadline
 from .message import Message
 from .sending import Sender
 

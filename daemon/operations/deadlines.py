@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from sqlalchemy import Connection
@@ -16,11 +16,16 @@ from ..store.policies import Policies, read_policies
 from ..store.schedule_key import ScheduleKey
 from ..store.views import Overview, RunningRun, ScheduleLine, WaitingRun
 from ..store.views.defined import read_stored
-from ..store.views.usual import usual_seconds
+from ..store.views.fleet import ScheduleFacts
+from ..store.views.usual import Usual, usual_seconds
 
 _LOOKED_AT = 20_000
 """So many instants are looked at for one that is not excluded."""
 _TICK = timedelta(microseconds=1)
+_LATEST_START = 300.0
+"""Seconds for which a run may wait for its start before somebody is alarmed, where `start_within` says nothing."""
+_UNKNOWN_DURATION = 3600.0
+"""Seconds that a run may take before somebody is alarmed, as long as its usual duration is not known."""
 
 
 def with_deadlines(connection: Connection, overview: Overview, lines: Sequence[ScheduleLine]) -> list[ScheduleLine]:
@@ -88,3 +93,20 @@ def next_instant(definition: str, due: datetime, anchor: datetime) -> datetime |
 def _not_excluded(schedule: Schedule, first: datetime, anchor: datetime) -> datetime | None:
     coming = islice(schedule.instants(first - _TICK, anchor), _LOOKED_AT)
     return next((instant for instant in coming if schedule.excluded_by(instant) is None), None)
+
+
+def success_deadline(one: ScheduleFacts, known: Policies, usual: Usual | None) -> float | None:
+    """Return when somebody is to be alarmed because a schedule has not succeeded; None if nothing is due. It comes later
+    than what `with_deadlines` shows to people: an alarm in vain costs more.
+    """
+    missed = None if known.catch_up == "skip" else one.missed
+    owed = min((instant for instant in (one.owed, missed) if instant is not None), default=one.next_due)
+    if owed is None or not known.enabled:
+        return None
+    if one.owed_by is not None and owed == one.owed:
+        return one.owed_by
+    if known.finish_by is not None:
+        by = stored_deadline(known.finish_by, datetime.fromtimestamp(owed, UTC), known.timezone)
+        return None if by is None else by.timestamp()
+    start = _LATEST_START if known.start_within is None else known.start_within
+    return owed + start + (_UNKNOWN_DURATION if usual is None else usual.p95)

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from ...definitions.triggers.deadline import stored_deadline
+from ...operations.deadlines import success_deadline
 from ...states import LONG_LEVELS
 from ...store.policies import Policies
 from ...store.schedule_key import ScheduleKey
@@ -14,10 +13,6 @@ from ...store.views.long import ENOUGH_RUNS, long_for
 from ...store.views.usual import Usual
 from .steps import in_steps
 
-GRACE = 300.0
-"""Seconds that a run may wait for its start where `start_within` says nothing."""
-UNKNOWN_DURATION = 3600.0
-"""Seconds that a run may take as long as its usual duration is not known."""
 _NOTHING, _NOT_LEFT_OUT = Unfinished(), LeftOut()
 
 
@@ -90,18 +85,3 @@ def _usual(usual: Usual) -> Mapping[str, float]:
         "median_duration_seconds": usual.median,
         "median_wait_seconds": usual.median_wait,
     }
-
-
-def success_deadline(one: ScheduleFacts, known: Policies, usual: Usual | None) -> float | None:
-    """Return when the next success of a schedule is expected at the latest; None if nothing is due."""
-    missed = None if known.catch_up == "skip" else one.missed
-    owed = min((instant for instant in (one.owed, missed) if instant is not None), default=one.next_due)
-    if owed is None or not known.enabled:
-        return None
-    if one.owed_by is not None and owed == one.owed:
-        return one.owed_by
-    if known.finish_by is not None:
-        by = stored_deadline(known.finish_by, datetime.fromtimestamp(owed, UTC), known.timezone)
-        return None if by is None else by.timestamp()
-    start = GRACE if known.start_within is None else known.start_within
-    return owed + start + (UNKNOWN_DURATION if usual is None else usual.p95)

@@ -14,6 +14,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.definitions.codec import write_schedule
+from daemon.operations.deadlines import success_deadline
 from daemon.store.policies import read_policies
 from daemon.store.views.fleet import Fleet, ScheduleFacts, Unfinished
 from daemon.store.views.left_out import LeftOut
@@ -37,7 +38,7 @@ from daemon.web.metrics import served, steps
 from daemon.web.metrics.collector import Metrics
 from daemon.web.metrics.families import FAMILIES
 from daemon.web.metrics.reading import Own, ReadFleet
-from daemon.web.metrics.schedules import success_deadline, values
+from daemon.web.metrics.schedules import values
 from daemon.web.metrics.served import ServedMetrics, text_of
 from lease.events import AtRisk, Lost, Renewed
 from lease.model import Grant, Loss, LossKind
