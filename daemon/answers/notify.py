@@ -24,7 +24,7 @@ class NotifyAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came back of a trial message."""
+    """The result of a trial message."""
 
     target: str
     delivered: bool

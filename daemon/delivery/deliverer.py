@@ -1,6 +1,6 @@
 """The deliverer of a replica: it takes messages from the outbox, and sends them.
 
-Any replica delivers what any of its application has written. Where nobody is to be told of anything, it looks once, and
+Any replica delivers what any of its application has written. If no schedule asks for messages, it looks once, and
 again if this replica retires a schedule: that may have asked for messages.
 """
 
@@ -162,7 +162,7 @@ class Deliverer:
         write(connection, self._application.name, told)
 
     def _take(self, connection: Connection) -> list[tuple[Row[Any], int]]:
-        """Claim what is due; return what of it is to be sent, each with how many others it tells."""
+        """Claim what is due; return the messages to send, each with the number of others that it stands for."""
         name = self._application.name
         if not (rows := statements.delivery.claim(connection, name, MOST_AT_ONCE - len(self._sending))):
             return []

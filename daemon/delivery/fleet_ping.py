@@ -28,7 +28,7 @@ from .message import Message
 from .sending import Sender
 
 EVERY = 60.0
-"""Seconds from one ping to the next, whoever sends it."""
+"""Seconds between two pings of the fleet."""
 _PATIENCE = 10.0
 _MOST_NAMED = 5
 
@@ -61,7 +61,7 @@ class FleetPing:
                 self._say(f"the fleet is not pinged: internal error in leased; runs continue: {error!r}")
 
     async def ping(self, overdue: Callable[[], Any]) -> None:
-        """Ping once, unless another replica lately did or something is wrong, which is told once."""
+        """Ping once, unless another replica has just done so, or something is wrong: that is logged once."""
         name = f"{PINGING}{self._application}"
         lately = await self._database.read(lambda c: statements.old_runs.was_granted(c, name, 0.8 * EVERY))
         held = None if lately or not self._is_alive() else await self._client.try_acquire(name)

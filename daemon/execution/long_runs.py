@@ -14,7 +14,7 @@ from ..telemetry.facts import RunLong
 
 
 def take_long(connection: Connection, ids: Collection[int], holder: str) -> list[RunLong]:
-    """Mark which of these runs of a replica have become long, or longer, and return what is to be told of them."""
+    """Mark which of these runs of a replica have become long, or longer, and return a fact for each."""
     rows = {row.id: row for row in statements.long.read(connection, ids, holder)} if ids else {}
     given = {run_id: read_policies(row.definition or "{}").long for run_id, row in rows.items()}
     may_be = [row for row in rows.values() if may_be_long(row.running_for, given[row.id])]

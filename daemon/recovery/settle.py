@@ -124,7 +124,7 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
 
 
 def _tell(connection: Connection, settled: Iterable[StrandedRun], outcomes: Mapping[int, Settlement]) -> None:
-    """Write what is to be told of runs whose process died, or that failed by it."""
+    """Write the messages about runs whose process died, and about those that failed because of it."""
     told: dict[str, list[Told]] = {}
     for run in settled:
         kinds: tuple[DeliveryKind, ...] = _TOLD.get(outcomes[run.run_id], ())

@@ -32,7 +32,7 @@ def deadline(finish_by: float | str, instant: datetime, zone: ZoneInfo) -> datet
 
 
 def stored_deadline(finish_by: Any, instant: datetime, timezone: Any) -> datetime | None:
-    """Return the same for what is stored of a schedule; None also if this version does not understand it."""
+    """Return the deadline for a stored schedule; None also if this version cannot read it."""
     if isinstance(finish_by, str) and not is_time_of_day(finish_by):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The targets of messages and pings: who is told, of what, and how."""
+"""The targets of messages and pings: where they go, which kinds, and in what form."""
 
 import json
 import re

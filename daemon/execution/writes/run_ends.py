@@ -119,7 +119,7 @@ def _write(connection: Connection, proven: Sequence[EndRun]) -> dict[Grant, Done
 
 
 def _tell(connection: Connection, ends: Sequence[EndRun], written: Mapping[int, tuple[str, str | None]]) -> None:
-    """Write what is to be told of these ends; a run that was cancelled tells nothing."""
+    """Write the messages about these ends; there is none about a cancelled run."""
     told: list[tuple[Told, Sequence[Target]]] = []
     for end in ends:
         (application, key), run_id = end.schedule, end.claimed.run_id

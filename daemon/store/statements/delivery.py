@@ -1,4 +1,4 @@
-"""The statements on `delivery`, the outbox: what is to be told is written with the change that it tells.
+"""The statements on `delivery`, the outbox: a message is written in the transaction of what it reports.
 
 All messages to one target form a queue, of which only the first may be sent: so they arrive in order. A claim lends it
 for a time, after which it may be sent again: so one whose sender died is sent by another.
@@ -48,7 +48,7 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class LatelySent:
-    """What was lately delivered of one kind to a target."""
+    """What was delivered to a target in the last minute, of one kind."""
 
     count: int
     since: float

@@ -494,10 +494,7 @@ def test_names_of_schedules_and_their_applications(rows: Rows) -> None:
 
 def test_plain_values_have_instants_in_utc_and_durations_in_seconds(rows: Rows) -> None:
     rows.schedule()
-    shown = plain(read_overview(rows.connection))
-    assert shown["schedules"][0]["next_due"].endswith("Z")
-    assert isinstance(shown["schedules"][0]["due_in"], float)
-    assert plain({"at": datetime(2026, 7, 1, 2, tzinfo=UTC), "items": (1.23456,)}) == {
-        "at": "2026-07-01T02:00:00Z",
-        "items": [1.235],
-    }
+    shown = plain(read_overview(rows.connection))["schedules"][0]
+    assert (shown["next_due"][-1], type(shown["due_in"])) == ("Z", float)
+    given = {"at": datetime(2026, 7, 1, 2, tzinfo=UTC), "items": (1.23456,)}
+    assert plain(given) == {"at": "2026-07-01T02:00:00Z", "items": [1.235]}
