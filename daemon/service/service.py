@@ -27,6 +27,7 @@ from ..web.address import WebAddress
 from ..web.api.desk import Desk
 from ..web.api.routes import api_routes
 from ..web.door import Door
+from ..web.pages.routes import page_routes
 from .doctor import doctor
 from .metering import metered
 from .outside.hangups import SIGNAL_BASE
@@ -158,6 +159,7 @@ class Service:
                     routes += (
                         *metrics,
                         *api_routes(desk, self._settings.takeover_after, partial(doctor, self._settings)),
+                        *page_routes(desk, self._settings.takeover_after),
                     )
                 async with served(readiness, door, outside.link, facts.notify, standing=standing, routes=routes):
                     yield

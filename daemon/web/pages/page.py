@@ -1,0 +1,52 @@
+"""What a page is: its address, what it asks for, what it reads, and who looks at it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from ...answers.status import StatusFound
+from ..api.asked import Parameters
+
+Theme = Literal["auto", "light", "dark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Who looks at a page, and how they want to see it."""
+
+    theme: Theme = "auto"
+    zone: str = "schedule"
+    """In which time zone: that of each schedule, ``utc``, or the name of the browser's."""
+    may_act: bool = True
+    who: str | None = None
+    """The name that a trusted proxy gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a page is made of besides what it reads itself."""
+
+    status: StatusFound
+    """All that `leased status` shows, a few seconds old at most."""
+    looker: Looker
+
+    @property
+    def now(self) -> datetime:
+        """What time it was by the clock of the database."""
+        return self.status.overview.database_time
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. Its name is that of its template, and of its tab."""
+
+    path: str
+    name: str
+    asks: type[Parameters]
+    reads: Callable[[Connection, Any, Visit], Mapping[str, object]]
+    """Returns what the template shows, in a fixed number of statements."""
+    tab: str = ""
+    """The name of the tab that is marked."""

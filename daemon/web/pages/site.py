@@ -1,0 +1,98 @@
+"""The templates, the style and the script of the pages, and how a page is rendered."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from .moments import count, duration, times
+
+_HERE = Path(__file__).parent
+_KINDS = {"style.css": ("style", "text/css"), "script.js": ("script", "text/javascript")}
+_ICON = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'><rect x='2' y='2' width='20' height='20' rx='4' {}/>"
+    "<path d='M5.5 12h3.2l1.7-4.4 2.5 8 1.7-3.6h3.4' fill='none' stroke='{}' stroke-width='2'/></svg>"
+)
+_ICONS = {
+    "good.svg": _ICON.format("fill='#0a7259'", "#fff"),
+    "bad.svg": _ICON.format("fill='#bf2a17'", "#fff"),
+    "lost.svg": _ICON.format("fill='none' stroke='#7d8795' stroke-width='2'", "#7d8795"),
+}
+"""The icon of the browser's tab: nothing is wrong, something is, or the page is not live."""
+_FOR_A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A page as HTML, and those parts of it that change while somebody looks, by their ids."""
+
+    html: str
+    parts: Mapping[str, str]
+
+
+def render(template: str, context: Mapping[str, object]) -> Rendered:
+    """Return a page made of a template; what is not in its context is an error."""
+    parts: dict[str, str] = {}
+
+    def live(id: str, tag: str = "div", *, caller: Any, **attributes: str) -> Markup:  # noqa: A002 - as HTML calls it
+        """Return an element with this id whose content changes while somebody looks."""
+        parts[id] = inner = str(caller())
+        given = "".join(
+            f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in attributes.items()
+        )
+        return Markup(f'<{tag} id="{escape(id)}" data-live{given}>{inner}</{tag}>')  # noqa: S704 - escaped by its caller
+
+    html = _environment().get_template(f"{template}.html").render({**context, "live": live, "asset": asset})
+    return Rendered(html, parts)
+
+
+def asset(name: str) -> str:
+    """Return the path of a file of the site, which changes with its content: ``assets/1a2b3c4d/style.css``."""
+    return f"assets/{_file(name)[1]}/{name}"
+
+
+def asset_routes() -> list[BaseRoute]:
+    """Return the routes of style and script, which browsers keep for a year."""
+
+    async def serve(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in _KINDS or request.path_params["digest"] != _file(name)[1]:
+            return Response(status_code=404)
+        return Response(_file(name)[0], media_type=_KINDS[name][1], headers=_FOR_A_YEAR)
+
+    async def icon(request: Request) -> Response:
+        found = _ICONS.get(request.path_params["name"])
+        return Response(status_code=404) if found is None else Response(found, media_type="image/svg+xml")
+
+    return [Route("/assets/{digest}/{name}", serve), Route("/icon/{name}", icon)]
+
+
+@cache
+def _file(name: str) -> tuple[bytes, str]:
+    """Return a file of the site and its digest: all files of its folder, in the order of their names."""
+    folder, _ = _KINDS[name]
+    content = b"".join(path.read_bytes() for path in sorted((_HERE / "static" / folder).iterdir()))
+    return content, hashlib.sha256(content).hexdigest()[:16]
+
+
+@cache
+def _environment() -> Environment:
+    loader = FileSystemLoader(_HERE / "templates")
+    made = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(duration=duration, count=count, times=times)
+    return made

@@ -1,0 +1,56 @@
+"""The latest status, which all pages share: however many people look, the database is asked once."""
+
+import asyncio
+from time import monotonic
+
+from ...answers.status import StatusFound, StatusReader
+from ..api.desk import Desk
+
+_FRESH = 1.0
+"""Seconds for which a status is taken as it is …"""
+_USABLE = 5.0
+"""… and after which it is waited for; between them it is taken, and read again for the next."""
+
+
+class Snapshot:
+    """The latest status of all schedules."""
+
+    def __init__(self, desk: Desk, takeover_after: float) -> None:
+        self._desk = desk
+        self._reader = StatusReader(None, None, None, None, None, takeover_after, with_deadlines=True)
+        self._latest: tuple[float, StatusFound] | None = None
+        self._reading: asyncio.Task[StatusFound] | None = None
+
+    async def latest(self) -> StatusFound:
+        """Return a status a few seconds old at most; raises what the database raises."""
+        age = float("inf") if self._latest is None else monotonic() - self._latest[0]
+        if self._latest is not None and age <= _FRESH:
+            return self._latest[1]
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(_heard)
+        if self._latest is not None and age <= _USABLE:
+            return self._latest[1]
+        return await asyncio.shield(self._reading)
+
+    def forget(self) -> None:
+        """Read anew for whoever asks next: somebody has acted."""
+        self._latest = self._reading = None
+
+    async def _read(self) -> StatusFound:
+        this = asyncio.current_task()
+        try:
+            began = monotonic()
+            found = await self._desk.read(self._reader.read, self)
+            if self._reading is this:
+                self._latest = began, found
+            return found
+        finally:
+            if self._reading is this:
+                self._reading = None
+
+
+def _heard(reading: asyncio.Task[StatusFound]) -> None:
+    """Keep asyncio from logging an error that nobody waited for; the next to ask gets one of their own."""
+    if not reading.cancelled():
+        reading.exception()
