@@ -1,4 +1,10 @@
-"""What a page is: its address, what it asks for, what it reads, and who looks at it."""
+"""What a page is: its address, what it asks for, what it reads, and who looks at it.
+
+Templates write the address of a schedule as ``{{ root }}{{ schedule_path(application, name) }}``, and those of its acts
+with ``/pause``, ``/run`` and so on behind it. The path of such a page is ``/schedules/{application}/{name}/pause``, and
+it asks for a `links.ScheduleAsked`, which has the names as they are. No name has a "/" in a path, so that the number of
+parts tells a schedule from its acts.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,6 +38,8 @@ class Visit:
     status: StatusFound
     """All that `leased status` shows, a few seconds old at most."""
     looker: Looker
+    takeover_after: float
+    """Seconds after which older definitions take over."""
 
     @property
     def now(self) -> datetime:

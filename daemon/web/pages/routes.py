@@ -19,17 +19,18 @@ from ..api.desk import Busy, Desk
 from .frame import frame, refused_frame
 from .overview import OVERVIEW
 from .page import Looker, Page, Theme, Visit
+from .schedule import SCHEDULE
 from .site import asset_routes, render
 from .snapshot import Snapshot
 
-PAGES: Sequence[Page] = (OVERVIEW,)
+PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE)
 
 
 def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:
     """Return the routes; ``desk`` is where they ask the database."""
     snapshot = Snapshot(desk, takeover_after)
     return [
-        *(Route(page.path, partial(_shown, page, desk, snapshot), name=page.name) for page in PAGES),
+        *(Route(page.path, partial(_shown, page, desk, snapshot, takeover_after), name=page.name) for page in PAGES),
         *asset_routes(),
     ]
 
@@ -41,11 +42,11 @@ def looker_of(request: Request) -> Looker:
     return Looker(known, zone[:100])
 
 
-async def _shown(page: Page, desk: Desk, snapshot: Snapshot, request: Request) -> Response:
+async def _shown(page: Page, desk: Desk, snapshot: Snapshot, takeover_after: float, request: Request) -> Response:
     looker = looker_of(request)
     try:
         asked = checked(page.asks, _given(request))
-        visit = Visit(await snapshot.latest(), looker)
+        visit = Visit(await snapshot.latest(), looker, takeover_after)
         context = await desk.read(partial(_read, page, asked, visit), (page.name, asked, looker))
     except (DaemonError, LeaseError) as error:
         return await _refused(request, looker, _status(error), " ".join(str(error).split()))

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from .links import schedule_path
 from .moments import count, duration, times
 
 _HERE = Path(__file__).parent
@@ -95,4 +96,5 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     made.filters.update(duration=duration, count=count, times=times)
+    made.globals.update(schedule_path=schedule_path)
     return made

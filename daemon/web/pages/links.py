@@ -1,0 +1,41 @@
+"""The addresses of schedules, whose names may have any characters."""
+
+import re
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import BeforeValidator, Field
+
+from ..api.asked import Parameters
+
+_ESCAPES = {"~": "~7E", "/": "~2F", "\\": "~5C", ".": "~2E"}
+_MEANT = {escape: character for character, escape in _ESCAPES.items()}
+_SEPARATING = re.compile(r"[~/\\]|^\.(?=\.?$)")
+_ESCAPED = re.compile("|".join(_MEANT))
+
+
+def schedule_path(application: str, name: str) -> str:
+    """Return where the page of a schedule is, below the root: ``schedules/shop/nightly``.
+
+    Names are percent-encoded. Proxies and browsers take some characters for parts of the path even so; those are
+    written like ``~2F``.
+    """
+    return f"schedules/{_segment(application)}/{_segment(name)}"
+
+
+def _segment(name: str) -> str:
+    return quote(_SEPARATING.sub(lambda found: _ESCAPES[found[0]], name))
+
+
+def _name(segment: object) -> object:
+    return _ESCAPED.sub(lambda found: _MEANT[found[0]], segment) if isinstance(segment, str) else segment
+
+
+NameInPath = Annotated[str, BeforeValidator(_name), Field(min_length=1, max_length=500)]
+
+
+class ScheduleAsked(Parameters):
+    """The schedule that an address names."""
+
+    application: NameInPath
+    name: NameInPath
