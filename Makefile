@@ -22,13 +22,16 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help demo test test-all fast check format mutants chaos proof bench docs clean
+.PHONY: help demo demo-page test test-all fast check format mutants chaos proof bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQLite
 	@$(BIN)/leased run examples/timezones.py --now daily-full-sync --until-idle
+
+demo-page: $(VENV)/.run ## a shop with a past and two replicas, for a look at the pages in a browser; PORT= (8750), KEEP=yes keeps its database
+	@$(BIN)/python -m tools.demo $(if $(PORT),--port $(PORT)) $(if $(KEEP),--keep)
 
 test: $(VENV)/.dev ## nearly every promise once, in five minutes; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
 	@$(BIN)/python -m pytest -m "not extended" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
