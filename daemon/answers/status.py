@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
 from ..recovery.deaths import neighbours, proven_dead
-from ..states import RunState
+from ..states import LIVE, UNSEEN_IS_DEAD, RunState
 from ..store.schedule_key import ScheduleKey
 from ..store.views import (
     BackfillLine,
@@ -26,6 +26,7 @@ from ..store.views import (
     last_lines,
     past_problems,
     problems,
+    read_last_alive,
     read_overview,
     read_past,
     require_schedule,
@@ -71,6 +72,13 @@ class StatusFound:
     since: datetime | None
     printed: Mapping[int, str]
     """The last line of the output of runs that failed; of so many as are listed at most."""
+    last_alive: datetime | None = None
+    """When a replica was last alive, if none is; None if there has been none."""
+
+    @property
+    def living(self) -> Sequence[ReplicaLine]:
+        """The replicas that count as alive."""
+        return _living(self.overview)
 
     @property
     def answer(self) -> StatusAnswer:
@@ -139,7 +147,13 @@ class StatusReader:
         found = (*of_generations(standings), *problems(overview, written), *past, *undelivered)
         failed = [one.run_id for one in found if one.kind == "failing" and one.run_id is not None]
         printed = last_lines(connection, failed[:MOST_PRINTED])
-        return StatusFound(overview, listed, beside_each_other(standings), found, since, printed)
+        standing = beside_each_other(standings)
+        last_alive = None if _living(overview) else read_last_alive(connection)
+        return StatusFound(overview, listed, standing, found, since, printed, last_alive)
+
+
+def _living(overview: Overview) -> list[ReplicaLine]:
+    return [one for one in overview.replicas if one.state in LIVE and one.seen_ago <= UNSEEN_IS_DEAD]
 
 
 def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence[ScheduleLine]) -> list[ScheduleLine]:

@@ -27,7 +27,7 @@ from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun
 from .past import past_problems, read_past
 from .problems import Problem, naming, problems
 from .remaining import Remaining, read_remaining
-from .replicas import ReplicaLine, read_replicas
+from .replicas import ReplicaLine, read_last_alive, read_replicas
 from .retired import RetiredSchedule, read_retirements, retirement
 from .summary import JobSummary, Summary, summary
 from .trying import TryingRun
@@ -76,6 +76,7 @@ __all__ = [
     "read_activity",
     "read_backfills",
     "read_generations",
+    "read_last_alive",
     "read_locks",
     "read_overview",
     "read_past",

@@ -92,6 +92,12 @@ def read_replicas(
     return [replace(line, state="dead") if line.state in LIVE and line.holder in dead else line for line in lines]
 
 
+def read_last_alive(connection: Connection) -> datetime | None:
+    """Return when a replica that is recorded was last seen alive, or ended."""
+    found: datetime | None = connection.scalar(select(func.max(replica.c.seen_at, type_=replica.c.seen_at.type)))
+    return found
+
+
 def _held_back_by() -> ColumnElement[int | None]:
     other = replica.alias("other")
     highest = (

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
-
-from ...states import LIVE
 from ...version import package_version
+from .banners import banners
 from .moments import ShownTimes
-from .page import Looker, Page, Visit
+from .page import Looker, PagePlace, PageView, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +26,34 @@ TABS = (
 )
 
 
-def frame(page: Page, request: Request, visit: Visit) -> dict[str, object]:
+def frame(view: PageView, visit: Visit) -> dict[str, object]:
     """Return what the template of every page needs."""
     overview = visit.status.overview
     applications = sorted({line.application for line in overview.schedules})
     return {
-        **refused_frame(request, visit.looker),
-        "current": page.tab or page.name,
+        **refused_frame(view.place, visit.looker),
+        "current": view.page.tab or view.page.name,
         "problem_count": len(visit.status.problems),
         "is_known": True,
         "t": ShownTimes(visit.now, visit.looker.zone),
+        "banners": banners(visit.status),
         "applications": applications,
-        "replica_count": sum(replica.state in LIVE for replica in overview.replicas),
+        "replica_count": len(visit.status.living),
         "several": len(applications) > 1,
     }
 
 
-def refused_frame(request: Request, looker: Looker) -> dict[str, object]:
+def refused_frame(place: PagePlace, looker: Looker) -> dict[str, object]:
     """Return what a page needs that shows nothing of the database."""
     return {
-        "root": request.scope.get("root_path", "") + "/",
-        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "root": place.root,
+        "here": place.here,
         "tabs": TABS,
         "current": "",
         "looker": looker,
         "problem_count": 0,
         "is_known": False,
+        "banners": (),
         "version": package_version(),
         "applications": [],
         "replica_count": 0,

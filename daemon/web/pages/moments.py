@@ -69,7 +69,7 @@ class ShownTimes:
 def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):  # one that this machine does not know
+    except (OSError, ValueError, KeyError):  # one that this machine does not know
         return UTC
 
 

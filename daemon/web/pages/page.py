@@ -48,6 +48,16 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
+class PagePlace:
+    """Where a page stands."""
+
+    root: str
+    """With what each link begins: ``/``, or the prefix of the site."""
+    here: str
+    """The path and the query of the page."""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page. Its name is that of its template, and of its tab."""
 
@@ -58,3 +68,13 @@ class Page:
     """Returns what the template shows, in a fixed number of statements."""
     tab: str = ""
     """The name of the tab that is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A page as somebody looks at it; two that are equal see the same."""
+
+    page: Page
+    asked: Any
+    looker: Looker
+    place: PagePlace

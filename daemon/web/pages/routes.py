@@ -1,12 +1,11 @@
 """The routes of the pages, made from the table of them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast, get_args
 
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -16,21 +15,24 @@ from lease.errors import LeaseError
 from ...errors import Ambiguous, DaemonError, InvalidInstant, NotFound
 from ..api.asked import Unfit, checked
 from ..api.desk import Busy, Desk
-from .frame import frame, refused_frame
+from .frame import refused_frame
+from .making import Maker
 from .overview import OVERVIEW
-from .page import Looker, Page, Theme, Visit
+from .page import Looker, Page, PagePlace, PageView, Theme
 from .schedule import SCHEDULE
 from .site import asset_routes, render
 from .snapshot import Snapshot
+from .view import ViewAsked, kept
 
 PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE)
 
 
 def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:
     """Return the routes; ``desk`` is where they ask the database."""
-    snapshot = Snapshot(desk, takeover_after)
+    maker = Maker(desk, Snapshot(desk, takeover_after), takeover_after)
     return [
-        *(Route(page.path, partial(_shown, page, desk, snapshot, takeover_after), name=page.name) for page in PAGES),
+        *(Route(page.path, partial(_shown, page, maker), name=page.name) for page in PAGES),
+        Route("/view", _kept, name="view"),
         *asset_routes(),
     ]
 
@@ -42,24 +44,33 @@ def looker_of(request: Request) -> Looker:
     return Looker(known, zone[:100])
 
 
-async def _shown(page: Page, desk: Desk, snapshot: Snapshot, takeover_after: float, request: Request) -> Response:
+def place_of(request: Request) -> PagePlace:
+    """Return where the page stands that a request asks for."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return PagePlace(request.scope.get("root_path", "") + "/", request.url.path + query)
+
+
+async def _shown(page: Page, maker: Maker, request: Request) -> Response:
     looker = looker_of(request)
     try:
-        asked = checked(page.asks, _given(request))
-        visit = Visit(await snapshot.latest(), looker, takeover_after)
-        context = await desk.read(partial(_read, page, asked, visit), (page.name, asked, looker))
+        view = PageView(page, checked(page.asks, _given(request)), looker, place_of(request))
+        made = await maker.page(view, await maker.snapshot.latest())
     except (DaemonError, LeaseError) as error:
-        return await _refused(request, looker, _status(error), " ".join(str(error).split()))
-    whole = {**frame(page, request, visit), **context}
-    return HTMLResponse((await asyncio.to_thread(render, page.name, whole)).html)
+        return await _refused(place_of(request), looker, error)
+    return HTMLResponse(made.html)
 
 
-def _read(page: Page, asked: Any, visit: Visit, connection: Connection) -> Mapping[str, object]:
-    return page.reads(connection, asked, visit)
+async def _kept(request: Request) -> Response:
+    try:
+        return kept(checked(ViewAsked, _given(request)), request)
+    except DaemonError as error:
+        root = place_of(request).root
+        return await _refused(PagePlace(root, root), looker_of(request), error)
 
 
-async def _refused(request: Request, looker: Looker, status: int, sentence: str) -> Response:
-    context = refused_frame(request, looker) | {"status": status, "sentence": sentence}
+async def _refused(place: PagePlace, looker: Looker, error: DaemonError | LeaseError) -> Response:
+    status, sentence = _status(error), " ".join(str(error).split())
+    context = refused_frame(place, looker) | {"status": status, "sentence": sentence}
     return HTMLResponse((await asyncio.to_thread(render, "refused", context)).html, status)
 
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +14,9 @@ from starlette.routing import BaseRoute, Route
 
 from .links import schedule_path
 from .moments import count, duration, times
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _HERE = Path(__file__).parent
 _KINDS = {"style.css": ("style", "text/css"), "script.js": ("script", "text/javascript")}
@@ -85,7 +87,9 @@ def _file(name: str) -> tuple[bytes, str]:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - nobody may ever look
+
     loader = FileSystemLoader(_HERE / "templates")
     made = Environment(
         loader=loader,

@@ -1,0 +1,39 @@
+"""The pages over a database, as a browser asks for them, and a fleet that a test makes up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import insert
+
+from daemon.answers.status import StatusFound, StatusReader
+from daemon.store.tables import replica
+from daemon.web.api.desk import Desk
+from daemon.web.app import web_app
+from daemon.web.door import Door
+from daemon.web.pages.routes import page_routes
+from lease.database.dialects import later, now
+from tests.support.store import Store
+
+
+@contextmanager
+def served_pages(url: str) -> Iterator[Any]:
+    """The application with all pages of the database at ``url``."""
+    desk = Desk(url)
+    try:
+        yield web_app(Door(), dict, dict, routes=page_routes(desk, 60.0))
+    finally:
+        desk.close()
+
+
+def status_of(store: Store) -> StatusFound:
+    """What the pages show of a database."""
+    return store.do(StatusReader(None, None, None, None, None, 60.0, with_deadlines=True).read)
+
+
+def with_replica(store: Store, host: str, *, seen_ago: float = 0.0, **values: Any) -> None:
+    """Record a replica of ``shop`` that runs, and was last seen some seconds ago."""
+    given = {"application": "shop", "pid": 7, "start_time": 1, "version": "1", "state": "running"} | values
+    at = later(now(), -seen_ago)
+    row = {"holder": host, "host": host, "started_at": at, "seen_at": at, **given}
+    store.do(lambda connection: connection.execute(insert(replica).values(**row)))
