@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ....states import RunState
+from ....store.views.strips import StripRun
 from ..states import of_run
 
 _P95_AT = 0.7
@@ -13,21 +14,6 @@ _LEAST = 3.0
 _SPLIT = 1.5
 """Between the two parts of a bar that crashed and was resumed."""
 _FILLS: dict[RunState, str] = {"succeeded": "ok", "failed": "bad", "cancelled": "can", "running": "run"}
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A run, or scheduled times that did not run."""
-
-    state: RunState
-    reason: str | None = None
-    """Why it was skipped."""
-    seconds: float | None = None
-    """How long it took, or has taken."""
-    crashed: float | None = None
-    """So many of them were over when its last attempt crashed; None: none has."""
-    count: int = 1
-    """So many scheduled times are recorded in this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +46,7 @@ class Strip:
     """The same in words."""
 
 
-def strip(bars: Sequence[Bar], p95: float | None, sizes: Sizes = SMALL) -> Strip:
+def strip(bars: Sequence[StripRun], p95: float | None, sizes: Sizes = SMALL) -> Strip:
     """Return the strip of these runs, the oldest first. Without a p95, the longest of them takes its place."""
     longest = max((bar.seconds or 0.0 for bar in bars), default=0.0)
     drawn: dict[str, list[str]] = {}
@@ -78,7 +64,7 @@ def strip(bars: Sequence[Bar], p95: float | None, sizes: Sizes = SMALL) -> Strip
     )
 
 
-def in_words(bars: Sequence[Bar]) -> str:
+def in_words(bars: Sequence[StripRun]) -> str:
     """Return what a strip shows: ``last 30 runs: 26 succeeded, 4 failed``."""
     found: Counter[str] = Counter()
     for bar in bars:
@@ -121,11 +107,11 @@ class _Place:
         return min(self.sizes.bar, 9) - 1.2
 
 
-def _marks(bar: Bar, at: _Place) -> Iterator[tuple[str, str]]:
+def _marks(bar: StripRun, at: _Place) -> Iterator[tuple[str, str]]:
     if bar.state == "skipped":
         yield _missed(at) if bar.reason == "missed" else _skipped(at)
         return
-    if bar.state == "pending" and bar.seconds is None:
+    if bar.state == "pending" and bar.crashed is None:
         yield (
             "wait",
             f"M{_n(at.x + 0.7)} {_n(at.sizes.height - 8)}h{_n(at.sizes.bar - 1.4)}v7.3h{_n(1.4 - at.sizes.bar)}z",
@@ -155,7 +141,7 @@ def _running(at: _Place, low: float, high: float) -> Iterator[tuple[str, str]]:
         yield "ghost", f"M{_n(left)} {_n(at.sizes.height - high)}V{_n(top)}H{_n(right)}V{_n(at.sizes.height - high)}"
 
 
-def _foot(bar: Bar, at: _Place) -> Iterator[tuple[str, str]]:
+def _foot(bar: StripRun, at: _Place) -> Iterator[tuple[str, str]]:
     """Yield the mark below a bar, which tells its state without colour."""
     x, y = at.middle - 2.5, at.below
     if bar.state == "failed":

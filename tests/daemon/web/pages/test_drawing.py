@@ -5,51 +5,53 @@ import re
 import pytest
 
 from daemon.states import RunState
+from daemon.store.views.strips import StripRun
 from daemon.web.pages.drawing.habit import Habit, habit
-from daemon.web.pages.drawing.strip import LARGE, SMALL, Bar, Sizes, strip
+from daemon.web.pages.drawing.strip import LARGE, SMALL, Sizes, strip
 
 
-def shapes(bar: Bar, p95: float | None = 10.0, sizes: Sizes = SMALL) -> dict[str, str]:
+def shapes(bar: StripRun, p95: float | None = 10.0, sizes: Sizes = SMALL) -> dict[str, str]:
     return dict(strip([bar], p95, sizes).paths)
 
 
 def test_the_p95_is_at_seven_tenths_of_the_height_and_a_bar_of_that_duration_reaches_it() -> None:
-    drawn = strip([Bar("succeeded", seconds=10.0)], 10.0)
+    drawn = strip([StripRun("succeeded", seconds=10.0)], 10.0)
     assert drawn.p95 == 7.8
     assert drawn.paths == (("ok", "M0 7.8h5v18.2h-5z"),)
     assert (drawn.width, drawn.height) == (5, 36)
 
 
 def test_a_longer_bar_is_cut_with_a_chevron_and_a_short_one_is_still_seen() -> None:
-    assert shapes(Bar("succeeded", seconds=14.0)).keys() == {"ok"}
-    cut = shapes(Bar("succeeded", seconds=1000.0))
+    assert shapes(StripRun("succeeded", seconds=14.0)).keys() == {"ok"}
+    cut = shapes(StripRun("succeeded", seconds=1000.0))
     assert (cut["ok"], "over" in cut) == ("M0 0h5v26h-5z", True)
-    assert shapes(Bar("succeeded", seconds=0.0))["ok"] == "M0 23h5v3h-5z"
+    assert shapes(StripRun("succeeded", seconds=0.0))["ok"] == "M0 23h5v3h-5z"
 
 
 @pytest.mark.parametrize(
     ("bar", "classes"),
     [
-        (Bar("failed", seconds=5.0), ["bad", "foot bad"]),
-        (Bar("cancelled", seconds=5.0), ["can", "foot can"]),
-        (Bar("skipped", "overlap"), ["skip"]),
-        (Bar("skipped", "missed"), ["miss"]),
-        (Bar("pending"), ["wait"]),
-        (Bar("running", seconds=5.0), ["run", "ghost"]),
-        (Bar("running", seconds=12.0), ["run", "long"]),
-        (Bar("succeeded", seconds=8.0, crashed=4.0), ["crash", "ok", "foot crash"]),
-        (Bar("failed", seconds=8.0, crashed=4.0), ["crash", "bad", "foot bad"]),
-        (Bar("running", seconds=8.0, crashed=4.0), ["crash", "run", "ghost", "foot crash"]),
-        (Bar("pending", seconds=8.0, crashed=8.0), ["crash", "foot crash"]),
+        (StripRun("failed", seconds=5.0), ["bad", "foot bad"]),
+        (StripRun("cancelled", seconds=5.0), ["can", "foot can"]),
+        (StripRun("skipped", "overlap"), ["skip"]),
+        (StripRun("skipped", "missed"), ["miss"]),
+        (StripRun("pending"), ["wait"]),
+        (StripRun("pending", seconds=8.0), ["wait"]),
+        (StripRun("running", seconds=5.0), ["run", "ghost"]),
+        (StripRun("running", seconds=12.0), ["run", "long"]),
+        (StripRun("succeeded", seconds=8.0, crashed=4.0), ["crash", "ok", "foot crash"]),
+        (StripRun("failed", seconds=8.0, crashed=4.0), ["crash", "bad", "foot bad"]),
+        (StripRun("running", seconds=8.0, crashed=4.0), ["crash", "run", "ghost", "foot crash"]),
+        (StripRun("pending", seconds=8.0, crashed=8.0), ["crash", "foot crash"]),
     ],
 )
-def test_each_state_has_a_shape_of_its_own(bar: Bar, classes: list[str]) -> None:
+def test_each_state_has_a_shape_of_its_own(bar: StripRun, classes: list[str]) -> None:
     assert list(shapes(bar)) == classes
     assert list(shapes(bar, sizes=LARGE)) == classes
 
 
 def test_a_crashed_part_and_its_resume_are_one_bar_of_two_parts_that_do_not_touch() -> None:
-    found = shapes(Bar("succeeded", seconds=10.0, crashed=5.0))
+    found = shapes(StripRun("succeeded", seconds=10.0, crashed=5.0))
     assert found["crash"] == "M0 16.9h5v9.1h-5z"
     assert found["ok"] == "M0 7.8h5v7.6h-5z"
 
@@ -63,7 +65,7 @@ def test_thirty_bars_of_any_state_and_duration_are_few_paths_within_the_drawing(
     p95: float | None, sizes: Sizes
 ) -> None:
     bars = [
-        Bar(state, "missed", seconds, crashed)
+        StripRun(state, "missed", seconds, crashed)
         for state in STATES
         for seconds in (None, 0.0, 3.0, 1e12)
         for crashed in (None, 0.0, 2.0, 1e12)
@@ -78,16 +80,16 @@ def test_thirty_bars_of_any_state_and_duration_are_few_paths_within_the_drawing(
 
 
 def test_a_strip_says_in_words_what_it_shows_and_counts_what_one_row_stands_for() -> None:
-    bars = [Bar("succeeded", seconds=1.0)] * 26 + [
-        Bar("failed", seconds=1.0),
-        Bar("skipped", "paused", count=40),
-        Bar("succeeded", seconds=2.0, crashed=1.0),
+    bars = [StripRun("succeeded", seconds=1.0)] * 26 + [
+        StripRun("failed", seconds=1.0),
+        StripRun("skipped", "paused", count=40),
+        StripRun("succeeded", seconds=2.0, crashed=1.0),
     ]
     assert strip(bars, 1.0).label == (
         "last 68 runs: 40 skipped: paused, 26 succeeded, 1 failed, 1 succeeded after a crash"
     )
     assert strip([], None).label == "no runs yet"
-    assert strip([Bar("running", seconds=1.0)], None).label == "last 1 run: 1 running"
+    assert strip([StripRun("running", seconds=1.0)], None).label == "last 1 run: 1 running"
 
 
 def test_a_bar_of_habit_shows_what_is_over_the_p95_and_always_has_room() -> None:
