@@ -1,12 +1,12 @@
 """The history of runs, and one run with its attempts."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, and_, case, false, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, case, false, func, literal, null, or_, select
 
 from lease.database.dialects import now, seconds_between
 
@@ -165,9 +165,12 @@ def read_runs(
     schedule: str | None = None,
     state: RunState | None = None,
     before: int | None = None,
+    also: Sequence[ColumnElement[bool]] = (),
 ) -> list[RunLine]:
-    """Return the latest runs, the newest first; ``before`` is a run before which they were requested."""
-    query = _runs().order_by(run.c.id.desc()).limit(limit)
+    """Return the latest runs, the newest first; ``before`` is a run before which they were requested, ``also`` are more
+    conditions.
+    """
+    query = _runs().order_by(run.c.id.desc()).limit(limit).where(*also)
     if before is not None:
         query = query.where(run.c.id < before)
     if application is not None:

@@ -19,12 +19,13 @@ from .frame import refused_frame
 from .making import Maker
 from .overview import OVERVIEW
 from .page import Looker, Page, PagePlace, PageView, Theme
+from .runs import RUNS
 from .schedule import SCHEDULE
 from .site import asset_routes, render
 from .snapshot import Snapshot
 from .view import ViewAsked, kept
 
-PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE)
+PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, RUNS)
 
 
 def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:

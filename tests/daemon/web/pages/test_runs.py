@@ -1,0 +1,129 @@
+"""The list of runs, as a browser gets it."""
+
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from daemon.answers.status import StatusReader
+from daemon.store.views import found
+from daemon.web.pages.page import Looker, Visit
+from daemon.web.pages.runs import RUNS, RunsListed
+from tests.daemon.store.test_views import rows_in
+from tests.daemon.web.pages.frames import served_pages
+from tests.daemon.web.pages.runs_of_each_state import HOSTILE, runs_of_each_state
+from tests.support.asgi import Answer, asked
+
+pytestmark = pytest.mark.anyio
+Open = Callable[[str], Coroutine[Any, Any, Answer]]
+
+
+@pytest.fixture
+def made(database_url: str) -> dict[str, int]:
+    return runs_of_each_state(database_url)
+
+
+@pytest.fixture
+def opened(database_url: str) -> Iterator[Open]:
+    with served_pages(database_url) as app:
+        yield lambda path: asked(app, "GET", path)
+
+
+def listed(answer: Answer) -> list[int]:
+    """Return the runs that a page lists, from the top."""
+    assert answer.status == 200, answer.body
+    text = answer.body.decode()
+    return [int(part.split('"')[0]) for part in text.split('<tr id="row-')[1:]]
+
+
+async def test_the_filters_choose_runs_and_pages_follow_each_other(
+    made: dict[str, int], opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = listed(await opened("/runs"))
+    assert everything == sorted(everything, reverse=True)
+    assert set(made.values()) <= set(everything)
+    for query, which in {
+        "state=failed": ["hostile", "failed"],
+        "state=crashed": ["crashed"],
+        "state=missed": ["missed"],
+        "state=skipped": ["missed", "skipped"],
+        "state=pending&q=REPO": ["waiting"],
+        "schedule=hourly&state=failed": ["failed"],
+        "application=shop&state=cancelled": ["cancelled"],
+        "q=%25": [],
+    }.items():
+        assert listed(await opened(f"/runs?{query}")) == [made[one] for one in which], query
+    monkeypatch.setattr("daemon.web.pages.runs.SHOWN", 6)
+    pages, address = [], "/runs"
+    while address:
+        page = await opened(address)
+        pages += listed(page)
+        following = re.search(r'rel="next" href="([^"]+)"', page.body.decode())
+        address = unescape(following[1]) if following else ""
+    assert pages == everything
+
+
+async def test_a_search_that_no_index_finds_looks_at_so_many_runs_and_goes_on_from_there(
+    made: dict[str, int], opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(found, "LOOKED_AT", 5)
+    first = await opened("/runs?state=crashed")
+    assert listed(first) == []
+    bottom = made["hostile"] - 4
+    assert f"/runs?state=crashed&amp;before={bottom}" in first.body.decode()
+    assert listed(await opened(f"/runs?state=crashed&before={bottom}")) == [made["crashed"]]
+
+
+@pytest.mark.usefixtures("made")
+async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Open) -> None:
+    for query, status, sentence in (
+        ("state=late", 422, "state: input should be 'pending',"),
+        ("before=x", 422, "before: input should be a valid integer"),
+        ("before=0", 422, "before: input should be greater than or equal to 1"),
+        (f"before={10**30}", 422, "before: "),
+        ("backfill=-1", 422, "backfill: "),
+        ("color=red", 422, 'there is no parameter "color"'),
+        ("q=a&q=b", 422, "q is given twice"),
+        (f"q={'x' * 600}", 422, "q: string should have at most 500 characters"),
+        ("schedule=hurly", 404, 'there is no schedule "hurly"; did you mean "hourly"?'),
+        ("application=bank", 404, 'there is no application "bank"'),
+    ):
+        answer = await opened(f"/runs?{query}")
+        assert (answer.status, sentence in unescape(answer.body.decode())) == (status, True), query
+
+
+@pytest.mark.usefixtures("made")
+async def test_a_hostile_record_is_text(opened: Open) -> None:
+    page = (await opened("/runs")).body.decode()
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert f'title="{HOSTILE.partition("<img")[0].replace("<", "&lt;").replace(">", "&gt;")}' in page
+
+
+@pytest.fixture
+def statements(database_url: str) -> Iterator[tuple[Connection, list[str]]]:
+    """A connection, and what is asked of it."""
+    with rows_in(database_url) as rows:
+        seen: list[str] = []
+        event.listen(rows.connection, "before_cursor_execute", lambda *given: seen.append(given[2]))
+        yield rows.connection, seen
+
+
+@pytest.mark.parametrize("query", [{}, {"state": "failed"}, {"schedule": "hourly", "q": "h"}])
+def test_it_takes_as_many_statements_however_many_runs_there_are(
+    made: dict[str, int], statements: tuple[Connection, list[str]], query: dict[str, str]
+) -> None:
+    assert made
+    connection, seen = statements
+    status = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True).read(connection)
+    counts = []
+    for shown in (3, 50):
+        seen.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("daemon.web.pages.runs.SHOWN", shown)
+            RUNS.reads(connection, RunsListed.model_validate(query), Visit(status, Looker(), 60.0))
+        counts.append(len(seen))
+    assert counts[0] <= counts[1] <= 14, seen
