@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from ..errors import DaemonError
 from ..jobs.room.shortage import shortage
 from .address import WebAddress
-from .door import PROBES, Door, Guard, refused, sees_details
+from .door import PROBES, SIGN_IN, Door, Guard, refused, sees_details
 from .health import Blocked, Counts, Loops, Problems, Standing
 
 _START_LIMIT = 10.0
@@ -72,7 +72,7 @@ def web_app(
         routes=[*(Route(path, _never_waiting(probe)) for path, probe in probes), *routes],
         exception_handlers=dict.fromkeys((HTTPException, ClientDisconnect, Exception), _refused),
     )
-    return Guard(app, door)
+    return Guard(app, door, signs_in=any(isinstance(one, Route) and one.path == SIGN_IN for one in routes))
 
 
 def _probed(question: str, failing: Collection[str], details: Mapping[str, object]) -> Response:

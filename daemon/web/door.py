@@ -4,34 +4,47 @@ It decides by the address that the server is bound to and by the token, never by
 every peer is this machine.
 """
 
-import hmac
 import ipaddress
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from time import time
+from typing import Literal
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .address import WebAddress
+from .sessions import COOKIE, find_session, form_token, same
 
 PROBES = ("/livez", "/readyz")
+SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+FORM = "application/x-www-form-urlencoded"
 _READS = ("GET", "HEAD")
-_DETAILS = "leased.details"
-"""In the scope of a request: whether its answer may tell more than a probe needs."""
+_ADMITTED = "leased.admitted"
+"""In the scope of a request: who sent it, or why it may not pass."""
+_DOOR = "leased.door"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # With no-referrer, browsers send our own forms with `Origin: null`.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _HOST = re.compile(r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:@/\s]+))(?::\d{1,5})?")
+_NO_TOKEN = secrets.token_hex()
+"""The key of the forms of a server without a token, which only this machine reaches."""
+
+Kind = Literal["probe", "data", "open", "page"]
+"""What a path leads to: ``data`` is the API and the metrics, ``open`` what a browser needs to sign in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,17 @@ class Denied:
 
     status: HTTPStatus
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who sent a request that may pass."""
+
+    may_act: bool = True
+    form_token: str = field(default="", repr=False)
+    """What the forms of the pages carry that this caller gets; empty if the caller may send none."""
+    has_session: bool = False
+    """It signed in, and can sign out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +78,50 @@ class Door:
     hosts: frozenset[str] = frozenset()
     """Names by which the server may be asked, besides the usual ones."""
 
-    def refusal(self, method: str, headers: Headers) -> Denied | None:
-        """Return why a request may not pass, if it may not."""
+    def meets(self, method: str, path: str, headers: Headers, cookies: list[str]) -> Admitted | Denied:
+        """Return who sent a request, or why it may not pass; ``cookies`` are the sessions that it carries."""
         if not self._is_ours(_only(headers, "host")):
             host = _only(headers, "host").rpartition(":")[0] or _only(headers, "host")
             return Denied(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 f'the host "{host[:100]}" is not one of this server; add its name to LEASED_WEB_HOSTS if it is',
             )
-        return self._token_refusal(method, headers) or (None if method in _READS else _foreign(headers))
+        kind = _kind_of(path)
+        known = self._known(kind, headers, cookies)
+        if isinstance(known, Denied):
+            if kind != "open":
+                return known
+            known = Admitted(may_act=False)
+        if method in _READS:
+            return known
+        if not known.may_act and kind != "open":
+            return Denied(HTTPStatus.FORBIDDEN, f"this token only reads: {method} needs the token of LEASED_WEB_TOKEN")
+        return _foreign(headers, FORM if kind in {"open", "page"} else "application/json") or known
 
-    def _token_refusal(self, method: str, headers: Headers) -> Denied | None:
+    def level_of(self, token: str) -> str | None:
+        """Return the token of this server that was given: the one that acts, the one that reads, or none."""
+        acts, reads = same(token, self.token), same(token, self.read_token)
+        return self.token if acts else self.read_token if reads else None
+
+    def _known(self, kind: Kind, headers: Headers, cookies: list[str]) -> Admitted | Denied:
         if self.token is None:
             forwarded = next((name for name in headers if _is_forwarded(name)), None)
             if forwarded is None:
-                return None
+                return Admitted(form_token=form_token(_NO_TOKEN, ""))
             return Denied(
                 HTTPStatus.FORBIDDEN,
                 f"a proxy forwarded this request (it has the header {forwarded}), and no token protects this server; "
                 "set LEASED_WEB_TOKEN",
             )
+        if kind in {"open", "page"}:
+            for token in (self.token, self.read_token):
+                if (session := find_session(cookies, token, time())) is not None:
+                    return Admitted(token == self.token, form_token(self.token, session), has_session=True)
         scheme, _, given = _only(headers, "authorization").partition(" ")
-        acts, reads = _same(given, self.token), _same(given, self.read_token)
-        if scheme.lower() != "bearer" or not (acts or reads):
+        level = self.level_of(given)
+        if scheme.lower() != "bearer" or level is None:
             return Denied(HTTPStatus.UNAUTHORIZED, "send the header Authorization: Bearer <LEASED_WEB_TOKEN>")
-        if not acts and method not in _READS:
-            return Denied(HTTPStatus.FORBIDDEN, f"this token only reads: {method} needs the token of LEASED_WEB_TOKEN")
-        return None
+        return Admitted(level == self.token, form_token(level, ""))
 
     def _is_ours(self, host: str) -> bool:
         """Return whether a browser that asks for this host was meant to reach this server (no DNS name of others)."""
@@ -97,35 +138,50 @@ class Door:
         return True
 
 
+def _kind_of(path: str) -> Kind:
+    if path in PROBES:
+        return "probe"
+    if path == "/metrics" or path.startswith("/api/"):
+        return "data"
+    return "open" if path in {SIGN_IN, SIGN_OUT} or path.startswith(("/assets/", "/icon/")) else "page"
+
+
 def _only(headers: Headers, name: str) -> str:
     """Return the value of a header; several of one name are one that matches nothing."""
     return ", ".join(headers.getlist(name))
-
-
-def _same(given: str, token: str | None) -> bool:
-    """Compare in a time that does not tell how much of a token is right."""
-    return token is not None and hmac.compare_digest(given.encode(), token.encode())
 
 
 def _is_forwarded(name: str) -> bool:
     return name in {"forwarded", "x-real-ip"} or name.startswith("x-forwarded-")
 
 
-def _foreign(headers: Headers) -> Denied | None:
-    """Return why an act is refused that a page of another site, or a form, may have sent."""
+def _foreign(headers: Headers, content_type: str) -> Denied | None:
+    """Return why an act is refused that a page of another site may have sent, or that has not this type."""
     origin, site = _only(headers, "origin"), _only(headers, "sec-fetch-site")
     if site not in {"", "same-origin", "none"} or (
         origin and origin.lower().partition("://")[2] != _only(headers, "host").lower()
     ):
         return Denied(HTTPStatus.FORBIDDEN, "another site's page sent this request; only this server's pages may act")
-    if _only(headers, "content-type").partition(";")[0].strip().lower() != "application/json":
-        return Denied(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the header Content-Type: application/json")
+    if _only(headers, "content-type").partition(";")[0].strip().lower() != content_type:
+        return Denied(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the header Content-Type: {content_type}")
     return None
 
 
 def sees_details(request: Request) -> bool:
     """Return whether this request may hear more than a probe needs."""
-    return bool(request.scope[_DETAILS])
+    return isinstance(request.scope[_ADMITTED], Admitted)
+
+
+def admitted_of(request: HTTPConnection) -> Admitted:
+    """Return who sent a request that has passed."""
+    found: Admitted = request.scope[_ADMITTED]
+    return found
+
+
+def door_of(request: HTTPConnection) -> Door:
+    """Return the door that a request has passed."""
+    found: Door = request.scope[_DOOR]
+    return found
 
 
 def refused(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -138,10 +194,11 @@ class Guard:
     keep a browser from doing anything else with an answer.
     """
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, door: Door, *, signs_in: bool = False) -> None:
         self._app = app
         self.door = door
         """It may be replaced at any time."""
+        self._signs_in = signs_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
@@ -151,12 +208,28 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        headers = Headers(scope=scope)
-        refusal = self.door.refusal(scope["method"], headers)
-        is_probe = scope["path"] in PROBES and scope["method"] in _READS and "authorization" not in headers
-        scope[_DETAILS] = refusal is None
-        if refusal is None or is_probe:
+        headers, method, path = Headers(scope=scope), scope["method"], scope["path"]
+        scope[_DOOR] = door = self.door
+        scope[_ADMITTED] = met = door.meets(method, path, headers, _sessions(headers))
+        is_probe = _kind_of(path) == "probe" and method in _READS and "authorization" not in headers
+        if isinstance(met, Admitted) or is_probe:
             await self._app(scope, receive, send_safely)
-            return
-        asks = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else None
-        await refused(refusal.status, refusal.sentence, asks)(scope, receive, send_safely)
+        else:
+            await self._turn_away(met, path, scope, headers)(scope, receive, send_safely)
+
+    def _turn_away(self, denied: Denied, path: str, scope: Scope, headers: Headers) -> Response:
+        """Return the answer to a request that may not pass: a browser that asks for a page is asked to sign in."""
+        if denied.status != HTTPStatus.UNAUTHORIZED:
+            return refused(denied.status, denied.sentence)
+        if self._signs_in and _kind_of(path) == "page" and "text/html" in _only(headers, "accept"):
+            query = scope["query_string"].decode("latin-1")
+            wanted = quote(scope["path"]) + (f"?{query}" if query and scope["method"] in _READS else "")
+            to = f"{scope.get('root_path', '')}{SIGN_IN}?next={quote(wanted, safe='')}"
+            return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": to})
+        return refused(denied.status, denied.sentence, {"WWW-Authenticate": "Bearer"})
+
+
+def _sessions(headers: Headers) -> list[str]:
+    """Return the sessions that a browser sends; others on this host can add some of that name."""
+    pairs = (pair.strip().partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
+    return [value for name, _, value in pairs if name == COOKIE]

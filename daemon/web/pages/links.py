@@ -1,4 +1,4 @@
-"""The addresses of schedules, whose names may have any characters."""
+"""The addresses of schedules, whose names may have any characters, and those to which a form may lead."""
 
 import re
 from typing import Annotated
@@ -12,6 +12,13 @@ _ESCAPES = {"~": "~7E", "/": "~2F", "\\": "~5C", ".": "~2E"}
 _MEANT = {escape: character for character, escape in _ESCAPES.items()}
 _SEPARATING = re.compile(r"[~/\\]|^\.(?=\.?$)")
 _ESCAPED = re.compile("|".join(_MEANT))
+_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}")
+"""A path of this site: no other host, no backslash (browsers take it for a slash), no control character."""
+
+
+def is_below(root: str, text: str) -> bool:
+    """Return whether a browser that is sent to ``text`` stays on this site."""
+    return _PATH.fullmatch(text) is not None and text.startswith(root)
 
 
 def schedule_path(application: str, name: str) -> str:

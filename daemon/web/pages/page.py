@@ -29,6 +29,8 @@ class Looker:
     may_act: bool = True
     who: str | None = None
     """The name that a trusted proxy gave."""
+    is_signed_in: bool = False
+    """Their browser has a session, which they can end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,14 @@ from lease.errors import LeaseError
 from ...errors import Ambiguous, DaemonError, InvalidInstant, NotFound
 from ..api.asked import Unfit, checked
 from ..api.desk import Busy, Desk
+from ..door import admitted_of
 from .frame import refused_frame
 from .making import Maker
 from .overview import OVERVIEW
 from .page import Looker, Page, PagePlace, PageView, Theme
 from .runs import RUNS
 from .schedule import SCHEDULE
+from .sign_in import sign_in_routes
 from .site import asset_routes, render
 from .snapshot import Snapshot
 from .view import ViewAsked, kept
@@ -34,6 +36,7 @@ def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:
     return [
         *(Route(page.path, partial(_shown, page, maker), name=page.name) for page in PAGES),
         Route("/view", _kept, name="view"),
+        *sign_in_routes(),
         *asset_routes(),
     ]
 
@@ -42,7 +45,8 @@ def looker_of(request: Request) -> Looker:
     """Return who looks, by what their browser has kept."""
     theme, zone = request.cookies.get("leased_theme", "auto"), request.cookies.get("leased_zone", "schedule")
     known = cast("Theme", theme) if theme in get_args(Theme) else "auto"
-    return Looker(known, zone[:100])
+    admitted = admitted_of(request)
+    return Looker(known, zone[:100], admitted.may_act, is_signed_in=admitted.has_session)
 
 
 def place_of(request: Request) -> PagePlace:

@@ -1,8 +1,6 @@
 """How somebody wants to see the pages, which their browser keeps: the theme and the time zone."""
 
-import re
 from typing import Annotated
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
@@ -10,11 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ..api.asked import Parameters, Unfit
+from .links import is_below
 from .page import Theme
 
 _A_YEAR = 365 * 86_400
-_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
-"""A path of this site: no other host, no backslash (browsers take it for a slash), no control character."""
 
 
 def _known(zone: str) -> str:
@@ -39,7 +36,7 @@ def kept(asked: ViewAsked, request: Request) -> Response:
     """Return the answer that lets the browser keep it and sends it back; raises `Unfit` for a page of another site."""
     root = request.scope.get("root_path", "") + "/"
     following = asked.next or root
-    if not (_PATH.fullmatch(following) and following.startswith(root)) or urlsplit(following).netloc:
+    if not is_below(root, following):
         raise Unfit("next: give the path of a page of this site")
     answer = RedirectResponse(following, 303)
     for name, value in (("leased_theme", asked.theme), ("leased_zone", asked.zone)):

@@ -95,7 +95,7 @@ def is_safe(answer: Answer) -> bool:
     return (
         answer.headers["x-content-type-options"] == "nosniff"
         and answer.headers["cache-control"] == "no-store"
-        and answer.headers["referrer-policy"] == "no-referrer"
+        and answer.headers["referrer-policy"] == "same-origin"
         and answer.headers["cross-origin-opener-policy"] == "same-origin"
         and answer.headers["content-security-policy"].startswith("default-src 'none'")
         and answer.headers["content-type"] == "application/json"
