@@ -1,0 +1,33 @@
+"""Pages of the shop, served to a browser."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support import browsing
+from tests.support.shop import fill_shop
+
+
+@pytest.fixture(scope="session")
+def browser(processes: None) -> Iterator[Browser]:
+    with browsing.browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def shop(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a database with the past and the present of a shop; it is only read."""
+    path = tmp_path_factory.mktemp("shop") / "leased.db"
+    shutil.copy(sqlite_template, path)
+    fill_shop(f"sqlite:///{path}")
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def site(shop: str) -> Iterator[str]:
+    """The address of its pages."""
+    with browsing.served(shop) as address:
+        yield address

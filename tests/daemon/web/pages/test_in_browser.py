@@ -1,0 +1,29 @@
+"""Each page of the table in a browser: dark, light, and on a phone."""
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.browsing import PHONE, Theme, findings, opened
+
+from .addresses import BY_NAME, NAMES, addresses
+
+pytestmark = [pytest.mark.extended]
+
+LOOKS: list[tuple[Theme, int]] = [("light", 1280), ("dark", 1280), ("light", PHONE)]
+MOST_ELEMENTS = {"timeline": 6_000}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_has_no_error_keeps_its_layout_and_is_accessible(
+    browser: Browser, site: str, shop: str, name: str
+) -> None:
+    """Nothing on the console, nothing that its security policy stops, no layout that shifts or is wider than the
+    window, no finding of axe, and not too many elements.
+    """
+    for address in addresses(shop, BY_NAME[name]):
+        for theme, width in LOOKS:
+            with opened(browser, site + address, theme, width) as shown:
+                assert (address, theme, width, shown.trouble()) == (address, theme, width, [])
+                assert shown.elements() <= MOST_ELEMENTS.get(name, 3_500)
+            found = findings(browser, site + address, theme, width)
+            assert (address, theme, width, found) == (address, theme, width, [])
