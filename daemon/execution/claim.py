@@ -61,6 +61,8 @@ class ClaimedRun:
     """The seconds since its first start, by the database's clock; its retries' waits are included."""
     waited: float = field(default=0.0, compare=False)
     """The seconds for which it could have started, by the database's clock."""
+    traceparent: str | None = field(default=None, compare=False)
+    """The span of the request for it, as W3C Trace Context writes it."""
     begun: int | None = field(default=None, compare=False)
     """The job run of the first attempt of its first job, if that was recorded with the claim."""
 
@@ -169,6 +171,7 @@ def _claimed(
             jobs=tuple(jobs.get(row.id, {}).values()),
             started_ago=row.started_ago,
             waited=row.waited,
+            traceparent=row.traceparent,
             begun=begun.get(row.id),
         )
         for row in started

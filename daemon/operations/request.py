@@ -59,6 +59,8 @@ class Request:
     key: str | None = None
     at: datetime | float | None = None
     """An instant, or seconds from now; None: at once."""
+    traceparent: str | None = None
+    """The span of this request, as W3C Trace Context writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,8 @@ def _values(wanted: Request, schedule: Schedule, digest: str | None, now: dateti
         "requested_why": wanted.why,
         "digest": digest,
         "created_at": now,
+        # Programs that make no spans can be newer than the tables.
+        **({} if wanted.traceparent is None else {"traceparent": wanted.traceparent}),
     }
 
 

@@ -1,6 +1,7 @@
 """The trigger: a run that a person or a program requests, beside those that are due."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from lease.durations import Duration
 
 from ..scheduling.place import place
 from ..store import statements
+from ..telemetry.spans import trigger_span
 from .request import NoSuchSchedule, Request, Requested, carry, request, steps
 from .requester import requester
 
@@ -53,11 +55,12 @@ def trigger_as(connection: Connection, wanted: Request) -> Requested:
         done = connection.execute(statement)
         return done.all() if done.returns_rows else ()
 
-    done = carry(steps(wanted, notifies=notifies), send)
-    if done.definition is not None and wanted.at is None:
-        key = done.definition.name
-        statements.schedule.lock(connection, wanted.application, key)
-        place(connection, wanted.application, [(done.run_id, key)], {key: done.definition.overlap})
+    with trigger_span(wanted.application, wanted.schedule) as traceparent:
+        done = carry(steps(replace(wanted, traceparent=traceparent), notifies=notifies), send)
+        if done.definition is not None and wanted.at is None:
+            key = done.definition.name
+            statements.schedule.lock(connection, wanted.application, key)
+            place(connection, wanted.application, [(done.run_id, key)], {key: done.definition.overlap})
     return done
 
 

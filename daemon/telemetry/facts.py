@@ -45,6 +45,8 @@ class RunStarted:
     run: RunSubject
     waited: float | None = None
     """Seconds for which it could have started, by the database's clock; None if it was claimed before."""
+    traceparent: str | None = None
+    """The span of the request for it, as W3C Trace Context writes it; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""Spans of runs and jobs for OpenTelemetry: a listener of facts, where the program has set a tracer provider.
+"""Spans of runs, jobs and requests for OpenTelemetry, where the program has set a tracer provider.
 
 Nothing of OpenTelemetry is imported before that: who has set a provider has imported it.
 """
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..states import JobOutcome, RunOutcome
@@ -15,7 +16,7 @@ from .facts import Fact, JobEnded, JobStarted, JobSubject, RunEnded, RunStarted,
 from .logs import LOGGER
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Link, Span, Tracer
 
 _RESULTS: Mapping[JobOutcome | RunOutcome, str] = {
     "succeeded": "success",
@@ -32,10 +33,34 @@ _RESULTS: Mapping[JobOutcome | RunOutcome, str] = {
 
 def found_spans() -> "Spans | None":
     """Return what makes spans; None if the program has set no tracer provider."""
+    tracer = _found_tracer()
+    return None if tracer is None else Spans(tracer)
+
+
+def _found_tracer() -> "Tracer | None":
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return None
-    return Spans(trace.get_tracer("leased", package_version()))
+    tracer: Tracer = trace.get_tracer("leased", package_version())
+    return tracer
+
+
+@contextmanager
+def trigger_span(application: str, schedule: str) -> Iterator[str | None]:
+    """Make the span of a request for a run, and return it as W3C Trace Context writes it; None if there is none."""
+    if (tracer := _found_tracer()) is None:
+        yield None
+        return
+    from opentelemetry.trace import SpanKind  # noqa: PLC0415 - whoever has set a provider has it
+
+    of = {"leased.application": application, "leased.schedule": schedule}
+    with tracer.start_as_current_span(f"leased.trigger {schedule}", kind=SpanKind.PRODUCER, attributes=of) as span:
+        yield _traceparent(span)
+
+
+def _traceparent(span: "Span") -> str | None:
+    of = span.get_span_context()
+    return f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}" if of.is_valid else None
 
 
 class Spans:
@@ -58,15 +83,15 @@ class Spans:
     def carrier(self, job: JobSubject) -> Mapping[str, str]:
         """Return the variables that pass the span of a job on, as the W3C's Trace Context names them."""
         span = self._open.get(job)
-        if span is None or not (of := span.get_span_context()).is_valid:
+        if span is None or (parent := _traceparent(span)) is None:
             return {}
-        parent = {"TRACEPARENT": f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}"}
-        return {**parent, "TRACESTATE": of.trace_state.to_header()} if of.trace_state else parent
+        state = span.get_span_context().trace_state
+        return {"TRACEPARENT": parent, **({"TRACESTATE": state.to_header()} if state else {})}
 
     def _take(self, fact: Fact) -> None:
         match fact:
-            case RunStarted(run, waited):
-                self._begin(run, f"leased.run {run.schedule}", None, lateness=waited)
+            case RunStarted(run, waited, requested):
+                self._begin(run, f"leased.run {run.schedule}", None, lateness=waited, requested=requested)
             case JobStarted(job):
                 self._begin(job, f"leased.job {job.name}", self._open.get(job.run), lateness=None)
             case JobEnded(job, outcome, _, error):
@@ -76,7 +101,15 @@ class Spans:
             case _:
                 pass
 
-    def _begin(self, of: RunSubject | JobSubject, name: str, parent: "Span | None", *, lateness: float | None) -> None:
+    def _begin(
+        self,
+        of: RunSubject | JobSubject,
+        name: str,
+        parent: "Span | None",
+        *,
+        lateness: float | None,
+        requested: str | None = None,
+    ) -> None:
         from opentelemetry.context import Context  # noqa: PLC0415 - whoever has set a provider has it
         from opentelemetry.trace import SpanKind, set_span_in_context  # noqa: PLC0415 - as above
 
@@ -91,7 +124,8 @@ class Spans:
         attributes |= {} if job is None else {"leased.job": job.name, "leased.job.attempt": job.attempt}
         context = Context() if parent is None else set_span_in_context(parent, Context())
         kind = SpanKind.CONSUMER if job is None else SpanKind.INTERNAL
-        self._open[of] = self._tracer.start_span(name, context, kind, attributes)
+        links = [] if requested is None else _links(requested)
+        self._open[of] = self._tracer.start_span(name, context, kind, attributes, links)
 
     def _end(self, of: RunSubject | JobSubject, outcome: JobOutcome | RunOutcome, error: str | None) -> None:
         from opentelemetry.trace import StatusCode  # noqa: PLC0415 - as above
@@ -105,6 +139,16 @@ class Spans:
             span.set_attribute("error.type", outcome)
             span.set_status(StatusCode.ERROR, shortened(last_line(error)))
         span.end()
+
+
+def _links(traceparent: str) -> "list[Link]":
+    """Return a link to a span that another process has made; none if it cannot be read."""
+    from opentelemetry.trace import Link, get_current_span  # noqa: PLC0415 - whoever has set a provider has it
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - as above
+
+    read = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+    found = get_current_span(read).get_span_context()
+    return [Link(found)] if found.is_valid else []
 
 
 Carrier = Callable[[JobSubject], Mapping[str, str]]

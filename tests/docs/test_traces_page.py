@@ -27,6 +27,9 @@ def test_a_run_and_its_jobs_are_one_trace_and_the_span_of_a_function_stands_in_t
     )
     assert done.returncode == 0, done.stderr
     spans = {span["name"]: span for span in read(tmp_path / "spans")}
+    requested = spans.pop("leased.trigger orders")
+    links = [link["context"]["span_id"] for link in spans["leased.run orders"]["links"]]
+    assert links == [requested["context"]["span_id"]]
     assert set(spans) == {"leased.run orders", "leased.job load", "read the file", "leased.job send"}
     assert len({span["context"]["trace_id"] for span in spans.values()}) == 1
     of = {span["context"]["span_id"]: name for name, span in spans.items()}

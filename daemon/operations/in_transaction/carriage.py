@@ -7,8 +7,8 @@ itself, the request is a transaction of its own.
 
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from sqlalchemy import URL, Executable, text
 
@@ -19,6 +19,7 @@ from lease.errors import StoreUnavailable
 from lease.fences.proof import Proof
 
 from ...store.statements import requesting
+from ...telemetry.spans import trigger_span
 from ..request import Request, Requested, Rows, carry, steps
 
 _BEGIN, _COMMIT, _ROLLBACK = text("BEGIN"), text("COMMIT"), text("ROLLBACK")
@@ -59,10 +60,12 @@ class Passage:
         return requested
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Say of an error of the driver what it means for a request."""
+    def explained(self) -> Iterator[Self]:
+        """Return the passage of a request that has a span; say of an error of the driver what it means for a request."""
+        wanted = self.wanted
         try:
-            yield
+            with trigger_span(wanted.application, wanted.schedule) as traceparent:
+                yield replace(self, wanted=replace(wanted, traceparent=traceparent))
         except Exception as error:
             if tables_missing(error):
                 raise explain(error, self.there) from error
@@ -84,17 +87,17 @@ def carried(
     """
     if file is not None:
         refuse_after_fork()
-    with passage.explained():
+    with passage.explained() as traced:
         with Proof.turn(None if passage.is_open() else file, in_loop=in_loop):
-            send(passage.first())
-        return carry(passage.rest(), send)
+            send(traced.first())
+        return carry(traced.rest(), send)
 
 
 async def carried_async(passage: Passage, send: Callable[[Executable], Awaitable[Rows]]) -> Requested:
     """Do the same where ``send`` is awaited; SQLite has no such connection of a driver here."""
-    with passage.explained():
-        await send(passage.first())
-        steps = passage.rest()
+    with passage.explained() as traced:
+        await send(traced.first())
+        steps = traced.rest()
         try:
             statement: Any = next(steps)
             while True:

@@ -123,6 +123,7 @@ run = Table(
     Column("look_asked_by", Text),
     Column("look", Text),  # JSON: what the replica saw last
     Column("looked_at", Instant),
+    Column("traceparent", Text),  # the span of its request, as W3C Trace Context writes it; NULL: there is none
     ForeignKeyConstraint(
         ["application", "schedule"], ["schedule.application", "schedule.name"], name="run_schedule_fkey"
     ),

@@ -11,9 +11,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span_in_context
 
 from daemon.jobs.in_trace import in_trace
+from daemon.operations.in_transaction import trigger as in_transaction
+from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.telemetry.facts import JobEnded, JobStarted, JobSubject, Note, RunEnded, RunStarted
 from daemon.telemetry.spans import Spans
 from tests.daemon.telemetry.told import RUN
+from tests.support.store import Store, a_schedule
 
 JOB = JobSubject(RUN, "load", 2)
 
@@ -96,6 +99,39 @@ def test_a_tracer_that_fails_is_no_failure_of_a_run_and_facts_without_a_beginnin
     monkeypatch.setattr(spans, "_tracer", None)
     taken(spans, exported, RunStarted(RUN), RunStarted(RUN))
     assert (exported.get_finished_spans(), len(caplog.records)) == ((), 1)
+
+
+@pytest.mark.conformance
+def test_a_run_links_to_the_span_of_its_request_which_is_one_of_the_program(
+    database_url: str, spans: Spans, exported: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.telemetry.spans._found_tracer", lambda: spans._tracer)
+    with Store(database_url) as store:
+        store.sync(a_schedule("daily"))
+        with spans._tracer.start_as_current_span("order"):
+            by_itself = store.do(trigger, "shop", "daily", requested_by="ada")
+            with store.engine.begin() as connection:
+                in_transaction(connection=connection, application="shop", name="daily")
+        with pytest.raises(NoSuchSchedule):
+            store.do(trigger, "shop", "dayly", requested_by="ada")
+        claimed = store.claim("daily")
+    first, second, order, refused = exported.get_finished_spans()
+    assert [one.run_id for one in claimed] == [by_itself]
+    assert {first.name, second.name} == {"leased.trigger daily"}
+    assert (first.kind, first.parent) == (SpanKind.PRODUCER, order.context)
+    assert refused.status.status_code is StatusCode.ERROR
+    found = taken(spans, exported, RunStarted(RUN, 0.5, claimed[0].traceparent), RunEnded(RUN, "succeeded", None, 1.0))[
+        f"leased.run {RUN.schedule}"
+    ]
+    assert [(link.context.trace_id, link.context.span_id) for link in found.links] == [
+        (first.context.trace_id, first.context.span_id)
+    ]
+    assert found.parent is None
+
+
+def test_what_is_no_traceparent_is_no_link(spans: Spans, exported: InMemorySpanExporter) -> None:
+    found = taken(spans, exported, RunStarted(RUN, None, "garbage"), RunEnded(RUN, "succeeded", None, 1.0))
+    assert not found[f"leased.run {RUN.schedule}"].links
 
 
 WITHOUT = """

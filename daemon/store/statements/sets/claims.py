@@ -52,6 +52,8 @@ class StartedRun:
     started_ago: float
     waited: float
     """The seconds since it could have started."""
+    traceparent: str | None
+    """The span of the request for it."""
 
 
 def candidates(  # noqa: PLR0917 - who claims what, beside what
@@ -170,5 +172,6 @@ _START = Statement(
         run.c.origin,
         seconds_between(run.c.started_at, now()),
         seconds_between(run.c.available_at, now()),
+        run.c.traceparent,
     )
 )
