@@ -54,12 +54,18 @@ class SaidOfRun:
 
 def read_why_run(connection: Connection, run_id: int, moments: Moments | None = None) -> Explanation:
     """Return why a run is as it is; raises `NotFound`."""
+    facts = read_said_of_run(connection, run_id)
+    return explained(facts, moments or Moments(database_time(connection)))
+
+
+def read_said_of_run(connection: Connection, run_id: int) -> SaidOfRun:
+    """Return what is read of a run to explain it; raises `NotFound`."""
     detail = read_run(connection, run_id)
     application, name = detail.run.application, detail.run.schedule
     (key,) = keys_named(connection, name, application, retired=True)
     running = read_running(connection, application)
     schedules = {(application, name), *((one.application, one.schedule) for one in running)}
-    facts = SaidOfRun(
+    return SaidOfRun(
         detail,
         read_defined(connection, key),
         read_living(connection, application),
@@ -67,8 +73,13 @@ def read_why_run(connection: Connection, run_id: int, moments: Moments | None = 
         read_usual(connection, schedules),
         last_lines(connection, [run_id]).get(run_id),
     )
-    at = moments or Moments(database_time(connection))
-    return Explanation(application, name, run_id, run_sentence(facts, at), evidence(_evidence(facts, at)))
+
+
+def explained(facts: SaidOfRun, at: Moments) -> Explanation:
+    """Return why a run is as it is."""
+    run = facts.detail.run
+    said = run_sentence(facts, at)
+    return Explanation(run.application, run.schedule, run.run_id, said, evidence(_evidence(facts, at)))
 
 
 def run_sentence(facts: SaidOfRun, at: Moments) -> Sentence:

@@ -145,14 +145,24 @@ def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Liter
     their holder has recorded an error.
 
     They are locked in their order, as their holder does, which may write just now what it knows of them.
+    The next grant overwrites when this one was last renewed, so that it is kept with them.
     """
+    renewed_at = (
+        select(lease.c.renewed_at)
+        .join(run, run.c.lease_name == lease.c.name)
+        .where(run.c.id == job_run.c.run_id, lease.c.token == job_run.c.token)
+        .correlate(job_run)
+        .scalar_subquery()
+    )
     keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
     these = among_keys((job_run.c.run_id, job_run.c.token, job_run.c.holder), keys)
     at_work = select(job_run.c.id).where(these, job_run.c.state == "running").order_by(job_run.c.id)
     connection.execute(
         update(job_run)
         .where(job_run.c.id.in_(at_work.with_for_update(key_share=True).scalar_subquery()))
-        .values(state=case((job_run.c.error.is_not(None), "failed"), else_=state), finished_at=now())
+        .values(
+            state=case((job_run.c.error.is_not(None), "failed"), else_=state), finished_at=now(), renewed_at=renewed_at
+        )
     )
 
 

@@ -50,6 +50,7 @@ job_run = Table(
     Column("carried_from", Id),  # the attempt of an earlier run that succeeded, and is not done again
     Column("release", Text),  # of the replica that made the attempt
     Column("work_ended_at", Instant),  # and its work ended then, whenever it was settled
+    Column("renewed_at", Instant),  # of one that was settled: the last renewal of its grant
     UniqueConstraint("run_id", "job", "attempt", name="job_run_attempt_key"),
     CheckConstraint(one_of("state", JobState), name="job_run_state"),
     CheckConstraint("(finished_at IS NULL) = (state = 'running')", name="job_run_over"),

@@ -119,6 +119,8 @@ class JobRunLine:
     """The process on the replica's host that started it and ends it; None of one in the replica's own process."""
     progress_at: datetime | None
     """When it last reported progress."""
+    renewed_at: datetime | None
+    """When its lease was last renewed, if its holder died or lost it."""
     printed_at: datetime | None
     """When the latest of its output was saved, a few seconds after it was printed; None of what was saved at its end."""
     log_tail: str | None
@@ -288,6 +290,7 @@ def _job_runs() -> Select[Any]:
         job_run.c.release,
         job_run.c.keeper_pid,
         job_run.c.progress_at,
+        job_run.c.renewed_at,
         select(job_output.c.saved_at)
         .where(job_output.c.job_run_id == job_run.c.id)
         .order_by(job_output.c.start.desc())
