@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
+from ..definitions.codec import read_schedule
 from ..errors import InvalidInstant
 from ..instants import parse_instant
 from ..store import statements
@@ -16,8 +18,9 @@ from ..store.schedule_key import ScheduleKey
 from ..store.views import paused_text
 from ..text import when
 from .requester import refuse_unrecordable
-from .selection import Selection, lock_planned
+from .selection import Selection, lock_planned, read_one
 
+_MOST_COUNTED = 10_000
 Done = Literal["paused", "changed", "already paused"]
 
 
@@ -116,6 +119,21 @@ def resume(
     for application in sorted({application for application, _ in paused}):
         notify(connection, application, WORK)
     return [_resumed(row, resumed=_key(row) in paused, passed=passed.get(_key(row), 0)) for row in rows]
+
+
+def foresee_resume(connection: Connection, application: str, name: str) -> int:
+    """Return how many scheduled times of a paused schedule have passed, of which none will run; nothing is written.
+
+    Raises `NoSuchSchedule`.
+    """
+    row = read_one(connection, application, name)
+    now = statements.schedule.database_time(connection)
+    planned = statements.pauses.passed(connection, {_key(row)}).get(_key(row), 0)
+    if row.next_due is None or row.next_due > now:
+        return planned
+    schedule = read_schedule(row.definition)
+    due = takewhile(lambda instant: instant <= now, schedule.instants(row.planned_until, row.anchor))
+    return planned + sum(schedule.excluded_by(instant) is None for instant in islice(due, _MOST_COUNTED))
 
 
 def is_paused(row: Any, now: datetime) -> bool:

@@ -133,6 +133,14 @@ def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], fi
     raise CannotBackfill(f"nothing is known about {when(first)}: {why}; {remedy}")
 
 
+def earliest(connection: Connection, row: Row[Any]) -> datetime | None:
+    """Return the first scheduled time that a backfill of the schedule in ``row`` can run; None: there is none yet."""
+    key = (row.application, row.name)
+    oldest = statements.backfills.oldest(connection, key)
+    pruned = statements.old_runs.pruned_until(connection, *key)
+    return oldest if oldest is None or pruned is None else max(oldest, pruned + _TICK)
+
+
 def _next_tries(connection: Connection, ids: Sequence[int]) -> Mapping[int, Try]:
     found: dict[int, Try] = {}
     latest: Sequence[int] = ids

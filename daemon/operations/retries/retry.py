@@ -99,9 +99,14 @@ def retry(
             assert_never(one.plan)
 
 
-def _plan_retry(connection: Connection, run_id: int, from_job: str | None) -> Planned:
+def foresee_retry(connection: Connection, run_id: int, from_job: str | None = None) -> Planned:
+    """Return what a retry would come to now; nothing is written. Raises `NoSuchRun`."""
+    return _plan_retry(connection, run_id, from_job, lock=False)
+
+
+def _plan_retry(connection: Connection, run_id: int, from_job: str | None, *, lock: bool = True) -> Planned:
     row = statements.run.read(connection, run_id)
-    found = row and plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job)
+    found = row and plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job, lock=lock)
     if not found:  # it was never there, or is pruned by now
         raise NoSuchRun(str(missing_run(connection, run_id)))
     return found[0]

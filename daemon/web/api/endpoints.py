@@ -2,11 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection
 
-from .asked import Parameters
+from lease.database.database import Unit
+from lease.errors import LeaseError
+
+from ...errors import Ambiguous, DaemonError, InvalidInstant, NotFound, NotRecordable
+from .asked import Parameters, Unfit
+from .desk import Busy, Desk
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +43,27 @@ class Endpoint:
         """The name of its answer: ``leased/status/2``."""
         command, version, _ = self.answers
         return f"leased/{command}/{version}"
+
+
+async def carry_out(desk: Desk, act: Endpoint, asked: Any, unit: Unit[T]) -> T:
+    """Run ``unit``, which does an act, in a transaction, after what is done before it in transactions of their own."""
+    while act.prepares is not None and await desk.write(partial(_prepared, act, asked)):
+        pass
+    return await desk.write(unit)
+
+
+def status_of(error: DaemonError | LeaseError) -> HTTPStatus:
+    """Return the status of the answer to a request that failed like this."""
+    match error:
+        case NotFound():
+            return HTTPStatus.NOT_FOUND
+        case Unfit() | Ambiguous() | InvalidInstant() | NotRecordable():
+            return HTTPStatus.UNPROCESSABLE_ENTITY
+        case Busy() | LeaseError():
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        case _:
+            return HTTPStatus.CONFLICT
+
+
+def _prepared(act: Endpoint, asked: Any, connection: Connection) -> bool:
+    return act.prepares is not None and act.prepares(connection, asked)

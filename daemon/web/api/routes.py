@@ -16,14 +16,14 @@ from starlette.routing import Route
 from lease.errors import LeaseError
 
 from ...answers.doctor import DoctorAnswer
-from ...errors import Ambiguous, DaemonError, InvalidInstant, NotFound, NotRecordable
+from ...errors import DaemonError
 from ...store.views import plain
 from ...text import json_text
 from ..door import refused
 from .acts import ACTS
 from .asked import Unfit, checked
-from .desk import Busy, Desk
-from .endpoints import Endpoint
+from .desk import Desk
+from .endpoints import Endpoint, carry_out, status_of
 from .openapi import document
 from .questions import questions
 
@@ -59,21 +59,15 @@ async def _answered(endpoint: Endpoint, desk: Desk, request: Request) -> Respons
         elif endpoint.method == "GET":
             body, following = await desk.read(unit, (endpoint.path, asked))
         else:
-            while endpoint.prepares is not None and await desk.write(partial(_prepared, endpoint, asked)):
-                pass
-            body, following = await desk.write(unit)
+            body, following = await carry_out(desk, endpoint, asked, unit)
     except (DaemonError, LeaseError) as error:
-        status = _status(error)
+        status = status_of(error)
         later = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
         return refused(status, " ".join(str(error).split()), later)
     if following is None:
         return Response(body, media_type="application/json")
     query = urlencode({**request.query_params, **following})
     return Response(body, media_type="application/json", headers={"Link": f'<{request.url.path}?{query}>; rel="next"'})
-
-
-def _prepared(endpoint: Endpoint, asked: Any, connection: Connection) -> bool:
-    return endpoint.prepares is not None and endpoint.prepares(connection, asked)
 
 
 def _written(endpoint: Endpoint, asked: Any, connection: Connection) -> tuple[bytes, Mapping[str, object] | None]:
@@ -109,15 +103,3 @@ async def _given(endpoint: Endpoint, request: Request) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise Unfit('the body is not a JSON object; send one, such as {"schedule": "nightly"}')
     return found
-
-
-def _status(error: DaemonError | LeaseError) -> int:
-    match error:
-        case NotFound():
-            return 404
-        case Unfit() | Ambiguous() | InvalidInstant() | NotRecordable():
-            return 422
-        case Busy() | LeaseError():
-            return 503
-        case _:
-            return 409

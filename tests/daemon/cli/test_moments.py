@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.cli import moments
 from daemon.cli.failures import Misused
 from daemon.cli.moments import instant, local_zone, moment
 from daemon.instants import format_instant
+from daemon.operations import typed_moment
 from daemon.store import migrations
 from tests.support.store import Store, a_schedule
 
@@ -21,7 +21,7 @@ NOW = datetime(2026, 6, 15, 16, 30, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moments, "_now", lambda: NOW)
+    monkeypatch.setattr(typed_moment, "_now", lambda: NOW)
 
 
 def read(text: str, zone: str = "Europe/Berlin", *, past: bool = False, to_end: bool = False) -> str:
@@ -113,7 +113,7 @@ def test_the_zone_is_that_of_the_terminal_where_no_schedule_is_meant(monkeypatch
 
 @pytest.fixture
 def store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(moments, "_now", lambda: datetime.now(UTC))
+    monkeypatch.setattr(typed_moment, "_now", lambda: datetime.now(UTC))
     monkeypatch.setenv("TZ", "UTC")
     url = f"sqlite:///{folder / 'leased.db'}"
     migrations.upgrade(url)

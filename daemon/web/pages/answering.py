@@ -1,0 +1,49 @@
+"""What each answer of the pages needs: who asks, for what, and the page that says why there is no other."""
+
+import asyncio
+from typing import Any, cast, get_args
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from lease.errors import LeaseError
+
+from ...errors import DaemonError
+from ..api.asked import Unfit
+from ..api.endpoints import status_of
+from ..door import admitted_of
+from .frame import refused_frame
+from .page import Looker, PagePlace, Theme
+from .site import render
+
+
+def looker_of(request: Request) -> Looker:
+    """Return who looks, by what their browser has kept."""
+    theme, zone = request.cookies.get("leased_theme", "auto"), request.cookies.get("leased_zone", "schedule")
+    known = cast("Theme", theme) if theme in get_args(Theme) else "auto"
+    admitted = admitted_of(request)
+    return Looker(known, zone[:100], admitted.may_act, is_signed_in=admitted.has_session)
+
+
+def place_of(request: Request) -> PagePlace:
+    """Return where the page stands that a request asks for."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return PagePlace(request.scope.get("root_path", "") + "/", request.url.path + query)
+
+
+async def refused_page(place: PagePlace, looker: Looker, error: DaemonError | LeaseError) -> Response:
+    """Return the page that says why there is no other."""
+    status, sentence = status_of(error), " ".join(str(error).split())
+    context = refused_frame(place, looker) | {"status": status, "sentence": sentence}
+    return HTMLResponse((await asyncio.to_thread(render, "refused", context)).html, status)
+
+
+def given_by(request: Request) -> dict[str, Any]:
+    """Return what the address gives, without what is empty; raises `Unfit`."""
+    given: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise Unfit(f"{name} is given twice; give it once")
+        if value:
+            given[name] = value
+    return given | request.path_params
