@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from daemon.store.migrations.state import schema_name
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
