@@ -23,7 +23,7 @@ def in_words(trigger: Trigger) -> str:
         case Cron():
             return cron_in_words(trigger.expression) or str(trigger)
         case Every():
-            return _every(trigger.interval)
+            return every_in_words(trigger.interval)
         case At():
             return "once"
         case _:
@@ -46,7 +46,8 @@ def cron_in_words(expression: str) -> str | None:
     return " ".join(filter(None, (months, "every day" if is_daily else days, times)))
 
 
-def _every(seconds: float) -> str:
+def every_in_words(seconds: float) -> str:
+    """Return an interval in words: ``every 15 minutes``."""
     for size, unit in _UNITS:
         if seconds >= size and seconds % size == 0:
             number = int(seconds // size)
@@ -61,7 +62,7 @@ def _times(pattern: Pattern) -> str | None:
     if seconds != [0]:
         always = len(hours) == 24 and len(minutes) == 60
         step = _step(seconds, 60)
-        return _every(step) if always and step is not None and seconds[0] == 0 else None
+        return every_in_words(step) if always and step is not None and seconds[0] == 0 else None
     is_even = len(minutes) == 1 and len(hours) > 2 and _step(hours, 24) is not None
     if len(hours) * len(minutes) <= _MOST and not is_even:
         return f"at {_listed([f'{time // 3600:02}:{time // 60 % 60:02}' for time in pattern.times])}"
@@ -73,7 +74,7 @@ def _times(pattern: Pattern) -> str | None:
 def _several_an_hour(hours: Sequence[int], minutes: Sequence[int]) -> str | None:
     step = _step(minutes, 60)
     if step is not None and minutes[0] == 0:
-        often = _every(step * 60)
+        often = every_in_words(step * 60)
     elif len(minutes) <= _MOST:
         often = f"every hour at {_listed([f':{minute:02}' for minute in minutes])}"
     else:

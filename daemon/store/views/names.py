@@ -11,7 +11,7 @@ from ...text import suggestion
 from ..called import called, former_names, present_name
 from ..schedule_key import ScheduleKey
 from ..statements import renames
-from ..statements.dialects import among_keys
+from ..statements.dialects import among_keys, definition_with
 from ..tables import generation, replica, run, schedule
 
 
@@ -91,6 +91,14 @@ def schedules_tagged(connection: Connection, application: str | None, tag: str) 
     if tag not in known:
         raise NotFound(f'no schedule has the tag "{tag}"; {suggestion(tag, known)}')
     return {which for which, some in tags.items() if tag in some}
+
+
+def read_tags(connection: Connection) -> dict[ScheduleKey, tuple[str, ...]]:
+    """Return the tags of the schedules that have any, by application and name; without those that are retired."""
+    columns = (schedule.c.application, present_name(schedule), definition_with("tags"))
+    rows = connection.execute(select(*columns).where(schedule.c.retired_at.is_(None)))
+    found = {(of, name): tuple(json.loads(definition or "{}").get("tags", ())) for of, name, definition in rows}
+    return {key: tags for key, tags in found.items() if tags}
 
 
 def applications(connection: Connection) -> list[str]:

@@ -48,7 +48,11 @@ class ShownTimes:
     def away(self, instant: datetime) -> str:
         """Return how far away an instant is: ``in 13 min``, ``2 min ago``."""
         seconds = (instant - self.now).total_seconds()
-        return f"in {duration(seconds)}" if seconds >= 0 else f"{duration(-seconds)} ago"
+        return f"in {rough(seconds)}" if seconds >= 0 else f"{rough(-seconds)} ago"
+
+    def abbreviation(self, instant: datetime, zone: str | None = None) -> str:
+        """Return what the zone is called in which an instant is shown: ``CEST``."""
+        return f"{instant.astimezone(self.zone(zone)):%Z}"
 
     def zone(self, own: str | None) -> tzinfo:
         """Return the zone in which something is shown whose own zone is ``own``."""
@@ -93,6 +97,11 @@ def duration(seconds: float | None) -> str:
     if hours < 10 * 24:
         return _two(hours // 24, "d", hours % 24, "h")
     return f"{round(seconds / _DAY)}{_NBSP}d"
+
+
+def rough(seconds: float) -> str:
+    """Return a duration for reading, from two minutes on in whole minutes."""
+    return duration(seconds if seconds < 2 * _MINUTE else round(seconds / _MINUTE) * _MINUTE)
 
 
 def times(seconds: float, usual: float) -> str:

@@ -1,19 +1,162 @@
 """The first page: what is wrong, what runs, what comes, and the schedules."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlencode
 
+from pydantic import AfterValidator, Field
 from sqlalchemy import Connection
 
-from ..api.asked import Parameters
+from ...store.policies import read_policies
+from ...store.schedule_key import ScheduleKey
+from ...store.views import Overview, RunningRun, ScheduleLine
+from ...store.views.defined import read_stored
+from ...store.views.names import read_tags
+from ...store.views.strips import read_strips
+from ...store.views.usual import read_usual
+from ...text import shortened
+from ..api.asked import Parameters, Text
+from .coming import soon
+from .moments import ShownTimes, count
+from .now import MOST_RUNNING, NextHour, running_now, warning, worst_first
 from .page import Page, Visit
+from .rows import AtWork, Read, RowMaker, at_work
+from .standing import Listed, Standings, counts, listed, read_key, standings
+from .states import SCHEDULES, Standing
+from .troubles import troubles
+
+SHOWN = 100
+"""So many schedules are on a page."""
+CHIPS: Sequence[Standing] = (
+    *("failing", "late", "stuck", "long", "skipping", "missed"),
+    *("running", "waiting", "backfill", "paused", "new"),
+)
+"""The states by which the schedules can be filtered …"""
+RARE: Sequence[Standing] = ("stuck", "backfill", "new")
+"""… of which these are offered only if one is so."""
+
+
+def _fit(key: str) -> str:
+    read_key(key)
+    return key
 
 
 class OverviewAsked(Parameters):
     """Which schedules are listed."""
 
+    state: Standing | None = None
+    tag: Text | None = None
+    q: Annotated[Text | None, Field(description="Text in the name or in a tag of a schedule.")] = None
+    after: Annotated[str | None, Field(max_length=10_000), AfterValidator(_fit)] = None
 
-def _read(_connection: Connection, _asked: OverviewAsked, visit: Visit) -> Mapping[str, object]:
-    return {"problems": visit.status.problems}
+
+def _read(connection: Connection, asked: OverviewAsked, visit: Visit) -> Mapping[str, object]:
+    overview, found = visit.status.overview, standings(visit.status)
+    chosen, work = _chosen(connection, asked, overview, found), at_work(visit.status)
+    running, (coming, more_coming) = sorted(overview.running, key=worst_first)[:MOST_RUNNING], soon(overview.schedules)
+    following = min(filter(_is_due, overview.schedules), key=lambda line: (line.due_in, line.schedule), default=None)
+    paused = [line for line in overview.schedules if line.paused_at is not None]
+    others = [*(one.line for one in coming), *([following] if following else []), *paused[:1]]
+    read = _details(connection, chosen.lines, others, running, work)
+    zones = {key: read_policies(definition).timezone for key, (definition, _) in read.stored.items()}
+    t, given = ShownTimes(visit.now, visit.looker.zone), asked.model_dump(exclude_none=True)
+    return {
+        "asked": asked,
+        "troubles": troubles(visit.status),
+        "calm": calm(overview.schedules, t, zones),
+        "running": [running_now(one, read, zones) for one in running],
+        "running_count": len(overview.running),
+        "coming": [NextHour(one, zones.get(_key(one.line), "UTC"), warning(one, read, work)) for one in coming],
+        "more_coming": more_coming,
+        "hour_end": visit.now + timedelta(hours=1),
+        "following": following,
+        "following_zone": None if following is None else zones.get(_key(following)),
+        "chips": [(each, SCHEDULES[each]) for each in CHIPS],
+        "rare": RARE,
+        "counts": counts(found),
+        "rows": [*map(RowMaker(read, found, work, t).of, chosen.lines)],
+        "chosen": chosen,
+        "total": len(overview.schedules),
+        "is_filtered": bool(given.keys() - {"after"}),
+        "hidden": _hidden(asked, len(overview.schedules)),
+        "link": lambda **changed: _link(given, changed),
+        "here_zone": Counter(zones.values()).most_common(1)[0][0] if zones else "UTC",
+    }
+
+
+def _details(
+    connection: Connection,
+    listed: Sequence[ScheduleLine],
+    others: Sequence[ScheduleLine],
+    running: Sequence[RunningRun],
+    work: AtWork,
+) -> Read:
+    """Read what the status does not say of the schedules that are shown."""
+    keys, at_work = {*map(_key, listed)}, {*map(_key, running)}
+    also = {*map(_key, others)}
+    return Read(
+        read_stored(connection, keys | at_work | also),
+        read_strips(connection, keys),
+        read_usual(connection, keys | at_work | {key for key in also if key in work.running}),
+    )
+
+
+def _chosen(connection: Connection, asked: OverviewAsked, overview: Overview, found: Standings) -> Listed:
+    tags = read_tags(connection) if asked.tag or asked.q else {}
+    lines = [line for line in overview.schedules if _matches(line, asked, found, tags)]
+    return listed(lines, found, None if asked.after is None else read_key(asked.after), SHOWN)
+
+
+def _matches(
+    line: ScheduleLine, asked: OverviewAsked, found: Standings, tags: Mapping[ScheduleKey, Collection[str]]
+) -> bool:
+    own = tags.get(_key(line), ())
+    text = (asked.q or "").casefold()
+    return (
+        (asked.state is None or asked.state in found[_key(line)])
+        and (asked.tag is None or asked.tag in own)
+        and (not text or text in line.schedule.casefold() or any(text in tag.casefold() for tag in own))
+    )
+
+
+def _key(line: ScheduleLine | RunningRun) -> ScheduleKey:
+    return line.application, line.schedule
+
+
+def _is_due(line: ScheduleLine) -> bool:
+    return line.enabled and line.due_in is not None and line.paused_at is None
+
+
+def calm(lines: Sequence[ScheduleLine], t: ShownTimes, zones: Mapping[ScheduleKey, str]) -> str:
+    """Return what is known to be right, if nothing is wrong: no more than was looked at."""
+    paused = [line for line in lines if line.paused_at is not None]
+    disabled = sum(not line.enabled for line in lines if line.paused_at is None)
+    timed = sum(map(_is_due, lines))
+    others = len(lines) - len(paused) - disabled - timed
+    parts = [f"{count(timed)} schedule{' is' if timed == 1 else 's are'} on time"] if timed else []
+    parts += [f"{count(others)} {'is' if others == 1 else 'are'} not due on their own"] if others else []
+    if paused:
+        until = {line.paused_until for line in paused}
+        end = until.pop() if len(until) == 1 else None
+        word = "" if end is None else f" until {t.text(end, zones.get(_key(paused[0])))}"
+        parts.append(f"{count(len(paused))} {'is' if len(paused) == 1 else 'are'} paused{word}")
+    parts += [f"{count(disabled)} {'is' if disabled == 1 else 'are'} disabled"] if disabled else []
+    return "; ".join(parts)
+
+
+def _hidden(asked: OverviewAsked, total: int) -> str:
+    """Return which filters hide how many schedules."""
+    given = [("state", asked.state), ("tag", asked.tag), ("text", asked.q)]
+    names = [f"{kind} “{shortened(value, 60)}”" for kind, value in given if value]
+    return f"The filter {' and '.join(names)} hides {count(total)} schedules." if names else "There are no more."
+
+
+def _link(given: Mapping[str, object], changed: Mapping[str, object]) -> str:
+    """Return the query of the same list with other parameters, from its first page; None leaves one out."""
+    query = {**given, "after": None, **changed}
+    return "?" * any(query.values()) + urlencode({name: one for name, one in query.items() if one})
 
 
 OVERVIEW = Page("/", "overview", OverviewAsked, _read)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from .links import schedule_path
-from .moments import count, duration, times
+from .moments import count, duration, rough, times
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -99,6 +99,6 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(duration=duration, count=count, times=times)
+    made.filters.update(duration=duration, rough=rough, count=count, times=times)
     made.globals.update(schedule_path=schedule_path)
     return made
