@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import DaemonError
 from ..jobs.room.shortage import shortage
@@ -28,6 +28,8 @@ _START_LIMIT = 10.0
 _STOP_LIMIT = 5.0
 _BACKLOG = 128
 _WARN_EVERY = 60.0
+AT_END = "leased.at_end"
+"""In the scope of a request: a set of what the server calls, in its loop, before it waits for its answers to end."""
 
 
 class WebNotStarted(DaemonError):
@@ -112,8 +114,14 @@ class WebServer:
     def __init__(self, app: ASGIApp, address: WebAddress, warn: Callable[[str], object] = str) -> None:
         self._asked = address
         self._socket: socket.socket | None = None
+        at_end: set[Callable[[], object]] = set()
+
+        async def served(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[AT_END] = at_end
+            await app(scope, receive, send)
+
         config = uvicorn.Config(
-            app,
+            served,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -123,7 +131,7 @@ class WebServer:
             ws="none",
             backlog=_BACKLOG,
         )
-        self._server = _Server(config, warn)
+        self._server = _Server(config, warn, at_end)
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
 
     def start(self) -> WebAddress:
@@ -155,8 +163,11 @@ class WebServer:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, warn: Callable[[str], object]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, warn: Callable[[str], object], at_end: set[Callable[[], object]]
+    ) -> None:
         super().__init__(config)
+        self._at_end = at_end
         self.up = threading.Event()
         self._warn = warn
         self._warned_at = -math.inf
@@ -165,6 +176,11 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().set_exception_handler(self._complain)
         await super().startup(sockets)
         self.up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for end in self._at_end:
+            end()
+        await super().shutdown(sockets)
 
     def _complain(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
         """Say once a minute, and in one sentence, that connections cannot be accepted; the loop tries again each second,

@@ -13,6 +13,7 @@ from ...errors import DaemonError
 from ..api.asked import checked
 from ..api.desk import Desk
 from .answering import given_by, looker_of, place_of, refused_page
+from .events import Hub
 from .making import Maker
 from .overview import OVERVIEW
 from .page import Page, PagePlace, PageView
@@ -21,6 +22,7 @@ from .schedule import SCHEDULE
 from .sign_in import sign_in_routes
 from .site import asset_routes
 from .snapshot import Snapshot
+from .streaming import event_route
 from .view import ViewAsked, kept
 
 PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, RUNS)
@@ -28,22 +30,24 @@ PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, RUNS)
 
 def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:
     """Return the routes; ``desk`` is where they ask the database."""
-    maker = Maker(desk, Snapshot(desk, takeover_after), takeover_after)
+    hub = Hub(Maker(desk, Snapshot(desk, takeover_after), takeover_after))
     return [
-        *(Route(page.path, partial(_shown, page, maker), name=page.name) for page in PAGES),
+        *(Route(page.path, partial(_shown, page, hub), name=page.name) for page in PAGES),
         Route("/view", _kept, name="view"),
+        event_route(hub, PAGES),
         *sign_in_routes(),
         *asset_routes(),
     ]
 
 
-async def _shown(page: Page, maker: Maker, request: Request) -> Response:
+async def _shown(page: Page, hub: Hub, request: Request) -> Response:
     looker = looker_of(request)
     try:
         view = PageView(page, checked(page.asks, given_by(request)), looker, place_of(request))
-        made = await maker.page(view, await maker.snapshot.latest())
+        made = await hub.maker.page(view, await hub.maker.snapshot.latest())
     except (DaemonError, LeaseError) as error:
         return await refused_page(place_of(request), looker, error)
+    hub.remember(made)
     return HTMLResponse(made.html)
 
 

@@ -1,6 +1,7 @@
 """The templates, the style and the script of the pages, and how a page is rendered."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,7 @@ _ICONS = {
     "lost.svg": _ICON.format("fill='none' stroke='#7d8795' stroke-width='2'", "#7d8795"),
 }
 """The icon of the browser's tab: nothing is wrong, something is, or the page is not live."""
+_TICKING = re.compile(r'(\sdata-since="[^"]*"[^>]*>)[^<]*')
 _FOR_A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -39,22 +41,32 @@ class Rendered:
 
     html: str
     parts: Mapping[str, str]
+    prints: Mapping[str, int]
+    """A fingerprint of each part, without elapsed times, which the browser counts itself."""
+    digest: str
+    """Of all of them; it stands in the page too."""
 
 
 def render(template: str, context: Mapping[str, object]) -> Rendered:
     """Return a page made of a template; what is not in its context is an error."""
     parts: dict[str, str] = {}
+    prints: dict[str, int] = {}
+
+    def digest() -> str:
+        return hashlib.sha256(repr(sorted(prints.items())).encode()).hexdigest()[:16]
 
     def live(id: str, tag: str = "div", *, caller: Any, **attributes: str) -> Markup:  # noqa: A002 - as HTML calls it
         """Return an element with this id whose content changes while somebody looks."""
         parts[id] = inner = str(caller())
+        prints[id] = hash(_TICKING.sub(r"\1", inner))
         given = "".join(
             f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in attributes.items()
         )
         return Markup(f'<{tag} id="{escape(id)}" data-live{given}>{inner}</{tag}>')  # noqa: S704 - escaped by its caller
 
-    html = _environment().get_template(f"{template}.html").render({**context, "live": live, "asset": asset})
-    return Rendered(html, parts)
+    given = {**context, "live": live, "asset": asset, "digest": digest}
+    html = _environment().get_template(f"{template}.html").render(given)
+    return Rendered(html, parts, prints, digest())
 
 
 def asset(name: str) -> str:

@@ -21,7 +21,11 @@ class Snapshot:
         self._latest: tuple[float, StatusFound] | None = None
         self._reading: asyncio.Task[StatusFound] | None = None
 
-    async def latest(self) -> StatusFound:
+    async def fresh(self) -> StatusFound:
+        """Return a status a second old at most; raises what the database raises."""
+        return await self.latest(_FRESH)
+
+    async def latest(self, usable: float = _USABLE) -> StatusFound:
         """Return a status a few seconds old at most; raises what the database raises."""
         age = float("inf") if self._latest is None else monotonic() - self._latest[0]
         if self._latest is not None and age <= _FRESH:
@@ -29,7 +33,7 @@ class Snapshot:
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
             self._reading.add_done_callback(_heard)
-        if self._latest is not None and age <= _USABLE:
+        if self._latest is not None and age <= usable:
             return self._latest[1]
         return await asyncio.shield(self._reading)
 

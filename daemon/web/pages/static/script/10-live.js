@@ -1,0 +1,191 @@
+// What changes while somebody looks: a stream of events puts parts of the page in place, by their ids.
+const page = document.documentElement;
+const byId = (id) => document.getElementById(id);
+const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+// As the server writes durations.
+function lasting(seconds) {
+  const whole = Math.round(Math.max(seconds, 0)), minutes = Math.round(whole / 60), hours = Math.round(whole / 3600);
+  const two = (large, unit, small, rest) => `${large}\u00a0${unit}${small ? ` ${small}\u00a0${rest}` : ""}`;
+  if (whole < 60) return `${whole}\u00a0s`;
+  if (whole < 600) return two(Math.floor(whole / 60), "min", whole % 60, "s");
+  if (minutes < 60) return `${minutes}\u00a0min`;
+  if (whole < 172800) return two(Math.floor(minutes / 60), "h", minutes % 60, "min");
+  return hours < 240 ? two(Math.floor(hours / 24), "d", hours % 24, "h") : `${Math.round(whole / 86400)}\u00a0d`;
+}
+
+// Give `now` the content of `then`, and change only what differs: focus and selection stay where they are.
+function patch(now, then) {
+  if (now.nodeName !== then.nodeName) return now.replaceWith(then);
+  if (now.nodeType !== Node.ELEMENT_NODE) return now.data !== then.data && (now.data = then.data);
+  for (const { name } of [...now.attributes]) if (!then.hasAttribute(name)) now.removeAttribute(name);
+  for (const { name, value } of then.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+  fill(now, then);
+}
+
+function fill(now, then) {
+  const had = [...now.childNodes], next = [...then.childNodes];
+  next.forEach((one, index) => (had[index] ? patch(had[index], one) : now.append(one)));
+  had.slice(next.length).forEach((one) => one.remove());
+}
+
+const live = page.dataset.here && (() => {
+  const button = byId("live"), bar = byId("lost"), icon = byId("icon"), voice = byId("said");
+  const [sentence, when] = bar.querySelectorAll("span");
+  const waiting = new Map(), unshown = new Set(), holds = new Set();
+  const news = Object.assign(document.createElement("button"), { className: "btn pri news", type: "button", hidden: true });
+  let has = voice.dataset.digest, ahead = Date.parse(page.dataset.now) - Date.now(), heardAt = Date.now(), shown = "";
+  let ending, watch, again, tries = 0, nextTry = 0, lost = null, isLive = false, problems = 0;
+  let verdict, spokenAt = 0, speaking, touchedAt = Date.now();
+
+  function say(text) {
+    if (verdict !== undefined && text !== verdict) {
+      clearTimeout(speaking);
+      speaking = setTimeout(() => { spokenAt = Date.now(); voice.textContent = verdict; }, Math.max(0, spokenAt + 10000 - Date.now()));
+    }
+    verdict = text;
+  }
+
+  function show() {
+    const count = waiting.size, state = lost ? "lost" : holds.size ? "held" : isLive ? "" : "off";
+    button.className = `live ${state}`;
+    setText(button.lastChild, lost ? "Not live" : holds.size ? (count ? `Held ${count}` : "Held") : "Live");
+    button.title = lost ? "Try again now" : holds.size ? `${count} changes wait; show them (h)` : "Hold changes (h)";
+    button.setAttribute("aria-pressed", holds.size > 0);
+    page.classList.toggle("lost-page", Boolean(lost));
+    bar.hidden = !lost;
+    if (lost) setText(sentence, `Not live since ${lost.since}. ${lost.said}`);
+    for (const acts of document.querySelectorAll("main .acts, form[method=post]")) acts.inert = Boolean(lost);
+    const name = lost ? "lost" : problems ? "bad" : "good";
+    if (!icon.href.endsWith(`icon/${name}.svg`)) icon.href = `${root}icon/${name}.svg`;
+    news.hidden = !unshown.size;
+    setText(news, `Show ${unshown.size} change${unshown.size === 1 ? "" : "s"}`);
+    tick();
+  }
+
+  function tick() {
+    const now = Date.now() + ahead, away = lasting((Date.now() - heardAt) / 1000);
+    for (const one of document.querySelectorAll("main [data-since]"))
+      if (!lost && !one.closest(".gone")) setText(one.firstChild || one, lasting((now - Date.parse(one.dataset.since)) / 1000));
+    if (shown) for (const one of document.querySelectorAll(".as-of")) setText(one, lost ? `as of ${shown}` : `checked ${shown}, ${away} ago`);
+    if (lost) setText(when, nextTry ? `${away}; next try in ${lasting((nextTry - Date.now()) / 1000)}` : `${away}; asks again by itself`);
+    hold("dialog", document.querySelector("dialog[open], details.menu[open]"));
+    if (unshown.size && !holds.size && !lost && Date.now() - touchedAt > 60000) showAll();
+  }
+
+  // In one frame, without reading the layout. A strip under the pointer waits.
+  const put = () => requestAnimationFrame(() => {
+    for (const [id, html] of waiting) {
+      const part = byId(id);
+      if (part?.querySelector(".strip:hover, .strip:focus")) continue;
+      waiting.delete(id);
+      if (!part || html === null) {
+        part?.classList.add("gone");
+        if (part || html !== null) unshown.add(id);
+        continue;
+      }
+      const then = part.cloneNode(false);
+      then.innerHTML = html;
+      part.classList.remove("gone");
+      unshown.delete(id);
+      fill(part, then);
+    }
+    show();
+  });
+
+  function hold(why, is = true) {
+    if (Boolean(is) === holds.has(why)) return;
+    if (is) holds.add(why); else holds.delete(why);
+    if (holds.size) show(); else put();
+  }
+
+  function lose(said, trying) {
+    lost = lost || { since: shown || new Date().toLocaleTimeString("en-GB") };
+    lost.said = said;
+    nextTry = trying;
+    show();
+  }
+
+  function hear(event) {
+    const field = (name) => event.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+    const found = JSON.parse(field("data") || "null");
+    if (!found) return;
+    tries = 0;
+    if (field("event") === "lost") return lose(`${found.said[0].toUpperCase()}${found.said.slice(1)}.`, 0);
+    has = field("id");
+    [ahead, heardAt, shown, problems] = [Date.parse(found.at) - Date.now(), Date.now(), found.shown, found.problems];
+    [lost, isLive] = [null, true];
+    say(found.verdict);
+    for (const [id, html] of Object.entries(found.parts)) waiting.set(id, html);
+    if (holds.size) show(); else put();
+    if (document.hidden) rest(30000);  // a browser has few connections to a host: hidden pages look only now and then
+  }
+
+  function rest(delay) {
+    stop();
+    again = setTimeout(listen, delay);
+  }
+
+  function stop() {
+    clearTimeout(again);
+    clearTimeout(watch);
+    ending?.abort();
+    ending = null;
+  }
+
+  async function listen() {
+    stop();
+    const mine = (ending = new AbortController());
+    let said = "The server does not answer. What you see may be out of date.", delay = Math.min(30, 2 ** tries++) * (500 + Math.random() * 500);
+    const alive = () => { clearTimeout(watch); watch = setTimeout(() => mine.abort(), 25000); };
+    try {
+      alive();
+      const answer = await fetch(`${root}events?of=${encodeURIComponent(page.dataset.here)}`, { headers: { "Last-Event-ID": has }, signal: mine.signal });
+      if (!answer.ok) {
+        delay = 1000 * (answer.headers.get("Retry-After") || 30);
+        said = (await answer.json()).error;
+        said = `${said[0].toUpperCase()}${said.slice(1)}.`;
+      } else {
+        const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+        for (let text = "", read; !(read = await reader.read()).done;) {
+          alive();
+          const events = (text + read.value).split("\n\n");
+          text = events.pop();
+          events.forEach(hear);
+        }
+      }
+    } catch (_) { /* it is told below */ }
+    if (ending !== mine) return;
+    rest(delay);
+    lose(said, Date.now() + delay);
+  }
+
+  // Take in what came or went, which live parts alone cannot show.
+  async function showAll() {
+    unshown.clear();
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer?.ok) return;
+    const then = new DOMParser().parseFromString(await answer.text(), "text/html");
+    byId("main").replaceChildren(...then.getElementById("main").childNodes);
+    has = then.getElementById("said").dataset.digest;
+    waiting.clear();
+    document.dispatchEvent(new Event("leased:shown"));
+    listen();
+  }
+
+  const output = (at) => at.scrollHeight - at.scrollTop - at.clientHeight > 8;
+  button.hidden = false;
+  button.onclick = () => (lost ? listen() : hold("hand", !holds.has("hand")));
+  news.onclick = () => { byId("main").focus({ preventScroll: true }); showAll(); };
+  document.body.append(news);
+  document.addEventListener("selectionchange", () => hold("selection", !getSelection().isCollapsed));
+  document.addEventListener("scroll", (event) => event.target.matches?.("[role=log]") && hold("output", output(event.target)), true);
+  for (const kind of ["pointermove", "keydown", "wheel"]) addEventListener(kind, () => (touchedAt = Date.now()), { passive: true });
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => event.persisted && listen());
+  document.addEventListener("visibilitychange", () => document.hidden || listen());
+  setInterval(tick, 1000);
+  show();
+  listen();
+  return { hold: () => button.click() };
+})();
