@@ -66,13 +66,21 @@ class Deliverer:
     """Delivers the messages of one application for a replica."""
 
     def __init__(
-        self, database: Database, application: Application, notify: Notify, takeover_after: float, sender: Sender
+        self,
+        database: Database,
+        application: Application,
+        notify: Notify,
+        takeover_after: float,
+        sender: Sender,
+        *,
+        pages: str | None = None,
     ) -> None:
         self._database = database
         self._application = application
         self._notify = notify
         self._takeover_after = takeover_after
         self._sender = sender
+        self._pages = pages
         targets = {schedule.name: schedule.targets for schedule in application.schedules}
         self._targets = {name: found for name, found in targets.items() if found}
         self._loop = asyncio.get_running_loop()
@@ -223,6 +231,7 @@ class Deliverer:
             row.times,
             folded,
             output,
+            self._pages,
         )
 
     def _why(self, connection: Connection, row: Row[Any]) -> Explanation:
@@ -262,9 +271,11 @@ async def delivering(
     *,
     listeners: list[Callable[[Fact], None]],
     takeover_after: float,
+    pages: str | None,
 ) -> AsyncIterator[None]:
-    """Deliver in the background during the block, and what is left at its end."""
-    deliverer = Deliverer(database, application, notify, takeover_after, Sender(os.environ, application.source.parent))
+    """Deliver in the background during the block, and what is left at its end; ``pages`` is where messages link to."""
+    sender = Sender(os.environ, application.source.parent)
+    deliverer = Deliverer(database, application, notify, takeover_after, sender, pages=pages)
     listeners.append(deliverer.hear)
     task = asyncio.create_task(deliverer.deliver_on())
     try:

@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ..states import DeliveryKind
 from ..text import clean, counted
+from ..web.pages.links import schedule_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,19 @@ class Message:
     """So many others of its kind it tells as well."""
     output: str = ""
     """The end of what the run printed, for a ping of a failure."""
+    pages: str | None = None
+    """Where the pages begin, if that is known."""
+
+    @property
+    def url(self) -> str | None:
+        """The page that shows more."""
+        if self.pages is None:
+            return None
+        if self.folded:
+            return f"{self.pages}/"
+        if self.run_id is not None:
+            return f"{self.pages}/runs/{self.run_id}"
+        return f"{self.pages}/{schedule_path(self.application, self.schedule)}"
 
     @property
     def id(self) -> str:
@@ -59,6 +73,7 @@ class Message:
             "next": list(self.next),
             "count": self.count,
             "folded": self.folded,
+            **({} if self.url is None else {"url": self.url}),
         }
         document = {"type": self.kind, "timestamp": self.created_at.isoformat(), "data": data}
         return json.dumps(document, ensure_ascii=False)
@@ -68,6 +83,8 @@ class Message:
         text = f"[{self.kind}] {self.schedule} ({self.application}): {self.sentence}"
         for letter, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
             text = text.replace(letter, written)
+        if self.url is not None:
+            text += f" <{self.url}>"
         return json.dumps({"text": text}, ensure_ascii=False)
 
     def mail(self) -> str:
@@ -80,6 +97,7 @@ class Message:
             f"schedule:    {clean(self.schedule)}",
             *([] if self.run_id is None else [f"run:         {self.run_id}"]),
             f"at:          {self.created_at:%Y-%m-%d %H:%M:%S} UTC",
+            *([] if self.url is None else [f"page:        {self.url}"]),
             *(f"see also:    {clean(command)}" for command in self.next),
         ]
         return "\n".join(lines) + "\n"

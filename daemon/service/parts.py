@@ -91,6 +91,7 @@ async def surrounded(
             *(context.database, context.application, context.notify),
             listeners=context.listeners,
             takeover_after=settings.takeover_after,
+            pages=settings.web_url,
         ),
         pinging(_fleet_ping(context, replica, settings), settings.database),
         pruning(context.database, context.client, context.application.name, context.notify, replica),

@@ -149,7 +149,7 @@ class Service:
         fed = outside.manager.watch(lambda: all(beat.alive for beat in readiness.loops().values()))
         feeding = asyncio.create_task(fed)
         try:
-            door = None if web is None else Door(web, *self._settings.tokens, frozenset(self._settings.web_hosts))
+            door = None if web is None else Door(web, *self._settings.tokens, self._settings.hosts)
             standing, facts, url = replica.rollout.standing, self._facts, self._settings.database
             with ExitStack() as open_:
                 routes: list[BaseRoute] = []

@@ -2,10 +2,12 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from ..definitions.values.targets import check_url
+from ..text import shortened
 from ..web.address import WebAddress
 
 
@@ -55,6 +57,18 @@ def host_names(value: Any) -> tuple[str, ...]:
                 f'"{name}" is not the name of a host; write it without scheme and port: leased.example.com'
             )
     return names
+
+
+def page_url(url: str | None) -> str | None:
+    """Return where people reach the pages, without a slash at its end; raises `ValueError`."""
+    if url is None:
+        return None
+    check_url(url)
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError(
+            f'"{shortened(url)}" has a query; write only where the pages begin: https://leased.example.com'
+        )
+    return url.rstrip("/")
 
 
 def ping_url(url: SecretStr | None) -> SecretStr | None:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -28,6 +29,7 @@ from .setting_values import (
     check_token,
     host_names,
     longer_than_nothing,
+    page_url,
     ping_url,
     release_name,
     web_address,
@@ -142,6 +144,8 @@ class Settings(BaseModel):
         Field(title="names of hosts"),
     ] = ()
     """Names by which requests may address the server, besides localhost, IP addresses and the host in `web`."""
+    web_url: Annotated[str | None, AfterValidator(page_url), Flag(value="URL"), Field(title="a URL")] = None
+    """URL at which people open the pages, such as `https://leased.example.com`: messages link there, and its host is one of `web_hosts`."""
     ping: Annotated[SecretStr | None, AfterValidator(ping_url), NO_FLAG, Field(title="a URL")] = None
     """URL of a monitor that one replica pings every minute, unless a schedule should have succeeded by then and has not. See [messages](messages.md#the-ping-of-the-fleet)."""
     job_output: Annotated[Literal["store", "log"], Word] = "store"
@@ -162,6 +166,12 @@ class Settings(BaseModel):
         """What a request over HTTP must carry: to read and act, and only to read."""
         acts, reads = (one.get_secret_value() if one else None for one in (self.web_token, self.web_read_token))
         return acts, reads
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names by which requests over HTTP may address the server, besides the usual ones."""
+        own = None if self.web_url is None else urlsplit(self.web_url).hostname
+        return frozenset(self.web_hosts) | ({own} if own else set())
 
     @property
     def longest_stop(self) -> float:

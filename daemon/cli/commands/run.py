@@ -101,7 +101,7 @@ def run(
         return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over, guarded=guarded)
     _bring_first(application, settings.database, now or (), take_over=take_over, guarded=guarded)
     beside = None if settings.web is None else settings.web.beside(replicas)
-    door = None if beside is None else Door(beside, *settings.tokens, frozenset(settings.web_hosts))
+    door = None if beside is None else Door(beside, *settings.tokens, settings.hosts)
     supervisor = Supervisor(line, replicas, outside.checked, outside, report=log.info, warn=log.warning, door=door)
     return asyncio.run(supervisor.run())
 

@@ -92,5 +92,6 @@ class ReplicaKeywords(TypedDict, total=False):
     takeover_after: Duration
     revision: int | None
     release: str | None
+    web_url: str | None
     ping: str | None
     job_output: Literal["store", "log"]

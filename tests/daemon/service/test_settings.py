@@ -206,6 +206,11 @@ def test_an_address_that_others_can_reach_needs_a_token() -> None:
         ({"web_token": TOKEN, "web_read_token": TOKEN}, r"^web_read_token: set LEASED_WEB_TOKEN too, to another token"),
         ({"web_hosts": "a.example, https://b"}, r'^--web-hosts: "https://b" is not the name of a host'),
         ({"web_hosts": {"a": "b"}}, r"^--web-hosts: .* is not the name of a host"),
+        ({"web_url": "leased.example.com"}, r"^--web-url: it is not a URL of http or https"),
+        (
+            {"web_url": "https://leased.example.com/?a=1"},
+            r"^--web-url: .* has a query; write only where the pages begin",
+        ),
     ],
 )
 def test_a_token_that_can_be_guessed_and_a_host_that_is_none_are_refused(
@@ -214,6 +219,13 @@ def test_a_token_that_can_be_guessed_and_a_host_that_is_none_are_refused(
     with pytest.raises(SettingsError, match=sentence) as refused:
         read_settings(given)
     assert TOKEN not in str(refused.value)
+
+
+def test_the_host_of_the_pages_is_one_of_the_server_and_their_url_has_no_slash_at_its_end() -> None:
+    settings = read_settings({"web_hosts": "b", "web_url": "https://Leased.example.com/pages/"})
+    assert settings.hosts == frozenset({"b", "leased.example.com"})
+    assert settings.web_url == "https://Leased.example.com/pages"
+    assert not read_settings({}).hosts
 
 
 def test_hosts_are_a_list_or_separated_by_commas() -> None:
