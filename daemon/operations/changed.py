@@ -9,11 +9,9 @@ from sqlalchemy import Connection
 
 from lease.durations import format_duration
 
+from ..definitions.toml_text import DURATIONS
 from ..store.views.generations import read_diff
 from .generations import GenerationStanding
-
-_DURATIONS = {"backoff", "finish_by", "jitter", "run_timeout", "stall_after", "start_within", "timeout"}
-"""The settings of schedules and jobs that are stored in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def setting_text(setting: str, value: object) -> str:
     """Return the value of ``setting`` as text: a duration as people write it, a string as it is, and all else as JSON."""
     if value is None:
         return "not set"
-    if isinstance(value, float) and setting.rpartition(", ")[2] in _DURATIONS:
+    if isinstance(value, float) and setting.rpartition(", ")[2] in DURATIONS:
         return format_duration(value)
     if isinstance(value, Mapping) and setting == "long":
         return ", ".join(f"{level} {format_duration(seconds)}" for level, seconds in value.items())

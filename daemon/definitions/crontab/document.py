@@ -1,17 +1,13 @@
 """The TOML file that an imported crontab becomes."""
 
-import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from lease.durations import format_duration
 
+from ..toml_text import key_text, string_text, value_text
 from .imported import ImportedCrontab, ImportedSchedule, KeptComment
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_ON_A_LINE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f']*")
-"""What may stand between single quotes."""
 _WIDTH = 118
 
 
@@ -20,18 +16,18 @@ def write_document(imported: ImportedCrontab, application: str, source: str) -> 
     timezone, cwd, env = _shared(imported)
     lines = [
         f"# Imported from {_on_a_line(source)} by `leased import crontab`.",
-        f"application = {_string(application)}",
+        f"application = {string_text(application)}",
         "",
         "[defaults]",
-        f"timezone = {_string(timezone)}",
+        f"timezone = {string_text(timezone)}",
         "# As with cron, times that are missed while no replica runs are not caught up:",
         'catch_up = "skip"',
         "# Cron starts a run even if one is active; here it is skipped, unless you set:",
         '# overlap = "allow"',
         "# Cron has no time limit: a job that hangs blocks its schedule, unless you set:",
         '# timeout = "1h"',
-        *([f"cwd = {_string(cwd)}"] if cwd else []),
-        *([f"env = {_table(env)}"] if env else []),
+        *([f"cwd = {string_text(cwd)}"] if cwd else []),
+        *([f"env = {value_text(env)}"] if env else []),
     ]
     for part in imported.parts:
         lines.append("")
@@ -55,19 +51,19 @@ def _shared(imported: ImportedCrontab) -> tuple[str, str | None, Mapping[str, st
 
 def _schedule(one: ImportedSchedule, timezone: str, cwd: str | None, env: Mapping[str, str]) -> Iterator[str]:
     yield from _comments(one.comments)
-    yield f"[schedules.{_key(one.schedule)}]"
+    yield f"[schedules.{key_text(one.schedule)}]"
     if one.description:
-        yield f"description = {_string(one.description)}"
-    yield f"cron = {_string(one.timing)}"
+        yield f"description = {string_text(one.description)}"
+    yield f"cron = {string_text(one.timing)}"
     if one.timezone != timezone:
-        yield f"timezone = {_string(one.timezone)}"
+        yield f"timezone = {string_text(one.timezone)}"
     if one.jitter:
-        yield f"jitter = {_string(format_duration(one.jitter * 60))}"
-    settings = [f"name = {_string(one.schedule)}", f"command = {_command(one.command)}"]
+        yield f"jitter = {string_text(format_duration(one.jitter * 60))}"
+    settings = [f"name = {string_text(one.schedule)}", f"command = {value_text(one.command)}"]
     if one.cwd is not None and one.cwd != cwd:
-        settings.append(f"cwd = {_string(one.cwd)}")
+        settings.append(f"cwd = {string_text(one.cwd)}")
     if own := {name: value for name, value in one.env.items() if env.get(name) != value}:
-        settings.append(f"env = {_table(own)}")
+        settings.append(f"env = {value_text(own)}")
     job = f"{{ {', '.join(settings)} }}"
     yield from [f"jobs = [{job}]"] if len(job) < _WIDTH else ["jobs = [", f"  {job},", "]"]
 
@@ -79,22 +75,3 @@ def _comments(lines: Sequence[str]) -> Iterator[str]:
 def _on_a_line(text: str) -> str:
     """Return text without what TOML allows in no comment."""
     return "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in text)
-
-
-def _command(command: str | Sequence[str]) -> str:
-    return _string(command) if isinstance(command, str) else f"[{', '.join(map(_string, command))}]"
-
-
-def _table(values: Mapping[str, str]) -> str:
-    return f"{{ {', '.join(f'{_key(name)} = {_string(value)}' for name, value in values.items())} }}"
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _string(name)
-
-
-def _string(text: str) -> str:
-    r"""Return a string of TOML: as JSON writes it, or between single quotes where that spares backslashes."""
-    if ('"' in text or "\\" in text) and _ON_A_LINE.fullmatch(text):
-        return f"'{text}'"
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

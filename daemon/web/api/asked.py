@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
+from ...definitions.values.strings import is_storable
 from ...errors import DaemonError
 from ...instants import duration_of, parse_instant
 from ...text import shortened, suggestion, when
@@ -47,6 +48,9 @@ A = TypeVar("A", bound=Parameters)
 
 def checked(model: type[A], given: Mapping[str, Any]) -> A:
     """Return the parameters; raises `Unfit`."""
+    for name, value in given.items():
+        if isinstance(value, str) and not is_storable(value):
+            raise Unfit(f"{shortened(name)}: it has a character that no database takes; leave it out")
     try:
         return model.model_validate(given)
     except ValidationError as error:

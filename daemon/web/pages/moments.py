@@ -48,6 +48,8 @@ class ShownTimes:
     def away(self, instant: datetime) -> str:
         """Return how far away an instant is: ``in 13 min``, ``2 min ago``."""
         seconds = (instant - self.now).total_seconds()
+        if abs(seconds) < 1:
+            return "now"
         return f"in {rough(seconds)}" if seconds >= 0 else f"{rough(-seconds)} ago"
 
     def abbreviation(self, instant: datetime, zone: str | None = None) -> str:
@@ -63,6 +65,16 @@ class ShownTimes:
                 return UTC if own is None else _zone(own)
             case mine:
                 return _zone(mine)
+
+    def clock(self, instant: datetime, zone: str | None = None, *, named: bool = False) -> str:
+        """Return the time of day: ``02:00``; with seconds if there are any, and ``named`` with the zone: ``02:00 CET``."""
+        local = instant.astimezone(self.zone(zone))
+        text = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+        return f"{text}{_NBSP}{local.tzname()}" if named else text
+
+    def name(self, zone: str | None) -> str:
+        """Return the name of the zone in which something is shown whose own zone is this."""
+        return str(self.zone(zone))
 
     def before(self, seconds: float) -> datetime:
         """Return the instant so many seconds ago."""

@@ -1,18 +1,214 @@
 """The page of a schedule: what is so, its runs, the coming days and its definition."""
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
 from ...answers.why import explain_schedule
-from ...operations.why import Moments
-from .links import ScheduleAsked
+from ...definitions.schedule import Schedule
+from ...definitions.triggers.words import in_words
+from ...operations.why import Explanation, Moments, State
+from ...states import ON_REQUEST
+from ...store.views import keys_named
+from ...store.views.defined import StoredSchedule, read_defined
+from ...store.views.found import RunSearch, Sought, find_runs
+from ...store.views.generations import last_diff
+from ...store.views.lately import MOST_HAPPENED, last_failure, read_due, read_happened
+from ...store.views.overview import ScheduleLine
+from ...store.views.strips import StripRun, read_strips
+from ...store.views.usual import read_usual
+from ...text import clean, signal_name
+from ..api.asked import RunId
+from .coming import defined
+from .definition import changes, whole
+from .drawing.calendar import CalendarDay, PauseEnd, calendar, next_due, week_start
+from .drawing.strip import LARGE, strip
+from .links import ScheduleAsked, schedule_path
+from .moments import ShownTimes
 from .page import Page, Visit
+from .runs import CHIPS, rows_of
+from .schedule_facts import Fact, facts_of
+from .states import RUNS, SCHEDULES, Shown, of_run
+from .troubles import with_runs
+
+STRIP = 60
+HISTORY = 20
+_COMING = 5
+_LAST_LINES = 12
+_LONGEST = 500
+_DATES_AT = (0.0, 1 / 3, 2 / 3, 1.0)
+_DATES_NEED = 300
+"""Pixels that a strip must have for more dates than the first."""
+_BY_WORD: Mapping[State, Shown] = {
+    "retired": Shown("retired", "cancelled", "idle"),
+    "not active": Shown("not active", "waiting", "idle"),
+    "disabled": Shown("disabled", "paused", "idle"),
+    "paused": SCHEDULES["paused"],
+    "no replica": Shown("no replica is running", "missed", "fail"),
+    "no definition": Shown("no replica has its definition", "missed", "fail"),
+    "silent": Shown("its replica is silent", "missed", "warn"),
+    "stuck": SCHEDULES["stuck"],
+    "late": SCHEDULES["late"],
+    "late to finish": Shown("late to finish", "late", "warn"),
+    "running": SCHEDULES["running"],
+    "long": SCHEDULES["long"],
+    "waiting": SCHEDULES["waiting"],
+    "failing": SCHEDULES["failing"],
+    "skipped": RUNS["skipped"],
+}
+"""How a schedule is shown in these states; in all others its last run says it."""
 
 
-def _read(connection: Connection, asked: ScheduleAsked, visit: Visit) -> Mapping[str, object]:
-    found = explain_schedule(connection, asked.name, asked.application, visit.takeover_after, Moments(visit.now))
-    return {"application": found.application, "name": found.schedule, "said": found.sentence}
+class SchedulePageAsked(ScheduleAsked):
+    """A schedule, which of its runs are listed, and how its definition is shown."""
+
+    state: Sought | None = None
+    before: RunId | None = None
+    definition: Literal["whole", "changes"] | None = None
 
 
-SCHEDULE = Page("/schedules/{application}/{name}", "schedule", ScheduleAsked, _read, tab="overview")
+def _read(connection: Connection, asked: SchedulePageAsked, visit: Visit) -> Mapping[str, object]:
+    keys = keys_named(connection, asked.name, asked.application)
+    keys = keys or keys_named(connection, asked.name, asked.application, retired=True)
+    stored = read_defined(connection, keys[0]) if keys else None
+    zone = "UTC" if stored is None else str(json.loads(stored.definition).get("timezone") or "UTC")
+    shown = ShownTimes(visit.now, visit.looker.zone)
+    moments = Moments(visit.now, lambda moment: shown.text(moment, zone))
+    found = explain_schedule(connection, asked.name, asked.application, visit.takeover_after, moments)
+    line = _line_of(visit, found)
+    context = {
+        "application": found.application,
+        "name": found.schedule,
+        "path": schedule_path(found.application, found.schedule),
+        "zone": zone,
+        "say": with_runs(found.sentence.text),
+        "said": found.sentence,
+        "evidence": found.evidence,
+        "stored": stored,
+        "line": line,
+        "why_not": _why_not(visit, stored),
+    }
+    if stored is None:
+        return {**context, "shown": _BY_WORD["not active"]}
+    last = None if line is None else line.finished_state or line.last_state
+    return {
+        **context,
+        **_of_history(connection, asked, visit, found),
+        **_of_definition(connection, asked, stored, visit, zone=zone, key=keys[0], line=line),
+        "shown": _BY_WORD.get(found.sentence.state) or (RUNS[last] if last is not None else SCHEDULES["new"]),
+    }
+
+
+def _line_of(visit: Visit, found: Explanation) -> ScheduleLine | None:
+    """Return what the overview says of it; None if it is retired."""
+    named = (found.application, found.schedule)
+    return next((one for one in visit.status.overview.schedules if (one.application, one.schedule) == named), None)
+
+
+def _why_not(visit: Visit, stored: StoredSchedule | None) -> str | None:
+    """Return why nobody can act on it here, if nobody can."""
+    if stored is None or stored.retired_at is not None:
+        return "it is not active: no replica would run it"
+    return None if visit.looker.may_act else "your token only reads: acting needs the token of LEASED_WEB_TOKEN"
+
+
+def _of_history(
+    connection: Connection, asked: SchedulePageAsked, visit: Visit, found: Explanation
+) -> Mapping[str, object]:
+    named = (found.application, found.schedule)
+    runs = read_strips(connection, {named}, STRIP).get(named, ())
+    usual = read_usual(connection, {named}).get(named)
+    listed = find_runs(connection, RunSearch(asked.state, *named), before=asked.before, limit=HISTORY)
+    return {
+        "usual": usual,
+        "strip": strip(runs, None if usual is None else usual.p95, LARGE),
+        "dates": _dates(connection, runs),
+        "runs": runs,
+        "counts": _counted(runs),
+        "rows": rows_of(connection, listed.runs, visit),
+        "listed": listed,
+        "asked": asked,
+        "chips": [one for one in CHIPS if one[0] not in {"pending", "running", "succeeded"}],
+        "link": lambda **changed: _link(asked, changed),
+    }
+
+
+def _dates(connection: Connection, runs: Sequence[StripRun]) -> list[tuple[float, str, datetime]]:
+    """Return where dates stand below the strip, how they are aligned there, and when those runs were due."""
+    last, step = len(runs) - 1, LARGE.bar + LARGE.gap
+    some = dict.fromkeys(round(last * part) for part in _DATES_AT if last * step >= _DATES_NEED * part) if runs else {}
+    due = read_due(connection, [runs[number].run_id for number in some])
+    sides = {0: (0.0, "start"), last: (last * step + LARGE.bar, "end")}
+    return [
+        (*sides.get(number, (number * step + LARGE.bar / 2, "middle")), due[runs[number].run_id])
+        for number in some
+        if runs[number].run_id in due
+    ]
+
+
+def _counted(runs: Sequence[StripRun]) -> list[tuple[int, str]]:
+    """Return how many of its last runs came to what, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for one in runs:
+        counts[of_run(one.state, one.reason).word] += one.count
+    return [(number, word) for word, number in counts.most_common()]
+
+
+def _of_definition(
+    connection: Connection,
+    asked: SchedulePageAsked,
+    stored: StoredSchedule,
+    visit: Visit,
+    *,
+    zone: str,
+    key: tuple[str, str],
+    line: ScheduleLine | None,
+) -> Mapping[str, object]:
+    at = ShownTimes(visit.now, visit.looker.zone).zone(zone)
+    failure = last_failure(connection, key)
+    happened = read_happened(connection, key, week_start(visit.now, at))
+    diff = last_diff(connection, stored.application, stored.schedule, stored.changed_at)
+    schedule = defined(stored.definition)
+    days: Sequence[CalendarDay] = ()
+    if schedule is not None and stored.retired_at is None:
+        pause = None if line is None or line.paused_at is None else PauseEnd(line.paused_until)
+        is_cut = len(happened) == MOST_HAPPENED
+        days = calendar(schedule, stored.anchor, at, visit.now, happened, is_cut=is_cut, pause=pause)
+    changed = [] if diff is None else changes(stored.schedule, stored.definition, diff.settings[stored.schedule])
+    is_whole = asked.definition == "whole" or not changed
+    return {
+        "failure": failure,
+        "of_run": of_run,
+        "signal_name": signal_name,
+        "printed": []
+        if failure is None
+        else [clean(text)[:_LONGEST] for text in failure.printed.splitlines()[-_LAST_LINES:]],
+        "description": "" if schedule is None else schedule.description,
+        "facts": [] if schedule is None else _facts(schedule, stored, zone),
+        "days": days,
+        "coming": next_due(schedule, visit.now, stored.anchor, _COMING) if schedule is not None and days else (),
+        "lines": whole(stored.schedule, stored.definition) if is_whole else changed,
+        "is_whole": is_whole,
+        "diff": diff if changed else None,
+    }
+
+
+def _facts(schedule: Schedule, stored: StoredSchedule, zone: str) -> list[Fact]:
+    is_timed = stored.timing != ON_REQUEST
+    words = in_words(schedule.trigger)
+    return facts_of(schedule, json.loads(stored.definition).get("jobs", ()), f"{words}, {zone}" if is_timed else words)
+
+
+def _link(asked: SchedulePageAsked, changed: Mapping[str, object]) -> str:
+    """Return the query of the page with other parameters; None leaves one out."""
+    given = {"state": asked.state, "definition": asked.definition, "before": None, **changed}
+    query = urlencode({name: one for name, one in given.items() if one})
+    return f"?{query}"
+
+
+SCHEDULE = Page("/schedules/{application}/{name}", "schedule", SchedulePageAsked, _read, tab="overview")

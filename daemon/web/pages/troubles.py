@@ -111,7 +111,7 @@ def _trouble(status: StatusFound, one: Problem, with_it: Sequence[Problem]) -> T
     return Trouble(
         shown,
         linked(one),
-        _with_runs(_remedy(status, one, with_it)),
+        with_runs(_remedy(status, one, with_it)),
         () if acts else one.next,
         status.printed.get(one.run_id, "") if one.kind == "failing" and one.run_id is not None else "",
         acts,
@@ -148,7 +148,7 @@ def _typed(text: str) -> Iterator[SentencePart]:
             yield SentencePart(part, is_typed=number % 2 == 1)
 
 
-def _with_runs(text: str) -> list[SentencePart]:
+def with_runs(text: str) -> list[SentencePart]:
     """Return a text in which each run leads to its page."""
     parts: list[SentencePart] = []
     for number, part in enumerate(_RUN.split(text)):

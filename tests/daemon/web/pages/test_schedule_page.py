@@ -1,0 +1,137 @@
+"""The page of a schedule, as a browser asks for it."""
+
+import html
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from sqlalchemy import event
+
+from daemon.answers.status import StatusReader
+from daemon.web.pages.links import schedule_path
+from daemon.web.pages.page import Looker, Visit
+from daemon.web.pages.schedule import SCHEDULE, SchedulePageAsked
+from tests.daemon.store.test_views import rows_in
+from tests.daemon.web.pages.frames import served_pages
+from tests.daemon.web.pages.runs_of_each_state import HOSTILE, LONG_NAME, runs_of_each_state
+from tests.support.asgi import Answer, asked
+
+pytestmark = pytest.mark.anyio
+Open = Callable[..., Coroutine[Any, Any, Answer]]
+
+
+@pytest.fixture
+def made(database_url: str) -> dict[str, int]:
+    return runs_of_each_state(database_url)
+
+
+@pytest.fixture
+def opened(database_url: str) -> Iterator[Open]:
+    """Ask for the page of a schedule, of ``shop`` if nothing else is said, with a query."""
+    with served_pages(database_url) as app:
+
+        def ask(name: str, query: str = "", application: str = "shop") -> Coroutine[Any, Any, Answer]:
+            return asked(app, "GET", f"/{unquote(schedule_path(application, name))}?{query}")
+
+        yield ask
+
+
+def read(answer: Answer) -> str:
+    """Return what people read on a page."""
+    body = re.sub(r"<svg.*?</svg>", "", answer.body.decode(), flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+async def test_it_says_what_is_so_and_shows_what_happened(opened: Open, made: dict[str, int]) -> None:
+    page = await opened("hourly")
+    shown, source = read(page), page.body.decode()
+    assert page.status == 200
+    assert "hourly cannot run: no running replica has its definition; web-2:22 runs other definitions Run now" in shown
+    assert "failing the last finished run of hourly failed (run 14: push failed" in shown
+    assert 'aria-label="last 1,237 runs: 1,234 missed,' in source
+    assert "push exited 1 run 14 , attempt 2 All output" in shown
+    assert "POST https://erp.example.com/v2" in shown
+    assert f'href="/runs/{made["failed"]}/output?job=push&amp;attempt=2"' in source
+    assert 'every = "1h"' in shown
+    assert ">Pause …</a>" in source
+
+
+async def test_its_history_is_filtered_and_goes_on_where_a_page_ends(
+    opened: Open, made: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert made
+    for query, which in {
+        "": ["unstarted", "failed", "missed", "skipped"],
+        "state=failed": ["failed"],
+        "state=missed": ["missed"],
+        "state=crashed": [],
+    }.items():
+        assert set(rows(await opened("hourly", query))) == {made[one] for one in which}, query
+    monkeypatch.setattr("daemon.web.pages.schedule.HISTORY", 5)
+    pages, query = [], "definition=whole"
+    while query:
+        page = await opened("daily-full-sync", query)
+        pages.append(rows(page))
+        following = re.search(r'rel="next" href="[?]([^"#]+)#runs"', page.body.decode())
+        query = html.unescape(following[1]) if following else ""
+        assert "definition=whole" in (query or "definition=whole")
+    assert [len(page) for page in pages] == [5, 5, 4]
+    listed = [number for page in pages for number in page]
+    assert listed == sorted(listed, reverse=True)
+
+
+def rows(page: Answer) -> list[int]:
+    """Return the runs that are listed, from the top."""
+    assert page.status == 200
+    return [int(number) for number in re.findall(r'<tr id="row-(\d+)"', page.body.decode())]
+
+
+@pytest.mark.usefixtures("made")
+async def test_a_hostile_record_is_text(opened: Open) -> None:
+    page = await opened(LONG_NAME, application=HOSTILE[:60])
+    source = page.body.decode()
+    assert page.status == 200
+    assert "<script>alert" not in source
+    assert "<img" not in source
+    assert f"<bdi>{LONG_NAME}</bdi></h1>" in source
+    assert "the last line" in source
+    assert "y" * 1000 not in source
+
+
+@pytest.mark.usefixtures("made")
+async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Open) -> None:
+    for name, query, status, sentence in (
+        ("hourly", "state=late", 422, "state: input should be 'pending',"),
+        ("hourly", "before=x", 422, "before: input should be a valid integer"),
+        ("hourly", f"before={10**30}", 422, "before: "),
+        ("hourly", "definition=half", 422, "definition: input should be 'whole' or 'changes'"),
+        ("hourly", "state=failed&state=missed", 422, "state is given twice"),
+        ("hourly", "color=red", 422, 'there is no parameter "color"'),
+        ("hurly", "", 404, 'there is no schedule "hurly" of "shop"; did you mean "hourly"?'),
+        ("a\0b", "", 422, "name: it has a character that no database takes"),
+        ("x" * 600, "", 422, "name: value should have at most 500"),
+    ):
+        answer = await opened(name, query)
+        assert (answer.status, sentence in html.unescape(answer.body.decode())) == (status, True), (name, query)
+    answer = await opened("hourly", application="shup")
+    assert (answer.status, 'there is no application "shup"; did you mean "shop"?' in read(answer)) == (404, True)
+
+
+@pytest.mark.parametrize("query", [{}, {"state": "crashed", "definition": "whole"}])
+def test_it_takes_as_many_statements_however_much_happened(
+    made: dict[str, int], database_url: str, query: dict[str, str]
+) -> None:
+    assert made
+    with rows_in(database_url) as found:
+        seen: list[str] = []
+        event.listen(found.connection, "before_cursor_execute", lambda *given: seen.append(given[2]))
+        status = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True).read(found.connection)
+        counts = {}
+        for name in ("daily-full-sync", "hourly", "reports"):
+            seen.clear()
+            asked_for = SchedulePageAsked.model_validate({"application": "shop", "name": name, **query})
+            SCHEDULE.reads(found.connection, asked_for, Visit(status, Looker(), 60.0))
+            counts[name] = len(seen)
+        assert max(counts.values()) <= 62, counts
