@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .clock import Clock, DrivenClock, boottime
@@ -187,31 +188,37 @@ class BackgroundLoop:
 class _Call(Generic[T]):
     """What one caller asked for. Its coroutine is made in the loop's thread, so that a signal in the
     caller's leaves none behind that nobody awaits.
+
+    Once answered, it is in no circle of references, which only the garbage collector would end: that of thousands
+    who leave at once would stop every thread for seconds.
     """
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]], loop: asyncio.AbstractEventLoop) -> None:
         self.future: Answer[T] = Answer()
         self._work = work
         self._loop = loop
-        self._task: asyncio.Task[None] | None = None
 
     def begin(self, background: BackgroundLoop) -> None:
-        self._task = self._loop.create_task(self._run(background))
-        self.future.add_done_callback(self._end)
-
-    def _end(self, future: "Future[T]") -> None:
-        if future.cancelled() and self._task is not None:
-            with suppress(RuntimeError):  # the loop is closed, and the task has ended with it
-                self._loop.call_soon_threadsafe(self._task.cancel)
+        task = self._loop.create_task(self._run(background))
+        self.future.add_done_callback(partial(_end, task))
 
     async def _run(self, background: BackgroundLoop) -> None:
-        with suppress(InvalidStateError):  # its caller has gone
-            try:
-                self.future.set_result(await self._work())
-            except asyncio.CancelledError:
-                if background.is_over:
-                    self.future.set_exception(LeaseError(_UNANSWERED))
-                self.future.cancel()
-                raise
-            except Exception as error:  # noqa: BLE001 - told to whoever waits for the future
-                self.future.set_exception(error)
+        try:
+            with suppress(InvalidStateError):  # its caller has gone
+                try:
+                    self.future.set_result(await self._work())
+                except asyncio.CancelledError:  # not raised on: this task would keep it, with all its frames
+                    if background.is_over:
+                        self.future.set_exception(LeaseError(_UNANSWERED))
+                    self.future.cancel()
+                except Exception as error:  # noqa: BLE001 - told to whoever waits for the future
+                    self.future.set_exception(error)
+        finally:
+            del self  # the error keeps this frame, and must not be kept by it
+
+
+def _end(task: "asyncio.Task[None]", future: "Future[T]") -> None:
+    """End ``task``, whose answer nobody wants any more."""
+    if future.cancelled():
+        with suppress(RuntimeError):  # the loop is closed, and the task has ended with it
+            task.get_loop().call_soon_threadsafe(task.cancel)

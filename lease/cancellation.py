@@ -36,6 +36,7 @@ class CancelledOnLoss:
         self._task = _nothing if task is None else weakref.ref(task)
         self._earlier = 0 if task is None else task.cancelling()
         self._on_lost(self._lost)
+        del self._on_lost  # its lease refers to this now, and need not be referred to by it
         return self
 
     def __exit__(
@@ -73,7 +74,10 @@ def is_cancelled() -> bool:
 
 async def answer(future: "Future[T]") -> T:
     """Wait for the answer; a cancellation of the caller cancels what was asked."""
-    return await asyncio.wrap_future(future)
+    try:
+        return await asyncio.wrap_future(future)
+    finally:
+        del future  # an error that it has keeps this frame, and must not be kept by it
 
 
 async def done(future: "Future[T]") -> T:
@@ -82,9 +86,12 @@ async def done(future: "Future[T]") -> T:
     woken = loop.create_future()
     future.add_done_callback(lambda _: _wake(loop, woken))
     await woken
-    if future.cancelled():
-        raise asyncio.CancelledError  # concurrent.futures' own one would pass for an ordinary error
-    return future.result()
+    try:
+        if future.cancelled():
+            raise asyncio.CancelledError  # concurrent.futures' own one would pass for an ordinary error
+        return future.result()
+    finally:
+        del future
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> None:
@@ -99,12 +106,15 @@ def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> Non
 async def uncut(future: "Future[T] | asyncio.Future[T]") -> T:
     """Wait until it is done; only then is a cancellation that came meanwhile raised."""
     answer, cut = asyncio.wrap_future(future), None
-    while not answer.done():
-        try:
-            await asyncio.wait({answer})
-        except asyncio.CancelledError as error:
-            cut = error
-    if cut is not None:
-        _ = answer.cancelled() or answer.exception()  # asyncio would log what nobody asked for
-        raise cut
-    return answer.result()
+    try:
+        while not answer.done():
+            try:
+                await asyncio.wait({answer})
+            except asyncio.CancelledError as error:
+                cut = error
+        if cut is not None:
+            _ = answer.cancelled() or answer.exception()  # asyncio would log what nobody asked for
+            raise cut
+        return answer.result()
+    finally:
+        del answer, cut, future

@@ -157,10 +157,8 @@ class LeaseClient(AsyncDoor):
         try:
             state = None if shortcut is None else await shortcut.acquire(ticket)
             if state is None:
-                acquiring = self._runtime.submit(
-                    lambda core: core.acquire_for(ticket, seconds), None if seconds != 0 else 0.0
-                )
-                state = await done(acquiring)
+                patience = None if seconds != 0 else 0.0
+                state = await done(self._runtime.submit(lambda core: core.acquire_for(ticket, seconds), patience))
             note_holder(state)
             return Lease(self._runtime, state)
         except LeaseError:

@@ -168,10 +168,8 @@ class LeaseClient(SyncDoor):
             shortcut = self._runtime.shortcut
             state = None if shortcut is None else shortcut.acquire(ticket)
             if state is None:
-                acquiring = self._runtime.submit(
-                    lambda core: core.acquire_for(ticket, seconds), None if seconds != 0 else 0.0
-                )
-                state = acquiring.result()
+                patience = None if seconds != 0 else 0.0
+                state = self._runtime.submit(lambda core: core.acquire_for(ticket, seconds), patience).result()
             note_holder(state)
             return Lease(self._runtime, state)
         except LeaseError:

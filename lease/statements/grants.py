@@ -94,8 +94,7 @@ def _present(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
     """Return those of ``names`` that have a row, and whether anyone waits for them."""
     if not names:
         return {}
-    rows = select(lease.c.name, lease.c.waiters.is_not(None)).where(any_of(lease.c.name, array_of(names)))
-    return {name: bool(awaited) for name, awaited in connection.execute(rows)}
+    return {name: bool(awaited) for name, awaited in _PRESENT(connection, {"names": array_of(names)})}
 
 
 def _grant_free(  # noqa: PLR0917 - who is granted what
@@ -210,6 +209,9 @@ _GRANT_FREE = _granting(_is_free, without_first(lease.c.waiters))
 _GRANT_FREE_SLOT = _granting(_is_free, without_first(lease.c.waiters), _highest.scalar_subquery())
 _GRANT_IN_TURN = _granting(free_or_stale(), _waiters_left)
 _GRANT_IN_TURN_SLOT = _granting(free_or_stale(), _waiters_left, _highest.scalar_subquery())
+_PRESENT = Statement(
+    select(lease.c.name, lease.c.waiters.is_not(None)).where(any_of(lease.c.name, bindparam("names", type_=Text())))
+)
 _TAKE = Statement(
     update(lease)
     .where(lease.c.name == bindparam("of_name", type_=Name), _is_free, lock_timeout("lock_wait"), durably_committed())

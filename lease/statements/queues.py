@@ -4,14 +4,13 @@ whose turn it is (rule 15).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, bindparam, func, select, update
+from sqlalchemy import Connection, Text, bindparam, func, select, update
 
 from ..database.backend import backend_of
 from ..database.contention import lock_timeout, soon_committed
 from ..database.dialects import any_of, array_of, clock, seconds_of
-from ..database.held.statement import Call, Statement
+from ..database.held.statement import Call, Rows, Statement
 from ..schema import free_for, lease
 from ..waiters import PLACE, Waiter, Waiters, format_release, format_waiters, joined, parse_waiters, without
 
@@ -42,19 +41,14 @@ def lock_queues(connection: Connection, names: Sequence[str], *, lock_wait: floa
     queues. A fence of the row is not in the way; another lock is waited for, at most ``lock_wait``
     seconds, or else the row is passed over.
     """
-    rows = _queues().where(any_of(lease.c.name, array_of(names))).order_by(lease.c.name)
-    if lock_wait is not None:
-        rows = rows.where(lock_timeout(lock_wait))
-    locked = connection.execute(rows.with_for_update(skip_locked=lock_wait is None, key_share=True))
-    return [_queue(row) for row in locked]
+    if lock_wait is None:
+        return _of(_LOCK(connection, {"names": array_of(names)}))
+    return _of(_LOCK_IN_TIME(connection, {"names": array_of(names), "lock_wait": lock_wait}))
 
 
 def read_queues(connection: Connection, names: Sequence[str]) -> list[Queue]:
     """Return the queues of ``names``, by name; a name never granted is missing."""
-    return [
-        _queue(row)
-        for row in connection.execute(_queues().where(any_of(lease.c.name, array_of(names))).order_by(lease.c.name))
-    ]
+    return _of(_READ(connection, {"names": array_of(names)}))
 
 
 def queue_up(connection: Connection, names: Sequence[str], holder: str, label: str) -> None:
@@ -82,14 +76,11 @@ def leave_queues(connection: Connection, names: Sequence[str], holder: str, *, l
     return {queue.name: left[queue.name] for queue in queues if not queue.is_live}
 
 
-def _queues() -> Select[Any]:
-    return select(
-        lease.c.name, lease.c.holder, lease.c.waiters, seconds_of(clock()).label("moment"), free_for().label("free_for")
-    )
-
-
-def _queue(row: Row[Any]) -> Queue:
-    return Queue(row.name, row.holder, parse_waiters(row.waiters, row.moment), row.moment, row.free_for)
+def _of(rows: Rows) -> list[Queue]:
+    return [
+        Queue(name, holder, parse_waiters(waiters, moment), moment, free)
+        for name, holder, waiters, moment, free in rows
+    ]
 
 
 def notify(connection: Connection, name: str, waiting: Waiters) -> None:
@@ -105,6 +96,16 @@ def notifying(name: str, waiting: Waiters) -> Call[None]:
     return Call(_NOTIFY, {"payload": format_release(name, waiting)}, lambda _: None)
 
 
+_QUEUES = (
+    select(
+        lease.c.name, lease.c.holder, lease.c.waiters, seconds_of(clock()).label("moment"), free_for().label("free_for")
+    )
+    .where(any_of(lease.c.name, bindparam("names", type_=Text())))
+    .order_by(lease.c.name)
+)
+_READ = Statement(_QUEUES)
+_LOCK = Statement(_QUEUES.with_for_update(skip_locked=True, key_share=True))
+_LOCK_IN_TIME = Statement(_QUEUES.where(lock_timeout("lock_wait")).with_for_update(key_share=True))
 _NOTIFY = Statement(select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text()))).where(soon_committed()))
 _LEAVE = (
     update(lease)

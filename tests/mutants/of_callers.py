@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
+GONE = "tests/lease/test_circles.py::test_those_who_have_gone_leave_nothing_to_the_garbage_collector"
 CALLERS = (
     Mutant(
         "thread-asked-whether-it-lives",
@@ -29,6 +30,31 @@ CALLERS = (
             "tests/lease/acquisition/test_turns.py"
             "::test_thousands_that_leave_at_once_from_wherever_they_stand_cost_a_step_each"
         ),
+    ),
+    Mutant(
+        "cancelled-calls-keep-their-frames",
+        "the task of a cancelled call keeps its error, and the error the task: the garbage collector stops every thread "
+        "for seconds when thousands are cancelled",
+        (
+            Edit(
+                "lease/background.py",
+                "                    self.future.cancel()\n",
+                "                    self.future.cancel()\n                    raise\n",
+            ),
+        ),
+        on_each(f"{GONE}[{{}}-are_cancelled]"),
+    ),
+    Mutant(
+        "refusals-keep-their-frames",
+        "a refusal keeps the frame that waited for it, and that the refusal: only the garbage collector ends them",
+        (
+            Edit(
+                "lease/cancellation.py",
+                "        return future.result()\n    finally:\n        del future",
+                "        return future.result()\n    finally:\n        pass",
+            ),
+        ),
+        on_each(f"{GONE}[{{}}-are_refused]"),
     ),
     Mutant(
         "attempt-as-long-as-the-ttl-allows",
