@@ -24,7 +24,6 @@ from ...store.views import Problem
 from ...text import counted, json_text
 from ..app import AT_END
 from .making import Maker
-from .moments import ShownTimes
 from .page import PageView
 from .site import Rendered
 
@@ -160,7 +159,6 @@ class Hub:
         now = status.overview.database_time
         fields = {
             "at": now.astimezone(UTC).isoformat(),
-            "shown": ShownTimes(now, channel.view.looker.zone).text(now, seconds=True),
             "problems": len(status.problems),
             "verdict": self._verdict,
         }

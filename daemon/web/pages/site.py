@@ -42,7 +42,7 @@ class Rendered:
     html: str
     parts: Mapping[str, str]
     prints: Mapping[str, int]
-    """A fingerprint of each part, without elapsed times, which the browser counts itself."""
+    """A fingerprint of each part, without the parts in it, and elapsed times, which the browser counts itself."""
     digest: str
     """Of all of them; it stands in the page too."""
 
@@ -51,18 +51,26 @@ def render(template: str, context: Mapping[str, object]) -> Rendered:
     """Return a page made of a template; what is not in its context is an error."""
     parts: dict[str, str] = {}
     prints: dict[str, int] = {}
+    within: list[list[str]] = []
+    """The ids of the parts of each part that is being made."""
 
     def digest() -> str:
         return hashlib.sha256(repr(sorted(prints.items())).encode()).hexdigest()[:16]
 
     def live(id: str, tag: str = "div", *, caller: Any, **attributes: str) -> Markup:  # noqa: A002 - as HTML calls it
         """Return an element with this id whose content changes while somebody looks."""
-        parts[id] = inner = str(caller())
-        prints[id] = hash(_TICKING.sub(r"\1", inner))
+        within.append([])
+        inner = str(caller())
         given = "".join(
             f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in attributes.items()
         )
-        return Markup(f'<{tag} id="{escape(id)}" data-live{given}>{inner}</{tag}>')  # noqa: S704 - escaped by its caller
+        parts[id] = frame = f'<{tag} id="{escape(id)}" data-live{given}>{inner}</{tag}>'
+        for part in within.pop():  # what is live within it is compared by itself
+            frame = frame.replace(parts[part], f"<{part}>", 1)
+        prints[id] = hash(_TICKING.sub(r"\1", frame))
+        if within:
+            within[-1].append(id)
+        return Markup(parts[id])  # noqa: S704 - escaped by its caller
 
     given = {**context, "live": live, "asset": asset, "digest": digest}
     html = _environment().get_template(f"{template}.html").render(given)

@@ -21,7 +21,7 @@ def test_each_state_that_is_stored_is_shown() -> None:
 
 @pytest.mark.parametrize("shown", ALL, ids=lambda shown: shown.word)
 def test_each_glyph_is_in_the_sprite_and_each_tone_in_the_style(shown: Shown) -> None:
-    assert f'<symbol id="{shown.glyph}"' in (PAGES / "templates" / "glyphs.html").read_text()
+    assert f'<symbol id="g-{shown.glyph}"' in (PAGES / "templates" / "glyphs.html").read_text()
     assert f".t-{shown.tone} " in (PAGES / "static" / "style" / "00-tokens.css").read_text()
 
 

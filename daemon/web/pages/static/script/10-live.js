@@ -20,10 +20,6 @@ function patch(now, then) {
   if (now.nodeType !== Node.ELEMENT_NODE) return now.data !== then.data && (now.data = then.data);
   for (const { name } of [...now.attributes]) if (!then.hasAttribute(name)) now.removeAttribute(name);
   for (const { name, value } of then.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
-  fill(now, then);
-}
-
-function fill(now, then) {
   const had = [...now.childNodes], next = [...then.childNodes];
   next.forEach((one, index) => (had[index] ? patch(had[index], one) : now.append(one)));
   had.slice(next.length).forEach((one) => one.remove());
@@ -31,10 +27,10 @@ function fill(now, then) {
 
 const live = page.dataset.here && (() => {
   const button = byId("live"), bar = byId("lost"), icon = byId("icon"), voice = byId("said");
-  const [sentence, when] = bar.querySelectorAll("span");
+  const [since, sentence, when] = bar.querySelectorAll("b, b + span, .when");
   const waiting = new Map(), unshown = new Set(), holds = new Set();
   const news = Object.assign(document.createElement("button"), { className: "btn pri news", type: "button", hidden: true });
-  let has = voice.dataset.digest, ahead = Date.parse(page.dataset.now) - Date.now(), heardAt = Date.now(), shown = "";
+  let has = voice.dataset.digest, ahead = Date.parse(page.dataset.now) - Date.now(), heardAt = Date.now();
   let ending, watch, again, tries = 0, nextTry = 0, lost = null, isLive = false, problems = 0;
   let verdict, spokenAt = 0, speaking, touchedAt = Date.now();
 
@@ -47,14 +43,18 @@ const live = page.dataset.here && (() => {
   }
 
   function show() {
-    const count = waiting.size, state = lost ? "lost" : holds.size ? "held" : isLive ? "" : "off";
+    const count = waiting.size - waiting.has("checked"), state = lost ? "lost" : holds.size ? "held" : isLive ? "" : "off";
     button.className = `live ${state}`;
     setText(button.lastChild, lost ? "Not live" : holds.size ? (count ? `Held ${count}` : "Held") : "Live");
     button.title = lost ? "Try again now" : holds.size ? `${count} changes wait; show them (h)` : "Hold changes (h)";
     button.setAttribute("aria-pressed", holds.size > 0);
     page.classList.toggle("lost-page", Boolean(lost));
     bar.hidden = !lost;
-    if (lost) setText(sentence, `Not live since ${lost.since}. ${lost.said}`);
+    if (lost) {
+      setText(since, `Not live since ${lost.since}. `);
+      setText(sentence, lost.said);
+    }
+    for (const verb of document.querySelectorAll(".as-of .verb")) setText(verb, lost ? "as of" : "checked");
     for (const acts of document.querySelectorAll("main .acts, form[method=post]")) acts.inert = Boolean(lost);
     const name = lost ? "lost" : problems ? "bad" : "good";
     if (!icon.href.endsWith(`icon/${name}.svg`)) icon.href = `${root}icon/${name}.svg`;
@@ -67,7 +67,7 @@ const live = page.dataset.here && (() => {
     const now = Date.now() + ahead, away = lasting((Date.now() - heardAt) / 1000);
     for (const one of document.querySelectorAll("main [data-since]"))
       if (!lost && !one.closest(".gone")) setText(one.firstChild || one, lasting((now - Date.parse(one.dataset.since)) / 1000));
-    if (shown) for (const one of document.querySelectorAll(".as-of")) setText(one, lost ? `as of ${shown}` : `checked ${shown}, ${away} ago`);
+    for (const ago of document.querySelectorAll(".as-of .ago")) setText(ago, lost ? "" : `, ${away} ago`);
     if (lost) setText(when, nextTry ? `${away}; next try in ${lasting((nextTry - Date.now()) / 1000)}` : `${away}; asks again by itself`);
     hold("dialog", document.querySelector("dialog[open], details.menu[open]"));
     if (unshown.size && !holds.size && !lost && Date.now() - touchedAt > 60000) showAll();
@@ -84,11 +84,10 @@ const live = page.dataset.here && (() => {
         if (part || html !== null) unshown.add(id);
         continue;
       }
-      const then = part.cloneNode(false);
-      then.innerHTML = html;
-      part.classList.remove("gone");
+      const made = document.createElement("template");
+      made.innerHTML = html;
       unshown.delete(id);
-      fill(part, then);
+      patch(part, made.content.firstElementChild);
     }
     show();
   });
@@ -100,7 +99,7 @@ const live = page.dataset.here && (() => {
   }
 
   function lose(said, trying) {
-    lost = lost || { since: shown || new Date().toLocaleTimeString("en-GB") };
+    lost = lost || { since: document.querySelector("#checked time")?.textContent || new Date(heardAt).toLocaleTimeString("en-GB") };
     lost.said = said;
     nextTry = trying;
     show();
@@ -113,7 +112,7 @@ const live = page.dataset.here && (() => {
     tries = 0;
     if (field("event") === "lost") return lose(`${found.said[0].toUpperCase()}${found.said.slice(1)}.`, 0);
     has = field("id");
-    [ahead, heardAt, shown, problems] = [Date.parse(found.at) - Date.now(), Date.now(), found.shown, found.problems];
+    [ahead, heardAt, problems] = [Date.parse(found.at) - Date.now(), Date.now(), found.problems];
     [lost, isLive] = [null, true];
     say(found.verdict);
     for (const [id, html] of Object.entries(found.parts)) waiting.set(id, html);
