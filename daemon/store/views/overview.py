@@ -279,6 +279,7 @@ def _completed(
     failing = {(line.application, line.schedule) for line in lines if line.finished_state == "failed"}
     idle = {(line.application, line.schedule) for line in lines if line.last_run_id is None and line.enabled}
     failures, never_ran = read_streaks(connection, failing), read_never_run(connection, idle)
+    told = left_out.keys() | failures.keys() | never_ran.keys()
     return [
         replace(
             line,
@@ -286,6 +287,8 @@ def _completed(
             failures=failures.get(key, 0),
             never_ran_at=never_ran.get(key),
         )
+        if key in told
+        else line
         for line in lines
         for key in [(line.application, line.schedule)]
     ]

@@ -62,15 +62,16 @@ def timing(line: ScheduleLine, schedule: Schedule | None) -> str:
     return line.timing if schedule is None else in_words(schedule.trigger)
 
 
-def coming(line: ScheduleLine, schedule: Schedule | None, anchor: datetime, t: ShownTimes) -> Next:
+def coming(line: ScheduleLine, definition: str, anchor: datetime, t: ShownTimes) -> Next:
     """Return what comes of a schedule, with its times as they are shown in its zone."""
+    schedule = defined(definition)
     if line.next_due is None or schedule is None or not line.enabled:
         return Next(line.next_due)
     if line.paused_at is not None and line.paused_until is None:
         return Next(None, "when it is resumed")
     paused = line.paused_until if line.paused_at is not None else None
     first = line.next_due if paused is None else max(line.next_due, paused)
-    found = preview_schedule(schedule, first - _TICK, _LOOKED_AT, anchor)
+    found = _next(definition, first, anchor)
     runs = [one for one in found if one.excluded is None]
     at = runs[0].instant if runs else None
     if paused is not None:
@@ -82,6 +83,15 @@ def coming(line: ScheduleLine, schedule: Schedule | None, anchor: datetime, t: S
     if changed is not None:
         return Next(at, f"{changed.local:%a %H:%M}: {changed.note}", "warn")
     return Next(at, _then(shown, schedule.timezone, t))
+
+
+@lru_cache(maxsize=2_000)
+def _next(definition: str, first: datetime, anchor: datetime) -> Sequence[Preview]:
+    """Return the next scheduled times, which are the same until the first of them has come."""
+    schedule = defined(definition)
+    if schedule is None:
+        return ()
+    return preview_schedule(schedule, first - _TICK, _LOOKED_AT if schedule.exclude else _SHOWN, anchor)
 
 
 def _then(shown: Sequence[Preview], zone: str, t: ShownTimes) -> str:

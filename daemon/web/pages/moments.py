@@ -42,8 +42,11 @@ class ShownTimes:
     def whole(self, instant: datetime, zone: str | None = None) -> str:
         """Return an instant in full, in the chosen zone and in UTC."""
         local, utc = instant.astimezone(self.zone(zone)), instant.astimezone(UTC)
-        texts = [f"{one:%a} {one.day} {one:%b %Y %H:%M:%S} {one.tzname()}" for one in (local, utc)]
-        return " · ".join(dict.fromkeys(texts))
+        text = f"{local:%a} {local.day} {local:%b %Y %H:%M:%S %Z}"
+        if local.utcoffset() == utc.utcoffset():
+            return text
+        day = "" if local.date() == utc.date() else f"{utc:%a} "
+        return f"{text} · {day}{utc:%H:%M:%S} UTC"
 
     def away(self, instant: datetime) -> str:
         """Return how far away an instant is: ``in 13 min``, ``2 min ago``."""

@@ -109,7 +109,7 @@ class RowMaker:
             usual,
             last,
             last.shown.glyph != leading.glyph and last.shown.tone not in ("ok", "idle"),
-            coming(line, schedule, anchor, self.t),
+            coming(line, definition, anchor, self.t),
         )
 
     def _last(self, line: ScheduleLine, zone: str) -> Last:

@@ -17,7 +17,7 @@ class Snapshot:
 
     def __init__(self, desk: Desk, takeover_after: float) -> None:
         self._desk = desk
-        self._reader = StatusReader(None, None, None, None, None, takeover_after, with_deadlines=True)
+        self._reader = StatusReader(None, None, None, None, None, takeover_after, with_deadlines=False)
         self._latest: tuple[float, StatusFound] | None = None
         self._reading: asyncio.Task[StatusFound] | None = None
 

@@ -66,7 +66,7 @@ def rank(line: ScheduleLine, found: Standings) -> Rank:
     name, whatever state they are in.
     """
     leading = worst(found[line.application, line.schedule])
-    place = WORST_FIRST.index(leading) if leading in BROKEN else len(WORST_FIRST)
+    place = WORST_FIRST[leading] if leading in BROKEN else len(WORST_FIRST)
     return place, line.application, line.schedule
 
 

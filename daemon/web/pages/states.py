@@ -51,11 +51,11 @@ SCHEDULES: Mapping[Standing, Shown] = {
     "running": RUNS["running"],
     "waiting": RUNS["pending"],
     "backfill": Shown("backfill", "backfill", "run"),
-    "ok": RUNS["succeeded"],
+    "ok": Shown("on time", "ok", "ok"),
     "new": Shown("never ran", "new", "idle"),
 }
 """The worst first: a schedule shows one glyph, that of its worst state."""
-WORST_FIRST: tuple[Standing, ...] = tuple(SCHEDULES)
+WORST_FIRST: Mapping[Standing, int] = {standing: number for number, standing in enumerate(SCHEDULES)}
 BROKEN: Collection[Standing] = ("failing", "late", "stuck", "long", "skipping", "missed")
 """The states of a schedule that somebody should look at."""
 
@@ -69,4 +69,4 @@ def of_run(state: RunState, reason: str | None = None) -> Shown:
 
 def worst(standings: Collection[Standing]) -> Standing:
     """Return the worst of the states of a schedule."""
-    return min(standings, key=WORST_FIRST.index, default="ok")
+    return min(standings, key=WORST_FIRST.__getitem__, default="ok")

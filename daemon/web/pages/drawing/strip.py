@@ -1,4 +1,7 @@
-"""A strip of the last runs of a schedule: each a bar, as high as it took long, and one path for each state."""
+"""A strip of the last runs of a schedule: each a bar, as high as it took long, and one path for each state.
+
+A bar is a line as thick as the strip says, from the middle of its place; so hundreds of strips are short.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,10 +28,12 @@ class Sizes:
     height: float = 26
     foot: float = 8
     """Below the bars, for the marks."""
+    looks: str = "strip"
+    """The class by which the style draws the baseline and the line of the p95, and how thick bars are."""
 
 
 SMALL = Sizes()
-LARGE = Sizes(bar=14, gap=6, height=72, foot=12)
+LARGE = Sizes(bar=14, gap=6, height=72, foot=12, looks="strip large")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,9 @@ class Strip:
 
     width: float
     height: float
-    base: float
-    p95: float | None
-    """Where the line of the p95 is; None: it is not known."""
+    left: float
+    """Where its left edge is: the middle of the first bar is at 0."""
+    looks: str
     paths: tuple[tuple[str, str], ...]
     """Classes and geometry."""
     label: str
@@ -57,8 +62,8 @@ def strip(bars: Sequence[StripRun], p95: float | None, sizes: Sizes = SMALL) -> 
     return Strip(
         width=max(len(bars) * (sizes.bar + sizes.gap) - sizes.gap, 0),
         height=sizes.height + sizes.foot + 2,
-        base=sizes.height + 0.5,
-        p95=None if p95 is None else round(sizes.height * (1 - _P95_AT), 1),
+        left=-sizes.bar / 2,
+        looks=sizes.looks + ("" if p95 is None else " known"),
         paths=tuple((name, "".join(parts)) for name, parts in drawn.items()),
         label=in_words(bars),
     )
@@ -77,7 +82,7 @@ def in_words(bars: Sequence[StripRun]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a bar stands, and the measures of its strip."""
+    """Where the middle of a bar stands, and the measures of its strip."""
 
     x: float
     p95: float
@@ -85,16 +90,13 @@ class _Place:
 
     def high(self, seconds: float | None) -> float:
         """Return how high a bar of this duration is; it is cut where that is more than the strip."""
-        return min(max((seconds or 0.0) / self.p95 * self.sizes.height * _P95_AT, _LEAST), self.sizes.height)
+        high = min((seconds or 0.0) / self.p95 * _P95_AT, 1.0) * self.sizes.height
+        return max(round(high), _LEAST)
 
     def bar(self, low: float, high: float) -> str:
         """Return a bar from one height above the baseline to another."""
-        wide, tall = self.sizes.bar, max(high - low, 0.5)
-        return f"M{_n(self.x)} {_n(self.sizes.height - high)}h{_n(wide)}v{_n(tall)}h{_n(-wide)}z"
-
-    @property
-    def middle(self) -> float:
-        return self.x + self.sizes.bar / 2
+        base = self.sizes.height
+        return f"M{_n(self.x)} {_n(base - low)}V{_n(base - max(high, low + 0.5))}"
 
     @property
     def below(self) -> float:
@@ -112,14 +114,14 @@ def _marks(bar: StripRun, at: _Place) -> Iterator[tuple[str, str]]:
         yield _missed(at) if bar.reason == "missed" else _skipped(at)
         return
     if bar.state == "pending" and bar.crashed is None:
-        yield (
-            "wait",
-            f"M{_n(at.x + 0.7)} {_n(at.sizes.height - 8)}h{_n(at.sizes.bar - 1.4)}v7.3h{_n(1.4 - at.sizes.bar)}z",
-        )
+        wide = at.sizes.bar - 1.4
+        yield "wait", f"M{_n(at.x - wide / 2)} {_n(at.sizes.height - 8)}h{_n(wide)}v7.3h{_n(-wide)}z"
         return
-    high, low = at.high(bar.seconds), 0.0
+    high: float = at.high(bar.seconds)
+    low = 0.0
     if bar.crashed is not None:
-        part = min(max(high * bar.crashed / (bar.seconds or bar.crashed or 1.0), _LEAST), max(high - _LEAST, _LEAST))
+        part: float = round(high * min(bar.crashed / (bar.seconds or bar.crashed or 1.0), 1.0))
+        part = min(max(part, _LEAST), max(high - _LEAST, _LEAST))
         yield "crash", at.bar(0, part)
         low = part + _SPLIT
     if bar.state == "running":
@@ -137,13 +139,13 @@ def _running(at: _Place, low: float, high: float) -> Iterator[tuple[str, str]]:
     if high > line and low < line:
         yield "long", at.bar(line, high)
     if high < line - 1:
-        top, left, right = at.sizes.height - line, at.x + 0.5, at.x + at.sizes.bar - 0.5
-        yield "ghost", f"M{_n(left)} {_n(at.sizes.height - high)}V{_n(top)}H{_n(right)}V{_n(at.sizes.height - high)}"
+        top, half, end = at.sizes.height - line, (at.sizes.bar - 1) / 2, _n(at.sizes.height - high)
+        yield "ghost", f"M{_n(at.x - half)} {end}V{_n(top)}H{_n(at.x + half)}V{end}"
 
 
 def _foot(bar: StripRun, at: _Place) -> Iterator[tuple[str, str]]:
     """Yield the mark below a bar, which tells its state without colour."""
-    x, y = at.middle - 2.5, at.below
+    x, y = at.x - 2.5, at.below
     if bar.state == "failed":
         yield "foot bad", f"M{_n(x)} {_n(y)}l5 5m0-5l-5 5"
     elif bar.state == "cancelled":
@@ -154,20 +156,20 @@ def _foot(bar: StripRun, at: _Place) -> Iterator[tuple[str, str]]:
 
 def _chevron(at: _Place) -> str:
     """Return the notch of a bar that is cut."""
-    half = at.sizes.bar / 2
-    return f"M{_n(at.x)} 5l{_n(half)}-2 {_n(half)} 2"
+    half = _n(at.sizes.bar / 2)
+    return f"M{_n(at.x - at.sizes.bar / 2)} 5l{half}-2 {half} 2"
 
 
 def _skipped(at: _Place) -> tuple[str, str]:
     size = at.small
-    x, y = at.middle - size / 2, at.sizes.height - size - 1.1
+    x, y = at.x - size / 2, at.sizes.height - size - 1.1
     return "skip", f"M{_n(x)} {_n(y)}h{_n(size)}v{_n(size)}h{_n(-size)}z"
 
 
 def _missed(at: _Place) -> tuple[str, str]:
     half = at.small / 2
-    x, y, r = at.middle - half, at.sizes.height - half - 1.1, _n(half)
-    return "miss", f"M{_n(x)} {_n(y)}a{r} {r} 0 1 1 {_n(2 * half)} 0a{r} {r} 0 1 1 {_n(-2 * half)} 0"
+    y, r = at.sizes.height - half - 1.1, _n(half)
+    return "miss", f"M{_n(at.x - half)} {_n(y)}a{r} {r} 0 1 1 {_n(2 * half)} 0a{r} {r} 0 1 1 {_n(-2 * half)} 0"
 
 
 def _n(value: float) -> str:
