@@ -15,8 +15,10 @@ from ..api.desk import Desk
 from .answering import given_by, looker_of, place_of, refused_page
 from .events import Hub
 from .making import Maker
+from .output import OUTPUT, OutputAsked, download, downloaded
 from .overview import OVERVIEW
 from .page import Page, PagePlace, PageView
+from .run import RUN
 from .runs import RUNS
 from .schedule import SCHEDULE
 from .sign_in import sign_in_routes
@@ -25,7 +27,7 @@ from .snapshot import Snapshot
 from .streaming import event_route
 from .view import ViewAsked, kept
 
-PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, RUNS)
+PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, RUNS, RUN, OUTPUT)
 
 
 def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:
@@ -43,7 +45,10 @@ def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:
 async def _shown(page: Page, hub: Hub, request: Request) -> Response:
     looker = looker_of(request)
     try:
-        view = PageView(page, checked(page.asks, given_by(request)), looker, place_of(request))
+        asked = checked(page.asks, given_by(request))
+        if isinstance(asked, OutputAsked) and "download" in request.query_params:
+            return downloaded(*await hub.maker.desk.read(partial(download, asked=asked)))
+        view = PageView(page, asked, looker, place_of(request))
         made = await hub.maker.page(view, await hub.maker.snapshot.latest())
     except (DaemonError, LeaseError) as error:
         return await refused_page(place_of(request), looker, error)

@@ -1,5 +1,16 @@
 """The output of a run's jobs: what is kept of it, in order, and how much is missing where."""
 
-from .reader import OutputOfRun, OutputPart, OutputReader, last_lines, tails
+from .attempt import AttemptOutput, OutputLine, read_attempt_output
+from .reader import OutputOfRun, OutputPart, OutputReader, last_lines, require_attempt, tails
 
-__all__ = ["OutputOfRun", "OutputPart", "OutputReader", "last_lines", "tails"]
+__all__ = [
+    "AttemptOutput",
+    "OutputLine",
+    "OutputOfRun",
+    "OutputPart",
+    "OutputReader",
+    "last_lines",
+    "read_attempt_output",
+    "require_attempt",
+    "tails",
+]

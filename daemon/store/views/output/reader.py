@@ -84,18 +84,8 @@ class OutputReader:
         of_job = [one for one in found if self._job in (None, one.job)]
         asked = [one for one in of_job if self._attempt in (None, one.attempt)]
         if not asked and (is_over or not self._waits):
-            self._require(of_job, {one.job for one in found})
+            require_attempt(self._run_id, {(one.job, one.attempt) for one in found}, self._job, self._attempt)
         return [one for one in asked if one.id not in self._over]
-
-    def _require(self, of_job: list[Any], jobs: set[str]) -> None:
-        """Raise `NotFound` if a job or an attempt was asked for; there is none."""
-        if self._job is not None and not of_job:
-            near = suggestion(self._job, jobs) if jobs else "none of its jobs was started"
-            raise NotFound(f'run {self._run_id} has no job "{self._job}" so far; {near}')
-        if self._attempt is not None:
-            of = f' of "{self._job}"' if self._job is not None else ""
-            last = max((one.attempt for one in of_job), default=0)
-            raise NotFound(f"run {self._run_id} has no attempt {self._attempt}{of} so far; the last one is {last}")
 
     def _pieces(self, connection: Connection, ids: list[int]) -> dict[int, list[tuple[int, int, str]]]:
         """Return what is stored of attempts: in pieces, and with its end."""
@@ -111,6 +101,19 @@ class OutputReader:
         found = _by_attempt(connection, query)
         self._newest |= {one: max(start for start, _, _ in pieces) for one, pieces in found.items()}
         return found
+
+
+def require_attempt(run_id: int, known: Collection[tuple[str, int]], job: str | None, attempt: int | None) -> None:
+    """Raise `NotFound` unless a run has this job, and this attempt of it; None is any."""
+    of_job = [number for name, number in known if job in (None, name)]
+    if job is not None and not of_job:
+        jobs = {name for name, _ in known}
+        near = suggestion(job, jobs) if jobs else "none of its jobs was started"
+        raise NotFound(f'run {run_id} has no job "{job}" so far; {near}')
+    if attempt is not None and attempt not in of_job:
+        of = f' of "{job}"' if job is not None else ""
+        last = max(of_job, default=0)
+        raise NotFound(f"run {run_id} has no attempt {attempt}{of} so far; the last one is {last}")
 
 
 def tails(connection: Connection, run_id: int) -> Mapping[int, str]:

@@ -1,0 +1,195 @@
+"""The page of a run and that of its output, as a browser gets them."""
+
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from daemon.answers.status import StatusReader
+from daemon.jobs.outcome import Outcome
+from daemon.jobs.output.transcript import Piece
+from daemon.recovery.settle import settle
+from daemon.store.views.output.attempt import lines_of
+from daemon.web.pages.output import OUTPUT, OutputAsked
+from daemon.web.pages.page import Looker, Page, Visit
+from daemon.web.pages.run import RUN, RunShown
+from lease.schema import lease as leases
+from tests.daemon.store.test_views import rows_in
+from tests.daemon.web.pages.frames import served_pages
+from tests.daemon.web.pages.runs_of_each_state import runs_of_each_state
+from tests.support.asgi import Answer, asked
+from tests.support.completion import finish_job, save_output, start_job
+from tests.support.store import Store, a_schedule, pending_runs
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+Open = Callable[[str], Coroutine[Any, Any, Answer]]
+
+
+@pytest.fixture
+def made(database_url: str) -> dict[str, int]:
+    return runs_of_each_state(database_url)
+
+
+@pytest.fixture
+def opened(database_url: str) -> Iterator[Open]:
+    with served_pages(database_url) as app:
+        yield lambda path: asked(app, "GET", path)
+
+
+async def page(opened: Open, path: str) -> str:
+    answer = await opened(path)
+    assert answer.status == 200, answer.body
+    return unescape(answer.body.decode())
+
+
+async def test_a_run_of_each_state_says_how_it_stands(made: dict[str, int], opened: Open) -> None:
+    for which, said in {
+        "crashed": (
+            "is running",
+            "Lease",
+            "web-1:11 crashed in stock",
+            "12\u202f840 of 31\u202f200 <bdi>rows</bdi>, 41\xa0%",
+            "Cancel run …",
+        ),
+        "failed": (
+            "failed",
+            "push failed: TimeoutError",
+            "exit status 1 · peak 81 MiB",
+            "TimeoutError</span> 2",
+            "Retry …",
+        ),
+        "succeeded": ("succeeded", "4 of 4 done", "Retry from customers …", "last 1 of 1 line<"),
+        "skipped": ("did not run", "was active (web-3:88 had it)", "Run now …", '<a href="/runs/1"><bdi>run 1<'),
+        "missed": ("did not run", "1\u202f234 scheduled times", "no replica was running from"),
+        "cancelled": ("was cancelled", "by <bdi>ci@runner-7", "month end", "<bdi>ann@web-1</bdi>: <bdi>wrong month"),
+        "waiting": ("is waiting", "waits for the retry at", "ValueError: no rows", "0 of 2 done"),
+        "unstarted": ("is waiting", "Output appears here once a job has started", "0 of 1 done"),
+    }.items():
+        text = await page(opened, f"/runs/{made[which]}")
+        assert f"Run {made[which]} {said[0]}</h1>" in text
+        for part in said[1:]:
+            assert part in text, (which, part)
+    assert "hunter2" not in await page(opened, f"/runs/{made['crashed']}")
+
+
+async def test_a_crash_and_its_resume_are_seen_with_the_silence_between(database_url: str, opened: Open) -> None:
+    with Store(database_url) as store:
+        store.sync(daily := a_schedule("daily", jobs=("one", "two")))
+        pending_runs(store, daily, 1)
+        (first,) = store.claim("daily", holder="h1")
+        done = store.do(start_job, first, "one", 0, 1)
+        assert isinstance(done, int)
+        store.do(finish_job, first, done, Outcome("succeeded"))
+        lost = store.do(start_job, first, "two", 1, 1)
+        assert isinstance(lost, int)
+        store.do(save_output, "h1", {lost: Piece(0, 0, "half of it\n")})
+        store.shift(leases, leases.c.name == first.grant.name, renewed_at=-17.0)
+        store.go_stale(first.grant)
+        store.do(settle, "shop")
+        (second,) = store.claim("daily", holder="h2")
+        store.do(start_job, second, "two", 1, 2)
+    text = await page(opened, f"/runs/{first.run_id}")
+    assert 'class="tear"' in text
+    silence = re.search(r"(\d+\.\d) s without a renewal; its lease lasts 15 s", text)
+    assert silence is not None, text
+    assert 17 <= float(silence[1]) < 17 + LIMIT
+    assert "h2 went on with two under token 2" in text
+    assert "Fenced writes under token 1 are rejected" in text
+    before = await page(opened, f"/runs/{first.run_id}?job=two&attempt=1")
+    assert "half of it" in before
+    assert "crashed; recorded" in before
+
+
+async def test_the_end_of_the_output_is_shown_and_the_rest_page_by_page(made: dict[str, int], opened: Open) -> None:
+    text = await page(opened, f"/runs/{made['crashed']}")
+    assert "1\u202f201 earlier lines" in text
+    assert text.count('<span class="l">') == 201
+    assert "chunk 1201/1412" not in text
+    assert "chunk 1202/1412" in text
+    assert '<span class="t-warn">warning</span>: article' in text
+    address = f"/runs/{made['crashed']}/output?job=stock&attempt=2"
+    earlier = await page(opened, f"{address}&before=1202")
+    assert "chunk 1002/1412" in earlier
+    assert "chunk 1202/1412" not in earlier
+    first = await page(opened, f"{address}&before=50")
+    assert "earlier line" not in first
+    assert "Attempt 2 began" in first
+
+
+async def test_a_hostile_record_is_text_and_a_line_of_a_megabyte_is_cut(made: dict[str, int], opened: Open) -> None:
+    of = f"/runs/{made['hostile']}"
+    for path in (of, f"{of}/output"):
+        answer = await opened(path)
+        body = answer.body.decode()
+        assert answer.status == 200
+        assert len(body) < 60_000
+        assert "<script>alert" not in body
+        assert "<img" not in body
+        assert "\x1b" not in body.partition("<main")[2].partition('class="out')[2].partition("</div>")[0]
+        assert "975 KiB more in this line" in body
+    whole = await opened(f"{of}/output?download=1")
+    assert b"y" * 1_000_000 in whole.body
+
+
+async def test_a_download_is_text_that_no_browser_takes_for_anything_else(made: dict[str, int], opened: Open) -> None:
+    answer = await opened(f"/runs/{made['crashed']}/output?job=stock&attempt=1&download")
+    assert answer.body == b"fetching deltas\n31 200 rows in 78 chunks of 400\nchunk 2/78\nchunk 3/78\n"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    name = f"run-{made['crashed']}-stock-1.txt"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    hostile = await opened(f"/runs/{made['hostile']}/output?download=1")
+    assert hostile.headers["content-disposition"] == f'attachment; filename="run-{made["hostile"]}.txt"'
+    whole = (await opened(f"/runs/{made['crashed']}/output?download=1")).body.decode()
+    assert whole.startswith("== customers, attempt 1 ==\nall customers\n\n== stock, attempt 1 ==\n")
+
+
+async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(made: dict[str, int], opened: Open) -> None:
+    of = f"/runs/{made['crashed']}"
+    for path, status, sentence in (
+        ("/runs/999", 404, "run 999 does not exist; the newest is"),
+        ("/runs/x", 422, "run_id: input should be a valid integer"),
+        (f"/runs/{10**30}", 422, "run_id: "),
+        (f"{of}?attempt=0", 422, "attempt: input should be greater than"),
+        (f"{of}?job=stok", 404, 'has no job "stok" so far; did you mean "stock"?'),
+        (f"{of}?job=stock&attempt=9", 404, 'has no attempt 9 of "stock" so far; the last one is 2'),
+        (f"{of}?before=3", 422, 'there is no parameter "before"'),
+        (f"{of}/output?before=x", 422, "before: "),
+        (f"{of}/output?before={2**60}", 422, "before: "),
+        (f"{of}/output?job=a&job=b", 422, "job is given twice"),
+        (f"{of}/output?job=stok&download", 404, 'has no job "stok" so far'),
+        ("/runs/999/output?download", 404, "run 999 does not exist"),
+    ):
+        answer = await opened(path)
+        assert (answer.status, sentence in unescape(answer.body.decode())) == (status, True), path
+
+
+@pytest.mark.parametrize(("shown", "model", "most"), [(RUN, RunShown, 20), (OUTPUT, OutputAsked, 9)])
+def test_a_page_takes_as_many_statements_for_each_run(
+    made: dict[str, int], database_url: str, shown: Page, model: Any, most: int
+) -> None:
+    with rows_in(database_url) as rows:
+        status = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True).read(rows.connection)
+        seen: list[str] = []
+        event.listen(rows.connection, "before_cursor_execute", lambda *given: seen.append(given[2]))
+        counts = {}
+        for which, run_id in made.items():
+            seen.clear()
+            shown.reads(rows.connection, model(run_id=run_id), Visit(status, Looker(), 60.0))
+            counts[which] = len(seen)
+    assert max(counts.values()) <= most, counts
+
+
+def test_lines_know_their_numbers_and_what_is_missing_between_them() -> None:
+    found = lines_of([(100, 10, "a\nb\n", None), (204, 22, "c\nd", None)])
+    assert [(one.number, one.text, one.cut_lines, one.cut_bytes) for one in found.lines] == [
+        (11, "a", 10, 100),
+        (12, "b", 0, 0),
+        (23, "c", 10, 100),
+        (24, "d", 0, 0),
+    ]
+    assert found.size == 7
