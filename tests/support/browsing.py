@@ -69,6 +69,8 @@ class Shown:
         found = [f"the layout shifts by {shifts:.3f}"] if shifts else []
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         found += [f"the page is {wide} px wider than the window"] if wide > 0 else []
+        twice = "[...document.querySelectorAll('[id]')].map(one => one.id).filter((one, at, all) => all.indexOf(one) !== at)"
+        found += [f"the id {one} is there twice" for one in self.page.evaluate(twice)]
         return [*self.wrong, *self.page.evaluate("violations"), *found]
 
     def elements(self) -> int:
@@ -110,7 +112,9 @@ def findings(browser: Browser, address: str, theme: Theme, width: int) -> list[s
     """Return what axe finds wrong for people who cannot see, or not well. Its script needs a page without a policy."""
     with opened(browser, address, theme, width, bypass_csp=True) as shown:
         found = Axe().run(shown.page).response["violations"]
-        return [f"{one['id']}: {one['help']}: {node['html'][:300]}" for one in found for node in one["nodes"][:3]]
+        return [
+            f"{one['id']}: {node['failureSummary']}: {node['html'][:300]}" for one in found for node in one["nodes"][:3]
+        ]
 
 
 def photograph(page: Page, path: Path, *, whole: bool = True) -> None:

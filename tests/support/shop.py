@@ -15,7 +15,7 @@ from daemon.store.tables import job_output, job_run, replica, run, schedule
 from lease.database.dialects import now as database_now
 from tests.support.starter import ROOT
 from tests.support.store import Store
-from tools.demo.past import APPLICATION, add_due, fill
+from tools.demo.past import APPLICATION, PAUSED, add_due, fill
 
 FILE = ROOT / "tools" / "demo" / "shop.py"
 MINUTE = timedelta(minutes=1)
@@ -49,7 +49,7 @@ def _present(connection: Connection, defined: Mapping[str, Schedule], now: datet
         update(schedule)
         .where(schedule.c.name == "newsletter-digest")
         .values(
-            paused_at=now - timedelta(days=2),
+            paused_at=now - PAUSED,
             paused_by="ann",
             paused_why="the template is being translated",
             paused_until=now + timedelta(days=2),

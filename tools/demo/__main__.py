@@ -22,12 +22,12 @@ from typing import Any
 from sqlalchemy import Connection, Select, select, update
 
 from daemon.definitions.sources.load import load
-from daemon.store.tables import job_run, run
+from daemon.store.tables import act, job_run, run, schedule
 from lease.database.address import parse_address
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected, write_transaction
 
-from .past import add_due, fill
+from .past import PAUSED, add_due, fill
 
 FILE = Path(__file__).with_name("shop.py")
 ROOT = FILE.parents[2]
@@ -64,6 +64,10 @@ class Demo:
         why = "the template is being translated"
         until = f"{monday:%Y-%m-%d} 08:00"
         self.leased("pause", "newsletter-digest", "--by", "ann", "--why", why, "--until", until)
+        with self.writing() as connection:
+            paused = self.began - PAUSED
+            connection.execute(update(schedule).where(schedule.c.paused_at.is_not(None)).values(paused_at=paused))
+            connection.execute(update(act).where(act.c.act == "pause").values(acted_at=paused))
 
     def play(self, port: int) -> None:
         """Start the replicas, and let one crash at work."""

@@ -36,6 +36,8 @@ SECONDS = {
 LATEST = {"heartbeat-canary": timedelta(days=2), "refresh-prices": timedelta(days=5), "sync-erp": timedelta(days=9)}
 """For how long the past of some goes back."""
 PUSHED = "POST https://erp.example.com/orders\n401 Unauthorized from erp.example.com: token expired\n"
+PAUSED = timedelta(days=3)
+"""So long ago newsletter-digest was paused."""
 HOLDERS = ("web-1:2741", "web-2:2688")
 
 
@@ -120,6 +122,9 @@ def _story(name: str, ordinary: list[Past], now: datetime) -> Iterable[Past]:
         case "heartbeat-canary":
             ordinary[-205] = replace(ordinary[-205], state="failed", reason="job beat exited 1", seconds=1.0)
             return ordinary
+        case "newsletter-digest":
+            paused = now - PAUSED
+            return [replace(one, state="skipped", reason="paused") if one.at > paused else one for one in ordinary]
         case "search-reindex":
             return [one for one in ordinary if not timedelta(hours=40) > now - one.at > timedelta(hours=8)]
         case "thumbnail-prewarm":

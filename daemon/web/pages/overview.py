@@ -54,7 +54,7 @@ class OverviewAsked(Parameters):
 
 def _read(connection: Connection, asked: OverviewAsked, visit: Visit) -> Mapping[str, object]:
     overview, found = visit.status.overview, standings(visit.status)
-    chosen, work = _chosen(connection, asked, overview, found), at_work(visit.status)
+    chosen, work = choose(connection, asked, overview, found), at_work(visit.status)
     running, (coming, more_coming) = sorted(overview.running, key=worst_first)[:MOST_RUNNING], soon(overview.schedules)
     following = min(filter(_is_due, overview.schedules), key=lambda line: (line.due_in, line.schedule), default=None)
     paused = [line for line in overview.schedules if line.paused_at is not None]
@@ -103,7 +103,8 @@ def _details(
     )
 
 
-def _chosen(connection: Connection, asked: OverviewAsked, overview: Overview, found: Standings) -> Listed:
+def choose(connection: Connection, asked: OverviewAsked, overview: Overview, found: Standings) -> Listed:
+    """Return the schedules that are asked for."""
     tags = read_tags(connection) if asked.tag or asked.q else {}
     lines = [line for line in overview.schedules if _matches(line, asked, found, tags)]
     return listed(lines, found, None if asked.after is None else read_key(asked.after), SHOWN)

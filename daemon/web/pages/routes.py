@@ -25,9 +25,10 @@ from .sign_in import sign_in_routes
 from .site import asset_routes
 from .snapshot import Snapshot
 from .streaming import event_route
+from .timeline import TIMELINE
 from .view import ViewAsked, kept
 
-PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, RUNS, RUN, OUTPUT)
+PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, TIMELINE, RUNS, RUN, OUTPUT)
 
 
 def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:

@@ -11,8 +11,9 @@ from tests.support import browsing
 from tests.support.shop import fill_shop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser(processes: None) -> Iterator[Browser]:
+    """Of one test: while it is open, no other event loop can run in this thread."""
     with browsing.browser() as browser:
         yield browser
 
