@@ -120,7 +120,8 @@ class Door:
         scheme, _, given = _only(headers, "authorization").partition(" ")
         level = self.level_of(given)
         if scheme.lower() != "bearer" or level is None:
-            return Denied(HTTPStatus.UNAUTHORIZED, "send the header Authorization: Bearer <LEASED_WEB_TOKEN>")
+            sign_in = "you are not signed in: sign in in another tab, or " if kind == "page" else ""
+            return Denied(HTTPStatus.UNAUTHORIZED, f"{sign_in}send the header Authorization: Bearer <LEASED_WEB_TOKEN>")
         return Admitted(level == self.token, form_token(level, ""))
 
     def _is_ours(self, host: str) -> bool:

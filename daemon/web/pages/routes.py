@@ -13,6 +13,9 @@ from ...errors import DaemonError
 from ..api.asked import checked
 from ..api.desk import Desk
 from .answering import given_by, looker_of, place_of, refused_page
+from .dialogs.dialog import dialog_routes
+from .dialogs.of_run import CANCEL, RETRY
+from .dialogs.of_schedule import BACKFILL, PAUSE, RESUME, RUN_NOW
 from .events import Hub
 from .making import Maker
 from .output import OUTPUT, OutputAsked, download, downloaded
@@ -28,6 +31,7 @@ from .streaming import event_route
 from .timeline import TIMELINE
 from .view import ViewAsked, kept
 
+DIALOGS = (RUN_NOW, PAUSE, RESUME, BACKFILL, CANCEL, RETRY)
 PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, TIMELINE, RUNS, RUN, OUTPUT)
 
 
@@ -36,6 +40,7 @@ def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:
     hub = Hub(Maker(desk, Snapshot(desk, takeover_after), takeover_after))
     return [
         *(Route(page.path, partial(_shown, page, hub), name=page.name) for page in PAGES),
+        *(route for dialog in DIALOGS for route in dialog_routes(dialog, hub.maker)),
         Route("/view", _kept, name="view"),
         event_route(hub, PAGES),
         *sign_in_routes(),

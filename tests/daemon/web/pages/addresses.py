@@ -7,7 +7,7 @@ from contextlib import closing
 from sqlalchemy import make_url
 
 from daemon.web.pages.page import Page
-from daemon.web.pages.routes import PAGES
+from daemon.web.pages.routes import DIALOGS, PAGES
 
 QUERIES = {
     "failed": "SELECT max(id) FROM run WHERE schedule = 'sync-erp' AND state = 'failed'",
@@ -31,5 +31,6 @@ def _filled(path: str) -> str:
     return path
 
 
-NAMES = [page.name for page in PAGES]
-BY_NAME = {page.name: page for page in PAGES}
+ALL = [*PAGES, *(dialog.page for dialog in DIALOGS)]
+NAMES = [page.name for page in ALL]
+BY_NAME = {page.name: page for page in ALL}

@@ -17,11 +17,11 @@ from tests.support.store import Store
 
 
 @contextmanager
-def served_pages(url: str) -> Iterator[Any]:
+def served_pages(url: str, door: Door | None = None) -> Iterator[Any]:
     """The application with all pages of the database at ``url``."""
     desk = Desk(url)
     try:
-        yield web_app(Door(), dict, dict, routes=page_routes(desk, 60.0))
+        yield web_app(door or Door(), dict, dict, routes=page_routes(desk, 60.0))
     finally:
         desk.close()
 

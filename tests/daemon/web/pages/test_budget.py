@@ -4,7 +4,7 @@ import pytest
 
 from daemon.web.pages import site
 
-LIMITS = {"style.css": 32_000, "script.js": 16_000}
+LIMITS = {"style.css": 32 * 1024, "script.js": 16 * 1024}
 
 
 @pytest.mark.parametrize("name", LIMITS)

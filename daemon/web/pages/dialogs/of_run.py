@@ -1,0 +1,124 @@
+"""The dialogs of a run: cancel it, or retry it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ....definitions.codec import read_job_names
+from ....operations.cancel import decide
+from ....operations.retries.plan import NoRetry, RetriedBefore, RetryPlan
+from ....operations.retries.retry import foresee_retry
+from ....store.called import called
+from ....store.views import read_run, timezone_of
+from ....store.views.causes import WaitsForLock, WaitsForRun, WaitsForSlot
+from ....store.views.overview import WaitingRun
+from ....store.views.usual import read_usual
+from ...api.acts import ACTS
+from ...api.asked import RunId
+from ..page import Page, Visit
+from .dialog import Dialog, DialogAsked, Typed, line_of
+
+_ACTS = {one.path: one for one in ACTS}
+
+
+class CancelAsked(DialogAsked):
+    """The run that is to end."""
+
+    run_id: RunId
+
+
+class RetryAsked(DialogAsked):
+    """The run that is to be tried again, and from which job on."""
+
+    run_id: RunId
+    from_job: Typed = ""
+
+
+def _read_cancel(connection: Connection, asked: CancelAsked, visit: Visit) -> Mapping[str, object]:
+    detail = read_run(connection, asked.run_id)
+    run = detail.run
+    impossible = {
+        "end": "",
+        "mark": "",
+        "nothing": f"It was cancelled by {detail.cancelled_by} already, and ends as soon as its job has stopped.",
+        "refuse": f"Run {run.run_id} has ended: {run.state}.",
+    }[decide(run.state, marked=detail.cancelled_at is not None)]
+    line = line_of(visit, run.application, run.schedule)
+    return {
+        "run": run,
+        "zone": timezone_of(connection, run.application, run.schedule),
+        "impossible": impossible,
+        "job": next((one for one in reversed(detail.jobs) if one.state == "running"), None),
+        "kept": [one for one in detail.jobs if one.state == "succeeded"],
+        "at_work": next((one for one in visit.status.overview.running if one.run_id == run.run_id), None),
+        "replica": detail.replica,
+        "behind": _behind(visit, run.run_id),
+        "next_due": None if line is None else line.next_due,
+        "back": f"runs/{run.run_id}",
+    }
+
+
+def _behind(visit: Visit, run_id: int) -> list[WaitingRun]:
+    """Return the runs that wait for this one, or for the lock that it holds."""
+    return [
+        one
+        for one in visit.status.overview.waiting
+        if isinstance(one.why, WaitsForLock | WaitsForRun | WaitsForSlot) and getattr(one.why, "run_id", None) == run_id
+    ]
+
+
+def _read_retry(connection: Connection, asked: RetryAsked, visit: Visit) -> Mapping[str, object]:
+    found = foresee_retry(connection, asked.run_id, asked.from_job or None)
+    application, schedule = found.row.application, called(found.schedule)
+    impossible = ""
+    match found.plan:
+        case NoRetry(why):
+            impossible = why[:1].upper() + why[1:]
+        case RetriedBefore(again):
+            impossible = f"Run {again} tries it again already."
+        case RetryPlan():
+            pass
+    ahead = [
+        one.run_id
+        for one in visit.status.overview.running
+        if (one.application, one.schedule) == (application, schedule)
+    ]
+    return {
+        "run_id": asked.run_id,
+        "schedule": schedule,
+        "state": found.row.state,
+        "impossible": impossible,
+        "again": found.plan.run_id if isinstance(found.plan, RetriedBefore) else None,
+        "plan": found.plan,
+        "jobs": read_job_names(found.schedule.definition),
+        "usual": read_usual(connection, {(application, schedule)}).get((application, schedule)),
+        "ahead": ahead,
+        "back": f"runs/{asked.run_id}",
+    }
+
+
+def _given_cancel(_connection: Connection, asked: CancelAsked) -> Mapping[str, Any]:
+    return {"run_id": asked.run_id}
+
+
+def _given_retry(_connection: Connection, asked: RetryAsked) -> Mapping[str, Any]:
+    return {"run_id": asked.run_id} | ({"from_job": asked.from_job} if asked.from_job else {})
+
+
+def _to_run(answer: Any) -> str:
+    return f"runs/{answer.run_id}"
+
+
+CANCEL = Dialog(
+    Page("/runs/{run_id}/cancel", "dialog_cancel", CancelAsked, _read_cancel, tab="runs"),
+    _ACTS["/cancel"],
+    _given_cancel,
+    _to_run,
+)
+RETRY = Dialog(
+    Page("/runs/{run_id}/retry", "dialog_retry", RetryAsked, _read_retry, tab="runs"),
+    _ACTS["/retry"],
+    _given_retry,
+    _to_run,
+)
