@@ -1,7 +1,7 @@
 """What generations changed of their schedules: what was set before, and what is set after."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from lease.durations import format_duration
 
 from ..definitions.toml_text import DURATIONS
-from ..store.views.generations import read_diff
+from ..store.views.generations import read_diffs
 from .generations import GenerationStanding
 
 
@@ -46,13 +46,14 @@ def setting_text(setting: str, value: object) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
-def read_changed(connection: Connection, standings: Iterable[GenerationStanding]) -> list[Changed]:
+def read_changed(connection: Connection, standings: Sequence[GenerationStanding]) -> list[Changed]:
     """Return what these generations changed when their definitions last came into the database."""
     from ..scheduling.deploys.diff import is_timing_only  # noqa: PLC0415 - the definitions, and all that they load
 
-    found = []
+    found, keys = [], [(one.application, one.number) for one in standings]
+    diffs = read_diffs(connection, keys)
     for one in standings:
-        diff = read_diff(connection, one.application, one.number)
+        diff = diffs.get((one.application, one.number))
         for name, settings in () if diff is None else diff.settings.items():
             how: Literal["retimed", "changed"] = "retimed" if is_timing_only(settings) else "changed"
             changes = tuple(ChangedSetting(key, *change) for key, change in settings.items())

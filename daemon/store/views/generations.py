@@ -122,11 +122,13 @@ class Diff:
     """By schedule that it changed and by setting, what was before, and what is after."""
 
 
-def read_diff(connection: Connection, application: str, number: int) -> Diff | None:
-    """Return what a generation changed; None if its definitions were never in the database."""
-    which = (generation.c.application == application, generation.c.number == number)
-    row = connection.execute(_diffs().where(*which, generation.c.ruled_at.is_not(None))).one_or_none()
-    return None if row is None else _diff(row)
+def read_diffs(connection: Connection, generations: Collection[tuple[str, int]]) -> dict[tuple[str, int], Diff]:
+    """Return what these generations changed, by application and number; those that were never active are left out."""
+    which = among_keys((generation.c.application, generation.c.number), sorted(generations))
+    rows = connection.execute(
+        _diffs().add_columns(generation.c.application).where(which, generation.c.ruled_at.is_not(None))
+    )
+    return {(row.application, row.number): _diff(row) for row in rows}
 
 
 def last_diff(connection: Connection, application: str, name: str, since: datetime) -> Diff | None:

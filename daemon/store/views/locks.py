@@ -39,6 +39,8 @@ class Lock:
     run_id: int | None
     long: LongLevel | None = None
     """It has been held for long, and not for a run: a run has thresholds of its own."""
+    waiting: tuple[str, ...] = ()
+    """The programs that wait for it, in the order in which they will be served."""
 
 
 def require_lease(connection: Connection, prefix: str) -> None:
@@ -74,6 +76,7 @@ def read_locks(
             record.expires_in,
             record.live,
             runs.get((record.name, record.token, record.holder)),
+            waiting=tuple(waiter.label for waiter in record.waiting),
         )
         for record in records
     ]

@@ -12,11 +12,13 @@ from lease.errors import LeaseError
 from ...errors import DaemonError
 from ..api.asked import checked
 from ..api.desk import Desk
+from .activity import ACTIVITY
 from .answering import given_by, looker_of, place_of, refused_page
 from .dialogs.dialog import dialog_routes
 from .dialogs.of_run import CANCEL, RETRY
 from .dialogs.of_schedule import BACKFILL, PAUSE, RESUME, RUN_NOW
 from .events import Hub
+from .fleet import FLEET
 from .making import Maker
 from .output import OUTPUT, OutputAsked, download, downloaded
 from .overview import OVERVIEW
@@ -32,7 +34,7 @@ from .timeline import TIMELINE
 from .view import ViewAsked, kept
 
 DIALOGS = (RUN_NOW, PAUSE, RESUME, BACKFILL, CANCEL, RETRY)
-PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, TIMELINE, RUNS, RUN, OUTPUT)
+PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, TIMELINE, RUNS, RUN, OUTPUT, FLEET, ACTIVITY)
 
 
 def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:

@@ -1,0 +1,168 @@
+"""The pages of the fleet and of the activity, as a browser asks for them."""
+
+import html
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert
+
+import lease.statements
+from daemon.answers.status import StatusReader
+from daemon.store.tables import act
+from daemon.web.pages.activity import ACTIVITY, ActivityPageAsked
+from daemon.web.pages.fleet import FLEET, FleetAsked
+from daemon.web.pages.page import Looker, Page, Visit
+from tests.daemon.store.test_views import Rows, rows_in
+from tests.daemon.web.pages.frames import served_pages
+from tests.daemon.web.pages.runs_of_each_state import HOSTILE, LONG_NAME, runs_of_each_state
+from tests.support.asgi import Answer, asked
+
+pytestmark = pytest.mark.anyio
+Open = Callable[[str], Coroutine[Any, Any, Answer]]
+
+
+@pytest.fixture
+def made(database_url: str) -> dict[str, int]:
+    return runs_of_each_state(database_url)
+
+
+@pytest.fixture
+def opened(database_url: str) -> Iterator[Open]:
+    with served_pages(database_url) as app:
+        yield lambda path: asked(app, "GET", path)
+
+
+def read(answer: Answer) -> str:
+    """Return what people read on a page."""
+    assert answer.status == 200, answer.body
+    body = re.sub(r"<svg.*?</svg>", "", answer.body.decode(), flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def acts(rows: Rows, *given: tuple[str, float, dict[str, Any]]) -> None:
+    """Record acts of ann: the kind, so many seconds ago, and more."""
+    for kind, seconds, values in given:
+        row = {"act": kind, "acted_at": rows.now - timedelta(seconds=seconds), "acted_by": "ann@web-1"}
+        rows.connection.execute(insert(act).values(**row, **{"application": "shop", **values}))
+
+
+async def test_the_fleet_says_who_is_alive_what_they_run_and_who_holds_what(
+    made: dict[str, int], opened: Open, database_url: str
+) -> None:
+    with rows_in(database_url) as rows:
+        lease.statements.grant(rows.connection, ["ledger"], "console", 3600, label="admin@ops:1")
+        rows.replica("replica-3", host="web-3", pid=33, seen_at=rows.now - timedelta(seconds=30))
+    page = await opened("/fleet")
+    shown = read(page)
+    assert "2 replicas are alive; web-3:33 is silent" in shown
+    assert "web-1:11 died" in shown
+    assert f"web-2:22 shop ready 1 run {made['crashed']} daily-full-sync" in shown
+    assert "web-3:33 shop silent not seen for 3" in shown
+    assert f"daily-full-sync schedule run {made['crashed']} on" in shown
+    assert "ledger admin@ops:1 not a run 1" in shown
+    found = read(await opened("/fleet?lock=led"))
+    assert ("ledger" in found, "schedule run" in found) == (True, False)
+
+
+async def test_locks_follow_each_other_page_by_page(
+    opened: Open, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.web.pages.fleet.LOCKS", 2)
+    with rows_in(database_url) as rows:
+        lease.statements.grant(rows.connection, [f"lock {number}" for number in range(5)], "h", 3600)
+    pages, address = [], "/fleet"
+    while address:
+        page = await opened(address)
+        pages.append(re.findall(r"lock \d(?= h not a run)", read(page)))
+        following = re.search(r'rel="next" href="([^"#]+)#locks"', page.body.decode())
+        address = f"/fleet{html.unescape(following[1])}" if following else ""
+    assert pages == [["lock 0", "lock 1"], ["lock 2", "lock 3"], ["lock 4"]]
+
+
+async def test_what_somebody_did_to_many_is_one_row(opened: Open, database_url: str, made: dict[str, int]) -> None:
+    with rows_in(database_url) as rows:
+        for name in ("daily-full-sync", "hourly", "reports"):
+            acts(rows, ("pause", 100, {"schedule": name, "why": "maintenance"}))
+        acts(rows, ("trigger", 60, {"schedule": "hourly", "run_id": made["failed"]}), ("take-over", 50, {}))
+        acts(rows, *(("cancel", 20.0, {"schedule": "reports", "run_id": number}) for number in range(1, 8)))
+    shown = read(await opened("/activity"))
+    assert "cancelled 7 runs : run 7 of reports , run 6 of reports and 5 more shop not said" in shown
+    assert "paused reports , hourly , daily-full-sync shop maintenance" in shown
+    assert f"requested a run run {made['failed']} of hourly shop not said" in shown
+    assert "took over shop" in shown
+    only = read(await opened("/activity?action=pause&schedule=hourly&by=ann"))
+    assert ("paused hourly shop maintenance" in only, "cancelled 7" in only) == (True, False)
+    assert "Nothing like that was done" in read(await opened("/activity?by=bob"))
+
+
+async def test_the_activity_goes_on_where_a_page_ends(
+    opened: Open, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.web.pages.activity.ROWS", 2)
+    with rows_in(database_url) as rows:
+        acts(rows, *(("trigger", 100.0 - 10 * number, {"run_id": number}) for number in range(1, 6)))
+    pages, address = [], "/activity?by=ann"
+    while address:
+        page = await opened(address)
+        pages.append(re.findall(r"(?<=requested a run run )\d", read(page)))
+        following = re.search(r'rel="next" href="([^"]+)"', page.body.decode())
+        address = f"/activity{html.unescape(following[1])}" if following else ""
+    assert pages == [["5", "4"], ["3", "2"], ["1"]]
+
+
+async def test_a_hostile_record_is_text(opened: Open, database_url: str, made: dict[str, int]) -> None:
+    assert made
+    with rows_in(database_url) as rows:
+        hostile = {"acted_by": HOSTILE, "why": HOSTILE, "effect": HOSTILE, "application": HOSTILE[:60]}
+        row = {"act": "pause", "acted_at": rows.now, "schedule": LONG_NAME, **hostile}
+        rows.connection.execute(insert(act).values(**row))
+        lease.statements.grant(rows.connection, [HOSTILE], "h", 3600, label=HOSTILE)
+        rows.replica("replica-9", host=HOSTILE, pid=9, release=HOSTILE, blocked=HOSTILE)
+    for path in ("/fleet", "/activity"):
+        source = (await opened(path)).body.decode()
+        assert "&lt;script&gt;alert" in source
+        assert "<script>alert" not in source
+        assert "<img" not in source
+
+
+@pytest.mark.usefixtures("made")
+async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Open) -> None:
+    for path, status, sentence in (
+        ("/fleet?application=bank", 404, 'there is no application "bank"'),
+        ("/fleet?lock=a%00b", 422, "lock: it has a character that no database takes"),
+        (f"/fleet?after={'x' * 600}", 422, "after: string should have at most 500 characters"),
+        ("/fleet?state=dead", 422, 'there is no parameter "state"'),
+        ("/activity?action=break", 422, "action: input should be 'trigger',"),
+        ("/activity?before=0", 422, "before: input should be greater than or equal to 1"),
+        ("/activity?schedule=hurly", 404, 'there is no schedule "hurly"; did you mean "hourly"?'),
+        ("/activity?by=a&by=b", 422, "by is given twice"),
+    ):
+        answer = await opened(path)
+        assert (answer.status, sentence in html.unescape(answer.body.decode())) == (status, True), path
+
+
+@pytest.mark.parametrize(
+    ("page", "given", "most"), [(FLEET, FleetAsked(), 14), (ACTIVITY, ActivityPageAsked(schedule="hourly"), 7)]
+)
+def test_it_takes_as_many_statements_however_much_there_is(
+    database_url: str, page: Page, given: Any, most: int
+) -> None:
+    counts: list[int] = []
+    seen: list[str] = []
+    runs_of_each_state(database_url)
+    for more in range(2):
+        with rows_in(database_url) as rows:
+            names = [f"lock {number}" for number in range(150 * more)]
+            lease.statements.grant(rows.connection, names or ["one"], "h", 3600)
+            acts(rows, *(("trigger", 10.0 * number, {"schedule": "hourly"}) for number in range(100 * more)))
+            for number in range(5 * more):
+                rows.replica(f"replica-{number + 20}", host="web", pid=number)
+            status = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True).read(rows.connection)
+            seen.clear()
+            event.listen(rows.connection, "before_cursor_execute", lambda *said: seen.append(said[2]))
+            page.reads(rows.connection, given, Visit(status, Looker(), 60.0))
+            counts.append(len(seen))
+    assert counts[0] == counts[1] <= most, seen
