@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
 from ..recovery.deaths import neighbours, proven_dead
-from ..states import LIVE, UNSEEN_IS_DEAD, RunState
+from ..states import RunState
 from ..store.schedule_key import ScheduleKey
 from ..store.views import (
     BackfillLine,
@@ -153,7 +153,7 @@ class StatusReader:
 
 
 def _living(overview: Overview) -> list[ReplicaLine]:
-    return [one for one in overview.replicas if one.state in LIVE and one.seen_ago <= UNSEEN_IS_DEAD]
+    return [one for one in overview.replicas if one.is_alive]
 
 
 def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence[ScheduleLine]) -> list[ScheduleLine]:

@@ -18,6 +18,11 @@ COMMANDS = {
         "run",
         "Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due.",
     ),
+    "web": LazyCommand(
+        "web",
+        "web",
+        "Serve the pages and the API without running anything: they stay when the last replica is gone.",
+    ),
     "check": LazyCommand(
         "defining.check", "check", "Validate the definitions in FILE and show the next runs of each schedule."
     ),

@@ -59,7 +59,7 @@ async def served(
 def _start(server: WebServer, link: SupervisorLink, notify: Notify) -> None:
     bound = server.start()
     link.serves(bound)
-    notify(Note(f"http://{bound}/livez"))
+    notify(Note(f"http://{bound}/"))
 
 
 async def _start_later(server: WebServer, link: SupervisorLink, notify: Notify) -> None:

@@ -110,9 +110,19 @@ class ReplicaProcess:
         assert found(), f"{self.name} ended with status {self.status} and never said how its definitions stand"
         return str(found()[0])
 
+    def page(self) -> str:
+        """Return the address of its first page."""
+
+        def found() -> list[str]:
+            return [line["message"] for line in self.log_lines if re.fullmatch(r"http://\S+/", line["message"])]
+
+        wait_until(lambda: found() or self.status is not None, f"{self.name} says where it answers")
+        assert found(), f"{self.name} ended with status {self.status} and never said where it answers"
+        return str(found()[0])
+
     def livez(self) -> Event:
         """Return its answer there; AssertionError unless it says that it is alive."""
-        address = self.wait_for_line("/livez")["message"]
+        address = f"{self.page()}livez"
         with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
             told: Event = json.load(answer)
@@ -120,7 +130,7 @@ class ReplicaProcess:
 
     def readyz(self) -> Event:
         """Return its answer there, ready or not."""
-        address = self.wait_for_line("/livez")["message"].replace("/livez", "/readyz")
+        address = f"{self.page()}readyz"
         try:
             with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310 - our own server
                 told: Event = json.load(answer)

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, ColumnElement, Connection, ScalarSelect, and_, c
 
 from lease.database.dialects import now, seconds_between
 
-from ...states import LIVE, SEEN_WITHIN, ReplicaState
+from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD, ReplicaState
 from ..statements.dialects import among
 from ..statements.replica import counted, is_ready, not_superseded
 from ..tables import generation, replica
@@ -40,6 +40,11 @@ class ReplicaLine:
     """Which code it runs: as it was given, or a hash."""
     held_back_by: int | None = None
     """The revision to whose replicas it leaves all runs (`require_revision`)."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it counts as alive."""
+        return self.state in LIVE and self.seen_ago <= UNSEEN_IS_DEAD
 
 
 def names_of(connection: Connection, holders: Collection[str]) -> dict[str, str]:

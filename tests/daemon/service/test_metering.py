@@ -36,7 +36,7 @@ async def test_a_run_is_counted_and_only_who_has_the_token_is_told(
     ended, at = asyncio.Event(), loop.create_future()
 
     def take(fact: Fact) -> None:
-        if isinstance(fact, Note) and (found := re.fullmatch(r"(http://\S+)/livez", fact.text)):
+        if isinstance(fact, Note) and (found := re.fullmatch(r"(http://\S+)/", fact.text)):
             loop.call_soon_threadsafe(at.set_result, found[1])
         if isinstance(fact, RunEnded):
             loop.call_soon_threadsafe(ended.set)

@@ -69,7 +69,7 @@ async def test_it_answers_there_once_the_replaced_one_has_ended(replaced: Replac
         assert facts == []
         replaced.free_address()
         replaced.end()
-        await until(lambda: told(facts, f"http://{replaced.address}/livez"), "it answers")
+        await until(lambda: told(facts, f"http://{replaced.address}/"), "it answers")
     assert len(facts) == 1
 
 
@@ -79,7 +79,7 @@ async def test_an_address_that_is_still_in_use_is_told_once_and_taken_when_it_is
         replaced.end()
         await until(lambda: told(facts, "is already in use"), "it says so")
         replaced.free_address()
-        await until(lambda: told(facts, "/livez"), "it answers")
+        await until(lambda: told(facts, f"http://{replaced.address}/"), "it answers")
     assert len(facts) == 2
 
 
