@@ -95,7 +95,7 @@ def _read(connection: Connection, asked: RunShown, visit: Visit) -> Mapping[str,
         "first_job": rows[0].name if len(rows) > 1 else None,
         "crashes": len(lost),
         "lost_seconds": sum(one.seconds for one in lost),
-        "fenced": lost[-1].token if lost and run.state == "running" else None,
+        "fenced": lost[-1].token if lost and run.state in ("running", "pending") else None,
     }
 
 

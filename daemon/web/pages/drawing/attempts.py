@@ -3,7 +3,7 @@
 Places along the axis are percentages, so that a drawing fits each width; heights are pixels.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -22,7 +22,7 @@ LENS_SECONDS = 40.0
 Ended = Literal["over", "crashed", "lost", "running"]
 Written = Callable[[datetime, bool], str]
 """Writes an instant, with its seconds if asked."""
-_LOOKS: dict[JobState, str] = {
+_LOOKS: Mapping[JobState, str] = {
     "succeeded": "ok",
     "failed": "bad",
     "abandoned": "crash",
@@ -30,6 +30,7 @@ _LOOKS: dict[JobState, str] = {
     "running": "run",
     "not started": "idle",
 }
+_WORDS: Mapping[JobState, str] = {"abandoned": "crashed", "stopped": "handed over"}
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
 _MOST_TICKS = 8
 
@@ -109,10 +110,19 @@ class Lens:
     before: str
     after: str
     marks: tuple[LensMark, ...]
-    said: str
-    """All of it in words."""
+    ended: str
+    """How it ended …"""
+    resumed: str
+    """… and how soon another went on, in words …"""
+    where: str
+    """… and where."""
     lane: int
     """That before it."""
+
+    @property
+    def said(self) -> str:
+        """All of it in words."""
+        return f"{self.ended}; {self.resumed} {self.where}. {self.silence.text}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +230,7 @@ def _lane(group: Sequence[JobSpan], scale: _Scale, now: datetime | None, written
     for one in group:
         x, end = scale.x(one.began), scale.x(one.ended or now or scale.last)
         until = "now" if one.ended is None else written(one.ended, True)
-        title = f"{one.job}: {one.state}, {written(one.began, True)} to {until}"
+        title = f"{one.job}: {_WORDS.get(one.state, one.state)}, {written(one.began, True)} to {until}"
         drawn.append(AxisSpan(x, max(round(end - x, 3), 0.15), _LOOKS[one.state], one.job, title))
     last = group[-1]
     ends: dict[JobState, Ended] = {"abandoned": "crashed", "stopped": "lost", "running": "running"}
@@ -252,17 +262,19 @@ def _lens(
     ]
     alive, what = next((at, what) for at, what in known if at is not None and at <= grant)
     silent = (grant - alive).total_seconds()
-    room = max((LENS_SECONDS - silent) / 2, silent * 0.45)
+    usual = LENS_SECONDS * 0.3 < silent < LENS_SECONDS / 2
+    room = (LENS_SECONDS - silent) / 2 if usual else max(silent * 0.8, 0.5)
     lens = _Scale(alive - timedelta(seconds=room), grant + timedelta(seconds=room))
     has_crashed = lost.state == "abandoned"
     what_happened = f"{lost.replica} crashed" if has_crashed else f"{lost.replica} gave it up"
     crash = lens.x(ended) if alive <= ended <= grant else None
-    quiet = f"{silent:.1f} s" if silent < 120 else f"{silent / 60:.0f} min"
     since = (
         "without a renewal" if what == "last renewal" else f"since the {what}" if "sign" in what else f"since {what}"
     )
     lasts = f"; its lease lasts {ttl:g} s" if ttl is not None and what == "last renewal" else ""
-    silence = AxisSpan(lens.x(alive), round(lens.x(grant) - lens.x(alive), 3), "crash", f"{quiet} {since}{lasts}")
+    silence = AxisSpan(
+        lens.x(alive), round(lens.x(grant) - lens.x(alive), 3), "crash", f"{_quiet(silent)} {since}{lasts}"
+    )
     marks = [
         LensMark(lens.x(alive), f"{written(alive, True)} {what}", "dim", "end", 0),
         LensMark(lens.x(grant), f"{written(grant, True)} resumed on {following.replica}", "dim", "start", 0),
@@ -270,14 +282,19 @@ def _lens(
     if crash is not None:
         noticed = "crash recorded" if has_crashed else "end recorded"
         marks.append(LensMark(crash, f"{written(ended, True)} {noticed}", "crash", "middle", 1))
-    said = (
-        f"{written(ended, True)} {what_happened} in {lost.job}. {silence.text}; "
-        f"{written(grant, True)} {following.replica} went on with {following.job} under token {following.token}"
+    how = (
+        f"{what_happened} in {lost.job} at {written(ended, True)}",
+        f"resumed {_quiet((grant - ended).total_seconds())} later",
+        f"on {following.replica} under token {following.token}",
     )
     x, end = axis.x(lens.first), axis.x(lens.last)
     named = f"{lost.replica}, token {lost.token}", f"{following.replica}, token {following.token}"
     seconds = (lens.last - lens.first).total_seconds()
-    return Lens(x, max(end - x, 0.6), seconds, silence, crash, lens.x(grant), *named, tuple(marks), said, lane)
+    return Lens(x, max(end - x, 0.6), seconds, silence, crash, lens.x(grant), *named, tuple(marks), *how, lane)
+
+
+def _quiet(seconds: float) -> str:
+    return f"{max(seconds, 0):.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _said(groups: Sequence[Sequence[JobSpan]], written: Written) -> Iterator[str]:
