@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from ...definitions.codec import UnreadableDefinition, read_job_names
-from ...store.schedule_key import ScheduleKey
 from ...store.views import RunningRun
 from ...store.views.usual import Usual
 from ...text import shortened
@@ -24,7 +24,7 @@ class Running:
 
     run: RunningRun
     shown: Shown
-    zone: str
+    since: datetime
     what: Sequence[str]
     """Its job, progress and replica."""
     usual: Usual | None
@@ -46,14 +46,15 @@ def worst_first(run: RunningRun) -> tuple[bool, bool, float, int]:
     return run.held, run.long is None, -run.running_for, run.run_id
 
 
-def running_now(run: RunningRun, read: Read, zones: Mapping[ScheduleKey, str]) -> Running:
+def running_now(run: RunningRun, read: Read, started: Mapping[int, datetime], now: datetime) -> Running:
     """Return a running run as it is shown."""
     key = (run.application, run.schedule)
     usual = read.usual.get(key)
     shown = SCHEDULES["stuck"] if not run.held else RUNS["running"] if run.long is None else SCHEDULES["long"]
     bar = None if usual is None else habit(run.running_for, usual.median, usual.p95)
     definition, _ = read.stored.get(key, ("{}", None))
-    return Running(run, shown, zones.get(key, "UTC"), _what(run, definition), usual, bar)
+    since = started.get(run.run_id) or now - timedelta(seconds=round(run.running_for))
+    return Running(run, shown, since, _what(run, definition), usual, bar)
 
 
 def _what(run: RunningRun, definition: str) -> list[str]:

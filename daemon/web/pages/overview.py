@@ -58,6 +58,7 @@ def _read(connection: Connection, asked: OverviewAsked, visit: Visit) -> Mapping
     running, (coming, more_coming) = sorted(overview.running, key=worst_first)[:MOST_RUNNING], soon(overview.schedules)
     following = min(filter(_is_due, overview.schedules), key=lambda line: (line.due_in, line.schedule), default=None)
     paused = [line for line in overview.schedules if line.paused_at is not None]
+    started = {line.last_run_id or 0: line.last_started_at for line in overview.schedules if line.last_started_at}
     others = [*(one.line for one in coming), *([following] if following else []), *paused[:1]]
     read = _details(connection, chosen.lines, others, running, work)
     zones = {key: read_policies(definition).timezone for key, (definition, _) in read.stored.items()}
@@ -66,7 +67,7 @@ def _read(connection: Connection, asked: OverviewAsked, visit: Visit) -> Mapping
         "asked": asked,
         "troubles": troubles(visit.status),
         "calm": calm(overview.schedules, t, zones),
-        "running": [running_now(one, read, zones) for one in running],
+        "running": [running_now(one, read, started, visit.now) for one in running],
         "running_count": len(overview.running),
         "coming": [NextHour(one, zones.get(_key(one.line), "UTC"), warning(one, read, work)) for one in coming],
         "more_coming": more_coming,

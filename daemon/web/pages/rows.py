@@ -129,7 +129,8 @@ class RowMaker:
                 usual_note, tone = f"{times(running.running_for, usual.median)} as long as usual", "warn"
             elif any(one.run_id == running.run_id and one.crashed is not None for one in self.read.strips.get(key, ())):
                 usual_note, tone = "resumed after a crash", "crash"
-            since = self.t.before(running.running_for)
+            since = line.last_started_at if line.last_run_id == running.run_id else None
+            since = since or self.t.before(round(running.running_for)).replace(microsecond=0)
             return Last(RUNS["running"], since=since, note=usual_note, tone=tone)
         if line.last_state is None:
             return Last(SCHEDULES["new"], note=usual_note, tone=tone)

@@ -31,7 +31,7 @@ _ICONS = {
     "lost.svg": _ICON.format("fill='none' stroke='#7d8795' stroke-width='2'", "#7d8795"),
 }
 """The icon of the browser's tab: nothing is wrong, something is, or the page is not live."""
-_TICKING = re.compile(r'(\sdata-since="[^"]*"[^>]*>)[^<]*')
+_TICKING = re.compile(r'((?:\sdata-since="[^"]*"|\sclass="(?:\w+ )?rel")[^>]*>)[^<]*')
 _FOR_READERS = re.compile(rb"^[ \t]*//[^\n]*\n|^[ \t]+", re.MULTILINE)
 _FOR_A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
 from ...answers.status import StatusFound
 from ...store.views import Overview, Problem, RunningRun
@@ -54,6 +55,8 @@ class SentencePart(NamedTuple):
 class Trouble:
     """A problem, ready to be shown."""
 
+    id: str
+    """The same for as long as it lasts."""
     shown: Shown
     say: Sequence[SentencePart]
     remedy: Sequence[SentencePart]
@@ -108,7 +111,9 @@ def _trouble(status: StatusFound, one: Problem, with_it: Sequence[Problem]) -> T
     standing = OF_KIND.get(one.kind)
     shown = _OTHERS.get(one.kind) or SCHEDULES[standing or "late"]
     acts = _acts(one, status.overview)
+    of = schedule_path(one.application or "", one.schedule) if one.schedule else quote(one.application or "")
     return Trouble(
+        f"problem-{one.kind.replace(' ', '-')}-{of}",
         shown,
         linked(one),
         with_runs(_remedy(status, one, with_it)),

@@ -14,6 +14,8 @@ function lasting(seconds) {
   return hours < 240 ? two(Math.floor(hours / 24), "d", hours % 24, "h") : `${Math.round(whole / 86400)}\u00a0d`;
 }
 
+const rough = (seconds) => (seconds < 120 ? seconds : 60 * Math.round(seconds / 60));
+
 // Give `now` the content of `then`, and change only what differs: focus and selection stay where they are.
 function patch(now, then) {
   if (now.nodeName !== then.nodeName) return now.replaceWith(then);
@@ -67,6 +69,10 @@ const live = page.dataset.here && (() => {
     const now = Date.now() + ahead, away = lasting((Date.now() - heardAt) / 1000);
     for (const one of document.querySelectorAll("main [data-since]"))
       if (!lost && !one.closest(".gone")) setText(one.firstChild || one, lasting((now - Date.parse(one.dataset.since)) / 1000));
+    for (const one of document.querySelectorAll("main .rel")) {
+      const away = (Date.parse(one.parentNode.querySelector("time").dateTime) - now) / 1000, text = lasting(rough(Math.abs(away)));
+      if (!lost && !one.closest(".gone")) setText(one, away < 0 ? `${text} ago` : `in ${text}`);
+    }
     for (const ago of document.querySelectorAll(".as-of .ago")) setText(ago, lost ? "" : `, ${away} ago`);
     if (lost) setText(when, nextTry ? `${away}; next try in ${lasting((nextTry - Date.now()) / 1000)}` : `${away}; asks again by itself`);
     hold("dialog", document.querySelector("dialog[open], details.menu[open]"));
