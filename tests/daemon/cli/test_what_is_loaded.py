@@ -51,3 +51,18 @@ def test_the_public_names_alone_load_nothing() -> None:
 def test_the_help_of_all_commands_says_of_each_what_its_own_help_says(name: str) -> None:
     command = get_command(app).commands[name]  # type: ignore[attr-defined]
     assert " ".join(command.help.partition("\n\n")[0].split()) == COMMANDS[name].help
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_replica_whose_pages_nobody_looks_at_loads_no_templates() -> None:
+    """They are compiled when somebody does, and take 6 MB."""
+    loaded = loaded_by(
+        "import daemon.service.service\n"
+        "from daemon.web.api.desk import Desk\n"
+        "from daemon.web.app import web_app\n"
+        "from daemon.web.door import Door\n"
+        "from daemon.web.pages.routes import page_routes\n"
+        "web_app(Door(), dict, dict, routes=page_routes(Desk('sqlite:///none.db'), 60.0))"
+    )
+    assert "starlette" in loaded
+    assert not loaded & {"jinja2", "prometheus_client"}

@@ -1,0 +1,133 @@
+"""A page that is live, in a browser: changes come in, are held while somebody reads, and a broken stream shows."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from daemon.web.address import WebAddress
+from daemon.web.api.desk import Desk
+from daemon.web.app import WebServer, web_app
+from daemon.web.door import Door
+from daemon.web.pages.routes import page_routes
+from tests.daemon.web.pages.frames import with_replica
+from tests.support.browsing import opened
+from tests.support.store import Store, a_schedule
+from tests.support.waiting import LIMIT
+
+pytestmark = [pytest.mark.extended]
+PATIENCE = LIMIT * 1000
+
+
+class Site:
+    """The pages of a database, at an address that they keep."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.address = WebAddress("127.0.0.1", 0)
+        self.start()
+
+    def start(self) -> None:
+        self._desk = Desk(self.store.url)
+        self._server = WebServer(web_app(Door(), dict, dict, routes=page_routes(self._desk, 60.0)), self.address)
+        self.address = self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+        self._desk.close()
+
+
+@pytest.fixture
+def site(sqlite_template: Path, tmp_path: Path) -> Iterator[Site]:
+    path = tmp_path / "leased.db"
+    shutil.copy(sqlite_template, path)
+    with Store(f"sqlite:///{path}") as store:
+        store.sync(a_schedule("nightly"))
+        with_replica(store, "web-1", release="1.0")
+        made = Site(store)
+        yield made
+        made.stop()
+
+
+def button(page: Page, text: str) -> None:
+    expect(page.locator("#live b")).to_have_text(text, timeout=PATIENCE)
+
+
+def says(page: Page, text: str) -> None:
+    expect(page.locator("#banners")).to_contain_text(text, timeout=PATIENCE)
+
+
+def icon(page: Page) -> Any:
+    return page.evaluate("document.getElementById('icon').href.split('/').pop()")
+
+
+def test_changes_come_in_are_held_on_request_and_a_dead_server_shows_until_it_is_back(
+    browser: Browser, site: Site
+) -> None:
+    with opened(browser, f"http://{site.address}/") as shown:
+        page = shown.page
+        button(page, "Live")
+        width = page.locator("#live").bounding_box()
+        page.evaluate("window.isLoadedOnce = true")
+        with_replica(site.store, "web-2", release="1.1")
+        says(page, "release 1.1 on web-2:7")
+        assert icon(page) == "good.svg"
+
+        page.keyboard.press("h")
+        button(page, "Held")
+        with_replica(site.store, "web-3", release="1.2")
+        button(page, "Held 1")
+        expect(page.locator("#banners")).not_to_contain_text("1.2")
+        page.keyboard.press("h")
+        says(page, "release 1.2 on web-3:7")
+        button(page, "Live")
+
+        page.locator("h1").first.select_text()
+        button(page, "Held")
+        page.evaluate("getSelection().removeAllRanges()")
+        button(page, "Live")
+        page.keyboard.press("?")
+        button(page, "Held")
+        page.keyboard.press("Escape")
+        button(page, "Live")
+        assert [*shown.wrong, *page.evaluate("violations")] == []
+
+        site.stop()
+        button(page, "Not live")
+        assert page.locator("#live").bounding_box() == width
+        expect(page.locator("#lost")).to_contain_text("Not live since ")
+        expect(page.locator("#lost")).to_contain_text("The server does not answer. What you see may be out of date.")
+        expect(page.locator("#lost .when")).to_contain_text("next try in")
+        assert icon(page) == "lost.svg"
+        assert page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
+        assert page.evaluate("[...document.querySelectorAll('main .acts')].every(one => one.inert)")
+        with_replica(site.store, "web-4", release="1.3")
+        site.start()
+        button(page, "Live")
+        says(page, "release 1.3 on web-4:7")
+        expect(page.locator("#lost")).to_be_hidden()
+        assert page.evaluate("isLoadedOnce")
+        assert icon(page) == "good.svg"
+
+
+def test_theme_zone_and_pages_have_keys_and_the_choice_is_kept(browser: Browser, site: Site) -> None:
+    with opened(browser, f"http://{site.address}/") as shown:
+        page = shown.page
+        page.keyboard.press("t")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        for zone in ("UTC", "Mine", "Schedule’s"):  # noqa: RUF001 - as it is on the page
+            with page.expect_navigation():
+                page.keyboard.press("z")
+            expect(page.locator(".top .seg [aria-current]")).to_have_text(zone)
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        page.keyboard.press("/")
+        page.keyboard.type("gr?")
+        assert page.locator("input:focus").input_value() == "gr?"
+        page.keyboard.press("Escape")
+        with page.expect_navigation(url="**/runs"):
+            page.keyboard.press("g")
+            page.keyboard.press("r")
+        assert shown.trouble() == []
