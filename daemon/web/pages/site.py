@@ -33,6 +33,7 @@ _ICONS = {
 """The icon of the browser's tab: nothing is wrong, something is, or the page is not live."""
 _TICKING = re.compile(r'((?:\sdata-since="[^"]*"|\sclass="(?:\w+ )?rel")[^>]*>)[^<]*')
 _FOR_READERS = re.compile(rb"^[ \t]*//[^\n]*\n|^[ \t]+", re.MULTILINE)
+_IN_STYLE = re.compile(rb"/\*.*?\*/|\s+(?=[{}])|(?<=[{};:,])\s+|;\s*(?=\})", re.DOTALL)
 _FOR_A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -102,11 +103,13 @@ def asset_routes() -> list[BaseRoute]:
 @cache
 def _file(name: str) -> tuple[bytes, str]:
     """Return a file of the site and its digest: all files of its folder, in the order of their names, without what only
-    its readers need: indentation, and lines that are comments.
+    its readers need: indentation, comments, and spaces of the style.
     """
     folder, _ = _KINDS[name]
     content = b"".join(path.read_bytes() for path in sorted((_HERE / "static" / folder).iterdir()))
     content = _FOR_READERS.sub(b"", content)
+    if name == "style.css":
+        content = _IN_STYLE.sub(b"", content)
     return content, hashlib.sha256(content).hexdigest()[:16]
 
 
