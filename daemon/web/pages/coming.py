@@ -66,7 +66,7 @@ def coming(line: ScheduleLine, definition: str, anchor: datetime, t: ShownTimes)
     """Return what comes of a schedule, with its times as they are shown in its zone."""
     schedule = defined(definition)
     if line.next_due is None or schedule is None or not line.enabled:
-        return Next(line.next_due)
+        return Next(line.next_due if line.enabled else None)
     if line.paused_at is not None and line.paused_until is None:
         return Next(None, "when it is resumed")
     paused = line.paused_until if line.paused_at is not None else None

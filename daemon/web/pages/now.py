@@ -68,7 +68,7 @@ def _what(run: RunningRun, definition: str) -> list[str]:
     parts += ["its replica drains"] if run.draining else []
     parts += [f"being cancelled by {run.cancelled_by}"] if run.cancelled_by else []
     parts += [] if run.held else ["its lease is not held"]
-    return parts
+    return [shortened(part) for part in parts]
 
 
 def _number(job: str, definition: str) -> str:

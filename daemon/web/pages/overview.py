@@ -138,7 +138,7 @@ def calm(lines: Sequence[ScheduleLine], t: ShownTimes, zones: Mapping[ScheduleKe
     timed = sum(map(_is_due, lines))
     others = len(lines) - len(paused) - disabled - timed
     parts = [f"{count(timed)} schedule{' is' if timed == 1 else 's are'} on time"] if timed else []
-    parts += [f"{count(others)} {'is' if others == 1 else 'are'} not due on their own"] if others else []
+    parts += [f"{count(others)} {'has' if others == 1 else 'have'} no scheduled time ahead"] if others else []
     if paused:
         until = {line.paused_until for line in paused}
         end = until.pop() if len(until) == 1 else None

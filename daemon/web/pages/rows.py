@@ -120,7 +120,9 @@ class RowMaker:
         if line.paused_at is not None:
             until = "" if line.paused_until is None else f" until {self.t.text(line.paused_until, zone)}"
             why = f"“{shortened(line.paused_why, 120)}”" if line.paused_why else usual_note
-            return Last(SCHEDULES["paused"], text=f"by {line.paused_by}{until}", note=why)
+            return Last(
+                SCHEDULES["paused"], text=f"by {shortened(line.paused_by or 'an unknown user', 60)}{until}", note=why
+            )
         if not line.enabled:
             return Last(_DISABLED, text="in its definition", note=usual_note)
         if running is not None:

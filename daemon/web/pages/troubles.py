@@ -11,7 +11,7 @@ from ...answers.status import StatusFound
 from ...store.views import Overview, Problem, RunningRun
 from ...store.views.causes import Waits, WaitsForLock
 from ...store.views.problems import Kind
-from ...text import counted, listed
+from ...text import clean, counted, listed
 from .links import schedule_path
 from .standing import OF_KIND
 from .states import SCHEDULES, Shown, Standing
@@ -125,14 +125,15 @@ def _trouble(status: StatusFound, one: Problem, with_it: Sequence[Problem]) -> T
 
 def linked(one: Problem) -> list[SentencePart]:
     """Return the sentence of a problem in parts: its schedule and its run lead to their pages."""
-    text = one.text if one.text.endswith((".", "!", "?", "…")) else f"{one.text}."
-    if _SENTENCE.match(text) and not text.startswith(f"{one.schedule} "):
+    text, name = clean(one.text), clean(one.schedule or "")
+    text = text if text.endswith((".", "!", "?", "…")) else f"{text}."
+    if _SENTENCE.match(text) and not text.startswith(f"{name} "):
         text = text[:1].upper() + text[1:]
     links: dict[str, str] = {}
     if one.run_id is not None:
         links |= {f"{word} {one.run_id}": f"runs/{one.run_id}" for word in ("run", "Run")}
     if one.application is not None and one.schedule:
-        links[one.schedule] = schedule_path(one.application, one.schedule)
+        links[name] = schedule_path(one.application, one.schedule)
     parts: list[SentencePart] = []
     while text:
         places = [(at, -len(word), word) for word in links if (at := _place(text, word)) is not None]
@@ -156,7 +157,7 @@ def _typed(text: str) -> Iterator[SentencePart]:
 def with_runs(text: str) -> list[SentencePart]:
     """Return a text in which each run leads to its page."""
     parts: list[SentencePart] = []
-    for number, part in enumerate(_RUN.split(text)):
+    for number, part in enumerate(_RUN.split(clean(text))):
         parts += [SentencePart(f"run {part}", f"runs/{part}")] if number % 2 else _typed(part)
     return parts
 

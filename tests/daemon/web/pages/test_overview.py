@@ -7,9 +7,12 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+from daemon.web.pages.overview import OVERVIEW, OverviewAsked
+from daemon.web.pages.page import Looker, Visit
 from tests.daemon.store.test_views import Rows, rows_in
-from tests.daemon.web.pages.frames import served_pages
+from tests.daemon.web.pages.frames import served_pages, status_of
 from tests.support.asgi import Answer, asked
 from tests.support.store import Store, a_schedule
 
@@ -27,7 +30,11 @@ class _Text(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self.elements += 1
-        if tag in {"p", "li", "td", "tr", "h1", "h2", "span", "a"}:
+        if tag in {"p", "li", "td", "tr", "h1", "h2", "div"}:
+            self.parts.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"b", "h1", "h2"}:
             self.parts.append(" ")
 
     def handle_data(self, data: str) -> None:
@@ -42,6 +49,10 @@ def read(page: str) -> _Text:
     parser = _Text()
     parser.feed(page)
     return parser
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"\b(\d+[hms])+\b", "…", text)
 
 
 async def body(app: Any, path: str, status: int = 200) -> str:
@@ -102,3 +113,163 @@ async def test_the_broken_schedules_are_first_and_each_is_on_one_page(
         following = re.search(r'rel="next" href="([^"]+)"', page)
         address = unescape(following[1]) if following else ""
     assert pages == BY_RANK
+
+
+@pytest.mark.usefixtures("committed")
+async def test_filters_leave_what_is_so_and_their_counts_are_those_of_all(opened: Open) -> None:
+    for query, left in {
+        "state=failing": ["s3", "s8"],
+        "state=late": ["s5"],
+        "state=waiting": ["s5"],
+        "state=paused": ["s1"],
+        "tag=odd&state=failing": ["s3"],
+        "q=S5": ["s5"],
+        "q=od": ["s3", "s5", "s1", "s7", "s9"],
+        "q=%25": [],
+        "tag=unknown": [],
+    }.items():
+        page = await opened(f"/?{query}")
+        assert listed(page) == left, query
+        text = read(page).text
+        assert f"showing {len(left)} of 10" in text
+        for count in ("All 10", "Failing 2", "Late 1", "Long 0", "Running 0", "Waiting 1", "Paused 1"):
+            assert count in text, query
+
+
+@pytest.mark.usefixtures("committed")
+async def test_a_schedule_that_gets_better_between_two_pages_hides_no_other(
+    database_url: str, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.web.pages.overview.SHOWN", 1)
+    monkeypatch.setattr("daemon.web.pages.snapshot._FRESH", 0)
+    monkeypatch.setattr("daemon.web.pages.snapshot._USABLE", 0)
+    page = await opened("/")
+    with rows_in(database_url) as rows:
+        rows.run("succeeded", 1, schedule="s3")
+    following = re.search(r'rel="next" href="([^"]+)"', page)
+    assert following
+    assert listed(page) + listed(await opened(unescape(following[1]))) == ["s3", "s8"]
+
+
+@pytest.mark.usefixtures("committed")
+async def test_a_list_that_is_empty_says_why(opened: Open) -> None:
+    text = read(await opened("/?state=long&tag=odd")).text
+    assert "No schedule is long" in text
+    assert "The filter state “long” and tag “odd” hides" in text
+    assert "Nothing is running Next: " in text
+
+
+async def test_a_new_database_says_what_to_type(opened: Open) -> None:
+    text = read(await opened("/")).text
+    assert "There are no schedules yet; leased run FILE or leased sync FILE adds them." in text
+    assert "No schedules yet Start a replica with a file: leased run FILE" in text
+    assert "Nothing is wrong" not in text
+
+
+@pytest.mark.usefixtures("committed")
+async def test_where_nothing_is_wrong_no_more_is_claimed_than_was_looked_at(database_url: str, opened: Open) -> None:
+    with Store(database_url) as store, store.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM run WHERE state IN ('failed', 'pending')")
+        connection.exec_driver_sql("UPDATE schedule SET enabled = false WHERE name = 's2'")
+        connection.exec_driver_sql("UPDATE schedule SET next_due = NULL WHERE name = 's4'")
+    text = read(await opened("/")).text
+    said = "Nothing is wrong. 7 schedules are on time; 1 has no scheduled time ahead; 1 is paused; 1 is disabled."
+    assert said in text
+
+
+@pytest.mark.usefixtures("committed")
+async def test_a_problem_is_the_sentence_of_status_with_links_and_what_helps(database_url: str, opened: Open) -> None:
+    page = await opened("/")
+    with Store(database_url) as store:
+        problems = status_of(store).problems
+    text = read(page).text
+    for problem in problems:
+        assert without_times(problem.text[1:]) in without_times(text)
+    failed = next(one for one in problems if one.schedule == "s3")
+    assert f'<a href="/runs/{failed.run_id}">' in page
+    assert f'<a class="btn" href="/runs/{failed.run_id}/retry">Retry …</a>' in page
+    assert f"Read its output, then retry run {failed.run_id}." in text
+    assert text.index("The last run of s3") < text.index("The last run of s8") < text.index("of s5 has waited")
+
+
+@pytest.mark.usefixtures("committed")
+async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(database_url: str) -> None:
+    with served_pages(database_url) as app:
+        for query, sentence in (
+            ("state=odd", "state: input should be 'failing',"),
+            ("after=x", "after: this is no key of a page; start at the first one"),
+            ("after=-1/a/b", "after: this is no key of a page"),
+            ("after=99999999999999999999/a/b", "after: this is no key of a page"),
+            (f"q={'x' * 600}", "q: string should have at most 500 characters"),
+            ("color=red", 'there is no parameter "color"'),
+            ("q=a&q=b", "q is given twice"),
+        ):
+            assert sentence in unescape(await body(app, f"/?{query}", 422)), query
+        assert listed(await body(app, "/?after=12/shop/s7")) == ["s9"]
+        assert listed(await body(app, "/?after=99/z/z")) == []
+
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\x1b]0;t\x07\u202egnp.exe"
+
+
+async def test_a_hostile_record_is_text_and_stays_short(database_url: str, opened: Open) -> None:
+    long = f"{HOSTILE}{'W' * 1_000_000}"
+    name = "<b>&" + "n" * 251
+    with rows_in(database_url) as rows:
+        rows.schedule(name)
+        rows.schedule("plain")
+        rows.replica(host=HOSTILE[:100])
+        failed = rows.run("failed", 30, schedule=name, reason=long)
+        rows.job(failed, HOSTILE, "failed", log_tail=long)
+        running = rows.run("running", 20, schedule="plain", token=1, holder="replica-1")
+        rows.job(running, HOSTILE, "running", message=long)
+        rows.connection.exec_driver_sql("UPDATE schedule SET paused_at = created_at WHERE name = 'plain'")
+    page = await opened("/")
+    assert "<script>alert" not in page
+    assert "<b>&" not in page
+    assert "\x1b" not in page
+    assert len(page) < 60_000
+    assert "&lt;b&gt;&amp;nnn" in page
+
+
+@pytest.fixture
+def statements(database_url: str) -> Iterator[tuple[Rows, list[str]]]:
+    """Rows of a database, and what is asked of it."""
+    with rows_in(database_url) as rows:
+        seen: list[str] = []
+        event.listen(rows.connection, "before_cursor_execute", lambda *given: seen.append(given[2]))
+        yield rows, seen
+
+
+MANY = """
+WITH RECURSIVE number(at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM number WHERE at < 30)
+INSERT INTO run (application, schedule, scheduled_for, trigger, state, lease_name, created_at, started_at, finished_at)
+SELECT application, name, created_at, 'manual', 'succeeded', 'x', created_at, created_at, {end} FROM schedule, number
+"""
+
+
+async def test_a_full_page_takes_as_many_statements_as_a_short_one_and_stays_within_its_budget(
+    database_url: str, statements: tuple[Rows, list[str]]
+) -> None:
+    """A page of 100 schedules: 170 KB of HTML, and 3,500 elements."""
+    rows, seen = statements
+    counted = []
+    with Store(database_url) as store:
+        for number in (3, 120):
+            store.sync(*(a_schedule(f"number-{at:03}-of-a-shop", tags=["erp"]) for at in range(number)))
+            later = "created_at + 60" if store.sqlite else "created_at + interval '1 minute'"
+            with store.begin() as connection:
+                connection.exec_driver_sql(MANY.format(end=later))
+        for shown in (3, 100):
+            status = status_of(store)
+            seen.clear()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("daemon.web.pages.overview.SHOWN", shown)
+                OVERVIEW.reads(rows.connection, OverviewAsked(q="shop"), Visit(status, Looker(), 60.0))
+            counted.append(len(seen))
+    assert counted[0] == counted[1] <= 8, seen
+    with served_pages(database_url) as app:
+        page = await body(app, "/")
+    assert len(listed(page)) == 100
+    assert len(page.encode()) <= 170_000
+    assert read(page).elements <= 3_500
