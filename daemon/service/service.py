@@ -26,7 +26,6 @@ from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
 from ..web.api.desk import Desk
 from ..web.api.routes import api_routes
-from ..web.door import Door
 from ..web.pages.routes import page_routes
 from .doctor import doctor
 from .metering import metered
@@ -39,6 +38,7 @@ from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
 from .waking.opening import hearing_of
+from .web_door import door_to
 from .web_service import served
 
 
@@ -149,7 +149,7 @@ class Service:
         fed = outside.manager.watch(lambda: all(beat.alive for beat in readiness.loops().values()))
         feeding = asyncio.create_task(fed)
         try:
-            door = None if web is None else Door(web, *self._settings.tokens, self._settings.hosts)
+            door = None if web is None else door_to(web, self._settings)
             standing, facts, url = replica.rollout.standing, self._facts, self._settings.database
             with ExitStack() as open_:
                 routes: list[BaseRoute] = []

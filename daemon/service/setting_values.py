@@ -1,5 +1,6 @@
 """The values of settings, as the command line and the environment write them."""
 
+import ipaddress
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,6 +70,33 @@ def page_url(url: str | None) -> str | None:
             f'"{shortened(url)}" has a query; write only where the pages begin: https://leased.example.com'
         )
     return url.rstrip("/")
+
+
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+
+
+def path_prefix(value: str) -> str:
+    """Return a prefix of paths, without a slash at its end; raises `ValueError`."""
+    path = value.strip().rstrip("/")
+    if not _PATH.fullmatch(path) or len(path) > 100 or {".", ".."} & set(path.split("/")):
+        raise ValueError(f'"{shortened(value)}" is not a path such as /leased; use letters, digits and ._~-')
+    return path
+
+
+def header_name(value: str | None) -> str | None:
+    """Return the name of a header in small letters; raises `ValueError`."""
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9-]{1,100}", value):
+        raise ValueError(f'"{shortened(value)}" is not the name of a header, such as X-Forwarded-User')
+    return None if value is None else value.lower()
+
+
+def networks(value: Any) -> tuple[str, ...]:
+    """Return addresses and networks as they are compared; raises `ValueError`."""
+    given = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
+    try:
+        return tuple(str(ipaddress.ip_network(str(one), strict=False)) for one in given)
+    except ValueError as error:
+        raise ValueError(f"{error}; write addresses or networks: 10.0.0.7, 10.1.0.0/16") from None
 
 
 def ping_url(url: SecretStr | None) -> SecretStr | None:

@@ -27,9 +27,12 @@ from .environment import SettingsError, variable_of
 from .setting_values import (
     at_least_one,
     check_token,
+    header_name,
     host_names,
     longer_than_nothing,
+    networks,
     page_url,
+    path_prefix,
     ping_url,
     release_name,
     web_address,
@@ -146,6 +149,19 @@ class Settings(BaseModel):
     """Names by which requests may address the server, besides localhost, IP addresses and the host in `web`."""
     web_url: Annotated[str | None, AfterValidator(page_url), Flag(value="URL"), Field(title="a URL")] = None
     """URL at which people open the pages, such as `https://leased.example.com`: messages link there, and its host is one of `web_hosts`."""
+    web_path: Annotated[str, AfterValidator(path_prefix), Field(title="a path")] = ""
+    """Path under which a proxy serves the pages, such as `/leased`. By default the path of `web_url`. The proxy may remove it or leave it."""
+    web_user_header: Annotated[str | None, AfterValidator(header_name), Flag(value="NAME"), Field(title="a name")] = (
+        None
+    )
+    """Header in which a proxy names the user, such as `X-Forwarded-User`. Acts are recorded under that name."""
+    web_proxies: Annotated[
+        tuple[str, ...],
+        BeforeValidator(networks, json_schema_input_type=str | list[str]),
+        Flag(value="ADDRESS,…"),
+        Field(title="addresses or networks"),
+    ] = ()
+    """Proxies whose `web_user_header` is trusted. From any other address, the header is ignored."""
     ping: Annotated[SecretStr | None, AfterValidator(ping_url), NO_FLAG, Field(title="a URL")] = None
     """URL of a monitor that one replica pings every minute, unless a schedule should have succeeded by then and has not. See [messages](messages.md#the-ping-of-the-fleet)."""
     job_output: Annotated[Literal["store", "log"], Word] = "store"
@@ -172,6 +188,15 @@ class Settings(BaseModel):
         """The names by which requests over HTTP may address the server, besides the usual ones."""
         own = None if self.web_url is None else urlsplit(self.web_url).hostname
         return frozenset(self.web_hosts) | ({own} if own else set())
+
+    @property
+    def pages_at(self) -> str:
+        """The path under which the pages are: empty, or without a slash at its end."""
+        own = "" if self.web_url is None else urlsplit(self.web_url).path
+        try:
+            return self.web_path or path_prefix(own)
+        except ValueError:
+            return ""
 
     @property
     def longest_stop(self) -> float:
@@ -239,6 +264,9 @@ def _checked(given: Mapping[str, Any], places: Mapping[str, str]) -> Settings:
         _ = settings.database
     except LeaseError as error:
         raise SettingsError(f"{places['schema']}: {error}") from None
+    if (settings.web_user_header is None) != (not settings.web_proxies):
+        name, other = ("web_proxies", "WEB_USER_HEADER") if settings.web_proxies else ("web_user_header", "WEB_PROXIES")
+        raise SettingsError(f"{places[name]}: set LEASED_{other} too; neither has an effect without the other")
     if settings.web is not None:
         _check_tokens(settings, places, is_needed=not settings.web.loopback)
     return settings

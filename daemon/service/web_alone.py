@@ -18,10 +18,11 @@ from ..web.address import WebAddress
 from ..web.api.desk import Desk
 from ..web.api.routes import api_routes
 from ..web.app import WebServer, web_app
-from ..web.door import Door, refused
+from ..web.door import refused
 from ..web.pages.routes import page_routes
 from .doctor.checks import doctor
 from .settings import Settings
+from .web_door import door_to
 
 _REST = 1.0
 """Seconds between two looks whether the database answers, which are taken only when somebody asks."""
@@ -46,7 +47,7 @@ class WebAlone:
     def serve(self, tell: Callable[[str], object], warn: Callable[[str], object]) -> None:
         """Answer until `stop` is called; raises `WebNotStarted`."""
         desk = Desk(self._settings.database)
-        door = Door(self._bound, *self._settings.tokens, self._settings.hosts)
+        door = door_to(self._bound, self._settings)
         take = self._settings.takeover_after
         routes = [
             Route("/metrics", _no_metrics),

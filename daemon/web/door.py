@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from time import time
 from typing import Literal
 from urllib.parse import quote
@@ -26,6 +27,7 @@ PROBES = ("/livez", "/readyz")
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 FORM = "application/x-www-form-urlencoded"
 _READS = ("GET", "HEAD")
+_LONGEST_NAME = 200
 _ADMITTED = "leased.admitted"
 """In the scope of a request: who sent it, or why it may not pass."""
 _DOOR = "leased.door"
@@ -64,6 +66,8 @@ class Admitted:
     """What the forms of the pages carry that this caller gets; empty if the caller may send none."""
     has_session: bool = False
     """It signed in, and can sign out."""
+    who: str | None = None
+    """The name of the user, if a trusted proxy gave one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +81,27 @@ class Door:
     """The same, but only for reads."""
     hosts: frozenset[str] = frozenset()
     """Names by which the server may be asked, besides the usual ones."""
+    path: str = ""
+    """Under which the site is for those who ask, whether or not a proxy takes it away."""
+    user_header: str | None = None
+    """In which a proxy names the user …"""
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """… if it has one of these addresses."""
 
-    def meets(self, method: str, path: str, headers: Headers, cookies: list[str]) -> Admitted | Denied:
-        """Return who sent a request, or why it may not pass; ``cookies`` are the sessions that it carries."""
+    def meets(self, method: str, path: str, headers: Headers, peer: str | None = None) -> Admitted | Denied:
+        """Return who sent a request, or why it may not pass; ``peer`` is the address that it comes from."""
         if not self._is_ours(_only(headers, "host")):
             host = _only(headers, "host").rpartition(":")[0] or _only(headers, "host")
             return Denied(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 f'the host "{host[:100]}" is not one of this server; add its name to LEASED_WEB_HOSTS if it is',
             )
+        who = headers.getlist(self.user_header) if self.user_header is not None and self._is_proxy(peer) else []
+        if len(who) > 1:
+            said = f"the header {self.user_header} is there twice; let the proxy replace it, not add another one"
+            return Denied(HTTPStatus.BAD_REQUEST, said)
         kind = _kind_of(path)
-        known = self._known(kind, headers, cookies)
+        known = self._known(kind, headers, _name("".join(who)))
         if isinstance(known, Denied):
             if kind != "open":
                 return known
@@ -103,11 +117,19 @@ class Door:
         acts, reads = same(token, self.token), same(token, self.read_token)
         return self.token if acts else self.read_token if reads else None
 
-    def _known(self, kind: Kind, headers: Headers, cookies: list[str]) -> Admitted | Denied:
+    def _is_proxy(self, peer: str | None) -> bool:
+        try:
+            address = ipaddress.ip_address(peer or "")
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return any((mapped or address) in network for network in self.proxies)
+
+    def _known(self, kind: Kind, headers: Headers, who: str | None) -> Admitted | Denied:
         if self.token is None:
             forwarded = next((name for name in headers if _is_forwarded(name)), None)
             if forwarded is None:
-                return Admitted(form_token=form_token(_NO_TOKEN, ""))
+                return Admitted(form_token=form_token(_NO_TOKEN, who or ""), who=who)
             return Denied(
                 HTTPStatus.FORBIDDEN,
                 f"a proxy forwarded this request (it has the header {forwarded}), and no token protects this server; "
@@ -115,14 +137,15 @@ class Door:
             )
         if kind in {"open", "page"}:
             for token in (self.token, self.read_token):
-                if (session := find_session(cookies, token, time())) is not None:
-                    return Admitted(token == self.token, form_token(self.token, session), has_session=True)
+                if (session := find_session(_sessions(headers), token, time())) is not None:
+                    bound = form_token(self.token, f"{session} {who or ''}")
+                    return Admitted(token == self.token, bound, has_session=True, who=who)
         scheme, _, given = _only(headers, "authorization").partition(" ")
         level = self.level_of(given)
         if scheme.lower() != "bearer" or level is None:
             sign_in = "you are not signed in: sign in in another tab, or " if kind == "page" else ""
             return Denied(HTTPStatus.UNAUTHORIZED, f"{sign_in}send the header Authorization: Bearer <LEASED_WEB_TOKEN>")
-        return Admitted(level == self.token, form_token(level, ""))
+        return Admitted(level == self.token, form_token(level, who or ""), who=who)
 
     def _is_ours(self, host: str) -> bool:
         """Return whether a browser that asks for this host was meant to reach this server (no DNS name of others)."""
@@ -150,6 +173,12 @@ def _kind_of(path: str) -> Kind:
 def _only(headers: Headers, name: str) -> str:
     """Return the value of a header; several of one name are one that matches nothing."""
     return ", ".join(headers.getlist(name))
+
+
+def _name(text: str) -> str | None:
+    """Return the name of a user as it can be recorded; None for none."""
+    name = text.encode("latin-1", "replace").decode(errors="replace")
+    return "".join(letter for letter in name if letter.isprintable()).strip()[:_LONGEST_NAME] or None
 
 
 def _is_forwarded(name: str) -> bool:
@@ -209,9 +238,10 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        headers, method, path = Headers(scope=scope), scope["method"], scope["path"]
         scope[_DOOR] = door = self.door
-        scope[_ADMITTED] = met = door.meets(method, path, headers, _sessions(headers))
+        headers, method, path = Headers(scope=scope), scope["method"], _path_of(scope, door.path)
+        peer = scope.get("client")
+        scope[_ADMITTED] = met = door.meets(method, path, headers, None if peer is None else peer[0])
         is_probe = _kind_of(path) == "probe" and method in _READS and "authorization" not in headers
         if isinstance(met, Admitted) or is_probe:
             await self._app(scope, receive, send_safely)
@@ -228,6 +258,15 @@ class Guard:
             to = f"{scope.get('root_path', '')}{SIGN_IN}?next={quote(wanted, safe='')}"
             return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": to})
         return refused(denied.status, denied.sentence, {"WWW-Authenticate": "Bearer"})
+
+
+def _path_of(scope: Scope, root: str) -> str:
+    """Return the path of a request below ``root``, and let the scope have all of it, whether a proxy took it away or not."""
+    path: str = scope["path"]
+    is_whole = path == root or path.startswith(f"{root}/")
+    below = path[len(root) :] or "/" if is_whole else path
+    scope.update(path=root + below, root_path=root)
+    return below
 
 
 def _sessions(headers: Headers) -> list[str]:

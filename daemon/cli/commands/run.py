@@ -30,13 +30,13 @@ from ...service.outside.outside import Outside
 from ...service.service import serve
 from ...service.settings import Settings, read_settings
 from ...service.supervision.supervisor import Supervisor
+from ...service.web_door import door_to
 from ...store import migrations
 from ...store.views import database_time, summary
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
 from ...telemetry.subscribers import notifier
-from ...web.door import Door
 from ..ask import ask_url
 from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, report
@@ -101,7 +101,7 @@ def run(
         return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over, guarded=guarded)
     _bring_first(application, settings.database, now or (), take_over=take_over, guarded=guarded)
     beside = None if settings.web is None else settings.web.beside(replicas)
-    door = None if beside is None else Door(beside, *settings.tokens, settings.hosts)
+    door = None if beside is None else door_to(beside, settings)
     supervisor = Supervisor(line, replicas, outside.checked, outside, report=log.info, warn=log.warning, door=door)
     return asyncio.run(supervisor.run())
 

@@ -12,7 +12,7 @@ NOT_EMBEDDED: Mapping[str, str] = {
     "database_url_file": "read the file in your program, and give the URL that it holds",
     "web": "an embedded replica serves no HTTP; answer probes in your program with `is_ready` and `problems()`",
     **dict.fromkeys(
-        ("web_token", "web_read_token", "web_hosts"),
+        ("web_token", "web_read_token", "web_hosts", "web_path", "web_user_header", "web_proxies"),
         "an embedded replica serves no HTTP; protect what your program serves",
     ),
     "log_format": "an embedded replica logs as your program does; set that up with `logging`",

@@ -19,7 +19,7 @@ from ...answers.doctor import DoctorAnswer
 from ...errors import DaemonError
 from ...store.views import plain
 from ...text import json_text
-from ..door import refused
+from ..door import admitted_of, refused
 from .acts import ACTS
 from .asked import Unfit, checked
 from .desk import Desk
@@ -51,7 +51,7 @@ def api_routes(desk: Desk, takeover_after: float, doctor: Callable[[], DoctorAns
 
 async def _answered(endpoint: Endpoint, desk: Desk, request: Request) -> Response:
     try:
-        asked = checked(endpoint.asks, await _given(endpoint, request))
+        asked = checked(endpoint.asks, await _given(endpoint, request) | _named(endpoint, request))
         unit = partial(_written, endpoint, asked)
         if endpoint.is_apart:
             without: Any = None
@@ -80,7 +80,13 @@ def _written(endpoint: Endpoint, asked: Any, connection: Connection) -> tuple[by
     return body, endpoint.cursor(answer.items[-1])
 
 
-async def _given(endpoint: Endpoint, request: Request) -> Mapping[str, Any]:
+def _named(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    """Return who acts, if a trusted proxy says so: nobody acts there under another name."""
+    who = admitted_of(request).who
+    return {} if who is None or endpoint.method == "GET" else {"by": who}
+
+
+async def _given(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     """Return what the request gives; raises `Unfit`."""
     given: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():

@@ -34,6 +34,9 @@ def over_the_pipe(settings: Settings) -> Settings:
         {
             "web": "off",
             "web_hosts": "a.example,b",
+            "web_path": "/leased",
+            "web_user_header": "X-User",
+            "web_proxies": "10.0.0.7, 10.1.0.0/16",
             "job_output": "log",
             "revision": "12",
             "grace": "1m30s",

@@ -206,6 +206,19 @@ def test_an_address_that_others_can_reach_needs_a_token() -> None:
         ({"web_token": TOKEN, "web_read_token": TOKEN}, r"^web_read_token: set LEASED_WEB_TOKEN too, to another token"),
         ({"web_hosts": "a.example, https://b"}, r'^--web-hosts: "https://b" is not the name of a host'),
         ({"web_hosts": {"a": "b"}}, r"^--web-hosts: .* is not the name of a host"),
+        ({"web_path": "leased/../x"}, r'^--web-path: "leased/../x" is not a path such as /leased'),
+        ({"web_path": "/a/../b"}, r'^--web-path: "/a/../b" is not a path such as /leased'),
+        ({"web_path": "//evil"}, r'^--web-path: "//evil" is not a path such as /leased'),
+        (
+            {"web_user_header": "X User", "web_proxies": "10.0.0.1"},
+            r'^--web-user-header: "X User" is not the name of a header',
+        ),
+        ({"web_user_header": "X-User"}, r"^--web-user-header: set LEASED_WEB_PROXIES too; neither has an effect"),
+        ({"web_proxies": "10.0.0.1"}, r"^--web-proxies: set LEASED_WEB_USER_HEADER too; neither has an effect"),
+        (
+            {"web_user_header": "X-User", "web_proxies": "10.0.0.1, proxy"},
+            r"^--web-proxies: 'proxy' does not appear to be .*; write addresses or networks: 10.0.0.7, 10.1.0.0/16",
+        ),
         ({"web_url": "leased.example.com"}, r"^--web-url: it is not a URL of http or https"),
         (
             {"web_url": "https://leased.example.com/?a=1"},
@@ -225,6 +238,8 @@ def test_the_host_of_the_pages_is_one_of_the_server_and_their_url_has_no_slash_a
     settings = read_settings({"web_hosts": "b", "web_url": "https://Leased.example.com/pages/"})
     assert settings.hosts == frozenset({"b", "leased.example.com"})
     assert settings.web_url == "https://Leased.example.com/pages"
+    assert settings.pages_at == "/pages"
+    assert read_settings({"web_path": "/leased/", "web_url": "https://a.example/pages"}).pages_at == "/leased"
     assert not read_settings({}).hosts
 
 

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_network
 from time import monotonic, time
 from typing import Any
 from urllib.parse import urlencode
@@ -30,7 +32,7 @@ FORM = {**BROWSER, "content-type": "application/x-www-form-urlencoded", "origin"
 def served(door: Door = GUARDED) -> Any:
     async def look(request: Request) -> Response:
         caller = admitted_of(request)
-        return JSONResponse({"may_act": caller.may_act, "form_token": caller.form_token})
+        return JSONResponse({"may_act": caller.may_act, "form_token": caller.form_token, "who": caller.who})
 
     async def act(request: Request) -> Response:
         return JSONResponse({"own": is_own(request, await read_form(request))})
@@ -221,6 +223,56 @@ async def test_wrong_tokens_by_the_thousand_lock_nobody_out_and_stand_nowhere(ca
     assert monotonic() - began < 60
     assert "wrong-" not in caplog.text
     await signed_in()
+
+
+@pytest.mark.parametrize("takes_away", [True, False], ids=["the proxy takes the prefix away", "the proxy leaves it"])
+async def test_under_a_prefix_all_is_as_without_one(*, takes_away: bool) -> None:
+    door = replace(GUARDED, path="/leased")
+    at = "" if takes_away else "/leased"
+    answer = await ask("GET", f"{at}/runs?a=1", BROWSER, door=door)
+    assert answer.headers["location"] == "/leased/sign-in?next=%2Fleased%2Fruns%3Fa%3D1"
+    form = await ask("GET", f"{at}/sign-in?next=/leased/runs", BROWSER, door=door)
+    assert b'action="/leased/sign-in"' in form.body
+    assert b'value="/leased/runs"' in form.body
+    answer = await ask("POST", f"{at}/sign-in", FORM, door=door, token=ACTS, next="/runs")
+    assert answer.headers["location"] == "/leased/"
+    assert "; path=/leased;" in answer.headers["set-cookie"].lower()
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    assert (await ask("GET", f"{at}/runs", {**BROWSER, "cookie": cookie}, door=door)).json()["may_act"]
+    assert (await ask("GET", f"{at}/livez", {}, door=door)).status == 200
+    for path in ("/leasedx/runs", "/leased/leased/runs", "/leased//runs"):
+        assert (await ask("GET", path, {**BROWSER, "cookie": cookie}, door=door)).status == 404, path
+    assert (await ask("GET", f"{at}/api/v1/status", {"host": HOST, "cookie": cookie}, door=door)).status == 401
+
+
+async def test_a_proxy_that_is_trusted_names_the_user_and_no_other_can() -> None:
+    trusted = (ip_network("127.0.0.0/31"), ip_network("10.0.0.7/32"))
+    door = replace(GUARDED, user_header="x-forwarded-user", proxies=trusted)
+    cookie, _ = await signed_in(door=door)
+
+    async def seen(name: str, door: Door = door, **more: str) -> Any:
+        headers = {**BROWSER, "cookie": cookie, "x-forwarded-user": name, **more}
+        return (await ask("GET", "/runs", headers, door=door)).json()
+
+    assert (await seen("ann"))["who"] == "ann"
+    assert (await seen("J\xc3\xb8rn \x00\x1b[31m"))["who"] == "J\N{LATIN SMALL LETTER O WITH STROKE}rn [31m"
+    assert (await seen("x" * 5_000))["who"] == "x" * 200
+    for name in ("", "  ", "\x1b"):
+        assert (await seen(name))["who"] is None
+    assert (await seen("ann", X_Forwarded_User="bob"))["who"] == "ann"
+    for other in (replace(door, proxies=(ip_network("10.0.0.7"),)), replace(door, user_header=None), GUARDED):
+        assert (await seen("ann", other))["who"] is None
+    ann = (await seen("ann"))["form_token"]
+    sent = {**FORM, "cookie": cookie, "x-forwarded-user": "bob"}
+    assert (await ask("POST", "/act", sent, door=door, form_token=ann)).json() == {"own": False}
+
+
+async def test_a_name_that_is_there_twice_is_refused() -> None:
+    """The one who asks sent one, and the proxy added its own."""
+    door = replace(GUARDED, user_header="x-user", proxies=(ip_network("127.0.0.1"),))
+    names = {"x-user": "admin", "X-User": "ann"}
+    answer = await ask("GET", "/runs", {**BROWSER, **names}, door=door)
+    assert (answer.status, "is there twice" in answer.json()["error"]) == (400, True)
 
 
 async def test_what_is_no_form_is_one_sentence() -> None:
