@@ -78,7 +78,7 @@ def fill(connection: Connection, defined: Mapping[str, Schedule], now: datetime)
     connection.execute(delete(lease).where(lease.c.name.in_(tokens)))
     connection.execute(insert(lease), [{"name": name, "token": token} for name, token in tokens.items()])
     connection.execute(update(schedules).values(created_at=now - WEEKS))
-    connection.execute(update(generation).values(came_at=now - timedelta(days=3), ruled_at=now - timedelta(days=3)))
+    connection.execute(update(generation).values(came_at=now - timedelta(days=3)))
     connection.execute(insert(act), list(_acts(now, {row["schedule"]: row["id"] for row in runs})))
 
 

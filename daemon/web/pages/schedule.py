@@ -26,7 +26,7 @@ from ...text import clean, signal_name
 from ..api.asked import RunId
 from .coming import defined
 from .definition import changes, whole
-from .drawing.calendar import CalendarDay, PauseEnd, calendar, next_due, week_start
+from .drawing.calendar import CalendarDay, DueTime, PauseEnd, calendar, next_due, week_start
 from .drawing.strip import LARGE, strip
 from .links import ScheduleAsked, schedule_path
 from .moments import ShownTimes
@@ -143,7 +143,7 @@ def _dates(connection: Connection, runs: Sequence[StripRun]) -> list[tuple[float
     last, step = len(runs) - 1, LARGE.bar + LARGE.gap
     some = dict.fromkeys(round(last * part) for part in _DATES_AT if last * step >= _DATES_NEED * part) if runs else {}
     due = read_due(connection, [runs[number].run_id for number in some])
-    sides = {0: (0.0, "start"), last: (last * step + LARGE.bar, "end")}
+    sides = {last: (last * step + LARGE.bar, "end"), 0: (0.0, "start")}
     return [
         (*sides.get(number, (number * step + LARGE.bar / 2, "middle")), due[runs[number].run_id])
         for number in some
@@ -179,6 +179,10 @@ def _of_definition(
         pause = None if line is None or line.paused_at is None else PauseEnd(line.paused_until)
         is_cut = len(happened) == MOST_HAPPENED
         days = calendar(schedule, stored.anchor, at, visit.now, happened, is_cut=is_cut, pause=pause)
+    coming: Sequence[DueTime] = ()
+    is_listed = any(day.coming.due for day in days) and not any(day.coming.more for day in days)
+    if schedule is not None and days and not is_listed:
+        coming = next_due(schedule, visit.now, stored.anchor, _COMING)
     changed = [] if diff is None else changes(stored.schedule, stored.definition, diff.settings[stored.schedule])
     is_whole = asked.definition == "whole" or not changed
     return {
@@ -191,7 +195,8 @@ def _of_definition(
         "description": "" if schedule is None else schedule.description,
         "facts": [] if schedule is None else _facts(schedule, stored, zone),
         "days": days,
-        "coming": next_due(schedule, visit.now, stored.anchor, _COMING) if schedule is not None and days else (),
+        "coming": coming,
+        "is_idle": not any(day.coming.runs for day in days),
         "lines": whole(stored.schedule, stored.definition) if is_whole else changed,
         "is_whole": is_whole,
         "diff": diff if changed else None,

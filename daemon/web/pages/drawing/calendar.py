@@ -18,6 +18,7 @@ MOST_SHOWN = 4
 """So many scheduled times of a day are shown; of more, their number."""
 _DAY = timedelta(days=1)
 _MOST_OF_A_DAY = timedelta(hours=22)
+_NBSP = "\N{NO-BREAK SPACE}"
 _TICK = timedelta(microseconds=1)
 
 
@@ -135,7 +136,7 @@ def clock_change(begin: datetime, end: datetime, zone: tzinfo) -> str | None:
     if before == after:
         return None
     minutes = abs((after - before).total_seconds()) / 60
-    how_far = f"{minutes / 60:g} h" if minutes % 30 == 0 else f"{minutes:g} min"
+    how_far = f"{minutes / 60:g}{_NBSP}h" if minutes % 30 == 0 else f"{minutes:g}{_NBSP}min"
     return f"the clock goes {'forward' if after > before else 'back'} {how_far}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
 from daemon.answers.status import StatusFound, StatusReader
@@ -18,10 +19,12 @@ from tests.support.store import Store
 
 @contextmanager
 def served_pages(url: str, door: Door | None = None) -> Iterator[Any]:
-    """The application with all pages of the database at ``url``."""
+    """The application with all pages of the database at ``url``, whose connections do not rest: a test asks for many."""
     desk = Desk(url)
     try:
-        yield web_app(door or Door(), dict, dict, routes=page_routes(desk, 60.0))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("daemon.web.api.desk._REST", 0.0)
+            yield web_app(door or Door(), dict, dict, routes=page_routes(desk, 60.0))
     finally:
         desk.close()
 
