@@ -26,7 +26,7 @@ _SHOWN = 5
 _LOOKED_AT = 12
 """So many scheduled times are looked at for one that is not excluded."""
 _TICK = timedelta(microseconds=1)
-_WEEK = timedelta(days=6)
+_WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _then(shown: Sequence[Preview], zone: str, t: ShownTimes) -> str:
     change = f" ({names[0]} → {names[1]})" if len(names) > 1 else ""
     if len({one.time() for one in local}) > 1:
         return f"then {', '.join(t.text(one.instant, zone) for one in shown[1:])}{change}"
-    if shown[-1].instant - t.now < _WEEK:
+    if (local[-1].date() - t.now.astimezone(at).date()).days < _WEEK:
         return f"then {', '.join(f'{one:%a}' for one in local[1:])} {local[0]:%H:%M}{change}"
     return f"then {', '.join(f'{one.day} {one:%b}' for one in local[1:])}{change}"
 
