@@ -20,6 +20,8 @@ from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.extended]
 PATIENCE = LIMIT * 1000
+AHEAD = -3_600.0
+"""So that a replica is not silent before the test is over."""
 
 
 class Site:
@@ -46,7 +48,7 @@ def site(sqlite_template: Path, tmp_path: Path) -> Iterator[Site]:
     shutil.copy(sqlite_template, path)
     with Store(f"sqlite:///{path}") as store:
         store.sync(a_schedule("nightly"))
-        with_replica(store, "web-1", release="1.0")
+        with_replica(store, "web-1", release="1.0", seen_ago=AHEAD)
         made = Site(store)
         yield made
         made.stop()
@@ -72,13 +74,13 @@ def test_changes_come_in_are_held_on_request_and_a_dead_server_shows_until_it_is
         button(page, "Live")
         width = page.locator("#live").bounding_box()
         page.evaluate("window.isLoadedOnce = true")
-        with_replica(site.store, "web-2", release="1.1")
+        with_replica(site.store, "web-2", release="1.1", seen_ago=AHEAD)
         says(page, "release 1.1 on web-2:7")
         assert icon(page) == "good.svg"
 
         page.keyboard.press("h")
         button(page, "Held")
-        with_replica(site.store, "web-3", release="1.2")
+        with_replica(site.store, "web-3", release="1.2", seen_ago=AHEAD)
         button(page, "Held 1")
         expect(page.locator("#banners")).not_to_contain_text("1.2")
         page.keyboard.press("h")
@@ -104,13 +106,33 @@ def test_changes_come_in_are_held_on_request_and_a_dead_server_shows_until_it_is
         assert icon(page) == "lost.svg"
         assert page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
         assert page.evaluate("[...document.querySelectorAll('main .acts')].every(one => one.inert)")
-        with_replica(site.store, "web-4", release="1.3")
+        with_replica(site.store, "web-4", release="1.3", seen_ago=AHEAD)
         site.start()
         button(page, "Live")
         says(page, "release 1.3 on web-4:7")
         expect(page.locator("#lost")).to_be_hidden()
         assert page.evaluate("isLoadedOnce")
         assert icon(page) == "good.svg"
+
+
+def test_a_row_that_comes_waits_until_somebody_asks_for_it(browser: Browser, site: Site) -> None:
+    with opened(browser, f"http://{site.address}/") as shown:
+        page = shown.page
+        button(page, "Live")
+        rows = page.locator("table.sched tbody tr")
+        expect(rows).to_have_count(1)
+        site.store.sync(a_schedule("hourly"), a_schedule("nightly"))
+        news = page.locator(".news")
+        expect(news).to_be_visible(timeout=PATIENCE)
+        expect(news).to_contain_text("Show ")
+        expect(rows).to_have_count(1)
+        page.evaluate("window.isLoadedOnce = true")
+        news.click()
+        expect(rows).to_have_count(2, timeout=PATIENCE)
+        expect(news).to_be_hidden()
+        button(page, "Live")
+        assert page.evaluate("isLoadedOnce")
+        assert shown.wrong == []
 
 
 def test_theme_zone_and_pages_have_keys_and_the_choice_is_kept(browser: Browser, site: Site) -> None:

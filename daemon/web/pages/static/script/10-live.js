@@ -94,6 +94,7 @@ const live = page.dataset.here && (() => {
       made.innerHTML = html;
       unshown.delete(id);
       patch(part, made.content.firstElementChild);
+      atEnd(part.closest("[role=log]"));
     }
     show();
   });
@@ -178,7 +179,9 @@ const live = page.dataset.here && (() => {
     listen();
   }
 
+  const atEnd = (log) => log && (log.scrollTop = log.scrollHeight);  // scrolled up, it would be held
   const output = (at) => at.scrollHeight - at.scrollTop - at.clientHeight > 8;
+  document.querySelectorAll("[role=log]").forEach(atEnd);
   button.hidden = false;
   button.onclick = () => (lost ? listen() : hold("hand", !holds.has("hand")));
   news.onclick = () => { byId("main").focus({ preventScroll: true }); showAll(); };
