@@ -55,6 +55,8 @@ def find_runs(connection: Connection, search: RunSearch, *, before: int | None, 
     if search.is_bounded:
         bottom = _bottom(connection, before)
         which.append(run.c.id >= (bottom or 0))
+    if search.state == "crashed":
+        which.append(_crashed(bottom, before) if search.is_bounded else _crashed(None, None))
     runs = read_runs(
         connection,
         limit=limit,
@@ -92,14 +94,22 @@ def _conditions(search: RunSearch) -> Iterator[ColumnElement[bool]]:
     if search.state == "missed":
         yield run.c.state == "skipped"
         yield run.c.reason == "missed"
-    if search.state == "crashed":
-        yield exists().where(job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
     if search.backfill is not None:
         yield run.c.backfill == search.backfill
     if search.text is not None:
         has_text = func.lower(present_name(schedule)).contains(search.text.lower(), autoescape=True)
         named = select(schedule.c.application, schedule.c.name).where(has_text)
         yield tuple_(run.c.application, run.c.schedule).in_(named)
+
+
+def _crashed(bottom: int | None, before: int | None) -> ColumnElement[bool]:
+    """Return the condition that an attempt of a run was abandoned, of runs between two numbers if they are given."""
+    if bottom is None and before is None:
+        return exists().where(job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
+    of = job_run.c.run_id
+    return run.c.id.in_(
+        select(of).where(of >= (bottom or 0), of < (before or 2**63 - 1), job_run.c.state == "abandoned")
+    )
 
 
 def _bottom(connection: Connection, before: int | None) -> int | None:

@@ -9,7 +9,8 @@ from pydantic import Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from ...store.views import JobRunLine, OutputReader, RunDetail, read_run, timezone_of
+from ...store.views import JobRunLine, OutputReader, RunDetail, read_run
+from ...store.views.found import zones_of
 from ...store.views.output import AttemptOutput, OutputLine, read_attempt_output, require_attempt
 from ...text import cut_here, size
 from ..api.asked import Parameters, RunId, Text
@@ -135,7 +136,7 @@ def _read(connection: Connection, asked: OutputAsked, _visit: Visit) -> Mapping[
     detail = read_run(connection, asked.run_id)
     job = chosen(detail, asked.job, asked.attempt)
     shown = None if job is None else read_shown(connection, detail, job, asked.before)
-    zone = timezone_of(connection, detail.run.application, detail.run.schedule)
+    zone = zones_of(connection, [asked.run_id]).get((detail.run.application, detail.run.schedule), "UTC")
     return {"detail": detail, "run": detail.run, "output": shown, "zone": zone, "asked": asked}
 
 
