@@ -121,7 +121,9 @@ def rough(seconds: float) -> str:
 
 def times(seconds: float, usual: float) -> str:
     """Return how many times as long as usual something takes: ``3.4`` and a multiplication sign."""
-    return f"{seconds / max(usual, 0.1):.1f}\N{MULTIPLICATION SIGN}"
+    ratio = seconds / max(usual, 0.1)
+    text = f"{ratio:.1f}" if ratio < 1000 else f"{count(1000)}+"
+    return f"{text}\N{MULTIPLICATION SIGN}"
 
 
 def count(value: float) -> str:

@@ -140,7 +140,9 @@ class RowMaker:
             if waiting is None:
                 return Last(_WAITS, note=usual_note, tone=tone)
             late = "" if (waiting.waiting_for or 0.0) <= 0 else f"for {duration(waiting.waiting_for)}"
-            return Last(_WAITS, text=(waiting.why_text or "").removeprefix("waits "), note=late, tone="warn")
+            why = waiting.why_text or ""
+            text = why.removeprefix("waits ") if why.startswith("waits ") or not why else f"because {why}"
+            return Last(_WAITS, text=text, note=late, tone="warn")
         return Last(RUNS[line.last_state], at=line.last_finished_at, note=usual_note, tone=tone)
 
     def _usual_note(self, line: ScheduleLine) -> tuple[str, Tone | None]:

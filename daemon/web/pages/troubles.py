@@ -209,7 +209,9 @@ def _remedy(status: StatusFound, one: Problem, with_it: Sequence[Problem]) -> st
             why = next((each.why_text for each in overview.waiting if each.run_id == one.run_id), None)
             names = listed([each.schedule or "" for each in with_it], _MOST_NAMED)
             others = f" So {'does' if len(with_it) == 1 else 'do'} {names}." if with_it else ""
-            return f"It {why}.{others}" if why else others.strip()
+            if why is None:
+                return others.strip()
+            return f"{'It ' if why.startswith(('waits', 'was')) else ''}{why}.{others}"
         case "stuck":
             return "A replica with its definition takes it over."
         case "long" | "late to finish":
