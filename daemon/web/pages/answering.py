@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any, cast, get_args
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -28,7 +29,7 @@ def looker_of(request: Request) -> Looker:
 def place_of(request: Request) -> PagePlace:
     """Return where the page stands that a request asks for."""
     query = f"?{request.url.query}" if request.url.query else ""
-    return PagePlace(request.scope.get("root_path", "") + "/", request.url.path + query)
+    return PagePlace(request.scope.get("root_path", "") + "/", quote(request.scope["path"]) + query)
 
 
 async def refused_page(place: PagePlace, looker: Looker, error: DaemonError | LeaseError) -> Response:

@@ -29,7 +29,7 @@ class ShownTimes:
     def text(self, instant: datetime, zone: str | None = None, *, seconds: bool = False) -> str:
         """Return an instant for reading: ``02:48``, ``Mon 16:05``, ``1 Nov 06:00``, ``1 Nov 2027 06:00``."""
         at = self.zone(zone)
-        local, today = instant.astimezone(at), self.now.astimezone(at)
+        local, today = _by_clock(instant, at), self.now.astimezone(at)
         clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
         days = abs((local.date() - today.date()).days)
         if days == 0:
@@ -41,7 +41,7 @@ class ShownTimes:
 
     def whole(self, instant: datetime, zone: str | None = None) -> str:
         """Return an instant in full, in the chosen zone and in UTC."""
-        local, utc = instant.astimezone(self.zone(zone)), instant.astimezone(UTC)
+        local, utc = _by_clock(instant, self.zone(zone)), instant.astimezone(UTC)
         text = f"{local:%a} {local.day} {local:%b %Y %H:%M:%S %Z}"
         if local.utcoffset() == utc.utcoffset():
             return text
@@ -57,7 +57,7 @@ class ShownTimes:
 
     def abbreviation(self, instant: datetime, zone: str | None = None) -> str:
         """Return what the zone is called in which an instant is shown: ``CEST``."""
-        return f"{instant.astimezone(self.zone(zone)):%Z}"
+        return f"{_by_clock(instant, self.zone(zone)):%Z}"
 
     def zone(self, own: str | None) -> tzinfo:
         """Return the zone in which something is shown whose own zone is ``own``."""
@@ -71,7 +71,7 @@ class ShownTimes:
 
     def clock(self, instant: datetime, zone: str | None = None, *, named: bool = False) -> str:
         """Return the time of day: ``02:00``; with seconds if there are any, and ``named`` with the zone: ``02:00 CET``."""
-        local = instant.astimezone(self.zone(zone))
+        local = _by_clock(instant, self.zone(zone))
         text = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
         return f"{text}{_NBSP}{local.tzname()}" if named else text
 
@@ -82,6 +82,14 @@ class ShownTimes:
     def before(self, seconds: float) -> datetime:
         """Return the instant so many seconds ago."""
         return self.now - timedelta(seconds=seconds)
+
+
+def _by_clock(instant: datetime, zone: tzinfo) -> datetime:
+    """Return an instant by the clock of a zone; in UTC if it is the first or the last that there is."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        return instant.astimezone(UTC)
 
 
 @lru_cache(maxsize=1000)

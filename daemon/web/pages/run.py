@@ -24,6 +24,9 @@ from .page import Page, Visit
 from .states import Shown
 from .troubles import SentencePart, with_runs
 
+MOST_OF_PARAMS = 16_384
+"""Letters of the parameters of a run that are shown; `leased show` has them all."""
+
 
 class RunShown(Parameters):
     """A run, and the attempt whose output is shown of it."""
@@ -91,7 +94,7 @@ def _read(connection: Connection, asked: RunShown, visit: Visit) -> Mapping[str,
         "jobs_done": sum(one.attempt is not None and one.attempt.state == "succeeded" for one in rows),
         "output": None if job is None else read_shown(connection, facts.detail, job),
         "printing": [one for one in rows if one.attempt is not None and one.carried_from is None],
-        "params": json_text(facts.detail.params),
+        "params": shortened(json_text(facts.detail.params), MOST_OF_PARAMS),
         "first_job": rows[0].name if len(rows) > 1 else None,
         "crashes": len(lost),
         "lost_seconds": sum(one.seconds for one in lost),

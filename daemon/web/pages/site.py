@@ -34,6 +34,7 @@ _ICONS = {
 _TICKING = re.compile(r'((?:\sdata-since="[^"]*"|\sclass="(?:\w+ )?rel")[^>]*>)[^<]*')
 _FOR_READERS = re.compile(rb"^[ \t]*//[^\n]*\n|^[ \t]+", re.MULTILINE)
 _IN_STYLE = re.compile(rb"/\*.*?\*/|\s+(?=[{}])|(?<=[{};:,])\s+|;\s*(?=\})", re.DOTALL)
+_HARMFUL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _FOR_A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -61,10 +62,11 @@ def render(template: str, context: Mapping[str, object]) -> Rendered:
 
     def live(id: str, tag: str = "div", *, caller: Any, **attributes: str) -> Markup:  # noqa: A002 - as HTML calls it
         """Return an element with this id whose content changes while somebody looks."""
+        id = str(_harmless(id))  # noqa: A001 - see above
         within.append([])
         inner = str(caller())
         given = "".join(
-            f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in attributes.items()
+            f' {name.rstrip("_").replace("_", "-")}="{escape(_harmless(value))}"' for name, value in attributes.items()
         )
         parts[id] = frame = f'<{tag} id="{escape(id)}" data-live{given}>{inner}</{tag}>'
         for part in within.pop():  # what is live within it is compared by itself
@@ -113,6 +115,11 @@ def _file(name: str) -> tuple[bytes, str]:
     return content, hashlib.sha256(content).hexdigest()[:16]
 
 
+def _harmless(value: object) -> object:
+    """Return what is put into a page, without letters that control a terminal or turn those around them."""
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", value) if type(value) is str else value
+
+
 @cache
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - nobody may ever look
@@ -125,6 +132,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_harmless,
     )
     made.filters.update(duration=duration, rough=rough, count=count, times=times)
     made.globals.update(schedule_path=schedule_path)

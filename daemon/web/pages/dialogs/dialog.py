@@ -122,7 +122,7 @@ async def _form(  # noqa: PLR0917 - what was sent, and what is to be said of it
         "is_still": True,
         "impossible": "",
         "typed": asked,
-        "action": request.url.path,
+        "action": view.place.here.partition("?")[0],
         "who": _author(view.looker),
         "form_token": admitted_of(request).form_token if view.looker.may_act else "",
         **frame(view, visit),

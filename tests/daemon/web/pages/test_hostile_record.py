@@ -1,0 +1,83 @@
+"""A hostile record on every page: escaped, in the bounds of what it is part of, and the title and the stream with it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser
+
+from daemon.web.pages.routes import PAGES
+from tests.daemon.web.pages.frames import served_pages
+from tests.daemon.web.pages.test_events import looking
+from tests.support import browsing
+from tests.support.asgi import asked
+
+from .addresses import BY_NAME, NAMES, filled
+from .hostile import APPLICATION, HOSTILE, NAME, record
+from .markup import BIDIRECTIONAL, Markup
+
+QUERIES = {"overview": ("q", "tag"), "timeline": ("q", "tag"), "runs": ("q", "schedule"), "activity": ("by",)}
+"""Where a page shows what an address asks for."""
+
+
+@pytest.fixture(scope="session")
+def hostile(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[int]]:
+    path = tmp_path_factory.mktemp("hostile") / "leased.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}", record(f"sqlite:///{path}")
+
+
+@pytest.fixture
+def app(hostile: tuple[str, list[int]]) -> Iterator[Any]:
+    with served_pages(hostile[0]) as app:
+        yield app
+
+
+def of(name: str, run_ids: list[int]) -> list[str]:
+    """Return the addresses of a page that show the record, and those that say it themselves."""
+    paths = filled(BY_NAME[name], NAME, run_ids, APPLICATION)
+    said = [f"{paths[0]}?{key}={quote(HOSTILE)}" for key in QUERIES.get(name, ())]
+    return [*paths, *said, f"{paths[0]}?{quote(HOSTILE)}=%ff%fe", f"{paths[0]}?state=%ff%c3%28"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_page_has_no_element_attribute_or_letter_that_the_record_brought(
+    app: Any, hostile: tuple[str, list[int]], name: str
+) -> None:
+    for path in of(name, hostile[1]):
+        answer = await asked(app, "GET", f"/{path}")
+        page = answer.body.decode()
+        found = Markup(page)
+        title = page.partition("<title>")[2].partition("</title>")[0]
+        assert (path, answer.status < 500, found.wrong, found.scripts, found.titles) == (path, True, [], 1, 1)
+        assert BIDIRECTIONAL.isdisjoint(title)
+        assert len(title) < 400
+        assert len(page) < 600_000
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
+async def test_the_stream_of_a_page_is_as_harmless(app: Any, hostile: tuple[str, list[int]], name: str) -> None:
+    """The whole page is in its first event."""
+    (path, *_) = filled(BY_NAME[name], NAME, hostile[1], APPLICATION)
+    async with looking(app, quote(f"/{path}")) as viewer:
+        event = await viewer.until(lambda event: "parts" in event)
+    assert event["parts"]
+    assert [wrong for part in event["parts"].values() for wrong in Markup(part).wrong] == []
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("name", NAMES)
+def test_in_a_browser_it_changes_no_layout(browser: Browser, hostile: tuple[str, list[int]], name: str) -> None:
+    with browsing.served(hostile[0]) as site:
+        for path in of(name, hostile[1]):
+            for width in (1280, browsing.PHONE):
+                with browsing.opened(browser, site + path, width=width) as shown:
+                    odd = "[...document.querySelectorAll('*')].filter(one => one instanceof HTMLUnknownElement).length"
+                    assert (shown.page.evaluate(odd), shown.page.evaluate("document.scripts.length")) == (0, 1)
+                    refused = [one for one in shown.trouble() if ": 4" not in one and "status of 4" not in one]
+                    assert (path, width, refused) == (path, width, [])
