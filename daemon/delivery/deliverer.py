@@ -126,8 +126,8 @@ class Deliverer:
     def _warn_of_missing_variables(self) -> None:
         targets = [json.loads(one.address) for found in self._targets.values() for one in found]
         for name in sorted({one[key] for one in targets for key in ("url_env", "secret_env") if key in one}):
-            if not self._sender.has(name):
-                text = f"the variable {name} is not set: this replica cannot send what needs it; set it, or {name}_FILE"
+            if refusal := self._sender.lacks(name):
+                text = f"{refusal.problem}; this replica cannot send what needs it: {refusal.remedy}"
                 self._notify(Note(text, is_warning=True))
 
     async def finish(self, seconds: float = LAST) -> None:

@@ -59,9 +59,13 @@ class Sender:
     _limits: dict[str, int] = field(default_factory=dict)
     """The bytes that monitors take, as far as they have said so."""
 
-    def has(self, name: str) -> bool:
-        """Return whether a variable is set, or one that names a file with its value."""
-        return bool(self.environment.get(name) or self.environment.get(f"{name}_FILE"))
+    def lacks(self, name: str) -> Refusal | None:
+        """Return why the value of a variable is not to be had; None if it is."""
+        try:
+            self._variable(name)
+        except Refusal as refusal:
+            return refusal
+        return None
 
     async def send(self, target: Mapping[str, Any], message: Message) -> Reply:
         """Deliver a message and return what came back. It never raises, and ends within its time limit."""
@@ -147,7 +151,14 @@ class Sender:
         if value := self.environment.get(name):
             return value.strip()
         if path := self.environment.get(f"{name}_FILE"):
-            return Path(path).read_text(encoding="utf-8").strip()
+            try:
+                return Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, ValueError) as error:
+                said = getattr(error, "strerror", None) or "it is not UTF-8"
+                # Not its path: whoever took one variable for the other has written the secret there.
+                raise Refusal(
+                    f"the file of {name}_FILE cannot be read: {said}", f"write the value of {name} into a file"
+                ) from None
         raise Refusal(
             f"the variable {name} is not set", f"set it for each replica, or {name}_FILE to a file that has it"
         )

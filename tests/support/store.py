@@ -143,9 +143,11 @@ class Store:
             counts[row.reason or row.state] += row._mapping["count"]
         return counts
 
-    def claim(self, *known: str, holder: str = "h1", limit: int = 10, application: str = "shop") -> list[ClaimedRun]:
+    def claim(
+        self, *known: str, holder: str = "h1", limit: int = 10, application: str = "shop", ttl: float = TTL
+    ) -> list[ClaimedRun]:
         own = self.known(*known, application=application)
-        return self.do(claim, application, own, holder, f"label of {holder}", TTL, limit)
+        return self.do(claim, application, own, holder, f"label of {holder}", ttl, limit)
 
     def known(self, *names: str, application: str = "shop") -> Known:
         """Return what a replica knows that has the current definitions of these schedules."""

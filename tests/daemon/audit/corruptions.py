@@ -265,8 +265,7 @@ def _skipped(store: Store) -> Row[Any]:
 
 
 def _counted(store: Store) -> Row[Any]:
-    (counted,) = store.runs(run.c.schedule == "ticks", run.c.count > 1)
-    return counted
+    return store.runs(run.c.schedule == "ticks", run.c.count > 1)[0]  # a slow machine skips a few more later
 
 
 def _again(store: Store, row: Row[Any], **values: object) -> int:

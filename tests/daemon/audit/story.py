@@ -119,7 +119,7 @@ def _runs_in_a_row(store: Store) -> tuple[tuple[ClaimedRun, ClaimedRun], Claimed
 
 
 def _runs_at_once(store: Store) -> None:
-    succeeding, failing, _ = sorted(store.claim("allowed"), key=lambda claimed: claimed.run_id)
+    succeeding, failing, _ = sorted(store.claim("allowed", ttl=600.0), key=lambda claimed: claimed.run_id)
     work(store, succeeding, "work")
     failed = EndedJob(begin(store, failing, "work"), Outcome("failed", "no"))
     finished(store.do(finish_run, failing, "failed", "no", job=failed))
@@ -205,7 +205,7 @@ def plan(store: Store, definitions: Sequence[Schedule]) -> None:
 
 
 def claim(store: Store, name: str, holder: str = "h1") -> ClaimedRun:
-    (claimed,) = store.claim(name, holder=holder, limit=1)
+    (claimed,) = store.claim(name, holder=holder, limit=1, ttl=600.0)  # longer than the story takes to be told
     return claimed
 
 

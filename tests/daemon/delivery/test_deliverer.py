@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def a_shop(work: Any = None, **settings: Any) -> AsyncIterator[tuple[ManualReplica, Deliverer]]:
+async def a_shop(
+    work: Any = None, environment: Mapping[str, str] = MappingProxyType({}), **settings: Any
+) -> AsyncIterator[tuple[ManualReplica, Deliverer]]:
     """Open a replica whose deliverer is moved by the test."""
 
     async def export(run: AsyncRun) -> None:
@@ -38,7 +41,7 @@ async def a_shop(work: Any = None, **settings: Any) -> AsyncIterator[tuple[Manua
     schedules.add("nightly", cron="0 2 * * *", **settings).job(name="export", isolation="task")(work or export)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
         context = replica.context
-        deliverer = Deliverer(store, context.application, context.notify, 60.0, Sender({}, Path()))
+        deliverer = Deliverer(store, context.application, context.notify, 60.0, Sender(environment, Path()))
         yield replica, deliverer
 
 
@@ -230,12 +233,13 @@ async def test_what_nobody_can_explain_any_more_is_told_all_the_same() -> None:
 
 
 async def test_a_replica_that_lacks_a_variable_says_so_when_it_starts() -> None:
-    async with a_shop(notify={"url_env": "OPS_URL", "secret_env": "OPS_SECRET"}) as (replica, deliverer):
+    target = {"url_env": "OPS_URL", "secret_env": "OPS_SECRET"}
+    async with a_shop(environment={"OPS_URL_FILE": "gone"}, notify=target) as (replica, deliverer):
         task = asyncio.create_task(deliverer.deliver_on())
         await asyncio.sleep(0)
         task.cancel()
         said = [fact.text for fact in replica.facts if isinstance(fact, Note) and fact.is_warning]
-        assert [text.partition(":")[0] for text in said] == [
+        assert [text.partition(";")[0] for text in said] == [
             "the variable OPS_SECRET is not set",
-            "the variable OPS_URL is not set",
+            "the file of OPS_URL_FILE cannot be read: No such file or directory",
         ]

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -125,6 +126,16 @@ def test_slack_gets_text_in_which_nothing_is_markup(receiver: Receiver) -> None:
     ("target", "environment", "said"),
     [
         ({"url_env": "OPS_URL"}, {}, "the variable OPS_URL is not set; set it for each replica, or OPS_URL_FILE"),
+        (
+            {"url_env": "OPS_URL"},
+            {"OPS_URL_FILE": "https://hush"},
+            "the file of OPS_URL_FILE cannot be read: No such file or directory; write the value of OPS_URL into a file",
+        ),
+        (
+            {"url_env": "OPS_URL"},
+            {"OPS_URL_FILE": sys.executable},
+            "the file of OPS_URL_FILE cannot be read: it is not UTF-8",
+        ),
         ({"url_env": "OPS_URL"}, {"OPS_URL": "hush"}, "it is not a URL of http or https"),
         (
             {"url": "http://127.0.0.1:1/hush", "secret_env": "KEY"},
@@ -134,7 +145,7 @@ def test_slack_gets_text_in_which_nothing_is_markup(receiver: Receiver) -> None:
         ({"url": "http://127.0.0.1:1/hush", "secret_env": "KEY"}, {}, "the variable KEY is not set"),
         ({"url_env": "OPS_URL"}, {"OPS_URL": "http://127.0.0.1:1/hush"}, "Connection refused"),
     ],
-    ids=["no URL", "no such URL", "no base64", "no secret", "nobody there"],
+    ids=["no URL", "no file", "no text", "no such URL", "no base64", "no secret", "nobody there"],
 )
 def test_what_is_wrong_with_a_target_is_said_without_its_secret(
     target: dict[str, object], environment: dict[str, str], said: str
