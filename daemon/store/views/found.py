@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select, tuple_
 
 from ...states import RunState
 from ..called import present_name
@@ -13,9 +13,10 @@ from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys
 from ..tables import job_run, replica, run, schedule
 from .history import RunLine, read_runs
+from .names import keys_named
 
 LOOKED_AT = 20_000
-"""Run numbers that are searched at a time for what no index finds."""
+"""Run numbers, or runs of a schedule, that are searched at a time for what no index finds."""
 Sought = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped", "missed", "crashed"]
 """A state of a run; or skipped because it was missed; or of which a process died."""
 
@@ -55,6 +56,9 @@ def find_runs(connection: Connection, search: RunSearch, *, before: int | None, 
     if search.is_bounded:
         bottom = _bottom(connection, before)
         which.append(run.c.id >= (bottom or 0))
+    elif search.schedule is not None and search.state is not None:
+        bottom = _bottom_of_schedule(connection, search.schedule, search.application, before)
+        which += [] if bottom is None else [run.c.id >= bottom]
     if search.state == "crashed":
         which.append(_crashed(bottom, before) if search.is_bounded else _crashed(None, None))
     runs = read_runs(
@@ -121,3 +125,12 @@ def _bottom(connection: Connection, before: int | None) -> int | None:
     last, first = connection.execute(select(newest.scalar_subquery(), oldest.scalar_subquery())).one()
     bottom = (last or 0) - LOOKED_AT + 1
     return bottom if first is not None and bottom > first else None
+
+
+def _bottom_of_schedule(connection: Connection, name: str, application: str | None, before: int | None) -> int | None:
+    """Return the last run of a schedule that is looked at for a state, which may be rare; None if all will be."""
+    keys = keys_named(connection, name, application, retired=True)
+    ours = or_(false(), *(and_(run.c.application == of, run.c.schedule == key) for of, key in keys))
+    newest = select(run.c.id).where(ours).order_by(run.c.id.desc()).offset(LOOKED_AT - 1).limit(2)
+    rows = connection.scalars(newest if before is None else newest.where(run.c.id < before)).all()
+    return rows[0] if len(rows) > 1 else None

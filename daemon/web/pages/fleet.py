@@ -30,7 +30,7 @@ from ...store.views.generations import Diff, read_diffs
 from ...text import counted, listed, shortened
 from ..api.asked import Parameters, Text
 from .links import schedule_path
-from .moments import duration
+from .moments import duration, rough
 from .page import Page, Visit
 from .states import Shown, Tone
 from .troubles import SentencePart
@@ -138,7 +138,7 @@ def _read(connection: Connection, asked: FleetAsked, visit: Visit) -> Mapping[st
     locks = [_lock(lock, visit.status, now) for lock in found[:LOCKS]]
     return {
         "asked": asked,
-        "sentence": list(_sentence(rows, standings, locks)),
+        "sentence": list(_sentence(rows, standings, locks, now)),
         "replicas": rows,
         "more_replicas": max(len(replicas) - REPLICAS, 0),
         "alive": sum(not one.is_gone for one in rows),
@@ -227,7 +227,7 @@ def _settings(changes: Mapping[str, tuple[Any, Any]]) -> str:
 
 
 def _sentence(
-    replicas: Sequence[ReplicaRow], standings: Sequence[GenerationStanding], locks: Sequence[LockRow]
+    replicas: Sequence[ReplicaRow], standings: Sequence[GenerationStanding], locks: Sequence[LockRow], now: datetime
 ) -> Iterator[SentencePart]:
     """Yield what is so, in a sentence or three."""
     alive = [one for one in replicas if not one.is_gone and one.line.seen_ago < UNSEEN_IS_DEAD]
@@ -252,7 +252,10 @@ def _sentence(
         yield SentencePart(one.name, f"fleet?{urlencode({'lock': one.lock.name})}#locks")
     dead = [one for one in replicas if one.line.state == "dead"]
     if dead:
-        yield SentencePart(f". {listed([one.name for one in dead], _MOST)} died")
+        ago = rough((now - max(one.line.seen_at for one in dead)).total_seconds())
+        yield SentencePart(
+            f". {listed([one.name for one in dead], _MOST)} died{f' {ago} ago' if len(dead) == 1 else ''}"
+        )
     yield SentencePart(".")
 
 

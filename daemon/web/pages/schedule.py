@@ -16,7 +16,7 @@ from ...operations.why import Explanation, Moments, State
 from ...states import ON_REQUEST
 from ...store.views import keys_named
 from ...store.views.defined import StoredSchedule, read_defined
-from ...store.views.found import RunSearch, Sought, find_runs
+from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs
 from ...store.views.generations import last_diff
 from ...store.views.lately import MOST_HAPPENED, last_failure, read_due, read_happened
 from ...store.views.overview import ScheduleLine
@@ -132,6 +132,7 @@ def _of_history(
         "counts": _counted(runs),
         "rows": rows_of(connection, listed.runs, visit),
         "listed": listed,
+        "looked_at": LOOKED_AT,
         "asked": asked,
         "chips": [one for one in CHIPS if one[0] not in {"pending", "running", "succeeded"}],
         "link": lambda **changed: _link(asked, changed),

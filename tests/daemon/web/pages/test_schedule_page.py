@@ -82,6 +82,19 @@ async def test_its_history_is_filtered_and_goes_on_where_a_page_ends(
     assert listed == sorted(listed, reverse=True)
 
 
+async def test_a_rare_state_is_searched_part_by_part(
+    opened: Open, made: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.store.views.found.LOOKED_AT", 6)
+    found, query = [], "state=crashed"
+    while query:
+        page = await opened("daily-full-sync", query)
+        found.append((rows(page), "Search further back" in read(page)))
+        following = re.search(r'rel="next" href="[?]([^"#]+)#runs"', page.body.decode())
+        query = html.unescape(following[1]) if following else ""
+    assert found == [([made["crashed"]], True), ([], True), ([], False)]
+
+
 def rows(page: Answer) -> list[int]:
     """Return the runs that are listed, from the top."""
     assert page.status == 200
