@@ -11,7 +11,7 @@ ANSWERS = (
     Mutant(
         "read-token-acts",
         "the token that may only read may act",
-        (Edit(DOOR, "        if not acts and method not in _READS:\n", "        if False:\n"),),
+        (Edit(DOOR, '        if not known.may_act and kind != "open":\n', "        if False:\n"),),
         on_either("tests/daemon/web/test_door.py::test_the_token_that_reads_gets_and_does_nothing_else"),
     ),
     Mutant(
@@ -35,7 +35,13 @@ ANSWERS = (
     Mutant(
         "token-by-its-beginning",
         "whatever the token begins with is taken for it",
-        (Edit(DOOR, "hmac.compare_digest(given.encode(), token.encode())", "token.startswith(given)"),),
+        (
+            Edit(
+                "daemon/web/sessions.py",
+                'hmac.compare_digest(given.encode(errors="replace"), expected.encode())',
+                "expected.startswith(given)",
+            ),
+        ),
         on_either(TO_ALL),
     ),
     Mutant(

@@ -73,11 +73,9 @@ CALLERS = (
     ),
     Mutant(
         "callers-that-have-gone-are-not-missed",
-        "the ledger looks at event loops only: what a second signal, or the collector, cut short is renewed for ever",
+        "the ledger looks at event loops and at who has left: one that goes before its block begins is never missed",
         (Edit("lease/ledger.py", "if reference() is None or entry.is_settled", "if entry.is_settled"),),
-        on_each(
-            "tests/lease/heartbeat/test_signals.py::test_what_a_second_signal_keeps_from_being_put_right_is_left[{}]"
-        ),
+        on_either("tests/lease/heartbeat/test_signals.py::test_a_caller_who_goes_before_its_block_begins_is_missed"),
     ),
     Mutant(
         "encoding-of-the-server",

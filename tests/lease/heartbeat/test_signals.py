@@ -99,6 +99,18 @@ def test_what_a_second_signal_keeps_from_being_put_right_is_left(
         wait_until(is_free, "it is released")
 
 
+def test_a_caller_who_goes_before_its_block_begins_is_missed(sqlite_url: str) -> None:
+    """A signal may come when the ledger has its entry, and the block that leaves it has not begun."""
+    put_right = threading.Event()
+
+    async def put() -> None:
+        put_right.set()
+
+    with LeaseClient(sqlite_url, timing=SELDOM) as client:
+        client._runtime.opened(put)
+        assert put_right.wait(LIMIT)
+
+
 def test_a_wait_for_a_loss_that_is_interrupted_anywhere_leaves_the_loss_to_be_told() -> None:
     lost = new_event()
 

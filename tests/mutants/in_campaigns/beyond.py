@@ -78,6 +78,8 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "releases-wait-for-acquisitions",
         "trusted-from-before-its-place",
         "who-leaves-looks-at-all-who-wait",
+        "cancelled-calls-keep-their-frames",
+        "refusals-keep-their-frames",
         "attempt-as-long-as-the-ttl-allows",
         "numbers-looked-through-for-each-that-waits",
         "all-in-one-transaction",
