@@ -34,6 +34,7 @@ TIMEOUT = "docs/test_fixed_timeout_page.py::test_"
 ONE_HOST = "docs/test_one_host.py::test_"
 POSTGRESQL = "docs/test_postgresql_page.py::test_"
 SERVICES = "docs/test_service_files.py::test_"
+PROXY = "docs/test_proxy_page.py::test_"
 SIGNALS = "docs/test_signals_page.py::test_"
 DUMP = "docs/test_backup_page.py::test_a_dump_of_postgresql_is_restored_and_prepared"
 BACKUP = "docs/test_backup_page.py::test_a_backup_of_sqlite_is_restored_and_prepared"
@@ -118,6 +119,9 @@ TRIED: dict[str, dict[str, list[str]]] = {
             "docs/test_crontab_page.py::test_the_test_of_a_date_that_is_shown_gets_a_remark",
         ],
         "toml": ["docs/test_crontab_page.py::test_the_crontab_that_is_shown_becomes_what_is_shown", LOADED],
+    },
+    "docs/how-to/operate/security.md": {
+        "nginx": [f"{PROXY}pages_sign_in_the_stream_and_acts_work_whichever_replica_answers"]
     },
     "docs/how-to/operate/alert-on-failures.md": {
         "sh": [

@@ -21,6 +21,7 @@ from tests.mutants.of_looks import LOOKS
 from tests.mutants.of_neighbours import NEIGHBOURS
 from tests.mutants.of_operators import OPERATORS
 from tests.mutants.of_output import OUTPUT
+from tests.mutants.of_pages import PAGES
 from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_renames import OF_RENAMES
 from tests.mutants.of_revisions import OF_REVISIONS
@@ -59,6 +60,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *ANSWERS,
     *LOOKS,
     *DELIVERY,
+    *PAGES,
     *IMPORTS,
     *REQUESTS,
     *EMBEDDING,
