@@ -15,6 +15,7 @@ from starlette.types import Message
 from daemon.answers.status import StatusFound, StatusReader
 from daemon.web.address import WebAddress
 from daemon.web.app import WebServer
+from daemon.web.door import Door
 from daemon.web.pages import events, snapshot
 from lease.errors import StoreUnavailable
 from tests.daemon.web.pages.frames import served_pages, with_replica
@@ -80,13 +81,13 @@ def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def looking(app: Any, of: str = "%2F", **headers: str) -> AsyncIterator[Viewer]:
+async def looking(app: Any, of: str = "%2F", root: str = "", **headers: str) -> AsyncIterator[Viewer]:
     viewer = Viewer()
     given = {"host": "127.0.0.1:8520", **{name.replace("_", "-"): value for name, value in headers.items()}}
     scope = {
         "type": "http",
         "method": "GET",
-        "path": "/events",
+        "path": f"{root}/events",
         "query_string": f"of={of}".encode(),
         "headers": [(name.encode(), value.encode()) for name, value in given.items()],
         "server": ("127.0.0.1", 8520),
@@ -144,6 +145,14 @@ async def test_who_has_the_page_is_sent_what_changed_since_and_nothing_else(app:
         assert (await viewer.until(lambda _: True))["parts"].keys() <= {"checked"}
     async with looking(app, last_event_id="of another replica") as viewer:
         assert (await viewer.until(lambda _: True))["parts"].keys() >= {"title", "banners", "problem-count"}
+
+
+async def test_below_a_prefix_the_page_is_named_as_the_browser_sees_it(app: Any) -> None:
+    app.door = Door(path="/ops")
+    async with looking(app, "%2Fops%2Fschedules%2Fshop%2Fnightly", "/ops") as viewer:
+        parts = (await viewer.until(lambda _: True))["parts"]
+        assert "nightly" in parts["title"]
+        assert all('href="/schedules' not in part for part in parts.values())
 
 
 async def test_a_database_that_does_not_answer_is_told_since_when_and_then_it_goes_on(
