@@ -112,8 +112,8 @@ def _line_of(visit: Visit, found: Explanation) -> ScheduleLine | None:
 
 def _why_not(visit: Visit, stored: StoredSchedule | None) -> str | None:
     """Return why nobody can act on it here, if nobody can."""
-    if stored is None or stored.retired_at is not None:
-        return "it is not active: no replica would run it"
+    if stored is not None and stored.retired_at is not None:
+        return "it is retired; to run it, define it again"
     return None if visit.looker.may_act else "your token only reads: acting needs the token of LEASED_WEB_TOKEN"
 
 
