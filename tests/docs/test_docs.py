@@ -24,7 +24,7 @@ from tests.docs.pages import BLOCK, PAGES, ROOT, blocks, name_of, run_program
 from tools.reference import made
 
 MOST_COLUMNS = 100
-MOST_LINES_OF_THE_README = 130
+MOST_LINES_OF_THE_README = 133  # with a picture
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 PATH = re.compile(
     r"`(?:[\w./]+ )?(?P<path>(?:lease|daemon|tests|docs|examples|benchmarks|tools|requirements)/[\w./*-]+)"
@@ -66,7 +66,7 @@ def test_no_section_is_on_a_page_twice() -> None:
 def test_prose_is_no_wider_than_a_hundred_columns() -> None:
     """Tables, pictures, code and words that cannot be broken are as wide as they are."""
     lines = [(name_of(page), line) for page in PAGES for line in BLOCK.sub("", page.read_text()).splitlines()]
-    prose = [(page, line) for page, line in lines if not line.startswith(("|", "![", "    ", "#"))]
+    prose = [(page, line) for page, line in lines if not line.startswith(("|", "![", "<picture>", "    ", "#"))]
     assert [(page, line) for page, line in prose if len(line) > MOST_COLUMNS and len(line.split()) > 1] == []
 
 

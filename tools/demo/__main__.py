@@ -80,7 +80,11 @@ class Demo:
         second.send_signal(signal.SIGKILL)
         second.wait()
         self._replica("web-2", "--no-web")
+        self._wait(
+            select(job_run.c.id).where(job_run.c.job == "stock", job_run.c.attempt == 2, job_run.c.state == "running")
+        )
         with self.writing() as connection:
+            self._let_it_have_crashed(connection, timedelta(minutes=16))
             self._due(connection, "warehouse-export")
             self._due(connection, "refresh-prices")
         self._wait(select(job_run.c.id).where(job_run.c.job == "load", job_run.c.state == "running"))
@@ -161,6 +165,16 @@ class Demo:
             ended = values["started_at"] + step - timedelta(seconds=1)
             over = update(job_run).where(job_run.c.id == job_id, job_run.c.finished_at.is_not(None))
             connection.execute(over.values(finished_at=ended))
+
+    def _let_it_have_crashed(self, connection: Connection, since: timedelta) -> None:
+        """Say of the crash that it was so long ago, and that the lease had to expire first."""
+        at = self.began - since
+        lost = update(job_run).where(
+            job_run.c.job == "stock", job_run.c.state == "abandoned", job_run.c.finished_at > at
+        )
+        connection.execute(lost.values(renewed_at=at - timedelta(seconds=4), finished_at=at + timedelta(seconds=2)))
+        resumed = update(job_run).where(job_run.c.job == "stock", job_run.c.state == "running", job_run.c.attempt == 2)
+        connection.execute(resumed.values(started_at=at + timedelta(seconds=2.4)))
 
     def _wait(self, for_rows: Select[Any]) -> None:
         def found() -> bool:
