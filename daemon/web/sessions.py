@@ -7,7 +7,7 @@ from collections.abc import Iterable
 COOKIE = "leased_session"
 LASTS = 7 * 86_400
 """Seconds until a browser must sign in again."""
-_MOST = 8
+_MOST = 50
 """Cookies of one name that are looked at: others on this host can set some too."""
 
 

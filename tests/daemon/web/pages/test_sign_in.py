@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from ipaddress import ip_network
 from time import monotonic, time
@@ -13,13 +14,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from daemon.answers.doctor import DoctorAnswer
 from daemon.web import sessions
 from daemon.web.address import WebAddress
+from daemon.web.api.desk import Desk
+from daemon.web.api.routes import api_routes
 from daemon.web.app import web_app
 from daemon.web.door import Door, admitted_of
 from daemon.web.pages.forms import is_own, read_form
 from daemon.web.pages.sign_in import sign_in_routes
 from tests.support.asgi import Answer, asked
+from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.anyio
 
@@ -265,6 +270,18 @@ async def test_a_proxy_that_is_trusted_names_the_user_and_no_other_can() -> None
     ann = (await seen("ann"))["form_token"]
     sent = {**FORM, "cookie": cookie, "x-forwarded-user": "bob"}
     assert (await ask("POST", "/act", sent, door=door, form_token=ann)).json() == {"own": False}
+
+
+async def test_an_act_of_the_api_is_recorded_under_the_name_of_the_proxy_too(sqlite_url: str) -> None:
+    door = Door(token=ACTS, user_header="x-user", proxies=(ip_network("127.0.0.1"),))
+    desk = Desk(sqlite_url)
+    with Store(sqlite_url) as store, closing(desk):
+        store.sync(a_schedule("nightly"))
+        app = web_app(door, dict, dict, routes=api_routes(desk, 60.0, lambda: DoctorAnswer(ok=True, items=[])))
+        headers = {"authorization": f"Bearer {ACTS}", "content-type": "application/json", "x-user": "ann"}
+        body = b'{"schedule": "nightly", "by": "somebody else"}'
+        answer = await asked(app, "POST", "/api/v1/trigger", headers, body)
+        assert store.run(answer.json()["run_id"]).requested_by == "ann"
 
 
 async def test_a_name_that_is_there_twice_is_refused() -> None:
