@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -23,17 +24,24 @@ pytestmark = pytest.mark.usefixtures("processes")
 
 SECONDS = float(os.environ.get("LEASED_GREEDY_SECONDS", "5"))
 GREEDY = """
-import json, sys, time
+import json, sys, threading, time
 from lease import LeaseTiming
 from lease.sync import LeaseClient
 
+def stop():
+    sys.stdin.readline()
+    over.set()
+
 with LeaseClient(sys.argv[1], timing=LeaseTiming(60), label=sys.argv[2]) as client:
     print("ready", flush=True)
-    until = time.monotonic() + float(sys.stdin.readline())
-    turns = []
-    while time.monotonic() < until:
+    sys.stdin.readline()
+    over, turns = threading.Event(), []
+    threading.Thread(target=stop, daemon=True).start()
+    while not over.is_set():
         with client.hold("a", wait=None):
             turns.append(time.monotonic())
+        if len(turns) == 1:
+            print("has had a turn", flush=True)
     print(json.dumps(turns), flush=True)
 """
 WAITING = """
@@ -70,10 +78,12 @@ def test_greedy_processes_get_equal_shares(database_url: str) -> None:
         greedy = [stack.enter_context(process(GREEDY, database_url, f"greedy {number}")) for number in range(8)]
         assert [said(one) for one in greedy] == ["ready"] * len(greedy)
         for one in greedy:
-            assert one.stdin is not None
-            print(SECONDS, file=one.stdin, flush=True)
+            print(file=one.stdin, flush=True)
+        assert [said(one) for one in greedy] == ["has had a turn"] * len(greedy)
+        time.sleep(SECONDS)
+        for one in greedy:
+            print(file=one.stdin, flush=True)
         taken = [json.loads(said(one)) for one in greedy]
-    assert all(taken), "each has had a turn"
     begin, end = max(of_one[0] for of_one in taken), min(of_one[-1] for of_one in taken)
     turns = sorted(sum(begin <= at <= end for at in of_one) for of_one in taken)
     assert end - begin > SECONDS / 2, "they took part together for long enough"
