@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from daemon.jobs.output.transcript import Piece
 from daemon.web.address import WebAddress
 from daemon.web.api.desk import Desk
 from daemon.web.app import WebServer, web_app
@@ -15,7 +16,8 @@ from daemon.web.door import Door
 from daemon.web.pages.routes import page_routes
 from tests.daemon.web.pages.frames import with_replica
 from tests.support.browsing import opened
-from tests.support.store import Store, a_schedule
+from tests.support.completion import save_output, start_job
+from tests.support.store import Store, a_schedule, pending_runs
 from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.extended]
@@ -153,3 +155,26 @@ def test_theme_zone_and_pages_have_keys_and_the_choice_is_kept(browser: Browser,
             page.keyboard.press("g")
             page.keyboard.press("r")
         assert shown.trouble() == []
+
+
+def test_output_comes_at_its_end_and_is_held_while_somebody_reads_further_up(browser: Browser, site: Site) -> None:
+    pending_runs(site.store, a_schedule("nightly"), 1)
+    (claimed,) = site.store.claim("nightly", holder="web-1")
+    job = site.store.do(start_job, claimed, "work", 0, 1)
+    assert isinstance(job, int)
+    lines = "".join(f"line {number}\n" for number in range(1, 301))
+    site.store.do(save_output, "web-1", {job: Piece(0, 0, lines)})
+    with opened(browser, f"http://{site.address}/runs/{claimed.run_id}") as shown:
+        page = shown.page
+        log = page.get_by_role("log")
+        button(page, "Live")
+        log.scroll_into_view_if_needed()
+        expect(log.get_by_text("line 300")).to_be_in_viewport()
+        expect(log).to_contain_text("100 earlier lines. Show 200 more")
+        site.store.do(save_output, "web-1", {job: Piece(len(lines), 300, "the newest\n")})
+        expect(log.get_by_text("the newest")).to_be_in_viewport(timeout=PATIENCE)
+        log.evaluate("one => { one.scrollTop = -900 }")
+        button(page, "Held")
+        log.evaluate("one => { one.scrollTop = 0 }")
+        button(page, "Live")
+        assert shown.wrong == []

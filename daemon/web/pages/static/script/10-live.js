@@ -179,9 +179,9 @@ const live = page.dataset.here && (() => {
     listen();
   }
 
-  const atEnd = (log) => log && (log.scrollTop = log.scrollHeight);  // scrolled up, it would be held
-  const output = (at) => at.scrollHeight - at.scrollTop - at.clientHeight > 8;
-  document.querySelectorAll("[role=log]").forEach(atEnd);
+  // A box of output begins at its end, where scrollTop is 0; it is negative above.
+  const atEnd = (log) => log && (log.scrollTop = 0);  // scrolled up, it would be held
+  const output = (at) => at.scrollTop < -8;
   button.hidden = false;
   button.onclick = () => (lost ? listen() : hold("hand", !holds.has("hand")));
   news.onclick = () => { byId("main").focus({ preventScroll: true }); showAll(); };
