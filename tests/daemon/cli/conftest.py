@@ -46,6 +46,7 @@ class Answer:
 
     @property
     def document(self) -> Any:
+        assert self.out, self.err
         return json.loads(self.out)
 
 

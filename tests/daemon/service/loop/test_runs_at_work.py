@@ -215,6 +215,7 @@ async def test_while_there_is_no_room_such_runs_are_left_to_others_and_tasks_go_
     async def prepare(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
+    monkeypatch.setattr(room, "FIRST_PAUSE", 600.0)
     monkeypatch.setattr(ChildAttempt, "prepare", prepare)
     shop = a_command()
     add_schedule(shop, "hourly")
