@@ -14,11 +14,15 @@ _SEPARATING = re.compile(r"[~/\\]|^\.(?=\.?$)")
 _ESCAPED = re.compile("|".join(_MEANT))
 _PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}")
 """A path of this site: no other host, no backslash (browsers take it for a slash), no control character."""
+_UPWARDS = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
+"""What a browser takes out of a path, together with the part before it."""
 
 
 def is_below(root: str, text: str) -> bool:
     """Return whether a browser that is sent to ``text`` stays on this site."""
-    return _PATH.fullmatch(text) is not None and text.startswith(root)
+    return (
+        _PATH.fullmatch(text) is not None and text.startswith(root) and not _UPWARDS.search(re.split("[?#]", text)[0])
+    )
 
 
 def schedule_path(application: str, name: str) -> str:

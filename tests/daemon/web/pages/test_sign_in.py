@@ -239,8 +239,12 @@ async def test_under_a_prefix_all_is_as_without_one(*, takes_away: bool) -> None
     form = await ask("GET", f"{at}/sign-in?next=/leased/runs", BROWSER, door=door)
     assert b'action="/leased/sign-in"' in form.body
     assert b'value="/leased/runs"' in form.body
-    answer = await ask("POST", f"{at}/sign-in", FORM, door=door, token=ACTS, next="/runs")
-    assert answer.headers["location"] == "/leased/"
+    for after in ("/runs", "/leased/../other", "/leased/%2E./other", "/leased/x/%2e%2e/..", "/leasedx"):
+        answer = await ask("POST", f"{at}/sign-in", FORM, door=door, token=ACTS, next=after)
+        assert answer.headers["location"] == "/leased/", after
+    for after in ("/leased/runs?q=/../", "/leased/schedules/shop/a..b/...?c=..", "/leased/.x"):
+        answer = await ask("POST", f"{at}/sign-in", FORM, door=door, token=ACTS, next=after)
+        assert answer.headers["location"] == after
     assert "; path=/leased;" in answer.headers["set-cookie"].lower()
     cookie = answer.headers["set-cookie"].partition(";")[0]
     assert (await ask("GET", f"{at}/runs", {**BROWSER, "cookie": cookie}, door=door)).json()["may_act"]
