@@ -97,6 +97,12 @@ PROOFS = {
         {"TIMES": "200"},
         {"LEASED_TEST_OUTAGES": "{TIMES}"},
     ),
+    "page": Proof(
+        "each page with SCHEDULES schedules and RUNS runs of each: 19 of 20 loads within 300 ms; on both databases",
+        tests("-s", *LONG, "tests/daemon/web/pages/test_many_runs.py"),
+        {"SCHEDULES": "5000", "RUNS": "600"},
+        {"LEASED_TEST_PAGES": "{SCHEDULES},{RUNS}"},
+    ),
     "prunes": Proof(
         "PRUNED of RUNS are deleted while 3 replicas run: how long claims take, and who waits for locks",
         tests("-s", *LONG, "tests/stories/pruning"),
