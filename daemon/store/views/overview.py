@@ -15,7 +15,7 @@ from ...states import RunState
 from ..called import present_name
 from ..policies import GivenLong, read_policies
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys, definition_with, looked_up, pending, running
+from ..statements.dialects import among_keys, definition_with, looked_up, pending, running, unfinished
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -172,7 +172,7 @@ def read_overview(
 
     ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
-    of_run = _among(run.c.application, run.c.schedule, application, only)
+    of_run = _unfinished_among(application, only)
     of_schedule = _among(schedule.c.application, schedule.c.name, application, only)
     waiting = and_(pending(), ~waits_to_be_fed(), of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
@@ -216,6 +216,12 @@ def _among(
     application: Column[Any], name: Column[Any], of: str | None, only: Collection[ScheduleKey] | None
 ) -> ColumnElement[bool]:
     return _of(application, of) if only is None else among_keys((application, name), sorted(only))
+
+
+def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> ColumnElement[bool]:
+    """Return the condition of unfinished runs. By it SQLite finds an index that has no others of these schedules."""
+    among = _among(run.c.application, run.c.schedule, of, only)
+    return among if only is None else and_(among, unfinished())
 
 
 def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:
@@ -339,7 +345,7 @@ def read_running(
             .outerjoin(job_run, at)
             .outerjoin(replica, replica.c.holder == run.c.holder)
         )
-        .where(running(), _among(run.c.application, run.c.schedule, application, only))
+        .where(running(), _unfinished_among(application, only))
         .order_by(run.c.id)
     )
     found = [(_running_run(tuple(row), dead), read_policies(row[20] or "{}").long) for row in rows]

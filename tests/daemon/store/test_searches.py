@@ -15,6 +15,7 @@ from daemon.scheduling.deploys.bring import stage
 from daemon.store import statements
 from daemon.store.tables import schedule
 from daemon.store.views import read_runs
+from daemon.store.views.overview import read_running
 from daemon.store.views.report import read_report
 from daemon.store.views.targets import read_targets
 from lease.database.dialects import now
@@ -25,6 +26,7 @@ SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "cancelled with their schedule": lambda c: statements.adoption.cancel_retired(c, "shop", ["x"]),
     "marked and pending": lambda c: statements.cancel.find_pending(c, "shop"),
     "not over, of schedules": lambda c: statements.cancels.find_unfinished(c, {("shop", "daily")}),
+    "running, of schedules": lambda c: read_running(c, None, only={("shop", "daily")}),
     "marked and pending anywhere": lambda c: statements.cancel.find_pending(c, None),
 }
 OF_PLACED: dict[str, Callable[[Connection], Any]] = {
