@@ -56,7 +56,7 @@ def _read(connection: Connection, asked: OverviewAsked, visit: Visit) -> Mapping
     overview, found = visit.status.overview, standings(visit.status)
     chosen, work = choose(connection, asked, overview, found), at_work(visit.status)
     running, (coming, more_coming) = sorted(overview.running, key=worst_first)[:MOST_RUNNING], soon(overview.schedules)
-    following = min(filter(_is_due, overview.schedules), key=lambda line: (line.due_in, line.schedule), default=None)
+    following = min(filter(_is_ahead, overview.schedules), key=lambda line: (line.due_in, line.schedule), default=None)
     paused = [line for line in overview.schedules if line.paused_at is not None]
     started = {line.last_run_id or 0: line.last_started_at for line in overview.schedules if line.last_started_at}
     others = [*(one.line for one in coming), *([following] if following else []), *paused[:1]]
@@ -129,6 +129,10 @@ def _key(line: ScheduleLine | RunningRun) -> ScheduleKey:
 
 def _is_due(line: ScheduleLine) -> bool:
     return line.enabled and line.due_in is not None and line.paused_at is None
+
+
+def _is_ahead(line: ScheduleLine) -> bool:
+    return _is_due(line) and (line.due_in or 0.0) > 0
 
 
 def calm(lines: Sequence[ScheduleLine], t: ShownTimes, zones: Mapping[ScheduleKey, str]) -> str:
