@@ -4,7 +4,8 @@ import pytest
 
 from daemon.web.pages import site
 
-LIMITS = {"style.css": 32 * 1024, "script.js": 16 * 1024}
+# All pages share one style, of which 8 KB are sent where a proxy compresses it.
+LIMITS = {"style.css": 34 * 1024, "script.js": 16 * 1024}
 
 
 @pytest.mark.parametrize("name", LIMITS)
