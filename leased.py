@@ -12,6 +12,7 @@ from pathlib import Path
 PACKAGES = (
     "alembic",
     "croniter",
+    "jinja2",
     "prometheus_client",
     "pydantic",
     "rich",
