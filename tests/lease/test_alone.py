@@ -85,7 +85,7 @@ def test_the_command_says_what_is_missing_and_how_to_install_it(site: Path) -> N
     done = run(site, "sys.argv = ['leased', '--help']; import leased; sys.exit(leased.main())")
     assert (done.stdout, done.returncode) == ("", 1)
     assert done.stderr == (
-        "leased: the command needs packages that are not installed (alembic, croniter, prometheus_client, pydantic, "
+        "leased: the command needs packages that are not installed (alembic, croniter, jinja2, prometheus_client, pydantic, "
         "rich, standardwebhooks, starlette, structlog, typer, uvicorn): they come with the extra `daemon`, "
         "so run: pip install 'leased[daemon]' (in a clone of it: pip install '.[daemon]')\n"
     )
