@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -20,9 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import DaemonError
 from ..jobs.room.shortage import shortage
+from ..text import shortened
 from .address import WebAddress
-from .door import PROBES, SIGN_IN, Door, Guard, refused, sees_details
+from .door import PROBES, SIGN_IN, Door, Guard, Page, refused, sees_details, wants_page
 from .health import Blocked, Counts, Loops, Problems, Standing
+from .pages.answering import page_of_refusal
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 5.0
@@ -70,11 +73,13 @@ def web_app(
         return _probed("ready", found, details)
 
     probes = zip(PROBES, (livez, readyz), strict=True)
+    page = page_of_refusal if any(isinstance(one, Route) and one.path == SIGN_IN for one in routes) else None
     app = Starlette(
         routes=[*(Route(path, _never_waiting(probe)) for path, probe in probes), *routes],
-        exception_handlers=dict.fromkeys((HTTPException, ClientDisconnect, Exception), _refused),
+        exception_handlers=dict.fromkeys((HTTPException, ClientDisconnect, Exception), partial(_refused, page)),
     )
-    return Guard(app, door, signs_in=any(isinstance(one, Route) and one.path == SIGN_IN for one in routes))
+    app.router.redirect_slashes = False  # it would lead to http:// where a proxy has https://
+    return Guard(app, door, page)
 
 
 def _probed(question: str, failing: Collection[str], details: Mapping[str, object]) -> Response:
@@ -94,18 +99,23 @@ def _never_waiting(answer: Callable[[Request], Response]) -> Callable[[Request],
     return endpoint
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refused(page: Page | None, request: Request, error: Exception) -> Response:
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    asked = shortened(request.url.path)
     match status:
         case 404:
-            said = f"{request.url.path} does not exist; try /livez, /readyz, /metrics or /api/v1/status"
+            said = f"{asked} does not exist"
         case 405:
-            said = f"{request.url.path} does not take {request.method}"
+            said = f"{asked} does not take {request.method}"
         case 500:
             said = "an unexpected error; the replica's log has it"
         case _:
             said = "the request was refused"
-    return refused(status, said, headers)
+    if page is not None and wants_page(request):
+        answer = await page(request, status, said)
+        answer.headers.update(headers or {})
+        return answer
+    return refused(status, said + "; try /livez, /readyz, /metrics or /api/v1/status" * (status == 404), headers)
 
 
 class WebServer:

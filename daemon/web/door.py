@@ -7,7 +7,7 @@ every peer is this machine.
 import ipaddress
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
@@ -45,6 +45,8 @@ _HOST = re.compile(r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:@/\s]+))(?::\
 _NO_TOKEN = secrets.token_hex()
 """The key of the forms of a server without a token, which only this machine reaches."""
 
+Page = Callable[[Request, int, str], Awaitable[Response]]
+"""Returns the page that says why a request is not carried out."""
 Kind = Literal["probe", "data", "open", "page"]
 """What a path leads to: ``data`` is the API and the metrics, ``open`` what a browser needs to sign in."""
 
@@ -214,6 +216,12 @@ def door_of(request: HTTPConnection) -> Door:
     return found
 
 
+def wants_page(request: HTTPConnection) -> bool:
+    """Return whether a browser will show the answer to its user."""
+    below = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    return _kind_of(below) in {"open", "page"} and "text/html" in _only(request.headers, "accept")
+
+
 def refused(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the answer to a request that is not carried out."""
     return JSONResponse({"error": sentence}, status, headers)
@@ -224,11 +232,11 @@ class Guard:
     keep a browser from doing anything else with an answer.
     """
 
-    def __init__(self, app: ASGIApp, door: Door, *, signs_in: bool = False) -> None:
+    def __init__(self, app: ASGIApp, door: Door, page: Page | None = None) -> None:
         self._app = app
+        self._page = page
         self.door = door
         """It may be replaced at any time."""
-        self._signs_in = signs_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
@@ -246,13 +254,17 @@ class Guard:
         if isinstance(met, Admitted) or is_probe:
             await self._app(scope, receive, send_safely)
         else:
-            await self._turn_away(met, path, scope, headers)(scope, receive, send_safely)
+            answer = await self._turn_away(met, path, Request(scope))
+            await answer(scope, receive, send_safely)
 
-    def _turn_away(self, denied: Denied, path: str, scope: Scope, headers: Headers) -> Response:
-        """Return the answer to a request that may not pass: a browser that asks for a page is asked to sign in."""
+    async def _turn_away(self, denied: Denied, path: str, request: Request) -> Response:
+        """Return the answer to a request that may not pass: a browser gets a page, or is asked to sign in."""
+        shows, scope = self._page is not None and wants_page(request), request.scope
         if denied.status != HTTPStatus.UNAUTHORIZED:
+            if self._page is not None and shows:
+                return await self._page(request, denied.status, denied.sentence)
             return refused(denied.status, denied.sentence)
-        if self._signs_in and _kind_of(path) == "page" and "text/html" in _only(headers, "accept"):
+        if shows and _kind_of(path) == "page":
             query = scope["query_string"].decode("latin-1")
             wanted = quote(scope["path"]) + (f"?{query}" if query and scope["method"] in _READS else "")
             to = f"{scope.get('root_path', '')}{SIGN_IN}?next={quote(wanted, safe='')}"

@@ -12,7 +12,7 @@ from lease.errors import LeaseError
 from ...errors import DaemonError
 from ..api.asked import Unfit
 from ..api.endpoints import status_of
-from ..door import admitted_of
+from ..door import admitted_of, sees_details
 from .frame import refused_frame
 from .page import Looker, PagePlace, Theme
 from .site import render
@@ -34,7 +34,16 @@ def place_of(request: Request) -> PagePlace:
 
 async def refused_page(place: PagePlace, looker: Looker, error: DaemonError | LeaseError) -> Response:
     """Return the page that says why there is no other."""
-    status, sentence = status_of(error), " ".join(str(error).split())
+    return await _page(place, looker, status_of(error), " ".join(str(error).split()))
+
+
+async def page_of_refusal(request: Request, status: int, sentence: str) -> Response:
+    """Return the page that says why a request is not carried out, also to one who may not pass the door."""
+    looker = looker_of(request) if sees_details(request) else Looker(may_act=False)
+    return await _page(place_of(request), looker, status, sentence)
+
+
+async def _page(place: PagePlace, looker: Looker, status: int, sentence: str) -> Response:
     context = refused_frame(place, looker) | {"status": status, "sentence": sentence}
     return HTMLResponse((await asyncio.to_thread(render, "refused", context)).html, status)
 

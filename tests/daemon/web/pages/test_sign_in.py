@@ -168,10 +168,8 @@ async def test_who_only_reads_can_send_no_form_but_sign_out() -> None:
     cookie, _ = await signed_in(READS)
     token = (await ask("GET", "/runs", {**BROWSER, "cookie": cookie})).json()["form_token"]
     answer = await ask("POST", "/act", {**FORM, "cookie": cookie}, form_token=token)
-    assert (answer.status, answer.json()["error"]) == (
-        403,
-        "this token only reads: POST needs the token of LEASED_WEB_TOKEN",
-    )
+    assert answer.status == 403
+    assert b"this token only reads: POST needs the token of LEASED_WEB_TOKEN" in answer.body
     answer = await ask("POST", "/sign-out", {**FORM, "cookie": cookie}, form_token=token)
     assert "max-age=0" in answer.headers["set-cookie"].lower()
     assert "set-cookie" not in (await ask("POST", "/sign-out", {**FORM, "cookie": cookie})).headers
@@ -293,7 +291,7 @@ async def test_a_name_that_is_there_twice_is_refused() -> None:
     door = replace(GUARDED, user_header="x-user", proxies=(ip_network("127.0.0.1"),))
     names = {"x-user": "admin", "X-User": "ann"}
     answer = await ask("GET", "/runs", {**BROWSER, **names}, door=door)
-    assert (answer.status, "is there twice" in answer.json()["error"]) == (400, True)
+    assert (answer.status, b"is there twice" in answer.body) == (400, True)
 
 
 async def test_what_is_no_form_is_one_sentence() -> None:
