@@ -128,6 +128,8 @@ async def _form(  # noqa: PLR0917 - what was sent, and what is to be said of it
         **frame(view, visit),
         **found,
     }
+    if context["impossible"] and status == HTTPStatus.CONFLICT:
+        context["said"] = ""  # both say that it has ended, or that somebody was faster
     if found.get("wrong"):
         context |= {"said": said or found["wrong"], "impossible": context["impossible"] or found["wrong"]}
         status = status if said else HTTPStatus.UNPROCESSABLE_ENTITY

@@ -1,6 +1,7 @@
 """The dialogs of a schedule: run it now, pause it, resume it, or run past scheduled times."""
 
 import json
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -46,6 +47,8 @@ class RunNowAsked(ScheduleActAsked):
     """A run, with its own parameters."""
 
     params: Typed = ""
+    key: Typed = ""
+    """Of the form: if it is sent twice, one run starts."""
 
 
 class PauseAsked(ScheduleActAsked):
@@ -86,6 +89,7 @@ def _read_run(connection: Connection, asked: RunNowAsked, visit: Visit) -> Mappi
     own = {name: MASK if name in schedule.secrets else value for name, value in schedule.params.items()}
     waits = waits_for_predecessor(schedule.overlap)
     return found | {
+        "key": asked.key or f"page-{secrets.token_hex(8)}",
         "own_params": json.dumps(own, ensure_ascii=False, indent=1) if own else "",
         "jobs": read_job_names(found["row"].definition),
         "ahead": found["running"] if waits else [],
@@ -180,15 +184,16 @@ def _given(_connection: Connection, asked: ScheduleActAsked) -> dict[str, Any]:
 
 
 def _given_run(connection: Connection, asked: RunNowAsked) -> Mapping[str, Any]:
+    given = _given(connection, asked) | ({"key": asked.key} if asked.key else {})
     if not asked.params.strip():
-        return _given(connection, asked)
+        return given
     try:
         params = json.loads(asked.params)
     except (ValueError, RecursionError):
         params = None
     if not isinstance(params, dict):
         raise Unfit('params: it is not a JSON object; write it like {"customer": 7}')
-    return _given(connection, asked) | {"params": params}
+    return given | {"params": params}
 
 
 def _given_pause(connection: Connection, asked: PauseAsked) -> Mapping[str, Any]:

@@ -127,6 +127,20 @@ async def test_run_now_says_what_starts_and_leads_to_the_run(store: Store) -> No
         assert store.schedules()["nightly"].next_due == due
 
 
+async def test_a_form_that_is_sent_twice_starts_one_run(store: Store) -> None:
+    """By a double click, or again because the first answer was lost on its way."""
+    with visitor(store) as browser:
+        form = await browser.get(f"{NIGHTLY}/run")
+        sent = {name: value_of(form, name) for name in ("form_token", "key")}
+        wrong = await browser.post(f"{NIGHTLY}/run", **sent, params="7")
+        assert (wrong.status, value_of(wrong, "key")) == (422, sent["key"])
+        first, second = [await browser.post(f"{NIGHTLY}/run", **sent, why="x") for _ in range(2)]
+        assert (first.status, first.headers["location"]) == (303, second.headers["location"])
+        assert len(store.runs()) == 1
+        another = await browser.press(f"{NIGHTLY}/run", key=value_of(await browser.get(f"{NIGHTLY}/run"), "key"))
+        assert another.headers["location"] != first.headers["location"]
+
+
 async def test_pause_and_resume_count_the_scheduled_times(store: Store) -> None:
     with visitor(store) as browser:
         assert "No scheduled time runs until you resume it: 24 in the next 24 h." in text_of(
@@ -175,6 +189,18 @@ async def test_retry_says_which_jobs_run_again_and_leads_to_the_new_run(store: S
         made = store.rows(select(run).where(run.c.retry_of == run_id))[0]
         assert done.headers["location"] == f"/runs/{made.id}"
         assert f"Run {made.id} tries it again already." in text_of(await browser.get(f"runs/{run_id}/retry"))
+
+
+async def test_an_act_that_came_too_late_is_answered_with_one_sentence(store: Store) -> None:
+    """The dialog stood open while the run ended."""
+    run_id = failed(store)
+    before = store.everything()
+    with visitor(store) as browser:
+        token = value_of(await browser.get(f"{HOURLY}/run"), "form_token")
+        late = await browser.post(f"runs/{run_id}/cancel", form_token=token)
+    said = re.findall(r'<p class="said" role="alert">([^<]*)', late.body.decode())
+    assert (late.status, said) == (409, [f"Run {run_id} has ended: failed."])
+    assert store.everything() == before
 
 
 async def test_backfill_says_how_many_will_run_before_it_writes_anything(store: Store) -> None:
