@@ -25,7 +25,7 @@ from ...text import counted, json_text
 from ..app import AT_END
 from .making import Maker
 from .page import PageView
-from .site import Rendered
+from .site import Rendered, asset
 
 MOST_VIEWERS = 100
 RETRY = 30
@@ -161,6 +161,7 @@ class Hub:
             "at": now.astimezone(UTC).isoformat(),
             "problems": len(status.problems),
             "verdict": self._verdict,
+            "assets": [asset("style.css"), asset("script.js")],
         }
         channel.messages.clear()
         channel.latest, channel.lost_since = Moment(made, fields), None

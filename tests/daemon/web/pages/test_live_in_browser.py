@@ -117,6 +117,24 @@ def test_changes_come_in_are_held_on_request_and_a_dead_server_shows_until_it_is
         assert icon(page) == "good.svg"
 
 
+def test_a_page_of_another_release_offers_to_load_that_of_this_one(
+    browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(browser, f"http://{site.address}/") as shown:
+        page = shown.page
+        button(page, "Live")
+        expect(page.locator(".news")).to_be_hidden()
+        page.evaluate("window.isLoadedOnce = true")
+        with monkeypatch.context() as other:
+            other.setattr("daemon.web.pages.events.asset", lambda name: f"assets/0123456789abcdef/{name}")
+            expect(page.locator(".news")).to_have_text("Show 1 change", timeout=PATIENCE)
+            with page.expect_navigation():
+                page.locator(".news").click()
+        assert not page.evaluate("window.isLoadedOnce")
+        button(page, "Live")
+        expect(page.locator(".news")).to_be_hidden()
+
+
 def test_a_row_that_comes_waits_until_somebody_asks_for_it(browser: Browser, site: Site) -> None:
     with opened(browser, f"http://{site.address}/") as shown:
         page = shown.page

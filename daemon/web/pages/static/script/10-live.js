@@ -33,7 +33,7 @@ const live = page.dataset.here && (() => {
   const waiting = new Map(), unshown = new Set(), holds = new Set();
   const news = Object.assign(document.createElement("button"), { className: "btn pri news", type: "button", hidden: true });
   let has = voice.dataset.digest, ahead = Date.parse(page.dataset.now) - Date.now(), heardAt = Date.now();
-  let ending, watch, again, tries = 0, nextTry = 0, lost = null, isLive = false, problems = 0;
+  let ending, watch, again, tries = 0, nextTry = 0, lost = null, isLive = false, isOld = false, problems = 0;
   let verdict, spokenAt = 0, speaking, touchedAt = Date.now();
 
   function say(text) {
@@ -122,6 +122,9 @@ const live = page.dataset.here && (() => {
     [ahead, heardAt, problems] = [Date.parse(found.at) - Date.now(), Date.now(), found.problems];
     [lost, isLive] = [null, true];
     say(found.verdict);
+    // Of another release: its parts may need its style, so take the page anew.
+    isOld = !found.assets.every((path) => document.querySelector(`head [href$="${path}"], head [src$="${path}"]`));
+    unshown[isOld ? "add" : "delete"]("release");
     for (const [id, html] of Object.entries(found.parts)) waiting.set(id, html);
     if (holds.size) show(); else put();
     if (document.hidden) rest(30000);  // a browser has few connections to a host: hidden pages look only now and then
@@ -168,6 +171,7 @@ const live = page.dataset.here && (() => {
 
   // Take in what came or went, which live parts alone cannot show.
   async function showAll() {
+    if (isOld) return location.reload();
     unshown.clear();
     const answer = await fetch(location.href).catch(() => null);
     if (!answer?.ok) return;
