@@ -44,7 +44,7 @@ Somebody calls: "`report` of the application shop is not as it should be." Find 
   export LEASED_DATABASE_URL={desk.url}
   export PATH={Path(sys.executable).parent}:$PATH
 
-docs/how-to/operate/something-is-wrong.md says what to ask. Press Enter when you know; in {limit:g} s you are told.""")
+docs/how-to/operate/something-is-wrong.md says what to ask, and `leased web` serves a page that says it, too. Press Enter when you know; in {limit:g} s you are told.""")
     began = time.monotonic()
     select.select([sys.stdin], [], [], limit)
     _say(f"\nAfter {time.monotonic() - began:.0f} s. The cause: {chosen.cause}.")

@@ -8,7 +8,7 @@ from ...states import MOST_ABANDONED
 from ...store.schedule_key import ScheduleKey
 from ...store.views import RunDetail, RunningRun
 from ...store.views.defined import Living
-from ...store.views.problems import has_run, silence, stuck
+from ...store.views.problems import has_run, recorded, silence, stuck
 from ...store.views.usual import Usual
 from ...text import ago, counted, lasted, listed, number
 from .explanation import Facts, Moments, State
@@ -21,12 +21,11 @@ def at_work_text(
     run: RunningRun, living: Sequence[Living], running: Iterable[RunningRun], known: Usual | None
 ) -> tuple[State, str]:
     """Return how it stands with a running run, in a sentence. ``running`` are those that its replica may have."""
-    name = f"run {run.run_id} of {run.schedule}"
     replica = next((one for one in living if one.holder == run.holder), None)
     if replica is not None and not replica.is_seen:
         theirs = [one for one in running if one.holder == replica.holder]
         since = silence(replica.name, replica.seen_ago, theirs, alone=not any(one.is_seen for one in living))
-        return "silent", f"{name} is recorded as running, but {since}"
+        return "silent", f"{recorded(run, run.schedule)}, but {since}"
     if not run.held:
         return "stuck", stuck(run, run.schedule)
     text = has_run(run, run.schedule, known)

@@ -141,12 +141,16 @@ def silence(name: str, seen_ago: float, runs: Sequence[RunningRun], *, alone: bo
     return f"{text}; its leases expired {since}: other replicas with the definitions may take over {those}"
 
 
+def recorded(run: RunningRun, name: str) -> str:
+    """Return how a run is recorded of which nobody knows whether it runs."""
+    how = f"was cancelled by {run.cancelled_by}, and ends as soon as its work has" if run.cancelled_by else ""
+    return f"run {run.run_id} of {name} {how or 'is recorded as running'}"
+
+
 def stuck(run: RunningRun, name: str) -> str:
     """Return what is wrong with a run whose lease is over."""
     since = "" if run.lease_expires_in is None else f" (it expired {ago(-run.lease_expires_in)})"
-    return (
-        f"run {run.run_id} of {name} is recorded as running, but its lease (token {run.token}) is no longer held{since}"
-    )
+    return f"{recorded(run, name)}, but its lease (token {run.token}) is no longer held{since}"
 
 
 def _stuck(overview: Overview) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from ...definitions.schedule import Schedule
 from ...definitions.triggers.cron import parse
 from ...definitions.triggers.words import cron_in_words, every_in_words, in_words
 from ...errors import InvalidCron
+from ...states import ON_REQUEST
 from ...store.views import ScheduleLine
 from .moments import ShownTimes
 from .states import Tone
@@ -65,6 +66,8 @@ def timing(line: ScheduleLine, schedule: Schedule | None) -> str:
 def coming(line: ScheduleLine, definition: str, anchor: datetime, t: ShownTimes) -> Next:
     """Return what comes of a schedule, with its times as they are shown in its zone."""
     schedule = defined(definition)
+    if line.next_due is None and line.enabled and line.paused_at is None and line.timing != ON_REQUEST:
+        return Next(None, "no scheduled time left")
     if line.next_due is None or schedule is None or not line.enabled:
         return Next(line.next_due if line.enabled else None)
     if line.paused_at is not None and line.paused_until is None:

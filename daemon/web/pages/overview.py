@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, Field
 from sqlalchemy import Connection
 
+from ...states import ON_REQUEST
 from ...store.policies import read_policies
 from ...store.schedule_key import ScheduleKey
 from ...store.views import Overview, RunningRun, ScheduleLine
@@ -66,13 +67,15 @@ def _read(connection: Connection, asked: OverviewAsked, visit: Visit) -> Mapping
     return {
         "asked": asked,
         "troubles": troubles(visit.status),
-        "calm": calm(overview.schedules, t, zones),
+        "calm": calm(overview.schedules, t, zones, retired=len(overview.retired)),
+        "retired": overview.retired,
         "running": [running_now(one, read, started, visit.now) for one in running],
         "running_count": len(overview.running),
         "coming": [NextHour(one, zones.get(_key(one.line), "UTC"), warning(one, read, work)) for one in coming],
         "more_coming": more_coming,
         "hour_end": visit.now + timedelta(hours=1),
         "following": following,
+        "overdue": any(_is_due(line) and not _is_ahead(line) for line in overview.schedules),
         "following_zone": None if following is None else zones.get(_key(following)),
         "chips": [(each, SCHEDULES[each]) for each in CHIPS],
         "rare": RARE,
@@ -135,20 +138,23 @@ def _is_ahead(line: ScheduleLine) -> bool:
     return _is_due(line) and (line.due_in or 0.0) > 0
 
 
-def calm(lines: Sequence[ScheduleLine], t: ShownTimes, zones: Mapping[ScheduleKey, str]) -> str:
+def calm(lines: Sequence[ScheduleLine], t: ShownTimes, zones: Mapping[ScheduleKey, str], *, retired: int = 0) -> str:
     """Return what is known to be right, if nothing is wrong: no more than was looked at."""
     paused = [line for line in lines if line.paused_at is not None]
     disabled = sum(not line.enabled for line in lines if line.paused_at is None)
     timed = sum(map(_is_due, lines))
-    others = len(lines) - len(paused) - disabled - timed
+    asked = sum(line.timing == ON_REQUEST for line in lines if line.paused_at is None and line.enabled)
+    others = len(lines) - len(paused) - disabled - timed - asked
     parts = [f"{count(timed)} schedule{' is' if timed == 1 else 's are'} on time"] if timed else []
-    parts += [f"{count(others)} {'has' if others == 1 else 'have'} no scheduled time ahead"] if others else []
+    parts += [f"{count(asked)} run{'s' if asked == 1 else ''} on request only"] if asked else []
+    parts += [f"{count(others)} {'has' if others == 1 else 'have'} no scheduled time left"] if others else []
     if paused:
         until = {line.paused_until for line in paused}
         end = until.pop() if len(until) == 1 else None
         word = "" if end is None else f" until {t.text(end, zones.get(_key(paused[0])))}"
         parts.append(f"{count(len(paused))} {'is' if len(paused) == 1 else 'are'} paused{word}")
     parts += [f"{count(disabled)} {'is' if disabled == 1 else 'are'} disabled"] if disabled else []
+    parts += [f"{count(retired)} {'was' if retired == 1 else 'were'} retired in the last day"] if retired else []
     return "; ".join(parts)
 
 

@@ -69,6 +69,7 @@ def _read(connection: Connection, asked: RunShown, visit: Visit) -> Mapping[str,
     zone = str(json.loads(facts.defined.definition).get("timezone") or "UTC")
     times = ShownTimes(visit.now, visit.looker.zone)
     said = explained(facts, Moments(visit.now, partial(_written, times, zone)))
+    lost_lease = facts.at_work is not None and not facts.at_work.held
     job = chosen(facts.detail, asked.job, asked.attempt)
     rows = list(_jobs(facts))
     lost = [one for one in facts.detail.jobs if one.state == "abandoned"]
@@ -78,7 +79,8 @@ def _read(connection: Connection, asked: RunShown, visit: Visit) -> Mapping[str,
         "asked": asked,
         "detail": facts.detail,
         "run": run,
-        "shown": states.of_run(run.state, run.reason),
+        "shown": states.SCHEDULES["stuck"] if lost_lease else states.of_run(run.state, run.reason),
+        "at_work": facts.at_work,
         "said": [
             one if one.url != f"runs/{run.run_id}" else SentencePart(one.text) for one in with_runs(said.sentence.text)
         ],

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -86,7 +86,16 @@ def troubles(status: StatusFound) -> Troubles:
         (f"{number:,} {SCHEDULES[standing].word}" if standing else f"{number:,} more", standing)
         for standing, number in rest.items()
     ]
-    return Troubles([_trouble(status, one, with_it) for one, with_it in found[:MOST]], len(status.problems), more)
+    shown = [_trouble(status, one, with_it) for one, with_it in found[:MOST]]
+    return Troubles([*_apart(shown)], len(status.problems), more)
+
+
+def _apart(found: Sequence[Trouble]) -> Iterator[Trouble]:
+    """Yield each with an id of its own: two replicas of an application may be silent."""
+    known: Counter[str] = Counter()
+    for one in found:
+        known[one.id] += 1
+        yield one if known[one.id] == 1 else replace(one, id=f"{one.id}-{known[one.id]}")
 
 
 def _rank(one: Problem) -> tuple[int, int, str, str]:

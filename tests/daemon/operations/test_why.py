@@ -173,6 +173,11 @@ def runs(world: World) -> Iterator[Made]:
     ends = world.running("ends", "replica-3", cancelled_at=rows.now, cancelled_by="ann@web-1")
     text = f"run {ends} of ends has been running for … on web-1:4713; cancelled by ann@web-1: it ends as soon as its work has"
     yield ends, "running", text, f"leased stack {ends}"
+    unheld = world.run(
+        "ends", "running", 1, token=1, holder="replica-1", cancelled_at=rows.now, cancelled_by="ann@web-1"
+    )
+    text = f"run {unheld} of ends was cancelled by ann@web-1, and ends as soon as its work has, but its lease (token 1) is no longer held"
+    yield unheld, "stuck", text, "leased replicas"
     world.schedule("drains")
     drains = world.running("drains", "replica-3")
     text = (

@@ -178,6 +178,29 @@ async def test_cancel_says_what_work_is_lost_and_who_can_start_then(store: Store
         assert "no work is lost" in text_of(await browser.get(f"runs/{run_id + 1}/cancel"))
 
 
+async def test_a_run_whose_lease_is_over_can_be_cancelled_and_says_what_it_waits_for(store: Store) -> None:
+    pending_runs(store, a_schedule("nightly", jobs=["fetch", "load"]), 1)
+    (claimed,) = store.claim("nightly")
+    store.do(start_job, claimed, "fetch", 0, 1)
+    store.go_stale(claimed.grant)
+    run_id = claimed.run_id
+    with visitor(store) as browser:
+        said = text_of(await browser.get(f"runs/{run_id}/cancel"))
+        assert re.search(
+            r"of work is lost\. Nobody holds its lease: it ends as cancelled when a replica takes it over", said
+        )
+        page = (await browser.get(f"runs/{run_id}")).body.decode()
+        assert f"Run {run_id} is stuck</h1>" in page
+        assert "Cancel run …" in page
+        await browser.press(f"runs/{run_id}/cancel", why="stuck")
+        page = (await browser.get(f"runs/{run_id}")).body.decode()
+        assert re.search(
+            rf"[Rr]un {run_id} of nightly was cancelled by .*, and ends as soon as its work has, but", page
+        )
+        assert "<dt>Cancel requested</dt>" in page
+        assert "Cancel run …" not in page
+
+
 async def test_retry_says_which_jobs_run_again_and_leads_to_the_new_run(store: Store) -> None:
     run_id = failed(store)
     with visitor(store) as browser:

@@ -7,11 +7,12 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
+from daemon.store.tables import schedule
 from daemon.web.pages.overview import OVERVIEW, OverviewAsked
 from daemon.web.pages.page import Looker, Visit
-from tests.daemon.store.test_views import Rows, rows_in
+from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 from tests.daemon.web.pages.frames import served_pages, status_of
 from tests.support.asgi import Answer, asked
 from tests.support.store import Store, a_schedule
@@ -172,9 +173,16 @@ async def test_where_nothing_is_wrong_no_more_is_claimed_than_was_looked_at(data
         connection.exec_driver_sql("DELETE FROM run WHERE state IN ('failed', 'pending')")
         connection.exec_driver_sql("UPDATE schedule SET enabled = false WHERE name = 's2'")
         connection.exec_driver_sql("UPDATE schedule SET next_due = NULL WHERE name = 's4'")
+        asked = schedule.update().where(schedule.c.name == "s7").values(next_due=None, trigger="on request")
+        connection.execute(asked)
+        at = connection.execute(select(schedule.c.created_at).where(schedule.c.name == "s9")).scalar_one()
+        gone = {"retired_at": at, "retired_by": "generation 2", "next_due": None}
+        connection.execute(schedule.update().where(schedule.c.name == "s9").values(gone))
     text = read(await opened("/")).text
-    said = "Nothing is wrong. 7 schedules are on time; 1 has no scheduled time ahead; 1 is paused; 1 is disabled."
+    said = "Nothing is wrong. 5 schedules are on time; 1 runs on request only; 1 has no scheduled time left; "
+    said += "1 is paused; 1 is disabled; 1 was retired in the last day."
     assert said in text
+    assert "Retired in the last day: s9 by generation 2, " in read(await opened("/?q=s9")).text
 
 
 @pytest.mark.usefixtures("committed")
@@ -190,6 +198,22 @@ async def test_a_problem_is_the_sentence_of_status_with_links_and_what_helps(dat
     assert f'<a class="btn" href="/runs/{failed.run_id}/retry">Retry …</a>' in page
     assert f"Read its output, then retry run {failed.run_id}." in text
     assert text.index("The last run of s3") < text.index("The last run of s8") < text.index("of s5 has waited")
+
+
+async def test_what_is_overdue_is_not_said_to_be_not_due(rows: Rows, opened: Open) -> None:
+    rows.connection.execute(schedule.update().values(next_due=rows.now - 5 * MINUTE))
+    rows.connection.commit()
+    text = read(await opened("/")).text
+    assert "Nothing is running" in text
+    assert "Nothing is due either" not in text
+
+
+async def test_two_silent_replicas_have_ids_of_their_own(rows: Rows, opened: Open) -> None:
+    for number in (8, 9):
+        rows.replica(f"replica-{number}", host="web-9", pid=number, seen_at=rows.now - 5 * MINUTE)
+    rows.connection.commit()
+    ids = re.findall(r'id="(problem-silent-[^"]*)"', await opened("/"))
+    assert (len(ids), len(set(ids))) == (2, 2)
 
 
 @pytest.mark.usefixtures("committed")
