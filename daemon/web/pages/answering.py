@@ -44,7 +44,8 @@ async def page_of_refusal(request: Request, status: int, sentence: str) -> Respo
 
 
 async def _page(place: PagePlace, looker: Looker, status: int, sentence: str) -> Response:
-    context = refused_frame(place, looker) | {"status": status, "sentence": sentence}
+    # Who may not pass the door does not hear the version.
+    context = refused_frame(place, looker) | {"version": "", "status": status, "sentence": sentence}
     return HTMLResponse((await asyncio.to_thread(render, "refused", context)).html, status)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daemon.version import package_version
 from daemon.web.door import Door
 from daemon.web.pages.site import asset
 from tests.daemon.web.pages.frames import served_pages
@@ -38,6 +39,7 @@ async def test_a_browser_is_told_on_a_page_why_it_is_refused(app: Any, case: str
     assert (page.status, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
     said = re.findall(r'<p class="why">([^<]*)', page.body.decode())[0]
     assert said.removeprefix("/leased").startswith(sentence)
+    assert package_version() not in page.body.decode()
     program = await asked(app, method, f"/leased{path}", headers)
     assert page.headers.get("allow") == program.headers.get("allow")
     assert (program.status, list(program.json())) == (status, ["error"])

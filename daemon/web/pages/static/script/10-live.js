@@ -174,6 +174,7 @@ const live = page.dataset.here && (() => {
     if (isOld) return location.reload();
     unshown.clear();
     const answer = await fetch(location.href).catch(() => null);
+    if (answer?.redirected) return location.reload();  // the session has ended
     if (!answer?.ok) return;
     const then = new DOMParser().parseFromString(await answer.text(), "text/html");
     byId("main").replaceChildren(...then.getElementById("main").childNodes);
