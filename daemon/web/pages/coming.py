@@ -112,7 +112,8 @@ def _then(shown: Sequence[Preview], zone: str, t: ShownTimes) -> str:
         return f"then {', '.join(t.text(one.instant, zone) for one in shown[1:])}{change}"
     if (local[-1].date() - t.now.astimezone(at).date()).days < _WEEK:
         return f"then {', '.join(f'{one:%a}' for one in local[1:])} {local[0]:%H:%M}{change}"
-    return f"then {', '.join(f'{one.day} {one:%b}' for one in local[1:])}{change}"
+    form = "%b %Y" if local[-1].year - local[0].year > 1 else "%b"
+    return f"then {', '.join(f'{one.day} {one.strftime(form)}' for one in local[1:])}{change}"
 
 
 def soon(lines: Sequence[ScheduleLine]) -> tuple[list[Soon], int]:

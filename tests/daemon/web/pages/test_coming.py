@@ -43,6 +43,7 @@ def next_of(cron: str, due: str, zone: str = "Europe/Berlin", **settings: Any) -
         ("*/15 * * * *", "2026-10-24T01:00Z", "then every 15 minutes"),
         ("5 16 * * 1-5", "2026-10-26T15:05Z", "then Tue, Wed, Thu, Fri 16:05"),
         ("0 6 1 * *", "2026-11-01T05:00Z", "then 1 Dec, 1 Jan, 1 Feb, 1 Mar"),
+        ("0 4 1 1 *", "2027-01-01T03:00Z", "then 1 Jan 2028, 1 Jan 2029, 1 Jan 2030, 1 Jan 2031"),
         ("0 */6 * * *", "2026-10-24T22:00Z", "then Sun 06:00, Sun 12:00, Sun 18:00, Mon 00:00 (CEST → CET)"),
         ("30 2 * * *", "2026-10-24T00:30Z", "Sun 02:30: repeated hour, first time"),
     ],
