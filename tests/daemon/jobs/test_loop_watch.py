@@ -116,7 +116,7 @@ def test_the_time_is_charged_to_the_one_that_took_it(thread: TaskThread, facts: 
     wait_until(lambda: facts, "it is named")
     assert facts[0] == LoopBlocked(JOB, f"{HERE}:{LINE}, in Blocker.block")
     assert other.lost_to_others() >= 0.04
-    assert culprit.lost_to_others() == 0.0
+    assert culprit.lost_to_others() < other.lost_to_others()  # not 0: on a starved machine any step takes long
     assert not other.blocks()
     blocker.gate.set()
     later = thread.start(innocent, None, OTHER)
