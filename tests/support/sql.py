@@ -26,6 +26,7 @@ CHECKED = ("tests/daemon/store/", "tests/daemon/operations/", "tests/daemon/sche
 """Where tests send statements themselves: nothing in the background sends one now and then."""
 _INTO = os.environ.get("LEASED_TEST_SQL")
 _SCHEMA = re.compile(r'"?__\[SCHEMA_[^\]]*\]"?\.')
+_MOMENT = re.compile(r"\b\d{12,}\b")
 _HEAD = re.compile(r"^-- (.+)$", re.MULTILINE)
 _FILE = """-- What leased sends to {kind}, by the function that sends it. See README.md.
 -- Where the tables are in a schema, its name stands before theirs.
@@ -111,7 +112,7 @@ def _without(schema: str, text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    return "\n".join(line.rstrip() for line in _SCHEMA.sub("", text).splitlines())
+    return "\n".join(line.rstrip() for line in _MOMENT.sub("N", _SCHEMA.sub("", text)).splitlines())
 
 
 def _texts(kind: str) -> list[str]:
@@ -127,7 +128,7 @@ def write(folder: Path) -> None:
     for file in folder.glob("*.json"):
         for kind, by in json.loads(file.read_text()).items():
             for of, texts in by.items():
-                merged[kind][of] |= set(texts)
+                merged[kind][of] |= set(map(_shown, texts))
     FILES.mkdir(exist_ok=True)
     for kind, by in merged.items():
         parts = [f"\n-- {of}\n" + "".join(f"{text};\n\n" for text in sorted(by[of])) for of in sorted(by)]

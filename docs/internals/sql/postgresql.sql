@@ -1641,19 +1641,7 @@ FROM unlocked) AND (SELECT CASE current_setting('synchronous_commit') WHEN 'off'
 
 
 -- lease/statements/restoring.py: _let_new_names_begin_at
-ALTER TABLE public.lease ALTER COLUMN token SET DEFAULT 1152921504606846976;
-
-ALTER TABLE public.lease ALTER COLUMN token SET DEFAULT 1883270564282368;
-
-ALTER TABLE public.lease ALTER COLUMN token SET DEFAULT 1883270567428096;
-
-ALTER TABLE public.lease ALTER COLUMN token SET DEFAULT 1883270569525248;
-
-ALTER TABLE public.lease ALTER COLUMN token SET DEFAULT 1883270570573824;
-
-ALTER TABLE public.lease ALTER COLUMN token SET DEFAULT 1883270571622400;
-
-ALTER TABLE public.lease ALTER COLUMN token SET DEFAULT 1883270572670976;
+ALTER TABLE public.lease ALTER COLUMN token SET DEFAULT N;
 
 
 -- lease/statements/restoring.py: _lock
