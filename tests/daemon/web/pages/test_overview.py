@@ -236,6 +236,7 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(database_ur
 HOSTILE = "<script>alert(1)</script>\x1b[31m\x1b]0;t\x07\u202egnp.exe"
 
 
+@pytest.mark.extended
 async def test_a_hostile_record_is_text_and_stays_short(database_url: str, opened: Open) -> None:
     long = f"{HOSTILE}{'W' * 1_000_000}"
     name = "<b>&" + "n" * 251
@@ -272,6 +273,7 @@ SELECT application, name, created_at, 'manual', 'succeeded', 'x', created_at, cr
 """
 
 
+@pytest.mark.extended
 async def test_a_full_page_takes_as_many_statements_as_a_short_one_and_stays_within_its_budget(
     database_url: str, statements: tuple[Rows, list[str]]
 ) -> None:

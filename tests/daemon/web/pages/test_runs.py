@@ -95,6 +95,7 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Ope
         assert (answer.status, sentence in unescape(answer.body.decode())) == (status, True), query
 
 
+@pytest.mark.extended
 @pytest.mark.usefixtures("made")
 async def test_a_hostile_record_is_text(opened: Open) -> None:
     page = (await opened("/runs")).body.decode()

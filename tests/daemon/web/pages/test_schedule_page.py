@@ -58,6 +58,7 @@ async def test_it_says_what_is_so_and_shows_what_happened(opened: Open, made: di
     assert ">Pause …</a>" in source
 
 
+@pytest.mark.extended
 async def test_its_history_is_filtered_and_goes_on_where_a_page_ends(
     opened: Open, made: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +83,7 @@ async def test_its_history_is_filtered_and_goes_on_where_a_page_ends(
     assert listed == sorted(listed, reverse=True)
 
 
+@pytest.mark.extended
 async def test_a_rare_state_is_searched_part_by_part(
     opened: Open, made: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
