@@ -33,7 +33,7 @@ demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQ
 demo-page: $(VENV)/.run ## a shop with a past and two replicas, for a look at the pages in a browser; PORT= (8750), KEEP=yes keeps its database
 	@$(BIN)/python -m tools.demo $(if $(PORT),--port $(PORT)) $(if $(KEEP),--keep)
 
-test: $(VENV)/.dev ## nearly every promise once, in five minutes; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
+test: $(VENV)/.dev ## nearly every promise once, in six minutes; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
 	@$(BIN)/python -m pytest -m "not extended" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-all: $(VENV)/.dev ## every test: the same on both databases, the longer stories; PART=2/4: the second quarter of what `make test` leaves out
