@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -127,6 +128,18 @@ def test_a_run_links_to_the_span_of_its_request_which_is_one_of_the_program(
         (first.context.trace_id, first.context.span_id)
     ]
     assert found.parent is None
+
+
+@pytest.mark.conformance
+def test_a_program_that_makes_no_spans_may_be_newer_than_the_tables(database_url: str) -> None:
+    with Store(database_url) as store:
+        store.sync(a_schedule("daily"))
+        with suppress(InterruptedError), store.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE run DROP COLUMN traceparent")
+            requested = trigger(connection, "shop", "daily", requested_by="ada")
+            raise InterruptedError  # the database is used by other tests, too
+        assert requested
+        assert store.runs() == []
 
 
 def test_what_is_no_traceparent_is_no_link(spans: Spans, exported: InMemorySpanExporter) -> None:
