@@ -11,7 +11,7 @@ DURATIONS = frozenset(
 """The settings of schedules and jobs that are stored in seconds, and written as durations."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ON_A_LINE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f']*")
-"""What may stand between single quotes."""
+"""Text that single quotes can hold."""
 
 
 def key_text(name: str) -> str:

@@ -155,7 +155,7 @@ class Sender:
                 return Path(path).read_text(encoding="utf-8").strip()
             except (OSError, ValueError) as error:
                 said = getattr(error, "strerror", None) or "it is not UTF-8"
-                # Not its path: whoever took one variable for the other has written the secret there.
+                # Not its path: if someone confused the two variables, it is the secret.
                 raise Refusal(
                     f"the file of {name}_FILE cannot be read: {said}", f"write the value of {name} into a file"
                 ) from None

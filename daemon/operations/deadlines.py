@@ -23,9 +23,9 @@ _LOOKED_AT = 20_000
 """So many instants are looked at for one that is not excluded."""
 _TICK = timedelta(microseconds=1)
 _LATEST_START = 300.0
-"""Seconds for which a run may wait for its start before somebody is alarmed, where `start_within` says nothing."""
+"""Seconds that a run may wait for its start before an alarm, if there is no `start_within`."""
 _UNKNOWN_DURATION = 3600.0
-"""Seconds that a run may take before somebody is alarmed, as long as its usual duration is not known."""
+"""Seconds that a run may take before an alarm, until its usual duration is known."""
 
 
 def with_deadlines(connection: Connection, overview: Overview, lines: Sequence[ScheduleLine]) -> list[ScheduleLine]:
@@ -96,8 +96,8 @@ def _not_excluded(schedule: Schedule, first: datetime, anchor: datetime) -> date
 
 
 def success_deadline(one: ScheduleFacts, known: Policies, usual: Usual | None) -> float | None:
-    """Return when somebody is to be alarmed because a schedule has not succeeded; None if nothing is due. It comes later
-    than what `with_deadlines` shows to people: an alarm in vain costs more.
+    """Return when to alarm because a schedule has not succeeded; None if nothing is due. It is later than what
+    `with_deadlines` shows, because a false alarm costs more.
     """
     missed = None if known.catch_up == "skip" else one.missed
     owed = min((instant for instant in (one.owed, missed) if instant is not None), default=one.next_due)

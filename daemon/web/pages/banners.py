@@ -59,7 +59,7 @@ def _paused(status: StatusFound) -> Iterator[Banner]:
                 "paused",
                 f"{all_of}{counted(len(group), 'schedule')} of {application} are paused.",
                 (f"Why: {why}. " if why else "")
-                + "Their scheduled times are skipped meanwhile; requested runs start all the same"
+                + "Their scheduled times are skipped; runs that you request still start"
                 + (
                     f", and {counted(running, 'run')} in progress {'goes' if running == 1 else 'go'} on."
                     if running

@@ -47,5 +47,5 @@ def test_what_is_paused_together_says_who_and_why_once_and_one_paused_schedule_i
     store.do(pause, Selection("shop", "hourly"), requested_by="ann", why="move of the database")
     (line,) = banners(status_of(store))
     assert line.lead == "All 2 schedules of shop are paused."
-    assert line.text.startswith("Why: move of the database. Their scheduled times are skipped meanwhile")
+    assert line.text.startswith("Why: move of the database. Their scheduled times are skipped; ")
     assert (line.by, line.until) == ("ann", None)

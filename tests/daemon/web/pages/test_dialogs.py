@@ -187,7 +187,7 @@ async def test_a_run_whose_lease_is_over_can_be_cancelled_and_says_what_it_waits
     with visitor(store) as browser:
         said = text_of(await browser.get(f"runs/{run_id}/cancel"))
         assert re.search(
-            r"of work is lost\. Nobody holds its lease: it ends as cancelled when a replica takes it over", said
+            r"of work is lost\. Its lease is not held: the run ends as cancelled when a replica takes it over", said
         )
         page = (await browser.get(f"runs/{run_id}")).body.decode()
         assert f"Run {run_id} is stuck</h1>" in page

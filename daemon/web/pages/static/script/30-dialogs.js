@@ -17,7 +17,7 @@
     form.querySelector(".said")?.remove();
     form.querySelector("[data-found]").prepend(said);
   };
-  const unreachable = (form) => say(form, "No answer: nobody knows whether this was done. Look, then try again.");
+  const unreachable = (form) => say(form, "No answer: this may or may not have been done. Check, then try again.");
 
   const send = async (form, button) => {
     const body = new URLSearchParams(new FormData(form, button));
