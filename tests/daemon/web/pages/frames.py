@@ -1,8 +1,11 @@
 """The pages over a database, as a browser asks for them, and a fleet that a test makes up."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from html import unescape
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from sqlalchemy import insert
@@ -14,7 +17,10 @@ from daemon.web.app import web_app
 from daemon.web.door import Door
 from daemon.web.pages.routes import page_routes
 from lease.database.dialects import later, now
+from tests.support.asgi import Answer
 from tests.support.store import Store
+
+Open = Callable[[str], Coroutine[Any, Any, Answer]]
 
 
 @contextmanager
@@ -27,6 +33,15 @@ def served_pages(url: str, door: Door | None = None) -> Iterator[Any]:
             yield web_app(door or Door(), dict, dict, routes=page_routes(desk, 60.0))
     finally:
         desk.close()
+
+
+async def leafed(opened: Open, address: str) -> AsyncIterator[Answer]:
+    """Ask for a page, and for each that follows it."""
+    while address:
+        answer = await opened(address)
+        yield answer
+        following = re.search(r'rel="next" href="([^"]+)"', answer.body.decode())
+        address = urljoin(address, unescape(following[1])).partition("#")[0] if following else ""
 
 
 def status_of(store: Store) -> StatusFound:

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,23 +15,11 @@ from daemon.web.pages.activity import ACTIVITY, ActivityPageAsked
 from daemon.web.pages.fleet import FLEET, FleetAsked
 from daemon.web.pages.page import Looker, Page, Visit
 from tests.daemon.store.test_views import Rows, rows_in
-from tests.daemon.web.pages.frames import served_pages
+from tests.daemon.web.pages.frames import Open, leafed
 from tests.daemon.web.pages.runs_of_each_state import HOSTILE, LONG_NAME, runs_of_each_state
-from tests.support.asgi import Answer, asked
+from tests.support.asgi import Answer
 
 pytestmark = pytest.mark.anyio
-Open = Callable[[str], Coroutine[Any, Any, Answer]]
-
-
-@pytest.fixture
-def made(database_url: str) -> dict[str, int]:
-    return runs_of_each_state(database_url)
-
-
-@pytest.fixture
-def opened(database_url: str) -> Iterator[Open]:
-    with served_pages(database_url) as app:
-        yield lambda path: asked(app, "GET", path)
 
 
 def read(answer: Answer) -> str:
@@ -73,12 +60,7 @@ async def test_locks_follow_each_other_page_by_page(
     monkeypatch.setattr("daemon.web.pages.fleet.LOCKS", 2)
     with rows_in(database_url) as rows:
         lease.statements.grant(rows.connection, [f"lock {number}" for number in range(5)], "h", 3600)
-    pages, address = [], "/fleet"
-    while address:
-        page = await opened(address)
-        pages.append(re.findall(r"lock \d(?= h not a run)", read(page)))
-        following = re.search(r'rel="next" href="([^"#]+)#locks"', page.body.decode())
-        address = f"/fleet{html.unescape(following[1])}" if following else ""
+    pages = [re.findall(r"lock \d(?= h not a run)", read(page)) async for page in leafed(opened, "/fleet")]
     assert pages == [["lock 0", "lock 1"], ["lock 2", "lock 3"], ["lock 4"]]
 
 
@@ -104,12 +86,9 @@ async def test_the_activity_goes_on_where_a_page_ends(
     monkeypatch.setattr("daemon.web.pages.activity.ROWS", 2)
     with rows_in(database_url) as rows:
         acts(rows, *(("trigger", 100.0 - 10 * number, {"run_id": number}) for number in range(1, 6)))
-    pages, address = [], "/activity?by=ann"
-    while address:
-        page = await opened(address)
-        pages.append(re.findall(r"(?<=requested a run run )\d", read(page)))
-        following = re.search(r'rel="next" href="([^"]+)"', page.body.decode())
-        address = f"/activity{html.unescape(following[1])}" if following else ""
+    pages = [
+        re.findall(r"(?<=requested a run run )\d", read(page)) async for page in leafed(opened, "/activity?by=ann")
+    ]
     assert pages == [["5", "4"], ["3", "2"], ["1"]]
 
 

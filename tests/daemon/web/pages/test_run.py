@@ -1,7 +1,6 @@
 """The page of a run and that of its output, as a browser gets them."""
 
 import re
-from collections.abc import Callable, Coroutine, Iterator
 from html import unescape
 from typing import Any
 
@@ -18,26 +17,12 @@ from daemon.web.pages.page import Looker, Page, Visit
 from daemon.web.pages.run import RUN, RunShown
 from lease.schema import lease as leases
 from tests.daemon.store.test_views import rows_in
-from tests.daemon.web.pages.frames import served_pages
-from tests.daemon.web.pages.runs_of_each_state import runs_of_each_state
-from tests.support.asgi import Answer, asked
+from tests.daemon.web.pages.frames import Open
 from tests.support.completion import finish_job, save_output, start_job
 from tests.support.store import Store, a_schedule, pending_runs
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
-Open = Callable[[str], Coroutine[Any, Any, Answer]]
-
-
-@pytest.fixture
-def made(database_url: str) -> dict[str, int]:
-    return runs_of_each_state(database_url)
-
-
-@pytest.fixture
-def opened(database_url: str) -> Iterator[Open]:
-    with served_pages(database_url) as app:
-        yield lambda path: asked(app, "GET", path)
 
 
 async def page(opened: Open, path: str) -> str:

@@ -1,9 +1,7 @@
 """The list of runs, as a browser gets it."""
 
-import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from html import unescape
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
@@ -13,23 +11,11 @@ from daemon.store.views import found
 from daemon.web.pages.page import Looker, Visit
 from daemon.web.pages.runs import RUNS, RunsListed
 from tests.daemon.store.test_views import rows_in
-from tests.daemon.web.pages.frames import served_pages
-from tests.daemon.web.pages.runs_of_each_state import HOSTILE, runs_of_each_state
-from tests.support.asgi import Answer, asked
+from tests.daemon.web.pages.frames import Open, leafed
+from tests.daemon.web.pages.runs_of_each_state import HOSTILE
+from tests.support.asgi import Answer
 
 pytestmark = pytest.mark.anyio
-Open = Callable[[str], Coroutine[Any, Any, Answer]]
-
-
-@pytest.fixture
-def made(database_url: str) -> dict[str, int]:
-    return runs_of_each_state(database_url)
-
-
-@pytest.fixture
-def opened(database_url: str) -> Iterator[Open]:
-    with served_pages(database_url) as app:
-        yield lambda path: asked(app, "GET", path)
 
 
 def listed(answer: Answer) -> list[int]:
@@ -57,13 +43,9 @@ async def test_the_filters_choose_runs_and_pages_follow_each_other(
     }.items():
         assert listed(await opened(f"/runs?{query}")) == [made[one] for one in which], query
     monkeypatch.setattr("daemon.web.pages.runs.SHOWN", 6)
-    pages, address = [], "/runs"
-    while address:
-        page = await opened(address)
-        pages += listed(page)
-        following = re.search(r'rel="next" href="([^"]+)"', page.body.decode())
-        address = unescape(following[1]) if following else ""
-    assert pages == everything
+    pages = [listed(page) async for page in leafed(opened, "/runs")]
+    assert [run_id for page in pages for run_id in page] == everything
+    assert {len(page) for page in pages[:-1]} == {6}
 
 
 async def test_a_search_that_no_index_finds_looks_at_so_many_runs_and_goes_on_from_there(

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,28 +14,23 @@ from daemon.web.pages.links import schedule_path
 from daemon.web.pages.page import Looker, Visit
 from daemon.web.pages.schedule import SCHEDULE, SchedulePageAsked
 from tests.daemon.store.test_views import rows_in
-from tests.daemon.web.pages.frames import served_pages
-from tests.daemon.web.pages.runs_of_each_state import HOSTILE, LONG_NAME, runs_of_each_state
-from tests.support.asgi import Answer, asked
+from tests.daemon.web.pages.frames import Open, leafed
+from tests.daemon.web.pages.runs_of_each_state import HOSTILE, LONG_NAME
+from tests.support.asgi import Answer
 
 pytestmark = pytest.mark.anyio
-Open = Callable[..., Coroutine[Any, Any, Answer]]
+Show = Callable[..., Coroutine[Any, Any, Answer]]
+DAILY = "/schedules/shop/daily-full-sync"
 
 
 @pytest.fixture
-def made(database_url: str) -> dict[str, int]:
-    return runs_of_each_state(database_url)
+def show(opened: Open) -> Show:
+    """Ask for the page of a schedule, of ``shop`` by default, with a query."""
 
+    def ask(name: str, query: str = "", application: str = "shop") -> Coroutine[Any, Any, Answer]:
+        return opened(f"/{unquote(schedule_path(application, name))}?{query}")
 
-@pytest.fixture
-def opened(database_url: str) -> Iterator[Open]:
-    """Ask for the page of a schedule, of ``shop`` if nothing else is said, with a query."""
-    with served_pages(database_url) as app:
-
-        def ask(name: str, query: str = "", application: str = "shop") -> Coroutine[Any, Any, Answer]:
-            return asked(app, "GET", f"/{unquote(schedule_path(application, name))}?{query}")
-
-        yield ask
+    return ask
 
 
 def read(answer: Answer) -> str:
@@ -44,8 +39,8 @@ def read(answer: Answer) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
-async def test_it_says_what_is_so_and_shows_what_happened(opened: Open, made: dict[str, int]) -> None:
-    page = await opened("hourly")
+async def test_it_says_what_is_so_and_shows_what_happened(show: Show, made: dict[str, int]) -> None:
+    page = await show("hourly")
     shown, source = read(page), page.body.decode()
     assert page.status == 200
     assert "hourly cannot run: no running replica has its definition; web-2:22 runs other definitions Run now" in shown
@@ -60,26 +55,20 @@ async def test_it_says_what_is_so_and_shows_what_happened(opened: Open, made: di
 
 @pytest.mark.extended
 async def test_its_history_is_filtered_and_goes_on_where_a_page_ends(
-    opened: Open, made: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    opened: Open, show: Show, made: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert made
     for query, which in {
         "": ["unstarted", "failed", "missed", "skipped"],
         "state=failed": ["failed"],
         "state=missed": ["missed"],
         "state=crashed": [],
     }.items():
-        assert set(rows(await opened("hourly", query))) == {made[one] for one in which}, query
+        assert set(rows(await show("hourly", query))) == {made[one] for one in which}, query
     monkeypatch.setattr("daemon.web.pages.schedule.HISTORY", 5)
-    pages, query = [], "definition=whole"
-    while query:
-        page = await opened("daily-full-sync", query)
-        pages.append(rows(page))
-        following = re.search(r'rel="next" href="[?]([^"#]+)#runs"', page.body.decode())
-        query = html.unescape(following[1]) if following else ""
-        assert "definition=whole" in (query or "definition=whole")
-    assert [len(page) for page in pages] == [5, 5, 4]
-    listed = [number for page in pages for number in page]
+    pages = [page async for page in leafed(opened, f"{DAILY}?definition=whole")]
+    assert all(b"definition=whole" in page.body.partition(b'rel="next"')[2][:99] for page in pages[:-1])
+    assert [len(rows(page)) for page in pages] == [5, 5, 4]
+    listed = [number for page in pages for number in rows(page)]
     assert listed == sorted(listed, reverse=True)
 
 
@@ -88,12 +77,8 @@ async def test_a_rare_state_is_searched_part_by_part(
     opened: Open, made: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daemon.store.views.found.LOOKED_AT", 6)
-    found, query = [], "state=crashed"
-    while query:
-        page = await opened("daily-full-sync", query)
-        found.append((rows(page), "Search further back" in read(page)))
-        following = re.search(r'rel="next" href="[?]([^"#]+)#runs"', page.body.decode())
-        query = html.unescape(following[1]) if following else ""
+    pages = [page async for page in leafed(opened, f"{DAILY}?state=crashed")]
+    found = [(rows(page), "Search further back" in read(page)) for page in pages]
     assert found == [([made["crashed"]], True), ([], True), ([], False)]
 
 
@@ -104,8 +89,8 @@ def rows(page: Answer) -> list[int]:
 
 
 @pytest.mark.usefixtures("made")
-async def test_a_hostile_record_is_text(opened: Open) -> None:
-    page = await opened(LONG_NAME, application=HOSTILE[:60])
+async def test_a_hostile_record_is_text(show: Show) -> None:
+    page = await show(LONG_NAME, application=HOSTILE[:60])
     source = page.body.decode()
     assert page.status == 200
     assert "<script>alert" not in source
@@ -116,7 +101,7 @@ async def test_a_hostile_record_is_text(opened: Open) -> None:
 
 
 @pytest.mark.usefixtures("made")
-async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Open) -> None:
+async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(show: Show) -> None:
     for name, query, status, sentence in (
         ("hourly", "state=late", 422, "state: input should be 'pending',"),
         ("hourly", "before=x", 422, "before: input should be a valid integer"),
@@ -128,9 +113,9 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Ope
         ("a\0b", "", 422, "name: it has a character that no database takes"),
         ("x" * 600, "", 422, "name: value should have at most 500"),
     ):
-        answer = await opened(name, query)
+        answer = await show(name, query)
         assert (answer.status, sentence in html.unescape(answer.body.decode())) == (status, True), (name, query)
-    answer = await opened("hourly", application="shup")
+    answer = await show("hourly", application="shup")
     assert (answer.status, 'there is no application "shup"; did you mean "shop"?' in read(answer)) == (404, True)
 
 
