@@ -48,6 +48,7 @@ class OverviewAsked(Parameters):
     """Which schedules are listed."""
 
     state: Standing | None = None
+    application: Text | None = None
     tag: Text | None = None
     q: Annotated[Text | None, Field(description="Text in the name or in a tag of a schedule.")] = None
     after: Annotated[str | None, Field(max_length=10_000), AfterValidator(_fit)] = None
@@ -121,6 +122,7 @@ def _matches(
     text = (asked.q or "").casefold()
     return (
         (asked.state is None or asked.state in found[_key(line)])
+        and (asked.application is None or asked.application == line.application)
         and (asked.tag is None or asked.tag in own)
         and (not text or text in line.schedule.casefold() or any(text in tag.casefold() for tag in own))
     )
@@ -160,7 +162,7 @@ def calm(lines: Sequence[ScheduleLine], t: ShownTimes, zones: Mapping[ScheduleKe
 
 def _hidden(asked: OverviewAsked, total: int) -> str:
     """Return which filters hide how many schedules."""
-    given = [("state", asked.state), ("tag", asked.tag), ("text", asked.q)]
+    given = [("state", asked.state), ("application", asked.application), ("tag", asked.tag), ("text", asked.q)]
     names = [f"{kind} “{shortened(value, 60)}”" for kind, value in given if value]
     return f"The filter {' and '.join(names)} hides {count(total)} schedules." if names else "There are no more."
 

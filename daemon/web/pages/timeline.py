@@ -149,7 +149,7 @@ def _read(connection: Connection, asked: TimelineAsked, visit: Visit) -> Mapping
         "later": format_instant(ends + sum(WINDOWS[asked.window], timedelta()) / 2),
         "rows": rows_of(connection, runs[:SHOWN], visit),
         "earlier_runs": runs[SHOWN - 1].run_id if len(runs) > SHOWN else None,
-        "is_filtered": bool(asked.state or asked.tag or asked.q),
+        "is_filtered": bool(asked.state or asked.application or asked.tag or asked.q),
         "link": lambda **changed: _link(given, changed),
     }
 

@@ -128,6 +128,8 @@ async def test_filters_leave_what_is_so_and_their_counts_are_those_of_all(opened
         "q=od": ["s3", "s5", "s1", "s7", "s9"],
         "q=%25": [],
         "tag=unknown": [],
+        "application=shop&state=late": ["s5"],
+        "application=bank": [],
     }.items():
         page = await opened(f"/?{query}")
         assert listed(page) == left, query
