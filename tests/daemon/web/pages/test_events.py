@@ -20,6 +20,7 @@ from daemon.web.pages import events, snapshot
 from lease.errors import StoreUnavailable
 from tests.daemon.web.pages.frames import served_pages, with_replica
 from tests.support.asgi import asked
+from tests.support.manual import until
 from tests.support.store import Store, a_schedule
 from tests.support.waiting import LIMIT
 
@@ -118,6 +119,7 @@ async def test_all_who_look_share_one_reading_and_what_changes_reaches_each(
         return read(reader, connection)
 
     monkeypatch.setattr(StatusReader, "read", counted)
+    before = asyncio.all_tasks()
     async with looking(app) as one, looking(app) as other:
         assert "Overview" in (await one.until(lambda event: "title" in event["parts"]))["parts"]["title"]
         await other.until(lambda event: "title" in event["parts"])
@@ -129,9 +131,7 @@ async def test_all_who_look_share_one_reading_and_what_changes_reaches_each(
             event = await viewer.until(deploys)
             assert event["parts"].keys() - {"checked"} == {"banners"}  # and nothing that is as it was
             assert event["verdict"] == "No problems"
-    over = len(readings)
-    await asyncio.sleep(0.3)
-    assert len(readings) <= over + 1  # one may have been on its way
+    await until(lambda: asyncio.all_tasks() <= before, "nothing is left that asks once nobody looks")
 
 
 async def test_who_has_the_page_is_sent_what_changed_since_and_nothing_else(app: Any, store: Store) -> None:
