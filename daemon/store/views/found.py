@@ -1,6 +1,5 @@
 """The runs that people look for: by state, by text in the schedule's name, of a backfill; and the zones of their times."""
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -9,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_
 
 from ...states import RunState
 from ..called import present_name
+from ..policies import read_policies
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys
 from ..tables import job_run, replica, run, schedule
@@ -88,7 +88,7 @@ def zones_of(connection: Connection, run_ids: Collection[int]) -> dict[ScheduleK
     ours = select(run.c.application, run.c.schedule).where(among_keys((run.c.id,), run_ids))
     query = select(schedule.c.application, present_name(schedule), schedule.c.definition)
     rows = connection.execute(query.where(tuple_(schedule.c.application, schedule.c.name).in_(ours)))
-    return {(of, name): str(json.loads(definition).get("timezone") or "UTC") for of, name, definition in rows}
+    return {(of, name): read_policies(definition).timezone for of, name, definition in rows}
 
 
 def _conditions(search: RunSearch) -> Iterator[ColumnElement[bool]]:

@@ -29,6 +29,7 @@ from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys
 from ..statements.sets.given import as_rows, given
 from ..tables import job_run, run
+from .history import RunLine, read_runs
 from .names import Called
 
 LOOKED_AT = 200_000
@@ -184,6 +185,25 @@ def read_attempts(
     for row in connection.execute(query):
         found[row[0]] = (*found.get(row[0], ()), LaneAttempt(*row))
     return found
+
+
+def read_window_runs(
+    connection: Connection, schedules: Collection[ScheduleKey], window: TimeWindow, before: int | None, limit: int
+) -> list[RunLine]:
+    """Return the latest runs of these schedules in a window, of those with a number below ``before`` if it is given."""
+    if not schedules:
+        return []
+    names = Called(connection)
+    of_these = among_keys((run.c.application, run.c.schedule), [(of, names.key(of, name)) for of, name in schedules])
+    within = (
+        run.c.id >= window.first,
+        run.c.id < min(window.end, before or window.end),
+        or_(run.c.finished_at.is_(None), run.c.finished_at >= window.begins),
+        or_(run.c.started_at.is_(None), run.c.started_at < window.ends),
+        or_(run.c.state != "skipped", run.c.scheduled_for >= window.begins),
+    )
+    ids = select(run.c.id).where(of_these, *within).order_by(run.c.id.desc()).limit(limit)
+    return read_runs(connection, limit=limit, also=[run.c.id.in_(ids)])
 
 
 def _since(moment: datetime, of: ColumnElement[Any]) -> ColumnElement[float]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 from ...errors import NotFound
 from ...text import suggestion
 from ..called import called, former_names, present_name
+from ..policies import read_policies
 from ..schedule_key import ScheduleKey
 from ..statements import renames
 from ..statements.dialects import among_keys, definition_with
@@ -121,7 +122,7 @@ def timezone_of(connection: Connection, application: str, name: str) -> str:
     """Return the time zone of a schedule that is there."""
     keys = keys_named(connection, name, application, retired=True)
     definition = select(schedule.c.definition).where(among_keys((schedule.c.application, schedule.c.name), keys))
-    return str(json.loads(connection.execute(definition).scalars().first() or "{}").get("timezone") or "UTC")
+    return read_policies(connection.execute(definition).scalars().first() or "{}").timezone
 
 
 def require_schedule(

@@ -52,6 +52,11 @@ async def carry_out(desk: Desk, act: Endpoint, asked: Any, unit: Unit[T]) -> T:
     return await desk.write(unit)
 
 
+def sentence_of(error: DaemonError | LeaseError) -> str:
+    """Return why a request failed, on one line."""
+    return " ".join(str(error).split())
+
+
 def status_of(error: DaemonError | LeaseError) -> HTTPStatus:
     """Return the status of the answer to a request that failed like this."""
     match error:

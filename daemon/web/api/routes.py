@@ -23,7 +23,7 @@ from ..door import admitted_of, refused
 from .acts import ACTS
 from .asked import Unfit, checked
 from .desk import Desk
-from .endpoints import Endpoint, carry_out, status_of
+from .endpoints import Endpoint, carry_out, sentence_of, status_of
 from .openapi import document
 from .questions import questions
 
@@ -63,7 +63,7 @@ async def _answered(endpoint: Endpoint, desk: Desk, request: Request) -> Respons
     except (DaemonError, LeaseError) as error:
         status = status_of(error)
         later = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-        return refused(status, " ".join(str(error).split()), later)
+        return refused(status, sentence_of(error), later)
     if following is None:
         return Response(body, media_type="application/json")
     query = urlencode({**request.query_params, **following})

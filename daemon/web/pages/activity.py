@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
 from ...states import Act
 from ...store.views import ActLine, read_activity, require_schedule
 from ..api.asked import Parameters, RunId, Text
+from .links import query_with
 from .page import Page, Visit
 
 ROWS = 50
@@ -89,8 +89,8 @@ def _read(connection: Connection, asked: ActivityPageAsked, visit: Visit) -> Map
         "rows": shown,
         "titles": TITLES,
         "actions": [(act, TITLES[act][0], words) for act, words in _ACTIONS],
-        "link": lambda **changed: _link(given, changed),
-        "next_acts": _link(given, {"before": shown[-1].acts[-1].act_id}) if is_more else "",
+        "link": lambda **changed: query_with(given, changed) or "?",
+        "next_acts": query_with(given, {"before": shown[-1].acts[-1].act_id}) if is_more else "",
         "is_filtered": bool(given.keys() - {"before"}),
     }
 
@@ -120,11 +120,6 @@ def together(acts: Iterable[ActLine]) -> list[ActRow]:
 def _is_same(later: ActLine, one: ActLine) -> bool:
     kinds = [(of.acted_by, of.act, of.application, of.why, of.until) for of in (later, one)]
     return kinds[0] == kinds[1] and later.acted_at - one.acted_at <= _TOGETHER
-
-
-def _link(given: Mapping[str, object], changed: Mapping[str, object]) -> str:
-    """Return the query with other parameters; None leaves one out, and each begins with the latest."""
-    return "?" + urlencode({name: one for name, one in {**given, "before": None, **changed}.items() if one})
 
 
 ACTIVITY = Page("/activity", "activity", ActivityPageAsked, _read)

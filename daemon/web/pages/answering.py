@@ -11,7 +11,7 @@ from lease.errors import LeaseError
 
 from ...errors import DaemonError
 from ..api.asked import Unfit
-from ..api.endpoints import status_of
+from ..api.endpoints import sentence_of, status_of
 from ..door import admitted_of, sees_details
 from .frame import refused_frame
 from .page import Looker, PagePlace, Theme
@@ -26,15 +26,20 @@ def looker_of(request: Request) -> Looker:
     return Looker(known, zone[:100], admitted.may_act, admitted.who, is_signed_in=admitted.has_session)
 
 
+def root_of(request: Request) -> str:
+    """Return where the site begins, with a slash at its end."""
+    return f"{request.scope.get('root_path', '')}/"
+
+
 def place_of(request: Request) -> PagePlace:
     """Return where the page stands that a request asks for."""
     query = f"?{request.url.query}" if request.url.query else ""
-    return PagePlace(request.scope.get("root_path", "") + "/", quote(request.scope["path"]) + query)
+    return PagePlace(root_of(request), quote(request.scope["path"]) + query)
 
 
 async def refused_page(place: PagePlace, looker: Looker, error: DaemonError | LeaseError) -> Response:
     """Return the page that says why there is no other."""
-    return await _page(place, looker, status_of(error), " ".join(str(error).split()))
+    return await _page(place, looker, status_of(error), sentence_of(error))
 
 
 async def page_of_refusal(request: Request, status: int, sentence: str) -> Response:

@@ -22,6 +22,7 @@ from ...answers.status import StatusFound
 from ...errors import DaemonError
 from ...store.views import Problem
 from ...text import counted, json_text
+from ..api.endpoints import sentence_of
 from ..app import AT_END
 from .making import Maker
 from .page import PageView
@@ -200,7 +201,7 @@ class EventStream(StreamingResponse):
 
 def _lose(channel: Channel, error: DaemonError | LeaseError | None) -> None:
     channel.lost_since = channel.lost_since or datetime.now(UTC)
-    said = "an unexpected error; the log has it" if error is None else " ".join(str(error).split())
+    said = "an unexpected error; the log has it" if error is None else sentence_of(error)
     channel.latest = Moment(None, {"since": channel.lost_since.isoformat(), "said": said})
 
 

@@ -29,7 +29,7 @@ from ...store.views.causes import WaitsForLock, WaitsForSlot
 from ...store.views.generations import Diff, read_diffs
 from ...text import counted, listed, shortened
 from ..api.asked import Parameters, Text
-from .links import schedule_path
+from .links import query_with, schedule_path
 from .moments import duration, rough
 from .page import Page, Visit
 from .states import Shown, Tone
@@ -146,7 +146,7 @@ def _read(connection: Connection, asked: FleetAsked, visit: Visit) -> Mapping[st
         "next_locks": _link(asked, after=found[LOCKS - 1].name) if len(found) > LOCKS else "",
         "first_locks": _link(asked, after=None) if asked.after else "",
         "generations": [_generation(one, diffs.get((one.application, one.number))) for one in standings],
-        "link": lambda **given: _link(asked, **given),
+        "link": lambda **changed: _link(asked, **changed),
     }
 
 
@@ -259,10 +259,8 @@ def _sentence(
     yield SentencePart(".")
 
 
-def _link(asked: FleetAsked, **given: str | None) -> str:
-    query = {**asked.model_dump(), **({} if "after" in given else {"after": None}), **given}
-    shown = urlencode({name: one for name, one in query.items() if one})
-    return f"?{shown}{'#locks' if 'after' in given else ''}"
+def _link(asked: FleetAsked, **changed: str | None) -> str:
+    return (query_with(asked.model_dump(), changed) or "?") + ("#locks" if "after" in changed else "")
 
 
 FLEET = Page("/fleet", "fleet", FleetAsked, _read)

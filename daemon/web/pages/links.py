@@ -1,8 +1,9 @@
-"""The addresses of schedules, whose names may have any characters, and those to which a form may lead."""
+"""The addresses of schedules, whose names may have any characters; the queries of lists; and where a form may lead."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import BeforeValidator, Field
 
@@ -23,6 +24,13 @@ def is_below(root: str, text: str) -> bool:
     return (
         _PATH.fullmatch(text) is not None and text.startswith(root) and not _UPWARDS.search(re.split("[?#]", text)[0])
     )
+
+
+def query_with(given: Mapping[str, object], changed: Mapping[str, object]) -> str:
+    """Return the query of a list with other parameters, from its first page; None leaves one out."""
+    query = {**given, "before": None, "after": None, **changed}
+    text = urlencode({name: one for name, one in query.items() if one})
+    return f"?{text}" if text else ""
 
 
 def schedule_path(application: str, name: str) -> str:

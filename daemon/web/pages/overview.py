@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated
-from urllib.parse import urlencode
 
 from pydantic import AfterValidator, Field
 from sqlalchemy import Connection
@@ -20,6 +19,7 @@ from ...store.views.usual import read_usual
 from ...text import shortened
 from ..api.asked import Parameters, Text
 from .coming import soon
+from .links import query_with
 from .moments import ShownTimes, count
 from .now import MOST_RUNNING, NextHour, running_now, warning, worst_first
 from .page import Page, Visit
@@ -86,7 +86,7 @@ def _read(connection: Connection, asked: OverviewAsked, visit: Visit) -> Mapping
         "total": len(overview.schedules),
         "is_filtered": bool(given.keys() - {"after"}),
         "hidden": _hidden(asked, len(overview.schedules)),
-        "link": lambda **changed: _link(given, changed),
+        "link": lambda **changed: query_with(given, changed),
         "here_zone": Counter(zones.values()).most_common(1)[0][0] if zones else "UTC",
     }
 
@@ -165,12 +165,6 @@ def _hidden(asked: OverviewAsked, total: int) -> str:
     given = [("state", asked.state), ("application", asked.application), ("tag", asked.tag), ("text", asked.q)]
     names = [f"{kind} “{shortened(value, 60)}”" for kind, value in given if value]
     return f"The filter {' and '.join(names)} hides {count(total)} schedules." if names else "There are no more."
-
-
-def _link(given: Mapping[str, object], changed: Mapping[str, object]) -> str:
-    """Return the query of the same list with other parameters, from its first page; None leaves one out."""
-    query = {**given, "after": None, **changed}
-    return "?" * any(query.values()) + urlencode({name: one for name, one in query.items() if one})
 
 
 OVERVIEW = Page("/", "overview", OverviewAsked, _read)

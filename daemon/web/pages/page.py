@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from ...answers.status import StatusFound
+from ...store.views import ScheduleLine
 from ..api.asked import Parameters
 
 Theme = Literal["auto", "light", "dark"]
@@ -47,6 +48,11 @@ class Visit:
     def now(self) -> datetime:
         """What time it was by the clock of the database."""
         return self.status.overview.database_time
+
+    def line(self, application: str, schedule: str) -> ScheduleLine | None:
+        """Return what the status says of a schedule; None if it is retired."""
+        lines = self.status.overview.schedules
+        return next((one for one in lines if (one.application, one.schedule) == (application, schedule)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from ...errors import DaemonError
 from ..api.asked import checked
 from ..api.desk import Desk
 from .activity import ACTIVITY
-from .answering import given_by, looker_of, place_of, refused_page
+from .answering import given_by, looker_of, place_of, refused_page, root_of
 from .dialogs.dialog import dialog_routes
 from .dialogs.of_run import CANCEL, RETRY
 from .dialogs.of_schedule import BACKFILL, PAUSE, RESUME, RUN_NOW
@@ -68,5 +68,5 @@ async def _kept(request: Request) -> Response:
     try:
         return kept(checked(ViewAsked, given_by(request)), request)
     except DaemonError as error:
-        root = place_of(request).root
+        root = root_of(request)
         return await refused_page(PagePlace(root, root), looker_of(request), error)

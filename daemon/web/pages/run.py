@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ...operations.why import Moments, SaidOfRun, explained, read_said_of_run
 from ...states import JobState
+from ...store.policies import read_policies
 from ...store.views import JobRunLine
 from ...store.views.signs import read_grant, seen_at
 from ...text import json_text, last_line, shortened, signal_name, size
@@ -66,7 +67,7 @@ class JobRow:
 def _read(connection: Connection, asked: RunShown, visit: Visit) -> Mapping[str, object]:
     facts = read_said_of_run(connection, asked.run_id)
     run = facts.detail.run
-    zone = str(json.loads(facts.defined.definition).get("timezone") or "UTC")
+    zone = read_policies(facts.defined.definition).timezone
     times = ShownTimes(visit.now, visit.looker.zone)
     said = explained(facts, Moments(visit.now, partial(_written, times, zone)))
     lost_lease = facts.at_work is not None and not facts.at_work.held

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlencode
 
 from pydantic import Field
 from sqlalchemy import Connection
@@ -13,6 +12,7 @@ from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs, replic
 from ...text import shortened
 from ..api.asked import Parameters, RunId, Text
 from . import states
+from .links import query_with
 from .moments import ShownTimes
 from .page import Page, Visit
 from .states import Shown
@@ -90,15 +90,9 @@ def _read(connection: Connection, asked: RunsListed, visit: Visit) -> Mapping[st
         "chips": CHIPS,
         "looked_at": LOOKED_AT,
         "counts": {"running": len(overview.running), "pending": overview.waiting_count},
-        "link": lambda **changed: _link(given, changed),
+        "link": lambda **changed: "runs" + query_with(given, changed),
         "is_filtered": bool(given.keys() - {"before"}),
     }
-
-
-def _link(given: Mapping[str, object], changed: Mapping[str, object]) -> str:
-    """Return the address of the list with other parameters; None leaves one out, and each begins with the newest."""
-    query = {**given, "before": None, **changed}
-    return "runs" + "?" * any(query.values()) + urlencode({name: one for name, one in query.items() if one})
 
 
 RUNS = Page("/runs", "runs", RunsListed, _read)

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
@@ -14,6 +13,7 @@ from ...definitions.schedule import Schedule
 from ...definitions.triggers.words import in_words
 from ...operations.why import Explanation, Moments, State
 from ...states import ON_REQUEST
+from ...store.policies import read_policies
 from ...store.views import keys_named
 from ...store.views.defined import StoredSchedule, read_defined
 from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs
@@ -28,7 +28,7 @@ from .coming import defined
 from .definition import changes, whole
 from .drawing.calendar import CalendarDay, DueTime, PauseEnd, calendar, next_due, week_start
 from .drawing.strip import LARGE, strip
-from .links import ScheduleAsked, schedule_path
+from .links import ScheduleAsked, query_with, schedule_path
 from .moments import ShownTimes
 from .page import Page, Visit
 from .runs import CHIPS, rows_of
@@ -76,11 +76,11 @@ def _read(connection: Connection, asked: SchedulePageAsked, visit: Visit) -> Map
     keys = keys_named(connection, asked.name, asked.application)
     keys = keys or keys_named(connection, asked.name, asked.application, retired=True)
     stored = read_defined(connection, keys[0]) if keys else None
-    zone = "UTC" if stored is None else str(json.loads(stored.definition).get("timezone") or "UTC")
+    zone = "UTC" if stored is None else read_policies(stored.definition).timezone
     shown = ShownTimes(visit.now, visit.looker.zone)
     moments = Moments(visit.now, lambda moment: shown.text(moment, zone))
     found = explain_schedule(connection, asked.name, asked.application, visit.takeover_after, moments)
-    line = _line_of(visit, found)
+    line = visit.line(found.application, found.schedule)
     context = {
         "application": found.application,
         "name": found.schedule,
@@ -104,12 +104,6 @@ def _read(connection: Connection, asked: SchedulePageAsked, visit: Visit) -> Map
     }
 
 
-def _line_of(visit: Visit, found: Explanation) -> ScheduleLine | None:
-    """Return what the overview says of it; None if it is retired."""
-    named = (found.application, found.schedule)
-    return next((one for one in visit.status.overview.schedules if (one.application, one.schedule) == named), None)
-
-
 def _why_not(visit: Visit, stored: StoredSchedule | None) -> str | None:
     """Return why nobody can act on it here, if nobody can."""
     if stored is not None and stored.retired_at is not None:
@@ -123,6 +117,7 @@ def _of_history(
     named = (found.application, found.schedule)
     runs = read_strips(connection, {named}, STRIP).get(named, ())
     usual = read_usual(connection, {named}).get(named)
+    given = {"state": asked.state, "definition": asked.definition}
     listed = find_runs(connection, RunSearch(asked.state, *named), before=asked.before, limit=HISTORY)
     return {
         "usual": usual,
@@ -135,7 +130,7 @@ def _of_history(
         "looked_at": LOOKED_AT,
         "asked": asked,
         "chips": [one for one in CHIPS if one[0] not in {"pending", "running", "succeeded"}],
-        "link": lambda **changed: _link(asked, changed),
+        "link": lambda **changed: query_with(given, changed) or "?",
     }
 
 
@@ -208,13 +203,6 @@ def _facts(schedule: Schedule, stored: StoredSchedule, zone: str) -> list[Fact]:
     is_timed = stored.timing != ON_REQUEST
     words = in_words(schedule.trigger)
     return facts_of(schedule, json.loads(stored.definition).get("jobs", ()), f"{words}, {zone}" if is_timed else words)
-
-
-def _link(asked: SchedulePageAsked, changed: Mapping[str, object]) -> str:
-    """Return the query of the page with other parameters; None leaves one out."""
-    given = {"state": asked.state, "definition": asked.definition, "before": None, **changed}
-    query = urlencode({name: one for name, one in given.items() if one})
-    return f"?{query}"
 
 
 SCHEDULE = Page("/schedules/{application}/{name}", "schedule", SchedulePageAsked, _read, tab="overview")

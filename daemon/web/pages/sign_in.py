@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from ..api.asked import Unfit
 from ..door import SIGN_IN, SIGN_OUT, admitted_of, door_of, refused
 from ..sessions import COOKIE, LASTS, new_session
+from .answering import root_of
 from .forms import is_own, read_form
 from .links import is_below
 from .site import render
@@ -28,7 +29,7 @@ def sign_in_routes() -> list[BaseRoute]:
     ]
 
 
-def own_path(request: Request, text: str) -> str:
+def _own_path(request: Request, text: str) -> str:
     """Return a path of this site to which a browser may be sent; the first page unless ``text`` is one."""
     root = root_of(request)
     return (
@@ -38,13 +39,8 @@ def own_path(request: Request, text: str) -> str:
     )
 
 
-def root_of(request: Request) -> str:
-    """Return where the site begins, with a slash at its end."""
-    return f"{request.scope.get('root_path', '')}/"
-
-
 async def _asked(request: Request) -> Response:
-    after = own_path(request, request.query_params.get("next", ""))
+    after = _own_path(request, request.query_params.get("next", ""))
     if door_of(request).token is None or admitted_of(request).form_token:
         return RedirectResponse(after, HTTPStatus.SEE_OTHER)
     # The first request from another site carries no cookie that is SameSite=Strict; the next, from here, does.
@@ -58,7 +54,7 @@ async def _signed_in(request: Request) -> Response:
         fields = await read_form(request)
     except Unfit as error:
         return refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-    after = own_path(request, fields.get("next", ""))
+    after = _own_path(request, fields.get("next", ""))
     token = door.level_of(fields.get("token", "").strip())
     if token is None:
         return _form(request, after, HTTPStatus.UNAUTHORIZED, _WRONG)

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from ...errors import DaemonError
 from ..api.asked import checked
-from ..api.endpoints import status_of
+from ..api.endpoints import sentence_of, status_of
 from ..door import refused
 from .answering import given_by, looker_of, place_of
 from .events import MOST_VIEWERS, RETRY, EventStream, Hub
@@ -40,7 +40,7 @@ async def _streamed(hub: Hub, routes: Sequence[tuple[Route, Page]], request: Req
     try:
         view = PageView(page, checked(page.asks, given_by(asks)), looker_of(request), place_of(asks))
     except DaemonError as error:
-        return refused(status_of(error), " ".join(str(error).split()))
+        return refused(status_of(error), sentence_of(error))
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
     return EventStream(hub, view, request.headers.get("last-event-id", ""))

@@ -7,23 +7,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Literal
-from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import Connection
 
 from ...instants import format_instant
 from ...store.schedule_key import ScheduleKey
-from ...store.statements.dialects import among_keys
-from ...store.tables import run
-from ...store.views import Called, RunLine, RunningRun, ScheduleLine, read_runs
+from ...store.views import RunningRun, ScheduleLine
 from ...store.views.defined import read_stored
-from ...store.views.lanes import Ended, LaneAttempt, LaneRuns, TimeWindow, read_attempts, read_lanes, read_window
+from ...store.views.lanes import (
+    Ended,
+    LaneAttempt,
+    LaneRuns,
+    TimeWindow,
+    read_attempts,
+    read_lanes,
+    read_window,
+    read_window_runs,
+)
 from ...store.views.usual import Usual, read_usual
 from ...text import shortened
 from ..api.asked import Instant, RunId, Unfit
 from .coming import defined
 from .drawing.lanes import COLUMNS, Bar, DrawnLane, LaneMarks, Look, lane, ticks
-from .links import schedule_path
+from .links import query_with, schedule_path
 from .moments import ShownTimes, count
 from .overview import CHIPS, OverviewAsked, choose
 from .page import Page, Visit
@@ -119,7 +125,7 @@ def _read(connection: Connection, asked: TimelineAsked, visit: Visit) -> Mapping
     read = _Read(window, done, attempts, running, read_usual(connection, at_work), read_stored(connection, set(keys)))
     t = ShownTimes(visit.now, visit.looker.zone)
     lanes, idle = _lanes(keys, read, visit, found, t)
-    runs = _runs(connection, list(keys), window, asked)
+    runs = read_window_runs(connection, keys, window, asked.before, SHOWN + 1)
     zone = _zone(read)
     given = asked.model_dump(exclude_none=True) | ({"until": format_instant(asked.until)} if asked.until else {})
     axis = t.zone(zone)
@@ -150,7 +156,7 @@ def _read(connection: Connection, asked: TimelineAsked, visit: Visit) -> Mapping
         "rows": rows_of(connection, runs[:SHOWN], visit),
         "earlier_runs": runs[SHOWN - 1].run_id if len(runs) > SHOWN else None,
         "is_filtered": bool(asked.state or asked.application or asked.tag or asked.q),
-        "link": lambda **changed: _link(given, changed),
+        "link": lambda **changed: "timeline" + query_with(given, changed),
     }
 
 
@@ -277,31 +283,6 @@ def _zone(read: _Read) -> str:
     schedules = [defined(definition) for definition, _ in read.stored.values()]
     zones = Counter(schedule.timezone for schedule in schedules if schedule is not None)
     return zones.most_common(1)[0][0] if zones else "UTC"
-
-
-def _runs(
-    connection: Connection, keys: Sequence[ScheduleKey], window: TimeWindow, asked: TimelineAsked
-) -> list[RunLine]:
-    """Return the latest runs of these schedules in the window, and one more than are shown."""
-    if not keys:
-        return []
-    names = Called(connection)
-    of_these = among_keys((run.c.application, run.c.schedule), [(of, names.key(of, name)) for of, name in keys])
-    within: list[ColumnElement[bool]] = [
-        run.c.id >= window.first,
-        run.c.id < min(window.end, asked.before or window.end),
-        or_(run.c.finished_at.is_(None), run.c.finished_at >= window.begins),
-        or_(run.c.started_at.is_(None), run.c.started_at < window.ends),
-        or_(run.c.state != "skipped", run.c.scheduled_for >= window.begins),
-    ]
-    ids = select(run.c.id).where(and_(of_these, *within)).order_by(run.c.id.desc()).limit(SHOWN + 1)
-    return read_runs(connection, limit=SHOWN + 1, also=[run.c.id.in_(ids)])
-
-
-def _link(given: Mapping[str, object], changed: Mapping[str, object]) -> str:
-    """Return the address of the timeline with other parameters; None leaves one out."""
-    query = {**given, "before": None, "after": None, **changed}
-    return "timeline" + "?" * any(query.values()) + urlencode({name: one for name, one in query.items() if one})
 
 
 TIMELINE = Page("/timeline", "timeline", TimelineAsked, _read)

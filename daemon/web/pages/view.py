@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ..api.asked import Parameters, Unfit
+from .answering import root_of
 from .links import is_below
 from .page import Theme
 
@@ -34,7 +35,7 @@ class ViewAsked(Parameters):
 
 def kept(asked: ViewAsked, request: Request) -> Response:
     """Return the answer that lets the browser keep it and sends it back; raises `Unfit` for a page of another site."""
-    root = request.scope.get("root_path", "") + "/"
+    root = root_of(request)
     following = asked.next or root
     if not is_below(root, following):
         raise Unfit("next: give the path of a page of this site")

@@ -17,9 +17,8 @@ from starlette.routing import BaseRoute, Route
 from lease.errors import LeaseError
 
 from ....errors import DaemonError
-from ....store.views.overview import ScheduleLine
 from ...api.asked import Parameters, checked
-from ...api.endpoints import Endpoint, carry_out, status_of
+from ...api.endpoints import Endpoint, carry_out, sentence_of, status_of
 from ...door import admitted_of
 from ..answering import given_by, looker_of, place_of, refused_page
 from ..forms import is_own, read_form
@@ -59,12 +58,6 @@ def dialog_routes(dialog: Dialog, maker: Maker) -> list[BaseRoute]:
     ]
 
 
-def line_of(visit: Visit, application: str, schedule: str) -> ScheduleLine | None:
-    """Return what the status says of a schedule; None if it is retired."""
-    lines = visit.status.overview.schedules
-    return next((one for one in lines if (one.application, one.schedule) == (application, schedule)), None)
-
-
 async def _shown(dialog: Dialog, maker: Maker, request: Request) -> Response:
     try:
         return await _form(dialog, maker, request, checked(dialog.page.asks, given_by(request)))
@@ -83,7 +76,7 @@ async def _sent(dialog: Dialog, maker: Maker, request: Request) -> Response:
         try:
             answer = await _done(dialog, maker, asked, looker)
         except (DaemonError, LeaseError) as error:
-            return await _form(dialog, maker, request, asked, " ".join(str(error).split()), status_of(error))
+            return await _form(dialog, maker, request, asked, sentence_of(error), status_of(error))
     except (DaemonError, LeaseError) as error:
         return await refused_page(place, looker, error)
     maker.snapshot.forget()

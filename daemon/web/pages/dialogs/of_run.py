@@ -17,7 +17,7 @@ from ....store.views.usual import read_usual
 from ...api.acts import ACTS
 from ...api.asked import RunId
 from ..page import Page, Visit
-from .dialog import Dialog, DialogAsked, Typed, line_of
+from .dialog import Dialog, DialogAsked, Typed
 
 _ACTS = {one.path: one for one in ACTS}
 
@@ -44,7 +44,7 @@ def _read_cancel(connection: Connection, asked: CancelAsked, visit: Visit) -> Ma
         "nothing": f"It was cancelled by {detail.cancelled_by} already, and ends as soon as its job has stopped.",
         "refuse": f"Run {run.run_id} has ended: {run.state}.",
     }[decide(run.state, marked=detail.cancelled_at is not None)]
-    line = line_of(visit, run.application, run.schedule)
+    line = visit.line(run.application, run.schedule)
     return {
         "run": run,
         "zone": timezone_of(connection, run.application, run.schedule),

@@ -28,7 +28,7 @@ from ...api.acts import ACTS
 from ...api.asked import Unfit
 from ..links import NameInPath, schedule_path
 from ..page import Page, Visit
-from .dialog import Dialog, DialogAsked, Typed, line_of
+from .dialog import Dialog, DialogAsked, Typed
 
 _ACTS = {one.path: one for one in ACTS}
 _DAY = timedelta(days=1)
@@ -69,7 +69,7 @@ def _common(connection: Connection, asked: ScheduleActAsked, visit: Visit) -> di
     """Return what all of these dialogs show of a schedule; raises `NotFound`."""
     row = read_one(connection, application_of(connection, asked.name, asked.application), asked.name)
     schedule, key = read_schedule(row.definition), (asked.application, called(row))
-    line = line_of(visit, *key)
+    line = visit.line(*key)
     running = [one for one in visit.status.overview.running if (one.application, one.schedule) == key]
     return {
         "row": row,
