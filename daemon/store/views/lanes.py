@@ -102,7 +102,9 @@ def read_window(connection: Connection, begins: datetime, ends: datetime) -> Tim
 
 def _first_made(moment: datetime, name: str) -> ColumnElement[int]:
     """Return the number from which on all runs were made at this moment or later, by halving what is left of all numbers."""
-    low, high = func.coalesce(func.min(run.c.id), 0), func.coalesce(func.max(run.c.id) + 1, 0)
+    # Each by itself: SQLite goes through all runs for both at once.
+    lowest, highest = (select(extreme(run.c.id)).scalar_subquery() for extreme in (func.min, func.max))
+    low, high = func.coalesce(lowest, 0), func.coalesce(highest + 1, 0)
     halves = select(low.label("low"), high.label("high")).cte(name, recursive=True)
     middle = literal_column(f"({name}.low + {name}.high) / 2", BigInteger)
     made = select(run.c.created_at).where(run.c.id >= middle).order_by(run.c.id).limit(1).correlate(halves)

@@ -219,9 +219,8 @@ def _among(
 
 
 def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> ColumnElement[bool]:
-    """Return the condition of unfinished runs. By it SQLite finds an index that has no others of these schedules."""
-    among = _among(run.c.application, run.c.schedule, of, only)
-    return among if only is None else and_(among, unfinished())
+    """Return the condition of unfinished runs, by which SQLite finds the index that has no others."""
+    return and_(unfinished(), _among(run.c.application, run.c.schedule, of, only))
 
 
 def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:
@@ -346,7 +345,7 @@ def read_running(
             .outerjoin(replica, replica.c.holder == run.c.holder)
         )
         .where(running(), _unfinished_among(application, only))
-        .order_by(run.c.id)
+        .order_by(run.c.id + 0)  # SQLite goes through all runs if they are to come in the order of the key itself
     )
     found = [(_running_run(tuple(row), dead), read_policies(row[20] or "{}").long) for row in rows]
     asked = {

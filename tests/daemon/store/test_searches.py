@@ -15,6 +15,7 @@ from daemon.scheduling.deploys.bring import stage
 from daemon.store import statements
 from daemon.store.tables import schedule
 from daemon.store.views import read_runs
+from daemon.store.views.lanes import read_window
 from daemon.store.views.overview import read_running
 from daemon.store.views.report import read_report
 from daemon.store.views.targets import read_targets
@@ -27,6 +28,7 @@ SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "marked and pending": lambda c: statements.cancel.find_pending(c, "shop"),
     "not over, of schedules": lambda c: statements.cancels.find_unfinished(c, {("shop", "daily")}),
     "running, of schedules": lambda c: read_running(c, None, only={("shop", "daily")}),
+    "running anywhere": lambda c: read_running(c, None),
     "marked and pending anywhere": lambda c: statements.cancel.find_pending(c, None),
 }
 OF_PLACED: dict[str, Callable[[Connection], Any]] = {
@@ -61,6 +63,22 @@ _FOR_LATER = """
            clock_timestamp()
     FROM generate_series(1, 20000)
 """
+
+
+@pytest.mark.parametrize("application", [None, "shop"])
+def test_sqlite_reads_a_status_and_the_window_of_a_timeline_without_a_look_at_all_runs(
+    sqlite_url: str, application: str | None
+) -> None:
+    until = datetime.now(UTC)
+    with Store(sqlite_url) as store:
+        store.sync(a_schedule("daily"))
+
+    def read(connection: Connection) -> None:
+        StatusReader(application, None, None, None, None, 60.0, with_deadlines=True).read(connection)
+        read_window(connection, until - timedelta(hours=1), until)
+
+    scans = [plan for plan in explained(sqlite_url, read) if re.search(r"\bSCAN run\b", plan)]
+    assert all("run_unfinished_idx" in plan for plan in scans), scans
 
 
 def test_sqlite_reads_the_messages_once_for_all_targets_and_not_again_for_the_last_error_of_each(
