@@ -33,6 +33,16 @@ TITLES: Mapping[Act, tuple[str, str]] = {
     "retire": ("cancelled", "retired"),
 }
 """The glyph of an act, and what somebody did."""
+_ACTIONS: Sequence[tuple[Act, str]] = (
+    ("trigger", "Runs requested"),
+    ("pause", "Pauses"),
+    ("resume", "Resumes"),
+    ("cancel", "Cancels"),
+    ("retry", "Retries"),
+    ("backfill", "Backfills"),
+    ("deploy", "Deploys"),
+)
+"""The filters, and what they are called."""
 
 
 class ActivityPageAsked(Parameters):
@@ -93,17 +103,6 @@ def _read(connection: Connection, asked: ActivityPageAsked, visit: Visit) -> Map
         "next_acts": query_with(given, {"before": shown[-1].acts[-1].act_id}) if is_more else "",
         "is_filtered": bool(given.keys() - {"before"}),
     }
-
-
-_ACTIONS: Sequence[tuple[Act, str]] = (
-    ("trigger", "Runs requested"),
-    ("pause", "Pauses"),
-    ("resume", "Resumes"),
-    ("cancel", "Cancels"),
-    ("retry", "Retries"),
-    ("backfill", "Backfills"),
-    ("deploy", "Deploys"),
-)
 
 
 def together(acts: Iterable[ActLine]) -> list[ActRow]:

@@ -119,9 +119,7 @@ def downloaded(name: str, content: bytes) -> Response:
     """Return the answer that a browser saves as a file, and takes for nothing but text."""
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
-        "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
-        "Cache-Control": "no-store",
     }
     return Response(content, media_type="text/plain; charset=utf-8", headers=headers)
 

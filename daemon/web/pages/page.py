@@ -33,6 +33,11 @@ class Looker:
     is_signed_in: bool = False
     """Their browser has a session, which they can end."""
 
+    @property
+    def why_not(self) -> str | None:
+        """Why they cannot act; None if they can."""
+        return None if self.may_act else "your token only reads: acting needs the token of LEASED_WEB_TOKEN"
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:

@@ -29,7 +29,7 @@ MOST_OF_PARAMS = 16_384
 """Letters of the parameters of a run that are shown; `leased show` has them all."""
 
 
-class RunShown(Parameters):
+class RunPageAsked(Parameters):
     """A run, and the attempt whose output is shown of it."""
 
     run_id: RunId
@@ -64,7 +64,7 @@ class JobRow:
         return round(min(max(100 * self.attempt.done / self.attempt.total, 0.0), 100.0), 1)
 
 
-def _read(connection: Connection, asked: RunShown, visit: Visit) -> Mapping[str, object]:
+def _read(connection: Connection, asked: RunPageAsked, visit: Visit) -> Mapping[str, object]:
     facts = read_said_of_run(connection, asked.run_id)
     run = facts.detail.run
     zone = read_policies(facts.defined.definition).timezone
@@ -90,7 +90,6 @@ def _read(connection: Connection, asked: RunShown, visit: Visit) -> Mapping[str,
         "zone": zone,
         "usual": facts.usual.get((run.application, run.schedule)),
         "axis": axis,
-        "handed": {} if axis is None else axis.handed,
         "grant": grant,
         "generation": next((one.generation for one in facts.living if one.holder == run.holder), None),
         "jobs": rows,
@@ -189,4 +188,4 @@ def _how(job: JobRunLine) -> Iterator[str]:
         yield f"peak {size(job.peak_memory)}"
 
 
-RUN = Page("/runs/{run_id}", "run", RunShown, _read, tab="runs")
+RUN = Page("/runs/{run_id}", "run", RunPageAsked, _read, tab="runs")

@@ -31,7 +31,7 @@ CHIPS: Sequence[tuple[Sought, str, Shown]] = (
 """The filters, what they are called, and how they look."""
 
 
-class RunsListed(Parameters):
+class RunsPageAsked(Parameters):
     """Which runs are listed."""
 
     state: Sought | None = None
@@ -77,7 +77,7 @@ def _note(run: RunLine, said: str | None) -> str | None:
     return shortened(" · ".join(filter(None, parts)), 300) or None
 
 
-def _read(connection: Connection, asked: RunsListed, visit: Visit) -> Mapping[str, object]:
+def _read(connection: Connection, asked: RunsPageAsked, visit: Visit) -> Mapping[str, object]:
     require_schedule(connection, asked.schedule, asked.application)
     search = RunSearch(asked.state, asked.application, asked.schedule, asked.q, asked.backfill)
     found = find_runs(connection, search, before=asked.before, limit=SHOWN)
@@ -95,4 +95,4 @@ def _read(connection: Connection, asked: RunsListed, visit: Visit) -> Mapping[st
     }
 
 
-RUNS = Page("/runs", "runs", RunsListed, _read)
+RUNS = Page("/runs", "runs", RunsPageAsked, _read)

@@ -108,7 +108,7 @@ def _why_not(visit: Visit, stored: StoredSchedule | None) -> str | None:
     """Return why nobody can act on it here, if nobody can."""
     if stored is not None and stored.retired_at is not None:
         return "it is retired; to run it, define it again"
-    return None if visit.looker.may_act else "your token only reads: acting needs the token of LEASED_WEB_TOKEN"
+    return visit.looker.why_not
 
 
 def _of_history(

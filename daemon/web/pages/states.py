@@ -39,7 +39,6 @@ ATTEMPTS: Mapping[JobState, Shown] = {
     "stopped": Shown("handed over", "hand", "idle"),
     "not started": Shown("not started", "new", "idle"),
 }
-RESUMED = Shown("resumed", "resumed", "crash")
 SCHEDULES: Mapping[Standing, Shown] = {
     "failing": Shown("failing", "failed", "fail"),
     "late": Shown("late", "late", "warn"),

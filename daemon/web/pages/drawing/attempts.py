@@ -15,9 +15,7 @@ MOST_LANES = 12
 """So many lanes are drawn; earlier ones are counted."""
 MOST_LENSES = 3
 LANE = 48
-"""The height of a lane with its gap …"""
-BAR = 24
-"""… and of a bar in it."""
+"""The height of a lane with its gap."""
 LENS_SECONDS = 40.0
 Ended = Literal["over", "crashed", "lost", "running"]
 Written = Callable[[datetime, bool], str]

@@ -14,7 +14,7 @@ from daemon.recovery.settle import settle
 from daemon.store.views.output.attempt import lines_of
 from daemon.web.pages.output import OUTPUT, OutputAsked
 from daemon.web.pages.page import Looker, Page, Visit
-from daemon.web.pages.run import RUN, RunShown
+from daemon.web.pages.run import RUN, RunPageAsked
 from lease.schema import lease as leases
 from tests.daemon.store.test_views import rows_in
 from tests.daemon.web.pages.frames import Open
@@ -153,7 +153,7 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(made: dict[
         assert (answer.status, sentence in unescape(answer.body.decode())) == (status, True), path
 
 
-@pytest.mark.parametrize(("shown", "model", "most"), [(RUN, RunShown, 20), (OUTPUT, OutputAsked, 8)])
+@pytest.mark.parametrize(("shown", "model", "most"), [(RUN, RunPageAsked, 20), (OUTPUT, OutputAsked, 8)])
 def test_a_page_takes_as_many_statements_for_each_run(
     made: dict[str, int], database_url: str, shown: Page, model: Any, most: int
 ) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event
 from daemon.answers.status import StatusReader
 from daemon.store.views import found
 from daemon.web.pages.page import Looker, Visit
-from daemon.web.pages.runs import RUNS, RunsListed
+from daemon.web.pages.runs import RUNS, RunsPageAsked
 from tests.daemon.store.test_views import rows_in
 from tests.daemon.web.pages.frames import Open, leafed
 from tests.daemon.web.pages.runs_of_each_state import HOSTILE
@@ -107,6 +107,6 @@ def test_it_takes_as_many_statements_however_many_runs_there_are(
         seen.clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("daemon.web.pages.runs.SHOWN", shown)
-            RUNS.reads(connection, RunsListed.model_validate(query), Visit(status, Looker(), 60.0))
+            RUNS.reads(connection, RunsPageAsked.model_validate(query), Visit(status, Looker(), 60.0))
         counts.append(len(seen))
     assert counts[0] <= counts[1] <= 14, seen

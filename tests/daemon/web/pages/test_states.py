@@ -7,10 +7,10 @@ import pytest
 
 import daemon.web.pages
 from daemon.states import JobState, RunState, SkipReason
-from daemon.web.pages.states import ATTEMPTS, MISSED, RESUMED, RUNS, SCHEDULES, Shown, Standing, of_run, worst
+from daemon.web.pages.states import ATTEMPTS, MISSED, RUNS, SCHEDULES, Shown, Standing, of_run, worst
 
 PAGES = Path(daemon.web.pages.__file__).parent
-ALL = [*RUNS.values(), *ATTEMPTS.values(), *SCHEDULES.values(), MISSED, RESUMED]
+ALL = [*RUNS.values(), *ATTEMPTS.values(), *SCHEDULES.values(), MISSED]
 
 
 def test_each_state_that_is_stored_is_shown() -> None:
