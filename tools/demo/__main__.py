@@ -70,7 +70,7 @@ class Demo:
             connection.execute(update(act).where(act.c.act == "pause").values(acted_at=paused))
 
     def play(self, port: int) -> None:
-        """Start the replicas, and let one crash at work."""
+        """Start the replicas, and let one crash while it runs a job."""
         second = self._replica("web-2", "--no-web")
         self._wait(select(job_run.c.id).where(job_run.c.job == "stock", job_run.c.state == "running"))
         with self.writing() as connection:

@@ -50,7 +50,7 @@ class Living:
     seen_ago: float
     generation: int | None
     run_digests: frozenset[str]
-    """Of the schedules that it can execute."""
+    """Those of the schedules that it can execute."""
 
     @property
     def is_seen(self) -> bool:

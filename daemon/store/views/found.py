@@ -46,7 +46,7 @@ class FoundRuns:
     before: int | None
     """The next page has what was requested before this run; None: there is none."""
     is_partial: bool
-    """The search ended before it had found as many as a page has: it goes on at ``before``."""
+    """The search ended before it had found as many as a page has: continue it at ``before``."""
 
 
 def find_runs(connection: Connection, search: RunSearch, *, before: int | None, limit: int) -> FoundRuns:

@@ -62,7 +62,7 @@ class LaneAttempt:
     token: int
     begins: float
     ends: float | None
-    """None: it is at work."""
+    """None: it is running."""
     is_lost: bool
     """Its process died."""
 

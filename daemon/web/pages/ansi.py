@@ -30,7 +30,7 @@ class StyledText:
 def stretches(line: str) -> tuple[Sequence[StyledText], int]:
     """Return a line as stretches, and how many characters are cut from its end.
 
-    Of a line that was written over with carriage returns, as bars of progress are, the last writing is shown.
+    A bar of progress writes over its line with carriage returns: the last writing is shown.
     """
     shown = line.rstrip("\r").rpartition("\r")[2]
     found, left = [], LONGEST

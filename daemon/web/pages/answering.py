@@ -49,7 +49,7 @@ async def page_of_refusal(request: Request, status: int, sentence: str) -> Respo
 
 
 async def _page(place: PagePlace, looker: Looker, status: int, sentence: str) -> Response:
-    # Who may not pass the door does not hear the version.
+    # The version is not shown to those who may not pass the door.
     context = refused_frame(place, looker) | {"version": "", "status": status, "sentence": sentence}
     return HTMLResponse((await asyncio.to_thread(render, "refused", context)).html, status)
 

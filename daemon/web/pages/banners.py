@@ -61,7 +61,7 @@ def _paused(status: StatusFound) -> Iterator[Banner]:
                 (f"Why: {why}. " if why else "")
                 + "Their scheduled times are skipped; runs that you request still start"
                 + (
-                    f", and {counted(running, 'run')} in progress {'goes' if running == 1 else 'go'} on."
+                    f", and {counted(running, 'run')} in progress {'continues' if running == 1 else 'continue'}."
                     if running
                     else "."
                 ),

@@ -20,7 +20,7 @@ from .moments import ShownTimes
 from .states import Tone
 
 MOST = 10
-"""So many lines tell of the next hour."""
+"""So many lines are shown for the next hour."""
 _HOUR = 3600.0
 _LATE = -60.0
 _SHOWN = 5

@@ -1,8 +1,8 @@
 """Live pages: a stream of what changes, for each who looks, as server-sent events.
 
 All who look at one page alike share a channel. The database is asked once for all channels, every two seconds, and only
-while somebody looks. Each viewer is told how the page differs from what they were told last, so none waits for another,
-and one who reads slowly skips what lies between.
+while somebody looks. Each viewer gets what differs from the page that they have, so none waits for another, and a
+slow reader skips what lies between.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _EVERY = 2.0
 _SHARE = 8.0
 """Times as long as a round has taken, nothing is asked."""
 _KEPT = 64
-"""So many pages are known by their digest: of one who has such a page, only what differs is sent."""
+"""So many pages are known by their digest: a viewer who has one of them gets only what differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Channel:
 
 
 class Hub:
-    """Knows who looks at what, and tells them."""
+    """Knows who looks at which page, and sends them what changes."""
 
     def __init__(self, maker: Maker) -> None:
         self.maker = maker
@@ -108,7 +108,7 @@ class Hub:
                 self._polling = None
 
     async def messages(self, channel: Channel, has: str) -> AsyncIterator[bytes]:
-        """Yield what one who has a page with this digest is to be told."""
+        """Yield the messages for a viewer whose page has this digest."""
         told: Moment | None = None
         yield b"retry: 5000\n\n"
         while not self._closed:
@@ -133,7 +133,7 @@ class Hub:
             began = monotonic()
             try:
                 await self._ask()
-            except Exception as error:  # noqa: BLE001 - it is told, and the next round tries again
+            except Exception as error:  # noqa: BLE001 - viewers see that, and the next round tries again
                 self._complain(error)
             done, self._round = self._round, asyncio.Event()
             done.set()

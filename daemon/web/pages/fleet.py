@@ -56,7 +56,7 @@ _FINISHING = Shown("finishing", "waiting", "run")
 
 
 class FleetAsked(Parameters):
-    """Of which application, and which locks."""
+    """The application whose fleet is shown, and the locks."""
 
     application: Text | None = None
     lock: Text | None = None

@@ -60,7 +60,7 @@ class ShownOutput:
     is_end: bool
     """The last line is shown."""
     attempts: Sequence[int]
-    """Of its job."""
+    """The numbers of all attempts of its job."""
 
 
 def chosen(detail: RunDetail, job: str | None, attempt: int | None) -> JobRunLine | None:

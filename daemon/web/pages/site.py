@@ -47,7 +47,7 @@ class Rendered:
     prints: Mapping[str, int]
     """A fingerprint of each part, without the parts in it, and elapsed times, which the browser counts itself."""
     digest: str
-    """Of all of them; it stands in the page too."""
+    """A digest of all prints, which the page has too."""
 
 
 def render(template: str, context: Mapping[str, object]) -> Rendered:

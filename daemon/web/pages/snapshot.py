@@ -38,7 +38,7 @@ class Snapshot:
         return await asyncio.shield(self._reading)
 
     def forget(self) -> None:
-        """Read anew for whoever asks next: somebody has acted."""
+        """Forget the latest status: somebody has acted, and the next to ask must see that."""
         self._latest = self._reading = None
 
     async def _read(self) -> StatusFound:

@@ -85,7 +85,7 @@ def listed(lines: Sequence[ScheduleLine], found: Standings, after: Rank | None, 
     """Return those of ``lines`` that come after a place, up to ``limit``.
 
     The place has the rank that the last schedule of the page before had there: if that, or another one, gets better or
-    worse meanwhile, only that one may be seen twice or not at all.
+    worse between the two, only that one may be seen twice or not at all.
     """
     ranked = sorted((rank(line, found), line) for line in lines)
     rest = ranked if after is None else [one for one in ranked if one[0] > after]

@@ -70,7 +70,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """What is wrong: the most serious, and how many more are how."""
+    """What is wrong: the most serious, and how many more there are of each kind."""
 
     listed: Sequence[Trouble]
     total: int

@@ -26,7 +26,7 @@ def _known(zone: str) -> str:
 
 
 class ViewAsked(Parameters):
-    """What is to change, and which page to go on with."""
+    """What is to change, and which page to show next."""
 
     theme: Theme | None = None
     zone: Annotated[str, Field(max_length=100), AfterValidator(_known)] | None = None

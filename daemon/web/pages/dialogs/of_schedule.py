@@ -48,7 +48,7 @@ class RunNowAsked(ScheduleActAsked):
 
     params: Typed = ""
     key: Typed = ""
-    """Of the form: if it is sent twice, one run starts."""
+    """The key of the form: if it is sent twice, one run starts."""
 
 
 class PauseAsked(ScheduleActAsked):

@@ -135,7 +135,7 @@ class Axis:
     rest: AxisSpan | None
     """From now until it usually ends."""
     over: AxisSpan | None
-    """Of the running lane: what is longer than 19 of 20 runs take."""
+    """The part of the running lane that is beyond what 19 of 20 runs take."""
     lenses: tuple[Lens, ...]
     first: datetime
     last: datetime

@@ -71,13 +71,13 @@ async def test_what_somebody_did_to_many_is_one_row(opened: Open, database_url: 
         acts(rows, ("trigger", 60, {"schedule": "hourly", "run_id": made["failed"]}), ("take-over", 50, {}))
         acts(rows, *(("cancel", 20.0, {"schedule": "reports", "run_id": number}) for number in range(1, 8)))
     shown = read(await opened("/activity"))
-    assert "cancelled 7 runs : run 7 of reports , run 6 of reports and 5 more shop not said" in shown
+    assert "cancelled 7 runs : run 7 of reports , run 6 of reports and 5 more shop no reason given" in shown
     assert "paused reports , hourly , daily-full-sync shop maintenance" in shown
-    assert f"requested a run run {made['failed']} of hourly shop not said" in shown
+    assert f"requested a run run {made['failed']} of hourly shop no reason given" in shown
     assert "took over shop" in shown
     only = read(await opened("/activity?action=pause&schedule=hourly&by=ann"))
     assert ("paused hourly shop maintenance" in only, "cancelled 7" in only) == (True, False)
-    assert "Nothing like that was done" in read(await opened("/activity?by=bob"))
+    assert "No act matches" in read(await opened("/activity?by=bob"))
 
 
 async def test_the_activity_goes_on_where_a_page_ends(

@@ -74,7 +74,7 @@ const live = page.dataset.here && (() => {
       if (!lost && !one.closest(".gone")) setText(one, away < 0 ? `${text} ago` : `in ${text}`);
     }
     for (const ago of document.querySelectorAll(".as-of .ago")) setText(ago, lost ? "" : `, ${away} ago`);
-    if (lost) setText(when, nextTry ? `${away}; next try in ${lasting((nextTry - Date.now()) / 1000)}` : `${away}; asks again by itself`);
+    if (lost) setText(when, nextTry ? `${away}; next try in ${lasting((nextTry - Date.now()) / 1000)}` : `${away}; retries automatically`);
     hold("dialog", document.querySelector("dialog[open], details.menu[open]"));
     if (unshown.size && !holds.size && !lost && Date.now() - touchedAt > 60000) showAll();
   }
@@ -122,7 +122,7 @@ const live = page.dataset.here && (() => {
     [ahead, heardAt, problems] = [Date.parse(found.at) - Date.now(), Date.now(), found.problems];
     [lost, isLive] = [null, true];
     say(found.verdict);
-    // Of another release: its parts may need its style, so take the page anew.
+    // Another release has answered: its parts may need its style, so load the page again.
     isOld = !found.assets.every((path) => document.querySelector(`head [href$="${path}"], head [src$="${path}"]`));
     unshown[isOld ? "add" : "delete"]("release");
     for (const [id, html] of Object.entries(found.parts)) waiting.set(id, html);
@@ -163,7 +163,7 @@ const live = page.dataset.here && (() => {
           events.forEach(hear);
         }
       }
-    } catch (_) { /* it is told below */ }
+    } catch (_) { /* shown below */ }
     if (ending !== mine) return;
     rest(delay);
     lose(said, Date.now() + delay);
