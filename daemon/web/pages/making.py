@@ -3,15 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
-from sqlalchemy import Connection
+from lease.database.database import Unit
 
 from ...answers.status import StatusFound
 from ..api.desk import Desk
 from .frame import frame
-from .page import Page, PageView, Visit
+from .page import PageView, Visit
 from .site import Rendered, render
 from .snapshot import Snapshot
 
@@ -29,11 +27,15 @@ class Maker:
     async def page(self, view: PageView, status: StatusFound) -> Rendered:
         """Return a page as it looks with this status; raises what the reading of it raises."""
         visit = Visit(status, view.looker, self.takeover_after)
-        unit = partial(_read, view.page, view.asked, visit)
-        context = await self.desk.read(unit, (view.page.name, view.asked, view.looker))
+        context = await self.desk.read(reading(view, visit), (view.page.name, view.asked, view.looker))
+        return await self.rendered(view, visit, context)
+
+    async def rendered(self, view: PageView, visit: Visit, context: Mapping[str, object]) -> Rendered:
+        """Return a page made of what was read for it."""
         async with self.turn:
             return await asyncio.to_thread(render, view.page.name, {**frame(view, visit), **context})
 
 
-def _read(page: Page, asked: Any, visit: Visit, connection: Connection) -> Mapping[str, object]:
-    return page.reads(connection, asked, visit)
+def reading(view: PageView, visit: Visit) -> Unit[Mapping[str, object]]:
+    """Return what reads all that a page needs besides the status."""
+    return lambda connection: view.page.reads(connection, view.asked, visit)

@@ -1,6 +1,5 @@
 """What a dialog is, and its two answers: the form that says the consequence, and what follows from sending it."""
 
-import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,10 +21,8 @@ from ...api.endpoints import Endpoint, carry_out, sentence_of, status_of
 from ...door import admitted_of
 from ..answering import given_by, looker_of, place_of, refused_page
 from ..forms import is_own, read_form
-from ..frame import frame
-from ..making import Maker
+from ..making import Maker, reading
 from ..page import Looker, Page, PageView, Visit
-from ..site import render
 
 _NOT_OWN = "This form was made for another session. Look at it again, and press the button again."
 Typed = Annotated[str, Field(max_length=50_000)]
@@ -109,7 +106,7 @@ async def _form(  # noqa: PLR0917 - what was sent, and what is to be said of it
 ) -> Response:
     view = PageView(dialog.page, asked, looker_of(request), place_of(request))
     visit = Visit(await maker.snapshot.latest(), view.looker, maker.takeover_after)
-    found = await maker.desk.read(partial(_read, dialog, asked, visit))
+    found = await maker.desk.read(reading(view, visit))
     context: dict[str, object] = {
         "said": said,
         "is_still": True,
@@ -118,7 +115,6 @@ async def _form(  # noqa: PLR0917 - what was sent, and what is to be said of it
         "action": view.place.here.partition("?")[0],
         "who": _author(view.looker),
         "form_token": admitted_of(request).form_token if view.looker.may_act else "",
-        **frame(view, visit),
         **found,
     }
     if context["impossible"] and status == HTTPStatus.CONFLICT:
@@ -126,8 +122,4 @@ async def _form(  # noqa: PLR0917 - what was sent, and what is to be said of it
     if found.get("wrong"):
         context |= {"said": said or found["wrong"], "impossible": context["impossible"] or found["wrong"]}
         status = status if said else HTTPStatus.UNPROCESSABLE_ENTITY
-    return HTMLResponse((await asyncio.to_thread(render, dialog.page.name, context)).html, status)
-
-
-def _read(dialog: Dialog, asked: Any, visit: Visit, connection: Connection) -> Mapping[str, object]:
-    return dialog.page.reads(connection, asked, visit)
+    return HTMLResponse((await maker.rendered(view, visit, context)).html, status)
