@@ -32,7 +32,7 @@ _ADMITTED = "leased.admitted"
 """In the scope of a request: who sent it, or why it may not pass."""
 _DOOR = "leased.door"
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     # With no-referrer, browsers send our own forms with `Origin: null`.
