@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from ...answers.status import StatusFound
 from ...store.views import Overview, Problem, RunningRun
-from ...store.views.causes import Waits, WaitsForLock
+from ...store.views.causes import WaitsForLock
 from ...store.views.problems import Kind
 from ...text import clean, counted, listed
 from .links import schedule_path
@@ -191,8 +191,7 @@ def _acts(one: Problem, overview: Overview) -> list[tuple[str, str]]:
             is_running = any(each.run_id == one.run_id for each in overview.running)
             return [("Output", f"{run}/output") if is_running else ("Run", run), ("Cancel …", f"{run}/cancel")]
         case "late" | "lock held" if run:
-            waits = isinstance(_cause(overview, one), WaitsForLock)
-            return [("Locks", "fleet#locks")] if waits else [("Run", run)]
+            return [("Locks", "fleet#locks")] if _waits_for_lock(overview, one) else [("Run", run)]
         case "missed" if of:
             return [("Schedule", of), ("Backfill …", f"{of}/backfill")]
         case "stuck" | "retired" if run:
@@ -240,5 +239,5 @@ def _of_running(run: RunningRun) -> str:
     return f"{lease}; it runs the job {run.job.job}{done}."
 
 
-def _cause(overview: Overview, one: Problem) -> Waits | object:
-    return next((each.why for each in overview.waiting if each.run_id == one.run_id), None)
+def _waits_for_lock(overview: Overview, one: Problem) -> bool:
+    return any(each.run_id == one.run_id and isinstance(each.why, WaitsForLock) for each in overview.waiting)

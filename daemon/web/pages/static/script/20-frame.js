@@ -52,7 +52,7 @@
   }
 
   function zone() {
-    const links = [...document.querySelectorAll(".seg.tz")].map((group) => [...group.querySelectorAll("a:not([hidden])")])[0];
+    const links = [...document.querySelector(".seg.tz").querySelectorAll("a:not([hidden])")];
     links[(links.findIndex((one) => one.hasAttribute("aria-current")) + 1) % links.length].click();
   }
 
