@@ -54,6 +54,7 @@ def run_tests(
     how long all of them may take: then `subprocess.TimeoutExpired`.
     """
     usual = ["-q", "--no-header", "-rpfE", "--color=no", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    usual += ["-p", "no:tests.support.sql"]  # a mutant is to be caught by what a statement does, not by its text
     command = [sys.executable, "-P", "-m", "pytest", *usual, *options, f"--basetemp={product / 'tmp'}", *nodes]
     # In a session of its own, to be killed as a whole: a mutant may leave processes behind.
     with subprocess.Popen(

@@ -26,7 +26,13 @@ _WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", e => violations.push(`${e.violatedDirective}: ${e.blockedURI}`));
 window.shifts = [];
-new PerformanceObserver(list => list.getEntries().forEach(e => shifts.push(e.value))).observe({type: "layout-shift", buffered: true});
+new PerformanceObserver(list => list.getEntries().forEach(e => shifts.push([e.value, ...e.sources.map(moved)])))
+    .observe({type: "layout-shift", buffered: true});
+function moved({node, previousRect: from, currentRect: to}) {
+    const element = node?.nodeType === 1 ? node : node?.parentElement;
+    const at = ({x, y, width, height}) => `${x},${y} ${width}x${height}`;
+    return `${element?.id || element?.className || element?.tagName} from ${at(from)} to ${at(to)}`;
+}
 """
 Theme = Literal["light", "dark"]
 
@@ -65,8 +71,7 @@ class Shown:
 
     def trouble(self) -> list[str]:
         """Return the errors of the page so far: of its script, its security policy and its layout."""
-        shifts = self.page.evaluate("shifts.reduce((sum, one) => sum + one, 0)")
-        found = [f"the layout shifts by {shifts:.3f}"] if shifts else []
+        found = [f"the layout shifts by {by:.3f}: {', '.join(of)}" for by, *of in self.page.evaluate("shifts")]
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         found += [f"the page is {wide} px wider than the window"] if wide > 0 else []
         twice = "[...document.querySelectorAll('[id]')].map(one => one.id).filter((one, at, all) => all.indexOf(one) !== at)"
