@@ -22,6 +22,7 @@ from daemon.store.tables import run
 from lease.model import mark_of
 from lease.schema import lease as leases
 from tests.support.completion import finish_run, retry_run
+from tests.support.databases import disconnect
 from tests.support.store import Store, a_schedule, an_application, an_at, pending_runs
 
 pytestmark = pytest.mark.conformance
@@ -278,6 +279,9 @@ def test_a_run_that_an_older_version_adopts_waits_where_its_definition_is_looked
 @pytest.mark.parametrize("lock", [None, THREE])
 def test_a_claim_reads_as_little_however_many_wait(postgres_url: str, lock: Any) -> None:
     """Rule 14: flat as the queue grows, also behind slots that are all taken."""
+    # A connection tells the server what it has read when it is next used, seconds later: with more than one, as earlier
+    # tests may leave them, what is counted is what some of them read, at any time.
+    disconnect(postgres_url)
     with Store(postgres_url) as store:
         waiting(store, 3, "now")
         crowd = waiting(store, 0, lock=lock, priority="low")
@@ -304,7 +308,7 @@ def test_a_claim_reads_as_little_however_many_wait(postgres_url: str, lock: Any)
         store.claim("now", "thumbnail", limit=2, holder="h2")
         store.do(read_agenda, "shop", store.known("now", "thumbnail"))
         read = _pages(store) - before
-        assert read < 500
+        assert 0 < read < 500
 
 
 def _count_now(connection: Connection) -> None:
