@@ -27,3 +27,15 @@ def test_a_page_has_no_error_keeps_its_layout_and_is_accessible(
                 assert shown.elements() <= MOST_ELEMENTS.get(name, 3_500)
             found = findings(browser, site + address, theme, width)
             assert (address, theme, width, found) == (address, theme, width, [])
+
+
+def test_what_is_counted_on_moves_nothing_beside_it(browser: Browser, site: str, shop: str) -> None:
+    """A page that is looked at goes from "59 s" to "1 h 12 min", and from "now" to "12 s ago"."""
+    *_, running = addresses(shop, BY_NAME["run"])
+    with opened(browser, site + running) as shown:
+        places = "[...document.querySelectorAll('.facts dt')].map(one => one.getBoundingClientRect().x)"
+        before = shown.page.evaluate(places)
+        shown.page.evaluate("document.querySelector('.facts [data-since]').textContent = '23 h 59 min'")
+        shown.page.evaluate("document.querySelector('.facts div:last-of-type span').textContent = '59 min ago'")
+        assert len(before) > 4
+        assert shown.page.evaluate(places) == before
