@@ -51,7 +51,7 @@ def retire(
     refuse_unrecordable(requested_by, why)
     require_application(connection, application)
     statements.schedule.take_turn(connection, application)
-    _bury(connection, application, dead)
+    statements.replica.mark_dead(connection, require_dead(connection, application, dead))
     settle(connection, application)
     if left := statements.run.at_work(connection, application):
         raise StillLives(
@@ -69,16 +69,16 @@ def retire(
     return RetiredApplication(application, (), 0, already=True)
 
 
-def _bury(connection: Connection, application: str, dead: Collection[str]) -> None:
-    """Record as dead what is recorded as alive and is not; raises `StillLives`."""
+def require_dead(connection: Connection, application: str, dead: Collection[str]) -> list[str]:
+    """Return the holders of an application that are recorded as alive and are not; raises `StillLives`."""
     found = statements.replica.live(connection, application)
     living = [row for row in found if row.holder not in dead and row.seen_ago < UNSEEN_IS_DEAD]
     if living:
         named = ", ".join(f"{row.host}:{row.pid}" for row in living[:3])
         more = f" and {len(living) - 3} more" if len(living) > 3 else ""
-        verb = "are" if len(living) > 1 else "is"
+        verb, was = ("are", "were") if len(living) > 1 else ("is", "was")
         raise StillLives(
-            f'"{application}" is not retired: {named}{more} {verb} running, or was seen in the last minute; stop its '
+            f'"{application}" is not retired: {named}{more} {verb} running, or {was} seen in the last minute; stop its '
             "replicas first"
         )
-    statements.replica.mark_dead(connection, [row.holder for row in found])
+    return [row.holder for row in found]

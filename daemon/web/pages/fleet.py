@@ -29,7 +29,7 @@ from ...store.views.causes import WaitsForLock, WaitsForSlot
 from ...store.views.generations import Diff, read_diffs
 from ...text import counted, listed, shortened
 from ..api.asked import Parameters, Text
-from .links import query_with, schedule_path
+from .links import query_with, retire_path, schedule_path
 from .moments import duration, rough
 from .page import Page, Visit
 from .states import Shown, Tone
@@ -142,12 +142,19 @@ def _read(connection: Connection, asked: FleetAsked, visit: Visit) -> Mapping[st
         "replicas": rows,
         "more_replicas": max(len(replicas) - REPLICAS, 0),
         "alive": sum(not one.is_gone for one in rows),
+        "retire": "" if of is None or not _may_be_gone(of, visit.status) else retire_path(of),
+        "why_not": visit.looker.why_not,
         "locks": locks,
         "next_locks": _link(asked, after=found[LOCKS - 1].name) if len(found) > LOCKS else "",
         "first_locks": _link(asked, after=None) if asked.after else "",
         "generations": [_generation(one, diffs.get((one.application, one.number))) for one in standings],
         "link": lambda **changed: _link(asked, **changed),
     }
+
+
+def _may_be_gone(application: str, status: StatusFound) -> bool:
+    """Return whether an application still has schedules, and no replica is running."""
+    return any(one.kind == "no replica" and one.application == application for one in status.problems)
 
 
 def _replica(

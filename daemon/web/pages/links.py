@@ -42,6 +42,11 @@ def schedule_path(application: str, name: str) -> str:
     return f"schedules/{_segment(application)}/{_segment(name)}"
 
 
+def retire_path(application: str) -> str:
+    """Return where the dialog is that retires an application, below the root."""
+    return f"fleet/{_segment(application)}/retire"
+
+
 def _segment(name: str) -> str:
     return quote(_SEPARATING.sub(lambda found: _ESCAPES[found[0]], name))
 

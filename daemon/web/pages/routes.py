@@ -15,7 +15,8 @@ from ..api.desk import Desk
 from .activity import ACTIVITY
 from .answering import given_by, looker_of, place_of, refused_page, root_of
 from .dialogs.dialog import dialog_routes
-from .dialogs.of_run import CANCEL, RETRY
+from .dialogs.of_application import RETIRE
+from .dialogs.of_run import CANCEL, FORGET, RETRY
 from .dialogs.of_schedule import BACKFILL, PAUSE, RESUME, RUN_NOW
 from .events import Hub
 from .fleet import FLEET
@@ -33,7 +34,7 @@ from .streaming import event_route
 from .timeline import TIMELINE
 from .view import ViewAsked, kept
 
-DIALOGS = (RUN_NOW, PAUSE, RESUME, BACKFILL, CANCEL, RETRY)
+DIALOGS = (RUN_NOW, PAUSE, RESUME, BACKFILL, CANCEL, RETRY, FORGET, RETIRE)
 PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, TIMELINE, RUNS, RUN, OUTPUT, FLEET, ACTIVITY)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from ...answers.status import StatusFound
 from ...store.views import Overview, Problem, RunningRun
@@ -196,6 +196,8 @@ def _acts(one: Problem, overview: Overview) -> list[tuple[str, str]]:
             return [("Schedule", of), ("Backfill …", f"{of}/backfill")]
         case "stuck" | "retired" if run:
             return [("Run", run)]
+        case "no replica" if "`leased retire " in one.text:
+            return [("Fleet", f"fleet?{urlencode({'application': one.application})}")]
         case "silent replica" | "blocked" | "replaced" | "held back":
             return [("Fleet", "fleet")]
         case _:

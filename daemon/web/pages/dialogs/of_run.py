@@ -1,4 +1,4 @@
-"""The dialogs of a run: cancel it, or retry it."""
+"""The dialogs of a run: cancel it, retry it, or forget its data."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from ....definitions.codec import read_job_names
 from ....operations.cancel import decide
+from ....operations.forget import decide as decide_forget
 from ....operations.retries.plan import NoRetry, RetriedBefore, RetryPlan
 from ....operations.retries.retry import foresee_retry
 from ....store.called import called
@@ -14,6 +15,7 @@ from ....store.views import read_run, timezone_of
 from ....store.views.causes import WaitsForLock, WaitsForRun, WaitsForSlot
 from ....store.views.overview import WaitingRun
 from ....store.views.usual import read_usual
+from ....text import counted
 from ...api.acts import ACTS
 from ...api.asked import RunId
 from ..page import Page, Visit
@@ -22,20 +24,19 @@ from .dialog import Dialog, DialogAsked, Typed
 _ACTS = {one.path: one for one in ACTS}
 
 
-class CancelAsked(DialogAsked):
-    """The run that is to end."""
+class RunActAsked(DialogAsked):
+    """The run to which it is done."""
 
     run_id: RunId
 
 
-class RetryAsked(DialogAsked):
+class RetryAsked(RunActAsked):
     """The run that is to be tried again, and from which job on."""
 
-    run_id: RunId
     from_job: Typed = ""
 
 
-def _read_cancel(connection: Connection, asked: CancelAsked, visit: Visit) -> Mapping[str, object]:
+def _read_cancel(connection: Connection, asked: RunActAsked, visit: Visit) -> Mapping[str, object]:
     detail = read_run(connection, asked.run_id)
     run = detail.run
     impossible = {
@@ -98,7 +99,30 @@ def _read_retry(connection: Connection, asked: RetryAsked, visit: Visit) -> Mapp
     }
 
 
-def _given_cancel(_connection: Connection, asked: CancelAsked) -> Mapping[str, Any]:
+def _read_forget(connection: Connection, asked: RunActAsked, _visit: Visit) -> Mapping[str, object]:
+    detail = read_run(connection, asked.run_id)
+    run = detail.run
+    impossible = {
+        "forget": "",
+        "nothing": f"It was forgotten by {detail.forgotten_by} already.",
+        "refuse": f"It is {run.state}: wait until it ends, or cancel it first.",
+    }[decide_forget(run.state, forgotten=detail.forgotten_at is not None)]
+    printed = sum(one.log_tail is not None or one.printed_at is not None for one in detail.jobs)
+    return {
+        "run": run,
+        "impossible": impossible,
+        "deleted": [
+            counted(len(detail.params), "parameter"),
+            f"the output of {counted(printed, 'attempt')}",
+            counted(sum(one.error is not None for one in detail.jobs), "error"),
+            counted(sum(one is not None for one in (detail.requested_why, detail.cancelled_why)), "reason"),
+        ],
+        "others": [one for one in (run.retry_of, run.retried_as) if one],
+        "back": f"runs/{run.run_id}",
+    }
+
+
+def _given(_connection: Connection, asked: RunActAsked) -> Mapping[str, Any]:
     return {"run_id": asked.run_id}
 
 
@@ -111,14 +135,20 @@ def _to_run(answer: Any) -> str:
 
 
 CANCEL = Dialog(
-    Page("/runs/{run_id}/cancel", "dialog_cancel", CancelAsked, _read_cancel, tab="runs"),
+    Page("/runs/{run_id}/cancel", "dialog_cancel", RunActAsked, _read_cancel, tab="runs"),
     _ACTS["/cancel"],
-    _given_cancel,
+    _given,
     _to_run,
 )
 RETRY = Dialog(
     Page("/runs/{run_id}/retry", "dialog_retry", RetryAsked, _read_retry, tab="runs"),
     _ACTS["/retry"],
     _given_retry,
+    _to_run,
+)
+FORGET = Dialog(
+    Page("/runs/{run_id}/forget", "dialog_forget", RunActAsked, _read_forget, tab="runs"),
+    _ACTS["/forget"],
+    _given,
     _to_run,
 )

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from sqlalchemy import make_url
 
-from daemon.web.pages.links import schedule_path
+from daemon.web.pages.links import retire_path, schedule_path
 from daemon.web.pages.page import Page
 from daemon.web.pages.routes import DIALOGS, PAGES
 
@@ -32,6 +32,7 @@ def addresses(url: str, page: Page) -> list[str]:
 def filled(page: Page, schedule: str, run_ids: Sequence[int], application: str = "shop") -> list[str]:
     """Return the addresses of a page for this schedule or these runs, without the slash before them."""
     path = page.path.replace(OF_SCHEDULE, f"/{schedule_path(application, schedule)}").removeprefix("/")
+    path = path.replace("fleet/{application}/retire", retire_path(application))
     paths = [path.replace("{run_id}", str(run_id)) for run_id in run_ids] if "{run_id}" in path else [path]
     unknown = [path for path in paths if re.search(r"\{\w+\}", path)]
     assert unknown == [], "say what stands there"

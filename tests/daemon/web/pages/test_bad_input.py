@@ -65,7 +65,7 @@ async def test_what_is_no_parameter_or_is_given_twice_is_said(app: Any, shop: st
 
 async def test_what_is_not_there_is_said(app: Any) -> None:
     for page in ALL:
-        path = page.path.replace("{run_id}", "987654321").replace("{application}", "shop").replace("{name}", "nobody")
+        path = page.path.replace("{run_id}", "987654321").replace("{application}", "nobody").replace("{name}", "nobody")
         if path != page.path:
             answer = await asked(app, "GET", path)
             assert (path, answer.status) == (path, 404)

@@ -14,13 +14,14 @@ import pytest
 from sqlalchemy import func, select, update
 
 from daemon.jobs.outcome import Outcome
-from daemon.store.tables import act, run, schedule
+from daemon.operations.trigger import trigger
+from daemon.store.tables import act, job_run, run, schedule
 from daemon.web.door import Door
 from daemon.web.pages.dialogs import dialog
 from daemon.web.pages.links import schedule_path
 from daemon.web.pages.page import Looker
 from daemon.web.pages.routes import DIALOGS
-from tests.daemon.web.pages.frames import served_pages
+from tests.daemon.web.pages.frames import served_pages, with_replica
 from tests.daemon.web.pages.runs_of_each_state import HOSTILE
 from tests.support.asgi import Answer, asked
 from tests.support.completion import finish_job, finish_run, start_job
@@ -214,6 +215,55 @@ async def test_retry_says_which_jobs_run_again_and_leads_to_the_new_run(store: S
         assert f"Run {made.id} tries it again already." in text_of(await browser.get(f"runs/{run_id}/retry"))
 
 
+async def test_forget_counts_what_is_deleted_for_good_and_twice_comes_to_once(store: Store) -> None:
+    run_id, data = failed(store), '{"customer": 7, "key": "k"}'
+    store.do(lambda connection: connection.execute(update(run).values(params=data, requested_why="for Jane Doe")))
+    store.do(lambda connection: connection.execute(update(job_run).values(log_tail="Jane Doe")))
+    with visitor(store) as browser:
+        said = text_of(await browser.get(f"runs/{run_id}/forget"))
+        assert "2 parameters, the output of 2 attempts, 1 error and 1 reason are deleted. Nothing can bring" in said
+        assert "It cannot be retried afterwards." in said
+        assert f'href="/runs/{run_id}/forget"'.encode() in (await browser.get(f"runs/{run_id}")).body
+        sent = {"form_token": value_of(await browser.get(f"{HOURLY}/run"), "form_token"), "why": "asked for by law"}
+        for _ in range(2):  # by a double click
+            done = await browser.post(f"runs/{run_id}/forget", **sent)
+            assert (done.status, done.headers["location"]) == (303, f"/runs/{run_id}")
+        page = (await browser.get(f"runs/{run_id}")).body
+        assert b"Jane Doe" not in page
+        assert b"Forget its data" not in page
+        assert f"It was forgotten by page@{socket.gethostname()} already." in text_of(
+            await browser.get(f"runs/{run_id}/forget")
+        )
+        at_work = running(store)
+        assert "It is running: wait until it ends, or cancel it first." in text_of(
+            await browser.get(f"runs/{at_work}/forget")
+        )
+    assert [(name, why) for name, _, why in acts(store)] == [("forget", "asked for by law")]
+
+
+async def test_retire_counts_what_ends_and_is_offered_only_for_an_application_without_a_replica(store: Store) -> None:
+    store.sync(a_schedule("weekly"), a_schedule("monthly"), application="office/1")
+    store.sync(a_schedule("x"), application="alive")
+    with_replica(store, "web-1", application="alive")
+    store.do(trigger, "office/1", "weekly", requested_by="a test")
+    with visitor(store) as browser:
+        assert b'href="/fleet?application=office%2F1"' in (await browser.get("")).body
+        assert b'href="/fleet/office~2F1/retire"' in (await browser.get("fleet?application=office/1")).body
+        assert b"/retire" not in (await browser.get("fleet?application=alive")).body
+        said = text_of(await browser.get("fleet/office~2F1/retire"))
+        assert (
+            "2 schedules are retired: no scheduled time runs anymore. 1 run that is not over ends as cancelled" in said
+        )
+        said = text_of(await browser.get("fleet/alive/retire"))
+        assert re.search(r'"alive" is not retired: web-1:7 is running, or was seen .*; stop its replicas first', said)
+        done = await browser.press("fleet/office~2F1/retire", why="moved")
+        assert (done.status, done.headers["location"]) == (303, "/fleet?application=office%2F1")
+        assert "It is retired already: nothing is left of it." in text_of(await browser.get("fleet/office~2F1/retire"))
+        assert (await browser.get("fleet/nobody/retire")).status == 404
+    assert [(name, why) for name, _, why in acts(store)][-1] == ("retire", "moved")
+    assert [one.reason for one in store.runs()] == ["retired"]
+
+
 async def test_an_act_that_came_too_late_is_answered_with_one_sentence(store: Store) -> None:
     """The dialog stood open while the run ended."""
     run_id = failed(store)
@@ -310,7 +360,8 @@ async def test_who_only_reads_sees_the_same_dialog_and_cannot_press_its_button(s
     run_id = running(store)
     before = store.everything()
     with visitor(store, GUARDED, READS) as reader, visitor(store, GUARDED, ACTS) as actor:
-        for path in (f"runs/{run_id}/cancel", f"{NIGHTLY}/run", f"{NIGHTLY}/pause", f"{NIGHTLY}/backfill"):
+        acts_on_run = (f"runs/{run_id}/cancel", f"runs/{run_id}/forget")
+        for path in (*acts_on_run, f"{NIGHTLY}/run", f"{NIGHTLY}/pause", f"{NIGHTLY}/backfill", "fleet/shop/retire"):
             answer = await reader.get(path)
             assert re.search(r'name="form_token" value="" disabled', answer.body.decode())
             assert "You can look but not act" in text_of(answer)

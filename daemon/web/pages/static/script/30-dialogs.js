@@ -1,7 +1,7 @@
 // The forms of acts, opened over the page. Without this, each is a page of its own.
 {
   const box = document.createElement("dialog"), acts = "[name=form_token]";
-  const isAct = /\/(runs\/\d+|schedules\/[^/]+\/[^/]+)\/(run|pause|resume|backfill|cancel|retry)$/;
+  const isAct = /\/(runs\/\d+|(schedules\/[^/]+|fleet)\/[^/]+)\/(run|pause|resume|backfill|cancel|retry|forget|retire)$/;
   let opener, latest = 0, timer;
 
   const formIn = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-dialog]");
