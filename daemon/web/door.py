@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .address import WebAddress
-from .sessions import COOKIE, find_session, form_token, same
+from .sessions import COOKIE, end_of, find_session, form_token, same
 
 PROBES = ("/livez", "/readyz")
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
@@ -66,8 +66,8 @@ class Admitted:
     may_act: bool = True
     form_token: str = field(default="", repr=False)
     """What the forms of the pages carry that this caller gets; empty if the caller may send none."""
-    has_session: bool = False
-    """It signed in, and can sign out."""
+    session_end: int | None = None
+    """When its session expires, in seconds since 1970; None if it has not signed in."""
     who: str | None = None
     """The name of the user, if a trusted proxy gave one."""
 
@@ -141,7 +141,7 @@ class Door:
             for token in (self.token, self.read_token):
                 if (session := find_session(_sessions(headers), token, time())) is not None:
                     bound = form_token(self.token, f"{session} {who or ''}")
-                    return Admitted(token == self.token, bound, has_session=True, who=who)
+                    return Admitted(token == self.token, bound, session_end=end_of(session), who=who)
         scheme, _, given = _only(headers, "authorization").partition(" ")
         level = self.level_of(given)
         if scheme.lower() != "bearer" or level is None:

@@ -24,6 +24,11 @@ def find_session(cookies: Iterable[str], token: str | None, now: float) -> str |
     return next((one for one in list(cookies)[:_MOST] if _is_session(one, token, now)), None)
 
 
+def end_of(session: str) -> int:
+    """Return when a session expires, in seconds since 1970."""
+    return int(session.partition(".")[0])
+
+
 def form_token(key: str, session: str) -> str:
     """Return what each form must carry that was made for this session."""
     return _signed(key, "form", session)
@@ -36,7 +41,7 @@ def same(given: str, expected: str | None) -> bool:
 
 def _is_session(cookie: str, token: str, now: float) -> bool:
     said, _, signature = cookie.rpartition(".")
-    return same(signature, _signed(token, "session", said)) and now < int(said.partition(".")[0])
+    return same(signature, _signed(token, "session", said)) and now < end_of(said)
 
 
 def _signed(token: str, purpose: str, said: str) -> str:

@@ -23,7 +23,7 @@ def looker_of(request: Request) -> Looker:
     theme, zone = request.cookies.get("leased_theme", "auto"), request.cookies.get("leased_zone", "schedule")
     known = cast("Theme", theme) if theme in get_args(Theme) else "auto"
     admitted = admitted_of(request)
-    return Looker(known, zone[:100], admitted.may_act, admitted.who, is_signed_in=admitted.has_session)
+    return Looker(known, zone[:100], admitted.may_act, admitted.who, is_signed_in=admitted.session_end is not None)
 
 
 def root_of(request: Request) -> str:

@@ -3,15 +3,18 @@
 All who look at one page alike share a channel. The database is asked once for all channels, every two seconds, and only
 while somebody looks. Each viewer gets what differs from the page that they have, so none waits for another, and a
 slow reader skips what lies between.
+
+Each stream ends after a minute, or with the session of the browser, and the page asks for another one. So the door looks
+again at who asks, and who has stopped reading, such as a laptop that sleeps, keeps no place.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -29,6 +32,10 @@ from .page import PageView
 from .site import Rendered, asset
 
 MOST_VIEWERS = 100
+_LASTS = 60.0
+"""Seconds after which a stream ends …"""
+_PATIENCE = 5.0
+"""… and so many later, it is broken off if the viewer's connection does not take its end."""
 RETRY = 30
 """Seconds after which one that was sent away may try again."""
 _EVERY = 2.0
@@ -107,8 +114,8 @@ class Hub:
                 self._polling.cancel()
                 self._polling = None
 
-    async def messages(self, channel: Channel, has: str) -> AsyncIterator[bytes]:
-        """Yield the messages for a viewer whose page has this digest."""
+    async def messages(self, channel: Channel, has: str, end: float) -> AsyncIterator[bytes]:
+        """Yield the messages for a viewer whose page has this digest, until it is ``end`` by the loop's clock."""
         told: Moment | None = None
         yield b"retry: 5000\n\n"
         while not self._closed:
@@ -116,8 +123,12 @@ class Hub:
             if moment is not None and moment is not told:
                 yield self._message(channel, moment, has)
                 told, has = moment, has if moment.made is None else moment.made.digest
-            elif moment is told:
-                await following.wait()
+            elif asyncio.get_running_loop().time() >= end:
+                return
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(end):
+                        await following.wait()
 
     def _message(self, channel: Channel, moment: Moment, has: str) -> bytes:
         if moment.made is None:
@@ -186,17 +197,20 @@ class Hub:
 class EventStream(StreamingResponse):
     """The answer to one who looks at a page."""
 
-    def __init__(self, hub: Hub, view: PageView, has: str) -> None:
+    def __init__(self, hub: Hub, view: PageView, has: str, session_end: float | None) -> None:
         super().__init__((), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
         self._hub = hub
         self._view = view
         self._has = has
+        self._lasts = _LASTS if session_end is None else min(_LASTS, session_end - time())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.get(AT_END, set()).add(self._hub.close)
-        with self._hub.viewing(self._view) as channel:
-            self.body_iterator = self._hub.messages(channel, self._has)
-            await super().__call__(scope, receive, send)
+        end = asyncio.get_running_loop().time() + self._lasts
+        with self._hub.viewing(self._view) as channel, suppress(TimeoutError):
+            self.body_iterator = self._hub.messages(channel, self._has, end)
+            async with asyncio.timeout_at(end + _PATIENCE):
+                await super().__call__(scope, receive, send)
 
 
 def _lose(channel: Channel, error: DaemonError | LeaseError | None) -> None:

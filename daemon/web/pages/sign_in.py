@@ -65,7 +65,7 @@ async def _signed_in(request: Request) -> Response:
 
 async def _leaving(request: Request) -> Response:
     admitted = admitted_of(request)
-    if not admitted.has_session:
+    if admitted.session_end is None:
         return RedirectResponse(root_of(request), HTTPStatus.SEE_OTHER)
     context = {"root": root_of(request), "form_token": admitted.form_token}
     return HTMLResponse(render("sign_out", context).html)

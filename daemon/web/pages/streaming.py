@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Match, Route
 from ...errors import DaemonError
 from ..api.asked import checked
 from ..api.endpoints import sentence_of, status_of
-from ..door import refused
+from ..door import admitted_of, refused
 from .answering import given_by, looker_of, place_of
 from .events import MOST_VIEWERS, RETRY, EventStream, Hub
 from .links import is_below
@@ -43,7 +43,7 @@ async def _streamed(hub: Hub, routes: Sequence[tuple[Route, Page]], request: Req
         return refused(status_of(error), sentence_of(error))
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
-    return EventStream(hub, view, request.headers.get("last-event-id", ""))
+    return EventStream(hub, view, request.headers.get("last-event-id", ""), admitted_of(request).session_end)
 
 
 async def _nothing(_: Request) -> Response:

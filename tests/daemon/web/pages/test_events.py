@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from daemon.web.address import WebAddress
 from daemon.web.app import WebServer
 from daemon.web.door import Door
 from daemon.web.pages import events, snapshot
+from daemon.web.sessions import COOKIE, LASTS, new_session
 from lease.errors import StoreUnavailable
 from tests.daemon.web.pages.frames import served_pages, with_replica
 from tests.support.asgi import asked
@@ -34,6 +35,8 @@ class Viewer:
         self.events: list[Any] = []
         self.ids: list[str] = []
         self.start: Message = {}
+        self.ended = False
+        self.task: asyncio.Task[None]
         self._new = asyncio.Event()
         self.takes = asyncio.Event()
         self.takes.set()
@@ -48,6 +51,7 @@ class Viewer:
             self.start = message
             return
         await self.takes.wait()
+        self.ended = not message.get("more_body")
         lines = message.get("body", b"").decode().splitlines()
         self.ids += [line[4:] for line in lines if line.startswith("id: ")]
         self.events += [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
@@ -95,13 +99,13 @@ async def looking(app: Any, of: str = "%2F", root: str = "", **headers: str) -> 
         "scheme": "http",
         "root_path": "",
     }
-    task = asyncio.create_task(app(scope, viewer.receive, viewer.send))
+    viewer.task = asyncio.create_task(app(scope, viewer.receive, viewer.send))
     try:
         yield viewer
     finally:
         viewer.leaves.set()
         async with asyncio.timeout(LIMIT):
-            await task
+            await viewer.task
 
 
 def deploys(event: Any) -> bool:
@@ -195,6 +199,44 @@ async def test_who_comes_when_it_is_full_is_told_to_come_later(app: Any, monkeyp
         assert "pages are live here already" in answer.json()["error"]
     async with looking(app) as second:
         await second.until(lambda _: True)
+
+
+@pytest.mark.parametrize("takes", [True, False], ids=["into a buffer that nobody reads", "nothing"])
+async def test_who_stopped_reading_keeps_no_place(app: Any, monkeypatch: pytest.MonkeyPatch, *, takes: bool) -> None:
+    monkeypatch.setattr(events, "MOST_VIEWERS", 2)
+    async with looking(app) as awake:
+        await awake.until(lambda event: "parts" in event)
+        monkeypatch.setattr(events, "_LASTS", 0.3)
+        monkeypatch.setattr(events, "_PATIENCE", 0.1)
+        async with looking(app) as asleep:
+            await asleep.until(lambda event: "parts" in event)
+            if not takes:
+                asleep.takes.clear()
+            await asyncio.wait_for(asleep.task, LIMIT)
+            assert asleep.ended is takes
+            async with looking(app, last_event_id=asleep.ids[-1]) as other:
+                assert "parts" in await other.until(lambda _: True)
+
+
+async def test_a_stream_ends_with_its_session_and_the_next_is_refused(
+    app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, began = "a-token-of-one-who-looks", time()
+    app.door = Door(token=token)
+    cookie = f"{COOKIE}={new_session(token, began)}"
+    clock = [began]
+    for module in ("door", "pages.events"):
+        monkeypatch.setattr(f"daemon.web.{module}.time", lambda: clock[0])
+    async with looking(app, cookie=cookie) as early:
+        await early.until(lambda event: "parts" in event)
+        clock[0] += LASTS - 1
+        async with looking(app, cookie=cookie) as late:
+            await late.until(lambda event: "parts" in event)
+            await asyncio.wait_for(late.task, LIMIT)
+            assert late.ended
+    clock[0] += 1
+    answer = await asked(app, "GET", "/events?of=/", {"cookie": cookie})
+    assert (answer.status, set(answer.json())) == (401, {"error"})
 
 
 @pytest.mark.parametrize(

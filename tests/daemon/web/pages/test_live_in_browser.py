@@ -29,14 +29,15 @@ AHEAD = -3_600.0
 class Site:
     """The pages of a database, at an address that they keep."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, door: Door | None = None) -> None:
         self.store = store
+        self.door = door or Door()
         self.address = WebAddress("127.0.0.1", 0)
         self.start()
 
     def start(self) -> None:
         self._desk = Desk(self.store.url)
-        self._server = WebServer(web_app(Door(), dict, dict, routes=page_routes(self._desk, 60.0)), self.address)
+        self._server = WebServer(web_app(self.door, dict, dict, routes=page_routes(self._desk, 60.0)), self.address)
         self.address = self._server.start()
 
     def stop(self) -> None:
@@ -133,6 +134,38 @@ def test_a_page_of_another_release_offers_to_load_that_of_this_one(
         assert not page.evaluate("window.isLoadedOnce")
         button(page, "Live")
         expect(page.locator(".news")).to_be_hidden()
+
+
+def test_a_stream_that_ends_is_followed_by_another_until_the_session_is_over(
+    browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "a-token-of-one-who-looks"
+    site.stop()
+    site.door = Door(token=token)
+    site.start()
+    monkeypatch.setattr("daemon.web.pages.events._LASTS", 0.5)
+    with opened(browser, f"http://{site.address}/runs?state=failed") as shown:
+        page = shown.page
+
+        def sign_in() -> None:
+            page.get_by_label("Token").fill(token)
+            page.get_by_role("button", name="Sign in").click()
+            button(page, "Live")
+
+        sign_in()
+        page.evaluate("new MutationObserver(() => (window.wasLost ||= !lost.hidden)).observe(lost, {attributes: true})")
+        for _ in range(3):
+            with page.expect_request("**/events?*"):
+                pass
+        assert not page.evaluate("window.wasLost")
+        button(page, "Live")
+        page.context.clear_cookies()
+        button(page, "Not live")
+        expect(page.locator("#lost")).to_contain_text("You are not signed in anymore.")
+        page.locator("#lost").get_by_role("link", name="Sign in").click()
+        sign_in()
+        assert page.url.endswith("/runs?state=failed")
+        expect(page.locator("#lost")).to_be_hidden()
 
 
 def test_a_row_that_comes_waits_until_somebody_asks_for_it(browser: Browser, site: Site) -> None:

@@ -29,7 +29,7 @@ function patch(now, then) {
 
 const live = page.dataset.here && (() => {
   const button = byId("live"), bar = byId("lost"), icon = byId("icon"), voice = byId("said");
-  const [since, sentence, when] = bar.querySelectorAll("b, b + span, .when");
+  const [since, sentence, signIn, when] = bar.querySelectorAll("b, b + span, a, .when");
   const waiting = new Map(), unshown = new Set(), holds = new Set();
   const news = Object.assign(document.createElement("button"), { className: "btn pri news", type: "button", hidden: true });
   let has = voice.dataset.digest, ahead = Date.parse(page.dataset.now) - Date.now(), heardAt = Date.now();
@@ -150,10 +150,11 @@ const live = page.dataset.here && (() => {
     try {
       alive();
       const answer = await fetch(`${root}events?of=${encodeURIComponent(page.dataset.here)}`, { headers: { "Last-Event-ID": has }, signal: mine.signal });
+      signIn.hidden = answer.status !== 401;
       if (!answer.ok) {
         delay = 1000 * (answer.headers.get("Retry-After") || 30);
-        said = (await answer.json()).error;
-        said = `${said[0].toUpperCase()}${said.slice(1)}.`;
+        const { error } = await answer.json();
+        said = answer.status === 401 ? "You are not signed in anymore." : `${error[0].toUpperCase()}${error.slice(1)}.`;
       } else {
         const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
         for (let text = "", read; !(read = await reader.read()).done;) {
@@ -162,11 +163,12 @@ const live = page.dataset.here && (() => {
           text = events.pop();
           events.forEach(hear);
         }
+        if (!tries) said = "";  // each stream ends after a while
       }
     } catch (_) { /* shown below */ }
     if (ending !== mine) return;
     rest(delay);
-    lose(said, Date.now() + delay);
+    if (said) lose(said, Date.now() + delay);
   }
 
   // Take in what came or went, which live parts alone cannot show.
