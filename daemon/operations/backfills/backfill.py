@@ -19,6 +19,7 @@ from ..retries.retry import write_retries
 from ..selection import Selection, lock_planned, read_one
 from .counted import Split, stretch_left
 from .plan import BackfillPlan, CannotBackfill, Wanted, plan_backfill
+from .survey import SurveyedInstant
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,13 @@ class Backfill:
 
 def foresee_backfill(connection: Connection, wanted: Wanted) -> Backfill:
     """Return what a backfill would come to now; nothing is written. Raises what `backfill` does."""
+    return foresee_each(connection, wanted)[0]
+
+
+def foresee_each(connection: Connection, wanted: Wanted) -> tuple[Backfill, Sequence[SurveyedInstant]]:
+    """Return the same, and what there is of each instant, in order."""
     planned = plan_backfill(connection, wanted, read_one(connection, wanted.application, wanted.schedule), lock=False)
-    return _told(planned, None, dry_run=True)
+    return _told(planned, None, dry_run=True), planned.found.each
 
 
 def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: str | None = None) -> Backfill:

@@ -74,6 +74,8 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
     again = [one for one in retries if isinstance(one.plan, RetryPlan)]
     # The others were forgotten, say, or all of their jobs had succeeded when they were cancelled.
     found.left_out += len(retries) - len(again)
+    lost = set(found.ended) - {one.row.id for one in again}
+    found.each = [one._replace(fate="left out") if one.run_id in lost else one for one in found.each]
     found.ended = [one.row.id for one in again]
     return BackfillPlan(row, schedule, wanted, len(instants), found, again, _splits(found, schedule, row))
 

@@ -4,16 +4,29 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, Literal, NamedTuple, assert_never
 
 from ...states import RunState
 from .counted import CountedRow
+
+Fate = Literal["succeeded", "under way", "left out", "failed", "skipped", "none"]
+"""What there is of an instant. failed: its run failed or was cancelled, and is retried; skipped, none: it gets a run."""
+
+
+class SurveyedInstant(NamedTuple):
+    """An instant, what there is of it, and the last run of it."""
+
+    instant: datetime
+    fate: Fate
+    run_id: int | None = None
 
 
 @dataclass(slots=True)
 class Survey:
     """What there is of each instant."""
 
+    each: list[SurveyedInstant] = field(default_factory=list)
+    """In order."""
     succeeded: int = 0
     """So many have succeeded, in their own run or in one that tried it again."""
     under_way: Counter[int | None] = field(default_factory=Counter)
@@ -65,13 +78,17 @@ def survey(
         mine = None if row is None or row.scheduled_for > instant else row
         if (mine is None or mine.reason == "excluded") and is_free(instant):
             found.left_out += 1
+            found.each.append(SurveyedInstant(instant, "left out"))
         elif mine is None:
             found.missing.append(instant)
+            found.each.append(SurveyedInstant(instant, "none"))
         elif mine.last_scheduled_for is not None:
             counted = CountedRow(mine.id, mine.scheduled_for, mine.last_scheduled_for, mine.count)
             found.counted[counted].append(instant)
+            found.each.append(SurveyedInstant(instant, "skipped"))
         else:
-            _enter(found, list(_tries(Try(mine.id, mine.state, mine.backfill), next_tries)))
+            tries = list(_tries(Try(mine.id, mine.state, mine.backfill), next_tries))
+            found.each.append(SurveyedInstant(instant, _enter(found, tries), tries[-1].run_id))
     return found
 
 
@@ -83,17 +100,22 @@ def _tries(first: Try, next_tries: Mapping[int, Try]) -> Iterator[Try]:
         one = next_tries.get(one.run_id)
 
 
-def _enter(found: Survey, tries: Sequence[Try]) -> None:
+def _enter(found: Survey, tries: Sequence[Try]) -> Fate:
+    """Enter the runs of one instant, and return what there is of it."""
     latest = tries[-1]
     state: RunState = "succeeded" if any(one.state == "succeeded" for one in tries) else latest.state
     match state:
         case "succeeded":
             found.succeeded += 1
+            return "succeeded"
         case "pending" | "running":
             found.under_way[latest.backfill] += 1
+            return "under way"
         case "failed" | "cancelled":
             found.ended.append(latest.run_id)
+            return "failed"
         case "skipped":
             found.skipped.append(latest.run_id)
+            return "skipped"
         case _:
             assert_never(state)

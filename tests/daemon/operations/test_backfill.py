@@ -13,7 +13,7 @@ from daemon.audit.checker import check
 from daemon.audit.history.tables import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
-from daemon.operations.backfills.backfill import Backfill, backfill, counted_text, foresee_backfill
+from daemon.operations.backfills.backfill import Backfill, backfill, counted_text, foresee_backfill, foresee_each
 from daemon.operations.backfills.controls import (
     BackfillIsOver,
     NoSuchBackfill,
@@ -155,6 +155,8 @@ def test_what_succeeded_before_is_not_run_again_and_what_failed_is_retried_under
     for state in ("succeeded", "failed"):
         (again,) = store.claim("nightly", limit=1)
         store.do(finish_run, again, state, None if state == "succeeded" else "broken")
+    looked = store.do(foresee_each, wanted(due[0], due[3]))[1]
+    assert [one.fate for one in looked] == ["succeeded", "failed", "succeeded", "failed"]
     done = filled(store, due[0], due[3])
     assert (done.instants, done.succeeded, done.will_run, done.of_failed) == (4, 2, 2, 2)
     assert counted_text(done) == "4 scheduled times: 2 succeeded before, 2 will run"
@@ -260,6 +262,8 @@ def test_a_counted_row_of_another_timing_is_refused(store: Store) -> None:
 def test_an_instant_without_a_run_gets_one(store: Store) -> None:
     due = away(store, HOURLY, 5)
     store.do(lambda c: c.execute(run.delete().where(run.c.scheduled_for == due[2])))
+    _, each = store.do(foresee_each, wanted(due[1], due[3]))
+    assert [(one.instant, one.fate) for one in each] == [(due[1], "skipped"), (due[2], "none"), (due[3], "skipped")]
     done = filled(store, due[1], due[3])
     assert (done.of_none, done.of_skipped, done.will_run) == (1, 2, 3)
     assert work(store) == due[1:4]

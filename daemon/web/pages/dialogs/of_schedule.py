@@ -2,10 +2,10 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -14,8 +14,9 @@ from ....answers.named import application_of
 from ....definitions.codec import read_job_names, read_schedule
 from ....errors import DaemonError, InvalidInstant
 from ....instants import duration_of
-from ....operations.backfills.backfill import foresee_backfill
+from ....operations.backfills.backfill import foresee_each
 from ....operations.backfills.plan import Wanted, earliest
+from ....operations.backfills.survey import Fate, SurveyedInstant
 from ....operations.pause import foresee_resume
 from ....operations.selection import read_one
 from ....operations.typed_moment import typed_moment
@@ -26,6 +27,7 @@ from ....store.views.usual import read_usual
 from ....text import MASK
 from ...api.acts import ACTS
 from ...api.asked import Unfit
+from ..drawing.times import times_strip
 from ..links import NameInPath, schedule_path
 from ..page import Page, Visit
 from .dialog import Dialog, DialogAsked, Typed
@@ -33,6 +35,7 @@ from .dialog import Dialog, DialogAsked, Typed
 _ACTS = {one.path: one for one in ACTS}
 _DAY = timedelta(days=1)
 _MOST_COUNTED = 1_000
+_MOST_NAMED = 3
 _DURATIONS = ', or a duration like "2h"'
 
 
@@ -131,15 +134,28 @@ def _read_backfill(connection: Connection, asked: BackfillAsked, visit: Visit) -
         "at_most": asked.at_most or "1",
     }
     foreseen, wrong = None, ""
+    each: Sequence[SurveyedInstant] = ()
     try:
-        foreseen = foresee_backfill(connection, _wanted(found["row"].application, asked, shown, zone))
+        foreseen, each = foresee_each(connection, _wanted(found["row"].application, asked, shown, zone))
     except DaemonError as error:
         wrong = str(error)
     seconds = None
     if foreseen is not None and found["usual"] is not None:
         seconds = found["usual"].median * foreseen.will_run / max(1, foreseen.at_most)
     nothing = "" if foreseen is None or foreseen.will_run else "No scheduled time in this span is left to run."
-    return found | shown | {"foreseen": foreseen, "seconds": seconds, "wrong": wrong, "impossible": nothing}
+    return {
+        **found,
+        **shown,
+        "foreseen": foreseen,
+        "drawn": times_strip(each),
+        "named": {
+            fate: [one.instant for one in each if one.fate == fate][: _MOST_NAMED + 1] for fate in get_args(Fate)
+        },
+        "most_named": _MOST_NAMED,
+        "seconds": seconds,
+        "wrong": wrong,
+        "impossible": nothing,
+    }
 
 
 def _wanted(application: str, asked: BackfillAsked, typed: Mapping[str, str], zone: str) -> Wanted:

@@ -300,6 +300,11 @@ async def test_backfill_says_how_many_will_run_before_it_writes_anything(store: 
         assert int(found[1]) == int(found[2]) - 1 > 0
         assert f"Backfill {found[1]} runs of hourly" in said
         assert len(store.runs()) == before
+        page = (await browser.get(f"{HOURLY}/backfill?first={quote(first)}")).body.decode()
+        assert re.findall(r'<g class="(\w+)"><title>\D*\d+:\d+: ([a-z ]+)</title>', page)[:2] == [
+            ("ok", "succeeded before"),
+            ("new", "will run"),
+        ]
         done = await browser.press(f"{HOURLY}/backfill?first={quote(first)}", first=first, last="yesterday")
         assert done.status == 422, "what is pressed is what was typed, not what was looked at"
         last = value_of(await browser.get(f"{HOURLY}/backfill"), "last")

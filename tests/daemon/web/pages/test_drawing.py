@@ -1,13 +1,16 @@
 """The geometry of strips and bars: what is seen of a run without colour, and that nothing leaves the drawing."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from daemon.operations.backfills.survey import Fate, SurveyedInstant
 from daemon.states import RunState
 from daemon.store.views.strips import StripRun
 from daemon.web.pages.drawing.habit import Habit, habit
 from daemon.web.pages.drawing.strip import LARGE, SMALL, Sizes, strip
+from daemon.web.pages.drawing.times import times_strip
 
 
 def shapes(bar: StripRun, p95: float | None = 10.0, sizes: Sizes = SMALL) -> dict[str, str]:
@@ -98,3 +101,32 @@ def test_a_bar_of_habit_shows_what_is_over_the_p95_and_always_has_room() -> None
     over = habit(2460.0, 720.0, 1140.0)
     assert over == Habit(41.4, 47.9, 26.1, 41.4)
     assert habit(0.0, 0.0, 0.0) == Habit(0.0, 0.0, 0.0, 0.0)
+
+
+NOON, HOUR = datetime(2026, 11, 1, 12, tzinfo=UTC), timedelta(hours=1)
+
+
+def surveyed(*fates: Fate) -> list[SurveyedInstant]:
+    return [SurveyedInstant(NOON + number * HOUR, fate) for number, fate in enumerate(fates)]
+
+
+def test_each_scheduled_time_of_a_backfill_is_a_bar_which_says_whether_it_will_run() -> None:
+    drawn = times_strip(surveyed("succeeded", "failed", "skipped", "none", "under way", "left out"))
+    assert [one.looks for one in drawn.bars] == ["ok", "new", "new", "new", "way", "out"]
+    assert [word for _, word in drawn.key] == ["will run", "waiting or running", "cannot run", "succeeded before"]
+    assert [(one.first, one.last) for one in drawn.bars[:2]] == [(NOON, NOON), (NOON + HOUR, NOON + HOUR)]
+    assert drawn.bars[-1].x + drawn.bars[-1].width < 25, "a few are no wide blocks"
+    assert times_strip([]).bars == []
+
+
+@pytest.mark.parametrize(
+    ("number", "each", "word"),
+    [(60, 1, "will run"), (61, 2, "will run"), (10_000, 167, "1 of 147 will run")],
+)
+def test_many_scheduled_times_share_a_few_bars_and_one_that_will_run_is_seen(number: int, each: int, word: str) -> None:
+    drawn = times_strip(surveyed(*("succeeded",) * (number - 1), "failed"))
+    assert (drawn.each, len(drawn.bars) <= 60) == (each, True)
+    assert {one.looks for one in drawn.bars[:-1]} == {"ok"}
+    last = drawn.bars[-1]
+    assert (last.looks, last.last, last.word) == ("new", NOON + (number - 1) * HOUR, word)
+    assert 90 < last.x + last.width <= 100
