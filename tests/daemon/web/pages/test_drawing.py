@@ -124,7 +124,8 @@ def test_each_scheduled_time_of_a_backfill_is_a_bar_which_says_whether_it_will_r
     [(60, 1, "will run"), (61, 2, "will run"), (10_000, 167, "1 of 147 will run")],
 )
 def test_many_scheduled_times_share_a_few_bars_and_one_that_will_run_is_seen(number: int, each: int, word: str) -> None:
-    drawn = times_strip(surveyed(*("succeeded",) * (number - 1), "failed"))
+    before: list[Fate] = ["succeeded"] * (number - 1)
+    drawn = times_strip(surveyed(*before, "failed"))
     assert (drawn.each, len(drawn.bars) <= 60) == (each, True)
     assert {one.looks for one in drawn.bars[:-1]} == {"ok"}
     last = drawn.bars[-1]
