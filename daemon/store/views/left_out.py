@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import later
@@ -18,6 +18,7 @@ MISSED_WITHIN = 24 * 3600.0
 """Seconds for which a missed scheduled time is told of."""
 LATEST = 30
 """So many scheduled times show whether a schedule is thinned."""
+_ONE_OVERLAPPED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,42 +46,48 @@ class LeftOut:
 
 def read_left_out(connection: Connection, application: ColumnElement[bool]) -> dict[ScheduleKey, LeftOut]:
     """Return what the schedules left out that left out anything, without those that are retired."""
-    one, latest = run.alias("one"), _latest()
-    ours = and_(one.c.application == schedule.c.application, one.c.schedule == schedule.c.name)
-    skipped = and_(ours, one.c.state == literal_column("'skipped'"))
+    one = run.alias("one")
+    skipped = and_(
+        one.c.application == schedule.c.application,
+        one.c.schedule == schedule.c.name,
+        one.c.state == literal_column("'skipped'"),
+    )
     missed = and_(skipped, one.c.reason == "missed", one.c.finished_at > later(MOMENT, -MISSED_WITHIN))
     overlapped = and_(skipped, one.c.reason == "overlap")
+    # No EXISTS: PostgreSQL would first go through all that was ever skipped for that.
+    any_missed, any_overlapped = (
+        select(one.c.id).where(which).limit(1).correlate(schedule).scalar_subquery().is_not(None)
+        for which in (missed, overlapped)
+    )
+    times = select(func.coalesce(func.sum(one.c.count), 0)).where(missed).correlate(schedule).scalar_subquery()
     rows = connection.execute(
         select(
             schedule.c.application,
             present_name(schedule),
             schedule.c.definition,
-            select(func.coalesce(func.sum(one.c.count), 0)).where(missed).correlate(schedule).scalar_subquery(),
-            select(func.sum(case((latest.c.reason == "overlap", 1), else_=0))).select_from(latest).scalar_subquery(),
-            select(func.count()).select_from(latest).scalar_subquery(),
-        ).where(
-            schedule.c.retired_at.is_(None),
-            application,
-            or_(exists().where(missed).correlate(schedule), exists().where(overlapped).correlate(schedule)),
-        )
+            times,
+            func.coalesce(_tally(), 0),
+        ).where(schedule.c.retired_at.is_(None), application, or_(any_missed, any_overlapped))
     )
     return {(row[0], row[1]): _left_out(*row[2:]) for row in rows}
 
 
-def _left_out(definition: str, missed: int, overlapped: int | None, latest: int) -> LeftOut:
+def _left_out(definition: str, missed: int, tally: int) -> LeftOut:
     as_asked = bool(missed) and read_policies(definition).catch_up == "skip"
-    return LeftOut(int(missed), as_asked, int(overlapped or 0), int(latest) if overlapped else 0)
+    overlapped, latest = divmod(int(tally), _ONE_OVERLAPPED)
+    return LeftOut(int(missed), as_asked, overlapped, latest if overlapped else 0)
 
 
-def _latest() -> Any:
-    """Return the latest scheduled times of a schedule, by their index."""
-    return (
-        select(run.c.reason)
-        .where(
-            run.c.application == schedule.c.application, run.c.schedule == schedule.c.name, run.c.trigger == SCHEDULED
-        )
-        .order_by(run.c.scheduled_for.desc())
-        .limit(LATEST)
-        .correlate(schedule)
-        .subquery("latest")
+def _tally() -> Any:
+    """Return how many of the latest scheduled times of a schedule were skipped for overlap, times `_ONE_OVERLAPPED`, and
+    how many there are, in one number: to look them up is what takes long.
+    """
+    of_it = (
+        run.c.application == schedule.c.application,
+        run.c.schedule == schedule.c.name,
+        run.c.trigger == SCHEDULED,
     )
+    newest = select(run.c.reason).where(*of_it).order_by(run.c.scheduled_for.desc()).limit(LATEST)
+    latest = newest.correlate(schedule).subquery("latest")
+    each = case((latest.c.reason == "overlap", _ONE_OVERLAPPED + 1), else_=1)
+    return select(func.sum(each)).select_from(latest).scalar_subquery()

@@ -1,6 +1,6 @@
 """The overview: replicas, schedules, running and waiting runs at one moment."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -269,34 +269,24 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         .where(schedule.c.retired_at.is_(None), which)
         .order_by(schedule.c.application, present_name(schedule))
     )
-    return _completed(connection, [ScheduleLine(*row) for row in rows], left_out)
+    lines = [ScheduleLine(*row, None, left_out.get((row[0], row[1]), NOTHING_LEFT_OUT)) for row in rows]
+    return _completed(connection, lines)
 
 
-def _completed(
-    connection: Connection, lines: Sequence[ScheduleLine], left_out: Mapping[ScheduleKey, LeftOut]
-) -> list[ScheduleLine]:
-    """Return the lines with what is read only of those that left out scheduled times, fail, or have never run."""
-    usual = read_usual(connection, {key for key, one in left_out.items() if one.is_thinned})
-    paces = {
-        key: replace(left_out[key], median_wait=one.median_wait, median_seconds=one.median)
-        for key, one in usual.items()
-    }
-    failing = {(line.application, line.schedule) for line in lines if line.finished_state == "failed"}
-    idle = {(line.application, line.schedule) for line in lines if line.last_run_id is None and line.enabled}
+def _completed(connection: Connection, lines: Sequence[ScheduleLine]) -> list[ScheduleLine]:
+    """Return the lines with what is read only of those that are thinned out, fail, or have never run."""
+    by_key = {(line.application, line.schedule): line for line in lines}
+    usual = read_usual(connection, {key for key, line in by_key.items() if line.left_out.is_thinned})
+    failing = {key for key, line in by_key.items() if line.finished_state == "failed"}
+    idle = {key for key, line in by_key.items() if line.last_run_id is None and line.enabled}
     failures, never_ran = read_streaks(connection, failing), read_never_run(connection, idle)
-    told = left_out.keys() | failures.keys() | never_ran.keys()
-    return [
-        replace(
-            line,
-            left_out=paces.get(key, left_out.get(key, NOTHING_LEFT_OUT)),
-            failures=failures.get(key, 0),
-            never_ran_at=never_ran.get(key),
-        )
-        if key in told
-        else line
-        for line in lines
-        for key in [(line.application, line.schedule)]
-    ]
+    for key in usual.keys() | failures.keys() | never_ran.keys():
+        line, pace = by_key[key], usual.get(key)
+        left_out = line.left_out
+        if pace is not None:
+            left_out = replace(left_out, median_wait=pace.median_wait, median_seconds=pace.median)
+        by_key[key] = replace(line, left_out=left_out, failures=failures.get(key, 0), never_ran_at=never_ran.get(key))
+    return list(by_key.values())
 
 
 def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
