@@ -1,19 +1,13 @@
-"""The checker of histories: what happened, what is promised of it, and what breaks a promise.
+"""The checker of the recorded history: what is promised of it, and what breaks a promise.
 
-    facts       what a history consists of
-    tenures     the facts of each grant, put together
-    promises/   pure functions from facts to violations: grants, writes, work, recoveries, turns,
-                instants, effects, definitions, cancels
-    violations  a promise that a history breaks
-    checker     all promises, one after the other
-    history/    the history in the daemon's own tables (tables): its grants (evidence), its due
-                instants (expectation), its runs (records), its wrong times (moved_clock)
+    facts     what a history consists of
+    promises  pure functions from facts to violations, and `check`, which calls them all
+    history/  the history in the daemon's own tables (tables): its grants (evidence), its scheduled times
+              (expectation), its runs (records), its wrong times (moved_clock)
 
-`leased audit` checks the real tables. The chaos campaigns check a fuller history, which triggers in
-the database and the jobs write.
+`leased audit` checks the real tables.
 """
 
-from .checker import Bounds, check
-from .violations import Promise, Violation
+from .promises import Bounds, Promise, Violation, check
 
 __all__ = ["Bounds", "Promise", "Violation", "check"]

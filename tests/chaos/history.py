@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from daemon.audit.facts import (
+from daemon.definitions.application import Application
+from lease.model import Grant, is_mark
+from tests.checker.facts import (
     BackfillRecorded,
     Deleted,
     Fact,
@@ -30,8 +32,6 @@ from daemon.audit.facts import (
     Worked,
     Written,
 )
-from daemon.definitions.application import Application
-from lease.model import Grant, is_mark
 
 from .diary import Note, boottime, read
 from .escapee import Tried

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, bindparam, text
 
-from daemon.audit import Bounds, Violation, check
-from daemon.audit.facts import Fact, Starved
 from daemon.definitions.sources.load import load
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.scheduling.lease_names import PRUNING
+from tests.checker import Bounds, Violation, check
+from tests.checker.facts import Fact, Starved
 from tests.support.starter import ROOT
 
 from . import history

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from daemon.audit.facts import BackfillRecorded, Due, GrantBegan, Recorded, Written
+from tests.checker.facts import BackfillRecorded, Due, GrantBegan, Recorded, Written
 
 from .callers.backfills import told_wrongly
 from .campaign import SLOTS

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from daemon.audit import Promise
-from daemon.audit.facts import Due, FencedWriteRefused, Recorded, RunSettled, Worked, Written
-from daemon.audit.promises.recoveries import recoveries
-from daemon.audit.tenures import Tenures
 from lease.timing import LeaseTiming
+from tests.checker import Promise
+from tests.checker.facts import Due, FencedWriteRefused, Recorded, RunSettled, Worked, Written
+from tests.checker.recoveries import recoveries
+from tests.checker.tenures import Tenures
 
 from .history import Loss
 from .judgement import TTL, Result

@@ -7,20 +7,6 @@ from typing import Any
 
 import pytest
 
-from daemon.audit import Bounds, Promise, Violation, check
-from daemon.audit.facts import (
-    Due,
-    Fact,
-    GrantBegan,
-    GrantEnded,
-    GrantRenewed,
-    Recorded,
-    RunClaimed,
-    RunSettled,
-    Starved,
-    Worked,
-    Written,
-)
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.states import EndState
 from lease.model import Grant
@@ -35,6 +21,20 @@ from tests.chaos.summary import false_losses, summarize, taken_alive
 from tests.chaos.users.plans import PEOPLE
 from tests.chaos.users.records import Broken, Users, Visit
 from tests.chaos.witness.sets import Sets, Sizes
+from tests.checker import Bounds, Promise, Violation, check
+from tests.checker.facts import (
+    Due,
+    Fact,
+    GrantBegan,
+    GrantEnded,
+    GrantRenewed,
+    Recorded,
+    RunClaimed,
+    RunSettled,
+    Starved,
+    Worked,
+    Written,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCKS = Clocks(START.timestamp(), START.timestamp())

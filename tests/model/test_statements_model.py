@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Connection, text
 
-from daemon.audit import check
-from daemon.audit.facts import Fact, GrantBegan, GrantEnded, HighestToken, Written
 from lease import Grant, statements
+from tests.checker import check
+from tests.checker.facts import Fact, GrantBegan, GrantEnded, HighestToken, Written
 from tests.model.statement_model.leases import Answer, Change, Leases
 from tests.model.statement_model.lines import LOCK_WAIT, Line, Lines
 

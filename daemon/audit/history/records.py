@@ -27,7 +27,7 @@ def records(
     for run in runs:
         key = (run.application, run.schedule)
         attempts = [job for job in jobs.get(run.id, ()) if job.carried_from is None]
-        attempted = tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
+        attempted = _attempted(attempts)
         by_it = run.digest is not None and run.digest == schedules[key].run_digest
         expected = _expected(run, schedules[key], defined[key], known[*key, run.holder])
         yield Recorded(

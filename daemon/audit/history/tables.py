@@ -13,8 +13,8 @@ from lease.model import Grant
 
 from ...definitions.codec import UnreadableDefinition, read_schedule
 from ...store import statements
-from ..checker import Bounds
 from ..facts import Due, Fact, GrantBegan, Recorded, RunStranded
+from ..promises import Bounds
 from .evidence import evidence
 from .expectation import expectation
 from .moved_clock import wrongly_timed

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from daemon.audit.facts import BackfillRecorded, Fact
+from tests.checker.facts import BackfillRecorded, Fact
 
 from ..fleet import Told, ToldAtOnce
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from daemon.audit.facts import BackfillRecorded
 from tests.chaos.callers.backfills import told_wrongly
 from tests.chaos.fleet import Told, ToldAtOnce
 from tests.chaos.report import problems
 from tests.chaos.test_report import at, good
+from tests.checker.facts import BackfillRecorded
 
 RECORDED = BackfillRecorded(3, "steps", at(0), at(9), 1, 4)
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, text
 
-from daemon.audit import Bounds, Promise, check
 from lease.timing import LeaseTiming
+from tests.checker import Bounds, Promise, check
 
 from .. import history
 from ..effect import BOUND

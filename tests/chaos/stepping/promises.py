@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from daemon.audit import Promise, Violation
-from daemon.audit.facts import Fact, GrantBegan, GrantRenewed, RunClaimed, RunMarked, Worked
-from daemon.audit.tenures import Tenures
 from lease.timing import LeaseTiming
+from tests.checker import Promise, Violation
+from tests.checker.facts import Fact, GrantBegan, GrantRenewed, RunClaimed, RunMarked, Worked
+from tests.checker.tenures import Tenures
 
 from ..witness.rulings import Ruling
 from .steps import SteppedClocks

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 
-from daemon.audit.facts import Fact, GrantRenewed
+from tests.checker.facts import Fact, GrantRenewed
 
 from .steps import Step, SteppedClocks
 

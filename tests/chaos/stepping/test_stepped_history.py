@@ -9,14 +9,14 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 import lease.statements
-from daemon.audit import Promise, check
-from daemon.audit.facts import Fact
 from daemon.store import migrations
 from lease.model import Grant
 from tests.chaos.diary import boottime
 from tests.chaos.effect import write
 from tests.chaos.history import Clocks, witnessed
 from tests.chaos.site import WITNESS
+from tests.checker import Promise, check
+from tests.checker.facts import Fact
 from tests.support.binaries import Binaries
 from tests.support.moved_clock import MISSING, ClockedServer, library
 from tests.support.postgres import plain

@@ -4,11 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from daemon.audit import Promise
-from daemon.audit.facts import Fact, GrantBegan, GrantRenewed, RunClaimed, RunMarked, Worked
 from lease.model import Grant
 from lease.timing import LeaseTiming
 from tests.chaos.history import Clocks
+from tests.checker import Promise
+from tests.checker.facts import Fact, GrantBegan, GrantRenewed, RunClaimed, RunMarked, Worked
 
 from .promises import granted_while_live, in_true_time, outlived, second_holders
 from .reports import Report, false_reports, reports, unreported

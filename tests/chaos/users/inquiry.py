@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import Engine
 
 import lease.sync
-from daemon.audit.facts import Outage
 from lease import LeaseError, LeaseTiming
+from tests.checker.facts import Outage
 
 from .. import history
 from ..diary import Note

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from daemon.audit.facts import Due
 from daemon.definitions.codec import read_schedule
 from daemon.definitions.triggers.trigger import Every
+from tests.checker.facts import Due
 
 from ..history import Clocks, unmoved
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.pool import NullPool
 
-from daemon.audit.facts import RunRedefined
 from daemon.definitions.schedule import Schedule
 from daemon.operations.trigger import trigger
 from daemon.scheduling.deploys.adoption import adopt
 from daemon.store.tables import run
 from lease.database.address import parse_address
 from tests.chaos.history import Clocks, witnessed
+from tests.checker.facts import RunRedefined
 from tests.support.store import Store, a_schedule, an_application
 
 from .rulings import Ruling, due, rulings

@@ -4,11 +4,11 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 import lease.statements
-from daemon.audit.facts import Deleted, Fact, GrantBegan, GrantEnded, GrantRenewed
 from lease.database.address import parse_address
 from lease.model import Grant, mark_of
 from tests.chaos.history import Clocks, witnessed
 from tests.chaos.users.records import broken, hand_overs
+from tests.checker.facts import Deleted, Fact, GrantBegan, GrantEnded, GrantRenewed
 
 
 def facts_after(url: str, *steps: object) -> list[Fact]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from daemon.audit import Bounds, Promise, check
-from daemon.audit.facts import Due, Fact, GrantBegan, GrantEnded, GrantRenewed, Recorded
 from daemon.states import RunState
 from lease.model import Grant
+from tests.checker import Bounds, Promise, check
+from tests.checker.facts import Due, Fact, GrantBegan, GrantEnded, GrantRenewed, Recorded
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TTL = 15.0

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from daemon.audit.checker import Bounds, check
-from daemon.audit.facts import BackfillRecorded, Due, Fact, Recorded, RunClaimed, RunLeft, RunSettled
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.writes.result import EndedJob
 from daemon.jobs.outcome import Outcome
 from daemon.operations.backfills.backfill import backfill
 from daemon.operations.backfills.plan import Wanted
 from daemon.store.tables import run
+from tests.checker import Bounds, check
+from tests.checker.facts import BackfillRecorded, Due, Fact, Recorded, RunClaimed, RunLeft, RunSettled
 from tests.daemon.audit.histories import a_grant, a_run, at
 from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from daemon.audit import Bounds, Promise
-from daemon.audit.facts import Fact, RunClaimed, RunMarked, Written
 from daemon.states import RunState
+from tests.checker import Bounds, Promise
+from tests.checker.facts import Fact, RunClaimed, RunMarked, Written
 
 from .histories import a_grant, at, broken, granted, said
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.audit import Promise
-from daemon.audit.facts import Fact, RunClaimed, RunRedefined, Worked
+from tests.checker import Promise
+from tests.checker.facts import Fact, RunClaimed, RunRedefined, Worked
 
 from .histories import a_grant, a_run, at, broken, ended, granted, said
 

@@ -2,10 +2,8 @@
 
 from datetime import timedelta
 
-import pytest
-
-from daemon.audit import Bounds, Promise, check
-from daemon.audit.facts import ClockJump, Deleted, Fact, GrantBegan, GrantEnded, HighestToken
+from tests.checker import Bounds, Promise, check
+from tests.checker.facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
 
 from .histories import NOON, a_grant, at, broken, ended, granted, renewed, said
 
@@ -113,16 +111,6 @@ def test_readings_of_the_clock_as_near_as_the_tolerance_are_the_same() -> None:
     history: list[Fact] = [granted(1, 0), ended(1, 9.001), granted(2, 9)]
     assert broken(history) == [Promise.OVERLAP]
     assert broken(history, Bounds(tolerance=timedelta(milliseconds=2))) == []
-
-
-def test_a_step_of_the_clock_excuses_an_early_grant() -> None:
-    history: list[Fact] = [granted(1, 0), granted(2, 8)]
-    assert broken([*history, ClockJump(at(5))]) == []
-
-
-@pytest.mark.parametrize("jumped", [-1, 16])
-def test_a_step_of_the_clock_at_another_time_excuses_nothing(jumped: float) -> None:
-    assert broken([granted(1, 0), granted(2, 8), ClockJump(at(jumped))]) == [Promise.OVERLAP]
 
 
 def test_a_grant_of_which_no_end_is_known_overlaps_with_nothing() -> None:

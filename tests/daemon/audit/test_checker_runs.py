@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.audit import Bounds, Promise, check
-from daemon.audit.facts import Due, Fact, Recorded, ScheduleProgress, Written
 from daemon.states import RunState
 from daemon.text import counted
+from tests.checker import Bounds, Promise, check
+from tests.checker.facts import Due, Fact, Recorded, ScheduleProgress, Written
 
 from .histories import a_grant, a_run, at, broken, due, granted, said
 

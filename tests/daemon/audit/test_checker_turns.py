@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from daemon.audit import Bounds, Promise
-from daemon.audit.facts import (
+from daemon.states import RunState
+from lease.model import Grant
+from tests.checker import Bounds, Promise
+from tests.checker.facts import (
     Fact,
     FencedWriteRefused,
     GrantBegan,
@@ -20,8 +22,6 @@ from daemon.audit.facts import (
     Starved,
     Worked,
 )
-from daemon.states import RunState
-from lease.model import Grant
 
 from .histories import a_grant, a_run, at, broken, due, ended, granted, renewed, said
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from daemon.audit import Bounds, Promise, check
-from daemon.audit.facts import (
+from tests.checker import Bounds, Promise, check
+from tests.checker.facts import (
     Fact,
     FencedWriteRefused,
     GrantBegan,
@@ -22,8 +22,8 @@ from daemon.audit.facts import (
     Worked,
     Written,
 )
-from daemon.audit.promises.recoveries import recoveries
-from daemon.audit.tenures import Tenures
+from tests.checker.recoveries import recoveries
+from tests.checker.tenures import Tenures
 
 from .histories import a_grant, at, broken, ended, granted, renewed, said
 

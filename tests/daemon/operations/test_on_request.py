@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
-from daemon.audit.checker import check
+from daemon.audit import check
 from daemon.audit.history.tables import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every, OnRequest

@@ -5,10 +5,10 @@ from copy import copy
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from daemon.audit.facts import Fact, FencedWriteRefused, GrantBegan, GrantEnded, GrantRenewed, HighestToken, Written
 from lease.errors import LeaseLost
 from lease.model import Grant, LeaseRecord, Renewal
 from lease.testing.store import MemoryStore, _Row
+from tests.checker.facts import Fact, FencedWriteRefused, GrantBegan, GrantEnded, GrantRenewed, HighestToken, Written
 
 from .world import Broken, World
 

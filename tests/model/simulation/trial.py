@@ -5,8 +5,8 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 
-from daemon.audit import Bounds, check
-from daemon.audit.facts import FencedWriteRefused, GrantBegan, GrantRenewed, Written
+from tests.checker import Bounds, check
+from tests.checker.facts import FencedWriteRefused, GrantBegan, GrantRenewed, Written
 
 from .client import Client
 from .database import Database

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from daemon.audit.facts import Worked
 from lease.core import Ticket
 from lease.errors import LeaseNotAcquired, StoreUnavailable
 from lease.grant_state import GrantState
 from lease.model import Grant, Loss
+from tests.checker.facts import Worked
 
 from .client import Client
 from .database import moment

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.audit import Promise
+from tests.checker import Promise
 from tests.mutants.copies import copy_mutated
 from tests.mutants.mutant import Kind, Mutant
 

@@ -1,4 +1,4 @@
-"""What is due, and what happens to a run."""
+"""The facts of the recorded history. All times are the database's (UTC)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,70 +6,47 @@ from datetime import datetime
 
 from lease.model import Grant
 
-from ...states import RunState
+from ..states import RunState
+
+# Of leases
 
 
 @dataclass(frozen=True, slots=True)
-class RunClaimed:
-    """A run was claimed under a grant."""
+class GrantBegan:
+    """A lease was granted."""
 
-    run: int
     grant: Grant
     at: datetime
-    digest: str | None = None
-    """That of the definition by which it goes; None if unknown."""
+    until: datetime | None = None
+    """When it goes stale unless it is renewed; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunRedefined:
-    """A run goes by another definition from now on."""
+class GrantEnded:
+    """A grant was released by its holder, or settled."""
 
-    run: int
-    at: datetime
-    digest: str | None
-    earlier: str | None
-    adopted: bool
-    """It waited, and the run says by which definition it went before (rule 22)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunLeft:
-    """A run stopped running: it is over, pending again, or settled.
-
-    ``grant`` is the grant in its row until then.
-    """
-
-    run: int
     grant: Grant
     at: datetime
-    state: RunState
 
 
 @dataclass(frozen=True, slots=True)
-class RunSettled:
-    """A run was settled: its attempt was ended by another replica, or its holder had lost the
-    lease.
+class Deleted:
+    """The row of a lease was deleted, and its token with it (against rule 5)."""
 
-    ``over``: it has failed; otherwise it goes on.
-    """
-
-    run: int
-    grant: Grant
-    at: datetime
-    over: bool = False
-    digest: str | None = None
-    """That of the definition by which it goes; None if unknown."""
+    name: str
+    at: datetime | None = None
+    """None if only its absence is known."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunStranded:
-    """A run recorded as running when the history was read, although its grant was over."""
+class HighestToken:
+    """The token in the row of a lease when the history was read."""
 
-    run: int
-    grant: Grant
-    since: datetime
-    at: datetime
-    """When the history was read."""
+    name: str
+    token: int
+
+
+# Of schedules and runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +124,17 @@ class RunMarked:
 
 
 @dataclass(frozen=True, slots=True)
+class RunStranded:
+    """A run recorded as running when the history was read, although its grant was over."""
+
+    run: int
+    grant: Grant
+    since: datetime
+    at: datetime
+    """When the history was read."""
+
+
+@dataclass(frozen=True, slots=True)
 class BackfillRecorded:
     """The row of a backfill when the history was read; all its runs are kept."""
 
@@ -158,3 +146,17 @@ class BackfillRecorded:
     """How many of its runs may be unfinished at a time."""
     instants: int
     """How many were to run."""
+
+
+Fact = (
+    GrantBegan
+    | GrantEnded
+    | Deleted
+    | HighestToken
+    | Due
+    | ScheduleProgress
+    | Recorded
+    | RunMarked
+    | RunStranded
+    | BackfillRecorded
+)

@@ -5,10 +5,11 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ...states import MOST_ABANDONED
-from ..facts import Fact, Outage, Recorded, RunClaimed, RunLeft, RunSettled, RunStranded, Starved, starved
-from ..tenures import Tenure, Tenures
-from ..violations import Promise, Violation
+from daemon.audit.promises import Promise, Violation
+from daemon.states import MOST_ABANDONED
+
+from .facts import Fact, Outage, Recorded, RunClaimed, RunLeft, RunSettled, Starved, starved
+from .tenures import Tenure, Tenures
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,6 @@ def recovered_in_time(
                 f"run {recovery.claimed.run} resumed {late.total_seconds():.2f} s after its lost grant had gone stale, "
                 f"without an outage in between: more than {within.total_seconds():g} s",
                 (recovery.tenure.granted, recovery.settled, recovery.claimed),
-            )
-    for fact in facts:
-        if isinstance(fact, RunStranded) and (left := fact.at - fact.since) > within:
-            yield Violation(
-                Promise.RECOVERY,
-                f"run {fact.run} is recorded as running under token {fact.grant.token} of lease {fact.grant.name!r}, "
-                f"which has been over for {left.total_seconds():.0f} s: more than {within.total_seconds():g} s",
-                (fact,),
             )
 
 

@@ -1,0 +1,458 @@
+"""What is promised of a history, and what breaks a promise, with the facts that show it. Pure."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+
+from ..text import counted
+from .facts import (
+    BackfillRecorded,
+    Deleted,
+    Due,
+    Fact,
+    GrantBegan,
+    GrantEnded,
+    HighestToken,
+    Recorded,
+    RunMarked,
+    RunStranded,
+    ScheduleProgress,
+)
+
+
+class Promise(StrEnum):
+    """The promises that every history must keep."""
+
+    TOKENS = "tokens"
+    """The tokens of a name's grants strictly increase (rule 5)."""
+    OVERLAP = "overlap"
+    """A name is granted again only after its grant has ended or gone stale (rule 4)."""
+    WRITES = "writes"
+    """No fenced write is committed under a grant that has ended (rule 11)."""
+    CHILDREN = "children"
+    """Work under a grant is dead before the next grant (rules 9 and 20)."""
+    RECOVERY = "recovery"
+    """An interrupted run resumes in time (rule 18)."""
+    TURNS = "turns"
+    """A run has one holder at a time, and only that holder ends it (rules 10 and 15)."""
+    INSTANTS = "instants"
+    """Each due instant is accounted for by exactly one run (rule 13)."""
+    FINAL = "final"
+    """Each run is over in the end, and no attempt counts as running without its run (rule 15)."""
+    EFFECTS = "effects"
+    """A job succeeds once in a run, and the effect that a history tells of it is there once (rule 16)."""
+    DEFINITIONS = "definitions"
+    """An attempt executes the definition of its run, which only an adoption changes (rule 22)."""
+    CANCELS = "cancels"
+    """A run that was cancelled never goes on, and the run that replaces it starts after its end (rule 23)."""
+    BACKFILLS = "backfills"
+    """A backfill makes one run of each instant, of none that had succeeded, and no more at a time than it may (rule 23)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken promise in words, with the facts that show it."""
+
+    promise: Promise
+    what: str
+    facts: tuple[object, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a recorded history must keep beyond the promises."""
+
+    recovery: timedelta | None = None
+    """The time in which a run whose grant is over must be settled; None: not checked."""
+    tolerance: timedelta = timedelta()
+    """The difference below which two times count as the same."""
+
+
+def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]:
+    """Return all violations in ``history``, in the order of the promises."""
+    facts = list(history)
+    found = [
+        *tokens_increase(facts, bounds.tolerance),
+        *no_overlap(_successions(facts), bounds.tolerance),
+        *settled_in_time(facts, bounds.recovery),
+        *accounted_once(facts),
+        *planned_on(facts),
+        *run_after_all(facts),
+        *wholly_over(facts),
+        *done_once(facts),
+        *retried_once(facts),
+        *kept_to(facts),
+        *cancelled(facts, bounds.tolerance),
+        *replaced_first(facts, bounds.tolerance),
+        *as_many_as_told(facts),
+        *not_run_again(facts),
+    ]
+    return sorted(found, key=lambda violation: list(Promise).index(violation.promise))
+
+
+# Grants
+
+
+def tokens_increase(history: Iterable[object], tolerance: timedelta) -> Iterator[Violation]:
+    """Yield grants whose token is not above that of each earlier grant of their name, and leases whose row is missing
+    or was set back (rule 5).
+    """
+    facts = list(history)
+    highest: dict[str, GrantBegan] = {}
+    under: dict[tuple[str, int], GrantBegan] = {}
+    for after in in_time(facts):
+        name, token = after.grant.name, after.grant.token
+        before = under.get((name, token)) or _beyond(highest.get(name), after, tolerance)
+        if before is not None:
+            yield Violation(
+                Promise.TOKENS,
+                f"lease {name!r} was granted under token {token} at {after.at}, after token {before.grant.token}",
+                (before, after),
+            )
+        under.setdefault((name, token), after)
+        if name not in highest or token > highest[name].grant.token:
+            highest[name] = after
+    for fact in facts:
+        if isinstance(fact, Deleted):
+            deleted = "is missing" if fact.at is None else f"was deleted at {fact.at}"
+            yield Violation(Promise.TOKENS, f"the row of lease {fact.name!r} {deleted}", (fact,))
+        elif isinstance(fact, HighestToken) and fact.name in highest:
+            granted = highest[fact.name]
+            if fact.token < granted.grant.token:
+                yield Violation(
+                    Promise.TOKENS,
+                    f"lease {fact.name!r} is at token {fact.token} but was granted under token {granted.grant.token}: "
+                    "it was set back",
+                    (fact, granted),
+                )
+
+
+def in_time(history: Iterable[object]) -> list[GrantBegan]:
+    """Return the grants of a history in the order of the database's time."""
+    granted = (fact for fact in history if isinstance(fact, GrantBegan))
+    return sorted(granted, key=lambda fact: (fact.at, fact.grant.token))
+
+
+def _beyond(highest: GrantBegan | None, after: GrantBegan, tolerance: timedelta) -> GrantBegan | None:
+    """Return ``highest`` if ``after`` came later with a lower token, beyond a step of the clock."""
+    if highest is None or after.grant.token > highest.grant.token:
+        return None
+    return highest if after.at - highest.at > tolerance else None
+
+
+Succession = tuple[GrantBegan, datetime | None, GrantBegan]
+"""A grant, when its name was free again (None: unknown), and the next grant of that name."""
+
+
+def no_overlap(successions: Iterable[Succession], tolerance: timedelta) -> Iterator[Violation]:
+    """Yield grants of a name whose earlier grant is still in force (rule 4)."""
+    for before, free, after in successions:
+        if free is not None and free > after.at + tolerance:
+            yield Violation(
+                Promise.OVERLAP,
+                f"lease {after.grant.name!r} was granted under token {after.grant.token} at {after.at}, "
+                f"while token {before.grant.token} was in force until {free}",
+                (before, after),
+            )
+
+
+def _successions(history: Iterable[object]) -> Iterator[Succession]:
+    facts = list(history)
+    ended = {fact.grant: fact.at for fact in reversed(facts) if isinstance(fact, GrantEnded)}
+    by_name: dict[str, list[GrantBegan]] = defaultdict(list)
+    for granted in in_time(facts):
+        by_name[granted.grant.name].append(granted)
+    for of_name in by_name.values():
+        yield from ((before, ended.get(before.grant), after) for before, after in pairwise(of_name))
+
+
+def settled_in_time(history: Iterable[object], within: timedelta | None) -> Iterator[Violation]:
+    """Yield runs that are recorded as running ``within`` this time after their grant was over (rule 18)."""
+    for fact in history:
+        if within is not None and isinstance(fact, RunStranded) and (left := fact.at - fact.since) > within:
+            yield Violation(
+                Promise.RECOVERY,
+                f"run {fact.run} is recorded as running under token {fact.grant.token} of lease {fact.grant.name!r}, "
+                f"which has been over for {left.total_seconds():.0f} s: more than {within.total_seconds():g} s",
+                (fact,),
+            )
+
+
+# Scheduled times
+
+
+def accounted_once(history: Iterable[object], *, complete: bool = False) -> Iterator[Violation]:
+    """Yield due instants without a run and instants with two, also in counted rows (rule 13)."""
+    due, recorded = _by_schedule(history)
+    for schedule in sorted(due.keys() | recorded.keys()):
+        instants = [Due(schedule, at, certain) for at, certain in sorted(due[schedule].items())]
+        yield from _accounted_once(schedule, instants, sorted(recorded[schedule], key=_span), complete)
+
+
+def _by_schedule(history: Iterable[object]) -> tuple[dict[str, dict[datetime, bool]], dict[str, list[Recorded]]]:
+    due: dict[str, dict[datetime, bool]] = defaultdict(dict)
+    recorded: dict[str, list[Recorded]] = defaultdict(list)
+    for fact in history:
+        if isinstance(fact, Due):
+            due[fact.schedule][fact.at] = fact.certain or due[fact.schedule].get(fact.at, False)
+        elif isinstance(fact, Recorded) and not fact.manual:
+            recorded[fact.schedule].append(fact)
+    return due, recorded
+
+
+def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], complete: bool) -> Iterator[Violation]:
+    covered_to: Recorded | None = None
+    due = [instant.at for instant in instants]
+    accounted = [not instant.certain for instant in instants]
+    for run in runs:
+        if covered_to is not None and run.first <= covered_to.last:
+            yield Violation(
+                Promise.INSTANTS,
+                f'runs {covered_to.run} and {run.run} of "{schedule}" both account for {run.first}',
+                (covered_to, run),
+            )
+        if covered_to is None or run.last > covered_to.last:
+            covered_to = run
+        span = range(bisect_left(due, run.first), bisect_right(due, run.last))
+        least = sum(instants[index].certain for index in span)
+        for index in span:
+            accounted[index] = True
+        # A backfill also runs instants at which the schedule was not due by the timing of then.
+        known = (complete and run.backfill is None) or ((span or run.count > 1) and _is_whole(due, run))
+        if known and not least <= run.count <= len(span):
+            yield Violation(
+                Promise.INSTANTS,
+                f'run {run.run} of "{schedule}" stands for {counted(run.count, "scheduled time")} from {run.first} to '
+                f"{run.last}, but {len(span)} were due",
+                (run,),
+            )
+    for at, done in zip(due, accounted, strict=True):
+        if not done:
+            yield Violation(
+                Promise.INSTANTS,
+                f'no run accounts for "{schedule}" at {at}: that scheduled time is lost',
+                (Due(schedule, at),),
+            )
+
+
+def _is_whole(due: list[datetime], run: Recorded) -> bool:
+    """Return whether all instants of the run are known: a counted row may begin before them."""
+    return bool(due) and due[0] <= run.first and run.last <= due[-1]
+
+
+def _span(run: Recorded) -> tuple[datetime, datetime, int]:
+    return run.first, run.last, run.run
+
+
+def planned_on(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield schedules whose next due instant is not the first that is not planned yet (rule 13)."""
+    for fact in history:
+        if isinstance(fact, ScheduleProgress) and fact.next_due != fact.first_after:
+            yield Violation(
+                Promise.INSTANTS,
+                f'"{fact.schedule}" is planned until {fact.until}; its next scheduled time is recorded as '
+                f"{_shown(fact.next_due)} but should be {_shown(fact.first_after)}",
+                (fact,),
+            )
+
+
+def _shown(instant: datetime | None) -> str:
+    return "never" if instant is None else str(instant)
+
+
+def run_after_all(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield runs of backfills that were skipped once more: what was skipped becomes pending once."""
+    for fact in history:
+        if isinstance(fact, Recorded) and fact.backfill is not None and fact.state == "skipped":
+            yield Violation(
+                Promise.INSTANTS,
+                f'run {fact.run} of "{fact.schedule}", due at {fact.first}, was to run in backfill {fact.backfill}, '
+                "and is skipped",
+                (fact,),
+            )
+
+
+def wholly_over(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield attempts that are recorded as running without their run (rule 15)."""
+    for fact in history:
+        if isinstance(fact, Recorded):
+            for job in fact.left_running:
+                yield Violation(
+                    Promise.FINAL,
+                    f'an attempt of job "{job}" of run {fact.run} of "{fact.schedule}" is recorded as running, '
+                    f"but the run is not running under its grant: {fact.state}",
+                    (fact,),
+                )
+
+
+# What runs did
+
+
+def done_once(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield jobs that succeeded twice, and succeeded runs with a job that did not (rule 16).
+
+    A job that was attempted counts also if it is no longer defined (rule 22).
+    """
+    for run in _recorded(history):
+        for job, attempts in run.succeeded.items():
+            times = attempts + run.carried.count(job)
+            if times > 1:
+                yield Violation(
+                    Promise.EFFECTS,
+                    f'job "{job}" of run {run.run} of "{run.schedule}" has succeeded {times} times',
+                    (run,),
+                )
+        if run.state == "succeeded":
+            for job in dict.fromkeys((*(run.jobs or ()), *run.attempted)):
+                if not run.succeeded.get(job) and job not in run.carried:
+                    yield Violation(
+                        Promise.EFFECTS,
+                        f'run {run.run} of "{run.schedule}" has succeeded, but its job "{job}" has not',
+                        (run,),
+                    )
+
+
+def retried_once(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield runs that were tried again twice, or before they were over, or as another occurrence; and jobs that were
+    taken over although no run before has done them (rules 16 and 23).
+    """
+    runs = {fact.run: fact for fact in history if isinstance(fact, Recorded)}
+    retries: dict[int, list[Recorded]] = defaultdict(list)
+    for run in runs.values():
+        for job in run.not_done:
+            yield _took_over(run, f'took over job "{job}" as done, which no run before it has done')
+        if run.retry_of is not None:
+            retries[run.retry_of].append(run)
+    for number, of_one in retries.items():
+        first, before = of_one[0], runs.get(number)  # which may have been pruned
+        if len(of_one) > 1:
+            yield _took_over(first, f"tries run {number} again, and so does run {of_one[1].run}", *of_one[1:])
+        if before is not None and not before.over:
+            yield _took_over(first, f"tries run {number} again, which is not over: {before.state}", before)
+        if before is not None and (before.schedule, before.first) != (first.schedule, first.first):
+            what = f"tries run {number} again, which is one of {before.schedule!r} due at {before.first}"
+            yield _took_over(first, what, before)
+
+
+def _took_over(run: Recorded, what: str, *facts: Fact) -> Violation:
+    return Violation(Promise.EFFECTS, f'run {run.run} of "{run.schedule}", due at {run.first}, {what}', (run, *facts))
+
+
+def kept_to(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield jobs that a run has attempted and its definition does not have (rule 22)."""
+    for run in _recorded(history):
+        for job in run.strange:
+            yield Violation(
+                Promise.DEFINITIONS,
+                f'run {run.run} has attempted job "{job}", which its definition does not have',
+                (run,),
+            )
+
+
+def _recorded(history: Iterable[object]) -> Iterator[Recorded]:
+    return (fact for fact in history if isinstance(fact, Recorded))
+
+
+# Cancels
+
+
+def cancelled(history: Iterable[object], tolerance: timedelta) -> Iterator[Violation]:
+    """Yield runs that were marked as cancelled and wait, ended otherwise, or went on after their end (rule 23)."""
+    for mark in history:
+        if not isinstance(mark, RunMarked):
+            continue
+        if mark.state not in {"running", "cancelled"}:
+            yield went_on(mark, f"was marked as cancelled at {mark.at}, and is {mark.state}")
+        if mark.last_start is not None and after_end(mark, mark.last_start, tolerance):
+            yield went_on(mark, f"ended as cancelled at {mark.ended}, and an attempt started at {mark.last_start}")
+
+
+def replaced_first(history: Iterable[object], tolerance: timedelta) -> Iterator[Violation]:
+    """Yield replaced runs that were not over when the newer run started (rule 23)."""
+    for fact in history:
+        if not isinstance(fact, RunMarked) or fact.newer_start is None:
+            continue
+        if fact.ended is None or fact.newer_start < fact.ended - tolerance:
+            end = "is not over" if fact.ended is None else f"ended at {fact.ended}"
+            started = f"run {fact.replaced_by}, which replaced it, started at {fact.newer_start}"
+            yield went_on(fact, f"{end}, and {started}")
+
+
+def after_end(mark: RunMarked, at: datetime, tolerance: timedelta) -> bool:
+    """Return whether this was after the end of a cancelled run."""
+    return mark.state == "cancelled" and mark.ended is not None and at > mark.ended + tolerance
+
+
+def went_on(mark: RunMarked, what: str, *facts: object) -> Violation:
+    """Return what a cancelled run did."""
+    return Violation(Promise.CANCELS, f'run {mark.run} of "{mark.schedule}" {what}', (mark, *facts))
+
+
+# Backfills
+
+
+def as_many_as_told(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield backfills with fewer or more runs than instants that were to run, with two runs of one instant, and with a
+    run of another time or schedule (rule 23).
+    """
+    facts = list(history)
+    runs = backfilled(facts)
+    for backfill in backfills(facts):
+        of_it = runs[backfill.backfill]
+        if len(of_it) != backfill.instants:
+            yield of_backfill(
+                backfill,
+                f"should run {counted(backfill.instants, 'scheduled time')}, but has {counted(len(of_it), 'run')}",
+            )
+        seen: dict[datetime, Recorded] = {}
+        for run in of_it:
+            if run.schedule != backfill.schedule or not backfill.first <= run.first <= run.last <= backfill.last:
+                yield of_backfill(backfill, f'has run {run.run} of "{run.schedule}", due at {run.first}', run)
+            if run.first in seen:
+                both = f"{seen[run.first].run} and {run.run}"
+                yield of_backfill(backfill, f"has runs {both}, both due at {run.first}", seen[run.first], run)
+            seen[run.first] = run
+
+
+def not_run_again(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield runs of backfills whose instant had succeeded before (rule 23)."""
+    runs = {fact.run: fact for fact in history if isinstance(fact, Recorded)}
+    for run in runs.values():
+        before = run
+        while run.backfill is not None and before.retry_of in runs:
+            before = runs[before.retry_of]
+            if before.state == "succeeded":
+                yield Violation(
+                    Promise.BACKFILLS,
+                    f'run {run.run} of "{run.schedule}", due at {run.first}, is one of backfill {run.backfill}, although '
+                    f"run {before.run} of that time had succeeded",
+                    (run, before),
+                )
+                break
+
+
+def backfills(facts: Iterable[object]) -> Iterator[BackfillRecorded]:
+    """Yield the backfills of a history."""
+    return (fact for fact in facts if isinstance(fact, BackfillRecorded))
+
+
+def backfilled(facts: Iterable[object]) -> dict[int, list[Recorded]]:
+    """Return the runs of each backfill."""
+    found: dict[int, list[Recorded]] = defaultdict(list)
+    for fact in facts:
+        if isinstance(fact, Recorded) and fact.backfill is not None:
+            found[fact.backfill].append(fact)
+    return found
+
+
+def of_backfill(backfill: BackfillRecorded, what: str, *facts: object) -> Violation:
+    """Return what is wrong with a backfill."""
+    text = f'backfill {backfill.backfill} of "{backfill.schedule}" {what}'
+    return Violation(Promise.BACKFILLS, text, (backfill, *facts))
