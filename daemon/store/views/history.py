@@ -6,13 +6,29 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, case, false, func, literal, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from lease.database.dialects import now, seconds_between
 
 from ...states import JobState, RunCause, RunState
 from ...text import MASK
 from ..called import present_name
+from ..statements.dialects import unfinished
 from ..statements.sets.late import is_late_to_finish
 from ..tables import job_output, job_run, run, schedule
 from .causes import Why, sentence
@@ -172,17 +188,20 @@ def read_runs(
     """Return the latest runs, the newest first; ``before`` is a run before which they were requested, ``also`` are more
     conditions.
     """
-    query = _runs().order_by(run.c.id.desc()).limit(limit).where(*also)
+    # SQLite goes through all runs if they are to come in the order of the key itself, which only few of them have to.
+    order = run.c.id + 0 if state in ("pending", "running") else run.c.id
+    query = _runs().order_by(order.desc()).limit(limit).where(*also)
     if before is not None:
         query = query.where(run.c.id < before)
     if application is not None:
-        query = query.where(run.c.application == application)
+        # A cast of text to text changes nothing, but SQLite then does not sort all runs of the application.
+        query = query.where(cast(run.c.application, Text) == application)
     if schedule is not None:
         keys = keys_named(connection, schedule, application, retired=True)
         # No `among_keys`: PostgreSQL would go through all runs from the newest until it has found enough of these.
         query = query.where(or_(false(), *(and_(run.c.application == of, run.c.schedule == key) for of, key in keys)))
     if state is not None:
-        query = query.where(run.c.state == state)
+        query = query.where(run.c.state == state, *([unfinished()] if state in ("pending", "running") else []))
     rows = connection.execute(query).all()
     printed = last_lines(connection, [row[0] for row in rows if row.why_state == "failed"])
     return [_line(row, why, printed.get(row[0])) for row, why in zip(rows, whys(connection, rows), strict=True)]

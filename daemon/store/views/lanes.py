@@ -1,5 +1,6 @@
 """What schedules did in a window of time, put together by how narrow it is drawn: flat as the table of runs grows."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from lease.database.dialects import Instant, seconds_between
 
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys
+from ..statements.dialects import among_keys, as_json_array
 from ..statements.sets.given import as_rows, given
 from ..tables import job_run, run
 from .history import RunLine, read_runs
@@ -195,17 +196,23 @@ def read_window_runs(
     """Return the latest runs of these schedules in a window, of those with a number below ``before`` if it is given."""
     if not schedules:
         return []
-    names = Called(connection)
-    of_these = among_keys((run.c.application, run.c.schedule), [(of, names.key(of, name)) for of, name in schedules])
+    names, lanes = Called(connection), given("keys", application=Text, schedule=Text)
     within = (
+        run.c.application == lanes.c.application,
+        run.c.schedule == lanes.c.schedule,
         run.c.id >= window.first,
         run.c.id < min(window.end, before or window.end),
         or_(run.c.finished_at.is_(None), run.c.finished_at >= window.begins),
         or_(run.c.started_at.is_(None), run.c.started_at < window.ends),
         or_(run.c.state != "skipped", run.c.scheduled_for >= window.begins),
     )
-    ids = select(run.c.id).where(of_these, *within).order_by(run.c.id.desc()).limit(limit)
-    return read_runs(connection, limit=limit, also=[run.c.id.in_(ids)])
+    # Of each schedule by its index: PostgreSQL would look for all of them from the newest run on, among all runs.
+    latest = select(run.c.id).where(*within).order_by(run.c.id.desc()).limit(limit).correlate(lanes).subquery("latest")
+    ids = select(as_json_array(latest.c.id)).correlate(lanes).scalar_subquery()
+    keys = as_rows((of, names.key(of, name)) for of, name in schedules)
+    found = connection.scalars(select(ids).select_from(lanes), {"keys": keys})
+    newest = sorted((one for text in found for one in json.loads(text or "[]")), reverse=True)[:limit]
+    return read_runs(connection, limit=limit, also=[among_keys((run.c.id,), newest)])
 
 
 def _since(moment: datetime, of: ColumnElement[Any]) -> ColumnElement[float]:

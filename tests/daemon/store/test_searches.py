@@ -16,7 +16,7 @@ from daemon.store import statements
 from daemon.store.schedule_key import ScheduleKey
 from daemon.store.tables import schedule
 from daemon.store.views import read_runs
-from daemon.store.views.lanes import read_window
+from daemon.store.views.lanes import TimeWindow, read_window, read_window_runs
 from daemon.store.views.overview import read_running
 from daemon.store.views.report import read_report
 from daemon.store.views.streaks import read_streaks
@@ -284,6 +284,20 @@ def test_sqlite_reads_the_latest_runs_of_a_schedule_until_it_has_found_enough(
     assert [plan for plan in plans if "TEMP B-TREE" in plan] == []
 
 
+@pytest.mark.parametrize("of", [{"application": "shop"}, {"state": "running"}], ids=str)
+def test_sqlite_lists_the_latest_runs_without_all_of_the_application_and_without_those_that_are_over(
+    sqlite_url: str, of: dict[str, Any]
+) -> None:
+    with Store(sqlite_url) as store:
+        store.sync(a_schedule("daily"))
+    plans = explained(sqlite_url, lambda c: read_runs(c, limit=20, **of))
+    first = plans[0]
+    if "state" in of:
+        assert "run_unfinished_idx" in first or "run_running_idx" in first
+    else:
+        assert first == "SCAN run", "in the order of their numbers, until there are enough"
+
+
 _MANY = """
     INSERT INTO schedule (application, name, definition, digest, trigger, enabled, anchor, planned_until, next_due,
                           changed_at, synced_at, created_at)
@@ -291,6 +305,22 @@ _MANY = """
            changed_at, created_at
     FROM schedule, generate_series(0, 1999) AS number
 """
+
+
+def test_the_latest_runs_of_a_window_are_read_by_schedule(postgres_url: str) -> None:
+    """PostgreSQL would compare each run, from the newest on, with each of the schedules."""
+    names = [("shop", f"s{number}") for number in range(100)]
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        for rows in (_MANY, _HISTORY.replace("mod(number, 10)", "mod(number, 2000)")):
+            store.do(Connection.exec_driver_sql, rows)
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
+    until = datetime.now(UTC)
+    window = TimeWindow(until - timedelta(days=7), until, 1, 20_001)
+    plans = explained(postgres_url, lambda c: read_window_runs(c, names, window, None, 25))
+    assert "Function Scan on json_array_elements keys_json" in plans[0]
+    assert any("Backward using run_history_idx" in plan for plan in plans)
 
 
 def test_postgresql_reads_a_status_and_the_runs_of_a_schedule_by_indexes_of_many_runs(postgres_url: str) -> None:
