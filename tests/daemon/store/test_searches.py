@@ -319,7 +319,7 @@ def test_the_latest_runs_of_a_window_are_read_by_schedule(postgres_url: str) -> 
     until = datetime.now(UTC)
     window = TimeWindow(until - timedelta(days=7), until, 1, 20_001)
     plans = explained(postgres_url, lambda c: read_window_runs(c, names, window, None, 25))
-    assert "Function Scan on json_array_elements keys_json" in plans[0]
+    assert any("json_array_elements keys_json" in plan for plan in plans), plans
     assert any("Backward using run_history_idx" in plan for plan in plans)
 
 
