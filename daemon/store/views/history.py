@@ -245,6 +245,12 @@ def _line(row: Row[Any], why: Why | None, last: str | None) -> RunLine:
     return RunLine(*(*row[:read], why, None if why is None else sentence(why), last))
 
 
+def cause_of_run() -> ColumnElement[Any]:
+    """Return why a run was made."""
+    of_backfill = (run.c.backfill.is_not(None), literal("backfill", Text))
+    return case(of_backfill, (run.c.retry_of.is_not(None), literal("retry", Text)), else_=run.c.trigger)
+
+
 def _runs() -> Select[Any]:
     later = run.alias("later")
     crashed = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
@@ -256,11 +262,7 @@ def _runs() -> Select[Any]:
         run.c.scheduled_for,
         run.c.last_scheduled_for,
         run.c.count,
-        case(
-            (run.c.backfill.is_not(None), literal("backfill", Text)),
-            (run.c.retry_of.is_not(None), literal("retry", Text)),
-            else_=run.c.trigger,
-        ),
+        cause_of_run(),
         run.c.retry_of,
         select(later.c.id).where(later.c.retry_of == run.c.id).scalar_subquery(),
         run.c.backfill,

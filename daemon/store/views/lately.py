@@ -9,10 +9,11 @@ from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import seconds_between
 
-from ...states import RunState
+from ...states import RunCause, RunState
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import SCHEDULED, among_keys
 from ..tables import job_run, run
+from .history import cause_of_run
 from .output import tails
 
 MOST_HAPPENED = 2_000
@@ -48,6 +49,14 @@ class Happened:
     seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """A run of a strip: when it was due, and why it was made."""
+
+    scheduled_for: datetime
+    cause: RunCause
+
+
 def last_failure(connection: Connection, key: ScheduleKey) -> LastFailure | None:
     """Return the last run of a schedule that failed; None if none has."""
     failed = and_(_of(key), run.c.state == literal_column("'failed'"))
@@ -79,10 +88,10 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
     return [Happened(*row) for row in connection.execute(query)]
 
 
-def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, datetime]:
-    """Return for when these runs were scheduled."""
-    query = select(run.c.id, run.c.scheduled_for).where(among_keys((run.c.id,), run_ids))
-    return {row.id: row.scheduled_for for row in connection.execute(query)}
+def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, DueRun]:
+    """Return for when these runs were scheduled, and why they were made."""
+    query = select(run.c.id, run.c.scheduled_for, cause_of_run()).where(among_keys((run.c.id,), run_ids))
+    return {run_id: DueRun(*found) for run_id, *found in connection.execute(query)}
 
 
 def _of(key: ScheduleKey) -> ColumnElement[bool]:

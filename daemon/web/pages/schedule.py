@@ -16,9 +16,9 @@ from ...states import ON_REQUEST
 from ...store.policies import read_policies
 from ...store.views import keys_named
 from ...store.views.defined import StoredSchedule, read_defined
-from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs
+from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs, replicas_of
 from ...store.views.generations import last_diff
-from ...store.views.lately import MOST_HAPPENED, last_failure, read_due, read_happened
+from ...store.views.lately import MOST_HAPPENED, DueRun, last_failure, read_due, read_happened
 from ...store.views.overview import ScheduleLine
 from ...store.views.strips import StripRun, read_strips
 from ...store.views.usual import read_usual
@@ -29,7 +29,7 @@ from .definition import changes, whole
 from .drawing.calendar import CalendarDay, DueTime, PauseEnd, calendar, next_due, week_start
 from .drawing.strip import LARGE, strip
 from .links import ScheduleAsked, query_with, schedule_path
-from .moments import ShownTimes
+from .moments import ShownTimes, duration
 from .page import Page, Visit
 from .runs import CHIPS, rows_of
 from .schedule_facts import Fact, facts_of
@@ -44,6 +44,7 @@ _LONGEST = 500
 _DATES_AT = (0.0, 1 / 3, 2 / 3, 1.0)
 _DATES_NEED = 300
 """Pixels that a strip must have for more dates than the first."""
+_CAUSES = {"manual": "run now", "backfill": "backfill", "retry": "retry"}
 _BY_WORD: Mapping[State, Shown] = {
     "retired": Shown("retired", "cancelled", "idle"),
     "not active": Shown("not active", "waiting", "idle"),
@@ -116,13 +117,16 @@ def _of_history(
 ) -> Mapping[str, object]:
     named = (found.application, found.schedule)
     runs = read_strips(connection, {named}, STRIP).get(named, ())
+    run_ids = [one.run_id for one in runs]
+    due, replicas = read_due(connection, run_ids), replicas_of(connection, run_ids)
     usual = read_usual(connection, {named}).get(named)
     given = {"state": asked.state, "definition": asked.definition}
     listed = find_runs(connection, RunSearch(asked.state, *named), before=asked.before, limit=HISTORY)
     return {
         "usual": usual,
         "strip": strip(runs, None if usual is None else usual.p95, LARGE),
-        "dates": _dates(connection, runs),
+        "dates": _dates(runs, due),
+        "bars": [_bar(one, due[one.run_id], replicas.get(one.run_id)) for one in runs if one.run_id in due],
         "runs": runs,
         "counts": _counted(runs),
         "rows": rows_of(connection, listed.runs, visit),
@@ -134,17 +138,28 @@ def _of_history(
     }
 
 
-def _dates(connection: Connection, runs: Sequence[StripRun]) -> list[tuple[float, str, datetime]]:
+def _dates(runs: Sequence[StripRun], due: Mapping[int, DueRun]) -> list[tuple[float, str, datetime]]:
     """Return where dates stand below the strip, how they are aligned there, and when those runs were due."""
     last, step = len(runs) - 1, LARGE.bar + LARGE.gap
     some = dict.fromkeys(round(last * part) for part in _DATES_AT if last * step >= _DATES_NEED * part) if runs else {}
-    due = read_due(connection, [runs[number].run_id for number in some])
     sides = {last: (last * step + LARGE.bar, "end"), 0: (0.0, "start")}
     return [
-        (*sides.get(number, (number * step + LARGE.bar / 2, "middle")), due[runs[number].run_id])
+        (*sides.get(number, (number * step + LARGE.bar / 2, "middle")), due[runs[number].run_id].scheduled_for)
         for number in some
         if runs[number].run_id in due
     ]
+
+
+def _bar(one: StripRun, due: DueRun, replica: str | None) -> tuple[int, datetime, str]:
+    """Return the run of a bar, when it was due, and what else is to be said of it."""
+    parts = [
+        of_run(one.state, one.reason).word + ("" if one.crashed is None else " after a crash"),
+        f"{one.count:,} scheduled times" if one.count > 1 else "",
+        "" if one.seconds is None else f"{'for' if one.state == 'running' else 'took'} {duration(one.seconds)}",
+        "" if due.cause == "schedule" else _CAUSES[due.cause],
+        replica or "",
+    ]
+    return one.run_id, due.scheduled_for, ", ".join(filter(None, parts))
 
 
 def _counted(runs: Sequence[StripRun]) -> list[tuple[int, str]]:

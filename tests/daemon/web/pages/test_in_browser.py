@@ -39,3 +39,27 @@ def test_what_is_counted_on_moves_nothing_beside_it(browser: Browser, site: str,
         shown.page.evaluate("document.querySelector('.facts div:last-of-type span').textContent = '59 min ago'")
         assert len(before) > 4
         assert shown.page.evaluate(places) == before
+
+
+def test_a_bar_says_its_run_to_the_pointer_and_to_the_arrow_keys_and_moves_nothing(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}schedules/shop/daily-full-sync") as shown:
+        page, bars = shown.page, shown.page.locator(".bars a")
+        high = page.evaluate("document.body.scrollHeight")
+
+        def shows() -> list[int]:
+            opaque = "all => all.flatMap((one, at) => getComputedStyle(one.firstChild).opacity === '1' ? [at] : [])"
+            return list(bars.evaluate_all(opaque))
+
+        last = bars.count() - 1
+        assert shows() == [last]
+        bars.nth(3).hover()
+        assert shows() == [3]
+        page.mouse.move(0, 0)
+        bars.last.focus()
+        page.keyboard.press("ArrowLeft")
+        assert shows() == [last - 1]
+        assert page.evaluate("document.body.scrollHeight") == high
+        address = bars.nth(last - 1).get_attribute("href")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        assert page.url.endswith(str(address))

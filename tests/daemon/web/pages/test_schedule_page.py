@@ -45,12 +45,25 @@ async def test_it_says_what_is_so_and_shows_what_happened(show: Show, made: dict
     assert page.status == 200
     assert "hourly cannot run: no running replica has its definition; web-2:22 runs other definitions Run now" in shown
     assert "failing the last finished run of hourly failed (run 14: push failed" in shown
-    assert 'aria-label="last 1,237 runs: 1,234 missed,' in source
+    assert "<title>last 1,237 runs: 1,234 missed," in source
     assert "push exited 1 run 14 , attempt 2 All output" in shown
     assert "POST https://erp.example.com/v2" in shown
     assert f'href="/runs/{made["failed"]}/output?job=push&amp;attempt=2"' in source
     assert 'every = "1h"' in shown
     assert ">Pause …</a>" in source
+
+
+async def test_each_bar_of_its_strip_leads_to_its_run_and_says_what_became_of_it(
+    show: Show, made: dict[str, int]
+) -> None:
+    bars = re.search(r'<nav class="bars".*?</nav>', (await show("hourly")).body.decode(), re.DOTALL)
+    assert bars is not None
+    found = re.findall(r'<a href="/runs/(\d+)"( tabindex="-1")?>(.*?)</a>', bars[0], re.DOTALL)
+    said = {int(run_id): html.unescape(re.sub(r"<[^>]+>", "", text)) for run_id, _, text in found}
+    assert list(said) == sorted(said)
+    assert [bool(skipped) for _, skipped, _ in found].index(False) == len(found) - 1, "the strip is one tab stop"
+    assert re.search(r"\d\d:\d\d failed, took \S+( .+)?", said[made["failed"]])
+    assert re.search(r"\d\d:\d\d missed, 1,234 scheduled times$", said[made["missed"]])
 
 
 @pytest.mark.extended

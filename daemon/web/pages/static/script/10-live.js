@@ -83,7 +83,7 @@ const live = page.dataset.here && (() => {
   const put = () => requestAnimationFrame(() => {
     for (const [id, html] of waiting) {
       const part = byId(id);
-      if (part?.querySelector(".strip:hover, .strip:focus")) continue;
+      if (part?.querySelector(":is(.strip, .bars):is(:hover, :focus-within)")) continue;
       waiting.delete(id);
       if (!part || html === null) {
         part?.classList.add("gone");

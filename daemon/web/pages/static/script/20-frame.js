@@ -67,6 +67,7 @@
     else if (key === "g") going = Date.now();
     else if (key === "/") document.querySelector("main [type=search], .find input")?.focus();
     else if (key === "j" || key === "k") row(key === "j" ? 1 : -1);
+    else if (at.matches?.(".bars a") && /^Arrow(Left|Right)$/.test(key)) at[key === "ArrowLeft" ? "previousSibling" : "nextSibling"]?.focus();
     else if (key === "h") live && live.hold();
     else if (key === "z") zone();
     else if (key === "t") byId("theme").click();
