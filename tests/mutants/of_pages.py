@@ -15,7 +15,7 @@ PAGES = (
     Mutant(
         "a-session-for-good",
         "a session does not expire",
-        (Edit(SESSIONS, ' and now < int(said.partition(".")[0])', ""),),
+        (Edit(SESSIONS, " and now < end_of(said)", ""),),
         on_either(SIGNED_IN.format("a_session_that_was_changed_or_has_expired_is_none")),
     ),
     Mutant(
