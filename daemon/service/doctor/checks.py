@@ -303,6 +303,15 @@ def _replicas(found: Examined) -> Iterator[_Result]:
         yield "green", f"{counted(len(found.replicas), 'replica')} running", None
 
 
+def _leases(found: Examined) -> Iterator[_Result]:
+    for one in found.thin:
+        left = format_duration(max(0.1, round(one.expires_in or 0.0, 1)))
+        text = f"the lease of run {one.run_id} is renewed late by {one.label or 'its replica'}: it expires in {left}"
+        yield "yellow", text, "check the load of its machine and of the database; runbook LeasedMarginThin says more"
+    if found.schema_problem is None and not found.thin:
+        yield "green", "no lease of a run is renewed late", None
+
+
 def _releases(found: Examined) -> Iterator[_Result]:
     """Look for replicas of one application with other code or other settings, as far as they are recorded."""
     kinds: defaultdict[tuple[str, str], defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -379,6 +388,7 @@ CHECKS: dict[str, tuple[Callable[[Examined], Iterator[_Result]], bool]] = {
     "grace": (_grace, False),
     "web": (_web, False),
     "replicas": (_replicas, True),
+    "leases": (_leases, True),
     "releases": (_releases, True),
     "generations": (_generations, True),
 }

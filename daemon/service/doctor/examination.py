@@ -28,7 +28,7 @@ from ...recovery.deaths import neighbours, proven_dead
 from ...states import LIVE
 from ...store import migrations
 from ...store.migrations.opening import opened_for_reading
-from ...store.views import Problem, ReplicaLine, database_time, read_replicas
+from ...store.views import Lock, Problem, ReplicaLine, database_time, read_locks, read_replicas
 from ...store.views.server import Server, read_server
 from ..settings import Settings
 
@@ -85,6 +85,8 @@ class Examined:
     """A notification to itself arrived."""
     file: DatabaseFile | None = None
     replicas: Sequence[ReplicaLine] = ()
+    thin: Sequence[Lock] = ()
+    """The leases of runs whose renewal is overdue."""
     generations: Sequence[GenerationStanding] = ()
     """Of applications that have more than one that lives, or is to."""
     deploys: Sequence[Problem] = ()
@@ -145,9 +147,11 @@ def _of_database(connection: Connection, here: Examined) -> Examined:
 def _with_replicas(connection: Connection, here: Examined) -> Examined:
     dead = proven_dead(neighbours(connection))
     standings = read_standings(connection, dead=dead, takeover_after=here.settings.takeover_after)
+    locks, now = read_locks(connection, prefix="run/"), database_time(connection)
     return replace(
         here,
         replicas=[one for one in read_replicas(connection, dead=dead) if one.state in LIVE],
+        thin=[one for one in locks if one.run_id is not None and one.is_thin(now)],
         generations=beside_each_other(standings),
         deploys=list(of_generations(standings)),
     )

@@ -19,6 +19,8 @@ from .long import Long, long_for
 
 OF_DAEMON = ("run/", "prune/", "ping/")
 """The beginnings of the names of leases that the daemon takes for itself."""
+THIN = 1 / 3
+"""A lease is thin when less than this part of it is left: its holder renews long before."""
 MOST_COMPARED = 10_000
 """How many names are compared with one that is not there."""
 
@@ -41,6 +43,15 @@ class Lock:
     """It has been held for long, and not for a run: a run has thresholds of its own."""
     waiting: tuple[str, ...] = ()
     """The programs that wait for it, in the order in which they will be served."""
+
+    def ttl(self, now: datetime) -> float:
+        """Return how many seconds the lease is after each renewal, at this moment of the database's clock."""
+        renewed = 0.0 if self.renewed_at is None else (now - self.renewed_at).total_seconds()
+        return max((self.expires_in or 0.0) + max(renewed, 0.0), 0.001)
+
+    def is_thin(self, now: datetime) -> bool:
+        """Return whether its renewal is overdue, at this moment of the database's clock."""
+        return self.live and (self.expires_in or 0.0) < THIN * self.ttl(now)
 
 
 def require_lease(connection: Connection, prefix: str) -> None:

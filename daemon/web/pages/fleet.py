@@ -27,6 +27,7 @@ from ...store.views import (
 )
 from ...store.views.causes import WaitsForLock, WaitsForSlot
 from ...store.views.generations import Diff, read_diffs
+from ...store.views.locks import THIN
 from ...text import counted, listed, shortened
 from ..api.asked import Parameters, Text
 from .links import query_with, retire_path, schedule_path
@@ -40,8 +41,6 @@ REPLICAS = 100
 GENERATIONS = 5
 _PAST = 5
 _MOST = 3
-_THIN = 1 / 3
-"""The lease time that is left is thin below this part of it: a replica renews long before."""
 _MINUTE = 60.0
 _OF_RUN = "run/"
 _STATES: Mapping[State, Shown] = {
@@ -112,7 +111,7 @@ class LockRow:
     @property
     def tone(self) -> Tone:
         """How good that is."""
-        return "fail" if not self.lock.live else "warn" if self.left < _THIN * 100 else "ok"
+        return "fail" if not self.lock.live else "warn" if self.left < THIN * 100 else "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,14 +196,12 @@ def _lock(lock: Lock, status: StatusFound, now: datetime) -> LockRow:
         name, kind, path = parts[2], "schedule", schedule_path(parts[1], parts[2])
     elif lock.name.startswith(("prune/", "ping/")):
         kind = "leased itself"
-    renewed = (now - lock.renewed_at).total_seconds() if lock.renewed_at is not None else 0.0
-    ttl = max((lock.expires_in or 0.0) + max(renewed, 0.0), 0.001)
     waiting = [
         run
         for run in status.overview.waiting
         if isinstance(run.why, WaitsForLock | WaitsForSlot) and run.why.lock == lock.name
     ]
-    return LockRow(lock, hashlib.sha256(lock.name.encode()).hexdigest()[:12], name, kind, path, ttl, waiting)
+    return LockRow(lock, hashlib.sha256(lock.name.encode()).hexdigest()[:12], name, kind, path, lock.ttl(now), waiting)
 
 
 def _generation(standing: GenerationStanding, diff: Diff | None) -> GenerationRow:

@@ -11,16 +11,18 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import make_url, update
 
 from daemon.answers.doctor import Check
 from daemon.service.doctor import checks
 from daemon.service.doctor.checks import CHECKS, checked, unreachable
 from daemon.service.doctor.examination import DatabaseFile, Examined, examine, seconds_of, stops_of
 from daemon.service.settings import Settings
-from daemon.store.views import Problem, ReplicaLine
+from daemon.store.views import Lock, Problem, ReplicaLine
 from daemon.store.views.server import OldTransaction, Server
+from lease.database.dialects import clock, later, now
 from lease.errors import StoreUnavailable
+from lease.schema import lease
 from tests.daemon.cli.screens.ways import call
 from tests.docs.pages import ROOT, blocks
 from tests.support.postgres import query
@@ -51,6 +53,7 @@ SERVER = Server(
 FILE = DatabaseFile("leased.db", 0o600, may_write=True, network=None, journal="wal")
 REPLICA = ReplicaLine("h", "shop", "web-1", 1, "1", "running", AT, AT, 1.0, None, 1, True)
 WELL = Examined(Settings(), "postgresql://db/shop", 1024, server=SERVER, replicas=[REPLICA])
+THIN = Lock("run/shop/nightly", 4, "x", "web-1:1", AT, AT, 11.0, 4.0, live=True, run_id=7)
 STANDING: Any = dataclasses.make_dataclass("Standing", ["application", "number"])
 
 
@@ -125,6 +128,7 @@ ILL = {
         "yellow",
         "machine",
     ),
+    "a late renewal": (of_all(thin=[THIN]), "leases", "yellow", "load of its machine and of the database"),
     "two versions": (
         of_all(replicas=[REPLICA, dataclasses.replace(REPLICA, version="2")]),
         "releases",
@@ -224,6 +228,19 @@ def test_a_database_without_tables_says_how_they_are_made(empty_database_url: st
         store.do(lambda connection: connection.exec_driver_sql("CREATE TABLE theirs (x integer)"))
     (problem, *_) = [one for one in checked(examine(settings(empty_database_url))) if one.level == "red"]
     assert (problem.check, problem.remedy) == ("tables", "create them with `leased db upgrade`")
+
+
+def test_the_lease_of_a_run_that_is_renewed_late_is_found(database_url: str) -> None:
+    with Store(database_url) as store:
+        store.sync(a_schedule("nightly"))
+        pending_runs(store, a_schedule("nightly"), 1)
+        (claimed,) = store.claim("nightly", holder="web-1")
+        assert not examine(settings(database_url)).thin
+        late = {"renewed_at": later(now(), -11.0), "expires_at": later(clock(), 4.0)}
+        store.do(lambda connection: connection.execute(update(lease).values(**late)))
+        problems = [one for one in checked(examine(settings(database_url))) if one.check == "leases"]
+    assert [one.level for one in problems] == ["yellow"]
+    assert problems[0].text.startswith(f"the lease of run {claimed.run_id} is renewed late by ")
 
 
 def test_a_file_that_everybody_may_write_is_red(sqlite_url: str) -> None:
