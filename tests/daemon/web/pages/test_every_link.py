@@ -6,10 +6,11 @@ from urllib.parse import urljoin
 
 import pytest
 
+from daemon.web.door import Door
 from tests.daemon.web.pages.frames import served_pages
 from tests.support.asgi import asked
 
-from .addresses import ALL, addresses
+from .addresses import ALL, PAGES, addresses
 
 pytestmark = pytest.mark.anyio
 
@@ -26,3 +27,20 @@ async def test_every_link_of_every_page_leads_somewhere(shop: str) -> None:
         answers = {link: (await asked(app, "GET", link)).status for link in links.values()}
     assert len(answers) > 30
     assert {link: status for link, status in answers.items() if status not in {200, 303}} == {}
+
+
+async def test_who_only_reads_sees_every_act_as_a_disabled_control_with_the_reason(shop: str) -> None:
+    acts, reads = "the-token-that-can-act", "the-token-that-only-reads"
+    to_an_act = re.compile(r"/(?:run|pause|resume|backfill|cancel|retry|forget|retire)(?:$|[?])")
+    offered = 0
+    with served_pages(shop, Door(token=acts, read_token=reads)) as app:
+        for address in (f"/{each}" for page in PAGES for each in addresses(shop, page)):
+            links, disabled = list[int](), list[int]()
+            for token in (acts, reads):
+                page = (await asked(app, "GET", address, {"authorization": f"Bearer {token}"})).body.decode()
+                links.append(len(list(filter(to_an_act.search, re.findall(r'<a [^>]*?href="([^"]*)"', page)))))
+                disabled.append(len(re.findall('<button [^>]*disabled title="Your token [^>]*"why-not"', page)))
+            assert (links[1], disabled) == (0, [0, links[0]]), address
+            assert not links[0] or page.count('id="why-not"') == 1
+            offered += links[0]
+    assert offered > 5
