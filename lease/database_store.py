@@ -13,9 +13,9 @@ from . import statements
 from .database.address import Address
 from .database.backend import backend_of
 from .database.connections import Route, route_to
+from .database.dialects import FLUSHES
 from .database.driver_errors import explain, sqlstate
 from .database.file_systems import network_file_system
-from .database.hand_over import FLUSHES
 from .database.held.spare import AnySpare
 from .database.held.statement import Call
 from .database.opening import open_database

@@ -30,8 +30,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .database.address import checked_schema
 from .database.backend import SCHEMA, backend_of, quoted
-from .database.contention import lock_timeout, turn
-from .database.dialects import Expiry, Instant, Name, clock, other_boot, seconds_between
+from .database.dialects import Expiry, Instant, Name, clock, lock_timeout, other_boot, seconds_between, turn
 from .database.driver_errors import sqlstate
 from .errors import LeaseError
 from .model import Grant, mark_of

@@ -1,42 +1,59 @@
-"""Where PostgreSQL and SQLite differ: one type or SQL construct for each difference, so that the
-statements are written once.
+"""Where PostgreSQL and SQLite differ in SQL: one type or function for each difference, so that the statements are written
+once. A third kind of database is one more keyword of `per_dialect`; a type checker then names what lacks it.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from sqlalchemy import TIMESTAMP, Boolean, ColumnElement, Dialect, Double, Float, Text
+from sqlalchemy import TIMESTAMP, BigInteger, Boolean, ColumnElement, Dialect, Double, Float, Insert, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import bindparam, literal
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import NULLTYPE, TypeDecorator, TypeEngine
 
 from ..clock import boot_id, boottime
+
+T = TypeVar("T")
+Written = str | Callable[..., str | ColumnElement[Any]]
+"""SQL with a place for each argument (``{}``, ``{1}``); without any, it is not given the arguments. Or what makes it of their
+SQL.
+"""
+UNTYPED: TypeEngine[Any] = NULLTYPE
+"""Of a condition by which an index is searched: SQLite finds nothing by "(…) = 1", as which it would get one that is boolean."""
+
+_SECONDS: TypeEngine[float] = Double()
+
+
+def per_dialect(
+    name: str, type_: TypeEngine[T], *, postgresql: Written, sqlite: Written | None
+) -> type[FunctionElement[T]]:
+    """Return an SQL function that each kind of database is given in words of its own; None: that one has nothing like it."""
+    made: type[FunctionElement[T]] = type(name, (FunctionElement,), {"type": type_, "inherit_cache": True})
+    for dialect, written in {"postgresql": postgresql, "sqlite": sqlite}.items():
+        if written is not None:
+            compiles(made, dialect)(partial(_compile, written))
+    return made
+
+
+def _compile(written: Written, element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> str:
+    if isinstance(written, str) and "{" not in written:
+        return written
+    arguments = [compiler.process(clause, **kw) for clause in element.clauses]
+    made = written.format(*arguments) if isinstance(written, str) else written(*arguments)
+    return made if isinstance(made, str) else compiler.process(made, **kw)
+
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A name; names sort the same on every database."""
 
-
-class _Epoch(FunctionElement[float]):
-    """The seconds from 1970 to a moment, whatever ``DateStyle`` says of how moments are shown."""
-
-    type: TypeEngine[Any] = Double()
-    inherit_cache = True
-
-
-@compiles(_Epoch, "postgresql")
-def _epoch_postgresql(element: _Epoch, compiler: SQLCompiler, **kw: Any) -> str:
-    (moment,) = list(element.clauses)
-    return f"CAST(EXTRACT(epoch FROM {compiler.process(moment, **kw)}) AS double precision)"
-
-
-@compiles(_Epoch, "sqlite")
-def _epoch_sqlite(element: _Epoch, compiler: SQLCompiler, **kw: Any) -> str:
-    (moment,) = list(element.clauses)
-    return compiler.process(moment, **kw)
+seconds_of = per_dialect(
+    "seconds_of", _SECONDS, postgresql="CAST(EXTRACT(epoch FROM {}) AS double precision)", sqlite="{}"
+)
+"""A moment as a number of seconds, whatever ``DateStyle`` says of how moments are shown."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -57,11 +74,12 @@ class Instant(TypeDecorator[datetime]):
         return value.timestamp()
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        seconds = _Epoch(column)
+        seconds: ColumnElement[Any] = seconds_of(column)
         seconds.type = self
         return seconds
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        del dialect
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
@@ -78,126 +96,82 @@ class Expiry(TypeDecorator[Any]):
 SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 """SQLite's wall clock, in seconds since 1970."""
 
-
-class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's wall clock at this very moment, not at the start of the transaction (rule 1)."""
-
-    type = Instant()
-    inherit_cache = True
+now = per_dialect("now", Instant(), postgresql="clock_timestamp()", sqlite=SQLITE_NOW)
+"""The database's wall clock at this very moment, not at the start of the transaction (rule 1)."""
 
 
-@compiles(now, "postgresql")
-def _now_postgresql(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    return "clock_timestamp()"
+def _boottime() -> ColumnElement[float]:
+    return bindparam(None, callable_=boottime, type_=Double(), unique=True)
 
 
-@compiles(now, "sqlite")
-def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    return SQLITE_NOW
+clock = per_dialect("clock", Expiry(), postgresql="clock_timestamp()", sqlite=_boottime)
+"""Now, by the clock that leases expire by; on SQLite, setting the wall clock does not move it (rule 1)."""
+
+uptime = per_dialect("uptime", _SECONDS, postgresql="NULL", sqlite=_boottime)
+"""The seconds since the machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
+
+this_boot = per_dialect(
+    "this_boot",
+    Text(),
+    postgresql="NULL",
+    sqlite=lambda: bindparam(None, callable_=boot_id, type_=Text(), unique=True),
+)
+"""The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
+
+_other_boot = per_dialect(
+    "other_boot",
+    Boolean(),
+    postgresql="false",
+    # 2.5 seconds: an attempt takes no longer from the moment at which it is given the time until it reads.
+    sqlite="COALESCE(NULLIF({0}, '') <> NULLIF({3}, '') OR ({1} > {4} + 2.5 AND {1} < {2}), 0)",
+)
 
 
-class clock(FunctionElement[Any]):  # noqa: N801
-    """Now, by the clock that leases expire by; on SQLite, setting the wall clock does not move it
-    (rule 1).
+def other_boot(
+    boot: ColumnElement[Any], renewed: ColumnElement[Any], expiry: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """Return the condition that a grant was made before the machine's last start; never so where the database's clock
+    goes on.
+
+    Of its boot, its uptime when last renewed, and its expiry. Where either id is not known (the platform
+    has none, or it is hidden from one of the processes), an uptime still to come tells (by more than a
+    renewal takes that is committed while this statement begins); one beyond the expiry is of an older
+    grant (0.1.0 writes none).
     """
-
-    type = Expiry()
-    inherit_cache = True
+    return _other_boot(boot, renewed, expiry, this_boot(), uptime())
 
 
-@compiles(clock, "postgresql")
-def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
-    return "clock_timestamp()"
-
-
-class uptime(FunctionElement[float]):  # noqa: N801
-    """The seconds since the machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
-
-    type = Double()
-    inherit_cache = True
-
-
-@compiles(clock, "sqlite")
-@compiles(uptime, "sqlite")
-def _clock_sqlite(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
-    return compiler.process(bindparam(None, callable_=boottime, type_=Double(), unique=True), **kw)
-
-
-class _Later(FunctionElement[Any]):
-    """``moment`` and a number of seconds, added."""
-
-    inherit_cache = True
-
-
-@compiles(_Later, "postgresql")
-def _later_postgresql(element: _Later, compiler: SQLCompiler, **kw: Any) -> str:
-    moment, seconds = list(element.clauses)
-    return f"({compiler.process(moment, **kw)} + make_interval(secs => {compiler.process(seconds, **kw)}))"
-
-
-@compiles(_Later, "sqlite")
-def _later_sqlite(element: _Later, compiler: SQLCompiler, **kw: Any) -> str:
-    moment, seconds = list(element.clauses)
-    return f"({compiler.process(moment, **kw)} + {compiler.process(seconds, **kw)})"
-
-
-class _Between(FunctionElement[float]):
-    """The seconds from the first moment to the second."""
-
-    type = Float()
-    inherit_cache = True
-
-
-@compiles(_Between, "postgresql")
-def _between_postgresql(element: _Between, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = (compiler.process(moment, **kw) for moment in element.clauses)
-    return f"CAST(EXTRACT(epoch FROM {end} - {start}) AS double precision)"
-
-
-@compiles(_Between, "sqlite")
-def _between_sqlite(element: _Between, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = (compiler.process(moment, **kw) for moment in element.clauses)
-    return f"({end} - {start})"
+_later = per_dialect("later", UNTYPED, postgresql="({} + make_interval(secs => {}))", sqlite="({} + {})")
 
 
 def later(moment: ColumnElement[Any], seconds: float | ColumnElement[float]) -> ColumnElement[Any]:
     """Return SQL for ``seconds`` after ``moment``, to be written into a column."""
-    return _Later(moment, seconds if isinstance(seconds, ColumnElement) else literal(seconds, Double()))
+    return _later(moment, seconds if isinstance(seconds, ColumnElement) else literal(seconds, Double()))
 
 
-def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
-    """Return SQL for the seconds from ``start`` to ``end``; NULL where one of them is."""
-    return _Between(start, end)
+seconds_between = per_dialect(
+    "seconds_between",
+    Float(),
+    postgresql="CAST(EXTRACT(epoch FROM {1} - {0}) AS double precision)",
+    sqlite="({1} - {0})",
+)
+"""The seconds from one moment to another; NULL where one of them is."""
 
 
 def seconds_until(moment: ColumnElement[Any]) -> ColumnElement[float]:
     """Return SQL for the seconds until ``moment`` (an `Instant`), by the database's clock; negative
     when it is past.
     """
-    return _Between(now(), moment)
+    return seconds_between(now(), moment)
 
 
-def seconds_of(moment: ColumnElement[Any]) -> ColumnElement[float]:
-    """Return SQL for ``moment`` (an `Expiry`) as a number of seconds."""
-    return _Epoch(moment)
-
-
-class any_of(FunctionElement[bool]):  # noqa: N801 - its type is not Boolean: no index finds "… = 1" on SQLite
-    """Whether a text is one of a JSON array's."""
-
-    inherit_cache = True
-
-
-@compiles(any_of, "postgresql")
-def _any_of_postgresql(element: any_of, compiler: SQLCompiler, **kw: Any) -> str:
-    text, array = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({text} = ANY(ARRAY(SELECT json_array_elements_text(CAST({array} AS json)))))"
-
-
-@compiles(any_of, "sqlite")
-def _any_of_sqlite(element: any_of, compiler: SQLCompiler, **kw: Any) -> str:
-    text, array = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({text} IN (SELECT value FROM json_each({array})))"
+any_of = per_dialect(
+    "any_of",
+    UNTYPED,
+    postgresql="({} = ANY(ARRAY(SELECT json_array_elements_text(CAST({} AS json)))))",
+    sqlite="({} IN (SELECT value FROM json_each({})))",
+)
+"""Whether a text is one of a JSON array's."""
 
 
 def array_of(texts: Iterable[str]) -> str:
@@ -207,52 +181,128 @@ def array_of(texts: Iterable[str]) -> str:
     return json.dumps(list(texts), ensure_ascii=False)
 
 
-_MEANWHILE = 2.5
-"""Seconds between the moment at which a statement is given the time and the one at which it reads:
-an attempt takes no longer.
+without_first = per_dialect(
+    "without_first",
+    Text(),
+    postgresql="CAST(NULLIF(CAST({} AS jsonb) - 0, '[]') AS text)",
+    sqlite="NULLIF(json_remove({}, '$[0]'), '[]')",
+)
+"""A JSON array without its first element; NULL when none is left."""
+
+with_last = per_dialect(
+    "with_last",
+    Text(),
+    postgresql="CAST(COALESCE(CAST({} AS jsonb), '[]') "
+    "|| jsonb_build_array(jsonb_build_array(CAST({} AS text), CAST({} AS text), {})) AS text)",
+    sqlite="json_insert(COALESCE({}, '[]'), '$[#]', json_array({}, {}, {}))",
+)
+"""A JSON array of arrays (NULL: an empty one) with one more at its end, of two texts and a number."""
+
+
+class _Milliseconds(TypeDecorator[float]):
+    """Seconds, as a setting has them: whole milliseconds as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> str | None:
+        del dialect
+        return None if value is None else str(max(1, round(value * 1000)))
+
+
+_lock_timeout = per_dialect(
+    "lock_timeout",
+    Boolean(),
+    postgresql="(SELECT set_config('lock_timeout', {}, true)) IS NOT NULL",
+    sqlite="1",
+)
+
+
+def lock_timeout(seconds: float | str) -> ColumnElement[bool]:
+    """Return a condition that is always met and bounds the waits for row locks of the statement it
+    stands in, to so many seconds or to what the parameter of that name says.
+
+    It is local to the transaction (no session state), and needs no round trip of its own.
+    """
+    if isinstance(seconds, str):
+        return _lock_timeout(bindparam(seconds, type_=_Milliseconds()))
+    return _lock_timeout(bindparam(None, seconds, type_=_Milliseconds(), unique=True))
+
+
+soon_committed = per_dialect(
+    "soon_committed",
+    Boolean(),
+    postgresql="(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL",
+    sqlite="1",
+)
+"""A condition that is always met, for a transaction whose loss in a crash of the server harms nobody: others wait for what
+it has locked until it is committed, and that does not wait for the disk.
 """
 
+durably_committed = per_dialect(
+    "durably_committed",
+    Boolean(),
+    postgresql="(SELECT CASE current_setting('synchronous_commit') WHEN 'off' "
+    "THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL",
+    sqlite="1",
+)
+"""A condition that is always met, for a transaction that a crash of the server must not undo, even where the owner of a
+database or a role has let commits return before they are on disk (``synchronous_commit = off``).
+"""
 
-class other_boot(FunctionElement[bool]):  # noqa: N801
-    """Whether a grant was made before the machine's last start; never so where the database's clock
-    goes on.
+_turn = per_dialect("turn", Text(), postgresql="CAST(pg_advisory_xact_lock({}) AS text)", sqlite="{}")
 
-    Of its boot, its uptime when last renewed, and its expiry. Where either id is not known (the platform
-    has none, or it is hidden from one of the processes), an uptime still to come tells (by more than a
-    renewal takes that is committed while this statement begins); one beyond the expiry is of an older
-    grant (0.1.0 writes none).
+
+def turn(key: int) -> ColumnElement[Any]:
+    """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends
+    with the transaction. SQLite has one writer at a time anyway.
     """
+    return _turn(bindparam(None, key, type_=BigInteger(), unique=True))
 
-    type = Boolean()
+
+_do_nothing = per_dialect("do_nothing", UNTYPED, postgresql="ON CONFLICT DO NOTHING", sqlite="ON CONFLICT DO NOTHING")
+
+
+class insert_missing(Insert):  # noqa: N801 - reads as the statement that it is
+    """An INSERT that passes over rows that are there."""
+
     inherit_cache = True
+    _post_values_clause = _do_nothing()
 
 
-@compiles(other_boot, "postgresql")
-def _other_boot_postgresql(element: other_boot, compiler: SQLCompiler, **kw: Any) -> str:
-    return "false"
+# A hand-over: on PostgreSQL, a release that wakes the next waiter before it is on disk (record 36).
+
+FLUSHES = "pg_logical_emit_message"
+"""The function by which `flushed` waits for the disk; an owner may have revoked it."""
+_SIGNATURES = ", ".join(  # the second one until PostgreSQL 16
+    f"to_regprocedure('pg_catalog.{FLUSHES}(boolean, text, text{last})')" for last in (", boolean", "")
+)
+_MAY_FLUSH = f"has_function_privilege(coalesce({_SIGNATURES})::oid, 'execute')"
 
 
-@compiles(other_boot, "sqlite")
-def _other_boot_sqlite(element: other_boot, compiler: SQLCompiler, **kw: Any) -> str:
-    boot, renewed, expiry = (compiler.process(clause, **kw) for clause in element.clauses)
-    here, now_ = compiler.process(this_boot(), **kw), compiler.process(uptime(), **kw)
-    other = f"NULLIF({boot}, '') <> NULLIF({here}, '')"
-    return f"COALESCE({other} OR ({renewed} > {now_} + {_MEANWHILE} AND {renewed} < {expiry}), 0)"
+def _woken_at_once(channel: str, name: str, array: str, now: str, most: str) -> str:
+    kept = f"CAST({array} AS jsonb), 'strict $[*] ? (@[2] > $now)', jsonb_build_object('now', {now})"
+    first = f"'$[0 to $last][0]', jsonb_build_object('last', {most} - 1)"
+    turns = f"jsonb_path_query_array(jsonb_path_query_array({kept}), {first})"
+    payload = f"""concat('{{"name": ', {name}, ', "next": ', queue.turns, '}}')"""
+    # Both or neither: commits that notify wait for each other (rule 15).
+    both = f"concat(set_config('synchronous_commit', 'off', true), pg_notify({channel}, {payload}))"
+    woken = f"SELECT {both} FROM (SELECT {turns} AS turns) AS queue WHERE queue.turns <> '[]' AND {_MAY_FLUSH}"
+    return f"(CASE WHEN {array} IS NOT NULL THEN ({woken}) END) IS NOT NULL"
 
 
-class this_boot(FunctionElement[str]):  # noqa: N801
-    """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
+woken_at_once = per_dialect("woken_at_once", Boolean(), postgresql=_woken_at_once, sqlite=None)
+"""A notification to the first in the queue, in a commit that does not wait for the disk; false, and neither of the two,
+where the queue is empty, or this role may not call `flushed`.
 
-    type = Text()
-    inherit_cache = True
+For a statement that is its whole transaction; `flushed` must follow. Its parameters: the channel, the
+name as JSON, the queue, now, and how many are notified at most. `lease.waiters.format_release` says the
+same in Python.
+"""
 
+flushed = per_dialect("flushed", Text(), postgresql=f"CAST({FLUSHES}(true, 'lease', '') AS text)", sqlite=None)
+"""A text; its transaction is committed once all that the server has committed before is on disk.
 
-@compiles(this_boot, "postgresql")
-@compiles(uptime, "postgresql")
-def _this_boot_postgresql(element: this_boot, compiler: SQLCompiler, **kw: Any) -> str:
-    return "NULL"
-
-
-@compiles(this_boot, "sqlite")
-def _this_boot_sqlite(element: this_boot, compiler: SQLCompiler, **kw: Any) -> str:
-    return compiler.process(bindparam(None, callable_=boot_id, type_=Text(), unique=True), **kw)
+It takes an empty message to those who decode the server's log: a commit that has written nothing would
+not wait.
+"""

@@ -7,8 +7,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, select, update
 
-from ..database.contention import durably_committed, lock_timeout
-from ..database.dialects import now
+from ..database.dialects import durably_committed, lock_timeout, now
 from ..model import Break, Grant, mark_of
 from ..schema import lease, of_grant
 

@@ -9,9 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, literal, null, select, update
 
-from ..database.contention import lock_timeout
-from ..database.dialects import any_of, array_of, clock, seconds_of
-from ..database.hand_over import flushed, woken_at_once
+from ..database.dialects import any_of, array_of, clock, flushed, lock_timeout, seconds_of, woken_at_once
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import lease, stale

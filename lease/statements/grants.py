@@ -9,8 +9,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Double, Text, and_, bindparam, func, null, or_, select, text, update
 
 from ..database.backend import backend_of
-from ..database.contention import durably_committed, insert_missing, lock_timeout, without_first
-from ..database.dialects import Name, any_of, array_of, clock, later, now, this_boot, uptime
+from ..database.dialects import (
+    Name,
+    any_of,
+    array_of,
+    clock,
+    durably_committed,
+    insert_missing,
+    later,
+    lock_timeout,
+    now,
+    this_boot,
+    uptime,
+    without_first,
+)
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import free_or_stale, lease

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Text, bindparam, case, func, update
 
-from ..database.contention import lock_timeout, soon_committed, with_last
-from ..database.dialects import clock, seconds_of
+from ..database.dialects import clock, lock_timeout, seconds_of, soon_committed, with_last
 from ..database.held.statement import Call, Rows, Statement
 from ..model import LeaseRecord
 from ..schema import lease

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Text, bindparam, func, select, update
 
 from ..database.backend import backend_of
-from ..database.contention import lock_timeout, soon_committed
-from ..database.dialects import any_of, array_of, clock, seconds_of
+from ..database.dialects import any_of, array_of, clock, lock_timeout, seconds_of, soon_committed
 from ..database.held.statement import Call, Rows, Statement
 from ..schema import free_for, lease
 from ..waiters import PLACE, Waiter, Waiters, format_release, format_waiters, joined, parse_waiters, without

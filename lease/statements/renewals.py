@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, cast, select, update
 
-from ..database.contention import durably_committed, lock_timeout
-from ..database.dialects import any_of, array_of, clock, later, now, seconds_of, uptime
+from ..database.dialects import any_of, array_of, clock, durably_committed, later, lock_timeout, now, seconds_of, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import lease

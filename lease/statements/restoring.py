@@ -6,8 +6,7 @@ from sqlalchemy import Connection, Row, and_, cast, func, not_, null, select, te
 from sqlalchemy.types import BigInteger
 
 from ..database.backend import backend_of, quoted, schema_of
-from ..database.contention import durably_committed, lock_timeout
-from ..database.dialects import clock, now, seconds_of
+from ..database.dialects import clock, durably_committed, lock_timeout, now, seconds_of
 from ..errors import LeaseError
 from ..schema import lease, stale
 

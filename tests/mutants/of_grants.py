@@ -23,7 +23,7 @@ GRANTS = (
     Mutant(
         "grant-that-a-crash-undoes",
         "a grant leaves synchronous_commit off, so a crash of the server undoes it, and its token is granted again",
-        (Edit("lease/database/contention.py", "WHEN 'off' THEN", "WHEN '' THEN"),),
+        (Edit(DIALECTS, "WHEN 'off' ", "WHEN '' "),),
         on_postgres(
             "tests/lease/database/test_durable_grants.py::test_what_a_holder_relies_on_is_committed_durably[of_client]"
         ),
@@ -81,8 +81,8 @@ GRANTS = (
         (
             Edit(
                 DIALECTS,
-                'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "clock_timestamp()"\n',
-                'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "now()"\n',
+                'per_dialect("clock", Expiry(), postgresql="clock_timestamp()"',
+                'per_dialect("clock", Expiry(), postgresql="now()"',
             ),
         ),
         on_postgres(
@@ -96,11 +96,9 @@ GRANTS = (
         (
             Edit(
                 DIALECTS,
-                'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "clock_timestamp()"\n',
-                "def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n"
-                "    return compiler.process(\n"
-                "        bindparam(None, callable_=lambda: datetime.now(UTC), type_=TIMESTAMP(timezone=True), unique=True), **kw\n"
-                "    )\n",
+                'per_dialect("clock", Expiry(), postgresql="clock_timestamp()"',
+                'per_dialect("clock", Expiry(), postgresql=lambda: bindparam('
+                "None, callable_=lambda: datetime.now(UTC), type_=TIMESTAMP(timezone=True), unique=True)",
             ),
             Edit(
                 DIALECTS,

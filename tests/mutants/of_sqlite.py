@@ -35,8 +35,8 @@ ON_SQLITE = (
         (
             Edit(
                 "lease/database/dialects.py",
-                "other = f\"NULLIF({boot}, '') <> NULLIF({here}, '')\"",
-                'other = f"{boot} IS NOT {here}"',
+                "NULLIF({0}, '') <> NULLIF({3}, '')",
+                "{0} IS NOT {3}",
             ),
         ),
         on_sqlite(

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, ProgrammingError
 from lease.database.address import describe, parse_address
 from lease.database.backend import ConnectionSettings, backend_of
 from lease.database.connections import connected, use_wal, write_transaction
-from lease.database.contention import lock_timeout, turn
+from lease.database.dialects import lock_timeout, turn
 from lease.database.driver_errors import explain, sqlstate
 from lease.database.turnstile import TurnstileBusy
 from lease.errors import LeaseError, StoreUnavailable

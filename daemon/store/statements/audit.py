@@ -31,7 +31,7 @@ SEEN_LATELY = 30.0
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
     """Read the database as of one moment during the block; the connection must be in autocommit."""
-    connection.execute(begin_snapshot())
+    connection.execute(begin_snapshot(connection))
     try:
         yield
     except BaseException:

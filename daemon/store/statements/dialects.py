@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    TextClause,
     and_,
     bindparam,
     case,
@@ -29,16 +30,12 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.base import Executable
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from lease.database.backend import backend_of
-from lease.database.dialects import now
+from lease.database.dialects import UNTYPED, now, per_dialect
 
 from ...states import MOST_ABANDONED
 from ..tables import run, schedule
@@ -108,30 +105,11 @@ class _Strings(TypeDecorator[list[str]]):
         return value if dialect.name == "postgresql" else json.dumps(value)
 
 
-class _Among(FunctionElement[bool]):
-    """Whether a string is one of several."""
-
-    type = Boolean()
-    inherit_cache = True
-
-    def self_group(self, against: Any = None) -> "_Among":
-        """Return it unchanged in a condition: SQLite cannot use an index for ``(…) = 1``."""
-        del against
-        return self
-
-
-@compiles(_Among, "postgresql")
-def _among_postgresql(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
-    of, strings = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({of} = ANY ({strings}))"
-
-
-@compiles(_Among, "sqlite")
-def _among_sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
-    of, strings = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({of} IN (SELECT value FROM json_each({strings})))"
-
-
+_among = per_dialect(
+    "among", Boolean(), postgresql="({} = ANY ({}))", sqlite="({} IN (SELECT value FROM json_each({})))"
+)
+# SQLite cannot use an index for "(…) = 1".
+_among.self_group = lambda self, against=None: self  # type: ignore[method-assign]  # noqa: ARG005
 STRINGS = _Strings()
 
 
@@ -142,34 +120,22 @@ def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool
 
 def among_these(of: ColumnElement[str], values: BindParameter[list[str]]) -> ColumnElement[bool]:
     """Return the condition that a string is one of those of a parameter."""
-    return _Among(of, values)
+    return _among(of, values)
 
 
-class _AmongKeys(FunctionElement[bool]):
-    """Whether columns are one of the keys in a JSON array, each an array itself. It has no type: no
-    index finds "… = 1" on SQLite.
-    """
-
-    inherit_cache = True
-
-
-@compiles(_AmongKeys, "postgresql")
-def _among_keys_postgresql(element: _AmongKeys, compiler: SQLCompiler, **kw: Any) -> str:
-    *columns, array = list(element.clauses)
-    types = ("bigint" if isinstance(column.type, Integer) else "text" for column in columns)
-    key = ", ".join(f"CAST(key ->> {number} AS {type_})" for number, type_ in enumerate(types))
-    of = ", ".join(compiler.process(column, **kw) for column in columns)
-    keys = f"(SELECT {key} FROM json_array_elements(CAST({compiler.process(array, **kw)} AS json)) AS key)"
+def _among_keys_postgresql(array: str, kinds: str, *columns: str) -> str:
+    key = ", ".join(f"CAST(key ->> {number} AS {kind})" for number, kind in enumerate(kinds.split()))
+    keys = f"(SELECT {key} FROM json_array_elements(CAST({array} AS json)) AS key)"
     # An array is looked up by an index. Without statistics, IN goes through all keys for each row that is not over.
-    return f"({of} = ANY (ARRAY{keys}))" if len(columns) == 1 else f"(({of}) IN {keys})"
+    return f"({columns[0]} = ANY (ARRAY{keys}))" if len(columns) == 1 else f"(({', '.join(columns)}) IN {keys})"
 
 
-@compiles(_AmongKeys, "sqlite")
-def _among_keys_sqlite(element: _AmongKeys, compiler: SQLCompiler, **kw: Any) -> str:
-    *columns, array = list(element.clauses)
+def _among_keys_sqlite(array: str, _kinds: str, *columns: str) -> str:
     key = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(columns)))
-    of = ", ".join(compiler.process(column, **kw) for column in columns)
-    return f"(({of}) IN (SELECT {key} FROM json_each({compiler.process(array, **kw)})))"
+    return f"(({', '.join(columns)}) IN (SELECT {key} FROM json_each({array})))"
+
+
+_among_keys = per_dialect("among_keys", UNTYPED, postgresql=_among_keys_postgresql, sqlite=_among_keys_sqlite)
 
 
 def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
@@ -178,46 +144,45 @@ def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnEle
     They are a single parameter, as those of `among`: a statement takes a limited number of them.
     """
     listed = [key if isinstance(key, tuple) else (key,) for key in keys]
-    return _AmongKeys(*columns, bindparam(None, json.dumps(listed), type_=Text(), unique=True))
+    array = bindparam(None, json.dumps(listed), type_=Text(), unique=True)
+    kinds = " ".join("bigint" if isinstance(column.type, Integer) else "text" for column in columns)
+    return _among_keys(array, literal_column(kinds), *columns)
 
 
-class looked_up(FunctionElement[bool]):  # noqa: N801 - its type is not Boolean: no index finds "… = 1" on SQLite
-    """Whether a column is equal to what another row says, to be looked up by an index. For "=" PostgreSQL would go
-    through the whole table if it holds that for cheaper.
-    """
+looked_up = per_dialect("looked_up", UNTYPED, postgresql="({} = ANY (ARRAY[{}]))", sqlite="({} = {})")
+"""Whether a column is equal to what another row says, to be looked up by an index. For "=" PostgreSQL would go through the
+whole table if it holds that for cheaper.
+"""
 
-    inherit_cache = True
+chosen = per_dialect("chosen", UNTYPED, postgresql="({} = ANY (ARRAY{}))", sqlite="({} IN {})")
+"""Whether a key is one of those that a query finds; PostgreSQL looks each up by its index, also before it has statistics."""
 
+elements = per_dialect("elements", UNTYPED, postgresql="json_array_elements(CAST({} AS json))", sqlite="json_each({})")
+"""The elements of a JSON array, as rows."""
 
-@compiles(looked_up, "postgresql")
-def _looked_up_postgresql(element: looked_up, compiler: SQLCompiler, **kw: Any) -> str:
-    column, value = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({column} = ANY (ARRAY[{value}]))"
+element = per_dialect("element", UNTYPED, postgresql="({} ->> {})", sqlite="json_extract({}, '$[{}]')")
+"""One element of a JSON array."""
 
-
-@compiles(looked_up, "sqlite")
-def _looked_up_sqlite(element: looked_up, compiler: SQLCompiler, **kw: Any) -> str:
-    column, value = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({column} = {value})"
-
-
-class as_json_array(FunctionElement[str]):  # noqa: N801 - a function of SQL
-    """The values of a group as the text of a JSON array, of which each element is an array if there are several."""
-
-    type = Text()
-    inherit_cache = True
+moment = per_dialect(
+    "moment",
+    UNTYPED,
+    postgresql="to_timestamp(CAST({} AS double precision) / 1000000.0)",
+    sqlite="(CAST({} AS REAL) / 1000000.0)",
+)
+"""The moment that is so many microseconds after 1970, exactly."""
 
 
-@compiles(as_json_array, "postgresql")
-def _as_json_array_postgresql(element: as_json_array, compiler: SQLCompiler, **kw: Any) -> str:
-    values = compiler.process(element.clauses, **kw)
-    return f"CAST(json_agg({f'json_build_array({values})' if len(element.clauses) > 1 else values}) AS text)"
+as_json_array = per_dialect(
+    "as_json_array",
+    Text(),
+    postgresql=lambda *values: f"CAST(json_agg({_row('json_build_array', values)}) AS text)",
+    sqlite=lambda *values: f"json_group_array({_row('json_array', values)})",
+)
+"""The values of a group as the text of a JSON array, of which each element is an array if there are several."""
 
 
-@compiles(as_json_array, "sqlite")
-def _as_json_array_sqlite(element: as_json_array, compiler: SQLCompiler, **kw: Any) -> str:
-    values = compiler.process(element.clauses, **kw)
-    return f"json_group_array({f'json_array({values})' if len(element.clauses) > 1 else values})"
+def _row(made_by: str, values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"{made_by}({', '.join(values)})"
 
 
 def insert_or_replace(connection: Connection, table: Table, *columns: str) -> Any:
@@ -233,67 +198,36 @@ def number(value: Column[Any]) -> ColumnElement[str]:
     return cast(cast(value, BigInteger), Text)
 
 
-class _KeyedTurn(FunctionElement[Any]):
-    """Waits until no other transaction has this turn; SQLite has one writer at a time anyway."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(_KeyedTurn, "postgresql")
-def _turn_postgresql(element: _KeyedTurn, compiler: SQLCompiler, **kw: Any) -> str:
-    (key,) = list(element.clauses)
-    return f"CAST(pg_advisory_xact_lock(hashtextextended({compiler.process(key, **kw)}, 7401936208)) AS text)"
-
-
-@compiles(_KeyedTurn, "sqlite")
-def _turn_sqlite(element: _KeyedTurn, compiler: SQLCompiler, **kw: Any) -> str:
-    (key,) = list(element.clauses)
-    return compiler.process(key, **kw)
+_turn = per_dialect(
+    "turn",
+    Text(),
+    postgresql="CAST(pg_advisory_xact_lock(hashtextextended({}, 7401936208)) AS text)",
+    sqlite="{}",
+)
 
 
 def turn(key: str) -> ColumnElement[Any]:
-    """Return SQL that waits for the turn under ``key`` and keeps it until the transaction ends."""
-    return _KeyedTurn(bindparam(None, key, type_=Text(), unique=True))
+    """Return SQL that waits for the turn under ``key`` and keeps it until the transaction ends; SQLite has one writer at a
+    time anyway.
+    """
+    return _turn(bindparam(None, key, type_=Text(), unique=True))
 
 
-class _MayIdle(FunctionElement[bool]):
-    """True; on PostgreSQL it also sets how long this transaction may be idle."""
-
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(_MayIdle, "postgresql")
-def _may_idle_postgresql(element: _MayIdle, compiler: SQLCompiler, **kw: Any) -> str:
-    (milliseconds,) = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"(SELECT set_config('idle_in_transaction_session_timeout', {milliseconds}, true)) IS NOT NULL"
-
-
-@compiles(_MayIdle, "sqlite")
-def _may_idle_sqlite(_element: _MayIdle, _compiler: SQLCompiler, **_kw: Any) -> str:
-    return "1"
+_may_idle = per_dialect(
+    "may_idle",
+    Boolean(),
+    postgresql="(SELECT set_config('idle_in_transaction_session_timeout', {}, true)) IS NOT NULL",
+    sqlite="1",
+)
 
 
 def may_idle(seconds: float) -> ColumnElement[bool]:
     """Return a condition that is always true, and lets this transaction wait for its next statement
-    for so many seconds, longer than others (`lease.database.postgresql`). Compare
-    `lease.database.contention.lock_timeout`.
+    for so many seconds, longer than others (`lease.database.postgresql`).
     """
-    return _MayIdle(literal_column(f"'{round(seconds * 1000)}'", Text))
+    return _may_idle(literal_column(f"'{round(seconds * 1000)}'", Text))
 
 
-class begin_snapshot(Executable, ClauseElement):  # noqa: N801 - reads as the statement that it is
-    """Begins a read-only transaction that sees the database as of one moment."""
-
-    inherit_cache = True
-
-
-@compiles(begin_snapshot, "postgresql")
-def _begin_snapshot_postgresql(_element: begin_snapshot, _compiler: SQLCompiler, **_kw: Any) -> str:
-    return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
-
-@compiles(begin_snapshot, "sqlite")
-def _begin_snapshot_sqlite(_element: begin_snapshot, _compiler: SQLCompiler, **_kw: Any) -> str:
-    return "BEGIN"
+def begin_snapshot(connection: Connection) -> TextClause:
+    """Return what begins a read-only transaction that sees the database as of one moment."""
+    return text("BEGIN" if backend_of(connection).has_one_writer else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -22,8 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import later, now, seconds_between
+from lease.database.dialects import insert_missing, later, now, seconds_between
 
 from ...states import LIVE, ReplicaState
 from ..tables import generation, replica

@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, insert, literal_column, null, select, update
 
 from lease.database.backend import backend_of
-from lease.database.contention import insert_missing
-from lease.database.dialects import now
+from lease.database.dialects import insert_missing, now
 from lease.schema import lease
 
 from ..schedule_key import ScheduleKey

@@ -15,9 +15,7 @@ ROOT = Path(__file__).parents[3]
 NAMES = {name for backend in BACKENDS for name in (backend.name, *backend.aliases)}
 HAVE_SQL = {
     "lease/database/backend.py",
-    "lease/database/contention.py",
     "lease/database/dialects.py",
-    "lease/database/hand_over.py",
     "daemon/store/statements/dialects.py",
     "daemon/store/migrations/versions/0001_tables.py",
 }

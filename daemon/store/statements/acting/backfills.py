@@ -22,8 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import Instant, now
+from lease.database.dialects import Instant, insert_missing, now
 from lease.database.held.statement import Statement
 
 from ...called import present_name

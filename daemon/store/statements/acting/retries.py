@@ -23,8 +23,7 @@ from sqlalchemy import (
     true,
 )
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import Instant, later, now
+from lease.database.dialects import Instant, insert_missing, later, now
 
 from ...schedule_key import ScheduleKey
 from ...tables import job_run, run

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, false, func, select, update
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import now, seconds_between
+from lease.database.dialects import insert_missing, now, seconds_between
 from lease.schema import free_or_stale, lease
 
 from ...tables import job_output, job_run, pruned, run, schedule

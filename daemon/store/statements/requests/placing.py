@@ -15,8 +15,8 @@ from lease.database.dialects import now
 from lease.database.held.statement import Statement
 
 from ...tables import run
-from ..dialects import MOMENT, PENDING, among, pending
-from ..sets.given import agrees, as_rows, chosen, given
+from ..dialects import MOMENT, PENDING, among, chosen, pending
+from ..sets.given import agrees, as_rows, given
 
 WHEN_FED = datetime(9999, 1, 1, tzinfo=UTC)
 """The moment for which the runs of backfills are requested, which never comes: they are fed (`feeding`)."""

@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Integer, Text, case, func, insert, literal_column, select, update
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import now, seconds_of
+from lease.database.dialects import insert_missing, now, seconds_of
 
 from ...called import key_of, present_name
 from ...notices import WORK, channel_of

@@ -31,9 +31,9 @@ from lease.model import Grant
 from ...schedule_key import ScheduleKey
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
-from ..dialects import PENDING, RUNNING, unfinished
+from ..dialects import PENDING, RUNNING, chosen, unfinished
 from ..requests.placing import placed
-from .given import agrees, as_rows, chosen, given
+from .given import agrees, as_rows, given
 
 
 def lock_schedules(connection: Connection, keys: Collection[ScheduleKey], *, waits: bool) -> dict[ScheduleKey, int]:

@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, literal_column, null, select, true, update
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import Instant
+from lease.database.dialects import Instant, insert_missing
 from lease.database.held.statement import Statement
 from lease.schema import lease
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Integer, Text, select
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import now
+from lease.database.dialects import insert_missing, now
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
