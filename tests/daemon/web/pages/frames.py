@@ -10,9 +10,11 @@ from urllib.parse import urljoin
 import pytest
 from sqlalchemy import insert
 
+from daemon.answers.doctor import DoctorAnswer
 from daemon.answers.status import StatusFound, StatusReader
 from daemon.store.tables import replica
 from daemon.web.api.desk import Desk
+from daemon.web.api.routes import api_routes
 from daemon.web.app import web_app
 from daemon.web.door import Door
 from daemon.web.pages.routes import page_routes
@@ -25,12 +27,14 @@ Open = Callable[[str], Coroutine[Any, Any, Answer]]
 
 @contextmanager
 def served_pages(url: str, door: Door | None = None) -> Iterator[Any]:
-    """The application with all pages of the database at ``url``, whose connections do not rest: a test asks for many."""
+    """The application with all pages and the API of the database at ``url``, whose connections do not rest: a test asks for many."""
     desk = Desk(url)
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("daemon.web.api.desk._REST", 0.0)
-            yield web_app(door or Door(), dict, dict, routes=page_routes(desk, 60.0))
+            well = DoctorAnswer(ok=True, items=[])
+            routes = [*api_routes(desk, 60.0, lambda: well), *page_routes(desk, 60.0)]
+            yield web_app(door or Door(), dict, dict, routes=routes)
     finally:
         desk.close()
 
