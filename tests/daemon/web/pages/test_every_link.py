@@ -7,10 +7,11 @@ from urllib.parse import urljoin
 import pytest
 
 from daemon.web.door import Door
+from daemon.web.pages.routes import PAGES
 from tests.daemon.web.pages.frames import served_pages
 from tests.support.asgi import asked
 
-from .addresses import ALL, PAGES, addresses
+from .addresses import ALL, addresses
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,7 @@ async def test_who_only_reads_sees_every_act_as_a_disabled_control_with_the_reas
     offered = 0
     with served_pages(shop, Door(token=acts, read_token=reads)) as app:
         for address in (f"/{each}" for page in PAGES for each in addresses(shop, page)):
-            links, disabled = list[int](), list[int]()
+            links, disabled, page = list[int](), list[int](), ""
             for token in (acts, reads):
                 page = (await asked(app, "GET", address, {"authorization": f"Bearer {token}"})).body.decode()
                 links.append(len(list(filter(to_an_act.search, re.findall(r'<a [^>]*?href="([^"]*)"', page)))))
