@@ -37,6 +37,8 @@ class ReplicaEntry:
     revision: int | None = None
     requires_revision: bool = False
     release: str | None = None
+    concurrency: int | None = None
+    """How many runs it runs at a time; None: an older version of leased registered it."""
 
 
 def own_entry(
@@ -47,6 +49,7 @@ def own_entry(
     revision: int | None = None,
     requires_revision: bool = False,
     release: str | None = None,
+    concurrency: int | None = None,
 ) -> ReplicaEntry:
     """Return the entry of this process."""
     me = identity(os.getpid())
@@ -63,6 +66,7 @@ def own_entry(
         revision=revision,
         requires_revision=requires_revision,
         release=release,
+        concurrency=concurrency,
     )
 
 

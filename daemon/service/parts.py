@@ -77,7 +77,7 @@ async def opened(
 async def assembled(context: ReplicaContext, settings: Settings, hearing: Hearing) -> Replica:
     """Return the replica, which is to be registered, to clean up and to join."""
     clock = await expected_wall_clock(context.database)
-    return Replica(context, settings, entry_of(context), clock, hearing)
+    return Replica(context, settings, entry_of(context, settings.concurrency), clock, hearing)
 
 
 @asynccontextmanager
@@ -86,7 +86,7 @@ async def surrounded(
 ) -> AsyncIterator[None]:
     """Register the replica during the block (see `registered`); prune, and deliver messages beside it."""
     async with (
-        registered(context, earlier_holder),
+        registered(context, earlier_holder, settings.concurrency),
         delivering(
             *(context.database, context.application, context.notify),
             listeners=context.listeners,

@@ -22,13 +22,15 @@ from ..version import package_version
 
 
 @asynccontextmanager
-async def registered(context: ReplicaContext, earlier_holder: str | None = None) -> AsyncIterator[None]:
-    """Register this replica during the block.
+async def registered(
+    context: ReplicaContext, earlier_holder: str | None = None, concurrency: int | None = None
+) -> AsyncIterator[None]:
+    """Register this replica, which has so many places for runs, during the block.
 
     ``earlier_holder`` is the replica that this very process was before it started anew. Others find
     its process alive, so nobody else can tell that it has ended, if the database was away as it did.
     """
-    entry, database, application = entry_of(context), context.database, context.application
+    entry, database, application = entry_of(context, concurrency), context.database, context.application
 
     def transaction(connection: Connection) -> int | None:
         registry.register(connection, entry)
@@ -48,7 +50,7 @@ async def registered(context: ReplicaContext, earlier_holder: str | None = None)
             await database.write(lambda connection: registry.mark_stopped(connection, entry.holder))
 
 
-def entry_of(context: ReplicaContext) -> registry.ReplicaEntry:
+def entry_of(context: ReplicaContext, concurrency: int | None = None) -> registry.ReplicaEntry:
     """Return the entry of this replica."""
     application = context.application
     return registry.own_entry(
@@ -58,6 +60,7 @@ def entry_of(context: ReplicaContext) -> registry.ReplicaEntry:
         revision=application.revision,
         requires_revision=application.require_revision,
         release=application.release,
+        concurrency=concurrency,
     )
 
 

@@ -48,6 +48,7 @@ replica = Table(
     Column("revision", BigInteger),  # its own, whatever its generation counts as
     Column("requires_revision", Boolean),  # it runs only what no replica of a higher one may run
     Column("release", Text),  # which code it runs; NULL: not known
+    Column("concurrency", BigInteger),  # how many runs it runs at a time; NULL: an older version registered it
     Column("ready_at", Instant),
     Column("state", Text, nullable=False),
     Column("started_at", Instant, nullable=False),

@@ -40,6 +40,8 @@ class ReplicaLine:
     """Which code it runs: as it was given, or a hash."""
     held_back_by: int | None = None
     """The revision to whose replicas it leaves all runs (`require_revision`)."""
+    concurrency: int | None = None
+    """How many runs it runs at a time; None: an older version of leased recorded it."""
 
     @property
     def is_alive(self) -> bool:
@@ -84,6 +86,7 @@ def read_replicas(
         replica.c.revision,
         replica.c.release,
         _held_back_by(),
+        replica.c.concurrency,
     )
     if application is not None:
         query = query.where(replica.c.application == application)

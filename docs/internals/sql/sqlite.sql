@@ -989,9 +989,9 @@ WHERE trigger_key.application = schedule.application AND trigger_key.schedule = 
 
 
 -- daemon/store/statements/replica.py: add
-INSERT INTO replica (holder, application, host, pid, start_time, boot_id, pid_namespace, version, digest, revision, requires_revision, release, state, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (((julianday('now') - 2440587.5) * 86400.0) + ?), ((julianday('now') - 2440587.5) * 86400.0)) ON CONFLICT DO NOTHING;
+INSERT INTO replica (holder, application, host, pid, start_time, boot_id, pid_namespace, version, digest, revision, requires_revision, release, concurrency, state, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (((julianday('now') - 2440587.5) * 86400.0) + ?), ((julianday('now') - 2440587.5) * 86400.0)) ON CONFLICT DO NOTHING;
 
-INSERT INTO replica (holder, application, host, pid, start_time, boot_id, pid_namespace, version, digest, revision, requires_revision, release, state, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ((julianday('now') - 2440587.5) * 86400.0), ((julianday('now') - 2440587.5) * 86400.0)) ON CONFLICT DO NOTHING;
+INSERT INTO replica (holder, application, host, pid, start_time, boot_id, pid_namespace, version, digest, revision, requires_revision, release, concurrency, state, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ((julianday('now') - 2440587.5) * 86400.0), ((julianday('now') - 2440587.5) * 86400.0)) ON CONFLICT DO NOTHING;
 
 
 -- daemon/store/statements/replica.py: counts

@@ -44,10 +44,10 @@ async def test_one_that_started_anew_says_that_its_earlier_self_has_ended_where_
         pending_runs(store, nightly, 1)
         (claimed,) = store.claim("nightly", holder="earlier")
         store.do(registry.register, entry_of(a_context(store, database, "earlier")))
-        async with registered(a_context(store, database, "later"), "earlier"):
+        async with registered(a_context(store, database, "later"), "earlier", 4):
             assert states(store) == {"earlier": "stopped", "later": "running"}
             entry = store.do(lambda c: c.execute(select(replicas).where(replicas.c.holder == "later")).one())
-            assert entry.pid == os.getpid()
+            assert (entry.pid, entry.concurrency) == (os.getpid(), 4)
             store.go_stale(claimed.grant)
             (settled,) = store.do(settle, "shop")
             assert settled.outcome == "stopped"

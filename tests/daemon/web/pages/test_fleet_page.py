@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import event, insert, update
 
 import lease.statements
 from daemon.answers.status import StatusReader
-from daemon.store.tables import act
+from daemon.store.tables import act, replica
 from daemon.web.pages.activity import ACTIVITY, ActivityPageAsked
 from daemon.web.pages.fleet import FLEET, FleetAsked
 from daemon.web.pages.page import Looker, Page, Visit
@@ -42,11 +42,12 @@ async def test_the_fleet_says_who_is_alive_what_they_run_and_who_holds_what(
     with rows_in(database_url) as rows:
         lease.statements.grant(rows.connection, ["ledger"], "console", 3600, label="admin@ops:1")
         rows.replica("replica-3", host="web-3", pid=33, seen_at=rows.now - timedelta(seconds=30))
+        rows.connection.execute(update(replica).where(replica.c.host == "web-2").values(concurrency=4))
     page = await opened("/fleet")
     shown = read(page)
     assert "2 replicas are alive; web-3:33 is silent" in shown
     assert "web-1:11 died 16 min ago" in shown
-    assert f"web-2:22 shop ready 1 run {made['crashed']} daily-full-sync" in shown
+    assert f"web-2:22 shop ready 1 of 4 {made['crashed']} daily-full-sync" in shown
     assert "web-3:33 shop silent not seen for 3" in shown
     assert f"daily-full-sync schedule run {made['crashed']} on" in shown
     assert "ledger admin@ops:1 not a run 1" in shown
