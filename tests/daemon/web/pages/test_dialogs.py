@@ -358,6 +358,9 @@ async def test_a_form_without_the_token_of_its_session_does_nothing_and_loses_no
                 assert answer.status == 403, where
                 assert "made for another session" in text_of(answer)
                 assert value_of(answer, "why") == "typed with care"
+        without_origin = {name: value for name, value in FORM.items() if name != "origin"}
+        answer = await asked(browser.app, "POST", f"/{NIGHTLY}/run", without_origin, b"form_token=x")
+        assert answer.status == 403
     assert store.everything() == before
 
 

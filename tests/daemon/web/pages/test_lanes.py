@@ -58,6 +58,13 @@ def test_a_week_of_a_run_each_minute_is_few_bars_and_loses_no_failure() -> None:
     assert len(alternating.crosses) <= MOST_CROSSES
 
 
+def test_where_columns_are_drawn_together_the_worst_state_wins_too() -> None:
+    bars = [Bar(LOOKS[8 - place % 2 * 2], 4 * place, 4 * place + 4) for place in range(COLUMNS // 4)]
+    found = lane([*bars, Bar("bad", 601, 602)], COLUMNS)
+    assert drawn(found)["bad"] == [(600, 8)]
+    assert len(found.crosses) == 1
+
+
 def test_what_did_not_run_is_a_dot_and_what_is_due_another() -> None:
     found = lane(
         [Bar("skip", 100, 100), Bar("miss", 200, 400)], COLUMNS, LaneMarks(due=(1_000, 1_004, 1_100), hand_overs=(600,))

@@ -1,6 +1,8 @@
 """Signing in with a browser: a session is made of the token alone, and a form is believed only from our own page."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -91,6 +93,17 @@ async def test_each_replica_takes_the_session_and_the_form_of_another_and_none_w
     assert sent.json() == {"own": True}
     changed = Door(WebAddress("10.0.0.8", 8521), f"{ACTS}2", READS, frozenset({HOST}))
     assert (await ask("GET", "/runs", {**BROWSER, "cookie": cookie}, door=changed)).status == 303
+
+
+@pytest.fixture
+def session_of_another_process(processes: None) -> str:
+    made = f"from daemon.web.sessions import new_session; print(new_session({ACTS!r}, {time()}))"
+    return subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True).stdout.strip()
+
+
+async def test_a_session_that_another_process_made_is_taken(session_of_another_process: str) -> None:
+    cookie = f"{sessions.COOKIE}={session_of_another_process}"
+    assert (await ask("GET", "/runs", {**BROWSER, "cookie": cookie})).json()["may_act"]
 
 
 async def test_a_session_that_was_changed_or_has_expired_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
