@@ -61,6 +61,11 @@ def may_not_write_to_file(error: BaseException) -> bool:
     return any(getattr(one, "sqlite_errorname", "").startswith("SQLITE_READONLY") for one in _layers(error))
 
 
+def read_before_another_wrote(error: BaseException) -> bool:
+    """Return whether SQLite refuses to let a transaction write that has read before somebody else wrote."""
+    return any(getattr(one, "sqlite_errorname", "") == "SQLITE_BUSY_SNAPSHOT" for one in _layers(error))
+
+
 def is_harmless(error: BaseException) -> bool:
     """Return whether a connection to PostgreSQL is as good after an error as before: where a constraint, a
     deadlock or a lock refused something. A server that has become a standby, say, refuses the next as well.

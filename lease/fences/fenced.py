@@ -8,10 +8,10 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..database.foreign import is_in_transaction
 from ..errors import LeaseError
 from ..model import Grant
 from ..threads import caller
-from .drivers import is_in_transaction
 
 if TYPE_CHECKING:
     import asyncio

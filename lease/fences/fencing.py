@@ -1,6 +1,6 @@
 """The public ``fence``: it acts by the kind of connection, whoever holds the lease."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Union, overload
 
@@ -8,20 +8,10 @@ from sqlalchemy import URL, Connection, make_url
 
 from ..database.address import checked_schema, schema_in
 from ..database.backend import SCHEMA
+from ..database.foreign import kind_of, names_of
 from ..durations import Duration, parse_duration
 from ..errors import LeaseError
 from ..model import Grant
-from .drivers import names_of
-from .of_django import DjangoConnection, fence_django
-from .of_psycopg import fence_async_psycopg, fence_psycopg
-from .of_sqlalchemy import (
-    fence_async_connection,
-    fence_async_scoped_session,
-    fence_async_session,
-    fence_connection,
-    fence_scoped_session,
-    fence_session,
-)
 from .proof import Home, Proof
 from .unawaited import watched
 
@@ -33,26 +23,22 @@ if TYPE_CHECKING:
 BOUND = 30.0
 """Seconds that a fenced transaction may take, by default."""
 
+
+class DjangoConnection(Protocol):
+    """What `django.db.connection` is to a type checker."""
+
+    @property
+    def vendor(self) -> str: ...
+
+    @property
+    def in_atomic_block(self) -> bool: ...
+
+
 # Strings where importing the class would load SQLAlchemy's ORM, or a driver that is not used.
 SyncKinds = Union[Connection, "Session", "scoped_session[Session]", "psycopg.Connection[Any]", DjangoConnection]
 AsyncKinds = Union[
     "AsyncConnection", "AsyncSession", "async_scoped_session[AsyncSession]", "psycopg.AsyncConnection[Any]"
 ]
-
-_SYNC: dict[str, Callable[[Any, Proof], None]] = {
-    "sqlalchemy.engine.base.Connection": fence_connection,
-    "sqlalchemy.orm.session.Session": fence_session,
-    "sqlalchemy.orm.scoping.scoped_session": fence_scoped_session,
-    "psycopg.Connection": fence_psycopg,
-    "django.utils.connection.ConnectionProxy": fence_django,
-    "django.db.backends.base.base.BaseDatabaseWrapper": fence_django,
-}
-_ASYNC: dict[str, Callable[[Any, Proof], Coroutine[Any, Any, None]]] = {
-    "sqlalchemy.ext.asyncio.engine.AsyncConnection": fence_async_connection,
-    "sqlalchemy.ext.asyncio.session.AsyncSession": fence_async_session,
-    "sqlalchemy.ext.asyncio.scoping.async_scoped_session": fence_async_scoped_session,
-    "psycopg.AsyncConnection": fence_async_psycopg,
-}
 
 
 class Fencing(Protocol):
@@ -120,13 +106,14 @@ def fence(
     if not isinstance(grant, Grant):
         return grant.fence(connection, bound=bound)
     proof = _proof(grant, bound, None if home is None else Home(make_url(home), identity), schema)
-    for name in names_of(connection):
-        if name in _SYNC:
-            _SYNC[name](connection, proof)
-            return None
-        if name in _ASYNC:
-            return watched(partial(_ASYNC[name], connection, proof), connection)
-    raise _no_connection(connection)
+    kind = kind_of(connection)
+    if kind is None or not kind.may_fence:
+        raise _no_connection(connection)
+
+    def prove(given: Any) -> None:
+        proof.over(kind.over(given, proof.schema))
+
+    return prove(connection) if kind.work is None else watched(partial(kind.work, connection, prove), connection)
 
 
 def _proof(grant: Grant, bound: Duration, home: Home | None, schema: str | None) -> Proof:

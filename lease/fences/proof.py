@@ -2,29 +2,26 @@
 error says of the grant.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from sqlalchemy import URL
-from sqlalchemy.util import await_only
 
 from .. import statements
 from ..database.address import describe, place_of
 from ..database.backend import SCHEMA, backend_of
-from ..database.driver_errors import explain, sqlstate, tables_missing
+from ..database.driver_errors import explain, read_before_another_wrote, sqlstate, tables_missing
+from ..database.foreign import Foreign
 from ..database.forks import refuse_after_fork
 from ..database.held.identity import identity_at
-from ..database.turnstile import Turnstile, TurnstileBusy
-from ..errors import LeaseError, NeverGranted, StoreUnavailable
+from ..errors import LeaseError, NeverGranted
 from ..model import Grant
-from .drivers import question_of
 
 AUTOCOMMIT = "fence needs a transaction, and this connection commits each statement by itself (autocommit): use {}"
+_FENCED_TOO_LATE = (
+    "this transaction read before it was fenced, and another one has written since: start it again, and fence first"
+)
 _INSUFFICIENT_PRIVILEGE = "42501"
-_PATIENCE = 5.0
-"""Seconds to wait for SQLite's turnstile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +48,13 @@ class Proof:
         """Which database the lease is in, where that is known."""
         return None if self.home is None else self.home.identity
 
-    @contextmanager
-    def given(self, there: URL, driver: Any, *, remedy: str = "engine.begin()") -> Iterator[None]:
-        """Refuse what cannot be proven over ``driver``'s connection, which leads ``there``; then the
-        block sends the statement.
-        """
-        in_transaction = question_of(driver)
-        if self.home is not None and backend_of(self.home.url) is not backend_of(there):
+    def over(self, connection: Foreign) -> None:
+        """Prove it in the transaction of ``connection``, or refuse what cannot be proven over it."""
+        there = connection.there
+        if self.home is not None and backend_of(self.home.url) is not connection.backend:
             raise _elsewhere(self.home.url, there)
         try:
-            yield
+            self._sent_over(connection)
         except statements.OtherDatabase:
             raise _elsewhere(cast("Home", self.home).url, there) from None
         except Exception as error:
@@ -70,32 +64,24 @@ class Proof:
                 self._refuse_other_address(there)
             if tables_missing(error) or sqlstate(error) == _INSUFFICIENT_PRIVILEGE:
                 raise explain(error, self._named(there)) from error
+            if read_before_another_wrote(error):
+                refused = LeaseError(_FENCED_TOO_LATE)
             if refused is error:
                 raise
             raise refused from error
-        if not in_transaction(driver):
-            raise LeaseError(AUTOCOMMIT.format(remedy))
+        if not connection.is_in_transaction():
+            raise LeaseError(AUTOCOMMIT.format(connection.begun_by))
 
-    @staticmethod
-    @contextmanager
-    def turn(file: str | None, *, in_loop: bool = False) -> Iterator[None]:
-        """Wait for the turn to write to an SQLite ``file`` (None: nobody waits); ``in_loop``:
-        without blocking the event loop.
-        """
-        if not file:
-            yield
-            return
-        with Turnstile(file) as entrance:
-            try:
-                if in_loop:
-                    await_only(entrance.pass_soon(_PATIENCE))
-                else:
-                    entrance.pass_within(_PATIENCE)
-            except TurnstileBusy as busy:
-                raise StoreUnavailable(str(busy)) from None
-            yield
+    def _sent_over(self, connection: Foreign) -> None:
+        if (why := connection.in_the_way()) is not None:
+            raise LeaseError(why)
+        file = connection.file()
+        if file is not None:
+            self._refuse_other_file(connection.there, file)
+        with connection.turn(file):
+            statements.prove(connection, self.grant, self.bound, self.identity)
 
-    def refuse_other_file(self, there: URL, file: str) -> None:
+    def _refuse_other_file(self, there: URL, file: str) -> None:
         """Refuse an SQLite ``file`` (empty: in memory) other than the lease's, and any in a process that was forked
         too late.
         """

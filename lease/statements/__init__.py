@@ -27,14 +27,10 @@ from .endings import (
 )
 from .fences import (
     FENCED_OFF,
-    IN_SAVEPOINT,
     OtherDatabase,
     fence,
-    fence_call,
-    fence_values,
-    fenced_off,
+    prove,
     refusal,
-    refuse_other_database,
 )
 from .grants import grant, granting, taking
 from .queueing import Queued, queueing
@@ -46,7 +42,6 @@ from .restoring import Lifted, held_now, lift
 __all__ = [
     "CHANNEL",
     "FENCED_OFF",
-    "IN_SAVEPOINT",
     "Lifted",
     "OtherDatabase",
     "Queue",
@@ -58,9 +53,6 @@ __all__ = [
     "end",
     "end_dead",
     "fence",
-    "fence_call",
-    "fence_values",
-    "fenced_off",
     "grant",
     "granting",
     "handing_over",
@@ -74,13 +66,13 @@ __all__ = [
     "lock_queues",
     "notify",
     "notifying",
+    "prove",
     "queue_up",
     "queueing",
     "read",
     "read_queues",
     "reading",
     "refusal",
-    "refuse_other_database",
     "release",
     "release_all",
     "releasing",

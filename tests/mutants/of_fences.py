@@ -22,7 +22,7 @@ FENCES = (
             Edit(
                 "lease/statements/fences.py", '    where = "" if identity is None else', '    where = "" if True else'
             ),
-            Edit("lease/statements/fences.py", "if identity is not None and row is None:", "if False:"),
+            Edit("lease/statements/fences.py", "if not answer.rows:", "if False:"),
         ),
         on_postgres("tests/lease/fences/test_copies.py::test_a_job_that_fences_in_a_copy_is_told_so"),
     ),
@@ -63,8 +63,8 @@ FENCES = (
         (
             Edit(
                 "lease/statements/fences.py",
-                "connection.execute(write, execution_options=ours).rowcount != 1:",
-                "connection.execute(select(lease.c.name).where(of_grant(grant)), execution_options=ours).first() is None:",
+                "over.send(update(lease).where(of_grant(grant)).values(token=lease.c.token)).changed != 1:",
+                "not over.send(select(lease.c.name).where(of_grant(grant))).rows:",
             ),
         ),
         on_sqlite("tests/lease/fences/test_on_sqlite.py::test_from_the_fence_on_nobody_else_can_write"),
@@ -72,7 +72,7 @@ FENCES = (
     Mutant(
         "fence-in-autocommit",
         "a fence takes a connection that commits each statement by itself, where it protects nothing",
-        (Edit("lease/fences/proof.py", "if not in_transaction(driver):", "if False:"),),
+        (Edit("lease/fences/proof.py", "if not connection.is_in_transaction():", "if False:"),),
         on_each("tests/lease/fences/test_kinds.py::test_a_connection_in_autocommit_is_refused[{}]"),
     ),
     Mutant(

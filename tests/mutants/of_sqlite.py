@@ -22,9 +22,9 @@ ON_SQLITE = (
         "a fence proves what a TEMP table of the program's says, if that has the name of the real one",
         (
             Edit(
-                "lease/statements/fences.py",
-                "connection.execute(write, execution_options=ours)",
-                "connection.execute(write)",
+                "lease/database/foreign.py",
+                "execute(statement, values, execution_options=options)",
+                "execute(statement, values)",
             ),
         ),
         on_sqlite("tests/lease/fences/test_table.py::test_a_temporary_table_of_that_name_proves_nothing[Connection]"),

@@ -1522,7 +1522,7 @@ WHERE lease.holder = %(holder_1)s::VARCHAR AND NOT (lease.name = ANY(ARRAY(SELEC
 FROM unlocked) RETURNING lease.name, lease.token, lease.waiters, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS anon_1;
 
 
--- lease/statements/fences.py: _fence_by_key
+-- lease/statements/fences.py: prove
 SELECT public.lease_fence($1, CAST($2 AS bigint), $3, make_interval(secs => $4));
 
 SELECT public.lease_fence($1, CAST($2 AS bigint), $3, make_interval(secs => $4)) WHERE pg_catalog.concat((pg_catalog.pg_control_system()).system_identifier, '/', pg_catalog.split_part(pg_catalog.pg_relation_filepath(1259), '/', -2)) = CAST($5 AS text);

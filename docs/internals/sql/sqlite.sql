@@ -1582,7 +1582,7 @@ WHERE lease.holder = ? AND NOT (lease.name IN (SELECT value FROM json_each(?))) 
 FROM unlocked) RETURNING name, token, waiters, ? AS anon_1;
 
 
--- lease/statements/fences.py: _fence_by_write
+-- lease/statements/fences.py: prove
 SELECT lease.name
 FROM lease
 WHERE lease.name = ? AND lease.token >= ?;

@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 import lease
 from lease import Grant, LeaseError, LeaseLost, fence
-from lease.fences.drivers import is_in_transaction
+from lease.database.foreign import is_in_transaction
 from tests.lease.stores import STEADY, Tables
 from tests.support.databases import Server, ensure_template, fresh_database
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 import lease
 from lease import LeaseError, LeaseLost, LeaseTiming, StoreUnavailable
-from lease.fences.drivers import question_of
+from lease.database.foreign import question_of
 from tests.lease.stores import HASTY, Tables
 from tests.support.postgres import plain
 
