@@ -159,7 +159,7 @@ class Service:
                     routes += (
                         *metrics,
                         *api_routes(desk, self._settings.takeover_after, partial(doctor, self._settings)),
-                        *page_routes(desk, self._settings.takeover_after),
+                        *page_routes(desk, self._settings.takeover_after, partial(doctor, self._settings)),
                     )
                 async with served(readiness, door, outside.link, facts.notify, standing=standing, routes=routes):
                     yield

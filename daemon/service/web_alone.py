@@ -52,7 +52,7 @@ class WebAlone:
         routes = [
             Route("/metrics", _no_metrics),
             *api_routes(desk, take, partial(doctor, self._settings)),
-            *page_routes(desk, take),
+            *page_routes(desk, take, partial(doctor, self._settings)),
         ]
         server = WebServer(web_app(door, dict, self._problems, routes=routes), self._bound, warn)
         try:

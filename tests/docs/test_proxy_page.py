@@ -23,6 +23,7 @@ from daemon.web.api.desk import Desk
 from daemon.web.app import WebServer, web_app
 from daemon.web.pages.routes import page_routes
 from tests.docs.pages import ROOT, blocks
+from tests.support.browsing import WELL
 from tests.support.postgres import free_port
 from tests.support.store import Store, a_schedule
 from tests.support.waiting import LIMIT, wait_until
@@ -95,7 +96,9 @@ def replicas(store: Store) -> Iterator[list[WebAddress]]:
     for _ in range(2):
         desks.append(Desk(store.url))
         door = door_to(WebAddress("127.0.0.1", 0), settings)
-        servers.append(WebServer(web_app(door, dict, dict, routes=page_routes(desks[-1], 60.0)), door.bound))
+        servers.append(
+            WebServer(web_app(door, dict, dict, routes=page_routes(desks[-1], 60.0, lambda: WELL)), door.bound)
+        )
     yield [one.start() for one in servers]
     for server, desk in zip(servers, desks, strict=True):
         server.stop()

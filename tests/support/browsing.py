@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from daemon.answers.doctor import DoctorAnswer
 from daemon.web.address import WebAddress
 from daemon.web.api.desk import Desk
 from daemon.web.app import WebServer, web_app
@@ -51,11 +52,17 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+WELL = DoctorAnswer(ok=True, items=[])
+"""What the page of checks finds."""
+
+
 @contextmanager
 def served(url: str) -> Iterator[str]:
     """Serve the pages of a database, and give their address."""
     desk = Desk(url)
-    server = WebServer(web_app(Door(), dict, dict, routes=page_routes(desk, 60.0)), WebAddress("127.0.0.1", 0))
+    server = WebServer(
+        web_app(Door(), dict, dict, routes=page_routes(desk, 60.0, lambda: WELL)), WebAddress("127.0.0.1", 0)
+    )
     at = server.start()
     yield f"http://{at}/"
     server.stop()

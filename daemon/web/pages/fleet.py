@@ -140,7 +140,7 @@ def _read(connection: Connection, asked: FleetAsked, visit: Visit) -> Mapping[st
         "sentence": list(_sentence(rows, standings, locks, now)),
         "replicas": rows,
         "more_replicas": max(len(replicas) - REPLICAS, 0),
-        "alive": sum(not one.is_gone for one in rows),
+        "alive": sum(one.line.is_alive for one in rows),
         "retire": "" if of is None or not _may_be_gone(of, visit.status) else retire_path(of),
         "why_not": visit.looker.why_not,
         "locks": locks,

@@ -1,6 +1,6 @@
 """The routes of the pages, made from the table of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from starlette.requests import Request
@@ -9,11 +9,13 @@ from starlette.routing import BaseRoute, Route
 
 from lease.errors import LeaseError
 
+from ...answers.doctor import DoctorAnswer
 from ...errors import DaemonError
 from ..api.asked import checked
 from ..api.desk import Desk
 from .activity import ACTIVITY
 from .answering import given_by, looker_of, place_of, refused_page, root_of
+from .checks import checks
 from .dialogs.dialog import dialog_routes
 from .dialogs.of_application import RETIRE
 from .dialogs.of_run import CANCEL, FORGET, RETRY
@@ -38,12 +40,13 @@ DIALOGS = (RUN_NOW, PAUSE, RESUME, BACKFILL, CANCEL, RETRY, FORGET, RETIRE)
 PAGES: Sequence[Page] = (OVERVIEW, SCHEDULE, TIMELINE, RUNS, RUN, OUTPUT, FLEET, ACTIVITY)
 
 
-def page_routes(desk: Desk, takeover_after: float) -> list[BaseRoute]:
-    """Return the routes; ``desk`` is where they ask the database."""
+def page_routes(desk: Desk, takeover_after: float, doctor: Callable[[], DoctorAnswer]) -> list[BaseRoute]:
+    """Return the routes; ``desk`` is where they ask the database, ``doctor`` examines the installation."""
     hub = Hub(Maker(desk, Snapshot(desk, takeover_after), takeover_after))
     return [
         *(Route(page.path, partial(_shown, page, hub), name=page.name) for page in PAGES),
         *(route for dialog in DIALOGS for route in dialog_routes(dialog, hub.maker)),
+        Route("/fleet/checks", partial(checks, desk, doctor), name="checks"),
         Route("/view", _kept, name="view"),
         event_route(hub, PAGES),
         *sign_in_routes(),

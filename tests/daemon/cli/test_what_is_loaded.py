@@ -62,7 +62,7 @@ def test_a_replica_whose_pages_nobody_looks_at_loads_no_templates() -> None:
         "from daemon.web.app import web_app\n"
         "from daemon.web.door import Door\n"
         "from daemon.web.pages.routes import page_routes\n"
-        "web_app(Door(), dict, dict, routes=page_routes(Desk('sqlite:///none.db'), 60.0))"
+        "web_app(Door(), dict, dict, routes=page_routes(Desk('sqlite:///none.db'), 60.0, dict))"
     )
     assert "starlette" in loaded
     assert not loaded & {"jinja2", "prometheus_client"}

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import pytest
 from sqlalchemy import insert
 
-from daemon.answers.doctor import DoctorAnswer
+from daemon.answers.doctor import Check, DoctorAnswer
 from daemon.answers.status import StatusFound, StatusReader
 from daemon.store.tables import replica
 from daemon.web.api.desk import Desk
@@ -22,6 +22,8 @@ from lease.database.dialects import later, now
 from tests.support.asgi import Answer
 from tests.support.store import Store
 
+ILL = DoctorAnswer(ok=False, items=[Check("clock", "red", "<script>alert(1)</script> is ahead", "set it")])
+"""What the page of checks finds."""
 Open = Callable[[str], Coroutine[Any, Any, Answer]]
 
 
@@ -33,7 +35,7 @@ def served_pages(url: str, door: Door | None = None) -> Iterator[Any]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("daemon.web.api.desk._REST", 0.0)
             well = DoctorAnswer(ok=True, items=[])
-            routes = [*api_routes(desk, 60.0, lambda: well), *page_routes(desk, 60.0)]
+            routes = [*api_routes(desk, 60.0, lambda: well), *page_routes(desk, 60.0, lambda: ILL)]
             yield web_app(door or Door(), dict, dict, routes=routes)
     finally:
         desk.close()

@@ -55,6 +55,13 @@ async def test_the_fleet_says_who_is_alive_what_they_run_and_who_holds_what(
     assert ("ledger" in found, "schedule run" in found) == (True, False)
 
 
+async def test_the_installation_is_checked_when_somebody_asks(opened: Open) -> None:
+    assert 'href="/fleet/checks">Check the installation</a>' in (await opened("/fleet")).body.decode()
+    page = await opened("/fleet/checks")
+    assert "clock error <script>alert(1)</script> is ahead set it" in read(page)
+    assert b"<script>alert" not in page.body
+
+
 async def test_locks_follow_each_other_page_by_page(
     opened: Open, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

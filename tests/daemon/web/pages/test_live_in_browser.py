@@ -15,7 +15,7 @@ from daemon.web.app import WebServer, web_app
 from daemon.web.door import Door
 from daemon.web.pages.routes import page_routes
 from tests.daemon.web.pages.frames import with_replica
-from tests.support.browsing import opened
+from tests.support.browsing import WELL, opened
 from tests.support.completion import save_output, start_job
 from tests.support.store import Store, a_schedule, pending_runs
 from tests.support.waiting import LIMIT
@@ -37,7 +37,10 @@ class Site:
 
     def start(self) -> None:
         self._desk = Desk(self.store.url)
-        self._server = WebServer(web_app(self.door, dict, dict, routes=page_routes(self._desk, 60.0)), self.address)
+        self._server = WebServer(
+            web_app(self.door, dict, dict, routes=page_routes(self._desk, 60.0, lambda: WELL)),
+            self.address,
+        )
         self.address = self._server.start()
 
     def stop(self) -> None:
