@@ -11,8 +11,9 @@ docs/reference/library.md describes every name; the rest is for those who change
 `lease.statements` is the protocol (grant, renew, release, fence). `lease.heartbeat` renews, and
 decides what an answer means. docs/internals/rules.md has the rules by number.
 
-A call passes `client` or `sync`, `runtime` (the library's thread), `core` (and `acquisition`) and
-`database_store`, and ends in a statement. `grant_state` is what all know of a grant that is held;
+A call passes `client` or `sync` and `calls`, in the caller's own thread or event loop. What cannot be done there
+passes `runtime` (the library's thread), `core` (and `acquisition`) and `database_store`. Each ends in
+a statement. `grant_state` is what all know of a grant that is held;
 those who wait for one stand in a queue (`waiters`), and `lease.database.listening` wakes them.
 `lease.database` is what lies below: addresses, connections, and where PostgreSQL and SQLite differ.
 

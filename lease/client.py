@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from contextlib import asynccontextmanager
 from typing import Self
 
 import anyio
 
 from . import events
-from .cancellation import CancelledOnLoss, answer, done, uncut
+from .calls.acquiring import acquire
+from .calls.steps import take_in_loop
+from .cancellation import CancelledOnLoss, answer, uncut
 from .clock import Clock, boottime
-from .closing import note_holder
 from .core import Core, Ticket
 from .database.address import Address
 from .doors import AsyncDoor, check_loop
@@ -23,7 +23,6 @@ from .heartbeat.flights import ANY_NAME, Flight
 from .ledger import Caller
 from .model import Break, Grant, LeaseRecord
 from .runtime import Runtime
-from .shortcut.shortcut import LoopShortcut
 from .store import Store
 from .threads import in_callback_thread
 from .timing import LeaseTiming
@@ -66,8 +65,8 @@ class LeaseClient(AsyncDoor):
         clock: Clock = boottime,
     ) -> None:
         self._runtime = Runtime(
-            LoopShortcut,
             database,
+            in_loops=True,
             schema=schema,
             timing=timing,
             listener=on_event,
@@ -126,7 +125,7 @@ class LeaseClient(AsyncDoor):
         end of the block then raises `LeaseLost` with the cause, in whichever task leaves it.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
-        with self._begun(ticket) as caller:
+        with self._runtime.acquirer(ticket, asyncio.get_running_loop()) as caller:
             held = await self._acquire(ticket, seconds, caller)
             try:
                 with CancelledOnLoss(held.on_lost):
@@ -143,37 +142,14 @@ class LeaseClient(AsyncDoor):
         A loss cancels nothing: check ``held.lost``, or call ``held.ensure()``.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
-        with self._begun(ticket) as caller:
+        with self._runtime.acquirer(ticket, asyncio.get_running_loop()) as caller:
             held = await self._acquire(ticket, seconds, caller)
             caller.entry.is_settled = True  # the program has it
             return held
 
-    def _begun(self, ticket: Ticket) -> Caller:
-        """Return what stands for a caller that begins to acquire, in its frame alone."""
-        return self._runtime.opened(partial(self._runtime.abandoning, ticket), asyncio.get_running_loop())
-
     async def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
-        shortcut = self._runtime.shortcut
-        try:
-            state = None if shortcut is None else await shortcut.acquire(ticket)
-            if state is None:
-                patience = None if seconds != 0 else 0.0
-                state = await done(self._runtime.submit(lambda core: core.acquire_for(ticket, seconds), patience))
-            note_holder(state)
-            return Lease(self._runtime, state)
-        except LeaseError:
-            caller.entry.is_settled = True
-            raise
-        except asyncio.CancelledError:
-            with anyio.CancelScope(shield=True), suppress(LeaseError):  # a closed client has abandoned it
-                await done(self._runtime.abandon(ticket))
-                caller.entry.is_settled = True
-            raise
-        except BaseException:  # as where this coroutine is closed: it may await nothing more
-            with suppress(LeaseError):
-                self._runtime.abandon(ticket)
-                caller.entry.is_settled = True
-            raise
+        steps = acquire(self._runtime.means, ticket, seconds)
+        return Lease(self._runtime, await take_in_loop(steps, caller, waits=True))
 
     async def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale; otherwise return None. Release it yourself.
@@ -194,7 +170,7 @@ class LeaseClient(AsyncDoor):
         """
         while True:
             ticket = Ticket(name)
-            with self._begun(ticket) as caller:
+            with self._runtime.acquirer(ticket, asyncio.get_running_loop()) as caller:
                 held = await self._acquire(ticket, None, caller)
                 try:
                     yield held
@@ -263,7 +239,7 @@ def _seconds(wait: Duration | None) -> float | None:
 class Acquisition:
     """An acquisition in the caller's own transaction, from `LeaseClient.acquiring`."""
 
-    def __init__(self, runtime: Runtime[LoopShortcut]) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._sent = runtime.clock()
         self._flight: Flight | None = None

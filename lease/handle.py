@@ -6,21 +6,20 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from concurrent.futures import Future
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, overload
 
-from .cancellation import answer, done
+from .calls.releasing import ReleaseUnderWay
+from .calls.steps import take_in_loop
+from .cancellation import answer
 from .database.forks import advice
 from .durations import Duration
 from .errors import LeaseError
-from .events import ReleaseFailed
 from .fences import BOUND, AsyncKinds, SyncKinds, fence
-from .fences.fenced import PATIENCE, FencedTransactions, held_up
+from .fences.fenced import FencedTransactions
 from .grant_state import GrantState
 from .model import Grant, Loss
 from .runtime import Runtime
-from .shortcut.shortcut import LoopShortcut
 
 
 class Handle:
@@ -30,7 +29,7 @@ class Handle:
     `LeaseError`, because no heartbeat renews it there, and it learns of no loss.
     """
 
-    def __init__(self, runtime: Runtime[Any], state: GrantState) -> None:
+    def __init__(self, runtime: Runtime, state: GrantState) -> None:
         self._runtime = runtime
         self._known = state
         self._fenced = FencedTransactions()
@@ -119,24 +118,8 @@ class Handle:
         self._fenced.remember(connection)
         return proven
 
-    def _releasing(self, *, handed_over: bool = False) -> "tuple[Future[bool], bool]":
-        """Begin to end the grant in the library's thread (see `lease.core.Core.release`); return also whether that
-        may wait for the caller's own transaction.
-        """
-        ending = self._runtime.submit(lambda core: core.release(self._state, handed_over=handed_over))
-        return ending, self._fenced.may_wait_for_itself()
-
-    def _held_up(self, ending: "Future[bool]") -> LeaseError:
-        """Return the error for an ``ending`` that goes on without its caller; how it failed becomes
-        an event.
-        """
-        ending.add_done_callback(self._tell_failure)
-        return held_up(self.grant)
-
-    def _tell_failure(self, ending: "Future[bool]") -> None:
-        error = None if ending.cancelled() else ending.exception()
-        if error is not None:
-            self._runtime.core.notify(ReleaseFailed(self.grant, str(error)))
+    def _release(self) -> ReleaseUnderWay:
+        return ReleaseUnderWay(self._runtime.means, self._known, self._fenced)
 
     def watch(self, watcher: Callable[[float], None]) -> None:
         """Call ``watcher`` now and after each renewal with the new `trusted_until`. It is called from the
@@ -161,36 +144,11 @@ class Lease(Handle):
         has not ended yet. Raises `LeaseError` if this task still has a transaction open that it fenced;
         the grant then ends with that transaction.
         """
-        begun = await self._begin_release()
-        if isinstance(begun, bool):
-            return begun
-        ending, may_wait_for_itself = begun
-        if may_wait_for_itself:
-            with suppress(TimeoutError):
-                return await asyncio.wait_for(done(ending), PATIENCE)
-            raise self._held_up(ending)
-        return await done(ending)
-
-    async def _begin_release(self) -> "bool | tuple[Future[bool], bool]":
-        """Release it in this event loop, or begin that in the library's thread where something is in the way."""
-        shortcut: LoopShortcut | None = self._runtime.shortcut
-        if shortcut is None or self._fenced.may_wait_for_itself():
-            return self._releasing()
-        release = shortcut.releasing(self._known)
-        with self._runtime.opened(release.end, asyncio.get_running_loop()) as caller:
-            try:
-                ended = await shortcut.release(release)
-                begun = self._releasing(handed_over=release.is_handed_over) if ended is None else ended
-            except LeaseError:
-                caller.entry.is_settled = True
-                raise
-            except BaseException:  # it was cut short; the ledger has it, but that takes longer
-                with suppress(LeaseError):  # a closed client releases it
-                    self._runtime.submit(lambda _: release.end())
-                    caller.entry.is_settled = True
-                raise
+        release = self._release()
+        with self._runtime.opened(release.put_right, asyncio.get_running_loop()) as caller:
+            released = await take_in_loop(release.steps(), caller, waits=False)
             self._runtime.closed(caller)
-        return begun
+        return released
 
     @asynccontextmanager
     async def ending(self) -> AsyncIterator[None]:

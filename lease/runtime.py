@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from . import events
 from .background import BackgroundLoop
+from .calls.acquiring import abandon
+from .calls.loan import Loan
+from .calls.means import Direct, Means
 from .clock import Clock, DrivenClock
 from .closing import held_here
 from .core import Core, Ticket
@@ -22,27 +25,23 @@ from .fences.proof import Home
 from .grant_state import GrantState
 from .ledger import Caller, CallLedger, OpenCall, PutRight
 from .model import LONGEST_LABEL, Grant, check_line
-from .shortcut.loan import Loan
-from .shortcut.means import Means
-from .shortcut.shortcut import Shortcut
 from .store import Store
 from .threads import refuse_green_threads
 from .timing import LeaseTiming, check_timing
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Shortcut)
 
 
-class Runtime(Generic[S]):
+class Runtime:
     """Runs what clients ask of the core in the library's thread; each call returns a future that
     any thread can wait for.
     """
 
     def __init__(
         self,
-        shortcut: type[S],
         database: Address | None,
         *,
+        in_loops: bool,
         timing: LeaseTiming | None,
         listener: events.Listener,
         label: str | None,
@@ -67,9 +66,8 @@ class Runtime(Generic[S]):
         self._delivered: asyncio.Future[None] | None = None
         self._core: Core | None = None
         self._ledger: CallLedger | None = None
-        self._of_callers = shortcut
-        self.shortcut: S | None = None
-        """None where a test moves the time, or the store is one."""
+        self._in_loops = in_loops
+        self._means: Means | None = None
 
     def open(self) -> "Future[None]":
         """Start the thread and the heartbeat."""
@@ -99,7 +97,7 @@ class Runtime(Generic[S]):
                 raise
             self._store = self._located = store
             if self._delivery is not None:
-                loan = Loan(loop, partial(store.spare, in_loops=self._of_callers.in_loops), self.timing.attempt_timeout)
+                loan = Loan(loop, partial(store.spare, in_loops=self._in_loops), self.timing.attempt_timeout)
         listener = self._listener if self._delivery is None else self._delivery.put
         self._core = Core(
             cast("Store", self._store),
@@ -112,8 +110,8 @@ class Runtime(Generic[S]):
         await self._core.start()
         if store is not None and (found := store.on_network()) is not None:
             self._core.notify(found)
-        if store is not None and loan is not None:
-            self.shortcut = self._of_callers(Means(self._core, store, loan, loop, self._notify))
+        direct = None if store is None or loan is None else Direct(store, loan)
+        self._means = Means(self._core, loop, self._notify, direct)
 
     @property
     def home(self) -> Home | None:
@@ -172,11 +170,16 @@ class Runtime(Generic[S]):
         return self._loop
 
     @property
+    def means(self) -> Means:
+        """What its callers share with the library's thread."""
+        if self._means is None:
+            raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
+        return self._means
+
+    @property
     def core(self) -> Core:
         """The core, which runs in the library's thread."""
-        if self._core is None:
-            raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
-        return self._core
+        return self.means.core
 
     def _notify(self, event: Event) -> None:
         """Deliver an event of a caller's own thread. It goes by the library's thread, as a signal's
@@ -189,21 +192,19 @@ class Runtime(Generic[S]):
         """Return what stands for the caller, in its frame alone: when that has gone, or ``loop`` is closed, the
         library's thread does ``put_right``, unless it was `closed` before or the entry is settled.
         """
-        _ = self.loop  # which refuses it where it cannot be used
-        return Caller(OpenCall(put_right, None)) if self._ledger is None else self._ledger.open(put_right, loop)
+        library = self.loop  # which refuses it where it cannot be used
+        return (
+            Caller(OpenCall(put_right, None), library) if self._ledger is None else self._ledger.open(put_right, loop)
+        )
+
+    def acquirer(self, ticket: Ticket, loop: asyncio.AbstractEventLoop | None = None) -> Caller:
+        """Return what stands for a caller that begins to acquire, as `opened` does."""
+        return self.opened(partial(abandon, self.means, ticket), loop)
 
     def closed(self, caller: Caller) -> None:
         """Take note that nothing is to be put right."""
         if self._ledger is not None:
             self._ledger.close(caller)
-
-    def abandon(self, ticket: Ticket) -> "Future[None]":
-        """End an acquisition whose caller was cut short."""
-        return self.submit(lambda _: self.abandoning(ticket))
-
-    async def abandoning(self, ticket: Ticket) -> None:
-        """End it, in the library's event loop."""
-        await (self.core if self.shortcut is None else self.shortcut).abandon(ticket)
 
     def give_back(self, grant: Grant) -> None:
         """Have it released, from any thread and without waiting."""

@@ -2,26 +2,23 @@
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any, Self
 
 from . import events
+from .calls.acquiring import acquire
+from .calls.steps import take_in_thread
 from .clock import Clock, boottime
-from .closing import note_holder
 from .core import Ticket
 from .database.address import Address
 from .doors import SyncDoor
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
-from .fences.fenced import PATIENCE
 from .grant_state import lost_error
 from .handle import Handle
 from .ledger import Caller
 from .model import Break, LeaseRecord
 from .runtime import Runtime
-from .shortcut.shortcut import ThreadShortcut
 from .store import Store
 from .threads import in_callback_thread, refuse_in_callbacks
 from .timing import LeaseTiming
@@ -37,34 +34,11 @@ class Lease(Handle):
         has not ended yet. Raises `LeaseError` if this thread still has a transaction open that it fenced;
         the grant then ends with that transaction.
         """
-        begun = self._begin_release()
-        if isinstance(begun, bool):
-            return begun
-        ending, may_wait_for_itself = begun
-        if may_wait_for_itself and not wait([ending], PATIENCE).done:
-            raise self._held_up(ending)
-        return ending.result()
-
-    def _begin_release(self) -> bool | tuple[Future[bool], bool]:
-        """Release it in this thread, or begin that in the library's where something is in the way."""
-        shortcut: ThreadShortcut | None = self._runtime.shortcut
-        if shortcut is None or self._fenced.may_wait_for_itself():
-            return self._releasing()
-        release = shortcut.releasing(self._known)
-        with self._runtime.opened(release.end) as caller:
-            try:
-                ended = shortcut.release(release)
-                begun = self._releasing(handed_over=release.is_handed_over) if ended is None else ended
-            except LeaseError:
-                caller.entry.is_settled = True
-                raise
-            except BaseException:  # a signal raised it, at any moment; the ledger has it, but that takes longer
-                with suppress(LeaseError):  # a closed client releases it
-                    self._runtime.submit(lambda _: release.end())
-                    caller.entry.is_settled = True
-                raise
+        release = self._release()
+        with self._runtime.opened(release.put_right) as caller:
+            released = take_in_thread(release.steps(), caller, waits=False)
             self._runtime.closed(caller)
-        return begun
+        return released
 
 
 class LeaseClient(SyncDoor):
@@ -89,8 +63,8 @@ class LeaseClient(SyncDoor):
         clock: Clock = boottime,
     ) -> None:
         self._runtime = Runtime(
-            ThreadShortcut,
             database,
+            in_loops=False,
             schema=schema,
             timing=timing,
             listener=on_event,
@@ -138,7 +112,7 @@ class LeaseClient(SyncDoor):
         lost, the end of the block raises `LeaseLost`, unless the block itself raises.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
-        with self._begun(ticket) as caller:
+        with self._runtime.acquirer(ticket) as caller:
             held = self._acquire(ticket, seconds, caller)
             try:
                 yield held
@@ -152,36 +126,16 @@ class LeaseClient(SyncDoor):
         `hold`.
         """
         ticket, seconds = Ticket(name), _seconds(wait)
-        with self._begun(ticket) as caller:
+        with self._runtime.acquirer(ticket) as caller:
             held = self._acquire(ticket, seconds, caller)
             caller.entry.is_settled = True  # the program has it
             return held
 
-    def _begun(self, ticket: Ticket) -> Caller:
-        """Return what stands for a caller that begins to acquire, in its frame alone."""
-        return self._runtime.opened(partial(self._runtime.abandoning, ticket))
-
     def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
-        try:
-            if seconds is None:
-                _refuse_to_block(ticket.turn.name, self._runtime.core.turns.owner(ticket.turn.name))
-            shortcut = self._runtime.shortcut
-            state = None if shortcut is None else shortcut.acquire(ticket)
-            if state is None:
-                patience = None if seconds != 0 else 0.0
-                state = self._runtime.submit(lambda core: core.acquire_for(ticket, seconds), patience).result()
-            note_holder(state)
-            return Lease(self._runtime, state)
-        except LeaseError:
-            caller.entry.is_settled = True
-            raise
-        except BaseException:
-            # A signal raised it in this thread, at any moment since the acquisition began. The ledger has it,
-            # but that takes longer.
-            with suppress(LeaseError):  # a closed client has abandoned it
-                self._runtime.abandon(ticket).result()
-                caller.entry.is_settled = True
-            raise
+        if seconds is None:
+            _refuse_to_block(ticket.turn.name, self._runtime.core.turns.owner(ticket.turn.name))
+        steps = acquire(self._runtime.means, ticket, seconds)
+        return Lease(self._runtime, take_in_thread(steps, caller, waits=True))
 
     def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale; otherwise return None. Release it yourself."""
@@ -199,7 +153,7 @@ class LeaseClient(SyncDoor):
         """
         while True:
             ticket = Ticket(name)
-            with self._begun(ticket) as caller:
+            with self._runtime.acquirer(ticket) as caller:
                 held = self._acquire(ticket, None, caller)
                 try:
                     yield held

@@ -16,7 +16,7 @@ from lease.model import Loss
 from lease.sync import LeaseClient
 from lease.timing import LeaseTiming
 from tests.chaos.pooler import MISSING, Pooler, pooler_program
-from tests.lease.shortcut.shortcuts import before_each_answer, spare_of, warm
+from tests.lease.calls.callers import before_each_answer, spare_of, warm
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables
 from tests.support.binaries import Binaries
 from tests.support.databases import make_tables

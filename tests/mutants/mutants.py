@@ -9,6 +9,7 @@ from tests.mutants.definitions.of_requests import ON_REQUEST
 from tests.mutants.mutant import Mutant
 from tests.mutants.of_answers import ANSWERS
 from tests.mutants.of_callers import CALLERS
+from tests.mutants.of_calls import CALLS
 from tests.mutants.of_cancels import CANCELS, PAUSES, RETRIES
 from tests.mutants.of_delivery import DELIVERY
 from tests.mutants.of_deploys import DEPLOYS
@@ -27,7 +28,6 @@ from tests.mutants.of_renames import OF_RENAMES
 from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import BACKFILLS, REQUESTS, RUNS
 from tests.mutants.of_shortages import SHORTAGES
-from tests.mutants.of_shortcuts import SHORTCUTS
 from tests.mutants.of_sqlite import ON_SQLITE
 from tests.mutants.of_templates import FORKS
 from tests.mutants.of_trust import TRUST
@@ -39,7 +39,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *WAITING,
     *ENDINGS,
     *HEARTBEATS,
-    *SHORTCUTS,
+    *CALLS,
     *CALLERS,
     *FENCES,
     *RUNS,

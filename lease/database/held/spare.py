@@ -1,4 +1,4 @@
-"""Spare connections, over which callers send statements themselves, one at a time (`lease.shortcut`)."""
+"""Spare connections, over which callers send statements themselves, one at a time (`lease.calls`)."""
 
 from typing import Protocol, TypeVar
 

@@ -19,7 +19,7 @@ from lease.model import Grant
 from lease.sync import Lease
 from lease.sync import LeaseClient as SyncLeaseClient
 from lease.waiters import Waiter
-from tests.lease.shortcut.shortcuts import AnyClient, Blocked
+from tests.lease.calls.callers import AnyClient, Blocked
 from tests.lease.stores import Tables, in_thread, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until

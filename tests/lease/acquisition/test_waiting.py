@@ -16,7 +16,7 @@ from lease.database.listening.releases import ReleaseListener
 from lease.database_store import DatabaseStore
 from lease.sync import LeaseClient
 from lease.waiters import TOLD, format_release, parse_release
-from tests.lease.shortcut.shortcuts import spare_of, warm
+from tests.lease.calls.callers import spare_of, warm
 from tests.lease.stores import Tables, in_thread
 from tests.support.postgres import plain, query
 from tests.support.proxy import Proxy

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from lease import Grant, Loss, LossKind, events, sync
+from lease import Grant, Loss, LossKind, events
+from lease.calls import acquiring
 from lease.delivery import Delivery
+from lease.ledger import Caller
 from lease.sync import LeaseClient
 from lease.threads import Answer, SafeCondition, new_event
 from tests.lease.stores import SELDOM, Recorder, Tables, in_thread
@@ -92,8 +94,8 @@ def test_what_a_second_signal_keeps_from_being_put_right_is_left(
 
     with LeaseClient(database_url, timing=SELDOM) as client:
         with monkeypatch.context() as patch, suppress(Interrupted):
-            patch.setattr(sync, "note_holder", cut_short)
-            patch.setattr(client._runtime, "abandon", cut_short)
+            patch.setattr(acquiring, "note_holder", cut_short)
+            patch.setattr(Caller, "hasten", cut_short)
             client.acquire("a")
         assert signals == []
         wait_until(is_free, "it is released")

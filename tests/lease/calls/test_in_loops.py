@@ -11,7 +11,7 @@ import pytest
 from lease import LeaseClient, StoreUnavailable, events
 from lease.sync import Lease as SyncLease
 from lease.sync import LeaseClient as SyncLeaseClient
-from tests.lease.shortcut.shortcuts import Blocked, spare_of, warm_async
+from tests.lease.calls.callers import Blocked, spare_of, warm_async
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT

@@ -1,4 +1,4 @@
-"""The means of one client's shortcut."""
+"""The means of one client's calls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,20 @@ from .loan import Loan
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """All that is shared with the library's thread."""
+class Direct:
+    """What it takes to send statements in the caller's own thread or event loop."""
 
-    core: Core
     store: DatabaseStore
     loan: Loan
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """All that callers share with the library's thread."""
+
+    core: Core
     loop: BackgroundLoop
     notify: Callable[[Event], None]
     """Delivers an event, without a lock that a signal could leave held."""
+    direct: Direct | None
+    """None where a test moves the time, or the store is one."""

@@ -2,12 +2,13 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
-THREADS = "tests/lease/shortcut/test_in_threads.py"
+THREADS = "tests/lease/calls/test_in_threads.py"
 BESIDE = "tests/lease/heartbeat/test_beside_other_threads.py"
-SHORTCUT = "lease/shortcut/shortcut.py"
+ACQUIRING = "lease/calls/acquiring.py"
+RELEASING = "lease/calls/releasing.py"
 HEARTBEAT = "lease/heartbeat/heartbeat.py"
 
-SHORTCUTS = (
+CALLS = (
     Mutant(
         "left-by-a-caller-that-has-gone",
         "nobody looks for callers that have gone: what a closed event loop held is renewed for ever",
@@ -48,19 +49,19 @@ SHORTCUTS = (
     Mutant(
         "acquired-here-without-a-flight",
         "what a caller acquires in its own thread is no flight: a renewal that sees it first takes it for an orphan",
-        (Edit(SHORTCUT, "        core.heartbeat.flights.begin(ticket.flight)\n", ""),),
+        (Edit(ACQUIRING, "    core.heartbeat.flights.begin(ticket.flight)\n", ""),),
         on_each(f"{THREADS}::test_a_grant_that_its_caller_has_not_heard_of_is_no_orphan[{{}}]"),
     ),
     Mutant(
         "released-here-without-a-mark",
         "a release in a caller's own thread marks nothing: a renewal that no longer finds the grant tells of a loss",
-        (Edit("lease/shortcut/release.py", "        state.ending = True\n", ""),),
+        (Edit(RELEASING, "        state.ending = True\n", ""),),
         on_each(f"{THREADS}::test_a_renewal_beside_a_release_finds_no_loss[{{}}]"),
     ),
     Mutant(
         "held-by-a-heart-at-rest",
         "what a caller acquires in its own thread rouses nobody, where nothing was held before",
-        (Edit("lease/shortcut/acquisition.py", "if core.heartbeat.rests():", "if False:"),),
+        (Edit(ACQUIRING, "if core.heartbeat.rests():", "if False:"),),
         on_each(f"{THREADS}::test_what_is_acquired_so_is_renewed_although_nothing_was_held_before[{{}}]"),
     ),
     Mutant(

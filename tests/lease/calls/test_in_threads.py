@@ -13,7 +13,7 @@ import pytest
 
 from lease import LeaseError, LeaseNotAcquired, StoreUnavailable, events
 from lease.sync import LeaseClient
-from tests.lease.shortcut.shortcuts import Blocked, beat, before_each_answer, spare_of, warm
+from tests.lease.calls.callers import Blocked, beat, before_each_answer, spare_of, warm
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
@@ -250,7 +250,8 @@ class TestNetwork:
         with LeaseClient(proxied_url, timing=SHORT) as client:
             client.acquire("a").release()
             proxy.silent_after = 4
-            loan = client._runtime.shortcut._means.loan  # type: ignore[union-attr]
+            assert client._runtime.means.direct is not None
+            loan = client._runtime.means.direct.loan
             for number in range(6):
                 loan._missed = 100
                 client.acquire("a").release()

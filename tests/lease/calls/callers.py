@@ -1,4 +1,4 @@
-"""Clients whose callers take the shortcut, and what a test puts in the midst of it."""
+"""Clients whose callers acquire and release by themselves, and what a test puts in the midst of it."""
 
 import threading
 from collections.abc import Callable
@@ -14,8 +14,8 @@ AnyClient = SyncLeaseClient | LeaseClient
 
 
 def spare_of(client: AnyClient) -> Any:
-    shortcut = client._runtime.shortcut
-    return None if shortcut is None else shortcut._means.loan._spare
+    direct = client._runtime.means.direct
+    return None if direct is None else direct.loan._spare
 
 
 def warm(client: SyncLeaseClient) -> SyncLeaseClient:

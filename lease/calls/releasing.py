@@ -1,0 +1,145 @@
+"""The release of one grant by its caller.
+
+Over a connection that is lent to the caller it is one statement, or two where other clients wait (record 36). If
+anything is in the way, the library's thread does it.
+
+The grant is marked before the statement is sent, so that no renewal which goes on beside it takes it for lost.
+"""
+
+from concurrent.futures import Future
+from functools import partial
+
+from .. import events, statements
+from ..database.held.spare import AnySpare, SpareFailed
+from ..errors import StoreUnavailable
+from ..fences.fenced import PATIENCE, FencedTransactions, held_up
+from ..grant_state import GrantState
+from .means import Direct, Means
+from .steps import Elsewhere, Sending, Steps
+
+_LOCK_WAIT = 0.1
+"""Seconds for which it waits for a fenced transaction, or for another commit that notifies; for more it goes by the
+library's thread.
+"""
+
+
+class ReleaseUnderWay:
+    """A release by its caller; what borrows the connection is this."""
+
+    def __init__(self, means: Means, state: GrantState, fenced: FencedTransactions) -> None:
+        self._means = means
+        self._fenced = fenced
+        self._state = state
+        self._is_handed_over = False
+        """The database has said that it has ended, and may not have that on disk."""
+        self._failure: StoreUnavailable | None = None
+
+    def steps(self) -> Steps[bool]:
+        """Release it; return whether it had not ended before."""
+        means, direct = self._means, self._means.direct
+        may_wait_for_itself = self._fenced.may_wait_for_itself()
+        spare = None if direct is None or may_wait_for_itself else self._begin(direct)
+        if direct is not None and spare is not None:
+            ended = yield from self._release_here(direct, spare)
+            if ended is not None:
+                return ended
+        ending = means.loop.submit(lambda: means.core.release(self._state, handed_over=self._is_handed_over))
+        try:
+            released: bool = yield Elsewhere(ending, PATIENCE if may_wait_for_itself else None)
+        except TimeoutError:
+            ending.add_done_callback(self._tell_failure)
+            raise held_up(self._state.grant) from None
+        return released
+
+    def _begin(self, direct: Direct) -> AnySpare | None:
+        """Begin; None where something is in the way."""
+        means, state = self._means, self._state
+        means.loop.check()
+        if means.core.is_closed or state.loss is not None or state.over or state.ending:
+            return None
+        spare = direct.loan.borrow(self)
+        if spare is None:
+            return None
+        if not state.claim_release():
+            direct.loan.give_back(self)
+            return None
+        state.ending = True
+        return spare
+
+    def _release_here(self, direct: Direct, spare: AnySpare) -> Steps[bool | None]:
+        """Release it over the connection; None where the library's thread is to do it once more, as nothing is known
+        of it, or only that it is handed over.
+        """
+        grant, store = self._state.grant, direct.store
+        ended: bool | None
+        try:
+            answer: statements.Release = yield Sending(spare, store.handing_over(grant, _LOCK_WAIT))
+            if answer.is_durable:
+                yield from self._wake(direct, spare, answer)
+            else:
+                self._is_handed_over = True
+                self._wake_elsewhere(direct, (yield Sending(spare, store.confirming(grant, _LOCK_WAIT))))
+            ended = self._end_here(answer)
+        except SpareFailed:
+            ended = None
+        direct.loan.give_back(self)
+        if ended is None:
+            if self._failure is not None:
+                raise self._failure
+            return True if self._state.over else None  # it was overdue, and the library's thread has done it
+        return ended
+
+    def _wake(self, direct: Direct, spare: AnySpare, answer: statements.Release) -> Steps[None]:
+        """Wake whoever waits for it."""
+        try:
+            for call in direct.store.wakes(self._state.grant.name, answer.waiting):
+                yield Sending(spare, call)
+        except SpareFailed:
+            self._wake_elsewhere(direct, answer)
+
+    def _wake_elsewhere(self, direct: Direct, answer: statements.Release) -> None:
+        if answer.waiting:
+            self._means.loop.begin(partial(direct.store.wake, self._state.grant.name, answer.waiting))
+
+    def _end_here(self, answer: statements.Release) -> bool:
+        """Hold it no more; return whether it had not ended before."""
+        core, state = self._means.core, self._state
+        if state.over:  # it was overdue, and the library's thread has seen to it
+            return answer.released or self._failure is None
+        core.heartbeat.forget(state)
+        if core.is_closed or state.loss is not None or not answer.released:
+            self._means.loop.begin(partial(core.ended, state, released=answer.released))
+        self._means.notify(events.Released(state.grant, answer.released))
+        return answer.released
+
+    def _tell_failure(self, ending: "Future[bool]") -> None:
+        error = None if ending.cancelled() else ending.exception()
+        if error is not None:
+            self._means.core.notify(events.ReleaseFailed(self._state.grant, str(error)))
+
+    # In the library's event loop
+
+    def is_overdue(self) -> None:
+        """Have the library's thread do it: its caller's event loop may be blocked for long (rule 8)."""
+        self._means.loop.begin(self._finish)
+
+    async def put_right(self) -> None:
+        """End it, where its caller was cut short."""
+        if self._means.direct is not None:
+            await self._means.direct.loan.take_back(self)
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """Release it, and wake whoever waits, as nobody may have heard that it had been released."""
+        core, state, direct = self._means.core, self._state, self._means.direct
+        if state.over:
+            core.forget(state)  # it may have been cut short in that
+        elif not state.is_being_ended:
+            try:
+                await core.release(state, handed_over=self._is_handed_over)
+            except StoreUnavailable as error:
+                self._failure = error
+                raise
+        record = None if direct is None else await direct.store.read(state.grant.name)
+        if direct is not None and record is not None and record.holder is None:
+            await direct.store.wake(record.name, record.waiting)
