@@ -66,7 +66,6 @@ class LeaseClient(AsyncDoor):
     ) -> None:
         self._runtime = Runtime(
             database,
-            in_loops=True,
             schema=schema,
             timing=timing,
             listener=on_event,

@@ -16,8 +16,8 @@ from .database.connections import Route, route_to
 from .database.dialects import FLUSHES
 from .database.driver_errors import explain, sqlstate
 from .database.file_systems import network_file_system
-from .database.held.spare import AnySpare
 from .database.held.statement import Call
+from .database.held.wire import Wire
 from .database.opening import open_database
 from .durations import format_duration
 from .errors import LeaseError, StoreUnavailable
@@ -220,9 +220,9 @@ class DatabaseStore:
         self.awaited.add(name)
         return [statements.notifying(name, waiting)] if self._backend.listens else []
 
-    async def spare(self, *, in_loops: bool) -> AnySpare | None:
-        """Return one more connection (see `lease.database.database.OwnDatabase.spare`)."""
-        return await self._others.spare(in_loops=in_loops)
+    async def wire(self) -> Wire | None:
+        """Return one more connection (see `lease.database.database.OwnDatabase.wire`)."""
+        return await self._others.wire()
 
     async def read(self, name: str) -> LeaseRecord | None:
         return (await self._read([name])).get(name)

@@ -41,7 +41,6 @@ class Runtime:
         self,
         database: Address | None,
         *,
-        in_loops: bool,
         timing: LeaseTiming | None,
         listener: events.Listener,
         label: str | None,
@@ -66,7 +65,6 @@ class Runtime:
         self._delivered: asyncio.Future[None] | None = None
         self._core: Core | None = None
         self._ledger: CallLedger | None = None
-        self._in_loops = in_loops
         self._means: Means | None = None
 
     def open(self) -> "Future[None]":
@@ -97,7 +95,7 @@ class Runtime:
                 raise
             self._store = self._located = store
             if self._delivery is not None:
-                loan = Loan(loop, partial(store.spare, in_loops=self._in_loops), self.timing.attempt_timeout)
+                loan = Loan(loop, store.wire, self.timing.attempt_timeout)
         listener = self._listener if self._delivery is None else self._delivery.put
         self._core = Core(
             cast("Store", self._store),

@@ -64,7 +64,6 @@ class LeaseClient(SyncDoor):
     ) -> None:
         self._runtime = Runtime(
             database,
-            in_loops=False,
             schema=schema,
             timing=timing,
             listener=on_event,

@@ -18,7 +18,7 @@ from functools import partial
 from .. import events, statements
 from ..closing import note_holder
 from ..core import Core, Ticket
-from ..database.held.spare import NothingSentError, SpareFailed
+from ..database.held.wire import NothingSentError, WireFailed
 from ..errors import LeaseError
 from ..grant_state import GrantState
 from ..model import Grant, check_free_name
@@ -40,7 +40,7 @@ def _acquire_here(means: Means, direct: Direct, ticket: Ticket) -> Steps[GrantSt
     """Acquire a name that is free; None where the library's thread is to do it."""
     core, loan, turn = means.core, direct.loan, ticket.turn
     means.loop.check()
-    if core.is_closed or check_free_name(turn.name) in direct.store.awaited or (spare := loan.borrow(ticket)) is None:
+    if core.is_closed or check_free_name(turn.name) in direct.store.awaited or (wire := loan.borrow(ticket)) is None:
         return None
     if not core.turns.take_now(turn):
         loan.give_back(ticket)
@@ -48,12 +48,12 @@ def _acquire_here(means: Means, direct: Direct, ticket: Ticket) -> Steps[GrantSt
     core.heartbeat.flights.begin(ticket.flight)
     sent = core.clock()
     try:
-        granted = yield Sending(spare, statements.granting(turn.name, core.holder, core.timing.ttl, label=core.label))
+        granted = yield Sending(wire, statements.granting(turn.name, core.holder, core.timing.ttl, label=core.label))
         if granted is None:
             direct.store.awaited.add(turn.name)
         else:
             _take(means, ticket, granted, sent)
-    except SpareFailed as error:
+    except WireFailed as error:
         if not isinstance(error, NothingSentError):
             means.loop.soon(core.heartbeat.sweep)
     core.heartbeat.flights.end(ticket.flight)
@@ -64,15 +64,15 @@ def _acquire_here(means: Means, direct: Direct, ticket: Ticket) -> Steps[GrantSt
 
 
 def _take(means: Means, ticket: Ticket, grant: Grant, sent: float) -> None:
-    """Hold what was granted. `SpareFailed` says that it comes too late."""
+    """Hold what was granted. `WireFailed` says that it comes too late."""
     core = means.core
     if core.clock() - sent >= core.timing.give_up:
-        raise SpareFailed
+        raise WireFailed
     state = ticket.state = core.heartbeat.take(grant, sent)
     if core.is_closed:  # which is to release it, and perhaps has not seen it
         core.heartbeat.held.remove(state)
         ticket.state = None
-        raise SpareFailed
+        raise WireFailed
     state.when_over(partial(core.turns.end, ticket.turn))
     if core.heartbeat.rests():
         means.loop.soon(partial(core.heartbeat.rouse, sent))

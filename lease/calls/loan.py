@@ -1,4 +1,4 @@
-"""The loan of a client's spare connection, to one caller at a time.
+"""The loan of a client's wire, to one caller at a time.
 
 There is no lock here, for the reason that `lease.acquisition.turns` gives.
 """
@@ -11,11 +11,11 @@ from time import monotonic
 from typing import Protocol, runtime_checkable
 
 from ..background import BackgroundLoop
-from ..database.held.spare import AnySpare
+from ..database.held.wire import Wire
 
 _OFTEN = 5
 _WITHIN = 10.0
-"""So many calls in so many seconds find no spare connection before one is made: who acquires a lease now and
+"""So many calls in so many seconds find no wire before one is made: who acquires a lease now and
 then needs none.
 """
 _LONG = 50
@@ -24,7 +24,7 @@ _LOOKS = 4
 """How often it is looked, in the time that an attempt may take, whether one takes longer."""
 _AFTER_THE_CUT = 1.0
 """Seconds that a borrower has to notice that it was cut off, where the client is being closed."""
-_IT = "the spare connection"
+_IT = "the wire"
 
 Borrower = object
 """What stands for one use of it; equal to itself alone."""
@@ -40,18 +40,18 @@ class Overdue(Protocol):
 
 
 class Loan:
-    """A spare connection, which a caller borrows for one statement, or two.
+    """A wire, which a caller borrows for one statement, or two.
 
     Any thread may borrow it and give it back, and be cut short in either by a signal: `take_back` is
     for what was left then. The rest runs in the library's event loop, so that a connection is closed
     nowhere else.
     """
 
-    def __init__(self, loop: BackgroundLoop, connect: Callable[[], Awaitable[AnySpare | None]], timeout: float) -> None:
+    def __init__(self, loop: BackgroundLoop, connect: Callable[[], Awaitable[Wire | None]], timeout: float) -> None:
         self._loop = loop
         self._connect = connect
         self._timeout = timeout
-        self._spare: AnySpare | None = None
+        self._wire: Wire | None = None
         self._borrowers: dict[str, Borrower] = {}
         self._seen: Borrower | None = None
         self._due = 0.0
@@ -65,7 +65,7 @@ class Loan:
 
     # From any thread
 
-    def borrow(self, by: Borrower) -> AnySpare | None:
+    def borrow(self, by: Borrower) -> Wire | None:
         """Lend it to ``by``; None where there is none, or another has it."""
         if self._at_hand() is None:
             if self._is_missed():
@@ -73,12 +73,12 @@ class Loan:
             return None
         if self._borrowers.setdefault(_IT, by) is not by:
             return None
-        spare = self._at_hand()
-        if spare is None:  # it was closed just then
+        wire = self._at_hand()
+        if wire is None:  # it was closed just then
             self.give_back(by)
         elif not self._watched:
             self._loop.soon(self._watch)
-        return spare
+        return wire
 
     def _is_missed(self) -> bool:
         """Count a call that found none; return whether there should be one."""
@@ -90,8 +90,8 @@ class Loan:
         self._missed += 1
         return self._missed >= _OFTEN and not self._is_over
 
-    def _at_hand(self) -> AnySpare | None:
-        return None if self._is_over else self._spare
+    def _at_hand(self) -> Wire | None:
+        return None if self._is_over else self._wire
 
     def is_lent_to(self, by: Borrower) -> bool:
         """Return whether ``by`` has it, and it was not taken back."""
@@ -101,11 +101,11 @@ class Loan:
         """End the loan to ``by``, if it has not been taken back."""
         if not self.is_lent_to(by):
             return
-        spare = self._spare
-        if spare is None or (spare.is_well and not self._is_over):
+        wire = self._wire
+        if wire is None or (wire.is_well and not self._is_over):
             self._borrowers.pop(_IT, None)
         elif not self._loop.soon(partial(self._take, by)):
-            spare.close(0.0)  # the client has been closed without it
+            wire.close(0.0)  # the client has been closed without it
 
     # In the library's event loop
 
@@ -122,10 +122,10 @@ class Loan:
         """End the loan to ``by``, and begin to close what it had."""
         if not self.is_lent_to(by):
             return None
-        spare, self._spare = self._spare, None  # first, so that the next to borrow finds none
+        wire, self._wire = self._wire, None  # first, so that the next to borrow finds none
         self._borrowers.pop(_IT, None)
         self._given_back.set()
-        return None if spare is None else self._close(spare)
+        return None if wire is None else self._close(wire)
 
     async def end(self) -> bool:
         """Lend it no more, and wait for whoever has it, at most as long as an attempt may take; False where
@@ -136,13 +136,13 @@ class Loan:
         if self._connecting is not None:
             await asyncio.wait({self._connecting}, timeout=self._timeout)
         if self._borrowers and not await self._is_given_back(self._timeout):
-            if self._spare is not None:
-                self._spare.cut()  # and no more: its borrower may be in the midst of using it
+            if self._wire is not None:
+                self._wire.cut()  # and no more: its borrower may be in the midst of using it
             if not await self._is_given_back(_AFTER_THE_CUT):
                 return False
-        if self._spare is not None:
-            spare, self._spare = self._spare, None
-            self._close(spare)
+        if self._wire is not None:
+            wire, self._wire = self._wire, None
+            self._close(wire)
         if self._closing:  # also what was taken back: what its borrower had sent may be under way
             await asyncio.wait(set(self._closing))
         return True
@@ -157,18 +157,18 @@ class Loan:
         return not self._borrowers
 
     def _begin_connecting(self) -> None:
-        if self._connecting is None and self._spare is None and not self._is_over:
+        if self._connecting is None and self._wire is None and not self._is_over:
             self._connecting = asyncio.get_running_loop().create_task(self._connect_once())
 
     async def _connect_once(self) -> None:
         try:
-            spare = await self._connect()
-            if spare is None:  # there is none to be had
+            wire = await self._connect()
+            if wire is None:  # there is none to be had
                 self._is_over = True
             elif self._is_over:
-                await self._close(spare)
+                await self._close(wire)
             else:
-                self._spare, self._missed = spare, 0
+                self._wire, self._missed = wire, 0
         except Exception:  # noqa: BLE001 - it is not needed
             self._missed = -_LONG
         finally:
@@ -188,15 +188,15 @@ class Loan:
         self._watched = True
         if borrower is not self._seen:
             self._seen, self._due = borrower, now + self._timeout
-        elif now >= self._due and self._spare is not None:
-            self._spare.cut()
+        elif now >= self._due and self._wire is not None:
+            self._wire.cut()
             self._due = now + self._timeout
             if isinstance(borrower, Overdue):
                 borrower.is_overdue()
         asyncio.get_running_loop().call_later(self._timeout / _LOOKS, self._look)
 
-    def _close(self, spare: AnySpare) -> "asyncio.Future[None]":
-        closing = asyncio.get_running_loop().run_in_executor(None, spare.close, self._timeout)
+    def _close(self, wire: Wire) -> "asyncio.Future[None]":
+        closing = asyncio.get_running_loop().run_in_executor(None, wire.close, self._timeout)
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         # asyncio would log an error that nobody asked for.

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from .. import events, statements
-from ..database.held.spare import AnySpare, SpareFailed
+from ..database.held.wire import Wire, WireFailed
 from ..errors import StoreUnavailable
 from ..fences.fenced import PATIENCE, FencedTransactions, held_up
 from ..grant_state import GrantState
@@ -38,9 +38,9 @@ class ReleaseUnderWay:
         """Release it; return whether it had not ended before."""
         means, direct = self._means, self._means.direct
         may_wait_for_itself = self._fenced.may_wait_for_itself()
-        spare = None if direct is None or may_wait_for_itself else self._begin(direct)
-        if direct is not None and spare is not None:
-            ended = yield from self._release_here(direct, spare)
+        wire = None if direct is None or may_wait_for_itself else self._begin(direct)
+        if direct is not None and wire is not None:
+            ended = yield from self._release_here(direct, wire)
             if ended is not None:
                 return ended
         ending = means.loop.submit(lambda: means.core.release(self._state, handed_over=self._is_handed_over))
@@ -51,36 +51,36 @@ class ReleaseUnderWay:
             raise held_up(self._state.grant) from None
         return released
 
-    def _begin(self, direct: Direct) -> AnySpare | None:
+    def _begin(self, direct: Direct) -> Wire | None:
         """Begin; None where something is in the way."""
         means, state = self._means, self._state
         means.loop.check()
         if means.core.is_closed or state.loss is not None or state.over or state.ending:
             return None
-        spare = direct.loan.borrow(self)
-        if spare is None:
+        wire = direct.loan.borrow(self)
+        if wire is None:
             return None
         if not state.claim_release():
             direct.loan.give_back(self)
             return None
         state.ending = True
-        return spare
+        return wire
 
-    def _release_here(self, direct: Direct, spare: AnySpare) -> Steps[bool | None]:
+    def _release_here(self, direct: Direct, wire: Wire) -> Steps[bool | None]:
         """Release it over the connection; None where the library's thread is to do it once more, as nothing is known
         of it, or only that it is handed over.
         """
         grant, store = self._state.grant, direct.store
         ended: bool | None
         try:
-            answer: statements.Release = yield Sending(spare, store.handing_over(grant, _LOCK_WAIT))
+            answer: statements.Release = yield Sending(wire, store.handing_over(grant, _LOCK_WAIT))
             if answer.is_durable:
-                yield from self._wake(direct, spare, answer)
+                yield from self._wake(direct, wire, answer)
             else:
                 self._is_handed_over = True
-                self._wake_elsewhere(direct, (yield Sending(spare, store.confirming(grant, _LOCK_WAIT))))
+                self._wake_elsewhere(direct, (yield Sending(wire, store.confirming(grant, _LOCK_WAIT))))
             ended = self._end_here(answer)
-        except SpareFailed:
+        except WireFailed:
             ended = None
         direct.loan.give_back(self)
         if ended is None:
@@ -89,12 +89,12 @@ class ReleaseUnderWay:
             return True if self._state.over else None  # it was overdue, and the library's thread has done it
         return ended
 
-    def _wake(self, direct: Direct, spare: AnySpare, answer: statements.Release) -> Steps[None]:
+    def _wake(self, direct: Direct, wire: Wire, answer: statements.Release) -> Steps[None]:
         """Wake whoever waits for it."""
         try:
             for call in direct.store.wakes(self._state.grant.name, answer.waiting):
-                yield Sending(spare, call)
-        except SpareFailed:
+                yield Sending(wire, call)
+        except WireFailed:
             self._wake_elsewhere(direct, answer)
 
     def _wake_elsewhere(self, direct: Direct, answer: statements.Release) -> None:

@@ -1,7 +1,7 @@
 """The steps of a call, and how they are taken in a caller's thread or in its event loop.
 
 A call is a generator. It yields what is to be sent or waited for, and is sent the answer; it does no I/O, so one
-text serves threads and event loops. `SpareFailed` and `TimeoutError` are raised in it; every other error ends the
+text serves threads and event loops. `WireFailed` and `TimeoutError` are raised in it; every other error ends the
 call.
 
 No clean-up depends on it. A signal, a cancellation or the garbage collector can cut it short between any two steps,
@@ -18,8 +18,8 @@ from typing import Any, TypeVar, cast
 import anyio
 
 from ..cancellation import done
-from ..database.held.spare import AnySpare, LoopSpare, SpareFailed, ThreadSpare
 from ..database.held.statement import Call
+from ..database.held.wire import Wire, WireFailed
 from ..errors import LeaseError
 from ..ledger import Caller
 
@@ -28,16 +28,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A statement over a connection that is lent to the caller; the answer is what the call makes of it."""
+    """A statement over a wire that is lent to the caller; the answer is what the call makes of it."""
 
-    spare: AnySpare
+    wire: Wire
     call: Call[Any]
 
     def in_thread(self) -> Any:
-        return cast("ThreadSpare", self.spare).send(self.call)
+        return self.wire.send_in_thread(self.call)
 
     async def in_loop(self) -> Any:
-        return await cast("LoopSpare", self.spare).send(self.call)
+        return await self.wire.send_in_loop(self.call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def take_in_thread(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
             answer = error = None
             try:
                 answer = step.in_thread()
-            except (SpareFailed, TimeoutError) as failed:
+            except (WireFailed, TimeoutError) as failed:
                 error = failed
     except StopIteration as end:
         return cast("T", end.value)
@@ -99,7 +99,7 @@ async def take_in_loop(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
             answer = error = None
             try:
                 answer = await step.in_loop()
-            except (SpareFailed, TimeoutError) as failed:
+            except (WireFailed, TimeoutError) as failed:
                 error = failed
     except StopIteration as end:
         return cast("T", end.value)

@@ -18,6 +18,7 @@ from .address import Address, parse_address, schema_in, without_schema
 from .backend import ConnectionSettings, backend_of
 from .engines.origin import Origin, origin_of, refusal
 from .forks import refuse_after_fork
+from .held.statement import OWN
 from .turnstile import Turnstile
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def make_async_engine(route: Route, settings: ConnectionSettings) -> "AsyncEngin
 
 def engine_for_libpq(url: URL) -> Engine:
     """Return an engine that never connects, for compiling statements as libpq takes them: parameters $1, $2 …"""
-    return create_engine(without_schema(url), paramstyle="numeric_dollar", **_options(url, ConnectionSettings("")))
+    engine = create_engine(without_schema(url), paramstyle="numeric_dollar", **_options(url, ConnectionSettings("")))
+    return engine.execution_options(**{OWN: {}})
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import Protocol, TypeVar
 from sqlalchemy import URL, Connection
 
 from .held.capacity import Capacity
-from .held.spare import AnySpare
 from .held.statement import Call
+from .held.wire import Wire
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
@@ -68,9 +68,9 @@ class OwnDatabase(Database, Protocol):
         """
         ...
 
-    async def spare(self, *, in_loops: bool) -> AnySpare | None:
-        """Return one more connection, for callers' own event loops, or else for their threads; None where
-        there is none to be had. Raises all that connecting can.
+    async def wire(self) -> Wire | None:
+        """Return one more connection, for callers' own threads and event loops; None where there is none to be
+        had. Raises all that connecting can.
         """
         ...
 

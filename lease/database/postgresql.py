@@ -32,15 +32,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import StoreUnavailable
 from .backend import ConnectionSettings
-from .connections import Route, make_async_engine
+from .connections import Route, engine_for_libpq, make_async_engine
 from .database import Unit
 from .driver_errors import explain, is_harmless, sqlstate
 from .held.capacity import Capacity
 from .held.directness import ask_in_loop, is_direct
 from .held.line import Line, connected, current
-from .held.spare import AnySpare
 from .held.statement import OWN, Call
-from .spare.of_psycopg import connect as connect_spare
+from .held.wire import Wire
+from .wires.of_libpq import connect as connect_wire
 
 T = TypeVar("T")
 
@@ -109,12 +109,10 @@ class PostgresqlDatabase:
     def capacity_before(self, number: int) -> Capacity:
         return Capacity(number, self._timeout, self._capacity.answers)
 
-    async def spare(self, *, in_loops: bool) -> AnySpare | None:
+    async def wire(self) -> Wire | None:
         settings = ConnectionSettings(self._application, connect_within=max(_SHORTEST_CONNECT, self._timeout))
         async with asyncio.timeout(self._timeout):
-            return await connect_spare(
-                self._route, self._engine.sync_engine, settings, prepared_after=_PREPARED_AFTER, in_loops=in_loops
-            )
+            return await connect_wire(self._route, engine_for_libpq(self._url), settings)
 
     async def close(self) -> None:
         self._is_closed = True  # what is under way holds its connection no longer

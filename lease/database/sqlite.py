@@ -6,7 +6,6 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, event
@@ -20,17 +19,17 @@ from .database import Unit
 from .driver_errors import explain
 from .held.capacity import Capacity
 from .held.identity import identity_of
-from .held.spare import AnySpare
 from .held.statement import OWN
-from .spare.of_sqlite3 import connect as connect_spare
+from .held.wire import Wire
 from .turnstile import TurnstileBusy
+from .wires.of_sqlite3 import Sqlite3Wire
 
 T = TypeVar("T")
 
 OLDEST = (3, 35)
 """The first version with RETURNING."""
 _SOON = 0.1
-"""Seconds for which a spare connection waits for another writer at most: its caller cannot be interrupted
+"""Seconds for which a wire waits for another writer at most: its caller cannot be interrupted
 meanwhile, and the library's own thread can wait for longer.
 """
 
@@ -87,14 +86,13 @@ class SqliteDatabase:
     def capacity_before(self, number: int) -> Capacity:
         return Capacity(number, self._timeout, self._capacity.answers)
 
-    async def spare(self, *, in_loops: bool) -> AnySpare | None:
+    async def wire(self) -> Wire | None:
         path = SQLITE.file(self._url)
         if path is None:
             return None  # each connection would have a database of its own
         self._refuse_removed()
         engine = _engine(self._url, min(self._timeout, _SOON), any_thread=True)
-        connecting = partial(connect_spare, engine, path, self._file, in_loops=in_loops)
-        return await asyncio.get_running_loop().run_in_executor(None, connecting)
+        return await asyncio.get_running_loop().run_in_executor(None, Sqlite3Wire, engine, path, self._file)
 
     async def close(self) -> None:
         # A call that was given up may still be in its thread; what it holds is closed with the

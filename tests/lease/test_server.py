@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import make_url
 
 from lease import LossKind, clock, events
-from lease.database.held.spare import SpareFailed
 from lease.database.held.statement import Call
+from lease.database.held.wire import WireFailed
 from lease.model import Loss
 from lease.sync import LeaseClient
 from lease.timing import LeaseTiming
 from tests.chaos.pooler import MISSING, Pooler, pooler_program
-from tests.lease.calls.callers import before_each_answer, spare_of, warm
+from tests.lease.calls.callers import before_each_answer, warm, wire_of
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables
 from tests.support.binaries import Binaries
 from tests.support.databases import make_tables
@@ -77,26 +77,26 @@ def answers_are_lost(client: LeaseClient) -> None:
     """Of what a caller asks over its own connection; it is done all the same."""
 
     def lose() -> None:
-        raise SpareFailed
+        raise WireFailed
 
     before_each_answer(client, lose)
 
 
 def the_second_fails_after_a_loss(client: LeaseClient) -> None:
     """As where the disk stalls for long: a renewal waits for it, a hand-over does not."""
-    spare = spare_of(client)
-    send = spare.send
+    wire = wire_of(client)
+    send = wire.send_in_thread
     answered: list[Any] = []
 
     def once(call: Call[Any]) -> Any:
         if answered:
-            raise SpareFailed
+            raise WireFailed
         answered.append(send(call))
         (state,) = client._runtime.core.heartbeat.held.all()
         assert state.lose(Loss(state.grant, LossKind.UNREACHABLE, "for a test"))
         return answered[0]
 
-    spare.send = once
+    wire.send_in_thread = once
 
 
 @pytest.mark.parametrize(

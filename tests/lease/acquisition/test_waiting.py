@@ -16,7 +16,7 @@ from lease.database.listening.releases import ReleaseListener
 from lease.database_store import DatabaseStore
 from lease.sync import LeaseClient
 from lease.waiters import TOLD, format_release, parse_release
-from tests.lease.calls.callers import spare_of, warm
+from tests.lease.calls.callers import warm, wire_of
 from tests.lease.stores import Tables, in_thread
 from tests.support.postgres import plain, query
 from tests.support.proxy import Proxy
@@ -184,7 +184,7 @@ def interrupt(client: LeaseClient) -> None:
     def interrupted(_: object) -> object:
         raise KeyboardInterrupt
 
-    spare_of(client).send = interrupted
+    wire_of(client).send_in_thread = interrupted
 
 
 def test_a_waiter_that_got_no_place_looks_again_by_itself(postgres_url: str, postgres_tables: Tables) -> None:

@@ -13,26 +13,26 @@ from tests.support.waiting import LIMIT, wait_until
 AnyClient = SyncLeaseClient | LeaseClient
 
 
-def spare_of(client: AnyClient) -> Any:
+def wire_of(client: AnyClient) -> Any:
     direct = client._runtime.means.direct
-    return None if direct is None else direct.loan._spare
+    return None if direct is None else direct.loan._wire
 
 
 def warm(client: SyncLeaseClient) -> SyncLeaseClient:
-    """Acquire and release until the client has its spare connection, and the lease its row."""
+    """Acquire and release until the client has its wire, and the lease its row."""
 
     def has_after_one_more() -> bool:
         client.acquire("a").release()
-        return spare_of(client) is not None
+        return wire_of(client) is not None
 
-    wait_until(has_after_one_more, "the client has a spare connection")
+    wait_until(has_after_one_more, "the client has a wire")
     return client
 
 
 async def warm_async(client: LeaseClient) -> LeaseClient:
     for _ in range(5):
         await (await client.acquire("a")).release()
-    await until(lambda: spare_of(client) is not None)
+    await until(lambda: wire_of(client) is not None)
     return client
 
 
@@ -61,15 +61,15 @@ class Blocked:
 
 def before_each_answer(client: SyncLeaseClient, step: Callable[[], None]) -> None:
     """Call ``step`` when the database has done what a caller asked, and before that caller knows."""
-    spare = spare_of(client)
-    send = spare.send
+    wire = wire_of(client)
+    send = wire.send_in_thread
 
     def send_and_step(call: Call[Any]) -> Any:
         answer = send(call)
         step()
         return answer
 
-    spare.send = send_and_step
+    wire.send_in_thread = send_and_step
 
 
 def beat(client: SyncLeaseClient) -> None:

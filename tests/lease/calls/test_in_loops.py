@@ -11,7 +11,7 @@ import pytest
 from lease import LeaseClient, StoreUnavailable, events
 from lease.sync import Lease as SyncLease
 from lease.sync import LeaseClient as SyncLeaseClient
-from tests.lease.calls.callers import Blocked, spare_of, warm_async
+from tests.lease.calls.callers import Blocked, warm_async, wire_of
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT
@@ -74,7 +74,7 @@ async def test_one_that_is_cancelled_at_any_moment_leaves_nothing(client: LeaseC
         with pytest.raises(asyncio.CancelledError):
             await working
         await assert_nothing_is_left(client, tables)
-        if spare_of(client) is None:
+        if wire_of(client) is None:
             await warm_async(client)
 
 
@@ -107,8 +107,8 @@ async def test_one_that_is_cancelled_as_its_client_is_closed_leaves_no_grant(dat
     """What it has sent is done only when its connection is closed, and nobody has heard what came of it."""
     async with LeaseClient(database_url, timing=SELDOM) as client:
         await warm_async(client)
-        spare, store = spare_of(client), client._runtime.core.store
-        close, close_store = spare.close, store.close
+        wire, store = wire_of(client), client._runtime.core.store
+        close, close_store = wire.close, store.close
         closing, is_closed = threading.Event(), threading.Event()
 
         def close_late(seconds: float) -> None:
@@ -120,7 +120,7 @@ async def test_one_that_is_cancelled_as_its_client_is_closed_leaves_no_grant(dat
             await close_store()
             is_closed.set()
 
-        spare.close, store.close = close_late, close_and_say  # type: ignore[method-assign]  # to have this order
+        wire.close, store.close = close_late, close_and_say  # type: ignore[method-assign]  # to have this order
         acquiring = asyncio.create_task(client.acquire("a"))
         await asyncio.sleep(0)  # it has sent its statement
         acquiring.cancel()

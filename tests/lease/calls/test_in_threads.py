@@ -13,7 +13,7 @@ import pytest
 
 from lease import LeaseError, LeaseNotAcquired, StoreUnavailable, events
 from lease.sync import LeaseClient
-from tests.lease.calls.callers import Blocked, beat, before_each_answer, spare_of, warm
+from tests.lease.calls.callers import Blocked, beat, before_each_answer, warm, wire_of
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
@@ -46,7 +46,7 @@ def test_one_that_acquires_seldom_has_no_connection_for_it(database_url: str) ->
     with LeaseClient(database_url, timing=SELDOM) as client:
         client.acquire("a").release()
         client.acquire("a").release()
-        assert spare_of(client) is None
+        assert wire_of(client) is None
 
 
 def test_what_is_held_is_refused_with_the_holder(client: LeaseClient, tables: Tables) -> None:
@@ -239,10 +239,10 @@ class TestNetwork:
         self, client: LeaseClient, postgres_tables: Tables
     ) -> None:
         """As after a failover, where the server has become a standby."""
-        first = spare_of(client)
-        first._driver.execute("SET default_transaction_read_only = on")
+        first = wire_of(client)
+        first._pgconn.exec_(b"SET default_transaction_read_only = on")
         client.acquire("a").release()
-        assert spare_of(client) is not first
+        assert wire_of(client) is not first
         assert postgres_tables.record("a").holder is None
 
     def test_a_pooler_that_answers_nothing_holds_up_no_closing(self, proxied_url: str, proxy: Proxy) -> None:
@@ -258,22 +258,22 @@ class TestNetwork:
                 wait_until(lambda: loan._connecting is None and loan._missed < 0, f"attempt {number} has failed")
             begun = time.monotonic()
         assert time.monotonic() - begun < SHORT.kill_time
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("lease-spare")]
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("lease-wire")]
 
     def test_one_that_broke_is_replaced(self, client: LeaseClient, proxy: Proxy) -> None:
         proxy.drop()
         wait_until(lambda: client.acquire("a").release(), "it works again")
-        wait_until(lambda: client.acquire("a").release() and spare_of(client) is not None, "there is another one")
+        wait_until(lambda: client.acquire("a").release() and wire_of(client) is not None, "there is another one")
 
 
 def test_a_file_that_another_one_took_the_place_of_is_let_go_of(sqlite_url: str) -> None:
     with LeaseClient(sqlite_url, timing=SELDOM) as client:
-        first = spare_of(warm(client))
+        first = wire_of(warm(client))
         path = Path(sqlite_url.removeprefix("sqlite:///"))
         shutil.copy(path, path.with_suffix(".copy"))
         path.with_suffix(".copy").replace(path)
         client.acquire("a").release()
-        wait_until(lambda: spare_of(client) is not first, "it is closed")
+        wait_until(lambda: wire_of(client) is not first, "it is closed")
         warm(client)
         with Tables(sqlite_url) as tables:
             assert client.acquire("a").grant == tables.record("a").grant

@@ -1,1 +1,0 @@
-"""Spare connections: one more of a client, for its callers' own threads and event loops."""
