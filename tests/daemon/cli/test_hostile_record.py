@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from daemon.store.tables import act, job_output, schedule
+from daemon.store.tables import act, backfill, delivery, job_output, schedule
 from tests.daemon.cli.conftest import Leased
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 
@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>\x1b[2J\x1b]0;t\x07 [red]\u202egnp.exe\u2028
 LINE = f"first\r\n{HOSTILE}{'x' * 20_000}"
 SENTENCES = ("why", "report", "doctor", "replicas", "locks", "generations")
 """All lines of these are short; others print what a job wrote."""
-READS = ["status", "status --all --wide", "runs", "replicas", "locks", "activity", "generations", "report --since 24h", "doctor"]  # fmt: skip
+READS = ["status", "status --all --wide", "runs", "replicas", "locks", "activity", "generations", "report --since 24h", "doctor", "backfills", "notify"]  # fmt: skip
 
 
 @pytest.fixture
@@ -48,6 +48,11 @@ def _records(rows: Rows) -> Any:
     )
     done = {"acted_by": HOSTILE, "act": "trigger", "application": "shop", "why": HOSTILE, "effect": HOSTILE}
     rows.connection.execute(insert(act).values(acted_at=rows.now, schedule=NAME, **done))
+    of = {"application": "shop", "schedule": NAME, "created_at": rows.now}
+    asked = {"requested_by": HOSTILE, "requested_why": HOSTILE, "first": rows.now, "last": rows.now}
+    rows.connection.execute(insert(backfill).values(**of, **asked, at_most=1, instants=3))
+    sent = {"kind": "run.failed", "target": '{"command": "mail ops"}', "available_at": rows.now, "held": False}
+    rows.connection.execute(insert(delivery).values(**of, **sent, attempts=1, error=HOSTILE))
     rows.connection.execute(
         update(schedule).where(schedule.c.name == "nightly").values(paused_by=HOSTILE, paused_at=rows.now)
     )
@@ -60,10 +65,11 @@ def test_what_is_written_about_it_is_printable_short_and_no_markup(
     leased: Leased, named: list[int], *, as_json: bool
 ) -> None:
     asked = [one.split() for one in READS] + [["why", NAME], ["why", "late"], ["status", NAME], ["runs", NAME]]
-    asked += [[command, str(one)] for command in ("why", "show") for one in named]
+    asked += [[command, str(one)] for command in ("why", "show", "logs") for one in named]
     for arguments in asked:
         answer = leased(*arguments, *(["--json"] if as_json else []))
         assert answer.out, arguments
+        assert arguments[0] not in {"backfills", "notify"} or "gnp.exe" in answer.out
         harmful = re.findall(r"[^\n\x20-\U0010ffff]|[\x7f-\x9f\u2028\u202e]", answer.out + answer.err)
         assert (arguments, harmful) == (arguments, [])
         if as_json:

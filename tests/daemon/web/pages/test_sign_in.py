@@ -236,9 +236,12 @@ async def test_wrong_tokens_by_the_thousand_lock_nobody_out_and_stand_nowhere(ca
         answer = await ask("POST", "/sign-in", FORM, token=f"wrong-{number}-{'x' * 40}")
         assert answer.status == 401
         assert b"wrong-" not in answer.body
+        bearing = {"host": HOST, "authorization": f"Bearer wrong-{number}-{'x' * 40}"}
+        assert (await ask("GET", "/api/v1/status", bearing)).status == 401
     assert monotonic() - began < 60
     assert "wrong-" not in caplog.text
     await signed_in()
+    assert (await ask("GET", "/api/v1/status", {"host": HOST, "authorization": f"Bearer {ACTS}"})).status == 200
 
 
 @pytest.mark.parametrize("takes_away", [True, False], ids=["the proxy takes the prefix away", "the proxy leaves it"])
