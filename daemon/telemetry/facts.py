@@ -47,6 +47,8 @@ class RunStarted:
     """Seconds for which it could have started, by the database's clock; None if it was claimed before."""
     traceparent: str | None = None
     """The span of the request for it, as W3C Trace Context writes it; None if there is none."""
+    attempt: int = 1
+    """How often it has been claimed."""
 
 
 @dataclass(frozen=True, slots=True)

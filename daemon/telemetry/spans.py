@@ -90,10 +90,13 @@ class Spans:
 
     def _take(self, fact: Fact) -> None:
         match fact:
-            case RunStarted(run, waited, requested):
-                self._begin(run, f"leased.run {run.schedule}", None, lateness=waited, requested=requested)
+            case RunStarted(run, waited, requested, attempt):
+                more: dict[str, str | int | float] = {"leased.run.attempt": attempt}
+                more |= {} if waited is None else {"leased.run.lateness": waited}
+                self._begin(run, f"leased.run {run.schedule}", None, more, requested)
             case JobStarted(job):
-                self._begin(job, f"leased.job {job.name}", self._open.get(job.run), lateness=None)
+                more = {"leased.job": job.name, "leased.job.attempt": job.attempt}
+                self._begin(job, f"leased.job {job.name}", self._open.get(job.run), more)
             case JobEnded(job, outcome, _, error):
                 self._end(job, outcome, error)
             case RunEnded(run, outcome, reason, _):
@@ -106,24 +109,21 @@ class Spans:
         of: RunSubject | JobSubject,
         name: str,
         parent: "Span | None",
-        *,
-        lateness: float | None,
+        more: Mapping[str, str | int | float],
         requested: str | None = None,
     ) -> None:
         from opentelemetry.context import Context  # noqa: PLC0415 - whoever has set a provider has it
         from opentelemetry.trace import SpanKind, set_span_in_context  # noqa: PLC0415 - as above
 
-        run, job = (of.run, of) if isinstance(of, JobSubject) else (of, None)
+        run, kind = (of.run, SpanKind.INTERNAL) if isinstance(of, JobSubject) else (of, SpanKind.CONSUMER)
         attributes: dict[str, str | int | float] = {
             "leased.application": run.application,
             "leased.schedule": run.schedule,
             "leased.run.id": run.run_id,
             "leased.lease.token": run.token,
+            **more,
         }
-        attributes |= {} if lateness is None else {"leased.run.lateness": lateness}
-        attributes |= {} if job is None else {"leased.job": job.name, "leased.job.attempt": job.attempt}
         context = Context() if parent is None else set_span_in_context(parent, Context())
-        kind = SpanKind.CONSUMER if job is None else SpanKind.INTERNAL
         links = [] if requested is None else _links(requested)
         self._open[of] = self._tracer.start_span(name, context, kind, attributes, links)
 

@@ -43,7 +43,7 @@ def taken(spans: Spans, exported: InMemorySpanExporter, *facts: object) -> dict[
 
 def test_a_run_is_the_root_of_a_trace_and_its_job_a_span_in_it(spans: Spans, exported: InMemorySpanExporter) -> None:
     ended = (JobEnded(JOB, "succeeded", 1.0, None), RunEnded(RUN, "succeeded", None, 2.0))
-    found = taken(spans, exported, RunStarted(RUN, 0.5), JobStarted(JOB), Note("x"), *ended)
+    found = taken(spans, exported, RunStarted(RUN, 0.5, None, 3), JobStarted(JOB), Note("x"), *ended)
     run, job = found[f"leased.run {RUN.schedule}"], found["leased.job load"]
     assert (run.parent, run.kind, job.kind) == (None, SpanKind.CONSUMER, SpanKind.INTERNAL)
     assert job.parent is not None
@@ -55,7 +55,7 @@ def test_a_run_is_the_root_of_a_trace_and_its_job_a_span_in_it(spans: Spans, exp
         "leased.lease.token": RUN.token,
         "leased.result": "success",
     }
-    assert run.attributes == {**of_run, "leased.run.lateness": 0.5}
+    assert run.attributes == {**of_run, "leased.run.attempt": 3, "leased.run.lateness": 0.5}
     assert job.attributes == {**of_run, "leased.job": "load", "leased.job.attempt": 2}
     assert (run.status.status_code, spans._open) == (StatusCode.UNSET, {})
 

@@ -9,10 +9,13 @@ import pytest
 from daemon.answers.status import StatusFound
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.triggers.trigger import Cron
-from daemon.store.views import Overview, Problem, ScheduleLine, WaitingRun
+from daemon.store.views import Overview, Problem, RunningRun, ScheduleLine, WaitingRun
 from daemon.store.views.causes import WaitsForLock, sentence
+from daemon.store.views.usual import Usual
 from daemon.web.pages.coming import Next, coming, soon
 from daemon.web.pages.moments import ShownTimes
+from daemon.web.pages.now import running_now
+from daemon.web.pages.rows import Read
 from daemon.web.pages.troubles import MOST, troubles
 from tests.support.store import a_schedule
 
@@ -123,3 +126,12 @@ def test_a_name_that_is_part_of_a_word_is_no_link_and_a_command_is_one_to_type()
         ("leased why up", False, True),
         (" says more.", False, False),
     ]
+
+
+def test_what_runs_is_drawn_over_its_p95_and_its_median_is_what_is_usual() -> None:
+    run = RunningRun(7, "shop", "nightly", NOW, 1, "x", "web-1", 3, 60.0, True, False, None, None, None)
+    usual = Usual(median=20.0, p95=50.0, runs=30)
+    found = running_now(run, Read({}, {}, {("shop", "nightly"): usual}), {}, NOW)
+    assert found.habit is not None
+    assert (found.usual, found.habit.p95 / found.habit.median) == (usual, pytest.approx(2.5, rel=0.01))
+    assert (found.habit.over > 0, found.habit.usual) == (True, found.habit.p95)
