@@ -35,7 +35,13 @@ from tests.support.databases import (
 )
 from tests.support.starvation import Starvation, measured
 
-pytest_plugins = ["tests.support.fast", "tests.support.levels", "tests.support.signals", "tests.support.sql"]
+pytest_plugins = [
+    "tests.support.compiled",
+    "tests.support.fast",
+    "tests.support.levels",
+    "tests.support.signals",
+    "tests.support.sql",
+]
 
 STACK = pytest.StashKey[ExitStack]()
 SERVER = pytest.StashKey[Server | str]()
