@@ -131,6 +131,7 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Ope
         assert (answer.status, sentence in html.unescape(answer.body.decode())) == (status, True), path
 
 
+@pytest.mark.extended  # `test_many_runs.py` tries each page
 @pytest.mark.parametrize(
     ("page", "given", "most"), [(FLEET, FleetAsked(), 14), (ACTIVITY, ActivityPageAsked(schedule="hourly"), 7)]
 )

@@ -60,6 +60,7 @@ async def test_a_page_has_no_element_attribute_or_letter_that_the_record_brought
 
 
 @pytest.mark.anyio
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", [page.name for page in PAGES])
 async def test_the_stream_of_a_page_is_as_harmless(app: Any, hostile: tuple[str, list[int]], name: str) -> None:
     """The whole page is in its first event."""

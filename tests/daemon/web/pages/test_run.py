@@ -153,6 +153,7 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(made: dict[
         assert (answer.status, sentence in unescape(answer.body.decode())) == (status, True), path
 
 
+@pytest.mark.extended  # `test_many_runs.py` tries each page
 @pytest.mark.parametrize(("shown", "model", "most"), [(RUN, RunPageAsked, 20), (OUTPUT, OutputAsked, 8)])
 def test_a_page_takes_as_many_statements_for_each_run(
     made: dict[str, int], database_url: str, shown: Page, model: Any, most: int

@@ -95,6 +95,7 @@ def statements(database_url: str) -> Iterator[tuple[Connection, list[str]]]:
         yield rows.connection, seen
 
 
+@pytest.mark.extended  # `test_many_runs.py` tries each page
 @pytest.mark.parametrize("query", [{}, {"state": "failed"}, {"schedule": "hourly", "q": "h"}])
 def test_it_takes_as_many_statements_however_many_runs_there_are(
     made: dict[str, int], statements: tuple[Connection, list[str]], query: dict[str, str]

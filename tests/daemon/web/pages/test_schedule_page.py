@@ -132,6 +132,7 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(show: Show)
     assert (answer.status, 'there is no application "shup"; did you mean "shop"?' in read(answer)) == (404, True)
 
 
+@pytest.mark.extended  # `test_many_runs.py` tries each page
 @pytest.mark.parametrize("query", [{}, {"state": "crashed", "definition": "whole"}])
 def test_it_takes_as_many_statements_however_much_happened(
     made: dict[str, int], database_url: str, query: dict[str, str]
