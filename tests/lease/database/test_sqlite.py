@@ -272,7 +272,7 @@ def test_a_fence_waits_for_its_turn_and_says_so_when_it_does_not_come(
     tables: Tables, engine: Engine, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grant = tables.one("a")
-    monkeypatch.setattr(sys.modules["lease.fences.proof"], "_PATIENCE", 0.1)
+    monkeypatch.setattr("lease.database.foreign._PATIENCE", 0.1)
     with Turnstile(str(path_of(sqlite_url))) as other:
         other.pass_within(1.0)
         with engine.begin() as connection, pytest.raises(StoreUnavailable, match="locked for writing"):
