@@ -1,5 +1,6 @@
 """A page that is live, in a browser: changes come in, are held while somebody reads, and a broken stream shows."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from daemon.jobs.output.transcript import Piece
+from daemon.store.tables import run
 from daemon.web.address import WebAddress
 from daemon.web.api.desk import Desk
 from daemon.web.app import WebServer, web_app
@@ -70,6 +72,32 @@ def says(page: Page, text: str) -> None:
 
 def icon(page: Page) -> Any:
     return page.evaluate("document.getElementById('icon').href.split('/').pop()")
+
+
+SET_THE_CLOCK = """hours => {
+  const was = Date.now;
+  Date.now = () => was() + hours * 3600e3;
+  document.getElementById("live").click();  // which writes the times at once
+}"""
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_a_clock_that_is_set_under_an_open_page_changes_no_elapsed_time(
+    browser: Browser, site: Site, hours: int
+) -> None:
+    pending_runs(site.store, a_schedule("nightly"), 1)
+    site.store.claim("nightly", holder="web-1")
+    site.store.shift(run, started_at=-600)
+    with opened(browser, f"http://{site.address}/") as shown:
+        page, elapsed = shown.page, shown.page.locator("main [data-since]").first
+        expect(elapsed).to_have_text(re.compile("^10"))
+        button(page, "Live")
+        page.evaluate(SET_THE_CLOCK, hours)
+        assert elapsed.inner_text()[:2] == "10"
+        button(page, "Held")
+        page.locator("#live").click()
+        expect(page.locator(".as-of .ago")).to_have_text(re.compile(r"^, \d+\ss ago$"), timeout=PATIENCE)
+        button(page, "Live")
 
 
 def test_changes_come_in_are_held_on_request_and_a_dead_server_shows_until_it_is_back(

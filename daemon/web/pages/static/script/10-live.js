@@ -1,6 +1,7 @@
 // What changes while somebody looks: a stream of events puts parts of the page in place, by their ids.
 const page = document.documentElement;
 const byId = (id) => document.getElementById(id);
+const passed = () => performance.now();  // the other clock may be set
 const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
 // As the server writes durations.
@@ -32,14 +33,15 @@ const live = page.dataset.here && (() => {
   const [since, sentence, signIn, when] = bar.querySelectorAll("b, b + span, a, .when");
   const waiting = new Map(), unshown = new Set(), holds = new Set();
   const news = Object.assign(document.createElement("button"), { className: "btn pri news", type: "button", hidden: true });
-  let has = voice.dataset.digest, ahead = Date.parse(page.dataset.now) - Date.now(), heardAt = Date.now();
+  let has = voice.dataset.digest, ahead = Date.parse(page.dataset.now) - Date.now(), heardAt = passed();
   let ending, watch, again, tries = 0, nextTry = 0, lost = null, isLive = false, isOld = false, problems = 0;
-  let verdict, spokenAt = 0, speaking, touchedAt = Date.now();
+  let verdict, spokenAt = 0, speaking, touchedAt = passed();
+  let apart = Date.now() - passed();  // by how much the two clocks differ, until one is set or the machine sleeps
 
   function say(text) {
     if (verdict !== undefined && text !== verdict) {
       clearTimeout(speaking);
-      speaking = setTimeout(() => { spokenAt = Date.now(); voice.textContent = verdict; }, Math.max(0, spokenAt + 10000 - Date.now()));
+      speaking = setTimeout(() => { spokenAt = passed(); voice.textContent = verdict; }, Math.max(0, spokenAt + 10000 - passed()));
     }
     verdict = text;
   }
@@ -66,17 +68,21 @@ const live = page.dataset.here && (() => {
   }
 
   function tick() {
-    const now = Date.now() + ahead, away = lasting((Date.now() - heardAt) / 1000);
+    const now = Date.now() + ahead, away = lasting((passed() - heardAt) / 1000);
+    if (!lost && apart && Math.abs(Date.now() - passed() - apart) > 2000) {
+      apart = 0;  // until the server has said what time it is
+      listen();
+    }
     for (const one of document.querySelectorAll("main [data-since]"))
-      if (!lost && !one.closest(".gone")) setText(one.firstChild || one, lasting((now - Date.parse(one.dataset.since)) / 1000));
+      if (apart && !lost && !one.closest(".gone")) setText(one.firstChild || one, lasting((now - Date.parse(one.dataset.since)) / 1000));
     for (const one of document.querySelectorAll("main .rel")) {
       const away = (Date.parse(one.parentNode.querySelector("time").dateTime) - now) / 1000, text = lasting(rough(Math.abs(away)));
-      if (!lost && !one.closest(".gone")) setText(one, away < 0 ? `${text} ago` : `in ${text}`);
+      if (apart && !lost && !one.closest(".gone")) setText(one, away < 0 ? `${text} ago` : `in ${text}`);
     }
     for (const ago of document.querySelectorAll(".as-of .ago")) setText(ago, lost ? "" : `, ${away} ago`);
-    if (lost) setText(when, nextTry ? `${away}; next try in ${lasting((nextTry - Date.now()) / 1000)}` : `${away}; retries automatically`);
+    if (lost) setText(when, nextTry ? `${away}; next try in ${lasting((nextTry - passed()) / 1000)}` : `${away}; retries automatically`);
     hold("dialog", document.querySelector("dialog[open], details.menu[open]"));
-    if (unshown.size && !holds.size && !lost && Date.now() - touchedAt > 60000) showAll();
+    if (unshown.size && !holds.size && !lost && passed() - touchedAt > 60000) showAll();
   }
 
   // In one frame, without reading the layout. A strip under the pointer waits.
@@ -106,7 +112,7 @@ const live = page.dataset.here && (() => {
   }
 
   function lose(said, trying) {
-    lost = lost || { since: document.querySelector("#checked time")?.textContent || new Date(heardAt).toLocaleTimeString("en-GB") };
+    lost = lost || { since: document.querySelector("#checked time")?.textContent || new Date(Date.now() + heardAt - passed()).toLocaleTimeString("en-GB") };
     lost.said = said;
     nextTry = trying;
     show();
@@ -119,7 +125,7 @@ const live = page.dataset.here && (() => {
     tries = 0;
     if (field("event") === "lost") return lose(`${found.said[0].toUpperCase()}${found.said.slice(1)}.`, 0);
     has = field("id");
-    [ahead, heardAt, problems] = [Date.parse(found.at) - Date.now(), Date.now(), found.problems];
+    [ahead, heardAt, apart, problems] = [Date.parse(found.at) - Date.now(), passed(), Date.now() - passed(), found.problems];
     [lost, isLive] = [null, true];
     say(found.verdict);
     // Another release has answered: its parts may need its style, so load the page again.
@@ -168,7 +174,7 @@ const live = page.dataset.here && (() => {
     } catch (_) { /* shown below */ }
     if (ending !== mine) return;
     rest(delay);
-    if (said) lose(said, Date.now() + delay);
+    if (said) lose(said, passed() + delay);
   }
 
   // Take in what came or went, which live parts alone cannot show.
@@ -195,7 +201,7 @@ const live = page.dataset.here && (() => {
   document.body.append(news);
   document.addEventListener("selectionchange", () => hold("selection", !getSelection().isCollapsed));
   document.addEventListener("scroll", (event) => event.target.matches?.("[role=log]") && hold("output", output(event.target)), true);
-  for (const kind of ["pointermove", "keydown", "wheel"]) addEventListener(kind, () => (touchedAt = Date.now()), { passive: true });
+  for (const kind of ["pointermove", "keydown", "wheel"]) addEventListener(kind, () => (touchedAt = passed()), { passive: true });
   addEventListener("pagehide", stop);
   addEventListener("pageshow", (event) => event.persisted && listen());
   document.addEventListener("visibilitychange", () => document.hidden || listen());
