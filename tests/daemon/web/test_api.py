@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -24,6 +25,7 @@ from daemon.cli.answers import name_of
 from daemon.execution.claim import ClaimedRun
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
+from daemon.store.tables import act
 from daemon.web.address import WebAddress
 from daemon.web.api.acts import ACTS
 from daemon.web.api.desk import Busy, Desk
@@ -163,6 +165,18 @@ async def test_pages_follow_one_another_without_gaps_though_more_comes_meanwhile
             await ask("POST", "/api/v1/trigger", given)
         assert seen == sorted(set(seen), reverse=True)
         assert min(seen) == (1 if name == "runs" else 6)
+
+
+async def test_acts_of_one_moment_are_on_pages_that_follow_each_other(ask: Ask, store: Store) -> None:
+    for _ in range(3):
+        await ask("POST", "/api/v1/trigger", {"schedule": "hourly"})
+    store.do(lambda connection: connection.execute(update(act).values(acted_at=datetime(2026, 7, 1, tzinfo=UTC))))
+    seen, path = [], "/api/v1/activity?limit=1"
+    while path:
+        answer = await ask("GET", path)
+        seen += [one["run_id"] for one in answer.json()["items"]]
+        path = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+    assert len(seen) == len(set(seen)) == 3
 
 
 async def test_the_pages_of_status_and_locks_have_each_of_them_once_by_name(ask: Ask, store: Store) -> None:
