@@ -83,6 +83,10 @@ class Prometheus:
         found = self.ask(query)
         return float(found[0]["value"][1]) if found else 0.0
 
+    def fires(self, alert: str, schedule: str = "") -> bool:
+        """Return whether an alert fires, for this schedule."""
+        return bool(self.ask(f'ALERTS{{alertname="{alert}",alertstate="firing",schedule="{schedule}"}}'))
+
     def samples(self, selector: str) -> dict[str, list[float]]:
         """Return all samples of the last minutes as they were scraped, by instance and schedule."""
         return {
@@ -117,6 +121,9 @@ def test_no_fact_goes_back_and_a_restart_is_a_reset_without_spike_or_gap(
     replicas = [start(port) for port in ports]
     wait_until(lambda: len(prometheus.ask("leased_build_info")) == 3, "all are scraped")
     wait_until(lambda: prometheus.value(f"sum({SUCCEEDED})") >= 10, "runs are counted")
+    wait_until(lambda: prometheus.fires("LeasedFailingInARow", "fails"), "the alert for what fails in a row fires")
+    assert prometheus.fires("LeasedWatchdog")
+    assert not prometheus.fires("LeasedSchedulesRetired")
     began, scrapes = time.time(), prometheus.value(SCRAPES)
     replicas[0].kill()
     wait_until(lambda: prometheus.value(f'up{{instance="127.0.0.1:{ports[0]}"}}') == 0, "the kill is seen")
@@ -131,6 +138,7 @@ def test_no_fact_goes_back_and_a_restart_is_a_reset_without_spike_or_gap(
         replicas[place].wait_for_standing()
     gone, came = ('leased_schedule_info{schedule="fails"}', 'leased_schedule_info{schedule="fails-too"}')
     wait_until(lambda: len(prometheus.ask(came)) == 3 and not prometheus.ask(gone), "the deploy is seen")
+    wait_until(lambda: prometheus.fires("LeasedSchedulesRetired"), "the alert for what the deploy retired fires")
     retired = prometheus.value("sum(leased_schedules_retired_total)")
     before = prometheus.value(f"sum(increase({SUCCEEDED}[1m]))")
     wait_until(lambda: prometheus.value(SCRAPES) > scrapes + 75, "over a minute of scrapes", limit=2 * LIMIT)
