@@ -115,7 +115,7 @@ class Hub:
                 self._polling = None
 
     async def messages(self, channel: Channel, has: str, end: float) -> AsyncIterator[bytes]:
-        """Yield the messages for a viewer whose page has this digest, until it is ``end`` by the loop's clock."""
+        """Yield the messages for a viewer whose page has this digest: one at least, and more until the loop's ``end``."""
         told: Moment | None = None
         yield b"retry: 5000\n\n"
         while not self._closed:
@@ -123,11 +123,11 @@ class Hub:
             if moment is not None and moment is not told:
                 yield self._message(channel, moment, has)
                 told, has = moment, has if moment.made is None else moment.made.digest
-            elif asyncio.get_running_loop().time() >= end:
+            elif told is not None and asyncio.get_running_loop().time() >= end:
                 return
             else:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout_at(end):
+                    async with asyncio.timeout_at(None if told is None else end):
                         await following.wait()
 
     def _message(self, channel: Channel, moment: Moment, has: str) -> bytes:
