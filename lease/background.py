@@ -17,7 +17,8 @@ from .clock import Clock, DrivenClock, boottime
 from .database.forks import advice
 from .errors import LeaseError
 from .model import CLOSED
-from .threads import Answer, CallbackThread, LastingLoop, refuse_in_callbacks
+from .private import Answer
+from .threads import CallbackThread, LastingLoop, refuse_in_callbacks
 
 T = TypeVar("T")
 

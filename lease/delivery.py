@@ -29,7 +29,8 @@ from .events import (
     is_logged,
     log_event,
 )
-from .threads import CallbackThread, SafeCondition
+from .private import SafeCondition
+from .threads import CallbackThread
 
 MOST_CHATTER = 50_000
 """The grants in queued events of the daily round above which further such events are dropped."""

@@ -12,7 +12,7 @@ from .clock import Clock
 from .durations import Duration, format_duration, parse_duration
 from .errors import LeaseLost
 from .model import Grant, Loss
-from .threads import new_event
+from .threads import SafeEvent
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class GrantState:
     def __init__(self, grant: Grant, trusted_until: float, clock: Clock, notify: events.Listener) -> None:
         self.grant = grant
         self._notify = notify
-        self.lost = new_event()
+        self.lost = SafeEvent()
         self.loss: Loss | None = None
         self.ending = False
         """Its holder is about to release it, or has, so it may be missing from the answer to a renewal."""

@@ -2,23 +2,21 @@
 they share with the threads of programs.
 """
 
-import _thread
 import asyncio
 import errno
 import selectors
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from itertools import compress
-from operator import call, is_
+from operator import is_
 from queue import SimpleQueue
-from time import monotonic
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack
 
 from .errors import LeaseError
+from .private import SafeCondition
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,60 +36,32 @@ class CallbackThread(threading.Thread):
         super().__init__(target=run, name=name, daemon=True)
 
 
-class SafeCondition(_thread.RLock):  # type: ignore[misc]  # typeshed alone calls it final
-    """A condition whose lock no signal leaves locked.
-
-    `threading.Condition` takes its lock and gives it back in methods written in Python, and the handler
-    of a signal may raise in the midst of them. Whoever wants the lock next then waits for ever: here
-    that is the library's thread, and with it every lease (rule 8). An RLock does each in one step.
-    """
-
-    def __init__(self) -> None:
-        self._waiters: deque[_thread.LockType] = deque()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until notified, without the lock; False after ``timeout`` seconds."""
-        waiter = _thread.allocate_lock()
-        waiter.acquire()
-        self._waiters.append(waiter)
-        saved: list[Any] = []
-        try:
-            # In one step: a signal between the release and the note of it would leave the lock to nobody.
-            saved.extend(map(call, (self._release_save,)))  # type: ignore[attr-defined]
-            return waiter.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
-        finally:
-            if saved:
-                self._acquire_restore(saved[0])  # type: ignore[attr-defined]
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-
-    def wait_for(self, predicate: Callable[[], object], timeout: float | None = None) -> bool:
-        """Wait until ``predicate`` holds; False if it does not after ``timeout`` seconds."""
-        end = None if timeout is None else monotonic() + timeout
-        while not predicate():
-            if not self.wait(None if end is None else end - monotonic()) and end is not None and monotonic() >= end:
-                return bool(predicate())
-        return True
-
-    def notify_all(self) -> None:
-        """Wake all who wait."""
-        while self._waiters:
-            self._waiters.popleft().release()
-
-
-class Answer(Future[T]):
-    """A future for whose answer threads of a program wait."""
+class SafeEvent(threading.Event):
+    """An event for which threads of a program wait, and which the library's thread sets (see `SafeCondition`)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._condition: Any = SafeCondition()
+        self._changed = SafeCondition()
+        self._is_set = False
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {'set' if self._is_set else 'unset'}>"
 
-def new_event() -> threading.Event:
-    """Return an event for which threads of a program wait, and which the library's thread sets."""
-    event = threading.Event()
-    event._cond = SafeCondition()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
-    return event
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        with self._changed:
+            self._is_set = True
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        with self._changed:
+            self._is_set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        with self._changed:
+            return self._changed.wait_for(self.is_set, timeout)
 
 
 def caller() -> "asyncio.Task[Any] | threading.Thread":

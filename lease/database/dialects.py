@@ -8,8 +8,21 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import TIMESTAMP, BigInteger, Boolean, ColumnElement, Dialect, Double, Float, Insert, Text
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Double,
+    Float,
+    Insert,
+    Table,
+    Text,
+    insert,
+)
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import SyntaxExtension
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import bindparam, literal
 from sqlalchemy.sql.functions import FunctionElement
@@ -260,14 +273,21 @@ def turn(key: int) -> ColumnElement[Any]:
     return _turn(bindparam(None, key, type_=BigInteger(), unique=True))
 
 
-_do_nothing = per_dialect("do_nothing", UNTYPED, postgresql="ON CONFLICT DO NOTHING", sqlite="ON CONFLICT DO NOTHING")
-
-
-class insert_missing(Insert):  # noqa: N801 - reads as the statement that it is
-    """An INSERT that passes over rows that are there."""
+class _DoNothing(SyntaxExtension, FunctionElement[Any]):
+    """What an INSERT does with a row that is there: nothing."""
 
     inherit_cache = True
-    _post_values_clause = _do_nothing()
+
+    def apply_to_insert(self, insert_stmt: Insert) -> None:
+        insert_stmt.apply_syntax_extension_point(self.append_replacing_same_type, "post_values")
+
+
+compiles(_DoNothing)(lambda _element, _compiler, **_kw: "ON CONFLICT DO NOTHING")
+
+
+def insert_missing(table: Table) -> Insert:
+    """Return an INSERT that passes over rows that are there."""
+    return insert(table).ext(_DoNothing())
 
 
 # A hand-over: on PostgreSQL, a release that wakes the next waiter before it is on disk (record 36).

@@ -2,19 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from inspect import getclosurevars, isfunction
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
-from sqlalchemy.engine import create_engine
 
 from ...errors import LeaseError, StoreUnavailable
+from ...private import connect_arguments
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
-
-_STANDARD = "create_engine.<locals>.connect"
-"""Where SQLAlchemy makes the function by which a pool connects, unless the user gave another."""
 
 Hook = Callable[[Any, Any, list[Any], dict[str, Any]], Any]
 """A listener to "do_connect", which may change what a connection is made with."""
@@ -50,14 +46,12 @@ class Origin:
 def origin_of(engine: "Engine | AsyncEngine") -> Origin:
     """Return what ``engine`` connects with; raises `LeaseError` where nobody can know."""
     sync: Engine = engine if isinstance(engine, Engine) else engine.sync_engine
-    creator = getattr(sync.pool, "_creator", None)
-    if not (
-        isfunction(creator) and creator.__module__ == create_engine.__module__ and creator.__qualname__ == _STANDARD
-    ):
+    try:
+        arguments = connect_arguments(sync.pool)
+    except LookupError:
+        raise refusal(["its connect_args, which this version of SQLAlchemy keeps elsewhere"]) from None
+    if arguments is None:
         raise refusal(["the function that connects for it (creator, async_creator, or a pool of its own)"])
-    arguments = getclosurevars(creator).nonlocals.get("cparams")
-    if not isinstance(arguments, Mapping):
-        raise refusal(["its connect_args, which this version of SQLAlchemy keeps elsewhere"])
     return Origin(sync, arguments, tuple(sync.dialect.dispatch.do_connect))
 
 

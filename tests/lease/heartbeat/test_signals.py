@@ -17,8 +17,9 @@ from lease import Grant, Loss, LossKind, events
 from lease.calls import acquiring
 from lease.delivery import Delivery
 from lease.ledger import Caller
+from lease.private import Answer, SafeCondition
 from lease.sync import LeaseClient
-from lease.threads import Answer, SafeCondition, new_event
+from lease.threads import SafeEvent
 from tests.lease.stores import SELDOM, Recorder, Tables, in_thread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -114,7 +115,7 @@ def test_a_caller_who_goes_before_its_block_begins_is_missed(sqlite_url: str) ->
 
 
 def test_a_wait_for_a_loss_that_is_interrupted_anywhere_leaves_the_loss_to_be_told() -> None:
-    lost = new_event()
+    lost = SafeEvent()
 
     def tell() -> None:
         lost.set()

@@ -1,0 +1,66 @@
+"""What the library uses of other people's private parts is there, in this version of Python and of each package."""
+
+import re
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from sqlalchemy import create_engine
+
+import lease
+from lease.private import Answer, SafeCondition, connect_arguments
+
+PRIVATE = ("_release_save", "_acquire_restore", "_condition", "_creator")
+"""All of them: none is named anywhere else in the library."""
+
+
+def test_an_rlock_can_be_let_go_whole_and_taken_again() -> None:
+    condition = SafeCondition()
+    with condition, condition:
+        try:
+            assert not condition.wait(0)
+        except AttributeError as error:
+            pytest.fail(f"this Python's RLock has no way to wait without it ({error}): SafeCondition needs another")
+        assert not in_thread(lambda: condition.acquire(blocking=False)), "it was not taken again"
+    assert in_thread(lambda: condition.acquire(blocking=False)), "it was not let go"
+
+
+def test_a_future_waits_by_its_condition() -> None:
+    answer = Answer[int]()
+    assert isinstance(answer._condition, SafeCondition)
+    answer._condition = watched = MagicMock(wraps=SafeCondition())
+    answer.set_result(7)
+    told = watched.__enter__.call_count
+    assert answer.result() == 7
+    assert 0 < told < watched.__enter__.call_count, (
+        "this Python's Future does not wait by its _condition: Answer needs another way to outlive a signal"
+    )
+
+
+def test_the_arguments_of_an_engine_are_where_they_are_looked_for() -> None:
+    engine = create_engine("sqlite:///x.db", connect_args={"timeout": 3})
+    try:
+        arguments = connect_arguments(engine.pool)
+    except LookupError:
+        arguments = None
+    assert dict(arguments or {}).get("timeout") == 3, (
+        "this SQLAlchemy keeps what an engine connects with elsewhere: connect_arguments needs another way"
+    )
+
+
+def test_no_other_module_of_the_library_names_a_private_part_of_others() -> None:
+    words = re.compile(rf"\b({'|'.join(PRIVATE)})\b|noqa: SLF001")
+    folder = Path(lease.__file__).parent
+    naming = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if words.search(path.read_text())}
+    assert naming == {"private.py"}
+
+
+def in_thread(ask: Any) -> Any:
+    future: Future[Any] = Future()
+    thread = threading.Thread(target=lambda: future.set_result(ask()))
+    thread.start()
+    thread.join()
+    return future.result()
