@@ -116,7 +116,8 @@ async def test_run_now_says_what_starts_and_leads_to_the_run(store: Store) -> No
     due = store.schedules()["nightly"].next_due
     with visitor(store) as browser:
         said = text_of(await browser.get(f"{NIGHTLY}/run"))
-        assert "1 run starts." in said
+        assert "1 run starts once a replica is running; none is now." in said
+        with_replica(store, "web-1")
         assert "2 jobs: fetch, load" in said
         assert '"shop": 7, "key": "***"' in said
         assert "The next scheduled time stays" in said
@@ -126,6 +127,7 @@ async def test_run_now_says_what_starts_and_leads_to_the_run(store: Store) -> No
         assert '"shop": 8' in made.params
         assert acts(store) == [("trigger", f"page@{socket.gethostname()}", "to see")]
         assert store.schedules()["nightly"].next_due == due
+        assert "1 run starts." in text_of(await browser.get(f"{NIGHTLY}/run"))
 
 
 async def test_a_form_that_is_sent_twice_starts_one_run(store: Store) -> None:
