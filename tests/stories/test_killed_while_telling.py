@@ -1,4 +1,4 @@
-"""A replica that is killed between a failure and its message: another one sends it, signed, and no run waited for it."""
+"""A replica that is killed between a failure and its message or ping: another one sends it, and no run waited for it."""
 
 import base64
 import json
@@ -28,6 +28,14 @@ on_request = true
 jobs = [{{ name = "work", command = "true" }}]
 """
 
+PINGED = """
+application = "pinging"
+[schedules.broken]
+on_request = true
+ping = {{ url = "{url}", style = "healthchecks" }}
+jobs = [{{ name = "work", command = "exit 3" }}]
+"""
+
 
 def test_a_message_outlives_the_replica_that_wrote_it_and_no_run_waits_for_its_target(story: Story) -> None:
     with Receiver() as receiver:
@@ -52,3 +60,24 @@ def test_a_message_outlives_the_replica_that_wrote_it_and_no_run_waits_for_its_t
     assert first["data"]["run_id"] == second["data"]["run_id"] == story.over("broken").id
     assert len({request.headers["Webhook-Id"] for request in receiver.requests}) == 1
     assert json.dumps(first).count(SECRET) == 0
+
+
+def test_a_ping_outlives_the_replica_that_wrote_it_and_no_run_waits_for_its_target(story: Story) -> None:
+    with Receiver() as receiver:
+        receiver.may_answer.clear()
+        file = story.write_file("pinging.toml", PINGED.format(url=receiver.url))
+        doomed = story.start(file)
+        story.up()
+        story.trigger("broken")
+        wait_until(lambda: receiver.requests, "the first ping is on its way")
+        assert story.over("broken").state == "failed", "while the target is silent"
+        doomed.kill()
+        assert [row.kind for row in story.rows(select(delivery))] == ["ping.start", "ping.fail"]
+        receiver.may_answer.set()
+        story.write(update(delivery).values(available_at=later(now(), -1.0)))  # the time for which it was lent passes
+        story.start(file)
+        wait_until(lambda: len(receiver.requests) == 2, "the next ping comes")
+        wait_until(lambda: not story.rows(select(delivery)), "it is delivered, and nothing is left to send")
+    last = receiver.requests[-1].path
+    assert "/fail?rid=" in last
+    assert len({one.path.partition("?")[2] for one in receiver.requests}) == 1, "of one run"
