@@ -76,25 +76,18 @@ def granting(name: str, holder: str, ttl: float, *, label: str | None = None) ->
     """Return the call that grants ``name`` to ``holder`` if it is free or stale, and nobody waits for
     it, or ``holder`` first; else None, and the rest is for `grant`.
     """
-    return Call(_GRANT_FREE, _values([name], holder, ttl, label), lambda rows: next(_grants(rows, holder), None))
+    return _grant_one(_GRANT_ONE, holder, {"of_name": name, **_values(holder, ttl, label)})
 
 
 def taking(name: str, holder: str, ttl: float, *, label: str | None, lock_wait: float) -> Call[Grant | None]:
     """Return the call that grants ``name`` to whoever has heard that it is its turn. Unlike `granting` it waits for a
     row that is locked, at most ``lock_wait`` seconds: mostly another is just taking a place in the queue.
     """
-    return Call(
-        _TAKE,
-        {
-            "of_name": name,
-            "for_holder": holder,
-            "for_label": label,
-            "ttl": ttl,
-            "first_is_holder": beginning_with(holder),
-            "lock_wait": lock_wait,
-        },
-        lambda rows: next((Grant(name, token, holder) for (token,) in rows), None),
-    )
+    return _grant_one(_TAKE, holder, {"of_name": name, "lock_wait": lock_wait, **_values(holder, ttl, label)})
+
+
+def _grant_one(statement: Statement, holder: str, values: dict[str, Any]) -> Call[Grant | None]:
+    return Call(statement, values, lambda rows: next(_grants(rows, holder), None))
 
 
 def _left(wanted: Sequence[str], granted: Iterable[Grant]) -> list[str]:
@@ -113,21 +106,22 @@ def _grant_free(  # noqa: PLR0917 - who is granted what
     connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None, slot_of: str | None
 ) -> list[Grant]:
     """Grant those for which nobody waits, or for which ``holder`` is the first who does."""
+    if len(names) == 1 and slot_of is None:
+        granted = granting(names[0], holder, ttl, label=label)(connection)
+        return [] if granted is None else [granted]
     statement = _GRANT_FREE_SLOT if slot_of is not None else _GRANT_FREE
-    return list(_grants(statement(connection, _values(names, holder, ttl, label, slot_of)), holder))
+    return list(_grants(statement(connection, _values_of_all(names, holder, ttl, label, slot_of)), holder))
 
 
-def _values(
-    names: Sequence[str], holder: str, ttl: float, label: str | None, slot_of: str | None = None
+def _values_of_all(
+    names: Sequence[str], holder: str, ttl: float, label: str | None, slot_of: str | None
 ) -> dict[str, Any]:
-    return {
-        **({} if slot_of is None else {"slot_of": slot_of, "from": f"{slot_of}/", "before": f"{slot_of}0"}),
-        "names": array_of(names),
-        "for_holder": holder,
-        "for_label": label,
-        "ttl": ttl,
-        "first_is_holder": beginning_with(holder),
-    }
+    slots = {} if slot_of is None else {"slot_of": slot_of, "from": f"{slot_of}/", "before": f"{slot_of}0"}
+    return {**slots, "names": array_of(names), **_values(holder, ttl, label)}
+
+
+def _values(holder: str, ttl: float, label: str | None) -> dict[str, Any]:
+    return {"for_holder": holder, "for_label": label, "ttl": ttl, "first_is_holder": beginning_with(holder)}
 
 
 def _grants(rows: Rows, holder: str) -> Iterator[Grant]:
@@ -151,7 +145,7 @@ def _grant_in_turn(  # noqa: PLR0917 - who is granted what
         taken: list[Grant] = []
         if not found.is_live and may_take(ahead_of(waiter.holder, found.waiting), found.free_for):
             left = format_waiters(behind(found.waiting, waiter.holder))
-            values = {**_values([found.name], waiter.holder, ttl, label, slot_of), "waiters_left": left}
+            values = {**_values_of_all([found.name], waiter.holder, ttl, label, slot_of), "waiters_left": left}
             statement = _GRANT_IN_TURN_SLOT if slot_of is not None else _GRANT_IN_TURN
             taken = list(_grants(statement(connection, values), waiter.holder))
         if queue and not taken:
@@ -190,16 +184,15 @@ _GRANTED = {
 def _granting(
     where: ColumnElement[bool], waiters: ColumnElement[Any], last_token: ColumnElement[Any] = lease.c.token
 ) -> Statement:
-    free = (
-        select(lease.c.name)
-        .where(any_of(lease.c.name, bindparam("names", type_=Text())), where)
-        .order_by(lease.c.name)
-        .with_for_update(skip_locked=True)
-        .cte("free")
-    )
+    named = any_of(lease.c.name, bindparam("names", type_=Text()))
+    free = select(lease.c.name).where(named, where).order_by(lease.c.name).with_for_update(skip_locked=True).cte("free")
+    return _updating(waiters, last_token, lease.c.name.in_(select(free.c.name)), where)
+
+
+def _updating(waiters: ColumnElement[Any], last_token: ColumnElement[Any], *where: ColumnElement[bool]) -> Statement:
     return Statement(
         update(lease)
-        .where(lease.c.name.in_(select(free.c.name)), where, durably_committed())
+        .where(*where, durably_committed())
         .values({**_GRANTED, "token": last_token + 1, "waiters": waiters})
         .returning(lease.c.name, lease.c.token)
     )
@@ -217,16 +210,15 @@ _slots = or_(
 )
 _highest = select(func.max(_slot.c.token)).where(_slots)
 _waiters_left = bindparam("waiters_left", type_=Text())
-_GRANT_FREE = _granting(_is_free, without_first(lease.c.waiters))
-_GRANT_FREE_SLOT = _granting(_is_free, without_first(lease.c.waiters), _highest.scalar_subquery())
+_without_first = without_first(lease.c.waiters)
+_GRANT_FREE = _granting(_is_free, _without_first)
+_GRANT_FREE_SLOT = _granting(_is_free, _without_first, _highest.scalar_subquery())
+_of_name = lease.c.name == bindparam("of_name", type_=Name)
+_free = select(lease.c.name).where(_of_name, _is_free).with_for_update(skip_locked=True).cte("free")
+_GRANT_ONE = _updating(_without_first, lease.c.token, lease.c.name == select(_free.c.name).scalar_subquery(), _is_free)
+_TAKE = _updating(_without_first, lease.c.token, _of_name, _is_free, lock_timeout("lock_wait"))
 _GRANT_IN_TURN = _granting(free_or_stale(), _waiters_left)
 _GRANT_IN_TURN_SLOT = _granting(free_or_stale(), _waiters_left, _highest.scalar_subquery())
 _PRESENT = Statement(
     select(lease.c.name, lease.c.waiters.is_not(None)).where(any_of(lease.c.name, bindparam("names", type_=Text())))
-)
-_TAKE = Statement(
-    update(lease)
-    .where(lease.c.name == bindparam("of_name", type_=Name), _is_free, lock_timeout("lock_wait"), durably_committed())
-    .values({**_GRANTED, "token": lease.c.token + 1, "waiters": without_first(lease.c.waiters)})
-    .returning(lease.c.token)
 )

@@ -69,7 +69,7 @@ class TurnListener:
                 answer.set_exception(StoreUnavailable("the connection that listens ended before this was answered"))
                 answer.exception()  # mark it retrieved, or asyncio logs it
             else:
-                answer.set_result(call.answer([(int(token),) for (token,) in rows]))
+                answer.set_result(call.answer([(name, int(token)) for name, token in rows]))
             heard.set()
 
         return ask

@@ -116,8 +116,11 @@ GRANTS = (
         (
             Edit(
                 GRANTING,
+                "    if len(names) == 1 and slot_of is None:\n"
+                "        granted = granting(names[0], holder, ttl, label=label)(connection)\n"
+                "        return [] if granted is None else [granted]\n"
                 "    statement = _GRANT_FREE_SLOT if slot_of is not None else _GRANT_FREE\n"
-                "    return list(_grants(statement(connection, _values(names, holder, ttl, label, slot_of)), holder))\n",
+                "    return list(_grants(statement(connection, _values_of_all(names, holder, ttl, label, slot_of)), holder))\n",
                 "    from sqlalchemy.dialects.postgresql import insert\n"
                 "    held = {'holder': holder, 'label': label, 'boot': this_boot(), 'expires_at': later(clock(), ttl)}\n"
                 "    held |= {'granted_at': now(), 'renewed_at': now()}\n"

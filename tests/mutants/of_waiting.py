@@ -80,9 +80,7 @@ WAITING = (
         "first-place-kept",
         "a client that has had its turn keeps its place before all others",
         (
-            Edit(
-                GRANTING, "_granting(_is_free, without_first(lease.c.waiters))", "_granting(_is_free, lease.c.waiters)"
-            ),
+            Edit(GRANTING, "_without_first = without_first(lease.c.waiters)", "_without_first = lease.c.waiters"),
             Edit(GRANTING, "behind(found.waiting, waiter.holder)", "found.waiting"),
         ),
         on_each(CONFORMANCE.format("test_who_is_queued_comes_first_and_one_who_did_not_wait_is_told_so")),
@@ -216,7 +214,7 @@ WAITING = (
     Mutant(
         "taken-from-its-holder",
         "who hears of its turn takes the lease, also from its holder or before those who come first",
-        (Edit(GRANTING, 'bindparam("of_name", type_=Name), _is_free,', 'bindparam("of_name", type_=Name),'),),
+        (Edit(GRANTING, "_of_name, _is_free, lock_timeout", "_of_name, lock_timeout"),),
         on_postgres(
             HEARD.format("test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing[held]"),
             HEARD.format("test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing[another-is-first]"),

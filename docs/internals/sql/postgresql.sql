@@ -1549,6 +1549,13 @@ WHERE (lease.name = ANY(ARRAY(SELECT json_array_elements_text(CAST(%(names)s::VA
  UPDATE lease SET token=(lease.token + %(token_1)s::BIGINT), holder=%(for_holder)s::VARCHAR, label=%(for_label)s::VARCHAR, boot=NULL, expires_at=(clock_timestamp() + make_interval(secs => %(ttl)s)), granted_at=clock_timestamp(), renewed_at=clock_timestamp(), released_at=NULL, waiters=CAST(NULLIF(CAST(lease.waiters AS jsonb) - 0, '[]') AS text), uptime=NULL WHERE lease.name IN (SELECT free.name
 FROM free) AND (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) AND (lease.waiters IS NULL OR substr(lease.waiters, %(substr_1)s::INTEGER, length(%(first_is_holder)s::VARCHAR)) = %(first_is_holder)s::VARCHAR) AND (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL RETURNING lease.name, lease.token;
 
+WITH free AS
+(SELECT lease.name AS name
+FROM lease
+WHERE lease.name = %(of_name)s::VARCHAR COLLATE "C" AND (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) AND (lease.waiters IS NULL OR substr(lease.waiters, %(substr_1)s::INTEGER, length(%(first_is_holder)s::VARCHAR)) = %(first_is_holder)s::VARCHAR) FOR UPDATE SKIP LOCKED)
+ UPDATE lease SET token=(lease.token + %(token_1)s::BIGINT), holder=%(for_holder)s::VARCHAR, label=%(for_label)s::VARCHAR, boot=NULL, expires_at=(clock_timestamp() + make_interval(secs => %(ttl)s)), granted_at=clock_timestamp(), renewed_at=clock_timestamp(), released_at=NULL, waiters=CAST(NULLIF(CAST(lease.waiters AS jsonb) - 0, '[]') AS text), uptime=NULL WHERE lease.name = (SELECT free.name
+FROM free) AND (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) AND (lease.waiters IS NULL OR substr(lease.waiters, %(substr_1)s::INTEGER, length(%(first_is_holder)s::VARCHAR)) = %(first_is_holder)s::VARCHAR) AND (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL RETURNING lease.name, lease.token;
+
 
 -- lease/statements/grants.py: _grant_in_turn
 WITH free AS

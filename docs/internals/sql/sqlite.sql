@@ -1607,6 +1607,13 @@ WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL
  UPDATE lease SET token=(lease.token + ?), holder=?, label=?, boot=?, expires_at=(? + ?), granted_at=((julianday('now') - 2440587.5) * 86400.0), renewed_at=((julianday('now') - 2440587.5) * 86400.0), released_at=NULL, waiters=NULLIF(json_remove(lease.waiters, '$[0]'), '[]'), uptime=? WHERE lease.name IN (SELECT free.name
 FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) AND 1 = 1 RETURNING name, token;
 
+WITH free AS
+(SELECT lease.name AS name
+FROM lease
+WHERE lease.name = ? AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?))
+ UPDATE lease SET token=(lease.token + ?), holder=?, label=?, boot=?, expires_at=(? + ?), granted_at=((julianday('now') - 2440587.5) * 86400.0), renewed_at=((julianday('now') - 2440587.5) * 86400.0), released_at=NULL, waiters=NULLIF(json_remove(lease.waiters, '$[0]'), '[]'), uptime=? WHERE lease.name = (SELECT free.name
+FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) AND 1 = 1 RETURNING name, token;
+
 
 -- lease/statements/grants.py: _grant_in_turn
 WITH free AS
