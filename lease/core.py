@@ -45,6 +45,11 @@ class Ticket:
         self.is_abandoned = False
 
 
+def closed_meanwhile(name: str) -> LeaseError:
+    """Return the error for an acquisition that was under way when its client was closed."""
+    return LeaseError(f"this client was closed while it acquired lease {name!r}")
+
+
 class Core:
     """One incarnation of one client: its holder id is random for each start, since names come back
     and owners must not merge.
@@ -149,7 +154,7 @@ class Core:
             ticket.state = await self._acquirer.acquire(ticket.turn, wait)
         except asyncio.CancelledError:
             if self._closed is not None:
-                raise LeaseError(f"this client was closed while it acquired lease {ticket.turn.name!r}") from None
+                raise closed_meanwhile(ticket.turn.name) from None
             raise
         finally:
             self._acquiring.discard(ticket.task)

@@ -222,6 +222,7 @@ class DatabaseStore:
 
     async def wire(self) -> Wire | None:
         """Return one more connection (see `lease.database.database.OwnDatabase.wire`)."""
+        await self._renewals.connect()  # first: what a server has no connection left to renew would be lost
         return await self._others.wire()
 
     async def read(self, name: str) -> LeaseRecord | None:

@@ -47,11 +47,8 @@ class Acquirer:
         `LeaseNotAcquired` says who holds it.
         """
         name, deadline = check_free_name(turn.name), None if wait is None else self.clock() + wait
-        if wait is None and self._would_wait_for_itself(turn):
-            raise self._refused_within(name, _ITSELF)
-        if not await self.turns.take(turn, wait):
-            is_its_own = self.turns.owner(name) == turn.owner
-            raise self._refused_within(name, _ITSELF if is_its_own else _ANOTHER, wait)
+        if not self.turns.has(turn):  # its caller may have begun it
+            await self._take(turn, wait)
         try:
             state = await self._in_turn(name, wait, deadline)
         except BaseException:
@@ -59,6 +56,13 @@ class Acquirer:
             raise
         state.when_over(lambda: self.turns.end(turn))
         return state
+
+    async def _take(self, turn: LocalTurn, wait: float | None) -> None:
+        if wait is None and self._would_wait_for_itself(turn):
+            raise self._refused_within(turn.name, _ITSELF)
+        if not await self.turns.take(turn, wait):
+            is_its_own = self.turns.owner(turn.name) == turn.owner
+            raise self._refused_within(turn.name, _ITSELF if is_its_own else _ANOTHER, wait)
 
     def _would_wait_for_itself(self, turn: LocalTurn) -> bool:
         """Return whether the same task or thread has the turn, and is not about to end it: a release that was

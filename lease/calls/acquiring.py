@@ -17,7 +17,7 @@ from functools import partial
 
 from .. import events, statements
 from ..closing import note_holder
-from ..core import Core, Ticket
+from ..core import Core, Ticket, closed_meanwhile
 from ..database.held.wire import NothingSentError, WireFailed
 from ..errors import LeaseError
 from ..grant_state import GrantState
@@ -37,10 +37,17 @@ def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantStat
 
 
 def _acquire_here(means: Means, direct: Direct, ticket: Ticket) -> Steps[GrantState | None]:
-    """Acquire a name that is free; None where the library's thread is to do it."""
+    """Acquire a name that is free; None where the library's thread is to do it, in the turn of ``ticket`` if that has
+    begun here.
+    """
     core, loan, turn = means.core, direct.loan, ticket.turn
     means.loop.check()
-    if core.is_closed or check_free_name(turn.name) in direct.store.awaited or (wire := loan.borrow(ticket)) is None:
+    if core.is_closed or check_free_name(turn.name) in direct.store.awaited:
+        return None
+    if loan.is_missing:
+        yield Elsewhere(means.loop.submit(loan.connect))
+    wire = loan.borrow(ticket)
+    if wire is None:
         return None
     if not core.turns.take_now(turn):
         loan.give_back(ticket)
@@ -58,8 +65,8 @@ def _acquire_here(means: Means, direct: Direct, ticket: Ticket) -> Steps[GrantSt
             means.loop.soon(core.heartbeat.sweep)
     core.heartbeat.flights.end(ticket.flight)
     loan.give_back(ticket)
-    if ticket.state is None:
-        core.turns.end(turn)
+    if ticket.state is None and core.is_closed:
+        raise closed_meanwhile(turn.name)
     return ticket.state
 
 

@@ -13,13 +13,8 @@ from typing import Protocol, runtime_checkable
 from ..background import BackgroundLoop
 from ..database.held.wire import Wire
 
-_OFTEN = 5
-_WITHIN = 10.0
-"""So many calls in so many seconds find no wire before one is made: who acquires a lease now and
-then needs none.
-"""
-_LONG = 50
-"""How many more do so after one could not be made."""
+_REST = 10.0
+"""Seconds for which none is made after one could not be made."""
 _LOOKS = 4
 """How often it is looked, in the time that an attempt may take, whether one takes longer."""
 _AFTER_THE_CUT = 1.0
@@ -55,8 +50,7 @@ class Loan:
         self._borrowers: dict[str, Borrower] = {}
         self._seen: Borrower | None = None
         self._due = 0.0
-        self._missed = 0
-        self._first_missed = 0.0
+        self._rests_until = 0.0
         self._connecting: asyncio.Task[None] | None = None
         self._watched = False
         self._is_over = False
@@ -65,13 +59,14 @@ class Loan:
 
     # From any thread
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is none, and it is time to `connect`."""
+        return self._wire is None and not self._is_over and monotonic() >= self._rests_until
+
     def borrow(self, by: Borrower) -> Wire | None:
         """Lend it to ``by``; None where there is none, or another has it."""
-        if self._at_hand() is None:
-            if self._is_missed():
-                self._loop.soon(self._begin_connecting)
-            return None
-        if self._borrowers.setdefault(_IT, by) is not by:
+        if self._at_hand() is None or self._borrowers.setdefault(_IT, by) is not by:
             return None
         wire = self._at_hand()
         if wire is None:  # it was closed just then
@@ -79,16 +74,6 @@ class Loan:
         elif not self._watched:
             self._loop.soon(self._watch)
         return wire
-
-    def _is_missed(self) -> bool:
-        """Count a call that found none; return whether there should be one."""
-        now = monotonic()
-        if self._missed > 0 and now - self._first_missed > _WITHIN:
-            self._missed = 0
-        if self._missed == 0:
-            self._first_missed = now
-        self._missed += 1
-        return self._missed >= _OFTEN and not self._is_over
 
     def _at_hand(self) -> Wire | None:
         return None if self._is_over else self._wire
@@ -156,9 +141,12 @@ class Loan:
                     self._given_back.clear()
         return not self._borrowers
 
-    def _begin_connecting(self) -> None:
-        if self._connecting is None and self._wire is None and not self._is_over:
+    async def connect(self) -> None:
+        """Make it, for whoever finds none; return also where none can be made."""
+        if self._connecting is None and self.is_missing:
             self._connecting = asyncio.get_running_loop().create_task(self._connect_once())
+        if self._connecting is not None:
+            await asyncio.wait({self._connecting})
 
     async def _connect_once(self) -> None:
         try:
@@ -168,9 +156,9 @@ class Loan:
             elif self._is_over:
                 await self._close(wire)
             else:
-                self._wire, self._missed = wire, 0
+                self._wire = wire
         except Exception:  # noqa: BLE001 - it is not needed
-            self._missed = -_LONG
+            self._rests_until = monotonic() + _REST
         finally:
             self._connecting = None
 

@@ -164,25 +164,25 @@ class _LibpqWire:
             results.append(result)
 
     async def _exchange_in_loop(self, exchange: Iterator[bool]) -> None:
-        loop = asyncio.get_running_loop()
+        loop, descriptor, ready = asyncio.get_running_loop(), self._pgconn.socket, asyncio.Event()
+        try:
+            loop.add_reader(descriptor, ready.set)
+        except NotImplementedError as error:  # from a loop that can watch no socket
+            raise NothingSentError from error
         try:
             for writes in exchange:
-                await self._ready(loop, writes)
-        except (psycopg.Error, OSError, NotImplementedError) as error:  # from a loop that can watch no socket
+                if writes:
+                    loop.add_writer(descriptor, ready.set)
+                await ready.wait()
+                ready.clear()
+                if writes:
+                    loop.remove_writer(descriptor)
+        except (psycopg.Error, OSError) as error:
             raise WireFailed from error
-
-    async def _ready(self, loop: asyncio.AbstractEventLoop, writes: bool) -> None:
-        descriptor, ready = self._pgconn.socket, loop.create_future()
-        loop.add_reader(descriptor, _set, ready)
-        if writes:
-            loop.add_writer(descriptor, _set, ready)
-        try:
-            await ready
         finally:
             with suppress(RuntimeError):  # the loop is closed
                 loop.remove_reader(descriptor)
-                if writes:
-                    loop.remove_writer(descriptor)
+                loop.remove_writer(descriptor)
 
     def _rows(self, compiled: Compiled, results: list[PGresult]) -> Rows:
         """Return the rows of an answer; `WireFailed` where any of it is an error."""
@@ -227,8 +227,3 @@ def _wait(descriptor: int, seconds: float | None = None, *, writes: bool = False
         waiting = select.poll()
         waiting.register(descriptor, select.POLLIN | select.POLLOUT if writes else select.POLLIN)
         waiting.poll(None if seconds is None else seconds * 1000)
-
-
-def _set(ready: "asyncio.Future[None]") -> None:
-    if not ready.done():
-        ready.set_result(None)

@@ -62,7 +62,10 @@ class Sqlite3Wire:
             self._has_worker = True
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._asked.put((call, answer))
-        return await answer
+        try:
+            return await answer
+        finally:
+            del answer  # an error that it has keeps this frame, and must not be kept by it
 
     def send_in_thread(self, call: Call[T]) -> T:
         self._is_moved = self._which() != self._file
