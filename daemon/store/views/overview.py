@@ -268,7 +268,7 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         )
         .where(schedule.c.retired_at.is_(None), which)
         .order_by(schedule.c.application, present_name(schedule))
-    )
+    ).all()
     lines = [ScheduleLine(*(*row, None, left_out.get((row[0], row[1]), NOTHING_LEFT_OUT))) for row in rows]
     return _completed(connection, lines)
 

@@ -9,12 +9,13 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from math import ceil
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import Connection, event, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Integer, and_, case, cast, event, func, insert, literal, select
 
 from daemon.answers.doctor import DoctorAnswer
 from daemon.definitions.codec import write_schedule
@@ -34,7 +35,6 @@ from .addresses import filled
 SCHEDULES, RUNS_EACH = (int(text) for text in os.environ.get("LEASED_TEST_PAGES", "120,20").split(","))
 LOADS = 50
 WEEK = timedelta(days=7)
-STATES = ("succeeded",) * 17 + ("failed", "skipped", "succeeded")
 TARGET, REPORT_TARGET = 0.3, 1.0
 OF_API: dict[str, list[dict[str, str]]] = {
     "/status": [{}, {"schedule": "s00001"}, {"state": "failed"}, {"tag": "t"}],
@@ -52,7 +52,7 @@ def fill(store: Store, schedules: int, runs_each: int) -> None:
     with_replica(store, "web-1")
     store.do(lambda connection: connection.execute(insert(schedule), _schedules(connection, template, name, schedules)))
     for number in range(runs_each):
-        store.do(_add_runs, WEEK * (runs_each - number) / runs_each, STATES[number % len(STATES)])
+        store.do(_add_runs, WEEK * (runs_each - number) / runs_each, number)
 
 
 def _schedules(
@@ -72,24 +72,24 @@ def _schedules(
     ]
 
 
-def _add_runs(connection: Connection, ago: timedelta, state: str) -> None:
+def _add_runs(connection: Connection, ago: timedelta, number: int) -> None:
+    """Write a run of each schedule: each twentieth failed, and one schedule in ten is skipped as often for overlap."""
     at = connection.execute(select(now())).scalar_one() - ago
-    values: dict[str, Any] = {
-        "scheduled_for": at,
-        "trigger": "schedule",
-        "state": state,
-        "attempt": 0 if state == "skipped" else 1,
-        "created_at": at,
-        "finished_at": at + timedelta(seconds=40),
+    of = cast(func.substr(schedule.c.name, 2), Integer)
+    turn = (of * 7 + number) % 20
+    skipped, failed = and_(of % 10 == 1, turn == 3), turn == 4
+    values: dict[str, ColumnElement[Any]] = {
+        "scheduled_for": literal(at, run.c.scheduled_for.type),
+        "trigger": literal("schedule"),
+        "state": case((skipped, "skipped"), (failed, "failed"), else_="succeeded"),
+        "reason": case((skipped, "overlap"), (failed, "job work exited 1")),
+        "attempt": case((skipped, 0), else_=1),
+        "created_at": literal(at, run.c.created_at.type),
+        "started_at": case((~skipped, literal(at, run.c.started_at.type))),
+        "finished_at": literal(at + timedelta(seconds=40), run.c.finished_at.type),
     }
-    values |= {"started_at": at} if state != "skipped" else {}
-    values |= {"reason": "overlap" if state == "skipped" else "job work exited 1"} if state != "succeeded" else {}
-    rows = select(
-        schedule.c.application,
-        schedule.c.name,
-        literal("run/shop/") + schedule.c.name,
-        *(literal(value, run.c[column].type) for column, value in values.items()),
-    )
+    lease_name = literal("run/shop/") + schedule.c.name
+    rows = select(schedule.c.application, schedule.c.name, lease_name, *values.values())
     connection.execute(insert(run).from_select(["application", "schedule", "lease_name", *values], rows))
 
 
@@ -159,6 +159,7 @@ async def test_answers_are_quick(database_url: str) -> None:
     slow = {}
     with served_pages(database_url) as app:
         for address in (*pages, *asked_of_api(run_id)):
+            await asked(app, "GET", f"/{address}")  # what it is made of is compiled now
             times = []
             for _ in range(LOADS if SCHEDULES > 1_000 else 5):
                 began = perf_counter()
@@ -166,7 +167,7 @@ async def test_answers_are_quick(database_url: str) -> None:
                 times.append(perf_counter() - began)
                 assert answer.status == 200
                 await asyncio.sleep(0.05 + 3 * times[-1])  # the connections rest for so long
-            p95 = sorted(times)[int(0.95 * len(times))]
+            p95 = sorted(times)[ceil(0.95 * len(times)) - 1]
             median = sorted(times)[len(times) // 2]
             sys.stdout.write(f"/{address}: p95 {p95 * 1000:.0f} ms, median {median * 1000:.0f} ms\n")
             if p95 > (REPORT_TARGET if "report" in address else TARGET):
