@@ -130,7 +130,7 @@ def _counted(connection: Connection, read: Callable[..., object], *given: Any) -
 
 def test_each_page_and_each_question_sends_no_more_statements_the_more_there_is(database_url: str) -> None:
     with Store(database_url) as store:
-        fill(store, 3, 20)
+        fill(store, 21, 20)  # one of them fails in the end, and two are skipped at times
         few = statements(store)
         store.do(lambda connection: connection.execute(run.delete()))
         store.do(lambda connection: connection.execute(schedule.delete()))
