@@ -5,7 +5,6 @@ heartbeat (rule 8).
 import asyncio
 import logging
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
@@ -33,6 +32,8 @@ _AT_ONCE = 50
 class BackgroundLoop:
     """An event loop in a daemon thread. A process that forks must make its own: threads do not
     survive a fork.
+
+    It shares no lock with those who call: a signal could leave that locked, and stop all of it.
     """
 
     def __init__(
@@ -43,8 +44,6 @@ class BackgroundLoop:
         # Not asyncio.new_event_loop(): psycopg refuses the kind that Windows makes by default.
         self._loop: asyncio.AbstractEventLoop = LastingLoop() if self._driven is None else self._driven.new_loop()
         self._pid = os.getpid()
-        # Reentrant: a handler of a signal may call where the main thread is just calling.
-        self._guard = threading.RLock()
         self._open: set[Future[Any]] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._asked: deque[_Call[Any]] = deque()
@@ -62,8 +61,7 @@ class BackgroundLoop:
         asyncio.set_event_loop(self._loop)
         try:
             self._run_until_stopped()
-            with self._guard:
-                self._over = True
+            self._over = True
             self._loop.run_until_complete(self._end_tasks())
         except Exception as error:
             self._over = True
@@ -92,11 +90,10 @@ class BackgroundLoop:
         """
         self.check()
         call = _Call(work, self._loop)
-        with self._guard:
-            self.check()
-            self._open.add(call.future)
-            self._asked.append(call)
-            self._loop.call_soon_threadsafe(self._begin_next)
+        self._open.add(call.future)
+        self._asked.append(call)
+        if not self.soon(self._begin_next) or self._over:  # asked last: what is asked before it is over is begun
+            raise LeaseError(CLOSED)
         call.future.add_done_callback(self._open.discard)
         if self._driven is not None:
             self._driven.asked(call.future, patience)
@@ -162,16 +159,19 @@ class BackgroundLoop:
         """End the loop and wait for its thread."""
         if self.is_inherited:
             return
-        with self._guard:
-            if not self._stopping and not self._over:
-                self._stopping = True
-                self._loop.call_soon_threadsafe(self._loop.stop)
+        self._stopping = True
+        self.soon(self._end_running)
         self._thread.join()
+
+    def _end_running(self) -> None:
+        if not self._over:  # otherwise it would end before its tasks have
+            self._loop.stop()
 
     async def _end_tasks(self) -> None:
         """Cancel what is left in the loop, and wait a little for it."""
         await asyncio.sleep(0)
-        while self._asked:  # noqa: ASYNC110 - what was submitted last begins, and can be ended
+        while self._asked:  # what was submitted last begins, and can be ended
+            self._begin_more()
             await asyncio.sleep(0)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:

@@ -2,9 +2,9 @@
 lost.
 """
 
-import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from . import events
@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 
 class GrantState:
-    """The state of one grant, readable from every thread. The heartbeat extends or ends it; the
-    work asks.
+    """The state of one grant, readable from every thread. The heartbeat extends or ends it, in the library's
+    thread alone; the work asks. There is no lock, which a signal could leave locked.
 
     Trust ends at (monotonic time before the last confirmed renewal was sent) + give_up, and only
     ever moves on while it lasts: a reply that comes after it extends nothing, and a loss is final
@@ -40,9 +40,8 @@ class GrantState:
         self._trusted_until = trusted_until
         self._unclaimed = [True]
         self._clock = clock
-        self._lock = threading.RLock()  # not Lock: a handler of a signal may come here in the midst
         self._watchers: list[Callable[[float], None]] = []
-        self._on_lost: list[Callable[[Loss], None]] = []
+        self._on_lost: deque[Callable[[Loss], None]] = deque()
         self._when_over: Callable[[], None] = _nothing
 
     @property
@@ -78,31 +77,26 @@ class GrantState:
 
     def extend(self, trusted_until: float) -> bool:
         """Move the end of trust on; False when trust has ended already. `tell_watchers` of it after."""
-        with self._lock:
-            if self.loss is not None or self._clock() >= self._trusted_until:
-                return False
-            self._trusted_until = max(self._trusted_until, trusted_until)
+        if self.loss is not None or self._clock() >= self._trusted_until:
+            return False
+        self._trusted_until = max(self._trusted_until, trusted_until)
         return True
 
     def tell_watchers(self) -> None:
         """Call all who watch with the end of trust."""
-        with self._lock:
-            watchers = list(self._watchers)
-        self._call(watchers, self._trusted_until)
+        self._call(list(self._watchers), self._trusted_until)
 
     def lose(self, loss: Loss) -> bool:
         """Declare the grant lost, for good; False when it was lost or over before. Only when all know of it are
         the program's callbacks called, which may take long.
         """
-        with self._lock:
-            if self.loss is not None or self.over:
-                return False
-            self.loss = loss
-            callbacks = list(self._on_lost)
+        if self.loss is not None or self.over:
+            return False
+        self.loss = loss
         self.lost.set()
         self._when_over()
         self._notify(events.Lost(loss))
-        self._call(callbacks, loss)
+        self._call(self._taken(), loss)
         return True
 
     def finish(self) -> None:
@@ -127,17 +121,21 @@ class GrantState:
         """Call ``watcher`` with the end of trust, now and (from the heartbeat's thread) whenever it
         moves; it must be quick.
         """
-        with self._lock:
-            self._watchers.append(watcher)
+        self._watchers.append(watcher)
         watcher(self._trusted_until)
 
     def on_lost(self, callback: Callable[[Loss], None]) -> None:
         """Call ``callback`` when the grant is lost (from the heartbeat's thread), or now if it is."""
-        with self._lock:
-            self._on_lost.append(callback)
-            loss = self.loss
-        if loss is not None:
-            callback(loss)
+        self._on_lost.append(callback)
+        if self.loss is not None:  # asked last: who loses it meanwhile calls it, or this does
+            for one in self._taken():
+                one(self.loss)
+
+    def _taken(self) -> Iterator[Callable[[Loss], None]]:
+        """Yield each of those that nobody has called: one step takes it."""
+        with suppress(IndexError):
+            while True:
+                yield self._on_lost.popleft()
 
     @contextmanager
     def being_ended(self) -> Iterator[None]:
