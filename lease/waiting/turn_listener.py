@@ -7,7 +7,8 @@ from functools import partial
 
 from .. import statements
 from ..database.connections import Route, engine_for_libpq
-from ..database.listening.question import Texts, Wording
+from ..database.held.statement import Rows
+from ..database.listening.question import Wording
 from ..database.listening.releases import ReleaseListener, Subscription
 from ..errors import StoreUnavailable
 from ..model import Grant, LeaseRecord
@@ -64,12 +65,12 @@ class TurnListener:
                 bid.asked = Asked(sent, answer)
             return bid.asked is not None
 
-        def answered(rows: Texts | None) -> None:
+        def answered(rows: Rows | None) -> None:
             if rows is None:
                 answer.set_exception(StoreUnavailable("the connection that listens ended before this was answered"))
                 answer.exception()  # mark it retrieved, or asyncio logs it
             else:
-                answer.set_result(call.answer([(name, int(token)) for name, token in rows]))
+                answer.set_result(call.answer(rows))
             heard.set()
 
         return ask

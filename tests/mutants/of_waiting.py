@@ -11,9 +11,7 @@ QUESTION_READ = """\
                     question.read()
 """
 READ = "            except psycopg.Error as error:\n                fail(error)\n"
-NOT_YET = """\
-                continue
-"""
+APPENDED = "            results.append(result)\n"
 
 WAITING = (
     Mutant(
@@ -208,7 +206,7 @@ WAITING = (
     Mutant(
         "answered-before-the-commit",
         "a question is answered by its rows, though its commit may yet fail",
-        (Edit("lease/database/listening/question.py", NOT_YET, ""),),
+        (Edit("lease/database/held/exchange.py", APPENDED, f"{APPENDED}            return\n"),),
         on_postgres(HEARD.format("test_an_answer_whose_commit_fails_grants_nothing")),
     ),
     Mutant(

@@ -164,7 +164,7 @@ class Listener(ABC):
             if pgconn.status == ConnStatus.BAD:  # libpq may have closed it: nothing shows there then
                 fail(psycopg.OperationalError("the connection is lost"))
 
-        question = None if wording is None else Question(pgconn, connection.info.encoding, wording, fail)
+        question = None if wording is None else Question(pgconn, wording, fail)
         self._question = question
         loop.add_reader(descriptor, read)
         try:

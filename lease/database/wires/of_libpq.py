@@ -1,21 +1,15 @@
-"""Wires to PostgreSQL: connections that libpq's asynchronous calls drive (PostgreSQL's manual, "Asynchronous Command
-Processing").
-
-psycopg has one kind of connection for threads and another one for event loops. With these calls a thread and an
-event loop differ only in how they wait for the socket. Each statement is a transaction of its own.
-"""
+"""Wires to PostgreSQL."""
 
 import asyncio
 import select
 import sys
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq import DiagnosticField, TransactionStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy import Engine
 
@@ -23,22 +17,12 @@ from ..backend import ConnectionSettings
 from ..connections import Route
 from ..driver_errors import is_harmless
 from ..held.directness import QUESTIONS, is_direct
+from ..held.exchange import Exchange, is_done, rows_of, types_of
 from ..held.line import shut_down
 from ..held.statement import Call, Compiled, Rows
 from ..held.wire import NothingSentError, Wire, WireFailed
 
 T = TypeVar("T")
-
-_DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
-_TYPES: Mapping[int, Callable[[str], Any]] = {
-    16: "t".__eq__,  # boolean
-    20: int,
-    21: int,
-    23: int,
-    700: float,
-    701: float,
-}
-"""How values are read, by the OID of their type; all others are texts."""
 
 
 class _Refused(Exception):
@@ -63,18 +47,16 @@ async def connect(route: Route, engine: Engine, settings: ConnectionSettings) ->
     if isolation != "read committed":
         driver.pgconn.finish()
         return None
-    wire.prepares = is_direct(driver, pid)
+    wire.exchange.prepares = is_direct(driver, pid)
     return wire
 
 
 class _LibpqWire:
     def __init__(self, driver: "psycopg.AsyncConnection[Any]", engine: Engine) -> None:
-        self.prepares = False
-        """It leads to the server itself, not to a pooler."""
+        self.exchange = Exchange(driver.pgconn, "lease_wire")
         self._driver = driver  # which closes it once it is gone
         self._pgconn = driver.pgconn
         self._engine = engine
-        self._prepared: dict[Compiled, bytes] = {}
         self._is_harmed = False
 
     @property
@@ -85,27 +67,52 @@ class _LibpqWire:
         compiled = call.statement.compiled(self._engine)
         results: list[PGresult] = []
         try:
-            for writes in self._exchange(compiled, compiled.parameters(call.values), results):
+            for writes in self.exchange.ask(compiled.text, compiled.parameters(call.values), results):
                 _wait(self._pgconn.socket, writes=writes)
-        except (psycopg.Error, OSError, ValueError) as error:
+        except UnicodeError as error:
+            raise NothingSentError from error
+        except (psycopg.Error, OSError) as error:
             raise WireFailed from error
         return call.answer(self._rows(compiled, results))
 
     async def send_in_loop(self, call: Call[T]) -> T:
         compiled = call.statement.compiled(self._engine)
         results: list[PGresult] = []
-        await self._exchange_in_loop(self._exchange(compiled, compiled.parameters(call.values), results))
+        await self._send_in_loop(compiled.text, compiled.parameters(call.values), results)
         return call.answer(self._rows(compiled, results))
 
     async def ask(self) -> tuple[int, str, str | None]:
         """Ask who answers, and from which database."""
         for question in QUESTIONS:
             results: list[PGresult] = []
-            await self._exchange_in_loop(self._send_text(question.encode(), (), results))
-            if results and results[-1].status in _DONE:
-                ((pid, isolation, identity),) = _texts(results[-1])
-                return int(pid or 0), isolation or "", identity
+            await self._send_in_loop(question, (), results)
+            if is_done(results):
+                ((pid, isolation, identity),) = rows_of(results[-1])
+                return pid, isolation, identity
         raise WireFailed
+
+    async def _send_in_loop(self, text: str, values: tuple[object, ...], results: list[PGresult]) -> None:
+        loop, descriptor, ready = asyncio.get_running_loop(), self._pgconn.socket, asyncio.Event()
+        try:
+            loop.add_reader(descriptor, ready.set)
+        except NotImplementedError as error:  # from a loop that can watch no socket
+            raise NothingSentError from error
+        try:
+            for writes in self.exchange.ask(text, values, results):
+                if writes:
+                    loop.add_writer(descriptor, ready.set)
+                await ready.wait()
+                ready.clear()
+                if writes:
+                    loop.remove_writer(descriptor)
+        except UnicodeError as error:
+            raise NothingSentError from error
+        except (psycopg.Error, OSError) as error:
+            raise WireFailed from error
+        finally:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.remove_reader(descriptor)
+                loop.remove_writer(descriptor)
 
     def cut(self) -> None:
         with suppress(psycopg.Error):  # it is closed
@@ -121,86 +128,15 @@ class _LibpqWire:
                     pass
         self._pgconn.finish()
 
-    # What is exchanged: steps between which the caller waits until the socket is readable, or writable too.
-
-    def _exchange(self, compiled: Compiled, parameters: tuple[Any, ...], results: list[PGresult]) -> Iterator[bool]:
-        try:
-            text = compiled.text.encode()
-            given = [None if value is None else str(value).encode() for value in parameters]
-        except UnicodeError as error:
-            raise NothingSentError from error
-        if not self.prepares:
-            yield from self._send_text(text, given, results)
-            return
-        name = self._prepared.get(compiled)
-        if name is None:
-            name = b"lease_%d" % len(self._prepared)
-            self._pgconn.send_prepare(name, text)
-            yield from self._take_in(results)
-            if any(result.status not in _DONE for result in results):
-                return
-            results.clear()
-            self._prepared[compiled] = name
-        self._pgconn.send_query_prepared(name, given)
-        yield from self._take_in(results)
-
-    def _send_text(self, text: bytes, given: Any, results: list[PGresult]) -> Iterator[bool]:
-        self._pgconn.send_query_params(text, given)
-        yield from self._take_in(results)
-
-    def _take_in(self, results: list[PGresult]) -> Iterator[bool]:
-        """Send what is left to send, and take in all results: an error can follow rows."""
-        pgconn = self._pgconn
-        while pgconn.flush():
-            yield True
-            pgconn.consume_input()
-        while True:
-            while pgconn.is_busy():
-                yield False
-                pgconn.consume_input()
-            result = pgconn.get_result()
-            if result is None:
-                return
-            results.append(result)
-
-    async def _exchange_in_loop(self, exchange: Iterator[bool]) -> None:
-        loop, descriptor, ready = asyncio.get_running_loop(), self._pgconn.socket, asyncio.Event()
-        try:
-            loop.add_reader(descriptor, ready.set)
-        except NotImplementedError as error:  # from a loop that can watch no socket
-            raise NothingSentError from error
-        try:
-            for writes in exchange:
-                if writes:
-                    loop.add_writer(descriptor, ready.set)
-                await ready.wait()
-                ready.clear()
-                if writes:
-                    loop.remove_writer(descriptor)
-        except (psycopg.Error, OSError) as error:
-            raise WireFailed from error
-        finally:
-            with suppress(RuntimeError):  # the loop is closed
-                loop.remove_reader(descriptor)
-                loop.remove_writer(descriptor)
-
     def _rows(self, compiled: Compiled, results: list[PGresult]) -> Rows:
         """Return the rows of an answer; `WireFailed` where any of it is an error."""
-        for result in results:
-            if result.status not in _DONE:
-                refused = _Refused((result.error_field(DiagnosticField.SQLSTATE) or b"").decode())
-                self._is_harmed = not is_harmless(refused)
-                raise WireFailed from refused
-        if not results:
-            raise WireFailed
-        answer = results[-1]
-        types = [answer.ftype(column) for column in range(answer.nfields)]
-        readers = [_TYPES.get(one) for one in types]
-        rows = [
-            [value if value is None or read is None else read(value) for value, read in zip(row, readers, strict=True)]
-            for row in _texts(answer)
-        ]
-        return compiled.converted(_Described([("", one) for one in types]), rows)
+        if is_done(results):
+            answer = results[-1]
+            return compiled.converted(_Described([("", one) for one in types_of(answer)]), rows_of(answer))
+        codes = [result.error_field(DiagnosticField.SQLSTATE) or b"" for result in results]
+        refused = _Refused(max(codes, default=b"").decode())
+        self._is_harmed = not is_harmless(refused)
+        raise WireFailed from refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +144,6 @@ class _Described:
     """The columns of an answer, as `Compiled` asks for them."""
 
     description: list[tuple[str, int]]
-
-
-def _texts(result: PGresult) -> list[list[str | None]]:
-    """Return the rows as PostgreSQL writes their values."""
-    columns = range(result.nfields)
-    return [
-        [None if (value := result.get_value(row, column)) is None else value.decode() for column in columns]
-        for row in range(result.ntuples)
-    ]
 
 
 def _wait(descriptor: int, seconds: float | None = None, *, writes: bool = False) -> None:

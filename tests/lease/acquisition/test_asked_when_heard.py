@@ -26,7 +26,7 @@ from tests.support.waiting import LIMIT, wait_until
 
 TIMING = LeaseTiming(ttl=60, attempt_timeout=5)
 HASTY = LeaseTiming(ttl=60, attempt_timeout=0.5)
-QUESTION = "lease_question"
+QUESTION = "lease_question_0"
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def waits(client: AnyClient, name: str = "a") -> bool:
 def would_ask(client: AnyClient, name: str = "a") -> bool:
     """Return whether ``client`` waits for its turn, and can ask over the connection that listens."""
     question = turns_of(client)._listener._question
-    return waits(client, name) and question is not None and question._is_prepared and question._pending is None
+    return waits(client, name) and question is not None and question._exchange._prepared and question._pending is None
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def tell(tables: Tables, client: AnyClient) -> None:
 def unread(client: AnyClient) -> bytes:
     """Return what has arrived over the connection that listens, and was not read yet."""
     question = turns_of(client)._listener._question
-    with socket.socket(fileno=os.dup(question._connection.socket)) as line, suppress(BlockingIOError):
+    with socket.socket(fileno=os.dup(question._exchange._connection.socket)) as line, suppress(BlockingIOError):
         return line.recv(65_536, socket.MSG_PEEK)
     return b""
 
@@ -411,7 +411,7 @@ def test_where_it_cannot_be_sent_the_client_listens_over_a_new_connection(
         ask = question.ask
 
         def ask_over_a_broken_line(*asked: Any) -> bool:
-            shut_down(question._connection.socket)
+            shut_down(question._exchange._connection.socket)
             return bool(ask(*asked))
 
         monkeypatch.setattr(question, "ask", ask_over_a_broken_line)
