@@ -143,7 +143,7 @@ class LeaseClient(AsyncDoor):
         ticket, seconds = Ticket(name), _seconds(wait)
         with self._runtime.acquirer(ticket, asyncio.get_running_loop()) as caller:
             held = await self._acquire(ticket, seconds, caller)
-            caller.entry.is_settled = True  # the program has it
+            caller.close()  # the program has it
             return held
 
     async def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
@@ -217,7 +217,7 @@ class LeaseClient(AsyncDoor):
         if held.is_inherited:
             return
         if in_callback_thread():  # the garbage collector has ended the block there
-            self._runtime.give_back(held.grant)
+            caller.let_go()
             return
         try:
             with anyio.CancelScope(shield=True):
@@ -226,9 +226,9 @@ class LeaseClient(AsyncDoor):
             if held.loss is None:  # of a lost one, its closing client has told already
                 self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
         except BaseException:  # it was cut short, or ended where nothing can be awaited
-            self._runtime.give_back(held.grant)
+            caller.let_go()
             raise
-        self._runtime.closed(caller)
+        caller.close()
 
 
 def _seconds(wait: Duration | None) -> float | None:

@@ -1,5 +1,16 @@
 """The core of a client, in the library's own event loop: acquire, wait, release. The async and the
 sync client are two doors to it.
+
+Who ends a grant, and where:
+
+    its holder, in its own thread                         `calls.releasing`
+    its holder, where something is in the way             `Core.release`
+    a program, in a transaction of its own                `Handle.ending`, with `statements.release`
+    nobody, as its caller was cut short                   `Core.abandon`, `calls.releasing` (`ledger` says what it had begun)
+    nobody, as its answer was lost, or came too late      `acquisition.acquirer`, `calls.acquiring`; `heartbeat.orphan_release`
+    nobody, as it was lost, and its work has ended        `Core.ended`; `heartbeat.orphan_release`
+    the closing of the client                             `closing`
+    another client, by a break, or once it is stale       `breaker`; `statements.grant`
 """
 
 import asyncio
@@ -20,7 +31,7 @@ from .errors import LeaseError, SchemaMissing, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.flights import Flight
 from .heartbeat.heartbeat import Heartbeat
-from .model import CLOSED, Break, Grant, LeaseRecord, LossKind, check_name
+from .model import CLOSED, Break, LeaseRecord, LossKind, check_name
 from .retrying import retried
 from .store import Store
 from .threads import caller
@@ -166,7 +177,7 @@ class Core:
         if ticket.task is not None and not ticket.task.done():
             ticket.task.cancel()
             await asyncio.wait({ticket.task})
-        if ticket.state is not None and not ticket.state.is_being_ended:
+        if ticket.state is not None and not ticket.state.ending:  # else its release is in the ledger itself
             await self._release_for_nobody(ticket.state)
 
     async def release(self, state: GrantState, *, handed_over: bool = False) -> bool:
@@ -190,12 +201,6 @@ class Core:
         released = found or handed_over
         self.notify(events.Released(state.grant, released))
         return released
-
-    async def release_unless_ended(self, grant: Grant) -> None:
-        """End the grant of a caller who may have gone before it had asked for that."""
-        for state in self.heartbeat.held.all():
-            if state.grant == grant and not state.ending:
-                await self._release_for_nobody(state)
 
     async def _release_for_nobody(self, state: GrantState) -> None:
         """End the grant of a caller who has gone, and whom no error reaches: that it failed becomes an event."""

@@ -147,7 +147,7 @@ class Lease(Handle):
         release = self._release()
         with self._runtime.opened(release.put_right, asyncio.get_running_loop()) as caller:
             released = await take_in_loop(release.steps(), caller, waits=False)
-            self._runtime.closed(caller)
+            caller.close()
         return released
 
     @asynccontextmanager

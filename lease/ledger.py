@@ -3,7 +3,7 @@
 What a caller does itself when it is cut short can be cut short as well: by a second signal, by the garbage
 collector, which ends a generator in any thread, or with its event loop, once that is closed. So the
 library's thread looks itself for callers that have gone. Nothing that a caller does here can be half done: an
-entry is made, settled and dropped by single steps.
+entry is made and dropped by single steps.
 """
 
 import asyncio
@@ -31,8 +31,6 @@ class OpenCall:
     """The event loop in which the caller runs, weakly: one that was neither run nor closed to its end goes with all
     that runs in it once nobody refers to it.
     """
-    is_settled: bool = False
-    """Nothing is to be put right any more. Set by an assignment alone, in whose midst no signal comes."""
     is_left: bool = False
     """Its caller has left it by an error, and whoever keeps that error keeps the caller's frame."""
 
@@ -50,45 +48,51 @@ class Caller:
     as a block, since an error that is kept (by a debugger, or a reporter of errors) keeps the frame.
     """
 
-    __slots__ = ("__weakref__", "_library", "entry", "reference")
+    __slots__ = ("__weakref__", "_entry", "_ledger", "reference")
 
-    def __init__(self, entry: OpenCall, library: BackgroundLoop) -> None:
-        self.entry = entry
-        self._library = library
+    def __init__(self, ledger: "CallLedger", entry: OpenCall) -> None:
+        self._ledger = ledger
+        self._entry = entry
         self.reference = weakref.ref(self)
+
+    def close(self) -> None:
+        """Drop its entry: nothing is to be put right any more."""
+        self._ledger.entries.pop(self.reference, None)
 
     def hasten(self) -> "Future[object]":
         """Have it put right now: the ledger sees to it as well, but that takes longer."""
-        return self._library.submit(self.entry.put_right)
+        return self._ledger.loop.submit(self._entry.put_right)
+
+    def let_go(self) -> None:
+        """Do the same from any thread, without an answer to wait for."""
+        self._ledger.loop.begin(self._entry.put_right)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.entry.is_left = True
+        self._entry.is_left = True
 
 
 class CallLedger:
-    """The entries of one client."""
+    """The entries of one client, by their callers."""
 
-    def __init__(self, loop: BackgroundLoop) -> None:
-        self._loop = loop
-        self._entries: dict[weakref.ref[Caller], OpenCall] = {}
-        self._is_watched = False
+    def __init__(self, loop: BackgroundLoop, *, looks: bool) -> None:
+        """``looks``: for callers that have gone. Where a test moves the time, nothing is done by itself."""
+        self.loop = loop
+        self.entries: dict[weakref.ref[Caller], OpenCall] = {}
+        self._is_watched = not looks
 
     # From any thread
 
     def open(self, put_right: PutRight, loop: asyncio.AbstractEventLoop | None) -> Caller:
         """Make an entry, before anything is begun; ``put_right`` is called once its caller has gone."""
-        caller = Caller(OpenCall(put_right, None if loop is None else weakref.ref(loop)), self._loop)
-        self._entries[caller.reference] = caller.entry
+        entry = OpenCall(put_right, None if loop is None else weakref.ref(loop))
+        caller = Caller(self, entry)
+        self.entries[caller.reference] = entry
         if not self._is_watched:
-            self._loop.soon(self._watch)
+            self.loop.soon(self._watch)
         return caller
-
-    def close(self, caller: Caller) -> None:
-        """Drop its entry: nothing is to be put right."""
-        self._entries.pop(caller.reference, None)
 
     # In the library's event loop
 
@@ -99,11 +103,10 @@ class CallLedger:
     def _look(self) -> None:
         """Put right what callers left who have gone, and look again in time; until there are no entries."""
         self._is_watched = False  # before it looks: who makes an entry after that sees to it
-        for reference, entry in list(self._entries.items()):
-            if reference() is None or entry.is_settled or entry.is_forsaken:
-                self._entries.pop(reference, None)  # its caller may have dropped it just now
-                if not entry.is_settled:
-                    self._loop.begin(entry.put_right)
-        if self._entries:
+        for reference, entry in list(self.entries.items()):
+            is_gone = reference() is None or entry.is_forsaken
+            if is_gone and self.entries.pop(reference, None) is not None:  # its caller may have dropped it just now
+                self.loop.begin(entry.put_right)
+        if self.entries:
             self._is_watched = True
             asyncio.get_running_loop().call_later(_LOOK, self._look)

@@ -23,8 +23,8 @@ from .errors import LeaseError
 from .events import Event
 from .fences.proof import Home
 from .grant_state import GrantState
-from .ledger import Caller, CallLedger, OpenCall, PutRight
-from .model import LONGEST_LABEL, Grant, check_line
+from .ledger import Caller, CallLedger, PutRight
+from .model import LONGEST_LABEL, check_line
 from .store import Store
 from .threads import refuse_green_threads
 from .timing import LeaseTiming, check_timing
@@ -64,7 +64,6 @@ class Runtime:
         self._delivery: Delivery | None = None
         self._delivered: asyncio.Future[None] | None = None
         self._core: Core | None = None
-        self._ledger: CallLedger | None = None
         self._means: Means | None = None
 
     def open(self) -> "Future[None]":
@@ -76,7 +75,6 @@ class Runtime:
         if not isinstance(self.clock, DrivenClock):
             # A test that moves time sees its events at once; and no time passes by itself at its exit.
             self._delivery = Delivery(self._listener)
-            self._ledger = CallLedger(self._loop)
             atexit.register(self._close_at_exit)
         return self._loop.submit(partial(self._open, self._loop))
 
@@ -109,7 +107,7 @@ class Runtime:
         if store is not None and (found := store.on_network()) is not None:
             self._core.notify(found)
         direct = None if store is None or loan is None else Direct(store, loan)
-        self._means = Means(self._core, loop, self._notify, direct)
+        self._means = Means(self._core, loop, CallLedger(loop, looks=self._delivery is not None), self._notify, direct)
 
     @property
     def home(self) -> Home | None:
@@ -188,26 +186,15 @@ class Runtime:
 
     def opened(self, put_right: PutRight, loop: asyncio.AbstractEventLoop | None = None) -> Caller:
         """Return what stands for the caller, in its frame alone: when that has gone, or ``loop`` is closed, the
-        library's thread does ``put_right``, unless it was `closed` before or the entry is settled.
+        library's thread does ``put_right``, unless the caller was closed before.
         """
-        library = self.loop  # which refuses it where it cannot be used
-        return (
-            Caller(OpenCall(put_right, None), library) if self._ledger is None else self._ledger.open(put_right, loop)
-        )
+        means = self.means
+        means.loop.check()
+        return means.ledger.open(put_right, loop)
 
     def acquirer(self, ticket: Ticket, loop: asyncio.AbstractEventLoop | None = None) -> Caller:
         """Return what stands for a caller that begins to acquire, as `opened` does."""
         return self.opened(partial(abandon, self.means, ticket), loop)
-
-    def closed(self, caller: Caller) -> None:
-        """Take note that nothing is to be put right."""
-        if self._ledger is not None:
-            self._ledger.close(caller)
-
-    def give_back(self, grant: Grant) -> None:
-        """Have it released, from any thread and without waiting."""
-        if self._loop is not None and self._core is not None:
-            self._loop.begin(partial(self._core.release_unless_ended, grant))
 
     def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
         """Begin ``work`` with the core, in the library's thread (see `BackgroundLoop.submit`)."""

@@ -37,7 +37,7 @@ class Lease(Handle):
         release = self._release()
         with self._runtime.opened(release.put_right) as caller:
             released = take_in_thread(release.steps(), caller, waits=False)
-            self._runtime.closed(caller)
+            caller.close()
         return released
 
 
@@ -127,7 +127,7 @@ class LeaseClient(SyncDoor):
         ticket, seconds = Ticket(name), _seconds(wait)
         with self._runtime.acquirer(ticket) as caller:
             held = self._acquire(ticket, seconds, caller)
-            caller.entry.is_settled = True  # the program has it
+            caller.close()  # the program has it
             return held
 
     def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
@@ -176,7 +176,7 @@ class LeaseClient(SyncDoor):
         if held.is_inherited:
             return
         if in_callback_thread():  # the garbage collector has ended the block there
-            self._runtime.give_back(held.grant)
+            caller.let_go()
             return
         try:
             held.release()
@@ -184,9 +184,9 @@ class LeaseClient(SyncDoor):
             if held.loss is None:  # of a lost one, its closing client has told already
                 self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
         except BaseException:  # a signal raised it, perhaps before that was asked for
-            self._runtime.give_back(held.grant)
+            caller.let_go()
             raise
-        self._runtime.closed(caller)
+        caller.close()
 
 
 def _seconds(wait: Duration | None) -> float | None:

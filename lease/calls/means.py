@@ -7,6 +7,7 @@ from ..background import BackgroundLoop
 from ..core import Core
 from ..database_store import DatabaseStore
 from ..events import Event
+from ..ledger import CallLedger
 from .loan import Loan
 
 
@@ -24,6 +25,7 @@ class Means:
 
     core: Core
     loop: BackgroundLoop
+    ledger: CallLedger
     notify: Callable[[Event], None]
     """Delivers an event, without a lock that a signal could leave held."""
     direct: Direct | None

@@ -77,14 +77,15 @@ def take_in_thread(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
     except StopIteration as end:
         return cast("T", end.value)
     except LeaseError:
-        caller.entry.is_settled = True
+        caller.close()
         raise
     except BaseException:  # a signal raised it, at any moment
         with suppress(LeaseError):  # a closed client has put it right
-            begun = caller.hasten()
             if waits:
-                begun.result()
-            caller.entry.is_settled = True
+                caller.hasten().result()
+            else:
+                caller.let_go()
+            caller.close()
         raise
     finally:
         del steps, step, error, answer  # an error keeps this frame, and must not be kept by it
@@ -104,15 +105,16 @@ async def take_in_loop(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
     except StopIteration as end:
         return cast("T", end.value)
     except LeaseError:
-        caller.entry.is_settled = True
+        caller.close()
         raise
     except BaseException as cut:  # a cancellation, or the end of this coroutine, which may await nothing more
         with suppress(LeaseError):  # a closed client has put it right
-            begun = caller.hasten()
             if waits and isinstance(cut, asyncio.CancelledError):
                 with anyio.CancelScope(shield=True):
-                    await done(begun)
-            caller.entry.is_settled = True
+                    await done(caller.hasten())
+            else:
+                caller.let_go()
+            caller.close()
         raise
     finally:
         del steps, step, error, answer

@@ -44,8 +44,7 @@ def no_circles() -> Iterator[None]:
 
 def _is_forgotten(client: "lease.LeaseClient | lease.sync.LeaseClient") -> bool:
     """Return whether the ledger of ``client`` has no caller any more."""
-    ledger = client._runtime._ledger
-    return ledger is not None and not ledger._entries
+    return not client._runtime.means.ledger.entries
 
 
 def _is_ours(one: object) -> bool:

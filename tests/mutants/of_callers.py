@@ -74,7 +74,7 @@ CALLERS = (
     Mutant(
         "callers-that-have-gone-are-not-missed",
         "the ledger looks at event loops and at who has left: one that goes before its block begins is never missed",
-        (Edit("lease/ledger.py", "if reference() is None or entry.is_settled", "if entry.is_settled"),),
+        (Edit("lease/ledger.py", "reference() is None or entry.is_forsaken", "entry.is_forsaken"),),
         on_either("tests/lease/heartbeat/test_signals.py::test_a_caller_who_goes_before_its_block_begins_is_missed"),
     ),
     Mutant(

@@ -15,8 +15,8 @@ CALLS = (
         (
             Edit(
                 "lease/ledger.py",
-                "                    self._loop.begin(entry.put_right)\n",
-                "                    pass\n",
+                "                self.loop.begin(entry.put_right)\n",
+                "                pass\n",
             ),
         ),
         on_each(
@@ -26,7 +26,7 @@ CALLS = (
     Mutant(
         "left-by-its-frame-alone",
         "a caller counts as gone only once its frame is: whoever keeps the error of an interrupted one keeps its lease",
-        (Edit("lease/ledger.py", "        self.entry.is_left = True\n", "        return\n"),),
+        (Edit("lease/ledger.py", "        self._entry.is_left = True\n", "        return\n"),),
         on_each(
             "tests/lease/test_interrupted.py::test_who_keeps_the_error_of_an_interrupted_caller_keeps_no_lease[{}]"
         ),
