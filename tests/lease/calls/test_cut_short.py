@@ -1,0 +1,259 @@
+"""Callers that are cut short between any two steps, or at any line: the library's thread puts right what they had begun.
+
+A call is a generator of steps, so that it can be cut between two of them without a signal or a race.
+"""
+
+import asyncio
+import gc
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import lease
+from lease import ledger
+from lease.calls.acquiring import acquire
+from lease.calls.steps import Steps
+from lease.core import Ticket
+from lease.ledger import Caller
+from lease.sync import LeaseClient
+from tests.lease.calls.callers import AnyClient, warm
+from tests.lease.stores import SELDOM, Tables, in_thread
+from tests.support.waiting import LIMIT, wait_until
+
+ROOM = f"{Path(lease.__file__).parent}/"
+MOST_STEPS = 6
+MOST_LINES = 5_000
+OFTEN = 3
+WAYS = ("raise", "close", "vanish")
+
+
+# What is raised in a finalizer cannot arrive.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:(?s)Exception ignored.*CutError:pytest.PytestUnraisableExceptionWarning"
+)
+
+
+class CutError(KeyboardInterrupt):
+    """As the handler of a signal raises it; an event loop lets it through."""
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's thread looks for callers that have gone more often than every half a second."""
+    monkeypatch.setattr(ledger, "_LOOK", 0.02)
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[LeaseClient]:
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        yield warm(client)
+
+
+def assert_nothing_is_left(client: AnyClient, tables: Tables) -> None:
+    core, direct = client._runtime.core, client._runtime.means.direct
+    assert direct is not None
+
+    def left() -> dict[str, object]:
+        record = tables.record("a")
+        found: dict[str, object] = {
+            "held": core.heartbeat.held.all(),
+            "in flight": core.heartbeat.flights.under_way(),
+            "turns": core.turns._current,
+            "waited for": core.turns._queues,
+            "lent": direct.loan._borrowers,
+            "holder": record.holder,
+            "waiting": record.waiting,
+        }
+        return {what: one for what, one in found.items() if one}
+
+    def is_empty() -> bool:
+        if left():
+            gc.collect()  # asyncio keeps the error of a task, and so its frames, in a circle
+        return not left()
+
+    try:
+        wait_until(is_empty, "nothing is left")
+    except AssertionError:
+        raise AssertionError(f"left: {left()}") from None
+
+
+def take_and_cut(steps: Steps[Any], number: int, how: str, *, answered: bool) -> bool:
+    """Take so many steps, and cut the next one before it is taken, or when it is ``answered``; False if the call has
+    ended before.
+    """
+    answer = None
+    try:
+        for _ in range(number):
+            answer = steps.send(answer).in_thread()
+        step = steps.send(answer)
+    except StopIteration:
+        return False
+    if answered:
+        step.in_thread()
+    match how:
+        case "raise":
+            with suppress(CutError):
+                steps.throw(CutError)
+        case "close":
+            steps.close()
+        case _:
+            pass
+    return True
+
+
+def leave(caller: Caller, how: str) -> None:
+    """Leave the caller's block by an error; who has vanished leaves none."""
+    if how != "vanish":
+        caller.__exit__()
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("answered", [False, True])
+def test_an_acquisition_that_is_cut_between_two_steps_leaves_nothing(
+    client: LeaseClient, tables: Tables, how: str, *, answered: bool
+) -> None:
+    for number in range(MOST_STEPS):
+        ticket = Ticket("a")
+        caller = client._runtime.acquirer(ticket)
+        steps = acquire(client._runtime.means, ticket, 0.0)
+        was_cut = take_and_cut(steps, number, how, answered=answered)
+        leave(caller, how)
+        del caller, steps, ticket
+        assert_nothing_is_left(client, tables)
+        if not was_cut:
+            return
+        warm(client)
+    raise AssertionError("there was no end of steps")
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_release_that_is_cut_between_two_steps_is_done_and_wakes_who_waits(
+    client: LeaseClient, database_url: str, tables: Tables, how: str, *, answered: bool
+) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as other:
+        for number in range(MOST_STEPS):
+            release = client.acquire("a")._release()
+            with in_thread(lambda: other.acquire("a", wait=LIMIT)) as waited:
+                wait_until(lambda: tables.record("a").waiting, "another client waits")
+                caller = client._runtime.opened(release.put_right)
+                steps = release.steps()
+                was_cut = take_and_cut(steps, number, how, answered=answered)
+                leave(caller, how)
+                del caller, steps, release
+                waited().release()
+            assert_nothing_is_left(client, tables)
+            if not was_cut:
+                return
+            warm(client)
+    raise AssertionError("there was no end of steps")
+
+
+@contextmanager
+def cut_at(line: int) -> Iterator[Callable[[], bool]]:
+    """Raise `CutError` in this thread at so many lines of the library; what is given says whether there were so many."""
+    left = [line]
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.startswith(ROOM) or left[0] < 0:
+            return None
+        if event == "line":
+            left[0] -= 1
+            if left[0] < 0:
+                raise CutError
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield lambda: left[0] < 0
+    finally:
+        sys.settrace(before)
+
+
+def cut_everywhere(work: Callable[[], object], stride: int, afterwards: Callable[[], object]) -> None:
+    """Do ``work`` again and again, cut some lines later each time; where others interfere, it is now longer, now shorter."""
+    uncut = 0
+    for line in range(0, MOST_LINES, stride):
+        # A RuntimeError says that a lock was not held, where the cut came as it was taken again.
+        with cut_at(line) as was_cut, suppress(CutError, RuntimeError):
+            work()
+        afterwards()
+        uncut += not was_cut()
+        if uncut == OFTEN:
+            return
+    raise AssertionError("there was no end of lines")
+
+
+STRIDES = [pytest.param(1, marks=pytest.mark.extended), 37]
+
+
+def hold(client: LeaseClient) -> None:
+    with client.hold("a", wait=LIMIT):
+        pass
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+def test_a_hold_in_a_thread_that_is_cut_at_any_line_leaves_nothing(
+    client: LeaseClient, tables: Tables, stride: int
+) -> None:
+    cut_everywhere(lambda: hold(client), stride, lambda: assert_nothing_is_left(client, tables))
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+def test_a_hold_that_waits_behind_another_client_and_is_cut_at_any_line_leaves_nothing(
+    client: LeaseClient, database_url: str, tables: Tables, stride: int
+) -> None:
+    stop = threading.Event()
+    with LeaseClient(database_url, timing=SELDOM) as other:
+
+        def hold_again_and_again() -> None:
+            while not stop.is_set():
+                with other.hold("a", wait=LIMIT):
+                    stop.wait(0.002)
+
+        def work() -> None:
+            stop.clear()
+            with in_thread(hold_again_and_again) as over:
+                try:
+                    hold(client)
+                finally:
+                    stop.set()
+                    over()
+
+        cut_everywhere(work, stride, lambda: assert_nothing_is_left(client, tables))
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(
+    database_url: str, tables: Tables, stride: int
+) -> None:
+    with asyncio.Runner() as runner:
+        client = lease.LeaseClient(database_url, timing=SELDOM)
+        runner.run(client.__aenter__())
+        loop = runner.get_loop()
+
+        async def hold() -> None:
+            async with client.hold("a", wait=LIMIT):
+                pass
+
+        def afterwards() -> None:
+            """What `asyncio.run` does when it is interrupted."""
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            with suppress(CutError, asyncio.CancelledError):
+                loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            assert_nothing_is_left(client, tables)
+
+        runner.run(hold())
+        try:
+            cut_everywhere(lambda: loop.run_until_complete(hold()), stride, afterwards)
+        finally:
+            runner.run(client.__aexit__(None, None, None))
