@@ -94,6 +94,7 @@ class _LibpqWire:
     async def _send_in_loop(self, text: str, values: tuple[object, ...], results: list[PGresult]) -> None:
         loop, descriptor, ready = asyncio.get_running_loop(), self._pgconn.socket, asyncio.Event()
         try:
+            loop.remove_reader(descriptor)  # of a wire with this number whose user was cut short at the end of this
             loop.add_reader(descriptor, ready.set)
         except NotImplementedError as error:  # from a loop that can watch no socket
             raise NothingSentError from error
@@ -119,14 +120,18 @@ class _LibpqWire:
             shut_down(self._pgconn.socket)
 
     def close(self, seconds: float) -> None:
-        end = monotonic() + seconds
-        with suppress(psycopg.Error, OSError, ValueError):
-            while self._pgconn.transaction_status == TransactionStatus.ACTIVE and (left := end - monotonic()) > 0:
-                _wait(self._pgconn.socket, left)
-                self._pgconn.consume_input()
-                while not self._pgconn.is_busy() and self._pgconn.get_result() is not None:
-                    pass
-        self._pgconn.finish()
+        pgconn, end = self._pgconn, monotonic() + seconds
+        with suppress(psycopg.Error, OSError):
+            self._drain()  # first: what has arrived already makes no socket readable
+            while pgconn.transaction_status == TransactionStatus.ACTIVE and (left := end - monotonic()) > 0:
+                _wait(pgconn.socket, left)
+                pgconn.consume_input()
+                self._drain()
+        pgconn.finish()
+
+    def _drain(self) -> None:
+        while not self._pgconn.is_busy() and self._pgconn.get_result() is not None:
+            pass
 
     def _rows(self, compiled: Compiled, results: list[PGresult]) -> Rows:
         """Return the rows of an answer; `WireFailed` where any of it is an error."""
