@@ -57,6 +57,11 @@ PROOFS = {
         ],
         {"MINUTES": "5", "SEED": ""},
     ),
+    "cuts": Proof(
+        "a hold cut short at every line of the library, in a thread and in an event loop; on both databases",
+        tests("--durations=6", *LONG, "tests/lease/calls/test_cut_short.py"),
+        environment={"LEASED_TEST_STRIDE": "1"},
+    ),
     "dst": Proof(
         "cron against cronsim: 200 expressions at each change of a clock in the world from 2020 to 2030",
         [("-m", "tests.daemon.definitions.other_crons")],

@@ -5,6 +5,7 @@ A call is a generator of steps, so that it can be cut between two of them withou
 
 import asyncio
 import gc
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ from tests.support.waiting import LIMIT, wait_until
 ROOM = f"{Path(lease.__file__).parent}/"
 MOST_STEPS = 6
 MOST_LINES = 5_000
+STRIDE = int(os.environ.get("LEASED_TEST_STRIDE", "37"))
+"""A call is cut at each so many lines; `make proof NAME=cuts` cuts at every one."""
 OFTEN = 3
 WAYS = ("raise", "close", "vanish")
 
@@ -177,10 +180,10 @@ def cut_at(line: int) -> Iterator[Callable[[], bool]]:
         sys.settrace(before)
 
 
-def cut_everywhere(work: Callable[[], object], stride: int, afterwards: Callable[[], object]) -> None:
+def cut_everywhere(work: Callable[[], object], afterwards: Callable[[], object]) -> None:
     """Do ``work`` again and again, cut some lines later each time; where others interfere, it is now longer, now shorter."""
     uncut = 0
-    for line in range(0, MOST_LINES, stride):
+    for line in range(0, MOST_LINES, STRIDE):
         # A RuntimeError says that a lock was not held, where the cut came as it was taken again.
         with cut_at(line) as was_cut, suppress(CutError, RuntimeError):
             work()
@@ -191,24 +194,17 @@ def cut_everywhere(work: Callable[[], object], stride: int, afterwards: Callable
     raise AssertionError("there was no end of lines")
 
 
-STRIDES = [pytest.param(1, marks=pytest.mark.extended), 37]
-
-
 def hold(client: LeaseClient) -> None:
     with client.hold("a", wait=LIMIT):
         pass
 
 
-@pytest.mark.parametrize("stride", STRIDES)
-def test_a_hold_in_a_thread_that_is_cut_at_any_line_leaves_nothing(
-    client: LeaseClient, tables: Tables, stride: int
-) -> None:
-    cut_everywhere(lambda: hold(client), stride, lambda: assert_nothing_is_left(client, tables))
+def test_a_hold_in_a_thread_that_is_cut_at_any_line_leaves_nothing(client: LeaseClient, tables: Tables) -> None:
+    cut_everywhere(lambda: hold(client), lambda: assert_nothing_is_left(client, tables))
 
 
-@pytest.mark.parametrize("stride", STRIDES)
 def test_a_hold_that_waits_behind_another_client_and_is_cut_at_any_line_leaves_nothing(
-    client: LeaseClient, database_url: str, tables: Tables, stride: int
+    client: LeaseClient, database_url: str, tables: Tables
 ) -> None:
     stop = threading.Event()
     with LeaseClient(database_url, timing=SELDOM) as other:
@@ -227,13 +223,10 @@ def test_a_hold_that_waits_behind_another_client_and_is_cut_at_any_line_leaves_n
                     stop.set()
                     over()
 
-        cut_everywhere(work, stride, lambda: assert_nothing_is_left(client, tables))
+        cut_everywhere(work, lambda: assert_nothing_is_left(client, tables))
 
 
-@pytest.mark.parametrize("stride", STRIDES)
-def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(
-    database_url: str, tables: Tables, stride: int
-) -> None:
+def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(database_url: str, tables: Tables) -> None:
     with asyncio.Runner() as runner:
         client = lease.LeaseClient(database_url, timing=SELDOM)
         runner.run(client.__aenter__())
@@ -254,6 +247,6 @@ def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(
 
         runner.run(hold())
         try:
-            cut_everywhere(lambda: loop.run_until_complete(hold()), stride, afterwards)
+            cut_everywhere(lambda: loop.run_until_complete(hold()), afterwards)
         finally:
             runner.run(client.__aexit__(None, None, None))
