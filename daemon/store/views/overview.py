@@ -280,7 +280,8 @@ def _completed(connection: Connection, lines: Sequence[ScheduleLine]) -> list[Sc
     failing = {key for key, line in by_key.items() if line.finished_state == "failed"}
     idle = {key for key, line in by_key.items() if line.last_run_id is None and line.enabled}
     failures, never_ran = read_streaks(connection, failing), read_never_run(connection, idle)
-    for key in usual.keys() | failures.keys() | never_ran.keys():
+    told = usual.keys() | failures.keys() | never_ran.keys()
+    for key in told & by_key.keys():  # a schedule may be renamed after its line was read
         line, pace = by_key[key], usual.get(key)
         left_out = line.left_out
         if pace is not None:

@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, event, update
 
 from daemon.store.policies import read_policies
-from daemon.store.tables import replica
+from daemon.store.tables import replica, schedule
 from daemon.store.views import Problem, problems, read_overview
 from daemon.store.views.left_out import LATEST, LeftOut
 from daemon.store.views.long import ENOUGH_RUNS, long_for
@@ -73,6 +73,18 @@ def test_it_counts_how_many_runs_failed_since_one_succeeded(rows: Rows) -> None:
     )
     (line,) = read_overview(rows.connection).schedules
     assert line.failures == 2
+
+
+def test_a_schedule_that_is_renamed_while_the_status_is_read_is_shown_as_it_was(rows: Rows) -> None:
+    rows.run("failed", 30)
+
+    def rename(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if "looked_at" in statement:
+            connection.execute(update(schedule).values(called="weekly"))
+
+    event.listen(rows.connection, "before_cursor_execute", rename)
+    assert [line.schedule for line in read_overview(rows.connection).schedules] == ["nightly"]
+    assert [line.schedule for line in read_overview(rows.connection).schedules] == ["weekly"]
 
 
 def test_a_run_fails_that_has_failed_three_attempts_in_a_row(rows: Rows) -> None:
