@@ -150,7 +150,8 @@ class Loan:
 
     async def _connect_once(self) -> None:
         try:
-            wire = await self._connect()
+            async with asyncio.timeout(self._timeout):  # no longer than one attempt: its caller waits for it
+                wire = await self._connect()
             if wire is None:  # there is none to be had
                 self._is_over = True
             elif self._is_over:

@@ -1,5 +1,6 @@
 """What a sync client's callers do in their own threads, and what goes on beside it in the library's (rules 3, 6 and 8)."""
 
+import asyncio
 import shutil
 import signal
 import threading
@@ -58,6 +59,20 @@ def test_a_client_that_holds_has_one_connection_for_its_heartbeat_and_one_for_it
     with LeaseClient(postgres_url, timing=SELDOM) as client, client.hold("a"):
         count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'leased%' AND datname = current_database()"
         assert postgres_tables.value(count) == 2
+
+
+def test_a_wire_that_does_not_come_is_waited_for_as_long_as_one_attempt(database_url: str, tables: Tables) -> None:
+    async def never() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    tables.release(tables.one("a"))
+    with LeaseClient(database_url, timing=SHORT) as client:
+        direct = client._runtime.means.direct
+        assert direct is not None
+        direct.loan._connect = never
+        with in_thread(lambda: client.acquire("a")) as acquired:
+            assert acquired().release(), "by the library's thread"
+        assert not direct.loan.is_missing, "nobody waits for another one soon"
 
 
 def test_what_is_held_is_refused_with_the_holder(client: LeaseClient, tables: Tables) -> None:
