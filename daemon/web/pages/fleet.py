@@ -141,7 +141,7 @@ def _read(connection: Connection, asked: FleetAsked, visit: Visit) -> Mapping[st
         "replicas": rows,
         "more_replicas": max(len(replicas) - REPLICAS, 0),
         "alive": sum(one.line.is_alive for one in rows),
-        "retire": "" if of is None or not _may_be_gone(of, visit.status) else retire_path(of),
+        "retire": "" if of is None or not _may_be_gone(of, visit) else retire_path(of),
         "why_not": visit.looker.why_not,
         "locks": locks,
         "next_locks": _link(asked, after=found[LOCKS - 1].name) if len(found) > LOCKS else "",
@@ -151,9 +151,10 @@ def _read(connection: Connection, asked: FleetAsked, visit: Visit) -> Mapping[st
     }
 
 
-def _may_be_gone(application: str, status: StatusFound) -> bool:
+def _may_be_gone(application: str, visit: Visit) -> bool:
     """Return whether an application still has schedules, and no replica is running."""
-    return any(one.kind == "no replica" and one.application == application for one in status.problems)
+    has_schedules = any(line.application == application for line in visit.status.overview.schedules)
+    return has_schedules and not visit.has_replica(application)
 
 
 def _replica(

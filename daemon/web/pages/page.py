@@ -59,6 +59,10 @@ class Visit:
         lines = self.status.overview.schedules
         return next((one for one in lines if (one.application, one.schedule) == (application, schedule)), None)
 
+    def has_replica(self, application: str) -> bool:
+        """Return whether a replica of an application counts as alive."""
+        return any(one.application == application for one in self.status.living)
+
 
 @dataclass(frozen=True, slots=True)
 class PagePlace:

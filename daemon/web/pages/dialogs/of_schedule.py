@@ -90,13 +90,13 @@ def _read_run(connection: Connection, asked: RunNowAsked, visit: Visit) -> Mappi
     found = _common(connection, asked, visit)
     schedule = found["schedule"]
     own = {name: MASK if name in schedule.secrets else value for name, value in schedule.params.items()}
-    waits, problems = waits_for_predecessor(schedule.overlap), visit.status.problems
+    waits = waits_for_predecessor(schedule.overlap)
     return found | {
         "key": asked.key or f"page-{secrets.token_hex(8)}",
         "own_params": json.dumps(own, ensure_ascii=False, indent=1) if own else "",
         "jobs": read_job_names(found["row"].definition),
         "ahead": found["running"] if waits else [],
-        "is_alone": any(one.kind == "no replica" and one.application == asked.application for one in problems),
+        "has_replica": visit.has_replica(asked.application),
     }
 
 

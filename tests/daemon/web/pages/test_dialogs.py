@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import func, select, update
 
 from daemon.jobs.outcome import Outcome
-from daemon.operations.trigger import trigger
 from daemon.store.tables import act, job_run, run, schedule
 from daemon.web.door import Door
 from daemon.web.pages.dialogs import dialog
@@ -247,11 +246,16 @@ async def test_retire_counts_what_ends_and_is_offered_only_for_an_application_wi
     store.sync(a_schedule("weekly"), a_schedule("monthly"), application="office/1")
     store.sync(a_schedule("x"), application="alive")
     with_replica(store, "web-1", application="alive")
-    store.do(trigger, "office/1", "weekly", requested_by="a test")
     with visitor(store) as browser:
         assert b'href="/fleet?application=office%2F1"' in (await browser.get("")).body
+        weekly, monthly = (schedule_path("office/1", name) for name in ("weekly", "monthly"))
+        for each in (weekly, monthly):
+            await browser.press(f"{each}/pause")
+        assert b'href="/fleet?application=office%2F1"' not in (await browser.get("")).body, "it is no problem anymore"
         assert b'href="/fleet/office~2F1/retire"' in (await browser.get("fleet?application=office/1")).body
         assert b"/retire" not in (await browser.get("fleet?application=alive")).body
+        assert "1 run starts once a replica is running; none is now." in text_of(await browser.get(f"{weekly}/run"))
+        await browser.press(f"{weekly}/run")
         said = text_of(await browser.get("fleet/office~2F1/retire"))
         assert (
             "2 schedules are retired: no scheduled time runs anymore. 1 run that is not over ends as cancelled" in said
