@@ -1,5 +1,6 @@
 """The scheduled times of schedules that did not run lately: missed, or skipped because an earlier run was not over."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,13 @@ from lease.database.dialects import later
 from ..called import present_name
 from ..policies import read_policies
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import MOMENT, SCHEDULED
+from ..statements.dialects import MOMENT, SCHEDULED, as_json_array
 from ..tables import run, schedule
 
 MISSED_WITHIN = 24 * 3600.0
 """Seconds for which a missed scheduled time is told of."""
 LATEST = 30
 """So many scheduled times show whether a schedule is thinned."""
-_ONE_OVERLAPPED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +66,21 @@ def read_left_out(connection: Connection, application: ColumnElement[bool]) -> d
             present_name(schedule),
             schedule.c.definition,
             times,
-            func.coalesce(_tally(), 0),
+            _counts(),
         ).where(schedule.c.retired_at.is_(None), application, or_(any_missed, any_overlapped))
     )
     return {(row[0], row[1]): _left_out(*row[2:]) for row in rows}
 
 
-def _left_out(definition: str, missed: int, tally: int) -> LeftOut:
+def _left_out(definition: str, missed: int, counts: str) -> LeftOut:
     as_asked = bool(missed) and read_policies(definition).catch_up == "skip"
-    overlapped, latest = divmod(int(tally), _ONE_OVERLAPPED)
-    return LeftOut(int(missed), as_asked, overlapped, latest if overlapped else 0)
+    ((overlapped, latest),) = json.loads(counts)
+    return LeftOut(int(missed), as_asked, overlapped or 0, latest if overlapped else 0)
 
 
-def _tally() -> Any:
-    """Return how many of the latest scheduled times of a schedule were skipped for overlap, times `_ONE_OVERLAPPED`, and
-    how many there are, in one number: to look them up is what takes long.
+def _counts() -> Any:
+    """Return how many of the latest scheduled times of a schedule were skipped for overlap, and how many there are, as
+    JSON: to look them up, which is what takes long, is done once for both.
     """
     of_it = (
         run.c.application == schedule.c.application,
@@ -89,5 +89,6 @@ def _tally() -> Any:
     )
     newest = select(run.c.reason).where(*of_it).order_by(run.c.scheduled_for.desc()).limit(LATEST)
     latest = newest.correlate(schedule).subquery("latest")
-    each = case((latest.c.reason == "overlap", _ONE_OVERLAPPED + 1), else_=1)
-    return select(func.sum(each)).select_from(latest).scalar_subquery()
+    overlapped = func.sum(case((latest.c.reason == "overlap", 1), else_=0)).label("overlapped")
+    both = select(overlapped, func.count().label("latest")).select_from(latest).subquery("both")
+    return select(as_json_array(both.c.overlapped, both.c.latest)).scalar_subquery()
