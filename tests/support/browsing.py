@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from daemon.answers.doctor import DoctorAnswer
+from daemon.answers.doctor import Check, DoctorAnswer
 from daemon.web.address import WebAddress
 from daemon.web.api.desk import Desk
 from daemon.web.app import WebServer, web_app
@@ -54,7 +54,14 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-WELL = DoctorAnswer(ok=True, items=[])
+CHECKED = DoctorAnswer(
+    ok=False,
+    items=[
+        Check("database", "red", f"/srv/{'x' * 300}.db cannot be opened", "check `LEASED_DATABASE`"),
+        Check("leases", "yellow", "the lease of run 7 is renewed late", "check the load of its machine"),
+        Check("clock", "green", "as that of the database"),
+    ],
+)
 """What the page of checks finds."""
 
 
@@ -63,7 +70,7 @@ def served(url: str) -> Iterator[str]:
     """Serve the pages of a database, and give their address."""
     desk = Desk(url)
     server = WebServer(
-        web_app(Door(), dict, dict, routes=page_routes(desk, 60.0, lambda: WELL)), WebAddress("127.0.0.1", 0)
+        web_app(Door(), dict, dict, routes=page_routes(desk, 60.0, lambda: CHECKED)), WebAddress("127.0.0.1", 0)
     )
     at = server.start()
     yield f"http://{at}/"

@@ -15,9 +15,9 @@ from daemon.web.pages.activity import ACTIVITY, ActivityPageAsked
 from daemon.web.pages.fleet import FLEET, FleetAsked
 from daemon.web.pages.page import Looker, Page, Visit
 from tests.daemon.store.test_views import Rows, rows_in
-from tests.daemon.web.pages.frames import Open, leafed
+from tests.daemon.web.pages.frames import Open, leafed, served_pages
 from tests.daemon.web.pages.runs_of_each_state import HOSTILE, LONG_NAME, runs_of_each_state
-from tests.support.asgi import Answer
+from tests.support.asgi import Answer, asked
 
 pytestmark = pytest.mark.anyio
 
@@ -55,11 +55,14 @@ async def test_the_fleet_says_who_is_alive_what_they_run_and_who_holds_what(
     assert ("ledger" in found, "schedule run" in found) == (True, False)
 
 
-async def test_the_installation_is_checked_when_somebody_asks(opened: Open) -> None:
+async def test_the_installation_is_checked_when_somebody_asks_even_if_the_database_is_away(opened: Open) -> None:
     assert 'href="/fleet/checks">Check the installation</a>' in (await opened("/fleet")).body.decode()
     page = await opened("/fleet/checks")
     assert "clock error <script>alert(1)</script> is ahead set it" in read(page)
     assert b"<script>alert" not in page.body
+    with served_pages("sqlite:////there-is-no-such-folder/leased.db") as app:
+        assert (await asked(app, "GET", "/fleet")).status == 503
+        assert "clock error" in read(await asked(app, "GET", "/fleet/checks"))
 
 
 async def test_locks_follow_each_other_page_by_page(

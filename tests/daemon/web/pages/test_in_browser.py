@@ -13,14 +13,14 @@ LOOKS: list[tuple[Theme, int]] = [("light", 1280), ("dark", 1280), ("light", PHO
 MOST_ELEMENTS = {"timeline": 6_000}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "checks"])
 def test_a_page_has_no_error_keeps_its_layout_and_is_accessible(
     browser: Browser, site: str, shop: str, name: str
 ) -> None:
     """Nothing on the console, nothing that its security policy stops, no layout that shifts or is wider than the
     window, no finding of axe, and not too many elements.
     """
-    for address in addresses(shop, BY_NAME[name]):
+    for address in addresses(shop, BY_NAME[name]) if name in BY_NAME else ["fleet/checks"]:
         for theme, width in LOOKS:
             with opened(browser, site + address, theme, width) as shown:
                 assert (address, theme, width, shown.trouble()) == (address, theme, width, [])

@@ -17,7 +17,7 @@ from daemon.web.app import WebServer, web_app
 from daemon.web.door import Door
 from daemon.web.pages.routes import page_routes
 from tests.daemon.web.pages.frames import with_replica
-from tests.support.browsing import WELL, opened
+from tests.support.browsing import CHECKED, opened
 from tests.support.completion import save_output, start_job
 from tests.support.store import Store, a_schedule, pending_runs
 from tests.support.waiting import LIMIT
@@ -40,7 +40,7 @@ class Site:
     def start(self) -> None:
         self._desk = Desk(self.store.url)
         self._server = WebServer(
-            web_app(self.door, dict, dict, routes=page_routes(self._desk, 60.0, lambda: WELL)),
+            web_app(self.door, dict, dict, routes=page_routes(self._desk, 60.0, lambda: CHECKED)),
             self.address,
         )
         self.address = self._server.start()
