@@ -1,7 +1,7 @@
 """Each page of the table in a browser: dark, light, and on a phone."""
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.support.browsing import PHONE, Theme, findings, opened
 
@@ -63,3 +63,15 @@ def test_a_bar_says_its_run_to_the_pointer_and_to_the_arrow_keys_and_moves_nothi
         with page.expect_navigation():
             page.keyboard.press("Enter")
         assert page.url.endswith(str(address))
+
+
+def test_a_dark_page_is_printed_in_light_colours_without_what_can_only_be_pressed(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}schedules/shop/sync-erp", "dark") as shown:
+        page, ink = shown.page, "getComputedStyle(document.body).color"
+        controls = page.locator(".top, .acts, .btn, .filters, .seg, .keys, .news").filter(visible=True)
+        assert controls.count() > 5
+        assert page.evaluate(ink) == "rgb(233, 236, 241)"
+        page.emulate_media(media="print")
+        assert page.evaluate(ink) == "rgb(18, 22, 28)"
+        assert controls.count() == 0
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
