@@ -214,6 +214,9 @@ async def test_retry_says_which_jobs_run_again_and_leads_to_the_new_run(store: S
         made = store.rows(select(run).where(run.c.retry_of == run_id))[0]
         assert done.headers["location"] == f"/runs/{made.id}"
         assert f"Run {made.id} tries it again already." in text_of(await browser.get(f"runs/{run_id}/retry"))
+        said = text_of(await browser.get(f"runs/{run_id}/forget"))
+        assert f"Run {made.id} was given the same parameters: it is not changed." in said
+        assert "It cannot be retried afterwards." not in said
 
 
 async def test_forget_counts_what_is_deleted_for_good_and_twice_comes_to_once(store: Store) -> None:
