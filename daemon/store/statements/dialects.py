@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Integer,
+    Select,
     Table,
     Text,
     TextClause,
@@ -183,6 +184,13 @@ as_json_array = per_dialect(
 
 def _row(made_by: str, values: Sequence[str]) -> str:
     return values[0] if len(values) == 1 else f"{made_by}({', '.join(values)})"
+
+
+def newest_first(connection: Connection, query: Select[Any], key: ColumnElement[Any]) -> Select[Any]:
+    """Return a query of a subquery that comes newest first already. PostgreSQL promises that order only if it is asked for
+    again, and sorts nothing for it. SQLite would sort all rows again, but without that hands on each as it reads it.
+    """
+    return query if backend_of(connection).is_embedded else query.order_by(key.desc())
 
 
 def insert_or_replace(connection: Connection, table: Table, *columns: str) -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import literal_column
 
 from ..called import present_name
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys
+from ..statements.dialects import among_keys, newest_first
 from ..tables import run, schedule
 from .names import Called
 
@@ -25,8 +25,8 @@ def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> 
     ours = and_(of.c.application == schedule.c.application, of.c.schedule == schedule.c.name)
     newest = select(of.c.id, of.c.state).where(ours).order_by(of.c.id.desc()).limit(_LOOKED_AT).correlate(schedule)
     looked_at = newest.subquery("looked_at")
-    # They come as they are read: to sort them again SQLite would read all of `_LOOKED_AT`.
     succeeded = select(looked_at.c.id).where(looked_at.c.state == "succeeded").limit(1)
+    succeeded = newest_first(connection, succeeded, looked_at.c.id)
     success = func.coalesce(succeeded.correlate(schedule).scalar_subquery(), 0)
     theirs = and_(failed.c.application == schedule.c.application, failed.c.schedule == schedule.c.name)
     since = failed.c.id > success

@@ -12,7 +12,7 @@ from lease.database.dialects import seconds_between
 
 from ...text import lasted
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys, as_json_array
+from ..statements.dialects import among_keys, as_json_array, newest_first
 from ..tables import run, schedule
 from .names import Called
 
@@ -60,8 +60,8 @@ def read_usual(connection: Connection, schedules: Collection[ScheduleKey]) -> di
     waited = seconds_between(run.c.scheduled_for, run.c.started_at).label("waited")
     newest = select(run.c.id, run.c.state, took, waited).where(ours).order_by(run.c.id.desc()).limit(_LOOKED_AT)
     looked_at = newest.correlate(schedule).subquery("looked_at")
-    # They come as they are read: to sort them again SQLite would read all of `_LOOKED_AT`.
     succeeded = select(looked_at.c.took, looked_at.c.waited).where(looked_at.c.state == "succeeded")
+    succeeded = newest_first(connection, succeeded, looked_at.c.id)
     latest = succeeded.limit(max(_FEWEST, min(_LATEST, _TOGETHER // len(keys)))).subquery("latest")
     # Both in one: to look the runs up is what takes long.
     both = select(as_json_array(latest.c.took, latest.c.waited)).correlate(schedule).scalar_subquery()
