@@ -155,7 +155,9 @@ def _bar(one: StripRun, due: DueRun, replica: str | None) -> tuple[int, datetime
     parts = [
         of_run(one.state, one.reason).word + ("" if one.crashed is None else " after a crash"),
         f"{one.count:,} scheduled times" if one.count > 1 else "",
-        "" if one.seconds is None else f"{'for' if one.state == 'running' else 'took'} {duration(one.seconds)}",
+        ""
+        if one.seconds is None or one.state == "pending"
+        else f"{'for' if one.state == 'running' else 'took'} {duration(one.seconds)}",
         "" if due.cause == "schedule" else _CAUSES[due.cause],
         replica or "",
     ]

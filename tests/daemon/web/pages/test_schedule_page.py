@@ -56,14 +56,23 @@ async def test_it_says_what_is_so_and_shows_what_happened(show: Show, made: dict
 async def test_each_bar_of_its_strip_leads_to_its_run_and_says_what_became_of_it(
     show: Show, made: dict[str, int]
 ) -> None:
-    bars = re.search(r'<nav class="bars".*?</nav>', (await show("hourly")).body.decode(), re.DOTALL)
-    assert bars is not None
-    found = re.findall(r'<a href="/runs/(\d+)"( tabindex="-1")?>(.*?)</a>', bars[0], re.DOTALL)
-    said = {int(run_id): html.unescape(re.sub(r"<[^>]+>", "", text)) for run_id, _, text in found}
+    hourly, reports = bars(await show("hourly")), bars(await show("reports"))
+    said = {run_id: text for run_id, _, text in hourly}
     assert list(said) == sorted(said)
-    assert [bool(skipped) for _, skipped, _ in found].index(False) == len(found) - 1, "the strip is one tab stop"
+    assert [is_stop for _, is_stop, _ in hourly].index(True) == len(hourly) - 1, "the strip is one tab stop"
     assert re.search(r"\d\d:\d\d failed, took \S+( .+)?", said[made["failed"]])
     assert re.search(r"\d\d:\d\d missed, 1,234 scheduled times$", said[made["missed"]])
+    assert reports[0][2].endswith(" cancelled, run now, web-2:22")
+    assert reports[1][2].endswith(" waiting, web-1:11"), "it has begun before, and is tried again"
+
+
+def bars(page: Answer) -> list[tuple[int, bool, str]]:
+    """Return the run of each bar, whether the tab key stops there, and what it says."""
+    (found,) = re.findall(r'<nav class="bars".*?</nav>', page.body.decode(), re.DOTALL)
+    return [
+        (int(run_id), not skipped, html.unescape(re.sub(r"<[^>]+>", "", text)))
+        for run_id, skipped, text in re.findall(r'<a href="/runs/(\d+)"( tabindex="-1")?>(.*?)</a>', found, re.DOTALL)
+    ]
 
 
 @pytest.mark.extended
