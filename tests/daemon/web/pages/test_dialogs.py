@@ -313,10 +313,13 @@ async def test_backfill_says_how_many_will_run_before_it_writes_anything(store: 
         assert f"Backfill {found[1]} runs of hourly" in said
         assert len(store.runs()) == before
         page = (await browser.get(f"{HOURLY}/backfill?first={quote(first)}")).body.decode()
-        assert re.findall(r'<g class="(\w+)"><title>\D*\d+:\d+: ([a-z ]+)</title>', page)[:2] == [
+        assert re.findall(r'<g class="(\w+)"><title>\D*\d+:\d+: ([a-z ]+)</title><rect ', page)[:2] == [
             ("ok", "succeeded before"),
             ("new", "will run"),
         ]
+        span = urlencode({"first": first, "last": (at + timedelta(minutes=150)).isoformat()})
+        said = text_of(await browser.get(f"{HOURLY}/backfill?{span}"))
+        assert re.search(r"2 had no run, since the schedule was not due then: [^,.]*\d:\d\d, [^,.]*\d:\d\d\.", said)
         done = await browser.press(f"{HOURLY}/backfill?first={quote(first)}", first=first, last="yesterday")
         assert done.status == 422, "what is pressed is what was typed, not what was looked at"
         last = value_of(await browser.get(f"{HOURLY}/backfill"), "last")

@@ -48,6 +48,8 @@ async def test_the_fleet_says_who_is_alive_what_they_run_and_who_holds_what(
     assert "2 replicas are alive; web-3:33 is silent" in shown
     assert "web-1:11 died 16 min ago" in shown
     assert f"web-2:22 shop ready 1 of 4 {made['crashed']} daily-full-sync" in shown
+    (places,) = re.findall(r'<svg class="slots".*?</svg>', page.body.decode())
+    assert (places.count("<rect"), places.count('<rect class="y"')) == (4, 1)
     assert "web-3:33 shop silent not seen for 3" in shown
     assert f"daily-full-sync schedule run {made['crashed']} on" in shown
     assert "ledger admin@ops:1 not a run 1" in shown
