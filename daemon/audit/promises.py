@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -78,22 +78,31 @@ class Bounds:
 def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]:
     """Return all violations in ``history``, in the order of the promises."""
     facts = list(history)
-    found = [
-        *tokens_increase(facts, bounds.tolerance),
-        *no_overlap(_successions(facts), bounds.tolerance),
-        *settled_in_time(facts, bounds.recovery),
-        *accounted_once(facts),
-        *planned_on(facts),
-        *run_after_all(facts),
-        *wholly_over(facts),
-        *done_once(facts),
-        *retried_once(facts),
-        *kept_to(facts),
-        *cancelled(facts, bounds.tolerance),
-        *replaced_first(facts, bounds.tolerance),
-        *as_many_as_told(facts),
-        *not_run_again(facts),
-    ]
+    return in_order(violations(facts, bounds, _successions(facts)))
+
+
+def violations(
+    facts: Sequence[object], bounds: Bounds, successions: Iterable["Succession"], *, complete: bool = False
+) -> Iterator[Violation]:
+    """Yield what recorded facts show; ``complete``: they include every instant."""
+    yield from tokens_increase(facts, bounds.tolerance)
+    yield from no_overlap(successions, bounds.tolerance)
+    yield from settled_in_time(facts, bounds.recovery)
+    yield from accounted_once(facts, complete=complete)
+    yield from planned_on(facts)
+    yield from run_after_all(facts)
+    yield from wholly_over(facts)
+    yield from done_once(facts)
+    yield from retried_once(facts)
+    yield from kept_to(facts)
+    yield from cancelled(facts, bounds.tolerance)
+    yield from replaced_first(facts, bounds.tolerance)
+    yield from as_many_as_told(facts)
+    yield from not_run_again(facts)
+
+
+def in_order(found: Iterable[Violation]) -> list[Violation]:
+    """Return violations in the order of the promises."""
     return sorted(found, key=lambda violation: list(Promise).index(violation.promise))
 
 
@@ -188,7 +197,7 @@ def settled_in_time(history: Iterable[object], within: timedelta | None) -> Iter
 # Scheduled times
 
 
-def accounted_once(history: Iterable[object], *, complete: bool = False) -> Iterator[Violation]:
+def accounted_once(history: Iterable[object], *, complete: bool) -> Iterator[Violation]:
     """Yield due instants without a run and instants with two, also in counted rows (rule 13)."""
     due, recorded = _by_schedule(history)
     for schedule in sorted(due.keys() | recorded.keys()):

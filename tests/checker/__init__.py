@@ -49,27 +49,16 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
     """Return all violations in ``history``, in the order of the promises."""
     facts = list(history)
     tenures, tolerance = Tenures(facts), bounds.tolerance
+    of_tables = recorded.Bounds(bounds.recovery, tolerance)
+    successions = promises.successions(tenures)
     found = [
-        *recorded.tokens_increase(facts, tolerance),
-        *recorded.no_overlap(promises.successions(tenures), tolerance),
+        *recorded.violations(facts, of_tables, successions, complete=bounds.complete),
         *promises.not_renewed_after_its_end(facts, tenures, tolerance),
         *promises.no_zombie_writes(facts, tenures),
         *promises.dead_before_next(facts, tenures, tolerance),
-        *recorded.settled_in_time(facts, bounds.recovery),
-        *recorded.accounted_once(facts, complete=bounds.complete),
-        *recorded.planned_on(facts),
-        *recorded.wholly_over(facts),
-        *recorded.done_once(facts),
-        *recorded.retried_once(facts),
-        *recorded.run_after_all(facts),
-        *recorded.kept_to(facts),
         *promises.executed(facts),
         *promises.adopted_only(facts),
-        *recorded.cancelled(facts, tolerance),
         *promises.goes_on(facts, tolerance),
-        *recorded.replaced_first(facts, tolerance),
-        *recorded.as_many_as_told(facts),
-        *recorded.not_run_again(facts),
         *promises.as_many_at_a_time(facts),
     ]
     if bounds.recovery is not None:
@@ -85,4 +74,4 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
         found += promises.all_over(facts)
     if bounds.effects_written:
         found += promises.written_once(facts)
-    return sorted(found, key=lambda violation: list(Promise).index(violation.promise))
+    return recorded.in_order(found)

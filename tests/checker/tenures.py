@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from daemon.audit.promises import in_time
 from lease.model import Grant
 
 from .facts import Fact, GrantBegan, GrantEnded, GrantRenewed
@@ -43,7 +44,7 @@ class Tenures:
         granted = [fact for fact in facts if isinstance(fact, GrantBegan)]
         self._by_grant = {fact.grant: Tenure(fact, fact.at, fact.until) for fact in granted}
         self._by_name: dict[str, list[Tenure]] = defaultdict(list)
-        for fact in sorted(granted, key=lambda fact: (fact.at, fact.grant.token)):
+        for fact in in_time(granted):
             self._by_name[fact.grant.name].append(self._by_grant[fact.grant])
         for change in facts:
             if isinstance(change, GrantRenewed | GrantEnded):
@@ -57,11 +58,6 @@ class Tenures:
     def of(self, grant: Grant) -> Tenure | None:
         """Return what is known of a grant; None if the history does not have its beginning."""
         return self._by_grant.get(grant)
-
-    def in_time(self) -> Iterator[Tenure]:
-        """Yield the grants of each name in the order of the database's time."""
-        for tenures in self._by_name.values():
-            yield from tenures
 
     def successions(self) -> Iterator[tuple[Tenure, Tenure]]:
         """Yield each pair of successive grants of one name, by the database's time."""
