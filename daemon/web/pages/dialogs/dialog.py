@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from lease.errors import LeaseError
 
 from ....errors import DaemonError
+from ...api.acts import ACTS
 from ...api.asked import Parameters, checked
 from ...api.endpoints import Endpoint, carry_out, sentence_of, status_of
 from ...door import admitted_of
@@ -25,6 +26,8 @@ from ..making import Maker, reading
 from ..page import Looker, Page, PageView, Visit
 
 _NOT_OWN = "This form was made for another session. Look at it again, and press the button again."
+ACTS_BY_PATH = {one.path: one for one in ACTS}
+"""The acts of the API, which the dialogs do."""
 Typed = Annotated[str, Field(max_length=50_000)]
 """A field as it was typed: what is wrong with it is said in the dialog, which keeps it."""
 

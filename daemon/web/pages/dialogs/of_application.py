@@ -10,10 +10,9 @@ from ....operations.retire import StillLives, require_dead
 from ....recovery.deaths import neighbours, proven_dead
 from ....store.views import require_application
 from ....store.views.remaining import read_remaining
-from ...api.acts import ACTS
 from ..links import NameInPath
 from ..page import Page, Visit
-from .dialog import Dialog, DialogAsked
+from .dialog import ACTS_BY_PATH, Dialog, DialogAsked
 
 
 class RetireAsked(DialogAsked):
@@ -51,7 +50,7 @@ def _to_fleet(of: Any) -> str:
 
 RETIRE = Dialog(
     Page("/fleet/{application}/retire", "dialog_retire", RetireAsked, _read, tab="fleet"),
-    next(one for one in ACTS if one.path == "/retire"),
+    ACTS_BY_PATH["/retire"],
     _given,
     _to_fleet,
 )

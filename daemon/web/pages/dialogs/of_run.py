@@ -16,16 +16,13 @@ from ....store.views.causes import WaitsForLock, WaitsForRun, WaitsForSlot
 from ....store.views.overview import WaitingRun
 from ....store.views.usual import read_usual
 from ....text import counted
-from ...api.acts import ACTS
 from ...api.asked import RunId
 from ..page import Page, Visit
-from .dialog import Dialog, DialogAsked, Typed
-
-_ACTS = {one.path: one for one in ACTS}
+from .dialog import ACTS_BY_PATH, Dialog, DialogAsked, Typed
 
 
 class RunActAsked(DialogAsked):
-    """The run to which it is done."""
+    """The run on which somebody acts."""
 
     run_id: RunId
 
@@ -136,19 +133,19 @@ def _to_run(answer: Any) -> str:
 
 CANCEL = Dialog(
     Page("/runs/{run_id}/cancel", "dialog_cancel", RunActAsked, _read_cancel, tab="runs"),
-    _ACTS["/cancel"],
+    ACTS_BY_PATH["/cancel"],
     _given,
     _to_run,
 )
 RETRY = Dialog(
     Page("/runs/{run_id}/retry", "dialog_retry", RetryAsked, _read_retry, tab="runs"),
-    _ACTS["/retry"],
+    ACTS_BY_PATH["/retry"],
     _given_retry,
     _to_run,
 )
 FORGET = Dialog(
     Page("/runs/{run_id}/forget", "dialog_forget", RunActAsked, _read_forget, tab="runs"),
-    _ACTS["/forget"],
+    ACTS_BY_PATH["/forget"],
     _given,
     _to_run,
 )

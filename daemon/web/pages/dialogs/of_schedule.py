@@ -25,14 +25,12 @@ from ....store.called import called
 from ....store.views import timezone_of
 from ....store.views.usual import read_usual
 from ....text import MASK
-from ...api.acts import ACTS
 from ...api.asked import Unfit
 from ..drawing.times import times_strip
 from ..links import NameInPath, schedule_path
 from ..page import Page, Visit
-from .dialog import Dialog, DialogAsked, Typed
+from .dialog import ACTS_BY_PATH, Dialog, DialogAsked, Typed
 
-_ACTS = {one.path: one for one in ACTS}
 _DAY = timedelta(days=1)
 _MOST_COUNTED = 1_000
 _MOST_NAMED = 3
@@ -242,7 +240,9 @@ def _page(act: str, asks: type[ScheduleActAsked], reads: Any) -> Page:
     return Page(f"/schedules/{{application}}/{{name}}/{act}", f"dialog_{act}", asks, reads, tab="overview")
 
 
-RUN_NOW = Dialog(_page("run", RunNowAsked, _read_run), _ACTS["/trigger"], _given_run, _to_run)
-PAUSE = Dialog(_page("pause", PauseAsked, _read_pause), _ACTS["/pause"], _given_pause, _to_first)
-RESUME = Dialog(_page("resume", ScheduleActAsked, _read_resume), _ACTS["/resume"], _given, _to_first)
-BACKFILL = Dialog(_page("backfill", BackfillAsked, _read_backfill), _ACTS["/backfill"], _given_backfill, _to_schedule)
+RUN_NOW = Dialog(_page("run", RunNowAsked, _read_run), ACTS_BY_PATH["/trigger"], _given_run, _to_run)
+PAUSE = Dialog(_page("pause", PauseAsked, _read_pause), ACTS_BY_PATH["/pause"], _given_pause, _to_first)
+RESUME = Dialog(_page("resume", ScheduleActAsked, _read_resume), ACTS_BY_PATH["/resume"], _given, _to_first)
+BACKFILL = Dialog(
+    _page("backfill", BackfillAsked, _read_backfill), ACTS_BY_PATH["/backfill"], _given_backfill, _to_schedule
+)
