@@ -23,7 +23,7 @@ from daemon.web.api.desk import Desk
 from daemon.web.app import WebServer, web_app
 from daemon.web.pages.routes import page_routes
 from tests.docs.pages import ROOT, blocks
-from tests.support.browsing import WELL
+from tests.support.browsing import CHECKED
 from tests.support.postgres import free_port
 from tests.support.store import Store, a_schedule
 from tests.support.waiting import LIMIT, wait_until
@@ -97,7 +97,7 @@ def replicas(store: Store) -> Iterator[list[WebAddress]]:
         desks.append(Desk(store.url))
         door = door_to(WebAddress("127.0.0.1", 0), settings)
         servers.append(
-            WebServer(web_app(door, dict, dict, routes=page_routes(desks[-1], 60.0, lambda: WELL)), door.bound)
+            WebServer(web_app(door, dict, dict, routes=page_routes(desks[-1], 60.0, lambda: CHECKED)), door.bound)
         )
     yield [one.start() for one in servers]
     for server, desk in zip(servers, desks, strict=True):
