@@ -67,7 +67,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a recorded history must keep beyond the promises."""
+    """Limits that a recorded history must keep."""
 
     recovery: timedelta | None = None
     """The time in which a run whose grant is over must be settled; None: not checked."""
@@ -174,7 +174,7 @@ def no_overlap(successions: Iterable[Succession], tolerance: timedelta) -> Itera
 
 def _successions(history: Iterable[object]) -> Iterator[Succession]:
     facts = list(history)
-    ended = {fact.grant: fact.at for fact in reversed(facts) if isinstance(fact, GrantEnded)}
+    ended = {fact.grant: fact.at for fact in facts if isinstance(fact, GrantEnded)}
     by_name: dict[str, list[GrantBegan]] = defaultdict(list)
     for granted in in_time(facts):
         by_name[granted.grant.name].append(granted)
@@ -198,7 +198,7 @@ def settled_in_time(history: Iterable[object], within: timedelta | None) -> Iter
 
 
 def accounted_once(history: Iterable[object], *, complete: bool) -> Iterator[Violation]:
-    """Yield due instants without a run and instants with two, also in counted rows (rule 13)."""
+    """Yield due instants without a run and instants with two, including those in counted rows (rule 13)."""
     due, recorded = _by_schedule(history)
     for schedule in sorted(due.keys() | recorded.keys()):
         instants = [Due(schedule, at, certain) for at, certain in sorted(due[schedule].items())]
@@ -307,7 +307,7 @@ def wholly_over(history: Iterable[object]) -> Iterator[Violation]:
 def done_once(history: Iterable[object]) -> Iterator[Violation]:
     """Yield jobs that succeeded twice, and succeeded runs with a job that did not (rule 16).
 
-    A job that was attempted counts also if it is no longer defined (rule 22).
+    A job that was attempted counts even if it is no longer defined (rule 22).
     """
     for run in _recorded(history):
         for job, attempts in run.succeeded.items():

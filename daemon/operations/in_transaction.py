@@ -1,7 +1,7 @@
 """The trigger in a caller's own transaction, over each kind of connection that programs have (rule 23).
 
 It sets nothing on the connection, and locks no schedule: PostgreSQL shares the key of its row for the
-run that refers to it, which holds up no planner. Where the connection commits each statement by
+run that refers to it, which blocks no planner. Where the connection commits each statement by
 itself, the request is a transaction of its own.
 """
 

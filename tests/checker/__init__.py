@@ -1,6 +1,6 @@
 """The whole checker of a campaign's history: what `leased audit` checks in the tables, and what only witnesses can tell.
 
-facts       what such a history consists of, beside what the tables record
+facts       what such a history consists of besides what the tables record
 tenures     the facts of each grant, put together
 promises    pure functions from facts to violations; those of recorded facts are in `daemon.audit.promises`
 recoveries  that an interrupted run resumes in time
@@ -23,7 +23,7 @@ __all__ = ["Bounds", "Promise", "Violation", "check"]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What this history must keep beyond the promises, and how complete it is."""
+    """Limits that this history must keep, and how complete it is."""
 
     recovery: timedelta | None = None
     """The time in which an interrupted run must resume once its grant is stale; None: not checked.
@@ -31,7 +31,7 @@ class Bounds:
     1 s plus the bound of a fenced transaction.
     """
     everywhere: frozenset[str] | None = None
-    """The definitions that each replica has; None: all. A run that goes by another one may have to wait
+    """The definitions that each replica has; None: all. A run that uses another one may have to wait
     for a replica that has it, or for its adoption."""
     complete: bool = False
     """The history has every grant, claim, end, start of work, write and instant."""

@@ -65,7 +65,7 @@ class Worked:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which no replica could recover anything: the database was away or held up, say."""
+    """A time in which no replica could recover anything: the database was away or blocked, for example."""
 
     began: datetime
     ended: datetime
@@ -101,19 +101,19 @@ class RunClaimed:
     grant: Grant
     at: datetime
     digest: str | None = None
-    """That of the definition by which it goes; None if unknown."""
+    """That of the definition that it uses; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRedefined:
-    """A run goes by another definition from now on."""
+    """A run uses another definition from now on."""
 
     run: int
     at: datetime
     digest: str | None
     earlier: str | None
     adopted: bool
-    """It waited, and the run says by which definition it went before (rule 22)."""
+    """It waited, and the run says which definition it used before (rule 22)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class RunSettled:
     """A run was settled: its attempt was ended by another replica, or its holder had lost the
     lease.
 
-    ``over``: it has failed; otherwise it goes on.
+    ``over``: it has failed; otherwise it continues.
     """
 
     run: int
@@ -142,7 +142,7 @@ class RunSettled:
     at: datetime
     over: bool = False
     digest: str | None = None
-    """That of the definition by which it goes; None if unknown."""
+    """That of the definition that it uses; None if unknown."""
 
 
 Fact = (

@@ -266,7 +266,7 @@ def executed(history: Iterable[Fact]) -> Iterator[Violation]:
 
 
 def adopted_only(history: Iterable[Fact]) -> Iterator[Violation]:
-    """Yield runs that came to go by another definition other than by a recorded adoption (rule 22)."""
+    """Yield runs whose definition changed without a recorded adoption (rule 22)."""
     by_run: dict[int, list[RunClaimed | RunRedefined]] = defaultdict(list)
     for fact in history:
         if isinstance(fact, RunRedefined) or (isinstance(fact, RunClaimed) and fact.digest is not None):
@@ -305,7 +305,7 @@ def goes_on(history: Iterable[Fact], tolerance: timedelta) -> Iterator[Violation
 
 
 def as_many_at_a_time(history: Iterable[Fact]) -> Iterator[Violation]:
-    """Yield claims of a backfill's run beside as many others of it as may be at work (rule 23).
+    """Yield claims of a backfill's run while as many others of it run as may at a time (rule 23).
 
     Only a complete history has the claims.
     """

@@ -54,7 +54,7 @@ def recovered_in_time(
 ) -> Iterator[Violation]:
     """Yield runs that did not resume ``within`` this time after their grant was stale (rule 18).
 
-    A run that goes by a definition that is not ``everywhere`` may have to wait for who has it. The
+    A run whose definition is not ``everywhere`` may have to wait for a replica that has it. The
     time for which a machine was busy with others does not count.
     """
     facts = list(history)

@@ -61,7 +61,7 @@ def foresee_backfill(connection: Connection, wanted: Wanted) -> Backfill:
 
 
 def foresee_each(connection: Connection, wanted: Wanted) -> tuple[Backfill, Sequence[SurveyedInstant]]:
-    """Return the same, and what there is of each instant, in order."""
+    """Return what `foresee_backfill` does, and what has become of each scheduled time, in order."""
     planned = plan_backfill(connection, wanted, read_one(connection, wanted.application, wanted.schedule), lock=False)
     return _told(planned, None, dry_run=True), planned.found.each
 

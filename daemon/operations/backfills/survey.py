@@ -10,11 +10,11 @@ from ...states import RunState
 from .counted import CountedRow
 
 Fate = Literal["succeeded", "under way", "left out", "failed", "skipped", "none"]
-"""What there is of an instant. failed: its run failed or was cancelled, and is retried; skipped, none: it gets a run."""
+"""What has become of a scheduled time. failed: its run failed or was cancelled, and is retried; skipped, none: it gets a run."""
 
 
 class SurveyedInstant(NamedTuple):
-    """An instant, what there is of it, and the last run of it."""
+    """A scheduled time, what has become of it, and its last run."""
 
     instant: datetime
     fate: Fate
@@ -23,7 +23,7 @@ class SurveyedInstant(NamedTuple):
 
 @dataclass(slots=True)
 class Survey:
-    """What there is of each instant."""
+    """What has become of each scheduled time."""
 
     each: list[SurveyedInstant] = field(default_factory=list)
     """In order."""
@@ -101,7 +101,7 @@ def _tries(first: Try, next_tries: Mapping[int, Try]) -> Iterator[Try]:
 
 
 def _enter(found: Survey, tries: Sequence[Try]) -> Fate:
-    """Enter the runs of one instant, and return what there is of it."""
+    """Enter the runs of one scheduled time, and return what has become of it."""
     latest = tries[-1]
     state: RunState = "succeeded" if any(one.state == "succeeded" for one in tries) else latest.state
     match state:

@@ -16,7 +16,7 @@ from ..statements.dialects import MOMENT, SCHEDULED, as_json_array
 from ..tables import run, schedule
 
 MISSED_WITHIN = 24 * 3600.0
-"""Seconds for which a missed scheduled time is told of."""
+"""Seconds for which a missed scheduled time is reported."""
 LATEST = 30
 """So many scheduled times show whether a schedule is thinned."""
 
