@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from ....errors import DaemonError, InvalidInstant
 from ....instants import duration_of
 from ....operations.backfills.backfill import foresee_each
 from ....operations.backfills.plan import Wanted, earliest
-from ....operations.backfills.survey import Fate, SurveyedInstant
+from ....operations.backfills.survey import SurveyedInstant
 from ....operations.pause import foresee_resume
 from ....operations.selection import read_one
 from ....operations.typed_moment import typed_moment
@@ -147,9 +147,7 @@ def _read_backfill(connection: Connection, asked: BackfillAsked, visit: Visit) -
         **shown,
         "foreseen": foreseen,
         "drawn": times_strip(each),
-        "named": {
-            fate: [one.instant for one in each if one.fate == fate][: _MOST_NAMED + 1] for fate in get_args(Fate)
-        },
+        "named": {fate: [one.instant for one in each if one.fate == fate] for fate in ("failed", "skipped", "none")},
         "most_named": _MOST_NAMED,
         "seconds": seconds,
         "wrong": wrong,
