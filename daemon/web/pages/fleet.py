@@ -235,7 +235,7 @@ def _sentence(
     replicas: Sequence[ReplicaRow], standings: Sequence[GenerationStanding], locks: Sequence[LockRow], now: datetime
 ) -> Iterator[SentencePart]:
     """Yield what is so, in a sentence or three."""
-    alive = [one for one in replicas if not one.is_gone and one.line.seen_ago < UNSEEN_IS_DEAD]
+    alive = [one for one in replicas if one.line.is_alive]
     odd = [one for one in alive if one.shown.tone == "warn"]
     if not alive:
         yield SentencePart("No replica is running: nothing starts. Start one: ")
