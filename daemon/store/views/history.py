@@ -194,7 +194,8 @@ def read_runs(
     if before is not None:
         query = query.where(run.c.id < before)
     if application is not None:
-        # A cast of text to text changes nothing, but SQLite then does not sort all runs of the application.
+        # A cast of text to text changes nothing, but SQLite then does not sort all runs of the application: it reads those
+        # of all, from the newest on, until it has found enough.
         query = query.where(cast(run.c.application, Text) == application)
     if schedule is not None:
         keys = keys_named(connection, schedule, application, retired=True)
