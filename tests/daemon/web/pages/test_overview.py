@@ -156,9 +156,9 @@ async def test_a_schedule_that_gets_better_between_two_pages_hides_no_other(
 
 @pytest.mark.usefixtures("committed")
 async def test_a_list_that_is_empty_says_why(opened: Open) -> None:
-    text = read(await opened("/?state=long&tag=odd")).text
+    text = read(await opened("/?state=long&application=shop&tag=odd")).text
     assert "No schedule is long" in text
-    assert "The filter state “long” and tag “odd” hides" in text
+    assert "The filter state “long” and application “shop” and tag “odd” hides" in text
     assert "Nothing is running Next: " in text
 
 

@@ -1,7 +1,9 @@
 """The list of runs, as a browser gets it."""
 
+import re
 from collections.abc import Iterator
 from html import unescape
+from urllib.parse import parse_qs
 
 import pytest
 from sqlalchemy import Connection, event
@@ -46,6 +48,13 @@ async def test_the_filters_choose_runs_and_pages_follow_each_other(
     pages = [listed(page) async for page in leafed(opened, "/runs")]
     assert [run_id for page in pages for run_id in page] == everything
     assert {len(page) for page in pages[:-1]} == {6}
+
+
+async def test_another_filter_keeps_the_others_and_begins_with_the_newest(made: dict[str, int], opened: Open) -> None:
+    page = (await opened(f"/runs?application=shop&before={max(made.values())}")).body.decode()
+    queries = [parse_qs(query) for query in re.findall(r'<a class="chip" href="/runs[?]([^"]*)"', unescape(page))]
+    assert {"state": ["failed"], "application": ["shop"]} in queries
+    assert [query for query in queries if "before" in query] == []
 
 
 async def test_a_search_that_no_index_finds_looks_at_so_many_runs_and_goes_on_from_there(
