@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -33,7 +34,7 @@ application = "pinging"
 [schedules.broken]
 on_request = true
 ping = {{ url = "{url}", style = "healthchecks" }}
-jobs = [{{ name = "work", command = "exit 3" }}]
+jobs = [{{ name = "work", command = "until [ -e {may_fail} ]; do sleep 0.05; done; exit 3" }}]
 """
 
 
@@ -62,14 +63,18 @@ def test_a_message_outlives_the_replica_that_wrote_it_and_no_run_waits_for_its_t
     assert json.dumps(first).count(SECRET) == 0
 
 
-def test_a_ping_outlives_the_replica_that_wrote_it_and_no_run_waits_for_its_target(story: Story) -> None:
+def test_a_ping_outlives_the_replica_that_wrote_it_and_no_run_waits_for_its_target(
+    story: Story, tmp_path: Path
+) -> None:
     with Receiver() as receiver:
         receiver.may_answer.clear()
-        file = story.write_file("pinging.toml", PINGED.format(url=receiver.url))
+        may_fail = tmp_path / "may-fail"  # the ping of a start is dropped once the run is over
+        file = story.write_file("pinging.toml", PINGED.format(url=receiver.url, may_fail=may_fail))
         doomed = story.start(file)
         story.up()
         story.trigger("broken")
         wait_until(lambda: receiver.requests, "the first ping is on its way")
+        may_fail.touch()
         assert story.over("broken").state == "failed", "while the target is silent"
         doomed.kill()
         assert [row.kind for row in story.rows(select(delivery))] == ["ping.start", "ping.fail"]
