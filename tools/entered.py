@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -24,31 +25,36 @@ from benchmarks.opening import own_server
 from lease.client import LeaseClient
 from lease.sync import LeaseClient as SyncLeaseClient
 
-_ROOM = Path(lease.__file__).parent
+_ROOT = Path(lease.__file__).parent.parent
 _HOLDS = 12
 _FOLLOWED = (2, _HOLDS)
 
 
 @dataclass(slots=True)
 class Entered:
-    """The code that was entered, by the thread that entered it."""
+    """The functions of some rooms that were entered, by the thread that entered them."""
 
+    rooms: tuple[str, ...]
     is_following: bool = False
     by_caller: set[CodeType] = field(default_factory=set)
     by_any: set[CodeType] = field(default_factory=set)
 
     def note(self, frame: FrameType, event: str, argument: object) -> None:
-        """Take note of a call, for `sys.setprofile`."""
+        """Take note of a call, for `sys.setprofile`; the bodies of modules and classes are none."""
         del argument
-        if self.is_following and event == "call" and frame.f_code.co_filename.startswith(f"{_ROOM}/"):
-            self.by_any.add(frame.f_code)
+        code = frame.f_code
+        if self.is_following and event == "call" and code.co_flags & CO_OPTIMIZED and self._is_in(code.co_filename):
+            self.by_any.add(code)
             if threading.current_thread() is threading.main_thread():
-                self.by_caller.add(frame.f_code)
+                self.by_caller.add(code)
+
+    def _is_in(self, file: str) -> bool:
+        return any(file.startswith(f"{_ROOT}/{room}/") for room in self.rooms)
 
 
 def entered_sync(url: URL, which: int) -> Entered:
     """Follow the hold of that number in a thread."""
-    with _profiled() as entered, SyncLeaseClient(url) as client:
+    with profiled() as entered, SyncLeaseClient(url) as client:
         for number in range(1, which + 1):
             entered.is_following = number == which
             with client.hold("a"):
@@ -68,15 +74,15 @@ def entered_async(url: URL, which: int) -> Entered:
                     pass
             entered.is_following = False
 
-    with _profiled() as entered:
+    with profiled() as entered:
         asyncio.run(hold(entered))
     return entered
 
 
 @contextmanager
-def _profiled() -> Iterator[Entered]:
+def profiled(*rooms: str) -> Iterator[Entered]:
     """Follow, during the block, this thread and those that it starts."""
-    entered = Entered()
+    entered = Entered(rooms or ("lease",))
     threading.setprofile(entered.note)
     sys.setprofile(entered.note)
     try:
@@ -86,13 +92,15 @@ def _profiled() -> Iterator[Entered]:
         threading.setprofile(None)
 
 
-def _shown(codes: set[CodeType]) -> str:
+def shown(codes: set[CodeType]) -> str:
+    """Return how many files and functions these are."""
     return f"{len({code.co_filename for code in codes})} files, {len(codes)} functions"
 
 
-def _names(codes: set[CodeType]) -> Iterator[str]:
+def names_of(codes: set[CodeType]) -> Iterator[str]:
+    """Return a line for each function, in the order of their files."""
     for code in sorted(codes, key=lambda code: (code.co_filename, code.co_firstlineno)):
-        yield f"    {Path(code.co_filename).relative_to(_ROOM)}:{code.co_firstlineno} {code.co_qualname}\n"
+        yield f"    {Path(code.co_filename).relative_to(_ROOT)}:{code.co_firstlineno} {code.co_qualname}\n"
 
 
 def _show(url: URL, *, names: bool) -> None:
@@ -101,11 +109,11 @@ def _show(url: URL, *, names: bool) -> None:
         for which in _FOLLOWED:
             entered = follow(url, which)
             sys.stdout.write(
-                f"{url.get_backend_name()}, {way}, hold {which}: {_shown(entered.by_caller)} "
-                f"(in all threads {_shown(entered.by_any)})\n"
+                f"{url.get_backend_name()}, {way}, hold {which}: {shown(entered.by_caller)} "
+                f"(in all threads {shown(entered.by_any)})\n"
             )
             if names:
-                sys.stdout.writelines(_names(entered.by_any))
+                sys.stdout.writelines(names_of(entered.by_any))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
