@@ -28,14 +28,10 @@ if TYPE_CHECKING:
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@contextmanager
-def metered(
-    context: ReplicaContext, replica: Replica, loops: Loops, facts: Notifier, url: str
-) -> Iterator[Sequence[BaseRoute]]:
-    """Count facts during the block, and give the route of `/metrics`."""
-    application, measures = context.application, Measures()
-    facts.add(measures)
-    own = Own(
+def own_facts(context: ReplicaContext, replica: Replica, loops: Loops, measures: Measures) -> Own:
+    """Return what the metrics of a replica are made of, beside what is read of the fleet."""
+    application = context.application
+    return Own(
         application=application.name,
         schedules=[schedule.name for schedule in application.schedules],
         holder=context.client.holder,
@@ -47,6 +43,16 @@ def metered(
         loops=loops,
         held=lambda: len(replica.runs),
     )
+
+
+@contextmanager
+def metered(
+    context: ReplicaContext, replica: Replica, loops: Loops, facts: Notifier, url: str
+) -> Iterator[Sequence[BaseRoute]]:
+    """Count facts during the block, and give the route of `/metrics`."""
+    measures = Measures()
+    facts.add(measures)
+    own = own_facts(context, replica, loops, measures)
     served: ServedMetrics | None = None
 
     async def text(_request: Request) -> Response:
