@@ -19,7 +19,7 @@ import lease.statements
 from lease.model import Grant
 
 from ..definitions.known import Known
-from ..states import JobState
+from ..states import JobState, RunCause
 from ..store import statements
 from ..store.statements.sets.claims import Candidate, StartedRun
 from .search import Search
@@ -63,6 +63,8 @@ class ClaimedRun:
     """The seconds for which it could have started, by the database's clock."""
     traceparent: str | None = field(default=None, compare=False)
     """The span of the request for it, as W3C Trace Context writes it."""
+    cause: RunCause = field(default="schedule", compare=False)
+    """Why it was made."""
     begun: int | None = field(default=None, compare=False)
     """The job run of the first attempt of its first job, if that was recorded with the claim."""
 
@@ -172,10 +174,17 @@ def _claimed(
             started_ago=row.started_ago,
             waited=row.waited,
             traceparent=row.traceparent,
+            cause=_cause(row),
             begun=begun.get(row.id),
         )
         for row in started
     ]
+
+
+def _cause(row: StartedRun) -> RunCause:
+    if row.backfill is not None:
+        return "backfill"
+    return "retry" if row.retry_of is not None else row.trigger
 
 
 def _occurrence(row: StartedRun) -> datetime | int:

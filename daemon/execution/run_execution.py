@@ -117,7 +117,9 @@ class RunExecution:
     async def execute(self) -> RunOutcome:
         """Run the jobs that are not done, in order, and return the outcome of the run."""
         waited = None if self.claimed.attempt > 1 else self.claimed.waited
-        self._notify(RunStarted(self._held.subject, waited, self.claimed.traceparent, self.claimed.attempt))
+        of = self.claimed
+        made = (of.traceparent, of.attempt, of.cause, of.scheduled_for)
+        self._notify(RunStarted(self._held.subject, waited, *made))
         try:
             end = await self._run_jobs()
         finally:

@@ -60,7 +60,7 @@ class Request:
     at: datetime | float | None = None
     """An instant, or seconds from now; None: at once."""
     traceparent: str | None = None
-    """The span of this request, as W3C Trace Context writes it."""
+    """The span of this request, or of its caller, as W3C Trace Context writes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def trigger_as(connection: Connection, wanted: Request) -> Requested:
         return done.all() if done.returns_rows else ()
 
     with trigger_span(wanted.application, wanted.schedule) as traceparent:
-        done = carry(steps(replace(wanted, traceparent=traceparent), notifies=notifies), send)
+        done = carry(steps(replace(wanted, traceparent=traceparent or wanted.traceparent), notifies=notifies), send)
         if done.definition is not None and wanted.at is None:
             key = done.definition.name
             statements.schedule.lock(connection, wanted.application, key)

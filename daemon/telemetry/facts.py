@@ -9,7 +9,17 @@ from datetime import datetime
 
 from lease.events import Event
 
-from ..states import DeliveryKind, DeliveryOutcome, JobOutcome, LongLevel, RunOutcome, RunState, Settlement, SkipReason
+from ..states import (
+    DeliveryKind,
+    DeliveryOutcome,
+    JobOutcome,
+    LongLevel,
+    RunCause,
+    RunOutcome,
+    RunState,
+    Settlement,
+    SkipReason,
+)
 
 # What a fact is about
 
@@ -49,6 +59,10 @@ class RunStarted:
     """The span of the request for it, as W3C Trace Context writes it; None if there is none."""
     attempt: int = 1
     """How often it has been claimed."""
+    cause: RunCause = "schedule"
+    """Why it was made."""
+    scheduled_for: datetime | None = None
+    """Its scheduled time, or when it was requested."""
 
 
 @dataclass(frozen=True, slots=True)

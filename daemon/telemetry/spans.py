@@ -4,6 +4,7 @@ Nothing of OpenTelemetry is imported before that: who has set a provider has imp
 """
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from .logs import LOGGER
 if TYPE_CHECKING:
     from opentelemetry.trace import Link, Span, Tracer
 
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _RESULTS: Mapping[JobOutcome | RunOutcome, str] = {
     "succeeded": "success",
     "failed": "failure",
@@ -58,6 +60,12 @@ def trigger_span(application: str, schedule: str) -> Iterator[str | None]:
         yield _traceparent(span)
 
 
+def given_traceparent(environment: Mapping[str, str]) -> str | None:
+    """Return the span that called this program, as W3C Trace Context writes it; None if none is named."""
+    given = environment.get("TRACEPARENT", "")
+    return given if _TRACEPARENT.fullmatch(given) else None
+
+
 def _traceparent(span: "Span") -> str | None:
     of = span.get_span_context()
     return f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}" if of.is_valid else None
@@ -90,9 +98,10 @@ class Spans:
 
     def _take(self, fact: Fact) -> None:
         match fact:
-            case RunStarted(run, waited, requested, attempt):
-                more: dict[str, str | int | float] = {"leased.run.attempt": attempt}
+            case RunStarted(run, waited, requested, attempt, cause, scheduled_for):
+                more: dict[str, str | int | float] = {"leased.run.attempt": attempt, "leased.run.cause": cause}
                 more |= {} if waited is None else {"leased.run.lateness": waited}
+                more |= {} if scheduled_for is None else {"leased.run.scheduled_for": scheduled_for.isoformat()}
                 self._begin(run, f"leased.run {run.schedule}", None, more, requested)
             case JobStarted(job):
                 more = {"leased.job": job.name, "leased.job.attempt": job.attempt}

@@ -1356,7 +1356,7 @@ FROM json_each(?) AS slotted_json) AS slotted)) AND run.id = slotted.number AND 
 -- daemon/store/statements/sets/claims.py: start
 UPDATE run SET state=?, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + ?), claimed_attempt=(run.attempt + ?), started_at=coalesce(run.started_at, ((julianday('now') - 2440587.5) * 86400.0)) FROM lease WHERE (run.id IN (SELECT ids.number
 FROM (SELECT CAST(json_extract(ids_json.value, '$[0]') AS BIGINT) AS number
-FROM json_each(?) AS ids_json) AS ids)) AND run.state IS 'pending' AND lease.name = run.lease_name AND lease.holder IS ? RETURNING id, application, schedule, scheduled_for AS scheduled_for, "trigger", lease_name, available_at AS available_at, attempt, params, retry_of, origin, (((julianday('now') - 2440587.5) * 86400.0) - started_at) AS anon_1, (((julianday('now') - 2440587.5) * 86400.0) - available_at) AS anon_2, traceparent;
+FROM json_each(?) AS ids_json) AS ids)) AND run.state IS 'pending' AND lease.name = run.lease_name AND lease.holder IS ? RETURNING id, application, schedule, scheduled_for AS scheduled_for, "trigger", lease_name, available_at AS available_at, attempt, params, retry_of, origin, (((julianday('now') - 2440587.5) * 86400.0) - started_at) AS anon_1, (((julianday('now') - 2440587.5) * 86400.0) - available_at) AS anon_2, traceparent, backfill;
 
 
 -- daemon/store/statements/sets/ends.py: end_jobs

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -11,12 +12,19 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span_in_context
 
+from daemon.cli import main
+from daemon.instants import parse_instant
 from daemon.jobs.in_trace import in_trace
+from daemon.operations.backfills.backfill import backfill
+from daemon.operations.backfills.plan import Wanted
 from daemon.operations.in_transaction import trigger as in_transaction
+from daemon.operations.retries.retry import retry
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.telemetry.facts import JobEnded, JobStarted, JobSubject, Note, RunEnded, RunStarted
 from daemon.telemetry.spans import Spans
+from daemon.testing import ManualReplica, ManualStore
 from tests.daemon.telemetry.told import RUN
+from tests.support.manual import ONE_O_CLOCK, a_shop, facts_of, failing
 from tests.support.store import Store, a_schedule
 
 JOB = JobSubject(RUN, "load", 2)
@@ -43,7 +51,8 @@ def taken(spans: Spans, exported: InMemorySpanExporter, *facts: object) -> dict[
 
 def test_a_run_is_the_root_of_a_trace_and_its_job_a_span_in_it(spans: Spans, exported: InMemorySpanExporter) -> None:
     ended = (JobEnded(JOB, "succeeded", 1.0, None), RunEnded(RUN, "succeeded", None, 2.0))
-    found = taken(spans, exported, RunStarted(RUN, 0.5, None, 3), JobStarted(JOB), Note("x"), *ended)
+    due = datetime(2026, 7, 1, 2, tzinfo=UTC)
+    found = taken(spans, exported, RunStarted(RUN, 0.5, None, 3, "retry", due), JobStarted(JOB), Note("x"), *ended)
     run, job = found[f"leased.run {RUN.schedule}"], found["leased.job load"]
     assert (run.parent, run.kind, job.kind) == (None, SpanKind.CONSUMER, SpanKind.INTERNAL)
     assert job.parent is not None
@@ -55,7 +64,8 @@ def test_a_run_is_the_root_of_a_trace_and_its_job_a_span_in_it(spans: Spans, exp
         "leased.lease.token": RUN.token,
         "leased.result": "success",
     }
-    assert run.attributes == {**of_run, "leased.run.attempt": 3, "leased.run.lateness": 0.5}
+    told = {"leased.run.attempt": 3, "leased.run.lateness": 0.5, "leased.run.cause": "retry"}
+    assert run.attributes == {**of_run, **told, "leased.run.scheduled_for": "2026-07-01T02:00:00+00:00"}
     assert job.attributes == {**of_run, "leased.job": "load", "leased.job.attempt": 2}
     assert (run.status.status_code, spans._open) == (StatusCode.UNSET, {})
 
@@ -140,6 +150,47 @@ def test_a_program_that_makes_no_spans_may_be_newer_than_the_tables(database_url
             raise InterruptedError  # the database is used by other tests, too
         assert requested
         assert store.runs() == []
+
+
+@pytest.mark.anyio
+async def test_a_run_says_why_it_was_made() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(failing, catch_up="skip")) as replica:
+        await replica.run_once("nightly")
+        await store.write(lambda connection: retry(connection, 1, requested_by="ada"))
+        await replica.work()
+        store.clock.advance("3h")
+        await replica.work()
+        missed = parse_instant("2026-07-01T02:00:00Z")
+        await store.write(lambda c: backfill(c, Wanted("shop", "nightly", missed, missed), requested_by="ada"))
+        await replica.work()
+        await replica.advance_to_next_due()
+        await replica.work()
+        started = facts_of(replica, RunStarted)
+    assert [(one.cause, f"{one.scheduled_for:%d %H:%M}") for one in started] == [
+        ("manual", "01 01:00"),
+        ("retry", "01 01:00"),
+        ("backfill", "01 02:00"),
+        ("schedule", "02 02:00"),
+    ]
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize("given", [f"00-{'a' * 32}-{'b' * 16}-01", "00-nothing"])
+def test_a_run_that_a_command_triggers_links_to_the_span_of_its_job(
+    given: str,
+    database_url: str,
+    spans: Spans,
+    exported: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Store(database_url) as store:
+        store.sync(a_schedule("daily"))
+        monkeypatch.setenv("TRACEPARENT", given)
+        assert main(["trigger", "daily", "--database", database_url]) == 0
+        (claimed,) = store.claim("daily")
+    found = taken(spans, exported, RunStarted(RUN, 0.5, claimed.traceparent), RunEnded(RUN, "succeeded", None, 1.0))
+    links = found[f"leased.run {RUN.schedule}"].links
+    assert [f"{link.context.trace_id:032x}" for link in links] == ([] if "nothing" in given else ["a" * 32])
 
 
 def test_what_is_no_traceparent_is_no_link(spans: Spans, exported: InMemorySpanExporter) -> None:

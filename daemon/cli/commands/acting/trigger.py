@@ -1,6 +1,7 @@
 """`leased trigger`: a run on request."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from ....answers.acts import TriggerAnswer
 from ....answers.named import application_of
 from ....operations.request import Requested, request
 from ....operations.trigger import trigger_as
+from ....telemetry.spans import given_traceparent
 from ....text import when
 from ...answers import write_json
 from ...ask import ask
@@ -52,7 +54,9 @@ def trigger(
 
     def transaction(connection: Connection) -> tuple[str, Requested]:
         found = application_of(connection, schedule, application)
-        return found, trigger_as(connection, replace(wanted, application=found))
+        return found, trigger_as(
+            connection, replace(wanted, application=found, traceparent=given_traceparent(os.environ))
+        )
 
     found, done = ask(database, transaction, write=True)
     if as_json:

@@ -11,6 +11,7 @@ from lease.database.dialects import now, seconds_between
 from lease.database.held.statement import Statement
 from lease.schema import free_or_stale, lease
 
+from ....states import Cause
 from ...tables import run
 from ..acting.cancel import marked
 from ..dialects import MOMENT, PENDING, STRINGS, among_these, at_last_chance, chosen, on_last_chance, pending
@@ -42,7 +43,7 @@ class StartedRun:
     application: str
     schedule: str
     scheduled_for: datetime
-    trigger: str
+    trigger: Cause
     lease_name: str
     available_at: datetime
     attempt: int
@@ -54,6 +55,7 @@ class StartedRun:
     """The seconds since it could have started."""
     traceparent: str | None
     """The span of the request for it."""
+    backfill: int | None
 
 
 def candidates(  # noqa: PLR0917 - who claims what, beside what
@@ -173,5 +175,6 @@ _START = Statement(
         seconds_between(run.c.started_at, now()),
         seconds_between(run.c.available_at, now()),
         run.c.traceparent,
+        run.c.backfill,
     )
 )
