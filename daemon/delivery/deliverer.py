@@ -242,9 +242,11 @@ class Deliverer:
 
     def _record(self, connection: Connection, row: Row[Any], answer: Reply) -> DeliveryOutcome:
         """Record what came back, and return what that means for the message."""
-        record = statements.delivery
+        record, is_ping = statements.delivery, row.kind.startswith("ping.")
+        if is_ping and (not answer.delivered or row.attempts > 1):
+            record.drop_superseded(connection, row)
         if answer.delivered:
-            if row.kind.startswith("ping."):
+            if is_ping:
                 record.forget(connection, row.id)
             else:
                 record.end(connection, row.id, "delivered")

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     delete,
+    exists,
     func,
     insert,
     literal_column,
@@ -182,6 +183,34 @@ def end(connection: Connection, message_id: int, outcome: DeliveryEnd, error: st
 def forget(connection: Connection, message_id: int) -> None:
     """Delete a ping that was delivered or dropped: of two thousand schedules that run every minute they are too many."""
     connection.execute(delete(delivery).where(delivery.c.id == message_id))
+
+
+def drop_superseded(connection: Connection, head: Row[Any]) -> int:
+    """Delete pings that need not be sent, of those that wait behind the first one of a target; return how many.
+
+    These are a success if its schedule has a later end of a run, a failure if it has a later failure, and the start of a
+    run that is over. The end of a run stays if its start may have been sent: then the monitor waits for it.
+    """
+    newer, first = delivery.alias("newer"), delivery.alias("first")
+    ends: list[ColumnElement[str]] = [literal_column("'ping.success'"), literal_column("'ping.fail'")]
+    queued = and_(newer.c.application == head.application, newer.c.target == head.target, newer.c.done_at.is_(None))
+    is_later = and_(newer.c.schedule == delivery.c.schedule, newer.c.id > delivery.c.id, newer.c.kind.in_(ends))
+    hides = or_(newer.c.kind == "ping.fail", delivery.c.kind == "ping.success")
+    of_run = run.c.id == delivery.c.run_id
+    unseen = exists().where(of_run, run.c.started_at > head.created_at)
+    is_over = exists().where(of_run, ~unfinished())
+    superseded = delete(delivery).where(
+        delivery.c.application == head.application,
+        delivery.c.target == head.target,
+        delivery.c.done_at.is_(None),
+        delivery.c.id > head.id,
+        or_(
+            and_(delivery.c.kind.in_(ends), unseen, exists().where(queued, is_later, hides)),
+            and_(delivery.c.kind == "ping.start", is_over),
+        ),
+        exists().where(first.c.id == head.id, first.c.done_at.is_(None)),  # else the next may have been sent by now
+    )
+    return connection.execute(superseded).rowcount
 
 
 def end_all(

@@ -468,6 +468,18 @@ WHERE delivery.application = %(application_1)s::VARCHAR COLLATE "C" AND delivery
  LIMIT %(param_2)s::INTEGER FOR UPDATE SKIP LOCKED);
 
 
+-- daemon/store/statements/delivery.py: drop_superseded
+DELETE FROM delivery WHERE delivery.application = %(application_1)s::VARCHAR COLLATE "C" AND delivery.target = %(target_1)s::VARCHAR AND delivery.done_at IS NULL AND delivery.id > %(id_1)s::BIGINT AND (delivery.kind IN ('ping.success', 'ping.fail') AND (EXISTS (SELECT *
+FROM run
+WHERE run.id = delivery.run_id AND run.started_at > %(started_at_1)s::TIMESTAMP WITH TIME ZONE)) AND (EXISTS (SELECT *
+FROM delivery AS newer
+WHERE newer.application = %(application_2)s::VARCHAR COLLATE "C" AND newer.target = %(target_2)s::VARCHAR AND newer.done_at IS NULL AND newer.schedule = delivery.schedule AND newer.id > delivery.id AND newer.kind IN ('ping.success', 'ping.fail') AND (newer.kind = %(kind_1)s::VARCHAR OR delivery.kind = %(kind_2)s::VARCHAR))) OR delivery.kind = %(kind_3)s::VARCHAR AND (EXISTS (SELECT *
+FROM run
+WHERE run.id = delivery.run_id AND (run.state NOT IN ('pending', 'running'))))) AND (EXISTS (SELECT *
+FROM delivery AS first
+WHERE first.id = %(id_2)s::BIGINT AND first.done_at IS NULL));
+
+
 -- daemon/store/statements/delivery.py: end
 UPDATE delivery SET error=coalesce(%(coalesce_1)s::VARCHAR, delivery.error), done_at=clock_timestamp(), outcome=%(outcome)s::VARCHAR WHERE delivery.id = %(id_1)s::BIGINT AND delivery.done_at IS NULL;
 

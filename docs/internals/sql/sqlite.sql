@@ -474,6 +474,18 @@ WHERE delivery.application = ? AND delivery.done_at < (((julianday('now') - 2440
  LIMIT ? OFFSET ?);
 
 
+-- daemon/store/statements/delivery.py: drop_superseded
+DELETE FROM delivery WHERE delivery.application = ? AND delivery.target = ? AND delivery.done_at IS NULL AND delivery.id > ? AND (delivery.kind IN ('ping.success', 'ping.fail') AND (EXISTS (SELECT *
+FROM run
+WHERE run.id = delivery.run_id AND run.started_at > ?)) AND (EXISTS (SELECT *
+FROM delivery AS newer
+WHERE newer.application = ? AND newer.target = ? AND newer.done_at IS NULL AND newer.schedule = delivery.schedule AND newer.id > delivery.id AND newer.kind IN ('ping.success', 'ping.fail') AND (newer.kind = ? OR delivery.kind = ?))) OR delivery.kind = ? AND (EXISTS (SELECT *
+FROM run
+WHERE run.id = delivery.run_id AND (run.state NOT IN ('pending', 'running'))))) AND (EXISTS (SELECT *
+FROM delivery AS first
+WHERE first.id = ? AND first.done_at IS NULL));
+
+
 -- daemon/store/statements/delivery.py: end
 UPDATE delivery SET error=coalesce(?, delivery.error), done_at=((julianday('now') - 2440587.5) * 86400.0), outcome=? WHERE delivery.id = ? AND delivery.done_at IS NULL;
 

@@ -166,6 +166,30 @@ async def test_a_monitor_that_says_it_is_gone_is_pinged_again_later() -> None:
             assert await outcomes(replica) == []
 
 
+async def test_a_monitor_that_was_down_gets_the_end_it_waits_for_the_last_failure_and_the_last_success() -> None:
+    ends = iter([True, True, False, True, False, True, True])
+
+    async def export(run: AsyncRun) -> None:
+        if not next(ends):
+            raise ValueError("no disk")
+
+    with Receiver() as receiver:
+        receiver.status = 503
+        async with a_shop(export, ping={"url": receiver.url, "style": "healthchecks"}) as (replica, deliverer):
+            for _ in range(6):
+                await replica.run_once("nightly")
+                await deliverer.finish(LIMIT)
+                replica.store.clock.advance("1h")
+            assert len(await outcomes(replica)) == 3
+            receiver.requests.clear()
+            receiver.status = 200
+            await replica.run_once("nightly")
+            replica.store.clock.advance("1h")
+            await deliverer.finish(LIMIT)
+            assert await outcomes(replica) == []
+    assert ["/fail?" in request.path for request in receiver.requests] == [False, True, False]
+
+
 async def test_all_that_has_waited_for_three_days_is_given_up_with_the_first_and_the_rest_is_tried() -> None:
     with Receiver() as receiver:
         receiver.status = 503

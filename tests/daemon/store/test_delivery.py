@@ -7,12 +7,14 @@ import pytest
 from sqlalchemy import Row, select, update
 
 from daemon.answers.notify import notify_answer
+from daemon.operations.trigger import trigger
 from daemon.pruning.prune import MESSAGES_KEPT, delete_old_records
 from daemon.states import DeliveryKind
 from daemon.store.statements import delivery as statements
 from daemon.store.statements.delivery import LENT, NewDelivery
-from daemon.store.tables import delivery, schedule
+from daemon.store.tables import delivery, run, schedule
 from daemon.store.views.targets import read_undelivered
+from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance
@@ -97,6 +99,66 @@ def test_one_message_tells_all_of_its_kind_that_wait_behind_it(store: Store) -> 
         ("a", "run.late", None, 0),
         ("a", "run.failed", "folded", 0),
     ]
+
+
+def a_run(store: Store, started: float) -> int:
+    """Return a run that is over, and started so many seconds from now."""
+    run_id = store.do(trigger, "shop", "nightly", requested_by="ada")
+    (claimed,) = store.claim("nightly")
+    store.do(finish_run, claimed, "succeeded")
+    store.shift(run, run.c.id == run_id, started_at=started)
+    return run_id
+
+
+@pytest.mark.parametrize(
+    ("waiting", "left"),
+    [
+        ("S S S", "S"),
+        ("S F S F S", "F S"),
+        ("S S F", "F"),
+        ("F", "F"),
+        ("s s S", "s s S"),
+        ("f F", "f F"),
+        ("o S", "o S"),
+        ("b S", "b S"),
+    ],
+    ids=["successes", "failure", "last failure", "one", "started before", "failed before", "other schedule", "target"],
+)
+def test_of_the_pings_behind_one_that_failed_the_last_success_and_failure_are_kept(
+    store: Store, waiting: str, left: str
+) -> None:
+    """Small: of a run that started before the one that failed was written, so its start may have been sent."""
+    store.sync(a_schedule("nightly"), a_schedule("other"))
+    write(store, "a", kind="ping.success")
+    (head,) = taken(store)
+    before, after = a_run(store, -60.0), a_run(store, 60.0)
+    kinds: dict[str, DeliveryKind] = {"s": "ping.success", "f": "ping.fail"}
+    for one in waiting.split():
+        of = before if one in "sf" else after
+        to, schedule_of = "b" if one == "b" else "a", "other" if one == "o" else "nightly"
+        kind = kinds.get(one.lower(), "ping.success")
+        store.do(statements.add, "shop", [NewDelivery(schedule_of, of, kind, to)])
+    written = [row.id for row in store.rows(select(delivery.c.id).order_by(delivery.c.id))][1:]
+    dropped = store.do(statements.drop_superseded, head)
+    kept = {row.id for row in store.rows(select(delivery.c.id))}
+    assert " ".join(one for one, number in zip(waiting.split(), written, strict=True) if number in kept) == left
+    assert dropped == len(waiting.split()) - len(left.split())
+
+
+def test_the_starts_of_runs_that_are_over_are_dropped_and_nothing_once_the_first_was_sent(store: Store) -> None:
+    write(store, "a", kind="ping.success")
+    (head,) = taken(store)
+    over = a_run(store, 60.0)
+    at_work = store.do(trigger, "shop", "nightly", requested_by="ada")
+    of_runs: list[tuple[int, DeliveryKind]] = [(over, "ping.start"), (over, "ping.success"), (at_work, "ping.start")]
+    store.do(statements.add, "shop", [NewDelivery("nightly", of, kind, "a") for of, kind in of_runs])
+    store.do(statements.add, "shop", [NewDelivery("nightly", over, "ping.success", "a")])
+    store.do(statements.end, head.id, "given up")
+    assert store.do(statements.drop_superseded, head) == 0
+    store.do(lambda connection: connection.execute(update(delivery).values(done_at=None, outcome=None)))
+    assert store.do(statements.drop_superseded, head) == 2
+    left = store.rows(select(delivery.c.run_id, delivery.c.kind).order_by(delivery.c.id))
+    assert [tuple(row) for row in left][1:] == [(at_work, "ping.start"), (over, "ping.success")]
 
 
 def test_what_was_lately_delivered_is_counted_by_target_and_kind(store: Store) -> None:
