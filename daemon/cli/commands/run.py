@@ -1,9 +1,7 @@
 """`leased run`: a replica, or several under a supervisor."""
 
 import asyncio
-import gc
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -40,7 +38,7 @@ from ...telemetry.subscribers import notifier
 from ..ask import ask_url
 from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, report
-from ..load_file import load_file
+from ..load_file import keep_what_is_loaded, load_file
 from ..options import File
 from ..running.guard import look_first
 from ..running.lasting_console import LastingConsole
@@ -159,7 +157,7 @@ def _one(
     begun = partial(serve, take_over=take_over, guarded=guarded, outside=outside)
     work = partial(begun, application, settings, now=now, until_idle=idle, web=web)
     if not idle:
-        _keep_what_is_loaded()
+        keep_what_is_loaded()
         if _is_watched(settings, outside):
             with LiveView(screen(LastingConsole, stderr=True)) as live:
                 status = _reported(notifier(live, own), work, _LOG_PATIENCE, outside)
@@ -179,16 +177,6 @@ def _is_watched(settings: Settings, outside: Outside) -> bool:
     said = settings.model_fields_set & {"log_format", "log_level", "job_output"}
     is_live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
     return is_live and not said and not outside.link.is_supervised
-
-
-def _keep_what_is_loaded() -> None:
-    """Exclude all that is loaded by now from garbage collection: a full collection would stop every thread of this
-    process for a tenth of a second or more.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # an interrupt of a finalizer would be lost
-    gc.collect()
-    gc.freeze()
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:

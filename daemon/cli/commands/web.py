@@ -16,7 +16,7 @@ from ...store.views import database_time
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ..ask import ask_url
 from ..failures import Misused
-from ..load_file import load_file
+from ..load_file import keep_what_is_loaded, load_file
 from ..options import Database
 
 
@@ -55,6 +55,7 @@ def web(
 
     for number in STOP_SIGNALS:
         signal.signal(number, stop)
+    keep_what_is_loaded()
     alone.serve(log.info, log.warning)
     flush_logs()
     return SIGNAL_BASE + stopped_by[0]

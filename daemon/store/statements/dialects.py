@@ -4,7 +4,7 @@ A state as a parameter would keep the databases from using the partial indexes.
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -14,9 +14,11 @@ from sqlalchemy import (
     BindParameter,
     Boolean,
     Column,
+    ColumnCollection,
     ColumnElement,
     Connection,
     Dialect,
+    FromClause,
     Integer,
     Select,
     Table,
@@ -32,6 +34,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -150,11 +153,6 @@ def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnEle
     return _among_keys(array, literal_column(kinds), *columns)
 
 
-looked_up = per_dialect("looked_up", UNTYPED, postgresql="({} = ANY (ARRAY[{}]))", sqlite="({} = {})")
-"""Whether a column is equal to what another row says, to be looked up by an index. For "=" PostgreSQL would go through the
-whole table if it holds that for cheaper.
-"""
-
 chosen = per_dialect("chosen", UNTYPED, postgresql="({} = ANY (ARRAY{}))", sqlite="({} IN {})")
 """Whether a key is one of those that a query finds; PostgreSQL looks each up by its index, also before it has statistics."""
 
@@ -191,6 +189,27 @@ def newest_first(connection: Connection, query: Select[Any], key: ColumnElement[
     again, and sorts nothing for it. SQLite would sort all rows again, but without that hands on each as it reads it.
     """
     return query if backend_of(connection).is_embedded else query.order_by(key.desc())
+
+
+def with_newest(
+    connection: Connection,
+    rows: FromClause,
+    table: Table,
+    columns: Collection[str],
+    which: Callable[[Any], ColumnElement[bool]],
+    *,
+    by: str = "id",
+) -> tuple[FromClause, ColumnCollection[str, Any]]:
+    """Return ``rows``, each joined to that row of a table for which ``which`` holds and the column ``by`` is highest, and these
+    columns of it: the end of an index has it. SQLite, which has no LATERAL, looks it up once more by its id.
+    """
+    one = table.alias()
+    newest = select(one.c.id).where(which(one.c)).order_by(one.c[by].desc()).limit(1)
+    if backend_of(connection).is_embedded:
+        found = table.alias()
+        return rows.outerjoin(found, found.c.id == newest.correlate_except(one).scalar_subquery()), found.c
+    whole = newest.with_only_columns(*(one.c[name] for name in columns)).lateral()
+    return rows.outerjoin(whole, true()), whole.c
 
 
 def insert_or_replace(connection: Connection, table: Table, *columns: str) -> Any:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import later
@@ -55,9 +55,9 @@ def read_left_out(connection: Connection, application: ColumnElement[bool]) -> d
     missed = and_(skipped, one.c.reason == "missed", one.c.finished_at > later(MOMENT, -MISSED_WITHIN))
     overlapped = and_(skipped, one.c.reason == "overlap")
     # No EXISTS: PostgreSQL would first go through all that was ever skipped for that.
-    any_missed, any_overlapped = (
-        select(one.c.id).where(which).limit(1).correlate(schedule).scalar_subquery().is_not(None)
-        for which in (missed, overlapped)
+    any_skipped, any_missed, any_overlapped = (
+        select(literal(1)).select_from(one).where(which).limit(1).correlate(schedule).scalar_subquery().is_not(None)
+        for which in (skipped, missed, overlapped)
     )
     times = select(func.coalesce(func.sum(one.c.count), 0)).where(missed).correlate(schedule).scalar_subquery()
     rows = connection.execute(
@@ -67,7 +67,7 @@ def read_left_out(connection: Connection, application: ColumnElement[bool]) -> d
             schedule.c.definition,
             times,
             _counts(),
-        ).where(schedule.c.retired_at.is_(None), application, or_(any_missed, any_overlapped))
+        ).where(schedule.c.retired_at.is_(None), application, any_skipped, or_(any_missed, any_overlapped))
     )
     return {(row[0], row[1]): _left_out(*row[2:]) for row in rows}
 

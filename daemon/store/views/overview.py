@@ -15,7 +15,7 @@ from ...states import RunState
 from ..called import present_name
 from ..policies import GivenLong, read_policies
 from ..schedule_key import ScheduleKey
-from ..statements.dialects import among_keys, definition_with, looked_up, pending, running, unfinished
+from ..statements.dialects import among_keys, definition_with, pending, running, unfinished, with_newest
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -224,17 +224,18 @@ def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> C
 
 
 def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:
-    earlier = run.alias("earlier")
-    ours = and_(earlier.c.application == schedule.c.application, earlier.c.schedule == schedule.c.name)
-    # It reads the index on (application, schedule, id) from its end.
-    last = select(func.max(earlier.c.id)).where(ours, earlier.c.state != "skipped").correlate(schedule)
-    ended = select(func.max(earlier.c.id)).where(ours, earlier.c.state.in_(_FINISHED)).correlate(schedule)
-    finished, is_over = run.alias("finished"), run.c.state.in_(_FINISHED)
-    # Mostly they are the same run, which is not looked up again.
-    other = case((is_over, null()), else_=ended.scalar_subquery())
+    def ours(of: Any) -> ColumnElement[bool]:
+        return and_(of.application == schedule.c.application, of.schedule == schedule.c.name)
+
+    wanted = ("id", "state", "reason", "started_at", "finished_at")
+    with_last, last = with_newest(connection, schedule, run, wanted, lambda of: and_(ours(of), of.state != "skipped"))
+    is_over = last.state.in_(_FINISHED)  # mostly the last is also the last that ended, and then no other is looked for
+    both, other = with_newest(
+        connection, with_last, run, wanted, lambda of: and_(~is_over, ours(of), of.state.in_(_FINISHED))
+    )
 
     def of_finished(value: Callable[[Any], ColumnElement[Any]]) -> ColumnElement[Any]:
-        return case((is_over, value(run.c)), else_=value(finished.c))
+        return case((is_over, value(last)), else_=value(other))
 
     left_out = read_left_out(connection, which)
     rows = connection.execute(
@@ -249,23 +250,19 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
             _if_paused(schedule.c.paused_until),
             schedule.c.next_due,
             seconds_between(now(), schedule.c.next_due),
-            run.c.id,
-            run.c.state,
-            run.c.reason,
-            run.c.started_at,
-            run.c.finished_at,
-            seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
+            last.id,
+            last.state,
+            last.reason,
+            last.started_at,
+            last.finished_at,
+            seconds_between(last.started_at, func.coalesce(last.finished_at, now(), type_=now.type)),
             of_finished(lambda of: of.id),
             of_finished(lambda of: of.state),
             of_finished(lambda of: of.reason),
             of_finished(lambda of: of.finished_at),
             of_finished(lambda of: seconds_between(of.started_at, of.finished_at)),
         )
-        .select_from(
-            schedule.outerjoin(run, looked_up(run.c.id, last.scalar_subquery())).outerjoin(
-                finished, looked_up(finished.c.id, other)
-            )
-        )
+        .select_from(both)
         .where(schedule.c.retired_at.is_(None), which)
         .order_by(schedule.c.application, present_name(schedule))
     ).all()

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import Connection, Select, and_, func, literal, select
 from sqlalchemy.sql.elements import literal_column
 
 from ..called import present_name
@@ -16,7 +16,7 @@ from .names import Called
 MOST_FAILURES = 1_000
 """A streak of failures is counted up to this."""
 _LOOKED_AT = 2_000
-"""So many of the latest runs are searched for a success."""
+"""So many of the latest runs are searched for a success, and for failures after it."""
 
 
 def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, int]:
@@ -29,9 +29,9 @@ def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> 
     succeeded = newest_first(connection, succeeded, looked_at.c.id)
     success = func.coalesce(succeeded.correlate(schedule).scalar_subquery(), 0)
     theirs = and_(failed.c.application == schedule.c.application, failed.c.schedule == schedule.c.name)
-    since = failed.c.id > success
-    failures = select(failed.c.id).where(theirs, failed.c.state == literal_column("'failed'"), since)
-    counted = failures.correlate(schedule).limit(MOST_FAILURES).subquery("failures")
+    since = select(failed.c.state).where(theirs, failed.c.id > success).order_by(failed.c.id.desc()).limit(_LOOKED_AT)
+    later = since.correlate(schedule).subquery("later")
+    counted = select(literal(1)).where(later.c.state == "failed").limit(MOST_FAILURES).subquery("failures")
     return _of_each(connection, schedules, select(func.count()).select_from(counted))
 
 

@@ -18,6 +18,7 @@ from .names import Called
 
 _LATEST = 100
 _FEWEST = 10
+_FOR_MEDIAN = 20
 _TOGETHER = 50_000
 """Runs: of more than 500 schedules at once, fewer than `_LATEST` of each are read, but `_FEWEST` at least."""
 _LOOKED_AT = 2_000
@@ -45,11 +46,13 @@ def usually(known: Usual | None) -> str:
 
 def usual_seconds(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, float]:
     """Return the usual duration of these schedules' runs, without those that have no history."""
-    return {key: usual.median for key, usual in read_usual(connection, schedules).items()}
+    return {key: usual.median for key, usual in read_usual(connection, schedules, latest=_FOR_MEDIAN).items()}
 
 
-def read_usual(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, Usual]:
-    """Return how long these schedules' runs take, without those that have no history."""
+def read_usual(
+    connection: Connection, schedules: Collection[ScheduleKey], latest: int = _LATEST
+) -> dict[ScheduleKey, Usual]:
+    """Return how long the ``latest`` runs of each of these schedules took, without those that have no history."""
     if not schedules:
         return {}
     names = Called(connection)
@@ -58,13 +61,13 @@ def read_usual(connection: Connection, schedules: Collection[ScheduleKey]) -> di
     took = seconds_between(run.c.started_at, run.c.finished_at).label("took")
     # It reads the index on (application, schedule, id) from its end, until it has found enough.
     waited = seconds_between(run.c.scheduled_for, run.c.started_at).label("waited")
-    newest = select(run.c.id, run.c.state, took, waited).where(ours).order_by(run.c.id.desc()).limit(_LOOKED_AT)
-    looked_at = newest.correlate(schedule).subquery("looked_at")
+    rows_back = select(run.c.id, run.c.state, took, waited).where(ours).order_by(run.c.id.desc()).limit(_LOOKED_AT)
+    looked_at = rows_back.correlate(schedule).subquery("looked_at")
     succeeded = select(looked_at.c.took, looked_at.c.waited).where(looked_at.c.state == "succeeded")
     succeeded = newest_first(connection, succeeded, looked_at.c.id)
-    latest = succeeded.limit(max(_FEWEST, min(_LATEST, _TOGETHER // len(keys)))).subquery("latest")
+    newest = succeeded.limit(max(_FEWEST, min(latest, _TOGETHER // len(keys)))).subquery("latest")
     # Both in one: to look the runs up is what takes long.
-    both = select(as_json_array(latest.c.took, latest.c.waited)).correlate(schedule).scalar_subquery()
+    both = select(as_json_array(newest.c.took, newest.c.waited)).correlate(schedule).scalar_subquery()
     of_these = among_keys((schedule.c.application, schedule.c.name), keys)
     rows = connection.execute(select(schedule.c.application, schedule.c.name, both).where(of_these))
     found = {(of, names.name(of, key)): json.loads(seconds or "[]") for of, key, seconds in rows}

@@ -9,7 +9,9 @@ from ..api.desk import Desk
 _FRESH = 1.0
 """Seconds for which a status is taken as it is …"""
 _USABLE = 5.0
-"""… and after which it is waited for; between them it is taken, and read again for the next."""
+"""… and after which it is waited for; between them it is taken, and read again for the next …"""
+_AFTERWARDS = 0.2
+"""… so many seconds later: what is answered now shall not share the processor with that."""
 
 
 class Snapshot:
@@ -20,6 +22,7 @@ class Snapshot:
         self._reader = StatusReader(None, None, None, None, None, takeover_after, with_deadlines=False)
         self._latest: tuple[float, StatusFound] | None = None
         self._reading: asyncio.Task[StatusFound] | None = None
+        self._planned: asyncio.TimerHandle | None = None
 
     async def fresh(self) -> StatusFound:
         """Return a status a second old at most; raises what the database raises."""
@@ -30,16 +33,24 @@ class Snapshot:
         age = float("inf") if self._latest is None else monotonic() - self._latest[0]
         if self._latest is not None and age <= _FRESH:
             return self._latest[1]
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read())
-            self._reading.add_done_callback(_heard)
         if self._latest is not None and age <= usable:
+            if self._planned is None and self._reading is None:
+                self._planned = asyncio.get_running_loop().call_later(_AFTERWARDS, self._begin)
             return self._latest[1]
-        return await asyncio.shield(self._reading)
+        return await asyncio.shield(self._begin())
 
     def forget(self) -> None:
         """Forget the latest status: somebody has acted, and the next to ask must see that."""
         self._latest = self._reading = None
+
+    def _begin(self) -> asyncio.Task[StatusFound]:
+        if self._planned is not None:
+            self._planned.cancel()
+            self._planned = None
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(_heard)
+        return self._reading
 
     async def _read(self) -> StatusFound:
         this = asyncio.current_task()

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from daemon.cli.commands.run import _is_watched, _keep_what_is_loaded
+from daemon.cli.commands.run import _is_watched
+from daemon.cli.load_file import keep_what_is_loaded
 from daemon.cli.running.lasting_console import LastingConsole
 from daemon.cli.running.progress import LiveView, PlainView, ProgressView
 from daemon.service.outside.link import SupervisorLink
@@ -228,5 +229,5 @@ def test_ctrl_c_at_the_start_is_not_lost_in_the_garbage_collection(monkeypatch: 
     monkeypatch.setattr(gc, "freeze", lambda: None)
     gone = weakref.ref(Cycle(), lambda _: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        _keep_what_is_loaded()
+        keep_what_is_loaded()
     assert gone() is None

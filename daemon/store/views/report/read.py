@@ -22,17 +22,19 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.sql.elements import literal_column
 
+from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between
 
 from ....states import LIVE, SEEN_WITHIN
 from ...called import present_name
 from ...policies import read_policies
 from ...schedule_key import ScheduleKey
-from ...statements.dialects import SCHEDULED
+from ...statements.dialects import SCHEDULED, with_newest
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
 from ..overview import database_time
@@ -70,6 +72,18 @@ class _Night:
         return and_(
             _ours, run.c.trigger == SCHEDULED, self.during(run.c.scheduled_for), self.of(schedule.c.application)
         )
+
+    def of_each(
+        self, group: Sequence[ColumnElement[Any]], values: Sequence[ColumnElement[Any]], which: ColumnElement[bool]
+    ) -> Select[Any]:
+        """Return the query for ``values`` of the runs of each schedule, by ``group``. PostgreSQL would go through all runs,
+        of however long a history; by LATERAL it looks up those of each schedule, as SQLite does anyway.
+        """
+        if backend_of(self.connection).is_embedded:
+            keys = (schedule.c.application, schedule.c.name)
+            return select(*keys, *group, *values).select_from(schedule).join(run, which).group_by(*keys, *group)
+        each = select(*group, *values).where(which).group_by(*group).correlate(schedule).lateral("each")
+        return select(schedule.c.application, schedule.c.name, *each.c).join(each, true())
 
     def all(self, query: Any) -> Sequence[Row[Any]]:
         return self.connection.execute(query).all()
@@ -126,22 +140,14 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None
     def number(which: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((which, run.c.count), else_=0))
 
-    query = (
-        select(
-            schedule.c.application,
-            schedule.c.name,
-            run.c.state,
-            reason.label("reason"),
-            func.sum(run.c.count).label("due"),
-            number(_is_late()).label("late"),
-            number(_is_retried()).label("retried"),
-            number(_is_recovered()).label("recovered"),
-            func.max(case((and_(run.c.state == _FAILED, ~_is_tried_again()), run.c.id))).label("last"),
-        )
-        .select_from(schedule)
-        .join(run, asked.due())
-        .group_by(schedule.c.application, schedule.c.name, run.c.state, reason)
+    counted = (
+        func.sum(run.c.count).label("due"),
+        number(_is_late()).label("late"),
+        number(_is_retried()).label("retried"),
+        number(_is_recovered()).label("recovered"),
+        func.max(case((and_(run.c.state == _FAILED, ~_is_tried_again()), run.c.id))).label("last"),
     )
+    query = asked.of_each((run.c.state, reason.label("reason")), counted, asked.due())
     for row in asked.all(query):
         of = counts[row.application, row.name]
         if row.state == "skipped":
@@ -183,10 +189,7 @@ def _is_recovered() -> ColumnElement[bool]:
 
 def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
     """Count of a row that stands for many skipped times only those of this time, where it began before or ends after."""
-    before = _latest_before(asked, asked.since).where(run.c.last_scheduled_for >= asked.since)
-    after = _latest_before(asked, asked.until).where(
-        run.c.last_scheduled_for >= asked.until, run.c.scheduled_for >= asked.since
-    )
+    before, after = _cut_by(asked, asked.since), _cut_by(asked, asked.until, since=asked.since)
     for row in asked.all(union_all(before, after)):
         of = counts[row.application, row.name]
         counted = row.stands_for if row.first >= asked.since else 0
@@ -194,24 +197,27 @@ def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> No
         of.estimated = True
 
 
-def _latest_before(asked: _Night, moment: datetime) -> Select[Any]:
-    """Return the query for the last row of each schedule that begins before a moment."""
-    one = run.alias("one")
-    ours = and_(one.c.application == schedule.c.application, one.c.schedule == schedule.c.name)
-    latest = select(one.c.id).where(ours, one.c.trigger == SCHEDULED, one.c.scheduled_for < moment)
-    last = latest.order_by(one.c.scheduled_for.desc()).limit(1).correlate(schedule).scalar_subquery()
+def _cut_by(asked: _Night, moment: datetime, since: datetime | None = None) -> Select[Any]:
+    """Return the query for the last row of each schedule that begins before a moment, if it ends after it."""
+
+    def which(one: Any) -> ColumnElement[bool]:
+        ours = and_(one.application == schedule.c.application, one.schedule == schedule.c.name)
+        return and_(ours, one.trigger == SCHEDULED, one.scheduled_for < moment)
+
+    wanted = ("reason", "count", "scheduled_for", "last_scheduled_for")
+    both, last = with_newest(asked.connection, schedule, run, wanted, which, by="scheduled_for")
     return (
         select(
             schedule.c.application,
             schedule.c.name,
-            run.c.reason,
-            run.c.count.label("stands_for"),
-            run.c.scheduled_for.label("first"),
-            run.c.last_scheduled_for.label("last"),
+            last.reason,
+            last.count.label("stands_for"),
+            last.scheduled_for.label("first"),
+            last.last_scheduled_for.label("last"),
         )
-        .select_from(schedule)
-        .join(run, run.c.id == last)
-        .where(asked.of(schedule.c.application))
+        .select_from(both)
+        .where(asked.of(schedule.c.application), last.last_scheduled_for >= moment)
+        .where(*() if since is None else (last.scheduled_for >= since,))
     )
 
 
