@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from daemon.answers.doctor import Check, DoctorAnswer
 from daemon.web.address import WebAddress
@@ -18,10 +18,13 @@ from daemon.web.api.desk import Desk
 from daemon.web.app import WebServer, web_app
 from daemon.web.door import Door
 from daemon.web.pages.routes import page_routes
+from tests.support.waiting import LIMIT
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "there is no chromium on the PATH (Debian: apt install chromium)"
 PHONE = 390
+_LIMIT = LIMIT * 1000
+"""In milliseconds; a busy machine takes longer than playwright's own 5 s."""
 # Runs before the page's own script, and is not subject to its security policy.
 _WATCH = """
 window.violations = [];
@@ -49,7 +52,8 @@ def browser() -> Iterator[Browser]:
     # Debian's chromium cannot be its own sandbox for root, nor in most containers.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=arguments)
+        expect.set_options(timeout=_LIMIT)
+        started = playwright.chromium.launch(executable_path=program, args=arguments, timeout=_LIMIT)
         yield started
         started.close()
 
@@ -112,6 +116,7 @@ def opened(
         reduced_motion="reduce",
         **options,
     )
+    context.set_default_timeout(_LIMIT)
     context.add_init_script(_WATCH)
     page = context.new_page()
     shown = Shown(page)
