@@ -23,8 +23,8 @@ QUICK = LeaseTiming(ttl=1.5)
 """Trust ends after 1 s, renewals come each quarter of a second. For clocks that a test sets: a busy machine may cost a second."""
 SHORT = LeaseTiming(ttl=3, renew_every=0.1)
 """Trust ends after 2 s: for what must outlast a ttl, or must end with it."""
-STEADY = LeaseTiming(ttl=6, renew_every=0.1)
-"""Trust ends after 4 s: for all else."""
+STEADY = LeaseTiming(ttl=30, renew_every=0.1, kill_time=1.2)
+"""Trust ends after 20 s, more than a busy machine stalls: for all else."""
 SELDOM = LeaseTiming(ttl=60, renew_every=20)
 """No renewal comes while a test runs: for leases that are ended behind the heartbeat's back."""
 HASTY = LeaseTiming(ttl=60, renew_every=20, kill_time=0.2)
