@@ -8,6 +8,7 @@
 `starvation`                              how busy this machine is with others, for promises that are made in seconds
 `processes`                               what starts processes asks for it, and is none of the fast tests
 `passing_seconds`                         what must let time pass asks for it, and is none of them either
+`own_heap`                                a test that runs the garbage collector asks for it
 """
 
 import gc
@@ -90,6 +91,15 @@ def settings_end_with_the_test() -> Iterator[None]:
 
 def _settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(("LEASE_", "LEASED_"))}
+
+
+@pytest.fixture
+def own_heap() -> None:
+    """Let the garbage collector look at nothing that other tests have left: that takes half a second each time, and stops
+    every thread meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import lease.sync
 from tests.lease.stores import HASTY, Tables, until
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds", "own_heap")]
 
 COUNT = 20
 FREE = [f"free {number:02}" for number in range(COUNT)]

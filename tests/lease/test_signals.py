@@ -29,7 +29,7 @@ from tests.lease.stores import Tables
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = [
-    pytest.mark.usefixtures("processes", "passing_seconds"),
+    pytest.mark.usefixtures("processes", "passing_seconds", "own_heap"),
     # What a signal raises in a finalizer, or in a callback of the garbage collector, cannot arrive.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of event loops that were interrupted as they were closed

@@ -53,6 +53,7 @@ def test_a_lease_is_held_during_the_block_and_free_after_it(
     assert tables.record("a").holder is None
 
 
+@pytest.mark.usefixtures("own_heap")
 def test_a_client_that_lives_long_keeps_nothing_of_acquisitions_that_have_ended(client: LeaseClient) -> None:
     def tasks() -> int:
         gc.collect()

@@ -25,9 +25,14 @@ def hash_of_code(application: Application) -> str:
     the packages that have FILE itself or one of its functions.
     """
     source = application.source.resolve()
+    files, of_others = list(_files()), _folders_of_others()
     own = {name.partition(".")[0] for name in _modules_of_functions(application)}
-    own |= {name.partition(".")[0] for name, file, _ in _files() if file == source}
-    found = {name: (file, module) for name, file, module in _files() if file != source and _counts(name, file, own)}
+    own |= {name.partition(".")[0] for name, file, _ in files if file == source}
+
+    def counts(name: str, file: Path) -> bool:
+        return file != source and (name.partition(".")[0] in own or not _is_of_others(file, of_others))
+
+    found = {name: (file, module) for name, file, module in files if counts(name, file)}
     digest = hashlib.sha256(_contents(source, None))
     for name in sorted(found):
         digest.update(f"\n{name}\n".encode())
@@ -51,10 +56,8 @@ def _files() -> Iterator[tuple[str, Path, ModuleType]]:
             yield name, Path(file).resolve(), module
 
 
-def _counts(name: str, file: Path, own: set[str]) -> bool:
-    if name.partition(".")[0] in own:
-        return True
-    return not (_OF_PACKAGES & set(file.parts) or any(file.is_relative_to(folder) for folder in _folders_of_others()))
+def _is_of_others(file: Path, folders: set[Path]) -> bool:
+    return not _OF_PACKAGES.isdisjoint(file.parts) or not folders.isdisjoint(file.parents)
 
 
 def _folders_of_others() -> set[Path]:

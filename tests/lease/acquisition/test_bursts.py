@@ -20,21 +20,13 @@ from lease import LeaseTiming, LossKind, events
 from lease.sync import Lease, LeaseClient
 from tests.lease.stores import HASTY, Recorder, Tables, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds", "own_heap")]
 
 COUNT = int(os.environ.get("LEASED_TEST_BURST", "200"))
 THREADS = min(COUNT, 2_000)
 TIMING = LeaseTiming(15)
 LOOK = 0.5
 """Seconds between two looks of the heartbeat, when it does not stall."""
-
-
-@pytest.fixture(autouse=True)
-def own_heap() -> Iterator[None]:
-    """Let the garbage collector look at nothing that other tests have left: it stops every thread meanwhile."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @dataclass

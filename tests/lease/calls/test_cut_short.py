@@ -37,9 +37,10 @@ WAYS = ("raise", "close", "vanish")
 
 
 # What is raised in a finalizer cannot arrive.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:(?s)Exception ignored.*CutError:pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = [
+    pytest.mark.usefixtures("own_heap"),
+    pytest.mark.filterwarnings("ignore:(?s)Exception ignored.*CutError:pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 class CutError(KeyboardInterrupt):

@@ -151,7 +151,7 @@ async def test_a_connection_that_the_database_refused_something_on_is_not_used_a
     await store.close()
 
 
-@pytest.mark.usefixtures("passing_seconds")
+@pytest.mark.usefixtures("passing_seconds", "own_heap")
 def test_nothing_that_was_compiled_for_a_client_outlives_it(database_url: str) -> None:
     """A program may make a client for each of its requests."""
 

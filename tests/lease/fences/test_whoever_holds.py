@@ -17,7 +17,7 @@ from tests.lease.stores import HASTY, Tables
 from tests.support.postgres import plain
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds", "own_heap")]
 WRITE = "INSERT INTO written VALUES ('by a zombie')"
 
 

@@ -78,6 +78,7 @@ def test_a_call_of_a_client_that_is_interrupted_anywhere_stops_no_other_call(dat
         interrupt_everywhere(lambda: client.read("a"), lambda: client.read("a"))
 
 
+@pytest.mark.usefixtures("own_heap")
 def test_what_a_second_signal_keeps_from_being_put_right_is_left(
     database_url: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
