@@ -169,6 +169,14 @@ run = Table(
     # What was missed lately, and whether any was skipped by overlap.
     Index("run_skipped_idx", "application", "schedule", "reason", "finished_at", **where("state = 'skipped'")),
     Index("run_failed_idx", "application", "schedule", "finished_at", **where("state = 'failed'")),
+    # Only what was late: the end of any other run costs nothing.
+    Index(
+        "run_late_idx",
+        "application",
+        "schedule",
+        "finished_at",
+        **where("state = 'succeeded' AND finish_by < finished_at"),
+    ),
     Index(
         "run_finish_by_idx",
         "application",

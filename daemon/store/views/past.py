@@ -41,7 +41,7 @@ def read_past(connection: Connection, since: datetime, application: str | None =
     since_then = and_(of, run.c.finished_at >= since)
     failed = and_(run.c.state == literal_column("'failed'"), ~exists().where(_next.c.retry_of == run.c.id))
     missed = and_(run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
-    late = and_(run.c.state == "succeeded", run.c.finish_by < run.c.finished_at)
+    late = and_(run.c.state == literal_column("'succeeded'"), run.c.finish_by < run.c.finished_at)
     found = union_all(
         _grouped("failed", and_(failed, since_then)),
         _grouped("missed", and_(missed, since_then)),

@@ -15,7 +15,7 @@ from daemon.scheduling.deploys.bring import stage
 from daemon.store import statements
 from daemon.store.schedule_key import ScheduleKey
 from daemon.store.tables import schedule
-from daemon.store.views import read_runs
+from daemon.store.views import read_past, read_runs
 from daemon.store.views.lanes import TimeWindow, read_window, read_window_runs
 from daemon.store.views.overview import read_running
 from daemon.store.views.report import read_report
@@ -357,3 +357,24 @@ def explained(url: str, search: Callable[[Connection], Any]) -> list[str]:
         event.listen(connection, "before_cursor_execute", explain)
         search(connection)
     return plans
+
+
+_ON_TIME = """
+    INSERT INTO run (application, schedule, scheduled_for, trigger, state, lease_name, created_at, finished_at, finish_by)
+    SELECT 'shop', 'daily', clock_timestamp() - make_interval(mins => n), 'schedule', 'succeeded', 'x',
+           clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(hours => 1)
+    FROM generate_series(1, 20000) AS n
+"""
+
+
+@pytest.mark.conformance
+def test_what_succeeded_too_late_is_read_without_a_look_at_what_was_on_time(database_url: str) -> None:
+    with Store(database_url) as store:
+        store.sync(a_schedule("daily", finish_by="1h"))
+        if not store.sqlite:
+            store.do(lambda connection: connection.exec_driver_sql(_ON_TIME))
+            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("ANALYZE")
+    plans = explained(database_url, lambda c: read_past(c, datetime.now(UTC) - timedelta(days=1)))
+    assert any("run_late_idx" in plan for plan in plans), plans
+    assert not [plan for plan in plans if re.search(r"SCAN run$|Seq Scan on run\b", plan)], plans
