@@ -17,7 +17,6 @@ import asyncio
 import os
 import socket
 import uuid
-import weakref
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar, cast
 
@@ -49,8 +48,9 @@ class Ticket:
     """
 
     def __init__(self, name: str) -> None:
-        self.turn = LocalTurn(name, weakref.ref(caller()))  # which else would live for as long as this
+        self.turn = LocalTurn(name, caller())
         self.flight = Flight(name)
+        self.owner = self.turn.owner
         self.task: asyncio.Task[GrantState] | None = None
         self.state: GrantState | None = None
         self.is_abandoned = False

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from .waiting.turn_listener import TurnListener
 
 
-_CONNECTIONS = 4
+_CONNECTIONS = 2
 """How many a client has besides those of its heartbeat and its callers; acquisitions leave one to the rest."""
+_WIRES = 4
+"""How many its callers have, where there can be more than one writer."""
 _AT_ONCE = 100
 """How many leave their queues in one transaction where there is one writer; a renewal may wait for that."""
 
@@ -56,6 +58,9 @@ class DatabaseStore:
         self.awaited = Awaited()
         self._leaving: dict[tuple[str, str], None] = {}
         self._one_leaves = asyncio.Lock()
+        self.queues_at_once = self._backend.has_one_writer
+        """What is asked for with ``queue`` is granted or gets its place in one transaction."""
+        self.most_wires = 1 if self._backend.has_one_writer else _WIRES
         self._turns = _hearing(route, self._timeout) if self._backend.listens else TurnPoller(self._read)
 
     @property

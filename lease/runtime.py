@@ -93,7 +93,7 @@ class Runtime:
                 raise
             self._store = self._located = store
             if self._delivery is not None:
-                loan = Loan(loop, store.wire, self.timing.attempt_timeout)
+                loan = Loan(loop, store.wire, self.timing.attempt_timeout, store.most_wires)
         listener = self._listener if self._delivery is None else self._delivery.put
         self._core = Core(
             cast("Store", self._store),

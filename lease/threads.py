@@ -7,6 +7,7 @@ import errno
 import selectors
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -64,13 +65,17 @@ class SafeEvent(threading.Event):
             return self._changed.wait_for(self.is_set, timeout)
 
 
-def caller() -> "asyncio.Task[Any] | threading.Thread":
-    """Return the task, or otherwise the thread, that calls: itself, for a later one may have its id."""
+def caller() -> "weakref.ref[asyncio.Task[Any] | threading.Thread]":
+    """Return the task, or otherwise the thread, that calls: itself, for a later one may have its id; weakly, for it
+    would live for as long as what refers to it.
+    """
     try:
         task = asyncio.current_task()
     except RuntimeError:  # no event loop runs in this thread
         task = None
-    return threading.current_thread() if task is None else task
+    reference: weakref.ref[asyncio.Task[Any] | threading.Thread] = weakref.ref(task or threading.current_thread())
+    hash(reference)  # it keeps that, and of one that has gone it could not be told
+    return reference
 
 
 def in_callback_thread() -> bool:

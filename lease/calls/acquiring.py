@@ -1,8 +1,8 @@
 """The acquisition of one name by its caller.
 
 Over a connection that is lent to the caller, it is the one statement with which the library's thread would begin
-too. If anything is in the way (another caller has that connection, another of this client has the turn, the name is
-held, the database is away), the library's thread does all of it from the start.
+too. If anything is in the way (another of this client has the turn, the name is held, the database is away), the
+library's thread does all of it from the start.
 
 The heartbeat goes on beside it, so that the order of steps matters here:
 
@@ -28,7 +28,7 @@ from .steps import Elsewhere, Sending, Steps
 
 def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantState]:
     """Acquire the name of ``ticket``; see `lease.core.Core.acquire_for`."""
-    state = None if means.direct is None else (yield from _acquire_here(means, means.direct, ticket))
+    state = None if means.direct is None else (yield from _acquire_here(means, means.direct, ticket, wait))
     if state is None:
         patience = None if wait != 0 else 0.0
         state = yield Elsewhere(means.loop.submit(lambda: means.core.acquire_for(ticket, wait), patience))
@@ -36,7 +36,7 @@ def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantStat
     return state
 
 
-def _acquire_here(means: Means, direct: Direct, ticket: Ticket) -> Steps[GrantState | None]:
+def _acquire_here(means: Means, direct: Direct, ticket: Ticket, wait: float | None) -> Steps[GrantState | None]:
     """Acquire a name that is free; None where the library's thread is to do it, in the turn of ``ticket`` if that has
     begun here.
     """
@@ -44,13 +44,11 @@ def _acquire_here(means: Means, direct: Direct, ticket: Ticket) -> Steps[GrantSt
     means.loop.check()
     if core.is_closed or check_free_name(turn.name) in direct.store.awaited:
         return None
-    if loan.is_missing:
-        yield Elsewhere(means.loop.submit(loan.connect))
-    wire = loan.borrow(ticket)
-    if wire is None:
-        return None
     if not core.turns.take_now(turn):
-        loan.give_back(ticket)
+        return None
+    in_line = wait == 0 or not direct.store.queues_at_once
+    wire = yield from loan.borrow(ticket, waits=in_line)  # first: a wait for one is no part of an attempt
+    if wire is None:
         return None
     core.heartbeat.flights.begin(ticket.flight)
     sent = core.clock()

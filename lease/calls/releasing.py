@@ -14,6 +14,7 @@ from ..database.held.wire import Wire, WireFailed
 from ..errors import StoreUnavailable
 from ..fences.fenced import PATIENCE, FencedTransactions, held_up
 from ..grant_state import GrantState
+from ..threads import caller
 from .means import Direct, Means
 from .steps import Elsewhere, Sending, Steps
 
@@ -30,6 +31,7 @@ class ReleaseUnderWay:
         self._means = means
         self._fenced = fenced
         self._state = state
+        self.owner = caller()
         self._is_handed_over = False
         """The database has said that it has ended, and may not have that on disk."""
         self._failure: StoreUnavailable | None = None
@@ -38,7 +40,7 @@ class ReleaseUnderWay:
         """Release it; return whether it had not ended before."""
         means, direct = self._means, self._means.direct
         may_wait_for_itself = self._fenced.may_wait_for_itself()
-        wire = None if direct is None or may_wait_for_itself else self._begin(direct)
+        wire = None if direct is None or may_wait_for_itself else (yield from self._begin(direct))
         if direct is not None and wire is not None:
             ended = yield from self._release_here(direct, wire)
             if ended is not None:
@@ -51,20 +53,22 @@ class ReleaseUnderWay:
             raise held_up(self._state.grant) from None
         return released
 
-    def _begin(self, direct: Direct) -> Wire | None:
+    def _begin(self, direct: Direct) -> Steps[Wire | None]:
         """Begin; None where something is in the way."""
         means, state = self._means, self._state
         means.loop.check()
-        if means.core.is_closed or state.loss is not None or state.over or state.ending:
-            return None
-        wire = direct.loan.borrow(self)
+        wire = None if self._is_in_the_way() else (yield from direct.loan.borrow(self, first=True))
         if wire is None:
             return None
-        if not state.claim_release():
+        if self._is_in_the_way() or not state.claim_release():
             direct.loan.give_back(self)
             return None
         state.ending = True
         return wire
+
+    def _is_in_the_way(self) -> bool:
+        state = self._state
+        return self._means.core.is_closed or state.loss is not None or state.over or state.ending
 
     def _release_here(self, direct: Direct, wire: Wire) -> Steps[bool | None]:
         """Release it over the connection; None where the library's thread is to do it once more, as nothing is known

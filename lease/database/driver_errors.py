@@ -35,7 +35,7 @@ _AT_FIRST_CONTACT = (
     (r"failed to resolve host|could not translate host name", "correct the host in its URL"),
     (
         "too many (connections|clients)|remaining connection slots",
-        "raise the limit of its role, database or server: a client takes two connections, and up to seven under load",
+        "raise the limit of its role, database or server: a client takes two connections, and up to eight under load",
     ),
     (
         "^file is not a database",

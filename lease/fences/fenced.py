@@ -32,14 +32,14 @@ class FencedTransactions:
     def remember(self, connection: Any) -> None:
         """Remember a connection whose transaction this thread, or task, has fenced."""
         self._known = {key: known for key, known in self._known.items() if known.connection() is not None}
-        self._known[id(connection)] = _Known(weakref.ref(connection), weakref.ref(caller()))
+        self._known[id(connection)] = _Known(weakref.ref(connection), caller())
 
     def may_wait_for_itself(self) -> bool:
         """Return whether this thread, or task, has a transaction open on a connection that it
         fenced.
         """
         here = caller()
-        return any(known.caller() is here and known.is_open() for known in self._known.values())
+        return any(known.caller == here and known.is_open() for known in self._known.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ THREADS = "tests/lease/calls/test_in_threads.py"
 BESIDE = "tests/lease/heartbeat/test_beside_other_threads.py"
 ACQUIRING = "lease/calls/acquiring.py"
 RELEASING = "lease/calls/releasing.py"
+LOAN = "lease/calls/loan.py"
+LENT = "tests/lease/calls/test_loan.py"
 HEARTBEAT = "lease/heartbeat/heartbeat.py"
 
 CALLS = (
@@ -90,6 +92,38 @@ CALLS = (
             ),
         ),
         on_either(f"{BESIDE}::test_what_is_held_just_after_it_was_missed_is_no_orphan"),
+    ),
+    Mutant(
+        "wires-for-whoever-comes-first",
+        "a caller takes a wire that is given back, although others wait for one: with 200 threads, some wait for seconds",
+        (Edit(LOAN, "None if self._first or self._others else self._lend(by)", "self._lend(by)"),),
+        on_either(
+            f"{LENT}::test_nobody_passes_those_who_wait_also_in_the_moment_in_which_one_is_given_back",
+        ),
+    ),
+    Mutant(
+        "wire-kept-for-a-caller-that-has-gone",
+        "a caller that was cut short on its way into the line is lent a wire, which nobody gives back",
+        (Edit(LOAN, "by in self._gone or self._is_served", "self._is_served"),),
+        on_either(f"{LENT}::test_one_that_was_cut_short_in_line_is_lent_none"),
+    ),
+    Mutant(
+        "handler-waits-for-whom-it-interrupts",
+        "a signal's handler stands in line for the wire of the very call that it has interrupted",
+        (Edit(LOAN, "by in self._gone or self._is_served(by.owner)", "by in self._gone"),),
+        on_either(f"{LENT}::test_a_handler_does_not_wait_for_what_the_thread_has_that_it_interrupts"),
+    ),
+    Mutant(
+        "wire-given-back-without-a-word",
+        "who puts right what an interrupted caller left does not pass its wire on: those in line wait in vain",
+        (
+            Edit(
+                LOAN,
+                "        self._freed()  # it may have been cut short before it let anybody know that it had given it back\n",
+                "",
+            ),
+        ),
+        on_either(f"{LENT}::test_what_was_given_back_without_a_word_is_passed_on_by_whoever_puts_it_right"),
     ),
     Mutant(
         "closed-beside-its-callers",

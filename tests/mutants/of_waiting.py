@@ -70,8 +70,8 @@ WAITING = (
     ),
     Mutant(
         "releases-wait-for-acquisitions",
-        "acquisitions take all of a client's connections, and go before its releases",
-        (Edit("lease/database_store.py", "capacity_before(_CONNECTIONS - 1)", "capacity_before(1_000_000)"),),
+        "a release waits for a connection of its client behind all acquisitions that came before",
+        (Edit("lease/calls/releasing.py", "direct.loan.borrow(self, first=True)", "direct.loan.borrow(self)"),),
         on_each("tests/lease/acquisition/test_bursts.py::test_a_release_does_not_wait_behind_acquisitions[{}]"),
     ),
     Mutant(

@@ -108,7 +108,8 @@ def test_all_threads_that_acquire_and_release_at_once_succeed(database_url: str)
     assert losses(seen) == []
 
 
-async def test_a_release_does_not_wait_behind_acquisitions(database_url: str) -> None:
+async def test_a_release_does_not_wait_behind_acquisitions(database_url: str, tables: Tables) -> None:
+    tables.release_all(tables.grant(*(f"name {number}" for number in range(COUNT))))
     async with lease.LeaseClient(database_url, timing=HASTY) as client:
         held = await client.acquire("first")
         acquiring = [asyncio.create_task(client.acquire(f"name {number}")) for number in range(COUNT)]

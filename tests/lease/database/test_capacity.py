@@ -106,7 +106,7 @@ async def test_what_was_granted_after_a_long_wait_for_a_connection_is_trusted(da
     timing = LeaseTiming(15, renew_every=0.1, attempt_timeout=0.5, give_up=1.5, kill_time=0)
     async with lease.LeaseClient(database_url, timing=timing) as client:
         store = client._runtime.core.store
-        async with asyncio.TaskGroup() as tasks, store.admitted(), store.admitted(), store.admitted():
+        async with asyncio.TaskGroup() as tasks, store.admitted():
             acquiring = tasks.create_task(client.acquire("a"))
             await until(lambda: client._runtime.core.heartbeat.flights.acquire("a"))
             end = time.monotonic() + timing.give_up
