@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Table, update
 
 from daemon.audit import Violation, check
-from daemon.audit.history.tables import BOUNDS, History, history, read_tables
+from daemon.audit.history import BOUNDS, History, history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete
 from sqlalchemy.engine import make_url
 
 from daemon.audit import Promise, check
-from daemon.audit.history.tables import BOUNDS, history, read_tables
+from daemon.audit.history import BOUNDS, history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.operations.trigger import trigger
 from daemon.store import statements

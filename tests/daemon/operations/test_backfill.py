@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from daemon.audit import check
-from daemon.audit.history.tables import history, read_tables
+from daemon.audit.history import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.backfills.backfill import Backfill, backfill, counted_text, foresee_backfill, foresee_each

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from daemon.audit import check
-from daemon.audit.history.tables import history, read_tables
+from daemon.audit.history import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every, OnRequest
 from daemon.operations.backfills.backfill import backfill, foresee_backfill

@@ -12,7 +12,7 @@ from sqlalchemy import make_url, update
 
 import lease.statements
 from daemon.audit import check
-from daemon.audit.history.tables import BOUNDS, history, read_tables
+from daemon.audit.history import BOUNDS, history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.execution.claim import ClaimedRun
 from daemon.jobs.outcome import Outcome

@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....audit import Promise, Violation, check
-from ....audit.history.tables import BOUNDS, History, Tables, history, read_tables
+from ....audit.history import BOUNDS, History, Tables, history, read_tables
 from ....store.views import require_application
 from ....text import counted, number, when
 from ...answers import write_json

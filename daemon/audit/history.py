@@ -1,0 +1,352 @@
+"""The history in the daemon's own tables, as of one moment."""
+
+import json
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row
+
+from lease.database.backend import backend_of
+from lease.model import Grant
+
+from ..definitions.codec import UnreadableDefinition, read_schedule
+from ..definitions.schedule import Schedule
+from ..scheduling.plan import first_state
+from ..states import UNFINISHED
+from ..store import statements
+from .evidence import evidence, wrongly_timed
+from .facts import BackfillRecorded, Due, Fact, GrantBegan, Recorded, RunMarked, RunStranded, ScheduleProgress
+from .promises import Bounds
+
+RECOVERED_WITHIN = timedelta(seconds=60)
+"""A live replica settles stale leases in a second or two, plus at most 30 s of an open fence."""
+BOUNDS = Bounds(recovery=RECOVERED_WITHIN, tolerance=timedelta(seconds=2))
+"""By rule 1 the database's clock may step by ttl - give_up - kill_time, which is 2 s by default."""
+MOST_INSTANTS = 100_000
+"""The most instants of a schedule, the latest, that are compared with its runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The rows that the audit reads, as of one moment by the database's clock."""
+
+    at: datetime
+    schedules: Sequence[Row[Any]]
+    runs: Sequence[Row[Any]]
+    job_runs: Sequence[Row[Any]]
+    backfills: Sequence[Row[Any]]
+    leases: Sequence[Row[Any]]
+    stranded: Sequence[Row[Any]]
+    wall_clock: bool
+    """Times are those of the writing process's wall clock (SQLite)."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The facts in the tables, for the checker."""
+
+    at: datetime
+    facts: tuple[Fact, ...]
+    schedules: int
+    since: datetime | None
+    """When the first of the runs was created."""
+    remarks: tuple[str, ...]
+    """What could not be compared, and why."""
+
+    @property
+    def grants(self) -> int:
+        return self._number(GrantBegan)
+
+    @property
+    def runs(self) -> int:
+        return self._number(Recorded)
+
+    @property
+    def instants(self) -> int:
+        return self._number(Due)
+
+    def _number(self, kind: type[Fact]) -> int:
+        return sum(isinstance(fact, kind) for fact in self.facts)
+
+
+def read_tables(connection: Connection, application: str | None = None) -> Tables:
+    """Return the rows from one snapshot, which replicas at work do not disturb.
+
+    The connection must be in autocommit. ``application`` restricts schedules and runs, not leases.
+    """
+    within = RECOVERED_WITHIN.total_seconds()
+    with statements.audit.snapshot(connection):
+        return Tables(
+            at=statements.schedule.database_time(connection),
+            schedules=statements.audit.schedules(connection, application),
+            runs=statements.audit.runs(connection, application),
+            job_runs=statements.audit.job_runs(connection, application),
+            backfills=statements.audit.backfills(connection, application),
+            leases=statements.audit.leases(connection),
+            stranded=statements.audit.stranded(connection, application, within),
+            wall_clock=not backend_of(connection).has_own_clock,
+        )
+
+
+def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
+    """Return the history, with the latest ``most`` instants of each schedule. Pure."""
+    made = [row for row in tables.job_runs if row.carried_from is None]  # what a retry took over says nothing of grants
+    jobs = _by_run(made)
+    schedules = {(row.application, row.name): row for row in tables.schedules}
+    remarks: list[str] = []
+    unsure = wrongly_timed(made, tables.at) if tables.wall_clock else frozenset()
+    if unsure:
+        remarks.append(
+            f"{len(unsure)} attempts have times that are out of order, as after the machine's clock was set; "
+            "these were not compared"
+        )
+    if pruned := [row for row in tables.schedules if row.pruned_until is not None]:
+        of = f'"{pruned[0].application}/{pruned[0].name}"' if len(pruned) == 1 else f"{len(pruned):,} schedules"
+        remarks.append(
+            f"runs of {of} were pruned because of keep; scheduled times up to the last of these were not compared"
+        )
+    facts = (
+        *evidence(
+            tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None
+        ),
+        *_stranded(tables),
+        *_expected_facts(schedules, most, remarks),
+        *records(tables.runs, _by_run(tables.job_runs), schedules),
+        *backfills(tables.backfills, schedules),
+        *marks(tables.runs, jobs, wall_clock=tables.wall_clock),
+    )
+    since = min((row.created_at for row in tables.runs), default=None)
+    return History(tables.at, facts, len(schedules), since, tuple(remarks))
+
+
+def _by_run(job_runs: Sequence[Row[Any]]) -> Mapping[int, Sequence[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in job_runs:
+        found[row.run_id].append(row)
+    return found
+
+
+def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], most: int, remarks: list[str]) -> Iterator[Fact]:
+    for (application, name), row in schedules.items():
+        label = f"{application}/{name}"
+        try:
+            expected = expectation(label, row, read_schedule(row.definition), most)
+        except UnreadableDefinition as error:
+            remarks.append(f'the scheduled times of "{label}" were not compared: {error}')
+            continue
+        if expected.capped:
+            remarks.append(f'only the latest {most:,} scheduled times of "{label}" were compared')
+        yield from expected.facts
+
+
+def _stranded(tables: Tables) -> Iterator[Fact]:
+    for row in tables.stranded:
+        grant = Grant(row.lease_name, row.token, row.holder)
+        yield RunStranded(row.id, grant, tables.at - timedelta(seconds=row.seconds), tables.at)
+
+
+def records(
+    runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], schedules: Mapping[tuple[str, str], Row[Any]]
+) -> Iterator[Recorded]:
+    """Yield a fact for each run.
+
+    It names the jobs that the run must do only where they are certain: it goes by the present
+    definition (rule 22); for a run of 0.1.0, which does not say by which, that has not changed since,
+    and the holder that ended it is known to have that job.
+    """
+    defined = {key: _job_names(row.definition) for key, row in schedules.items()}
+    known = _known(runs, jobs)
+    successions = Successions(runs, jobs)
+    for run in runs:
+        key = (run.application, run.schedule)
+        attempts = [job for job in jobs.get(run.id, ()) if job.carried_from is None]
+        attempted = _attempted(attempts)
+        by_it = run.digest is not None and run.digest == schedules[key].run_digest
+        expected = _expected(run, schedules[key], defined[key], known[*key, run.holder])
+        yield Recorded(
+            run=run.id,
+            schedule="/".join(key),
+            first=run.scheduled_for,
+            last=run.last_scheduled_for or run.scheduled_for,
+            count=cast("int", run.count),  # the column, although a Row is typed as a tuple
+            state=run.state,
+            over=run.state not in UNFINISHED,
+            manual=run.trigger == "manual",
+            succeeded=Counter(job.job for job in attempts if job.state == "succeeded"),
+            jobs=expected,
+            attempted=attempted,
+            left_running=tuple(job.job for job in attempts if job.state == "running" and not _runs_under(run, job)),
+            # Before an adoption, another definition may have had them.
+            strange=_missing(attempted, expected) if by_it and expected and run.adopted_from is None else (),
+            retry_of=run.retry_of,
+            backfill=run.backfill,
+            carried=successions.carried(run),
+            not_done=successions.not_done(run),
+        )
+
+
+def backfills(rows: Iterable[Row[Any]], schedules: Mapping[tuple[str, str], Row[Any]]) -> Iterator[BackfillRecorded]:
+    """Yield a fact for each backfill of which no run may have been pruned."""
+    for row in rows:
+        key = (row.application, row.schedule)
+        pruned = schedules[key].pruned_until
+        if pruned is None or pruned < row.first:
+            yield BackfillRecorded(row.id, "/".join(key), row.first, row.last, row.at_most, row.instants)
+
+
+def _expected(
+    run: Row[Any], schedule: Row[Any], defined: tuple[str, ...], known: Container[str]
+) -> tuple[str, ...] | None:
+    """Return the jobs that a run must do; None where they are not certain."""
+    if run.digest is not None:
+        return defined if run.digest == schedule.run_digest else None
+    if schedule.changed_at <= run.created_at:
+        return tuple(job for job in defined if job in known)
+    return None
+
+
+def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:
+    """Yield a fact for each run that was marked as cancelled.
+
+    By a wall clock, which may have been set between the two, it is not certain that an attempt
+    started after the end.
+    """
+    runs = list(runs)
+    starts = {} if wall_clock else {run.id: run.started_at for run in runs}
+    for run in runs:
+        if run.cancelled_at is not None:
+            started = (
+                [] if wall_clock else [job.started_at for job in jobs.get(run.id, ()) if job.state != "not started"]
+            )
+            yield RunMarked(
+                run=run.id,
+                schedule=f"{run.application}/{run.schedule}",
+                at=run.cancelled_at,
+                state=run.state,
+                ended=run.finished_at,
+                last_start=max(started, default=None),
+                replaced_by=run.replaced_by,
+                newer_start=starts.get(run.replaced_by),
+            )
+
+
+def _attempted(attempts: Iterable[Row[Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
+
+
+def _missing(attempted: Iterable[str], defined: Collection[str]) -> tuple[str, ...]:
+    return tuple(job for job in attempted if job not in defined)
+
+
+def _known(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> Mapping[tuple[str, str, str], set[str]]:
+    """Return the jobs that each holder has started in runs of each schedule."""
+    known: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for run in runs:
+        for job in jobs.get(run.id, ()):
+            if job.state != "not started" and job.carried_from is None:
+                known[run.application, run.schedule, job.holder].add(job.job)
+    return known
+
+
+def _runs_under(run: Row[Any], job: Row[Any]) -> bool:
+    return run.state == "running" and (run.token, run.holder) == (job.token, job.holder)
+
+
+def _job_names(definition: str) -> tuple[str, ...]:
+    try:
+        return tuple(job["name"] for job in json.loads(definition)["jobs"])
+    except (KeyError, TypeError, ValueError):  # a newer release wrote it
+        return ()
+
+
+class Successions:
+    """Which run tries which again, among all runs of a history."""
+
+    def __init__(self, runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> None:
+        self._retry_of: dict[int, int | None] = {run.id: run.retry_of for run in runs}
+        self._jobs = jobs
+        self._attempts = {job.id: job for of_run in jobs.values() for job in of_run}
+
+    def carried(self, run: Row[Any]) -> tuple[str, ...]:
+        """Return the jobs that a run took over as done."""
+        return tuple(job.job for job in self._jobs.get(run.id, ()) if job.carried_from is not None)
+
+    def not_done(self, run: Row[Any]) -> tuple[str, ...]:
+        """Return the jobs that a run took over as done, although none of the runs before it has done them; what was
+        pruned is believed.
+        """
+        carried = [job for job in self._jobs.get(run.id, ()) if job.carried_from is not None]
+        before = set(self._before(run.retry_of)) if carried else set()
+        return tuple(job.job for job in carried if not self._was_done(job, before))
+
+    def _was_done(self, carried: Row[Any], before: set[int]) -> bool:
+        done = self._attempts.get(carried.carried_from)
+        if done is None:
+            return True
+        is_success = done.state == "succeeded" and done.carried_from is None and done.job == carried.job
+        whole = all(self._retry_of[run] is None or self._retry_of[run] in before for run in before)
+        return is_success and (done.run_id in before or not whole)
+
+    def _before(self, run: int | None) -> Iterator[int]:
+        seen: set[int] = set()
+        while run in self._retry_of and run is not None and run not in seen:
+            seen.add(run)
+            yield run
+            run = self._retry_of[run]
+
+
+AFTER_A_CHANGE = timedelta(seconds=15)
+"""The time after a change in which instants may have been planned by the old definition.
+
+A sync reads the time and then waits for planning in progress, so that a changed definition counts
+from later than its anchor; how much later is not recorded. The wait is shorter than this.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The facts of a schedule; ``capped``: earlier instants were left out."""
+
+    facts: tuple[Fact, ...]
+    capped: bool
+
+
+def expectation(label: str, row: Any, schedule: Schedule, most: int) -> Expectation:
+    """Return the latest ``most`` planned instants of the schedule in ``row``, and the next due."""
+    found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor, most)
+    facts: list[Fact] = [Due(label, instant) for instant in found]
+    if row.retired_at is None:
+        following = next(schedule.instants(row.planned_until, row.anchor), None)
+        facts.append(ScheduleProgress(label, row.planned_until, row.next_due, following))
+    return Expectation(tuple(facts), capped)
+
+
+def _counts_from(row: Any, schedule: Schedule) -> datetime:
+    """Return the instant after which the stored definition decides, and every instant has its run.
+
+    The anchor is when its timing was first seen, or changed; runs of instants up to ``pruned_until`` may be gone.
+    """
+    anchor: datetime = row.anchor
+    decides = first_state(schedule, anchor).planned_until if anchor == row.created_at else anchor + AFTER_A_CHANGE
+    return decides if row.pruned_until is None else max(decides, row.pruned_until)
+
+
+def _latest(
+    schedule: Schedule, after: datetime, until: datetime, anchor: datetime, most: int
+) -> tuple[list[datetime], bool]:
+    """Return the latest ``most`` instants up to ``until``, and whether there are more.
+
+    It looks back in growing steps, because enumerating years of instants would take too long.
+    """
+    span = timedelta(days=1)
+    while True:
+        all_of_it = until - after <= span
+        begin = after if all_of_it else until - span
+        found = deque(takewhile(lambda instant: instant <= until, schedule.instants(begin, anchor)), maxlen=most + 1)
+        if all_of_it or len(found) > most:
+            return list(found)[-most:], len(found) > most
+        span *= 4

@@ -1,1 +1,0 @@
-"""The history in the daemon's own tables, read as facts."""
