@@ -22,10 +22,8 @@ process, so that a test can patch what they call. Commands run as usual. Leases 
 real time. docs/how-to/schedules/test-your-schedules.md says more.
 """
 
-from .clock import ManualTimeOfDay
-from .misuse import Misuse
-from .replica import ManualReplica
-from .run_once import run_once
+from .clock import ManualTimeOfDay, Misuse
+from .replica import ManualReplica, run_once
 from .store import ManualStore
 
 __all__ = ["ManualReplica", "ManualStore", "ManualTimeOfDay", "Misuse", "run_once"]

@@ -1,9 +1,10 @@
-"""The wall clock of a test, which moves only when the test moves it."""
+"""The wall clock of a test, which moves only when the test moves it; and the error of a test that asks too much."""
 
 from datetime import datetime, timedelta
 
 from lease.durations import Duration, parse_duration
 
+from ..errors import DaemonError
 from ..instants import parse_instant
 
 
@@ -28,3 +29,7 @@ class ManualTimeOfDay:
     def advance(self, duration: Duration) -> None:
         """Move the clock forward by ``"90s"``, ``"1h"`` or a number of seconds."""
         self._now += timedelta(seconds=parse_duration(duration))
+
+
+class Misuse(DaemonError, RuntimeError):
+    """This package was used in a way that cannot work; the message says what to do instead."""

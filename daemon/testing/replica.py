@@ -20,8 +20,8 @@ from ..service.replica import Replica
 from ..service.settings import Settings
 from ..store.views.history import RunDetail, read_run, read_runs
 from ..telemetry.facts import Fact, LeaseChanged
+from .clock import Misuse
 from .definitions import Definitions, application_of
-from .misuse import Misuse
 from .store import ManualStore
 
 T = TypeVar("T")
@@ -254,3 +254,23 @@ def _opened(part: T | None) -> T:
 
 def _something_due(agenda: Agenda) -> bool:
     return agenda.due or agenda.available
+
+
+def run_once(
+    schedules: Definitions,
+    name: str,
+    *,
+    at: str | datetime = "2026-01-01T00:00:00Z",
+    params: Mapping[str, Any] | None = None,
+) -> RunDetail:
+    """Trigger a schedule at that time, run it at once, and return the run; not for async tests."""
+
+    async def whole() -> RunDetail:
+        async with ManualStore(at) as store, ManualReplica(store, schedules) as replica:
+            return await replica.run_once(name, params)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(whole())
+    raise Misuse("run_once runs its own event loop: in an async test use a ManualReplica and its run_once")

@@ -23,8 +23,7 @@ from lease.model import Grant
 from lease.schema import lease as leases
 
 from ..store.tables import metadata
-from .clock import ManualTimeOfDay
-from .misuse import Misuse
+from .clock import ManualTimeOfDay, Misuse
 
 T = TypeVar("T")
 
