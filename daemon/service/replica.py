@@ -19,7 +19,7 @@ from ..execution.places import Places
 from ..jobs.room.set_aside import SetAside
 from ..recovery import registry
 from ..recovery.death_watch import DeathWatch
-from ..recovery.settler import Settler
+from ..recovery.settle import Settler
 from ..scheduling.deploys.required_revision import RequiredRevision
 from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.planner import Planner

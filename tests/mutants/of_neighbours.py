@@ -198,7 +198,7 @@ NEIGHBOURS = (
     Mutant(
         "startup-cleanup-by-the-lease-alone",
         "startup cleanup passes a stale lease on, and leaves what is left of its work on this machine alone",
-        (Edit("daemon/recovery/settler.py", "        await self.settle_proven_dead(at_startup=True)\n", ""),),
+        (Edit("daemon/recovery/settle.py", "        await self.settle_proven_dead(at_startup=True)\n", ""),),
         on_either(
             "tests/daemon/recovery/test_settler.py::test_startup_cleanup_ends_what_is_left_of_work_whose_lease_is_stale"
         ),

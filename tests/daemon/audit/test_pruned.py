@@ -10,7 +10,7 @@ from daemon.execution.writes.result import EndedJob
 from daemon.jobs.outcome import Outcome
 from daemon.operations.retries.retry import retry
 from daemon.operations.trigger import trigger
-from daemon.pruning.prune import bound, choose_next, delete_chosen
+from daemon.pruning.pruner import bound, choose_next, delete_chosen
 from daemon.store.tables import job_run, pruned, run
 from tests.support.completion import finish_job, finish_run
 from tests.support.store import Store, a_schedule

@@ -13,7 +13,7 @@ import lease.statements
 from daemon.definitions.schedule import Schedule
 from daemon.operations.trigger import trigger
 from daemon.pruning.choice import DAY
-from daemon.pruning.prune import LEAST_GENERATIONS, bound, choose_next, delete_chosen, delete_old_records, kept
+from daemon.pruning.pruner import LEAST_GENERATIONS, bound, choose_next, delete_chosen, delete_old_records, kept
 from daemon.store.statements.keeping.old_runs import mark_pruned, pruned_until
 from daemon.store.tables import act, generation, job_output, job_run, replica, run, schedule
 from lease.database.dialects import later, now
@@ -289,7 +289,7 @@ def test_a_retired_schedule_is_pruned_as_it_last_said(store: Store) -> None:
 
 
 def test_a_look_ends_where_a_step_does_and_goes_on_behind_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.pruning.prune.MOST_RUNS", 2)
+    monkeypatch.setattr("daemon.pruning.pruner.MOST_RUNS", 2)
     daily = a_schedule("daily", keep={"days": 30})
     store.sync(daily)
     waiting = ran(store, daily, 7)[0]

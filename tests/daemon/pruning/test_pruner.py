@@ -11,8 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from daemon import Schedules
 from daemon.pruning import pruner as module
 from daemon.pruning.choice import DAY
-from daemon.pruning.prune import Bounded, bound
-from daemon.pruning.pruner import EVERY, FIRST_AFTER, SHARE, Pruner, pruning
+from daemon.pruning.pruner import EVERY, FIRST_AFTER, SHARE, Bounded, Pruner, bound, pruning
 from daemon.store.tables import run
 from daemon.telemetry.facts import Note
 from daemon.testing import ManualReplica, ManualStore
@@ -70,7 +69,7 @@ def pruner_of(replica: ManualReplica, sleeper: Sleeper, stops: Callable[[], bool
 
 
 async def test_it_prunes_each_schedule_in_steps_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.pruning.prune.MOST_RUNS", 2)
+    monkeypatch.setattr("daemon.pruning.pruner.MOST_RUNS", 2)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop(2)) as replica:
         await filled(store, "s0", 5)
         await filled(store, "s1", 1)
@@ -132,7 +131,7 @@ async def test_after_each_step_it_rests_so_that_it_takes_a_small_share_of_the_ti
 
 
 async def test_a_replica_that_drains_prunes_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.pruning.prune.MOST_RUNS", 1)
+    monkeypatch.setattr("daemon.pruning.pruner.MOST_RUNS", 1)
     sleeper = Sleeper()
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop()) as replica:
         await filled(store, "s0", 5)
@@ -142,7 +141,7 @@ async def test_a_replica_that_drains_prunes_no_further(monkeypatch: pytest.Monke
 
 
 async def test_with_its_lease_it_loses_the_right_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.pruning.prune.MOST_RUNS", 1)
+    monkeypatch.setattr("daemon.pruning.pruner.MOST_RUNS", 1)
     async with (
         ManualStore(ONE_O_CLOCK) as store,
         ManualReplica(store, shop()) as replica,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from daemon.pruning.choice import Outdated
-from daemon.pruning.prune import MOST_RUNS, Bounded, bound, choose_next, delete_chosen
+from daemon.pruning.pruner import MOST_RUNS, Bounded, bound, choose_next, delete_chosen
 from daemon.store.tables import job_output, job_run, run
 from tests.support.store import Store, a_schedule
 

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.recovery import deaths, registry, settler
+from daemon.recovery import deaths, registry, settle
 from daemon.recovery.death_watch import DeathWatch
 from daemon.recovery.deaths import neighbours, proven_dead
-from daemon.recovery.settler import Settler
+from daemon.recovery.settle import Settler
 from daemon.store.tables import job_run
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run as runs
@@ -145,7 +145,7 @@ async def test_where_no_process_can_be_judged_nothing_is_asked(monkeypatch: pyte
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
         await a_run_of(store, **GONE)
         store.reads = store.writes = 0
-        monkeypatch.setattr(settler, "pid_namespace", lambda: None)
+        monkeypatch.setattr(settle, "pid_namespace", lambda: None)
         assert await Cleaner(store).settler.settle_proven_dead() == []
         assert (store.reads, store.writes) == (0, 0)
 
@@ -161,7 +161,7 @@ async def test_a_run_goes_on_only_when_what_was_left_of_its_work_is_seen_gone(
         ended.append(keeper.pid)
         return gone
 
-    monkeypatch.setattr(settler, "end_leftovers", end)
+    monkeypatch.setattr(settle, "end_leftovers", end)
     gate = Gate()
     schedules = a_shop(gate.passed)
     add_schedule(schedules, "weekly", gate.passed)
@@ -189,7 +189,7 @@ async def test_startup_cleanup_ends_what_is_left_of_work_whose_lease_is_stale(mo
         ended.append(keeper.pid)
         return True
 
-    monkeypatch.setattr(settler, "end_leftovers", end)
+    monkeypatch.setattr(settle, "end_leftovers", end)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         grant = await left_behind(store)
         registered = replace(registry.own_entry(grant.holder, "shop"), **GONE)

@@ -8,7 +8,7 @@ from sqlalchemy import Row, select, update
 
 from daemon.answers.notify import notify_answer
 from daemon.operations.trigger import trigger
-from daemon.pruning.prune import MESSAGES_KEPT, delete_old_records
+from daemon.pruning.pruner import MESSAGES_KEPT, delete_old_records
 from daemon.states import DeliveryKind
 from daemon.store.statements import delivery as statements
 from daemon.store.statements.delivery import LENT, NewDelivery

@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 
 CHOICE = "daemon/pruning/choice.py"
-PRUNE_STEPS = "daemon/pruning/prune.py"
+PRUNE_STEPS = "daemon/pruning/pruner.py"
 OLD_RUNS = "daemon/store/statements/keeping/old_runs.py"
 RETRIES = "daemon/store/statements/acting/retries.py"
 PLAN = "daemon/operations/backfills/plan.py"
