@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ..definitions.application import Application
-from ..scheduling.deploys.bring import look
-from ..scheduling.deploys.retiring import refusal
-from ..scheduling.deploys.superseding import Superseding, superseding
+from ..scheduling.deploys.bring import Superseding, look, refusal, superseding
 from ..scheduling.generations import Forecast, forecast, recorded
-from ..scheduling.generations.forecast import Bringer
+from ..scheduling.generations.standing import Bringer
 from .generations import GenerationStanding, read_standings
 
 

@@ -25,7 +25,7 @@ from lease.errors import LeaseError
 
 from ..definitions.values.keep import read_keep
 from ..scheduling.lease_names import PRUNING
-from ..scheduling.planner import Planner
+from ..scheduling.plan_due import Planner
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
 from ..store import statements
 from ..telemetry.facts import Note, Notify

@@ -10,14 +10,48 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 from ..definitions.due import DuePiece, due_pieces
 from ..definitions.schedule import Overlap, Schedule
 from ..definitions.triggers.trigger import At
 from ..states import SkipReason
-from .pause import Pause, spans
 from .plan_rows import LONGEST_STRETCH, Counted, Entry, Ledger, Stretch, Verdict, fold, only_newest
+
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Instants after ``since`` and before ``until`` do not run; without ``until``, until it is resumed."""
+
+    since: datetime
+    until: datetime | None = None
+
+    def is_over(self, planned_until: datetime) -> bool:
+        """Return whether all that it keeps from running is accounted for."""
+        return self.until is not None and planned_until >= self.until
+
+
+class PlannedSpan(NamedTuple):
+    """A part of the time that is planned: up to and including ``end``."""
+
+    is_paused: bool
+    end: datetime
+
+
+def spans(pause: Pause | None, after: datetime, now: datetime) -> Iterator[PlannedSpan]:
+    """Yield the parts of the time after ``after``, up to ``now``: before the pause, in it, and after it."""
+    edges = [PlannedSpan(is_paused=False, end=now)]
+    if pause is not None:
+        paused_to = now if pause.until is None else pause.until - _TICK
+        edges[:0] = [PlannedSpan(is_paused=False, end=pause.since), PlannedSpan(is_paused=True, end=paused_to)]
+    for is_paused, edge in edges:
+        end = min(edge, now)
+        if end > after:
+            yield PlannedSpan(is_paused, end)
+            after = end
+
 
 MISSED_AFTER = 60.0
 """Seconds. An instant older than this when it is planned was missed, not merely planned late."""
@@ -30,7 +64,6 @@ others are counted.
 Only the newest 1,000 can be caught up, and at most 600 are recent enough not to count as missed, so
 the fate of all earlier ones is certain.
 """
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

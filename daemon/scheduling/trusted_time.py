@@ -1,13 +1,18 @@
-"""Transactions that go by the database's time only while that can be trusted (rule 13)."""
+"""Transactions that go by the database's time only while that can be trusted (rule 13), and the runs that a clock which
+had jumped has put off (ADR 14).
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from lease.database.backend import backend_of
 from lease.database.database import Unit
 
+from ..definitions.job import LONGEST_WAIT
+from ..definitions.schedule import Schedule
 from ..store import statements
 
 T = TypeVar("T")
@@ -50,3 +55,25 @@ def part_by_trusted_time(connection: Connection, unit: Unit[T], trusts: Trusts |
             return by_trusted_time(unit, trusts)(connection)
     except ClockJumped:
         return None
+
+
+def start_put_off(connection: Connection, application: str, schedules: Iterable[Schedule]) -> int:
+    """Let those runs of ``schedules`` start now that are to start later than anything allows: their `jitter`, or the
+    wait before a retry. Return how many. Where the database has a clock of its own, there are none.
+
+    The transaction must trust the time (`by_trusted_time`).
+    """
+    if backend_of(connection).has_own_clock:
+        return 0
+    queues = {queue.name for one in schedules if (queue := one.queue) is not None}
+    late = statements.put_off.find_late_starts(connection, application, queues, LONGEST_WAIT)
+    allowed = [
+        statements.put_off.Allowed(one.name, one.run_digest(), one.digest(), one.jitter, _longest_wait(one))
+        for one in schedules
+        if one.name in late
+    ]
+    return statements.put_off.start(connection, application, allowed) if allowed else 0
+
+
+def _longest_wait(schedule: Schedule) -> float:
+    return max((job.longest_wait for job in schedule.jobs), default=LONGEST_WAIT)

@@ -22,9 +22,8 @@ from ..jobs.reports import Progress
 from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout
-from ..scheduling.put_off import start_put_off
 from ..scheduling.telling import Told, tell
-from ..scheduling.trusted_time import part_by_trusted_time
+from ..scheduling.trusted_time import part_by_trusted_time, start_put_off
 from ..states import LiveReplicaState
 from ..store import statements
 from ..store.notices import ALIVE, notify

@@ -22,7 +22,7 @@ from ..recovery.death_watch import DeathWatch
 from ..recovery.settle import Settler
 from ..scheduling.deploys.required_revision import RequiredRevision
 from ..scheduling.deploys.rollout import Rollout
-from ..scheduling.planner import Planner
+from ..scheduling.plan_due import Planner
 from ..scheduling.wall_clock import WallClock
 from ..telemetry.facts import NextDue, Note
 from .loop.agenda import Agenda, read_agenda

@@ -3,7 +3,7 @@
 import dataclasses
 
 from daemon.definitions.application import Application
-from daemon.scheduling.deploys.superseding import Superseding
+from daemon.scheduling.deploys.bring import Superseding
 from daemon.scheduling.deploys.sync import SyncReport
 from tests.support.store import a_schedule, an_application
 

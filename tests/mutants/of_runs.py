@@ -181,7 +181,7 @@ RUNS = (
         "what is to start in more than an hour starts at once, for its jitter too, as if a clock had put it off",
         (
             Edit(
-                "daemon/scheduling/put_off.py",
+                "daemon/scheduling/trusted_time.py",
                 "    if backend_of(connection).has_own_clock:\n        return 0\n",
                 "",
             ),

@@ -13,7 +13,7 @@ definition that cannot be read any more has no run; the report names it.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -27,14 +27,13 @@ from ...definitions.codec import UnreadableDefinition, is_timed_alike, read_sche
 from ...definitions.schedule import Schedule
 from ...store import statements
 from ...store.called import called, former_names
+from ...text import counted, number, when
 from ..lease_names import lease_name
-from ..pause import Pause
-from ..plan import PlanState, changed_state, first_state
+from ..plan import Pause, PlanState, changed_state, first_state
 from ..plan_due import plan_due
 from ..renames import Located, located
 from ..telling import Told, tell
 from .diff import Diff, diff
-from .losses import losses
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog."""
@@ -315,3 +314,47 @@ def _changed_columns(schedule: Schedule, row: Row[Any], now: datetime) -> dict[s
 
 def _state(row: Row[Any]) -> PlanState:
     return PlanState(planned_until=row.planned_until, anchor=row.anchor)
+
+
+MOST_SAID = 20
+
+
+def losses(
+    connection: Connection, application: str, retired: Collection[Row[Any]], added: Mapping[str, Schedule]
+) -> tuple[str, ...]:
+    """Return a sentence for each schedule that is retired with something at stake, and for each of those that are
+    ``added``, by name, that looks like one of them.
+    """
+    if not retired:
+        return ()
+    unfinished = statements.renames.unfinished(connection, application, [row.name for row in retired])
+    found = [sentence for row in retired for sentence in _of_one(row, unfinished.get(row.name, {}), added)]
+    if len(found) > MOST_SAID:
+        found[MOST_SAID:] = [f"and {number(len(found) - MOST_SAID)} more such schedules"]
+    return tuple(found)
+
+
+def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Schedule]) -> Iterator[str]:
+    waiting, running = unfinished.get("pending", 0), unfinished.get("running", 0)
+    at_stake = [
+        f"{counted(waiting, 'run')} that {_verb(waiting, 'waits', 'wait')} (cancelled when no replica with its definition is left)"
+        if waiting
+        else "",
+        f"{counted(running, 'run')} running (these finish)" if running else "",
+        f"a pause ({row.paused_by}, {when(row.paused_at)})" if row.paused_at is not None else "",
+    ]
+    if said := [part for part in at_stake if part]:
+        *first, last = said
+        things = f"{', '.join(first)} and {last}" if first else last
+        yield f'"{called(row)}" is no longer defined; it has {things}'
+    for name, schedule in added.items():
+        if schedule.keyed(row.name).run_digest() == row.run_digest:
+            yield (
+                f'"{name}" looks like "{called(row)}" renamed, but is a new schedule: it starts without history, '
+                f'pause and idempotency keys, and can run at the same time; add was = "{called(row)}" to take '
+                f"them over"
+            )
+
+
+def _verb(count: int, one: str, more: str) -> str:
+    return one if count == 1 else more

@@ -1,10 +1,20 @@
 """Generations: the definitions of an application in their order, and which of them rule. Pure decisions (rule 21)."""
 
-from .differences import Differences, differences
-from .forecast import Forecast, forecast, superseded
 from .moves import FOR_GOOD_AFTER, TAKEOVER_AFTER, Count, is_newer_ready, next_move, recorded, sync_move
-from .order import Add, Generation, Move, Order, Others, PutOnTop, Raise, Rule
-from .standing import Standing, State, held_back, held_back_by, on_hosts, stand, state_of, who_runs
+from .order import Add, Differences, Generation, Move, Order, Others, PutOnTop, Raise, Rule, differences
+from .standing import (
+    Forecast,
+    Standing,
+    State,
+    forecast,
+    held_back,
+    held_back_by,
+    on_hosts,
+    stand,
+    state_of,
+    superseded,
+    who_runs,
+)
 
 __all__ = [
     "FOR_GOOD_AFTER",

@@ -15,8 +15,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.scheduling import plan as planning
 from daemon.scheduling import plan_rows
-from daemon.scheduling.pause import Pause
-from daemon.scheduling.plan import PlanState
+from daemon.scheduling.plan import Pause, PlanState
 from daemon.store.tables import schedule
 from daemon.store.views import read_runs
 from tests.daemon.scheduling.test_plan import HOUR, MINUTE, NOON, Store, planned

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from daemon.definitions.schedule import Schedule
 from daemon.scheduling import plan as planning
 from daemon.scheduling import plan_rows
-from daemon.scheduling.pause import Pause, PlannedSpan, spans
-from daemon.scheduling.plan import PlanState, plan
+from daemon.scheduling.plan import Pause, PlannedSpan, PlanState, plan, spans
 from tests.daemon.scheduling.test_plan import HOUR, MINUTE, NOON, Store, hourly, planned, told
 
 SECOND = timedelta(seconds=1)

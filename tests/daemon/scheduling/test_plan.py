@@ -14,8 +14,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from daemon.scheduling import plan as planning
 from daemon.scheduling import plan_rows
-from daemon.scheduling.pause import Pause
-from daemon.scheduling.plan import Plan, PlannedRun, PlanState, changed_state, first_state, jitter, plan
+from daemon.scheduling.plan import Pause, Plan, PlannedRun, PlanState, changed_state, first_state, jitter, plan
 from daemon.scheduling.plan_rows import Stretch
 from tests.support.store import a_schedule
 

@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from daemon import Schedules
+from daemon.scheduling import plan_due as planner_module
 from daemon.scheduling import plan_due as planning
-from daemon.scheduling import planner as planner_module
-from daemon.scheduling.plan_due import PlanReport, plan_due
-from daemon.scheduling.planner import Planner
+from daemon.scheduling.plan_due import Planner, PlanReport, plan_due
 from daemon.scheduling.wall_clock import WallClock
 from daemon.telemetry.facts import Fact, Note, TimesSkipped
 from daemon.testing import ManualReplica, ManualStore

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import Schedule
 from daemon.operations.trigger import trigger
-from daemon.scheduling.put_off import start_put_off
+from daemon.scheduling.trusted_time import start_put_off
 from daemon.store.tables import run, schedule
 from lease.database.dialects import later, now
 from tests.support.store import Store, a_schedule
