@@ -24,11 +24,9 @@ from ..telemetry.facts import RunSubject, WriteRefused
 from .claim import ClaimedRun
 from .context import ReplicaContext
 from .loss_notes import LossNote
-from .writes import beside
-from .writes.job_ends import FinishJob
-from .writes.job_starts import StartJob
+from .writes import transactions
 from .writes.result import AlreadyDone, Done, EndedJob, Marked, NotOurs
-from .writes.run_ends import EndRun
+from .writes.transactions import EndRun, FinishJob, StartJob
 
 T = TypeVar("T")
 
@@ -93,12 +91,14 @@ class HeldRun:
 
     async def record_keeper(self, job_run_id: int, keeper: ProcessIdentity) -> bool:
         """Record the keeper of a child, before the child runs (rule 18)."""
-        return self._is_ours(await self._write(lambda c: beside.record_keeper(c, self.claimed, job_run_id, keeper)))
+        return self._is_ours(
+            await self._write(lambda c: transactions.record_keeper(c, self.claimed, job_run_id, keeper))
+        )
 
     async def save_progress(self, progress: Mapping[int, Progress]) -> None:
         """Record how far jobs have come, by the id of the job run."""
         holder = self.claimed.grant.holder
-        await self._write(lambda c: beside.save_progress(c, holder, progress))
+        await self._write(lambda c: transactions.save_progress(c, holder, progress))
 
     async def finish_job(self, job: EndedJob) -> bool:
         """Record the end of a job after which the run goes on."""
@@ -112,7 +112,9 @@ class HeldRun:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.context.client.timing.kill_time):
                 await self._write(
-                    lambda c: beside.leave_word(c, self.claimed, job, wait=wait, reason=reason, not_started=not_started)
+                    lambda c: transactions.leave_word(
+                        c, self.claimed, job, wait=wait, reason=reason, not_started=not_started
+                    )
                 )
 
     # Writes that end the run; each returns what was written, None if the run is not ours

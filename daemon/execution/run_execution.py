@@ -1,10 +1,10 @@
 """The execution of a run: its jobs in order, recorded under the run's grant (rules 14 to 16)."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import assert_never
+from typing import Self, assert_never
 
 from lease.client import Lease
 from lease.durations import format_duration
@@ -20,7 +20,7 @@ from ..jobs.room.set_aside import SetAside
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
 from .attempt import JobExecution, JobSeen, WorkOutlivesLease
-from .claim import ClaimedRun
+from .claim import ClaimedRun, EarlierAttempts
 from .context import ReplicaContext
 from .held_run import HeldRun
 from .next_step import (
@@ -28,6 +28,7 @@ from .next_step import (
     EndStep,
     Failures,
     FinishRun,
+    GoneJob,
     HandBack,
     LetGo,
     NextJob,
@@ -35,9 +36,56 @@ from .next_step import (
     Step,
     after_job,
     before_jobs,
+    stops_run,
 )
-from .resumption import Resumption
 from .writes.result import AlreadyDone, Done, EndedJob
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The jobs of a schedule, and the earlier attempts of each in this run."""
+
+    schedule: Schedule
+    earlier: Mapping[str, EarlierAttempts]
+
+    @classmethod
+    def of(cls, schedule: Schedule, attempts: Sequence[EarlierAttempts]) -> Self:
+        """Return the resumption of a run with these earlier attempts."""
+        return cls(schedule, {job.job: job for job in attempts})
+
+    def remaining(self) -> list[tuple[int, Job]]:
+        """Return the jobs that are not done, with their positions, in order."""
+        done = {job.job for job in self.earlier.values() if job.state == "succeeded"}
+        done.update(self.failed_for_good())
+        return [(position, job) for position, job in enumerate(self.schedule.jobs) if job.name not in done]
+
+    def failed_for_good(self) -> list[str]:
+        """Return the jobs that used up their attempts while the others go on (`on_failure`)."""
+        if stops_run(self.schedule.on_failure):
+            return []
+        return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]
+
+    def gone(self) -> list[GoneJob]:
+        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule
+        22).
+        """
+        defined = {job.name for job in self.schedule.jobs}
+        return [
+            GoneJob(job.job, failed=job.failures > 0)
+            for job in self.earlier.values()
+            if job.job not in defined and job.state not in {"succeeded", "not started"}
+        ]
+
+    def failures(self, job: str) -> int:
+        """Return how many attempts of a job have failed."""
+        earlier = self.earlier.get(job)
+        return earlier.failures if earlier else 0
+
+    def next_attempt(self, job: str) -> int:
+        """Return the number of the next attempt of a job, from 1."""
+        earlier = self.earlier.get(job)
+        return earlier.next_attempt if earlier else 1
+
 
 Rest = Sequence[tuple[int, Job]]
 

@@ -16,7 +16,7 @@ from lease.errors import StoreUnavailable
 
 from ..execution.context import ReplicaContext
 from ..execution.long_runs import take_long
-from ..execution.writes.beside import save_output, save_progress
+from ..execution.writes.transactions import save_output, save_progress
 from ..jobs.output.transcript import Piece, Transcript
 from ..jobs.reports import Progress
 from ..recovery import registry

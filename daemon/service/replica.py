@@ -12,9 +12,8 @@ from time import monotonic
 
 from sqlalchemy import Connection
 
-from ..execution.cancel_watch import CancelWatch
+from ..execution.cancel_watch import CancelWatch, Looks
 from ..execution.context import ReplicaContext
-from ..execution.looks import Looks
 from ..execution.places import Places
 from ..jobs.room.set_aside import SetAside
 from ..recovery import registry

@@ -5,7 +5,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 STATEMENTS = "daemon/store/statements/delivery.py"
 QUEUE = "daemon/delivery/queue.py"
 SENDING = "daemon/delivery/sending.py"
-RUN_ENDS = "daemon/execution/writes/run_ends.py"
+RUN_ENDS = "daemon/execution/writes/transactions.py"
 STORED = "tests/daemon/store/test_delivery.py::{}[{{}}]"
 TOLD = "tests/daemon/delivery/test_telling.py::{}"
 SENT = "tests/daemon/delivery/test_sending.py::{}"

@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
 LANE = "daemon/execution/writes/lane.py"
-RUN_ENDS = "daemon/execution/writes/run_ends.py"
+RUN_ENDS = "daemon/execution/writes/transactions.py"
 ENDS = "tests/daemon/execution/test_completion.py::{}[{{}}-finish]"
 
 _ROWS_BY_ID = Edit(

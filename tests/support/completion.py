@@ -6,12 +6,18 @@ from typing import Any
 from sqlalchemy import Connection
 
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.writes.beside import PATIENCE, leave_word, record_keeper, save_output, save_progress
-from daemon.execution.writes.job_ends import FinishJob
-from daemon.execution.writes.job_starts import StartJob
 from daemon.execution.writes.lane import Write, write_set
 from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, Marked, NothingWritten, NotOurs
-from daemon.execution.writes.run_ends import EndRun
+from daemon.execution.writes.transactions import (
+    PATIENCE,
+    EndRun,
+    FinishJob,
+    StartJob,
+    leave_word,
+    record_keeper,
+    save_output,
+    save_progress,
+)
 from daemon.jobs.outcome import Outcome
 from daemon.states import EndState
 

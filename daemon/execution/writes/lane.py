@@ -11,11 +11,8 @@ from lease.database.database import Database
 from lease.errors import StoreUnavailable
 
 from ..claim import ClaimedRun
-from .beside import PATIENCE
-from .job_ends import FinishJob, finish_jobs
-from .job_starts import StartJob, start_jobs
 from .result import AlreadyDone, Done, Marked, NothingWritten, NotOurs, PassedOver
-from .run_ends import EndRun, end_runs
+from .transactions import PATIENCE, EndRun, FinishJob, StartJob, end_runs, finish_jobs, start_jobs
 
 Write = StartJob | FinishJob | EndRun
 Claim = Callable[[Connection, int], list[ClaimedRun]]

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from daemon.execution.cancel_watch import CancelWatch
-from daemon.execution.looks import Looks
+from daemon.execution.cancel_watch import CancelWatch, Looks
 from daemon.operations.cancel import cancel
 from daemon.operations.look import ask, read_look
 from daemon.telemetry.facts import RunCancelled, RunEnded

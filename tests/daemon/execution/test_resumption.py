@@ -7,7 +7,7 @@ import pytest
 from daemon import Schedules
 from daemon.execution.claim import EarlierAttempts
 from daemon.execution.next_step import GoneJob
-from daemon.execution.resumption import Resumption
+from daemon.execution.run_execution import Resumption
 from daemon.states import JobState
 from tests.support.manual import nothing
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete
 
 from daemon.errors import NotRecordable
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.resumption import Resumption
+from daemon.execution.run_execution import Resumption
 from daemon.jobs.outcome import Outcome
 from daemon.operations.cancel import NoSuchRun, cancel
 from daemon.operations.forget import forget

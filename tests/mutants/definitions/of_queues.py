@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 
-SEARCH = "daemon/execution/search.py"
+SEARCH = "daemon/execution/claim.py"
 QUEUES = "tests/daemon/execution/test_queues.py::{}[{{}}]"
 
 IN_QUEUES = (

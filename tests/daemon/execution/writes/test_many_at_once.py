@@ -21,10 +21,9 @@ from sqlalchemy.exc import DBAPIError
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.writes.beside import PATIENCE
 from daemon.execution.writes.lane import Write, write_set
 from daemon.execution.writes.result import Done, EndedJob, NotOurs, PassedOver
-from daemon.execution.writes.run_ends import EndRun
+from daemon.execution.writes.transactions import PATIENCE, EndRun
 from daemon.jobs.outcome import Outcome
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle

@@ -8,11 +8,9 @@ from sqlalchemy import Connection, event, select, update
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.writes.job_ends import FinishJob
-from daemon.execution.writes.job_starts import StartJob
 from daemon.execution.writes.lane import Write, write_set
 from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, NothingWritten, NotOurs, PassedOver
-from daemon.execution.writes.run_ends import EndRun
+from daemon.execution.writes.transactions import EndRun, FinishJob, StartJob
 from daemon.jobs.outcome import Outcome
 from daemon.operations.trigger import trigger
 from daemon.store.tables import job_run, run, schedule

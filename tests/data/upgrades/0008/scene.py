@@ -18,12 +18,9 @@ from daemon.definitions.job import Job
 from daemon.definitions.known import Known
 from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim
-from daemon.execution.writes.beside import PATIENCE, save_output, save_progress
-from daemon.execution.writes.job_ends import FinishJob
-from daemon.execution.writes.job_starts import StartJob
 from daemon.execution.writes.lane import Write, write_set
 from daemon.execution.writes.result import EndedJob
-from daemon.execution.writes.run_ends import EndRun
+from daemon.execution.writes.transactions import PATIENCE, EndRun, FinishJob, StartJob, save_output, save_progress
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
 from daemon.jobs.reports import Progress

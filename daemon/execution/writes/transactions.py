@@ -1,4 +1,4 @@
-"""The ends of runs: of lease, run and last attempt together, and the successor becomes due (rules 14 and 15)."""
+"""The transactions of a held run: a job starts, a job ends, what is noted alongside, and the run ends (rules 14 and 15)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,9 @@ from lease.model import Grant
 from lease.waiters import Waiters
 
 from ...definitions.values.targets import Target
-from ...jobs.reports import LONGEST_ERROR
+from ...jobs.output.transcript import Piece
+from ...jobs.processes.identity import ProcessIdentity
+from ...jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Progress
 from ...scheduling.telling import Told, write
 from ...states import UNFINISHED, DeliveryKind, EndState
 from ...store import statements
@@ -21,14 +23,186 @@ from .result import (
     AlreadyDone,
     Done,
     EndedJob,
+    Marked,
     NothingWritten,
     NotOurs,
     PassedOver,
     cancelled,
     job_run_row,
+    job_run_values,
     not_ours,
+    require_one_row,
     truncate_for_db,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class StartJob:
+    """The start of attempt ``attempt`` of a job."""
+
+    claimed: ClaimedRun
+    job: str
+    position: int
+    attempt: int
+
+
+Started = int | NotOurs | Marked | PassedOver | NothingWritten
+"""The id of the job run, or why there is none."""
+
+
+def start_jobs(connection: Connection, starts: Sequence[StartJob], *, patience: float | None) -> list[Started]:
+    """Record the starts of attempts, at most one of each run; return what became of each, in their
+    order.
+
+    Waits for no row; with ``patience`` it waits for the leases, up to so many seconds for each.
+    """
+    if patience is not None:
+        lease.statements.hold(connection, [start.claimed.grant for start in starts], lock_wait=patience)
+    rows = [
+        (start.claimed.run_id, *_proof(start.claimed), start.job, start.position, start.attempt) for start in starts
+    ]
+    begun = statements.starts.start_jobs(connection, rows)
+    return [begun.get(start.claimed.run_id) or _not_begun(connection, start) for start in starts]
+
+
+def _proof(claimed: ClaimedRun) -> tuple[int, str]:
+    return claimed.grant.token, claimed.grant.holder
+
+
+def _not_begun(connection: Connection, start: StartJob) -> Started:
+    claimed = start.claimed
+    if not lease.statements.in_force(connection, claimed.grant):
+        return not_ours(connection, claimed.run_id, claimed.grant)
+    before = statements.job_run.find_started(connection, claimed.run_id, claimed.grant, start.job, start.attempt)
+    if before is not None:  # by this very attempt, whose answer was lost
+        return before
+    row = statements.run.read(connection, claimed.run_id)
+    if row is not None and row.cancelled_at is not None:
+        return Marked()
+    if statements.job_run.is_recorded(connection, claimed.run_id, start.job, start.attempt):
+        return NothingWritten(f'run {claimed.run_id}: attempt {start.attempt} of job "{start.job}" already exists')
+    return PassedOver()
+
+
+@dataclass(frozen=True, slots=True)
+class FinishJob:
+    """The end of an attempt."""
+
+    claimed: ClaimedRun
+    job: EndedJob
+    targets: Sequence[Target] = ()
+    """Who is told if it stalled."""
+
+    @property
+    def grant(self) -> Grant:
+        return self.claimed.grant
+
+
+Finished = Done | AlreadyDone | NotOurs | PassedOver | NothingWritten
+
+
+def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: float | None) -> list[Finished]:
+    """Record the ends of attempts, at most one of each run; return what became of each, in their order.
+
+    Waits for no row; with ``patience`` it waits, up to so many seconds for each lease.
+    """
+    held = lease.statements.hold(connection, [end.grant for end in ends], lock_wait=patience)
+    ours = [end for end in ends if end.grant in held]
+    jobs = [(end.job.job_run_id, end.grant) for end in ours]
+    free = statements.ends.lock_jobs(connection, jobs, waits=patience is not None) if jobs else set()
+    proven = [end for end in ours if end.job.job_run_id in free]
+    if succeeded := [(end.claimed.run_id, end.grant) for end in proven if end.job.outcome.state == "succeeded"]:
+        statements.ends.reset_abandoned(connection, succeeded)
+    ended = (
+        statements.ends.end_jobs(connection, [job_run_row(end.job, end.grant) for end in proven]) if proven else set()
+    )
+    for end in proven:
+        if end.job.outcome.stalled and end.job.job_run_id in ended:
+            told = Told("run.stalled", end.claimed.schedule, end.claimed.run_id)
+            write(connection, end.claimed.application, [(told, end.targets)])
+    return [Done() if end.job.job_run_id in ended else _job_unwritten(connection, end, held) for end in ends]
+
+
+def _job_unwritten(connection: Connection, end: FinishJob, held: set[Grant]) -> Finished:
+    if end.grant not in held and not lease.statements.in_force(connection, end.grant):
+        return not_ours(connection, end.claimed.run_id, end.grant)
+    before = statements.job_run.read(connection, end.job.job_run_id)
+    if before is None or (before.token, before.holder) != (end.grant.token, end.grant.holder):
+        return NothingWritten(
+            f"run {end.claimed.run_id} has no job run {end.job.job_run_id} under token {end.grant.token}"
+        )
+    return PassedOver() if before.state == "running" else AlreadyDone(before.state)
+
+
+PATIENCE = 1.5
+"""Seconds that a write waits by itself for transactions that are fenced with its grant."""
+
+
+def record_keeper(
+    connection: Connection, claimed: ClaimedRun, job_run_id: int, keeper: ProcessIdentity
+) -> Done | NotOurs:
+    """Record the keeper of a child, before the child runs (rule 18)."""
+    if not _holds(connection, claimed):
+        return not_ours(connection, claimed.run_id, claimed.grant)
+    changed = statements.job_run.set_keeper(connection, job_run_id, claimed.grant, keeper.pid, keeper.start_time)
+    require_one_row(changed, claimed.run_id, f"the keeper of job run {job_run_id}")
+    return Done()
+
+
+def save_progress(connection: Connection, holder: str, progress: Mapping[int, Progress]) -> frozenset[int]:
+    """Record the progress of jobs; return the job runs that are over or no longer the holder's."""
+    refused = set()
+    for job_run_id in sorted(progress):
+        latest = progress[job_run_id]
+        message = truncate_for_db(latest.message, LONGEST_MESSAGE)
+        values = {"done": latest.done, "total": latest.total, "message": message}
+        if not statements.job_run.set_progress(connection, job_run_id, holder, values):
+            refused.add(job_run_id)
+    return frozenset(refused)
+
+
+def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]) -> frozenset[int]:
+    """Save what jobs printed, all of it in one statement; return the job runs that are over or no
+    longer the holder's.
+    """
+    if not pieces:
+        return frozenset()
+    rows = [
+        {"number": job_run_id, "begins": piece.start, "lines_before": piece.line, "printed": piece.text}
+        for job_run_id, piece in sorted(pieces.items())
+    ]
+    refused = statements.job_run.save_output(connection, holder, rows)
+    surplus = {number: piece.keep_from for number, piece in pieces.items() if number not in refused}
+    statements.job_run.delete_output(connection, {n: start for n, start in surplus.items() if start is not None})
+    return refused
+
+
+def leave_word(
+    connection: Connection,
+    claimed: ClaimedRun,
+    job: EndedJob,
+    *,
+    wait: float,
+    reason: str | None,
+    not_started: Sequence[tuple[str, int]],
+) -> Done | NotOurs:
+    """Record how an attempt must end that only the end of this process can end (rules 9 and 25).
+
+    Whoever settles the run then ends the attempt as failed, and the run too if there is a ``reason``.
+    """
+    grant = claimed.grant
+    if not _holds(connection, claimed):
+        return not_ours(connection, claimed.run_id, grant)
+    statements.run.leave_word(connection, claimed.run_id, grant, wait, truncate_for_db(reason, LONGEST_ERROR))
+    changed = statements.job_run.leave_word(connection, job.job_run_id, grant, job_run_values(job.outcome))
+    require_one_row(changed, claimed.run_id, f"the message about job run {job.job_run_id}")
+    if not_started:
+        statements.job_run.add_not_started(connection, claimed.run_id, grant, not_started)
+    return Done()
+
+
+def _holds(connection: Connection, claimed: ClaimedRun) -> bool:
+    return bool(lease.statements.hold(connection, [claimed.grant], lock_wait=PATIENCE))
 
 
 @dataclass(frozen=True, slots=True)
