@@ -13,7 +13,7 @@ from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.lane import Lane
 from daemon.execution.writes.result import AlreadyDone, Done, EndedJob
 from daemon.execution.writes.transactions import EndRun
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.store.tables import run
 from lease.client import Lease, LeaseClient
 from lease.database.database import Database

@@ -17,11 +17,10 @@ from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.inside import TaskAttempt, ThreadAttempt
 from ..jobs.limits import Limit, Limits, OwnTime, over_limit, wait_own_time
-from ..jobs.outcome import Outcome
 from ..jobs.output.transcript import Transcript
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
-from ..jobs.reports import Progress
+from ..jobs.reports import Outcome, Progress
 from ..jobs.room.room import Room
 from ..jobs.room.shortage import Shortage, shortage
 from ..jobs.runners import Attempt, ChildAttempt, Listeners

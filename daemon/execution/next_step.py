@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 
 from ..definitions.job import Job
 from ..definitions.schedule import OnFailure
-from ..jobs.outcome import Outcome
+from ..jobs.reports import Outcome
 from ..text import last_line
 
 DRAINED = "drained"

@@ -12,11 +12,9 @@ from lease.durations import format_duration
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule
 from ..jobs.limits import Limits, run_is_over
-from ..jobs.outcome import Outcome
 from ..jobs.output.transcript import Transcript
-from ..jobs.reports import Progress
-from ..jobs.room.room import Room
-from ..jobs.room.set_aside import SetAside
+from ..jobs.reports import Outcome, Progress
+from ..jobs.room.room import Room, SetAside
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
 from .attempt import JobExecution, JobSeen, WorkOutlivesLease

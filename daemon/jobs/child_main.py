@@ -24,9 +24,8 @@ from ..definitions.application import Application
 from ..definitions.schedule import Schedule
 from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
-from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief
+from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief, received
 from .in_trace import in_trace
-from .params import received
 from .processes.end_of_trust import trusted_until
 from .processes.process_tree import MARK, die_with
 from .processes.title import show_title

@@ -16,11 +16,9 @@ from ..states import JobOutcome
 from ..telemetry.facts import JobSubject
 from .brief import Brief
 from .in_trace import in_trace
-from .outcome import Outcome
-from .output.output import Output
-from .output.printed import printed_to
+from .output.output import Output, printed_to
 from .processes.identity import ProcessIdentity
-from .reports import Progress
+from .reports import Outcome, Progress
 from .run import LOGGER, AsyncRun, Run
 from .runners import Listeners
 from .stacks.of_code import of_thread

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from lease.durations import format_duration
 
-from .outcome import Outcome
+from .reports import Outcome
 
 
 @dataclass(frozen=True, slots=True)

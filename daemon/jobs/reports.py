@@ -1,4 +1,4 @@
-"""The reports of a function child to its replica: lines of JSON on the report pipe."""
+"""The reports of a function child to its replica: lines of JSON on the report pipe; and the outcome of an attempt."""
 
 import contextlib
 import json
@@ -6,6 +6,9 @@ import os
 import threading
 from dataclasses import asdict, dataclass
 from typing import assert_never
+
+from ..states import JobOutcome
+from .output.transcript import Piece
 
 LONGEST_ERROR = 16 * 1024
 LONGEST_MESSAGE = 500
@@ -86,3 +89,22 @@ class ReportPipe:
             os.set_blocking(self._fd, True)  # half a line would spoil the next
             while line:
                 line = line[os.write(self._fd, line) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The state in which an attempt ended, and what is known about it."""
+
+    state: JobOutcome
+    error: str | None = None
+    tail: Piece | None = None
+    """What it printed and is not known to be saved."""
+    status: int | None = None
+    """The exit status of a child; None if a signal ended it, or for a task."""
+    signal: int | None = None
+    stalled: bool = False
+    """`stall_after` ended it."""
+    ends_run: bool = False
+    """The time of the whole run is over, so nothing more of it is started."""
+    peak_memory: int | None = None
+    """The bytes that the largest process of a child's tree had in memory at its peak."""

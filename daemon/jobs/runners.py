@@ -9,14 +9,12 @@ from typing import Protocol, assert_never
 from ..definitions.job import Job
 from ..states import JobOutcome
 from ..text import signal_name
-from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief
-from .outcome import Outcome
+from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief, hand_over
 from .output.transcript import Transcript
-from .params import hand_over
 from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
-from .reports import Progress
+from .reports import Outcome, Progress
 from .stacks.seen import SeenWork
 from .templates.templates import Templates
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from ..execution.cancel_watch import CancelWatch, Looks
 from ..execution.context import ReplicaContext
 from ..execution.places import Places
-from ..jobs.room.set_aside import SetAside
+from ..jobs.room.room import SetAside
 from ..recovery import registry
 from ..recovery.death_watch import DeathWatch
 from ..recovery.settle import Settler

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 from ..definitions.application import Application
 from ..errors import DaemonError
 from ..execution.context import ReplicaContext
-from ..jobs.output.printed import parted_streams
+from ..jobs.output.output import parted_streams
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
 from ..pruning.pruner import prune_at_the_end

@@ -33,7 +33,7 @@ LOOKS = (
     Mutant(
         "look-shows-secret-params",
         "the value of a secret param shows in the command line of a process",
-        (Edit("daemon/jobs/stacks/masked.py", "command = command.replace(secret, MASK)", "pass"),),
+        (Edit("daemon/jobs/stacks/of_child.py", "command = command.replace(secret, MASK)", "pass"),),
         on_either(CHILD.format("test_secrets_do_not_show_in_command_lines")),
     ),
     Mutant(

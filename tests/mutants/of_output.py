@@ -51,7 +51,7 @@ OUTPUT = (
         "what a job's tasks print after its end goes where nobody takes it any more, and is lost",
         (
             Edit(
-                "daemon/jobs/output/printed.py",
+                "daemon/jobs/output/output.py",
                 "            if self._closed:\n                return False\n",
                 "            if self._closed:\n                return True\n",
             ),

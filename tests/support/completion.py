@@ -18,7 +18,7 @@ from daemon.execution.writes.transactions import (
     save_output,
     save_progress,
 )
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.states import EndState
 
 __all__ = [

@@ -12,8 +12,7 @@ from lease.model import Grant
 from lease.waiters import Waiters
 
 from ...errors import DaemonError
-from ...jobs.outcome import Outcome
-from ...jobs.reports import LONGEST_ERROR
+from ...jobs.reports import LONGEST_ERROR, Outcome
 from ...states import JobState, RunState
 from ...store import statements
 

@@ -6,13 +6,99 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from ...own_thread import in_own_thread
+from ...text import MASK
+from ..processes.process_tree import PARENT, STATE, descendants, stat
 from .in_child import SIGNAL, catches
-from .processes import processes_below, state_of
-from .seen import SeenProcess, SeenWork, bounded
+from .seen import MOST_PROCESSES, ProcessState, SeenProcess, SeenWork, bounded, line
+
+_SPEAKS = (
+    r"(?:passw|passphrase|pwd|secret|token|api.?key|access.?key|private.?key|credential|auth|bearer|cookie)[\w.-]*+"
+)
+_PATTERNS = (
+    re.compile(r"(?P<before>://[^\s/@:]*+:)(?P<value>[^\s@]++)(?=@)"),
+    re.compile(rf"(?P<before>{_SPEAKS}[=:]\s*)(?P<value>'[^']*'|\"[^\"]*\"|[^\s&;]+)", re.IGNORECASE),
+    re.compile(
+        rf"(?P<before>(?:^|\s)-{{1,2}}[\w.-]*?{_SPEAKS}\s+)(?P<value>'[^']*'|\"[^\"]*\"|[^\s-]\S*)", re.IGNORECASE
+    ),
+    re.compile(r"(?P<before>(?:^|\s)-u\s*[^\s:]+:)(?P<value>\S+)"),
+    re.compile(r"(?P<before>(?:^|[\s;&|(])[A-Za-z_]\w*=)(?P<value>'[^']*'|\"[^\"]*\"|[^\s;&|)]+)"),
+)
+"""A password in a URL; what has a name that speaks of a secret, as a field, a variable or an option; the user and password
+of curl; and the value of any variable that is set. None takes long with any command line: a search lets no other thread run.
+"""
+_SHORTEST = 4
+"""A secret value that is shorter than this is not looked for: it would be found everywhere."""
+
+
+def masked(command: str, secrets: Iterable[str] = ()) -> str:
+    """Return a command line with `***` in place of ``secrets`` and of what looks like one."""
+    for secret in sorted((one for one in secrets if len(one) >= _SHORTEST), key=len, reverse=True):
+        command = command.replace(secret, MASK)
+    for pattern in _PATTERNS:
+        command = pattern.sub(lambda found: found["before"] + MASK, command)
+    return command
+
+
+_CPU = slice(11, 13)
+"""Where the clock ticks are that it has used, in what `stat` returns."""
+_STATES: dict[bytes, ProcessState] = {
+    b"R": "running",
+    b"S": "sleeping",
+    b"I": "sleeping",
+    b"D": "waiting for the kernel",
+    b"T": "stopped",
+    b"t": "stopped",
+    b"Z": "ended",
+    b"X": "ended",
+}
+
+
+def processes_below(keeper: int, secrets: Iterable[str] = ()) -> Sequence[SeenProcess]:
+    """Return the processes below a keeper, parents first."""
+    found = (_seen(pid, secrets) for pid in list(descendants(keeper))[:MOST_PROCESSES])
+    return [one for one in found if one is not None]
+
+
+def state_of(pid: int, thread: int) -> ProcessState:
+    """Return what a thread does; ``ended`` if there is none."""
+    try:
+        raw = Path(f"/proc/{pid}/task/{thread}/stat").read_bytes()
+    except OSError:
+        return "ended"
+    return _STATES.get(raw[raw.rindex(b")") + 2 :][:1], "unknown")
+
+
+def _seen(pid: int, secrets: Iterable[str]) -> SeenProcess | None:
+    fields = stat(pid)
+    if fields is None:
+        return None
+    state = _STATES.get(fields[STATE], "unknown")
+    ticks = sum(map(int, fields[_CPU]))
+    waits_in = None if state in {"running", "ended"} else _read(pid, "wchan").strip("\0 \n")
+    words = [] if state == "ended" else _read(pid, "cmdline").rstrip("\0").split("\0")
+    command = " ".join(words) or f"[{_read(pid, 'comm').strip()}]"
+    return SeenProcess(
+        pid,
+        int(fields[PARENT]),
+        state,
+        None if waits_in in {None, "", "0"} else line(str(waits_in)),
+        round(ticks / os.sysconf("SC_CLK_TCK"), 2),
+        line(masked(command, secrets)),
+    )
+
+
+def _read(pid: int, what: str) -> str:
+    try:
+        with Path(f"/proc/{pid}/{what}").open("rb") as file:
+            return file.read(4096).decode(errors="replace")
+    except OSError:
+        return ""
+
 
 T = TypeVar("T")
 
@@ -118,10 +204,10 @@ async def _ask(pid: int, threads: Sequence[int], taken: list[bytes]) -> list[int
 
 def _stacks(lines: Sequence[bytes]) -> list[list[str]]:
     found: list[list[str]] = []
-    for line in lines:
-        if line == _HEADER:
+    for one in lines:
+        if one == _HEADER:
             found.append([])
-        elif found and (frame := _FRAME.fullmatch(line)) is not None:
+        elif found and (frame := _FRAME.fullmatch(one)) is not None:
             file, number, function = (part.decode(errors="replace") for part in frame.groups())
             found[-1].append(f"{file}:{number} in {function}")
     return [_without_ours(frames) for frames in found]

@@ -17,8 +17,7 @@ from ...execution.context import ReplicaContext
 from ...execution.run_execution import RunExecution
 from ...jobs.output.transcript import Transcript
 from ...jobs.reports import Progress
-from ...jobs.room.room import Room
-from ...jobs.room.set_aside import SetAside
+from ...jobs.room.room import Room, SetAside
 from ...recovery import registry
 from ...recovery.settle import settle_dead
 from ...scheduling.deploys.required_revision import RequiredRevision

@@ -17,7 +17,7 @@ from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.lane import Lane
 from daemon.execution.writes.result import Done, EndedJob
 from daemon.execution.writes.transactions import EndRun
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from lease.database.opening import open_database
 from lease.errors import StoreUnavailable

@@ -13,7 +13,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.writes.result import Done, EndedJob
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, register

@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.writes.result import EndedJob
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.backfills.backfill import backfill
 from daemon.operations.backfills.plan import Wanted
 from daemon.store.tables import run

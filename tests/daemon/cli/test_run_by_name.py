@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.store import migrations
 from daemon.store.tables import run

@@ -14,9 +14,9 @@ from daemon.execution import attempt
 from daemon.execution.attempt import JobExecution, WorkOutlivesLease
 from daemon.execution.held_run import HeldRun
 from daemon.execution.writes.result import job_run_state
-from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.jobs.reports import Outcome
 from daemon.jobs.room.room import Room
 from daemon.jobs.room.shortage import Shortage, shortage
 from daemon.jobs.runners import ChildAttempt

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text, update
 import lease.statements
 from daemon.definitions.known import Known
 from daemon.execution.claim import ClaimedRun, claim, first_of_each
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.service.loop.agenda import read_agenda
 from daemon.states import MOST_ABANDONED

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select
 import lease.statements
 from daemon.execution.held_run import HeldRun
 from daemon.execution.writes.result import EndedJob
-from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.jobs.reports import Outcome
 from daemon.store.tables import run
 from daemon.telemetry.facts import WriteRefused
 from daemon.testing import ManualReplica, ManualStore

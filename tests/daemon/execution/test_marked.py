@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle, settle_dead

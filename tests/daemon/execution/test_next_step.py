@@ -20,7 +20,7 @@ from daemon.execution.next_step import (
     before_jobs,
 )
 from daemon.execution.writes.result import job_run_state
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 
 
 def _after(outcome: Outcome, *, retries: int = 0, **given: Any) -> Step:

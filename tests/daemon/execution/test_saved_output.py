@@ -8,8 +8,8 @@ from sqlalchemy import event
 
 from daemon.errors import NotFound
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
+from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.store.views import OutputPart, OutputReader, read_run
 from tests.support.completion import EndedJob, finish_run, retry_run, save_output, start_job

@@ -9,7 +9,7 @@ import pytest
 
 from daemon import AsyncRun, Run, Schedules
 from daemon.execution.attempt import WorkOutlivesLease
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.jobs.runners import ChildAttempt
 from daemon.telemetry.facts import JobPrinted, JobProgressed
 from daemon.testing import ManualReplica, ManualStore

@@ -13,10 +13,9 @@ import pytest
 
 from daemon.definitions.sources.load import load
 from daemon.definitions.values.tables import MOST_BYTES
-from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief
+from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, LONGEST_VARIABLE, Brief, hand_over
 from daemon.jobs.child_main import OtherDefinitions, find
 from daemon.jobs.output.transcript import Transcript
-from daemon.jobs.params import LONGEST_VARIABLE, hand_over
 from daemon.jobs.processes.child import Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress

@@ -14,8 +14,7 @@ from daemon.definitions.job import Job
 from daemon.jobs import inside
 from daemon.jobs.brief import Brief
 from daemon.jobs.inside import TaskAttempt, ThreadAttempt
-from daemon.jobs.output.output import LONGEST_LINE
-from daemon.jobs.output.printed import parted_streams, printed_to
+from daemon.jobs.output.output import LONGEST_LINE, parted_streams, printed_to
 from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
 from daemon.jobs.run import AsyncRun, Run

@@ -3,7 +3,7 @@
 import pytest
 
 from daemon.jobs.limits import Limit, Limits, OwnTime, over_limit
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 
 TIMEOUT = "the job exceeded its timeout of 10s"
 HUNG = "the job hung: it showed no progress for 5s (stall_after)"

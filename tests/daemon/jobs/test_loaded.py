@@ -14,9 +14,8 @@ import pytest
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
-from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD
+from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, hand_over
 from daemon.jobs.child_main import digest_of
-from daemon.jobs.params import hand_over
 from daemon.jobs.processes import descriptors
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage

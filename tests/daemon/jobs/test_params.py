@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from daemon.jobs.params import LONGEST_VARIABLE, hand_over, received
+from daemon.jobs.brief import LONGEST_VARIABLE, hand_over, received
 from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.templates.template import Template

@@ -1,6 +1,6 @@
 """Runs that a replica leaves to others because its FILE has changed (rule 22)."""
 
-from daemon.jobs.room.set_aside import FIRST_PAUSE, LONGEST_PAUSE, SetAside
+from daemon.jobs.room.room import FIRST_PAUSE_ASIDE, LONGEST_PAUSE, SetAside
 
 
 class Clock:
@@ -16,8 +16,8 @@ def test_its_runs_are_not_claimed_for_a_while_and_all_others_are() -> None:
     assert (aside.names(), aside.until_next(), bool(aside)) == (frozenset(), None, False)
     aside.put("nightly")
     assert aside.names() == frozenset({"nightly"})
-    assert (aside.until_next(), bool(aside)) == (FIRST_PAUSE, True)
-    clock.now += FIRST_PAUSE
+    assert (aside.until_next(), bool(aside)) == (FIRST_PAUSE_ASIDE, True)
+    clock.now += FIRST_PAUSE_ASIDE
     assert (aside.names(), aside.until_next()) == (frozenset(), None)
 
 
@@ -33,4 +33,4 @@ def test_each_time_the_wait_doubles_up_to_a_limit_until_the_file_is_found_as_it_
     aside.take_back("hourly")
     assert (aside.names(), bool(aside)) == (frozenset(), False)
     aside.put("nightly")
-    assert aside.until_next() == FIRST_PAUSE
+    assert aside.until_next() == FIRST_PAUSE_ASIDE

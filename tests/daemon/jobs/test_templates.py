@@ -17,11 +17,11 @@ import pytest
 import daemon.jobs.templates.template
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
-from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.processes.process_tree import PARENT, processes, stat
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
+from daemon.jobs.reports import Outcome
 from daemon.jobs.room.shortage import Shortage
 from daemon.jobs.runners import ChildAttempt, Listeners
 from daemon.jobs.templates.template import Launch, Template

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from daemon.errors import DaemonError, NotFound, NotRecordable
 from daemon.execution.writes.result import EndedJob
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.forget import RunIsNotOver, decide, foreseen, forget
 from daemon.operations.retries.retry import plan_retries, retry, write_retries

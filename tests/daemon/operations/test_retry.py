@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete
 from daemon.errors import NotRecordable
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.run_execution import Resumption
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import NoSuchRun, cancel
 from daemon.operations.forget import forget
 from daemon.operations.retries.plan import CarriedJob, NoRetry, RetriedBefore, RetryPlan, TriedRun, decide

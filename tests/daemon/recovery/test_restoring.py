@@ -15,7 +15,7 @@ from daemon.audit import check
 from daemon.audit.history import BOUNDS, history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, register

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select, text
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.recovery.registry import ReplicaEntry

@@ -4,9 +4,8 @@ import pytest
 
 from daemon.definitions.known import Known
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.jobs.reports import Progress
+from daemon.jobs.reports import Outcome, Progress
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, mark_stopped, register, touch
 from daemon.recovery.settle import settle, settle_dead, suspects

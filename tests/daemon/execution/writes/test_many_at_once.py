@@ -24,7 +24,7 @@ from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.lane import Write, write_set
 from daemon.execution.writes.result import Done, EndedJob, NotOurs, PassedOver
 from daemon.execution.writes.transactions import PATIENCE, EndRun
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from daemon.store.tables import job_run, run

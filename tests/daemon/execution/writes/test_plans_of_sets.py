@@ -14,7 +14,7 @@ from daemon.execution.claim import claim
 from daemon.execution.writes.lane import write_set
 from daemon.execution.writes.result import EndedJob
 from daemon.execution.writes.transactions import EndRun
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from tests.support.store import TTL, Store, a_schedule
 

@@ -11,7 +11,7 @@ from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.lane import Write, write_set
 from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, NothingWritten, NotOurs, PassedOver
 from daemon.execution.writes.transactions import EndRun, FinishJob, StartJob
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.store.tables import job_run, run, schedule
 from lease.schema import lease as leases

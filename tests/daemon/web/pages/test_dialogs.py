@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from sqlalchemy import func, select, update
 
-from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Outcome
 from daemon.store.tables import act, job_run, run, schedule
 from daemon.web.door import Door
 from daemon.web.pages.dialogs import dialog

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event
 
 from daemon.answers.status import StatusReader
-from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
+from daemon.jobs.reports import Outcome
 from daemon.recovery.settle import settle
 from daemon.store.views.output.attempt import lines_of
 from daemon.web.pages.output import OUTPUT, OutputAsked

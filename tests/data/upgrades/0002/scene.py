@@ -17,8 +17,7 @@ from daemon.definitions.application import Application
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim
-from daemon.jobs.outcome import Outcome
-from daemon.jobs.reports import Progress
+from daemon.jobs.reports import Outcome, Progress
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.plan_due import plan_due

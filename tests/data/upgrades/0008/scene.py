@@ -21,9 +21,8 @@ from daemon.execution.claim import claim
 from daemon.execution.writes.lane import Write, write_set
 from daemon.execution.writes.result import EndedJob
 from daemon.execution.writes.transactions import PATIENCE, EndRun, FinishJob, StartJob, save_output, save_progress
-from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
-from daemon.jobs.reports import Progress
+from daemon.jobs.reports import Outcome, Progress
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
