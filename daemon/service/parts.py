@@ -1,13 +1,20 @@
 """The parts of a replica, whoever runs it: opened, put together, and closed again."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from lease.client import LeaseClient
-from lease.database.address import parse_address, plain_url, schema_in
-from lease.database.backend import SCHEMA
+from lease.clock import boot_id
+from lease.database.address import describe, parse_address, plain_url, schema_in
+from lease.database.backend import SCHEMA, backend_of
+from lease.database.database import Database
 from lease.database.opening import open_database
+from lease.errors import StoreUnavailable
 
 from ..definitions.application import Application
 from ..delivery.deliverer import delivering
@@ -18,14 +25,74 @@ from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..pruning.pruner import pruning
-from ..telemetry.facts import Fact, LeaseChanged, Note, Notify
+from ..recovery import registry
+from ..scheduling.wall_clock import WallClock
+from ..store import statements
+from ..telemetry.facts import Fact, LeaseChanged, Note, Notify, ReplicaStarted
 from ..telemetry.spans import found_spans
+from ..version import package_version
 from .environment import SOFT_LIMIT, withhold_secrets
 from .readiness import Readiness
-from .registration import entry_of, expected_wall_clock, registered
 from .replica import Replica
 from .settings import Settings
 from .waking.hearing import Hearing
+
+
+@asynccontextmanager
+async def registered(
+    context: ReplicaContext, earlier_holder: str | None = None, concurrency: int | None = None
+) -> AsyncIterator[None]:
+    """Register this replica, which has so many places for runs, during the block.
+
+    ``earlier_holder`` is the replica that this very process was before it started anew. Others find
+    its process alive, so nobody else can tell that it has ended, if the database was away as it did.
+    """
+    entry, database, application = entry_of(context, concurrency), context.database, context.application
+
+    def transaction(connection: Connection) -> int | None:
+        registry.register(connection, entry)
+        if earlier_holder is not None:
+            registry.mark_earlier_stopped(connection, earlier_holder)
+        return statements.generation.number_of(connection, application.name, application.digest)
+
+    generation = await database.write(transaction)
+    database_name, ttl = describe(parse_address(database.url)), context.client.timing.ttl
+    context.notify(
+        ReplicaStarted(context.client.label, package_version(), application.name, generation, database_name, ttl)
+    )
+    try:
+        yield
+    finally:
+        with suppress(StoreUnavailable):  # its leases show that it is gone
+            await database.write(lambda connection: registry.mark_stopped(connection, entry.holder))
+
+
+def entry_of(context: ReplicaContext, concurrency: int | None = None) -> registry.ReplicaEntry:
+    """Return the entry of this replica."""
+    application = context.application
+    return registry.own_entry(
+        context.client.holder,
+        application.name,
+        application.digest,
+        revision=application.revision,
+        requires_revision=application.require_revision,
+        release=application.release,
+        concurrency=concurrency,
+    )
+
+
+async def expected_wall_clock(database: Database) -> WallClock | None:
+    """Return the watch of the wall clock, which SQLite goes by; None for a database with its own.
+
+    It starts from what other replicas last recorded.
+    """
+    if backend_of(database.url).has_own_clock:
+        return None
+    if not boot_id() or sys.platform != "linux":
+        return WallClock()
+    ticks = os.sysconf("SC_CLK_TCK")
+    return WallClock(await database.read(lambda c: registry.wall_clock_offset(c, boot_id(), ticks)))
+
 
 _PATIENCE = 5
 """The factor by which a transaction of the daemon may take longer than a renewal."""

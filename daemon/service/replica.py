@@ -5,17 +5,21 @@ them apart. A tick with nothing to do costs one query.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import TypeVar
 
 from sqlalchemy import Connection
+
+from lease.errors import StoreUnavailable
 
 from ..execution.cancel_watch import CancelWatch, Looks
 from ..execution.context import ReplicaContext
 from ..execution.places import Places
 from ..jobs.room.room import SetAside
+from ..jobs.room.shortage import shortage
 from ..recovery import registry
 from ..recovery.death_watch import DeathWatch
 from ..recovery.settle import Settler
@@ -23,17 +27,54 @@ from ..scheduling.deploys.required_revision import RequiredRevision
 from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.plan_due import Planner
 from ..scheduling.wall_clock import WallClock
-from ..telemetry.facts import NextDue, Note
+from ..telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, Notify
 from .loop.agenda import Agenda, read_agenda
-from .loop.claimer import Claimer
-from .loop.contact import DatabaseContact
-from .loop.runs_at_work import RunsAtWork
+from .loop.runs_at_work import Claimer, RunsAtWork
 from .pulse import Pulse
 from .settings import STOP_MARGIN, Settings
 from .waking.hearing import Deaf, Hearing
-from .waking.length import RoomLeft
-from .waking.rest import Rest
-from .waking.wakes import Wakes
+from .waking.rest import Rest, RoomLeft, Wakes
+
+T = TypeVar("T")
+
+
+class DatabaseContact:
+    """The contact with the database, judged by the replica's own attempts to use it."""
+
+    def __init__(self, notify: Notify) -> None:
+        self._notify = notify
+        self._lost_at: float | None = None
+
+    def lost_for(self) -> float | None:
+        """Return the seconds since the database was lost, None while it is not. For any thread."""
+        lost_at = self._lost_at
+        return None if lost_at is None else monotonic() - lost_at
+
+    async def during(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what ``work`` does with the database; None while that is away."""
+        try:
+            done = await work()
+        except (StoreUnavailable, OSError, MemoryError, RuntimeError) as error:
+            if not isinstance(error, StoreUnavailable) and shortage(error) is None:
+                raise
+            self.lost(str(error))  # of no use for now, also where only a thread was missing to use it
+            return None
+        self.kept()
+        return done
+
+    def lost(self, error: str) -> None:
+        """Note that the database cannot be used, and report it once."""
+        if self._lost_at is None:
+            self._lost_at = monotonic()
+            self._notify(DatabaseAway(error))
+
+    def kept(self) -> None:
+        """Note that the database can be used, and report it once if it was lost."""
+        seconds = self.lost_for()
+        if seconds is not None:
+            self._lost_at = None
+            self._notify(DatabaseBack(seconds))
+
 
 _STOP_LIMIT = STOP_MARGIN - 2.0
 """Seconds beyond kill_time that stopped runs may take to be handed back; the rest is for closing."""

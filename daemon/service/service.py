@@ -38,8 +38,7 @@ from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
 from .waking.opening import hearing_of
-from .web_door import door_to
-from .web_service import served
+from .web_service import door_to, served
 
 
 class Superseded(DaemonError):

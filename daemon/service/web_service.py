@@ -1,17 +1,41 @@
 """The web server of a replica, which may have to wait for the address of the one that it replaces."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from ipaddress import ip_network
 
-from starlette.routing import BaseRoute
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
+from lease.errors import LeaseError
+
+from ..errors import DaemonError
+from ..store.views import read_last_alive, read_replicas
 from ..telemetry.facts import Note, Notify
+from ..text import when
+from ..web.address import WebAddress
+from ..web.api.desk import Desk
+from ..web.api.routes import api_routes
 from ..web.app import WebNotStarted, WebServer, web_app
-from ..web.door import Door
+from ..web.door import Door, refused
 from ..web.health import Standing
-from .outside.link import SupervisorLink
+from ..web.pages.routes import page_routes
+from .doctor.checks import doctor
+from .outside.outside import SupervisorLink
 from .readiness import Readiness
+from .settings import Settings
+
+
+def door_to(address: WebAddress, settings: Settings) -> Door:
+    """Return whom a server at this address lets in."""
+    proxies = tuple(map(ip_network, settings.web_proxies))
+    return Door(address, *settings.tokens, settings.hosts, settings.pages_at, settings.web_user_header, proxies)
+
 
 _AGAIN = 0.1
 """Seconds between two looks whether that address is free."""
@@ -75,3 +99,73 @@ async def _start_later(server: WebServer, link: SupervisorLink, notify: Notify) 
             else:
                 return
         await asyncio.sleep(_AGAIN)
+
+
+_REST = 1.0
+"""Seconds between two looks whether the database answers, which are taken only when somebody asks."""
+
+
+class WebAlone:
+    """Serves the pages and the API at ``bound``; ``look`` raises what keeps the database from answering."""
+
+    def __init__(self, settings: Settings, bound: WebAddress, look: Callable[[], object]) -> None:
+        self._settings = settings
+        self._bound = bound
+        self._look = look
+        self._wanted = threading.Event()
+        self._stopping = threading.Event()
+        self._said: str | None = None
+
+    def stop(self) -> None:
+        """Let `serve` return; a signal's handler may call it."""
+        self._stopping.set()
+        self._wanted.set()
+
+    def serve(self, tell: Callable[[str], object], warn: Callable[[str], object]) -> None:
+        """Answer until `stop` is called; raises `WebNotStarted`."""
+        desk = Desk(self._settings.database)
+        door = door_to(self._bound, self._settings)
+        take = self._settings.takeover_after
+        routes = [
+            Route("/metrics", _no_metrics),
+            *api_routes(desk, take, partial(doctor, self._settings)),
+            *page_routes(desk, take, partial(doctor, self._settings)),
+        ]
+        server = WebServer(web_app(door, dict, self._problems, routes=routes), self._bound, warn)
+        try:
+            tell(f"http://{server.start()}/")
+            while not self._stopping.is_set():
+                self._check(warn)
+                self._stopping.wait(_REST)
+                self._wanted.wait()
+                self._wanted.clear()
+        finally:
+            server.stop()
+            desk.close()
+
+    def _problems(self) -> dict[str, str]:
+        self._wanted.set()
+        return {} if self._said is None else {"database": self._said}
+
+    def _check(self, warn: Callable[[str], object]) -> None:
+        try:
+            self._look()
+        except (DaemonError, LeaseError) as error:
+            if self._said is None:
+                warn(f"{error}; trying again")
+            self._said = str(error)
+        else:
+            self._said = None
+
+
+def nobody_runs(connection: Connection) -> str | None:
+    """Return that no replica is running, since when, and what starts one; None if one is."""
+    if any(one.is_alive for one in read_replicas(connection)):
+        return None
+    last = read_last_alive(connection)
+    since = "no replica has run yet" if last is None else f"no replica has been running since {when(last)}"
+    return f"{since}; start one: leased run FILE"
+
+
+async def _no_metrics(_: Request) -> Response:
+    return refused(404, "leased web serves no metrics: each replica of leased run serves its own")

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from daemon.service.settings import read_settings
-from daemon.service.web_door import door_to
+from daemon.service.web_service import door_to
 from daemon.store.tables import run
 from daemon.web.address import WebAddress
 from daemon.web.api.desk import Desk

@@ -38,7 +38,7 @@ RELOADS = (
         "a replica of a supervisor runs FILE as it is, whatever was checked",
         (
             Edit(
-                "daemon/service/outside/link.py",
+                "daemon/service/outside/outside.py",
                 "if self.digest is None or application.checked_digest == self.digest:",
                 "if application.digest:",
             ),
@@ -60,7 +60,7 @@ RELOADS = (
     Mutant(
         "any-url-of-the-file-is-taken",
         "a replica that a supervisor restarts takes whatever URL its file holds, another database's too",
-        (Edit("daemon/service/outside/checked_settings.py", "    if now != before:\n", "    if False:\n"),),
+        (Edit("daemon/service/outside/file_check.py", "    if now != before:\n", "    if False:\n"),),
         on_either(
             "tests/daemon/service/test_checked_settings.py::test_any_other_change_of_the_url_waits_for_sighup[database]"
         ),
@@ -85,7 +85,7 @@ RELOADS = (
         "a replica that started anew leaves its earlier self recorded as running",
         (
             Edit(
-                "daemon/service/registration.py",
+                "daemon/service/parts.py",
                 "        if earlier_holder is not None:\n",
                 "        if False:\n",
             ),

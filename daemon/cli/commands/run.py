@@ -19,16 +19,14 @@ from ...definitions.application import Application
 from ...definitions.sources.contents import hash_of_code
 from ...errors import DaemonError
 from ...service.environment import EARLIER_HOLDER
-from ...service.outside.checked_settings import handed_over
-from ...service.outside.command_line import CommandLine
 from ...service.outside.descriptors import raise_limit, refuse_more_than_fit
-from ...service.outside.file_check import CheckedFile, check_file
+from ...service.outside.file_check import CheckedFile, CommandLine, check_file, handed_over
 from ...service.outside.hangups import at_a_terminal, hold_back
 from ...service.outside.outside import Outside
 from ...service.service import serve
 from ...service.settings import Settings, read_settings
 from ...service.supervision.supervisor import Supervisor
-from ...service.web_door import door_to
+from ...service.web_service import door_to
 from ...store import migrations
 from ...store.views import database_time, summary
 from ...telemetry.fact_log import log_fact, log_fact_or_output

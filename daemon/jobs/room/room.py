@@ -1,4 +1,6 @@
-"""The places that are left for runs where the machine refuses processes, and the schedules set aside because of that."""
+"""The room that the machine has for attempts: how many fit beside one another (rule 25); and the schedules that a replica
+leaves to others for a while, because its FILE has changed (rule 22).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -9,12 +9,90 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
+from pydantic import SecretStr
+
+from lease.database.address import describe, parse_address
+
 from ...definitions.application import Application
-from ..settings import Settings
-from .checked_settings import as_plain
-from .command_line import CommandLine
+from ...web.address import WebAddress
+from ..database_url import read_url
+from ..environment import SettingsError
+from ..settings import Settings, flag_of
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """`leased run` as it was called: its FILE, flags, folder and environment.
+
+    ``--now`` and ``--take-over`` are not in it, because they are meant for one start, and it answers
+    beforehand what would be asked at a terminal.
+    """
+
+    file: str
+    flags: Mapping[str, str]
+    """The settings that were given, by name."""
+    until_idle: bool
+    folder: str
+    environment: Mapping[str, str]
+
+    @classmethod
+    def called(cls, file: str, flags: Mapping[str, str | None], *, until_idle: bool = False) -> Self:
+        """Return the command line of this process; call it before the environment is changed."""
+        given = {name: value for name, value in flags.items() if value is not None}
+        return cls(file, given, until_idle, str(Path.cwd()), dict(os.environ))
+
+    def arguments(self) -> list[str]:
+        """Return the command that runs one replica."""
+        given = [f"{flag_of(name)}={value}" for name, value in self.flags.items()]
+        idle = ["--until-idle"] if self.until_idle else []
+        return [sys.executable, "-P", "-m", "leased", "run", "--yes", *given, *idle, "--", self.file]
+
+    def start_anew(self, more: Mapping[str, str]) -> None:
+        """Replace this process by a new start of the command; raises `OSError` if that is impossible.
+
+        ``more`` is added to the environment.
+        """
+        os.chdir(self.folder)
+        command = self.arguments()
+        os.execve(command[0], command, {**self.environment, **more})  # noqa: S606 - this very program
+
+
+def as_plain(settings: Settings) -> dict[str, Any]:
+    """Return what was set, secrets included, as values that JSON has, and that `Settings` takes."""
+    return {name: _plain(getattr(settings, name)) for name in sorted(settings.model_fields_set)}
+
+
+def handed_over(given: Mapping[str, Any], supervisor: int) -> Settings:
+    """Return the settings that the process ``supervisor`` has checked, with the database's password as its file has it
+    now; raises `SettingsError` if that file leads anywhere else.
+    """
+    settings = Settings.model_validate(given)
+    if settings.database_url_file is None:
+        return settings
+    path = settings.database_url_file
+    url, checked = read_url(path, "database_url_file"), settings.database_url.get_secret_value()
+    before, now = (parse_address(text).set(password="") for text in (checked, url))
+    if now != before:
+        raise SettingsError(
+            f'the URL that "{path}" holds has changed in more than its password since the supervisor checked it (it was '
+            f"{describe(before)}, and is {describe(now)}); send SIGHUP to the supervisor (process {supervisor}) to replace "
+            "all replicas"
+        )
+    return settings.model_copy(update={"database_url": SecretStr(url)})
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case WebAddress():
+            return str(value)
+        case _:
+            return value
+
 
 CHECK = (sys.executable, "-P", "-m", "daemon.service.outside.check_main")
 LONGEST = 60.0

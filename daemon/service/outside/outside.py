@@ -1,16 +1,201 @@
 """What a replica has to do with outside its database and its jobs."""
 
+import asyncio
+import json
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
-from ..environment import EARLIER_HOLDER
+from ...definitions.application import Application
+from ...errors import DaemonError
+from ...jobs.processes.identity import ProcessIdentity, is_alive
+from ...web.address import WebAddress
+from ..environment import CHECKED_DIGEST, EARLIER_HOLDER, READY_FD, REPLACED_PROCESS, REPLICA_INDEX
 from .file_check import CheckedFile, WrongFile
 from .hangups import STOP_SIGNALS, Hangups
-from .link import SupervisorLink
-from .service_manager import ServiceManager
+
+READY = b"ready\n"
+"""What a replica writes once it is ready to claim."""
+WEB = b"web "
+"""What it writes before its address once it answers over HTTP."""
+OTHER_FILE = b"other file\n"
+"""What it writes before it ends because FILE is not what the supervisor checked."""
+
+
+class OtherFile(DaemonError):
+    """FILE is not what the supervisor has checked."""
+
+
+class NothingHandedOver(DaemonError):
+    """The supervisor has not handed over what this replica is to run with."""
+
+
+def _from_stdin() -> bytes:
+    """Return what the supervisor wrote, up to its end; stdin is empty from then on, as it is for a job."""
+    with os.fdopen(os.dup(0), "rb") as stdin:
+        handed = stdin.read()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return handed
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorLink:
+    """What a supervisor has told its replica. A lone replica was told nothing."""
+
+    index: int = 0
+    """The number of this replica, from 0."""
+    digest: str | None = None
+    """Of the definitions that the supervisor has checked."""
+    replaced: ProcessIdentity | None = None
+    """The replica that ends when this one is ready."""
+    ready_fd: int | None = None
+    settings: Mapping[str, Any] | None = None
+    """What the supervisor has checked, as `as_plain` has it."""
+
+    @classmethod
+    def inherited(cls, environment: MutableMapping[str, str], handed: Callable[[], bytes] = _from_stdin) -> Self:
+        """Take what the supervisor has told out of ``environment``: it means nothing to a child. ``handed`` reads what it
+        tells in secret. Raises `NothingHandedOver`.
+        """
+        index, ready = (_number(environment.pop(name, "")) for name in (REPLICA_INDEX, READY_FD))
+        pid, _, start_time = environment.pop(REPLACED_PROCESS, "").partition(".")
+        replaced = ProcessIdentity(int(pid), int(start_time)) if _number(pid) and _number(start_time) else None
+        digest = environment.pop(CHECKED_DIGEST, None)
+        if ready is not None:
+            try:
+                os.set_inheritable(ready, False)
+            except OSError:
+                ready = None
+        return cls(index or 0, digest, replaced, ready, None if digest is None else _settings(handed()))
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether there is a supervisor that does on SIGHUP what a lone replica does itself."""
+        return self.digest is not None
+
+    def check(self, application: Application, supervisor: int) -> None:
+        """Raise `OtherFile` if these are not the definitions that the process ``supervisor`` has checked."""
+        if self.digest is None or application.checked_digest == self.digest:
+            return
+        self._answer(OTHER_FILE)
+        raise OtherFile(
+            f"{application.source} has changed since the supervisor checked it, and this replica does not run what "
+            f"nobody has checked; send SIGHUP to the supervisor (process {supervisor}) to replace all replicas"
+        )
+
+    def ready(self) -> None:
+        """Tell the supervisor that this replica is ready to claim."""
+        self._answer(READY)
+
+    def serves(self, address: WebAddress) -> None:
+        """Tell the supervisor at which address this replica answers over HTTP."""
+        self._answer(WEB + f"{address}\n".encode())
+
+    def replaces_a_living_one(self) -> bool:
+        """Return whether the replica in whose place this one was started is still there."""
+        return self.replaced is not None and is_alive(self.replaced) is not False
+
+    def _answer(self, answer: bytes) -> None:
+        if self.ready_fd is not None:
+            with suppress(OSError):  # the supervisor is gone, which ends this replica by another way
+                os.write(self.ready_fd, answer)
+
+
+def _settings(handed: bytes) -> Mapping[str, Any]:
+    if not handed:
+        raise NothingHandedOver(
+            "the supervisor handed over no settings: it has ended, or runs another version of leased; restart it"
+        )
+    settings: Mapping[str, Any] = json.loads(handed)
+    return settings
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+_PATIENCE = 0.5
+"""Seconds to wait for a service manager whose queue is full."""
+
+
+class ServiceManager:
+    """Sends each change to ``address``; None: nobody is told. No method raises, or waits for long."""
+
+    def __init__(
+        self, address: str | None = None, watchdog: float | None = None, variables: Mapping[str, str] | None = None
+    ) -> None:
+        self.variables = variables or {}
+        """Those that it was found by, for a start anew."""
+        self._address = None if address is None else f"\0{address[1:]}" if address[0] == "@" else address
+        self._watchdog = watchdog
+
+    @classmethod
+    def found(cls, environment: MutableMapping[str, str], warn: Callable[[str], object]) -> Self:
+        """Take its variables out of ``environment``: neither a job nor a replica speaks for the service.
+
+        ``warn`` gets a sentence about each that cannot be used.
+        """
+        variables = {name: environment.pop(name) for name in _VARIABLES if name in environment}
+        address, every, pid = (variables.get(name) for name in _VARIABLES)
+        if not address:
+            return cls()
+        if address[0] not in "/@" or address == "@":
+            warn(
+                f'NOTIFY_SOCKET is "{address}", which is neither a path nor "@name", so the service manager is not notified'
+            )
+            return cls()
+        if every is None or (pid is not None and pid != str(os.getpid())):
+            return cls(address, None, variables)
+        if not every.isascii() or not every.isdigit() or int(every) == 0:
+            warn(f'WATCHDOG_USEC is "{every}", which is not a number of microseconds, so the watchdog is not notified')
+            return cls(address, None, variables)
+        return cls(address, int(every) / 1e6, variables)
+
+    def ready(self, status: str) -> None:
+        """Tell that the service is up, or that its reload is over."""
+        self._send("READY=1", f"MAINPID={os.getpid()}", f"STATUS={status}")
+
+    def reloading(self, status: str) -> None:
+        """Tell that FILE is read anew; `ready` ends that."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now}", f"STATUS={status}")
+
+    def starting_anew(self) -> None:
+        """Tell that this process is about to be replaced; the watchdog waits for the new start from here on."""
+        self._send("WATCHDOG=1", "STATUS=restarting in place")
+
+    def stopping(self, status: str) -> None:
+        """Tell that the service ends."""
+        self._send("STOPPING=1", f"STATUS={status}")
+
+    def status(self, status: str) -> None:
+        """Tell how it is, in one line."""
+        self._send(f"STATUS={status}")
+
+    async def watch(self, is_alive: Callable[[], bool]) -> None:
+        """Tell the watchdog, twice in each of its periods, as long as every loop is alive."""
+        while self._watchdog is not None:
+            if is_alive():
+                self._send("WATCHDOG=1")
+            await asyncio.sleep(self._watchdog / 2)
+
+    def _send(self, *lines: str) -> None:
+        if self._address is None or sys.platform == "win32":
+            return
+        message = "\n".join(" ".join(line.split()) for line in lines).encode(errors="replace")
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(_PATIENCE)
+            sender.sendto(message, self._address)
+
 
 _ABOUT_INHERITED = {
     signal.SIGHUP: "SIGHUP is ignored because the parent process ignored it (nohup?): closing the terminal does "

@@ -15,7 +15,7 @@ from ...jobs.processes.identity import identity
 from ...web.address import WebAddress
 from ..environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX, SUPERVISOR_FD
 from ..outside.file_check import CheckedFile
-from ..outside.link import OTHER_FILE, READY, WEB
+from ..outside.outside import OTHER_FILE, READY, WEB
 
 KILLED_AT = 3
 """The request that kills; the first one drains, the second one stops the jobs at once."""

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from ...web.address import WebAddress
 from ...web.door import Door
-from ..outside.command_line import CommandLine
-from ..outside.file_check import CheckedFile, WrongFile
+from ..outside.file_check import CheckedFile, CommandLine, WrongFile
 from ..outside.hangups import SIGNAL_BASE
 from ..outside.outside import Outside
-from .restarts import Restarts
-from .slot import Slot
+from .slot import Restarts, Slot
 from .supervised_replica import KILLED_AT, SupervisedReplica
 
 if TYPE_CHECKING:

@@ -1,16 +1,60 @@
 """The rest of a replica's loop between two looks, and what ends it."""
 
 import asyncio
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from random import uniform
 from time import monotonic
+from typing import assert_never
 
 from lease.timing import LeaseTiming
 
 from ...recovery.death_watch import DeathWatch
+from ...store.notices import Notice
 from ..loop.agenda import Agenda
 from .hearing import Hearing
-from .length import RoomLeft, has_work, longest_rest, rest_length
+
+LONGEST = 12.0
+"""Seconds for which a replica that hears rests at the longest. Its sign of life, each 10 s, looks
+too; so this comes into play only where that fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLeft:
+    """Whether a replica may start another run now, and in how many seconds more of them, if time decides."""
+
+    is_left: bool
+    in_seconds: float | None = None
+
+
+def longest_rest(agenda: Agenda, *, hears: bool, watches: bool, poll: float, ttl: float) -> float:
+    """Return the bound of a rest, in seconds.
+
+    Where it hears, it is told of all that comes before the moments on its agenda. Of the deaths of
+    others on this machine it is told if it ``watches`` them; otherwise it looks each `poll` while
+    runs of others are at work (rule 18). Of what begins elsewhere and dies before it looks it is
+    not told: such a lease goes stale no sooner than in a ttl.
+    """
+    if not hears or (agenda.others_running and not watches):
+        return poll
+    return max(poll, min(LONGEST, ttl))
+
+
+def rest_length(agenda: Agenda, room: RoomLeft, *, longest: float, again: float) -> float:
+    """Return how many seconds to rest after a look.
+
+    Until the first moment at which there may be something to do. Anything still overdue is being
+    handled, or locked, by another replica: look ``again`` soon.
+    """
+    moments = [*agenda.moments(has_room=room.is_left), room.in_seconds]
+    return min([longest, *(until if until > 0 else again for until in moments if until is not None)])
+
+
+def has_work(agenda: Agenda, room: RoomLeft) -> bool:
+    """Return whether there is something to do now."""
+    return any(until is not None and until <= 0 for until in agenda.moments(has_room=room.is_left))
+
 
 _SHOW_EVERY = 5.0
 """Seconds of a rest after which the loop shows that it is alive."""
@@ -109,3 +153,49 @@ class Rest:
     async def go_on(self) -> None:
         """Rest for as long as the rest before would have lasted."""
         await self.rest(self._end - monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Wakes:
+    """The parts of a replica that wake: its loop, its pulse, and its watch for cancels."""
+
+    rest: Rest
+    pulse: Callable[[], None]
+    cancels: Callable[[], None]
+    room: Callable[[], RoomLeft]
+    """Whether it may start another run: a full one is not woken, as it looks when one of its own has ended."""
+    at_work: Callable[[], Collection[int]]
+    """The runs at work in it."""
+
+    def hear(self, notice: Notice) -> None:
+        """Wake what the notice is about."""
+        match notice.about:
+            case "work":
+                if self.room().is_left:
+                    self.rest.wake_in_turn()
+            case "definitions":
+                self.pulse()
+            case "cancel":
+                if notice.run_id in self.at_work():
+                    self.cancels()
+            case "alive":
+                pass
+            case _:
+                assert_never(notice.about)
+
+    def has_turn(self, seconds: float) -> None:
+        """Wake the loop when it is this replica's turn to take a shared lock."""
+        self.rest.wake_in(seconds)
+
+    def changed(self) -> None:
+        """Wake whatever may have to know. Not the pulse: it writes itself, and would never come to rest."""
+        if self.room().is_left:
+            self.rest.wake()
+        if self.at_work():
+            self.cancels()
+
+    def look_again(self) -> None:
+        """Wake all."""
+        self.rest.wake()
+        self.pulse()
+        self.cancels()

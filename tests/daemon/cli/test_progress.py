@@ -17,8 +17,7 @@ from daemon.cli.commands.run import _is_watched
 from daemon.cli.load_file import keep_what_is_loaded
 from daemon.cli.running.lasting_console import LastingConsole
 from daemon.cli.running.progress import LiveView, PlainView, ProgressView
-from daemon.service.outside.link import SupervisorLink
-from daemon.service.outside.outside import Outside
+from daemon.service.outside.outside import Outside, SupervisorLink
 from daemon.service.settings import read_settings
 from daemon.telemetry.fact_log import log_fact
 from daemon.telemetry.facts import (

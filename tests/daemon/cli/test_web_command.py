@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from daemon.service.settings import read_settings
-from daemon.service.web_alone import WebAlone, nobody_runs
+from daemon.service.web_service import WebAlone, nobody_runs
 from daemon.web.address import WebAddress
 from lease.errors import StoreUnavailable
 from tests.daemon.web.pages.frames import with_replica

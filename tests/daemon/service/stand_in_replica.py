@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from daemon.service.outside.link import OTHER_FILE, SupervisorLink
+from daemon.service.outside.outside import OTHER_FILE, SupervisorLink
 from daemon.service.outside.stop_requests import supervisor_gone, supervisor_pipe
 
 FOLDER = Path(sys.argv[1])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.service.outside.checked_settings import as_plain, handed_over
+from daemon.service.outside.file_check import as_plain, handed_over
 from daemon.service.settings import Settings, SettingsError, read_settings
 
 URL = "postgresql://shop:pw-1@db:5432/shop"

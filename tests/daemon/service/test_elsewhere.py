@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from daemon.operations.trigger import trigger
 from daemon.scheduling.deploys.bring import stage
-from daemon.service.outside.elsewhere import what_it_means
+from daemon.service.outside.check_main import what_it_means
 from daemon.store import migrations
 from daemon.store.tables import schedule
 from lease.database.dialects import later, now

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.jobs.processes.identity import identity
 from daemon.service.environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX
-from daemon.service.outside.link import OTHER_FILE, READY, NothingHandedOver, OtherFile, SupervisorLink
+from daemon.service.outside.outside import OTHER_FILE, READY, NothingHandedOver, OtherFile, SupervisorLink
 from tests.support.manual import a_shop
 
 APPLICATION = a_shop().application(Path("shop.py"))

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from daemon.service.loop.contact import DatabaseContact
 from daemon.service.readiness import LOOP_LIMIT, Readiness
+from daemon.service.replica import DatabaseContact
 from daemon.telemetry.facts import LoopBlocked
 from lease.testing import ManualClock
 from lease.timing import LeaseTiming

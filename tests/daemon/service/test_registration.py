@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from daemon.execution.context import ReplicaContext
 from daemon.recovery import registry
 from daemon.recovery.settle import settle
-from daemon.service.registration import entry_of, registered
+from daemon.service.parts import entry_of, registered
 from daemon.store.tables import replica as replicas
 from lease import LeaseTiming
 from lease.database.opening import open_database

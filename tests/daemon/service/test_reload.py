@@ -9,10 +9,8 @@ from typing import Any, cast
 import pytest
 
 from daemon.service.outside.file_check import CheckedFile, WrongFile
-from daemon.service.outside.link import SupervisorLink
-from daemon.service.outside.outside import Outside
+from daemon.service.outside.outside import Outside, ServiceManager, SupervisorLink
 from daemon.service.outside.reload import Reload
-from daemon.service.outside.service_manager import ServiceManager
 from daemon.service.outside.stop_requests import StopRequests
 from daemon.telemetry.facts import Fact
 from tests.support.manual import told, until

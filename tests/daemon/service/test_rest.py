@@ -10,8 +10,7 @@ import pytest
 from daemon.recovery.death_watch import DeathWatch
 from daemon.service.loop.agenda import Agenda
 from daemon.service.waking.hearing import Deaf
-from daemon.service.waking.length import LONGEST, RoomLeft, has_work, longest_rest, rest_length
-from daemon.service.waking.rest import Rest
+from daemon.service.waking.rest import LONGEST, Rest, RoomLeft, has_work, longest_rest, rest_length
 from lease.timing import LeaseTiming
 from tests.support.waiting import LIMIT
 

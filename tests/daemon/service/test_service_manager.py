@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.service.outside.service_manager import ServiceManager
+from daemon.service.outside.outside import ServiceManager
 from tests.support.notify_socket import NotifySocket
 from tests.support.waiting import LIMIT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.service.supervision.restarts import Restarts
+from daemon.service.supervision.slot import Restarts
 from tests.support.telling import is_alive
 from tests.support.waiting import LIMIT, wait_until
 
@@ -18,10 +18,10 @@ REPLICA = Path(__file__).with_name("stand_in_replica.py")
 SUPERVISOR = """
 import asyncio, os, sys
 from pathlib import Path
-from daemon.service.outside.command_line import CommandLine
+from daemon.service.outside.file_check import CommandLine
 from daemon.service.outside.file_check import CheckedFile, WrongFile
 from daemon.service.outside.outside import Outside
-from daemon.service.supervision.restarts import Restarts
+from daemon.service.supervision.slot import Restarts
 from daemon.service.supervision.supervisor import Supervisor
 
 folder, count, until_idle, replica = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "idle", sys.argv[4]

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from daemon.jobs.processes.identity import identity
-from daemon.service.outside.link import SupervisorLink
+from daemon.service.outside.outside import SupervisorLink
 from daemon.service.web_service import served
 from daemon.telemetry.facts import Fact
 from daemon.web.address import WebAddress

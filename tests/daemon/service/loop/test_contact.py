@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.service.loop.contact import DatabaseContact
+from daemon.service.replica import DatabaseContact
 from daemon.telemetry.facts import DatabaseAway, DatabaseBack, Fact
 from lease.testing import ManualClock
 
@@ -10,7 +10,7 @@ from lease.testing import ManualClock
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     clock = ManualClock()
-    monkeypatch.setattr("daemon.service.loop.contact.monotonic", clock)
+    monkeypatch.setattr("daemon.service.replica.monotonic", clock)
     return clock
 
 
