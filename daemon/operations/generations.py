@@ -1,14 +1,20 @@
-"""The generations as they stand now: who runs which, what differs, and what comes next and when (rule 21)."""
+"""The generations as they stand now: who runs which, what differs, and what comes next and when; and what they changed
+(rule 21).
+"""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
 from lease.durations import format_duration
 
+from ..definitions.toml_text import DURATIONS
+from ..errors import DaemonError, NotFound
 from ..scheduling.generations import (
     FOR_GOOD_AFTER,
     Differences,
@@ -21,8 +27,11 @@ from ..scheduling.generations import (
     state_of,
 )
 from ..scheduling.generations import who_runs as they_run
+from ..store import statements
 from ..store.views import GenerationLine, Problem, RunBy, read_generations
+from ..store.views.generations import read_diffs
 from ..text import listed
+from .requester import refuse_unrecordable
 
 MOST = 50
 """So many of the generations that came last are looked at."""
@@ -196,3 +205,97 @@ def _is_ready(line: GenerationLine) -> bool:
 
 def _rank(order: Order, line: GenerationLine) -> tuple[int, int]:
     return next(one.rank for one in order.generations if one.number == line.number)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSetting:
+    """A setting that a generation changed."""
+
+    setting: str
+    """``timing``, ``job NAME, SETTING`` of a job, or ``param NAME``."""
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A schedule that a generation changed."""
+
+    application: str
+    schedule: str
+    how: Literal["retimed", "changed"]
+    """retimed: it is due at other times, and executes the same."""
+    settings: tuple[ChangedSetting, ...]
+
+
+def setting_text(setting: str, value: object) -> str:
+    """Return the value of ``setting`` as text: a duration as people write it, a string as it is, and all else as JSON."""
+    if value is None:
+        return "not set"
+    if isinstance(value, float) and setting.rpartition(", ")[2] in DURATIONS:
+        return format_duration(value)
+    if isinstance(value, Mapping) and setting == "long":
+        return ", ".join(f"{level} {format_duration(seconds)}" for level, seconds in value.items())
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def read_changed(connection: Connection, standings: Sequence[GenerationStanding]) -> list[Changed]:
+    """Return what these generations changed when their definitions last came into the database."""
+    from ..scheduling.deploys.diff import is_timing_only  # noqa: PLC0415 - the definitions, and all that they load
+
+    found, keys = [], [(one.application, one.number) for one in standings]
+    diffs = read_diffs(connection, keys)
+    for one in standings:
+        diff = diffs.get((one.application, one.number))
+        for name, settings in () if diff is None else diff.settings.items():
+            how: Literal["retimed", "changed"] = "retimed" if is_timing_only(settings) else "changed"
+            changes = tuple(ChangedSetting(key, *change) for key, change in settings.items())
+            found.append(Changed(one.application, name, how, changes))
+    return found
+
+
+class NothingToAcknowledge(DaemonError):
+    """The generation kept schedules of the one before, or there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A generation that is acknowledged."""
+
+    application: str
+    number: int
+    already: bool
+    """It was before, and nothing was written."""
+    acknowledged_by: str
+    acknowledged_at: datetime
+
+
+def acknowledge(
+    connection: Connection, application: str, number: int, *, requested_by: str, why: str | None = None
+) -> Acknowledged:
+    """Record that what generation ``number`` retired is meant; it is no problem any more. A second time writes nothing.
+
+    Raises `NotFound`, `NothingToAcknowledge`, and `NotRecordable` for a name or reason that cannot be kept.
+    """
+    refuse_unrecordable(requested_by, why)
+    statements.schedule.take_turn(connection, application)
+    found = statements.generation.read(connection, application, number)
+    if found is None:
+        newest = statements.generation.newest_number(connection, application)
+        there = "there are none yet" if newest is None else f"the newest is {newest}"
+        raise NotFound(f'"{application}" has no generation {number}; {there} (`leased generations` lists them)')
+    if found.replaced is None:
+        raise NothingToAcknowledge(
+            f'there is nothing to acknowledge: generation {number} of "{application}" did not retire all schedules of '
+            "the one before"
+        )
+    already = found.acknowledged_at is not None
+    if not already:
+        statements.generation.acknowledge(connection, application, number, requested_by)
+        effect = f"generation {number} replaces all schedules of generation {found.replaced}"
+        statements.acts.record(
+            connection, "acknowledge", by=requested_by, application=application, why=why, effect=effect
+        )
+    now = statements.generation.read(connection, application, number)
+    assert now is not None  # noqa: S101 - it was there
+    return Acknowledged(application, number, already, now.acknowledged_by, now.acknowledged_at)

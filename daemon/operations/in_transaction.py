@@ -23,8 +23,8 @@ from lease.errors import LeaseError, StoreUnavailable
 
 from ..store.statements import requesting
 from ..telemetry.spans import trigger_span
-from .request import Request, Requested, carry, request, steps
 from .requester import requester
+from .trigger import Request, Requested, carry, request, steps
 
 _BEGIN, _COMMIT, _ROLLBACK = text("BEGIN"), text("COMMIT"), text("ROLLBACK")
 _BEGIN_TO_WRITE = text("BEGIN IMMEDIATE")

@@ -1,20 +1,251 @@
-"""The trigger: a run that a person or a program requests, beside those that are due."""
+"""The trigger: a run that a person or a program requests, alongside those that are due (rule 23).
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from datetime import datetime
+Its steps lock no schedule and set nothing, so that they fit into a transaction of the caller's own, on whatever
+connection, open as long as it may be: the run is written *unplaced*, and takes its place behind others when a replica
+sees it. All that can be refused is refused before anything is written.
+"""
+
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Executable
 
 from lease.database.backend import backend_of
-from lease.durations import Duration
+from lease.durations import Duration, parse_duration
 
+from ..definitions.codec import read_schedule
+from ..definitions.params import fitting, parsed
+from ..definitions.schedule import Schedule
+from ..definitions.values.refusal import Refusal
+from ..errors import InvalidInstant, NotFound, NotRecordable
+from ..instants import parse_instant
+from ..scheduling.lease_names import lease_name
 from ..scheduling.place import place
+from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
+from ..store.statements import acts, requesting
+from ..store.views import nearest_of
 from ..telemetry.spans import trigger_span
-from .request import NoSuchSchedule, Request, Requested, carry, request, steps
-from .requester import requester
+from ..text import when
+from .requester import recordable, requester
+
+LONGEST_KEY = 200
+"""Characters of a key."""
+Rows = Sequence[Sequence[Any]]
+
+
+class NoSuchSchedule(NotFound):
+    """No schedule of this name can be triggered."""
+
+
+class UnfitParameter(NotRecordable):
+    """A parameter that the schedule does not declare, or of another type than it declares."""
+
+
+class MomentHasPassed(InvalidInstant):
+    """A run was requested for a moment that is past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is requested: a run of a schedule, by whom, why, with what, and when."""
+
+    application: str
+    schedule: str
+    requested_by: str
+    why: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Further parameters as people write them; they are read as what they are declared to be."""
+    key: str | None = None
+    at: datetime | float | None = None
+    """An instant, or seconds from now; None: at once."""
+    traceparent: str | None = None
+    """The span of this request, or of its caller, as W3C Trace Context writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A run that was requested."""
+
+    run_id: int
+    already: bool
+    """The same key had requested it before, and nothing was written; it may be over, or pruned by now."""
+    at: datetime | None = None
+    """When it takes its place, if it was requested for a later moment just now."""
+    definition: Schedule | None = field(default=None, repr=False, compare=False)
+    """That of its schedule; None if it was there already."""
+
+
+Steps = Generator[Executable, Rows, Requested]
+"""Each step is sent with a statement's rows, and yields the next statement."""
+
+
+def request(
+    application: str,
+    schedule: str,
+    *,
+    requested_by: str,
+    why: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    words: Mapping[str, str] | None = None,
+    key: str | None = None,
+    at: datetime | Duration | None = None,
+) -> Request:
+    """Return the request; raises `NotRecordable` for what cannot be kept, and `InvalidInstant` for an
+    ``at`` that is neither an instant (RFC 3339, or a `datetime` with a zone) nor a duration.
+    """
+    recordable("requested_by", requested_by)
+    if not isinstance(schedule, str):
+        raise NotRecordable(f"the schedule is {schedule!r}, which is not a name; write its name as a string")
+    if why is not None:
+        recordable("why", why)
+    if key is not None:
+        recordable("the key", key, longest=LONGEST_KEY)
+    if params is not None and not isinstance(params, Mapping):
+        raise UnfitParameter(f"params: {params!r} is not a mapping of names and values, such as {{'customer': 7}}")
+    moment = None if at is None else _moment(at)
+    return Request(application, schedule, requested_by, why, params or {}, words or {}, key, moment)
+
+
+def steps(wanted: Request, *, notifies: bool) -> Steps:
+    """Yield the statements that write the run, and return it.
+
+    Raises `NoSuchSchedule`, `UnfitParameter` and `MomentHasPassed`.
+    """
+    if wanted.key is not None and (known := (yield _keyed(wanted))):
+        return Requested(known[0][0], already=True)
+    rows = yield requesting.read(wanted.application, wanted.schedule)
+    if not rows:
+        renamed = yield requesting.renamed(wanted.application)
+        now_called = next((called for called, former in renamed if wanted.schedule in json.loads(former or "[]")), None)
+        if now_called is not None:
+            return (yield from steps(replace(wanted, schedule=now_called), notifies=notifies))
+    if not rows or rows[0][2]:
+        names = yield requesting.names(wanted.application)
+        raise _no_such_schedule(wanted, [name for (name,) in names], retired_by=rows[0][2] if rows else "")
+    definition, digest, _, seconds, key = rows[0]
+    schedule, now = read_schedule(definition), datetime.fromtimestamp(float(seconds), UTC)
+    params = _params(wanted, schedule)
+    wanted = replace(wanted, schedule=key)
+    values = _values(wanted, schedule, digest, now) | {"params": json.dumps(params)}
+    if wanted.key is not None:
+        while not (yield requesting.take_key(wanted.application, wanted.schedule, wanted.key, now)):
+            if known := (yield _keyed(wanted)):
+                return Requested(known[0][0], already=True)
+    ((run_id,),) = yield requesting.add(values)
+    if wanted.key is not None:
+        yield requesting.give_key(wanted.application, wanted.schedule, wanted.key, run_id)
+    lease = lease_name(wanted.application, schedule)
+    if lease.per_run:
+        yield requesting.name_lease(run_id, lease.of_run(run_id))
+    yield _act(wanted, run_id, values["place_at"] if wanted.at is not None else None)
+    if notifies:
+        yield requesting.tell(wanted.application)
+    return Requested(
+        run_id, already=False, at=values["place_at"] if wanted.at is not None else None, definition=schedule
+    )
+
+
+def carry(steps: Generator[Any, Rows, Requested], send: Callable[[Any], Rows]) -> Requested:
+    """Take the steps over a connection, on which ``send`` runs a statement and returns its rows."""
+    try:
+        statement = next(steps)
+        while True:
+            try:
+                rows = send(statement)
+            except BaseException as error:  # noqa: BLE001 - the steps end what they have begun
+                statement = steps.throw(error)
+            else:
+                statement = steps.send(rows)
+    except StopIteration as done:
+        requested: Requested = done.value
+        return requested
+
+
+def _keyed(wanted: Request) -> Executable:
+    return requesting.keyed(wanted.application, wanted.schedule, wanted.key or "")
+
+
+def _values(wanted: Request, schedule: Schedule, digest: str | None, now: datetime) -> dict[str, Any]:
+    """Return the row of the run: unplaced, whenever it is to be placed."""
+    place_at, lease = _place_at(wanted, now), lease_name(wanted.application, schedule)
+    return {
+        "application": wanted.application,
+        "schedule": wanted.schedule,
+        "scheduled_for": place_at,
+        "trigger": "manual",
+        "state": "pending",
+        "lease_name": lease.base,
+        "queue": lease.queue,
+        "place_at": place_at,
+        "finish_by": schedule.finishes_by(place_at, on_request=True),
+        "requested_by": wanted.requested_by,
+        "requested_why": wanted.why,
+        "digest": digest,
+        "created_at": now,
+        # Programs that make no spans can be newer than the tables.
+        **({} if wanted.traceparent is None else {"traceparent": wanted.traceparent}),
+    }
+
+
+def _params(wanted: Request, schedule: Schedule) -> Mapping[str, Any]:
+    try:
+        written = parsed(wanted.schedule, schedule.params, wanted.words, schedule.secrets)
+        return fitting(wanted.schedule, schedule.params, {**wanted.params, **written}, schedule.secrets)
+    except Refusal as refusal:
+        said = "; ".join(part for part in (refusal.problem, refusal.remedy) if part)
+        raise UnfitParameter(f"params: {said}") from None
+
+
+def _place_at(wanted: Request, now: datetime) -> datetime:
+    match wanted.at:
+        case None:
+            return now
+        case datetime():
+            if now - wanted.at > timedelta(seconds=MISSED_AFTER):
+                raise MomentHasPassed(
+                    f"the run is requested for {when(wanted.at)}, but it is {when(now)} by the database's clock; "
+                    "leave out the time to start it now"
+                )
+            return max(now, wanted.at)
+        case seconds:
+            try:
+                return now + timedelta(seconds=seconds)
+            except OverflowError:
+                raise InvalidInstant("that duration ends outside the supported range of years") from None
+
+
+def _moment(at: datetime | Duration) -> datetime | float:
+    if isinstance(at, datetime):
+        return parse_instant(at)
+    try:
+        return parse_duration(at)
+    except ValueError as error:
+        if isinstance(at, str) and at[:4].isdigit() and at[4:5] == "-":
+            return parse_instant(at)
+        raise InvalidInstant(
+            f'"{at}" is neither a time like "2026-07-01T02:00:00Z" nor a duration like "15m"'
+        ) from error
+
+
+def _act(wanted: Request, run_id: int, place_at: datetime | None) -> Executable:
+    effect = None if place_at is None else f"it starts at {when(place_at)}"
+    of = {"schedule": wanted.schedule, "run_id": run_id, "why": wanted.why, "effect": effect}
+    return acts.entry("trigger", by=wanted.requested_by, application=wanted.application, **of)
+
+
+def _no_such_schedule(wanted: Request, names: Sequence[str], *, retired_by: str) -> NoSuchSchedule:
+    application, name = wanted.application, wanted.schedule
+    if retired_by:
+        return NoSuchSchedule(
+            f'the schedule "{name}" of "{application}" was retired by {retired_by}; define it again to run it'
+        )
+    return NoSuchSchedule(f'"{application}" has no schedule "{name}"; {nearest_of(name, names)}')
+
 
 __all__ = ["NoSuchSchedule", "trigger", "trigger_as", "trigger_now"]
 

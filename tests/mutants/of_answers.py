@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
 DOOR = "daemon/web/door.py"
-AT_WORK = "daemon/operations/why/at_work.py"
+AT_WORK = "daemon/operations/why/explanation.py"
 KILLED = "tests/daemon/operations/test_why.py::test_a_running_run_says_what_its_job_does_and_what_a_kill_costs[{}]"
 TO_ALL = "tests/daemon/web/test_door.py::test_what_may_not_pass_gets_a_sentence_from_every_route"
 

@@ -23,7 +23,7 @@ OPERATORS = (
         "an acknowledgement is answered and recorded as an act, and the problem stays",
         (
             Edit(
-                "daemon/operations/acknowledge.py",
+                "daemon/operations/generations.py",
                 "        statements.generation.acknowledge(connection, application, number, requested_by)\n",
                 "",
             ),

@@ -245,7 +245,7 @@ RUNS = (
 
 LATER = "tests/daemon/operations/test_trigger_at.py::{}[{{}}]"
 PROMOTIONS = "daemon/store/statements/sets/ends.py"
-REQUESTING = "daemon/operations/request.py"
+REQUESTING = "daemon/operations/trigger.py"
 UNGUARDED = Edit(
     "daemon/store/migrations/versions/0009_acts.py",
     '"AND NEW.place_at IS NOT NULL AND OLD',
@@ -329,7 +329,7 @@ BACKFILLS = (
     Mutant(
         "stretch-over-what-was-taken-out",
         "a counted row goes on over instants that were taken out of it",
-        (Edit("daemon/operations/backfills/backfill.py", "if row.stretch_from == done.row.first:", "if False:"),),
+        (Edit("daemon/operations/backfill.py", "if row.stretch_from == done.row.first:", "if False:"),),
         on_each(
             BACKFILL.format(
                 "test_a_stretch_goes_on_rightly_behind_instants_that_were_taken_out_of_its_counted_row"

@@ -28,8 +28,7 @@ from ...store.views.names import keys_named
 from ...store.views.overview import read_running
 from ...store.views.usual import Usual, read_usual, usually
 from ...text import last_line, lasted, shortened
-from .at_work import at_work_text, doing, if_killed, places
-from .explanation import Explanation, Facts, Moments, Sentence, State, evidence
+from .explanation import Explanation, Facts, Moments, Sentence, State, at_work_text, doing, evidence, if_killed, places
 
 
 @dataclass(frozen=True, slots=True)

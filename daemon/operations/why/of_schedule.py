@@ -30,10 +30,8 @@ from ...store.views.generations import Diff, last_diff
 from ...store.views.problems import silence
 from ...store.views.usual import Usual, read_usual
 from ...text import counted, lasted, listed
-from ..changed import setting_text
-from ..generations import GenerationStanding, of_generations
-from .at_work import at_work_text
-from .explanation import Explanation, Facts, Moments, Sentence, evidence, joined
+from ..generations import GenerationStanding, of_generations, setting_text
+from .explanation import Explanation, Facts, Moments, Sentence, at_work_text, evidence, joined
 
 _LATEST = 20
 """So many of its latest runs are looked at, and so many acts."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from lease.durations import format_duration
 from lease.errors import LeaseError
 
-from ...answers.doctor import Check, DoctorAnswer, Level
+from ...answers.lists import Check, DoctorAnswer, Level
 from ...states import SEEN_WITHIN
 from ...text import ago, counted, listed
 from ...version import package_version

@@ -9,20 +9,19 @@ from sqlalchemy import Connection
 
 from ...answers.acts import CancelManyAnswer, PauseAnswer, ResumeAnswer, RetryManyAnswer, TriggerAnswer
 from ...answers.named import application_of
-from ...operations.backfills.backfill import Backfill, backfill, foresee_backfill
-from ...operations.backfills.plan import Wanted
+from ...operations.backfill import Backfill, backfill, foresee_backfill
+from ...operations.backfill_plan import Wanted
 from ...operations.cancel import Cancellation, cancel
 from ...operations.forget import Forgotten, forget
 from ...operations.many.cancel import cancel_many, find_unfinished
 from ...operations.many.chosen import MOST_AT_ONCE, Choice
 from ...operations.many.retry import find_failed, retry_many
 from ...operations.pause import pause, resume
-from ...operations.request import request
 from ...operations.requester import recordable
 from ...operations.retire import RetiredApplication, nothing_of, retire
 from ...operations.retries.retry import Retry, retry
 from ...operations.selection import Selection, plan_some
-from ...operations.trigger import trigger_as
+from ...operations.trigger import request, trigger_as
 from ...recovery.deaths import neighbours, proven_dead
 from ...scheduling.deploys.sync import plan_outgoing
 from ...store.views import database_time, require_application

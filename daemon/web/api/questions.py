@@ -8,9 +8,14 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection
 
-from ...answers.doctor import DoctorAnswer
-from ...answers.generations import GenerationsAnswer
-from ...answers.lists import ActivityAnswer, BackfillsAnswer, LocksAnswer, ReplicasAnswer
+from ...answers.lists import (
+    ActivityAnswer,
+    BackfillsAnswer,
+    DoctorAnswer,
+    GenerationsAnswer,
+    LocksAnswer,
+    ReplicasAnswer,
+)
 from ...answers.notify import NotifyAnswer, notify_answer
 from ...answers.report import ReportAnswer, report_answer
 from ...answers.runs import LogsAnswer, RunsAnswer, ShowAnswer, logs_answer, show_answer

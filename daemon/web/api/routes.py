@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from lease.errors import LeaseError
 
-from ...answers.doctor import DoctorAnswer
+from ...answers.lists import DoctorAnswer
 from ...errors import DaemonError
 from ...store.views import plain
 from ...text import json_text

@@ -10,8 +10,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from ...answers.status import StatusFound
-from ...operations.changed import setting_text
-from ...operations.generations import GenerationStanding, of_generations, read_standings
+from ...operations.generations import GenerationStanding, of_generations, read_standings, setting_text
 from ...recovery.deaths import neighbours, proven_dead
 from ...scheduling.generations import State
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD

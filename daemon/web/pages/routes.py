@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from lease.errors import LeaseError
 
-from ...answers.doctor import DoctorAnswer
+from ...answers.lists import DoctorAnswer
 from ...errors import DaemonError
 from ..api.asked import checked
 from ..api.desk import Desk

@@ -10,8 +10,8 @@ from sqlalchemy import delete
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.writes.result import EndedJob
 from daemon.jobs.reports import Outcome
-from daemon.operations.backfills.backfill import backfill
-from daemon.operations.backfills.plan import Wanted
+from daemon.operations.backfill import backfill
+from daemon.operations.backfill_plan import Wanted
 from daemon.store.tables import run
 from tests.checker import Bounds, check
 from tests.checker.facts import BackfillRecorded, Due, Fact, Recorded, RunClaimed, RunLeft, RunSettled

@@ -7,8 +7,8 @@ import pytest
 from daemon import AsyncRun, Schedules
 from daemon.instants import parse_instant
 from daemon.jobs.brief import idempotency_key
-from daemon.operations.backfills.backfill import backfill
-from daemon.operations.backfills.plan import Wanted
+from daemon.operations.backfill import backfill
+from daemon.operations.backfill_plan import Wanted
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule
 

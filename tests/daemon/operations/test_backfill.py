@@ -13,15 +13,19 @@ from daemon.audit import check
 from daemon.audit.history import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
-from daemon.operations.backfills.backfill import Backfill, backfill, counted_text, foresee_backfill, foresee_each
-from daemon.operations.backfills.controls import (
+from daemon.operations.backfill import (
+    Backfill,
     BackfillIsOver,
     NoSuchBackfill,
+    backfill,
     cancel_backfill,
+    counted_text,
+    foresee_backfill,
+    foresee_each,
     pause_backfill,
     resume_backfill,
 )
-from daemon.operations.backfills.plan import CannotBackfill, Wanted
+from daemon.operations.backfill_plan import CannotBackfill, Wanted
 from daemon.operations.cancel import cancel
 from daemon.operations.pause import pause
 from daemon.operations.retries.retry import retry

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, create_engine, func, make_url, select, text
 
 from daemon import Schedules
 from daemon.errors import NotFound, NotRecordable
-from daemon.operations.request import Requested, UnfitParameter
+from daemon.operations.trigger import Requested, UnfitParameter
 from daemon.store.tables import act, run, schedule
 from lease.errors import LeaseError, SchemaMissing
 from tests.daemon.operations.callers import AUTOCOMMIT, POSTGRESQL, SQLITE, Caller, Opening, settled

@@ -12,13 +12,12 @@ from daemon.audit import check
 from daemon.audit.history import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every, OnRequest
-from daemon.operations.backfills.backfill import backfill, foresee_backfill
-from daemon.operations.backfills.plan import CannotBackfill, Wanted
+from daemon.operations.backfill import backfill, foresee_backfill
+from daemon.operations.backfill_plan import CannotBackfill, Wanted
 from daemon.operations.deadlines import with_deadlines
 from daemon.operations.pause import pause, resume
-from daemon.operations.request import UnfitParameter
 from daemon.operations.selection import Selection
-from daemon.operations.trigger import trigger
+from daemon.operations.trigger import UnfitParameter, trigger
 from daemon.store.tables import act, run, schedule
 from daemon.store.views import problems, read_overview
 from tests.support.completion import finish_run

@@ -12,8 +12,15 @@ from daemon.definitions.params import parsed
 from daemon.definitions.values.refusal import Refusal
 from daemon.definitions.values.tables import MOST_BYTES
 from daemon.errors import NotRecordable
-from daemon.operations.request import MomentHasPassed, NoSuchSchedule, Requested, UnfitParameter, request
-from daemon.operations.trigger import trigger, trigger_as
+from daemon.operations.trigger import (
+    MomentHasPassed,
+    NoSuchSchedule,
+    Requested,
+    UnfitParameter,
+    request,
+    trigger,
+    trigger_as,
+)
 from daemon.store.tables import act, run
 from tests.support.store import PAST, Store, a_schedule
 from tests.support.waiting import LIMIT

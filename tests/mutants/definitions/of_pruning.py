@@ -6,7 +6,7 @@ CHOICE = "daemon/pruning/choice.py"
 PRUNE_STEPS = "daemon/pruning/pruner.py"
 OLD_RUNS = "daemon/store/statements/keeping/old_runs.py"
 RETRIES = "daemon/store/statements/acting/retries.py"
-PLAN = "daemon/operations/backfills/plan.py"
+PLAN = "daemon/operations/backfill_plan.py"
 PRUNE = "tests/daemon/pruning/test_prune.py::{}[{{}}]"
 
 PRUNING = (

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from ....answers.lists import BackfillsAnswer
 from ....answers.named import application_of
-from ....operations.backfills.backfill import Backfill, counted_text, foresee_backfill
-from ....operations.backfills.backfill import backfill as run_missing
-from ....operations.backfills.plan import Wanted
+from ....operations.backfill import Backfill, counted_text, foresee_backfill
+from ....operations.backfill import backfill as run_missing
+from ....operations.backfill_plan import Wanted
 from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
 from ...answers import write_json

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 import typer
 from sqlalchemy import Connection
 
-from ....operations.backfills.controls import ChangedBackfill, cancel_backfill, pause_backfill, resume_backfill
+from ....operations.backfill import ChangedBackfill, cancel_backfill, pause_backfill, resume_backfill
 from ....operations.many.cancel import said
 from ...answers import write_json
 from ...ask import ask

@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 
 from ....answers.acts import TriggerAnswer
 from ....answers.named import application_of
-from ....operations.request import Requested, request
-from ....operations.trigger import trigger_as
+from ....operations.trigger import Requested, request, trigger_as
 from ....telemetry.spans import given_traceparent
 from ....text import when
 from ...answers import write_json

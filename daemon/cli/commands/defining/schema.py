@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ....answers.schema import schema_of
+from ....answers.lists import schema_of
 from ....definitions.schema import json_schema_of
 from ....definitions.sources.toml_schema import json_schema
 from ....service.settings import Settings

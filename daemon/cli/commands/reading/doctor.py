@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ....answers.doctor import Check, Level
+from ....answers.lists import Check, Level
 from ....service.doctor import checks
 from ....service.environment import SettingsError
 from ....service.settings import read_settings

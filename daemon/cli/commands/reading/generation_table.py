@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ....operations.changed import Changed, setting_text
-from ....operations.generations import GenerationStanding
+from ....operations.generations import Changed, GenerationStanding, setting_text
 from ...screen import add, say, table
 
 if TYPE_CHECKING:

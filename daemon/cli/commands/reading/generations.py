@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....answers.generations import GenerationsAnswer
-from ....operations.acknowledge import Acknowledged, acknowledge
-from ....operations.changed import Changed, read_changed
-from ....operations.generations import GenerationStanding, beside_each_other, read_standings
+from ....answers.lists import GenerationsAnswer
+from ....operations.generations import (
+    Acknowledged,
+    Changed,
+    GenerationStanding,
+    acknowledge,
+    beside_each_other,
+    read_changed,
+    read_standings,
+)
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import NotFound, applications, database_time, read_generations, require_application

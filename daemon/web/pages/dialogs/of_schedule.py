@@ -14,9 +14,8 @@ from ....answers.named import application_of
 from ....definitions.codec import read_job_names, read_schedule
 from ....errors import DaemonError, InvalidInstant
 from ....instants import duration_of
-from ....operations.backfills.backfill import foresee_each
-from ....operations.backfills.plan import Wanted, earliest
-from ....operations.backfills.survey import SurveyedInstant
+from ....operations.backfill import foresee_each
+from ....operations.backfill_plan import SurveyedInstant, Wanted, earliest
 from ....operations.pause import foresee_resume
 from ....operations.selection import read_one
 from ....operations.typed_moment import typed_moment

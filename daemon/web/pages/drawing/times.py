@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ....operations.backfills.survey import Fate, SurveyedInstant
+from ....operations.backfill_plan import Fate, SurveyedInstant
 
 _MOST = 60
 """So many bars are drawn; of more times, some share one."""

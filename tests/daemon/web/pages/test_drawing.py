@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.operations.backfills.survey import Fate, SurveyedInstant
+from daemon.operations.backfill_plan import Fate, SurveyedInstant
 from daemon.states import RunState
 from daemon.store.views.strips import StripRun
 from daemon.web.pages.drawing.habit import Habit, habit
