@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..operations.many.cancel import CancelledRun
-from ..operations.many.retry import RetriedRun
+from ..operations.cancel import CancelledRun
 from ..operations.pause import PausedSchedule, ResumedSchedule
+from ..operations.retry import RetriedRun
 
 
 @dataclass(frozen=True, slots=True)

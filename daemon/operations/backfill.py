@@ -19,10 +19,9 @@ from ..store.notices import WORK, notify
 from ..store.views import Called
 from ..text import number, when
 from .backfill_plan import BackfillPlan, CannotBackfill, Split, SurveyedInstant, Wanted, plan_backfill, stretch_left
-from .many.cancel import CancelledRun, cancel_many
-from .many.chosen import ChosenRun
+from .cancel import CancelledRun, ChosenRun, cancel_many
 from .requester import refuse_unrecordable
-from .retries.retry import write_retries
+from .retry import write_retries
 from .selection import Selection, lock_planned, read_one
 
 

@@ -22,8 +22,7 @@ from ..states import RunState
 from ..store import statements
 from ..store.called import called
 from ..text import number, when
-from .retries.plan import RetryPlan
-from .retries.retry import Planned, plan_retries
+from .retry import Planned, RetryPlan, plan_retries
 
 _TICK = timedelta(microseconds=1)
 

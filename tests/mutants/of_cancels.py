@@ -139,7 +139,7 @@ RETRIES = (
     Mutant(
         "retry-does-all-again",
         "a retry carries nothing over of what is done",
-        (Edit("daemon/operations/retries/plan.py", "first = len(jobs) if", "first = 0 if"),),
+        (Edit("daemon/operations/retry.py", "first = len(jobs) if", "first = 0 if"),),
         on_each(
             RETRY.format("test_a_retry_is_a_run_of_its_own_that_resumes_at_the_first_job_that_is_not_done", "-failed")
         ),

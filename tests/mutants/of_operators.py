@@ -81,7 +81,7 @@ OPERATORS = (
         "a cancel of many writes them all in one transaction, which locks their schedules meanwhile",
         (
             Edit(
-                "daemon/operations/many/chosen.py",
+                "daemon/operations/cancel.py",
                 "return (runs[start : start + MOST_AT_ONCE] for start in range(0, len(runs), MOST_AT_ONCE))",
                 "return iter([runs] if runs else [])",
             ),

@@ -11,15 +11,12 @@ from ...answers.acts import CancelManyAnswer, PauseAnswer, ResumeAnswer, RetryMa
 from ...answers.named import application_of
 from ...operations.backfill import Backfill, backfill, foresee_backfill
 from ...operations.backfill_plan import Wanted
-from ...operations.cancel import Cancellation, cancel
+from ...operations.cancel import MOST_AT_ONCE, Cancellation, Choice, cancel, cancel_many, find_unfinished
 from ...operations.forget import Forgotten, forget
-from ...operations.many.cancel import cancel_many, find_unfinished
-from ...operations.many.chosen import MOST_AT_ONCE, Choice
-from ...operations.many.retry import find_failed, retry_many
 from ...operations.pause import pause, resume
 from ...operations.requester import recordable
 from ...operations.retire import RetiredApplication, nothing_of, retire
-from ...operations.retries.retry import Retry, retry
+from ...operations.retry import Retry, find_failed, retry, retry_many
 from ...operations.selection import Selection, plan_some
 from ...operations.trigger import request, trigger_as
 from ...recovery.deaths import neighbours, proven_dead

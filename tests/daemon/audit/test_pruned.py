@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from daemon.audit import Promise
 from daemon.execution.writes.result import EndedJob
 from daemon.jobs.reports import Outcome
-from daemon.operations.retries.retry import retry
+from daemon.operations.retry import retry
 from daemon.operations.trigger import trigger
 from daemon.pruning.pruner import bound, choose_next, delete_chosen
 from daemon.store.tables import job_run, pruned, run

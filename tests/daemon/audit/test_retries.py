@@ -9,7 +9,7 @@ from sqlalchemy import text
 from daemon.audit import Promise
 from daemon.execution.writes.result import EndedJob
 from daemon.jobs.reports import Outcome
-from daemon.operations.retries.retry import retry
+from daemon.operations.retry import retry
 from daemon.operations.trigger import trigger
 from daemon.store.tables import job_run, run
 from tests.support.completion import finish_job, finish_run

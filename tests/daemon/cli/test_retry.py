@@ -8,7 +8,7 @@ import pytest
 
 from daemon.cli.ask import ask
 from daemon.cli.commands.acting import shown_first
-from daemon.operations.many import chosen
+from daemon.operations import cancel
 from lease.errors import StoreUnavailable
 
 from .conftest import Leased
@@ -126,7 +126,7 @@ def test_where_nobody_can_be_asked_it_needs_yes(leased: Leased, waiting: int) ->
 def test_many_are_done_in_parts_and_it_says_how_far_it_is(
     leased: Leased, waiting: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chosen, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(cancel, "MOST_AT_ONCE", 2)
     done = leased("cancel", "--schedule", "nightly", "--yes")
     assert (done.status, done.out.splitlines()[-1]) == (0, "3 waiting runs ended")
     assert done.err == "2 of 3 runs\n3 of 3 runs\n"
@@ -136,7 +136,7 @@ def test_what_is_left_when_it_ends_before_its_time_the_same_command_does(
     leased: Leased, waiting: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(chosen, "MOST_AT_ONCE", 1)
+        patch.setattr(cancel, "MOST_AT_ONCE", 1)
         parts = iter([False, False, True])
 
         def is_away(*given: Any, **named: Any) -> Any:

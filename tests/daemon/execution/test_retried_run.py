@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from daemon import AsyncRun, Schedules
-from daemon.operations.retries.retry import Retry, retry
+from daemon.operations.retry import Retry, retry
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import ONE_O_CLOCK
 

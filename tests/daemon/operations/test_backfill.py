@@ -28,7 +28,7 @@ from daemon.operations.backfill import (
 from daemon.operations.backfill_plan import CannotBackfill, Wanted
 from daemon.operations.cancel import cancel
 from daemon.operations.pause import pause
-from daemon.operations.retries.retry import retry
+from daemon.operations.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.store import statements

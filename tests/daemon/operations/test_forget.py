@@ -12,7 +12,7 @@ from daemon.execution.writes.result import EndedJob
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.forget import RunIsNotOver, decide, foreseen, forget
-from daemon.operations.retries.retry import plan_retries, retry, write_retries
+from daemon.operations.retry import plan_retries, retry, write_retries
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
 from daemon.store.tables import act, job_output, job_run, run

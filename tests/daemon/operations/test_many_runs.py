@@ -10,11 +10,16 @@ import pytest
 from sqlalchemy import event
 
 from daemon.errors import NotFound, NotRecordable
-from daemon.operations.cancel import cancel
-from daemon.operations.many.cancel import CancelledRun, cancel_many, find_unfinished
-from daemon.operations.many.chosen import MOST_AT_ONCE, Choice, in_transactions
-from daemon.operations.many.retry import RetriedRun, find_failed, retry_many
-from daemon.operations.retries.retry import retry
+from daemon.operations.cancel import (
+    MOST_AT_ONCE,
+    CancelledRun,
+    Choice,
+    cancel,
+    cancel_many,
+    find_unfinished,
+    in_transactions,
+)
+from daemon.operations.retry import RetriedRun, find_failed, retry, retry_many
 from daemon.operations.trigger import trigger
 from daemon.store.statements.schedule import database_time
 from daemon.store.tables import act, run

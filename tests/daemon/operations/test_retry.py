@@ -15,8 +15,17 @@ from daemon.execution.run_execution import Resumption
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import NoSuchRun, cancel
 from daemon.operations.forget import forget
-from daemon.operations.retries.plan import CarriedJob, NoRetry, RetriedBefore, RetryPlan, TriedRun, decide
-from daemon.operations.retries.retry import CannotRetry, Retry, retry
+from daemon.operations.retry import (
+    CannotRetry,
+    CarriedJob,
+    NoRetry,
+    RetriedBefore,
+    Retry,
+    RetryPlan,
+    TriedRun,
+    decide,
+    retry,
+)
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
 from daemon.store import statements

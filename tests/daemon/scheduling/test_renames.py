@@ -7,12 +7,10 @@ import pytest
 from sqlalchemy import Row, select
 
 from daemon.definitions.schedule import Schedule
-from daemon.operations.cancel import cancel
+from daemon.operations.cancel import Choice, cancel, cancel_many, find_unfinished
 from daemon.operations.deadlines import with_deadlines
-from daemon.operations.many.cancel import cancel_many, find_unfinished
-from daemon.operations.many.chosen import Choice
 from daemon.operations.pause import pause
-from daemon.operations.retries.retry import retry
+from daemon.operations.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import trigger
 from daemon.scheduling.deploys.sync import SyncReport, sync

@@ -1,17 +1,27 @@
 """`leased backfill` and `leased backfills`: past instants that are run after all."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 from sqlalchemy import Connection
 
 from ....answers.lists import BackfillsAnswer
 from ....answers.named import application_of
-from ....operations.backfill import Backfill, counted_text, foresee_backfill
+from ....operations.backfill import (
+    Backfill,
+    ChangedBackfill,
+    cancel_backfill,
+    counted_text,
+    foresee_backfill,
+    pause_backfill,
+    resume_backfill,
+)
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
+from ....operations.cancel import said
 from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
 from ...answers import write_json
@@ -20,7 +30,7 @@ from ...author import By, Why, author
 from ...failures import Misused
 from ...moments import instant
 from ...named import zone_of
-from ...options import Application, Database, Json
+from ...options import MOST, Application, Database, Json
 from ...screen import add, say, screen, table
 from .shown_first import DryRun, Yes, confirm
 
@@ -135,3 +145,61 @@ def _span(first: str, last: str, zone: Callable[[], str], *, quiet: bool) -> tup
     if start > end:
         raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier time as --from")
     return start, end
+
+
+def backfill_number(text: str) -> int:
+    """Return the number of a backfill; raises `Misused` for anything else."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
+        raise Misused(f'"{text}" is not the number of a backfill; `leased backfills` lists them')
+    return int(text)
+
+
+OfBackfill = Annotated[
+    int | None,
+    typer.Option(
+        "--backfill", metavar="ID", parser=backfill_number, help="All runs of this backfill.", show_default=False
+    ),
+]
+
+
+class _Act(Protocol):
+    def __call__(
+        self, connection: Connection, backfill_id: int, *, requested_by: str, why: str | None = None
+    ) -> ChangedBackfill: ...
+
+
+_ACTS: Mapping[str, _Act] = {"pause": pause_backfill, "resume": resume_backfill, "cancel": cancel_backfill}
+
+
+def act_on_backfill(
+    what: str,
+    backfill_id: int,
+    beside: Mapping[str, object],
+    *,
+    database: str | None,
+    who: str,
+    why: str | None,
+    as_json: bool,
+) -> None:
+    """Pause, resume or cancel a backfill; raises `Misused` for other options that select runs."""
+    for option, value in beside.items():
+        if value:
+            raise Misused(f"{option} cannot be combined with --backfill: leave it out")
+    act = _ACTS[what]
+    done = ask(database, lambda connection: act(connection, backfill_id, requested_by=who, why=why), write=True)
+    if as_json:
+        write_json("backfill-changed", done)
+        return
+    say(screen(), f"backfill {done.backfill_id} of {done.schedule} ({done.application}) {_words(what, done)}", hang=2)
+
+
+def _words(what: str, done: ChangedBackfill) -> str:
+    if done.already:
+        before = {"pause": "was already paused", "resume": "is not paused", "cancel": "was already cancelled"}
+        return f"{before[what]}; nothing changed"
+    words = {
+        "pause": "is paused: runs that have been enqueued continue, and no other starts until you resume it",
+        "resume": "is resumed: its runs start again, after all others",
+        "cancel": f"is cancelled: {said(Counter(run.outcome for run in done.runs))}",
+    }
+    return words[what]

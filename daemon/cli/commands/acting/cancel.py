@@ -1,19 +1,37 @@
 """`leased cancel`: the end of a run on request."""
 
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
 from lease.durations import format_duration
 
-from ....operations.cancel import Cancellation
+from ....answers.acts import CancelManyAnswer
+from ....operations.cancel import Cancellation, CancelledRun, Choice, cancel_many, find_unfinished, said
 from ....operations.cancel import cancel as cancel_run
-from ....operations.many.chosen import Choice
+from ....text import counted
 from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
+from ...failures import Misused
 from ...named import run_given
 from ...options import Application, Database, Json
 from ...screen import say, screen
-from .cancel_many import cancel_those
-from .one_backfill import OfBackfill, act_on_backfill
-from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run
+from .backfill import OfBackfill, act_on_backfill
+from .shown_first import (
+    Acting,
+    DryRun,
+    OfSchedule,
+    OfTag,
+    OneRun,
+    Yes,
+    by_schedule,
+    confirm,
+    done_to,
+    one_application,
+    refuse_beside_a_run,
+)
 
 
 def cancel(
@@ -68,3 +86,48 @@ def _and_now(done: Cancellation) -> str:
         f"{done.replica or 'its replica'} will stop its job at the next renewal at the latest; if that replica is dead, "
         f"another one ends the run within {format_duration(max(0.0, round(done.lease_expires_in, 1)))}"
     )
+
+
+def cancel_those(choice: Choice, acting: Acting) -> None:
+    """Show the runs that are not over, ask, and cancel those; runs that were planned since continue."""
+    if choice.schedule is None and choice.tag is None:
+        raise Misused("say which runs: give the number of one run, --schedule NAME or --tag TAG")
+
+    def look(connection: Connection) -> list[CancelledRun]:
+        one_application(connection, choice)
+        return find_unfinished(connection, choice)
+
+    found = ask(acting.database, look)
+    if found and not acting.dry_run:
+        if not acting.as_json:
+            screen().print(by_schedule(found))
+        confirm(f"Cancel {_them(found)}?", yes=acting.yes)
+        found = done_to(
+            acting,
+            found,
+            lambda part: lambda connection: cancel_many(connection, part, requested_by=acting.who, why=acting.why),
+        )
+    if acting.as_json:
+        write_json("cancel-many", CancelManyAnswer(acting.dry_run, found))
+    elif not found:
+        say(screen(), "there is nothing to cancel: all of these runs have finished")
+    elif acting.dry_run:
+        screen().print(by_schedule(found))
+        say(screen(), f"{_them(found)} would be cancelled; nothing was done")
+    else:
+        say(screen(), _done_to_them(found))
+
+
+def _them(found: Sequence[CancelledRun]) -> str:
+    at_work = sum(run.state == "running" for run in found)
+    return (
+        f"{counted(len(found), 'run')}, of which {at_work:,} {'is' if at_work == 1 else 'are'} running"
+        if at_work
+        else counted(len(found), "run")
+    )
+
+
+def _done_to_them(done: Sequence[CancelledRun]) -> str:
+    counts = Counter(run.outcome for run in done)
+    ends = "; their replicas stop the jobs at the next renewal at the latest, and end the runs"
+    return said(counts) + (ends if counts["marked"] else "")

@@ -24,7 +24,7 @@ from ...moments import moment
 from ...named import zone_of
 from ...options import Application, Database, Json
 from ...screen import say, screen
-from .one_backfill import OfBackfill, act_on_backfill
+from .backfill import OfBackfill, act_on_backfill
 
 T = TypeVar("T")
 

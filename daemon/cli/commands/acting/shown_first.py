@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from lease.database.database import Unit
 
-from ....operations.many.chosen import Choice, ChosenRun, in_transactions
+from ....operations.cancel import Choice, ChosenRun, in_transactions
 from ....store.views import applications_with
 from ....text import counted, number, when
 from ...ask import ask

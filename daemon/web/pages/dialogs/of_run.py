@@ -8,8 +8,7 @@ from sqlalchemy import Connection
 from ....definitions.codec import read_job_names
 from ....operations.cancel import decide
 from ....operations.forget import decide as decide_forget
-from ....operations.retries.plan import NoRetry, RetriedBefore, RetryPlan
-from ....operations.retries.retry import foresee_retry
+from ....operations.retry import NoRetry, RetriedBefore, RetryPlan, foresee_retry
 from ....store.called import called
 from ....store.views import read_run, timezone_of
 from ....store.views.causes import WaitsForLock, WaitsForRun, WaitsForSlot
