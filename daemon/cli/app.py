@@ -9,8 +9,7 @@ import typer
 from ..service.environment import PREFIX, unknown_variables
 from ..version import package_version
 from .failures import USAGE, report
-from .lazy_group import LazyCommand, lazy_group
-from .planned import add_later
+from .lazy_group import LazyCommand, add_later, lazy_group
 
 COMMANDS = {
     "run": LazyCommand(

@@ -1,6 +1,6 @@
 """A group of commands, each imported when it is used, so that the help imports none."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -9,8 +9,9 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from ..errors import NotYet
+from ..text import nearest
 from .failures import Misused
-from .other_words import no_such_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +90,55 @@ def lazy_group(package: str, entries: Mapping[str, LazyCommand]) -> type[TyperGr
                 formatter.write_dl([(name, entry.help) for name, entry in entries.items()])
 
     return LazyGroup
+
+
+_OTHERS = {
+    "status": ("list", "ls", "ps", "top", "info", "schedules"),
+    "runs": ("list", "ls", "history", "executions"),
+    "run": ("start", "serve", "worker", "scheduler", "daemon", "up"),
+    "trigger": ("start", "exec", "execute", "fire", "enqueue", "now"),
+    "logs": ("log", "tail", "output"),
+    "cancel": ("stop", "kill", "abort", "terminate"),
+    "pause": ("disable", "suspend", "stop", "hold"),
+    "resume": ("enable", "unpause", "continue"),
+    "retry": ("rerun", "restart", "redo"),
+    "check": ("validate", "lint", "verify", "next"),
+    "sync": ("apply", "deploy", "push"),
+    "retire": ("delete", "remove", "rm"),
+    "show": ("describe", "inspect", "get"),
+    "init": ("new", "create"),
+    "import crontab": ("crontab", "convert"),
+    "db upgrade": ("upgrade", "migrate"),
+    "activity": ("audit-log", "events"),
+    "locks": ("leases",),
+    "--version": ("version",),
+    "--help": ("help", "commands"),
+}
+
+
+def no_such_command(name: str, known: Iterable[str]) -> str:
+    """Return the error about a command that does not exist, with what may be meant."""
+    meant = [command for command, others in _OTHERS.items() if name.lower() in others]
+    if not meant and (near := nearest(name, list(known))) is not None:
+        meant = [near]
+    remedy = f"did you mean {' or '.join(f'`leased {one}`' for one in meant)}?" if meant else "see `leased --help`"
+    return f'there is no command "{name}"; {remedy}'
+
+
+COMMANDS = {
+    "lock": "use the library: lease.sync.LeaseClient(url).hold(name)",
+}
+
+
+def add_later(app: typer.Typer) -> None:
+    """Register the commands that do not exist yet, hidden from the help."""
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
+    for name, remedy in COMMANDS.items():
+        app.command(name, help="Does not exist yet.", hidden=True, context_settings=settings)(_refusing(name, remedy))
+
+
+def _refusing(name: str, remedy: str) -> Callable[[], None]:
+    def refuse() -> None:
+        raise NotYet(f"the command {name} does not exist yet; {remedy}")
+
+    return refuse

@@ -1,4 +1,4 @@
-"""The plan of a retry: which jobs are carried over, and which run; or why there is none. Pure."""
+"""The retry of runs that are over: which jobs are carried over, and which run; or why there is none (rule 23)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from daemon.cli.app import app
-from daemon.cli.planned import COMMANDS as LATER_COMMANDS
+from daemon.cli.lazy_group import COMMANDS as LATER_COMMANDS
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load

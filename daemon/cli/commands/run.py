@@ -12,12 +12,15 @@ from typing import Annotated, Any
 import structlog
 import typer
 from rich.console import Console
+from sqlalchemy import Connection
 
 from lease.errors import LeaseError
 
 from ...definitions.application import Application
 from ...definitions.sources.contents import hash_of_code
-from ...errors import DaemonError
+from ...errors import DaemonError, SchemaNotReady, WouldSupersede
+from ...operations.foresee import Foreseen, foresee
+from ...recovery.deaths import neighbours, proven_dead
 from ...service.environment import EARLIER_HOLDER
 from ...service.outside.descriptors import raise_limit, refuse_more_than_fit
 from ...service.outside.file_check import CheckedFile, CommandLine, check_file, handed_over
@@ -37,14 +40,58 @@ from ..ask import ask_url
 from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..load_file import keep_what_is_loaded, load_file
+from ..failures import FAILED, INTERRUPTED, Misused, NoDatabase, report
+from ..load_file import load_file
 from ..options import File
-from ..running.guard import look_first
-from ..running.lasting_console import LastingConsole
-from ..running.progress import LiveView, PlainView, ProgressView
-from ..running.run_summary import print_summary
+from ..running.progress import LiveView, PlainView, ProgressView, print_summary
 from ..screen import screen
 from ..setting_flags import with_setting_flags
 from ..times import Times
+
+
+def look_first(application: Application, settings: Settings, *, guarded: bool) -> None:
+    """Raise `WouldSupersede` if ``guarded`` definitions would supersede what living replicas run; otherwise say so in the
+    log. Raises `RevisionTaken`, too. The transaction that writes them checks again.
+    """
+    found = _foreseen(application, settings)
+    if found is None or found.superseding is None or found.refusal is not None:  # it is refused with its own sentence
+        return
+    if guarded:
+        raise WouldSupersede(found.superseding.refusal())
+    said = f'application "{application.name}": {found.superseding.others}; these definitions supersede theirs'
+    structlog.stdlib.get_logger(LOGGER).info(said)
+
+
+def _foreseen(application: Application, settings: Settings) -> Foreseen | None:
+    """Return what would become of the definitions; None if there are no tables yet."""
+
+    def look(connection: Connection) -> Foreseen:
+        dead = proven_dead(neighbours(connection))
+        return foresee(connection, application, by="replica", takeover_after=settings.takeover_after, dead=dead)
+
+    try:
+        return ask_url(settings.database, look)
+    except (NoDatabase, SchemaNotReady):
+        return None
+
+
+class LastingConsole(Console):
+    """Writes until its reader has gone, and nothing from then on; a `Console` would end the program.
+
+    It leaves the cursor alone: a process that must end at once could not show it again.
+    """
+
+    def show_cursor(self, show: bool = True) -> bool:
+        """Do nothing."""
+        return not show
+
+    def on_broken_pipe(self) -> None:
+        """Send what follows nowhere, even what Python still holds back for its exit."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
 
 MOST_SUMMARIES = 20
 _LOG_PATIENCE = 2.0

@@ -24,6 +24,7 @@ from rich.text import Text
 from lease.durations import format_duration
 
 from ...states import JobOutcome, RunOutcome
+from ...store.views import JobSummary, Summary
 from ...telemetry.fact_log import log_fact
 from ...telemetry.facts import (
     DatabaseAway,
@@ -55,8 +56,35 @@ from ...telemetry.facts import (
     WriteRefused,
 )
 from ...telemetry.sentences import sentence
-from ...text import clean, last_line, number, shortened
-from ..screen import say
+from ...text import clean, last_line, lasted, number, shortened
+from ..run_verdict import print_verdict
+from ..screen import add, say, state_cell, table
+from ..times import Times
+
+
+def print_summary(console: Console, summary: Summary, times: Times) -> None:
+    """Write how the run ended, and a table of its jobs."""
+    console.print()
+    print_verdict(console, summary.run, times)
+    if not summary.jobs:
+        return
+    notes = [_note(job) for job in summary.jobs]
+    without = [] if any(job.done is not None for job in summary.jobs) else ["done"]
+    without += [] if any(notes) else ["message"]
+    columns = ("job", "state", "done", "took", "message")
+    jobs = table(*columns, right=("done", "took"), wraps=("message",), without=without)
+    for job, note in zip(summary.jobs, notes, strict=True):
+        state = state_cell(job.state, f" (attempt {job.attempts})" if job.attempts > 1 else "")
+        add(jobs, job.job, state, "" if job.done is None else number(job.done), lasted(job.seconds), note)
+    console.print()
+    console.print(jobs)
+
+
+def _note(job: JobSummary) -> str | None:
+    """Return the last line of its error, otherwise its last message."""
+    said = last_line(job.error)
+    return said if said and job.state != "succeeded" else job.message
+
 
 MOST_REMEMBERED = 1_000
 LINE_EVERY = 2.0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from daemon.cli.commands.reading.runs_table import runs_table
+from daemon.cli.commands.reading.history import runs_table
 from daemon.cli.screen import drawable
 from daemon.cli.times import Times
 from daemon.store.views import RunLine

@@ -41,7 +41,7 @@ IMPORTS = (
     Mutant(
         "first-file-over-another",
         "`leased init` and `leased import` write over a file that is there",
-        (Edit("daemon/cli/commands/defining/new_file.py", 'path.open("x"', 'path.open("w"'),),
+        (Edit("daemon/cli/commands/defining/init.py", 'path.open("x"', 'path.open("w"'),),
         on_either(
             "tests/daemon/cli/test_init.py::test_nothing_is_overwritten",
             "tests/daemon/cli/test_import.py::test_a_file_that_exists_is_never_written",

@@ -1,6 +1,6 @@
 """`leased check` and `leased preview`: definitions and expressions, with the instants they give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 import typer
 
 from lease.durations import format_duration
-from lease.errors import InvalidDuration
+from lease.errors import InvalidDuration, StoreUnavailable
 
 from ....definitions.application import Application
 from ....definitions.preview import Preview, preview, preview_schedule
@@ -19,21 +19,44 @@ from ....definitions.values.calendars import read_exclude
 from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone
-from ....errors import InvalidInstant, Place
+from ....errors import InvalidInstant, Place, SchemaNotReady
 from ....instants import parse_instant
 from ....service.settings import read_settings
 from ....states import ON_REQUEST
 from ....text import counted, when
 from ...answers import write_json
-from ...failures import FAILED
+from ...failures import FAILED, NoDatabase
 from ...load_file import load_file
 from ...moments import instant
 from ...options import Database, File, Json
 from ...screen import Sheet, add, for_people, print_sentences, say, screen, table
-from .against_database import against_database
-from .occurrences import Occurrence, in_zone_text, remark_on
-from .remarks import NOTES, Code, Remark, file_remarks, remarks_on, together
+from .remarks import APART, NOTES, Code, Occurrence, Remark, file_remarks, in_zone_text, remark_on, remarks_on, together
 from .second_load import SecondLoad
+
+_PATIENCE = 3.0
+"""Seconds: definitions can be checked where the database cannot be reached, too."""
+
+
+def against_database(application: Application, url: str) -> Iterator[Remark]:
+    """Yield what would stay behind if these definitions were deployed, and what they take over. Yield nothing if there
+    is no database, or if it has no tables of this version.
+    """
+    from ....scheduling.deploys.sync import sync  # noqa: PLC0415 - loads the database layer
+    from ...ask import ask_url  # noqa: PLC0415 - loads it too
+
+    try:
+        report = ask_url(url, lambda connection: sync(connection, application, dry_run=True), patience=_PATIENCE)
+    except (NoDatabase, SchemaNotReady):
+        return
+    except StoreUnavailable as error:
+        yield Remark("not-checked", f"the database was not checked: {error}")
+        return
+    for name in report.renamed:
+        yield Remark("was", f"{name}: takes over the history, pause, lock and idempotency keys")
+    for name in report.apart:
+        yield Remark("was-apart", f"{name}: {APART}")
+    yield from (Remark("left-behind", text) for text in report.losses)
+
 
 _SHOWN = 3
 

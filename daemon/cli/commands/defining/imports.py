@@ -20,7 +20,7 @@ from ...failures import DONE, FAILED, USAGE
 from ...options import Json
 from ...question import tell
 from ...screen import say, screen
-from .new_file import write_new
+from .init import write_new
 
 imports = typer.Typer(
     help="Convert other schedules, such as a crontab, into a TOML file of definitions.",

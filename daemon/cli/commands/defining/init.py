@@ -9,13 +9,96 @@ from typing import Annotated, Literal
 import typer
 
 from ....definitions.values.names import LONGEST
+from ....errors import DaemonError
 from ....operations.import_crontab import NoLocalZone, local_timezone
 from ...answers import write_json
 from ...failures import Misused
 from ...options import Json
 from ...screen import say, screen
-from .first_files import PYTHON, TOML
-from .new_file import write_new
+
+
+class NotWritten(DaemonError):
+    """A file could not be written; nothing of it is left."""
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that does not exist yet; raises `Misused` if it does, and `NotWritten` if that fails."""
+    try:
+        file = path.open("x", encoding="utf-8")
+    except FileExistsError:
+        raise Misused(f"{path} already exists and was not changed; name another file, or move this one") from None
+    except OSError as error:
+        raise NotWritten(f"{path} cannot be written: {error.strerror}; name another file") from None
+    try:
+        with file:
+            file.write(text)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise NotWritten(f"{path} cannot be written: {error.strerror}; name another file") from None
+
+
+PYTHON = '''\
+"""The schedules of APPLICATION.
+
+    leased check FILE                            validate, and show the next runs
+    leased run FILE --now hello --until-idle     run hello once, then exit
+    leased run FILE                              run what is due until Ctrl-C
+    leased trigger hello                         from another terminal: run hello again
+    leased status                                what is running and what is next
+"""
+
+from daemon import Run, Schedules
+
+# keep: delete a run after 90 days, but never one of the last 500 of its schedule.
+schedules = Schedules("APPLICATION", timezone="TIMEZONE", keep={"days": 90, "runs": 500})
+
+# Its jobs run in this order, each only if the one before it has succeeded.
+hello = schedules.add("hello", cron="*/5 * * * *", description="Every five minutes")
+
+
+@hello.job(timeout="1m", retries=2)
+def greet(run: Run) -> None:
+    print(f"hello, this is {run.schedule}, due at {run.scheduled_for}, attempt {run.attempt}")
+
+
+hello.command("disk", "df -h .", timeout="30s")
+
+# Once a night, in the time zone TIMEZONE. If no replica was running at that time, it runs later.
+nightly = schedules.add("nightly", cron="30 2 * * *", catch_up="latest", overlap="skip")
+nightly.command("report", "echo \\"the report of $LEASED_SCHEDULED_FOR\\"", timeout="10m")
+'''
+
+TOML = """\
+# The schedules of APPLICATION.
+#
+#   leased check FILE                            validate, and show the next runs
+#   leased run FILE --now hello --until-idle     run hello once, then exit
+#   leased run FILE                              run what is due until Ctrl-C
+#   leased trigger hello                         from another terminal: run hello again
+#   leased status                                what is running and what is next
+application = "APPLICATION"
+
+[defaults]  # for every schedule and job that sets nothing else
+timezone = "TIMEZONE"
+timeout = "10m"
+keep = { days = 90, runs = 500 }  # delete a run after 90 days, but never one of the last 500
+
+[schedules.hello]
+description = "Every five minutes"
+cron = "*/5 * * * *"
+jobs = [  # they run in this order, each only if the one before it has succeeded
+  { name = "greet", command = 'echo "hello, this is run $LEASED_RUN of $LEASED_SCHEDULE"', retries = 2 },
+  { name = "disk", command = "df -h .", timeout = "30s" },
+]
+
+# Once a night, in the time zone TIMEZONE. If no replica was running at that time, it runs later.
+[schedules.nightly]
+cron = "30 2 * * *"
+catch_up = "latest"
+overlap = "skip"
+jobs = [{ name = "report", command = 'echo "the report of $LEASED_SCHEDULED_FOR"' }]
+"""
+
 
 Form = Literal["python", "toml"]
 _SUFFIXES: dict[str, Form] = {".py": "python", ".toml": "toml"}

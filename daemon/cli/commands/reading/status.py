@@ -1,26 +1,317 @@
 """`leased status`: replicas, schedules, runs and problems on one screen."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from ....answers.status import StatusFound, StatusReader
+from ....operations.generations import GenerationStanding
 from ....service.settings import read_settings
+from ....states import LIVE, ON_REQUEST, UNFINISHED, RunState
+from ....store.views import (
+    LeftOut,
+    Overview,
+    Problem,
+    RetiredSchedule,
+    RunningRun,
+    ScheduleLine,
+    WaitingRun,
+    paused_text,
+    sentence,
+)
+from ....text import ago, counted, lasted, listed, number, when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED, Misused
 from ...moments import before_now, moment
 from ...named import zone_of
 from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
-from ...screen import for_people, screen
+from ...screen import Sheet, add, drawable, for_people, print_sentences, say, screen, state_cell, table
 from ...times import Times
 from ...watching import watch
-from .status_screen import MOST, Look, needed, show_status
+from .generations import generation_table, sentences
+from .replicas import releases_live
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
+
+
+_R = TypeVar("_R", RunningRun, WaitingRun)
+_MOST_APPLICATIONS = 3
+_MOST_WAITING = 3
+MOST_PROBLEMS = 10
+"""How many problems are listed at a terminal without --all."""
+MOST = 50
+"""How many schedules are listed by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a status is shown: times, and whether with tokens, holders and timings."""
+
+    times: Times
+    wide: bool
+    whole: bool
+    """All problems are listed."""
+    printed: Mapping[int, str]
+    """The last line of the output of failed runs."""
+
+
+def show_status(
+    console: "Console",
+    overview: Overview,
+    listed: Sequence[ScheduleLine],
+    generations: Sequence[GenerationStanding],
+    found: Sequence[Problem],
+    look: Look,
+    *,
+    narrowed: bool,
+) -> None:
+    """Write the screen: the verdict with the problems, and then the tables, of the schedules that are ``listed``."""
+    _show_verdict(console, overview, found, look)
+    _show_replicas(console, overview)
+    if generations:
+        _show(console, generation_table(generations))
+        print_sentences(console, sentences(generations))
+    if narrowed and not listed:
+        say(console, "There are no such schedules.")
+    _show_schedules(console, overview, listed, look)
+    if len(overview.schedules) > MOST:
+        say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
+    if look.wide and overview.running:
+        _show(console, _running(overview.running))
+    _show_waiting(console, overview, look)
+    notes = [*drains(overview.running), *(one.in_words for one in overview.backfills)]
+    if overview.retired:
+        notes.append(f"Retired in the last day: {_retired(overview.retired)}")
+    if notes:
+        console.print()
+        print_sentences(console, notes, style="none")
+
+
+def _show(console: "Console", shown: Sheet) -> None:
+    console.print()
+    console.print(shown)
+
+
+def _show_verdict(console: "Console", overview: Overview, found: Sequence[Problem], look: Look) -> None:
+    """Write the verdict, and below it each problem with the commands that help."""
+    names = {one.application for one in overview.schedules} | {one.application for one in overview.replicas}
+    of = listed(sorted(names), _MOST_APPLICATIONS)
+    at = f" at {when(overview.database_time)}" if look.times.in_full else ""
+    verdict = counted(len(found), "problem") if found else f"OK: {_fine(overview)}"
+    if of:
+        console.print(of, style="bold", end="  ", soft_wrap=True)
+    console.print(f"{verdict}{at}", style="bold red" if found else "bold green", soft_wrap=True)
+    most = len(found) if look.whole or not for_people() else MOST_PROBLEMS
+    mark = drawable("✗")
+    for problem in found[:most]:
+        text = problem.text if for_people() else f"{problem.kind}: {problem.text}"
+        say(console, text, "red", lead=f"  {mark} ")
+        if problem.kind == "failing" and (last := look.printed.get(problem.run_id or 0)):
+            say(console, last, lead="    | ")
+        if problem.next:
+            say(console, " / ".join(problem.next), "dim", lead="    ")
+    if left := len(found[most:]):
+        say(console, f"and {counted(left, 'more problem')}; --all lists them", "red", lead="  ")
+
+
+def _fine(overview: Overview) -> str:
+    if overview.all_retired:
+        return f"all schedules of {', '.join(overview.all_retired)} are retired"
+    return "nothing is late, stuck or failing"
+
+
+def _show_replicas(console: "Console", overview: Overview) -> None:
+    if overview.replicas:
+        columns = ("replica", "application", "state", "up", "running", "seen")
+        replicas = table(*columns, right=("running",), unless_one=("application",), if_any=("state",), spare=("up",))
+        all_run = for_people() and all(one.state == "running" for one in overview.replicas)
+        runs = Counter(run.holder for run in overview.running)
+        now = overview.database_time
+        for one in overview.replicas:
+            up = lasted((now - one.started_at).total_seconds()) if one.state in LIVE else ""
+            cells = (state_cell(None if all_run else one.state), up, number(runs[one.holder]), ago(one.seen_ago))
+            add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
+        _show(console, replicas)
+        print_sentences(console, releases_live(overview.replicas))
+
+
+def _show_waiting(console: "Console", overview: Overview, look: Look) -> None:
+    shown = overview.waiting[:_MOST_WAITING]
+    if shown:  # of those that are counted, all may have begun since
+        waiting = table(
+            "waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",), unless_one=("application",)
+        )
+        for run in shown:
+            why = sentence(run.why, look.times.by_clock) if run.why else None
+            add(waiting, run.run_id, run.schedule, run.application, why)
+        _show(console, waiting)
+        if (more := overview.waiting_count - len(shown)) > 0:
+            say(console, f"and {number(more)} more; `leased runs --state pending` lists them")
+
+
+def _retired(found: Iterable[RetiredSchedule]) -> str:
+    """Return what was retired, by what: ``nightly, hourly (by generation 2 at …)``."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        together.setdefault((one.application, one.how.removeprefix("retired ")), []).append(one.schedule)
+    return "; ".join(f"{listed(names)} ({how})" for (_, how), names in together.items())
+
+
+def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLine]:
+    """Return the schedules to list: all, or if they are many, those with problems, running or paused."""
+    if len(overview.schedules) <= MOST:
+        return overview.schedules
+    concerned = {(problem.application, problem.schedule) for problem in found}
+    concerned |= {(run.application, run.schedule) for run in overview.running}
+    concerned |= {(line.application, line.schedule) for line in overview.schedules if line.paused_at is not None}
+    return [line for line in overview.schedules if (line.application, line.schedule) in concerned][:MOST]
+
+
+def _counts(schedules: Sequence[ScheduleLine]) -> str:
+    counts = Counter(line.last_state or "no run yet" for line in schedules)
+    states = ", ".join(f"{number(count)} {state}" for state, count in sorted(counts.items()))
+    return f"{number(len(schedules))} schedules in all (last runs: {states})"
+
+
+def _show_schedules(console: "Console", overview: Overview, found: Sequence[ScheduleLine], look: Look) -> None:
+    if found:
+        schedules = table(
+            *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
+            right=("took",),
+            wraps=("now", "left out"),
+            spare=() if look.wide else ("when", "took", "left out", "last"),
+            unless_one=("application",),
+            if_any=("now", "left out"),
+        )
+        running = _by_schedule(overview.running)
+        waiting = _by_schedule(overview.waiting)
+        for line in found:
+            key = (line.application, line.schedule)
+            now = _now(line, running.get(key, ()), waiting.get(key, ()), look)
+            add(
+                schedules,
+                *(line.schedule, line.application, line.timing),
+                _next(line, look.times),
+                look.times(_ended(line)),
+                _result(line),
+                lasted(line.finished_seconds if line.last_state in UNFINISHED else line.last_seconds),
+                now,
+                _left_out(line.left_out),
+            )
+        _show(console, schedules)
+
+
+def _by_schedule(runs: Iterable[_R]) -> dict[tuple[str, str], list[_R]]:
+    found: dict[tuple[str, str], list[_R]] = {}
+    for run in runs:
+        found.setdefault((run.application, run.schedule), []).append(run)
+    return found
+
+
+def _last(line: ScheduleLine) -> tuple[RunState | None, int | None]:
+    """Return the state and the number of the last run of a schedule that is over."""
+    if line.last_state in UNFINISHED or line.last_state is None:
+        return line.finished_state, line.finished_run_id
+    return line.last_state, line.last_run_id
+
+
+def _ended(line: ScheduleLine) -> datetime | None:
+    return line.finished_at if line.last_state in UNFINISHED else line.last_finished_at
+
+
+def _result(line: ScheduleLine) -> "Text":
+    state, run_id = _last(line)
+    return state_cell(state, f", run {run_id}")
+
+
+def _now(line: ScheduleLine, running: Sequence[RunningRun], waiting: Sequence[WaitingRun], look: Look) -> "Text | str":
+    """Return the present state of a schedule: its pause, its running runs, or the run that waits."""
+    if line.paused_at is not None:
+        return paused_text(line.paused_by, None, line.paused_until, line.paused_why, look.times.by_clock)
+    if running:
+        first, *more = running
+        others = f" and {number(len(more))} more" if more else ""
+        return state_cell("running", f" {lasted(first.running_for)}, run {first.run_id}{_at(first)}{others}")
+    return state_cell("pending", f", run {waiting[0].run_id}") if waiting else ""
+
+
+def _at(run: RunningRun) -> str:
+    """Return where a run is: ``, pull (attempt 2, 12 of 32)``."""
+    if run.job is None:
+        return ""
+    notes = [f"attempt {run.job.attempt}"] if run.job.attempt > 1 else []
+    notes += [far] if (far := _far(run)) else []
+    cancelled = f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
+    return f", {run.job.job}" + (f" ({', '.join(notes)})" if notes else "") + cancelled
+
+
+def _left_out(left_out: LeftOut) -> str:
+    """Return what a schedule left out: ``36 missed in 24h, 2 of 30 skipped``."""
+    missed = f"{number(left_out.missed)} missed in 24h" if left_out.missed else ""
+    of = f"{left_out.overlapped} of {left_out.latest} skipped" if left_out.overlapped else ""
+    return ", ".join(filter(None, (missed, of)))
+
+
+def _running(found: Sequence[RunningRun]) -> Sheet:
+    shown = table(
+        *("running", "schedule", "application", "job", "attempt", "progress", "for", "token", "holder"),
+        right=("running", "attempt", "for", "token"),
+        wraps=("job", "progress"),
+        unless_one=("application",),
+    )
+    for run in found:
+        job, attempt = (run.job.job, run.job.attempt) if run.job else ("between jobs", None)
+        cells = (job, attempt, _progress(run), lasted(run.running_for), run.token, _holder(run))
+        add(shown, run.run_id, run.schedule, run.application, *cells)
+    return shown
+
+
+def drains(running: Iterable[RunningRun]) -> list[str]:
+    """Return a line for each replica that drains: its runs, and when each usually ends."""
+    runs: dict[str, list[RunningRun]] = {}
+    for run in running:
+        if run.draining:
+            runs.setdefault(_holder(run), []).append(run)
+    return [f"{holder} drains: {', '.join(map(_usual_end, found))}" for holder, found in runs.items()]
+
+
+def _usual_end(run: RunningRun) -> str:
+    named, left = f"run {run.run_id} of {run.schedule}", run.usually_ends_in
+    if left is None:
+        return named
+    return f"{named} ({'usually ends' if left > 0 else 'would usually have ended'} {ago(-left)})"
+
+
+def _next(line: ScheduleLine, times: Times) -> str:
+    if line.paused_at is not None:
+        return "paused"
+    if not line.enabled:
+        return "disabled"
+    never = ON_REQUEST if line.timing == ON_REQUEST else "never"
+    return never if line.next_due is None else times(line.next_due)
+
+
+def _progress(run: RunningRun) -> str:
+    return ", ".join(filter(None, (_far(run), run.job.message if run.job else None)))
+
+
+def _far(run: RunningRun) -> str:
+    job = run.job
+    if job is None or job.done is None:
+        return ""
+    return number(job.done) if job.total is None else f"{number(job.done)} of {number(job.total)}"
+
+
+def _holder(run: RunningRun) -> str:
+    return f"{run.host}:{run.pid}" if run.host else run.holder
 
 
 Since = Annotated[

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from daemon.cli.answers import name_of
 from daemon.cli.app import COMMANDS
 from daemon.cli.ask import ask_url
-from daemon.cli.running.run_summary import print_summary
+from daemon.cli.running.progress import print_summary
 from daemon.cli.screen import screen
 from daemon.cli.times import Times
 from daemon.store.migrations.state import REVISIONS
