@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
-from ..store.schedule_key import ScheduleKey
+from ..store.called import ScheduleKey
 from ..store.views import (
     BackfillLine,
     Called,

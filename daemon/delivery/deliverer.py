@@ -25,7 +25,7 @@ from ..states import DeliveryOutcome
 from ..store import statements
 from ..store.statements.delivery import LENT
 from ..store.views import database_time
-from ..store.views.output.reader import tails
+from ..store.views.output import tails
 from ..telemetry.facts import (
     Fact,
     MessageSent,

@@ -18,8 +18,8 @@ from lease.errors import LeaseError
 from ..operations.deadlines import success_deadline
 from ..scheduling.lease_names import PINGING
 from ..store import statements
+from ..store.called import ScheduleKey
 from ..store.policies import read_policies
-from ..store.schedule_key import ScheduleKey
 from ..store.views.fleet import Fleet, ScheduleFacts, read_fleet
 from ..telemetry.facts import Note, Notify
 from ..text import listed

@@ -8,8 +8,7 @@ from ..scheduling.telling import Told, tell
 from ..states import LONG_LEVELS
 from ..store import statements
 from ..store.policies import read_policies
-from ..store.views.long import Long, long_for, may_be_long
-from ..store.views.usual import read_usual
+from ..store.views.usual import Long, long_for, may_be_long, read_usual
 from ..telemetry.facts import RunLong
 
 

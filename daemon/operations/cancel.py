@@ -13,8 +13,8 @@ import lease.statements
 from ..errors import DaemonError, NotFound
 from ..states import UNFINISHED, RunState
 from ..store import statements
+from ..store.called import ScheduleKey
 from ..store.notices import WORK, Notice, notify, notify_each
-from ..store.schedule_key import ScheduleKey
 from ..store.views import (
     Called,
     missing_run,

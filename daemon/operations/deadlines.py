@@ -12,8 +12,8 @@ from ..definitions.schedule import Schedule
 from ..definitions.triggers.deadline import stored_deadline
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
+from ..store.called import ScheduleKey
 from ..store.policies import Policies, read_policies
-from ..store.schedule_key import ScheduleKey
 from ..store.views import Overview, RunningRun, ScheduleLine, WaitingRun
 from ..store.views.defined import read_stored
 from ..store.views.fleet import ScheduleFacts

@@ -14,9 +14,8 @@ from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
 from ..states import RunState
 from ..store import statements
-from ..store.called import called
+from ..store.called import ScheduleKey, called
 from ..store.notices import WORK, notify
-from ..store.schedule_key import ScheduleKey
 from ..store.views import missing_run, retirement
 from ..text import suggestion
 from .cancel import Choice, ChosenRun, NoSuchRun, keys_of

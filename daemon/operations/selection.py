@@ -12,7 +12,7 @@ from ..definitions.schedule import Schedule
 from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
-from ..store.schedule_key import ScheduleKey
+from ..store.called import ScheduleKey
 from ..store.views import keys_named, nearest_of, require_application, retirement, schedule_names, schedules_tagged
 from .trigger import NoSuchSchedule
 

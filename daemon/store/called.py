@@ -1,4 +1,4 @@
-"""What a schedule is called: its row keeps the name under which it was first defined (rule 17)."""
+"""The key of a schedule, and what it is called: its row keeps the name under which it was first defined (rule 17)."""
 
 import json
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Text, func, literal, select
 
 from .tables import schedule
+
+ScheduleKey = tuple[str, str]
+"""Its application and its name."""
 
 
 def called(row: Row[Any]) -> str:

@@ -10,13 +10,13 @@ LONG_RUNS = (
     Mutant(
         "long-though-it-is-usual",
         "a run is long by default although the runs of its schedule always take as long",
-        (Edit("daemon/store/views/long.py", "max(seconds, UNUSUAL * usual.p95)", "seconds"),),
+        (Edit("daemon/store/views/usual.py", "max(seconds, UNUSUAL * usual.p95)", "seconds"),),
         on_either(f"{DECIDED}[3600-{{}}-long-None]"),
     ),
     Mutant(
         "long-by-nine-runs",
         "nine runs decide how long a run of a schedule usually takes",
-        (Edit("daemon/store/views/long.py", "ENOUGH_RUNS = 10", "ENOUGH_RUNS = 9"),),
+        (Edit("daemon/store/views/usual.py", "ENOUGH_RUNS = 10", "ENOUGH_RUNS = 9"),),
         on_either(f"{DECIDED}[1801-{{}}-9 runs-critical]"),
     ),
     Mutant(

@@ -201,7 +201,7 @@ RUNS = (
         "a run that waits for its retry counts as well, whatever is skipped for it",
         (
             Edit(
-                "daemon/store/views/trying.py",
+                "daemon/store/views/streaks.py",
                 "jobs.c.failures >= IN_A_ROW, skipped > 0",
                 "jobs.c.failures >= IN_A_ROW",
             ),

@@ -17,7 +17,7 @@ from ...jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Progress
 from ...scheduling.telling import Told, write
 from ...states import UNFINISHED, DeliveryKind, EndState
 from ...store import statements
-from ...store.schedule_key import ScheduleKey
+from ...store.called import ScheduleKey
 from ..claim import ClaimedRun
 from .result import (
     AlreadyDone,

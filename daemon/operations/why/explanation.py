@@ -8,7 +8,7 @@ from typing import Literal
 from lease.durations import format_duration
 
 from ...states import MOST_ABANDONED
-from ...store.schedule_key import ScheduleKey
+from ...store.called import ScheduleKey
 from ...store.views import RunDetail, RunningRun
 from ...store.views.defined import Living
 from ...store.views.problems import has_run, recorded, silence, stuck

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ...states import MOST_ABANDONED
-from ...store.schedule_key import ScheduleKey
+from ...store.called import ScheduleKey
 from ...store.views import RunDetail, RunningRun, database_time, last_lines, read_run, sentence
 from ...store.views.causes import (
     Cancelled,

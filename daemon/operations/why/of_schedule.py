@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ...scheduling.generations import held_back
 from ...states import ON_REQUEST, UNSEEN_IS_DEAD
-from ...store.schedule_key import ScheduleKey
+from ...store.called import ScheduleKey
 from ...store.views import (
     ActLine,
     Overview,

@@ -10,7 +10,7 @@ from lease.database.backend import backend_of
 from lease.database.dialects import insert_missing, now
 from lease.schema import lease
 
-from ..schedule_key import ScheduleKey
+from ..called import ScheduleKey
 from ..tables import run, schedule
 from .dialects import MOMENT, among, among_keys, may_idle, turn, unfinished
 from .requests.placing import placed

@@ -7,9 +7,9 @@ from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from .left_out import LeftOut
 from .locks import Lock, read_locks, require_lease
-from .meant import RunMeant, runs_meant
 from .names import (
     Called,
+    RunMeant,
     applications,
     applications_with,
     keys_named,
@@ -17,6 +17,7 @@ from .names import (
     nearest_of,
     require_application,
     require_schedule,
+    runs_meant,
     schedule_names,
     schedules_named,
     schedules_tagged,
@@ -26,11 +27,10 @@ from .output import OutputOfRun, OutputPart, OutputReader, last_lines
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, database_time, read_overview
 from .past import past_problems, read_past
 from .problems import Problem, naming, problems
-from .remaining import Remaining, read_remaining
 from .replicas import ReplicaLine, read_last_alive, read_replicas
-from .retired import RetiredSchedule, read_retirements, retirement
+from .retired import Remaining, RetiredSchedule, read_remaining, read_retirements, retirement
+from .streaks import TryingRun
 from .summary import JobSummary, Summary, summary
-from .trying import TryingRun
 from .values import plain
 
 __all__ = [

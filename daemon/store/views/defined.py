@@ -9,8 +9,7 @@ from sqlalchemy import Connection, and_, func, select
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, LiveReplicaState
-from ..called import called, former_names, present_name
-from ..schedule_key import ScheduleKey
+from ..called import ScheduleKey, called, former_names, present_name
 from ..statements.dialects import among_keys
 from ..statements.generation import read_run_digests
 from ..tables import generation, replica, schedule

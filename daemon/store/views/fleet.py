@@ -13,8 +13,7 @@ from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between, seconds_of
 
 from ...states import LongLevel
-from ..called import present_name
-from ..schedule_key import ScheduleKey
+from ..called import ScheduleKey, present_name
 from ..statements.dialects import SCHEDULED, among
 from ..tables import run, schedule
 from .acting import in_force

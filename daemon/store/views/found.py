@@ -7,9 +7,8 @@ from typing import Literal, get_args
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select, tuple_
 
 from ...states import RunState
-from ..called import present_name
+from ..called import ScheduleKey, present_name
 from ..policies import read_policies
-from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys
 from ..tables import job_run, replica, run, schedule
 from .history import RunLine, read_runs

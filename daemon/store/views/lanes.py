@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from lease.database.dialects import Instant, seconds_between
 
-from ..schedule_key import ScheduleKey
+from ..called import ScheduleKey
 from ..statements.dialects import among_keys, as_json_array
 from ..statements.sets.given import as_rows, given
 from ..tables import job_run, run

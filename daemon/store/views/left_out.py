@@ -9,9 +9,8 @@ from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import later
 
-from ..called import present_name
+from ..called import ScheduleKey, present_name
 from ..policies import read_policies
-from ..schedule_key import ScheduleKey
 from ..statements.dialects import MOMENT, SCHEDULED, as_json_array
 from ..tables import run, schedule
 

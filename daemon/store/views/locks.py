@@ -15,7 +15,7 @@ from ...errors import NotFound
 from ...states import LongLevel
 from ...text import suggestion
 from ..tables import run
-from .long import Long, long_for
+from .usual import Long, long_for
 
 OF_DAEMON = ("run/", "prune/", "ping/")
 """The beginnings of the names of leases that the daemon takes for itself."""

@@ -1,16 +1,16 @@
-"""The names of schedules, and the applications that have them."""
+"""The names of schedules, the applications that have them, and the runs that are meant by a name."""
 
 import json
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal, assert_never
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, union
 
 from ...errors import NotFound
+from ...states import UNFINISHED
 from ...text import suggestion
-from ..called import called, former_names, present_name
+from ..called import ScheduleKey, called, former_names, present_name
 from ..policies import read_policies
-from ..schedule_key import ScheduleKey
 from ..statements import renames
 from ..statements.dialects import among_keys, definition_with
 from ..tables import generation, replica, run, schedule
@@ -158,3 +158,32 @@ def missing_run(connection: Connection, run_id: int) -> NotFound:
 
 def _of(application: str) -> ColumnElement[bool]:
     return schedule.c.application == application
+
+
+RunMeant = Literal["latest", "begun", "not skipped", "active"]
+"""latest: the newest; begun, not skipped: the newest that is that, otherwise the newest; active: those that are not over."""
+_MOST = 5
+"""How many active runs are returned at most: enough to say which may be meant."""
+
+
+def runs_meant(connection: Connection, application: str, name: str, meant: RunMeant) -> list[int]:
+    """Return the numbers of the runs that are meant, the newest first; raises `NotFound` if there is none."""
+    keys = keys_named(connection, name, application, retired=True)
+    newest = select(run.c.id).where(among_keys((run.c.application, run.c.schedule), keys)).order_by(run.c.id.desc())
+    latest = list(connection.scalars(newest.limit(1)))
+    if not latest:
+        raise NotFound(f'there is no run of "{name}" yet; `leased trigger {name}` requests one')
+    match meant:
+        case "latest":
+            return latest
+        case "begun":
+            return list(connection.scalars(newest.where(run.c.started_at.is_not(None)).limit(1))) or latest
+        case "not skipped":
+            return list(connection.scalars(newest.where(run.c.state != "skipped").limit(1))) or latest
+        case "active":
+            found = list(connection.scalars(newest.where(run.c.state.in_(UNFINISHED)).limit(_MOST)))
+            if not found:
+                raise NotFound(f'no run of "{name}" is active; the latest is run {latest[0]}, and it is over')
+            return found
+        case _:
+            assert_never(meant)

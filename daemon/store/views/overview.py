@@ -12,21 +12,20 @@ from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
 
 from ...states import RunState
-from ..called import present_name
+from ..called import ScheduleKey, present_name
 from ..policies import GivenLong, read_policies
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys, definition_with, pending, running, unfinished, with_newest
+from ..statements.dialects import among_keys, definition_with, looked_up, pending, running, unfinished
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .left_out import LeftOut, read_left_out
-from .long import Long, long_for, may_be_long
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
 from .retired import RetiredSchedule, read_retired
-from .streaks import read_never_run, read_streaks
-from .trying import TryingRun, read_trying
-from .usual import Usual, read_usual
+from .streaks import TryingRun, read_never_run, read_streaks, read_trying
+from .usual import Long, Usual, long_for, may_be_long, read_usual
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
 
 NOTHING_LEFT_OUT = LeftOut()

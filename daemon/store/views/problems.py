@@ -10,13 +10,12 @@ from lease.durations import format_duration
 
 from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
 from ...text import ago, counted, lasted, listed, shortened, when
-from ..schedule_key import ScheduleKey
+from ..called import ScheduleKey
 from .causes import NO_REPLICA, WaitsForLock
 from .left_out import LeftOut
-from .long import long_for
 from .overview import Overview, RunningRun, WaitingRun
-from .trying import TryingRun
-from .usual import Usual, usually
+from .streaks import TryingRun
+from .usual import Usual, long_for, usually
 
 LATE_AFTER = 60.0
 """Seconds. A run or schedule that is overdue for longer than this is late."""

@@ -1,17 +1,23 @@
-"""How long the runs of a schedule usually take: the median and p95 of the latest that succeeded."""
+"""How long the runs of a schedule usually take: the median and p95 of the latest that succeeded; and whether a run takes
+long compared with that.
+"""
 
 import json
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import median
+from types import MappingProxyType
 
 from sqlalchemy import Connection, and_, select
 
 from lease.database.dialects import seconds_between
 
-from ...text import lasted
-from ..schedule_key import ScheduleKey
+from ...states import LongLevel
+from ...text import how_long, lasted
+from ..called import ScheduleKey
+from ..policies import GivenLong
 from ..statements.dialects import among_keys, as_json_array, newest_first
 from ..tables import run, schedule
 from .names import Called
@@ -80,3 +86,53 @@ def read_usual(
 
 def _usual(seconds: Sequence[float], waited: Sequence[float]) -> Usual:
     return Usual(median(seconds), seconds[ceil(0.95 * len(seconds)) - 1], len(seconds), median(waited))
+
+
+ENOUGH_RUNS = 10
+"""Successful runs after which the usual duration of a schedule says what is unusual."""
+UNUSUAL = 1.5
+"""A run that takes longer than so many times the p95 is unusual."""
+DEFAULT_THRESHOLDS: Mapping[LongLevel, float] = MappingProxyType(
+    {"warn": 600.0, "critical": 1800.0, "emergency": 3000.0}
+)
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Long:
+    """That a run has been running for long."""
+
+    level: LongLevel
+    threshold: float
+    """The seconds from which on it is at this level."""
+    usual: Usual | None
+    """How long the runs of its schedule take, if that is known."""
+
+    @property
+    def text(self) -> str:
+        """It in words, as the end of a sentence."""
+        return how_long(self.level, self.threshold)
+
+
+def may_be_long(seconds: float, given: GivenLong) -> bool:
+    """Return whether a run that has been running for so many seconds can be long; if not, nobody need know how long its
+    runs usually take.
+    """
+    return seconds > min(thresholds(given, None).values(), default=math.inf)
+
+
+def thresholds(given: GivenLong, usual: Usual | None) -> Mapping[LongLevel, float]:
+    """Return from how many seconds on a run is at each level: as was given, otherwise by default, but then not before it
+    takes unusually long.
+    """
+    if given is not None:
+        return given or {}
+    if usual is None or usual.runs < ENOUGH_RUNS:
+        return DEFAULT_THRESHOLDS
+    return {level: max(seconds, UNUSUAL * usual.p95) for level, seconds in DEFAULT_THRESHOLDS.items()}
+
+
+def long_for(seconds: float, given: GivenLong, usual: Usual | None) -> Long | None:
+    """Return the highest level of a run that has been running for so many seconds; None: it is not long."""
+    passed = [Long(level, least, usual) for level, least in thresholds(given, usual).items() if seconds > least]
+    return passed[-1] if passed else None

@@ -25,7 +25,7 @@ from ...operations.generations import read_standings
 from ...operations.why import Moments, read_why_run
 from ...recovery.deaths import neighbours, proven_dead
 from ...states import Act, RunState
-from ...store.schedule_key import ScheduleKey
+from ...store.called import ScheduleKey
 from ...store.views import (
     OutputReader,
     database_time,

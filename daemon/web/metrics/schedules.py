@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from ...operations.deadlines import success_deadline
 from ...states import LONG_LEVELS
+from ...store.called import ScheduleKey
 from ...store.policies import Policies
-from ...store.schedule_key import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished
 from ...store.views.left_out import LeftOut
-from ...store.views.long import ENOUGH_RUNS, long_for
-from ...store.views.usual import Usual
+from ...store.views.usual import ENOUGH_RUNS, Usual, long_for
 from .steps import in_steps
 
 _NOTHING, _NOT_LEFT_OUT = Unfinished(), LeftOut()

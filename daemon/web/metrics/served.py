@@ -10,11 +10,10 @@ from prometheus_client.registry import Collector
 
 from lease.database.database import OwnDatabase
 
+from ...store.called import ScheduleKey
 from ...store.policies import Policies, read_policies
-from ...store.schedule_key import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished, read_fleet
-from ...store.views.long import may_be_long
-from ...store.views.usual import Usual
+from ...store.views.usual import Usual, may_be_long
 from ..database_thread import DatabaseThread
 from .collector import Metrics
 from .reading import Own, ReadFleet

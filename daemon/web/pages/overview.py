@@ -9,12 +9,12 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import Connection
 
 from ...states import ON_REQUEST
+from ...store.called import ScheduleKey
 from ...store.policies import read_policies
-from ...store.schedule_key import ScheduleKey
 from ...store.views import Overview, RunningRun, ScheduleLine
 from ...store.views.defined import read_stored
+from ...store.views.lately import read_strips
 from ...store.views.names import read_tags
-from ...store.views.strips import read_strips
 from ...store.views.usual import read_usual
 from ...text import shortened
 from ..api.asked import Parameters, Text

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ...answers.status import StatusFound
-from ...store.schedule_key import ScheduleKey
+from ...store.called import ScheduleKey
 from ...store.views import BackfillLine, RunningRun, ScheduleLine, WaitingRun
-from ...store.views.strips import StripRun
+from ...store.views.lately import StripRun
 from ...store.views.usual import Usual
 from ...text import counted, shortened
 from .coming import Next, coming, defined, timing

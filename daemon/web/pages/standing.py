@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from ...answers.status import StatusFound
-from ...store.schedule_key import ScheduleKey
+from ...store.called import ScheduleKey
 from ...store.views import ScheduleLine
 from ...store.views.problems import Kind
 from ..api.asked import Unfit

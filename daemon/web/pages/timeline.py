@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from ...instants import format_instant
-from ...store.schedule_key import ScheduleKey
+from ...store.called import ScheduleKey
 from ...store.views import RunningRun, ScheduleLine
 from ...store.views.defined import read_stored
 from ...store.views.lanes import (

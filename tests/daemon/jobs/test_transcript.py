@@ -3,7 +3,7 @@
 import random
 
 from daemon.jobs.output.transcript import KEPT_BYTES, KEPT_LINES, MOST_BYTES, Piece, Transcript
-from daemon.store.views.output.fragments import Position, fragments
+from daemon.store.views.output import Position, fragments
 
 
 class Database:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from daemon.store.tables import schedule
-from daemon.store.views.strips import StripRun, read_strips
+from daemon.store.views.lately import StripRun, read_strips
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 
 KEY = ("shop", "nightly")

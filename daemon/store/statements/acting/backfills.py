@@ -25,8 +25,7 @@ from sqlalchemy import (
 from lease.database.dialects import Instant, insert_missing, now
 from lease.database.held.statement import Statement
 
-from ...called import present_name
-from ...schedule_key import ScheduleKey
+from ...called import ScheduleKey, present_name
 from ...tables import backfill, run
 from ..dialects import SCHEDULED, among_keys, unfinished
 from ..requests.placing import WHEN_FED

@@ -7,8 +7,7 @@ from sqlalchemy import Connection, Row, Text, and_, select, update
 
 from lease.database.dialects import now
 
-from ...called import present_name
-from ...schedule_key import ScheduleKey
+from ...called import ScheduleKey, present_name
 from ...tables import run
 from ..dialects import RUNNING, among_keys, unfinished
 from ..sets.given import agrees, as_rows, given

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, null, select, update
 
-from ...schedule_key import ScheduleKey
+from ...called import ScheduleKey
 from ...tables import run, schedule
 from ..dialects import SCHEDULED, among_keys
 

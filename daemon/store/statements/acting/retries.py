@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from lease.database.dialects import Instant, insert_missing, later, now
 
-from ...schedule_key import ScheduleKey
+from ...called import ScheduleKey
 from ...tables import job_run, run
 from ..dialects import among_keys
 from ..requests.placing import WHEN_FED

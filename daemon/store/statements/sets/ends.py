@@ -28,7 +28,7 @@ from lease.database.dialects import later, now
 from lease.database.held.statement import Statement
 from lease.model import Grant
 
-from ...schedule_key import ScheduleKey
+from ...called import ScheduleKey
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
 from ..dialects import PENDING, RUNNING, chosen, unfinished

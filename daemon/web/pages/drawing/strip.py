@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ....states import RunState
-from ....store.views.strips import StripRun
+from ....store.views.lately import StripRun
 from ..states import of_run
 
 _P95_AT = 0.7

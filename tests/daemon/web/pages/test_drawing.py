@@ -7,7 +7,7 @@ import pytest
 
 from daemon.operations.backfill_plan import Fate, SurveyedInstant
 from daemon.states import RunState
-from daemon.store.views.strips import StripRun
+from daemon.store.views.lately import StripRun
 from daemon.web.pages.drawing.habit import Habit, habit
 from daemon.web.pages.drawing.strip import LARGE, SMALL, Sizes, strip
 from daemon.web.pages.drawing.times import times_strip

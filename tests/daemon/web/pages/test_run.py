@@ -11,7 +11,7 @@ from daemon.answers.status import StatusReader
 from daemon.jobs.output.transcript import Piece
 from daemon.jobs.reports import Outcome
 from daemon.recovery.settle import settle
-from daemon.store.views.output.attempt import lines_of
+from daemon.store.views.output import lines_of
 from daemon.web.pages.output import OUTPUT, OutputAsked
 from daemon.web.pages.page import Looker, Page, Visit
 from daemon.web.pages.run import RUN, RunPageAsked

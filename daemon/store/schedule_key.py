@@ -1,4 +1,0 @@
-"""The key of a schedule in the tables."""
-
-ScheduleKey = tuple[str, str]
-"""Its application and its name."""

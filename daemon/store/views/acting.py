@@ -1,0 +1,203 @@
+"""What people did: their acts, the pauses of schedules, and the backfills."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, and_, case, func, literal, null, or_, select
+
+from lease.database.dialects import later, now
+
+from ...states import Act
+from ..called import present_name
+from ..statements.dialects import among_keys
+from ..tables import act, backfill, run, schedule
+from .names import keys_named
+
+_EVER = timedelta(days=36_500)
+"""A hundred years: the databases cannot reckon with just any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActLine:
+    """An act of a person or a program."""
+
+    acted_at: datetime
+    acted_by: str
+    act: Act
+    application: str
+    schedule: str | None
+    run_id: int | None
+    """A run that may have been pruned since."""
+    why: str | None
+    until: datetime | None
+    """Of a pause: it ends by itself then."""
+    effect: str | None
+    """What came of it, where that is not plain from the rest."""
+    act_id: int
+    """Its number."""
+
+
+def read_activity(
+    connection: Connection,
+    *,
+    limit: int,
+    application: str | None = None,
+    schedule: str | None = None,
+    by: str | None = None,
+    what: Act | None = None,
+    since: datetime | timedelta | None = None,
+    before: int | None = None,
+) -> list[ActLine]:
+    """Return the latest acts, the newest first.
+
+    ``by`` is who is recorded, with or without the host; ``since`` a moment, or how long before now, ``before``
+    the number of an act that came later.
+    """
+    renamed = {"schedule": present_name(act), "act_id": act.c.id}
+    columns: list[Any] = [renamed[name] if name in renamed else act.c[name] for name in ActLine.__dataclass_fields__]
+    query = select(*columns).order_by(act.c.acted_at.desc(), act.c.id.desc())
+    if application is not None:
+        query = query.where(act.c.application == application)
+    if schedule is not None:
+        keys = keys_named(connection, schedule, application, retired=True)
+        query = query.where(among_keys((act.c.application, act.c.schedule), keys))
+    if by is not None:
+        query = query.where(or_(act.c.acted_by == by, act.c.acted_by.startswith(f"{by}@", autoescape=True)))
+    if what is not None:
+        query = query.where(act.c.act == what)
+    if since is not None:
+        start = literal(since, act.c.acted_at.type) if isinstance(since, datetime) else _before(since)
+        query = query.where(act.c.acted_at >= start)
+    if before is not None:
+        come_later = act.alias("come_later")
+        moment = select(come_later.c.acted_at).where(come_later.c.id == before).scalar_subquery()
+        query = query.where(act.c.acted_at <= moment, or_(act.c.acted_at < moment, act.c.id < before))
+    return [ActLine(*row) for row in connection.execute(query.limit(limit))]
+
+
+def _before(ago: timedelta) -> ColumnElement[datetime]:
+    moment: ColumnElement[datetime] = later(now(), -min(ago, _EVER).total_seconds())
+    return moment
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillLine:
+    """A backfill, and how many of its runs are where."""
+
+    backfill_id: int
+    application: str
+    schedule: str
+    first: datetime
+    last: datetime
+    at_most: int
+    """So many of its runs are unfinished and in their places at a time."""
+    instants: int
+    """So many were to run."""
+    running: int
+    waiting: int
+    failed: int
+    """Those that failed, or were cancelled."""
+    requested_by: str
+    requested_why: str | None
+    created_at: datetime
+    paused_at: datetime | None
+    cancelled_at: datetime | None
+
+    @property
+    def done(self) -> int:
+        """How many are over."""
+        return self.instants - self.running - self.waiting
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all are over."""
+        return not (self.running or self.waiting)
+
+    @property
+    def in_words(self) -> str:
+        """Return how far it is: ``backfill 3 of nightly: 4 of 6 done, 1 running, by ann``."""
+        parts = [f"{self.done:,} of {self.instants:,} done"]
+        parts += [f"{self.failed:,} of them failed or were cancelled"] if self.failed else []
+        parts += [f"{self.running:,} running"] if self.running else []
+        parts.append(f"by {self.requested_by}")
+        parts += ["cancelled"] if self.cancelled_at else ["paused"] if self.paused_at and not self.is_over else []
+        return f"backfill {self.backfill_id} of {self.schedule}: {', '.join(parts)}"
+
+
+def read_backfills(
+    connection: Connection,
+    *,
+    limit: int,
+    application: str | None = None,
+    unfinished: bool = False,
+    before: int | None = None,
+) -> list[BackfillLine]:
+    """Return the latest backfills, the newest first; with ``unfinished``, those of which a run is not over, and with
+    ``before``, those of a lower number.
+    """
+
+    def number(*states: str) -> ColumnElement[int | None]:
+        return case((run.c.state.in_(states), 1), else_=null())
+
+    fields = (
+        backfill.c.id,
+        backfill.c.application,
+        present_name(backfill),
+        backfill.c.first,
+        backfill.c.last,
+        backfill.c.at_most,
+        backfill.c.instants,
+    )
+    latest = select(backfill).order_by(backfill.c.id.desc())
+    if application is not None:
+        latest = latest.where(backfill.c.application == application)
+    if before is not None:
+        latest = latest.where(backfill.c.id < before)
+    if unfinished:
+        mine = (run.c.backfill == backfill.c.id, run.c.state.in_(("running", "pending")))
+        latest = latest.where(select(run.c.id).where(*mine).exists())
+    ids = latest.limit(limit).with_only_columns(backfill.c.id)
+    counts = (func.count(number("running")), func.count(number("pending")), func.count(number("failed", "cancelled")))
+    more = (
+        backfill.c.requested_by,
+        backfill.c.requested_why,
+        backfill.c.created_at,
+        backfill.c.paused_at,
+        backfill.c.cancelled_at,
+    )
+    query = (
+        select(*fields, *counts, *more)
+        .outerjoin(run, run.c.backfill == backfill.c.id)
+        .where(backfill.c.id.in_(ids))
+        .group_by(*backfill.c)
+        .order_by(backfill.c.id.desc())
+    )
+    return [BackfillLine(*row) for row in connection.execute(query)]
+
+
+def in_force() -> ColumnElement[bool]:
+    """Return the condition that a schedule is paused: the row of one whose pause has ended by itself has it
+    until what is due next is planned.
+    """
+    return and_(
+        schedule.c.paused_at.is_not(None),
+        or_(schedule.c.paused_until.is_(None), schedule.c.paused_until > now()),
+    )
+
+
+def pause_of() -> ScalarSelect[Any]:
+    """Return the query for the act by which the instant of a run is paused, the latest before it."""
+    of_schedule = (act.c.application == run.c.application, act.c.schedule == run.c.schedule)
+    latest = select(act.c.id).where(*of_schedule, act.c.act == "pause", act.c.acted_at < run.c.scheduled_for)
+    return latest.order_by(act.c.acted_at.desc(), act.c.id.desc()).limit(1).correlate(run).scalar_subquery()
+
+
+def pauses_by_act(connection: Connection, ids: Collection[int]) -> Mapping[int, Row[Any]]:
+    """Return (id, acted_by, acted_at, until, why) of these acts, by their ids."""
+    if not ids:
+        return {}
+    query = select(act.c.id, act.c.acted_by, act.c.acted_at, act.c.until, act.c.why)
+    found: list[Row[Any]] = list(connection.execute(query.where(among_keys((act.c.id,), sorted(ids)))))
+    return {row.id: row for row in found}
