@@ -63,7 +63,7 @@ class FleetPing:
     async def ping(self, overdue: Callable[[], Any]) -> None:
         """Ping once, unless another replica has just done so, or something is wrong: that is logged once."""
         name = f"{PINGING}{self._application}"
-        lately = await self._database.read(lambda c: statements.old_runs.was_granted(c, name, 0.8 * EVERY))
+        lately = await self._database.read(lambda c: statements.keeping.was_granted(c, name, 0.8 * EVERY))
         held = None if lately or not self._is_alive() else await self._client.try_acquire(name)
         if held is None:
             return

@@ -273,7 +273,7 @@ def _begin(
         for row in fresh
         if row.schedule in first_jobs
     ]
-    return statements.starts.start_jobs(connection, rows) if rows else {}
+    return statements.job_run.start_jobs(connection, rows) if rows else {}
 
 
 def _jobs(connection: Connection, run_ids: list[int]) -> dict[int, dict[str, EarlierAttempts]]:

@@ -14,7 +14,7 @@ from ..telemetry.facts import RunLong
 
 def take_long(connection: Connection, ids: Collection[int], holder: str) -> list[RunLong]:
     """Mark which of these runs of a replica have become long, or longer, and return a fact for each."""
-    rows = {row.id: row for row in statements.long.read(connection, ids, holder)} if ids else {}
+    rows = {row.id: row for row in statements.late.read_long(connection, ids, holder)} if ids else {}
     given = {run_id: read_policies(row.definition or "{}").long for run_id, row in rows.items()}
     may_be = [row for row in rows.values() if may_be_long(row.running_for, given[row.id])]
     usual = read_usual(connection, {(row.application, row.schedule) for row in may_be})
@@ -27,7 +27,7 @@ def take_long(connection: Connection, ids: Collection[int], holder: str) -> list
     if not found:
         return []
     levels = {run_id: long.level for run_id, long in found.items()}
-    marked = sorted(statements.long.mark(connection, levels, holder))
+    marked = sorted(statements.late.mark_long(connection, levels, holder))
     for run_id in marked:
         tell(connection, rows[run_id].application, [Told("run.long", rows[run_id].key, run_id)])
     return [

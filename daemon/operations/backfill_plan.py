@@ -294,7 +294,7 @@ def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], fi
     """
     of, key = f'"{called(row)}"', (row.application, row.name)
     oldest = statements.backfills.oldest(connection, key)
-    pruned = statements.old_runs.pruned_until(connection, *key)
+    pruned = statements.keeping.pruned_until(connection, *key)
     if oldest is None:
         raise CannotBackfill(
             f"{of} has not been due yet since its first deploy, and a backfill reaches back no further; "
@@ -317,7 +317,7 @@ def earliest(connection: Connection, row: Row[Any]) -> datetime | None:
     """Return the first scheduled time that a backfill of the schedule in ``row`` can run; None: there is none yet."""
     key = (row.application, row.name)
     oldest = statements.backfills.oldest(connection, key)
-    pruned = statements.old_runs.pruned_until(connection, *key)
+    pruned = statements.keeping.pruned_until(connection, *key)
     return oldest if oldest is None or pruned is None else max(oldest, pruned + _TICK)
 
 

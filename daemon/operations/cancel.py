@@ -219,7 +219,7 @@ def find_unfinished(connection: Connection, choice: Choice) -> list[CancelledRun
     written. Raises `NotFound`.
     """
     schedules = choice.schedules(connection, retired=True)
-    return [_cancelled(row) for row in statements.cancels.find_unfinished(connection, schedules)]
+    return [_cancelled(row) for row in statements.cancel.find_unfinished(connection, schedules)]
 
 
 def cancel_many(
@@ -238,10 +238,10 @@ def cancel_many(
     refuse_unrecordable(requested_by, why)
     keys = keys_of(connection, runs)
     statements.ends.lock_schedules(connection, keys, waits=True)
-    done = [_cancelled(row) for row in statements.cancels.lock(connection, [run.run_id for run in runs])]
+    done = [_cancelled(row) for row in statements.cancel.lock_many(connection, [run.run_id for run in runs])]
     ended = [run.run_id for run in done if run.outcome == "ended"]
     marked = [run for run in done if run.outcome == "marked"]
-    statements.cancels.mark(connection, [*ended, *(run.run_id for run in marked)], requested_by, why)
+    statements.cancel.mark_many(connection, [*ended, *(run.run_id for run in marked)], requested_by, why)
     statements.cancel.end_pending(connection, ended)
     statements.ends.promote(connection, keys)
     _record(connection, done, requested_by, why, of)

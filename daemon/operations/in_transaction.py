@@ -21,7 +21,7 @@ from lease.database.forks import refuse_after_fork
 from lease.durations import Duration
 from lease.errors import LeaseError, StoreUnavailable
 
-from ..store.statements import requesting
+from ..store.statements import requests
 from ..telemetry.spans import trigger_span
 from .requester import requester
 from .trigger import Request, Requested, carry, request, steps
@@ -79,8 +79,8 @@ def _written(wanted: Request, over: Foreign) -> Requested:
 def _first(wanted: Request, backend: Backend) -> Executable:
     """Return a statement that begins the transaction where the driver does that by itself."""
     if backend.has_one_writer:
-        return requesting.begin_to_write(wanted.application, wanted.schedule)
-    return requesting.begin_to_read()
+        return requests.begin_to_write(wanted.application, wanted.schedule)
+    return requests.begin_to_read()
 
 
 def _by_itself(

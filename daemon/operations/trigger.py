@@ -26,7 +26,7 @@ from ..scheduling.lease_names import lease_name
 from ..scheduling.place import place
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
-from ..store.statements import acts, requesting
+from ..store.statements import acts, requests
 from ..store.views import nearest_of
 from ..telemetry.spans import trigger_span
 from ..text import when
@@ -118,14 +118,14 @@ def steps(wanted: Request, *, notifies: bool) -> Steps:
     """
     if wanted.key is not None and (known := (yield _keyed(wanted))):
         return Requested(known[0][0], already=True)
-    rows = yield requesting.read(wanted.application, wanted.schedule)
+    rows = yield requests.read(wanted.application, wanted.schedule)
     if not rows:
-        renamed = yield requesting.renamed(wanted.application)
+        renamed = yield requests.renamed(wanted.application)
         now_called = next((called for called, former in renamed if wanted.schedule in json.loads(former or "[]")), None)
         if now_called is not None:
             return (yield from steps(replace(wanted, schedule=now_called), notifies=notifies))
     if not rows or rows[0][2]:
-        names = yield requesting.names(wanted.application)
+        names = yield requests.names(wanted.application)
         raise _no_such_schedule(wanted, [name for (name,) in names], retired_by=rows[0][2] if rows else "")
     definition, digest, _, seconds, key = rows[0]
     schedule, now = read_schedule(definition), datetime.fromtimestamp(float(seconds), UTC)
@@ -133,18 +133,18 @@ def steps(wanted: Request, *, notifies: bool) -> Steps:
     wanted = replace(wanted, schedule=key)
     values = _values(wanted, schedule, digest, now) | {"params": json.dumps(params)}
     if wanted.key is not None:
-        while not (yield requesting.take_key(wanted.application, wanted.schedule, wanted.key, now)):
+        while not (yield requests.take_key(wanted.application, wanted.schedule, wanted.key, now)):
             if known := (yield _keyed(wanted)):
                 return Requested(known[0][0], already=True)
-    ((run_id,),) = yield requesting.add(values)
+    ((run_id,),) = yield requests.add(values)
     if wanted.key is not None:
-        yield requesting.give_key(wanted.application, wanted.schedule, wanted.key, run_id)
+        yield requests.give_key(wanted.application, wanted.schedule, wanted.key, run_id)
     lease = lease_name(wanted.application, schedule)
     if lease.per_run:
-        yield requesting.name_lease(run_id, lease.of_run(run_id))
+        yield requests.name_lease(run_id, lease.of_run(run_id))
     yield _act(wanted, run_id, values["place_at"] if wanted.at is not None else None)
     if notifies:
-        yield requesting.tell(wanted.application)
+        yield requests.tell(wanted.application)
     return Requested(
         run_id, already=False, at=values["place_at"] if wanted.at is not None else None, definition=schedule
     )
@@ -167,7 +167,7 @@ def carry(steps: Generator[Any, Rows, Requested], send: Callable[[Any], Rows]) -
 
 
 def _keyed(wanted: Request) -> Executable:
-    return requesting.keyed(wanted.application, wanted.schedule, wanted.key or "")
+    return requests.keyed(wanted.application, wanted.schedule, wanted.key or "")
 
 
 def _values(wanted: Request, schedule: Schedule, digest: str | None, now: datetime) -> dict[str, Any]:

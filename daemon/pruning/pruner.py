@@ -65,7 +65,7 @@ def kept(connection: Connection, application: str) -> dict[str, Mapping[str, int
     cannot be read, keeps all.
     """
     found: dict[str, Mapping[str, int]] = {}
-    for row in statements.old_runs.keeping(connection, application):
+    for row in statements.keeping.keeping(connection, application):
         if keep := _keep(row.definition):
             found[row.name] = keep
     return found
@@ -75,7 +75,7 @@ def bound(connection: Connection, application: str, name: str, keep: Mapping[str
     """Return which runs of a schedule may go; None if none may, because there are not so many."""
     before = None
     if "runs" in keep:
-        before = statements.old_runs.oldest_kept(connection, application, name, keep["runs"])
+        before = statements.keeping.oldest_kept(connection, application, name, keep["runs"])
         if before is None:
             return None
     return Bounded(application, name, age_kept(keep), before)
@@ -84,17 +84,17 @@ def bound(connection: Connection, application: str, name: str, keep: Mapping[str
 def choose_next(connection: Connection, bounded: Bounded, after: int) -> Outdated:
     """Choose the runs to delete among the next ones behind ``after``, and record their instants as pruned."""
     of = (bounded.application, bounded.schedule)
-    rows = statements.old_runs.first_runs(connection, *of, after, bounded.before, MOST_RUNS)
+    rows = statements.keeping.first_runs(connection, *of, after, bounded.before, MOST_RUNS)
     seen = [Seen(r.id, r.scheduled, r.last, r.created_for, r.ended_for, r.goes_on) for r in rows]
     choice = choose(seen, bounded.age, after, MOST_RUNS)
     if choice.until is not None:
-        statements.old_runs.mark_pruned(connection, *of, choice.until)
+        statements.keeping.mark_pruned(connection, *of, choice.until)
     return choice
 
 
 def delete_chosen(connection: Connection, bounded: Bounded, chosen: Outdated) -> int:
     """Delete the chosen runs; return how many."""
-    return statements.old_runs.delete_runs(connection, bounded.application, bounded.schedule, chosen.ids)
+    return statements.keeping.delete_runs(connection, bounded.application, bounded.schedule, chosen.ids)
 
 
 def delete_old_records(connection: Connection, application: str) -> bool:
@@ -102,8 +102,8 @@ def delete_old_records(connection: Connection, application: str) -> bool:
     which are few, the next pruning takes more.
     """
     statements.delivery.delete_done(connection, application, MESSAGES_KEPT, _MOST_MESSAGES)
-    acts = statements.old_records.delete_acts(connection, ACTS_KEPT, _MOST_ACTS)
-    statements.old_records.delete_generations(
+    acts = statements.keeping.delete_acts(connection, ACTS_KEPT, _MOST_ACTS)
+    statements.keeping.delete_generations(
         connection, application, GENERATIONS_KEPT, LEAST_GENERATIONS, _MOST_GENERATIONS
     )
     return acts == _MOST_ACTS
@@ -173,7 +173,7 @@ class Pruner:
         runs were deleted. Raises `LeaseLost`, `StoreUnavailable` and `ClockJumped`.
         """
         name = f"{PRUNING}{self._application}"
-        lately = await self._database.read(lambda c: statements.old_runs.was_granted(c, name, 0.8 * EVERY))
+        lately = await self._database.read(lambda c: statements.keeping.was_granted(c, name, 0.8 * EVERY))
         held = None if lately or self._stops() else await self._client.try_acquire(name)
         if held is None:
             return 0

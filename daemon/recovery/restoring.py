@@ -40,7 +40,7 @@ def prepare_restored(connection: Connection, *, by: int = 1, force: bool = False
     """Prepare a database that was restored; raises `StillAtWork` unless ``force``."""
     if not force:
         _refuse_while_at_work(connection)
-    statements.restored.skip_numbers(connection)
+    statements.stranded.skip_numbers(connection)
     lifted = lease.statements.lift(connection, by)
     states = _put_back(connection)
     return Restored(
@@ -49,12 +49,12 @@ def prepare_restored(connection: Connection, *, by: int = 1, force: bool = False
         grants_ended=lifted.ended,
         runs_put_back=tuple(run for run, state in states.items() if state == "pending"),
         runs_cancelled=tuple(run for run, state in states.items() if state != "pending"),
-        replicas_marked_dead=statements.restored.mark_replicas_dead(connection),
+        replicas_marked_dead=statements.stranded.mark_replicas_dead(connection),
     )
 
 
 def _refuse_while_at_work(connection: Connection) -> None:
-    replicas = [f"{row.host}:{row.pid}" for row in statements.restored.replicas_seen(connection, SEEN_WITHIN)]
+    replicas = [f"{row.host}:{row.pid}" for row in statements.stranded.replicas_seen(connection, SEEN_WITHIN)]
     held = [f"{row.name} by {row.label}" for row in lease.statements.held_now(connection)]
     found = [
         f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
@@ -79,7 +79,7 @@ def _put_back(connection: Connection) -> dict[int, str]:
             ended=True,
             lived=True,
         )
-        for row in statements.restored.running_runs(connection)
+        for row in statements.stranded.running_runs(connection)
     ]
     if not running:
         return {}

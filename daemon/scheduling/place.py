@@ -40,7 +40,7 @@ def place_due(
     unreadable: dict[str, str] = {}
     while True:
         which = {"names": known.keys() - passed_over} if others is None else {"but": passed_over.union(others)}
-        due = statements.placing.due(connection, application, MOST_PLACED, **which)
+        due = statements.requests.due(connection, application, MOST_PLACED, **which)
         found = {row.schedule for row in due}
         overlaps, refused = _placeable(connection, application, {name: known[name] for name in found & known.keys()})
         unreadable |= refused
@@ -70,23 +70,23 @@ def feed_due(
     With ``others``, the known ones are all that the application has but for these.
     """
     which = {"names": list(known)} if others is None else {"but": others}
-    found = {row.schedule for row in statements.feeding.to_feed(connection, application, **which)}
+    found = {row.schedule for row in statements.requests.to_feed(connection, application, **which)}
     keys = {(application, name) for name in found if name in known}
     free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
     if not free:
         return PlaceReport()
     overlaps, unreadable = _overlaps(connection, application, known, free)
     first: dict[str, Row[Any]] = {}
-    for row in statements.feeding.to_feed(connection, application, names=overlaps):  # again, now that they are locked
+    for row in statements.requests.to_feed(connection, application, names=overlaps):  # again, now that they are locked
         first.setdefault(row.schedule, row)
     runs = [
         (run_id, name)
         for name, row in first.items()
-        for run_id in statements.feeding.next_runs(connection, row.id, row.may_start)
+        for run_id in statements.requests.next_runs(connection, row.id, row.may_start)
     ]
     placed = place(connection, application, runs, overlaps) if runs else 0
     if first:
-        statements.feeding.close(connection, [row.id for row in first.values()])
+        statements.requests.close(connection, [row.id for row in first.values()])
     return PlaceReport(placed, unreadable=unreadable)
 
 
@@ -112,7 +112,7 @@ def place(
     runs wait for each other, and whether the last one replaces all others.
     """
     waits = {name: waits_for_predecessor(overlap) for name, overlap in overlaps.items()}
-    placed = statements.placing.place(connection, [(run_id, waits[name]) for run_id, name in runs])
+    placed = statements.requests.place(connection, [(run_id, waits[name]) for run_id, name in runs])
     newest = {name: run_id for run_id, name in runs if run_id in placed and overlaps[name] == "replace"}
     if newest:
         replace_older(connection, application, newest.items())

@@ -83,7 +83,7 @@ def _plan_and_place(
     rows = _due(connection, application, known, others)
     names = {row.name for row in rows}
     busy = statements.schedule.still_running(connection, application, names) if rows else set()
-    filled_in = statements.feeding.at_work(connection, application, names) if rows else set()
+    filled_in = statements.requests.at_work(connection, application, names) if rows else set()
     decisions, unreadable = list[Decision](), dict(places.unreadable)
     made, more = 0, len(rows) >= MOST_SCHEDULES
     while rows and made < ENOUGH_ROWS:

@@ -48,7 +48,7 @@ CANCELS = (
     Mutant(
         "start-ignores-the-mark",
         "the next job of a marked run starts",
-        (Edit("daemon/store/statements/sets/starts.py", "        ~marked(),\n", ""),),
+        (Edit("daemon/store/statements/job_run.py", "        ~marked(),\n", ""),),
         on_each(MARKED.format("test_no_job_of_a_marked_run_starts", "")),
     ),
     Mutant(
@@ -173,7 +173,7 @@ RETRIES = (
         "of a queue that is cancelled in parts, the first goes first, and the next one starts",
         (
             Edit(
-                "daemon/store/statements/acting/cancels.py",
+                "daemon/store/statements/acting/cancel.py",
                 "run.c.scheduled_for.desc(), run.c.id.desc()",
                 "run.c.scheduled_for, run.c.id",
             ),

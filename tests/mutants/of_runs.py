@@ -313,7 +313,7 @@ BACKFILLS = (
         "a run of a backfill starts although another run of its schedule is not over",
         (
             Edit(
-                "daemon/store/statements/requests/feeding.py",
+                "daemon/store/statements/requests.py",
                 "and_(_at_work < backfill.c.at_most, ~_others)",
                 "and_(_at_work < backfill.c.at_most)",
             ),

@@ -61,7 +61,7 @@ def start_jobs(connection: Connection, starts: Sequence[StartJob], *, patience: 
     rows = [
         (start.claimed.run_id, *_proof(start.claimed), start.job, start.position, start.attempt) for start in starts
     ]
-    begun = statements.starts.start_jobs(connection, rows)
+    begun = statements.job_run.start_jobs(connection, rows)
     return [begun.get(start.claimed.run_id) or _not_begun(connection, start) for start in starts]
 
 

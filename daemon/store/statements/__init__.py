@@ -14,19 +14,18 @@ from . import (
     delivery,
     generation,
     job_run,
+    keeping,
     put_off,
     queues,
     renames,
     replica,
-    restored,
+    requests,
     run,
     schedule,
     stranded,
 )
-from .acting import acts, backfills, cancel, cancels, forget, looks, pauses, retries
-from .keeping import old_records, old_runs
-from .requests import feeding, placing, requesting
-from .sets import claims, ends, late, long, plans, replacements, starts
+from .acting import acts, backfills, cancel, forget, looks, pauses, retries
+from .sets import claims, ends, late, plans, replacements
 
 __all__ = [
     "acts",
@@ -35,32 +34,25 @@ __all__ = [
     "audit",
     "backfills",
     "cancel",
-    "cancels",
     "claims",
     "delivery",
     "ends",
-    "feeding",
     "forget",
     "generation",
     "job_run",
+    "keeping",
     "late",
-    "long",
     "looks",
-    "old_records",
-    "old_runs",
     "pauses",
-    "placing",
     "plans",
     "put_off",
     "queues",
     "renames",
     "replacements",
     "replica",
-    "requesting",
-    "restored",
+    "requests",
     "retries",
     "run",
     "schedule",
-    "starts",
     "stranded",
 ]

@@ -5,6 +5,8 @@ A state as a parameter would keep the databases from using the partial indexes.
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +23,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
+    Subquery,
     Table,
     Text,
     TextClause,
@@ -39,7 +42,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from lease.database.backend import backend_of
-from lease.database.dialects import UNTYPED, now, per_dialect
+from lease.database.dialects import UNTYPED, Instant, now, per_dialect
 
 from ...states import MOST_ABANDONED
 from ..tables import run, schedule
@@ -258,3 +261,38 @@ def may_idle(seconds: float) -> ColumnElement[bool]:
 def begin_snapshot(connection: Connection) -> TextClause:
     """Return what begins a read-only transaction that sees the database as of one moment."""
     return text("BEGIN" if backend_of(connection).has_one_writer else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def given(parameter: str, **columns: type[TypeEngine[Any]]) -> Subquery:
+    """Return the rows of a parameter, whose values are in the order of ``columns`` (see `as_rows`)."""
+    rows = elements(bindparam(parameter, type_=Text())).table_valued("value", name=f"{parameter}_json")
+    fields = [_field(rows.c.value, place, type_()).label(name) for place, (name, type_) in enumerate(columns.items())]
+    return select(*fields).select_from(rows).subquery(parameter)
+
+
+def as_rows(rows: Iterable[Sequence[Any]]) -> str:
+    """Return the value of such a parameter; moments are whole microseconds since 1970."""
+    return json.dumps(list(rows), default=_microseconds)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def agrees(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that two values are equal, for rows that are found by their keys:
+    PostgreSQL looks none up by it. Of a hundred grants of one holder, all under their first token, it
+    would pair each with each, and for ten runs go through all that are pending.
+    """
+    return one.is_not_distinct_from(other)
+
+
+def _field(array: ColumnElement[Any], place: int, type_: TypeEngine[Any]) -> ColumnElement[Any]:
+    value = element(array, literal_column(str(place), Integer))
+    if isinstance(type_, Instant):
+        return moment(value)
+    value.type = Text() if isinstance(type_, Text) else type_
+    return value if isinstance(type_, Text) else cast(value, type_)

@@ -13,8 +13,7 @@ from lease.database.dialects import later, now
 from lease.database.held.statement import Statement
 
 from ..tables import run, schedule
-from .dialects import MOMENT, SCHEDULED, among, pending, unfinished
-from .sets.given import as_rows, given
+from .dialects import MOMENT, SCHEDULED, among, as_rows, given, pending, unfinished
 
 
 class Allowed(NamedTuple):

@@ -30,8 +30,7 @@ from ...states import QUEUES_OF_PRIORITY
 from ..tables import replica, run
 from .acting.cancel import marked
 from .agenda import BY_START, LIVE, MOST_BLOCKED, UNTIL_FREE
-from .dialects import MOMENT, STRINGS, among, among_these, at_last_chance, on_last_chance, pending
-from .sets.given import as_rows, given
+from .dialects import MOMENT, STRINGS, among, among_these, as_rows, at_last_chance, given, on_last_chance, pending
 
 
 class InQueue(NamedTuple):

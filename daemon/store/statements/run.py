@@ -11,8 +11,7 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 
 from ..tables import run
-from .dialects import MOMENT, PENDING, SCHEDULED, among, among_keys, number, pending, running, unfinished
-from .sets.given import agrees
+from .dialects import MOMENT, PENDING, SCHEDULED, agrees, among, among_keys, number, pending, running, unfinished
 
 
 def extend(

@@ -13,7 +13,7 @@ from lease.schema import lease
 from ..called import ScheduleKey
 from ..tables import run, schedule
 from .dialects import MOMENT, among, among_keys, may_idle, turn, unfinished
-from .requests.placing import placed
+from .requests import placed
 
 _SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
 """A moment that PostgreSQL knows as it plans a statement: it takes it that a third of all schedules are before one that

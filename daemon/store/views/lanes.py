@@ -27,8 +27,7 @@ from sqlalchemy import (
 from lease.database.dialects import Instant, seconds_between
 
 from ..called import ScheduleKey
-from ..statements.dialects import among_keys, as_json_array
-from ..statements.sets.given import as_rows, given
+from ..statements.dialects import among_keys, as_json_array, as_rows, given
 from ..tables import job_run, run
 from .history import RunLine, read_runs
 from .names import Called

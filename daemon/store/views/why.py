@@ -34,11 +34,10 @@ from ..called import present_name
 from ..statements import queues
 from ..statements.acting.cancel import marked
 from ..statements.agenda import BY_START, LIVE
-from ..statements.dialects import MOMENT, among, on_last_chance, pending, unfinished
+from ..statements.dialects import MOMENT, among, as_rows, given, on_last_chance, pending, unfinished
 from ..statements.generation import read_run_digests
-from ..statements.requests.placing import placed
+from ..statements.requests import placed
 from ..statements.run import is_late
-from ..statements.sets.given import as_rows, given
 from ..statements.sets.replacements import replaced_by
 from ..tables import generation, job_run, replica, run, schedule
 from .acting import pause_of, pauses_by_act

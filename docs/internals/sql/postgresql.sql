@@ -110,7 +110,7 @@ WHERE run.id = %(id_1)s::BIGINT FOR NO KEY UPDATE;
 UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by=%(cancelled_by)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR WHERE run.id = %(id_1)s::BIGINT AND run.state IN ('pending', 'running') AND run.cancelled_at IS NULL;
 
 
--- daemon/store/statements/acting/cancels.py: find_unfinished
+-- daemon/store/statements/acting/cancel.py: find_unfinished
 SELECT run.id, run.application, coalesce((SELECT schedule.called
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at
@@ -119,7 +119,7 @@ FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json
 WHERE run.state IN ('pending', 'running') ORDER BY run.state IS NOT DISTINCT FROM 'running', run.application, run.schedule, run.scheduled_for DESC, run.id DESC;
 
 
--- daemon/store/statements/acting/cancels.py: lock
+-- daemon/store/statements/acting/cancel.py: lock
 SELECT run.id, run.application, coalesce((SELECT schedule.called
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at
@@ -127,7 +127,7 @@ FROM run
 WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id FOR NO KEY UPDATE;
 
 
--- daemon/store/statements/acting/cancels.py: mark
+-- daemon/store/statements/acting/cancel.py: mark
 UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by=%(cancelled_by)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
 
 
@@ -660,7 +660,7 @@ FROM run, lease
 WHERE run.id = job_run.run_id AND lease.name = run.lease_name AND lease.token = job_run.token AND lease.holder = job_run.holder));
 
 
--- daemon/store/statements/keeping/old_records.py: _digests_at_work
+-- daemon/store/statements/keeping.py: _digests_at_work
 SELECT DISTINCT run.digest
 FROM run
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'running' AND (run.digest = ANY (%(param_1)s::TEXT[]));
@@ -670,14 +670,14 @@ FROM run
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (run.digest = ANY (%(param_1)s::TEXT[]));
 
 
--- daemon/store/statements/keeping/old_records.py: delete_acts
+-- daemon/store/statements/keeping.py: delete_acts
 DELETE FROM act WHERE act.id IN (SELECT act.id
 FROM act
 WHERE act.acted_at < (SELECT (clock_timestamp() + make_interval(secs => %(param_1)s)) AS anon_1) ORDER BY act.acted_at
  LIMIT %(param_2)s::INTEGER FOR UPDATE SKIP LOCKED);
 
 
--- daemon/store/statements/keeping/old_records.py: delete_generations
+-- daemon/store/statements/keeping.py: delete_generations
 DELETE FROM generation WHERE generation.application = %(application_1)s::VARCHAR COLLATE "C" AND generation.number IN (__[POSTCOMPILE_number_1]);
 
 SELECT generation.number, generation.run_digests
@@ -691,7 +691,7 @@ WHERE replica.digest = generation.digest)) ORDER BY generation.number
  LIMIT %(param_3)s::INTEGER FOR UPDATE SKIP LOCKED;
 
 
--- daemon/store/statements/keeping/old_runs.py: _attempts
+-- daemon/store/statements/keeping.py: _attempts
 SELECT job_run.id, job_run.run_id
 FROM job_run
 WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
@@ -701,13 +701,13 @@ FROM job_run
 WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) FOR UPDATE SKIP LOCKED;
 
 
--- daemon/store/statements/keeping/old_runs.py: _that_try_one_again_that_stays
+-- daemon/store/statements/keeping.py: _that_try_one_again_that_stays
 SELECT run.id, run.retry_of
 FROM run JOIN run AS any_run ON any_run.id = run.retry_of
 WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id;
 
 
--- daemon/store/statements/keeping/old_runs.py: _with_a_held_lease
+-- daemon/store/statements/keeping.py: _with_a_held_lease
 DELETE FROM lease WHERE (lease.name = ANY (%(param_1)s::TEXT[]));
 
 SELECT lease.name
@@ -719,7 +719,7 @@ FROM lease
 WHERE (lease.name = ANY (%(param_1)s::TEXT[])) AND (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) FOR UPDATE SKIP LOCKED;
 
 
--- daemon/store/statements/keeping/old_runs.py: delete_runs
+-- daemon/store/statements/keeping.py: delete_runs
 DELETE FROM job_output WHERE (job_output.job_run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
 
 DELETE FROM job_run WHERE (job_run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
@@ -732,7 +732,7 @@ WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elem
 FROM run AS any_run) FOR UPDATE SKIP LOCKED;
 
 
--- daemon/store/statements/keeping/old_runs.py: first_runs
+-- daemon/store/statements/keeping.py: first_runs
 SELECT run.id, run.trigger = 'schedule' AS scheduled, CAST(EXTRACT(epoch FROM coalesce(run.last_scheduled_for, run.scheduled_for)) AS double precision) AS last, CAST(EXTRACT(epoch FROM clock_timestamp() - run.created_at) AS double precision) AS created_for, CAST(EXTRACT(epoch FROM clock_timestamp() - run.finished_at) AS double precision) AS ended_for, coalesce(run.last_scheduled_for IS NOT NULL AND run.scheduled_for = schedule.stretch_from, false) AS goes_on
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND run.id > %(id_1)s::BIGINT AND run.id < %(id_2)s::BIGINT ORDER BY run.id
@@ -744,32 +744,32 @@ WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule 
  LIMIT %(param_1)s::INTEGER;
 
 
--- daemon/store/statements/keeping/old_runs.py: keeping
+-- daemon/store/statements/keeping.py: keeping
 SELECT schedule.name, schedule.definition
 FROM schedule
 WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.definition LIKE '%%' || %(definition_1)s::VARCHAR || '%%' ESCAPE '/') ORDER BY schedule.name;
 
 
--- daemon/store/statements/keeping/old_runs.py: mark_pruned
+-- daemon/store/statements/keeping.py: mark_pruned
 INSERT INTO pruned (application, schedule, until) VALUES (%(application)s::VARCHAR COLLATE "C", %(schedule)s::VARCHAR COLLATE "C", %(until)s::TIMESTAMP WITH TIME ZONE) ON CONFLICT DO NOTHING;
 
 UPDATE pruned SET until=%(until)s::TIMESTAMP WITH TIME ZONE WHERE pruned.application = %(application_1)s::VARCHAR COLLATE "C" AND pruned.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND pruned.until < %(until_1)s::TIMESTAMP WITH TIME ZONE;
 
 
--- daemon/store/statements/keeping/old_runs.py: oldest_kept
+-- daemon/store/statements/keeping.py: oldest_kept
 SELECT run.id
 FROM run
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" ORDER BY run.id DESC
  LIMIT %(param_1)s::INTEGER OFFSET %(param_2)s::INTEGER;
 
 
--- daemon/store/statements/keeping/old_runs.py: pruned_until
+-- daemon/store/statements/keeping.py: pruned_until
 SELECT CAST(EXTRACT(epoch FROM pruned.until) AS double precision) AS until
 FROM pruned
 WHERE pruned.application = %(application_1)s::VARCHAR COLLATE "C" AND pruned.schedule = %(schedule_1)s::VARCHAR COLLATE "C";
 
 
--- daemon/store/statements/keeping/old_runs.py: was_granted
+-- daemon/store/statements/keeping.py: was_granted
 SELECT lease.name
 FROM lease
 WHERE lease.name = %(name_1)s::VARCHAR COLLATE "C" AND CAST(EXTRACT(epoch FROM clock_timestamp() - lease.granted_at) AS double precision) < %(param_1)s;
@@ -988,26 +988,26 @@ UPDATE replica SET state=CASE WHEN (replica.state = %(state_1)s::VARCHAR) THEN r
 UPDATE replica SET state=CASE WHEN (replica.state = %(state_1)s::VARCHAR) THEN replica.state ELSE %(param_1)s::VARCHAR END, seen_at=clock_timestamp(), stopped_at=clock_timestamp(), blocked=%(blocked)s::VARCHAR WHERE replica.holder = %(holder_1)s::VARCHAR;
 
 
--- daemon/store/statements/requests/feeding.py: at_work
+-- daemon/store/statements/requests.py: at_work
 SELECT DISTINCT run.schedule
 FROM run
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND (run.schedule = ANY (%(param_1)s::TEXT[])) AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL;
 
 
--- daemon/store/statements/requests/feeding.py: close
+-- daemon/store/statements/requests.py: close
 UPDATE backfill SET placed_at=clock_timestamp() WHERE (backfill.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) AND backfill.placed_at IS NULL AND backfill.cancelled_at IS NULL AND NOT (EXISTS (SELECT *
 FROM run AS own
 WHERE own.backfill = backfill.id AND own.state = 'pending' AND own.place_at IS NOT NULL AND own.available_at IS NULL));
 
 
--- daemon/store/statements/requests/feeding.py: next_runs
+-- daemon/store/statements/requests.py: next_runs
 SELECT run.id
 FROM run
 WHERE run.backfill = %(backfill_1)s::BIGINT AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL ORDER BY run.scheduled_for, run.id
  LIMIT %(param_1)s::INTEGER;
 
 
--- daemon/store/statements/requests/feeding.py: to_feed
+-- daemon/store/statements/requests.py: to_feed
 SELECT backfill.id, backfill.schedule, backfill.at_most - ((SELECT count(*) AS count_1
 FROM run AS own
 WHERE own.backfill = backfill.id AND own.state = 'running') + (SELECT count(*) AS count_2
@@ -1043,7 +1043,7 @@ WHERE other.application = backfill.application AND other.schedule = backfill.sch
  LIMIT %(param_2)s::INTEGER;
 
 
--- daemon/store/statements/requests/placing.py: due
+-- daemon/store/statements/requests.py: due
 SELECT anon_1.id, anon_1.schedule
 FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
 FROM run
@@ -1059,30 +1059,30 @@ WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = '
 WHERE anon_1.place_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
 
 
--- daemon/store/statements/requests/placing.py: place
+-- daemon/store/statements/requests.py: place
 UPDATE run SET available_at=CASE WHEN (runs.waits = %(waits_1)s::INTEGER) THEN run.available_at ELSE clock_timestamp() END, place_at=NULL FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS INTEGER) AS waits
 FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE (run.id = ANY (ARRAY(SELECT runs.number
 FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS INTEGER) AS waits
 FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs))) AND run.id = runs.number AND run.state IS NOT DISTINCT FROM 'pending' AND run.place_at IS NOT NULL RETURNING run.id;
 
 
--- daemon/store/statements/restored.py: mark_replicas_dead
+-- daemon/store/statements/stranded.py: mark_replicas_dead
 UPDATE replica SET state=%(state)s::VARCHAR, stopped_at=clock_timestamp() WHERE replica.state IN (__[POSTCOMPILE_state_1]);
 
 
--- daemon/store/statements/restored.py: replicas_seen
+-- daemon/store/statements/stranded.py: replicas_seen
 SELECT replica.host, replica.pid
 FROM replica
 WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.seen_at) AS double precision) < %(param_1)s ORDER BY replica.host, replica.pid;
 
 
--- daemon/store/statements/restored.py: running_runs
+-- daemon/store/statements/stranded.py: running_runs
 SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
 FROM run
 WHERE run.state = 'running' ORDER BY run.id;
 
 
--- daemon/store/statements/restored.py: skip_numbers
+-- daemon/store/statements/stranded.py: skip_numbers
 SELECT setval(pg_get_serial_sequence('public.run', 'id'), greatest(last_value, (SELECT max(id) FROM public.run)) + 1000 * CAST(1 + coalesce(extract(epoch FROM clock_timestamp() - greatest((SELECT max(created_at) FROM public.run), (SELECT max(seen_at) FROM public.replica))), 0) AS bigint)) FROM public.run_id_seq;
 
 
@@ -1378,7 +1378,7 @@ WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN 
  LIMIT %(param_1)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED) RETURNING run.id, run.schedule, run.state, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by;
 
 
--- daemon/store/statements/sets/long.py: read
+-- daemon/store/statements/sets/late.py: read
 SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS key, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%%' || %(definition_1)s::VARCHAR || '%%') THEN schedule.definition END AS definition
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = %(holder_1)s::VARCHAR;
@@ -1429,7 +1429,7 @@ FROM run AS other
 WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING run.id;
 
 
--- daemon/store/statements/sets/starts.py: start_jobs
+-- daemon/store/statements/job_run.py: start_jobs
 INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, release) SELECT run.id, starts.job, starts.position, starts.attempt, 'running', run.token, run.holder, clock_timestamp() AS anon_1, (SELECT replica.release
 FROM replica
 WHERE replica.holder = run.holder) AS anon_2

@@ -108,7 +108,7 @@ WHERE run.id = ?;
 UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by=?, cancelled_why=? WHERE run.id = ? AND run.state IN ('pending', 'running') AND run.cancelled_at IS NULL;
 
 
--- daemon/store/statements/acting/cancels.py: find_unfinished
+-- daemon/store/statements/acting/cancel.py: find_unfinished
 SELECT run.id, run.application, coalesce((SELECT schedule.called
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, run.scheduled_for AS scheduled_for, run.state, run.cancelled_at AS cancelled_at
@@ -117,7 +117,7 @@ FROM json_each(?) AS schedules_json) AS schedules JOIN run ON run.application = 
 WHERE run.state IN ('pending', 'running') ORDER BY run.state IS 'running', run.application, run.schedule, run.scheduled_for DESC, run.id DESC;
 
 
--- daemon/store/statements/acting/cancels.py: lock
+-- daemon/store/statements/acting/cancel.py: lock
 SELECT run.id, run.application, coalesce((SELECT schedule.called
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, run.scheduled_for AS scheduled_for, run.state, run.cancelled_at AS cancelled_at
@@ -125,7 +125,7 @@ FROM run
 WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER BY run.id;
 
 
--- daemon/store/statements/acting/cancels.py: mark
+-- daemon/store/statements/acting/cancel.py: mark
 UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by=?, cancelled_why=? WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
 
 
@@ -739,7 +739,7 @@ FROM run, lease
 WHERE run.id = job_run.run_id AND lease.name = run.lease_name AND lease.token = job_run.token AND lease.holder = job_run.holder));
 
 
--- daemon/store/statements/keeping/old_records.py: _digests_at_work
+-- daemon/store/statements/keeping.py: _digests_at_work
 SELECT DISTINCT run.digest
 FROM run
 WHERE run.application = ? AND run.state = 'running' AND (run.digest IN (SELECT value FROM json_each(?)));
@@ -749,14 +749,14 @@ FROM run
 WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (run.digest IN (SELECT value FROM json_each(?)));
 
 
--- daemon/store/statements/keeping/old_records.py: delete_acts
+-- daemon/store/statements/keeping.py: delete_acts
 DELETE FROM act WHERE act.id IN (SELECT act.id
 FROM act
 WHERE act.acted_at < (SELECT (((julianday('now') - 2440587.5) * 86400.0) + ?) AS anon_1) ORDER BY act.acted_at
  LIMIT ? OFFSET ?);
 
 
--- daemon/store/statements/keeping/old_records.py: delete_generations
+-- daemon/store/statements/keeping.py: delete_generations
 DELETE FROM generation WHERE generation.application = ? AND generation.number IN (__[POSTCOMPILE_number_1]);
 
 SELECT generation.number, generation.run_digests
@@ -770,19 +770,19 @@ WHERE replica.digest = generation.digest)) ORDER BY generation.number
  LIMIT ? OFFSET ?;
 
 
--- daemon/store/statements/keeping/old_runs.py: _attempts
+-- daemon/store/statements/keeping.py: _attempts
 SELECT job_run.id, job_run.run_id
 FROM job_run
 WHERE ((job_run.run_id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
 
 
--- daemon/store/statements/keeping/old_runs.py: _that_try_one_again_that_stays
+-- daemon/store/statements/keeping.py: _that_try_one_again_that_stays
 SELECT run.id, run.retry_of
 FROM run JOIN run AS any_run ON any_run.id = run.retry_of
 WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER BY run.id;
 
 
--- daemon/store/statements/keeping/old_runs.py: _with_a_held_lease
+-- daemon/store/statements/keeping.py: _with_a_held_lease
 DELETE FROM lease WHERE (lease.name IN (SELECT value FROM json_each(?)));
 
 SELECT lease.name
@@ -794,7 +794,7 @@ FROM lease
 WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1);
 
 
--- daemon/store/statements/keeping/old_runs.py: delete_runs
+-- daemon/store/statements/keeping.py: delete_runs
 DELETE FROM job_output WHERE ((job_output.job_run_id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
 
 DELETE FROM job_run WHERE ((job_run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
@@ -807,7 +807,7 @@ WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND (
 FROM run AS any_run);
 
 
--- daemon/store/statements/keeping/old_runs.py: first_runs
+-- daemon/store/statements/keeping.py: first_runs
 SELECT run.id, run."trigger" = 'schedule' AS scheduled, coalesce(run.last_scheduled_for, run.scheduled_for) AS last, (((julianday('now') - 2440587.5) * 86400.0) - run.created_at) AS created_for, (((julianday('now') - 2440587.5) * 86400.0) - run.finished_at) AS ended_for, coalesce(run.last_scheduled_for IS NOT NULL AND run.scheduled_for = schedule.stretch_from, 0) AS goes_on
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.application = ? AND run.schedule = ? AND run.id > ? AND run.id < ? ORDER BY run.id
@@ -819,32 +819,32 @@ WHERE run.application = ? AND run.schedule = ? AND run.id > ? ORDER BY run.id
  LIMIT ? OFFSET ?;
 
 
--- daemon/store/statements/keeping/old_runs.py: keeping
+-- daemon/store/statements/keeping.py: keeping
 SELECT schedule.name, schedule.definition
 FROM schedule
 WHERE schedule.application = ? AND (schedule.definition LIKE '%' || ? || '%' ESCAPE '/') ORDER BY schedule.name;
 
 
--- daemon/store/statements/keeping/old_runs.py: mark_pruned
+-- daemon/store/statements/keeping.py: mark_pruned
 INSERT INTO pruned (application, schedule, until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
 UPDATE pruned SET until=? WHERE pruned.application = ? AND pruned.schedule = ? AND pruned.until < ?;
 
 
--- daemon/store/statements/keeping/old_runs.py: oldest_kept
+-- daemon/store/statements/keeping.py: oldest_kept
 SELECT run.id
 FROM run
 WHERE run.application = ? AND run.schedule = ? ORDER BY run.id DESC
  LIMIT ? OFFSET ?;
 
 
--- daemon/store/statements/keeping/old_runs.py: pruned_until
+-- daemon/store/statements/keeping.py: pruned_until
 SELECT pruned.until AS until
 FROM pruned
 WHERE pruned.application = ? AND pruned.schedule = ?;
 
 
--- daemon/store/statements/keeping/old_runs.py: was_granted
+-- daemon/store/statements/keeping.py: was_granted
 SELECT lease.name
 FROM lease
 WHERE lease.name = ? AND (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) < ?;
@@ -1086,26 +1086,26 @@ UPDATE replica SET state=CASE WHEN (replica.state = ?) THEN replica.state ELSE ?
 UPDATE replica SET state=CASE WHEN (replica.state = ?) THEN replica.state ELSE ? END, seen_at=((julianday('now') - 2440587.5) * 86400.0), stopped_at=CASE WHEN (replica.state = ?) THEN replica.stopped_at ELSE NULL END, blocked=? WHERE replica.holder = ?;
 
 
--- daemon/store/statements/requests/feeding.py: at_work
+-- daemon/store/statements/requests.py: at_work
 SELECT DISTINCT run.schedule
 FROM run
 WHERE run.application = ? AND (run.schedule IN (SELECT value FROM json_each(?))) AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL;
 
 
--- daemon/store/statements/requests/feeding.py: close
+-- daemon/store/statements/requests.py: close
 UPDATE backfill SET placed_at=((julianday('now') - 2440587.5) * 86400.0) WHERE ((backfill.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND backfill.placed_at IS NULL AND backfill.cancelled_at IS NULL AND NOT (EXISTS (SELECT *
 FROM run AS own
 WHERE own.backfill = backfill.id AND own.state = 'pending' AND own.place_at IS NOT NULL AND own.available_at IS NULL));
 
 
--- daemon/store/statements/requests/feeding.py: next_runs
+-- daemon/store/statements/requests.py: next_runs
 SELECT run.id
 FROM run
 WHERE run.backfill = ? AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL ORDER BY run.scheduled_for, run.id
  LIMIT ? OFFSET ?;
 
 
--- daemon/store/statements/requests/feeding.py: to_feed
+-- daemon/store/statements/requests.py: to_feed
 SELECT backfill.id, backfill.schedule, backfill.at_most - ((SELECT count(*) AS count_1
 FROM run AS own
 WHERE own.backfill = backfill.id AND own.state = 'running') + (SELECT count(*) AS count_2
@@ -1141,7 +1141,7 @@ WHERE other.application = backfill.application AND other.schedule = backfill.sch
  LIMIT ? OFFSET ?;
 
 
--- daemon/store/statements/requests/placing.py: due
+-- daemon/store/statements/requests.py: due
 SELECT anon_1.id, anon_1.schedule
 FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
 FROM run
@@ -1157,24 +1157,24 @@ WHERE run.application = ? AND run.state = 'pending' AND run.place_at IS NOT NULL
 WHERE anon_1.place_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
 
 
--- daemon/store/statements/requests/placing.py: place
+-- daemon/store/statements/requests.py: place
 UPDATE run SET available_at=CASE WHEN (runs.waits = ?) THEN run.available_at ELSE ((julianday('now') - 2440587.5) * 86400.0) END, place_at=NULL FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS INTEGER) AS waits
 FROM json_each(?) AS runs_json) AS runs WHERE (run.id IN (SELECT runs.number
 FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS INTEGER) AS waits
 FROM json_each(?) AS runs_json) AS runs)) AND run.id = runs.number AND run.state IS 'pending' AND run.place_at IS NOT NULL RETURNING id;
 
 
--- daemon/store/statements/restored.py: mark_replicas_dead
+-- daemon/store/statements/stranded.py: mark_replicas_dead
 UPDATE replica SET state=?, stopped_at=((julianday('now') - 2440587.5) * 86400.0) WHERE replica.state IN (__[POSTCOMPILE_state_1]);
 
 
--- daemon/store/statements/restored.py: replicas_seen
+-- daemon/store/statements/stranded.py: replicas_seen
 SELECT replica.host, replica.pid
 FROM replica
 WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < ? ORDER BY replica.host, replica.pid;
 
 
--- daemon/store/statements/restored.py: running_runs
+-- daemon/store/statements/stranded.py: running_runs
 SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
 FROM run
 WHERE run.state = 'running' ORDER BY run.id;
@@ -1436,13 +1436,13 @@ WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.finish
  LIMIT ? OFFSET ?) RETURNING id, schedule, state, finish_by AS finish_by;
 
 
--- daemon/store/statements/sets/long.py: mark
+-- daemon/store/statements/sets/late.py: mark
 UPDATE run SET told_long=CASE run.id WHEN ? THEN ? ELSE ? END WHERE run.id IN (SELECT run.id
 FROM run
 WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?) RETURNING id;
 
 
--- daemon/store/statements/sets/long.py: read
+-- daemon/store/statements/sets/late.py: read
 SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS "key", (((julianday('now') - 2440587.5) * 86400.0) - run.started_at) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%' || ? || '%') THEN schedule.definition END AS definition
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?;
@@ -1493,7 +1493,7 @@ FROM run AS other
 WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING id;
 
 
--- daemon/store/statements/sets/starts.py: start_jobs
+-- daemon/store/statements/job_run.py: start_jobs
 INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, release) SELECT run.id, starts.job, starts.position, starts.attempt, 'running', run.token, run.holder, ((julianday('now') - 2440587.5) * 86400.0) AS anon_1, (SELECT replica.release
 FROM replica
 WHERE replica.holder = run.holder) AS anon_2

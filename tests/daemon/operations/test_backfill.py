@@ -32,7 +32,7 @@ from daemon.operations.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.store import statements
-from daemon.store.statements.keeping.old_runs import delete_runs, mark_pruned
+from daemon.store.statements.keeping import delete_runs, mark_pruned
 from daemon.store.tables import act, run, schedule
 from daemon.store.tables import backfill as backfills
 from tests.support.completion import finish_run

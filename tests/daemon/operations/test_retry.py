@@ -29,7 +29,7 @@ from daemon.operations.retry import (
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
 from daemon.store import statements
-from daemon.store.statements.keeping.old_runs import delete_runs
+from daemon.store.statements.keeping import delete_runs
 from daemon.store.tables import act, job_run, run
 from daemon.store.views import read_run
 from tests.support.completion import finish_job, finish_run, start_job

@@ -14,7 +14,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.operations.trigger import trigger
 from daemon.pruning.choice import DAY
 from daemon.pruning.pruner import LEAST_GENERATIONS, bound, choose_next, delete_chosen, delete_old_records, kept
-from daemon.store.statements.keeping.old_runs import mark_pruned, pruned_until
+from daemon.store.statements.keeping import mark_pruned, pruned_until
 from daemon.store.tables import act, generation, job_output, job_run, replica, run, schedule
 from lease.database.dialects import later, now
 from lease.model import Grant

@@ -42,7 +42,7 @@ class Parts:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     clock = ManualClock()
-    for module in ("readiness", "loop.contact"):
+    for module in ("readiness", "replica"):
         monkeypatch.setattr(f"daemon.service.{module}.monotonic", clock)
     return clock
 

@@ -275,7 +275,7 @@ async def test_a_notice_that_is_lost_costs_a_rest_and_no_more(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest, "LONGEST", 0.05)
-    monkeypatch.setattr("daemon.store.statements.requests.requesting.channel_of", lambda _: "nowhere")
+    monkeypatch.setattr("daemon.store.statements.requests.channel_of", lambda _: "nowhere")
     async with living(postgres_url, a_shop(), poll=0.01) as replica:
         await replica.at_rest()
         await replica.becomes(await replica.trigger(), "succeeded")

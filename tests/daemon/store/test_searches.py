@@ -29,7 +29,7 @@ SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "pending definitions": lambda c: statements.adoption.pending_definitions(c, "shop"),
     "cancelled with their schedule": lambda c: statements.adoption.cancel_retired(c, "shop", ["x"]),
     "marked and pending": lambda c: statements.cancel.find_pending(c, "shop"),
-    "not over, of schedules": lambda c: statements.cancels.find_unfinished(c, {("shop", "daily")}),
+    "not over, of schedules": lambda c: statements.cancel.find_unfinished(c, {("shop", "daily")}),
     "running, of schedules": lambda c: read_running(c, None, only={("shop", "daily")}),
     "running anywhere": lambda c: read_running(c, None),
     "marked and pending anywhere": lambda c: statements.cancel.find_pending(c, None),
@@ -119,12 +119,12 @@ _WAITING = """
 """
 IDS = range(1, 1001)
 BY_ID: dict[str, Callable[[Connection], Any]] = {
-    "locked for a cancel": lambda c: statements.cancels.lock(c, IDS),
-    "marked as cancelled": lambda c: statements.cancels.mark(c, IDS, "ada", None),
+    "locked for a cancel": lambda c: statements.cancel.lock_many(c, IDS),
+    "marked as cancelled": lambda c: statements.cancel.mark_many(c, IDS, "ada", None),
     "ended as cancelled": lambda c: statements.cancel.end_pending(c, IDS),
     "tried again": lambda c: statements.retries.read_tried(c, IDS, lock=True),
     "given leases of their own": lambda c: statements.run.name_own_leases(c, IDS, "run/shop/daily"),
-    "placed": lambda c: statements.placing.place(c, ((number, False) for number in IDS)),
+    "placed": lambda c: statements.requests.place(c, ((number, False) for number in IDS)),
 }
 """What is done to a thousand runs by their numbers."""
 
@@ -166,7 +166,7 @@ _DUE_LATER = """
     FROM schedule, generate_series(1, 20000) AS number
 """
 OF_FEW: dict[str, tuple[str, Callable[[Connection], Any]]] = {
-    "whose moment has come": ("run_place_idx", lambda c: statements.placing.due(c, "shop", 1000)),
+    "whose moment has come": ("run_place_idx", lambda c: statements.requests.due(c, "shop", 1000)),
     "that did not start in time": ("run_start_by_idx", lambda c: statements.run.late(c, "shop")),
     "late to finish": ("run_finish_by_idx", lambda c: statements.late.take(c, "shop")),
 }

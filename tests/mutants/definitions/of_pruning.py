@@ -4,7 +4,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 
 CHOICE = "daemon/pruning/choice.py"
 PRUNE_STEPS = "daemon/pruning/pruner.py"
-OLD_RUNS = "daemon/store/statements/keeping/old_runs.py"
+OLD_RUNS = "daemon/store/statements/keeping.py"
 RETRIES = "daemon/store/statements/acting/retries.py"
 PLAN = "daemon/operations/backfill_plan.py"
 PRUNE = "tests/daemon/pruning/test_prune.py::{}[{{}}]"

@@ -27,9 +27,8 @@ from lease.database.held.statement import Statement
 
 from ...called import ScheduleKey, present_name
 from ...tables import backfill, run
-from ..dialects import SCHEDULED, among_keys, unfinished
-from ..requests.placing import WHEN_FED
-from ..sets.given import agrees, as_rows, given
+from ..dialects import SCHEDULED, agrees, among_keys, as_rows, given, unfinished
+from ..requests import WHEN_FED
 
 _DUE = (run.c.id, run.c.scheduled_for, run.c.last_scheduled_for, run.c.count, run.c.state, run.c.reason, run.c.backfill)
 

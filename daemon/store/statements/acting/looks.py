@@ -9,8 +9,7 @@ from lease.database.dialects import now, seconds_between
 from lease.model import Grant
 
 from ...tables import replica, run
-from ..dialects import RUNNING
-from ..sets.given import agrees
+from ..dialects import RUNNING, agrees
 
 _KEPT = 60.0
 """Seconds for which a question is answered: whoever asked longer ago has gone."""

@@ -27,9 +27,8 @@ from lease.database.dialects import Instant, insert_missing, later, now
 
 from ...called import ScheduleKey
 from ...tables import job_run, run
-from ..dialects import among_keys
-from ..requests.placing import WHEN_FED
-from ..sets.given import as_rows, given
+from ..dialects import among_keys, as_rows, given
+from ..requests import WHEN_FED
 
 _schedules = given("schedules", application=Text, name=Text)
 _retries = given("retries", number=BigInteger, lease_name=Text, queue=Text, waits=Boolean, digest=Text)

@@ -14,9 +14,20 @@ from lease.schema import free_or_stale, lease
 from ....states import Cause
 from ...tables import run
 from ..acting.cancel import marked
-from ..dialects import MOMENT, PENDING, STRINGS, among_these, at_last_chance, chosen, on_last_chance, pending
+from ..dialects import (
+    MOMENT,
+    PENDING,
+    STRINGS,
+    agrees,
+    among_these,
+    as_rows,
+    at_last_chance,
+    chosen,
+    given,
+    on_last_chance,
+    pending,
+)
 from ..run import is_late
-from .given import agrees, as_rows, given
 
 Waiting = Literal["apart", "leases", "slots"]
 """For what the runs of a queue wait: each for its lease, in no queue of theirs or in one; or for the slots of a lock."""

@@ -31,9 +31,8 @@ from lease.model import Grant
 from ...called import ScheduleKey
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
-from ..dialects import PENDING, RUNNING, chosen, unfinished
-from ..requests.placing import placed
-from .given import agrees, as_rows, given
+from ..dialects import PENDING, RUNNING, agrees, as_rows, chosen, given, unfinished
+from ..requests import placed
 
 
 def lock_schedules(connection: Connection, keys: Collection[ScheduleKey], *, waits: bool) -> dict[ScheduleKey, int]:

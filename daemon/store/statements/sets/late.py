@@ -1,14 +1,17 @@
 """The runs that are late to finish: past their deadline and not over, told once."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Connection, Row, and_, case, or_, select, type_coerce, update
 
-from lease.database.dialects import now
+from lease.database.dialects import now, seconds_between
 
-from ...tables import run
+from ....states import LONG_LEVELS, LongLevel
+from ...called import present_name
+from ...tables import run, schedule
 from ..acting.cancel import marked
-from ..dialects import MOMENT, unfinished
+from ..dialects import MOMENT, definition_with, running, unfinished
 
 MOST = 100
 """So many are found at a time; others are found the next time."""
@@ -45,3 +48,31 @@ def is_late_to_finish() -> ColumnElement[bool]:
     goes_on = or_(~marked(), run.c.finished_at.is_not(None))
     asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
     return type_coerce(and_(asked, run.c.finish_by < until), Boolean)
+
+
+def read_long(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:
+    """Return (id, application, schedule, key, running_for, told_long, definition) of those of these runs that a replica
+    executes.
+    """
+    ours = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
+    query = select(
+        run.c.id,
+        run.c.application,
+        present_name(schedule).label("schedule"),
+        run.c.schedule.label("key"),
+        seconds_between(run.c.started_at, now()).label("running_for"),
+        run.c.told_long,
+        definition_with("long").label("definition"),
+    ).join(schedule, ours)
+    return list(connection.execute(query.where(run.c.id.in_(ids), running(), run.c.holder == holder)))
+
+
+def mark_long(connection: Connection, levels: Mapping[int, LongLevel], holder: str) -> list[int]:
+    """Record up to which level each of these runs is told, but for those that another transaction has locked, or that
+    this replica no longer executes; return the ids of the others.
+    """
+    level = case({run_id: 1 + LONG_LEVELS.index(level) for run_id, level in levels.items()}, value=run.c.id, else_=0)
+    mine = and_(run.c.id.in_(levels), running(), run.c.holder == holder)
+    free = select(run.c.id).where(mine).with_for_update(skip_locked=True, key_share=True)
+    told = update(run).where(run.c.id.in_(free.scalar_subquery())).values(told_long=level)
+    return list(connection.scalars(told.returning(run.c.id)))

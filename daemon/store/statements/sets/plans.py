@@ -10,10 +10,9 @@ from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...tables import run, schedule
-from ..dialects import RUNNING, all_pending, number, running
+from ..dialects import RUNNING, all_pending, as_rows, given, number, running
 from ..dialects import unfinished as is_unfinished
-from ..requests.placing import placed
-from .given import as_rows, given
+from ..requests import placed
 
 NEW_RUN = {
     "schedule": Text,

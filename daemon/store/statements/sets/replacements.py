@@ -27,9 +27,8 @@ from lease.database.held.statement import Statement
 
 from ...tables import run
 from ..acting.cancel import marked
-from ..dialects import PENDING, SCHEDULED, unfinished
-from ..requests.placing import placed
-from .given import agrees, as_rows, given
+from ..dialects import PENDING, SCHEDULED, agrees, as_rows, given, unfinished
+from ..requests import placed
 
 REPLACER = "leased"
 """Who cancelled a run that was replaced."""

@@ -1,16 +1,20 @@
-"""The statements on runs that are no longer kept."""
+"""The statements by which history goes: old runs with all that belongs to them, and what else is old.
+
+None of them waits for a row lock.
+"""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, false, func, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, false, func, select, update
 
-from lease.database.dialects import insert_missing, now, seconds_between
+from lease.database.dialects import insert_missing, later, now, seconds_between
 from lease.schema import free_or_stale, lease
 
-from ...tables import job_output, job_run, pruned, run, schedule
-from ..dialects import SCHEDULED, among, among_keys, unfinished
+from ..tables import act, generation, job_output, job_run, pruned, replica, run, schedule
+from .dialects import SCHEDULED, all_pending, among, among_keys, running, unfinished
+from .generation import read_run_digests
 
 _any = run.alias("any_run")
 
@@ -126,3 +130,50 @@ def _attempts(connection: Connection, ids: Collection[int]) -> dict[int, tuple[i
     found = {row.id: row.run_id for row in connection.execute(query)}
     locked = set(connection.scalars(query.with_for_update(skip_locked=True)))
     return {number: (run_id, number in locked) for number, run_id in found.items()}
+
+
+def delete_acts(connection: Connection, older_than: float, limit: int) -> int:
+    """Delete up to ``limit`` acts, of whatever application, that are older than so many seconds; return how many."""
+    horizon = select(later(now(), -older_than)).scalar_subquery()
+    old = select(act.c.id).where(act.c.acted_at < horizon).order_by(act.c.acted_at).limit(limit)
+    free = old.with_for_update(skip_locked=True)
+    return connection.execute(delete(act).where(act.c.id.in_(free))).rowcount
+
+
+def delete_generations(connection: Connection, application: str, older_than: float, but: int, limit: int) -> int:
+    """Delete up to ``limit`` generations that gave way, or came, more than so many seconds ago; return how many.
+
+    Neither the newest ``but``, nor one that rules, nor one that a replica is recorded with, nor one by
+    which a run goes that is not over.
+    """
+    of_application = generation.c.application == application
+    newest = select(generation.c.number).where(of_application).order_by(generation.c.number.desc()).limit(but)
+    left_at = func.coalesce(generation.c.superseded_at, generation.c.came_at, type_=now.type)
+    old = (
+        select(generation.c.number, generation.c.run_digests)
+        .where(
+            of_application,
+            ~generation.c.rules,
+            seconds_between(left_at, now()) > older_than,
+            generation.c.number.not_in(newest),
+            ~exists().where(replica.c.digest == generation.c.digest),
+        )
+        .order_by(generation.c.number)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    found = {number: read_run_digests(stored) for number, stored in connection.execute(old)}
+    used = _digests_at_work(connection, application, {digest for digests in found.values() for digest in digests})
+    going = [number for number, digests in found.items() if used.isdisjoint(digests)]
+    return connection.execute(delete(generation).where(of_application, generation.c.number.in_(going))).rowcount
+
+
+def _digests_at_work(connection: Connection, application: str, digests: set[str]) -> set[str]:
+    """Return those of the run digests by which a run goes that is not over."""
+    return {
+        digest
+        for state in (all_pending(), running())
+        for digest in connection.scalars(
+            select(run.c.digest).where(run.c.application == application, state, among(run.c.digest, digests)).distinct()
+        )
+    }
