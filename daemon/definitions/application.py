@@ -15,7 +15,7 @@ from .schedule import Schedule
 from .values.names import check_name, refuse_like_an_option, refuse_twice
 from .values.queues import RunQueue
 from .values.refusal import refused_at
-from .values.tables import refuse_large
+from .values.strings import refuse_large
 
 LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
 """What an application's and a schedule's name may have together, so that the lease of a run fits

@@ -10,7 +10,7 @@ from ..errors import DaemonError, Place
 from .definition import Mark
 from .read import firsts, translated
 from .schedule import Schedule
-from .triggers.fields import forwards
+from .triggers.cron import forwards
 
 _WITH_EXCLUDE = "with exclude"
 

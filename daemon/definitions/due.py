@@ -7,7 +7,7 @@ from itertools import groupby, islice, takewhile
 
 from .schedule import Schedule
 from .triggers.calendar import Part
-from .triggers.tally import Tally
+from .triggers.wall_time import Tally
 
 
 @dataclass(frozen=True, slots=True)

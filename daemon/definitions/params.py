@@ -6,7 +6,7 @@ from typing import Any
 
 from ..text import suggestion
 from .values.refusal import Refusal, shown
-from .values.tables import read_table, refuse_large
+from .values.strings import read_table, refuse_large
 
 _KINDS: dict[type, str] = {
     bool: "true or false",

@@ -15,17 +15,14 @@ from .job import Job
 from .triggers.calendar import Part, covering, parts
 from .triggers.deadline import deadline
 from .triggers.on_request import refuse_meaningless
-from .triggers.tally import Tally
 from .triggers.trigger import At, Cron, Every, OnRequest, Trigger
+from .triggers.wall_time import Tally
 from .values.calendars import Exclude
-from .values.durations import duration
-from .values.keep import Keep
-from .values.long import Long
+from .values.durations import Keep, Long, duration
 from .values.names import FormerNames, name_of
 from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
-from .values.strings import Strings, Text
-from .values.tables import Table
+from .values.strings import Strings, Table, Text
 from .values.targets import Notify, Ping, Target, targets_of
 from .values.times import CronExpression, FinishBy, Instant, TimeZone
 

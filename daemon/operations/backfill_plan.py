@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 
 from ..definitions.codec import read_schedule
 from ..definitions.schedule import Schedule
-from ..definitions.triggers.tally import Tally
+from ..definitions.triggers.wall_time import Tally
 from ..errors import DaemonError
 from ..scheduling.plan import waits_for_predecessor
 from ..states import RunState

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..definitions.crontab.document import write_document
-from ..definitions.crontab.imported import ImportedCrontab, LineRemark
+from ..definitions.crontab.document import ImportedCrontab, LineRemark, write_document
 from ..definitions.crontab.lines import has_users
 from ..definitions.crontab.translate import LocalFacts, translate
 from ..definitions.values.names import LONGEST

@@ -23,7 +23,7 @@ from lease.client import Lease, LeaseClient
 from lease.database.database import Database, Unit
 from lease.errors import LeaseError
 
-from ..definitions.values.keep import read_keep
+from ..definitions.values.durations import read_keep
 from ..scheduling.lease_names import PRUNING
 from ..scheduling.plan_due import Planner
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import reduce
 from itertools import groupby
 
-from ..definitions.triggers.tally import Tally
+from ..definitions.triggers.wall_time import Tally
 from ..states import SkipReason
 
 MOST_ROWS = 1_000

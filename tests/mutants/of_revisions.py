@@ -117,7 +117,13 @@ OF_REVISIONS = (
     Mutant(
         "release-of-file-alone",
         "the hash that names a release has no modules in it, so that a fix in one is not seen",
-        (Edit("daemon/definitions/sources/contents.py", "    for name in sorted(found):\n", "    for name in ():\n"),),
+        (
+            Edit(
+                "daemon/definitions/sources/schedule_set.py",
+                "    for name in sorted(found):\n",
+                "    for name in ():\n",
+            ),
+        ),
         on_either(
             "tests/daemon/definitions/test_contents.py::"
             "test_a_fix_in_a_function_or_in_a_module_that_file_imports_is_another_release"

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from lease.errors import LeaseError
 
 from ...definitions.application import Application
-from ...definitions.sources.contents import hash_of_code
+from ...definitions.sources.schedule_set import hash_of_code
 from ...errors import DaemonError, SchemaNotReady, WouldSupersede
 from ...operations.foresee import Foreseen, foresee
 from ...recovery.deaths import neighbours, proven_dead
@@ -38,10 +38,8 @@ from ...telemetry.notifier import Notifier
 from ...telemetry.subscribers import notifier
 from ..ask import ask_url
 from ..bring import bring_first, put_on_top
-from ..failures import FAILED, INTERRUPTED, Misused, report
-from ..load_file import keep_what_is_loaded, load_file
 from ..failures import FAILED, INTERRUPTED, Misused, NoDatabase, report
-from ..load_file import load_file
+from ..load_file import keep_what_is_loaded, load_file
 from ..options import File
 from ..running.progress import LiveView, PlainView, ProgressView, print_summary
 from ..screen import screen

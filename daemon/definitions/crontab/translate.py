@@ -1,18 +1,204 @@
-"""The way from the lines of a crontab to schedules."""
+"""The way from the lines of a crontab to schedules: when a line is due as our own expression, and what it is called."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import assert_never
 
 from ...errors import InvalidCron
+from ..triggers.cron import parse
 from ..values.refusal import Refusal
-from .commands import as_work, split_input, surprises_of
-from .expressions import read_timing
-from .imported import ImportedCrontab, ImportedSchedule, KeptComment, LineRemark
-from .lines import BlankLine, CommentLine, JobLine, UnreadLine, VariableLine, read_line, read_lines
-from .schedule_names import name_for, unique
-from .variables import Variables
+from .document import ImportedCrontab, ImportedSchedule, KeptComment, LineRemark
+from .lines import (
+    BlankLine,
+    CommentLine,
+    JobLine,
+    UnreadLine,
+    VariableLine,
+    Variables,
+    as_work,
+    read_line,
+    read_lines,
+    split_input,
+    surprises_of,
+    words_of,
+)
+
+_LONGEST = 40
+_ENDS = frozenset(["&&", "||", ";", "|", "&", "(", ")", ";;"])
+"""What ends a simple command, in a list or a pipe."""
+_KEYWORDS = frozenset(["if", "then", "elif", "else", "do", "!", "{", "}", "fi", "done"])
+"""What may stand before a simple command, or alone."""
+_BESIDES = frozenset(
+    [*("test", "[", "[[", "cd", "sleep", "umask", "export", "set", "ulimit", "true", "command", "which", "type", "."),
+     *("printf", "echo", "source", ":", "while", "for")]
+)  # fmt: skip
+"""What only prepares, or asks, or says."""
+_WRAPPERS = frozenset(
+    ["sudo", "nice", "ionice", "env", "exec", "chronic", "nohup", "time", "timeout", "flock", "setsid", "runuser", "su",
+     "chpst", "systemd-cat", "cronic", "stdbuf"]
+)  # fmt: skip
+_INTERPRETERS = re.compile(
+    r"(?:python|pypy|perl|php|ruby|node|lua|tclsh|bash|dash|zsh|ksh|sh|java|run-parts|make)[\d.]*"
+)
+_TAKE_A_VALUE = frozenset(["-u", "-n", "-c", "-k", "-s", "-g", "-w", "-d", "-p"])
+_ASSIGNMENT = re.compile(r"\w+=.*", re.DOTALL)
+_VALUE = re.compile(r"[\d.]+[smhd]?|/\S*\.lock|/(?:run|var/lock|tmp)/\S+")
+_SUFFIX = re.compile(r"\.(?:sh|py|pl|php|rb|js|jar|bash|cgi)$")
+
+
+def name_for(command: str) -> str:
+    """Return a readable name for what ``command`` runs; ``job`` if it says too little."""
+    for words in _parts(command):
+        word = _program(words)
+        name = re.sub(r"[^a-z0-9]+", "-", _SUFFIX.sub("", PurePosixPath(word).name.lower())).strip("-")[:_LONGEST]
+        if name:
+            return name.strip("-")
+    return "job"
+
+
+def unique(name: str, taken: Collection[str]) -> str:
+    """Return ``name``, numbered from 2 on if it is among those ``taken``."""
+    number = 1
+    while (found := name if number == 1 else f"{name}-{number}") in taken:
+        number += 1
+    return found
+
+
+def _parts(command: str) -> Iterator[Sequence[str]]:
+    """Yield the simple commands: first those that work, then those that only prepare."""
+    parts: list[list[str]] = [[]]
+    for word in words_of(command):
+        if word in _ENDS:
+            parts.append([])
+        elif parts[-1] or word not in _KEYWORDS:
+            parts[-1].append(word)
+    parts = [part for part in parts if part]
+    yield from (part for part in parts if part[0] not in _BESIDES and not _sleeps(part))
+    yield from parts
+
+
+def _sleeps(part: Sequence[str]) -> bool:
+    return any(word.startswith("sleep") for word in part)
+
+
+def _program(words: Sequence[str]) -> str:
+    """Return the word that says most about what a simple command runs."""
+    left = list(words)
+    wrapped = False
+    while left:
+        word = left.pop(0)
+        if _ASSIGNMENT.fullmatch(word):
+            continue
+        if wrapped and word.startswith("-"):
+            if word in _TAKE_A_VALUE and len(left) > 1:
+                left.pop(0)
+            continue
+        if wrapped and _VALUE.fullmatch(word):
+            continue
+        if PurePosixPath(word).name in _WRAPPERS:
+            wrapped = True
+            continue
+        if _INTERPRETERS.fullmatch(PurePosixPath(word).name):
+            return _script(word, left)
+        return word
+    return words[0]
+
+
+def _script(interpreter: str, arguments: Sequence[str]) -> str:
+    """Return the script or the module that an interpreter is given, or the interpreter."""
+    for at, word in enumerate(arguments):
+        if word in {"-c", "-e", "-r"} and PurePosixPath(interpreter).name not in {"sh", "bash", "dash"}:
+            return interpreter
+        if word.startswith("-c") or (word.startswith("-") and word.endswith("c") and at + 1 < len(arguments)):
+            return name_for(arguments[at + 1]) if at + 1 < len(arguments) else interpreter
+        if not word.startswith("-"):
+            return word
+    return interpreter
+
+
+_OTHER_NAMES = {
+    "@every_minute": "* * * * *",
+    "@minutely": "* * * * *",
+    "@quarterly": "0 0 1 1,4,7,10 *",
+    "@semi-annually": "0 0 1 1,7 *",
+    "@semiannually": "0 0 1 1,7 *",
+    "@biannually": "0 0 1 1,7 *",
+}
+"""Names that some crons have besides those of Debian's, each with what it means."""
+_RANDOM = re.compile(r"(\d*)~(\d*)", re.ASCII)
+_STEP_OF_A_NUMBER = re.compile(r"(?:^|,)\w+/\d", re.ASCII)
+_OVER_THE_WEEKEND = re.compile(r"(?:mon|tue|wed|thu|fri|sat|[1-6])-(?:sun|0)|7-[0-6]", re.ASCII)
+_OURS_ALONE = re.compile(r"(?:^|,)(?:l|lw|\d+w|\w+l)(?:,|$)", re.ASCII)
+_DRAWN = ((0, 59, 1, "minute"), (0, 23, 60, "hour"))
+"""Of the fields that may be drawn: the first value, the last, how many minutes each is, and the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class CronTiming:
+    """An expression, how many minutes later at most a run may start, and what differs from cron."""
+
+    expression: str
+    jitter: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+def read_timing(written: str) -> CronTiming:
+    """Return what the five fields, or the name, of a line mean; raises `InvalidCron`."""
+    if written.startswith("@"):
+        expression = _OTHER_NAMES.get(written.lower(), written.lower())
+        parse(expression)
+        return CronTiming(expression)
+    fields = written.split()
+    remarks: list[str] = []
+    jitter = sum(_without_draw(fields, at, written, remarks) for at in range(len(fields)))
+    for at in (2, 4):
+        if fields[at] == "?":
+            fields[at] = "*"
+            remarks.append('a "?" is written as "*" here')
+    expression = " ".join(fields)
+    parse(expression)
+    return CronTiming(expression, jitter, (*remarks, *_differences(fields)))
+
+
+def _without_draw(fields: list[str], at: int, written: str, remarks: list[str]) -> int:
+    """Put the first value of a range of which cron draws one, ``A~B``; return how many minutes more it may be."""
+    if "~" not in fields[at]:
+        return 0
+    drawn = _RANDOM.fullmatch(fields[at])
+    if at >= len(_DRAWN) or drawn is None:
+        raise InvalidCron(f'"{written}": cron picks a random value of "{fields[at]}"; write a fixed one')
+    first, last, minutes, name = _DRAWN[at]
+    low, high = int(drawn[1] or first), int(drawn[2] or last)
+    if not first <= low <= high <= last:
+        raise InvalidCron(
+            f'"{written}": "{fields[at]}" is not a range of the field {name}, which goes from {first} to {last}'
+        )
+    fields[at] = str(low)
+    remarks.append(
+        f'cron picks one {name} of "{drawn[0]}" when it starts; here each run starts after a random delay (jitter)'
+    )
+    return (high - low) * minutes
+
+
+def _differences(fields: list[str]) -> Iterator[str]:
+    """Yield where we read an expression otherwise than Debian's cron, or another cron than both."""
+    *_, day, _, weekday = (field.lower() for field in fields)
+    if "#" in weekday:
+        yield f'Debian\'s cron ignores what follows the number in "{weekday}", so it ran every week; here it does not'
+    elif _OVER_THE_WEEKEND.search(weekday):
+        yield f'Debian\'s cron never runs a range that ends before it starts, such as "{weekday}"; here it runs'
+    if any(_STEP_OF_A_NUMBER.search(field) for field in fields):
+        yield "Debian's cron refuses a step without a range, such as 5/20; here it continues to the end of the field"
+    if _OURS_ALONE.search(day) or _OURS_ALONE.search(weekday):
+        yield "Debian's cron does not know L and W; here they mean the last day and the nearest weekday"
+    if "*" not in (day, weekday) and (day.startswith("*") or weekday.startswith("*")):
+        yield (
+            "day of month or day of week starts with *, so both must match, as in Debian's cron and cronie; "
+            "other crons accept either"
+        )
+
 
 _LONGEST_DESCRIPTION = 200
 _LEGEND = re.compile(r"m(?:in(?:ute)?s?)?\s+h(?:our)?s?\b", re.IGNORECASE)

@@ -17,7 +17,7 @@ from ..schedule import Schedule
 from ..values.calendars import Calendars, read_calendars
 from ..values.refusal import Refusal, refused_at, shown
 from ..values.revision import check_required, check_revision
-from .misplaced import IN_TOML, JOB_KEYS, WORK
+from .mistakes import IN_TOML, JOB_KEYS, WORK
 from .user_code import imported, member
 
 FILE_KEYS = ("application", "revision", "require_revision", "defaults", "calendars", "schedules", "settings")

@@ -1,8 +1,14 @@
 """When a schedule is due: by cron, at an interval, once, or on request only."""
 
+import zoneinfo
 from collections.abc import Hashable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -11,8 +17,20 @@ from lease.durations import format_duration
 from ...instants import format_instant
 from ...states import ON_REQUEST
 from . import cron, wall_time
-from .tally import Tally, but_newest
-from .zone_rules import zone_rules
+from .wall_time import Tally, but_newest
+
+
+@cache
+def zone_rules(name: str) -> Hashable:
+    """Return a digest of the rules of a time zone, the same for `Europe/Kiev` as for `Europe/Kyiv`; its name
+    where the rules are not found.
+    """
+    for folder in zoneinfo.TZPATH:
+        with suppress(OSError):
+            return sha256(Path(folder, name).read_bytes()).digest()
+    with suppress(ImportError, OSError):
+        return sha256(files("tzdata").joinpath("zoneinfo", name).read_bytes()).digest()
+    return name
 
 
 class Trigger(Protocol):

@@ -5,12 +5,41 @@ time or show it again; to know which, it is enough to remember the latest wall t
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from .cron import Pattern
-from .tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """``count`` instants, of which these are the first and the last."""
+
+    first: datetime
+    last: datetime
+    count: int
+
+    def and_then(self, later: "Tally") -> "Tally":
+        """Return the tally of these and of later instants."""
+        return replace(self, last=later.last, count=self.count + later.count)
+
+
+def but_newest(tallies: Iterable[Tally], least: int) -> Tally | None:
+    """Return the sum of ``tallies`` but for the last ones, which leave out at least ``least`` instants."""
+    older: Tally | None = None
+    newest: deque[Tally] = deque()
+    left_out = 0
+    for tally in tallies:
+        newest.append(tally)
+        left_out += tally.count
+        while newest and left_out - newest[0].count >= least:
+            oldest = newest.popleft()
+            left_out -= oldest.count
+            older = oldest if older is None else older.and_then(oldest)
+    return older
+
 
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)

@@ -8,8 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from .functions import plain
 from .refusal import Refusal, no_choice, shown
-from .strings import check_text, is_storable
-from .tables import read_table
+from .strings import check_text, is_storable, read_table
 
 Isolation = Literal["task", "thread", "process", "command"]
 """Where a job runs. A command always runs in a process of its own, and that is no choice."""

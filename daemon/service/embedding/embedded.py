@@ -11,8 +11,7 @@ from typing import Any
 
 import anyio
 
-from ...definitions.sources.contents import hash_of_code
-from ...definitions.sources.schedule_set import ScheduleSet
+from ...definitions.sources.schedule_set import ScheduleSet, hash_of_code
 from ...definitions.sources.whereabouts import application_here
 from ...errors import DaemonError
 from ...text import suggestion

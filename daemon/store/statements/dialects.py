@@ -5,7 +5,6 @@ A state as a parameter would keep the databases from using the partial indexes.
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
-from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any

@@ -16,7 +16,6 @@ from ..called import ScheduleKey, present_name
 from ..policies import GivenLong, read_policies
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys, definition_with, pending, running, unfinished, with_newest
-from ..statements.dialects import among_keys, definition_with, looked_up, pending, running, unfinished
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence

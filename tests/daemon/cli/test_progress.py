@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from daemon.cli.commands.run import _is_watched
+from daemon.cli.commands.run import LastingConsole, _is_watched
 from daemon.cli.load_file import keep_what_is_loaded
-from daemon.cli.commands.run import LastingConsole, _is_watched, _keep_what_is_loaded
 from daemon.cli.running.progress import LiveView, PlainView, ProgressView
 from daemon.service.outside.outside import Outside, SupervisorLink
 from daemon.service.settings import read_settings

@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from daemon.definitions.sources.contents import hash_of_code
 from daemon.definitions.sources.load import load
+from daemon.definitions.sources.schedule_set import hash_of_code
 
 FILE = """
 import json

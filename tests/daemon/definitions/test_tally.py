@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers import wall_time
 from daemon.definitions.triggers.cron import parse
-from daemon.definitions.triggers.tally import Tally
+from daemon.definitions.triggers.wall_time import Tally
 from tests.daemon.definitions.test_cron_dst import CHANGES
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

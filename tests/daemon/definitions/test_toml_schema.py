@@ -8,7 +8,7 @@ import pytest
 from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.schema import json_schema_of
-from daemon.definitions.sources.misplaced import JOB_KEYS
+from daemon.definitions.sources.mistakes import JOB_KEYS
 from daemon.definitions.sources.toml_file import FILE_KEYS
 from daemon.definitions.sources.toml_schema import json_schema
 from daemon.service.settings import Settings

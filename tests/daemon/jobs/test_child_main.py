@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon.definitions.sources.load import load
-from daemon.definitions.values.tables import MOST_BYTES
+from daemon.definitions.values.strings import MOST_BYTES
 from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, LONGEST_VARIABLE, Brief, hand_over
 from daemon.jobs.child_main import OtherDefinitions, find
 from daemon.jobs.output.transcript import Transcript

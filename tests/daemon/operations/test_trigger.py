@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 
 from daemon.definitions.params import parsed
 from daemon.definitions.values.refusal import Refusal
-from daemon.definitions.values.tables import MOST_BYTES
+from daemon.definitions.values.strings import MOST_BYTES
 from daemon.errors import NotRecordable
 from daemon.operations.trigger import (
     MomentHasPassed,

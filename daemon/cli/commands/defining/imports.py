@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ....definitions.crontab.imported import LineRemark
+from ....definitions.crontab.document import LineRemark
 from ....definitions.values.names import check_name
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone

@@ -35,7 +35,6 @@ from ...called import ScheduleKey, present_name
 from ...policies import read_policies
 from ...schedule_key import ScheduleKey
 from ...statements.dialects import SCHEDULED, with_newest
-from ...statements.dialects import SCHEDULED
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
 from ..overview import database_time

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from daemon.definitions.crontab.document import write_document
-from daemon.definitions.crontab.imported import ImportedCrontab, ImportedSchedule
+from daemon.definitions.crontab.document import ImportedCrontab, ImportedSchedule, write_document
 from daemon.definitions.crontab.translate import LocalFacts, translate
 
 DATA = Path(__file__).parents[3] / "data" / "crontabs"

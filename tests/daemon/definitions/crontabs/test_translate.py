@@ -5,9 +5,8 @@ import tomllib
 
 import pytest
 
-from daemon.definitions.crontab.commands import as_work, split_input
-from daemon.definitions.crontab.lines import has_users
-from daemon.definitions.crontab.schedule_names import name_for
+from daemon.definitions.crontab.lines import as_work, has_users, split_input
+from daemon.definitions.crontab.translate import name_for
 
 from .crontabs import document, imported, only, remarks
 

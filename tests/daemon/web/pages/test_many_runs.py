@@ -18,8 +18,8 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import ColumnElement, Connection, Integer, and_, case, cast, event, func, insert, literal, select
 
-from daemon.cli.load_file import keep_what_is_loaded
 from daemon.answers.lists import DoctorAnswer
+from daemon.cli.load_file import keep_what_is_loaded
 from daemon.definitions.codec import write_schedule
 from daemon.store.tables import replica, run, schedule
 from daemon.web.api.asked import checked

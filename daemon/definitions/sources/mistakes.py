@@ -1,10 +1,15 @@
-"""The mistakes in a Python file: raised where they are made, or all collected while `load` runs it once more."""
+"""The mistakes in a Python file: raised where they are made, or all collected while `load` runs it once more; and settings
+that were given to a schedule and belong elsewhere.
+"""
 
 import traceback
+from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
 from ...errors import DaemonError, DefinitionError, Mistakes
+from ..job import Job
+from ..values.refusal import Refusal
 
 
 class AtOnce(Mistakes):
@@ -44,3 +49,19 @@ class InFile(AtOnce):
 
 into: ContextVar[AtOnce] = ContextVar("into", default=AtOnce())  # noqa: B039 - it collects nothing
 """The collector that takes the mistakes in definitions now."""
+
+
+WORK = ("call", "command")
+JOB_KEYS = ("name", *WORK, *Job.settings())
+
+_OF_A_JOB, _OF_A_LOCK = "this is a setting of a job", "this is a setting of a lock"
+
+IN_PYTHON: Mapping[str, Refusal] = {
+    **{key: Refusal(_OF_A_JOB, "give it to .job() or .command() of the schedule") for key in Job.settings()},
+    "slots": Refusal(_OF_A_LOCK, 'write lock={"name": "…", "slots": …}'),
+}
+IN_TOML: Mapping[str, Refusal] = {
+    **{key: Refusal(_OF_A_JOB, "write it in jobs = [{ … }]") for key in JOB_KEYS},
+    "slots": Refusal(_OF_A_LOCK, 'write lock = { name = "…", slots = … }'),
+    "calendars": Refusal("this is not a setting of a schedule", "write [calendars.NAME], and name it in exclude"),
+}
