@@ -295,7 +295,7 @@ REQUESTS = (
         (
             Edit(
                 REQUESTING,
-                "        yield requesting.give_key(wanted.application, wanted.schedule, wanted.key, run_id)\n",
+                "        yield requests.give_key(wanted.application, wanted.schedule, wanted.key, run_id)\n",
                 "        pass\n",
             ),
         ),
