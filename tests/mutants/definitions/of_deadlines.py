@@ -15,7 +15,13 @@ DEADLINES = (
     Mutant(
         "late-that-waits-for-a-row",
         "a sign of life waits for a late run that another transaction has locked",
-        (Edit(LATE, "skip_locked=True, ", ""),),
+        (
+            Edit(
+                LATE,
+                ".limit(MOST)\n        .with_for_update(skip_locked=True, ",
+                ".limit(MOST)\n        .with_for_update(",
+            ),
+        ),
         on_postgres(TOLD.format("test_a_run_that_another_transaction_has_locked_is_told_later")),
     ),
     Mutant(
