@@ -15,10 +15,10 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span
 from daemon.cli import main
 from daemon.instants import parse_instant
 from daemon.jobs.in_trace import in_trace
-from daemon.operations.backfills.backfill import backfill
-from daemon.operations.backfills.plan import Wanted
+from daemon.operations.backfill import backfill
+from daemon.operations.backfill_plan import Wanted
 from daemon.operations.in_transaction import trigger as in_transaction
-from daemon.operations.retries.retry import retry
+from daemon.operations.retry import retry
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.telemetry.facts import JobEnded, JobStarted, JobSubject, Note, RunEnded, RunStarted
 from daemon.telemetry.spans import Spans
