@@ -1,7 +1,7 @@
 """The cancel: the end of runs on request, of one or of those that were shown, whether they wait or are at work (rule 23)."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, assert_never
@@ -80,7 +80,18 @@ def in_transactions(runs: Sequence[C]) -> Iterator[Sequence[C]]:
     return (runs[start : start + MOST_AT_ONCE] for start in range(0, len(runs), MOST_AT_ONCE))
 
 
-CancelStep = Literal["end", "mark", "nothing", "refuse"]
+CancelOutcome = Literal["ended", "marked", "already", "over"]
+"""What became of a run. ended: it waited, and is over; marked: it is at work, and ends as soon as its work has;
+already: it was cancelled before; over: it had ended otherwise.
+"""
+_WRITTEN = {"ended", "marked"}
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledRun(ChosenRun):
+    """A run, and what its cancel came to, or would come to."""
+
+    outcome: CancelOutcome
 
 
 class NoSuchRun(NotFound):
@@ -122,96 +133,61 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     Raises `NoSuchRun`, `RunIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    row = _locked(connection, run_id)
-    act = decide(row.state, marked=row.cancelled_at is not None)
-    match act:
-        case "refuse":
-            raise RunIsOver(_over(row, Called(connection).name(row.application, row.schedule)))
-        case "end" | "mark":
-            statements.cancel.mark(connection, run_id, requested_by, why)
-            if act == "end":
-                statements.cancel.end_pending(connection, [run_id])
-                statements.ends.promote(connection, {(row.application, row.schedule)})
-            statements.acts.record(
-                connection,
-                "cancel",
-                by=requested_by,
-                application=row.application,
-                schedule=row.schedule,
-                run_id=run_id,
-                why=why,
-            )
-            notify(connection, row.application, WORK if act == "end" else Notice("cancel", run_id))
-        case "nothing":
-            pass
-        case _:
-            assert_never(act)
-    return _cancellation(connection, run_id, already=act == "nothing")
+    row = statements.run.read(connection, run_id)
+    of = None if row is None else (row.application, row.schedule)
+    done = [] if of is None else _cancel(connection, {of}, [run_id], requested_by, why)
+    if of is None or not done:
+        raise NoSuchRun(str(missing_run(connection, run_id)))
+    outcome = done[0].outcome
+    if outcome in _WRITTEN:
+        application, schedule = of
+        statements.acts.record(
+            connection, "cancel", by=requested_by, application=application, schedule=schedule, run_id=run_id, why=why
+        )
+    return _cancellation(connection, run_id, outcome)
 
 
-def decide(state: RunState, *, marked: bool) -> CancelStep:
-    """Return what a cancel does to a run in this state. Pure.
+def decide(state: RunState, *, marked: bool) -> CancelOutcome:
+    """Return what becomes of a run in this state by a cancel. Pure.
 
     A run that waits although it is marked was put back by a replica that knows no marks.
     """
     match state:
         case "pending":
-            return "end"
+            return "ended"
         case "running":
-            return "nothing" if marked else "mark"
+            return "already" if marked else "marked"
         case "cancelled" if marked:
-            return "nothing"
+            return "already"
         case "succeeded" | "failed" | "cancelled" | "skipped":
-            return "refuse"
+            return "over"
         case _:
             assert_never(state)
 
 
-def _locked(connection: Connection, run_id: int) -> Row[Any]:
-    """Lock the schedule of a run and then the run, as all transactions do, and return it."""
-    row = statements.run.read(connection, run_id)
-    if row is not None:
-        statements.schedule.lock(connection, row.application, row.schedule)
-        row = statements.cancel.lock(connection, run_id)
-    if row is None:
-        raise NoSuchRun(str(missing_run(connection, run_id)))
-    return row
-
-
-def _cancellation(connection: Connection, run_id: int, *, already: bool) -> Cancellation:
+def _cancellation(connection: Connection, run_id: int, outcome: CancelOutcome) -> Cancellation:
     row = statements.run.read(connection, run_id)
     assert row is not None  # noqa: S101 - it is locked
+    called = Called(connection).name(row.application, row.schedule)
+    if outcome == "over":
+        reason = f" ({row.reason})" if row.reason else ""
+        raise RunIsOver(
+            f'run {run_id} of "{called}" has already ended and cannot be cancelled: {row.state} at '
+            f"{when(row.finished_at)}{reason}"
+        )
     record = lease.statements.read(connection, [row.lease_name]).get(row.lease_name)
     held = record is not None and row.state in UNFINISHED and (record.token, record.holder) == (row.token, row.holder)
     return Cancellation(
         run_id,
         row.application,
-        Called(connection).name(row.application, row.schedule),
+        called,
         row.state,
-        already,
+        outcome == "already",
         row.cancelled_by,
         row.cancelled_why,
         replica=record.label if record is not None and held else None,
         lease_expires_in=record.expires_in if record is not None and held else None,
     )
-
-
-def _over(row: Row[Any], called: str) -> str:
-    reason = f" ({row.reason})" if row.reason else ""
-    return f'run {row.id} of "{called}" has already ended and cannot be cancelled: {row.state} at {when(row.finished_at)}{reason}'
-
-
-CancelOutcome = Literal["ended", "marked", "already", "over"]
-"""What became of a run. ended: it waited, and is over; marked: it is at work, and ends as soon as its work has;
-already: it was cancelled before; over: it had ended otherwise.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class CancelledRun(ChosenRun):
-    """A run, and what its cancel came to, or would come to."""
-
-    outcome: CancelOutcome
 
 
 def find_unfinished(connection: Connection, choice: Choice) -> list[CancelledRun]:
@@ -236,21 +212,29 @@ def cancel_many(
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    keys = keys_of(connection, runs)
-    statements.ends.lock_schedules(connection, keys, waits=True)
-    done = [_cancelled(row) for row in statements.cancel.lock_many(connection, [run.run_id for run in runs])]
-    ended = [run.run_id for run in done if run.outcome == "ended"]
-    marked = [run for run in done if run.outcome == "marked"]
-    statements.cancel.mark_many(connection, [*ended, *(run.run_id for run in marked)], requested_by, why)
-    statements.cancel.end_pending(connection, ended)
-    statements.ends.promote(connection, keys)
+    done = _cancel(connection, keys_of(connection, runs), [run.run_id for run in runs], requested_by, why)
     _record(connection, done, requested_by, why, of)
-    for application in sorted({run.application for run in done if run.outcome == "ended"}):
+    return [replace(run, state="cancelled") if run.outcome == "ended" else run for run in done]
+
+
+def _cancel(
+    connection: Connection, of: Collection[ScheduleKey], ids: Sequence[int], by: str, why: str | None
+) -> list[CancelledRun]:
+    """Lock these schedules and then these runs, as all transactions do, and cancel them; return what became of each."""
+    statements.ends.lock_schedules(connection, of, waits=True)
+    done = [_cancelled(row) for row in statements.cancel.lock_many(connection, ids)]
+    ended = [run for run in done if run.outcome == "ended"]
+    marked = [run for run in done if run.outcome == "marked"]
+    statements.cancel.mark(connection, [run.run_id for run in (*ended, *marked)], by, why)
+    if ended:
+        statements.cancel.end_pending(connection, [run.run_id for run in ended])
+        statements.ends.promote(connection, of)
+    for application in sorted({run.application for run in ended}):
         notify(connection, application, WORK)
     for application in sorted({run.application for run in marked}):
         numbers = [run.run_id for run in marked if run.application == application]
         notify_each(connection, application, [Notice("cancel", number) for number in numbers])
-    return [replace(run, state="cancelled") if run.outcome == "ended" else run for run in done]
+    return done
 
 
 def _record(connection: Connection, done: Sequence[CancelledRun], by: str, why: str | None, of: str | None) -> None:
@@ -258,7 +242,7 @@ def _record(connection: Connection, done: Sequence[CancelledRun], by: str, why: 
     names = Called(connection)
     counts: dict[ScheduleKey, Counter[CancelOutcome]] = {}
     for run in done:
-        if run.outcome in {"ended", "marked"}:
+        if run.outcome in _WRITTEN:
             key = run.application, names.key(run.application, run.schedule)
             counts.setdefault(key, Counter())[run.outcome] += 1
     for (application, name), outcomes in counts.items():
@@ -281,17 +265,5 @@ def said(counts: Mapping[CancelOutcome, int]) -> str:
 
 
 def _cancelled(row: Row[Any]) -> CancelledRun:
-    act = decide(row.state, marked=row.cancelled_at is not None)
-    outcome: CancelOutcome
-    match act:
-        case "end":
-            outcome = "ended"
-        case "mark":
-            outcome = "marked"
-        case "nothing":
-            outcome = "already"
-        case "refuse":
-            outcome = "over"
-        case _:
-            assert_never(act)
+    outcome = decide(row.state, marked=row.cancelled_at is not None)
     return CancelledRun(row.id, row.application, row.schedule, row.scheduled_for, row.state, outcome)

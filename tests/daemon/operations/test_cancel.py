@@ -39,12 +39,12 @@ def claimed_run(store: Store) -> ClaimedRun:
 def test_what_a_cancel_does_follows_from_the_state_and_the_mark() -> None:
     states: tuple[RunState, ...] = get_args(RunState)
     assert {state: (decide(state, marked=False), decide(state, marked=True)) for state in states} == {
-        "pending": ("end", "end"),
-        "running": ("mark", "nothing"),
-        "succeeded": ("refuse", "refuse"),
-        "failed": ("refuse", "refuse"),
-        "cancelled": ("refuse", "nothing"),
-        "skipped": ("refuse", "refuse"),
+        "pending": ("ended", "ended"),
+        "running": ("marked", "already"),
+        "succeeded": ("over", "over"),
+        "failed": ("over", "over"),
+        "cancelled": ("over", "already"),
+        "skipped": ("over", "over"),
     }
 
 

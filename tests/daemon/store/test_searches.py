@@ -120,7 +120,7 @@ _WAITING = """
 IDS = range(1, 1001)
 BY_ID: dict[str, Callable[[Connection], Any]] = {
     "locked for a cancel": lambda c: statements.cancel.lock_many(c, IDS),
-    "marked as cancelled": lambda c: statements.cancel.mark_many(c, IDS, "ada", None),
+    "marked as cancelled": lambda c: statements.cancel.mark(c, IDS, "ada", None),
     "ended as cancelled": lambda c: statements.cancel.end_pending(c, IDS),
     "tried again": lambda c: statements.retries.read_tried(c, IDS, lock=True),
     "given leases of their own": lambda c: statements.run.name_own_leases(c, IDS, "run/shop/daily"),

@@ -37,15 +37,6 @@ def lock(connection: Connection, run_id: int) -> Row[Any] | None:
     return connection.execute(query).one_or_none()
 
 
-def mark(connection: Connection, run_id: int, by: str, why: str | None) -> None:
-    """Mark a run as cancelled, unless it is marked or over."""
-    connection.execute(
-        update(run)
-        .where(run.c.id == run_id, unfinished(), ~marked())
-        .values(cancelled_at=now(), cancelled_by=by, cancelled_why=why)
-    )
-
-
 def end_pending(connection: Connection, ids: Collection[int]) -> None:
     """Record the end of those of these runs that are marked and pending; they hold no lease."""
     values = unless_marked({"available_at": null(), "place_at": null(), "token": null(), "holder": null()})
@@ -113,7 +104,7 @@ def lock_many(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     return list(connection.execute(query.with_for_update(key_share=True)))
 
 
-def mark_many(connection: Connection, ids: Collection[int], by: str, why: str | None) -> None:
+def mark(connection: Connection, ids: Collection[int], by: str, why: str | None) -> None:
     """Mark these runs as cancelled, but for those that are marked or over."""
     connection.execute(
         update(run)

@@ -36,10 +36,10 @@ def _read_cancel(connection: Connection, asked: RunActAsked, visit: Visit) -> Ma
     detail = read_run(connection, asked.run_id)
     run = detail.run
     impossible = {
-        "end": "",
-        "mark": "",
-        "nothing": f"It was cancelled by {detail.cancelled_by} already, and ends as soon as its job has stopped.",
-        "refuse": f"Run {run.run_id} has ended: {run.state}.",
+        "ended": "",
+        "marked": "",
+        "already": f"It was cancelled by {detail.cancelled_by} already, and ends as soon as its job has stopped.",
+        "over": f"Run {run.run_id} has ended: {run.state}.",
     }[decide(run.state, marked=detail.cancelled_at is not None)]
     line = visit.line(run.application, run.schedule)
     return {
