@@ -15,7 +15,7 @@ from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.definition import Definition
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import TRIGGERS, Schedule
-from daemon.definitions.schema import json_schema_of
+from daemon.definitions.sources.toml_schema import json_schema_of
 from daemon.service.embedding.embedded import NOT_EMBEDDED
 from daemon.service.environment import variable_of
 from daemon.service.settings import Settings, flag_of

@@ -11,7 +11,7 @@ from .definition import Definition, Mark
 from .job import Job
 from .read import read_settings
 from .schedule import Schedule
-from .triggers.on_request import is_meaningless
+from .triggers.trigger import is_meaningless
 from .values.refusal import Refusal
 from .values.work import default_isolation
 

@@ -14,8 +14,7 @@ from .definition import Definition, Mark
 from .job import Job
 from .triggers.calendar import Part, covering, parts
 from .triggers.deadline import deadline
-from .triggers.on_request import refuse_meaningless
-from .triggers.trigger import At, Cron, Every, OnRequest, Trigger
+from .triggers.trigger import At, Cron, Every, OnRequest, Trigger, refuse_meaningless
 from .triggers.wall_time import Tally
 from .values.calendars import Exclude
 from .values.durations import Keep, Long, duration

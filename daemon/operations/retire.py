@@ -59,8 +59,8 @@ def retire(
             "one ttl after its replica stopped; try again then"
         )
     report = sync(connection, nothing_of(application), retired_by=requested_by)
-    waiting = {row.digest for row in statements.adoption.pending_definitions(connection, application)}
-    cancelled = sum(statements.adoption.cancel_retired(connection, application, waiting).values())
+    waiting = {row.digest for row in statements.renames.pending_definitions(connection, application)}
+    cancelled = sum(statements.renames.cancel_retired(connection, application, waiting).values())
     ruled = statements.generation.let_none_rule(connection, application)
     if report.retired or cancelled or ruled:
         effect = f"retired: {counted(len(report.retired), 'schedule')}; cancelled: {counted(cancelled, 'run')}"

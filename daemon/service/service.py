@@ -31,8 +31,7 @@ from .doctor import doctor
 from .metering import metered
 from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
-from .outside.reload import Reload
-from .outside.stop_requests import StopRequests
+from .outside.stop_requests import Reload, StopRequests
 from .parts import assembled, make_fit_for_jobs, opened, surrounded
 from .readiness import Readiness
 from .replica import Replica

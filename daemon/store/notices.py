@@ -4,7 +4,7 @@ A notice only shortens a wait: nothing depends on it, and whoever may connect ca
 application has a channel of its own, so that others do not wake. Rare acts of people (a trigger, a
 cancel, definitions) send theirs in their transaction, which may be a caller's own, after which
 nothing can follow: PostgreSQL delivers it at the commit. What replicas send all the time goes after
-the commit, by itself (`daemon.store.herald`), as commits with a notice wait for each other.
+the commit, by itself (`daemon.execution.context`), as commits with a notice wait for each other.
 
 SQLite has no notices: there a replica hears that the file has changed.
 """

@@ -1,28 +1,96 @@
 """A replica that a test moves tick by tick."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from functools import wraps
+from pathlib import Path
+from typing import Any, Self, TypeVar, assert_never
 
 import lease.statements
 from lease.client import LeaseClient
 from lease.timing import LeaseTiming
 
+from ..definitions.application import Application
+from ..definitions.job import Job
+from ..definitions.schedule import Schedule
+from ..definitions.sources.load import load
 from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages
+from ..jobs.run import AsyncRun, run_of_function
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import NoSuchSchedule, trigger
+from ..own_thread import in_own_thread
 from ..recovery import registry
+from ..schedules import Schedules
 from ..service.loop.agenda import Agenda
 from ..service.replica import Replica
 from ..service.settings import Settings
 from ..store.views.history import RunDetail, read_run, read_runs
 from ..telemetry.facts import Fact, LeaseChanged
 from .clock import Misuse
-from .definitions import Definitions, application_of
 from .store import ManualStore
+
+Definitions = Schedules | Application | str | Path
+"""A `Schedules`, or FILE as on the command line: ``"shop.py"`` or ``"shop:schedules"``."""
+
+
+def application_of(definitions: Definitions, *, in_children: bool) -> Application:
+    """Return the application, with functions that run in this process unless ``in_children``."""
+    application = _application(definitions)
+    if not in_children:
+        return in_process(application)
+    if not application.spec:
+        raise Misuse(
+            "a function runs in a child only if the child can load FILE: give FILE instead of the Schedules, "
+            'as in ManualReplica(store, "shop.py", in_children=True)'
+        )
+    return application
+
+
+def _application(definitions: Definitions) -> Application:
+    match definitions:
+        case Schedules():
+            return definitions.application(Path.cwd() / "schedules.py")
+        case Application():
+            return definitions
+        case str() | Path():
+            return load(definitions)
+        case _:
+            assert_never(definitions)
+
+
+def in_process(application: Application) -> Application:
+    """Return the application with its functions as tasks; commands stay child processes."""
+    return replace(application, schedules=tuple(_schedule(schedule) for schedule in application.schedules))
+
+
+def _schedule(schedule: Schedule) -> Schedule:
+    return schedule.model_copy(update={"jobs": tuple(_job(job) for job in schedule.jobs)})
+
+
+def _job(job: Job) -> Job:
+    if job.function is None or job.isolation != "process":
+        return job
+    in_a_task = {"isolation": "task", "function": _as_task(job.function), "env": {}, "cwd": None}
+    return job.model_copy(update=in_a_task)
+
+
+def _as_task(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[Any]]:
+    is_async = inspect.iscoroutinefunction(function)
+
+    @wraps(function)
+    async def call(run: AsyncRun) -> Any:
+        if is_async:
+            return await function(run)
+        blocking = run_of_function(run)  # in a thread it can hang, and the test still ends
+        return await in_own_thread(lambda: function(blocking), f"leased-job-{blocking.schedule}")
+
+    return call
+
 
 T = TypeVar("T")
 

@@ -80,9 +80,9 @@ DEPLOYS = (
         "a run is adopted while an attempt of it is at work",
         (
             Edit(
-                "daemon/store/statements/adoption.py",
-                "run.c.schedule == name, pending(), _of(strange))",
-                "run.c.schedule == name, _of(strange))",
+                "daemon/store/statements/renames.py",
+                "run.c.schedule == name, pending(), _of_run(strange))",
+                "run.c.schedule == name, _of_run(strange))",
             ),
         ),
         on_each(ADOPTION_TEST.format("test_a_run_at_work_ends_as_it_began")),

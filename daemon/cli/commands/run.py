@@ -1,16 +1,19 @@
 """`leased run`: a replica, or several under a supervisor."""
 
 import asyncio
+import gc
+import inspect
 import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Annotated, Any
+from functools import partial, wraps
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import structlog
 import typer
+from pydantic.fields import FieldInfo
 from rich.console import Console
 from sqlalchemy import Connection
 
@@ -27,7 +30,7 @@ from ...service.outside.file_check import CheckedFile, CommandLine, check_file, 
 from ...service.outside.hangups import at_a_terminal, hold_back
 from ...service.outside.outside import Outside
 from ...service.service import serve
-from ...service.settings import Settings, read_settings
+from ...service.settings import Flag, Settings, flag_of, read_settings
 from ...service.supervision.supervisor import Supervisor
 from ...service.web_service import door_to
 from ...store import migrations
@@ -43,8 +46,47 @@ from ..load_file import keep_what_is_loaded, load_file
 from ..options import File
 from ..running.progress import LiveView, PlainView, ProgressView, print_summary
 from ..screen import screen
-from ..setting_flags import with_setting_flags
 from ..times import Times
+
+
+def with_setting_flags(command: Callable[..., int]) -> Callable[..., int]:
+    """Return a command with a flag for each setting that has one.
+
+    ``command`` receives them as its first argument: a dict by the name of the setting.
+    """
+    flags = {name: flag for name in Settings.model_fields if (flag := flag_of(name)) is not None}
+
+    @wraps(command)
+    def called(**given: Any) -> int:
+        return command({name: given.pop(name) for name in flags}, **given)
+
+    _, *own = inspect.signature(command).parameters.values()
+    added = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(flag, Settings.model_fields[name])
+        )
+        for name, flag in flags.items()
+    ]
+    called.__signature__ = inspect.Signature([*own, *added], return_annotation=int)  # type: ignore[attr-defined]
+    return called
+
+
+def _option(flag: str, field: FieldInfo) -> Any:
+    meaning = " ".join((field.description or "").replace("`", "").split())
+    option = typer.Option(flag, metavar=_value(field), help=meaning, show_default=False)
+    return Annotated[str | None, option]  # a string, so that the settings parse it and report what is wrong
+
+
+def _value(field: FieldInfo) -> str:
+    own = next((mark.value for mark in field.metadata if isinstance(mark, Flag)), "")
+    if own:
+        return own
+    types = (field.annotation, *get_args(field.annotation))
+    if get_origin(field.annotation) is Literal:
+        return "|".join(get_args(field.annotation))
+    if any(kind is float or (get_origin(kind) is Annotated and get_args(kind)[0] is float) for kind in types):
+        return "DURATION"
+    return "N" if int in types else "TEXT"
 
 
 def look_first(application: Application, settings: Settings, *, guarded: bool) -> None:

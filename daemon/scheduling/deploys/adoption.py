@@ -76,7 +76,7 @@ def strangers(connection: Connection, application: Application, holder: str, see
     schedules have the names of their rows.
     """
     own = {schedule.name for schedule in application.schedules}
-    waiting = statements.adoption.pending_definitions(connection, application.name)
+    waiting = statements.renames.pending_definitions(connection, application.name)
     unknown = {row.digest for row in waiting if row.is_retired or row.schedule in own}
     unknown -= set(application.run_digests.values())
     if not unknown:
@@ -107,16 +107,16 @@ def adopt(
         return Adopted({}, {})
     own = {schedule.name: schedule for schedule in application.schedules}
     digests = set(application.run_digests.values())
-    waiting = statements.adoption.pending_definitions(connection, application.name)
+    waiting = statements.renames.pending_definitions(connection, application.name)
     names = {row.schedule for row in waiting if row.digest in strange}
     for row in statements.schedule.of_application(connection, application.name, lock=True, names=names):
         if row.retired_at is not None or row.run_digest not in digests:
             continue
-        number = statements.adoption.adopt(connection, application.name, row.name, strange, row.run_digest)
+        number = statements.renames.adopt(connection, application.name, row.name, strange, row.run_digest)
         if number:
             adopted[called(row)] = number
             _go_by(connection, application.name, own[row.name], row.run_digest)
-    cancelled = statements.adoption.cancel_retired(connection, application.name, strange)
+    cancelled = statements.renames.cancel_retired(connection, application.name, strange)
     statements.ends.promote(connection, {(application.name, name) for name in cancelled})
     return Adopted(adopted, cancelled)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from lease.database.database import Database, Unit
 
 from ...definitions.application import Application
-from ...definitions.rows import Rows
+from ...definitions.known import Rows
 from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.notices import DEFINITIONS, WORK, notify

@@ -8,7 +8,6 @@ for none.
 """
 
 from . import (
-    adoption,
     agenda,
     audit,
     delivery,
@@ -29,7 +28,6 @@ from .sets import claims, ends, late, plans, replacements
 
 __all__ = [
     "acts",
-    "adoption",
     "agenda",
     "audit",
     "backfills",

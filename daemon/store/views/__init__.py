@@ -4,7 +4,7 @@ from ...errors import NotFound
 from .acting import ActLine, BackfillLine, read_activity, read_backfills
 from .causes import paused_text, sentence
 from .generations import GenerationLine, RunBy, read_generations
-from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
+from .history import JobRunLine, JobSummary, RunDetail, RunLine, Summary, read_run, read_runs, summary
 from .left_out import LeftOut
 from .locks import Lock, read_locks, require_lease
 from .names import (
@@ -30,7 +30,6 @@ from .problems import Problem, naming, problems
 from .replicas import ReplicaLine, read_last_alive, read_replicas
 from .retired import Remaining, RetiredSchedule, read_remaining, read_retirements, retirement
 from .streaks import TryingRun
-from .summary import JobSummary, Summary, summary
 from .values import plain
 
 __all__ = [

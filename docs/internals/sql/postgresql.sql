@@ -251,17 +251,17 @@ FROM run LEFT OUTER JOIN run AS next ON next.retry_of = run.id
 WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id FOR KEY SHARE OF run;
 
 
--- daemon/store/statements/adoption.py: adopt
+-- daemon/store/statements/renames.py: adopt
 UPDATE run SET digest=%(digest)s::VARCHAR, adopted_from=run.digest WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND (run.digest = ANY (%(param_1)s::TEXT[]));
 
 
--- daemon/store/statements/adoption.py: cancel_retired
+-- daemon/store/statements/renames.py: cancel_retired
 UPDATE run SET state=%(state)s::VARCHAR, reason=%(reason)s::VARCHAR, available_at=NULL, place_at=NULL, finished_at=clock_timestamp() WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest = ANY (%(param_1)s::TEXT[])) RETURNING run.schedule;
 
 
--- daemon/store/statements/adoption.py: pending_definitions
+-- daemon/store/statements/renames.py: pending_definitions
 SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending';

@@ -245,13 +245,13 @@ FROM run LEFT OUTER JOIN run AS next ON next.retry_of = run.id
 WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER BY run.id;
 
 
--- daemon/store/statements/adoption.py: adopt
+-- daemon/store/statements/renames.py: adopt
 UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL);
 
 UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND (run.digest IN (SELECT value FROM json_each(?)));
 
 
--- daemon/store/statements/adoption.py: cancel_retired
+-- daemon/store/statements/renames.py: cancel_retired
 UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL) RETURNING schedule;
@@ -261,7 +261,7 @@ FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest IN (SELECT value FROM json_each(?))) RETURNING schedule;
 
 
--- daemon/store/statements/adoption.py: pending_definitions
+-- daemon/store/statements/renames.py: pending_definitions
 SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending';

@@ -11,8 +11,7 @@ from daemon.definitions.codec import UnreadableDefinition, is_timed_alike, read_
 from daemon.definitions.due import due_pieces
 from daemon.definitions.preview import preview, preview_schedule
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.triggers.on_request import is_meaningless
-from daemon.definitions.triggers.trigger import OnRequest
+from daemon.definitions.triggers.trigger import OnRequest, is_meaningless
 from daemon.errors import DefinitionError
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

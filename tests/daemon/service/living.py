@@ -24,7 +24,7 @@ from daemon.service.waking.rest import Rest, RoomLeft, Wakes
 from daemon.store import statements
 from daemon.store.notices import Notice
 from daemon.telemetry.facts import Fact
-from daemon.testing.definitions import application_of
+from daemon.testing.replica import application_of
 from lease.client import LeaseClient
 from lease.database.database import Database, Unit
 from lease.database.opening import open_database

@@ -10,8 +10,7 @@ import pytest
 
 from daemon.service.outside.file_check import CheckedFile, WrongFile
 from daemon.service.outside.outside import Outside, ServiceManager, SupervisorLink
-from daemon.service.outside.reload import Reload
-from daemon.service.outside.stop_requests import StopRequests
+from daemon.service.outside.stop_requests import Reload, StopRequests
 from daemon.telemetry.facts import Fact
 from tests.support.manual import told, until
 

@@ -31,7 +31,7 @@ from daemon.store.views import OutputReader
 from daemon.telemetry.facts import Fact, JobPrinted, ReplicaEnded, ReplicaStarted, RunRecovered
 from daemon.telemetry.notifier import Notifier
 from daemon.telemetry.sentences import ended, introduced
-from daemon.testing.definitions import in_process
+from daemon.testing.replica import in_process
 from daemon.version import package_version
 from lease.errors import SchemaMissing
 from lease.schema import lease as leases

@@ -27,7 +27,7 @@ from daemon.service.waking import rest
 from daemon.store import statements
 from daemon.store.notices import ALIVE, notify
 from daemon.telemetry.facts import Note
-from daemon.testing.definitions import application_of
+from daemon.testing.replica import application_of
 from lease import LeaseClient
 from lease.database.listening.changes import FileChanges
 from lease.errors import StoreUnavailable

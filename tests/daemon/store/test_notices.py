@@ -2,8 +2,8 @@
 
 import pytest
 
-from daemon.store import herald
-from daemon.store.herald import Herald
+from daemon.execution import context
+from daemon.execution.context import Herald
 from daemon.store.notices import WORK, Notice, channel_of, parse_notice
 from daemon.testing import ManualStore
 from lease.errors import StoreUnavailable
@@ -37,7 +37,7 @@ def test_a_channel_is_a_name_in_sql_however_long_that_of_the_application_is() ->
 @pytest.mark.anyio
 async def test_what_is_said_while_a_notice_is_on_its_way_goes_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = list[str]()
-    monkeypatch.setattr(herald, "notify", lambda _, application, notice: sent.append(f"{application}: {notice}"))
+    monkeypatch.setattr(context, "notify", lambda _, application, notice: sent.append(f"{application}: {notice}"))
     async with ManualStore(ONE_O_CLOCK) as store:
         one = Herald(store, "shop")
         monkeypatch.setattr(one, "_listens", True)

@@ -26,8 +26,8 @@ from lease.database.dialects import now
 from tests.support.store import Store, a_schedule, an_application
 
 SEARCHES: dict[str, Callable[[Connection], Any]] = {
-    "pending definitions": lambda c: statements.adoption.pending_definitions(c, "shop"),
-    "cancelled with their schedule": lambda c: statements.adoption.cancel_retired(c, "shop", ["x"]),
+    "pending definitions": lambda c: statements.renames.pending_definitions(c, "shop"),
+    "cancelled with their schedule": lambda c: statements.renames.cancel_retired(c, "shop", ["x"]),
     "marked and pending": lambda c: statements.cancel.find_pending(c, "shop"),
     "not over, of schedules": lambda c: statements.cancel.find_unfinished(c, {("shop", "daily")}),
     "running, of schedules": lambda c: read_running(c, None, only={("shop", "daily")}),
