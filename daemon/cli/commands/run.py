@@ -1,7 +1,6 @@
 """`leased run`: a replica, or several under a supervisor."""
 
 import asyncio
-import gc
 import inspect
 import os
 import socket

@@ -14,7 +14,6 @@ from lease.schema import lease, stale
 from ...states import RunState
 from ..called import ScheduleKey, present_name
 from ..policies import GivenLong, read_policies
-from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys, definition_with, pending, running, unfinished, with_newest
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills

@@ -33,7 +33,6 @@ from lease.database.dialects import now, seconds_between
 from ....states import LIVE, SEEN_WITHIN
 from ...called import ScheduleKey, present_name
 from ...policies import read_policies
-from ...schedule_key import ScheduleKey
 from ...statements.dialects import SCHEDULED, with_newest
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
