@@ -42,6 +42,8 @@ LEAST_GENERATIONS = 50
 """So many are kept, however old."""
 MESSAGES_KEPT = 7 * DAY
 """Seconds for which a message is kept after it was delivered or given up."""
+SILENT_IS_DEAD = 900.0
+"""Seconds after which a replica that is not seen is recorded as dead, so that it is a problem no more."""
 _MOST_ACTS = 1_000
 _MOST_MESSAGES = 5_000
 _MOST_GENERATIONS = 50
@@ -99,8 +101,10 @@ def delete_chosen(connection: Connection, bounded: Bounded, chosen: Outdated) ->
 
 def delete_old_records(connection: Connection, application: str) -> bool:
     """Delete acts, generations and messages that are old; return whether there may be more of those acts. Of generations,
-    which are few, the next pruning takes more.
+    which are few, the next pruning takes more. Replicas that have been silent for long are recorded as dead: one that was
+    replaced within a minute would otherwise be a problem until the next one starts.
     """
+    statements.replica.mark_unseen_dead(connection, SILENT_IS_DEAD)
     statements.delivery.delete_done(connection, application, MESSAGES_KEPT, _MOST_MESSAGES)
     acts = statements.keeping.delete_acts(connection, ACTS_KEPT, _MOST_ACTS)
     statements.keeping.delete_generations(

@@ -13,9 +13,19 @@ import lease.statements
 from daemon.definitions.schedule import Schedule
 from daemon.operations.trigger import trigger
 from daemon.pruning.choice import DAY
-from daemon.pruning.pruner import LEAST_GENERATIONS, bound, choose_next, delete_chosen, delete_old_records, kept
+from daemon.pruning.pruner import (
+    LEAST_GENERATIONS,
+    SILENT_IS_DEAD,
+    bound,
+    choose_next,
+    delete_chosen,
+    delete_old_records,
+    kept,
+)
+from daemon.recovery import registry
 from daemon.store.statements.keeping import mark_pruned, pruned_until
 from daemon.store.tables import act, generation, job_output, job_run, replica, run, schedule
+from daemon.store.views.replicas import read_replicas
 from lease.database.dialects import later, now
 from lease.model import Grant
 from lease.schema import lease as leases
@@ -362,6 +372,21 @@ def test_acts_go_after_four_hundred_days(store: Store) -> None:
     assert rows_of(store, act) == [1]
     assert store.do(delete_old_records, "shop") is False
     assert rows_of(store, act) == [1]
+
+
+def test_a_replica_that_has_been_silent_for_long_is_recorded_as_dead_and_lives_again_when_it_is_seen(
+    store: Store,
+) -> None:
+    for holder in ("silent", "seen"):
+        store.do(registry.register, registry.own_entry(holder, "shop"))
+    for holder, seconds in (("silent", -SILENT_IS_DEAD - 1), ("seen", -SILENT_IS_DEAD + 60)):
+        store.shift(replica, replica.c.holder == holder, seen_at=seconds)
+    store.do(delete_old_records, "shop")
+    states = select(replica.c.holder, replica.c.state).order_by(replica.c.holder)
+    assert [tuple(row) for row in store.rows(states)] == [("seen", "running"), ("silent", "dead")]
+    assert [one.holder for one in store.do(read_replicas)] == ["seen"]
+    assert store.do(registry.touch, "silent")
+    assert [tuple(row) for row in store.rows(states)] == [("seen", "running"), ("silent", "running")]
 
 
 def test_of_generations_the_newest_fifty_stay_and_all_by_which_somebody_goes(store: Store) -> None:
