@@ -6,7 +6,7 @@ import pytest
 
 from tests.model.simulation.trial import Trial
 
-SEEDS = int(os.environ.get("LEASED_MODEL_SEEDS", "40"))
+SEEDS = int(os.environ.get("LEASED_MODEL_SEEDS", "24"))
 """How many worlds are tried; raise it for a longer search."""
 GROUPS = 4
 

@@ -18,7 +18,7 @@ from tests.checker.facts import Fact, GrantBegan, GrantEnded, HighestToken, Writ
 from tests.model.statement_model.leases import Answer, Change, Leases
 from tests.model.statement_model.lines import LOCK_WAIT, Line, Lines
 
-EXAMPLES = int(os.environ.get("LEASED_MODEL_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("LEASED_MODEL_EXAMPLES", "30"))
 """How many sequences are tried on each database; raise it for a longer search."""
 SHRINK = os.environ.get("LEASED_MODEL_SHRINK", "1") != "0"
 """Whether the shortest sequence is looked for that fails, which takes a minute."""

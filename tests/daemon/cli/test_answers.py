@@ -113,7 +113,7 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     assert seen == set(ANSWERS) - elsewhere
 
 
-@pytest.mark.parametrize("count", [0, 1, int(os.environ.get("LEASED_TEST_SCHEDULES", "1000"))])
+@pytest.mark.parametrize("count", [0, 1, int(os.environ.get("LEASED_TEST_SCHEDULES", "300"))])
 def test_with_any_number_of_schedules(leased: Leased, folder: Path, count: int) -> None:
     (folder / "many.py").write_text(MANY.replace("COUNT", str(count)))
     if count:

@@ -22,6 +22,7 @@ from daemon.store.migrations.state import REVISIONS, VERSION_TABLE
 from daemon.store.tables import metadata
 from daemon.store.tables import schedule as schedule_table
 from lease.errors import StoreUnavailable
+from tests.daemon.store.upgraded import upgraded
 from tests.support.databases import Server
 from tests.support.postgres import plain, query
 from tests.support.store import Store, a_schedule
@@ -103,15 +104,6 @@ def test_alembic_logs_nothing(empty_database_url: str, caplog: pytest.LogCapture
         migrations.sql("postgresql")
     assert [record for record in caplog.records if record.name.startswith("alembic")] == []
     assert logging.getLogger("alembic").level == level
-
-
-def upgraded(url: str, ready: object, go: object, answers: object) -> None:
-    ready.release()  # type: ignore[attr-defined]
-    go.wait(LIMIT)  # type: ignore[attr-defined]
-    try:
-        answers.put(migrations.upgrade(url))  # type: ignore[attr-defined]
-    except Exception as error:  # noqa: BLE001 - told to the test
-        answers.put(repr(error))  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("processes")
