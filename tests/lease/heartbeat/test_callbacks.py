@@ -160,7 +160,7 @@ def test_a_heartbeat_that_a_callback_cancels_loses_all_that_it_held_and_says_so(
         assert innocent.loss is not None
         assert "the heartbeat of this client has ended: CancelledError: its task was cancelled" in innocent.loss.cause
         assert failed.error == f"{innocent.loss.cause}; all its leases are lost, and it is closed"
-        with pytest.raises(LeaseError, match="this client (is|was) closed"):
+        with pytest.raises(LeaseError, match=r"this client (is|was) closed"):
             client.acquire("b")
 
 
