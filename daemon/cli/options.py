@@ -1,9 +1,10 @@
-"""The options that several commands share."""
+"""The options that several commands share, such as who acts and why."""
 
 from typing import Annotated, get_args
 
 import typer
 
+from ..operations.requester import recordable, requester
 from ..states import RunState
 from .failures import Misused
 
@@ -55,3 +56,14 @@ Revision = Annotated[
         show_default=False,
     ),
 ]
+
+
+Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Reason; it is recorded.")]
+By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who is doing this; by default USER@HOST.")]
+
+
+def author(by: str | None, why: str | None) -> str:
+    """Return who acts; raises `NotRecordable` for a name or a reason that cannot be kept."""
+    if why is not None:
+        recordable("--why", why)
+    return recordable("--by", by) if by is not None else requester()

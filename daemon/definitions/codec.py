@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import DaemonError, Place
-from .definition import Mark
-from .read import firsts, translated
+from .definition import Mark, firsts, translated
 from .schedule import Schedule
 from .triggers.cron import forwards
 

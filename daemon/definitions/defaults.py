@@ -7,9 +7,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, create_model
 
 from ..errors import Place
-from .definition import Definition, Mark
+from .definition import Definition, Mark, read_settings
 from .job import Job
-from .read import read_settings
 from .schedule import Schedule
 from .triggers.trigger import is_meaningless
 from .values.refusal import Refusal

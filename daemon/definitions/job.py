@@ -6,11 +6,10 @@ from pydantic import Field, Strict, model_validator
 
 from .definition import Definition, Mark
 from .values.durations import duration
-from .values.functions import Function, function_name
 from .values.names import name_of
 from .values.refusal import Refusal
 from .values.strings import Folder
-from .values.work import ChosenIsolation, Command, Environment, default_isolation
+from .values.work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
 
 LONGEST_WAIT = 3600.0
 """Seconds. Up to here the wait before a retry doubles, or up to the first one, if that is longer."""

@@ -13,9 +13,8 @@ from ..states import Priority
 from .definition import Definition, Mark
 from .job import Job
 from .triggers.calendar import Part, covering, parts
-from .triggers.deadline import deadline
 from .triggers.trigger import At, Cron, Every, OnRequest, Trigger, refuse_meaningless
-from .triggers.wall_time import Tally
+from .triggers.wall_time import Tally, deadline
 from .values.calendars import Exclude
 from .values.durations import Keep, Long, duration
 from .values.names import FormerNames, name_of

@@ -21,8 +21,7 @@ from .processes.identity import ProcessIdentity
 from .reports import Outcome, Progress
 from .run import LOGGER, AsyncRun, Run
 from .runners import Listeners
-from .stacks.of_code import of_thread
-from .stacks.seen import SeenWork, bounded
+from .stacks.seen import SeenWork, bounded, of_thread
 from .task_thread import StartedTask, TaskThread
 
 _FRAMES = 12

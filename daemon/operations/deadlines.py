@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.schedule import Schedule
-from ..definitions.triggers.deadline import stored_deadline
+from ..definitions.triggers.wall_time import stored_deadline
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
 from ..store.called import ScheduleKey

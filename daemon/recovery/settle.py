@@ -22,8 +22,7 @@ from ..store import statements
 from ..store.statements.stranded import StrandedRun
 from ..telemetry.facts import Notify, RunRecovered, RunSubject
 from . import registry
-from .death_watch import DeathWatch
-from .deaths import Neighbour
+from .deaths import DeathWatch, Neighbour
 
 _REASON = (
     f"{MOST_ABANDONED} attempts in a row were abandoned: "

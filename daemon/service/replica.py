@@ -21,10 +21,9 @@ from ..execution.places import Places
 from ..jobs.room.room import SetAside
 from ..jobs.room.shortage import shortage
 from ..recovery import registry
-from ..recovery.death_watch import DeathWatch
+from ..recovery.deaths import DeathWatch
 from ..recovery.settle import Settler
-from ..scheduling.deploys.required_revision import RequiredRevision
-from ..scheduling.deploys.rollout import Rollout
+from ..scheduling.deploys.rollout import RequiredRevision, Rollout
 from ..scheduling.plan_due import Planner
 from ..scheduling.wall_clock import WallClock
 from ..telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, Notify

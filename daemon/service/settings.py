@@ -15,9 +15,9 @@ from lease.durations import format_duration
 from lease.errors import InvalidTiming, LeaseError
 from lease.timing import LeaseTiming
 
-from ..definitions.read import firsts
+from ..definitions.definition import firsts
 from ..definitions.values.durations import duration
-from ..definitions.values.revision import Revision
+from ..definitions.values.names import Revision
 from ..errors import Mistakes, together
 from ..scheduling.generations import TAKEOVER_AFTER
 from ..text import suggestion

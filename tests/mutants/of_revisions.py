@@ -74,7 +74,7 @@ OF_REVISIONS = (
         "a replica claims runs although one of a higher revision is ready, and its definitions require that",
         (
             Edit(
-                "daemon/scheduling/deploys/required_revision.py",
+                "daemon/scheduling/deploys/rollout.py",
                 "        if self._own is None:\n",
                 "        if True:\n",
             ),

@@ -15,7 +15,7 @@ from types import CodeType, ModuleType
 
 from ...errors import DaemonError, DefinitionError, Place
 from ..application import Application
-from ..values.functions import name_of_file
+from ..values.work import name_of_file
 from .mistakes import AtOnce, InFile, into
 from .schedule_set import ScheduleSet
 from .toml_file import read_toml

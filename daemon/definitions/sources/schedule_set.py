@@ -19,14 +19,13 @@ from lease.durations import Duration
 from ...errors import DefinitionError, Mistakes, Place
 from ..application import Application, make_application
 from ..defaults import Defaults, read_defaults
+from ..definition import read
 from ..job import Job
-from ..read import read
 from ..schedule import Schedule
 from ..values.calendars import Calendars, read_calendars
-from ..values.functions import plain
-from ..values.names import check_name, refuse_taken
+from ..values.names import check_name, check_required, check_revision, refuse_taken
 from ..values.refusal import refused_at, shown
-from ..values.revision import check_required, check_revision
+from ..values.work import plain
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
 from .mistakes import IN_PYTHON, into
 

@@ -11,12 +11,12 @@ from ...errors import DefinitionError, Mistakes, Place, together
 from ...text import suggestion
 from ..application import Application, make_application
 from ..defaults import Defaults, DefaultSettings, read_defaults
+from ..definition import read, read_settings
 from ..job import Job
-from ..read import read, read_settings
 from ..schedule import Schedule
 from ..values.calendars import Calendars, read_calendars
+from ..values.names import check_required, check_revision
 from ..values.refusal import Refusal, refused_at, shown
-from ..values.revision import check_required, check_revision
 from .mistakes import IN_TOML, JOB_KEYS, WORK
 from .user_code import imported, member
 

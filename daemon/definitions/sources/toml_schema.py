@@ -9,8 +9,7 @@ from pydantic_core import core_schema
 
 from ..defaults import DefaultSettings
 from ..schedule import TRIGGERS, Schedule
-from ..values.names import name_of
-from ..values.revision import GREATEST
+from ..values.names import GREATEST, name_of
 
 
 class WrittenSettings(GenerateJsonSchema):

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from ...errors import DefinitionError, Place
 from ..application import Application
-from ..values.functions import module_name
+from ..values.work import module_name
 from .load import stamp_of
 from .schedule_set import ScheduleSet
 

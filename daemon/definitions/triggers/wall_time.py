@@ -1,16 +1,20 @@
 """From cron's wall time to instants: what a time zone's clock skips and repeats.
 
 The time line is cut into spans in which the clock runs evenly. Between two spans it may skip wall
-time or show it again; to know which, it is enough to remember the latest wall time shown so far.
+time or show it again; to know which, it is enough to remember the latest wall time shown so far. By it go deadlines, too.
 """
 
+import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from .cron import Pattern
+from . import cron
+from .cron import LENGTHS, Pattern, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +189,55 @@ def _midnight(instant: datetime) -> datetime:
 def _offset(instant: datetime, zone: tzinfo) -> timedelta:
     offset = instant.astimezone(zone).utcoffset()
     return offset if offset is not None else timedelta(0)
+
+
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
+
+
+def is_time_of_day(text: str) -> bool:
+    """Return whether ``text`` is a time of day, ``06:00`` or ``23:59:59``."""
+    return _TIME_OF_DAY.fullmatch(text) is not None
+
+
+def deadline(finish_by: float | str, instant: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return by when, in UTC, what is due at ``instant`` should have succeeded: seconds after it, or at the
+    first such time of day after it; one that the clock skips is right after the gap, of one that it
+    repeats the first counts. None: beyond the end of the calendar.
+    """
+    if not isinstance(finish_by, str):
+        try:
+            return instant + timedelta(seconds=finish_by)
+        except OverflowError:
+            return None
+    match = _TIME_OF_DAY.fullmatch(finish_by)
+    assert match is not None  # noqa: S101 - it was checked as it was read
+    hour, minute, second = (int(part or 0) for part in match.groups())
+    return next(matches_of(cron.parse(f"{second} {minute} {hour} * * *"), instant, zone), None)
+
+
+def stored_deadline(finish_by: Any, instant: datetime, timezone: Any) -> datetime | None:
+    """Return the deadline for a stored schedule; None also if this version cannot read it."""
+    if isinstance(finish_by, str) and not is_time_of_day(finish_by):
+        return None
+    try:
+        return deadline(finish_by, instant, ZoneInfo(timezone))
+    except (TypeError, ValueError, KeyError):  # a zone that this machine does not have is a KeyError
+        return None
+
+
+_IN_EVERY_MONTH = 28
+
+
+def surprises(expression: str) -> Iterator[str]:
+    """Yield a sentence for each part of an expression that may surprise."""
+    pattern = parse(expression)
+    if not pattern.both_days:
+        yield (
+            "day of month and day of week are both set, so it is due when either matches; for one weekday of the "
+            "month write mon#1 (the first Monday) or friL (the last Friday)"
+        )
+        return
+    first = min(pattern.days.days, default=0)
+    shorter = any(LENGTHS[month - 1][0] < first for month in pattern.months)
+    if first > _IN_EVERY_MONTH and shorter and len(pattern.months) > 1 and not pattern.days.last:
+        yield f"months without a day {first} are skipped; for the last day of every month write L"

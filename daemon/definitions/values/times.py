@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from ...instants import format_instant, parse_instant
 from ...text import nearest
-from ..triggers.deadline import is_time_of_day
 from ..triggers.trigger import Cron
+from ..triggers.wall_time import is_time_of_day
 from .durations import check_duration
 from .refusal import Refusal, shown
 from .strings import Text

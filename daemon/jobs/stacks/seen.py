@@ -1,9 +1,15 @@
-"""What was seen of a job at work, in text that is safe to store and to show."""
+"""What was seen of a job at work, in text that is safe to store and to show; and the stacks of
+threads and tasks in this process, read from any thread without stopping them.
+"""
 
+import asyncio
+import re
+import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from types import FrameType
+from typing import Any, Literal
 
 from ...text import clean
 
@@ -65,3 +71,68 @@ def bounded(stacks: Iterable[tuple[str, Sequence[str]]]) -> tuple[Stack, ...]:
 def _cut(frames: Sequence[str]) -> tuple[str, ...]:
     kept = tuple(line(frame) for frame in frames[:MOST_FRAMES])
     return kept if len(frames) <= MOST_FRAMES else (*kept, f"and {len(frames) - MOST_FRAMES:,} frames further out")
+
+
+_OURS = "daemon.jobs."
+_FRAMES, _AWAITED = ("cr_frame", "gi_frame", "ag_frame"), ("cr_await", "gi_yieldfrom", "ag_await")
+_DEEPEST = 200
+"""How many awaits one chain may have."""
+
+
+def of_thread(ident: int | None) -> list[str]:
+    """Return the frames of a thread, the innermost first, without those of ours that called the job."""
+    frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented for this use
+    return of_frames([*_outwards(frame)])
+
+
+def of_tasks(task: "asyncio.Task[Any]", others: "Iterable[asyncio.Task[Any]]" = ()) -> Iterator[tuple[str, list[str]]]:
+    """Yield what a task is called with its frames, the innermost await first; then the same of each that it waits for, and
+    of ``others``.
+    """
+    todo, met = [task, *_waited_for(task), *others], set[int]()
+    for one in todo:
+        if id(one) not in met:
+            met.add(id(one))
+            yield "the job's task" if one is task else _called(one), of_frames([*_awaits(one.get_coro())][::-1])
+            todo += _waited_for(one)
+
+
+def _called(task: "asyncio.Task[Any]") -> str:
+    """Return what a task is called: those that have only numbers can be counted."""
+    name = task.get_name()
+    return "a task" if re.fullmatch(r"Task-\d+", name) else f"task {name}"
+
+
+def _awaits(awaited: Any) -> Iterator[FrameType]:
+    for _ in range(_DEEPEST):
+        frame = next((found for name in _FRAMES if (found := getattr(awaited, name, None)) is not None), None)
+        if frame is not None:
+            yield frame
+        awaited = next((found for name in _AWAITED if (found := getattr(awaited, name, None)) is not None), None)
+        if awaited is None:
+            break
+
+
+def _waited_for(task: "asyncio.Task[Any]") -> "Iterator[asyncio.Task[Any]]":
+    """Yield the tasks for which a task waits: one, or those of `gather`."""
+    future = getattr(task, "_fut_waiter", None)
+    for one in (future, *(getattr(future, "_children", None) or ())):
+        if isinstance(one, asyncio.Task):
+            yield one
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def of_frames(frames: Sequence[FrameType]) -> list[str]:
+    """Return frames as they are shown, without those of ours that called the job."""
+    shown = list(frames)
+    ours = next((at for at, frame in enumerate(shown) if _is_ours(frame)), len(shown))
+    return [f"{one.f_code.co_filename}:{one.f_lineno} in {one.f_code.co_qualname}" for one in shown[:ours]]
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(_OURS)

@@ -23,7 +23,7 @@ from ...jobs.reports import Progress
 from ...jobs.room.room import Room, SetAside
 from ...recovery import registry
 from ...recovery.settle import settle_dead
-from ...scheduling.deploys.required_revision import RequiredRevision
+from ...scheduling.deploys.rollout import RequiredRevision
 from ...states import RunOutcome
 from ...telemetry.facts import Note, RunEnded
 

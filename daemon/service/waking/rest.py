@@ -10,7 +10,7 @@ from typing import assert_never
 
 from lease.timing import LeaseTiming
 
-from ...recovery.death_watch import DeathWatch
+from ...recovery.deaths import DeathWatch
 from ...store.notices import Notice
 from ..loop.agenda import Agenda
 from .hearing import Hearing

@@ -9,7 +9,7 @@ from itertools import pairwise
 from lease.durations import parse_duration
 
 from ...definitions.codec import UnreadableDefinition, read_schedule
-from ...definitions.preview import Preview, preview_schedule
+from ...definitions.due import Preview, preview_schedule
 from ...definitions.schedule import Schedule
 from ...definitions.triggers.cron import parse
 from ...definitions.triggers.words import cron_in_words, every_in_words, in_words

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.definitions.preview import preview, preview_schedule
+from daemon.definitions.due import preview, preview_schedule
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron
 

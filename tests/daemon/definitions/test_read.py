@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import pytest
 from pydantic import Field, Strict
 
-from daemon.definitions.read import read
+from daemon.definitions.definition import read
 from daemon.definitions.schedule import Schedule
 from daemon.errors import DefinitionError, Place, SettingNotYet
 

@@ -13,7 +13,7 @@ from daemon.definitions.application import Application
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
-from daemon.definitions.values.functions import _MODULE_OF_RUNS, _RUNS
+from daemon.definitions.values.work import _MODULE_OF_RUNS, _RUNS
 from daemon.errors import DefinitionError
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon.jobs.processes.identity import ProcessIdentity, identity
-from daemon.recovery.death_watch import MOST, DeathWatch
-from daemon.recovery.deaths import Neighbour
+from daemon.recovery.deaths import MOST, DeathWatch, Neighbour
 from lease.timing import LeaseTiming
 from tests.support.waiting import LIMIT
 

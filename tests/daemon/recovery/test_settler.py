@@ -10,8 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.recovery import deaths, registry, settle
-from daemon.recovery.death_watch import DeathWatch
-from daemon.recovery.deaths import neighbours, proven_dead
+from daemon.recovery.deaths import DeathWatch, neighbours, proven_dead
 from daemon.recovery.settle import Settler
 from daemon.store.tables import job_run
 from daemon.store.tables import replica as replicas

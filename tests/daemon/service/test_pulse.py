@@ -14,9 +14,8 @@ from daemon.definitions.known import Known
 from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry
-from daemon.recovery.death_watch import DeathWatch
-from daemon.scheduling.deploys.required_revision import RequiredRevision
-from daemon.scheduling.deploys.rollout import Rollout, Sight
+from daemon.recovery.deaths import DeathWatch
+from daemon.scheduling.deploys.rollout import RequiredRevision, Rollout, Sight
 from daemon.service import pulse
 from daemon.service.loop.agenda import Agenda, read_agenda
 from daemon.service.pulse import Pulse

@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from daemon.recovery.death_watch import DeathWatch
+from daemon.recovery.deaths import DeathWatch
 from daemon.service.loop.agenda import Agenda
 from daemon.service.waking.hearing import Deaf
 from daemon.service.waking.rest import LONGEST, Rest, RoomLeft, has_work, longest_rest, rest_length

@@ -29,7 +29,7 @@ DEADLINES = (
         "the time of day of a deadline is one of UTC instead of its schedule's own clock",
         (
             Edit(
-                "daemon/definitions/triggers/deadline.py",
+                "daemon/definitions/triggers/wall_time.py",
                 '* * *"), instant, zone), None)',
                 '* * *"), instant, ZoneInfo("UTC")), None)',
             ),

@@ -26,11 +26,10 @@ from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
 from ...answers import write_json
 from ...ask import ask
-from ...author import By, Why, author
 from ...failures import Misused
 from ...moments import instant
 from ...named import zone_of
-from ...options import MOST, Application, Database, Json
+from ...options import MOST, Application, By, Database, Json, Why, author
 from ...screen import add, say, screen, table
 from .shown_first import DryRun, Yes, confirm
 

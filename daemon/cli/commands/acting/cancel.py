@@ -13,10 +13,9 @@ from ....operations.cancel import cancel as cancel_run
 from ....text import counted
 from ...answers import write_json
 from ...ask import ask
-from ...author import By, Why, author
 from ...failures import Misused
 from ...named import run_given
-from ...options import Application, Database, Json
+from ...options import Application, By, Database, Json, Why, author
 from ...screen import say, screen
 from .backfill import OfBackfill, act_on_backfill
 from .shown_first import (

@@ -9,9 +9,8 @@ from ....operations.forget import forget as forget_run
 from ....text import when
 from ...answers import write_json
 from ...ask import ask
-from ...author import By, author
 from ...failures import Misused
-from ...options import Database, Json, RunNumber
+from ...options import By, Database, Json, RunNumber, author
 from ...question import can_be_asked, says_yes
 from ...screen import say, screen
 

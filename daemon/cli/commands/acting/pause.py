@@ -18,11 +18,10 @@ from ....store.views import paused_text
 from ....text import number, when
 from ...answers import write_json
 from ...ask import ask
-from ...author import By, Why, author
 from ...failures import Misused
 from ...moments import moment
 from ...named import zone_of
-from ...options import Application, Database, Json
+from ...options import Application, By, Database, Json, Why, author
 from ...screen import say, screen
 from .backfill import OfBackfill, act_on_backfill
 

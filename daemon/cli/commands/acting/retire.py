@@ -10,10 +10,9 @@ from ....store.views import require_application
 from ....text import counted, listed
 from ...answers import write_json
 from ...ask import ask
-from ...author import By, Why, author
 from ...bring import plan_all_outgoing
 from ...failures import Misused
-from ...options import Application, Database, Json
+from ...options import Application, By, Database, Json, Why, author
 from ...screen import say, screen
 
 

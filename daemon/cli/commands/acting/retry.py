@@ -18,11 +18,10 @@ from ....operations.retry import retry as retry_run
 from ....text import counted, number
 from ...answers import write_json
 from ...ask import ask
-from ...author import By, Why, author
 from ...failures import Misused
 from ...moments import moment
 from ...named import run_given
-from ...options import Application, Database, Json
+from ...options import Application, By, Database, Json, Why, author
 from ...screen import print_sentences, say, screen
 from .shown_first import (
     Acting,

@@ -11,10 +11,10 @@ from lease.durations import format_duration
 from lease.errors import InvalidDuration, StoreUnavailable
 
 from ....definitions.application import Application
-from ....definitions.preview import Preview, preview, preview_schedule
+from ....definitions.due import Preview, preview, preview_schedule
 from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
-from ....definitions.triggers.surprises import surprises
 from ....definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
+from ....definitions.triggers.wall_time import surprises
 from ....definitions.values.calendars import read_exclude
 from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal, Self
 
 from ....definitions.application import Application
+from ....definitions.due import Preview, preview_schedule
 from ....definitions.job import Job
-from ....definitions.preview import Preview, preview_schedule
 from ....definitions.schedule import Schedule
-from ....definitions.triggers.surprises import surprises
+from ....definitions.triggers.wall_time import surprises
 from ....scheduling.plan import waits_for_predecessor
 from ....shared_lock import SharedLock
 from ....text import listed, number

@@ -22,11 +22,10 @@ from ....store.views import RunBy
 from ....text import counted
 from ...answers import write_json
 from ...ask import ask_url
-from ...author import By, author
 from ...bring import plan_all_outgoing
 from ...failures import Misused, report
 from ...load_file import load_file
-from ...options import Database, File, Json, Revision
+from ...options import By, Database, File, Json, Revision, author
 from ...screen import add, say, screen, table
 from .remarks import APART
 

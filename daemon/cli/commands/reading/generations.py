@@ -24,9 +24,8 @@ from ....store.views import NotFound, applications, database_time, read_generati
 from ....text import when
 from ...answers import write_json
 from ...ask import ask
-from ...author import By, Why, author
 from ...failures import Misused
-from ...options import MOST, Application, Database, Json, Utc, Wide
+from ...options import MOST, Application, By, Database, Json, Utc, Why, Wide, author
 from ...screen import add, for_people, print_sentences, say, screen, table
 from ...times import Times
 

@@ -16,10 +16,9 @@ from ....text import when
 from ...answers import write_json
 from ...ask import ask as ask_database
 from ...ask import ask_again
-from ...author import By, author
 from ...failures import Misused
 from ...named import RunOrName, run_given
-from ...options import Application, Database, Json
+from ...options import Application, By, Database, Json, author
 from ...screen import print_sentences, say, screen
 
 if TYPE_CHECKING:
