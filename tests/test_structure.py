@@ -97,6 +97,14 @@ def test_a_room_says_what_belongs_in_it() -> None:
     assert [shown(room) for room, line in first.items() if not line.rstrip().endswith((".", ":"))] == []
 
 
+def test_the_life_of_a_run_is_told_by_modules_that_are_there() -> None:
+    told = ast.get_docstring(ast.parse((ROOT / "daemon" / "__init__.py").read_text())) or ""
+    _, _, path = told.partition("The life of a run")
+    named = re.findall(r"(?:^    |`)([a-z]+(?:\.[a-z_]+)+)", path, re.MULTILINE)
+    assert len(named) > 10
+    assert {name for name in named if f"daemon.{name}" not in MODULES} == set()
+
+
 def test_tests_mirror_the_rooms() -> None:
     def rooms(folder: Path) -> set[str]:
         return {path.name for path in folder.iterdir() if any(path.glob("*.py"))}
