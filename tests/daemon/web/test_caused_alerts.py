@@ -10,6 +10,7 @@ from time import time
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from daemon import Schedules
 from daemon.operations.pause import pause
@@ -270,7 +271,7 @@ async def test_an_old_transaction_fires(
             monkeypatch.setattr(module, "time", lambda: time() + server.clock.ahead)
         make_tables(server.url())
         metrics, scrapes = ServedMetrics(server.url(), own(), print), Scrapes(time())
-        with create_engine(server.url()).connect() as connection:
+        with create_engine(server.url(), poolclass=NullPool).connect() as connection:
             connection.execute(text("SELECT 1"))
             for _ in range(18):
                 server.step(60.0)
