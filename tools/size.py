@@ -125,6 +125,19 @@ def _leased(*arguments: str) -> None:
         assert cli.main(arguments) == 0  # noqa: S101 - as above
 
 
+def least(follow: Callable[[Path], Entered]) -> Entered:
+    """Follow an act three times, each in a folder of its own, and return the one that entered least: a sign of life may
+    fall into another.
+    """
+    found = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="leased-size-") as folder:
+            file = Path(folder) / "schedules.toml"
+            file.write_text(FILE)
+            found.append(follow(file))
+    return min(found, key=lambda entered: len(entered.by_any))
+
+
 ACTS = {
     "a scheduled time, to the end of its run": by_a_run,
     "an idle tick": by_an_idle_tick,
@@ -141,10 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for room, size in rows(sizes(ROOT)):
         sys.stdout.write(f"{room:24}{size.lines:8,}{size.files:7,}{size.classes:9,}\n")
     for what, follow in ACTS.items():
-        with tempfile.TemporaryDirectory(prefix="leased-size-") as folder:
-            file = Path(folder) / "schedules.toml"
-            file.write_text(FILE)
-            entered = follow(file)
+        entered = least(follow)
         sys.stdout.write(f"{what}: {shown(entered.by_any)}\n")
         if given.names:
             sys.stdout.writelines(names_of(entered.by_any))
