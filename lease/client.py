@@ -19,7 +19,7 @@ from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
 from .handle import Lease
-from .heartbeat.flights import ANY_NAME, Flight
+from .heartbeat.heartbeat import ANY_NAME, Flight
 from .ledger import Caller
 from .model import Break, Grant, LeaseRecord
 from .runtime import Runtime

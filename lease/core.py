@@ -28,8 +28,7 @@ from .clock import Clock
 from .closing import Closing
 from .errors import LeaseError, SchemaMissing, StoreUnavailable
 from .grant_state import GrantState
-from .heartbeat.flights import Flight
-from .heartbeat.heartbeat import Heartbeat
+from .heartbeat.heartbeat import Flight, Heartbeat
 from .model import CLOSED, Break, LeaseRecord, LossKind, check_name
 from .retrying import retried
 from .store import Store

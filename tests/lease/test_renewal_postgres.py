@@ -9,7 +9,7 @@ from sqlalchemy import text
 from lease import LeaseTiming, events, statements
 from lease.core import Core
 from lease.database_store import DatabaseStore
-from lease.heartbeat.flights import ANY_NAME
+from lease.heartbeat.heartbeat import ANY_NAME
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables
 from tests.support.proxy import Proxy

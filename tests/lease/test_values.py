@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from lease import Break, Grant, InvalidName, LeaseRecord, Loss, LossKind, events
-from lease.heartbeat.flights import ANY_NAME, Flight, explanations
-from lease.heartbeat.verdicts import judge, strangers
+from lease.heartbeat.evidence import judge, strangers
+from lease.heartbeat.heartbeat import ANY_NAME, Flight, explanations
 from lease.model import Renewal, check_free_name, check_name
 
 A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")

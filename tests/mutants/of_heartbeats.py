@@ -89,7 +89,7 @@ HEARTBEATS = (
         "a grant whose reply was lost counts as being acquired as long as anything is",
         (
             Edit(
-                "lease/heartbeat/flights.py",
+                "lease/heartbeat/heartbeat.py",
                 "known[stranger] & under_way\n        if stranger in known\n        else frozenset(",
                 "frozenset(",
             ),

@@ -34,7 +34,7 @@ TRUST = (
         "a grant whose reply is still on its way is taken for an orphan, and released",
         (
             Edit(
-                "lease/heartbeat/flights.py",
+                "lease/heartbeat/heartbeat.py",
                 "for stranger, flights in self._explanations.items() if not flights]",
                 "for stranger in self._explanations]",
             ),

@@ -8,9 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from lease import Grant
-from lease.heartbeat.flights import Flight
-from lease.heartbeat.heartbeat import Heartbeat
-from lease.heartbeat.held_grants import HeldGrants
+from lease.grant_state import HeldGrants
+from lease.heartbeat.heartbeat import Flight, Heartbeat
 from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import QUICK, Recorder
 

@@ -4,7 +4,7 @@ import pytest
 
 from lease import Grant, LeaseTiming, LossKind
 from lease.grant_state import GrantState
-from lease.heartbeat.lingering import Lingering
+from lease.heartbeat.orphan_release import Lingering
 from lease.testing import ManualClock
 from tests.lease.stores import Recorder
 

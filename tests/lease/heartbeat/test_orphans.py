@@ -6,7 +6,7 @@ import pytest
 
 from lease import Grant, LossKind, events
 from lease.errors import StoreUnavailable
-from lease.heartbeat.flights import ANY_NAME
+from lease.heartbeat.heartbeat import ANY_NAME
 from lease.model import Loss
 from tests.lease.beating import Beating
 from tests.lease.stores import until

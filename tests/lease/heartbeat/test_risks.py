@@ -6,7 +6,7 @@ import pytest
 
 from lease import Grant, LeaseTiming, events
 from lease.grant_state import GrantState
-from lease.heartbeat.risks import QUIET, Risks
+from lease.heartbeat.evidence import QUIET, Risks
 from lease.testing import ManualClock, ManualLeases
 
 CLOCK = ManualClock()
