@@ -9,29 +9,30 @@ Who ends a grant, and where:
     nobody, as its caller was cut short                   `Core.abandon`, `calls.releasing` (`ledger` says what it had begun)
     nobody, as its answer was lost, or came too late      `acquisition.acquirer`, `calls.acquiring`; `heartbeat.orphan_release`
     nobody, as it was lost, and its work has ended        `Core.ended`; `heartbeat.orphan_release`
-    the closing of the client                             `closing`
-    another client, by a break, or once it is stale       `breaker`; `statements.grant`
+    the closing of the client                             `Closing`
+    another client, by a break, or once it is stale       `Breaker`; `statements.grant`
 """
 
 import asyncio
 import os
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from . import events
 from .acquisition.acquirer import Acquirer
 from .acquisition.turns import LocalTurn, Turns
-from .breaker import Breaker
 from .clock import Clock
-from .closing import Closing
 from .errors import LeaseError, SchemaMissing, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Flight, Heartbeat
-from .model import CLOSED, Break, LeaseRecord, LossKind, check_name
-from .retrying import retried
-from .store import Store
+from .model import CLOSED, DAEMON, Break, Grant, LeaseRecord, LossKind, check_line, check_name, is_mark
+from .store import Store, retried
 from .threads import caller
 from .timing import LeaseTiming
 
@@ -39,6 +40,128 @@ T = TypeVar("T")
 
 _AT_ONCE = 50
 """How many acquisitions are cancelled before all else in the loop has had its turn again."""
+
+
+_RELEASED_AT_ONCE = 4
+"""How many releases are under way at one time."""
+_MOST_BESIDES = 10_000
+_WORKING = "the client was closed, and its work may still be running; the lease ends with its ttl"
+_AWAY = "the client was closed, and the database did not confirm the release in time"
+
+_held_here: ContextVar[tuple[GrantState, ...]] = ContextVar("lease_held_here", default=())
+
+
+def note_holder(state: GrantState) -> None:
+    """Record that it was acquired here, in this thread or task, for work that is done here."""
+    held = _held_here.get()
+    if len(held) & (len(held) - 1) == 0:  # only then, so that a thousand leases cost a thousand looks
+        held = tuple(one for one in held if not one.over)
+    _held_here.set((*held, state))
+
+
+def held_here() -> frozenset[GrantState]:
+    """Return what was acquired here, or in the tasks that this one was started by. Its work waits for
+    a closing that is asked for here, and could not end before.
+    """
+    return frozenset(_held_here.get())
+
+
+class Closing:
+    """The end of all that one client holds."""
+
+    def __init__(
+        self, heartbeat: Heartbeat, store: Store, holder: str, timing: LeaseTiming, notify: events.Listener
+    ) -> None:
+        self._holder = holder
+        self._heartbeat = heartbeat
+        self._store = store
+        self._timing = timing
+        self._notify = notify
+        self._working: set[GrantState] = set()
+        self._awaited: set[GrantState] = set()
+        self._excused: set[GrantState] = set()
+        self._quiet = asyncio.Event()
+
+    def ended(self, state: GrantState) -> None:
+        """Record that the work under it has ended: its block was left, or its holder released it."""
+        self._working.discard(state)
+        self._awaited.discard(state)
+        if not self._awaited:
+            self._quiet.set()
+
+    def excuse(self, waiting: Iterable[GrantState]) -> None:
+        """Wait for none of the work under these: it waits for this. A release that is under way does
+        not.
+        """
+        self._excused.update(waiting)
+        self._awaited = {state for state in self._awaited if state.ending or state not in self._excused}
+        if not self._awaited:
+            self._quiet.set()
+
+    async def run(self) -> None:
+        """Lose all that is held, wait at most `kill_time` for the work, and release what has ended.
+
+        What is not known to have ended is left to its ttl.
+        """
+        held = self._heartbeat.held.all()
+        self._working, self._awaited = set(held), set(held)
+        self._quiet.clear()
+        in_doubt = self._heartbeat.in_doubt
+        self._heartbeat.lose_all()
+        self.excuse(())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.kill_time):
+                await self._quiet.wait()
+        self._heartbeat.lose_all(also_ending=True)
+        for state in self._working:
+            self._notify(events.ReleaseFailed(state.grant, _WORKING))
+        ended = [state.grant for state in held if state not in self._working and not state.over]
+        await self._release(ended, in_doubt=in_doubt)
+
+    async def _release(self, ended: Iterable[Grant], *, in_doubt: bool) -> None:
+        """Release these, and what nobody was told of, for as long as trust could have lasted."""
+        left = set(ended)
+        error = _AWAY
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.give_up):
+                    if left or in_doubt:
+                        await self._release_together(left)
+                    await self._release_each(left)
+        except (StoreUnavailable, SchemaMissing) as failed:
+            error = str(failed)
+        finally:  # also where closing is cut short
+            for grant in sorted(left):
+                self._notify(events.ReleaseFailed(grant, error))
+
+    async def _release_together(self, left: set[Grant]) -> None:
+        """Release all that is not locked, besides that under which work may still go on."""
+        working = [state.grant for state in self._working]
+        besides = {grant.name for grant in (*working, *self._heartbeat.lingering.grants) if grant not in left}
+        if len(besides) > _MOST_BESIDES:
+            return  # a statement has no room for more
+        while ended := await retried(lambda: self._store.release_all(self._holder, besides), self._timing):
+            for grant in ended:
+                self._notify(events.Released(grant, True) if grant in left else events.OrphanReleased(grant))
+                left.discard(grant)
+
+    async def _release_each(self, left: set[Grant]) -> None:
+        """Release one by one what a transaction has locked, or was released before its reply was lost."""
+        places = asyncio.Semaphore(_RELEASED_AT_ONCE)
+
+        async def release(grant: Grant) -> None:
+            async with places:
+                try:
+                    released = await retried(lambda: self._store.release(grant), self._timing)
+                except (StoreUnavailable, SchemaMissing) as error:
+                    self._notify(events.ReleaseFailed(grant, str(error)))
+                else:
+                    self._notify(events.Released(grant, released))
+                left.discard(grant)
+
+        async with asyncio.TaskGroup() as tasks:
+            for grant in sorted(left):
+                tasks.create_task(release(grant))
 
 
 class Ticket:
@@ -229,7 +352,7 @@ class Core:
             self.heartbeat.leave(state.grant)
 
     async def break_lease(self, name: str, reason: str, by: str | None) -> Break:
-        """Break the grant in force under ``name``, whoever holds it (see `lease.breaker`)."""
+        """Break the grant in force under ``name``, whoever holds it (see `Breaker`)."""
         breaker = Breaker(self.store, self.timing, self.holder)
         return await self.answered(lambda: breaker.break_lease(name, reason, self.label if by is None else by))
 
@@ -256,3 +379,51 @@ class Core:
             raise
         finally:
             self._asking.discard(task)
+
+
+_LONGEST = 1_000
+"""Characters of a reason, or of who gives it."""
+_TURNS = 3
+"""How often a lease may change hands while it is being broken."""
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Breaks leases for one holder."""
+
+    store: Store
+    timing: LeaseTiming
+    holder: str
+
+    async def break_lease(self, name: str, reason: str, by: str) -> Break:
+        """Break the grant in force under ``name``; a break that is there already stays as it is.
+
+        `LeaseError` says that there is nothing to break, that the lease is this client's own or the
+        daemon's, or that an open transaction is fenced with it.
+        """
+        _check(name, reason, by)
+        for _ in range(_TURNS):
+            found = self._breakable(name, await retried(lambda: self.store.read(name), self.timing))
+            if isinstance(found, Break):
+                return found
+            made = await retried(partial(self.store.break_grant, found, by, reason), self.timing)
+            if made is not None:
+                return made
+        raise LeaseError(f"lease {name!r} has changed hands {_TURNS} times while it was being broken; try again")
+
+    def _breakable(self, name: str, record: LeaseRecord | None) -> Grant | Break:
+        """Return what is to be broken, or the break that is there."""
+        if record is None or record.grant is None:
+            raise LeaseError(f"lease {name!r} is free: there is nothing to break")
+        if record.broken is not None and is_mark(record.holder):
+            return record.broken
+        if record.holder == self.holder:
+            raise LeaseError(f"lease {name!r} is held by this client itself: release it instead")
+        return record.grant
+
+
+def _check(name: str, reason: str, by: str) -> None:
+    if check_name(name).startswith(DAEMON):
+        raise LeaseError(f"lease {name!r} belongs to the daemon and cannot be broken: cancel the run instead")
+    check_line("reason of a break", reason, _LONGEST)
+    check_line("name of who breaks a lease", by, _LONGEST)

@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from typing import Any, overload
 
-from .calls.releasing import ReleaseUnderWay
+from .calls.releasing import FencedTransactions, ReleaseUnderWay
 from .calls.steps import take_in_loop
 from .cancellation import answer
 from .database.forks import advice
 from .durations import Duration
 from .errors import LeaseError
 from .fences import BOUND, AsyncKinds, SyncKinds, fence
-from .fences.fenced import FencedTransactions
 from .grant_state import GrantState
 from .model import Grant, Loss
 from .runtime import Runtime

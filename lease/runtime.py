@@ -11,11 +11,10 @@ from typing import Any, TypeVar, cast
 from . import events
 from .background import BackgroundLoop
 from .calls.acquiring import abandon
-from .calls.loan import Loan
 from .calls.means import Direct, Means
+from .calls.steps import Loan
 from .clock import Clock, DrivenClock
-from .closing import held_here
-from .core import Core, Ticket
+from .core import Core, Ticket, held_here
 from .database.address import Address
 from .database_store import DatabaseStore
 from .delivery import Delivery

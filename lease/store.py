@@ -1,13 +1,17 @@
-"""The store of leases: what the heartbeat and the client ask of it."""
+"""The store of leases: what the heartbeat and the client ask of it, and again where it is away."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from .clock import Clock
+from .errors import StoreUnavailable
 from .model import Break, Grant, LeaseRecord, Renewal
+from .timing import LeaseTiming
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +108,29 @@ class Store(Protocol):
     async def close(self) -> None:
         """Close all connections."""
         ...
+
+
+T = TypeVar("T")
+
+_ATTEMPTS = 3
+"""How many times a call that does not wait asks the database before it reports that it is away."""
+
+
+async def retried(call: Callable[[], Awaitable[T]], timing: LeaseTiming) -> T:
+    """Return what ``call`` returns; `StoreUnavailable` when each of a few attempts, `retry_wait`
+    apart, raised it.
+    """
+    try:
+        return await call()  # nearly always; setting up to try again costs as much as a call
+    except StoreUnavailable:
+        await asyncio.sleep(timing.retry_wait)
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(StoreUnavailable),
+        stop=stop_after_attempt(_ATTEMPTS - 1),
+        wait=wait_fixed(timing.retry_wait),
+        reraise=True,
+    )
+    async for attempt in retrying:
+        with attempt:
+            return await call()
+    raise AssertionError  # the last attempt's error is raised

@@ -16,8 +16,7 @@ from contextlib import suppress
 from functools import partial
 
 from .. import events, statements
-from ..closing import note_holder
-from ..core import Core, Ticket, closed_meanwhile
+from ..core import Core, Ticket, closed_meanwhile, note_holder
 from ..database.held.wire import NothingSentError, WireFailed
 from ..errors import LeaseError
 from ..grant_state import GrantState

@@ -8,7 +8,7 @@ from ..core import Core
 from ..database_store import DatabaseStore
 from ..events import Event
 from ..ledger import CallLedger
-from .loan import Loan
+from .steps import Loan
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The steps of a call, and how they are taken in a caller's thread or in its event loop.
+"""The steps of a call, how they are taken in a caller's thread or in its event loop, and the wires that it is lent.
 
 A call is a generator. It yields what is to be sent or waited for, and is sent the answer; it does no I/O, so one
 text serves threads and event loops. `WireFailed` and `TimeoutError` are raised in it; every other error ends the
@@ -9,14 +9,18 @@ and then the library's thread puts right what was begun (`lease.ledger`). What i
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator, Hashable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from functools import partial
+from time import monotonic
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from weakref import WeakSet
 
 import anyio
 
+from ..background import BackgroundLoop
 from ..cancellation import done
 from ..database.held.statement import Call
 from ..database.held.wire import Wire, WireFailed
@@ -118,3 +122,263 @@ async def take_in_loop(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
         raise
     finally:
         del steps, step, error, answer
+
+
+_REST = 10.0
+"""Seconds for which none is made after one could not be made."""
+_LOOKS = 4
+"""How often it is looked, in the time that an attempt may take, whether one takes longer."""
+_AFTER_THE_CUT = 1.0
+"""Seconds that a borrower has to notice that it was cut off, where the client is being closed."""
+
+
+class Borrower(Protocol):
+    """What stands for one use of a wire; equal to itself alone."""
+
+    @property
+    def owner(self) -> Hashable:
+        """The task or thread that uses it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _InLine:
+    """A place in line."""
+
+    by: Borrower
+    answered: "asyncio.Future[None]"
+
+
+@runtime_checkable
+class Overdue(Protocol):
+    """A borrower that is told, in the library's event loop, that it was cut off."""
+
+    def is_overdue(self) -> None:
+        """See to it that what it was about is done."""
+        ...
+
+
+class Loan:
+    """A few wires, made as they are needed; a caller borrows one for one statement, or two.
+
+    Any thread may borrow one and give it back, and be cut short in either by a signal: `take_back` is
+    for what was left then. The rest runs in the library's event loop: who waits does so there, nobody passes one who
+    does, and a connection is closed nowhere else.
+    """
+
+    def __init__(
+        self, loop: BackgroundLoop, connect: Callable[[], Awaitable[Wire | None]], timeout: float, most: int
+    ) -> None:
+        self._loop = loop
+        self._connect = connect
+        self._timeout = timeout
+        self._slots = range(most)
+        self._wires: dict[int, Wire] = {}
+        self._borrowers: dict[int, Borrower] = {}
+        self._first: dict[Hashable, _InLine] = {}
+        self._others: dict[Hashable, _InLine] = {}
+        self._gone: WeakSet[Borrower] = WeakSet()
+        self._seen: dict[int, tuple[Borrower, float]] = {}
+        """Who had each when it was last looked at, and until when it may have it."""
+        self._rests_until = 0.0
+        self._connecting: asyncio.Task[None] | None = None
+        self._watched = False
+        self._is_over = False
+        self._given_back = asyncio.Event()
+        self._closing: set[asyncio.Future[None]] = set()
+
+    # From any thread
+
+    def borrow(self, by: Borrower, *, first: bool = False, waits: bool = True) -> Steps[Wire | None]:
+        """Lend one to ``by``, who waits for it where none is free, at most as long as an attempt may take; those who go
+        ``first`` before the others. None where there is none to be had, or none free for one who does not wait.
+        """
+        wire = None if self._first or self._others else self._lend(by)
+        if wire is None and not waits:
+            self._loop.soon(self._make_another)
+        elif wire is None and self._may_come:
+            yield Elsewhere(self._loop.submit(partial(self._wait, by, first=first)))
+            slot = self._slot_of(by)
+            wire = None if slot is None else self._wires.get(slot)
+        return wire
+
+    def _lend(self, by: Borrower) -> Wire | None:
+        """Lend one that is free."""
+        for slot in self._slots:
+            if self._at_hand(slot) is not None and self._borrowers.setdefault(slot, by) is by:
+                wire = self._at_hand(slot)
+                if wire is None:  # it was closed just then
+                    self.give_back(by)
+                elif not self._watched:
+                    self._loop.soon(self._watch)
+                return wire
+        return None
+
+    def _at_hand(self, slot: int) -> Wire | None:
+        return None if self._is_over else self._wires.get(slot)
+
+    @property
+    def _may_come(self) -> bool:
+        """Whether there is one, or will be."""
+        is_likely = bool(self._wires) or self._connecting is not None or monotonic() >= self._rests_until
+        return is_likely and not self._is_over
+
+    def _slot_of(self, by: Borrower) -> int | None:
+        for slot in self._slots:
+            if self._borrowers.get(slot) is by:
+                return slot
+        return None
+
+    def give_back(self, by: Borrower) -> None:
+        """End the loan to ``by``, if it has not been taken back."""
+        slot = self._slot_of(by)
+        if slot is None:
+            return
+        wire = self._wires.get(slot)
+        if wire is None or (wire.is_well and not self._is_over):
+            self._borrowers.pop(slot, None)
+            if self._first or self._others or self._is_over:  # asked last: who comes after that finds it free
+                self._loop.soon(self._freed)
+        elif not self._loop.soon(partial(self._take, by)):
+            wire.close(0.0)  # the client has been closed without it
+
+    # In the library's event loop
+
+    async def _wait(self, by: Borrower, *, first: bool) -> None:
+        if by in self._gone or self._is_served(by.owner):  # it was cut short on its way here, or would wait for itself
+            return
+        place = _InLine(by, asyncio.get_running_loop().create_future())
+        (self._first if first else self._others)[by.owner] = place
+        self._freed()
+        try:
+            await asyncio.wait({place.answered}, timeout=self._timeout)
+        finally:
+            self._end_wait(by)
+
+    def _is_served(self, owner: Hashable) -> bool:
+        """Return whether it has one, or waits for one: the handler of a signal may have interrupted it there."""
+        lent = any(by.owner == owner for by in self._borrowers.copy().values())
+        return lent or owner in self._first or owner in self._others
+
+    def _freed(self) -> None:
+        """Lend what is free to those who come first, and make another where that is not enough."""
+        self._given_back.set()
+        while line := self._first or self._others:
+            by = next(iter(line.values())).by
+            if self._lend(by) is None and self._may_come:
+                self._make_another()
+                break
+            self._end_wait(by)
+
+    def _end_wait(self, by: Borrower) -> None:
+        for line in (self._first, self._others):
+            place = line.get(by.owner)
+            if place is not None and place.by is by:
+                del line[by.owner]
+                if not place.answered.done():
+                    place.answered.set_result(None)
+
+    def _make_another(self) -> None:
+        """Begin to make one, if there is room for it."""
+        has_room = self._connecting is None and len(self._wires) < len(self._slots) and not self._is_over
+        if has_room and monotonic() >= self._rests_until:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect_once())
+
+    async def take_back(self, by: Borrower) -> None:
+        """End the loan to ``by``, who was cut short. What it had sent is done when this returns, or the
+        database was away.
+        """
+        self._gone.add(by)
+        self._end_wait(by)
+        closing = self._take(by)
+        self._freed()  # it may have been cut short before it let anybody know that it had given it back
+        if closing is not None:
+            with suppress(OSError):  # no thread could be started for it
+                await closing
+
+    def _take(self, by: Borrower) -> "asyncio.Future[None] | None":
+        """End the loan to ``by``, and begin to close what it had."""
+        slot = self._slot_of(by)
+        if slot is None:
+            return None
+        wire = self._wires.pop(slot, None)  # first, so that the next to borrow finds none
+        self._borrowers.pop(slot, None)
+        self._freed()
+        return None if wire is None else self._close(wire)
+
+    async def end(self) -> bool:
+        """Lend nothing more, and wait for those who have one, at most as long as an attempt may take; False where
+        what they have sent may still happen.
+        """
+        self._is_over = True
+        self._freed()
+        self._given_back.clear()
+        if self._connecting is not None:
+            await asyncio.wait({self._connecting}, timeout=self._timeout)
+        if self._borrowers and not await self._is_given_back(self._timeout):
+            for wire in self._wires.values():
+                wire.cut()  # and no more: its borrower may be in the midst of using it
+            if not await self._is_given_back(_AFTER_THE_CUT):
+                return False
+        while self._wires:
+            self._close(self._wires.popitem()[1])
+        if self._closing:  # also what was taken back: what its borrower had sent may be under way
+            await asyncio.wait(set(self._closing))
+        return True
+
+    async def _is_given_back(self, seconds: float) -> bool:
+        """Wait at most so many seconds for those who have one."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._borrowers:
+                    await self._given_back.wait()
+                    self._given_back.clear()
+        return not self._borrowers
+
+    async def _connect_once(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):  # no longer than one attempt: its caller waits for it
+                wire = await self._connect()
+            if wire is None:  # there is none to be had
+                self._is_over = True
+            elif self._is_over:
+                await self._close(wire)
+            else:
+                self._wires[next(slot for slot in self._slots if slot not in self._wires)] = wire
+        except Exception:  # noqa: BLE001 - it is not needed
+            self._rests_until = monotonic() + _REST
+        finally:
+            self._connecting = None
+            self._freed()
+
+    def _watch(self) -> None:
+        if not self._watched:
+            self._look()
+
+    def _look(self) -> None:
+        """Cut what takes too long, and look again in time; until nobody has any."""
+        self._watched = False  # before it looks: who borrows one after that sees to it
+        lent, due = self._borrowers.copy(), monotonic() + self._timeout
+        self._seen = {
+            slot: seen if (seen := self._seen.get(slot)) is not None and seen[0] is by else (by, due)
+            for slot, by in lent.items()
+        }
+        if not lent:
+            return
+        self._watched = True
+        for slot, (by, until) in list(self._seen.items()):
+            wire = self._wires.get(slot)
+            if monotonic() >= until and wire is not None:
+                wire.cut()
+                self._seen[slot] = by, due
+                if isinstance(by, Overdue):
+                    by.is_overdue()
+        asyncio.get_running_loop().call_later(self._timeout / _LOOKS, self._look)
+
+    def _close(self, wire: Wire) -> "asyncio.Future[None]":
+        closing = asyncio.get_running_loop().run_in_executor(None, wire.close, self._timeout)
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        # asyncio would log an error that nobody asked for.
+        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return closing

@@ -36,10 +36,10 @@ from .connections import Route, engine_for_libpq, make_async_engine
 from .database import Unit
 from .driver_errors import explain, is_harmless, sqlstate
 from .held.capacity import Capacity
-from .held.directness import ask_in_loop, is_direct
 from .held.line import Line, connected, current
 from .held.statement import OWN, Call
 from .held.wire import Wire
+from .wires.of_libpq import ask_in_loop, is_direct
 from .wires.of_libpq import connect as connect_wire
 
 T = TypeVar("T")

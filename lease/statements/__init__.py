@@ -10,9 +10,9 @@ holder. `queues` and `queueing` serve those who wait, `records` reads, and `rest
 database that was set back.
 """
 
-from .breaks import break_grant
 from .endings import (
     Release,
+    break_grant,
     confirming,
     end,
     end_dead,

@@ -6,7 +6,7 @@ THREADS = "tests/lease/calls/test_in_threads.py"
 BESIDE = "tests/lease/heartbeat/test_beside_other_threads.py"
 ACQUIRING = "lease/calls/acquiring.py"
 RELEASING = "lease/calls/releasing.py"
-LOAN = "lease/calls/loan.py"
+LOAN = "lease/calls/steps.py"
 LENT = "tests/lease/calls/test_loan.py"
 HEARTBEAT = "lease/heartbeat/heartbeat.py"
 

@@ -4,8 +4,8 @@ ends that a replica is part of (rules 9 and 19).
 
 from tests.mutants.mutant import Edit, Mutant, on_each
 
-CLOSING = "lease/closing.py"
-BREAKING = "lease/statements/breaks.py"
+CLOSING = "lease/core.py"
+BREAKING = "lease/statements/endings.py"
 THREAD = "daemon/service/embedding/replica_thread.py"
 BLOCK = "daemon/service/embedding/embedded.py"
 EMBEDDED = "tests/daemon/service/embedding/test_embedded.py"
@@ -26,11 +26,6 @@ ENDINGS = (
         "break-frees-at-once",
         "a broken lease is free at once, while the work under it has not been told yet",
         (
-            Edit(
-                BREAKING,
-                "from ..schema import lease, of_grant\n",
-                "from ..schema import lease, of_grant\nfrom .endings import _ENDED\n",
-            ),
             Edit(
                 BREAKING,
                 "breaking.values(holder=mark_of(grant).holder, broken=encode(made))",

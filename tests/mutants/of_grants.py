@@ -162,7 +162,7 @@ GRANTS = (
     Mutant(
         "prepared-through-a-pooler",
         "statements are prepared over any connection, also over one that a pooler hands to another client next",
-        (Edit("lease/database/held/directness.py", "return pid == driver.info.backend_pid", "return True"),),
+        (Edit("lease/database/wires/of_libpq.py", "return pid == driver.info.backend_pid", "return True"),),
         on_postgres("tests/lease/database/test_pooler.py::test_each_client_is_answered_what_it_asked"),
         needs_pooler=True,
     ),

@@ -126,8 +126,8 @@ HEARTBEATS = (
         "closed-while-its-work-goes-on",
         "a client that is closed releases what it holds at once, whatever works under it",
         (
-            Edit("lease/closing.py", "                await self._quiet.wait()\n", "                pass\n"),
-            Edit("lease/closing.py", "if state not in self._working and not state.over]", "if not state.over]"),
+            Edit("lease/core.py", "                await self._quiet.wait()\n", "                pass\n"),
+            Edit("lease/core.py", "if state not in self._working and not state.over]", "if not state.over]"),
         ),
         on_each(
             "tests/lease/test_closing.py::test_the_block_of_a_hold_ends_before_another_client_is_granted_the_lease[{}]"

@@ -206,7 +206,7 @@ WAITING = (
     Mutant(
         "answered-before-the-commit",
         "a question is answered by its rows, though its commit may yet fail",
-        (Edit("lease/database/held/exchange.py", APPENDED, f"{APPENDED}            return\n"),),
+        (Edit("lease/database/wires/of_libpq.py", APPENDED, f"{APPENDED}            return\n"),),
         on_postgres(HEARD.format("test_an_answer_whose_commit_fails_grants_nothing")),
     ),
     Mutant(

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from lease.database.address import describe, parse_address
 from lease.database.backend import backend_of
 from lease.database.file_systems import network_file_system
-from lease.database.held.directness import is_direct
+from lease.database.wires.of_libpq import is_direct
 from lease.errors import StoreUnavailable
 
 from ...errors import SchemaNotReady

@@ -1484,7 +1484,7 @@ FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN re
 WHERE run.state = 'running' AND ((run.lease_name, run.token, run.holder) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS bigint), CAST(key ->> 2 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
 
 
--- lease/statements/breaks.py: break_grant
+-- lease/statements/endings.py: break_grant
 SELECT lease.label, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS anon_1
 FROM lease
 WHERE lease.name = %(name_1)s::VARCHAR COLLATE "C" AND lease.token = %(token_1)s::BIGINT AND lease.holder = %(holder_1)s::VARCHAR;

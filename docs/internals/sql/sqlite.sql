@@ -1548,7 +1548,7 @@ FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN re
 WHERE run.state = 'running' AND ((run.lease_name, run.token, run.holder) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?)));
 
 
--- lease/statements/breaks.py: break_grant
+-- lease/statements/endings.py: break_grant
 SELECT lease.label, ((julianday('now') - 2440587.5) * 86400.0) AS anon_1
 FROM lease
 WHERE lease.name = ? AND lease.token = ? AND lease.holder = ?;

@@ -17,8 +17,8 @@ from psycopg.rows import TupleRow
 from ...errors import LeaseError
 from ..backend import ConnectionSettings
 from ..connections import Route
-from ..held.directness import WHO_ANSWERS, is_direct
 from ..held.line import forget
+from ..wires.of_libpq import WHO_ANSWERS, is_direct
 from .question import Answered, Question, Wording
 
 _CONNECT = 2.0

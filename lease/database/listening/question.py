@@ -14,7 +14,7 @@ import psycopg
 from psycopg.pq import DiagnosticField
 from psycopg.pq.abc import PGconn, PGresult
 
-from ..held.exchange import Exchange, is_done, rows_of
+from ..wires.of_libpq import Exchange, is_done, rows_of
 
 Answered = Callable[[Sequence[Sequence[Any]] | None], None]
 """Takes the rows of the answer, an empty list where the server refused. None says that nothing is known: what was

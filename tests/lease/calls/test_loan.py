@@ -10,8 +10,7 @@ from typing import Any, cast
 import pytest
 
 from lease.background import BackgroundLoop
-from lease.calls.loan import Loan
-from lease.calls.steps import Elsewhere, Steps
+from lease.calls.steps import Elsewhere, Loan, Steps
 from lease.database.held.wire import Wire
 from lease.threads import caller
 from tests.support.waiting import LIMIT, wait_until
