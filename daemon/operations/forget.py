@@ -71,9 +71,9 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
             raise _not_over(row, Called(connection).name(row.application, row.schedule))
         case "forget":
             at = when(statements.schedule.database_time(connection))
-            statements.forget.forget(connection, run_id, requested_by, f"forgotten by {requested_by} at {at}")
+            statements.keeping.forget(connection, run_id, requested_by, f"forgotten by {requested_by} at {at}")
             of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
-            statements.forget.forget_acts(connection, **of)
+            statements.keeping.forget_acts(connection, **of)
             statements.acts.record(connection, "forget", by=requested_by, why=why, **of)
         case "nothing":
             pass

@@ -69,7 +69,7 @@ LOOKS = (
     Mutant(
         "look-is-not-forgotten",
         "what was seen of a run stays when the run is forgotten",
-        (Edit("daemon/store/statements/acting/forget.py", "            look=None,\n", ""),),
+        (Edit("daemon/store/statements/keeping.py", "            look=None,\n", ""),),
         on_each(LOOK.format("test_what_was_seen_of_a_forgotten_run_is_deleted")),
     ),
     Mutant(

@@ -23,7 +23,7 @@ from . import (
     schedule,
     stranded,
 )
-from .acting import acts, backfills, cancel, forget, looks, pauses, retries
+from .acting import acts, backfills, cancel, looks, pauses, retries
 from .sets import claims, ends, late, plans, replacements
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "claims",
     "delivery",
     "ends",
-    "forget",
     "generation",
     "job_run",
     "keeping",

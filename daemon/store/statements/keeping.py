@@ -1,13 +1,12 @@
-"""The statements by which history goes: old runs with all that belongs to them, and what else is old.
-
-None of them waits for a row lock.
+"""The statements by which history goes: old runs with all that belongs to them, and what else is old; and what must
+not be kept of one run. None of them waits for a row lock: that run is locked already.
 """
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, false, func, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, exists, false, func, or_, select, update
 
 from lease.database.dialects import insert_missing, later, now, seconds_between
 from lease.schema import free_or_stale, lease
@@ -177,3 +176,34 @@ def _digests_at_work(connection: Connection, application: str, digests: set[str]
             select(run.c.digest).where(run.c.application == application, state, among(run.c.digest, digests)).distinct()
         )
     }
+
+
+def forget(connection: Connection, run_id: int, by: str, said: str) -> None:
+    """Delete the params of a run that is over, the reasons that people gave, and what its jobs printed,
+    reported and failed with; the run must be locked. ``said`` becomes the reason of its end, unless that
+    is one of ours that says nothing of it.
+    """
+    plain = or_(run.c.reason.is_(None), run.c.state == "skipped", run.c.reason == "retired")
+    connection.execute(
+        update(run)
+        .where(run.c.id == run_id)
+        .values(
+            params="{}",
+            requested_why=None,
+            cancelled_why=None,
+            look=None,
+            reason=case((plain, run.c.reason), else_=said),
+            forgotten_at=now(),
+            forgotten_by=by,
+        )
+    )
+    attempts = select(job_run.c.id).where(job_run.c.run_id == run_id)
+    connection.execute(delete(job_output).where(job_output.c.job_run_id.in_(attempts)))
+    nothing = dict.fromkeys(("error", "message", "log_tail", "tail_start", "tail_line"))
+    connection.execute(update(job_run).where(job_run.c.run_id == run_id).values(**nothing))
+
+
+def forget_acts(connection: Connection, application: str, schedule: str, run_id: int) -> None:
+    """Delete the reasons that people gave for what they did to a run; who did what, and when, stays."""
+    of_schedule = (act.c.application == application, act.c.schedule == schedule)
+    connection.execute(update(act).where(*of_schedule, act.c.run_id == run_id).values(why=None, effect=None))

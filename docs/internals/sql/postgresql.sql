@@ -131,7 +131,7 @@ WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elem
 UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by=%(cancelled_by)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
 
 
--- daemon/store/statements/acting/forget.py: forget
+-- daemon/store/statements/keeping.py: forget
 DELETE FROM job_output WHERE job_output.job_run_id IN (SELECT job_run.id
 FROM job_run
 WHERE job_run.run_id = %(run_id_1)s::BIGINT);
@@ -141,7 +141,7 @@ UPDATE job_run SET error=%(error)s::VARCHAR, log_tail=%(log_tail)s::VARCHAR, tai
 UPDATE run SET reason=CASE WHEN (run.reason IS NULL OR run.state = %(state_1)s::VARCHAR OR run.reason = %(reason_1)s::VARCHAR) THEN run.reason ELSE %(param_1)s::VARCHAR END, params=%(params)s::VARCHAR, requested_why=%(requested_why)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR, forgotten_at=clock_timestamp(), forgotten_by=%(forgotten_by)s::VARCHAR, look=%(look)s::VARCHAR WHERE run.id = %(id_1)s::BIGINT;
 
 
--- daemon/store/statements/acting/forget.py: forget_acts
+-- daemon/store/statements/keeping.py: forget_acts
 UPDATE act SET why=%(why)s::VARCHAR, effect=%(effect)s::VARCHAR WHERE act.application = %(application_1)s::VARCHAR COLLATE "C" AND act.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND act.run_id = %(run_id_1)s::BIGINT;
 
 

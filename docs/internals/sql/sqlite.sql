@@ -129,7 +129,7 @@ WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER
 UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by=?, cancelled_why=? WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
 
 
--- daemon/store/statements/acting/forget.py: forget
+-- daemon/store/statements/keeping.py: forget
 DELETE FROM job_output WHERE job_output.job_run_id IN (SELECT job_run.id
 FROM job_run
 WHERE job_run.run_id = ?);
@@ -139,7 +139,7 @@ UPDATE job_run SET error=?, log_tail=?, tail_start=?, tail_line=?, message=? WHE
 UPDATE run SET reason=CASE WHEN (run.reason IS NULL OR run.state = ? OR run.reason = ?) THEN run.reason ELSE ? END, params=?, requested_why=?, cancelled_why=?, forgotten_at=((julianday('now') - 2440587.5) * 86400.0), forgotten_by=?, look=? WHERE run.id = ?;
 
 
--- daemon/store/statements/acting/forget.py: forget_acts
+-- daemon/store/statements/keeping.py: forget_acts
 UPDATE act SET why=?, effect=? WHERE act.application = ? AND act.schedule = ? AND act.run_id = ?;
 
 
