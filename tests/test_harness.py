@@ -64,6 +64,12 @@ def test_a_server_of_ones_own_recovers_from_kill9_and_leaves_nothing_behind(post
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the server's processes in /proc")
 @pytest.mark.extended
+def test_no_test_puts_back_what_is_left_out_of_garbage_collection() -> None:
+    """Each collection of those after it would look through all that is loaded; a test asks for `own_heap` instead."""
+    call = "gc." + "unfreeze("
+    assert [file for file in (ROOT / "tests").rglob("*.py") if call in file.read_text()] == []
+
+
 def test_a_paused_server_is_silent_and_then_goes_on(postgres_programs: Binaries) -> None:
     with PostgresServer(postgres_programs) as server:
         stat = Path(f"/proc/{server.pid}/stat")

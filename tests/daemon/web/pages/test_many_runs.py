@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import gc
 import json
 import os
 import sys
@@ -175,5 +174,4 @@ async def test_answers_are_quick(database_url: str) -> None:
             sys.stdout.write(f"/{address}: p95 {p95 * 1000:.0f} ms, median {median * 1000:.0f} ms\n")
             if p95 > (REPORT_TARGET if "report" in address else TARGET):
                 slow[address] = p95
-    gc.unfreeze()
     assert SCHEDULES < 1_000 or slow == {}
