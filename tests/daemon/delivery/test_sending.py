@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,13 +79,12 @@ def test_only_2xx_counts_and_no_redirect_is_followed(
 def test_a_server_that_breaks_off_is_silent_or_is_not_there_is_told_and_holds_nothing_up(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "PATIENCE", 0.2)
     receiver.status = 0
     assert not sent({"url": receiver.url}).delivered
-    receiver.may_answer.clear()
-    began = time.monotonic()
-    assert sent({"url": receiver.url}) == Reply(False, "it did not answer within 0.2s")
-    assert time.monotonic() - began < 10
+    receiver.may_answer.clear()  # it says nothing until it may
+    with monkeypatch.context() as impatient:
+        impatient.setattr(sending, "PATIENCE", 0.2)
+        assert sent({"url": receiver.url}) == Reply(False, "it did not answer within 0.2s")
     receiver.may_answer.set()
     assert sent({"url": "http://127.0.0.1:1/secret"}) == Reply(False, "Connection refused")
 

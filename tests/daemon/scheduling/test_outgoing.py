@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.schedule import Schedule
@@ -15,7 +15,7 @@ from daemon.scheduling.deploys.adoption import adopt
 from daemon.scheduling.deploys.sync import SyncReport, plan_outgoing
 from daemon.scheduling.plan_due import ENOUGH_ROWS, MOST_SCHEDULES
 from daemon.scheduling.plan_rows import MOST_ROWS
-from daemon.store.tables import schedule
+from daemon.store.tables import run, schedule
 from tests.support.store import PAST, Store, a_schedule, an_application
 
 pytestmark = pytest.mark.conformance
@@ -161,4 +161,5 @@ def test_of_short_intervals_some_are_always_due_and_no_sync_waits_for_that(store
     store.shift(schedule, planned_until=-1.0, anchor=-1.0, next_due=-0.9)
     assert not all(store.do(plan_outgoing, an_application()) for _ in range(50))
     assert len(store.sync().retired) == len(names)
-    assert {row.schedule for row in store.runs()} == set(names)
+    planned = store.rows(select(run.c.schedule).distinct())  # the longer it takes, the more runs there are
+    assert {name for (name,) in planned} == set(names)
