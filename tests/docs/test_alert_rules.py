@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from daemon.web.metrics.families import FAMILIES
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_docs import anchors
@@ -15,10 +17,12 @@ ALERTS = re.findall(r"- alert: (\w+)\n +expr: (.*?)\n +for: (\w+)\n", RULES.read
 IS_AN_AGE = re.compile(r"time\(\) - |_age_seconds")
 
 
+@pytest.mark.usefixtures("processes")
 def test_prometheus_takes_the_rules() -> None:
     promtool("check", "rules", str(RULES))
 
 
+@pytest.mark.usefixtures("processes")
 def test_prometheus_takes_the_configuration_that_is_shown(tmp_path: Path) -> None:
     (shown,) = blocks(ROOT / "docs" / "how-to" / "operate" / "alert-on-failures.md", "yaml")
     (tmp_path / "leased-token").touch()

@@ -31,7 +31,7 @@ from tests.support.promtool import RULES
 from tests.support.receiver import Receiver
 from tests.support.scraped import Scraped, Scrapes, scraped
 
-pytestmark = [pytest.mark.anyio, pytest.mark.extended]
+pytestmark = [pytest.mark.anyio, pytest.mark.extended, pytest.mark.usefixtures("processes")]
 Cause = Callable[[Scraped], Awaitable[None]]
 CAUSES: list[tuple[Sequence[str], Cause]] = []
 """With the alerts that fire then, each with its severity."""
