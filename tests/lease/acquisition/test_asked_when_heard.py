@@ -210,7 +210,8 @@ def test_who_waits_no_longer_is_told_who_holds_it(proxied_url: str, proxy: Proxy
         assert refused().holder == grant.holder
 
 
-SHORT_WAIT = 1.0
+SHORT_WAIT = 5.0
+"""Seconds, in which a busy machine must have come to waiting."""
 
 
 def refusal_of(client: SyncLeaseClient) -> LeaseNotAcquired:
