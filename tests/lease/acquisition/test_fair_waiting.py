@@ -118,7 +118,7 @@ def test_one_that_gives_up_leaves_the_queue_and_holds_up_nobody(leaves: str, dat
     impatient = LeaseClient(database_url, timing=HASTY, label="impatient")
     with ThreadPoolExecutor(2) as pool, LeaseClient(database_url, timing=HASTY, label="patient") as patient:
         with impatient:
-            gone = pool.submit(impatient.acquire, "a", wait=1.0 if leaves == "its wait is over" else LIMIT)
+            gone = pool.submit(impatient.acquire, "a", wait=5.0 if leaves == "its wait is over" else LIMIT)
             wait_until(lambda: waiting_for(tables, "a") == ["impatient"], "it has its place")
             waits = pool.submit(patient.acquire, "a", wait=LIMIT)
             if leaves == "its wait is over":
