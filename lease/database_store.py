@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from .waiting.turn_listener import TurnListener
 
 
-_CONNECTIONS = 2
+_CONNECTIONS = 4
 """How many a client has besides those of its heartbeat and its callers; acquisitions leave one to the rest."""
-_WIRES = 4
+_WIRES = 2
 """How many its callers have, where there can be more than one writer."""
 _AT_ONCE = 100
 """How many leave their queues in one transaction where there is one writer; a renewal may wait for that."""
