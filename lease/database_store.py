@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _CONNECTIONS = 4
 """How many a client has besides those of its heartbeat and its callers; acquisitions leave one to the rest."""
 _WIRES = 2
-"""How many its callers have, where there can be more than one writer."""
+"""How many its callers have, where there can be more than one writer; who finds none in time is served by the others."""
 _AT_ONCE = 100
 """How many leave their queues in one transaction where there is one writer; a renewal may wait for that."""
 
