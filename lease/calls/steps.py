@@ -280,8 +280,8 @@ class Loan:
 
     def _make_another(self) -> None:
         """Begin to make one, if there is room for it."""
-        has_room = self._connecting is None and len(self._wires) < len(self._slots) and not self._is_over
-        if has_room and monotonic() >= self._rests_until:
+        has_room = self._connecting is None and len(self._wires) + len(self._closing) < len(self._slots)
+        if has_room and not self._is_over and monotonic() >= self._rests_until:
             self._connecting = asyncio.get_running_loop().create_task(self._connect_once())
 
     async def take_back(self, by: Borrower) -> None:
@@ -378,7 +378,11 @@ class Loan:
     def _close(self, wire: Wire) -> "asyncio.Future[None]":
         closing = asyncio.get_running_loop().run_in_executor(None, wire.close, self._timeout)
         self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        closing.add_done_callback(self._closed)
         # asyncio would log an error that nobody asked for.
         closing.add_done_callback(lambda done: done.cancelled() or done.exception())
         return closing
+
+    def _closed(self, closing: "asyncio.Future[None]") -> None:
+        self._closing.discard(closing)
+        self._freed()  # the server had it until now, so there was no room for another

@@ -274,7 +274,7 @@ class TestNetwork:
     def test_a_pooler_that_answers_nothing_holds_up_no_closing(self, proxied_url: str, proxy: Proxy) -> None:
         """It takes the connection, and then has none of the server's to spare."""
         with LeaseClient(proxied_url, timing=SHORT) as client:
-            client.acquire("a").release()
+            warm(client)
             proxy.silent_after = 4
             assert client._runtime.means.direct is not None
             loan = client._runtime.means.direct.loan

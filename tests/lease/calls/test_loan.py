@@ -22,11 +22,15 @@ class FakeWire:
     is_well = True
     was_cut = False
 
+    def __init__(self) -> None:
+        self.may_close = threading.Event()
+        self.may_close.set()
+
     def cut(self) -> None:
         self.was_cut = True
 
     def close(self, seconds: float) -> None:
-        """Close nothing."""
+        self.may_close.wait(LIMIT)
 
 
 class Borrower:
@@ -89,6 +93,8 @@ def lender(timeout: float) -> Iterator[Lender]:
     loop = BackgroundLoop("loan")
     lender = Lender(loop, timeout)
     yield lender
+    for wire in lender.made:
+        wire.may_close.set()
     for by in [place.by for place in lender.waiting.values()] + list(lender.loan._borrowers.values()):
         loop.submit(partial(lender.loan.take_back, by)).result(LIMIT)
     assert lender.loan._borrowers == {}
@@ -184,6 +190,21 @@ def test_what_was_given_back_without_a_word_is_passed_on_by_whoever_puts_it_righ
     lender.loan._borrowers.pop(slot)
     lender.loop.submit(lambda: lender.loan.take_back(lent[0])).result(LIMIT)
     assert waits() is not None
+
+
+def test_no_other_is_made_before_one_that_was_taken_back_is_closed(lender: Lender) -> None:
+    """What its borrower had sent may be under way, and its server has that connection until it has ended."""
+    lent = [lender.borrow(1), lender.borrow(2)]
+    for wire in lender.made:
+        wire.may_close.clear()
+    for by in lent:
+        lender.loop.begin(partial(lender.loan.take_back, by))
+    waits = lender.begin(Borrower(3))
+    assert len(lender.made) == MOST
+    assert lender.loan._connecting is None
+    lender.made[1].may_close.set()
+    assert waits() is not None
+    assert len(lender.made) == MOST + 1
 
 
 def test_those_who_wait_are_answered_when_the_client_is_closed(lender: Lender) -> None:
