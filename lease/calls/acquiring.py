@@ -72,7 +72,8 @@ def _take(means: Means, ticket: Ticket, grant: Grant, sent: float) -> None:
     core = means.core
     if core.clock() - sent >= core.timing.give_up:
         raise WireFailed
-    state = ticket.state = core.heartbeat.take(grant, sent)
+    state = ticket.state = core.heartbeat.state_of(grant, sent)  # first: only what it has here is its own to release
+    core.heartbeat.held.add(state)
     if core.is_closed:  # which is to release it, and perhaps has not seen it
         core.heartbeat.held.remove(state)
         ticket.state = None
@@ -96,23 +97,20 @@ async def abandon(means: Means, ticket: Ticket) -> None:
 
 async def _abandon_here(core: Core, direct: Direct, ticket: Ticket) -> None:
     """End what a caller did by itself."""
-    if ticket.task is None:
+    was_sent = ticket.flight in core.heartbeat.flights
+    if was_sent:
         core.heartbeat.sweep()  # first: a client that is being closed goes on once the loan has ended
     await direct.loan.take_back(ticket)
-    if ticket.task is not None:  # the library's thread does it
-        return
-    name = ticket.turn.name
-    if ticket.state is None and core.turns.has(ticket.turn):
-        ticket.state = core.heartbeat.held.named(name)
-        if ticket.state is None:
-            with suppress(LeaseError):  # the heartbeat looks for it, too, and so does a closing
-                await core.answered(lambda: _release_stray(core, name))
-    core.heartbeat.end_flight(ticket.flight, sure=False)
+    if was_sent and ticket.state is None:
+        with suppress(LeaseError):  # the heartbeat looks for it, too, and so does a closing
+            await core.answered(lambda: _release_stray(core, ticket))
+    core.heartbeat.end_flight(ticket.flight, sure=not was_sent)
 
 
-async def _release_stray(core: Core, name: str) -> None:
+async def _release_stray(core: Core, ticket: Ticket) -> None:
     """Release what was granted in an answer that did not arrive."""
-    record = await core.store.read(name)
+    record = await core.store.read(ticket.turn.name)
     grant = None if record is None else record.grant
-    if grant is not None and grant.holder == core.holder and not core.heartbeat.accounts_for(grant):
+    is_ours = grant is not None and grant.holder == core.holder and not core.heartbeat.accounts_for(grant)
+    if grant is not None and is_ours and core.turns.has(ticket.turn):  # else it has been put right, and is another's
         await core.store.release(grant)

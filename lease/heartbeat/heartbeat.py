@@ -83,6 +83,9 @@ class Flights:
         self._under_way.discard(flight)
         drop(self._names, flight.name, flight)
 
+    def __contains__(self, flight: Flight) -> bool:
+        return flight in self._under_way
+
     def under_way(self) -> frozenset[Flight]:
         """Return a copy of those that are under way now, made in one step."""
         return frozenset(self._under_way)
@@ -112,7 +115,7 @@ _TICK = 0.5
 class Heartbeat:
     """Renews the leases of one client, and declares them lost.
 
-    Call it in the library's own event loop; `take`, `forget` and `age` from any thread.
+    Call it in the library's own event loop; `state_of`, `forget` and `age` from any thread.
     """
 
     def __init__(self, store: Store, timing: LeaseTiming, holder: str, clock: Clock, notify: events.Listener) -> None:
@@ -155,20 +158,17 @@ class Heartbeat:
     def adopt(self, grant: Grant, sent: float) -> GrantState:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
         if self._closed:
-            self._lose(state := self._state(grant, sent), Loss(grant, LossKind.CLOSED, self._closed))
+            self._lose(state := self.state_of(grant, sent), Loss(grant, LossKind.CLOSED, self._closed))
             return state
-        state = self.take(grant, sent)
+        self.held.add(state := self.state_of(grant, sent))
         self.rouse(sent)
         self._notify(events.Granted(grant))
         return state
 
-    def take(self, grant: Grant, sent: float) -> GrantState:
-        """Hold ``grant``, from any thread; `rouse` a heartbeat that `rests` after it."""
-        state = self._state(grant, sent)
-        self.held.add(state)
-        return state
-
-    def _state(self, grant: Grant, sent: float) -> GrantState:
+    def state_of(self, grant: Grant, sent: float) -> GrantState:
+        """Return the state of a new ``grant``. Any thread may add it to what is `held`, and is then to `rouse` a
+        heartbeat that `rests`.
+        """
         return GrantState(grant, sent + self._timing.give_up, self._clock, self._notify)
 
     def rests(self) -> bool:

@@ -159,6 +159,36 @@ def test_a_release_that_is_cut_between_two_steps_is_done_and_wakes_who_waits(
     raise AssertionError("there was no end of steps")
 
 
+def test_what_the_program_has_adopted_is_not_released_with_an_acquisition_that_is_cut(
+    client: LeaseClient, tables: Tables
+) -> None:
+    runtime, ticket = client._runtime, Ticket("a")
+    (grant,) = tables.grant("a", holder=client.holder)
+    state = runtime.call(lambda core: core.heartbeat.adopt(grant, runtime.clock())).result(LIMIT)
+    caller = runtime.acquirer(ticket)
+    assert take_and_cut(acquire(runtime.means, ticket, 0.0), 0, "raise", answered=True)
+    caller.hasten().result(LIMIT)
+    caller.close()
+    state.ensure()
+    assert tables.record("a").grant == grant
+    runtime.submit(lambda core: core.release(state)).result(LIMIT)
+
+
+def test_who_is_cut_while_it_waits_for_a_wire_leaves_nothing_to_look_for(client: LeaseClient) -> None:
+    runtime, ticket = client._runtime, Ticket("a")
+    direct = runtime.means.direct
+    assert direct is not None
+    direct.loan._slots = range(1)
+    direct.loan._borrowers[0] = other = Ticket("b")
+    caller = runtime.acquirer(ticket)
+    assert take_and_cut(acquire(runtime.means, ticket, 0.0), 0, "raise", answered=False)
+    caller.hasten().result(LIMIT)
+    caller.close()
+    assert not runtime.core.heartbeat.in_doubt
+    assert runtime.core.turns.owner("a") is None
+    direct.loan.give_back(other)
+
+
 @contextmanager
 def cut_at(line: int) -> Iterator[Callable[[], bool]]:
     """Raise `CutError` in this thread at so many lines of the library; what is given says whether there were so many."""

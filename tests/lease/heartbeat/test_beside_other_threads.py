@@ -50,7 +50,7 @@ async def test_what_is_held_just_after_it_was_missed_is_no_orphan() -> None:
     heartbeat.flights.begin(flight)
 
     def land() -> None:
-        heartbeat.take(grant, clock())
+        heartbeat.held.add(heartbeat.state_of(grant, clock()))
         heartbeat.flights.end(flight)
 
     heartbeat.held = SeenTooEarly(land)
@@ -70,7 +70,7 @@ async def test_what_is_taken_as_the_heartbeat_comes_to_rest_is_renewed() -> None
     clock.advance(QUICK.ttl)
 
     def take() -> None:
-        heartbeat.take(grant, clock())
+        heartbeat.held.add(heartbeat.state_of(grant, clock()))
         assert not heartbeat.rests(), "nobody would rouse it"
 
     heartbeat.held = SeenTooEarly(take)
