@@ -10,9 +10,10 @@ grant under which a run ended. For a run's earlier grants it is certain only if 
 changed since the run was created, because the lease of a waiting run is renamed; and not at all if its
 runs share the slots of a lock, for each claim puts it under another one.
 
-Times that were written while the machine's clock was set wrong are no evidence. SQLite uses the wall clock of the process that writes, and has one writer at a time, so that the
-order of the rows is the order in which they were written: a time that is minutes out of order says
-nothing about what happened. PostgreSQL has a clock of its own, and its times are not examined.
+Times that were written while the machine's clock was set wrong are no evidence. SQLite uses the
+wall clock of the process that writes, and has one writer at a time, so that the order of the rows
+is the order in which they were written: a time that is minutes out of order says nothing about what
+happened. PostgreSQL has a clock of its own, and its times are not examined.
 """
 
 from bisect import bisect_right

@@ -55,7 +55,7 @@ class History:
     since: datetime | None
     """When the first of the runs was created."""
     remarks: tuple[str, ...]
-    """What could not be compared, and why."""
+    """What the audit could not compare, and the reasons."""
 
     @property
     def grants(self) -> int:
@@ -74,7 +74,7 @@ class History:
 
 
 def read_tables(connection: Connection, application: str | None = None) -> Tables:
-    """Return the rows from one snapshot, which replicas at work do not disturb.
+    """Return the rows from one snapshot: what replicas write meanwhile is not in it.
 
     The connection must be in autocommit. ``application`` restricts schedules and runs, not leases.
     """
@@ -154,8 +154,8 @@ def records(
 ) -> Iterator[Recorded]:
     """Yield a fact for each run.
 
-    It names the jobs that the run must do only where they are certain: it goes by the present
-    definition (rule 22); for a run of 0.1.0, which does not say by which, that has not changed since,
+    It names the jobs that the run must do only where they are certain: the run uses the present
+    definition (rule 22). A run of 0.1.0 does not say which one it uses: then that has not changed since,
     and the holder that ended it is known to have that job.
     """
     defined = {key: _job_names(row.definition) for key, row in schedules.items()}

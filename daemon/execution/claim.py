@@ -244,17 +244,11 @@ def _claimed(
             started_ago=row.started_ago,
             waited=row.waited,
             traceparent=row.traceparent,
-            cause=_cause(row),
+            cause=row.cause,
             begun=begun.get(row.id),
         )
         for row in started
     ]
-
-
-def _cause(row: StartedRun) -> RunCause:
-    if row.backfill is not None:
-        return "backfill"
-    return "retry" if row.retry_of is not None else row.trigger
 
 
 def _occurrence(row: StartedRun) -> datetime | int:

@@ -185,7 +185,7 @@ class Retry:
     gone: Sequence[str]
     """The jobs that the run before has attempted, and that are defined no more: they are left out."""
     redefined: bool
-    """It goes by the present definition, which is another than that of the run before."""
+    """It uses the present definition, which differs from that of the run before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ def retry(
     """Write a run that tries another one again which has failed or was cancelled; with ``from_job`` also one that
     succeeded. Replicas hear of it with the commit.
 
-    It has the parameters, the instant and the idempotency keys of that run, goes by the present definition of its
+    It has the parameters, the instant and the idempotency keys of that run, uses the present definition of its
     schedule, and waits behind unfinished runs. Jobs that are done are carried over, with ``from_job`` those
     before it. A run is tried again once: a second call is told of the first one's run, and writes nothing.
 

@@ -3,8 +3,9 @@
 One replica of an application at a time prunes, under the lease `prune/<application>`, and not more often than
 each `EVERY` seconds together. Two at once would do no harm: each step chooses again, and locks what it deletes.
 
-A schedule is pruned in steps, each of two short transactions, and what else is old in one. The first transaction chooses, and records up to which instant runs of the schedule may be gone; the second
-deletes. In between the audit only knows less than it could. Whatever is locked is left for later.
+A schedule is pruned in steps, each of two short transactions; what else is old goes in one. The first transaction
+chooses, and records up to which instant runs of the schedule may be gone; the second deletes. In between, the audit only
+knows less than it could. What is locked is left for later.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from ..toml_text import key_text, string_text, value_text
 
 @dataclass(frozen=True, slots=True)
 class LineRemark:
-    """What differs from cron in some lines, or why they were lost; without lines, in all of it."""
+    """How lines will behave differently than under cron, or why they were left out; no lines: it is about the whole file."""
 
     lines: tuple[int, ...]
     text: str
@@ -45,7 +45,7 @@ class ImportedSchedule:
 
 @dataclass(frozen=True, slots=True)
 class ImportedCrontab:
-    """What a crontab became, in the order of its lines."""
+    """The schedules and remarks made from a crontab, in the order of its lines."""
 
     timezone: str
     """That of the machine."""

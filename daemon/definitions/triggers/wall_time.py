@@ -1,7 +1,8 @@
 """From cron's wall time to instants: what a time zone's clock skips and repeats.
 
 The time line is cut into spans in which the clock runs evenly. Between two spans it may skip wall
-time or show it again; to know which, it is enough to remember the latest wall time shown so far. By it go deadlines, too.
+time or show it again; to know which, it is enough to remember the latest wall time shown so far.
+Deadlines that are times of day are found in the same way.
 """
 
 import re

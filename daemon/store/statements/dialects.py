@@ -68,6 +68,12 @@ def running() -> ColumnElement[bool]:
     return run.c.state == RUNNING
 
 
+def cause_of_run() -> ColumnElement[Any]:
+    """Return why a run was made: a `RunCause`."""
+    of_backfill = (run.c.backfill.is_not(None), literal_column("'backfill'", Text))
+    return case(of_backfill, (run.c.retry_of.is_not(None), literal_column("'retry'", Text)), else_=run.c.trigger)
+
+
 def on_last_chance(of: Any = run) -> ColumnElement[bool]:
     """Return the condition that one more abandoned attempt fails a run, or that runs of its
     schedule before were abandoned as often: what took a replica with it again and again runs apart

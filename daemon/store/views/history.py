@@ -17,7 +17,6 @@ from sqlalchemy import (
     cast,
     false,
     func,
-    literal,
     null,
     or_,
     select,
@@ -28,7 +27,7 @@ from lease.database.dialects import now, seconds_between
 from ...states import JobState, RunCause, RunState
 from ...text import MASK
 from ..called import present_name
-from ..statements.dialects import unfinished
+from ..statements.dialects import cause_of_run, unfinished
 from ..statements.sets.late import is_late_to_finish
 from ..tables import job_output, job_run, run, schedule
 from .causes import Why, sentence
@@ -244,12 +243,6 @@ def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
 def _line(row: Row[Any], why: Why | None, last: str | None) -> RunLine:
     read = len(fields(RunLine)) - 3
     return RunLine(*(*row[:read], why, None if why is None else sentence(why), last))
-
-
-def cause_of_run() -> ColumnElement[Any]:
-    """Return why a run was made."""
-    of_backfill = (run.c.backfill.is_not(None), literal("backfill", Text))
-    return case(of_backfill, (run.c.retry_of.is_not(None), literal("retry", Text)), else_=run.c.trigger)
 
 
 def _runs() -> Select[Any]:

@@ -12,9 +12,8 @@ from lease.database.dialects import now, seconds_between
 
 from ...states import RunCause, RunState
 from ..called import ScheduleKey, present_name
-from ..statements.dialects import SCHEDULED, among_keys, as_json_array
+from ..statements.dialects import SCHEDULED, among_keys, as_json_array, cause_of_run
 from ..tables import job_run, run, schedule
-from .history import cause_of_run
 from .names import Called
 from .output import tails
 

@@ -25,6 +25,7 @@ from .names import Called
 _LATEST = 100
 _FEWEST = 10
 _FOR_MEDIAN = 20
+"""So many of the latest runs make the median by which the next success is expected; to read more takes longer."""
 _TOGETHER = 50_000
 """Runs: of more than 500 schedules at once, fewer than `_LATEST` of each are read, but `_FEWEST` at least."""
 _LOOKED_AT = 2_000

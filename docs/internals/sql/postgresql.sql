@@ -100,16 +100,6 @@ FROM run
 WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_2)s::VARCHAR AS json)) AS key))) AND run.finished_at IS NULL AND (run.cancelled_at IS NOT NULL OR run.look_asked_at IS NOT NULL AND CAST(EXTRACT(epoch FROM clock_timestamp() - run.look_asked_at) AS double precision) < %(param_3)s);
 
 
--- daemon/store/statements/acting/cancel.py: lock
-SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
-FROM run
-WHERE run.id = %(id_1)s::BIGINT FOR NO KEY UPDATE;
-
-
--- daemon/store/statements/acting/cancel.py: mark
-UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by=%(cancelled_by)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR WHERE run.id = %(id_1)s::BIGINT AND run.state IN ('pending', 'running') AND run.cancelled_at IS NULL;
-
-
 -- daemon/store/statements/acting/cancel.py: find_unfinished
 SELECT run.id, run.application, coalesce((SELECT schedule.called
 FROM schedule
@@ -120,6 +110,12 @@ WHERE run.state IN ('pending', 'running') ORDER BY run.state IS NOT DISTINCT FRO
 
 
 -- daemon/store/statements/acting/cancel.py: lock
+SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
+FROM run
+WHERE run.id = %(id_1)s::BIGINT FOR NO KEY UPDATE;
+
+
+-- daemon/store/statements/acting/cancel.py: lock_many
 SELECT run.id, run.application, coalesce((SELECT schedule.called
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at
@@ -129,20 +125,6 @@ WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elem
 
 -- daemon/store/statements/acting/cancel.py: mark
 UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by=%(cancelled_by)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
-
-
--- daemon/store/statements/keeping.py: forget
-DELETE FROM job_output WHERE job_output.job_run_id IN (SELECT job_run.id
-FROM job_run
-WHERE job_run.run_id = %(run_id_1)s::BIGINT);
-
-UPDATE job_run SET error=%(error)s::VARCHAR, log_tail=%(log_tail)s::VARCHAR, tail_start=%(tail_start)s::BIGINT, tail_line=%(tail_line)s::BIGINT, message=%(message)s::VARCHAR WHERE job_run.run_id = %(run_id_1)s::BIGINT;
-
-UPDATE run SET reason=CASE WHEN (run.reason IS NULL OR run.state = %(state_1)s::VARCHAR OR run.reason = %(reason_1)s::VARCHAR) THEN run.reason ELSE %(param_1)s::VARCHAR END, params=%(params)s::VARCHAR, requested_why=%(requested_why)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR, forgotten_at=clock_timestamp(), forgotten_by=%(forgotten_by)s::VARCHAR, look=%(look)s::VARCHAR WHERE run.id = %(id_1)s::BIGINT;
-
-
--- daemon/store/statements/keeping.py: forget_acts
-UPDATE act SET why=%(why)s::VARCHAR, effect=%(effect)s::VARCHAR WHERE act.application = %(application_1)s::VARCHAR COLLATE "C" AND act.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND act.run_id = %(run_id_1)s::BIGINT;
 
 
 -- daemon/store/statements/acting/looks.py: answer
@@ -249,22 +231,6 @@ WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elem
 SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, run.reason, run.digest, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, next.id AS retried_as, next.state AS retried_state, next.requested_by AS retried_by, next.requested_why AS retried_why
 FROM run LEFT OUTER JOIN run AS next ON next.retry_of = run.id
 WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id FOR KEY SHARE OF run;
-
-
--- daemon/store/statements/renames.py: adopt
-UPDATE run SET digest=%(digest)s::VARCHAR, adopted_from=run.digest WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND (run.digest = ANY (%(param_1)s::TEXT[]));
-
-
--- daemon/store/statements/renames.py: cancel_retired
-UPDATE run SET state=%(state)s::VARCHAR, reason=%(reason)s::VARCHAR, available_at=NULL, place_at=NULL, finished_at=clock_timestamp() WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest = ANY (%(param_1)s::TEXT[])) RETURNING run.schedule;
-
-
--- daemon/store/statements/renames.py: pending_definitions
-SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
-FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending';
 
 
 -- daemon/store/statements/agenda.py: digests
@@ -660,6 +626,25 @@ FROM run, lease
 WHERE run.id = job_run.run_id AND lease.name = run.lease_name AND lease.token = job_run.token AND lease.holder = job_run.holder));
 
 
+-- daemon/store/statements/job_run.py: start_jobs
+INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, release) SELECT run.id, starts.job, starts.position, starts.attempt, 'running', run.token, run.holder, clock_timestamp() AS anon_1, (SELECT replica.release
+FROM replica
+WHERE replica.holder = run.holder) AS anon_2
+FROM run, (SELECT CAST((starts_json.value ->> 0) AS BIGINT) AS number, CAST((starts_json.value ->> 1) AS BIGINT) AS token, (starts_json.value ->> 2) AS holder, (starts_json.value ->> 3) AS job, CAST((starts_json.value ->> 4) AS INTEGER) AS position, CAST((starts_json.value ->> 5) AS INTEGER) AS attempt
+FROM json_array_elements(CAST(%(starts)s::VARCHAR AS json)) AS starts_json) AS starts, lease
+WHERE run.id = starts.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM starts.token AND run.holder IS NOT DISTINCT FROM starts.holder AND run.cancelled_at IS NULL AND lease.name = run.lease_name AND lease.token IS NOT DISTINCT FROM starts.token AND lease.holder IS NOT DISTINCT FROM starts.holder FOR KEY SHARE OF lease SKIP LOCKED ON CONFLICT DO NOTHING RETURNING job_run.run_id, job_run.id;
+
+
+-- daemon/store/statements/keeping.py: _attempts
+SELECT job_run.id, job_run.run_id
+FROM job_run
+WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
+
+SELECT job_run.id, job_run.run_id
+FROM job_run
+WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) FOR UPDATE SKIP LOCKED;
+
+
 -- daemon/store/statements/keeping.py: _digests_at_work
 SELECT DISTINCT run.digest
 FROM run
@@ -668,6 +653,24 @@ WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = '
 SELECT DISTINCT run.digest
 FROM run
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (run.digest = ANY (%(param_1)s::TEXT[]));
+
+
+-- daemon/store/statements/keeping.py: _that_try_one_again_that_stays
+SELECT run.id, run.retry_of
+FROM run JOIN run AS any_run ON any_run.id = run.retry_of
+WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id;
+
+
+-- daemon/store/statements/keeping.py: _with_a_held_lease
+DELETE FROM lease WHERE (lease.name = ANY (%(param_1)s::TEXT[]));
+
+SELECT lease.name
+FROM lease
+WHERE (lease.name = ANY (%(param_1)s::TEXT[]));
+
+SELECT lease.name
+FROM lease
+WHERE (lease.name = ANY (%(param_1)s::TEXT[])) AND (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) FOR UPDATE SKIP LOCKED;
 
 
 -- daemon/store/statements/keeping.py: delete_acts
@@ -689,34 +692,6 @@ WHERE generation.application = %(application_1)s::VARCHAR COLLATE "C" ORDER BY g
 FROM replica
 WHERE replica.digest = generation.digest)) ORDER BY generation.number
  LIMIT %(param_3)s::INTEGER FOR UPDATE SKIP LOCKED;
-
-
--- daemon/store/statements/keeping.py: _attempts
-SELECT job_run.id, job_run.run_id
-FROM job_run
-WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
-
-SELECT job_run.id, job_run.run_id
-FROM job_run
-WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) FOR UPDATE SKIP LOCKED;
-
-
--- daemon/store/statements/keeping.py: _that_try_one_again_that_stays
-SELECT run.id, run.retry_of
-FROM run JOIN run AS any_run ON any_run.id = run.retry_of
-WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id;
-
-
--- daemon/store/statements/keeping.py: _with_a_held_lease
-DELETE FROM lease WHERE (lease.name = ANY (%(param_1)s::TEXT[]));
-
-SELECT lease.name
-FROM lease
-WHERE (lease.name = ANY (%(param_1)s::TEXT[]));
-
-SELECT lease.name
-FROM lease
-WHERE (lease.name = ANY (%(param_1)s::TEXT[])) AND (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) FOR UPDATE SKIP LOCKED;
 
 
 -- daemon/store/statements/keeping.py: delete_runs
@@ -742,6 +717,20 @@ SELECT run.id, run.trigger = 'schedule' AS scheduled, CAST(EXTRACT(epoch FROM co
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND run.id > %(id_1)s::BIGINT ORDER BY run.id
  LIMIT %(param_1)s::INTEGER;
+
+
+-- daemon/store/statements/keeping.py: forget
+DELETE FROM job_output WHERE job_output.job_run_id IN (SELECT job_run.id
+FROM job_run
+WHERE job_run.run_id = %(run_id_1)s::BIGINT);
+
+UPDATE job_run SET error=%(error)s::VARCHAR, log_tail=%(log_tail)s::VARCHAR, tail_start=%(tail_start)s::BIGINT, tail_line=%(tail_line)s::BIGINT, message=%(message)s::VARCHAR WHERE job_run.run_id = %(run_id_1)s::BIGINT;
+
+UPDATE run SET reason=CASE WHEN (run.reason IS NULL OR run.state = %(state_1)s::VARCHAR OR run.reason = %(reason_1)s::VARCHAR) THEN run.reason ELSE %(param_1)s::VARCHAR END, params=%(params)s::VARCHAR, requested_why=%(requested_why)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR, forgotten_at=clock_timestamp(), forgotten_by=%(forgotten_by)s::VARCHAR, look=%(look)s::VARCHAR WHERE run.id = %(id_1)s::BIGINT;
+
+
+-- daemon/store/statements/keeping.py: forget_acts
+UPDATE act SET why=%(why)s::VARCHAR, effect=%(effect)s::VARCHAR WHERE act.application = %(application_1)s::VARCHAR COLLATE "C" AND act.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND act.run_id = %(run_id_1)s::BIGINT;
 
 
 -- daemon/store/statements/keeping.py: keeping
@@ -884,10 +873,26 @@ FROM run
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_1) AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IN (__[POSTCOMPILE_queue_1]);
 
 
+-- daemon/store/statements/renames.py: adopt
+UPDATE run SET digest=%(digest)s::VARCHAR, adopted_from=run.digest WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND (run.digest = ANY (%(param_1)s::TEXT[]));
+
+
+-- daemon/store/statements/renames.py: cancel_retired
+UPDATE run SET state=%(state)s::VARCHAR, reason=%(reason)s::VARCHAR, available_at=NULL, place_at=NULL, finished_at=clock_timestamp() WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest = ANY (%(param_1)s::TEXT[])) RETURNING run.schedule;
+
+
 -- daemon/store/statements/renames.py: of_names
 SELECT schedule.application, schedule.name, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at
 FROM schedule
 WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[]));
+
+
+-- daemon/store/statements/renames.py: pending_definitions
+SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
+FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
+WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending';
 
 
 -- daemon/store/statements/renames.py: remove
@@ -1000,11 +1005,34 @@ FROM run AS own
 WHERE own.backfill = backfill.id AND own.state = 'pending' AND own.place_at IS NOT NULL AND own.available_at IS NULL));
 
 
+-- daemon/store/statements/requests.py: due
+SELECT anon_1.id, anon_1.schedule
+FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
+FROM run
+WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL AND (run.schedule = ANY (%(param_1)s::TEXT[])) ORDER BY run.place_at, run.id
+ LIMIT %(param_2)s::INTEGER) AS anon_1
+WHERE anon_1.place_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
+
+SELECT anon_1.id, anon_1.schedule
+FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
+FROM run
+WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL AND NOT (run.schedule = ANY (%(param_1)s::TEXT[])) ORDER BY run.place_at, run.id
+ LIMIT %(param_2)s::INTEGER) AS anon_1
+WHERE anon_1.place_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
+
+
 -- daemon/store/statements/requests.py: next_runs
 SELECT run.id
 FROM run
 WHERE run.backfill = %(backfill_1)s::BIGINT AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL ORDER BY run.scheduled_for, run.id
  LIMIT %(param_1)s::INTEGER;
+
+
+-- daemon/store/statements/requests.py: place
+UPDATE run SET available_at=CASE WHEN (runs.waits = %(waits_1)s::INTEGER) THEN run.available_at ELSE clock_timestamp() END, place_at=NULL FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS INTEGER) AS waits
+FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE (run.id = ANY (ARRAY(SELECT runs.number
+FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS INTEGER) AS waits
+FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs))) AND run.id = runs.number AND run.state IS NOT DISTINCT FROM 'pending' AND run.place_at IS NOT NULL RETURNING run.id;
 
 
 -- daemon/store/statements/requests.py: to_feed
@@ -1041,49 +1069,6 @@ WHERE own.backfill = backfill.id AND own.state = 'pending' AND own.place_at IS N
 FROM run AS other
 WHERE other.application = backfill.application AND other.schedule = backfill.schedule AND other.state IN ('pending', 'running') AND (other.place_at IS NULL OR other.available_at IS NOT NULL) AND other.backfill IS DISTINCT FROM backfill.id))) AND NOT (backfill.schedule = ANY (%(param_1)s::TEXT[])) ORDER BY backfill.id
  LIMIT %(param_2)s::INTEGER;
-
-
--- daemon/store/statements/requests.py: due
-SELECT anon_1.id, anon_1.schedule
-FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
-FROM run
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL AND (run.schedule = ANY (%(param_1)s::TEXT[])) ORDER BY run.place_at, run.id
- LIMIT %(param_2)s::INTEGER) AS anon_1
-WHERE anon_1.place_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
-
-SELECT anon_1.id, anon_1.schedule
-FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
-FROM run
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL AND NOT (run.schedule = ANY (%(param_1)s::TEXT[])) ORDER BY run.place_at, run.id
- LIMIT %(param_2)s::INTEGER) AS anon_1
-WHERE anon_1.place_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
-
-
--- daemon/store/statements/requests.py: place
-UPDATE run SET available_at=CASE WHEN (runs.waits = %(waits_1)s::INTEGER) THEN run.available_at ELSE clock_timestamp() END, place_at=NULL FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS INTEGER) AS waits
-FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE (run.id = ANY (ARRAY(SELECT runs.number
-FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS INTEGER) AS waits
-FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs))) AND run.id = runs.number AND run.state IS NOT DISTINCT FROM 'pending' AND run.place_at IS NOT NULL RETURNING run.id;
-
-
--- daemon/store/statements/stranded.py: mark_replicas_dead
-UPDATE replica SET state=%(state)s::VARCHAR, stopped_at=clock_timestamp() WHERE replica.state IN (__[POSTCOMPILE_state_1]);
-
-
--- daemon/store/statements/stranded.py: replicas_seen
-SELECT replica.host, replica.pid
-FROM replica
-WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.seen_at) AS double precision) < %(param_1)s ORDER BY replica.host, replica.pid;
-
-
--- daemon/store/statements/stranded.py: running_runs
-SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
-FROM run
-WHERE run.state = 'running' ORDER BY run.id;
-
-
--- daemon/store/statements/stranded.py: skip_numbers
-SELECT setval(pg_get_serial_sequence('public.run', 'id'), greatest(last_value, (SELECT max(id) FROM public.run)) + 1000 * CAST(1 + coalesce(extract(epoch FROM clock_timestamp() - greatest((SELECT max(created_at) FROM public.run), (SELECT max(seen_at) FROM public.replica))), 0) AS bigint)) FROM public.run_id_seq;
 
 
 -- daemon/store/statements/run.py: at_work
@@ -1295,7 +1280,7 @@ FROM json_array_elements(CAST(%(slotted)s::VARCHAR AS json)) AS slotted_json) AS
 -- daemon/store/statements/sets/claims.py: start
 UPDATE run SET state=%(state)s::VARCHAR, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + %(attempt_1)s::INTEGER), claimed_attempt=(run.attempt + %(attempt_2)s::INTEGER), started_at=coalesce(run.started_at, clock_timestamp()) FROM lease WHERE (run.id = ANY (ARRAY(SELECT ids.number
 FROM (SELECT CAST((ids_json.value ->> 0) AS BIGINT) AS number
-FROM json_array_elements(CAST(%(ids)s::VARCHAR AS json)) AS ids_json) AS ids))) AND run.state IS NOT DISTINCT FROM 'pending' AND lease.name = run.lease_name AND lease.holder IS NOT DISTINCT FROM %(of_holder)s::VARCHAR RETURNING run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.trigger, run.lease_name, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, run.attempt, run.params, run.retry_of, run.origin, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS anon_1, CAST(EXTRACT(epoch FROM clock_timestamp() - run.available_at) AS double precision) AS anon_2, run.traceparent, run.backfill;
+FROM json_array_elements(CAST(%(ids)s::VARCHAR AS json)) AS ids_json) AS ids))) AND run.state IS NOT DISTINCT FROM 'pending' AND lease.name = run.lease_name AND lease.holder IS NOT DISTINCT FROM %(of_holder)s::VARCHAR RETURNING run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.trigger, run.lease_name, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, run.attempt, run.params, run.retry_of, run.origin, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS anon_1, CAST(EXTRACT(epoch FROM clock_timestamp() - run.available_at) AS double precision) AS anon_2, run.traceparent, CASE WHEN (run.backfill IS NOT NULL) THEN 'backfill' WHEN (run.retry_of IS NOT NULL) THEN 'retry' ELSE run.trigger END AS anon_3;
 
 
 -- daemon/store/statements/sets/ends.py: end_jobs
@@ -1371,17 +1356,17 @@ UPDATE job_run SET state=%(state)s::VARCHAR, finished_at=clock_timestamp() FROM 
 FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE job_run.run_id = runs.number AND job_run.state = 'running' AND job_run.token IS NOT DISTINCT FROM runs.token AND job_run.holder IS NOT DISTINCT FROM runs.holder RETURNING job_run.id;
 
 
+-- daemon/store/statements/sets/late.py: read_long
+SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS key, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%%' || %(definition_1)s::VARCHAR || '%%') THEN schedule.definition END AS definition
+FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
+WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = %(holder_1)s::VARCHAR;
+
+
 -- daemon/store/statements/sets/late.py: take
 UPDATE run SET late_at=clock_timestamp() WHERE run.id IN (SELECT run.id
 FROM run
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.finish_by IS NOT NULL AND run.finish_by < (SELECT clock_timestamp() AS anon_1) AND run.late_at IS NULL AND run.cancelled_at IS NULL ORDER BY run.finish_by
  LIMIT %(param_1)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED) RETURNING run.id, run.schedule, run.state, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by;
-
-
--- daemon/store/statements/sets/late.py: read
-SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS key, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%%' || %(definition_1)s::VARCHAR || '%%') THEN schedule.definition END AS definition
-FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
-WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = %(holder_1)s::VARCHAR;
 
 
 -- daemon/store/statements/sets/plans.py: add
@@ -1429,15 +1414,6 @@ FROM run AS other
 WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING run.id;
 
 
--- daemon/store/statements/job_run.py: start_jobs
-INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, release) SELECT run.id, starts.job, starts.position, starts.attempt, 'running', run.token, run.holder, clock_timestamp() AS anon_1, (SELECT replica.release
-FROM replica
-WHERE replica.holder = run.holder) AS anon_2
-FROM run, (SELECT CAST((starts_json.value ->> 0) AS BIGINT) AS number, CAST((starts_json.value ->> 1) AS BIGINT) AS token, (starts_json.value ->> 2) AS holder, (starts_json.value ->> 3) AS job, CAST((starts_json.value ->> 4) AS INTEGER) AS position, CAST((starts_json.value ->> 5) AS INTEGER) AS attempt
-FROM json_array_elements(CAST(%(starts)s::VARCHAR AS json)) AS starts_json) AS starts, lease
-WHERE run.id = starts.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM starts.token AND run.holder IS NOT DISTINCT FROM starts.holder AND run.cancelled_at IS NULL AND lease.name = run.lease_name AND lease.token IS NOT DISTINCT FROM starts.token AND lease.holder IS NOT DISTINCT FROM starts.holder FOR KEY SHARE OF lease SKIP LOCKED ON CONFLICT DO NOTHING RETURNING job_run.run_id, job_run.id;
-
-
 -- daemon/store/statements/stranded.py: abandon_runs
 UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_1)s::VARCHAR ELSE CASE WHEN (run.reason IS NOT NULL OR run.abandoned + %(abandoned_1)s::INTEGER >= %(param_2)s::INTEGER) THEN %(param_3)s::VARCHAR ELSE %(param_4)s::VARCHAR END END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_5)s::VARCHAR || coalesce(run.cancelled_by, %(coalesce_1)s::VARCHAR) || coalesce(%(param_6)s::VARCHAR || run.cancelled_why, %(coalesce_2)s::VARCHAR) || %(param_7)s::VARCHAR ELSE CASE WHEN (run.reason IS NOT NULL) THEN run.reason WHEN (run.reason IS NOT NULL OR run.abandoned + %(abandoned_1)s::INTEGER >= %(param_2)s::INTEGER) THEN %(param_8)s::VARCHAR WHEN (run.abandoned + %(abandoned_2)s::INTEGER >= %(param_9)s::INTEGER) THEN %(param_10)s::VARCHAR ELSE NULL END END, token=NULL, holder=NULL, abandoned=(run.abandoned + %(abandoned_3)s::INTEGER), finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN clock_timestamp() ELSE CASE WHEN (run.reason IS NOT NULL OR run.abandoned + %(abandoned_1)s::INTEGER >= %(param_2)s::INTEGER) THEN clock_timestamp() ELSE NULL END END WHERE ((run.id, run.token, run.holder) IN (SELECT CAST(key ->> 0 AS bigint), CAST(key ->> 1 AS bigint), CAST(key ->> 2 AS text) FROM json_array_elements(CAST(%(param_11)s::VARCHAR AS json)) AS key)) AND run.state = 'running' RETURNING run.id, run.state, run.application, run.schedule;
 
@@ -1466,6 +1442,26 @@ FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN re
 WHERE run.state = 'running' AND ((lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) AND NOT coalesce(lease.holder = (%(holder_1)s::VARCHAR || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= clock_timestamp() OR false), false) OR lease.expires_at <= clock_timestamp() OR false) AND run.application = %(application_1)s::VARCHAR COLLATE "C";
 
 
+-- daemon/store/statements/stranded.py: mark_replicas_dead
+UPDATE replica SET state=%(state)s::VARCHAR, stopped_at=clock_timestamp() WHERE replica.state IN (__[POSTCOMPILE_state_1]);
+
+
+-- daemon/store/statements/stranded.py: replicas_seen
+SELECT replica.host, replica.pid
+FROM replica
+WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.seen_at) AS double precision) < %(param_1)s ORDER BY replica.host, replica.pid;
+
+
+-- daemon/store/statements/stranded.py: running_runs
+SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
+FROM run
+WHERE run.state = 'running' ORDER BY run.id;
+
+
+-- daemon/store/statements/stranded.py: skip_numbers
+SELECT setval(pg_get_serial_sequence('public.run', 'id'), greatest(last_value, (SELECT max(id) FROM public.run)) + 1000 * CAST(1 + coalesce(extract(epoch FROM clock_timestamp() - greatest((SELECT max(created_at) FROM public.run), (SELECT max(seen_at) FROM public.replica))), 0) AS bigint)) FROM public.run_id_seq;
+
+
 -- daemon/store/statements/stranded.py: stop_runs
 UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_1)s::VARCHAR ELSE CASE WHEN (run.reason IS NOT NULL) THEN %(param_2)s::VARCHAR ELSE %(param_3)s::VARCHAR END END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_4)s::VARCHAR || coalesce(run.cancelled_by, %(coalesce_1)s::VARCHAR) || coalesce(%(param_5)s::VARCHAR || run.cancelled_why, %(coalesce_2)s::VARCHAR) || %(param_6)s::VARCHAR ELSE run.reason END, token=NULL, holder=NULL, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN clock_timestamp() ELSE CASE WHEN (run.reason IS NOT NULL) THEN clock_timestamp() ELSE NULL END END WHERE ((run.id, run.token, run.holder) IN (SELECT CAST(key ->> 0 AS bigint), CAST(key ->> 1 AS bigint), CAST(key ->> 2 AS text) FROM json_array_elements(CAST(%(param_7)s::VARCHAR AS json)) AS key)) AND run.state = 'running' RETURNING run.id, run.state;
 
@@ -1484,14 +1480,6 @@ FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN re
 WHERE run.state = 'running' AND ((run.lease_name, run.token, run.holder) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS bigint), CAST(key ->> 2 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
 
 
--- lease/statements/endings.py: break_grant
-SELECT lease.label, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS anon_1
-FROM lease
-WHERE lease.name = %(name_1)s::VARCHAR COLLATE "C" AND lease.token = %(token_1)s::BIGINT AND lease.holder = %(holder_1)s::VARCHAR;
-
-UPDATE lease SET holder=%(holder)s::VARCHAR, broken=%(broken)s::VARCHAR WHERE lease.name = %(name_1)s::VARCHAR COLLATE "C" AND lease.token = %(token_1)s::BIGINT AND lease.holder = %(holder_1)s::VARCHAR AND (SELECT set_config('lock_timeout', %(param_1)s::VARCHAR, true)) IS NOT NULL AND (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL;
-
-
 -- lease/statements/endings.py: _locked
 SELECT lease.name, lease.token, lease.holder
 FROM lease
@@ -1508,6 +1496,14 @@ WHERE (lease.name = ANY(ARRAY(SELECT json_array_elements_text(CAST(%(names)s::VA
 SELECT lease.name, lease.token, lease.holder
 FROM lease
 WHERE (lease.name = ANY(ARRAY(SELECT json_array_elements_text(CAST(%(names)s::VARCHAR AS json))))) AND (lease.name || %(name_1)s::VARCHAR COLLATE "C" || CAST(lease.token AS TEXT) || %(param_1)s::VARCHAR COLLATE "C" || lease.holder = ANY(ARRAY(SELECT json_array_elements_text(CAST(%(keys)s::VARCHAR AS json))))) ORDER BY lease.name FOR UPDATE SKIP LOCKED;
+
+
+-- lease/statements/endings.py: break_grant
+SELECT lease.label, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS anon_1
+FROM lease
+WHERE lease.name = %(name_1)s::VARCHAR COLLATE "C" AND lease.token = %(token_1)s::BIGINT AND lease.holder = %(holder_1)s::VARCHAR;
+
+UPDATE lease SET holder=%(holder)s::VARCHAR, broken=%(broken)s::VARCHAR WHERE lease.name = %(name_1)s::VARCHAR COLLATE "C" AND lease.token = %(token_1)s::BIGINT AND lease.holder = %(holder_1)s::VARCHAR AND (SELECT set_config('lock_timeout', %(param_1)s::VARCHAR, true)) IS NOT NULL AND (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL;
 
 
 -- lease/statements/endings.py: end
@@ -1634,6 +1630,11 @@ UPDATE lease SET waiters=%(waiters)s::VARCHAR WHERE lease.name = %(name_1)s::VAR
 SELECT lease.name, lease.token, lease.holder, lease.label, CAST(EXTRACT(epoch FROM lease.granted_at) AS double precision) AS granted_at, CAST(EXTRACT(epoch FROM lease.renewed_at) AS double precision) AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN CAST(EXTRACT(epoch FROM clock_timestamp() - lease.granted_at) AS double precision) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= clock_timestamp()) THEN CAST(EXTRACT(epoch FROM clock_timestamp() - lease.released_at) AS double precision) WHEN (lease.holder IS NULL OR false) THEN NULL ELSE CAST(EXTRACT(epoch FROM clock_timestamp() - lease.expires_at) AS double precision) END AS free_for, lease.waiters, lease.broken, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS moment
 FROM lease
 WHERE (lease.name LIKE %(name_1)s::VARCHAR COLLATE "C" || '%%' ESCAPE '/') AND substr(lease.name, %(substr_1)s::INTEGER, length(%(length_1)s::VARCHAR)) = %(substr_2)s::VARCHAR AND lease.holder IS NOT NULL ORDER BY lease.name;
+
+SELECT lease.name, lease.token, lease.holder, lease.label, CAST(EXTRACT(epoch FROM lease.granted_at) AS double precision) AS granted_at, CAST(EXTRACT(epoch FROM lease.renewed_at) AS double precision) AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN CAST(EXTRACT(epoch FROM clock_timestamp() - lease.granted_at) AS double precision) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= clock_timestamp()) THEN CAST(EXTRACT(epoch FROM clock_timestamp() - lease.released_at) AS double precision) WHEN (lease.holder IS NULL OR false) THEN NULL ELSE CAST(EXTRACT(epoch FROM clock_timestamp() - lease.expires_at) AS double precision) END AS free_for, lease.waiters, lease.broken, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS moment
+FROM lease
+WHERE (lease.name LIKE %(name_1)s::VARCHAR COLLATE "C" || '%%' ESCAPE '/') AND substr(lease.name, %(substr_1)s::INTEGER, length(%(length_1)s::VARCHAR)) = %(substr_2)s::VARCHAR AND lease.holder IS NOT NULL ORDER BY lease.name
+ LIMIT %(param_1)s::INTEGER;
 
 SELECT lease.name, lease.token, lease.holder, lease.label, CAST(EXTRACT(epoch FROM lease.granted_at) AS double precision) AS granted_at, CAST(EXTRACT(epoch FROM lease.renewed_at) AS double precision) AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN CAST(EXTRACT(epoch FROM clock_timestamp() - lease.granted_at) AS double precision) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= clock_timestamp()) THEN CAST(EXTRACT(epoch FROM clock_timestamp() - lease.released_at) AS double precision) WHEN (lease.holder IS NULL OR false) THEN NULL ELSE CAST(EXTRACT(epoch FROM clock_timestamp() - lease.expires_at) AS double precision) END AS free_for, lease.waiters, lease.broken, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS moment
 FROM lease

@@ -98,16 +98,6 @@ FROM run
 WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.finished_at IS NULL AND (run.cancelled_at IS NOT NULL OR run.look_asked_at IS NOT NULL AND (((julianday('now') - 2440587.5) * 86400.0) - run.look_asked_at) < ?);
 
 
--- daemon/store/statements/acting/cancel.py: lock
-SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
-FROM run
-WHERE run.id = ?;
-
-
--- daemon/store/statements/acting/cancel.py: mark
-UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by=?, cancelled_why=? WHERE run.id = ? AND run.state IN ('pending', 'running') AND run.cancelled_at IS NULL;
-
-
 -- daemon/store/statements/acting/cancel.py: find_unfinished
 SELECT run.id, run.application, coalesce((SELECT schedule.called
 FROM schedule
@@ -118,6 +108,12 @@ WHERE run.state IN ('pending', 'running') ORDER BY run.state IS 'running', run.a
 
 
 -- daemon/store/statements/acting/cancel.py: lock
+SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
+FROM run
+WHERE run.id = ?;
+
+
+-- daemon/store/statements/acting/cancel.py: lock_many
 SELECT run.id, run.application, coalesce((SELECT schedule.called
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, run.scheduled_for AS scheduled_for, run.state, run.cancelled_at AS cancelled_at
@@ -127,20 +123,6 @@ WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER
 
 -- daemon/store/statements/acting/cancel.py: mark
 UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by=?, cancelled_why=? WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
-
-
--- daemon/store/statements/keeping.py: forget
-DELETE FROM job_output WHERE job_output.job_run_id IN (SELECT job_run.id
-FROM job_run
-WHERE job_run.run_id = ?);
-
-UPDATE job_run SET error=?, log_tail=?, tail_start=?, tail_line=?, message=? WHERE job_run.run_id = ?;
-
-UPDATE run SET reason=CASE WHEN (run.reason IS NULL OR run.state = ? OR run.reason = ?) THEN run.reason ELSE ? END, params=?, requested_why=?, cancelled_why=?, forgotten_at=((julianday('now') - 2440587.5) * 86400.0), forgotten_by=?, look=? WHERE run.id = ?;
-
-
--- daemon/store/statements/keeping.py: forget_acts
-UPDATE act SET why=?, effect=? WHERE act.application = ? AND act.schedule = ? AND act.run_id = ?;
 
 
 -- daemon/store/statements/acting/looks.py: answer
@@ -243,28 +225,6 @@ WHERE job_run.run_id = ? AND job_run.carried_from IS NOT NULL ORDER BY job_run.p
 SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.state, run.reason, run.digest, run.forgotten_at AS forgotten_at, next.id AS retried_as, next.state AS retried_state, next.requested_by AS retried_by, next.requested_why AS retried_why
 FROM run LEFT OUTER JOIN run AS next ON next.retry_of = run.id
 WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER BY run.id;
-
-
--- daemon/store/statements/renames.py: adopt
-UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL);
-
-UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND (run.digest IN (SELECT value FROM json_each(?)));
-
-
--- daemon/store/statements/renames.py: cancel_retired
-UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL) RETURNING schedule;
-
-UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest IN (SELECT value FROM json_each(?))) RETURNING schedule;
-
-
--- daemon/store/statements/renames.py: pending_definitions
-SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
-FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
-WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending';
 
 
 -- daemon/store/statements/agenda.py: digests
@@ -739,6 +699,21 @@ FROM run, lease
 WHERE run.id = job_run.run_id AND lease.name = run.lease_name AND lease.token = job_run.token AND lease.holder = job_run.holder));
 
 
+-- daemon/store/statements/job_run.py: start_jobs
+INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, release) SELECT run.id, starts.job, starts.position, starts.attempt, 'running', run.token, run.holder, ((julianday('now') - 2440587.5) * 86400.0) AS anon_1, (SELECT replica.release
+FROM replica
+WHERE replica.holder = run.holder) AS anon_2
+FROM run, (SELECT CAST(json_extract(starts_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(starts_json.value, '$[1]') AS BIGINT) AS token, json_extract(starts_json.value, '$[2]') AS holder, json_extract(starts_json.value, '$[3]') AS job, CAST(json_extract(starts_json.value, '$[4]') AS INTEGER) AS position, CAST(json_extract(starts_json.value, '$[5]') AS INTEGER) AS attempt
+FROM json_each(?) AS starts_json) AS starts, lease
+WHERE run.id = starts.number AND run.state IS 'running' AND run.token IS starts.token AND run.holder IS starts.holder AND run.cancelled_at IS NULL AND lease.name = run.lease_name AND lease.token IS starts.token AND lease.holder IS starts.holder ON CONFLICT DO NOTHING RETURNING run_id, id;
+
+
+-- daemon/store/statements/keeping.py: _attempts
+SELECT job_run.id, job_run.run_id
+FROM job_run
+WHERE ((job_run.run_id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
+
+
 -- daemon/store/statements/keeping.py: _digests_at_work
 SELECT DISTINCT run.digest
 FROM run
@@ -747,6 +722,24 @@ WHERE run.application = ? AND run.state = 'running' AND (run.digest IN (SELECT v
 SELECT DISTINCT run.digest
 FROM run
 WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (run.digest IN (SELECT value FROM json_each(?)));
+
+
+-- daemon/store/statements/keeping.py: _that_try_one_again_that_stays
+SELECT run.id, run.retry_of
+FROM run JOIN run AS any_run ON any_run.id = run.retry_of
+WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER BY run.id;
+
+
+-- daemon/store/statements/keeping.py: _with_a_held_lease
+DELETE FROM lease WHERE (lease.name IN (SELECT value FROM json_each(?)));
+
+SELECT lease.name
+FROM lease
+WHERE (lease.name IN (SELECT value FROM json_each(?)));
+
+SELECT lease.name
+FROM lease
+WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1);
 
 
 -- daemon/store/statements/keeping.py: delete_acts
@@ -768,30 +761,6 @@ WHERE generation.application = ? ORDER BY generation.number DESC
 FROM replica
 WHERE replica.digest = generation.digest)) ORDER BY generation.number
  LIMIT ? OFFSET ?;
-
-
--- daemon/store/statements/keeping.py: _attempts
-SELECT job_run.id, job_run.run_id
-FROM job_run
-WHERE ((job_run.run_id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
-
-
--- daemon/store/statements/keeping.py: _that_try_one_again_that_stays
-SELECT run.id, run.retry_of
-FROM run JOIN run AS any_run ON any_run.id = run.retry_of
-WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER BY run.id;
-
-
--- daemon/store/statements/keeping.py: _with_a_held_lease
-DELETE FROM lease WHERE (lease.name IN (SELECT value FROM json_each(?)));
-
-SELECT lease.name
-FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?)));
-
-SELECT lease.name
-FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1);
 
 
 -- daemon/store/statements/keeping.py: delete_runs
@@ -817,6 +786,20 @@ SELECT run.id, run."trigger" = 'schedule' AS scheduled, coalesce(run.last_schedu
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.application = ? AND run.schedule = ? AND run.id > ? ORDER BY run.id
  LIMIT ? OFFSET ?;
+
+
+-- daemon/store/statements/keeping.py: forget
+DELETE FROM job_output WHERE job_output.job_run_id IN (SELECT job_run.id
+FROM job_run
+WHERE job_run.run_id = ?);
+
+UPDATE job_run SET error=?, log_tail=?, tail_start=?, tail_line=?, message=? WHERE job_run.run_id = ?;
+
+UPDATE run SET reason=CASE WHEN (run.reason IS NULL OR run.state = ? OR run.reason = ?) THEN run.reason ELSE ? END, params=?, requested_why=?, cancelled_why=?, forgotten_at=((julianday('now') - 2440587.5) * 86400.0), forgotten_by=?, look=? WHERE run.id = ?;
+
+
+-- daemon/store/statements/keeping.py: forget_acts
+UPDATE act SET why=?, effect=? WHERE act.application = ? AND act.schedule = ? AND act.run_id = ?;
 
 
 -- daemon/store/statements/keeping.py: keeping
@@ -960,10 +943,32 @@ FROM run
 WHERE run.application = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (run.lease_name IN (SELECT value FROM json_each(?))) AND run.queue IN (__[POSTCOMPILE_queue_1]);
 
 
+-- daemon/store/statements/renames.py: adopt
+UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL);
+
+UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND (run.digest IN (SELECT value FROM json_each(?)));
+
+
+-- daemon/store/statements/renames.py: cancel_retired
+UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL) RETURNING schedule;
+
+UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest IN (SELECT value FROM json_each(?))) RETURNING schedule;
+
+
 -- daemon/store/statements/renames.py: of_names
 SELECT schedule.application, schedule.name, schedule.called, schedule.former, schedule.retired_at AS retired_at
 FROM schedule
 WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
+
+
+-- daemon/store/statements/renames.py: pending_definitions
+SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
+FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
+WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending';
 
 
 -- daemon/store/statements/renames.py: rename
@@ -1098,11 +1103,34 @@ FROM run AS own
 WHERE own.backfill = backfill.id AND own.state = 'pending' AND own.place_at IS NOT NULL AND own.available_at IS NULL));
 
 
+-- daemon/store/statements/requests.py: due
+SELECT anon_1.id, anon_1.schedule
+FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
+FROM run
+WHERE run.application = ? AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL AND (run.schedule IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.place_at, run.id
+ LIMIT ? OFFSET ?) AS anon_1
+WHERE anon_1.place_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
+
+SELECT anon_1.id, anon_1.schedule
+FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
+FROM run
+WHERE run.application = ? AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL AND (run.schedule IN (SELECT value FROM json_each(?))) ORDER BY run.place_at, run.id
+ LIMIT ? OFFSET ?) AS anon_1
+WHERE anon_1.place_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
+
+
 -- daemon/store/statements/requests.py: next_runs
 SELECT run.id
 FROM run
 WHERE run.backfill = ? AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL ORDER BY run.scheduled_for, run.id
  LIMIT ? OFFSET ?;
+
+
+-- daemon/store/statements/requests.py: place
+UPDATE run SET available_at=CASE WHEN (runs.waits = ?) THEN run.available_at ELSE ((julianday('now') - 2440587.5) * 86400.0) END, place_at=NULL FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS INTEGER) AS waits
+FROM json_each(?) AS runs_json) AS runs WHERE (run.id IN (SELECT runs.number
+FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS INTEGER) AS waits
+FROM json_each(?) AS runs_json) AS runs)) AND run.id = runs.number AND run.state IS 'pending' AND run.place_at IS NOT NULL RETURNING id;
 
 
 -- daemon/store/statements/requests.py: to_feed
@@ -1139,45 +1167,6 @@ WHERE own.backfill = backfill.id AND own.state = 'pending' AND own.place_at IS N
 FROM run AS other
 WHERE other.application = backfill.application AND other.schedule = backfill.schedule AND other.state IN ('pending', 'running') AND (other.place_at IS NULL OR other.available_at IS NOT NULL) AND other.backfill IS NOT backfill.id))) AND (backfill.schedule IN (SELECT value FROM json_each(?))) ORDER BY backfill.id
  LIMIT ? OFFSET ?;
-
-
--- daemon/store/statements/requests.py: due
-SELECT anon_1.id, anon_1.schedule
-FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
-FROM run
-WHERE run.application = ? AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL AND (run.schedule IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.place_at, run.id
- LIMIT ? OFFSET ?) AS anon_1
-WHERE anon_1.place_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
-
-SELECT anon_1.id, anon_1.schedule
-FROM (SELECT run.id AS id, run.schedule AS schedule, run.place_at AS place_at
-FROM run
-WHERE run.application = ? AND run.state = 'pending' AND run.place_at IS NOT NULL AND run.available_at IS NULL AND (run.schedule IN (SELECT value FROM json_each(?))) ORDER BY run.place_at, run.id
- LIMIT ? OFFSET ?) AS anon_1
-WHERE anon_1.place_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY anon_1.place_at, anon_1.id;
-
-
--- daemon/store/statements/requests.py: place
-UPDATE run SET available_at=CASE WHEN (runs.waits = ?) THEN run.available_at ELSE ((julianday('now') - 2440587.5) * 86400.0) END, place_at=NULL FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS INTEGER) AS waits
-FROM json_each(?) AS runs_json) AS runs WHERE (run.id IN (SELECT runs.number
-FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS INTEGER) AS waits
-FROM json_each(?) AS runs_json) AS runs)) AND run.id = runs.number AND run.state IS 'pending' AND run.place_at IS NOT NULL RETURNING id;
-
-
--- daemon/store/statements/stranded.py: mark_replicas_dead
-UPDATE replica SET state=?, stopped_at=((julianday('now') - 2440587.5) * 86400.0) WHERE replica.state IN (__[POSTCOMPILE_state_1]);
-
-
--- daemon/store/statements/stranded.py: replicas_seen
-SELECT replica.host, replica.pid
-FROM replica
-WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < ? ORDER BY replica.host, replica.pid;
-
-
--- daemon/store/statements/stranded.py: running_runs
-SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
-FROM run
-WHERE run.state = 'running' ORDER BY run.id;
 
 
 -- daemon/store/statements/run.py: at_work
@@ -1368,7 +1357,7 @@ FROM json_each(?) AS slotted_json) AS slotted)) AND run.id = slotted.number AND 
 -- daemon/store/statements/sets/claims.py: start
 UPDATE run SET state=?, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + ?), claimed_attempt=(run.attempt + ?), started_at=coalesce(run.started_at, ((julianday('now') - 2440587.5) * 86400.0)) FROM lease WHERE (run.id IN (SELECT ids.number
 FROM (SELECT CAST(json_extract(ids_json.value, '$[0]') AS BIGINT) AS number
-FROM json_each(?) AS ids_json) AS ids)) AND run.state IS 'pending' AND lease.name = run.lease_name AND lease.holder IS ? RETURNING id, application, schedule, scheduled_for AS scheduled_for, "trigger", lease_name, available_at AS available_at, attempt, params, retry_of, origin, (((julianday('now') - 2440587.5) * 86400.0) - started_at) AS anon_1, (((julianday('now') - 2440587.5) * 86400.0) - available_at) AS anon_2, traceparent, backfill;
+FROM json_each(?) AS ids_json) AS ids)) AND run.state IS 'pending' AND lease.name = run.lease_name AND lease.holder IS ? RETURNING id, application, schedule, scheduled_for AS scheduled_for, "trigger", lease_name, available_at AS available_at, attempt, params, retry_of, origin, (((julianday('now') - 2440587.5) * 86400.0) - started_at) AS anon_1, (((julianday('now') - 2440587.5) * 86400.0) - available_at) AS anon_2, traceparent, CASE WHEN (backfill IS NOT NULL) THEN 'backfill' WHEN (retry_of IS NOT NULL) THEN 'retry' ELSE "trigger" END AS anon_3;
 
 
 -- daemon/store/statements/sets/ends.py: end_jobs
@@ -1429,23 +1418,23 @@ UPDATE job_run SET state=?, finished_at=((julianday('now') - 2440587.5) * 86400.
 FROM json_each(?) AS runs_json) AS runs WHERE job_run.run_id = runs.number AND job_run.state = 'running' AND job_run.token IS runs.token AND job_run.holder IS runs.holder RETURNING id;
 
 
--- daemon/store/statements/sets/late.py: take
-UPDATE run SET late_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.id IN (SELECT run.id
-FROM run
-WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.finish_by IS NOT NULL AND run.finish_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND run.late_at IS NULL AND run.cancelled_at IS NULL ORDER BY run.finish_by
- LIMIT ? OFFSET ?) RETURNING id, schedule, state, finish_by AS finish_by;
-
-
--- daemon/store/statements/sets/late.py: mark
+-- daemon/store/statements/sets/late.py: mark_long
 UPDATE run SET told_long=CASE run.id WHEN ? THEN ? ELSE ? END WHERE run.id IN (SELECT run.id
 FROM run
 WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?) RETURNING id;
 
 
--- daemon/store/statements/sets/late.py: read
+-- daemon/store/statements/sets/late.py: read_long
 SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS "key", (((julianday('now') - 2440587.5) * 86400.0) - run.started_at) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%' || ? || '%') THEN schedule.definition END AS definition
 FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
 WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?;
+
+
+-- daemon/store/statements/sets/late.py: take
+UPDATE run SET late_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.id IN (SELECT run.id
+FROM run
+WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.finish_by IS NOT NULL AND run.finish_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND run.late_at IS NULL AND run.cancelled_at IS NULL ORDER BY run.finish_by
+ LIMIT ? OFFSET ?) RETURNING id, schedule, state, finish_by AS finish_by;
 
 
 -- daemon/store/statements/sets/plans.py: add
@@ -1493,15 +1482,6 @@ FROM run AS other
 WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING id;
 
 
--- daemon/store/statements/job_run.py: start_jobs
-INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, release) SELECT run.id, starts.job, starts.position, starts.attempt, 'running', run.token, run.holder, ((julianday('now') - 2440587.5) * 86400.0) AS anon_1, (SELECT replica.release
-FROM replica
-WHERE replica.holder = run.holder) AS anon_2
-FROM run, (SELECT CAST(json_extract(starts_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(starts_json.value, '$[1]') AS BIGINT) AS token, json_extract(starts_json.value, '$[2]') AS holder, json_extract(starts_json.value, '$[3]') AS job, CAST(json_extract(starts_json.value, '$[4]') AS INTEGER) AS position, CAST(json_extract(starts_json.value, '$[5]') AS INTEGER) AS attempt
-FROM json_each(?) AS starts_json) AS starts, lease
-WHERE run.id = starts.number AND run.state IS 'running' AND run.token IS starts.token AND run.holder IS starts.holder AND run.cancelled_at IS NULL AND lease.name = run.lease_name AND lease.token IS starts.token AND lease.holder IS starts.holder ON CONFLICT DO NOTHING RETURNING run_id, id;
-
-
 -- daemon/store/statements/stranded.py: abandon_runs
 UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? ELSE CASE WHEN (run.reason IS NOT NULL OR run.abandoned + ? >= ?) THEN ? ELSE ? END END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? || coalesce(run.cancelled_by, ?) || coalesce(? || run.cancelled_why, ?) || ? ELSE CASE WHEN (run.reason IS NOT NULL) THEN run.reason WHEN (run.reason IS NOT NULL OR run.abandoned + ? >= ?) THEN ? WHEN (run.abandoned + ? >= ?) THEN ? ELSE NULL END END, token=NULL, holder=NULL, abandoned=(run.abandoned + ?), finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ((julianday('now') - 2440587.5) * 86400.0) ELSE CASE WHEN (run.reason IS NOT NULL OR run.abandoned + ? >= ?) THEN ((julianday('now') - 2440587.5) * 86400.0) ELSE NULL END END WHERE ((run.id, run.token, run.holder) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?))) AND run.state = 'running' RETURNING id, state, application, schedule;
 
@@ -1530,6 +1510,22 @@ FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN re
 WHERE run.state = 'running' AND ((lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) AND coalesce(lease.holder = (? || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1), 0) = 0 OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND run.application = ?;
 
 
+-- daemon/store/statements/stranded.py: mark_replicas_dead
+UPDATE replica SET state=?, stopped_at=((julianday('now') - 2440587.5) * 86400.0) WHERE replica.state IN (__[POSTCOMPILE_state_1]);
+
+
+-- daemon/store/statements/stranded.py: replicas_seen
+SELECT replica.host, replica.pid
+FROM replica
+WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < ? ORDER BY replica.host, replica.pid;
+
+
+-- daemon/store/statements/stranded.py: running_runs
+SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
+FROM run
+WHERE run.state = 'running' ORDER BY run.id;
+
+
 -- daemon/store/statements/stranded.py: stop_runs
 UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? ELSE CASE WHEN (run.reason IS NOT NULL) THEN ? ELSE ? END END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? || coalesce(run.cancelled_by, ?) || coalesce(? || run.cancelled_why, ?) || ? ELSE run.reason END, token=NULL, holder=NULL, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ((julianday('now') - 2440587.5) * 86400.0) ELSE CASE WHEN (run.reason IS NOT NULL) THEN ((julianday('now') - 2440587.5) * 86400.0) ELSE NULL END END WHERE ((run.id, run.token, run.holder) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?))) AND run.state = 'running' RETURNING id, state;
 
@@ -1548,14 +1544,6 @@ FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN re
 WHERE run.state = 'running' AND ((run.lease_name, run.token, run.holder) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?)));
 
 
--- lease/statements/endings.py: break_grant
-SELECT lease.label, ((julianday('now') - 2440587.5) * 86400.0) AS anon_1
-FROM lease
-WHERE lease.name = ? AND lease.token = ? AND lease.holder = ?;
-
-UPDATE lease SET holder=?, broken=? WHERE lease.name = ? AND lease.token = ? AND lease.holder = ? AND 1 = 1 AND 1 = 1;
-
-
 -- lease/statements/endings.py: _locked
 SELECT lease.name, lease.token, lease.holder
 FROM lease
@@ -1568,6 +1556,14 @@ WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.name || ? || C
 SELECT lease.name, lease.token, lease.holder
 FROM lease
 WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.name || ? || CAST(lease.token AS TEXT) || ? || lease.holder IN (SELECT value FROM json_each(?))) ORDER BY lease.name;
+
+
+-- lease/statements/endings.py: break_grant
+SELECT lease.label, ((julianday('now') - 2440587.5) * 86400.0) AS anon_1
+FROM lease
+WHERE lease.name = ? AND lease.token = ? AND lease.holder = ?;
+
+UPDATE lease SET holder=?, broken=? WHERE lease.name = ? AND lease.token = ? AND lease.holder = ? AND 1 = 1 AND 1 = 1;
 
 
 -- lease/statements/endings.py: end

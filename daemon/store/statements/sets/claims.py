@@ -11,7 +11,7 @@ from lease.database.dialects import now, seconds_between
 from lease.database.held.statement import Statement
 from lease.schema import free_or_stale, lease
 
-from ....states import Cause
+from ....states import RunCause
 from ...tables import run
 from ..acting.cancel import marked
 from ..dialects import (
@@ -22,6 +22,7 @@ from ..dialects import (
     among_these,
     as_rows,
     at_last_chance,
+    cause_of_run,
     chosen,
     given,
     on_last_chance,
@@ -54,7 +55,7 @@ class StartedRun:
     application: str
     schedule: str
     scheduled_for: datetime
-    trigger: Cause
+    trigger: str
     lease_name: str
     available_at: datetime
     attempt: int
@@ -66,7 +67,7 @@ class StartedRun:
     """The seconds since it could have started."""
     traceparent: str | None
     """The span of the request for it."""
-    backfill: int | None
+    cause: RunCause
 
 
 def candidates(  # noqa: PLR0917 - who claims what, beside what
@@ -186,6 +187,6 @@ _START = Statement(
         seconds_between(run.c.started_at, now()),
         seconds_between(run.c.available_at, now()),
         run.c.traceparent,
-        run.c.backfill,
+        cause_of_run(),
     )
 )
