@@ -1,28 +1,20 @@
 """Our own connections: what they are made with, as a user's engine says, and transactions."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Engine
-
-from ..errors import LeaseError, StoreUnavailable
-from ..private import connect_arguments
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 import asyncio
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 
+from ..errors import LeaseError, StoreUnavailable
+from ..private import connect_arguments
 from .address import Address, parse_address, schema_in, without_schema
 from .backend import ConnectionSettings, backend_of
 from .forks import refuse_after_fork
@@ -31,7 +23,6 @@ from .turnstile import Turnstile
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
-
 
 Hook = Callable[[Any, Any, list[Any], dict[str, Any]], Any]
 """A listener to "do_connect", which may change what a connection is made with."""

@@ -43,11 +43,6 @@ class FileConnection(sqlite3.Connection):
 _open: WeakSet[FileConnection] = WeakSet()
 
 
-def has_open_files() -> bool:
-    """Return whether this process has a file open."""
-    return bool(_open)
-
-
 def _leave_to_the_parent() -> None:
     for connection in list(_open):
         mark_this_process()

@@ -7,10 +7,10 @@ from time import monotonic
 
 from lease.database.backend import backend_of
 from lease.database.connections import route_to
-from lease.database.listening.changes import FileChanges
 
 from ...execution.context import ReplicaContext
 from ...telemetry.facts import Note, Notify
+from .changes import FileChanges
 from .hearing import Deaf, Echo, Hearer, Hearing
 
 _APART = 0.05

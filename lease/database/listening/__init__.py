@@ -1,1 +1,1 @@
-"""What is heard of a database without asking it: notifications of PostgreSQL, and changes of SQLite's file."""
+"""What is heard of a PostgreSQL database without asking it."""

@@ -24,12 +24,12 @@ from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import take_on_top
 from daemon.service import pulse
 from daemon.service.waking import rest
+from daemon.service.waking.changes import FileChanges
 from daemon.store import statements
 from daemon.store.notices import ALIVE, notify
 from daemon.telemetry.facts import Note
 from daemon.testing.replica import application_of
 from lease import LeaseClient
-from lease.database.listening.changes import FileChanges
 from lease.errors import StoreUnavailable
 from tests.daemon.service.living import living
 from tests.support.manual import Gate, a_shop, add_schedule, told, until

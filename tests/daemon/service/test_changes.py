@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lease.database.listening import changes
-from lease.database.listening.changes import FileChanges
+from daemon.service.waking import changes
+from daemon.service.waking.changes import FileChanges
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from ..file_connection import FileConnection
+from lease.database.file_connection import FileConnection
 
 _IN_MODIFY = 0x2
 _IN_Q_OVERFLOW = 0x4000
