@@ -14,8 +14,8 @@ decides what an answer means. docs/internals/rules.md has the rules by number.
 The life of a lease, in the order in which a `hold` gets there; `sync` has a twin for event loops, `client`:
 
     sync                   begins a hold, and leaves it
-    calls.steps            takes the steps of a call, and lends it a connection
     calls.acquiring        asks for a name that is free, in the caller's own thread or event loop
+    calls.steps            takes the steps of a call, and lends it a connection
     heartbeat.heartbeat    knows of it before it is granted, then renews it, and notices what is lost
     statements.grants      grants it: one statement
     calls.releasing        ends it, and wakes who waits

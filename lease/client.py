@@ -8,14 +8,12 @@ from typing import Self
 import anyio
 
 from . import events
-from .calls.acquiring import acquire
+from .calls.acquiring import acquire, begin
 from .calls.steps import take_in_loop
 from .cancellation import CancelledOnLoss, answer, uncut
-from .clock import Clock, boottime
 from .core import Core, Ticket
-from .database.address import Address
 from .doors import AsyncDoor, check_loop
-from .durations import Duration, parse_duration
+from .durations import Duration, parse_wait
 from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
 from .handle import Lease
@@ -23,9 +21,7 @@ from .heartbeat.heartbeat import ANY_NAME, Flight
 from .ledger import Caller
 from .model import Break, Grant, LeaseRecord
 from .runtime import Runtime
-from .store import Store
 from .threads import in_callback_thread
-from .timing import LeaseTiming
 
 __all__ = ["Acquisition", "Lease", "LeaseClient"]
 
@@ -53,27 +49,6 @@ class LeaseClient(AsyncDoor):
     client in the child.
     """
 
-    def __init__(
-        self,
-        database: Address | None = None,
-        *,
-        schema: str | None = None,
-        timing: LeaseTiming | None = None,
-        on_event: events.Listener = events.log_event,
-        label: str | None = None,
-        store: Store | None = None,
-        clock: Clock = boottime,
-    ) -> None:
-        self._runtime = Runtime(
-            database,
-            schema=schema,
-            timing=timing,
-            listener=on_event,
-            label=label,
-            store=store,
-            clock=clock,
-        )
-
     async def __aenter__(self) -> Self:
         check_loop()
         try:
@@ -94,19 +69,9 @@ class LeaseClient(AsyncDoor):
             self._runtime.stop()
 
     @property
-    def holder(self) -> str:
-        """The random id of this client; a new client has another one."""
-        return self._runtime.core.holder
-
-    @property
     def label(self) -> str:
         """What others see of the holder."""
         return self._runtime.core.label
-
-    @property
-    def timing(self) -> LeaseTiming:
-        """The durations that this client uses."""
-        return self._runtime.timing
 
     def heartbeat_age(self) -> float:
         """Return the seconds since the heartbeat last ran; 0 while nothing is held."""
@@ -123,8 +88,8 @@ class LeaseClient(AsyncDoor):
         If the lease is lost, the task that entered the block is cancelled, as by `asyncio.timeout`. The
         end of the block then raises `LeaseLost` with the cause, in whichever task leaves it.
         """
-        ticket, seconds = Ticket(name), _seconds(wait)
-        with self._runtime.acquirer(ticket, asyncio.get_running_loop()) as caller:
+        ticket, seconds = Ticket(name), parse_wait(wait)
+        with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
             held = await self._acquire(ticket, seconds, caller)
             try:
                 with CancelledOnLoss(held.on_lost):
@@ -140,8 +105,8 @@ class LeaseClient(AsyncDoor):
 
         A loss cancels nothing: check ``held.lost``, or call ``held.ensure()``.
         """
-        ticket, seconds = Ticket(name), _seconds(wait)
-        with self._runtime.acquirer(ticket, asyncio.get_running_loop()) as caller:
+        ticket, seconds = Ticket(name), parse_wait(wait)
+        with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
             held = await self._acquire(ticket, seconds, caller)
             caller.close()  # the program has it
             return held
@@ -169,7 +134,7 @@ class LeaseClient(AsyncDoor):
         """
         while True:
             ticket = Ticket(name)
-            with self._runtime.acquirer(ticket, asyncio.get_running_loop()) as caller:
+            with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
                 held = await self._acquire(ticket, None, caller)
                 try:
                     yield held
@@ -229,10 +194,6 @@ class LeaseClient(AsyncDoor):
             caller.let_go()
             raise
         caller.close()
-
-
-def _seconds(wait: Duration | None) -> float | None:
-    return None if wait is None else parse_duration(wait)
 
 
 class Acquisition:

@@ -216,6 +216,8 @@ class Core:
         self._asking: set[asyncio.Task[Any]] = set()
         self._closing = Closing(self.heartbeat, store, self.holder, timing, self.notify)
         self._closed: asyncio.Task[None] | None = None
+        self.is_closed = False
+        """Whether it is closed, or being closed."""
 
     async def start(self) -> None:
         """Start the heartbeat."""
@@ -224,9 +226,9 @@ class Core:
 
     def _has_stopped_beating(self, beating: "asyncio.Task[None]") -> None:
         error = asyncio.CancelledError("its task was cancelled") if beating.cancelled() else beating.exception()
-        if self._closed is None:  # nobody has asked it to
+        if not self.is_closed:  # nobody has asked it to
             self.fail(error)
-            self._closed = asyncio.get_running_loop().create_task(self._close())
+            self._begin_closing()
 
     def fail(self, error: BaseException | None) -> None:
         """Lose all that is held, and say so: nobody renews it any more because of ``error``."""
@@ -241,14 +243,12 @@ class Core:
         Whoever closes it a second time waits for the first.
         """
         self._closing.excuse(waiting)
-        if self._closed is None:
-            self._closed = asyncio.get_running_loop().create_task(self._close())
-        await asyncio.shield(self._closed)
+        await asyncio.shield(self._closed or self._begin_closing())
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether it is closed, or being closed."""
-        return self._closed is not None
+    def _begin_closing(self) -> "asyncio.Task[None]":
+        self.is_closed = True
+        self._closed = asyncio.get_running_loop().create_task(self._close())
+        return self._closed
 
     async def _close(self) -> None:
         for number, task in enumerate(list(self._acquiring)):
@@ -279,14 +279,14 @@ class Core:
 
     async def acquire_for(self, ticket: Ticket, wait: float | None) -> GrantState:
         """Acquire a name for a caller that may be gone by the time it is granted (see `abandon`)."""
-        if self._closed is not None or ticket.is_abandoned:
+        if self.is_closed or ticket.is_abandoned:
             raise LeaseError(CLOSED)
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
         self._acquiring.add(ticket.task)
         try:
             ticket.state = await self._acquirer.acquire(ticket.turn, wait)
         except asyncio.CancelledError:
-            if self._closed is not None:
+            if self.is_closed:
                 raise closed_meanwhile(ticket.turn.name) from None
             raise
         finally:
@@ -367,14 +367,14 @@ class Core:
 
     async def answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to what changes nothing that this client holds. Closing waits for it."""
-        if self._closed is not None:
+        if self.is_closed:
             raise LeaseError(CLOSED)
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._asking.add(task)
         try:
             return await ask()
         except asyncio.CancelledError:
-            if self._closed is not None:
+            if self.is_closed:
                 raise LeaseError("this client was closed before this call was answered") from None
             raise
         finally:

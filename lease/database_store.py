@@ -55,6 +55,10 @@ class DatabaseStore:
         self._route = route
         self._backend = backend_of(self.url)
         self._confirms = self._backend.listens
+        self.handing_over = statements.handing_over if self._backend.listens else statements.releasing
+        """Returns the quickest call that releases a grant; where that is not durable, `confirming` or `release` is to
+        follow.
+        """
         self.awaited = Awaited()
         self._leaving: dict[tuple[str, str], None] = {}
         self._one_leaves = asyncio.Lock()
@@ -154,12 +158,6 @@ class DatabaseStore:
                     raise
                 self._confirms = False  # nor does it hand anything over
         return await self._others.write_alone(statements.releasing(grant, patience))
-
-    def handing_over(self, grant: Grant, lock_wait: float) -> Call[statements.Release]:
-        """Return the quickest call that releases ``grant``; where that is not durable, `confirming` or `release` is to
-        follow.
-        """
-        return (statements.handing_over if self._backend.listens else statements.releasing)(grant, lock_wait)
 
     def confirming(self, grant: Grant, lock_wait: float) -> Call[statements.Release]:
         """Return the call after which a release lasts that was not durable."""

@@ -1,12 +1,53 @@
-"""The doors by which the two clients are not entered, each with a sentence that names the right one."""
+"""What the two clients have in common, and the doors by which each is not entered, with a sentence that names the right
+one.
+"""
 
 import asyncio
 from typing import NoReturn
 
+from . import events
+from .clock import Clock, boottime
+from .database.address import Address
 from .errors import LeaseError
+from .runtime import Runtime
+from .store import Store
+from .timing import LeaseTiming
 
 
-class AsyncDoor:
+class _Door:
+    def __init__(
+        self,
+        database: Address | None = None,
+        *,
+        schema: str | None = None,
+        timing: LeaseTiming | None = None,
+        on_event: events.Listener = events.log_event,
+        label: str | None = None,
+        store: Store | None = None,
+        clock: Clock = boottime,
+    ) -> None:
+        self._runtime = Runtime(
+            database,
+            schema=schema,
+            timing=timing,
+            listener=on_event,
+            label=label,
+            store=store,
+            clock=clock,
+        )
+
+    @property
+    def holder(self) -> str:
+        """The random id of this client; a new client has another one."""
+        return self._runtime.core.holder
+
+    @property
+    def timing(self) -> LeaseTiming:
+        """The durations that this client uses."""
+        return self._runtime.timing
+
+
+class AsyncDoor(_Door):
     """The door of the async client, for those who come to it as to the sync one, or without asyncio."""
 
     def __enter__(self) -> NoReturn:
@@ -16,7 +57,7 @@ class AsyncDoor:
         """Stand here for ``with``, which looks for it first."""
 
 
-class SyncDoor:
+class SyncDoor(_Door):
     """The door of the sync client, for those who come to it as to the async one."""
 
     async def __aenter__(self) -> NoReturn:

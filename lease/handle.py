@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from typing import Any, overload
 
-from .calls.releasing import FencedTransactions, ReleaseUnderWay
+from .calls.releasing import FencedTransaction, ReleaseUnderWay
 from .calls.steps import take_in_loop
 from .cancellation import answer
 from .database.forks import advice
@@ -31,7 +31,7 @@ class Handle:
     def __init__(self, runtime: Runtime, state: GrantState) -> None:
         self._runtime = runtime
         self._known = state
-        self._fenced = FencedTransactions()
+        self._fenced: list[FencedTransaction] = []
         self._pid = os.getpid()
 
     @property
@@ -114,7 +114,8 @@ class Handle:
         home = self._runtime.home
         url, identity = (None, None) if home is None else (home.url, home.identity)
         proven = fence(connection, self._state.grant, bound=bound, home=url, identity=identity) or _Proven()
-        self._fenced.remember(connection)
+        known = [one for one in self._fenced if one.connection() is not None and one.connection() is not connection]
+        self._fenced = [*known, FencedTransaction(connection)]
         return proven
 
     def _release(self) -> ReleaseUnderWay:
@@ -144,7 +145,7 @@ class Lease(Handle):
         the grant then ends with that transaction.
         """
         release = self._release()
-        with self._runtime.opened(release.put_right, asyncio.get_running_loop()) as caller:
+        with self._runtime.means.ledger.open(release.put_right, asyncio.get_running_loop()) as caller:
             released = await take_in_loop(release.steps(), caller, waits=False)
             caller.close()
         return released

@@ -85,8 +85,11 @@ class CallLedger:
 
     # From any thread
 
-    def open(self, put_right: PutRight, loop: asyncio.AbstractEventLoop | None) -> Caller:
-        """Make an entry, before anything is begun; ``put_right`` is called once its caller has gone."""
+    def open(self, put_right: PutRight, loop: asyncio.AbstractEventLoop | None = None) -> Caller:
+        """Make an entry, before anything is begun, and return what stands for the caller, in its frame alone: when that
+        has gone, or ``loop`` is closed, the library's thread does ``put_right``, unless the caller was closed before.
+        """
+        self.loop.check()
         entry = OpenCall(put_right, None if loop is None else weakref.ref(loop))
         caller = Caller(self, entry)
         self.entries[caller.reference] = entry

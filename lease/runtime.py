@@ -10,11 +10,9 @@ from typing import Any, TypeVar, cast
 
 from . import events
 from .background import BackgroundLoop
-from .calls.acquiring import abandon
-from .calls.means import Direct, Means
-from .calls.steps import Loan
+from .calls.steps import Direct, Loan, Means
 from .clock import Clock, DrivenClock
-from .core import Core, Ticket, held_here
+from .core import Core, held_here
 from .database.address import Address
 from .database_store import DatabaseStore
 from .delivery import Delivery
@@ -22,7 +20,7 @@ from .errors import LeaseError
 from .events import Event
 from .fences.proof import Home
 from .grant_state import GrantState
-from .ledger import Caller, CallLedger, PutRight
+from .ledger import CallLedger
 from .model import LONGEST_LABEL, check_line
 from .store import Store
 from .threads import refuse_green_threads
@@ -182,18 +180,6 @@ class Runtime:
         """
         if self._loop is not None and self._delivery is not None and self._delivery.wants(event):
             self._loop.soon(partial(self.core.notify, event))
-
-    def opened(self, put_right: PutRight, loop: asyncio.AbstractEventLoop | None = None) -> Caller:
-        """Return what stands for the caller, in its frame alone: when that has gone, or ``loop`` is closed, the
-        library's thread does ``put_right``, unless the caller was closed before.
-        """
-        means = self.means
-        means.loop.check()
-        return means.ledger.open(put_right, loop)
-
-    def acquirer(self, ticket: Ticket, loop: asyncio.AbstractEventLoop | None = None) -> Caller:
-        """Return what stands for a caller that begins to acquire, as `opened` does."""
-        return self.opened(partial(abandon, self.means, ticket), loop)
 
     def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
         """Begin ``work`` with the core, in the library's thread (see `BackgroundLoop.submit`)."""

@@ -6,22 +6,17 @@ from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from . import events
-from .calls.acquiring import acquire
+from .calls.acquiring import acquire, begin
 from .calls.steps import take_in_thread
-from .clock import Clock, boottime
 from .core import Ticket
-from .database.address import Address
 from .doors import SyncDoor
-from .durations import Duration, parse_duration
+from .durations import Duration, parse_wait
 from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
 from .handle import Handle
 from .ledger import Caller
 from .model import Break, LeaseRecord
-from .runtime import Runtime
-from .store import Store
 from .threads import in_callback_thread, refuse_in_callbacks
-from .timing import LeaseTiming
 
 
 class Lease(Handle):
@@ -35,7 +30,7 @@ class Lease(Handle):
         the grant then ends with that transaction.
         """
         release = self._release()
-        with self._runtime.opened(release.put_right) as caller:
+        with self._runtime.means.ledger.open(release.put_right) as caller:
             released = take_in_thread(release.steps(), caller, waits=False)
             caller.close()
         return released
@@ -50,27 +45,6 @@ class LeaseClient(SyncDoor):
 
     Any number of threads can share it. The arguments and errors are those of `lease.LeaseClient`.
     """
-
-    def __init__(
-        self,
-        database: Address | None = None,
-        *,
-        schema: str | None = None,
-        timing: LeaseTiming | None = None,
-        on_event: events.Listener = events.log_event,
-        label: str | None = None,
-        store: Store | None = None,
-        clock: Clock = boottime,
-    ) -> None:
-        self._runtime = Runtime(
-            database,
-            schema=schema,
-            timing=timing,
-            listener=on_event,
-            label=label,
-            store=store,
-            clock=clock,
-        )
 
     def __enter__(self) -> Self:
         try:
@@ -89,16 +63,6 @@ class LeaseClient(SyncDoor):
         finally:
             self._runtime.stop()
 
-    @property
-    def holder(self) -> str:
-        """The random id of this client; a new client has another one."""
-        return self._runtime.core.holder
-
-    @property
-    def timing(self) -> LeaseTiming:
-        """The durations that this client uses."""
-        return self._runtime.timing
-
     @contextmanager
     def hold(self, name: str, *, wait: Duration | None = 0) -> Iterator[Lease]:
         """Hold ``name`` while the block runs, and release it afterwards.
@@ -110,8 +74,8 @@ class LeaseClient(SyncDoor):
         The block cannot be cancelled: check ``held.lost``, or call ``held.ensure()``. If the lease was
         lost, the end of the block raises `LeaseLost`, unless the block itself raises.
         """
-        ticket, seconds = Ticket(name), _seconds(wait)
-        with self._runtime.acquirer(ticket) as caller:
+        ticket, seconds = Ticket(name), parse_wait(wait)
+        with begin(self._runtime.means, ticket) as caller:
             held = self._acquire(ticket, seconds, caller)
             try:
                 yield held
@@ -124,8 +88,8 @@ class LeaseClient(SyncDoor):
         """Acquire ``name`` without a block: call ``release()`` yourself. ``wait`` and errors are those of
         `hold`.
         """
-        ticket, seconds = Ticket(name), _seconds(wait)
-        with self._runtime.acquirer(ticket) as caller:
+        ticket, seconds = Ticket(name), parse_wait(wait)
+        with begin(self._runtime.means, ticket) as caller:
             held = self._acquire(ticket, seconds, caller)
             caller.close()  # the program has it
             return held
@@ -152,7 +116,7 @@ class LeaseClient(SyncDoor):
         """
         while True:
             ticket = Ticket(name)
-            with self._runtime.acquirer(ticket) as caller:
+            with begin(self._runtime.means, ticket) as caller:
                 held = self._acquire(ticket, None, caller)
                 try:
                     yield held
@@ -187,10 +151,6 @@ class LeaseClient(SyncDoor):
             caller.let_go()
             raise
         caller.close()
-
-
-def _seconds(wait: Duration | None) -> float | None:
-    return None if wait is None else parse_duration(wait)
 
 
 def _refuse_to_block(name: str, owner: Any) -> None:

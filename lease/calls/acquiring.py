@@ -12,6 +12,7 @@ The heartbeat goes on beside it, so that the order of steps matters here:
 `abandon` puts right what a caller had begun who was cut short.
 """
 
+import asyncio
 from contextlib import suppress
 from functools import partial
 
@@ -20,9 +21,14 @@ from ..core import Core, Ticket, closed_meanwhile, note_holder
 from ..database.held.wire import NothingSentError, WireFailed
 from ..errors import LeaseError
 from ..grant_state import GrantState
+from ..ledger import Caller
 from ..model import Grant, check_free_name
-from .means import Direct, Means
-from .steps import Elsewhere, Sending, Steps
+from .steps import Direct, Elsewhere, Means, Sending, Steps
+
+
+def begin(means: Means, ticket: Ticket, loop: asyncio.AbstractEventLoop | None = None) -> Caller:
+    """Return what stands for a caller that begins to acquire."""
+    return means.ledger.open(partial(abandon, means, ticket), loop)
 
 
 def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantState]:
@@ -40,7 +46,6 @@ def _acquire_here(means: Means, direct: Direct, ticket: Ticket, wait: float | No
     begun here.
     """
     core, loan, turn = means.core, direct.loan, ticket.turn
-    means.loop.check()
     if core.is_closed or check_free_name(turn.name) in direct.store.awaited:
         return None
     if not core.turns.take_now(turn):

@@ -7,70 +7,45 @@ The grant is marked before the statement is sent, so that no renewal which goes 
 """
 
 import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from ..database.foreign import is_in_transaction
-from ..errors import LeaseError
-from ..model import Grant
-from ..threads import caller
-
-if TYPE_CHECKING:
-    import asyncio
-    import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 from .. import events, statements
+from ..database.foreign import is_in_transaction
 from ..database.held.wire import Wire, WireFailed
-from ..errors import StoreUnavailable
+from ..errors import LeaseError, StoreUnavailable
 from ..grant_state import GrantState
-from .means import Direct, Means
-from .steps import Elsewhere, Sending, Steps
+from ..model import Grant
+from ..threads import caller
+from .steps import Direct, Elsewhere, Means, Sending, Steps
 
 _LOCK_WAIT = 0.1
 """Seconds for which it waits for a fenced transaction, or for another commit that notifies; for more it goes by the
 library's thread.
 """
-
-
 PATIENCE = 0.5
 """Seconds after which a release that may wait for its own thread's transaction is told to do so. It
 may be another one on the same connection, which is not fenced; then the release is done by then.
 """
 
 
-class FencedTransactions:
-    """The transactions that a lease has fenced, for the release that waits for them: one that the releasing thread or
-    task itself has open cannot end while that waits, as where `hold` stands inside ``engine.begin()``.
+class FencedTransaction:
+    """A transaction that a lease has fenced. A release waits for it, and one that the releasing thread or task itself has
+    open cannot end while that waits, as where `hold` stands inside ``engine.begin()``.
 
-    The connections are remembered weakly.
+    Its connection is remembered weakly.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[int, _Known] = {}
+    def __init__(self, connection: Any) -> None:
+        self.connection: weakref.ref[Any] = weakref.ref(connection)
+        self._caller = caller()
 
-    def remember(self, connection: Any) -> None:
-        """Remember a connection whose transaction this thread, or task, has fenced."""
-        self._known = {key: known for key, known in self._known.items() if known.connection() is not None}
-        self._known[id(connection)] = _Known(weakref.ref(connection), caller())
-
-    def may_wait_for_itself(self) -> bool:
-        """Return whether this thread, or task, has a transaction open on a connection that it
-        fenced.
-        """
-        here = caller()
-        return any(known.caller == here and known.is_open() for known in self._known.values())
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    connection: "weakref.ref[Any]"  # not as a key: Django's has no hash
-    caller: "weakref.ref[asyncio.Task[Any] | threading.Thread]"
-
-    def is_open(self) -> bool:
+    def is_open_here(self) -> bool:
+        """Return whether it is open still, and was fenced by this thread, or task."""
         connection = self.connection()
-        return connection is not None and is_in_transaction(connection)
+        return self._caller == caller() and connection is not None and is_in_transaction(connection)
 
 
 def held_up(grant: Grant) -> LeaseError:
@@ -84,7 +59,7 @@ def held_up(grant: Grant) -> LeaseError:
 class ReleaseUnderWay:
     """A release by its caller; what borrows the connection is this."""
 
-    def __init__(self, means: Means, state: GrantState, fenced: FencedTransactions) -> None:
+    def __init__(self, means: Means, state: GrantState, fenced: Sequence[FencedTransaction]) -> None:
         self._means = means
         self._fenced = fenced
         self._state = state
@@ -96,10 +71,10 @@ class ReleaseUnderWay:
     def steps(self) -> Steps[bool]:
         """Release it; return whether it had not ended before."""
         means, direct = self._means, self._means.direct
-        may_wait_for_itself = self._fenced.may_wait_for_itself()
-        wire = None if direct is None or may_wait_for_itself else (yield from self._begin(direct))
-        if direct is not None and wire is not None:
-            ended = yield from self._release_here(direct, wire)
+        may_wait_for_itself = any(map(FencedTransaction.is_open_here, self._fenced))
+        if direct is not None and not may_wait_for_itself and not self._is_in_the_way():
+            wire = yield from direct.loan.borrow(self, first=True)
+            ended = None if wire is None else (yield from self._release_here(direct, wire))
             if ended is not None:
                 return ended
         ending = means.loop.submit(lambda: means.core.release(self._state, handed_over=self._is_handed_over))
@@ -110,36 +85,27 @@ class ReleaseUnderWay:
             raise held_up(self._state.grant) from None
         return released
 
-    def _begin(self, direct: Direct) -> Steps[Wire | None]:
-        """Begin; None where something is in the way."""
-        means, state = self._means, self._state
-        means.loop.check()
-        wire = None if self._is_in_the_way() else (yield from direct.loan.borrow(self, first=True))
-        if wire is None:
-            return None
-        if self._is_in_the_way() or not state.claim_release():
-            direct.loan.give_back(self)
-            return None
-        state.ending = True
-        return wire
-
     def _is_in_the_way(self) -> bool:
         state = self._state
         return self._means.core.is_closed or state.loss is not None or state.over or state.ending
 
     def _release_here(self, direct: Direct, wire: Wire) -> Steps[bool | None]:
-        """Release it over the connection; None where the library's thread is to do it once more, as nothing is known
-        of it, or only that it is handed over.
+        """Release it over the connection; None where the library's thread is to do it (once more), as something is in
+        the way, nothing is known of it, or only that it is handed over.
         """
-        grant, store = self._state.grant, direct.store
+        state, grant, store = self._state, self._state.grant, direct.store
+        if self._is_in_the_way() or not state.claim_release():
+            direct.loan.give_back(self)
+            return None
+        state.ending = True
         ended: bool | None
         try:
             answer: statements.Release = yield Sending(wire, store.handing_over(grant, _LOCK_WAIT))
-            if answer.is_durable:
-                yield from self._wake(direct, wire, answer)
-            else:
+            if not answer.is_durable:
                 self._is_handed_over = True
                 self._wake_elsewhere(direct, (yield Sending(wire, store.confirming(grant, _LOCK_WAIT))))
+            elif answer.waiting:
+                yield from self._wake(direct, wire, answer)
             ended = self._end_here(answer)
         except WireFailed:
             ended = None
@@ -147,7 +113,7 @@ class ReleaseUnderWay:
         if ended is None:
             if self._failure is not None:
                 raise self._failure
-            return True if self._state.over else None  # it was overdue, and the library's thread has done it
+            return True if state.over else None  # it was overdue, and the library's thread has done it
         return ended
 
     def _wake(self, direct: Direct, wire: Wire, answer: statements.Release) -> Steps[None]:

@@ -22,10 +22,13 @@ import anyio
 
 from ..background import BackgroundLoop
 from ..cancellation import done
+from ..core import Core
 from ..database.held.statement import Call
 from ..database.held.wire import Wire, WireFailed
+from ..database_store import DatabaseStore
 from ..errors import LeaseError
-from ..ledger import Caller
+from ..events import Event
+from ..ledger import Caller, CallLedger
 
 T = TypeVar("T")
 
@@ -205,17 +208,14 @@ class Loan:
     def _lend(self, by: Borrower) -> Wire | None:
         """Lend one that is free."""
         for slot in self._slots:
-            if self._at_hand(slot) is not None and self._borrowers.setdefault(slot, by) is by:
-                wire = self._at_hand(slot)
+            if slot in self._wires and not self._is_over and self._borrowers.setdefault(slot, by) is by:
+                wire = None if self._is_over else self._wires.get(slot)
                 if wire is None:  # it was closed just then
                     self.give_back(by)
                 elif not self._watched:
                     self._loop.soon(self._watch)
                 return wire
         return None
-
-    def _at_hand(self, slot: int) -> Wire | None:
-        return None if self._is_over else self._wires.get(slot)
 
     @property
     def _may_come(self) -> bool:
@@ -386,3 +386,24 @@ class Loan:
     def _closed(self, closing: "asyncio.Future[None]") -> None:
         self._closing.discard(closing)
         self._freed()  # the server had it until now, so there was no room for another
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """What it takes to send statements in the caller's own thread or event loop."""
+
+    store: DatabaseStore
+    loan: Loan
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """All that the callers of one client share with the library's thread."""
+
+    core: Core
+    loop: BackgroundLoop
+    ledger: CallLedger
+    notify: Callable[[Event], None]
+    """Delivers an event, without a lock that a signal could leave held."""
+    direct: Direct | None
+    """None where a test moves the time, or the store is one."""

@@ -4,6 +4,7 @@ next token (rules 4 and 5).
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, Text, and_, bindparam, func, null, or_, select, text, update
@@ -76,18 +77,19 @@ def granting(name: str, holder: str, ttl: float, *, label: str | None = None) ->
     """Return the call that grants ``name`` to ``holder`` if it is free or stale, and nobody waits for
     it, or ``holder`` first; else None, and the rest is for `grant`.
     """
-    return _grant_one(_GRANT_ONE, holder, {"of_name": name, **_values(holder, ttl, label)})
+    return Call(_GRANT_ONE, {"of_name": name, **_values(holder, ttl, label)}, partial(_only_grant, holder))
 
 
 def taking(name: str, holder: str, ttl: float, *, label: str | None, lock_wait: float) -> Call[Grant | None]:
     """Return the call that grants ``name`` to whoever has heard that it is its turn. Unlike `granting` it waits for a
     row that is locked, at most ``lock_wait`` seconds: mostly another is just taking a place in the queue.
     """
-    return _grant_one(_TAKE, holder, {"of_name": name, "lock_wait": lock_wait, **_values(holder, ttl, label)})
+    values = {"of_name": name, "lock_wait": lock_wait, **_values(holder, ttl, label)}
+    return Call(_TAKE, values, partial(_only_grant, holder))
 
 
-def _grant_one(statement: Statement, holder: str, values: dict[str, Any]) -> Call[Grant | None]:
-    return Call(statement, values, lambda rows: next(_grants(rows, holder), None))
+def _only_grant(holder: str, rows: Rows) -> Grant | None:
+    return next(_grants(rows, holder), None)
 
 
 def _left(wanted: Sequence[str], granted: Iterable[Grant]) -> list[str]:

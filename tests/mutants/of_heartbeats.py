@@ -13,7 +13,7 @@ HEARTBEATS = (
     Mutant(
         "heartbeat-ends-in-silence",
         "a heartbeat that ends unasked tells nobody: its leases run out, and nothing says so",
-        (Edit("lease/core.py", "if self._closed is None:  # nobody has asked it to", "if False:"),),
+        (Edit("lease/core.py", "if not self.is_closed:  # nobody has asked it to", "if False:"),),
         on_each(
             "tests/lease/heartbeat/test_callbacks.py"
             "::test_a_heartbeat_that_a_callback_cancels_loses_all_that_it_held_and_says_so[{}]"

@@ -85,7 +85,7 @@ class Exchange:
     def ask(self, text: str, values: Sequence[object], results: list[PGresult]) -> Iterator[bool]:
         """Run a statement with its parameters, $1, $2 …; all results are put into ``results``."""
         given = [None if value is None else str(value).encode() for value in values]
-        if self.prepares and not self.is_prepared(text):
+        if self.prepares and text not in self._prepared:
             yield from self.prepare(text, results)
             if not is_done(results):
                 return

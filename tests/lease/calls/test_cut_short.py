@@ -18,7 +18,7 @@ import pytest
 
 import lease
 from lease import ledger
-from lease.calls.acquiring import acquire
+from lease.calls.acquiring import acquire, begin
 from lease.calls.steps import Steps
 from lease.core import Ticket
 from lease.ledger import Caller
@@ -124,7 +124,7 @@ def test_an_acquisition_that_is_cut_between_two_steps_leaves_nothing(
 ) -> None:
     for number in range(MOST_STEPS):
         ticket = Ticket("a")
-        caller = client._runtime.acquirer(ticket)
+        caller = begin(client._runtime.means, ticket)
         steps = acquire(client._runtime.means, ticket, 0.0)
         was_cut = take_and_cut(steps, number, how, answered=answered)
         leave(caller, how)
@@ -146,7 +146,7 @@ def test_a_release_that_is_cut_between_two_steps_is_done_and_wakes_who_waits(
             release = client.acquire("a")._release()
             with in_thread(lambda: other.acquire("a", wait=LIMIT)) as waited:
                 wait_until(lambda: tables.record("a").waiting, "another client waits")
-                caller = client._runtime.opened(release.put_right)
+                caller = client._runtime.means.ledger.open(release.put_right)
                 steps = release.steps()
                 was_cut = take_and_cut(steps, number, how, answered=answered)
                 leave(caller, how)
@@ -165,7 +165,7 @@ def test_what_the_program_has_adopted_is_not_released_with_an_acquisition_that_i
     runtime, ticket = client._runtime, Ticket("a")
     (grant,) = tables.grant("a", holder=client.holder)
     state = runtime.call(lambda core: core.heartbeat.adopt(grant, runtime.clock())).result(LIMIT)
-    caller = runtime.acquirer(ticket)
+    caller = begin(runtime.means, ticket)
     assert take_and_cut(acquire(runtime.means, ticket, 0.0), 0, "raise", answered=True)
     caller.hasten().result(LIMIT)
     caller.close()
@@ -180,7 +180,7 @@ def test_who_is_cut_while_it_waits_for_a_wire_leaves_nothing_to_look_for(client:
     assert direct is not None
     direct.loan._slots = range(1)
     direct.loan._borrowers[0] = other = Ticket("b")
-    caller = runtime.acquirer(ticket)
+    caller = begin(runtime.means, ticket)
     assert take_and_cut(acquire(runtime.means, ticket, 0.0), 0, "raise", answered=False)
     caller.hasten().result(LIMIT)
     caller.close()

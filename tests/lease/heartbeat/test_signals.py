@@ -111,7 +111,7 @@ def test_a_caller_who_goes_before_its_block_begins_is_missed(sqlite_url: str) ->
         put_right.set()
 
     with LeaseClient(sqlite_url, timing=SELDOM) as client:
-        client._runtime.opened(put)
+        client._runtime.means.ledger.open(put)
         assert put_right.wait(LIMIT)
 
 
