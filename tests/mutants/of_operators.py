@@ -33,7 +33,7 @@ OPERATORS = (
     Mutant(
         "missed-for-ever",
         "what was missed is a problem for as long as its row is kept",
-        (Edit(LEFT_OUT, ", one.c.finished_at > later(MOMENT, -MISSED_WITHIN))", ")"),),
+        (Edit(LEFT_OUT, ", _one.c.finished_at > later(MOMENT, -MISSED_WITHIN))", ")"),),
         on_each(PROBLEMS.format("test_what_was_missed_is_a_problem_for_a_day")),
     ),
     Mutant(

@@ -6,6 +6,7 @@ A state as a parameter would keep the databases from using the partial indexes.
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -199,25 +200,33 @@ def newest_first(connection: Connection, query: Select[Any], key: ColumnElement[
     return query if backend_of(connection).is_embedded else query.order_by(key.desc())
 
 
-def with_newest(
+def with_newest(  # noqa: PLR0917 - what is joined to what
     connection: Connection,
     rows: FromClause,
     table: Table,
+    name: str,
     columns: Collection[str],
     which: Callable[[Any], ColumnElement[bool]],
     *,
     by: str = "id",
 ) -> tuple[FromClause, ColumnCollection[str, Any]]:
     """Return ``rows``, each joined to that row of a table for which ``which`` holds and the column ``by`` is highest, and these
-    columns of it: the end of an index has it. SQLite, which has no LATERAL, looks it up once more by its id.
+    columns of it: the end of an index has it. SQLite, which has no LATERAL, looks it up once more by its id. ``name`` is one
+    that the statement has for nothing else.
     """
-    one = table.alias()
+    one = _alias(table, name)
     newest = select(one.c.id).where(which(one.c)).order_by(one.c[by].desc()).limit(1)
     if backend_of(connection).is_embedded:
-        found = table.alias()
+        found = _alias(table, f"{name}_row")
         return rows.outerjoin(found, found.c.id == newest.correlate_except(one).scalar_subquery()), found.c
     whole = newest.with_only_columns(*(one.c[name] for name in columns)).lateral()
     return rows.outerjoin(whole, true()), whole.c
+
+
+@cache
+def _alias(table: Table, name: str) -> Any:
+    """Return a table under another name. It is kept, because to make one of 45 columns takes as long as to read ten rows."""
+    return table.alias(name)
 
 
 def insert_or_replace(connection: Connection, table: Table, *columns: str) -> Any:

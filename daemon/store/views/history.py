@@ -36,6 +36,8 @@ from .output import last_lines, tails
 from .replicas import names_of
 from .why import moment_of_place, whys, with_why
 
+_retry, _done = run.alias("later"), job_run.alias("done")
+
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
@@ -246,7 +248,6 @@ def _line(row: Row[Any], why: Why | None, last: str | None) -> RunLine:
 
 
 def _runs() -> Select[Any]:
-    later = run.alias("later")
     crashed = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
     crashes = select(func.count()).select_from(job_run).where(*crashed).correlate(run).scalar_subquery()
     query = select(
@@ -258,7 +259,7 @@ def _runs() -> Select[Any]:
         run.c.count,
         cause_of_run(),
         run.c.retry_of,
-        select(later.c.id).where(later.c.retry_of == run.c.id).scalar_subquery(),
+        select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
         run.c.backfill,
         run.c.state,
         run.c.reason,
@@ -278,8 +279,7 @@ def _runs() -> Select[Any]:
 def _job_runs() -> Select[Any]:
     finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
     ended = func.coalesce(finished_at, now(), type_=now.type)
-    done = job_run.alias("done")
-    done_in = select(done.c.run_id).where(done.c.id == job_run.c.carried_from).scalar_subquery()
+    done_in = select(_done.c.run_id).where(_done.c.id == job_run.c.carried_from).scalar_subquery()
     # Where that one is pruned.
     run_before = select(run.c.retry_of).where(run.c.id == job_run.c.run_id).scalar_subquery()
     return select(

@@ -18,6 +18,7 @@ MISSED_WITHIN = 24 * 3600.0
 """Seconds for which a missed scheduled time is reported."""
 LATEST = 30
 """So many scheduled times show whether a schedule is thinned."""
+_one = run.alias("one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +46,19 @@ class LeftOut:
 
 def read_left_out(connection: Connection, application: ColumnElement[bool]) -> dict[ScheduleKey, LeftOut]:
     """Return what the schedules left out that left out anything, without those that are retired."""
-    one = run.alias("one")
     skipped = and_(
-        one.c.application == schedule.c.application,
-        one.c.schedule == schedule.c.name,
-        one.c.state == literal_column("'skipped'"),
+        _one.c.application == schedule.c.application,
+        _one.c.schedule == schedule.c.name,
+        _one.c.state == literal_column("'skipped'"),
     )
-    missed = and_(skipped, one.c.reason == "missed", one.c.finished_at > later(MOMENT, -MISSED_WITHIN))
-    overlapped = and_(skipped, one.c.reason == "overlap")
+    missed = and_(skipped, _one.c.reason == "missed", _one.c.finished_at > later(MOMENT, -MISSED_WITHIN))
+    overlapped = and_(skipped, _one.c.reason == "overlap")
     # No EXISTS: PostgreSQL would first go through all that was ever skipped for that.
     any_skipped, any_missed, any_overlapped = (
-        select(literal(1)).select_from(one).where(which).limit(1).correlate(schedule).scalar_subquery().is_not(None)
+        select(literal(1)).select_from(_one).where(which).limit(1).correlate(schedule).scalar_subquery().is_not(None)
         for which in (skipped, missed, overlapped)
     )
-    times = select(func.coalesce(func.sum(one.c.count), 0)).where(missed).correlate(schedule).scalar_subquery()
+    times = select(func.coalesce(func.sum(_one.c.count), 0)).where(missed).correlate(schedule).scalar_subquery()
     rows = connection.execute(
         select(
             schedule.c.application,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from typing import Any, Literal, assert_never
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal, or_, select, union
 
 from ...errors import NotFound
 from ...states import UNFINISHED
@@ -82,24 +82,27 @@ def schedules_named(
 
 def schedules_tagged(connection: Connection, application: str | None, tag: str) -> set[ScheduleKey]:
     """Return (application, name) of the schedules with this tag; raises `NotFound` if none has it."""
-    query = select(schedule.c.application, schedule.c.name, schedule.c.definition).where(
-        schedule.c.retired_at.is_(None)
-    )
-    if application is not None:
-        query = query.where(schedule.c.application == application)
-    tags = {(of, name): json.loads(definition).get("tags", ()) for of, name, definition in connection.execute(query)}
-    known = {each for some in tags.values() for each in some}
-    if tag not in known:
+    tags = _tags(connection, application, schedule.c.name)
+    found = {key for key, some in tags.items() if tag in some}
+    if not found:
+        known = {each for some in tags.values() for each in some}
         raise NotFound(f'no schedule has the tag "{tag}"; {suggestion(tag, known)}')
-    return {which for which, some in tags.items() if tag in some}
+    return found
 
 
 def read_tags(connection: Connection) -> dict[ScheduleKey, tuple[str, ...]]:
     """Return the tags of the schedules that have any, by application and name; without those that are retired."""
-    columns = (schedule.c.application, present_name(schedule), definition_with("tags"))
-    rows = connection.execute(select(*columns).where(schedule.c.retired_at.is_(None)))
-    found = {(of, name): tuple(json.loads(definition or "{}").get("tags", ())) for of, name, definition in rows}
-    return {key: tags for key, tags in found.items() if tags}
+    return _tags(connection, None, present_name(schedule))
+
+
+def _tags(
+    connection: Connection, application: str | None, name: ColumnElement[str]
+) -> dict[ScheduleKey, tuple[str, ...]]:
+    of = literal(True) if application is None else schedule.c.application == application
+    query = select(schedule.c.application, name, definition_with("tags")).where(schedule.c.retired_at.is_(None), of)
+    rows = connection.execute(query.where(definition_with("tags").is_not(None)))
+    found = ((of, called, tuple(json.loads(definition).get("tags", ()))) for of, called, definition in rows)
+    return {(of, called): tags for of, called, tags in found if tags}
 
 
 def applications(connection: Connection) -> list[str]:

@@ -103,6 +103,7 @@ def lines_of(pieces: Collection[tuple[int, int, str, datetime | None]]) -> Attem
 
 
 TAIL_BYTES = 8 * 1024
+_newest, _first, _of_run = job_output.alias("newest"), job_output.alias("first"), job_run.alias("of_run")
 _ATTEMPTS = select(
     *(job_run.c.id, job_run.c.job, job_run.c.attempt, job_run.c.state),
     and_(job_run.c.keeper_pid.is_(None), job_run.c.carried_from.is_(None)).label("is_inside"),
@@ -206,11 +207,10 @@ def require_attempt(run_id: int, known: Collection[tuple[str, int]], job: str | 
 
 def tails(connection: Connection, run_id: int) -> Mapping[int, str]:
     """Return the last 8 KiB of what each attempt of a run printed, by its id."""
-    newest, first = job_output.alias(), job_output.alias()
-    of_same = newest.c.job_run_id == job_output.c.job_run_id
-    enough = select(func.max(newest.c.start) - TAIL_BYTES).where(of_same).scalar_subquery()
-    reaching = first.c.job_run_id == job_output.c.job_run_id, first.c.start <= enough
-    begin = select(func.max(first.c.start)).where(*reaching).correlate(job_output).scalar_subquery()
+    of_same = _newest.c.job_run_id == job_output.c.job_run_id
+    enough = select(func.max(_newest.c.start) - TAIL_BYTES).where(of_same).scalar_subquery()
+    reaching = _first.c.job_run_id == job_output.c.job_run_id, _first.c.start <= enough
+    begin = select(func.max(_first.c.start)).where(*reaching).correlate(job_output).scalar_subquery()
     pieces = _PIECES.join(job_run, job_run.c.id == job_output.c.job_run_id)
     query = union_all(
         pieces.where(job_run.c.run_id == run_id, job_output.c.start >= func.coalesce(begin, 0)),
@@ -223,11 +223,9 @@ def last_lines(connection: Connection, runs: Collection[int]) -> Mapping[int, st
     """Return the last line that the last attempt of each of these runs printed, of those that printed any."""
     if not runs:
         return {}
-    of_run = job_run.alias("of_run")
-    ids = among_keys((of_run.c.run_id,), [(one,) for one in runs])
-    attempts = select(func.max(of_run.c.id)).where(ids).group_by(of_run.c.run_id)
-    newest = job_output.alias("newest")
-    start = select(func.max(newest.c.start)).where(newest.c.job_run_id == job_run.c.id).scalar_subquery()
+    ids = among_keys((_of_run.c.run_id,), [(one,) for one in runs])
+    attempts = select(func.max(_of_run.c.id)).where(ids).group_by(_of_run.c.run_id)
+    start = select(func.max(_newest.c.start)).where(_newest.c.job_run_id == job_run.c.id).scalar_subquery()
     stored = select(job_run.c.run_id, job_run.c.log_tail, job_output.c.text)
     at_end = and_(job_output.c.job_run_id == job_run.c.id, job_output.c.start == start)
     rows = connection.execute(

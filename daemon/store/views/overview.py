@@ -225,10 +225,12 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         return and_(of.application == schedule.c.application, of.schedule == schedule.c.name)
 
     wanted = ("id", "state", "reason", "started_at", "finished_at")
-    with_last, last = with_newest(connection, schedule, run, wanted, lambda of: and_(ours(of), of.state != "skipped"))
+    with_last, last = with_newest(
+        connection, schedule, run, "last", wanted, lambda of: and_(ours(of), of.state != "skipped")
+    )
     is_over = last.state.in_(_FINISHED)  # mostly the last is also the last that ended, and then no other is looked for
     both, other = with_newest(
-        connection, with_last, run, wanted, lambda of: and_(~is_over, ours(of), of.state.in_(_FINISHED))
+        connection, with_last, run, "ended", wanted, lambda of: and_(~is_over, ours(of), of.state.in_(_FINISHED))
     )
 
     def of_finished(value: Callable[[Any], ColumnElement[Any]]) -> ColumnElement[Any]:

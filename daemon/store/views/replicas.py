@@ -13,6 +13,8 @@ from ..statements.dialects import among
 from ..statements.replica import counted, is_ready, not_superseded
 from ..tables import generation, replica
 
+_other = replica.alias("other")
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLine:
@@ -107,13 +109,12 @@ def read_last_alive(connection: Connection) -> datetime | None:
 
 
 def _held_back_by() -> ColumnElement[int | None]:
-    other = replica.alias("other")
     highest = (
-        select(func.max(counted(other.c)))
+        select(func.max(counted(_other.c)))
         .where(
-            other.c.application == replica.c.application,
-            *is_ready(other.c, SEEN_WITHIN),
-            not_superseded(other.c, replica.c.digest),
+            _other.c.application == replica.c.application,
+            *is_ready(_other.c, SEEN_WITHIN),
+            not_superseded(_other.c, replica.c.digest),
         )
         .scalar_subquery()
     )

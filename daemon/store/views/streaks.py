@@ -21,21 +21,23 @@ from .why import last_error
 
 MOST_FAILURES = 1_000
 """A streak of failures is counted up to this."""
+_of, _failed, _later = run.alias("of"), run.alias("failed"), run.alias("later")
 _LOOKED_AT = 2_000
 """So many of the latest runs are searched for a success, and for failures after it."""
 
 
 def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, int]:
     """Return how many runs of each of these schedules failed since one last succeeded."""
-    of, failed = run.alias("of"), run.alias("failed")
-    ours = and_(of.c.application == schedule.c.application, of.c.schedule == schedule.c.name)
-    newest = select(of.c.id, of.c.state).where(ours).order_by(of.c.id.desc()).limit(_LOOKED_AT).correlate(schedule)
+    ours = and_(_of.c.application == schedule.c.application, _of.c.schedule == schedule.c.name)
+    newest = select(_of.c.id, _of.c.state).where(ours).order_by(_of.c.id.desc()).limit(_LOOKED_AT).correlate(schedule)
     looked_at = newest.subquery("looked_at")
     succeeded = select(looked_at.c.id).where(looked_at.c.state == "succeeded").limit(1)
     succeeded = newest_first(connection, succeeded, looked_at.c.id)
     success = func.coalesce(succeeded.correlate(schedule).scalar_subquery(), 0)
-    theirs = and_(failed.c.application == schedule.c.application, failed.c.schedule == schedule.c.name)
-    since = select(failed.c.state).where(theirs, failed.c.id > success).order_by(failed.c.id.desc()).limit(_LOOKED_AT)
+    theirs = and_(_failed.c.application == schedule.c.application, _failed.c.schedule == schedule.c.name)
+    since = (
+        select(_failed.c.state).where(theirs, _failed.c.id > success).order_by(_failed.c.id.desc()).limit(_LOOKED_AT)
+    )
     later = since.correlate(schedule).subquery("later")
     counted = select(literal(1)).where(later.c.state == "failed").limit(MOST_FAILURES).subquery("failures")
     return _of_each(connection, schedules, select(func.count()).select_from(counted))
@@ -99,13 +101,12 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
         .having(and_(failures > 0, successes == 0))
         .subquery("jobs")
     )
-    later = run.alias("later")
     skipped = (
-        select(func.coalesce(func.sum(later.c.count), 0))
+        select(func.coalesce(func.sum(_later.c.count), 0))
         .where(
-            *(later.c.application == run.c.application, later.c.schedule == run.c.schedule),
-            *(later.c.state == "skipped", later.c.reason == "overlap", later.c.finished_at >= run.c.created_at),
-            later.c.overlapped == run.c.id,
+            *(_later.c.application == run.c.application, _later.c.schedule == run.c.schedule),
+            *(_later.c.state == "skipped", _later.c.reason == "overlap", _later.c.finished_at >= run.c.created_at),
+            _later.c.overlapped == run.c.id,
         )
         .correlate(run)
         .scalar_subquery()

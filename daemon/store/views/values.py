@@ -1,15 +1,23 @@
 """Read models as plain values for JSON: instants in UTC, durations in seconds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from ...instants import format_instant
 
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+
 
 def plain(value: Any) -> Any:
     """Return ``value`` (a read model, or a part of one) as strings, numbers, lists and dicts."""
+    kind: Any = type(value)
+    if kind in _AS_THEY_ARE:  # an answer has hundreds of thousands of them
+        return value
+    if (names := _fields(kind)) is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     match value:
         case datetime():
             return format_instant(value)
@@ -19,7 +27,11 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case Mapping():
             return {key: plain(item) for key, item in value.items()}
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
         case _:
             return value
+
+
+@cache
+def _fields(kind: Any) -> Sequence[str] | None:
+    """Return the names of the fields of a read model; None for anything else."""
+    return [one.name for one in fields(kind)] if is_dataclass(kind) else None

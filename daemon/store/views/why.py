@@ -142,6 +142,7 @@ def _first_of_each(digests: Collection[str]) -> Any:
     )
 
 
+_first, _under, _theirs = run.alias("ahead"), run.alias("under"), lease.alias("theirs")
 _LATEST = 50
 """So many generations of an application are searched for the definition of a run that no living replica has."""
 
@@ -313,23 +314,22 @@ def _may_start(row: Row[Any]) -> bool:
 
 def _ahead(of: Callable[[Any], ColumnElement[Any]]) -> ScalarSelect[Any]:
     """Return the query for the first unfinished run of the schedule that waits for no other."""
-    ahead = run.alias("ahead")
-    same = and_(ahead.c.application == run.c.application, ahead.c.schedule == run.c.schedule)
-    first = select(of(ahead)).where(same, unfinished(ahead), ahead.c.available_at.is_not(None))
-    return first.order_by(ahead.c.scheduled_for, ahead.c.id).limit(1).correlate(run).scalar_subquery()
+    same = and_(_first.c.application == run.c.application, _first.c.schedule == run.c.schedule)
+    first = select(of(_first)).where(same, unfinished(_first), _first.c.available_at.is_not(None))
+    return first.order_by(_first.c.scheduled_for, _first.c.id).limit(1).correlate(run).scalar_subquery()
 
 
 def _holder_of(of: Any) -> ColumnElement[Any]:
     """Return the query for the label of who has a run."""
-    theirs = lease.alias("theirs")
-    grant = and_(theirs.c.name == of.c.lease_name, theirs.c.token == of.c.token, theirs.c.holder == of.c.holder)
-    return select(theirs.c.label).where(grant).correlate(of).scalar_subquery()
+    grant = and_(_theirs.c.name == of.c.lease_name, _theirs.c.token == of.c.token, _theirs.c.holder == of.c.holder)
+    return select(_theirs.c.label).where(grant).correlate(of).scalar_subquery()
 
 
 def _run_under_lease() -> ScalarSelect[Any]:
-    under = run.alias("under")
-    grant = and_(under.c.lease_name == lease.c.name, under.c.token == lease.c.token, under.c.holder == lease.c.holder)
-    return select(under.c.id).where(under.c.state == "running", grant).limit(1).correlate(lease).scalar_subquery()
+    grant = and_(
+        _under.c.lease_name == lease.c.name, _under.c.token == lease.c.token, _under.c.holder == lease.c.holder
+    )
+    return select(_under.c.id).where(_under.c.state == "running", grant).limit(1).correlate(lease).scalar_subquery()
 
 
 def _known(connection: Connection, application: str) -> KnownGenerations:

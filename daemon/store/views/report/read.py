@@ -1,7 +1,7 @@
 """The statements of a report, a fixed number of them; apart from the report itself, which is pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -23,7 +23,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    union_all,
 )
 from sqlalchemy.sql.elements import literal_column
 
@@ -33,7 +32,7 @@ from lease.database.dialects import now, seconds_between
 from ....states import LIVE, SEEN_WITHIN
 from ...called import ScheduleKey, present_name
 from ...policies import read_policies
-from ...statements.dialects import SCHEDULED, with_newest
+from ...statements.dialects import SCHEDULED, among_keys, definition_with, with_newest
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
 from ..overview import database_time
@@ -43,7 +42,7 @@ from .report import Act, Deploy, OutageLine, Report, ScheduleReport, by_problem,
 MOST_ACTS = 100
 """So many different acts are listed, the latest."""
 _MOMENT = timedelta(seconds=LATE_AFTER)
-_next = run.alias("next")
+_next, _again, _one = run.alias("next"), run.alias("again"), run.alias("one")
 # A cast of text to text changes nothing, but SQLite then begins with the schedules, not with all runs of their history.
 _ours = and_(run.c.application == cast(schedule.c.application, Text), run.c.schedule == cast(schedule.c.name, Text))
 _FAILED: ColumnElement[str] = literal_column("'failed'", Text)
@@ -98,7 +97,10 @@ class _Counts:
     """The failed ones that were retried, by the state of the last retry."""
     backfilled: Counter[str] = field(default_factory=Counter)
     """The instants for which a backfill succeeded, by what had become of them before."""
-    more: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    retried: int = 0
+    recovered: int = 0
+    requested_failed: int = 0
     last_failed_run_id: int | None = None
     estimated: bool = False
 
@@ -110,8 +112,7 @@ def read_report(
     at = database_time(connection)
     asked = _Night(connection, since, at if until is None else min(until, at), application)
     counts: defaultdict[ScheduleKey, _Counts] = defaultdict(_Counts)
-    _count_due(asked, counts)
-    _cut_counted(asked, counts)
+    _cut_counted(asked, counts, _count_due(asked, counts))
     _count_retries(asked, counts)
     _count_backfilled(asked, counts)
     _count_requested(asked, counts)
@@ -133,7 +134,8 @@ def read_report(
     )
 
 
-def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list[int]:
+    """Count what was due, and return the runs that stand for later times too, at most one of a schedule."""
     reason = case((run.c.state == literal_column("'skipped'"), run.c.reason), else_=null())
 
     def number(which: ColumnElement[bool]) -> ColumnElement[int]:
@@ -145,7 +147,9 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None
         number(_is_retried()).label("retried"),
         number(_is_recovered()).label("recovered"),
         func.max(case((and_(run.c.state == _FAILED, ~_is_tried_again()), run.c.id))).label("last"),
+        func.max(case((run.c.last_scheduled_for >= asked.until, run.c.id))).label("cut"),
     )
+    cut = []
     query = asked.of_each((run.c.state, reason.label("reason")), counted, asked.due())
     for row in asked.all(query):
         of = counts[row.application, row.name]
@@ -153,8 +157,12 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None
             of.skipped[row.reason or "unknown"] += int(row.due)
         else:
             of.states[row.state] += int(row.due)
-        of.more.update(late=int(row.late), retried=int(row.retried), recovered=int(row.recovered))
+        of.late += int(row.late)
+        of.retried += int(row.retried)
+        of.recovered += int(row.recovered)
         of.last_failed_run_id = row.last or of.last_failed_run_id
+        cut += [] if row.cut is None else [row.cut]
+    return cut
 
 
 def _is_late() -> ColumnElement[bool]:
@@ -186,38 +194,33 @@ def _is_recovered() -> ColumnElement[bool]:
     return and_(run.c.state == "succeeded", _has_attempt("abandoned"))
 
 
-def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], end_later: Collection[int]) -> None:
     """Count of a row that stands for many skipped times only those of this time, where it began before or ends after."""
-    before, after = _cut_by(asked, asked.since), _cut_by(asked, asked.until, since=asked.since)
-    for row in asked.all(union_all(before, after)):
+    after = select(run.c.application, run.c.schedule.label("name"), *_times(run.c))
+    after = after.where(among_keys((run.c.id,), [(one,) for one in end_later]))
+    for row in (*asked.all(_cut_by_begin(asked)), *(asked.all(after) if end_later else ())):
         of = counts[row.application, row.name]
         counted = row.stands_for if row.first >= asked.since else 0
         of.skipped[row.reason] += within(row.first, row.last, row.stands_for, asked.since, asked.until) - counted
         of.estimated = True
 
 
-def _cut_by(asked: _Night, moment: datetime, since: datetime | None = None) -> Select[Any]:
-    """Return the query for the last row of each schedule that begins before a moment, if it ends after it."""
+def _cut_by_begin(asked: _Night) -> Select[Any]:
+    """Return the query for the last row of each schedule from before this time, if it stands for times in it too."""
 
     def which(one: Any) -> ColumnElement[bool]:
         ours = and_(one.application == schedule.c.application, one.schedule == schedule.c.name)
-        return and_(ours, one.trigger == SCHEDULED, one.scheduled_for < moment)
+        return and_(ours, one.trigger == SCHEDULED, one.scheduled_for < asked.since)
 
     wanted = ("reason", "count", "scheduled_for", "last_scheduled_for")
-    both, last = with_newest(asked.connection, schedule, run, wanted, which, by="scheduled_for")
-    return (
-        select(
-            schedule.c.application,
-            schedule.c.name,
-            last.reason,
-            last.count.label("stands_for"),
-            last.scheduled_for.label("first"),
-            last.last_scheduled_for.label("last"),
-        )
-        .select_from(both)
-        .where(asked.of(schedule.c.application), last.last_scheduled_for >= moment)
-        .where(*() if since is None else (last.scheduled_for >= since,))
-    )
+    both, last = with_newest(asked.connection, schedule, run, "before", wanted, which, by="scheduled_for")
+    query = select(schedule.c.application, schedule.c.name, *_times(last)).select_from(both)
+    return query.where(asked.of(schedule.c.application), last.last_scheduled_for >= asked.since)
+
+
+def _times(of: Any) -> Sequence[ColumnElement[Any]]:
+    first, last = of.scheduled_for.label("first"), of.last_scheduled_for.label("last")
+    return of.reason, of["count"].label("stands_for"), first, last
 
 
 def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
@@ -229,12 +232,8 @@ def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> 
         .join(_next, _next.c.retry_of == run.c.id)
         .cte("tried", recursive=True)
     )
-    again = run.alias("again")
-    tried = failed.union_all(
-        select(failed.c.application, failed.c.name, again.c.id, again.c.state).join(
-            again, again.c.retry_of == failed.c.id
-        )
-    )
+    again = select(failed.c.application, failed.c.name, _again.c.id, _again.c.state)
+    tried = failed.union_all(again.join(_again, _again.c.retry_of == failed.c.id))
     query = (
         select(
             tried.c.application,
@@ -255,11 +254,10 @@ def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> 
 
 def _count_backfilled(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
     """Count the times for which a backfill has succeeded, by what had become of them."""
-    one = run.alias("one")
-    same = and_(one.c.application == run.c.application, one.c.schedule == run.c.schedule, one.c.trigger == SCHEDULED)
-    what = case((one.c.state == "skipped", one.c.reason), else_=one.c.state)
-    before = select(what).where(same, one.c.scheduled_for <= run.c.scheduled_for)
-    was = before.order_by(one.c.scheduled_for.desc()).limit(1).correlate(run).scalar_subquery().label("was")
+    same = and_(_one.c.application == run.c.application, _one.c.schedule == run.c.schedule, _one.c.trigger == SCHEDULED)
+    what = case((_one.c.state == "skipped", _one.c.reason), else_=_one.c.state)
+    before = select(what).where(same, _one.c.scheduled_for <= run.c.scheduled_for)
+    was = before.order_by(_one.c.scheduled_for.desc()).limit(1).correlate(run).scalar_subquery().label("was")
     done = (
         select(run.c.application, run.c.schedule, was)
         .select_from(backfill)
@@ -290,7 +288,7 @@ def _count_requested(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -
     )
     for row in asked.all(query):
         of = counts[row.application, row.name]
-        of.more["requested_failed"] = row.runs
+        of.requested_failed = row.runs
         of.last_failed_run_id = max(row.last, of.last_failed_run_id or 0)
 
 
@@ -298,14 +296,15 @@ def _lines(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], at: datetim
     """Yield the schedules of which something was counted, or is not planned in time."""
     planned_by = min(asked.until, at - _MOMENT)
     not_planned = and_(schedule.c.enabled, schedule.c.retired_at.is_(None), schedule.c.next_due < planned_by)
-    columns = (schedule.c.application, schedule.c.name, present_name(schedule).label("called"), schedule.c.definition)
+    columns = (schedule.c.application, schedule.c.name, present_name(schedule).label("called"))
     since = case((not_planned, schedule.c.next_due), else_=null())
     since.type = schedule.c.next_due.type
-    query = select(*columns, since.label("not_planned_since")).where(asked.of(schedule.c.application))
+    policies = definition_with("catch_up").label("definition")
+    query = select(*columns, policies, since.label("not_planned_since")).where(asked.of(schedule.c.application))
     for row in asked.all(query):
         key = row.application, row.name
         if key in counts or row.not_planned_since is not None:
-            as_asked = read_policies(row.definition).catch_up == "skip"
+            as_asked = row.definition is not None and read_policies(row.definition).catch_up == "skip"
             yield _line(row, counts[key], missed_as_asked=as_asked)
 
 
@@ -328,10 +327,10 @@ def _line(row: Row[Any], of: _Counts, *, missed_as_asked: bool) -> ScheduleRepor
         lost=lost_missed + max(0, failed - retried_well - retrying - of.backfilled["failed"]),
         made_good=retried_well + backfilled,
         retrying=retrying,
-        late=of.more["late"],
-        retried=of.more["retried"],
-        recovered=of.more["recovered"],
-        requested_failed=of.more["requested_failed"],
+        late=of.late,
+        retried=of.retried,
+        recovered=of.recovered,
+        requested_failed=of.requested_failed,
         last_failed_run_id=of.last_failed_run_id,
         not_planned_since=row.not_planned_since,
         estimated=of.estimated,
