@@ -17,6 +17,7 @@ from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
+from daemon.store.statements.requests import WHEN_FED
 from daemon.store.tables import replica, run, schedule
 from daemon.store.views import read_overview, read_run, read_runs
 from daemon.store.views.causes import (
@@ -160,6 +161,38 @@ def test_a_run_on_its_last_chance_waits_for_its_turn(store: Store) -> None:
     run_id = store.do(trigger, "shop", "poll", requested_by="ada")
     store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(abandoned=2)))
     assert why(store, run_id) == WaitsForTurn()
+
+
+def columns() -> list[list[str]]:
+    """Return the rows of the table of rule 14."""
+    text = (Path(__file__).parents[3] / "docs" / "internals" / "rules.md").read_text()
+    table = text.split("| `place_at` |")[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+@pytest.mark.parametrize("row", columns(), ids=lambda row: "-".join(row[:2]))
+def test_two_moments_say_for_what_a_pending_run_waits(store: Store, row: list[str]) -> None:
+    """And only one that waits for a place may be claimed (rule 14)."""
+    place_at, available_at, kinds, _ = row
+    poll, replica_of = a_schedule("poll", overlap="queue"), an_application(a_schedule("poll", overlap="queue"))
+    lives(store, replica_of)
+    ahead, one = (store.do(trigger, "shop", "poll", requested_by="ada") for _ in range(2))
+    store.shift(run, run.c.id == ahead, available_at=3600.0)
+    moments = {
+        "none": None,
+        "past": NOON - timedelta(days=99),
+        "9999-01-01": WHEN_FED,
+        "later": WHEN_FED - timedelta(1),
+    }
+    values = {"place_at": moments[place_at], "available_at": moments[available_at]}
+    of_backfill = {"backfill": 7} if "backfill" in kinds else {}
+    store.do(lambda connection: connection.execute(update(run).where(run.c.id == one).values(**values, **of_backfill)))
+    found = why(store, one)
+    assert found is not None
+    assert f"`{found.kind}`" in kinds
+    assert [each.run_id for each in store.claim(poll.name)] == (
+        [one] if (place_at, available_at) == ("none", "past") else []
+    )
 
 
 def test_a_run_behind_another_of_its_lock_names_that_run(store: Store) -> None:
