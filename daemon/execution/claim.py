@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from random import shuffle
 from types import MappingProxyType
 from typing import Any
 
@@ -54,46 +53,49 @@ class Search:
 
     def candidates(self, queues: Collection[RunQueue]) -> list[Candidate]:
         """Return runs that may start, each with a lease that was free, those first that count as waiting longest."""
-        locks = {queue.lock for queue in queues if queue.lock is not None}
-        slots = self._free_slots(locks) if locks else {}
-        found = self._find(None, self.limit)
-        for queue in queues:
-            found += self._find(queue, self.limit if queue.lock is None else min(self.limit, len(slots[queue.lock])))
+        found = [turn for queue in (None, *queues) for turn in self._find(queue)]
         found.sort(key=lambda one: (one.waits_since, one.candidate.id))
-        return list(_with_slots(found, slots))[: self.limit]
+        slotted = self._with_slots(found)
+        mine = (one.candidate if one.lock is None else slotted.get(one.candidate.id) for one in found)
+        return [one for one in mine if one is not None][: self.limit]
 
-    def _find(self, queue: RunQueue | None, limit: int) -> list[Turn]:
-        if limit <= 0:
-            return []
+    def _find(self, queue: RunQueue | None) -> list[Turn]:
         lock, lead = (None, timedelta()) if queue is None else (queue.lock, queue.lead)
         found = statements.claims.candidates(
             self.connection,
-            *(self.application, self.other_digests, self.holder, self.tried, limit),
+            *(self.application, self.other_digests, self.holder, self.tried),
+            self.limit if lock is None else min(lock.slots, self.limit + _OF_OTHERS),
             queue=None if queue is None else queue.name,
             slots=lock is not None,
             last_chances=self.last_chances,
         )
         return [Turn(one, one.available_at - lead, lock) for one in found]
 
-    def _free_slots(self, locks: Iterable[SharedLock]) -> dict[SharedLock, list[str]]:
-        """Return the leases of each lock that may be granted, in an order of chance: other replicas look as well."""
-        free = {lock: [name for name in lock.leases if name not in self.tried] for lock in locks}
-        live = statements.queues.taken(self.connection, (name for names in free.values() for name in names))
-        for lock, names in free.items():
-            free[lock] = [name for name in names if name not in live]
-            shuffle(free[lock])
-        return free
+    def _with_slots(self, found: Iterable[Turn]) -> dict[int, Candidate]:
+        """Lock runs that are the first of their lock, one for each free slot, and return them with their slots, by id.
+
+        Whoever looks gives the same slot to the same run: that of a run which another replica has locked is left to it.
+        """
+        free = self._free_slots({one.lock for one in found if one.lock is not None})
+        first = [
+            replace(one.candidate, lease_name=name, slot_of=one.lock.name)
+            for one in found
+            if one.lock is not None and (name := next(free[one.lock], None)) is not None
+        ]
+        locked = statements.claims.lock(self.connection, first, self.limit) if first else ()
+        return {one.id: one for one in first if one.id in locked}
+
+    def _free_slots(self, locks: Collection[SharedLock]) -> dict[SharedLock, Iterator[str]]:
+        """Return the leases of each lock that may be granted. Looked at after the runs: the slot of one that has
+        started in between, and so is seen no more, is not free.
+        """
+        names = [name for lock in locks for name in lock.leases]
+        out = {*self.tried, *(statements.queues.taken(self.connection, names) if names else ())}
+        return {lock: iter([name for name in lock.leases if name not in out]) for lock in locks}
 
 
-def _with_slots(found: Iterable[Turn], slots: dict[SharedLock, list[str]]) -> Iterator[Candidate]:
-    """Yield the runs, each of a lock with a slot of its own; those for which none is left are left out."""
-    for one in found:
-        if one.lock is None:
-            yield one.candidate
-        elif slots[one.lock]:
-            yield replace(one.candidate, lease_name=slots[one.lock].pop(), slot_of=one.lock.name)
-
-
+_OF_OTHERS = 100
+"""How many of the first runs of a queue others may have locked, and more are looked at."""
 Who = tuple[str, str | None, float]
 """The holder, its label, and the ttl of what it is granted."""
 
@@ -169,28 +171,32 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
         first = first_of_each(found)
         granted = _grant(connection, [one for one in found if first.get(one.lease_name) == one.id], who)
         apart = {one.id for one in found if one.on_last_chance}
-        last_chances = last_chances and apart.isdisjoint(first[grant.name] for grant in granted)
+        last_chances = last_chances and apart.isdisjoint(granted)
         if granted:
-            grants |= {grant.name: grant for grant in granted}
-            started += _start(connection, found, {grant.name: first[grant.name] for grant in granted}, holder)
-        if len(found) < places and not (last_chances and apart.difference(first.values())):
+            grants |= {grant.name: grant for grant in granted.values()}
+            started += _start(connection, found, {grant.name: number for number, grant in granted.items()}, holder)
+        missed = len(granted) < len(first) and any(one.slot_of for one in found)  # others may be free
+        if len(found) < places and not missed and not (last_chances and apart.difference(first.values())):
             break
         tried |= first.keys()
     _release_unused(connection, grants, started)
     return _claimed(connection, started, grants, first_jobs)
 
 
-def _grant(connection: Connection, first: Iterable[Candidate], who: Who) -> list[Grant]:
-    """Grant their leases, those that are slots of a lock by themselves: their tokens grow together."""
-    names: dict[str | None, list[str]] = defaultdict(list)
+def _grant(connection: Connection, first: Iterable[Candidate], who: Who) -> dict[int, Grant]:
+    """Grant their leases, and return the grants by the ids of their runs. Those that are slots of a lock are granted by
+    themselves: their tokens grow together, and if some are gone, the first runs get the others.
+    """
+    by_lock: dict[str | None, dict[str, int]] = defaultdict(dict)
     for one in first:
-        names[one.slot_of].append(one.lease_name)
+        by_lock[one.slot_of][one.lease_name] = one.id
     holder, label, ttl = who
-    return [
-        granted
-        for lock, of in names.items()
-        for granted in lease.statements.grant(connection, of, holder, ttl, label=label, slot_of=lock)
-    ]
+    granted: dict[int, Grant] = {}
+    for lock, runs in by_lock.items():
+        grants = lease.statements.grant(connection, list(runs), holder, ttl, label=label, slot_of=lock)
+        ids = [runs[grant.name] for grant in grants] if lock is None else runs.values()
+        granted |= dict(zip(ids, grants, strict=False))
+    return granted
 
 
 def _start(

@@ -187,7 +187,7 @@ NEIGHBOURS = (
         (
             Edit(
                 "daemon/execution/claim.py",
-                "apart.isdisjoint(first[grant.name] for grant in granted)",
+                "apart.isdisjoint(granted)",
                 "not apart",
             ),
         ),

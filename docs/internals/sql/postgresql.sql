@@ -1241,7 +1241,7 @@ FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER))) OR NOT (run.abandoned >= %(abandoned_3)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_5)s::INTEGER) >= %(coalesce_6)s::INTEGER)) ORDER BY run.available_at, run.id
- LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
+ LIMIT %(limit)s;
 
 SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
@@ -1267,6 +1267,16 @@ FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER) AND NOT (EXISTS (SELECT *
 FROM lease
 WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) AND NOT (run.lease_name = ANY (%(tried)s::TEXT[])) ORDER BY run.available_at, run.id
+ LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
+
+
+-- daemon/store/statements/sets/claims.py: lock
+SELECT run.id
+FROM run, (SELECT CAST((ordered_json.value ->> 0) AS BIGINT) AS number, CAST((ordered_json.value ->> 1) AS INTEGER) AS place, (ordered_json.value ->> 2) AS digest
+FROM json_array_elements(CAST(%(ordered)s::VARCHAR AS json)) AS ordered_json) AS ordered
+WHERE (run.id = ANY (ARRAY(SELECT ordered.number
+FROM (SELECT CAST((ordered_json.value ->> 0) AS BIGINT) AS number, CAST((ordered_json.value ->> 1) AS INTEGER) AS place, (ordered_json.value ->> 2) AS digest
+FROM json_array_elements(CAST(%(ordered)s::VARCHAR AS json)) AS ordered_json) AS ordered))) AND run.id = ordered.number AND run.digest IS NOT DISTINCT FROM ordered.digest AND run.state IS NOT DISTINCT FROM 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_1) AND run.cancelled_at IS NULL ORDER BY ordered.place
  LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
 
 

@@ -1346,6 +1346,27 @@ FROM lease
 WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?;
 
+SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
+FROM run
+WHERE run.application = ? AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?;
+
+
+-- daemon/store/statements/sets/claims.py: lock
+SELECT run.id
+FROM run, (SELECT CAST(json_extract(ordered_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(ordered_json.value, '$[1]') AS INTEGER) AS place, json_extract(ordered_json.value, '$[2]') AS digest
+FROM json_each(?) AS ordered_json) AS ordered
+WHERE (run.id IN (SELECT ordered.number
+FROM (SELECT CAST(json_extract(ordered_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(ordered_json.value, '$[1]') AS INTEGER) AS place, json_extract(ordered_json.value, '$[2]') AS digest
+FROM json_each(?) AS ordered_json) AS ordered)) AND run.id = ordered.number AND run.digest IS ordered.digest AND run.state IS 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND run.cancelled_at IS NULL ORDER BY ordered.place
+ LIMIT ? OFFSET ?;
+
 
 -- daemon/store/statements/sets/claims.py: put_under
 UPDATE run SET lease_name=slotted.lease FROM (SELECT CAST(json_extract(slotted_json.value, '$[0]') AS BIGINT) AS number, json_extract(slotted_json.value, '$[1]') AS lease

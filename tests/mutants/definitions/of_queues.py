@@ -3,22 +3,27 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 
 SEARCH = "daemon/execution/claim.py"
+CLAIMS = "daemon/store/statements/sets/claims.py"
 QUEUES = "tests/daemon/execution/test_queues.py::{}[{{}}]"
+ORDER = "tests/daemon/execution/test_order_of_slots.py::{}"
 
 IN_QUEUES = (
     Mutant(
         "slots-by-the-name-of-the-lock",
         "all runs of a lock with slots are granted its first lease, as if it had one",
-        (Edit(SEARCH, "lease_name=slots[one.lock].pop(), ", "lease_name=one.lock.name, "),),
+        (Edit(SEARCH, "lease_name=name, slot_of", "lease_name=one.lock.name, slot_of"),),
         on_each(QUEUES.format("test_a_lock_with_slots_has_as_many_runs_at_work_whoever_claims")),
     ),
     Mutant(
         "slot-of-its-own-for-each-run",
         "a run under a lock with slots gets a lease of its own, so that as many are at work as there are places",
         (
-            Edit(SEARCH, "self.limit if queue.lock is None else min(self.limit, len(slots[queue.lock]))", "self.limit"),
-            Edit(SEARCH, "        elif slots[one.lock]:\n", "        else:\n"),
-            Edit(SEARCH, "lease_name=slots[one.lock].pop(), ", 'lease_name=f"{one.lock.name}/{one.candidate.id}", '),
+            Edit(SEARCH, "min(lock.slots, self.limit + _OF_OTHERS)", "1000"),
+            Edit(
+                SEARCH,
+                "iter([name for name in lock.leases if name not in out])",
+                'iter([f"{lock.name}/own/{number}" for number in range(1000)])',
+            ),
         ),
         on_each(QUEUES.format("test_a_lock_with_slots_has_as_many_runs_at_work_whoever_claims")),
     ),
@@ -27,7 +32,7 @@ IN_QUEUES = (
         "a run goes on under the slot that it had before, and waits for it while others are free",
         (
             Edit(
-                "daemon/store/statements/sets/claims.py",
+                CLAIMS,
                 '*(() if waiting == "slots" else under_own_lease),',
                 '*(() if waiting == "slots" else under_own_lease), ~live,',
             ),
@@ -102,5 +107,51 @@ IN_QUEUES = (
             ),
         ),
         on_postgres("tests/daemon/execution/test_queues.py::test_a_claim_reads_as_little_however_many_wait[None]"),
+    ),
+    Mutant(
+        "locked-run-goes-before-nobody",
+        "a slot for the run that another replica has just locked goes to a run behind it",
+        (Edit(CLAIMS, 'found if waiting == "slots" else _locking(found)', "_locking(found)"),),
+        on_postgres(ORDER.format("test_a_free_slot_is_for_the_first_also_while_another_replica_looks[counts0-order0]")),
+    ),
+    Mutant(
+        "slots-before-the-runs",
+        "a slot that another replica took between the two looks is counted as free beside the run that it took it for",
+        (
+            Edit(
+                SEARCH,
+                "        found = [turn for",
+                "        free = self._free_slots({one.lock for one in queues if one.lock is not None})\n"
+                "        found = [turn for",
+            ),
+            Edit(SEARCH, "self._with_slots(found)", "self._with_slots(found, free)"),
+            Edit(SEARCH, "found: Iterable[Turn])", "found: Iterable[Turn], free: dict[SharedLock, Iterator[str]])"),
+            Edit(SEARCH, "        free = self._free_slots({one.lock for one in found if one.lock is not None})\n", ""),
+        ),
+        on_postgres(ORDER.format("test_a_slot_that_was_taken_as_the_claim_looked_counts_no_more")),
+    ),
+    Mutant(
+        "all-first-locked",
+        "a claim locks as many runs as slots are free, also those for which it has no place",
+        (Edit(SEARCH, "first, self.limit) if first", "first, 1000) if first"),),
+        on_postgres(ORDER.format("test_two_free_slots_are_for_two_replicas")),
+    ),
+    Mutant(
+        "slot-lost-by-the-first",
+        "a run whose slot was taken in between waits on, while those behind it start",
+        (Edit(SEARCH, " if lock is None else runs.values()", ""),),
+        on_postgres(ORDER.format("test_the_slots_that_are_left_are_for_the_first[2]")),
+    ),
+    Mutant(
+        "one-try-for-a-slot",
+        "a run whose slot was taken in between waits on, while another one is free",
+        (Edit(SEARCH, "len(found) < places and not missed and not", "len(found) < places and not"),),
+        on_postgres(ORDER.format("test_the_slots_that_are_left_are_for_the_first[1]")),
+    ),
+    Mutant(
+        "found-is-still-so",
+        "a run is claimed as it was found, though its definition has changed since",
+        (Edit(CLAIMS, "            agrees(run.c.digest, _ordered.c.digest),\n", ""),),
+        on_postgres(ORDER.format("test_a_run_that_changed_since_it_was_found_is_asked_again[change0]")),
     ),
 )

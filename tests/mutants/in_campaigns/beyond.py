@@ -86,6 +86,11 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "all-in-one-transaction",
     ),
     "no promise of a history speaks of it": (
+        "locked-run-goes-before-nobody",
+        "slots-before-the-runs",
+        "all-first-locked",
+        "slot-lost-by-the-first",
+        "one-try-for-a-slot",
         "output-sent-once",
         "output-without-bounds",
         "paused-twice",
@@ -226,6 +231,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "streak-of-all-failures",
     ),
     "it takes a moment that a campaign seldom meets": (
+        "found-is-still-so",
         "wire-kept-for-a-caller-that-has-gone",
         "handler-waits-for-whom-it-interrupts",
         "wire-given-back-without-a-word",

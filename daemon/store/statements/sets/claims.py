@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Text, bindparam, exists, func, null, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from lease.database.dialects import now, seconds_between
 from lease.database.held.statement import Statement
@@ -86,8 +100,8 @@ def candidates(  # noqa: PLR0917 - who claims what, beside what
     longest due first; skip locked ones.
 
     Runs whose lease is visibly live, or was ``tried``, are left out: they would take the place of
-    others; with ``slots`` each has yet to get one. So are runs on their last chance, if ``holder`` has one
-    at work, or without ``last_chances``.
+    others; with ``slots`` each has yet to get one, and to be locked (see `lock`). So are runs on their last
+    chance, if ``holder`` has one at work, or without ``last_chances``.
     """
     values = {
         "application": application,
@@ -100,6 +114,12 @@ def candidates(  # noqa: PLR0917 - who claims what, beside what
     waiting: Waiting = "apart" if queue is None else "slots" if slots else "leases"
     rows = _CANDIDATES[waiting, last_chances](connection, values)
     return [Candidate(number, name, bool(chance), digest, at) for number, name, chance, digest, at in rows]
+
+
+def lock(connection: Connection, runs: Iterable[Candidate], limit: int) -> set[int]:
+    """Lock the first ``limit`` of these runs that still may start, and return their ids; skip locked ones."""
+    ordered = as_rows((one.id, place, one.digest) for place, one in enumerate(runs))
+    return {number for (number,) in _LOCK(connection, {"ordered": ordered, "limit": limit})}
 
 
 def put_under(connection: Connection, runs: Iterable[tuple[int, str]]) -> None:
@@ -116,7 +136,7 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Sta
 def _finding(apart: ColumnElement[bool], waiting: Waiting) -> Statement:
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
     under_own_lease = (~live, ~among_these(run.c.lease_name, bindparam("tried", type_=STRINGS)))
-    return Statement(
+    found = (
         select(run.c.id, run.c.lease_name, on_last_chance(), run.c.digest, run.c.available_at)
         .where(
             run.c.application == bindparam("application", type_=Text()),
@@ -132,8 +152,12 @@ def _finding(apart: ColumnElement[bool], waiting: Waiting) -> Statement:
         )
         .order_by(run.c.available_at, run.c.id)
         .limit(bindparam("limit"))
-        .with_for_update(of=run, skip_locked=True, key_share=True)
     )
+    return Statement(found if waiting == "slots" else _locking(found))
+
+
+def _locking(found: Select[Any]) -> Select[Any]:
+    return found.with_for_update(of=run, skip_locked=True, key_share=True)
 
 
 _of_holder: Any = bindparam("of_holder", type_=Text())
@@ -143,6 +167,21 @@ _CANDIDATES = {
     for waiting in get_args(Waiting)
     for last_chances in (True, False)
 }
+_ordered = given("ordered", number=BigInteger, place=Integer, digest=Text)
+_startable = (agrees(run.c.state, PENDING), run.c.available_at <= MOMENT, ~marked())
+_LOCK = Statement(
+    _locking(
+        select(run.c.id)
+        .where(
+            chosen(run.c.id, select(_ordered.c.number).scalar_subquery()),
+            run.c.id == _ordered.c.number,
+            agrees(run.c.digest, _ordered.c.digest),
+            *_startable,
+        )
+        .order_by(_ordered.c.place)
+        .limit(bindparam("limit"))
+    )
+)
 _slotted = given("slotted", number=BigInteger, lease=Text)
 _PUT_UNDER = Statement(
     update(run)
