@@ -1,9 +1,10 @@
 """The output of commands on stdout: tables for people, or one JSON object."""
 
+import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from ..states import JobState, ReplicaState, RunState
 from ..text import clean, units, wrapped
@@ -39,10 +40,9 @@ def screen(kind: "type[Console] | None" = None, *, stderr: bool = False) -> "Con
 
     file = sys.stderr if stderr else sys.stdout  # now: a job in this process may redirect it later
     width = None if file.isatty() else _WIDTH_OF_A_FILE
-    console = (kind or Console)(highlight=False, markup=False, emoji=False, width=width, file=file)
-    if console.no_color:
-        console._color_system = None  # noqa: SLF001 - NO_COLOR would leave bold and dim, which are no plain text either
-    return console
+    # Rich would leave bold and dim, which are no plain text either.
+    styles: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+    return (kind or Console)(highlight=False, markup=False, emoji=False, color_system=styles, width=width, file=file)
 
 
 @dataclass

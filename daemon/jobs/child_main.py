@@ -5,7 +5,6 @@ it; finds the job by schedule and name, and calls its function. Exit status: tha
 own SystemExit; 1 after an error, which is sent on the report pipe; otherwise 0.
 """
 
-import atexit
 import gc
 import inspect
 import io
@@ -13,7 +12,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +24,7 @@ from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief, received
 from .in_trace import in_trace
+from .private import end_threads_and_exits
 from .processes.end_of_trust import trusted_until
 from .processes.process_tree import MARK, die_with
 from .processes.title import show_title
@@ -167,8 +166,7 @@ def _leave(status: int) -> NoReturn:
     all memory for that, which takes several times as long as all else of a short job. Children of
     `multiprocessing` end like this.
     """
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - wait for the threads that are no daemons
-    atexit._run_exitfuncs()  # noqa: SLF001
+    end_threads_and_exits()
     gc.collect()  # in a fork, of what has been made since
     files = [each for each in gc.get_objects() if issubclass(type(each), io.IOBase)]
     for each in sorted(files, key=_depth):

@@ -5,7 +5,6 @@ stack of its thread shows whose it is, and the line where it stands.
 """
 
 import asyncio
-import ctypes
 import os
 import sys
 import threading
@@ -19,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from ..telemetry.facts import JobSubject, LoopBlocked, LoopFreed, Note, Notify
+from .private import context_of, is_of_callback, raise_in
 
 LOOK_EVERY = 0.25
 """Seconds between two questions, and between two looks at what holds the answer up."""
@@ -183,19 +183,13 @@ class LoopWatch:
         ended meanwhile.
         """
         if self._runs(handle):
-            _raise_in(self._ident, asyncio.CancelledError)
+            raise_in(self._ident, asyncio.CancelledError)
             if not self._runs(handle):
-                _raise_in(self._ident, None)
+                raise_in(self._ident, None)
 
     def _runs(self, handle: Handle) -> bool:
         found = _callback(self._ident)
         return found is not None and found[0] is handle
-
-
-def _raise_in(ident: int, error: type[BaseException] | None) -> None:
-    """Raise an error in a thread as soon as it runs Python, or take it back with None."""
-    given = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), given)
 
 
 def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
@@ -204,7 +198,7 @@ def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
     """
     frames = list(_stack(sys._current_frames().get(ident)))  # noqa: SLF001 - documented for this use
     for depth, frame in enumerate(frames):
-        if frame.f_code is Handle._run.__code__:  # noqa: SLF001 - all that a loop runs is called by it
+        if is_of_callback(frame):
             handle = frame.f_locals.get("self")  # None once it has ended, while its thread goes on beside this one
             return None if handle is None or not depth else (handle, frames[:depth])
     return None
@@ -217,8 +211,7 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _job_of(handle: Handle) -> Watched | None:
-    job: Watched | None = handle._context.get(CURRENT)  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other
-    return job
+    return context_of(handle).get(CURRENT)
 
 
 def where(frames: Sequence[FrameType], function: Callable[..., Any] | None) -> str:

@@ -44,7 +44,7 @@ FORKS = (
     Mutant(
         "fork-without-a-mark",
         "a forked child does not show whose it is, so that no cleaner finds it when its keeper is gone",
-        (Edit("daemon/jobs/templates/loaded.py", "        mark.show(environment[MARK.encode()])\n", ""),),
+        (Edit("daemon/jobs/templates/loaded.py", "        mark.show(MARK, environment[MARK.encode()])\n", ""),),
         on_either(TEMPLATES.format("test_a_forked_child_shows_the_mark_of_its_keeper_as_one_that_was_started_does")),
     ),
 )

@@ -1,7 +1,6 @@
 """The template that has loaded FILE: a function's child that waits, and goes on in each of its forks."""
 
 import contextlib
-import ctypes
 import gc
 import inspect
 import json
@@ -19,6 +18,7 @@ from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ..brief import FUNCTION_CHILD, TEMPLATE_VARIABLE
+from ..private import ShownVariable
 from ..processes.descriptors import limit_of_children
 from ..processes.keeper import limit_descriptors
 from ..processes.process_tree import MARK, adopt_orphans, descendants, send
@@ -109,7 +109,7 @@ def loaded() -> Application:
     """Load FILE, and fork children for the replica until that is gone, which ends this process;
     return in each child what was loaded. If FILE can't be forked, tell the replica why, and end.
     """
-    mark = _ShownMark(TEMPLATE_VARIABLE)
+    mark = ShownVariable(TEMPLATE_VARIABLE)
     told = json.loads(os.environ.pop(TEMPLATE_VARIABLE))
     forks = Forks(told["requests"], told["parent"])
     effects, before = Effects(told["limit"]), Before()
@@ -139,7 +139,7 @@ def loaded() -> Application:
     return application
 
 
-def _fork(environment: Mapping[bytes, bytes], mark: "_ShownMark") -> int:
+def _fork(environment: Mapping[bytes, bytes], mark: ShownVariable) -> int:
     """Fork the child of a keeper, in a process group of its own and with all signals blocked; return 0 there."""
     signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     try:
@@ -150,28 +150,9 @@ def _fork(environment: Mapping[bytes, bytes], mark: "_ShownMark") -> int:
     with contextlib.suppress(OSError):  # both do it: neither may go on before it is done
         os.setpgid(pid, 0)
     if pid == 0:
-        mark.show(environment[MARK.encode()])
+        # A cleaner looks there (rule 18).
+        mark.show(MARK, environment[MARK.encode()])
         os.environb.update(environment)
     else:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
     return pid
-
-
-class _ShownMark:
-    """The mark of a keeper in the environment that the kernel shows of this process, in place of
-    ``variable``.
-
-    It shows what the program was started with, and a fork starts none; but a cleaner looks there
-    (rule 18).
-    """
-
-    def __init__(self, variable: str) -> None:
-        libc = ctypes.CDLL(None)
-        libc.getenv.restype = ctypes.c_void_p
-        before = len(variable) + 1
-        self._address = libc.getenv(variable.encode()) - before
-        self._size = before + len(os.environb[variable.encode()])
-
-    def show(self, mark: bytes) -> None:
-        """Show this mark."""
-        ctypes.memmove(self._address, f"{MARK}=".encode() + mark.ljust(self._size, b"\0"), self._size)

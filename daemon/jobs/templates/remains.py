@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+from ..private import shared_random
 from ..processes.process_tree import descendants
 
 _HARMLESS = ("/dev/null", "/dev/random", "/dev/urandom")
@@ -62,7 +63,7 @@ def _has_a_generator() -> bool:
     """Return whether there is a generator of random numbers that is not seeded anew: all forks would draw the same."""
     numpy = sys.modules.get("numpy.random")
     kinds = [random.Random, *(getattr(numpy, name, random.Random) for name in ("Generator", "RandomState"))]
-    anew = {id(random._inst), id(getattr(getattr(numpy, "mtrand", None), "_rand", None))}  # noqa: SLF001
+    anew = {id(shared_random()), id(getattr(getattr(numpy, "mtrand", None), "_rand", None))}
     return any(
         issubclass(type(each), tuple(kinds)) and not isinstance(each, random.SystemRandom) and id(each) not in anew
         for each in gc.get_objects()

@@ -283,10 +283,9 @@ def _pending(pid: int) -> int:
 
 
 async def test_secrets_do_not_show_in_command_lines() -> None:
-    started = (
-        "import subprocess\nother = subprocess.Popen(['sh', '-c', 'read x', 'sync', 'hunter2'], stdin=subprocess.PIPE)"
-    )
+    shell = "['sh', '-c', 'echo; read x', 'sync', 'hunter2']"
+    started = f"from subprocess import *\nother = Popen({shell}, stdin=PIPE, stdout=PIPE)\nother.stdout.readline()"
     code = f"{started}\nprint('begun', flush=True)"
     async with a_job(code + "\nsys.stdin.read(); other.kill()") as job:
         command = next(one.command for one in (await job.seen()).processes if one.parent == job.process.pid)
-        assert (command.startswith("sh -c read x"), "hunter2" in command) == (True, False)
+        assert (command.startswith("sh -c echo; read x"), "hunter2" in command) == (True, False)
