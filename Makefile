@@ -36,7 +36,7 @@ demo-page: $(VENV)/.run ## a shop with a past and two replicas, for a look at th
 test: $(VENV)/.dev ## nearly every promise once, in six minutes; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
 	@$(BIN)/python -m pytest -m "not extended" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-test-all: $(VENV)/.dev ## every test: the same on both databases, the longer stories; PART=2/4: the second quarter of what `make test` leaves out
+test-all: $(VENV)/.dev ## the longer stories too, and the library on both databases; PART=2/4: the second quarter of what `make test` leaves out
 	@$(BIN)/python -m pytest $(if $(PART),-m extended --part $(PART)) -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 fast: $(VENV)/.dev ## the tests that need neither processes nor a database, in half a minute; DATABASE=sqlite: those on its files too

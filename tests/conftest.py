@@ -79,10 +79,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Leave the modules and the tests themselves out of garbage collection, and let it come seldom: it takes a sixth of the
-    time of most tests.
+    """Leave the modules and the tests themselves out of garbage collection (and what little garbage there is, which takes a
+    second to find), and let it come seldom: it takes a sixth of the time of most tests.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 

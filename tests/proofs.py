@@ -28,7 +28,7 @@ class Proof:
 
 
 def tests(*arguments: str) -> Sequence[Sequence[str]]:
-    return [(*PYTEST, *arguments)]
+    return [(*PYTEST, "--twins", *arguments)]
 
 
 PROOFS = {
@@ -149,6 +149,10 @@ PROOFS = {
     ),
     "soak": Proof(
         "HOURS of work: does anything grow?", [("-m", "tests.chaos.soak", "--hours", "{HOURS}")], {"HOURS": "2"}
+    ),
+    "twins": Proof(
+        "the tests that `make test-all` runs on one kind of database, on the other one too",
+        tests(*SIDE_BY_SIDE, "tests/"),
     ),
 }
 

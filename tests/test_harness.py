@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.support import yardstick
 from tests.support.binaries import Binaries
-from tests.support.databases import Server, fresh_database
+from tests.support.databases import KINDS, Server, fresh_database
 from tests.support.fast import SENTENCE
 from tests.support.postgres import PostgresServer, plain, query
 from tests.support.proxy import Proxy
@@ -196,3 +196,27 @@ def test_of_the_fast_tests_none_starts_a_process_unnoticed(tmp_path: Path) -> No
     assert "1 failed, 2 passed, 3 deselected" in answers[2]
     assert "FAILED test_some.py::test_that_hides_it" in answers[1]
     assert SENTENCE in answers[1]
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize(
+    ("file", "options", "kinds"),
+    [
+        ("tests/daemon/store/test_why.py", ("-m", "not extended"), 2),
+        ("tests/lease/test_async_client.py", ("-m", "not extended"), 1),
+        ("tests/lease/test_async_client.py", (), 2),
+        ("tests/daemon/scheduling/test_rollout.py", (), 1),
+        ("tests/daemon/scheduling/test_rollout.py", ("--twins",), 2),
+    ],
+)
+def test_a_test_runs_on_so_many_kinds_of_database(
+    file: str, options: tuple[str, ...], kinds: int, processes: None
+) -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *options, file]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=True).stdout
+    of_kinds = {
+        kind: {line.partition("[")[0] for line in collected.splitlines() if f"[{kind}]" in line} for kind in KINDS
+    }
+    of_both, of_any = set.intersection(*of_kinds.values()), set.union(*of_kinds.values())
+    assert len(of_any) > 5
+    assert of_both == (of_any if kinds == 2 else set())

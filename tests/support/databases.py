@@ -115,7 +115,7 @@ def fresh_database(server: Server, template: str | None = None) -> Iterator[str]
     if template is None:
         _admin(server.url, "CREATE DATABASE {}", name)
     else:
-        _admin(server.url, "CREATE DATABASE {} TEMPLATE {}", name, template)
+        _admin(server.url, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
     try:
         yield database_url(server.url, name)
     finally:
@@ -158,7 +158,9 @@ class KeptDatabase:
     def _make(self) -> str:
         name = f"leased_test_{uuid.uuid4().hex[:12]}"
         self._url = url = database_url(self._server.url, name)
-        _admin(self._server.url, "CREATE DATABASE {} TEMPLATE {}", name, ensure_template(self._server))
+        _admin(
+            self._server.url, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, ensure_template(self._server)
+        )
         _kept[url] = None
         self._connection = psycopg.connect(plain(url), autocommit=True, application_name=APPLICATION_NAME)
         tables = (

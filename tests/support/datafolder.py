@@ -1,29 +1,56 @@
 """The data folder of a test's PostgreSQL server, and the uid that owns it."""
 
+import contextlib
 import os
 import pwd
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .binaries import Binaries
+from .binaries import DEBIAN, Binaries
 
 USER = "postgres"
 PASSWORD = "a-secret-of-the-tests"
 
 
-def make_data_folder(binaries: Binaries, folder: Path, uid: int | None, settings: Sequence[str]) -> None:
-    """Create `folder`/data with these lines of postgresql.conf, owned by `uid` (None: by us)."""
-    # initdb insists on a user with a name, the server does not: the files go to its uid afterwards.
-    maker = None if uid is None else pwd.getpwnam("nobody").pw_uid
+def make_data_folder(
+    binaries: Binaries, folder: Path, uid: int | None, settings: Sequence[str], *, like_no_other: bool = False
+) -> None:
+    """Create `folder`/data with these lines of postgresql.conf, owned by `uid` (None: by us).
+
+    It is a copy of the first that these programs have made, system identifier and all, unless it is to be `like_no_other`.
+    """
+    # What Debian installs is not ours: no folder stands beside its programs.
+    kept = None if like_no_other or DEBIAN in binaries.folder.parents else binaries.folder.parent / "data"
+    if kept is not None and kept.exists():
+        shutil.copytree(kept, folder / "data", copy_function=shutil.copyfile)
+        (folder / "data").chmod(0o700)
+    else:
+        _make_anew(binaries, folder, None if uid is None else pwd.getpwnam("nobody").pw_uid)
+        if kept is not None:
+            _keep(folder / "data", kept)
+    with (folder / "data" / "postgresql.conf").open("a") as file:
+        file.write("\n".join([*settings, ""]))
+    _own(folder, uid)
+
+
+def _make_anew(binaries: Binaries, folder: Path, maker: int | None) -> None:
+    """Create it as `maker`: initdb insists on a user with a name, the server does not."""
     password = folder / "password"
     password.write_text(PASSWORD)
     _own(folder, maker)
     _initdb(binaries, folder, maker, password)
     password.unlink()
-    with (folder / "data" / "postgresql.conf").open("a") as file:
-        file.write("\n".join([*settings, ""]))
-    _own(folder, uid)
+
+
+def _keep(data: Path, kept: Path) -> None:
+    """Keep a copy, all of it at once, unless another worker was first."""
+    with tempfile.TemporaryDirectory(dir=kept.parent) as draft:
+        copy = shutil.copytree(data, Path(draft) / "data")
+        with contextlib.suppress(OSError):
+            copy.rename(kept)
 
 
 def copy_data_folder(binaries: Binaries, folder: Path, uid: int | None, source: int, settings: Sequence[str]) -> None:

@@ -1,10 +1,12 @@
-"""What `make test` runs, and what `make test-all` adds, which is marked `extended`.
+"""What `make test` runs, what `make test-all` adds, which is marked `extended`, and what only `make proof NAME=twins` runs.
 
 A pytest plugin. (The other one, `fast`, looks at what a test needs, and runs extended tests too.) A test is extended if
 it says so, with `pytest.mark.extended`, or if another is enough:
 
 - its twin on the other kind of database. `make test` runs a test on both kinds only where SQL is decided, in the
-  rooms of `ON_BOTH`; elsewhere on one of them, chosen by the test's name;
+  rooms of `ON_BOTH`; elsewhere on one of them, chosen by the test's name: of each four one on PostgreSQL, which takes
+  more than twice as long. `make test-all` adds the twins of `lease/`, which talks to each kind in its own way. All
+  others say the same once more: `--twins` runs them too, as `--fast` does, and whoever names one by its node id;
 - the same test with other parameters, where it is marked `pytest.mark.sampled(2)`: `make test` runs two of them on each
   kind of database, chosen by their names.
 
@@ -17,7 +19,7 @@ other one runs the lines of a statement on that kind.
 import functools
 from argparse import ArgumentTypeError
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -41,28 +43,38 @@ ON_BOTH = tuple(
     )
 )
 """Where each statement is tried on each kind of database."""
+OF_THE_LIBRARY = TESTS / "lease"
 IN_MAKE_TEST = pytest.StashKey[dict[str, bool]]()
 """By its node id, whether a test that was collected, before -m and -k, is part of `make test`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--part", metavar="K/N", type=_part, help="of the tests collected, the K-th of N parts")
+    parser.addoption("--twins", action="store_true", help="also the same tests on the other kind of database")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     told = getattr(config, "workerinput", {}).get("postgres")
+    twins = set[pytest.Item]()
     if may_have_server() if told is None else not isinstance(told, str):
-        for item in _repeated_on_the_other_kind(items):
-            item.add_marker(pytest.mark.extended)
+        twins.update(_repeated_on_the_other_kind(items))
+    for item in twins:
+        item.add_marker(pytest.mark.extended)
     for item in _beyond_their_samples(items):
         item.add_marker(pytest.mark.extended)
     config.stash[IN_MAKE_TEST] = {item.nodeid: item.get_closest_marker("extended") is None for item in items}
+    if not (config.getoption("twins") or config.getoption("fast") or any("::" in one for one in config.args)):
+        _keep(config, items, lambda item: item not in twins or item.path.is_relative_to(OF_THE_LIBRARY))
     if given := config.getoption("part"):
         part, parts = given
-        kept = {item for item in items if crc32(item.nodeid.encode()) % parts == part - 1}
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = [item for item in items if item in kept]
+        _keep(config, items, lambda item: crc32(item.nodeid.encode()) % parts == part - 1)
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], belongs: Callable[[pytest.Item], bool]) -> None:
+    others = [item for item in items if not belongs(item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if belongs(item)]
 
 
 def _repeated_on_the_other_kind(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
@@ -74,7 +86,8 @@ def _repeated_on_the_other_kind(items: Sequence[pytest.Item]) -> Iterator[pytest
             continue
         other = KINDS[1 - KINDS.index(kind)]
         twin = f"{test}[{'-'.join(other if one == kind else one for one in parameters.rstrip(']').split('-'))}]"
-        if twin in nodes and KINDS[crc32(test.encode()) % 2] != kind:
+        chosen = "postgres" if crc32(test.encode()) % 4 == 1 else "sqlite"
+        if twin in nodes and chosen != kind:
             yield item
 
 

@@ -32,7 +32,7 @@ class PostgresServer:
 
     `fsync` is off unless `durable`: the data survives a crash of the server, but not of the
     machine. `config` takes lines of postgresql.conf. With `standby_of` it is a standby of that
-    server until it is promoted.
+    server until it is promoted. Those that are not `like_no_other` have one system identifier.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class PostgresServer:
         config: Sequence[str] = (),
         durable: bool = False,
         standby_of: "PostgresServer | None" = None,
+        like_no_other: bool = False,
     ) -> None:
         self.binaries = binaries
         self.port = free_port()
@@ -52,7 +53,7 @@ class PostgresServer:
         try:
             settings = [*server_settings(self.port, durable=durable), *config]
             if standby_of is None:
-                make_data_folder(binaries, self.folder, self._uid, settings)
+                make_data_folder(binaries, self.folder, self._uid, settings, like_no_other=like_no_other)
             else:
                 copy_data_folder(binaries, self.folder, self._uid, standby_of.port, settings)
         except BaseException:

@@ -971,6 +971,10 @@ FROM run JOIN schedule ON schedule.application = run.application AND schedule.na
 WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending';
 
 
+-- daemon/store/statements/renames.py: remove
+DELETE FROM schedule WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
+
+
 -- daemon/store/statements/renames.py: rename
 UPDATE schedule SET changed_at=?, synced_at=?, called=?, former=? WHERE schedule.application = ? AND schedule.name = ?;
 
@@ -1231,6 +1235,8 @@ UPDATE schedule SET definition=?, digest=?, run_digest=?, "trigger"=?, enabled=?
 UPDATE schedule SET definition=?, digest=?, run_digest=?, "trigger"=?, enabled=?, next_due=?, planned_until=?, anchor=?, stretch_reason=?, stretch_count=?, stretch_from=?, paused_at=?, paused_by=?, paused_why=?, paused_until=?, changed_at=?, synced_at=? WHERE schedule.application = ? AND schedule.name = ?;
 
 UPDATE schedule SET definition=?, digest=?, run_digest=?, "trigger"=?, enabled=?, next_due=?, planned_until=?, anchor=?, stretch_reason=?, stretch_count=?, stretch_from=?, paused_at=?, paused_by=?, paused_why=?, paused_until=?, retired_at=?, retired_by=?, changed_at=?, synced_at=? WHERE schedule.application = ? AND schedule.name = ?;
+
+UPDATE schedule SET stretch_count=?, stretch_from=? WHERE schedule.application = ? AND schedule.name = ?;
 
 
 -- daemon/store/statements/schedule.py: database_time

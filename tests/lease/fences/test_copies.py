@@ -118,7 +118,10 @@ def test_a_restored_dump_is_refused(postgres_programs: Binaries, tmp_path: Path)
         command = [str(postgres_programs.folder / program), *arguments]
         subprocess.run(command, check=True, timeout=LIMIT, capture_output=True)
 
-    with PostgresServer(postgres_programs) as first, PostgresServer(postgres_programs) as second:
+    with (
+        PostgresServer(postgres_programs) as first,
+        PostgresServer(postgres_programs, like_no_other=True) as second,
+    ):
         create(first.url())
         with LeaseClient(first.url(), timing=SELDOM) as client, client.hold("a") as held:
             do("pg_dump", "--format=custom", f"--file={file}", plain(first.url()))
