@@ -1,5 +1,5 @@
 """Durations as users write them: ``"15s"``, ``"40m"``, ``"2h30m"``, a number of seconds, or a
-`timedelta`.
+`timedelta`; and the waits between tries.
 """
 
 import math
@@ -64,3 +64,8 @@ def format_duration(seconds: float) -> str:
 def _complaint(value: object, *, negative: bool = False) -> str:
     why = ", which is never negative" if negative else ""
     return f'{value!r} is not a duration{why}; write it like "15s", "40m" or "2h30m", or as a number of seconds'
+
+
+def next_wait(previous: float, first: float, longest: float) -> float:
+    """Return the wait before one more try, in seconds: ``first``, or twice the ``previous`` one, at most ``longest``."""
+    return min(2 * previous or first, longest)

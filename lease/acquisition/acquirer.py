@@ -8,7 +8,7 @@ from typing import TypeVar, assert_never
 from .. import events
 from ..cancellation import uncut
 from ..clock import Clock
-from ..durations import format_duration
+from ..durations import format_duration, next_wait
 from ..errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from ..grant_state import GrantState
 from ..heartbeat.heartbeat import Heartbeat
@@ -71,13 +71,13 @@ class Acquirer:
         return self.turns.owner(turn.name) == turn.owner and (held is None or not held.ending)
 
     async def _in_turn(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
-        pause = _SHORT
+        pause = 0.0
         while self.heartbeat.flights.acquire(name) or self.heartbeat.held.named(name) is not None:
             # Without a turn: a program has adopted it, or what a caller who was cut short has left is just ended.
             if deadline is not None and deadline <= self.clock():
                 raise self._refused_within(name, "this client already holds it", wait)
+            pause = next_wait(pause, _SHORT, self.timing.retry_wait)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, self.timing.retry_wait)
         flight = self.heartbeat.begin_flight(name)
         try:
             return await self._acquire(name, wait, deadline)
@@ -86,7 +86,7 @@ class Acquirer:
 
     async def _acquire(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
         queue = deadline is None or deadline > self.clock()
-        is_queued, pause = queue, _SHORT  # an attempt that is cut off may have left its mark
+        is_queued, pause = queue, 0.0  # an attempt that is cut off may have left its mark
         is_told = False
         bid = Bid(name, self.holder, self.label, self.timing.ttl, self.clock)
         with self.store.waiting(bid) as wait_for_turn:
@@ -106,11 +106,11 @@ class Acquirer:
                     if look is None:
                         # The database is away, or a transaction has the row locked: nothing
                         # announces the end of either.
+                        pause = next_wait(pause, _SHORT, self.timing.retry_wait)
                         await asyncio.sleep(min(left, self.timing.retry_wait if is_told else pause))
-                        pause = min(2 * pause, self.timing.retry_wait)
                     else:
                         await self._wait(wait_for_turn, bid, min(left, look.seconds, LOOK), look.ahead)
-                        pause = _SHORT
+                        pause = 0.0
             finally:
                 if is_queued:
                     with suppress(StoreUnavailable):  # a cancelled client cancels twice: not in the midst of this

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lease import Duration, InvalidDuration, format_duration, parse_duration
+from lease.durations import next_wait
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,11 @@ def test_any_text_is_a_duration_or_is_refused(text: str) -> None:
         return
     assert seconds >= 0
     assert math.isfinite(seconds)
+
+
+@given(st.floats(0.001, 60), st.floats(0.001, 600), st.integers(1, 70))
+def test_a_wait_between_tries_doubles_from_the_first_and_has_a_cap(first: float, longest: float, tries: int) -> None:
+    wait = 0.0
+    for number in range(tries):
+        wait = next_wait(wait, first, longest)
+        assert wait == min(first * 2.0**number, longest)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from lease.durations import next_wait
+
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
 """Seconds."""
@@ -49,7 +51,7 @@ class Room:
     def run_short(self) -> None:
         """Note that an attempt could not be begun. Those that hit the same shortage prolong no pause."""
         if self._fits is None or not self._is_paused():
-            self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+            self._pause = next_wait(self._pause, FIRST_PAUSE, LONGEST_PAUSE)
             self._pause_ends = self._clock() + self._pause
         self._fits, self._step = self._at_work, 1
 
@@ -87,7 +89,7 @@ class SetAside:
     def put(self, schedule: str) -> None:
         """Leave the runs of a schedule to others, for twice as long as the time before."""
         before = self._waits.get(schedule)
-        seconds = FIRST_PAUSE_ASIDE if before is None else min(before.seconds * 2, LONGEST_PAUSE)
+        seconds = next_wait(0.0 if before is None else before.seconds, FIRST_PAUSE_ASIDE, LONGEST_PAUSE)
         self._waits[schedule] = _Wait(seconds, self._clock() + seconds)
 
     def take_back(self, schedule: str) -> None:

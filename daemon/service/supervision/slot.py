@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from lease.durations import format_duration
+from lease.durations import format_duration, next_wait
 
 from ..outside.file_check import CheckedFile
 from .supervised_replica import SupervisedReplica
@@ -20,11 +20,9 @@ class Restarts:
     healthy_after: float = 60.0
     """After a life this long, the next wait is the first again."""
 
-    def wait(self, previous: float | None, lived: float) -> float:
-        """Return the next wait, given the previous one, if any, and how long the replica lived."""
-        if previous is None or lived >= self.healthy_after:
-            return self.first
-        return min(previous * 2, self.longest)
+    def wait(self, previous: float, lived: float) -> float:
+        """Return the next wait, given the previous one, 0 if there was none, and how long the replica lived."""
+        return next_wait(0.0 if lived >= self.healthy_after else previous, self.first, self.longest)
 
 
 Start = Callable[[int, CheckedFile, SupervisedReplica | None], Awaitable[SupervisedReplica | None]]
@@ -66,7 +64,7 @@ class Slot:
 
         With ``until_idle``, one that exits by itself is not started again.
         """
-        wait: float | None = None
+        wait = 0.0
         await self._fill(None)
         while True:
             replica = self.current
@@ -74,7 +72,7 @@ class Slot:
             async with self._turn:  # a replica that takes its place is not held up by a wait
                 pass
             if self.current is not replica:
-                wait = None
+                wait = 0.0
                 continue
             if self._stopping or (self._until_idle and status >= 0):
                 return status

@@ -196,7 +196,7 @@ def test_until_idle_a_replica_that_a_signal_ended_is_started_again(supervised: S
 
 def test_a_wait_doubles_up_to_a_limit_and_begins_anew_after_a_healthy_minute() -> None:
     restarts = Restarts()
-    waits = [restarts.wait(None, 0)]
+    waits = [restarts.wait(0, 0)]
     for _ in range(7):
         waits.append(restarts.wait(waits[-1], 1))
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
