@@ -28,10 +28,14 @@ class Proof:
 
 
 def tests(*arguments: str) -> Sequence[Sequence[str]]:
-    return [(*PYTEST, "--twins", *arguments)]
+    return [(*PYTEST, "--all", *arguments)]
 
 
 PROOFS = {
+    "all": Proof(
+        "every test: each on both kinds of database, and the stories of other proofs in short",
+        tests(*SIDE_BY_SIDE, "tests/"),
+    ),
     "backlog": Proof(
         "a year of missed scheduled times of 12 schedules, and 70,000 runs that did not start in time",
         tests("--durations=10", "tests/daemon/scheduling/test_catching_up.py"),
@@ -149,10 +153,6 @@ PROOFS = {
     ),
     "soak": Proof(
         "HOURS of work: does anything grow?", [("-m", "tests.chaos.soak", "--hours", "{HOURS}")], {"HOURS": "2"}
-    ),
-    "twins": Proof(
-        "the tests that `make test-all` runs on one kind of database, on the other one too",
-        tests(*SIDE_BY_SIDE, "tests/"),
     ),
 }
 

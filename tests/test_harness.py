@@ -206,7 +206,7 @@ def test_of_the_fast_tests_none_starts_a_process_unnoticed(tmp_path: Path) -> No
         ("tests/lease/test_async_client.py", ("-m", "not extended"), 1),
         ("tests/lease/test_async_client.py", (), 2),
         ("tests/daemon/scheduling/test_rollout.py", (), 1),
-        ("tests/daemon/scheduling/test_rollout.py", ("--twins",), 2),
+        ("tests/daemon/scheduling/test_rollout.py", ("--all",), 2),
     ],
 )
 def test_a_test_runs_on_so_many_kinds_of_database(

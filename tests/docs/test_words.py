@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tools.words import WORDS, drawn, has, main, of_module, of_page
+from tools.words import WORDS, drawn, has, of_module, of_page
 
 PAGE = """# What is at work
 
@@ -56,7 +56,3 @@ def test_a_module_is_read_for_its_messages_and_help_but_not_its_docstrings() -> 
 
 def test_forty_sentences_are_drawn() -> None:
     assert len({*drawn("1")}) == 40
-
-
-def test_no_text_has_such_a_word() -> None:
-    assert main([]) == 0

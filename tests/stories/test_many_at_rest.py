@@ -117,7 +117,7 @@ def quick(story: Story) -> float:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.timeout(4 * LIMIT)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.extended
+@pytest.mark.proof
 def test_many_jobs_that_wait_cost_what_was_computed_and_make_nothing_late(story: Story, kind: str) -> None:
     file = story.write_file("shop.py", FILE.format(gate=str(story.folder / "gate")))
     replica = story.start(file, f"--concurrency={COUNT + 1}", ttl="15s")

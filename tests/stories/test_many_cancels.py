@@ -30,7 +30,7 @@ LIMIT = 60.0 + 6 * COUNT
 
 
 @pytest.mark.timeout(2 * LIMIT + 60)
-@pytest.mark.extended
+@pytest.mark.proof
 def test_the_work_of_many_cancelled_runs_is_gone_soon_and_does_nothing_after_their_end(
     story: Story, starvation: Starvation
 ) -> None:

@@ -46,7 +46,7 @@ def watched(replica: ReplicaProcess) -> Iterator[list[float]]:
 
 
 @pytest.mark.timeout(5 * LIMIT)
-@pytest.mark.extended
+@pytest.mark.proof
 def test_a_crowd_behind_a_full_lock_is_cancelled_at_once_and_delays_no_other_schedule(
     story: Story, starvation: Starvation
 ) -> None:

@@ -29,7 +29,7 @@ PUNCTUAL = 2.0
 """Seconds within which a run starts that is due."""
 
 
-@pytest.mark.extended
+@pytest.mark.proof
 @pytest.mark.timeout(20_000)
 def test_runs_start_in_time_while_ten_readers_load_pages(story: Story, starvation: Starvation) -> None:
     with Store(story.url) as store:

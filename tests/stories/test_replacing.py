@@ -22,7 +22,7 @@ LIMIT = 120.0 + 2 * COUNT
 
 
 @pytest.mark.timeout(2 * LIMIT + 60)
-@pytest.mark.extended
+@pytest.mark.proof
 def test_of_runs_that_replace_each_other_there_are_never_two_at_work_and_the_newest_has_run(story: Story) -> None:
     environment = {"STORY_EACH": str(EACH), "STORY_PATIENCE": str(2 * LIMIT)}
     for _ in range(3):

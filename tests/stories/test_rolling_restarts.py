@@ -104,7 +104,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tests.support.replicas.wait_until", lambda c, what: wait_until(c, what, limit=PATIENCE))
 
 
-@pytest.mark.extended
+@pytest.mark.proof
 def test_by_sighup(story: Story) -> None:
     text = (APPLICATIONS / "rolling.py").read_text()
     file = story.write_file("rolling.py", text)

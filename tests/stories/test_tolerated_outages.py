@@ -24,7 +24,7 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2].partition("/")[0])
 
 
-@pytest.mark.extended
+@pytest.mark.proof
 @pytest.mark.timeout(120 + 15 * TIMES)
 def test_no_outage_shorter_than_the_tolerated_one_costs_a_lease(
     postgres_url: str, story_folder: Path, starter: Starter

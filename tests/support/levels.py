@@ -1,4 +1,4 @@
-"""What `make test` runs, what `make test-all` adds, which is marked `extended`, and what only `make proof NAME=twins` runs.
+"""What `make test` runs, what `make test-all` adds, which is marked `extended`, and what only `make proof` runs.
 
 A pytest plugin. (The other one, `fast`, looks at what a test needs, and runs extended tests too.) A test is extended if
 it says so, with `pytest.mark.extended`, or if another is enough:
@@ -6,14 +6,17 @@ it says so, with `pytest.mark.extended`, or if another is enough:
 - its twin on the other kind of database. `make test` runs a test on both kinds only where SQL is decided, in the
   rooms of `ON_BOTH`; elsewhere on one of them, chosen by the test's name: of each four one on PostgreSQL, which takes
   more than twice as long. `make test-all` adds the twins of `lease/`, which talks to each kind in its own way. All
-  others say the same once more: `--twins` runs them too, as `--fast` does, and whoever names one by its node id;
+  others say the same once more, and only `make proof` runs them;
 - the same test with other parameters, where it is marked `pytest.mark.sampled(2)`: `make test` runs two of them on each
   kind of database, chosen by their names.
 
 `pytest.mark.on_both` is for a test elsewhere that both kinds must pass all the same: in `daemon/operations`, where no
 other one runs the lines of a statement on that kind.
 
-`--part 2/4` keeps the second of four parts.
+`pytest.mark.proof` is for a story that a proof of `tests/proofs.py` tells at length, and that tells nothing else.
+
+`--all` runs what only `make proof` does, and so do `--fast` and a node id on the command line. `--part 2/4` keeps the
+second of four parts.
 """
 
 import functools
@@ -50,7 +53,7 @@ IN_MAKE_TEST = pytest.StashKey[dict[str, bool]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--part", metavar="K/N", type=_part, help="of the tests collected, the K-th of N parts")
-    parser.addoption("--twins", action="store_true", help="also the same tests on the other kind of database")
+    parser.addoption("--all", action="store_true", dest="every", help="also what only `make proof` runs")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m
@@ -59,13 +62,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     twins = set[pytest.Item]()
     if may_have_server() if told is None else not isinstance(told, str):
         twins.update(_repeated_on_the_other_kind(items))
-    for item in twins:
+    for item in {*twins, *(item for item in items if item.get_closest_marker("proof"))}:
         item.add_marker(pytest.mark.extended)
     for item in _beyond_their_samples(items):
         item.add_marker(pytest.mark.extended)
     config.stash[IN_MAKE_TEST] = {item.nodeid: item.get_closest_marker("extended") is None for item in items}
-    if not (config.getoption("twins") or config.getoption("fast") or any("::" in one for one in config.args)):
-        _keep(config, items, lambda item: item not in twins or item.path.is_relative_to(OF_THE_LIBRARY))
+    if not (config.getoption("every") or config.getoption("fast") or any("::" in one for one in config.args)):
+        of_proofs = {item for item in twins if not item.path.is_relative_to(OF_THE_LIBRARY)}
+        of_proofs.update(item for item in items if item.get_closest_marker("proof"))
+        _keep(config, items, lambda item: item not in of_proofs)
     if given := config.getoption("part"):
         part, parts = given
         _keep(config, items, lambda item: crc32(item.nodeid.encode()) % parts == part - 1)

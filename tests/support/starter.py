@@ -164,10 +164,15 @@ def die_with_parent() -> None:
 def import_all() -> None:
     """Import what a replica imports, so that each child has it loaded."""
     for module in (
+        "anyio._backends._asyncio",
         "daemon.cli.commands.run",
+        "encodings.idna",
+        "lease.database.postgresql",
+        "lease.database.sqlite",
         "sqlalchemy.dialects.postgresql.psycopg",
         "sqlalchemy.dialects.sqlite.pysqlite",
         "uvicorn.lifespan.off",
+        "uvicorn.loops.asyncio",
         "uvicorn.loops.auto",
         "uvicorn.protocols.http.auto",
     ):

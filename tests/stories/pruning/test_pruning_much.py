@@ -57,7 +57,7 @@ def long_story(
 
 
 @pytest.mark.timeout(600 + 4 * LIMIT)
-@pytest.mark.extended
+@pytest.mark.proof
 def test_a_history_goes_while_replicas_are_at_work_and_they_do_not_notice(long_story: Story) -> None:
     story, less = long_story, 10 if RUNS > 1_000_000 and long_story.engine.dialect.name == "sqlite" else 1
     runs, old = RUNS // less, PRUNED // less

@@ -61,7 +61,7 @@ READING = {
     "sync",
     "report",
 }
-"""The commands whose screens are kept at each width; of the others 80 columns say enough."""
+"""The commands of whose screens the first is kept at each width; of the others 80 columns say enough."""
 NIGHT = ("--timezone", "Europe/Berlin", "--from", "2026-03-27T12:00:00Z", "--count", "3")
 IMPORTED = ("--timezone", "Europe/Berlin", "--application", "web1")
 MORNING = ("--from", "2026-07-01T06:00:00Z", "--to", "2026-07-01T11:00:00Z")
@@ -143,10 +143,19 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "db-restored": ("db", "restored"),
     "db-restored-force": ("db", "restored", "--force"),
 }
-OF_ANY_WIDTH = {name for name, (command, *_) in SCREENS.items() if command in READING}
 FIRST = {command: name for name, (command, *_) in reversed(SCREENS.items())}.values()
 """Of each command one screen."""
-OF_MANY = OF_ANY_WIDTH | {"audit", "retry-failed", "retry-failed-dry-run", "pause-all", "resume-all", "retire"}
+OF_ANY_WIDTH = {name for name, (command, *_) in SCREENS.items() if command in READING and name in FIRST}
+OF_ONE = {"why", "show", "logs"}
+"""The commands that say the same of one schedule or run if there are hundreds."""
+OF_MANY = {name for name, (command, *_) in SCREENS.items() if command in READING - OF_ONE} | {
+    "audit",
+    "retry-failed",
+    "retry-failed-dry-run",
+    "pause-all",
+    "resume-all",
+    "retire",
+}
 """What is shown otherwise if there are hundreds."""
 LONG = {"schema": ("schema",), "schema-of-answer": ("schema", "status"), "db-sql": ("db", "sql")}
 """Documents, which are no screens, and are kept elsewhere."""

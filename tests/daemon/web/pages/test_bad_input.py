@@ -38,7 +38,7 @@ def parameters(name: str) -> list[str]:
     return sorted(page.asks.model_fields.keys() - set(re.findall(r"\{(\w+)\}", page.path)))
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", NAMES)
 async def test_bad_input_is_answered_with_one_sentence(app: Any, shop: str, name: str) -> None:
     (address, *_) = addresses(shop, BY_NAME[name])

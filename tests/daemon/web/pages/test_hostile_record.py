@@ -44,6 +44,7 @@ def of(name: str, run_ids: list[int]) -> list[str]:
 
 
 @pytest.mark.anyio
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_page_has_no_element_attribute_or_letter_that_the_record_brought(
     app: Any, hostile: tuple[str, list[int]], name: str
@@ -72,7 +73,7 @@ async def test_the_stream_of_a_page_is_as_harmless(app: Any, hostile: tuple[str,
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
 def test_in_a_browser_it_changes_no_layout(browser: Browser, hostile: tuple[str, list[int]], name: str) -> None:
     with browsing.served(hostile[0]) as site:
         for path in of(name, hostile[1]):
