@@ -11,6 +11,7 @@ from lease.database.dialects import later, now
 
 from ...states import Act
 from ..called import present_name
+from ..reader import Reader
 from ..statements.dialects import among_keys
 from ..tables import act, backfill, run, schedule
 from .names import keys_named
@@ -56,8 +57,8 @@ def read_activity(
     the number of an act that came later.
     """
     renamed = {"schedule": present_name(act), "act_id": act.c.id}
-    columns: list[Any] = [renamed[name] if name in renamed else act.c[name] for name in ActLine.__dataclass_fields__]
-    query = select(*columns).order_by(act.c.acted_at.desc(), act.c.id.desc())
+    reader = Reader(ActLine, **{name: act.c[name] for name in ActLine.__dataclass_fields__ if name in act.c} | renamed)
+    query = select(*reader.columns).order_by(act.c.acted_at.desc(), act.c.id.desc())
     if application is not None:
         query = query.where(act.c.application == application)
     if schedule is not None:
@@ -74,7 +75,7 @@ def read_activity(
         come_later = act.alias("come_later")
         moment = select(come_later.c.acted_at).where(come_later.c.id == before).scalar_subquery()
         query = query.where(act.c.acted_at <= moment, or_(act.c.acted_at < moment, act.c.id < before))
-    return [ActLine(*row) for row in connection.execute(query.limit(limit))]
+    return list(map(reader.read, connection.execute(query.limit(limit))))
 
 
 def _before(ago: timedelta) -> ColumnElement[datetime]:
@@ -141,14 +142,23 @@ def read_backfills(
     def number(*states: str) -> ColumnElement[int | None]:
         return case((run.c.state.in_(states), 1), else_=null())
 
-    fields = (
-        backfill.c.id,
-        backfill.c.application,
-        present_name(backfill),
-        backfill.c.first,
-        backfill.c.last,
-        backfill.c.at_most,
-        backfill.c.instants,
+    reader = Reader(
+        BackfillLine,
+        backfill_id=backfill.c.id,
+        application=backfill.c.application,
+        schedule=present_name(backfill),
+        first=backfill.c.first,
+        last=backfill.c.last,
+        at_most=backfill.c.at_most,
+        instants=backfill.c.instants,
+        running=func.count(number("running")),
+        waiting=func.count(number("pending")),
+        failed=func.count(number("failed", "cancelled")),
+        requested_by=backfill.c.requested_by,
+        requested_why=backfill.c.requested_why,
+        created_at=backfill.c.created_at,
+        paused_at=backfill.c.paused_at,
+        cancelled_at=backfill.c.cancelled_at,
     )
     latest = select(backfill).order_by(backfill.c.id.desc())
     if application is not None:
@@ -159,22 +169,14 @@ def read_backfills(
         mine = (run.c.backfill == backfill.c.id, run.c.state.in_(("running", "pending")))
         latest = latest.where(select(run.c.id).where(*mine).exists())
     ids = latest.limit(limit).with_only_columns(backfill.c.id)
-    counts = (func.count(number("running")), func.count(number("pending")), func.count(number("failed", "cancelled")))
-    more = (
-        backfill.c.requested_by,
-        backfill.c.requested_why,
-        backfill.c.created_at,
-        backfill.c.paused_at,
-        backfill.c.cancelled_at,
-    )
     query = (
-        select(*fields, *counts, *more)
+        select(*reader.columns)
         .outerjoin(run, run.c.backfill == backfill.c.id)
         .where(backfill.c.id.in_(ids))
         .group_by(*backfill.c)
         .order_by(backfill.c.id.desc())
     )
-    return [BackfillLine(*row) for row in connection.execute(query)]
+    return list(map(reader.read, connection.execute(query)))
 
 
 def in_force() -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select, type_coerce
+from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, case, func, literal, or_, select, type_coerce
 from sqlalchemy.sql.elements import literal_column
 from sqlalchemy.sql.sqltypes import Boolean
 
@@ -14,6 +14,7 @@ from lease.database.dialects import now, seconds_between, seconds_of
 
 from ...states import LongLevel
 from ..called import ScheduleKey, present_name
+from ..reader import Reader
 from ..statements.dialects import SCHEDULED, among
 from ..tables import run, schedule
 from .acting import in_force
@@ -98,8 +99,7 @@ def read_fleet(
     """Return the facts of all applications: ``usual`` returns the schedules whose usual durations are read, ``known``
     are the digests of the definitions that are not needed.
     """
-    schedules = tuple(ScheduleFacts(*row) for row in _in_steps(connection, _schedules()))
-    unfinished = {(row[0], row[1]): Unfinished(*row[2:]) for row in _in_steps(connection, _unfinished())}
+    schedules, unfinished = tuple(_read_schedules(connection)), _read_unfinished(connection)
     unknown = {one.digest for one in schedules} - set(known)
     return Fleet(
         database_time=database_time(connection),
@@ -128,10 +128,42 @@ def _in_steps(connection: Connection, query: Select[Any]) -> list[Any]:
     return rows
 
 
-def _schedules() -> Select[Any]:
+def _read_schedules(connection: Connection) -> list[ScheduleFacts]:
     """Read each value by an index of `run`, which may be large."""
+    base = _base()
+    ours = and_(_of.c.application == base.c.application, _of.c.schedule == base.c.key)
+    failed = select(_of.c.id).where(ours, _of.c.state == literal_column("'failed'"), _of.c.id > base.c.success)
+    failures = failed.correlate(base).limit(MOST_FAILURES).subquery("failures")
+    due = select(_of.c.scheduled_for).where(ours, _of.c.trigger == SCHEDULED).correlate(base)
+    newest = due.order_by(_of.c.scheduled_for.desc()).limit(1)
+    last_due = func.coalesce(_of.c.last_scheduled_for, _of.c.scheduled_for, type_=_of.c.scheduled_for.type)
+    later = due.where(_of.c.scheduled_for > base.c.since).order_by(_of.c.scheduled_for).limit(1)
+    owed = later.where(_of.c.state != literal_column("'skipped'"))
+    missed = later.where(_of.c.state == literal_column("'skipped'"), _of.c.reason == "missed")
+    reader = Reader(
+        ScheduleFacts,
+        application=base.c.application,
+        schedule=base.c.name,
+        digest=base.c.digest,
+        timing=base.c.trigger,
+        paused=base.c.paused,
+        next_due=base.c.next_due,
+        late_for=base.c.late_for,
+        last_due=newest.with_only_columns(seconds_of(last_due)).scalar_subquery(),
+        last_end=base.c.last_end,
+        last_success=base.c.last_success,
+        failures=select(func.count()).select_from(failures).scalar_subquery(),
+        owed=owed.with_only_columns(seconds_of(_of.c.scheduled_for)).scalar_subquery(),
+        owed_by=owed.with_only_columns(seconds_of(_of.c.finish_by)).scalar_subquery(),
+        missed=missed.with_only_columns(seconds_of(_of.c.scheduled_for)).scalar_subquery(),
+    )
+    query = select(*reader.columns).order_by(base.c.application, base.c.name)
+    return list(map(reader.read, _in_steps(connection, query)))
+
+
+def _base() -> CTE:
     ended = schedule.c.application, schedule.c.name
-    base = (
+    return (
         select(
             schedule.c.application,
             schedule.c.name.label("key"),
@@ -152,31 +184,6 @@ def _schedules() -> Select[Any]:
         .cte("base")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    ours = and_(_of.c.application == base.c.application, _of.c.schedule == base.c.key)
-    failed = select(_of.c.id).where(ours, _of.c.state == literal_column("'failed'"), _of.c.id > base.c.success)
-    failures = failed.correlate(base).limit(MOST_FAILURES).subquery("failures")
-    due = select(_of.c.scheduled_for).where(ours, _of.c.trigger == SCHEDULED).correlate(base)
-    newest = due.order_by(_of.c.scheduled_for.desc()).limit(1)
-    last_due = func.coalesce(_of.c.last_scheduled_for, _of.c.scheduled_for, type_=_of.c.scheduled_for.type)
-    later = due.where(_of.c.scheduled_for > base.c.since).order_by(_of.c.scheduled_for).limit(1)
-    owed = later.where(_of.c.state != literal_column("'skipped'"))
-    missed = later.where(_of.c.state == literal_column("'skipped'"), _of.c.reason == "missed")
-    return select(
-        base.c.application,
-        base.c.name,
-        base.c.digest,
-        base.c.trigger,
-        base.c.paused,
-        base.c.next_due,
-        base.c.late_for,
-        newest.with_only_columns(seconds_of(last_due)).scalar_subquery(),
-        base.c.last_end,
-        base.c.last_success,
-        select(func.count()).select_from(failures).scalar_subquery(),
-        owed.with_only_columns(seconds_of(_of.c.scheduled_for)).scalar_subquery(),
-        owed.with_only_columns(seconds_of(_of.c.finish_by)).scalar_subquery(),
-        missed.with_only_columns(seconds_of(_of.c.scheduled_for)).scalar_subquery(),
-    ).order_by(base.c.application, base.c.name)
 
 
 def _last(
@@ -188,22 +195,23 @@ def _last(
     return select(value).where(ours).order_by(_of.c.id.desc()).limit(1).correlate(schedule).scalar_subquery()
 
 
-def _unfinished() -> Select[Any]:
+def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
     running, called = run.c.state == literal_column("'running'"), present_name(schedule)
     waits = and_(run.c.state == literal_column("'pending'"), run.c.available_at < now())
     ours = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
-    return (
-        select(
-            run.c.application,
-            called,
-            func.sum(case((running, 1), else_=0)),
-            func.coalesce(func.max(case((running, seconds_between(run.c.started_at, now())))), 0.0),
-            func.coalesce(func.max(case((waits, seconds_between(run.c.available_at, now())))), 0.0),
-        )
+    reader = Reader(
+        Unfinished,
+        running=func.sum(case((running, 1), else_=0)),
+        longest=func.coalesce(func.max(case((running, seconds_between(run.c.started_at, now())))), 0.0),
+        waits=func.coalesce(func.max(case((waits, seconds_between(run.c.available_at, now())))), 0.0),
+    )
+    query = (
+        select(*reader.columns, run.c.application, called.label("called"))
         .select_from(run.join(schedule, ours))
         .where(run.c.state.in_([literal_column("'pending'"), literal_column("'running'")]), or_(running, waits))
         .group_by(run.c.application, schedule.c.name, called)
     )
+    return {(row.application, row.called): reader.read(row) for row in _in_steps(connection, query)}
 
 
 def _definitions(connection: Connection, digests: Collection[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Text,
     and_,
     case,
@@ -27,6 +26,7 @@ from lease.database.dialects import now, seconds_between
 from ...states import JobState, RunCause, RunState
 from ...text import MASK
 from ..called import present_name
+from ..reader import Reader
 from ..statements.dialects import cause_of_run, unfinished
 from ..statements.sets.late import is_late_to_finish
 from ..tables import job_output, job_run, run, schedule
@@ -191,7 +191,8 @@ def read_runs(
     """
     # SQLite goes through all runs if they are to come in the order of the key itself, which only few of them have to.
     order = run.c.id + 0 if state in ("pending", "running") else run.c.id
-    query = _runs().order_by(order.desc()).limit(limit).where(*also)
+    reader = _reader()
+    query = with_why(select(*reader.columns)).order_by(order.desc()).limit(limit).where(*also)
     if before is not None:
         query = query.where(run.c.id < before)
     if application is not None:
@@ -205,31 +206,36 @@ def read_runs(
     if state is not None:
         query = query.where(run.c.state == state, *([unfinished()] if state in ("pending", "running") else []))
     rows = connection.execute(query).all()
-    printed = last_lines(connection, [row[0] for row in rows if row.why_state == "failed"])
-    return [_line(row, why, printed.get(row[0])) for row, why in zip(rows, whys(connection, rows), strict=True)]
+    printed = last_lines(connection, [row.run_id for row in rows if row.why_state == "failed"])
+    return [
+        _line(reader, row, why, printed.get(row.run_id)) for row, why in zip(rows, whys(connection, rows), strict=True)
+    ]
 
 
 def read_run(connection: Connection, run_id: int) -> RunDetail:
     """Return a run with its attempts; raises `NotFound`."""
-    asked = (run.c.requested_by, run.c.requested_why)
-    cancelled = (run.c.cancelled_at, run.c.cancelled_by, run.c.cancelled_why)
-    not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
-    forgotten = (run.c.forgotten_at, run.c.forgotten_by)
-    extra = (run.c.params, run.c.abandoned, not_before, *asked, *cancelled, *forgotten)
+    reader, more = _reader(), _more()
+    read = with_why(select(*reader.columns, *more.columns))
     defined = (schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
     definition = select(schedule.c.definition).where(*defined).scalar_subquery().label("definition")
-    row = connection.execute(_runs().add_columns(definition, *extra).where(run.c.id == run_id)).one_or_none()
+    row = connection.execute(read.add_columns(definition, run.c.params).where(run.c.id == run_id)).one_or_none()
     if row is None:
         raise missing_run(connection, run_id)
     (why,) = whys(connection, [row])
-    params, more = _masked(json.loads(row.params), row.definition), row[1 - len(extra) :]
-    jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id)).all()
+    of_jobs = _reader_of_jobs()
+    made = select(*of_jobs.columns, job_run.c.id).where(job_run.c.run_id == run_id).order_by(job_run.c.id)
+    jobs = connection.execute(made).all()
     names = names_of(connection, {job.holder for job in jobs} | ({row.holder} if row.holder else set()))
     printed = tails(connection, run_id)
-    lines = ([*job[1:], printed.get(job.id), names.get(job.holder)] for job in jobs)
-    read = [*more, names.get(row.holder), row.why_digest]
     last = last_lines(connection, [run_id]).get(run_id) if row.why_state == "failed" else None
-    return RunDetail(_line(row, why, last), params, tuple(JobRunLine(*line) for line in lines), *read)
+    return more.read(
+        row[len(reader.columns) :],
+        run=_line(reader, row, why, last),
+        params=_masked(json.loads(row.params), row.definition),
+        jobs=tuple(of_jobs.read(job, log_tail=printed.get(job.id), replica=names.get(job.holder)) for job in jobs),
+        replica=names.get(row.holder),
+        digest=row.why_digest,
+    )
 
 
 def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
@@ -242,75 +248,86 @@ def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
     return {name: MASK if name in hidden else value for name, value in params.items()}
 
 
-def _line(row: Row[Any], why: Why | None, last: str | None) -> RunLine:
-    read = len(fields(RunLine)) - 3
-    return RunLine(*(*row[:read], why, None if why is None else sentence(why), last))
+def _line(reader: Reader[RunLine], row: Row[Any], why: Why | None, last: str | None) -> RunLine:
+    return reader.read(row, why=why, why_text=None if why is None else sentence(why), last_output=last)
 
 
-def _runs() -> Select[Any]:
+def _reader() -> Reader[RunLine]:
     crashed = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
     crashes = select(func.count()).select_from(job_run).where(*crashed).correlate(run).scalar_subquery()
-    query = select(
-        run.c.id,
-        run.c.application,
-        present_name(run),
-        run.c.scheduled_for,
-        run.c.last_scheduled_for,
-        run.c.count,
-        cause_of_run(),
-        run.c.retry_of,
-        select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
-        run.c.backfill,
-        run.c.state,
-        run.c.reason,
-        run.c.attempt,
-        case((run.c.attempt > 1, crashes), else_=0),
-        run.c.token,
-        run.c.holder,
-        run.c.finish_by,
-        is_late_to_finish(),
-        run.c.started_at,
-        run.c.finished_at,
-        seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)).label("seconds"),
+    return Reader(
+        RunLine,
+        run_id=run.c.id,
+        application=run.c.application,
+        schedule=present_name(run),
+        scheduled_for=run.c.scheduled_for,
+        last_scheduled_for=run.c.last_scheduled_for,
+        count=run.c.count,
+        cause=cause_of_run(),
+        retry_of=run.c.retry_of,
+        retried_as=select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
+        backfill=run.c.backfill,
+        state=run.c.state,
+        reason=run.c.reason,
+        attempt=run.c.attempt,
+        crashes=case((run.c.attempt > 1, crashes), else_=0),
+        token=run.c.token,
+        holder=run.c.holder,
+        finish_by=run.c.finish_by,
+        late_to_finish=is_late_to_finish(),
+        started_at=run.c.started_at,
+        finished_at=run.c.finished_at,
+        seconds=seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
     )
-    return with_why(query)
 
 
-def _job_runs() -> Select[Any]:
+def _more() -> Reader[RunDetail]:
+    return Reader(
+        RunDetail,
+        abandoned=run.c.abandoned,
+        available_at=func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type),
+        requested_by=run.c.requested_by,
+        requested_why=run.c.requested_why,
+        cancelled_at=run.c.cancelled_at,
+        cancelled_by=run.c.cancelled_by,
+        cancelled_why=run.c.cancelled_why,
+        forgotten_at=run.c.forgotten_at,
+        forgotten_by=run.c.forgotten_by,
+    )
+
+
+def _reader_of_jobs() -> Reader[JobRunLine]:
     finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
     ended = func.coalesce(finished_at, now(), type_=now.type)
     done_in = select(_done.c.run_id).where(_done.c.id == job_run.c.carried_from).scalar_subquery()
     # Where that one is pruned.
     run_before = select(run.c.retry_of).where(run.c.id == job_run.c.run_id).scalar_subquery()
-    return select(
-        job_run.c.id,
-        job_run.c.job,
-        job_run.c.attempt,
-        job_run.c.state,
-        job_run.c.token,
-        job_run.c.holder,
-        job_run.c.started_at,
-        finished_at,
-        seconds_between(job_run.c.started_at, ended).label("seconds"),
-        job_run.c.lost_by,
-        job_run.c.lost_why,
-        job_run.c.done,
-        job_run.c.total,
-        job_run.c.message,
-        job_run.c.exit_status,
-        job_run.c.exit_signal,
-        job_run.c.peak_memory,
-        job_run.c.error,
-        case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
-        job_run.c.release,
-        job_run.c.keeper_pid,
-        job_run.c.progress_at,
-        job_run.c.renewed_at,
-        select(job_output.c.saved_at)
-        .where(job_output.c.job_run_id == job_run.c.id)
-        .order_by(job_output.c.start.desc())
-        .limit(1)
-        .scalar_subquery(),
+    saved_at = select(job_output.c.saved_at).where(job_output.c.job_run_id == job_run.c.id)
+    return Reader(
+        JobRunLine,
+        job=job_run.c.job,
+        attempt=job_run.c.attempt,
+        state=job_run.c.state,
+        token=job_run.c.token,
+        holder=job_run.c.holder,
+        started_at=job_run.c.started_at,
+        finished_at=finished_at,
+        seconds=seconds_between(job_run.c.started_at, ended),
+        lost_by=job_run.c.lost_by,
+        lost_why=job_run.c.lost_why,
+        done=job_run.c.done,
+        total=job_run.c.total,
+        message=job_run.c.message,
+        exit_status=job_run.c.exit_status,
+        exit_signal=job_run.c.exit_signal,
+        peak_memory=job_run.c.peak_memory,
+        error=job_run.c.error,
+        carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
+        release=job_run.c.release,
+        keeper_pid=job_run.c.keeper_pid,
+        progress_at=job_run.c.progress_at,
+        renewed_at=job_run.c.renewed_at,
+        printed_at=saved_at.order_by(job_output.c.start.desc()).limit(1).scalar_subquery(),
     )
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from lease.database.dialects import Instant, seconds_between
 
 from ..called import ScheduleKey
+from ..reader import Reader
 from ..statements.dialects import among_keys, as_json_array, as_rows, given
 from ..tables import job_run, run
 from .history import RunLine, read_runs
@@ -124,13 +125,14 @@ def read_lanes(
     keys = sorted((application, names.key(application, name)) for application, name in schedules)
     firsts = _firsts(connection, keys, window)
     lanes = given("lanes", application=Text, schedule=Text, first=BigInteger)
+    query, reader = _spans(lanes, window, columns)
     rows = connection.execute(
-        _spans(lanes, window, columns),
+        query,
         {"lanes": as_rows((*key, firsts.get(key, window.first)) for key in keys)},
     )
     found: dict[ScheduleKey, list[LaneSpan]] = {}
-    for application, key, *span in rows:
-        found.setdefault((application, key), []).append(LaneSpan(*span))
+    for row in rows:
+        found.setdefault((row.application, row.key), []).append(reader.read(row))
     return {
         (application, names.name(application, key)): LaneRuns(tuple(spans), (application, key) in firsts)
         for (application, key), spans in found.items()
@@ -151,7 +153,7 @@ def _firsts(connection: Connection, keys: Sequence[ScheduleKey], window: TimeWin
     return {(application, key): first for application, key, first in rows if first is not None}
 
 
-def _spans(lanes: Subquery, window: TimeWindow, columns: int) -> Any:
+def _spans(lanes: Subquery, window: TimeWindow, columns: int) -> tuple[Any, Reader[LaneSpan]]:
     started = case((run.c.started_at.is_not(None), run.c.started_at), else_=run.c.scheduled_for)
     is_skipped = run.c.state == "skipped"
     over = case((is_skipped, func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for)), else_=run.c.finished_at)
@@ -159,14 +161,22 @@ def _spans(lanes: Subquery, window: TimeWindow, columns: int) -> Any:
     ended = case((and_(is_skipped, run.c.reason == "missed"), literal("missed", Text)), else_=run.c.state)
     column = cast(begins / literal(window.seconds / columns, Float), Integer)
     ours = and_(run.c.application == lanes.c.application, run.c.schedule == lanes.c.schedule)
-    return (
-        select(*(lanes.c.application, lanes.c.schedule, ended, func.min(begins), func.max(ends)))
-        .add_columns(func.sum(run.c.count), func.max(run.c.id))
+    reader = Reader(
+        LaneSpan,
+        ended=ended,
+        begins=func.min(begins),
+        ends=func.max(ends),
+        runs=func.sum(run.c.count),
+        run_id=func.max(run.c.id),
+    )
+    query = (
+        select(*reader.columns, lanes.c.application, lanes.c.schedule.label("key"))
         .select_from(lanes.join(run, and_(ours, run.c.id >= lanes.c.first)))
         .where(run.c.id < window.end, run.c.finished_at >= literal(window.begins, Instant))
         .where(started < literal(window.ends, Instant), or_(~is_skipped, ends >= 0))
         .group_by(lanes.c.application, lanes.c.schedule, ended, column)
     )
+    return query, reader
 
 
 def read_attempts(
@@ -175,17 +185,23 @@ def read_attempts(
     """Return the attempts of those of these runs that were claimed more than once, at most of the latest `_MOST_TRIED`."""
     tried = select(run.c.id).where(among_keys((run.c.id,), run_ids), run.c.attempt > 1)
     over = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=job_run.c.finished_at.type)
+    reader = Reader(
+        LaneAttempt,
+        run_id=job_run.c.run_id,
+        token=job_run.c.token,
+        begins=_since(window.begins, job_run.c.started_at),
+        ends=_since(window.begins, over),
+        is_lost=job_run.c.state == literal_column("'abandoned'"),
+    )
     query = (
-        select(job_run.c.run_id, job_run.c.token)
-        .add_columns(_since(window.begins, job_run.c.started_at), _since(window.begins, over))
-        .add_columns(job_run.c.state == literal_column("'abandoned'"))
+        select(*reader.columns)
         .where(job_run.c.run_id.in_(tried.order_by(run.c.id.desc()).limit(_MOST_TRIED)))
         .where(job_run.c.carried_from.is_(None))
         .order_by(job_run.c.id)
     )
     found: dict[int, tuple[LaneAttempt, ...]] = {}
-    for row in connection.execute(query):
-        found[row[0]] = (*found.get(row[0], ()), LaneAttempt(*row))
+    for one in map(reader.read, connection.execute(query)):
+        found[one.run_id] = (*found.get(one.run_id, ()), one)
     return found
 
 

@@ -12,6 +12,7 @@ from lease.database.dialects import now, seconds_between
 
 from ...states import RunCause, RunState
 from ..called import ScheduleKey, present_name
+from ..reader import Reader
 from ..statements.dialects import SCHEDULED, among_keys, as_json_array, cause_of_run
 from ..tables import job_run, run, schedule
 from .names import Called
@@ -80,13 +81,23 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
     """Return what the scheduled times of a schedule after ``since`` came to, the latest first, at most `MOST_HAPPENED`."""
     took = seconds_between(run.c.started_at, run.c.finished_at)
     until = func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for, type_=run.c.scheduled_for.type)
+    reader = Reader(
+        Happened,
+        run_id=run.c.id,
+        scheduled_for=run.c.scheduled_for,
+        last=until,
+        state=run.c.state,
+        reason=run.c.reason,
+        count=run.c.count,
+        seconds=took,
+    )
     query = (
-        select(run.c.id, run.c.scheduled_for, until, run.c.state, run.c.reason, run.c.count, took)
+        select(*reader.columns)
         .where(_of(key), run.c.trigger == SCHEDULED, run.c.scheduled_for >= literal(since, run.c.scheduled_for.type))
         .order_by(run.c.scheduled_for.desc())
         .limit(MOST_HAPPENED)
     )
-    return [Happened(*row) for row in connection.execute(query)]
+    return list(map(reader.read, connection.execute(query)))
 
 
 def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, DueRun]:

@@ -62,13 +62,13 @@ def read_left_out(connection: Connection, application: ColumnElement[bool]) -> d
     rows = connection.execute(
         select(
             schedule.c.application,
-            present_name(schedule),
+            present_name(schedule).label("called"),
             schedule.c.definition,
-            times,
-            _counts(),
+            times.label("missed"),
+            _counts().label("counts"),
         ).where(schedule.c.retired_at.is_(None), application, any_skipped, or_(any_missed, any_overlapped))
     )
-    return {(row[0], row[1]): _left_out(*row[2:]) for row in rows}
+    return {(row.application, row.called): _left_out(row.definition, row.missed, row.counts) for row in rows}
 
 
 def _left_out(definition: str, missed: int, counts: str) -> LeftOut:

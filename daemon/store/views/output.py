@@ -85,7 +85,7 @@ def read_attempt_output(connection: Connection, run_id: int, job: str, attempt: 
         pieces.join(job_run, job_run.c.id == job_output.c.job_run_id).where(*this),
         select(start, line, job_run.c.log_tail, null()).where(*this, job_run.c.log_tail != ""),
     )
-    return lines_of([(row[0], row[1], row[2], row[3]) for row in connection.execute(query)])
+    return lines_of([(start, line, text, at) for start, line, text, at in connection.execute(query)])
 
 
 def lines_of(pieces: Collection[tuple[int, int, str, datetime | None]]) -> AttemptOutput:

@@ -1,6 +1,6 @@
 """The overview: replicas, schedules, running and waiting runs at one moment."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from lease.schema import lease, stale
 from ...states import RunState
 from ..called import ScheduleKey, present_name
 from ..policies import GivenLong, read_policies
+from ..reader import Reader
 from ..statements.dialects import among_keys, definition_with, pending, running, unfinished, with_newest
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
@@ -237,57 +238,87 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         return case((is_over, value(last)), else_=value(other))
 
     left_out = read_left_out(connection, which)
+    reader = Reader(
+        ScheduleLine,
+        application=schedule.c.application,
+        schedule=present_name(schedule),
+        timing=schedule.c.trigger,
+        enabled=schedule.c.enabled,
+        paused_at=_if_paused(schedule.c.paused_at),
+        paused_by=_if_paused(schedule.c.paused_by),
+        paused_why=_if_paused(schedule.c.paused_why),
+        paused_until=_if_paused(schedule.c.paused_until),
+        next_due=schedule.c.next_due,
+        due_in=seconds_between(now(), schedule.c.next_due),
+        last_run_id=last.id,
+        last_state=last.state,
+        last_reason=last.reason,
+        last_started_at=last.started_at,
+        last_finished_at=last.finished_at,
+        last_seconds=seconds_between(last.started_at, func.coalesce(last.finished_at, now(), type_=now.type)),
+        finished_run_id=of_finished(lambda of: of.id),
+        finished_state=of_finished(lambda of: of.state),
+        finished_reason=of_finished(lambda of: of.reason),
+        finished_at=of_finished(lambda of: of.finished_at),
+        finished_seconds=of_finished(lambda of: seconds_between(of.started_at, of.finished_at)),
+    )
     rows = connection.execute(
-        select(
-            schedule.c.application,
-            present_name(schedule),
-            schedule.c.trigger,
-            schedule.c.enabled,
-            _if_paused(schedule.c.paused_at),
-            _if_paused(schedule.c.paused_by),
-            _if_paused(schedule.c.paused_why),
-            _if_paused(schedule.c.paused_until),
-            schedule.c.next_due,
-            seconds_between(now(), schedule.c.next_due),
-            last.id,
-            last.state,
-            last.reason,
-            last.started_at,
-            last.finished_at,
-            seconds_between(last.started_at, func.coalesce(last.finished_at, now(), type_=now.type)),
-            of_finished(lambda of: of.id),
-            of_finished(lambda of: of.state),
-            of_finished(lambda of: of.reason),
-            of_finished(lambda of: of.finished_at),
-            of_finished(lambda of: seconds_between(of.started_at, of.finished_at)),
-        )
+        select(*reader.columns)
         .select_from(both)
         .where(schedule.c.retired_at.is_(None), which)
         .order_by(schedule.c.application, present_name(schedule))
     ).all()
-    lines = [ScheduleLine(*(*row, None, left_out.get((row[0], row[1]), NOTHING_LEFT_OUT))) for row in rows]
-    return _completed(connection, lines)
+    return _completed(connection, list(map(reader.read, rows)), left_out)
 
 
-def _completed(connection: Connection, lines: Sequence[ScheduleLine]) -> list[ScheduleLine]:
-    """Return the lines with what is read only of those that are thinned out, fail, or have never run."""
+def _completed(
+    connection: Connection, lines: Sequence[ScheduleLine], left_out: Mapping[ScheduleKey, LeftOut]
+) -> list[ScheduleLine]:
+    """Return the lines with what is known only of those that left something out, fail, or have never run."""
     by_key = {(line.application, line.schedule): line for line in lines}
-    usual = read_usual(connection, {key for key, line in by_key.items() if line.left_out.is_thinned})
+    usual = read_usual(connection, {key for key in left_out.keys() & by_key.keys() if left_out[key].is_thinned})
     failing = {key for key, line in by_key.items() if line.finished_state == "failed"}
     idle = {key for key, line in by_key.items() if line.last_run_id is None and line.enabled}
     failures, never_ran = read_streaks(connection, failing), read_never_run(connection, idle)
-    told = usual.keys() | failures.keys() | never_ran.keys()
+    told = left_out.keys() | failures.keys() | never_ran.keys()
     for key in told & by_key.keys():  # a schedule may be renamed after its line was read
-        line, pace = by_key[key], usual.get(key)
-        left_out = line.left_out
+        lacks, pace = left_out.get(key, NOTHING_LEFT_OUT), usual.get(key)
         if pace is not None:
-            left_out = replace(left_out, median_wait=pace.median_wait, median_seconds=pace.median)
-        by_key[key] = replace(line, left_out=left_out, failures=failures.get(key, 0), never_ran_at=never_ran.get(key))
+            lacks = replace(lacks, median_wait=pace.median_wait, median_seconds=pace.median)
+        by_key[key] = replace(
+            by_key[key], left_out=lacks, failures=failures.get(key, 0), never_ran_at=never_ran.get(key)
+        )
     return list(by_key.values())
 
 
 def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((in_force(), column), else_=null())
+
+
+_RUNNING_RUN = Reader(
+    RunningRun,
+    run_id=run.c.id,
+    application=run.c.application,
+    schedule=present_name(schedule),
+    scheduled_for=run.c.scheduled_for,
+    token=run.c.token,
+    holder=run.c.holder,
+    host=replica.c.host,
+    pid=replica.c.pid,
+    running_for=seconds_between(run.c.started_at, now()),
+    cancelled_by=run.c.cancelled_by,
+    finish_by=run.c.finish_by,
+    lease_expires_in=seconds_between(clock(), lease.c.expires_at),
+)
+_RUNNING_JOB = Reader(
+    RunningJob,
+    job=job_run.c.job,
+    attempt=job_run.c.attempt,
+    running_for=seconds_between(job_run.c.started_at, now()),
+    done=job_run.c.done,
+    total=job_run.c.total,
+    message=job_run.c.message,
+)
 
 
 def read_running(
@@ -301,30 +332,10 @@ def read_running(
     ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
     of_it = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
+    held = type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean).label("is_held")
+    more = (held, replica.c.state.label("replica_state"), definition_with("long").label("definition"))
     rows = connection.execute(
-        select(
-            run.c.id,
-            run.c.application,
-            present_name(schedule),
-            run.c.scheduled_for,
-            run.c.token,
-            run.c.holder,
-            replica.c.host,
-            replica.c.pid,
-            seconds_between(run.c.started_at, now()),
-            type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean),
-            replica.c.state,
-            run.c.cancelled_by,
-            run.c.finish_by,
-            job_run.c.job,
-            job_run.c.attempt,
-            seconds_between(job_run.c.started_at, now()),
-            job_run.c.done,
-            job_run.c.total,
-            job_run.c.message,
-            seconds_between(clock(), lease.c.expires_at),
-            definition_with("long"),
-        )
+        select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)
         .select_from(
             run.join(schedule, of_it)
             .outerjoin(lease, ours)
@@ -334,7 +345,14 @@ def read_running(
         .where(running(), _unfinished_among(application, only))
         .order_by(run.c.id + 0)  # SQLite goes through all runs if they are to come in the order of the key itself
     )
-    found = [(_running_run(tuple(row), dead), read_policies(row[20] or "{}").long) for row in rows]
+
+    def read(row: Any) -> RunningRun:
+        at = row[len(_RUNNING_RUN.columns) :]
+        job = _RUNNING_JOB.read(at) if at[0] is not None else None
+        draining = row.replica_state == "draining" and row.holder not in dead
+        return _RUNNING_RUN.read(row, held=bool(row.is_held), draining=draining, job=job)
+
+    found = [(read(row), read_policies(row.definition or "{}").long) for row in rows]
     asked = {
         (one.application, one.schedule) for one, given in found if one.draining or may_be_long(one.running_for, given)
     }
@@ -348,24 +366,24 @@ def _measured(one: RunningRun, given: GivenLong, usual: Usual | None) -> Running
     return replace(one, usually_ends_in=ends_in, long=long_for(one.running_for, given, usual))
 
 
-def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:
-    run_and_replica, held, state, cancelled_by, finish_by, job = row[:9], row[9], row[10], row[11], row[12], row[13:19]
-    at = RunningJob(*job) if job[0] is not None else None
-    draining = state == "draining" and run_and_replica[5] not in dead
-    return RunningRun(*(*run_and_replica, bool(held), draining, cancelled_by, finish_by, at, None, row[19]))
-
-
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
     not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
-    query = select(
-        *(run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.attempt),
-        not_before,
-        seconds_between(not_before, now()),
-        run.c.finish_by,
+    reader = Reader(
+        WaitingRun,
+        run_id=run.c.id,
+        application=run.c.application,
+        schedule=present_name(run),
+        scheduled_for=run.c.scheduled_for,
+        attempt=run.c.attempt,
+        available_at=not_before,
+        waiting_for=seconds_between(not_before, now()),
+        finish_by=run.c.finish_by,
     )
-    query = query.where(which).order_by(not_before.is_(None), not_before, run.c.id).limit(MOST_WAITING)
+    query = (
+        select(*reader.columns).where(which).order_by(not_before.is_(None), not_before, run.c.id).limit(MOST_WAITING)
+    )
     rows = connection.execute(with_why(query)).all()
     return [
-        WaitingRun(*(*row[:8], why, None if why is None else sentence(why)))
+        reader.read(row, why=why, why_text=None if why is None else sentence(why))
         for row, why in zip(rows, whys(connection, rows), strict=True)
     ]

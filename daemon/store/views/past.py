@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import literal_column
 from ...text import counted, shortened, when
 from ..called import present_name
 from ..policies import read_policies
+from ..reader import Reader
 from ..tables import run, schedule
 from .overview import Overview
 from .problems import Problem, naming
@@ -47,10 +48,21 @@ def read_past(connection: Connection, since: datetime, application: str | None =
         _grouped("missed", and_(missed, since_then)),
         _grouped("late to finish", and_(late, since_then)),
     ).subquery()
-    columns = (_last.c.id, _last.c.reason, _last.c.finish_by, _last.c.finished_at)
-    query = select(found, *columns).join(_last, _last.c.id == found.c.last).order_by(*list(found.c)[:3])
+    reader = Reader(
+        Past,
+        kind=found.c.kind,
+        application=found.c.application,
+        schedule=found.c.schedule,
+        count=found.c.count,
+        run_id=_last.c.id,
+        reason=_last.c.reason,
+        finish_by=_last.c.finish_by,
+        finished_at=_last.c.finished_at,
+    )
+    query = select(*reader.columns, found.c.definition).join(_last, _last.c.id == found.c.last)
+    query = query.order_by(found.c.kind, found.c.application, found.c.schedule)
     return [
-        Past(*row[:4], *row[6:])
+        reader.read(row)
         for row in connection.execute(query)
         if row.kind != "missed" or read_policies(row.definition).catch_up != "skip"
     ]

@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, ColumnElement, Connection, ScalarSelect, and_, c
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD, ReplicaState
+from ..reader import Reader
 from ..statements.dialects import among
 from ..statements.replica import counted, is_ready, not_superseded
 from ..tables import generation, replica
@@ -71,25 +72,27 @@ def read_replicas(
     holders whose death is proven, although it need not be recorded yet.
     """
     number_if_it_rules = case((generation.c.rules, generation.c.number), else_=0)
-    query = select(
-        replica.c.holder,
-        replica.c.application,
-        replica.c.host,
-        replica.c.pid,
-        replica.c.version,
-        replica.c.state,
-        replica.c.started_at,
-        replica.c.seen_at,
-        seconds_between(replica.c.seen_at, now()),
-        replica.c.stopped_at,
-        _generation(generation.c.number),
-        type_coerce(func.coalesce(_generation(number_if_it_rules), 0) > 0, Boolean),
-        replica.c.blocked,
-        replica.c.revision,
-        replica.c.release,
-        _held_back_by(),
-        replica.c.concurrency,
+    reader = Reader(
+        ReplicaLine,
+        holder=replica.c.holder,
+        application=replica.c.application,
+        host=replica.c.host,
+        pid=replica.c.pid,
+        version=replica.c.version,
+        state=replica.c.state,
+        started_at=replica.c.started_at,
+        seen_at=replica.c.seen_at,
+        seen_ago=seconds_between(replica.c.seen_at, now()),
+        stopped_at=replica.c.stopped_at,
+        generation=_generation(generation.c.number),
+        rules=type_coerce(func.coalesce(_generation(number_if_it_rules), 0) > 0, Boolean),
+        blocked=replica.c.blocked,
+        revision=replica.c.revision,
+        release=replica.c.release,
+        held_back_by=_held_back_by(),
+        concurrency=replica.c.concurrency,
     )
+    query = select(*reader.columns)
     if application is not None:
         query = query.where(replica.c.application == application)
     alive = connection.execute(query.where(replica.c.state.in_(LIVE)).order_by(replica.c.started_at)).all()
@@ -98,7 +101,7 @@ def read_replicas(
         died_ago = seconds_between(replica.c.stopped_at, now())
         over = over.where(replica.c.state == "dead", died_ago < died_within)
     gone = connection.execute(over).all() if past else []
-    lines = [ReplicaLine(*row) for row in (*alive, *gone)]
+    lines = [reader.read(row) for row in (*alive, *gone)]
     return [replace(line, state="dead") if line.state in LIVE and line.holder in dead else line for line in lines]
 
 

@@ -10,6 +10,7 @@ from lease.database.dialects import now, seconds_between
 
 from ...text import when
 from ..called import present_name
+from ..reader import Reader
 from ..statements.dialects import among_keys
 from ..tables import run, schedule
 from .acting import in_force
@@ -55,24 +56,34 @@ def read_retired(
     """Return the schedules that were retired in the last ``within`` seconds and still are; of these, those that
     were ``by`` (application, generation).
     """
-    query = select(schedule.c.application, present_name(schedule), schedule.c.retired_at, schedule.c.retired_by)
+    reader = _reader()
+    query = select(*reader.columns)
     query = query.where(schedule.c.retired_at.is_not(None), seconds_between(schedule.c.retired_at, now()) < within)
     if application is not None:
         query = query.where(schedule.c.application == application)
     if by is not None:
         query = query.where(among_keys((schedule.c.application, schedule.c.retired_by), sorted(by)))
     order = (schedule.c.retired_at.desc(), schedule.c.application, schedule.c.name)
-    return [RetiredSchedule(*row) for row in connection.execute(query.order_by(*order))]
+    return list(map(reader.read, connection.execute(query.order_by(*order))))
+
+
+def _reader() -> Reader[RetiredSchedule]:
+    return Reader(
+        RetiredSchedule,
+        application=schedule.c.application,
+        schedule=present_name(schedule),
+        retired_at=schedule.c.retired_at,
+        retired_by=schedule.c.retired_by,
+    )
 
 
 def read_retirements(connection: Connection, name: str, application: str | None = None) -> list[RetiredSchedule]:
     """Return how the schedules of this name were retired, those that are."""
-    named = present_name(schedule)
-    query = select(schedule.c.application, named, schedule.c.retired_at, schedule.c.retired_by)
-    query = query.where(named == name, schedule.c.retired_at.is_not(None))
+    reader = _reader()
+    query = select(*reader.columns).where(present_name(schedule) == name, schedule.c.retired_at.is_not(None))
     if application is not None:
         query = query.where(schedule.c.application == application)
-    return [RetiredSchedule(*row) for row in connection.execute(query.order_by(schedule.c.application))]
+    return list(map(reader.read, connection.execute(query.order_by(schedule.c.application))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +110,9 @@ def read_remaining(connection: Connection, application: str) -> Remaining:
     ).where(schedule.c.application == application, schedule.c.retired_at.is_(None))
     schedules, paused, overdue, due_since = connection.execute(of_schedules).one()
     of_runs = (
-        select(run.c.state, func.count())
+        select(run.c.state, func.count().label("runs"))
         .where(run.c.application == application, run.c.state.in_(("pending", "running")))
         .group_by(run.c.state)
     )
-    runs = {row.state: row[1] for row in connection.execute(of_runs)}
+    runs = {row.state: row.runs for row in connection.execute(of_runs)}
     return Remaining(schedules, paused, overdue, due_since, runs.get("running", 0), runs.get("pending", 0))

@@ -140,7 +140,7 @@ def read_server(connection: Connection) -> Server | None:
 def oldest_transaction(connection: Connection) -> OldTransaction | None:
     """Return the oldest transaction of another client that is open in the database; None if there is none."""
     row = connection.execute(_OLDEST).one_or_none()
-    return None if row is None else OldTransaction(*row)
+    return None if row is None else OldTransaction(age=row.age, pid=row.pid, who=row.who, state=row.state)
 
 
 def _ttls(connection: Connection, schema: str) -> list[float]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease
 
+from ..reader import Reader
 from ..statements.dialects import among
 from ..tables import replica, run
 
@@ -29,10 +30,13 @@ def read_grant(connection: Connection, run_id: int) -> GrantLine | None:
     """Return the grant of a run that is running; None if it has ended."""
     granted = (lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     ttl = seconds_between(lease.c.renewed_at, now()) + seconds_between(clock(), lease.c.expires_at)
-    columns = (lease.c.name, lease.c.token, lease.c.granted_at, lease.c.renewed_at, ttl)
-    query = select(*columns).join(run, run.c.lease_name == lease.c.name).where(run.c.id == run_id, *granted)
+    granted_at, renewed_at = lease.c.granted_at, lease.c.renewed_at
+    reader = Reader(
+        GrantLine, name=lease.c.name, token=lease.c.token, granted_at=granted_at, renewed_at=renewed_at, ttl=ttl
+    )
+    query = select(*reader.columns).join(run, run.c.lease_name == lease.c.name).where(run.c.id == run_id, *granted)
     row = connection.execute(query).one_or_none()
-    return None if row is None else GrantLine(*row)
+    return None if row is None else reader.read(row)
 
 
 def seen_at(connection: Connection, holders: Collection[str]) -> dict[str, datetime]:

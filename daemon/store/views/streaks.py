@@ -14,6 +14,7 @@ from lease.database.dialects import now
 
 from ...text import last_line
 from ..called import ScheduleKey, present_name
+from ..reader import Reader
 from ..statements.dialects import among_keys, newest_first, unfinished
 from ..tables import job_run, run, schedule
 from .names import Called
@@ -111,13 +112,23 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
         .correlate(run)
         .scalar_subquery()
     )
-    of_run: tuple[Any, ...] = (run.c.id, run.c.application, present_name(run), jobs.c.job, jobs.c.failures)
-    retry_at = case((and_(run.c.state == "pending", run.c.available_at > now()), run.c.available_at))
+    reader = Reader(
+        TryingRun,
+        run_id=run.c.id,
+        application=run.c.application,
+        schedule=present_name(run),
+        job=jobs.c.job,
+        retry_at=case((and_(run.c.state == "pending", run.c.available_at > now()), run.c.available_at)),
+    )
+    more = (jobs.c.failures.label("failures"), skipped.label("skipped"), last_error().label("last_error"))
     rows = connection.execute(
-        select(*of_run, retry_at, skipped, last_error())
+        select(*reader.columns, *more)
         .select_from(run.join(jobs, jobs.c.run_id == run.c.id))
         .where(or_(jobs.c.failures >= IN_A_ROW, skipped > 0))
         .order_by(run.c.id, jobs.c.failures)
     )
-    found = {row[0]: TryingRun(*row[:4], int(row[4]), row[5], int(row[6]), last_line(row[7]) or None) for row in rows}
-    return list(found.values())
+    read = (
+        reader.read(row, failures=int(row.failures), skipped=int(row.skipped), error=last_line(row.last_error) or None)
+        for row in rows
+    )
+    return list({one.run_id: one for one in read}.values())
