@@ -27,6 +27,7 @@ from lease.database.dialects import clock, now, seconds_between, seconds_until
 from lease.database.held.statement import Statement
 from lease.schema import broken_under, free_or_stale, lease
 
+from ..reader import Reader
 from ..tables import replica, run, schedule
 from .acting.cancel import marked
 from .dialects import MOMENT, STRINGS, among_these, at_last_chance, on_last_chance, pending, running, unfinished
@@ -87,7 +88,7 @@ def read(
         "of_holder": holder or "",
     }
     (row,) = _READ(connection, values)
-    return Found(*row)
+    return _FOUND.read(row)
 
 
 def digests(connection: Connection, application: str) -> list[str | None]:
@@ -203,25 +204,25 @@ _until_place, _place_schedule = _first("lacking", run.c.place_at, run.c.schedule
 _until_start, _starting = _first(
     "starting", run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > MOMENT, _known)
 )
-_READ = Statement(
-    select(
-        now().label("database_time"),
-        _until_due.label("until_due"),
-        _until_late.label("until_late"),
-        _until_place.label("until_place"),
-        _until_start.label("until_start"),
-        # Else it would look at all that may start.
-        case((_available.is_(None), _under_live_leases())).label("until_free"),
-        _until_stale().label("until_stale"),
-        _put_back_though_marked().label("put_back"),
-        exists().where(*_at_work, run.c.holder != _holder).label("others_running"),
-        _due_schedule.label("due_schedule"),
-        _late_schedule.label("late_schedule"),
-        _place_schedule.label("place_schedule"),
-        first_to_feed(_application, _other_schedules).label("fed_schedule"),
-        _available.label("available"),
-        _starting.label("starting"),
-        _found(*_all_pending, _known, placed(), first_by=_by_schedule).label("pending"),
-        _found(*_at_work, _known).label("running"),
-    )
+_FOUND = Reader(
+    Found,
+    database_time=now(),
+    until_due=_until_due,
+    until_late=_until_late,
+    until_place=_until_place,
+    until_start=_until_start,
+    # Else it would look at all that may start.
+    until_free=case((_available.is_(None), _under_live_leases())),
+    until_stale=_until_stale(),
+    put_back=_put_back_though_marked(),
+    others_running=exists().where(*_at_work, run.c.holder != _holder),
+    due_schedule=_due_schedule,
+    late_schedule=_late_schedule,
+    place_schedule=_place_schedule,
+    fed_schedule=first_to_feed(_application, _other_schedules),
+    available=_available,
+    starting=_starting,
+    pending=_found(*_all_pending, _known, placed(), first_by=_by_schedule),
+    running=_found(*_at_work, _known),
 )
+_READ = Statement(select(*_FOUND.columns))

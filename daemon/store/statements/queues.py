@@ -27,6 +27,7 @@ from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...states import QUEUES_OF_PRIORITY
+from ..reader import Reader
 from ..tables import replica, run
 from .acting.cancel import marked
 from .agenda import BY_START, LIVE, MOST_BLOCKED, UNTIL_FREE
@@ -70,7 +71,7 @@ def read(
         "other_digests": list(other_digests),
         "of_holder": holder or "",
     }
-    return [InQueue(*row) for row in _READ(connection, values)]
+    return list(map(_IN_QUEUE.read, _READ(connection, values)))
 
 
 def taken(connection: Connection, leases: Iterable[str]) -> set[str]:
@@ -154,12 +155,12 @@ _until_free_slot = _of_slots(func.min(UNTIL_FREE))
 _full = and_(_shares, ~_has_slot, _first_due.is_not(None))
 # Else it would look at all that may start.
 _all_blocked = and_(~_shares, _first_free.is_(None))
-_READ = Statement(
-    select(
-        _first(seconds_until(run.c.available_at), *_starting),
-        case((_full, _until_free_slot), (_all_blocked, _until_own_lease())),
-        case((and_(_shares, _has_slot), _first_due), (~_shares, _first_free)),
-        _first(run.c.digest, *_starting),
-    ).select_from(_queues)
+_IN_QUEUE = Reader(
+    InQueue,
+    until_start=_first(seconds_until(run.c.available_at), *_starting),
+    until_free=case((_full, _until_free_slot), (_all_blocked, _until_own_lease())),
+    available=case((and_(_shares, _has_slot), _first_due), (~_shares, _first_free)),
+    starting=_first(run.c.digest, *_starting),
 )
+_READ = Statement(select(*_IN_QUEUE.columns).select_from(_queues))
 _TAKEN = Statement(select(lease.c.name).where(among_these(lease.c.name, bindparam("leases", type_=STRINGS)), LIVE))

@@ -777,7 +777,7 @@ WHERE run.application = replica.application AND run.state = 'pending' AND run.av
 
 
 -- daemon/store/statements/queues.py: read
-SELECT (SELECT CAST(EXTRACT(epoch FROM run.available_at - clock_timestamp()) AS double precision) AS anon_2
+SELECT (SELECT CAST(EXTRACT(epoch FROM run.available_at - clock_timestamp()) AS double precision) AS anon_1
 FROM run
 WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
 FROM run AS at_work
@@ -785,8 +785,8 @@ WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND 
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at > (SELECT clock_timestamp() AS anon_3) ORDER BY run.available_at, run.id
- LIMIT %(param_1)s::INTEGER) AS anon_1, CASE WHEN (queues.slots > %(slots_1)s::INTEGER AND (SELECT count(*) AS count_1
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at > (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT %(param_1)s::INTEGER) AS until_start, CASE WHEN (queues.slots > %(slots_1)s::INTEGER AND (SELECT count(*) AS count_1
 FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
 FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
 WHERE slots.queue = queues.name) >= queues.slots AND (SELECT run.digest
@@ -797,7 +797,7 @@ WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND 
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_3) ORDER BY run.available_at, run.id
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
  LIMIT %(param_2)s::INTEGER) IS NOT NULL) THEN (SELECT min(CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision)) AS min_1
 FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
 FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
@@ -809,10 +809,10 @@ WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND 
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_3) AND NOT (EXISTS (SELECT *
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND NOT (EXISTS (SELECT *
 FROM lease
 WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) ORDER BY run.available_at, run.id
- LIMIT %(param_3)s::INTEGER) IS NULL) THEN (SELECT min(anon_5.until_free) AS min_2
+ LIMIT %(param_3)s::INTEGER) IS NULL) THEN (SELECT min(anon_3.until_free) AS min_2
 FROM (SELECT CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision) AS until_free
 FROM run JOIN lease ON lease.name = run.lease_name
 WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
@@ -821,8 +821,8 @@ WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND 
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_3) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) ORDER BY run.available_at, run.id
- LIMIT %(param_4)s::INTEGER) AS anon_5) END AS anon_4, CASE WHEN (queues.slots > %(slots_1)s::INTEGER AND (SELECT count(*) AS count_1
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) ORDER BY run.available_at, run.id
+ LIMIT %(param_4)s::INTEGER) AS anon_3) END AS until_free, CASE WHEN (queues.slots > %(slots_1)s::INTEGER AND (SELECT count(*) AS count_1
 FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
 FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
 WHERE slots.queue = queues.name) < queues.slots) THEN (SELECT run.digest
@@ -833,7 +833,7 @@ WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND 
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_3) ORDER BY run.available_at, run.id
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
  LIMIT %(param_2)s::INTEGER) WHEN (queues.slots <= %(slots_1)s::INTEGER) THEN (SELECT run.digest
 FROM run
 WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
@@ -842,10 +842,10 @@ WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND 
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_3) AND NOT (EXISTS (SELECT *
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND NOT (EXISTS (SELECT *
 FROM lease
 WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) ORDER BY run.available_at, run.id
- LIMIT %(param_3)s::INTEGER) END AS anon_6, (SELECT run.digest
+ LIMIT %(param_3)s::INTEGER) END AS available, (SELECT run.digest
 FROM run
 WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
 FROM run AS at_work
@@ -853,8 +853,8 @@ WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND 
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at > (SELECT clock_timestamp() AS anon_3) ORDER BY run.available_at, run.id
- LIMIT %(param_5)s::INTEGER) AS anon_7
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at > (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT %(param_5)s::INTEGER) AS starting
 FROM (SELECT (queues_json.value ->> 0) AS name, CAST((queues_json.value ->> 1) AS INTEGER) AS slots
 FROM json_array_elements(CAST(%(queues)s::VARCHAR AS json)) AS queues_json) AS queues;
 
@@ -1290,7 +1290,7 @@ FROM json_array_elements(CAST(%(slotted)s::VARCHAR AS json)) AS slotted_json) AS
 -- daemon/store/statements/sets/claims.py: start
 UPDATE run SET state=%(state)s::VARCHAR, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + %(attempt_1)s::INTEGER), claimed_attempt=(run.attempt + %(attempt_2)s::INTEGER), started_at=coalesce(run.started_at, clock_timestamp()) FROM lease WHERE (run.id = ANY (ARRAY(SELECT ids.number
 FROM (SELECT CAST((ids_json.value ->> 0) AS BIGINT) AS number
-FROM json_array_elements(CAST(%(ids)s::VARCHAR AS json)) AS ids_json) AS ids))) AND run.state IS NOT DISTINCT FROM 'pending' AND lease.name = run.lease_name AND lease.holder IS NOT DISTINCT FROM %(of_holder)s::VARCHAR RETURNING run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.trigger, run.lease_name, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, run.attempt, run.params, run.retry_of, run.origin, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS anon_1, CAST(EXTRACT(epoch FROM clock_timestamp() - run.available_at) AS double precision) AS anon_2, run.traceparent, CASE WHEN (run.backfill IS NOT NULL) THEN 'backfill' WHEN (run.retry_of IS NOT NULL) THEN 'retry' ELSE run.trigger END AS anon_3;
+FROM json_array_elements(CAST(%(ids)s::VARCHAR AS json)) AS ids_json) AS ids))) AND run.state IS NOT DISTINCT FROM 'pending' AND lease.name = run.lease_name AND lease.holder IS NOT DISTINCT FROM %(of_holder)s::VARCHAR RETURNING run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.trigger, run.lease_name, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, run.attempt, run.params, run.retry_of, run.origin, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS started_ago, CAST(EXTRACT(epoch FROM clock_timestamp() - run.available_at) AS double precision) AS waited, run.traceparent, CASE WHEN (run.backfill IS NOT NULL) THEN 'backfill' WHEN (run.retry_of IS NOT NULL) THEN 'retry' ELSE run.trigger END AS cause;
 
 
 -- daemon/store/statements/sets/ends.py: end_jobs

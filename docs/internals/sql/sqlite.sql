@@ -847,7 +847,7 @@ FROM json_each(?) AS allowed_json) AS allowed, schedule WHERE run.application = 
 
 
 -- daemon/store/statements/queues.py: read
-SELECT (SELECT (run.available_at - ((julianday('now') - 2440587.5) * 86400.0)) AS anon_2
+SELECT (SELECT (run.available_at - ((julianday('now') - 2440587.5) * 86400.0)) AS anon_1
 FROM run
 WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
 FROM run AS at_work
@@ -855,8 +855,8 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_3) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) AS anon_1, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) AS until_start, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
 FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
 FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1)
 WHERE slots.queue = queues.name) >= queues.slots AND (SELECT run.digest
@@ -867,7 +867,7 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_3) ORDER BY run.available_at, run.id
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) IS NOT NULL) THEN (SELECT min((lease.expires_at - ?)) AS min_1
 FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
 FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1)
@@ -879,10 +879,10 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_3) AND NOT (EXISTS (SELECT *
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND NOT (EXISTS (SELECT *
 FROM lease
 WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) IS NULL) THEN (SELECT min(anon_5.until_free) AS min_2
+ LIMIT ? OFFSET ?) IS NULL) THEN (SELECT min(anon_3.until_free) AS min_2
 FROM (SELECT (lease.expires_at - ?) AS until_free
 FROM run JOIN lease ON lease.name = run.lease_name
 WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
@@ -891,8 +891,8 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_3) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) AS anon_5) END AS anon_4, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) AS anon_3) END AS until_free, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
 FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
 FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1)
 WHERE slots.queue = queues.name) < queues.slots) THEN (SELECT run.digest
@@ -903,7 +903,7 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_3) ORDER BY run.available_at, run.id
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) WHEN (queues.slots <= ?) THEN (SELECT run.digest
 FROM run
 WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
@@ -912,10 +912,10 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_3) AND NOT (EXISTS (SELECT *
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND NOT (EXISTS (SELECT *
 FROM lease
 WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) END AS anon_6, (SELECT run.digest
+ LIMIT ? OFFSET ?) END AS available, (SELECT run.digest
 FROM run
 WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
 FROM run AS at_work
@@ -923,8 +923,8 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_3) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) AS anon_7
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) AS starting
 FROM (SELECT json_extract(queues_json.value, '$[0]') AS name, CAST(json_extract(queues_json.value, '$[1]') AS INTEGER) AS slots
 FROM json_each(?) AS queues_json) AS queues;
 
@@ -1384,7 +1384,7 @@ FROM json_each(?) AS slotted_json) AS slotted)) AND run.id = slotted.number AND 
 -- daemon/store/statements/sets/claims.py: start
 UPDATE run SET state=?, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + ?), claimed_attempt=(run.attempt + ?), started_at=coalesce(run.started_at, ((julianday('now') - 2440587.5) * 86400.0)) FROM lease WHERE (run.id IN (SELECT ids.number
 FROM (SELECT CAST(json_extract(ids_json.value, '$[0]') AS BIGINT) AS number
-FROM json_each(?) AS ids_json) AS ids)) AND run.state IS 'pending' AND lease.name = run.lease_name AND lease.holder IS ? RETURNING id, application, schedule, scheduled_for AS scheduled_for, "trigger", lease_name, available_at AS available_at, attempt, params, retry_of, origin, (((julianday('now') - 2440587.5) * 86400.0) - started_at) AS anon_1, (((julianday('now') - 2440587.5) * 86400.0) - available_at) AS anon_2, traceparent, CASE WHEN (backfill IS NOT NULL) THEN 'backfill' WHEN (retry_of IS NOT NULL) THEN 'retry' ELSE "trigger" END AS anon_3;
+FROM json_each(?) AS ids_json) AS ids)) AND run.state IS 'pending' AND lease.name = run.lease_name AND lease.holder IS ? RETURNING id, application, schedule, scheduled_for AS scheduled_for, "trigger", lease_name, available_at AS available_at, attempt, params, retry_of, origin, (((julianday('now') - 2440587.5) * 86400.0) - started_at) AS started_ago, (((julianday('now') - 2440587.5) * 86400.0) - available_at) AS waited, traceparent, CASE WHEN (backfill IS NOT NULL) THEN 'backfill' WHEN (retry_of IS NOT NULL) THEN 'retry' ELSE "trigger" END AS cause;
 
 
 -- daemon/store/statements/sets/ends.py: end_jobs

@@ -26,6 +26,7 @@ from lease.database.held.statement import Statement
 from lease.schema import free_or_stale, lease
 
 from ....states import RunCause
+from ...reader import Reader
 from ...tables import run
 from ..acting.cancel import marked
 from ..dialects import (
@@ -130,7 +131,7 @@ def put_under(connection: Connection, runs: Iterable[tuple[int, str]]) -> None:
 def start(connection: Connection, ids: Collection[int], holder: str) -> list[StartedRun]:
     """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
     rows = _START(connection, {"ids": as_rows((number,) for number in ids), "of_holder": holder})
-    return [StartedRun(*row) for row in rows]
+    return list(map(_STARTED.read, rows))
 
 
 def _finding(apart: ColumnElement[bool], waiting: Waiting) -> Statement:
@@ -194,6 +195,24 @@ _PUT_UNDER = Statement(
     .returning(run.c.id)
 )
 _ids = given("ids", number=BigInteger)
+_STARTED = Reader(
+    StartedRun,
+    id=run.c.id,
+    application=run.c.application,
+    schedule=run.c.schedule,
+    scheduled_for=run.c.scheduled_for,
+    trigger=run.c.trigger,
+    lease_name=run.c.lease_name,
+    available_at=run.c.available_at,
+    attempt=run.c.attempt,
+    params=run.c.params,
+    retry_of=run.c.retry_of,
+    origin=run.c.origin,
+    started_ago=seconds_between(run.c.started_at, now()),
+    waited=seconds_between(run.c.available_at, now()),
+    traceparent=run.c.traceparent,
+    cause=cause_of_run(),
+)
 _START = Statement(
     update(run)
     .where(
@@ -211,21 +230,5 @@ _START = Statement(
         started_at=func.coalesce(run.c.started_at, now()),
         reason=null(),
     )
-    .returning(
-        run.c.id,
-        run.c.application,
-        run.c.schedule,
-        run.c.scheduled_for,
-        run.c.trigger,
-        run.c.lease_name,
-        run.c.available_at,
-        run.c.attempt,
-        run.c.params,
-        run.c.retry_of,
-        run.c.origin,
-        seconds_between(run.c.started_at, now()),
-        seconds_between(run.c.available_at, now()),
-        run.c.traceparent,
-        cause_of_run(),
-    )
+    .returning(*_STARTED.columns)
 )
