@@ -144,6 +144,13 @@ def test_no_function_is_long() -> None:
     assert long == LONG_FUNCTIONS
 
 
+def test_no_row_of_the_daemons_is_read_by_position() -> None:
+    """A column that slips into another's place would go unnoticed: a `Reader` knows the names of the fields."""
+    by_position = re.compile(r"\b[A-Z]\w+\((\*|tuple\(|\()+row\b|\brow\[:?\d")
+    rooms = [path for path in PRODUCT if shown(path).startswith("daemon/store/")]
+    assert [shown(path) for path in rooms if by_position.search(path.read_text())] == []
+
+
 def test_no_two_classes_have_one_name() -> None:
     places: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for path in PRODUCT:

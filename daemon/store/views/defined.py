@@ -61,10 +61,22 @@ def read_defined(connection: Connection, key: ScheduleKey) -> StoredSchedule:
     """Return a schedule that is there."""
     of_key = (schedule.c.application == key[0], schedule.c.name == key[1])
     row = connection.execute(select(schedule).where(*of_key)).one()
-    names, timing = (row.application, called(row), tuple(former_names(row))), (row.definition, row.trigger)
-    planned = (row.next_due, row.planned_until, row.anchor)
-    past = (row.created_at, row.changed_at, row.retired_at, row.retired_by)
-    return StoredSchedule(*names, *timing, row.run_digest, bool(row.enabled), *planned, *past)
+    return StoredSchedule(
+        application=row.application,
+        schedule=called(row),
+        former=tuple(former_names(row)),
+        definition=row.definition,
+        timing=row.trigger,
+        run_digest=row.run_digest,
+        enabled=bool(row.enabled),
+        next_due=row.next_due,
+        planned_until=row.planned_until,
+        anchor=row.anchor,
+        created_at=row.created_at,
+        changed_at=row.changed_at,
+        retired_at=row.retired_at,
+        retired_by=row.retired_by,
+    )
 
 
 def read_stored(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, tuple[str, datetime]]:

@@ -102,8 +102,9 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
 
 def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, DueRun]:
     """Return for when these runs were scheduled, and why they were made."""
-    query = select(run.c.id, run.c.scheduled_for, cause_of_run()).where(among_keys((run.c.id,), run_ids))
-    return {run_id: DueRun(*found) for run_id, *found in connection.execute(query)}
+    reader = Reader(DueRun, scheduled_for=run.c.scheduled_for, cause=cause_of_run())
+    query = select(*reader.columns, run.c.id).where(among_keys((run.c.id,), run_ids))
+    return {row.id: reader.read(row) for row in connection.execute(query)}
 
 
 def _of(key: ScheduleKey) -> ColumnElement[bool]:

@@ -32,6 +32,7 @@ from lease.database.dialects import now, seconds_between
 from ....states import LIVE, SEEN_WITHIN
 from ...called import ScheduleKey, present_name
 from ...policies import read_policies
+from ...reader import Reader
 from ...statements.dialects import SCHEDULED, among_keys, definition_with, with_newest
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
@@ -338,10 +339,17 @@ def _line(row: Row[Any], of: _Counts, *, missed_as_asked: bool) -> ScheduleRepor
 
 
 def _deploys(asked: _Night) -> list[Deploy]:
-    columns = (generation.c.application, generation.c.number, generation.c.revision, generation.c.brought_by)
-    query = select(*columns, generation.c.ruled_at, generation.c.changes)
-    query = query.where(asked.of(generation.c.application), asked.during(generation.c.ruled_at))
-    return [Deploy(*tuple(row)) for row in asked.all(query.order_by(generation.c.ruled_at, generation.c.application))]
+    reader = Reader(
+        Deploy,
+        application=generation.c.application,
+        generation=generation.c.number,
+        revision=generation.c.revision,
+        by=generation.c.brought_by,
+        at=generation.c.ruled_at,
+        changes=generation.c.changes,
+    )
+    query = select(*reader.columns).where(asked.of(generation.c.application), asked.during(generation.c.ruled_at))
+    return list(map(reader.read, asked.all(query.order_by(generation.c.ruled_at, generation.c.application))))
 
 
 def _acts(asked: _Night) -> list[Act]:
@@ -349,14 +357,26 @@ def _acts(asked: _Night) -> list[Act]:
     same = (act.c.application, act.c.act, act.c.acted_by, act.c.why)
     name = present_name(act)
     first, last = (of(act.c.acted_at, type_=act.c.acted_at.type) for of in (func.min, func.max))
+    reader = Reader(
+        Act,
+        application=act.c.application,
+        act=act.c.act,
+        by=act.c.acted_by,
+        why=act.c.why,
+        count=func.count(),
+        schedule=func.min(name),
+        schedules=func.count(act.c.schedule.distinct()),
+        first_at=first,
+        last_at=last,
+    )
     query = (
-        select(*same, func.count(), func.min(name), func.count(act.c.schedule.distinct()), first, last)
+        select(*reader.columns)
         .where(asked.of(act.c.application), asked.during(act.c.acted_at))
         .group_by(*same)
         .order_by(last.desc(), *same[:3])
         .limit(MOST_ACTS)
     )
-    return [Act(*tuple(row)) for row in asked.all(query)][::-1]
+    return list(map(reader.read, asked.all(query)))[::-1]
 
 
 def _outages(asked: _Night, at: datetime) -> list[OutageLine]:
