@@ -13,7 +13,7 @@ it says so, with `pytest.mark.extended`, or if another is enough:
 `pytest.mark.on_both` is for a test elsewhere that both kinds must pass all the same: in `daemon/operations`, where no
 other one runs the lines of a statement on that kind.
 
-`pytest.mark.proof` is for a story that a proof of `tests/proofs.py` tells at length, and that tells nothing else.
+`pytest.mark.proof` is for a story that a proof of `tests/proofs.py` tells at length, and for the rest of a product.
 
 `--all` runs what only `make proof` does, and so do `--fast` and a node id on the command line. `--part 2/4` keeps the
 second of four parts.

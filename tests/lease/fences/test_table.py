@@ -43,12 +43,12 @@ EACH_CELL = [
         cell,
         kind,
         id=f"{' '.join(cell)}-{kind}",
-        marks=() if column == 0 or (row + column) % 4 == 0 else pytest.mark.extended,
+        marks=() if column == 0 or (row + column) % 8 == 0 else pytest.mark.proof,
     )
     for row, cell in enumerate(CELLS)
     for column, kind in enumerate(connections.POSTGRESQL)
 ]
-"""`make test` tries each cell over the first kind of connection and over some of the others, by turns."""
+"""Each cell is tried over the first kind of connection, and over some of the others, by turns; all is a proof."""
 ON_POSTGRESQL = ("pooler", "text", "conflict", "READ ONLY")
 SQLITE = {before: row[-1] for before, row in TABLE.items() if not any(word in before for word in ON_POSTGRESQL)}
 """All is serializable there."""
