@@ -54,6 +54,7 @@ def explained(connection: Connection) -> Iterator[list[tuple[str, int]]]:
         connection.execute = execute  # type: ignore[method-assign]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["often", "s7"])
 @pytest.mark.parametrize("statistics", ["of full tables", "of empty tables", "none"])
 def test_on_postgresql_a_step_reads_pages_by_the_number_of_its_runs(
