@@ -14,14 +14,14 @@ decides what an answer means. docs/internals/rules.md has the rules by number.
 The life of a lease, in the order in which a `hold` gets there; `sync` has a twin for event loops, `client`:
 
     sync                   begins a hold, and leaves it
-    calls.acquiring        asks for a name that is free, in the caller's own thread or event loop
+    calls.acquiring        asks for a name, and waits for its turn, in the caller's own thread or event loop
     calls.steps            takes the steps of a call, and lends it a connection
     heartbeat.heartbeat    knows of it before it is granted, then renews it, and notices what is lost
     statements.grants      grants it: one statement
     calls.releasing        ends it, and wakes who waits
 
 What cannot be done by the caller passes `runtime` (the library's thread), `core` (with a table of all ends of a
-grant), `acquisition` and `database_store`. `grant_state` is what all know of a grant that is held; those who wait for
+grant), and `database_store`. `grant_state` is what all know of a grant that is held; those who wait for
 one stand in a queue (`waiters`), and `lease.database.listening` wakes them.
 `lease.database` is what lies below: addresses, connections, and where PostgreSQL and SQLite differ.
 

@@ -1,4 +1,4 @@
-"""The core of a client, in the library's own event loop: acquire, wait, release. The async and the
+"""The core of a client, in the library's own event loop: what is under way, release, closing. The async and the
 sync client are two doors to it.
 
 Who ends a grant, and where:
@@ -7,7 +7,7 @@ Who ends a grant, and where:
     its holder, where something is in the way             `Core.release`
     a program, in a transaction of its own                `Handle.ending`, with `statements.release`
     nobody, as its caller was cut short                   `Core.abandon`, `calls.releasing` (`ledger` says what it had begun)
-    nobody, as its answer was lost, or came too late      `acquisition.acquirer`, `calls.acquiring`; `heartbeat.orphan_release`
+    nobody, as its answer was lost, or came too late      `calls.acquiring`; `heartbeat.orphan_release`
     nobody, as it was lost, and its work has ended        `Core.ended`; `heartbeat.orphan_release`
     the closing of the client                             `Closing`
     another client, by a break, or once it is stale       `Breaker`; `statements.grant`
@@ -25,16 +25,16 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from . import events
-from .acquisition.acquirer import Acquirer
-from .acquisition.turns import LocalTurn, Turns
+from .cancellation import uncut
 from .clock import Clock
 from .errors import LeaseError, SchemaMissing, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Flight, Heartbeat
 from .model import CLOSED, DAEMON, Break, Grant, LeaseRecord, LossKind, check_line, check_name, is_mark
-from .store import Store, retried
+from .store import Store, Wait, retried
 from .threads import caller
 from .timing import LeaseTiming
+from .turns import LocalTurn, Turns
 
 T = TypeVar("T")
 
@@ -42,6 +42,8 @@ _AT_ONCE = 50
 """How many acquisitions are cancelled before all else in the loop has had its turn again."""
 
 
+_LOCKED = 0.1
+"""Seconds after which it is looked again for what nobody was told of: what another has locked just now is passed over."""
 _RELEASED_AT_ONCE = 4
 """How many releases are under way at one time."""
 _MOST_BESIDES = 10_000
@@ -125,7 +127,8 @@ class Closing:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timing.give_up):
-                    if left or in_doubt:
+                    for pause in (0.0, _LOCKED) if in_doubt else (0.0,) if left else ():
+                        await asyncio.sleep(pause)
                         await self._release_together(left)
                     await self._release_each(left)
         except (StoreUnavailable, SchemaMissing) as failed:
@@ -165,17 +168,30 @@ class Closing:
 
 
 class Ticket:
-    """One call of `acquire`, made where that is called: what has come of it so far, kept so that a
-    caller who is cancelled can abandon it.
+    """One acquisition, made where it is called: what has come of it so far, kept so that one whose caller has gone can
+    be abandoned.
     """
 
     def __init__(self, name: str) -> None:
         self.turn = LocalTurn(name, caller())
         self.flight = Flight(name)
         self.owner = self.turn.owner
-        self.task: asyncio.Task[GrantState] | None = None
         self.state: GrantState | None = None
-        self.is_abandoned = False
+        self.turn_heard: Wait | None = None
+        self.may_be_queued = False
+        self.is_unanswered = False
+        """A statement was sent that may grant it, and nobody has its answer."""
+        self.work: asyncio.Task[Any] | None = None
+        """What the library's thread does for it just now."""
+        self.leaving: asyncio.Future[None] | None = None
+        """The end of its place in the queue; the turn goes on until then, as the next one may take that place."""
+        self.is_cut = False
+
+    def hears_no_more(self) -> None:
+        """End its wait, from any thread."""
+        heard, self.turn_heard = self.turn_heard, None
+        if heard is not None:
+            heard.close()
 
 
 def closed_meanwhile(name: str) -> LeaseError:
@@ -208,11 +224,9 @@ class Core:
         self._before_closing = before_closing
         self.notify = events.guarded(listener)
         self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.notify)
-        self._acquirer = Acquirer(
-            store, timing, self.heartbeat, self.turns, self.holder, self.label, clock, self.notify
-        )
         self._beating: asyncio.Task[None] | None = None
-        self._acquiring: set[asyncio.Task[GrantState]] = set()
+        self.acquiring: set[Ticket] = set()
+        """All acquisitions under way. Any thread may add one, and then looks whether this is closed."""
         self._asking: set[asyncio.Task[Any]] = set()
         self._closing = Closing(self.heartbeat, store, self.holder, timing, self.notify)
         self._closed: asyncio.Task[None] | None = None
@@ -251,15 +265,10 @@ class Core:
         return self._closed
 
     async def _close(self) -> None:
-        for number, task in enumerate(list(self._acquiring)):
-            if number % _AT_ONCE == 0:
-                await asyncio.sleep(0)  # the heartbeat goes on until all of it is done
-            task.cancel()
-        if self._acquiring:
-            await asyncio.wait(set(self._acquiring))
         try:
             if self._before_closing is not None and not await self._before_closing():
                 self.heartbeat.sweep()
+            await self._end_acquisitions()
             await self._closing.run()
         finally:
             await self._end_questions()
@@ -267,6 +276,15 @@ class Core:
                 self._beating.cancel()
                 await asyncio.wait({self._beating})
             await self.store.close()
+
+    async def _end_acquisitions(self) -> None:
+        ending = set()
+        for number, ticket in enumerate(list(self.acquiring)):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # the heartbeat goes on until all of it is done
+            ending.add(asyncio.create_task(self._cut(ticket)))
+        if ending:
+            await asyncio.wait(ending)
 
     async def _end_questions(self) -> None:
         """Wait as long as an attempt may take for what was asked before, then cut it off."""
@@ -277,30 +295,48 @@ class Core:
             if late:
                 await asyncio.wait(late)
 
-    async def acquire_for(self, ticket: Ticket, wait: float | None) -> GrantState:
-        """Acquire a name for a caller that may be gone by the time it is granted (see `abandon`)."""
-        if self.is_closed or ticket.is_abandoned:
+    def begin(self, ticket: Ticket) -> None:
+        """Record that an acquisition is under way, from any thread; `LeaseError` where this is closed."""
+        self.acquiring.add(ticket)  # first: who closes it sees that, or this sees that it is closed
+        if self.is_closed or ticket.is_cut:
             raise LeaseError(CLOSED)
-        ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
-        self._acquiring.add(ticket.task)
+
+    async def work_for(self, ticket: Ticket, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what the caller of an acquisition, who may be gone by now, does not do itself (see `abandon`)."""
+        if self.is_closed or ticket.is_cut:
+            raise closed_meanwhile(ticket.turn.name) if ticket in self.acquiring else LeaseError(CLOSED)
+        ticket.work = asyncio.current_task()
         try:
-            ticket.state = await self._acquirer.acquire(ticket.turn, wait)
+            return await work()
         except asyncio.CancelledError:
             if self.is_closed:
                 raise closed_meanwhile(ticket.turn.name) from None
             raise
         finally:
-            self._acquiring.discard(ticket.task)
-        return ticket.state
+            ticket.work = None
 
     async def abandon(self, ticket: Ticket) -> None:
-        """End an acquisition whose caller was cancelled, and release what it had been granted."""
-        ticket.is_abandoned = True  # it may still be on its way here
-        if ticket.task is not None and not ticket.task.done():
-            ticket.task.cancel()
-            await asyncio.wait({ticket.task})
+        """End an acquisition whose caller was cut short, or was refused, and release what it had been granted."""
+        await self._cut(ticket)
         if ticket.state is not None and not ticket.state.ending:  # else its release is in the ledger itself
             await self._release_for_nobody(ticket.state)
+        self.heartbeat.end_flight(ticket.flight, sure=not ticket.is_unanswered)
+        self.turns.end(ticket.turn)
+        self.acquiring.discard(ticket)
+
+    async def _cut(self, ticket: Ticket) -> None:
+        """End what is done for it, and its place in the queue."""
+        ticket.is_cut = True  # it may still be on its way here
+        if ticket.work is not None and ticket.work is not asyncio.current_task():
+            ticket.work.cancel()
+            await asyncio.wait({ticket.work})
+        ticket.hears_no_more()
+        if ticket.may_be_queued and self.turns.has(ticket.turn):  # else another of this client may have it
+            ticket.may_be_queued = False
+            ticket.leaving = asyncio.ensure_future(self.store.leave(ticket.turn.name, self.holder))
+        if ticket.leaving is not None:
+            with suppress(StoreUnavailable):  # a cancelled client cancels twice: not in the midst of this
+                await uncut(ticket.leaving)
 
     async def release(self, state: GrantState, *, handed_over: bool = False) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the

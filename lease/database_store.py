@@ -1,8 +1,8 @@
 """The store of leases in a database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -22,21 +22,26 @@ from .database.opening import open_database
 from .durations import format_duration
 from .errors import LeaseError, StoreUnavailable
 from .events import OnNetwork
-from .model import Break, Grant, LeaseRecord, Renewal
+from .model import Break, Grant, LeaseRecord, Renewal, is_turn_of
 from .schema import create_tables
-from .store import Bid, Wait
+from .store import Wait
 from .timing import LeaseTiming
-from .waiters import Awaited, Waiters
-from .waiting.turn_poller import TurnPoller, is_turn_of
+from .waiters import Awaited, Waiters, ahead_of
 
 if TYPE_CHECKING:
-    from .waiting.turn_listener import TurnListener
+    from .database.listening.releases import ReleaseListener
 
 
 _CONNECTIONS = 4
 """How many a client has besides those of its heartbeat and its callers; acquisitions leave one to the rest."""
 _WIRES = 2
 """How many its callers have, where there can be more than one writer; who finds none in time is served by the others."""
+_LOOK = 0.01
+"""Seconds between two looks of the first waiter; the second looks half as often, and so on."""
+_READ_AT_ONCE = 500
+"""How many names are read at one time; the heartbeat runs in the same event loop."""
+_REST = 3
+"""How many times as long as a read took no other begins: thousands who wait leave time to all else."""
 _AT_ONCE = 100
 """How many leave their queues in one transaction where there is one writer; a renewal may wait for that."""
 
@@ -65,7 +70,7 @@ class DatabaseStore:
         self.queues_at_once = self._backend.has_one_writer
         """What is asked for with ``queue`` is granted or gets its place in one transaction."""
         self.most_wires = 1 if self._backend.has_one_writer else _WIRES
-        self._turns = _hearing(route, self._timeout) if self._backend.listens else TurnPoller(self._read)
+        self._turns = _listener(route) if self._backend.listens else TurnPoller(self._read)
 
     @property
     def identity(self) -> str | None:
@@ -119,7 +124,7 @@ class DatabaseStore:
 
     async def _queued(self, name: str, holder: str, label: str, ttl: float) -> Grant | statements.Queued | None:
         """Give it a place; where there is one writer, unless it can be granted in the same transaction."""
-        queueing = statements.queueing(name, holder, label, self._lock_wait)
+        queueing = self.queueing(name, holder, label)
         if not self._backend.has_one_writer:
             return await self._others.write_alone(queueing, first=True)
         granting = statements.granting(name, holder, ttl, label=label)
@@ -186,8 +191,12 @@ class DatabaseStore:
 
         return await self._others.write(unit)
 
-    def waiting(self, bid: Bid) -> AbstractContextManager[Wait]:
-        return self._turns.waiting(bid)
+    def waiting(self, name: str, holder: str) -> Wait:
+        return self._turns.waiting(name, holder)
+
+    def queueing(self, name: str, holder: str, label: str) -> Call[statements.Queued | None]:
+        """Return the call that takes a place in the queue of ``name``."""
+        return statements.queueing(name, holder, label, self._lock_wait)
 
     async def leave(self, name: str, holder: str) -> None:
         if not self._backend.has_one_writer:
@@ -256,10 +265,95 @@ class DatabaseStore:
         await self._others.close()
 
 
-def _hearing(route: Route, timeout: float) -> "TurnListener":
-    from .waiting.turn_listener import TurnListener  # noqa: PLC0415 - its driver is loaded only where there is one
+def _listener(route: Route) -> "ReleaseListener":
+    from .database.listening.releases import ReleaseListener  # noqa: PLC0415 - its driver is loaded only where there is one
 
-    return TurnListener(route, timeout)
+    return ReleaseListener(route, statements.CHANNEL)
+
+
+class _Poll:
+    """One who waits; it is looked at now and then while it does."""
+
+    def __init__(self, poller: "TurnPoller", name: str, holder: str) -> None:
+        self.name = name
+        self.holder = holder
+        self.turn: asyncio.Future[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self._poller = poller
+
+    async def __call__(self, seconds: float, ahead: int) -> None:
+        self.turn = asyncio.get_running_loop().create_future()
+        self._poller.look_later(self, ahead)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.turn
+        finally:
+            self._poller.forget(self)
+
+    def close(self) -> None:
+        """Do nothing: nobody looks at one who does not wait."""
+
+
+class TurnPoller:
+    """The wait for one's turn on SQLite, which announces nothing: a look now and then, with ``read``. Thousands may wait,
+    each for another name: what is due is read together.
+    """
+
+    def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, LeaseRecord]]]) -> None:
+        self._read = read
+        self._due: dict[_Poll, None] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
+
+    def waiting(self, name: str, holder: str) -> Wait:
+        """See `lease.store.Store.waiting`."""
+        return _Poll(self, name, holder)
+
+    def forget(self, wait: _Poll) -> None:
+        """Look no more for this one."""
+        self._due.pop(wait, None)
+        if wait.timer is not None:
+            wait.timer.cancel()
+
+    def look_later(self, wait: _Poll, ahead: int) -> None:
+        """Look for one who has so many before it."""
+        wait.timer = asyncio.get_running_loop().call_later(_LOOK * (ahead + 1), self._is_due, wait)
+
+    def _is_due(self, wait: _Poll) -> None:
+        self._due[wait] = None
+        if self._reading is None:
+            self._reading = asyncio.get_running_loop().create_task(self._read_due())
+
+    async def _read_due(self) -> None:
+        now = asyncio.get_running_loop().time
+        try:
+            while waits := list(islice(self._due, _READ_AT_ONCE)):
+                for wait in waits:
+                    del self._due[wait]
+                began = now()
+                await self._look_at(waits)
+                await asyncio.sleep(_REST * (now() - began))
+        finally:
+            self._reading = None
+
+    async def _look_at(self, waits: Sequence[_Poll]) -> None:
+        found: Mapping[str, LeaseRecord] = {}
+        with suppress(Exception):  # the next attempt of each finds out
+            found = await self._read([wait.name for wait in waits])
+        for wait in waits:
+            if wait.turn is None or wait.turn.done():  # it waits no more
+                continue
+            record = found.get(wait.name)
+            if record is None or is_turn_of(wait.holder, record):
+                wait.turn.set_result(None)
+            else:
+                self.look_later(wait, ahead_of(wait.holder, record.waiting))
 
 
 def _time_of(records: Iterable[LeaseRecord]) -> float | None:

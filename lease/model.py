@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from .durations import format_duration
 from .errors import InvalidName, LeaseError
-from .waiters import Waiters
+from .waiters import Waiters, ahead_of, may_take
 
 LONGEST_NAME = 255
 LONGEST_LABEL = 255
@@ -77,6 +77,11 @@ class LeaseRecord:
     def grant(self) -> Grant | None:
         """The last grant, even if its ttl is over; None if the lease is free."""
         return None if self.holder is None else Grant(self.name, self.token, self.holder)
+
+
+def is_turn_of(holder: str, record: LeaseRecord) -> bool:
+    """Return whether ``holder`` may take the lease now."""
+    return not record.live and may_take(ahead_of(holder, record.waiting), record.free_for)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,51 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from .clock import Clock
 from .errors import StoreUnavailable
 from .model import Break, Grant, LeaseRecord, Renewal
 from .timing import LeaseTiming
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request for a lease, under way or answered."""
-
-    sent: float
-    """When, by the clock of whoever wants it, in seconds: trust counts from here (rule 2)."""
-    answer: "asyncio.Future[Grant | LeaseRecord | None]"
-    """As `Store.grant` returns it."""
-
-
-@dataclass(slots=True)
-class Bid:
-    """What a waiter wants. Its store may ask for it while it waits, at the moment when its turn comes."""
-
-    name: str
-    holder: str
-    label: str
-    ttl: float
-    clock: Clock
-    asked: Asked | None = None
-    """What the store has asked for: no more than one at a time, and nothing while the waiter asks by itself."""
-
-    def take(self) -> Asked | None:
-        """Take over what the store has asked for, if anything."""
-        asked, self.asked = self.asked, None
-        return asked
-
-
 class Wait(Protocol):
-    """A wait for one's turn at one name."""
+    """A wait for one's turn at one name. What is said of it from the moment on at which this is made is heard."""
 
     async def __call__(self, seconds: float, ahead: int) -> None:
         """Wait until it may be one's turn, at most ``seconds``; ``ahead`` others come before."""
+        ...
+
+    def close(self) -> None:
+        """Hear no more; from any thread."""
         ...
 
 
@@ -89,8 +63,8 @@ class Store(Protocol):
         """
         ...
 
-    def waiting(self, bid: Bid) -> AbstractContextManager[Wait]:
-        """Listen for the turn of whoever made ``bid`` during the block; what it is given waits for it."""
+    def waiting(self, name: str, holder: str) -> Wait:
+        """Listen from now on for the turn of ``holder`` at ``name``; from any thread."""
         ...
 
     async def leave(self, name: str, holder: str) -> None:

@@ -150,6 +150,3 @@ class Awaited:
     def take(self, name: str) -> bool:
         """Forget ``name``; return whether it was remembered."""
         return self._names.pop(name, self) is None
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names

@@ -43,7 +43,7 @@ PROOFS = {
     ),
     "burst": Proof(
         "COUNT that acquire at once, release at once, and leave a queue at once; up to 2,000 threads; on both databases",
-        tests("-s", *LONG, "tests/lease/acquisition/test_bursts.py"),
+        tests("-s", *LONG, "tests/lease/calls/test_bursts.py"),
         {"COUNT": "10000"},
         {"LEASED_TEST_BURST": "{COUNT}"},
     ),

@@ -95,7 +95,7 @@ hand-overs stand the turns of the waiter with the fewest and of the one with the
 `pg_advisory_lock`, redis-py and python-redis-lock stand beside them. They are other things: none of them has a token that
 fences a zombie's writes, and an advisory lock doesn't expire. Redis answers a write once it is on the disk, as PostgreSQL
 does. Where nothing stands in the way, callers of leased send the statement themselves
-([ADR 48](adr/0048-one-path-through-the-library.md)); the library's thread serves those that wait.
+([ADR 48](adr/0048-one-path-through-the-library.md)); the library's thread wakes those that wait.
 `python -m benchmarks.locks` shows more.""",
     measure,
     ("psycopg", "redis", "python-redis-lock"),

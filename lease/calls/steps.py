@@ -1,8 +1,8 @@
 """The steps of a call, how they are taken in a caller's thread or in its event loop, and the wires that it is lent.
 
 A call is a generator. It yields what is to be sent or waited for, and is sent the answer; it does no I/O, so one
-text serves threads and event loops. `WireFailed` and `TimeoutError` are raised in it; every other error ends the
-call.
+text serves threads and event loops. `WireFailed`, `TimeoutError` and `LeaseError` are raised in it; every other error
+ends the call.
 
 No clean-up depends on it. A signal, a cancellation or the garbage collector can cut it short between any two steps,
 and then the library's thread puts right what was begun (`lease.ledger`). What is done here only hastens that.
@@ -67,7 +67,15 @@ class Elsewhere:
             del self
 
 
-Steps = Generator[Sending | Elsewhere, Any, T]
+@dataclass(frozen=True, slots=True)
+class OwnStep:
+    """The same for a call all of whose steps the library's thread takes."""
+
+    work: Callable[[], Awaitable[Any]]
+
+
+Steps = Generator[Any, Any, T]
+"""Yields `Sending` and `Elsewhere`, or only `OwnStep`."""
 
 
 def take_in_thread(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
@@ -79,7 +87,7 @@ def take_in_thread(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
             answer = error = None
             try:
                 answer = step.in_thread()
-            except (WireFailed, TimeoutError) as failed:
+            except (WireFailed, TimeoutError, LeaseError) as failed:
                 error = failed
     except StopIteration as end:
         return cast("T", end.value)
@@ -107,7 +115,7 @@ async def take_in_loop(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
             answer = error = None
             try:
                 answer = await step.in_loop()
-            except (WireFailed, TimeoutError) as failed:
+            except (WireFailed, TimeoutError, LeaseError) as failed:
                 error = failed
     except StopIteration as end:
         return cast("T", end.value)
@@ -123,6 +131,23 @@ async def take_in_loop(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
                 caller.let_go()
             caller.close()
         raise
+    finally:
+        del steps, step, error, answer
+
+
+async def take_inside(steps: Steps[T]) -> T:
+    """Take the steps of a call in the library's own event loop; whoever cancels that puts right what it had begun."""
+    step = error = answer = None
+    try:
+        while True:
+            step = steps.send(answer) if error is None else steps.throw(error)
+            answer = error = None
+            try:
+                answer = await step.work()
+            except LeaseError as failed:
+                error = failed
+    except StopIteration as end:
+        return cast("T", end.value)
     finally:
         del steps, step, error, answer
 
@@ -209,6 +234,7 @@ class Loan:
         """Lend one that is free."""
         for slot in self._slots:
             if slot in self._wires and not self._is_over and self._borrowers.setdefault(slot, by) is by:
+                self._seen.pop(slot, None)  # it may be the same borrower as the last time
                 wire = None if self._is_over else self._wires.get(slot)
                 if wire is None:  # it was closed just then
                     self.give_back(by)

@@ -13,12 +13,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from time import monotonic
 from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -80,6 +81,11 @@ class PostgresqlDatabase:
         self._is_closed = False
         self._asked = 0.0
 
+    @cached_property
+    def _of_wires(self) -> Engine:
+        """What statements are compiled for, once for all wires."""
+        return engine_for_libpq(self._url)
+
     @property
     def url(self) -> URL:
         return self._url
@@ -112,7 +118,7 @@ class PostgresqlDatabase:
     async def wire(self) -> Wire | None:
         settings = ConnectionSettings(self._application, connect_within=max(_SHORTEST_CONNECT, self._timeout))
         async with asyncio.timeout(self._timeout):
-            return await connect_wire(self._route, engine_for_libpq(self._url), settings)
+            return await connect_wire(self._route, self._of_wires, settings)
 
     async def close(self) -> None:
         self._is_closed = True  # what is under way holds its connection no longer

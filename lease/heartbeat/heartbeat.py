@@ -24,7 +24,6 @@ from ..errors import StoreUnavailable
 from ..grant_state import GrantState, HeldGrants
 from ..model import CLOSED_CAUSE, Grant, Loss, LossKind
 from ..store import Store
-from ..threads import drop
 from ..timing import LeaseTiming
 from .evidence import DatabaseClock, RenewalHistory, Risks, Verdicts, judge, strangers
 from .orphan_release import Lingering, OrphanRelease
@@ -70,18 +69,15 @@ class Flights:
 
     def __init__(self) -> None:
         self._under_way: set[Flight] = set()
-        self._names: dict[str, Flight] = {}
         self._explanations: Explanations = {}
 
     def begin(self, flight: Flight) -> None:
         """Record that its name (or `ANY_NAME`) is being acquired."""
-        self._names[flight.name] = flight
         self._under_way.add(flight)
 
     def end(self, flight: Flight) -> None:
         """Record that this acquisition is over: what it was granted is adopted by now, or never."""
         self._under_way.discard(flight)
-        drop(self._names, flight.name, flight)
 
     def __contains__(self, flight: Flight) -> bool:
         return flight in self._under_way
@@ -93,10 +89,6 @@ class Flights:
     def may_adopt(self, grant: Grant) -> bool:
         """Return whether a transaction of the program's own is under way, which may have been granted it."""
         return any(flight.name == ANY_NAME and flight.explains(grant) for flight in self.under_way())
-
-    def acquire(self, name: str) -> bool:
-        """Return whether an acquisition of this very name is under way."""
-        return self._names.get(name) in self._under_way
 
     def orphans(self, strangers: Collection[Grant], under_way: AbstractSet[Flight]) -> list[Grant]:
         """Return those of all ``strangers`` that no flight explains.

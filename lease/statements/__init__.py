@@ -32,7 +32,7 @@ from .fences import (
     prove,
     refusal,
 )
-from .grants import grant, granting, taking
+from .grants import grant, granting
 from .queueing import Queued, queueing
 from .queues import CHANNEL, Queue, leave_queues, lock_queues, notify, notifying, queue_up, read_queues, write_queue
 from .records import list_prefix, read, reading
@@ -81,6 +81,5 @@ __all__ = [
     "renewing",
     "renewing_unlocked",
     "settle",
-    "taking",
     "write_queue",
 ]

@@ -18,7 +18,6 @@ from ..database.dialects import (
     durably_committed,
     insert_missing,
     later,
-    lock_timeout,
     now,
     this_boot,
     uptime,
@@ -78,14 +77,6 @@ def granting(name: str, holder: str, ttl: float, *, label: str | None = None) ->
     it, or ``holder`` first; else None, and the rest is for `grant`.
     """
     return Call(_GRANT_ONE, {"of_name": name, **_values(holder, ttl, label)}, partial(_only_grant, holder))
-
-
-def taking(name: str, holder: str, ttl: float, *, label: str | None, lock_wait: float) -> Call[Grant | None]:
-    """Return the call that grants ``name`` to whoever has heard that it is its turn. Unlike `granting` it waits for a
-    row that is locked, at most ``lock_wait`` seconds: mostly another is just taking a place in the queue.
-    """
-    values = {"of_name": name, "lock_wait": lock_wait, **_values(holder, ttl, label)}
-    return Call(_TAKE, values, partial(_only_grant, holder))
 
 
 def _only_grant(holder: str, rows: Rows) -> Grant | None:
@@ -218,7 +209,6 @@ _GRANT_FREE_SLOT = _granting(_is_free, _without_first, _highest.scalar_subquery(
 _of_name = lease.c.name == bindparam("of_name", type_=Name)
 _free = select(lease.c.name).where(_of_name, _is_free).with_for_update(skip_locked=True).cte("free")
 _GRANT_ONE = _updating(_without_first, lease.c.token, lease.c.name == select(_free.c.name).scalar_subquery(), _is_free)
-_TAKE = _updating(_without_first, lease.c.token, _of_name, _is_free, lock_timeout("lock_wait"))
 _GRANT_IN_TURN = _granting(free_or_stale(), _waiters_left)
 _GRANT_IN_TURN_SLOT = _granting(free_or_stale(), _waiters_left, _highest.scalar_subquery())
 _PRESENT = Statement(

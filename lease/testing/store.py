@@ -3,11 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import LeaseLost, StoreUnavailable
@@ -16,7 +15,7 @@ from ..waiters import PLACE, Waiter, Waiters, ahead_of, behind, joined, may_take
 from .clock import ManualClock
 
 if TYPE_CHECKING:
-    from ..store import Bid, Wait
+    from ..store import Wait
 
 
 @dataclass
@@ -128,17 +127,12 @@ class MemoryStore:
             row.holder = mark_of(grant).holder
             return row.broken
 
-    @contextmanager
-    def waiting(self, bid: "Bid") -> "Iterator[Wait]":
-        """Give a wait that ends when something happens to the name: the next attempt finds out whose turn it is."""
-        name = bid.name
-        loop, changed = asyncio.get_running_loop(), asyncio.Event()
-        watcher = partial(_set_soon, loop, changed)
-        self._watchers.setdefault(name, []).append(watcher)
-        try:
-            yield partial(_wait, changed)
-        finally:
-            self._watchers[name].remove(watcher)
+    def waiting(self, name: str, holder: str) -> "Wait":
+        """Return a wait that ends when something happens to the name."""
+        del holder  # the next attempt finds out whose turn it is
+        wait = _Watch(self._watchers.setdefault(name, []))
+        wait.watchers.append(wait.tell)
+        return wait
 
     async def leave(self, name: str, holder: str) -> None:
         """Give up the place of ``holder``."""
@@ -194,14 +188,23 @@ class MemoryStore:
         )
 
 
-async def _wait(changed: asyncio.Event, seconds: float, ahead: int) -> None:
-    del ahead  # whoever is told too early asks again
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await changed.wait()
-    changed.clear()
+class _Watch:
+    def __init__(self, watchers: list[Callable[[], None]]) -> None:
+        self.watchers = watchers
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
 
+    async def __call__(self, seconds: float, ahead: int) -> None:
+        del ahead  # whoever is told too early asks again
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        self._changed.clear()
 
-def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    with suppress(RuntimeError):  # that client has been closed
-        loop.call_soon_threadsafe(event.set)
+    def tell(self) -> None:
+        with suppress(RuntimeError):  # that client has been closed
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    def close(self) -> None:
+        with suppress(ValueError):  # it is closed
+            self.watchers.remove(self.tell)

@@ -248,6 +248,7 @@ async def test_closing_the_client_ends_its_waits_with_a_sentence(database_url: s
         assert not waiting.done()
     with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
         await asyncio.wait_for(waiting, LIMIT)
+    assert tables.record("a").waiting == ()
 
 
 async def test_a_closed_client_refuses_with_a_sentence(database_url: str) -> None:

@@ -276,7 +276,7 @@ async def test_what_is_granted_to_a_task_that_is_cancelled_meanwhile_is_free_whe
         acquiring = asyncio.create_task(client.acquire("a"))
         await begun.wait()
         acquiring.cancel()
-        await until(lambda: any(task.cancelling() for task in client._runtime.core._acquiring))
+        await until(lambda: any(one.is_cut for one in list(client._runtime.core.acquiring)))
         let_go.set()
         with pytest.raises(asyncio.CancelledError):
             await acquiring

@@ -74,7 +74,7 @@ def hold(client: LeaseClient) -> None:
 def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
     core = client._runtime.core
     wait_until(lambda: not core.heartbeat.held.all(), "nothing is held")
-    wait_until(lambda: core._acquirer.turns.owner("a") is None, "it is nobody's turn within the client")
+    wait_until(lambda: core.turns.owner("a") is None, "it is nobody's turn within the client")
     wait_until(lambda: not client.list("a") or client.list("a")[0].waiting == (), "nobody waits")
     wait_until(lambda: not client.list("a") or tables.record("a").holder is None, "the database has no holder")
 

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import Engine
 
 from lease import InvalidDuration, LeaseError, LeaseLost, LeaseNotAcquired, clock, events
+from lease.calls.acquiring import acquire_inside
 from lease.core import Ticket
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread
@@ -38,7 +39,7 @@ def client(database_url: str, told: Recorder) -> Iterator[LeaseClient]:
 
 
 def is_acquiring(client: LeaseClient, name: str) -> bool:
-    return client._runtime.core.heartbeat.flights.acquire(name)
+    return name in {flight.name for flight in client._runtime.core.heartbeat.flights.under_way()}
 
 
 def test_a_lease_is_held_during_the_block_and_free_after_it(
@@ -242,7 +243,7 @@ def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(client: Lea
 def test_what_was_granted_to_a_caller_who_has_gone_is_released(client: LeaseClient, tables: Tables) -> None:
     """It was cancelled when the answer was there already, but not yet seen."""
     ticket = Ticket("a")
-    client._runtime.submit(lambda core: core.acquire_for(ticket, 0)).result()
+    client._runtime.submit(lambda core: acquire_inside(core, ticket, 0)).result()
     assert tables.record("a").holder == client.holder
     client._runtime.submit(lambda core: core.abandon(ticket)).result()
     assert tables.record("a").holder is None

@@ -21,13 +21,13 @@ CALLERS = (
         "a waiter that leaves a client's queue looks through all of it: thousands at once hold up the heartbeat",
         (
             Edit(
-                "lease/acquisition/turns.py",
+                "lease/turns.py",
                 "        if queue.pop(turn, None) is not None and not queue:",
                 "        if [one for one in queue if one == turn] and queue.pop(turn, None) is not None and not queue:",
             ),
         ),
         on_either(
-            "tests/lease/acquisition/test_turns.py"
+            "tests/lease/calls/test_turns.py"
             "::test_thousands_that_leave_at_once_from_wherever_they_stand_cost_a_step_each"
         ),
     ),

@@ -38,20 +38,20 @@ CALLS = (
         "a caller that wants what it holds itself is refused at once, however long it would wait",
         (
             Edit(
-                "lease/acquisition/acquirer.py",
-                "if wait is None and self._would_wait_for_itself(turn):",
-                "if self._would_wait_for_itself(turn):",
+                "lease/calls/acquiring.py",
+                "if wait is None and self._would_wait_for_itself():",
+                "if self._would_wait_for_itself():",
             ),
         ),
         on_each(
-            "tests/lease/acquisition/test_reentry.py"
+            "tests/lease/calls/test_reentry.py"
             "::test_a_pools_thread_that_serves_a_second_request_waits_for_the_first[{}]"
         ),
     ),
     Mutant(
         "acquired-here-without-a-flight",
         "what a caller acquires in its own thread is no flight: a renewal that sees it first takes it for an orphan",
-        (Edit(ACQUIRING, "    core.heartbeat.flights.begin(ticket.flight)\n", ""),),
+        (Edit(ACQUIRING, "            core.heartbeat.flights.begin(ticket.flight)\n", ""),),
         on_each(f"{THREADS}::test_a_grant_that_its_caller_has_not_heard_of_is_no_orphan[{{}}]"),
     ),
     Mutant(
@@ -136,11 +136,11 @@ CALLS = (
         "who acquires in its own thread takes a turn for which another one of the client waits",
         (
             Edit(
-                "lease/acquisition/turns.py",
+                "lease/turns.py",
                 "        if turn.name in self._queues:\n            self.end(turn)\n            return False\n        return True\n",
                 "        return True\n",
             ),
         ),
-        on_either("tests/lease/acquisition/test_turns.py::test_who_does_not_wait_passes_nobody_who_does"),
+        on_either("tests/lease/calls/test_turns.py::test_who_does_not_wait_passes_nobody_who_does"),
     ),
 )

@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_sqlite
 
-TOGETHER = "tests/lease/acquisition/test_bursts.py::test_those_who_wait_on_sqlite_look_and_leave_together"
+TOGETHER = "tests/lease/calls/test_bursts.py::test_those_who_wait_on_sqlite_look_and_leave_together"
 
 ON_SQLITE = (
     Mutant(
@@ -50,13 +50,13 @@ ON_SQLITE = (
     Mutant(
         "looks-one-by-one",
         "of a client that waits for thousands of names, each waiter reads its own, again and again",
-        (Edit("lease/waiting/turn_poller.py", "_AT_ONCE = 500", "_AT_ONCE = 1"),),
+        (Edit("lease/database_store.py", "_READ_AT_ONCE = 500", "_READ_AT_ONCE = 1"),),
         on_sqlite(TOGETHER),
     ),
     Mutant(
         "leaves-one-by-one",
         "where thousands leave their queues at once, each writes in a transaction of its own",
-        (Edit("lease/database_store.py", "_AT_ONCE = 100", "_AT_ONCE = 1"),),
+        (Edit("lease/database_store.py", "\n_AT_ONCE = 100", "\n_AT_ONCE = 1"),),
         on_sqlite(TOGETHER),
     ),
 )

@@ -2,15 +2,13 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
-FAIR = "tests/lease/acquisition/test_fair_waiting.py::{}[{{}}]"
+FAIR = "tests/lease/calls/test_fair_waiting.py::{}[{{}}]"
 CONFORMANCE = "tests/lease/test_store_conformance.py::{}[{{}}]"
 GRANTING = "lease/statements/grants.py"
-HEARD = "tests/lease/acquisition/test_asked_when_heard.py::{}"
-QUESTION_READ = """\
-                if question is not None:
-                    question.read()
-"""
-READ = "            except psycopg.Error as error:\n                fail(error)\n"
+
+WOKEN = "tests/lease/calls/test_asked_when_woken.py::{}"
+ACQUIRING = "lease/calls/acquiring.py"
+CORE = "lease/core.py"
 APPENDED = "            results.append(result)\n"
 
 WAITING = (
@@ -52,15 +50,14 @@ WAITING = (
         "what is granted counts as asked for when its turn to ask was waited for",
         (
             Edit(
-                "lease/acquisition/acquirer.py",
-                "                asked = self._ask(bid, queue=queue)\n                answer = await self._answered(asked)\n        match",
-                "                asked = Asked(before, self._ask(bid, queue=queue).answer)\n"
-                "                answer = await self._answered(asked)\n        match",
+                "lease/calls/acquiring.py",
+                "            sent = core.clock()\n            answer = await",
+                "            answer = await",
             ),
             Edit(
-                "lease/acquisition/acquirer.py",
-                "        asked = bid.take()\n        if asked is None",
-                "        asked, before = bid.take(), self.clock()\n        if asked is None",
+                "lease/calls/acquiring.py",
+                "        async with core.store.admitted():",
+                "        sent = core.clock()\n        async with core.store.admitted():",
             ),
         ),
         on_each(
@@ -72,7 +69,7 @@ WAITING = (
         "releases-wait-for-acquisitions",
         "a release waits for a connection of its client behind all acquisitions that came before",
         (Edit("lease/calls/releasing.py", "direct.loan.borrow(self, first=True)", "direct.loan.borrow(self)"),),
-        on_each("tests/lease/acquisition/test_bursts.py::test_a_release_does_not_wait_behind_acquisitions[{}]"),
+        on_each("tests/lease/calls/test_bursts.py::test_a_release_does_not_wait_behind_acquisitions[{}]"),
     ),
     Mutant(
         "first-place-kept",
@@ -121,7 +118,7 @@ WAITING = (
             Edit("lease/statements/endings.py", "literal(CHANNEL), bindparam", 'literal("nobody"), bindparam'),
         ),
         on_postgres(
-            "tests/lease/acquisition/test_waiting.py::test_a_notification_goes_out_only_where_somebody_waits",
+            "tests/lease/calls/test_waiting.py::test_a_notification_goes_out_only_where_somebody_waits",
         ),
     ),
     Mutant(
@@ -172,50 +169,47 @@ WAITING = (
     ),
     Mutant(
         "trust-from-the-answer",
-        "what was asked for when the turn was heard of is trusted from the answer on",
-        (Edit("lease/acquisition/acquirer.py", "adopt(answer, asked.sent)", "adopt(answer, self.clock())"),),
-        on_postgres(HEARD.format("test_trust_counts_from_before_it_was_asked")),
+        "what a caller asks for itself is trusted from the answer on",
+        (Edit(ACQUIRING, "self._hold(means, granted, sent)", "self._hold(means, granted, core.clock())"),),
+        on_postgres(WOKEN.format("test_trust_counts_from_before_it_was_asked")),
     ),
     Mutant(
         "cancelled-before-the-answer",
         "a waiter that is cancelled forgets what it has just asked for",
-        (Edit("lease/acquisition/acquirer.py", "if (asked := bid.take()) is not None:", "if False:"),),
-        on_postgres(HEARD.format("test_who_is_cancelled_meanwhile_keeps_nothing[answered]")),
-    ),
-    Mutant(
-        "asked-twice-at-once",
-        "a waiter that asks by itself asks a second time when it hears of its turn",
-        (Edit("lease/waiting/turn_listener.py", "            subscription.on_turn = None\n", ""),),
-        on_postgres(HEARD.format("test_who_is_asking_itself_asks_nothing_besides")),
-    ),
-    Mutant(
-        "deaf-behind-an-answer",
-        "what is said behind the answer to a question is read only when more is said",
         (
-            Edit("lease/database/listening/listener.py", QUESTION_READ, ""),
-            Edit("lease/database/listening/listener.py", READ, QUESTION_READ + READ),
+            Edit(ACQUIRING, "    if ticket.is_unanswered:\n", "    if False:\n"),
+            Edit(ACQUIRING, "if ticket.is_unanswered and ticket.state is None:", "if False:"),
+            Edit(CORE, "sure=not ticket.is_unanswered", "sure=True"),
         ),
-        on_postgres(HEARD.format("test_what_is_said_behind_the_answer_is_heard")),
+        on_postgres(WOKEN.format("test_who_is_cancelled_meanwhile_keeps_nothing[answered]")),
     ),
     Mutant(
-        "prepared-at-a-pooler",
-        "a question is prepared over any connection, also one that a pooler shares",
-        (Edit("lease/database/listening/listener.py", "return is_direct(connection, pid) and", "return"),),
-        on_postgres(HEARD.format("test_behind_a_pooler_it_is_not_even_prepared")),
+        "heard-only-in-line",
+        "a waiter listens once it has its place: of what is released before it knows that, it does not hear",
+        (
+            Edit(
+                ACQUIRING,
+                "            self._will_hear()\n            queued = yield",
+                "            queued = yield",
+            ),
+            Edit(
+                ACQUIRING,
+                "            record = queued.record if",
+                "            self._will_hear()\n            record = queued.record if",
+            ),
+        ),
+        on_postgres(WOKEN.format("test_a_release_before_its_place_is_known_is_heard")),
+    ),
+    Mutant(
+        "closed-beside-its-waiters",
+        "a client is closed while calls of its own wait for their turn, which nobody ends",
+        (Edit(CORE, "            await self._end_acquisitions()\n", ""),),
+        on_each("tests/lease/test_async_client.py::test_closing_the_client_ends_its_waits_with_a_sentence[{}]"),
     ),
     Mutant(
         "answered-before-the-commit",
-        "a question is answered by its rows, though its commit may yet fail",
+        "a statement is answered by its rows, though its commit may yet fail",
         (Edit("lease/database/wires/of_libpq.py", APPENDED, f"{APPENDED}            return\n"),),
-        on_postgres(HEARD.format("test_an_answer_whose_commit_fails_grants_nothing")),
-    ),
-    Mutant(
-        "taken-from-its-holder",
-        "who hears of its turn takes the lease, also from its holder or before those who come first",
-        (Edit(GRANTING, "_of_name, _is_free, lock_timeout", "_of_name, lock_timeout"),),
-        on_postgres(
-            HEARD.format("test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing[held]"),
-            HEARD.format("test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing[another-is-first]"),
-        ),
+        on_postgres(WOKEN.format("test_an_answer_whose_commit_fails_grants_nothing")),
     ),
 )

@@ -18,8 +18,6 @@ from ...errors import LeaseError
 from ..backend import ConnectionSettings
 from ..connections import Route
 from ..held.line import forget
-from ..wires.of_libpq import WHO_ANSWERS, is_direct
-from .question import Answered, Question, Wording
 
 _CONNECT = 2.0
 _PAUSE = 1.0
@@ -30,15 +28,12 @@ class Listener(ABC):
     """One connection that listens to ``channels``, while it is needed.
 
     It counts as working only once a notification has arrived that was sent to it over another
-    connection. That it does not work is reported once, until it has worked again. With
-    ``wording``, a question can be asked over it where it leads to the server itself (`ask`).
+    connection. That it does not work is reported once, until it has worked again.
     """
 
-    def __init__(self, route: Route, channels: Sequence[str], wording: Wording | None = None) -> None:
+    def __init__(self, route: Route, channels: Sequence[str]) -> None:
         self._route = route
         self._channels = channels
-        self._wording = wording
-        self._question: Question | None = None
         self._task: asyncio.Task[None] | None = None
         self._working = asyncio.Event()
         self._reported = False
@@ -68,10 +63,6 @@ class Listener(ABC):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=1.0)
-
-    def ask(self, values: Sequence[object], answered: Answered) -> bool:
-        """Ask its question with these values; False where that cannot be done now (see `Question.ask`)."""
-        return self._question is not None and self._question.ask(values, answered)
 
     # What it is for
 
@@ -116,31 +107,22 @@ class Listener(ABC):
 
     async def _listen_once(self) -> None:
         async with self._connected() as connection:
-            wording = self._wording if await self._begin(connection) else None
+            await connection.execute(
+                "; ".join(f"LISTEN {channel}" for channel in self._channels).encode(), prepare=False
+            )
             check = f"check {uuid4().hex}"
             async with self._connected() as other:
                 # What it said itself would arrive through a pooler too, which takes the server away only then.
                 await other.execute("SELECT pg_notify(%s, %s)", (self._channels[0], check))
-            with self._reading(connection, check, wording) as broken:
+            with self._reading(connection, check) as broken:
                 while self._is_needed():
                     if (await asyncio.wait({broken}, timeout=_PAUSE))[0]:
                         broken.result()
                     elif not self.is_working:
                         self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
 
-    async def _begin(self, connection: psycopg.AsyncConnection[TupleRow]) -> bool:
-        """Begin to listen; return whether a statement can be prepared over it, and runs at READ COMMITTED."""
-        listening = "; ".join([*(f"LISTEN {channel}" for channel in self._channels), WHO_ANSWERS])
-        cursor = await connection.execute(listening.encode(), prepare=False)
-        while cursor.nextset():
-            pass
-        pid, isolation = await cursor.fetchone() or (0, "")
-        return is_direct(connection, pid) and isolation == "read committed"
-
     @contextmanager
-    def _reading(
-        self, connection: psycopg.AsyncConnection[TupleRow], check: str, wording: Wording | None
-    ) -> "Iterator[asyncio.Future[None]]":
+    def _reading(self, connection: psycopg.AsyncConnection[TupleRow], check: str) -> "Iterator[asyncio.Future[None]]":
         """Take in during the block what arrives, at once; what it yields gets the error that ends this. psycopg
         itself would look ten times a second.
         """
@@ -155,27 +137,20 @@ class Listener(ABC):
         def read() -> None:
             try:
                 pgconn.consume_input()
-                if question is not None:
-                    question.read()
-                while (told := pgconn.notifies()) is not None:  # libpq parses none behind an answer before it is read
+                while (told := pgconn.notifies()) is not None:
                     self._take(told.relname.decode(), told.extra.decode(), check)
             except psycopg.Error as error:
                 fail(error)
             if pgconn.status == ConnStatus.BAD:  # libpq may have closed it: nothing shows there then
                 fail(psycopg.OperationalError("the connection is lost"))
 
-        question = None if wording is None else Question(pgconn, wording, fail)
-        self._question = question
         loop.add_reader(descriptor, read)
         try:
             read()  # what came with the answers before
             yield broken
         finally:
-            self._question = None
             if not broken.done():
                 loop.remove_reader(descriptor)
-            if question is not None:
-                question.end()
             _ = broken.cancel() or broken.exception()  # asyncio would log what nobody asked for
 
     @asynccontextmanager
@@ -207,8 +182,6 @@ class Listener(ABC):
             self._reported = False
             self._working.set()
             self._begun()
-            if self._question is not None:
-                self._question.prepare()
 
     def _say(self, cause: str) -> None:
         if not self._reported:

@@ -3,52 +3,65 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from time import monotonic
 
+from ...threads import drop
 from ...waiters import parse_release, seconds_until_turn
 from ..address import describe
 from ..connections import Route
 from ..driver_errors import one_line
 from .listener import Listener
-from .question import Answered, Wording
 
 _LINGER = 30.0
 """Seconds for which it goes on when the last has left: who waits now will soon wait again, and to
 begin anew takes a connection.
 """
+_UNHEARD = 1.0
+"""Seconds between two looks where notifications do not arrive."""
 _logger = logging.getLogger("lease")
 
 
 class Subscription:
-    """What one waiter hears: `heard` is set when it may be its turn."""
+    """What one waiter hears of a name, from now on until it is closed; from any thread, for one at a time of each name."""
 
-    def __init__(self, name: str, holder: str) -> None:
-        self.name = name
-        self.holder = holder
-        self.heard = asyncio.Event()
-        self.on_turn: Callable[[], bool] | None = None
-        """Called when its turn has come. If it returns True, it must set `heard` later."""
+    def __init__(self, listener: "ReleaseListener", name: str, holder: str) -> None:
+        self._listener = listener
+        self._name = name
+        self._holder = holder
         self._later: asyncio.TimerHandle | None = None
+        self.heard = asyncio.Event()
+        """Set when it may be its turn."""
+        listener.subscriptions[name] = self
+
+    async def __call__(self, seconds: float, ahead: int) -> None:
+        """Wait until the turn comes; where nothing can be heard, return soon."""
+        del ahead  # what is heard says whose turn it is
+        if not self._listener.is_working:
+            await self._listener.start(min(seconds, _UNHEARD))
+            return  # what was said meanwhile was missed: look
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.heard.wait()
+        self.heard.clear()
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._listener.unused_since = monotonic()
+        drop(self._listener.subscriptions, self._name, self)
 
     def told(self, turns: list[str]) -> None:
         """Take in whose turn it is: each gets a while to take the lease, and then the one behind."""
-        self.ends()  # whoever came before has taken what was released before
-        wait = seconds_until_turn(self.holder, turns)
+        if self._later is not None:  # whoever came before has taken what was released before
+            self._later.cancel()
+            self._later = None
+        wait = seconds_until_turn(self._holder, turns)
         if wait is None:
             return
         if wait <= 0:
-            if self.on_turn is None or not self.on_turn():
-                self.heard.set()
+            self.heard.set()
         else:
             self._later = asyncio.get_running_loop().call_later(wait, self.heard.set)
-
-    def ends(self) -> None:
-        """Forget a turn that has not come yet."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
 
 
 class ReleaseListener(Listener):
@@ -56,49 +69,30 @@ class ReleaseListener(Listener):
     released and whose turn it is.
     """
 
-    def __init__(self, route: Route, channel: str, wording: Wording | None = None) -> None:
-        super().__init__(route, [channel], wording)
-        self._subscriptions: dict[str, list[Subscription]] = {}
-        self._unused_since = 0.0
+    def __init__(self, route: Route, channel: str) -> None:
+        super().__init__(route, [channel])
+        self.subscriptions: dict[str, Subscription] = {}
+        self.unused_since = 0.0
 
-    @contextmanager
-    def subscribed(self, name: str, holder: str) -> Iterator[Subscription]:
-        """Subscribe during the block to what is said of ``holder`` and ``name``, if it works; see
-        `start`.
-        """
-        subscription = Subscription(name, holder)
-        self._subscriptions.setdefault(name, []).append(subscription)
-        try:
-            yield subscription
-        finally:
-            subscription.ends()
-            self._subscriptions[name].remove(subscription)
-            if not self._subscriptions[name]:
-                del self._subscriptions[name]
-            self._unused_since = monotonic()
-
-    def ask(self, values: Sequence[object], answered: Answered) -> bool:
-        """Ask, unless this client is acquiring another name too: the server notifies of nothing until it has answered."""
-        return len(self._subscriptions) == 1 and super().ask(values, answered)
+    def waiting(self, name: str, holder: str) -> Subscription:
+        """Subscribe to what is said of ``holder`` and ``name``."""
+        return Subscription(self, name, holder)
 
     def _is_needed(self) -> bool:
-        return bool(self._subscriptions) or monotonic() - self._unused_since < _LINGER
+        return bool(self.subscriptions) or monotonic() - self.unused_since < _LINGER
 
     def _hear(self, channel: str, payload: str) -> None:
         del channel
         name, turns = parse_release(payload)
-        for subscription in self._of(name):
+        if (subscription := self.subscriptions.get(name)) is not None:
             subscription.told(turns)
 
     def _begun(self) -> None:
         """Do nothing: those who wait look after `start`."""
 
     def _lost(self) -> None:
-        for subscription in self._of(*self._subscriptions):
+        for subscription in list(self.subscriptions.values()):
             subscription.heard.set()
-
-    def _of(self, *names: str) -> list[Subscription]:
-        return [subscription for name in names for subscription in self._subscriptions.get(name, ())]
 
     def _report(self, cause: str) -> None:
         said = (

@@ -1,7 +1,6 @@
 """Wires to PostgreSQL, by libpq's asynchronous calls (PostgreSQL's manual, "Asynchronous Command Processing").
 
-psycopg's cursors wait for the socket themselves. Here its user waits, in whichever way suits: a thread, an event
-loop, or a listener that reads notifications from the same socket.
+psycopg's cursors wait for the socket themselves. Here its user waits, in whichever way suits a thread or an event loop.
 
 The first question over a connection is who answers, and from which database. It leads to the server itself if the
 process that answers is the one that was named when the connection was made. A pooler names something else.
@@ -78,31 +77,22 @@ class Exchange:
         """Statements are prepared: the connection leads to the server itself, not to a pooler."""
         self._prepared: dict[str, bytes] = {}
 
-    def is_prepared(self, text: str) -> bool:
-        """Return whether the server knows it."""
-        return text in self._prepared
-
     def ask(self, text: str, values: Sequence[object], results: list[PGresult]) -> Iterator[bool]:
         """Run a statement with its parameters, $1, $2 …; all results are put into ``results``."""
         given = [None if value is None else str(value).encode() for value in values]
         if self.prepares and text not in self._prepared:
-            yield from self.prepare(text, results)
+            name = f"{self._names}_{len(self._prepared)}".encode()
+            self._connection.send_prepare(name, text.encode())
+            yield from self._take_in(results)
             if not is_done(results):
                 return
+            self._prepared[text] = name
             results.clear()
         if self.prepares:
             self._connection.send_query_prepared(self._prepared[text], given)
         else:
             self._connection.send_query_params(text.encode(), given)
         yield from self._take_in(results)
-
-    def prepare(self, text: str, results: list[PGresult]) -> Iterator[bool]:
-        """Have the server prepare a statement."""
-        name = f"{self._names}_{len(self._prepared)}".encode()
-        self._connection.send_prepare(name, text.encode())
-        yield from self._take_in(results)
-        if is_done(results):
-            self._prepared[text] = name
 
     def _take_in(self, results: list[PGresult]) -> Iterator[bool]:
         """Send what is left to send, and take in all results: rows come before their commit, and an error can follow."""

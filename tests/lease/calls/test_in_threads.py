@@ -47,7 +47,7 @@ def test_the_first_acquisition_takes_the_same_path_as_all_others(database_url: s
     """Connecting is all that the library's thread does for it."""
     tables.release(tables.one("a"))
     with LeaseClient(database_url, timing=SELDOM) as client:
-        client._runtime.core.acquire_for = None  # type: ignore[assignment,method-assign]  # whoever calls it fails
+        client._runtime.core.work_for = None  # type: ignore[assignment,method-assign]  # whoever calls it fails
         client.acquire("a").release()
         assert wire_of(client) is not None
 

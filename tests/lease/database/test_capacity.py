@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 from sqlalchemy import Connection, make_url, text
@@ -12,6 +13,7 @@ from lease import LeaseTiming, StoreUnavailable
 from lease.database.database import OwnDatabase
 from lease.database.held.capacity import Capacity
 from lease.database.opening import open_database
+from lease.database_store import _CONNECTIONS
 from tests.lease.stores import Tables, until
 from tests.support.postgres import query
 from tests.support.proxy import Proxy
@@ -106,9 +108,11 @@ async def test_what_was_granted_after_a_long_wait_for_a_connection_is_trusted(da
     timing = LeaseTiming(15, renew_every=0.1, attempt_timeout=0.5, give_up=1.5, kill_time=0)
     async with lease.LeaseClient(database_url, timing=timing) as client:
         store = client._runtime.core.store
-        async with asyncio.TaskGroup() as tasks, store.admitted():
+        async with asyncio.TaskGroup() as tasks, AsyncExitStack() as places:
+            for _ in range(_CONNECTIONS - 1):
+                await places.enter_async_context(store.admitted())
             acquiring = tasks.create_task(client.acquire("a"))
-            await until(lambda: client._runtime.core.heartbeat.flights.acquire("a"))
+            await until(lambda: any(one.work is not None for one in list(client._runtime.core.acquiring)))
             end = time.monotonic() + timing.give_up
             while time.monotonic() < end:
                 await client.read("a")  # the database is there

@@ -16,6 +16,7 @@ from lease.database.listening.listener import Listener
 from lease.database.listening.releases import ReleaseListener
 from lease.statements import CHANNEL, notify
 from lease.waiters import Waiter
+from tests.lease.database.subscribed import subscribed
 from tests.lease.stores import Tables, until
 from tests.support.postgres import query
 from tests.support.waiting import LIMIT
@@ -24,7 +25,7 @@ from tests.support.waiting import LIMIT
 async def works(address: Address) -> None:
     """Return once a listener of ``address`` works; TimeoutError if it does not."""
     listener = ReleaseListener(route_to(address), CHANNEL)
-    with listener.subscribed("a", "anna"):
+    with subscribed(listener, "a", "anna"):
         await listener.start(LIMIT)
         assert listener.is_working
     await listener.close()
@@ -69,7 +70,7 @@ async def test_no_name_is_taken_for_its_notification_to_itself(
     postgres_url: str, postgres_tables: Tables, name: str
 ) -> None:
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
-    with listener.subscribed(name, "anna") as subscription:
+    with subscribed(listener, name, "anna") as subscription:
         await listener.start(LIMIT)
         postgres_tables.run(lambda connection: notify(connection, name, (Waiter("anna", "anna", 0.0),)))
         await asyncio.wait_for(subscription.heard.wait(), LIMIT)
@@ -80,21 +81,23 @@ async def test_no_name_is_taken_for_its_notification_to_itself(
 async def test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_woken(
     postgres_url: str, postgres_tables: Tables
 ) -> None:
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    listeners = [ReleaseListener(route_to(postgres_url), CHANNEL) for _ in range(3)]
     with (
-        listener.subscribed("a", "cleo") as out_of_sight,
-        listener.subscribed("a", "ben") as second,
-        listener.subscribed("a", "anna") as first,
-        listener.subscribed("b", "anna") as elsewhere,
+        subscribed(listeners[0], "a", "cleo") as out_of_sight,
+        subscribed(listeners[1], "a", "ben") as second,
+        subscribed(listeners[2], "a", "anna") as first,
+        subscribed(listeners[2], "b", "anna") as elsewhere,
     ):
-        await listener.start(LIMIT)
+        for listener in listeners:
+            await listener.start(LIMIT)
         waiting = tuple(Waiter(holder, holder, 0.0) for holder in ("anna", "ben"))
         postgres_tables.run(lambda connection: notify(connection, "a", waiting))
         await asyncio.wait_for(first.heard.wait(), LIMIT)
         assert not any(other.heard.is_set() for other in (second, out_of_sight, elsewhere))
         await asyncio.wait_for(second.heard.wait(), LIMIT)
         assert not out_of_sight.heard.is_set()
-    await listener.close()
+    for listener in listeners:
+        await listener.close()
 
 
 @pytest.mark.anyio
@@ -104,7 +107,7 @@ async def test_a_listener_that_cannot_connect_says_so_once(
     monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.01)
     url = make_url(postgres_url).set(database="missing")
     listener = ReleaseListener(route_to(url), CHANNEL)
-    with caplog.at_level(logging.WARNING, "lease"), listener.subscribed("a", "anna") as subscription:
+    with caplog.at_level(logging.WARNING, "lease"), subscribed(listener, "a", "anna") as subscription:
         await listener.start(0.0)
         for _ in range(3):
             await asyncio.wait_for(subscription.heard.wait(), LIMIT)
@@ -124,7 +127,7 @@ async def test_a_listener_whose_notifications_are_swallowed_says_so_once(
     """As behind a pooler in transaction mode: here nothing listens when the notification is sent."""
     monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.2)
     listener = ReleaseListener(route_to(postgres_url), f"{CHANNEL}; UNLISTEN {CHANNEL}")
-    with caplog.at_level(logging.WARNING, "lease"), listener.subscribed("a", "anna"):
+    with caplog.at_level(logging.WARNING, "lease"), subscribed(listener, "a", "anna"):
         await listener.start(0.0)
         await until(lambda: caplog.messages)
     await listener.close()
@@ -165,7 +168,7 @@ async def test_a_pooler_that_lets_through_what_it_says_itself_is_not_taken_for_a
     said = asyncio.Event()
     monkeypatch.setattr(ReleaseListener, "_report", lambda *_: said.set())
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
-    with listener.subscribed("a", "anna"):
+    with subscribed(listener, "a", "anna"):
         await listener.start(0.0)
         await asyncio.wait_for(said.wait(), LIMIT)
         assert not listener.is_working
@@ -178,7 +181,7 @@ async def test_what_somebody_else_says_on_the_channel_is_passed_over(
     postgres_url: str, postgres_tables: Tables, payload: str
 ) -> None:
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
-    with listener.subscribed("a", "anna") as subscription:
+    with subscribed(listener, "a", "anna") as subscription:
         await listener.start(LIMIT)
         postgres_tables.run(lambda connection: connection.execute(select(func.pg_notify(CHANNEL, payload))))
         postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
@@ -200,11 +203,11 @@ async def test_it_goes_on_for_a_while_when_the_last_has_left(
         return looks[-1]
 
     monkeypatch.setattr(listener, "_is_needed", look)
-    with listener.subscribed("a", "anna"):
+    with subscribed(listener, "a", "anna"):
         await listener.start(LIMIT)
     looks.clear()
     await until(lambda: looks)
-    with listener.subscribed("a", "anna") as subscription:
+    with subscribed(listener, "a", "anna") as subscription:
         assert listener.is_working
         postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
         await asyncio.wait_for(subscription.heard.wait(), LIMIT)
@@ -219,14 +222,14 @@ async def test_it_ends_when_nobody_has_waited_for_long(
     monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.02)
     monkeypatch.setattr("lease.database.listening.releases._LINGER", 0.0)
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
-    with listener.subscribed("a", "anna"):
+    with subscribed(listener, "a", "anna"):
         await listener.start(LIMIT)
     listening = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = 'leased listener'"
     )
     await until(lambda: postgres_tables.value(listening) == 0)
-    with listener.subscribed("a", "anna"):
+    with subscribed(listener, "a", "anna"):
         await listener.start(LIMIT)
         assert listener.is_working, "it begins anew"
     await listener.close()
@@ -247,7 +250,7 @@ async def test_a_connection_that_is_made_as_the_listener_is_closed_is_closed_too
         return made[-1]
 
     monkeypatch.setattr(listener, "_connect", connect_and_be_closed)
-    with listener.subscribed("a", "anna"):
+    with subscribed(listener, "a", "anna"):
         await listener.start(0.0)
         await until(lambda: made)
     await listener.close()

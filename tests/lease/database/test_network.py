@@ -17,6 +17,7 @@ from lease.database.connections import route_to
 from lease.database.driver_errors import explain
 from lease.database.listening.releases import ReleaseListener
 from lease.database.opening import open_database
+from tests.lease.database.subscribed import subscribed
 from tests.lease.stores import SHORT, Recorder, Tables, until
 from tests.support.proxy import Proxy
 from tests.support.starvation import Starvation
@@ -98,7 +99,7 @@ async def test_a_connection_that_was_never_made_is_closed_without_the_garbage_co
             await a_failed_attempt(proxied_url)
             listener = ReleaseListener(route_to(proxied_url), lease.statements.CHANNEL)
             connections = proxy.connections
-            with listener.subscribed("a", "anna"):
+            with subscribed(listener, "a", "anna"):
                 await listener.start(0.0)
                 await until(lambda: proxy.connections > connections)  # noqa: B023 - called in this turn
             await listener.close()

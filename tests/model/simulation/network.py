@@ -1,14 +1,13 @@
 """The way from a client to the database: what is asked for may come late or never, and so may the answer."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from lease.errors import StoreUnavailable
 from lease.model import Break, Grant, LeaseRecord, Renewal
-from lease.store import Bid, Wait
+from lease.store import Wait
 from lease.waiters import ahead_of
 
 from .database import Database, now_of
@@ -69,11 +68,10 @@ class RemoteStore:
     async def list(self, prefix: str) -> list[LeaseRecord]:
         return await self._call(lambda: now_of(self._database.list(prefix)))
 
-    @contextmanager
-    def waiting(self, bid: Bid) -> Iterator[Wait]:
-        yield partial(self._look, bid.name, bid.holder)
+    def waiting(self, name: str, holder: str) -> Wait:
+        return _Wait(self, name, holder)
 
-    async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
+    async def look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
         deadline = self._machine.clock() + seconds
         while (left := deadline - self._machine.clock()) > 0:
             await asyncio.sleep(min(left, self._given.timing.attempt_timeout * (ahead + 1)))
@@ -136,6 +134,19 @@ class RemoteStore:
 
     def _is(self, *kinds: Kind) -> bool:
         return any(fault.kind in kinds and fault.at(self._world()) for fault in self._faults)
+
+
+class _Wait:
+    def __init__(self, store: RemoteStore, name: str, holder: str) -> None:
+        self._store = store
+        self._name = name
+        self._holder = holder
+
+    async def __call__(self, seconds: float, ahead: int) -> None:
+        await self._store.look(self._name, self._holder, seconds, ahead)
+
+    def close(self) -> None:
+        pass
 
 
 def _settle(reply: "asyncio.Future[T]", answer: T | Exception) -> None:

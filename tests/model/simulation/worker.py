@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+from lease.calls.acquiring import acquire_inside
 from lease.core import Ticket
 from lease.errors import LeaseNotAcquired, StoreUnavailable
 from lease.grant_state import GrantState
@@ -60,7 +61,7 @@ class Worker:
 
     async def _turn(self, client: Client, name: str, wait: float | None, seconds: float) -> bool:
         try:
-            state = await client.core.acquire_for(Ticket(name), wait)
+            state = await acquire_inside(client.core, Ticket(name), wait)
         except (LeaseNotAcquired, StoreUnavailable):
             return False
         work = asyncio.ensure_future(self._work(client, state, seconds))

@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..threads import drop
+from .threads import drop
 
 
 @dataclass(frozen=True, slots=True, eq=False)

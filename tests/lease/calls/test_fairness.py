@@ -1,6 +1,6 @@
 """Processes that all want one lease: greedy ones share it, and one that is killed or cut off delays nobody for long.
 
-`LEASED_GREEDY_SECONDS=30 pytest tests/lease/acquisition/test_fairness.py -s` shows the turns of half a minute.
+`LEASED_GREEDY_SECONDS=30 pytest tests/lease/calls/test_fairness.py -s` shows the turns of half a minute.
 """
 
 import json

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 from lease import LeaseClient, LeaseNotAcquired
+from lease.calls.acquiring import acquire_inside
 from lease.core import Core, Ticket
 from lease.grant_state import GrantState
 from lease.testing import MemoryStore
@@ -70,7 +71,7 @@ async def cancelled_at(client: LeaseClient, number: int, again: int | None, wait
     stepped: list[CancelledAt[GrantState]] = []
 
     async def work(core: Core) -> GrantState:
-        stepped.append(CancelledAt(core.acquire_for(ticket, wait), number, again))
+        stepped.append(CancelledAt(acquire_inside(core, ticket, wait), number, again))
         return await stepped[0]
 
     asked = asyncio.wrap_future(client._runtime.submit(work))
@@ -114,7 +115,7 @@ async def assert_nothing_is_left(client: LeaseClient, other: LeaseClient) -> Non
     """
     core = client._runtime.core
     assert core.heartbeat.held.all() == []
-    assert core._acquirer.turns.owner("a") is None
+    assert core.turns.owner("a") is None
     for record in await other.list("a"):
         assert record.waiting == ()
         if record.holder == client.holder:

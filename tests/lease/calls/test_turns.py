@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lease.acquisition.turns import LocalTurn, Turns
+from lease.turns import LocalTurn, Turns
 from tests.lease.stores import until
 from tests.support.waiting import LIMIT
 

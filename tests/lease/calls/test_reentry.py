@@ -25,7 +25,7 @@ def client(database_url: str) -> Iterator[LeaseClient]:
 
 def is_waited_for(client: lease.LeaseClient | LeaseClient) -> bool:
     """Return whether a task or thread of the client waits for another one of it."""
-    return "a" in client._runtime.core._acquirer.turns._queues
+    return "a" in client._runtime.core.turns._queues
 
 
 def test_a_pools_thread_that_serves_a_second_request_waits_for_the_first(client: LeaseClient) -> None:
