@@ -1,8 +1,7 @@
 """Mutants of what a caller of the lock library relies on, however many call, and whatever cuts a call short (rule 8)."""
 
-from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
+from tests.mutants.mutant import Edit, Mutant, on_either, on_postgres
 
-GONE = "tests/lease/test_circles.py::test_those_who_have_gone_leave_nothing_to_the_garbage_collector"
 CALLERS = (
     Mutant(
         "thread-asked-whether-it-lives",
@@ -30,25 +29,6 @@ CALLERS = (
             "tests/lease/calls/test_turns.py"
             "::test_thousands_that_leave_at_once_from_wherever_they_stand_cost_a_step_each"
         ),
-    ),
-    Mutant(
-        "calls-keep-their-frames",
-        "the frame of a call keeps the error of its future, and that the frame: the garbage collector stops every thread "
-        "for seconds when thousands have gone",
-        (Edit("lease/background.py", "            del self  # the error", "            pass  # the error"),),
-        on_each(f"{GONE}[{{}}-are_refused]"),
-    ),
-    Mutant(
-        "refusals-keep-their-frames",
-        "a refusal keeps the frame that waited for it, and that the refusal: only the garbage collector ends them",
-        (
-            Edit(
-                "lease/cancellation.py",
-                "        return future.result()\n    finally:\n        del future",
-                "        return future.result()\n    finally:\n        pass",
-            ),
-        ),
-        on_each(f"{GONE}[{{}}-are_refused]"),
     ),
     Mutant(
         "attempt-as-long-as-the-ttl-allows",
