@@ -335,8 +335,8 @@ class Core:
             ticket.may_be_queued = False
             ticket.leaving = asyncio.ensure_future(self.store.leave(ticket.turn.name, self.holder))
         if ticket.leaving is not None:
-            with suppress(StoreUnavailable):  # a cancelled client cancels twice: not in the midst of this
-                await uncut(ticket.leaving)
+            with suppress(LeaseError):  # its turn ends all the same: the tables may be missing, too
+                await uncut(ticket.leaving)  # a cancelled client cancels twice: not in the midst of this
 
     async def release(self, state: GrantState, *, handed_over: bool = False) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the

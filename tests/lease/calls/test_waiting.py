@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from lease import Grant, LeaseRecord, LeaseTiming, statements
+from lease import Grant, LeaseRecord, LeaseTiming, SchemaMissing, statements
 from lease.clock import boottime
 from lease.database.listening.releases import ReleaseListener
 from lease.database_store import DatabaseStore
@@ -18,6 +18,7 @@ from lease.sync import LeaseClient
 from lease.waiters import TOLD, format_release, parse_release
 from tests.lease.calls.callers import warm, wire_of
 from tests.lease.stores import Tables, in_thread
+from tests.support.databases import make_tables
 from tests.support.postgres import plain, query
 from tests.support.proxy import Proxy
 from tests.support.starvation import Starvation
@@ -74,6 +75,14 @@ def test_a_waiter_acquires_though_listening_does_not_work(
             wait_until(lambda: is_awaited(postgres_tables, "a"), "the waiter has its place")
             postgres_tables.release(grant)
             assert acquired() == 2
+
+
+def test_who_waited_where_the_tables_were_missing_can_try_again(empty_postgres_url: str) -> None:
+    with LeaseClient(empty_postgres_url, timing=LONG) as client:
+        with pytest.raises(SchemaMissing):
+            token(client, "a")
+        make_tables(empty_postgres_url)
+        assert token(client, "a") == 1
 
 
 def turns_told(listener: psycopg.Connection[Any]) -> list[tuple[str, list[str]]]:
