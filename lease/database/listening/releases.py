@@ -39,10 +39,10 @@ class Subscription:
         del ahead  # what is heard says whose turn it is
         if not self._listener.is_working:
             await self._listener.start(min(seconds, _UNHEARD))
-            return  # what was said meanwhile was missed: look
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.heard.wait()
+        else:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.heard.wait()
         self.heard.clear()
 
     def close(self) -> None:
@@ -88,7 +88,8 @@ class ReleaseListener(Listener):
             subscription.told(turns)
 
     def _begun(self) -> None:
-        """Do nothing: those who wait look after `start`."""
+        """Let all look, also who has not begun to wait by then: what was said before was missed."""
+        self._lost()
 
     def _lost(self) -> None:
         for subscription in list(self.subscriptions.values()):

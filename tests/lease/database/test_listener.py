@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, create_engine, func, make_url, select
 from lease.database.address import Address
 from lease.database.connections import route_to
 from lease.database.listening.listener import Listener
-from lease.database.listening.releases import ReleaseListener
+from lease.database.listening.releases import ReleaseListener, Subscription
 from lease.statements import CHANNEL, notify
 from lease.waiters import Waiter
 from tests.lease.database.subscribed import subscribed
@@ -29,6 +29,13 @@ async def works(address: Address) -> None:
         await listener.start(LIMIT)
         assert listener.is_working
     await listener.close()
+
+
+async def begins(listener: ReleaseListener, *subscriptions: Subscription) -> None:
+    """Return once it works, and those who wait have looked because of that."""
+    await listener.start(LIMIT)
+    for subscription in subscriptions:
+        subscription.heard.clear()
 
 
 @pytest.fixture
@@ -71,7 +78,7 @@ async def test_no_name_is_taken_for_its_notification_to_itself(
 ) -> None:
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with subscribed(listener, name, "anna") as subscription:
-        await listener.start(LIMIT)
+        await begins(listener, subscription)
         postgres_tables.run(lambda connection: notify(connection, name, (Waiter("anna", "anna", 0.0),)))
         await asyncio.wait_for(subscription.heard.wait(), LIMIT)
     await listener.close()
@@ -88,8 +95,9 @@ async def test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_wok
         subscribed(listeners[2], "a", "anna") as first,
         subscribed(listeners[2], "b", "anna") as elsewhere,
     ):
-        for listener in listeners:
-            await listener.start(LIMIT)
+        await begins(listeners[0], out_of_sight)
+        await begins(listeners[1], second)
+        await begins(listeners[2], first, elsewhere)
         waiting = tuple(Waiter(holder, holder, 0.0) for holder in ("anna", "ben"))
         postgres_tables.run(lambda connection: notify(connection, "a", waiting))
         await asyncio.wait_for(first.heard.wait(), LIMIT)
@@ -98,6 +106,20 @@ async def test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_wok
         assert not out_of_sight.heard.is_set()
     for listener in listeners:
         await listener.close()
+
+
+@pytest.mark.anyio
+async def test_who_waits_from_before_it_listened_looks_once(postgres_url: str) -> None:
+    """Its place may be there by then, and its turn have come; nobody has heard of that."""
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with subscribed(listener, "a", "anna") as asking, subscribed(listener, "b", "anna") as waiting:
+        await waiting(LIMIT, 0)
+        assert listener.is_working
+        assert asking.heard.is_set()
+        assert not waiting.heard.is_set(), "it looks now"
+        await asking(LIMIT, 0)
+        assert not asking.heard.is_set()
+    await listener.close()
 
 
 @pytest.mark.anyio
@@ -182,7 +204,7 @@ async def test_what_somebody_else_says_on_the_channel_is_passed_over(
 ) -> None:
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with subscribed(listener, "a", "anna") as subscription:
-        await listener.start(LIMIT)
+        await begins(listener, subscription)
         postgres_tables.run(lambda connection: connection.execute(select(func.pg_notify(CHANNEL, payload))))
         postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
         await asyncio.wait_for(subscription.heard.wait(), LIMIT)
