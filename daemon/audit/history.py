@@ -55,7 +55,7 @@ class History:
     since: datetime | None
     """When the first of the runs was created."""
     remarks: tuple[str, ...]
-    """What the audit could not compare, and the reasons."""
+    """What the audit could not compare, and why."""
 
     @property
     def grants(self) -> int:

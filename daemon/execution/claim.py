@@ -74,7 +74,7 @@ class Search:
     def _with_slots(self, found: Iterable[Turn]) -> dict[int, Candidate]:
         """Lock runs that are the first of their lock, one for each free slot, and return them with their slots, by id.
 
-        Whoever looks gives the same slot to the same run: that of a run which another replica has locked is left to it.
+        All replicas give the same slot to the same run, so the slot of a run that another replica has locked is left to that.
         """
         free = self._free_slots({one.lock for one in found if one.lock is not None})
         first = [

@@ -1,4 +1,4 @@
-"""All that jobs use of Python's private parts, since there is no public way. Each has a test that fails with a sentence
+"""The private parts of Python that jobs use, because there is no public way. Each has a test, which fails with a sentence
 if a later version lacks it.
 """
 
@@ -19,15 +19,15 @@ def end_threads_and_exits() -> None:
     """Wait for the threads that are no daemons, and call what is registered for the exit: as an interpreter does before it
     takes its objects apart.
     """
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
-    atexit._run_exitfuncs()  # noqa: SLF001
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - no public function waits for all threads
+    atexit._run_exitfuncs()  # noqa: SLF001 - only the interpreter's own end calls them otherwise
 
 
 def shared_random() -> "Random":
     """Return the generator behind the functions of `random`."""
     import random  # noqa: PLC0415 - most jobs need none
 
-    return random._inst  # noqa: SLF001
+    return random._inst  # noqa: SLF001 - `random` has no name for it
 
 
 def raise_in(ident: int, error: type[BaseException] | None) -> None:
@@ -40,12 +40,12 @@ def is_of_callback(frame: FrameType) -> bool:
     """Return whether a frame is the one in which an event loop calls a callback: it calls all of them there."""
     from asyncio.events import Handle  # noqa: PLC0415 - most jobs have no event loop
 
-    return frame.f_code is Handle._run.__code__  # noqa: SLF001
+    return frame.f_code is Handle._run.__code__  # noqa: SLF001 - nothing else tells a callback's first frame
 
 
 def context_of(callback: "Handle") -> Context:
     """Return the context in which a callback runs: `Handle.get_context` is new in Python 3.12."""
-    return callback._context  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
+    return callback._context  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001 - see above
 
 
 class ShownVariable:

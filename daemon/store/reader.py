@@ -1,4 +1,4 @@
-"""How a row becomes a value: each column by the name of the field that it fills, in whatever order they are written."""
+"""Makes values of rows: each column fills the field that it is named for, in any order."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
