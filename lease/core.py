@@ -43,7 +43,7 @@ _AT_ONCE = 50
 
 
 _LOCKED = 0.1
-"""Seconds after which it is looked again for what nobody was told of: what another has locked just now is passed over."""
+"""Seconds until a client that closes in doubt looks a second time: the first passes over rows that are locked."""
 _RELEASED_AT_ONCE = 4
 """How many releases are under way at one time."""
 _MOST_BESIDES = 10_000

@@ -95,7 +95,7 @@ class Search:
 
 
 _OF_OTHERS = 100
-"""How many of the first runs of a queue others may have locked, and more are looked at."""
+"""How many more runs of a lock a claim looks at than it may take, as others may have locked the first ones."""
 Who = tuple[str, str | None, float]
 """The holder, its label, and the ttl of what it is granted."""
 

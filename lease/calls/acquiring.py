@@ -262,9 +262,8 @@ class _Acquisition:
         core, ticket = self._core, self._ticket
         if core.clock() - sent >= core.timing.give_up:
             raise WireFailed
-        state = ticket.state = core.heartbeat.state_of(
-            grant, sent
-        )  # first: only what it has here is its own to release
+        # First: only what the ticket has is its own to release.
+        state = ticket.state = core.heartbeat.state_of(grant, sent)
         core.heartbeat.held.add(state)
         if core.is_closed:  # which is to release it, and perhaps has not seen it
             core.heartbeat.held.remove(state)
