@@ -118,7 +118,7 @@ class JobExecution:
     async def _attempt(self) -> Outcome:
         try:
             attempt = await self._prepare()
-            if not await self._keeper_recorded(attempt) or self._is_late():
+            if not await self._keeper_recorded(attempt):
                 attempt.kill()
                 return Outcome("lost")
             await attempt.go()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lease.client import Lease
+from lease.clock import boottime
 
 from ..definitions.job import Job
 from ..states import JobOutcome
@@ -34,6 +35,10 @@ _LONGEST_WAIT = 1.0
 """Seconds that a call waits at most: even while the loop is blocked, the job goes on."""
 
 
+class _NotBegun(Exception):
+    """The function was not called."""
+
+
 class _InsideAttempt:
     """What both kinds have in common: a function of a job, with a log and prints that are kept as the attempt's output."""
 
@@ -52,7 +57,12 @@ class _InsideAttempt:
 
     @contextmanager
     def _within(self) -> Iterator[None]:
-        """Keep what the function prints as its output, and have its span as the current one."""
+        """Keep what the function prints as its output, and have its span as the current one.
+
+        Raises `_NotBegun` if trust has ended, as in a replica that was paused since its claim (rule 2).
+        """
+        if boottime() >= self._trusted_until():
+            raise _NotBegun
         with printed_to(self._put), in_trace(self._trace):
             yield
 
@@ -61,11 +71,14 @@ class _InsideAttempt:
         self._trace = brief.trace
         return kind(
             brief,
-            lambda: self._held.trusted_until if self._held.loss is None else 0.0,
+            self._trusted_until,
             self._put,
             _own_logger(self._note),
             told_to_end=lambda: self._told,
         )
+
+    def _trusted_until(self) -> float:
+        return self._held.trusted_until if self._held.loss is None else 0.0
 
     async def _outcome(self, ended: "Future[BaseException | None]") -> Outcome:
         """Wait until the function has ended, and return how."""
@@ -76,6 +89,8 @@ class _InsideAttempt:
         error = waited.result()
         if error is None:
             return Outcome("succeeded")
+        if isinstance(error, _NotBegun):
+            return Outcome("lost")
         state: JobOutcome = "stopped" if self._told else "failed"
         if isinstance(error, asyncio.CancelledError):
             return Outcome(state, "the job was cancelled")

@@ -16,7 +16,7 @@ from .site import WORDS
 from .stepping import judgement as stepping
 from .summary import Summary, false_losses, taken_alive
 from .trouble import BLOCKER, KILLER, made, paid_for_others
-from .users.promises import broken_promises
+from .users.promises import broken_promises, too_little
 from .worker import FRAIL
 
 _MOST = 20
@@ -97,6 +97,7 @@ def _too_little(result: Result) -> list[str]:
     if result.seconds > _LONG:
         together = {"claimed": result.sets.claims, "ended": result.sets.ends}
         found += [f"no two runs were {what} in one set" for what, sizes in together.items() if not sizes.together]
+        found += too_little(result.users)
     return found
 
 

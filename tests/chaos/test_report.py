@@ -100,6 +100,7 @@ def test_a_good_campaign_has_no_problem() -> None:
         ({"ends": [End("north", -11, 1.0, "boom", starting=False)]}, "replica north ended by itself with status -11: boom"),
         ({"seconds": 61.0, "sets": Sets(Sizes(Counter({1: 9})), Sizes(Counter({2: 1})))}, "no two runs were claimed in one set"),
         ({"seconds": 61.0, "sets": Sets(Sizes(Counter({2: 1})), Sizes())}, "no two runs were ended in one set"),
+        ({"seconds": 61.0, "sets": TOGETHER, "users": replace(good().users, visits=good().users.visits[1:])}, "lock user anna was never granted anything"),
         ({"acknowledged": {(1, "long"), (2, "long")}}, "the effect of job long of run 2 is gone, which was committed"),
         ({"bad_lines": ["north: Traceback"]}, "a replica says: north: Traceback"),
         ({"users": replace(good().users, stuck=["users/door"])}, "nobody could be granted 'users/door' when all its users had ended"),
@@ -117,7 +118,7 @@ def test_each_thing_that_must_not_be_is_named(changes: dict[str, object], said: 
 
 @pytest.mark.parametrize(("schedule", "state"), [("frail", "failed"), ("steps", "cancelled")])
 def test_a_short_campaign_may_be_without_a_success_where_chance_decides(schedule: str, state: EndState) -> None:
-    assert problems(good(facts=[*facts(), with_end(schedule, state)])) == []
+    assert problems(good(facts=[*facts(), with_end(schedule, state)], users=Users())) == []
 
 
 # Losses

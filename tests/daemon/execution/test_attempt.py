@@ -14,6 +14,7 @@ from daemon.execution import attempt
 from daemon.execution.attempt import JobExecution, WorkOutlivesLease
 from daemon.execution.held_run import HeldRun
 from daemon.execution.writes.result import job_run_state
+from daemon.jobs import inside
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome
@@ -391,8 +392,7 @@ async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_u
         made = child(story, go=ChildNotStarted("its lease can no longer be trusted"))
         assert (await story.execute()).state == "failed"
         made.asked.clear()
-        in_time = iter([0.0])  # when it is told to begin, and no more when it does
-        monkeypatch.setattr(attempt, "boottime", lambda: next(in_time, story.held.lease.trusted_until))
+        monkeypatch.setattr(attempt, "boottime", lambda: story.held.lease.trusted_until)
         again = JobExecution(story.held, story.job, position=0, number=2, trust=story.trust, room=story.room)
         _, outcome = await again.execute()
         assert (outcome.state, made.asked) == ("lost", ["go"])
@@ -402,14 +402,17 @@ async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_u
 async def test_a_function_in_a_replica_that_was_paused_since_its_claim_is_not_called(
     isolation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rule 2: the attempt was recorded with the claim, and nothing since has asked the database."""
+    """Rule 2: the attempt was recorded with the claim, and nothing since has asked the database.
+
+    Also one that was paused while the function's thread came to it: this is asked in that thread.
+    """
     called = list[object]()
 
     async def task(run: AsyncRun) -> None:
         called.append(run)
 
     async with a_story(task if isolation == "task" else called.append, isolation=isolation) as story:
-        monkeypatch.setattr(attempt, "boottime", lambda: story.held.lease.trusted_until)
+        monkeypatch.setattr(inside, "boottime", lambda: story.held.lease.trusted_until)
         outcome = await story.execute()
         assert (outcome.state, job_run_state(outcome), called) == ("lost", "stopped", [])
 
