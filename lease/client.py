@@ -187,12 +187,12 @@ class LeaseClient(AsyncDoor):
         try:
             with anyio.CancelScope(shield=True):
                 await held.release()
-        except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
+        except BaseException as error:  # it may have been cut short, or ended where nothing can be awaited
+            caller.let_go()
+            if not isinstance(error, LeaseError):  # else what the block did matters more; the grant ends by its ttl
+                raise
             if held.loss is None:  # of a lost one, its closing client has told already
                 self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
-        except BaseException:  # it was cut short, or ended where nothing can be awaited
-            caller.let_go()
-            raise
         caller.close()
 
 

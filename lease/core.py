@@ -22,6 +22,8 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from itertools import filterfalse
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from . import events
@@ -57,7 +59,7 @@ def note_holder(state: GrantState) -> None:
     """Record that it was acquired here, in this thread or task, for work that is done here."""
     held = _held_here.get()
     if len(held) & (len(held) - 1) == 0:  # only then, so that a thousand leases cost a thousand looks
-        held = tuple(one for one in held if not one.over)
+        held = tuple(filterfalse(attrgetter("over"), held))
     _held_here.set((*held, state))
 
 
@@ -295,11 +297,10 @@ class Core:
             if late:
                 await asyncio.wait(late)
 
-    def begin(self, ticket: Ticket) -> None:
-        """Record that an acquisition is under way, from any thread; `LeaseError` where this is closed."""
+    def begin(self, ticket: Ticket) -> bool:
+        """Record that an acquisition is under way, from any thread; return False where this is closed."""
         self.acquiring.add(ticket)  # first: who closes it sees that, or this sees that it is closed
-        if self.is_closed or ticket.is_cut:
-            raise LeaseError(CLOSED)
+        return not self.is_closed and not ticket.is_cut
 
     async def work_for(self, ticket: Ticket, work: Callable[[], Awaitable[T]]) -> T:
         """Do what the caller of an acquisition, who may be gone by now, does not do itself (see `abandon`)."""

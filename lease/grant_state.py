@@ -29,7 +29,6 @@ class GrantState:
     def __init__(self, grant: Grant, trusted_until: float, clock: Clock, notify: events.Listener) -> None:
         self.grant = grant
         self._notify = notify
-        self.lost = SafeEvent()
         self.loss: Loss | None = None
         self.ending = False
         """Its holder is about to release it, or has, so it may be missing from the answer to a renewal."""
@@ -40,9 +39,18 @@ class GrantState:
         self._trusted_until = trusted_until
         self._unclaimed = [True]
         self._clock = clock
+        self._events: dict[str, SafeEvent] = {}
         self._watchers: list[Callable[[float], None]] = []
         self._on_lost: deque[Callable[[Loss], None]] = deque()
         self._when_over: Callable[[], None] = _nothing
+
+    @property
+    def lost(self) -> SafeEvent:
+        """Is set once the grant is lost; made when it is first asked for."""
+        event = self._events.setdefault("lost", SafeEvent())
+        if self.loss is not None:  # asked last: who loses it meanwhile sets it, or this does
+            event.set()
+        return event
 
     @property
     def trusted_until(self) -> float:
@@ -93,7 +101,8 @@ class GrantState:
         if self.loss is not None or self.over:
             return False
         self.loss = loss
-        self.lost.set()
+        for event in list(self._events.values()):
+            event.set()
         self._when_over()
         self._notify(events.Lost(loss))
         self._call(self._taken(), loss)

@@ -172,7 +172,7 @@ def check_name(name: str) -> str:
     """
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
         raise InvalidName(f"a lease's name must have 1 to {LONGEST_NAME} characters; {name!r:.60} does not")
-    if any(0xD800 <= ord(letter) < 0xE000 for letter in name):
+    if not name.isascii() and any(0xD800 <= ord(letter) < 0xE000 for letter in name):
         raise InvalidName(f"a lease's name must be a string that UTF-8 can encode; {name!r:.60} is not")
     if not name.isprintable() and any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
         raise InvalidName(f"a lease's name must not have control characters; {name!r:.60} does")

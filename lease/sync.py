@@ -144,12 +144,12 @@ class LeaseClient(SyncDoor):
             return
         try:
             held.release()
-        except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
+        except BaseException as error:  # a signal may have raised it, before that was asked for
+            caller.let_go()
+            if not isinstance(error, LeaseError):  # else what the block did matters more; the grant ends by its ttl
+                raise
             if held.loss is None:  # of a lost one, its closing client has told already
                 self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
-        except BaseException:  # a signal raised it, perhaps before that was asked for
-            caller.let_go()
-            raise
         caller.close()
 
 

@@ -45,7 +45,9 @@ Waiters = tuple[Waiter, ...]
 
 def parse_waiters(column: str | None, now: float) -> Waiters:
     """Return those who still wait, from what stands in the row."""
-    waiters = (Waiter(*entry[:3]) for entry in json.loads(column or "[]"))  # a later version may say more
+    if column is None:
+        return ()
+    waiters = (Waiter(*entry[:3]) for entry in json.loads(column))  # a later version may say more
     return tuple(waiter for waiter in waiters if waiter.until > now)
 
 

@@ -29,10 +29,10 @@ from ..durations import format_duration, next_wait
 from ..errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from ..grant_state import GrantState
 from ..ledger import Caller
-from ..model import Grant, LeaseRecord, check_free_name, is_mark, is_turn_of
+from ..model import CLOSED, Grant, LeaseRecord, check_free_name, is_mark, is_turn_of
 from ..store import retried
 from ..waiters import LOOK, ahead_of, turn_in
-from .steps import Direct, Elsewhere, Means, OwnStep, Sending, Steps, take_inside
+from .steps import Direct, Elsewhere, Means, OwnStep, RefusedWith, Sending, Steps, take_inside
 
 T = TypeVar("T")
 
@@ -63,21 +63,33 @@ def begin(means: Means, ticket: Ticket, loop: asyncio.AbstractEventLoop | None =
     return means.ledger.open(partial(abandon, means, ticket), loop)
 
 
-def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantState]:
+def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantState | LeaseError]:
     """Acquire the name of ``ticket``, waiting at most ``wait`` seconds (None: for ever); `LeaseNotAcquired` says who
     holds it.
     """
+    acquired: GrantState | LeaseError
     if means.direct is None:
-        inside = partial(acquire_inside, means.core, ticket, wait)
-        state: GrantState = yield Elsewhere(means.loop.submit(inside, None if wait != 0 else 0.0))
+        inside = partial(_acquired_inside, means.core, ticket, wait)
+        acquired = yield Elsewhere(means.loop.submit(inside, None if wait != 0 else 0.0))
     else:
-        state = yield from _Acquisition(means.core, ticket, wait, means).steps()
-    note_holder(state)
-    return state
+        acquired = yield from _Acquisition(means.core, ticket, wait, means).steps()
+    if isinstance(acquired, GrantState):
+        note_holder(acquired)
+    return acquired
 
 
 async def acquire_inside(core: Core, ticket: Ticket, wait: float | None) -> GrantState:
-    """Take all steps in the library's own event loop."""
+    """Take all steps in the library's own event loop; raise what it is refused with."""
+    acquired = await _acquired_inside(core, ticket, wait)
+    try:
+        if isinstance(acquired, LeaseError):
+            raise acquired
+        return acquired
+    finally:
+        del acquired
+
+
+async def _acquired_inside(core: Core, ticket: Ticket, wait: float | None) -> GrantState | LeaseError:
     return await core.work_for(ticket, lambda: take_inside(_Acquisition(core, ticket, wait).steps()))
 
 
@@ -118,21 +130,23 @@ class _Acquisition:
         self._wait = wait
         self._deadline = None if wait is None else core.clock() + wait
 
-    def steps(self) -> Steps[GrantState]:
+    def steps(self) -> Steps[GrantState | LeaseError]:
         core, ticket = self._core, self._ticket
+        if not core.begin(ticket):
+            self._end()
+            return LeaseError(CLOSED)
         try:
-            core.begin(ticket)
             yield from self._take_turn()
             core.heartbeat.flights.begin(ticket.flight)
             state = yield from self._ask_until_granted()
-        except LeaseError:
+        except RefusedWith as refused:
             if ticket.may_be_queued:
-                with suppress(LeaseError):  # of a client that is closed, which has ended it
+                with suppress(RefusedWith):  # by a client that is closed, which has ended it
                     yield self._step(partial(core.abandon, ticket))
             else:
                 self._end()
                 core.turns.end(ticket.turn)
-            raise
+            return refused.error
         self._end()
         return state
 
@@ -148,10 +162,10 @@ class _Acquisition:
         if turns.take_now(turn):
             return
         if wait is None and self._would_wait_for_itself():
-            raise self._refused_within(_ITSELF)
+            raise RefusedWith(self._refused_within(_ITSELF))
         if wait == 0 or not (yield self._elsewhere(partial(turns.take, turn, wait))):
             is_its_own = turns.owner(turn.name) == turn.owner
-            raise self._refused_within(_ITSELF if is_its_own else _ANOTHER)
+            raise RefusedWith(self._refused_within(_ITSELF if is_its_own else _ANOTHER))
 
     def _would_wait_for_itself(self) -> bool:
         """Return whether the same task or thread has the turn, and is not about to end it: a release that was
@@ -171,7 +185,7 @@ class _Acquisition:
                 return answer
             left = LOOK if self._deadline is None else self._deadline - core.clock()
             if left <= 0:
-                raise self._refused(answer)
+                raise RefusedWith(self._refused(answer))
             is_away = isinstance(answer, StoreUnavailable)
             if is_away and not is_told:
                 self._notify(events.Unanswered(self._name, str(answer)))
@@ -218,7 +232,7 @@ class _Acquisition:
             ticket.is_unanswered = False
         direct.loan.give_back(ticket)
         if ticket.state is None and self._core.is_closed:
-            raise closed_meanwhile(self._name)
+            raise RefusedWith(closed_meanwhile(self._name))
         return answer
 
     def _ask_over(self, wire: Wire, means: Means, direct: Direct, *, queue: bool) -> Steps[Answer]:

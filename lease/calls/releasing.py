@@ -19,7 +19,7 @@ from ..errors import LeaseError, StoreUnavailable
 from ..grant_state import GrantState
 from ..model import Grant
 from ..threads import caller
-from .steps import Direct, Elsewhere, Means, Sending, Steps
+from .steps import Direct, Elsewhere, Means, RefusedWith, Sending, Steps
 
 _LOCK_WAIT = 0.1
 """Seconds for which it waits for a fenced transaction, or for another commit that notifies; for more it goes by the
@@ -68,7 +68,7 @@ class ReleaseUnderWay:
         """The database has said that it has ended, and may not have that on disk."""
         self._failure: StoreUnavailable | None = None
 
-    def steps(self) -> Steps[bool]:
+    def steps(self) -> Steps[bool | LeaseError]:
         """Release it; return whether it had not ended before."""
         means, direct = self._means, self._means.direct
         may_wait_for_itself = any(map(FencedTransaction.is_open_here, self._fenced))
@@ -82,14 +82,16 @@ class ReleaseUnderWay:
             released: bool = yield Elsewhere(ending, PATIENCE if may_wait_for_itself else None)
         except TimeoutError:
             ending.add_done_callback(self._tell_failure)
-            raise held_up(self._state.grant) from None
+            return held_up(self._state.grant)
+        except RefusedWith as refused:
+            return refused.error
         return released
 
     def _is_in_the_way(self) -> bool:
         state = self._state
         return self._means.core.is_closed or state.loss is not None or state.over or state.ending
 
-    def _release_here(self, direct: Direct, wire: Wire) -> Steps[bool | None]:
+    def _release_here(self, direct: Direct, wire: Wire) -> Steps[bool | LeaseError | None]:
         """Release it over the connection; None where the library's thread is to do it (once more), as something is in
         the way, nothing is known of it, or only that it is handed over.
         """
@@ -111,9 +113,7 @@ class ReleaseUnderWay:
             ended = None
         direct.loan.give_back(self)
         if ended is None:
-            if self._failure is not None:
-                raise self._failure
-            return True if state.over else None  # it was overdue, and the library's thread has done it
+            return self._failure or (True if state.over else None)  # it was overdue, and the library's thread has tried
         return ended
 
     def _wake(self, direct: Direct, wire: Wire, answer: statements.Release) -> Steps[None]:

@@ -1,8 +1,8 @@
 """The steps of a call, how they are taken in a caller's thread or in its event loop, and the wires that it is lent.
 
 A call is a generator. It yields what is to be sent or waited for, and is sent the answer; it does no I/O, so one
-text serves threads and event loops. `WireFailed`, `TimeoutError` and `LeaseError` are raised in it; every other error
-ends the call.
+text serves threads and event loops. `WireFailed`, `TimeoutError` and `RefusedWith` are raised in it. Any other error cuts
+it short, also a `LeaseError`, which the handler of a signal may raise; with its own, the call ends by returning it.
 
 No clean-up depends on it. A signal, a cancellation or the garbage collector can cut it short between any two steps,
 and then the library's thread puts right what was begun (`lease.ledger`). What is done here only hastens that.
@@ -33,6 +33,14 @@ from ..ledger import Caller, CallLedger
 T = TypeVar("T")
 
 
+class RefusedWith(Exception):
+    """A step, or the call itself, has come to this ``error``."""
+
+    def __init__(self, error: LeaseError) -> None:
+        super().__init__()
+        self.error = error
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
     """A statement over a wire that is lent to the caller; the answer is what the call makes of it."""
@@ -55,16 +63,25 @@ class Elsewhere:
     patience: float | None = None
 
     def in_thread(self) -> Any:
-        try:
-            return self.future.result(self.patience)
-        finally:
-            del self  # an error of the future keeps this frame, and must not be kept by it
+        self.future.exception(self.patience)
+        return self._answer()
 
     async def in_loop(self) -> Any:
         try:
-            return await asyncio.wait_for(done(self.future), self.patience)
+            await asyncio.wait_for(done(self.future), self.patience)
+        except LeaseError:
+            if not self.future.done():  # it is that of a signal's handler
+                raise
+        return self._answer()
+
+    def _answer(self) -> Any:
+        error = self.future.exception()
+        try:
+            if isinstance(error, LeaseError):
+                raise RefusedWith(error)
+            return self.future.result()
         finally:
-            del self
+            del self, error  # an error keeps this frame, and must not be kept by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,7 @@ Steps = Generator[Any, Any, T]
 """Yields `Sending` and `Elsewhere`, or only `OwnStep`."""
 
 
-def take_in_thread(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
+def take_in_thread(steps: Steps[T | LeaseError], caller: Caller, *, waits: bool) -> T:
     """Take the steps of a call in this thread. ``waits``: whoever is interrupted waits until all is put right."""
     step = error = answer = None
     try:
@@ -87,13 +104,10 @@ def take_in_thread(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
             answer = error = None
             try:
                 answer = step.in_thread()
-            except (WireFailed, TimeoutError, LeaseError) as failed:
+            except (WireFailed, TimeoutError, RefusedWith) as failed:
                 error = failed
     except StopIteration as end:
-        return cast("T", end.value)
-    except LeaseError:
-        caller.close()
-        raise
+        answer = end.value
     except BaseException:  # a signal raised it, at any moment
         with suppress(LeaseError):  # a closed client has put it right
             if waits:
@@ -103,10 +117,14 @@ def take_in_thread(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
             caller.close()
         raise
     finally:
-        del steps, step, error, answer  # an error keeps this frame, and must not be kept by it
+        del steps, step, error  # an error keeps this frame, and must not be kept by it
+    try:
+        return _given(cast("T | LeaseError", answer), caller)
+    finally:
+        del answer
 
 
-async def take_in_loop(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
+async def take_in_loop(steps: Steps[T | LeaseError], caller: Caller, *, waits: bool) -> T:
     """Take the steps of a call in this event loop. ``waits``: whoever is cancelled waits until all is put right."""
     step = error = answer = None
     try:
@@ -115,13 +133,10 @@ async def take_in_loop(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
             answer = error = None
             try:
                 answer = await step.in_loop()
-            except (WireFailed, TimeoutError, LeaseError) as failed:
+            except (WireFailed, TimeoutError, RefusedWith) as failed:
                 error = failed
     except StopIteration as end:
-        return cast("T", end.value)
-    except LeaseError:
-        caller.close()
-        raise
+        answer = end.value
     except BaseException as cut:  # a cancellation, or the end of this coroutine, which may await nothing more
         with suppress(LeaseError):  # a closed client has put it right
             if waits and isinstance(cut, asyncio.CancelledError):
@@ -132,7 +147,22 @@ async def take_in_loop(steps: Steps[T], caller: Caller, *, waits: bool) -> T:
             caller.close()
         raise
     finally:
-        del steps, step, error, answer
+        del steps, step, error
+    try:
+        return _given(cast("T | LeaseError", answer), caller)
+    finally:
+        del answer
+
+
+def _given(answer: T | LeaseError, caller: Caller) -> T:
+    """Return what a call came to; raise what it was refused with, as nothing is to be put right then."""
+    try:
+        if isinstance(answer, LeaseError):
+            caller.close()
+            raise answer
+        return answer
+    finally:
+        del answer
 
 
 async def take_inside(steps: Steps[T]) -> T:
@@ -144,8 +174,8 @@ async def take_inside(steps: Steps[T]) -> T:
             answer = error = None
             try:
                 answer = await step.work()
-            except LeaseError as failed:
-                error = failed
+            except LeaseError as refused:
+                error = RefusedWith(refused)
     except StopIteration as end:
         return cast("T", end.value)
     finally:

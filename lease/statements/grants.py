@@ -80,7 +80,10 @@ def granting(name: str, holder: str, ttl: float, *, label: str | None = None) ->
 
 
 def _only_grant(holder: str, rows: Rows) -> Grant | None:
-    return next(_grants(rows, holder), None)
+    if not rows:
+        return None
+    name, token = rows[0]
+    return Grant(name, token, holder)
 
 
 def _left(wanted: Sequence[str], granted: Iterable[Grant]) -> list[str]:

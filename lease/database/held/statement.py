@@ -8,6 +8,7 @@ SQLAlchemy runs it, with the events that somebody may listen to.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Dialect, Engine, Insert, Select, Update
@@ -126,7 +127,7 @@ def _bound(parameter: BindParameter[Any], dialect: Dialect) -> tuple[str | None,
     """Return under which key a parameter's value is given, or how to get it, and how to convert it."""
     value, get = parameter.value, parameter.callable
     convert = parameter.type.dialect_impl(dialect).bind_processor(dialect)
-    return parameter.key if parameter.required else None, get or (lambda: value), convert
+    return parameter.key if parameter.required else None, get or repeat(value).__next__, convert
 
 
 # No dictionary that is weak in its dialects: what was compiled for one refers to it.

@@ -52,7 +52,7 @@ def is_direct(driver: "psycopg.AsyncConnection[Any]", pid: int) -> bool:
     return pid == driver.info.backend_pid
 
 
-_DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+_DONE = {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}
 _TYPES: Mapping[int, Callable[[str], Any]] = {
     16: "t".__eq__,  # boolean
     20: int,
@@ -111,7 +111,7 @@ class Exchange:
 
 def is_done(results: Sequence[PGresult]) -> bool:
     """Return whether the server says that it has done it."""
-    return bool(results) and all(one.status in _DONE for one in results)
+    return bool(results) and {one.status for one in results} <= _DONE
 
 
 def types_of(result: PGresult) -> list[int]:
@@ -246,7 +246,7 @@ class _LibpqWire:
         """Return the rows of an answer; `WireFailed` where any of it is an error."""
         if is_done(results):
             answer = results[-1]
-            return compiled.converted(_Described([("", one) for one in types_of(answer)]), rows_of(answer))
+            return compiled.converted(_Described(answer), rows_of(answer))
         codes = [result.error_field(DiagnosticField.SQLSTATE) or b"" for result in results]
         refused = _Refused(max(codes, default=b"").decode())
         self._is_harmed = not is_harmless(refused)
@@ -255,9 +255,13 @@ class _LibpqWire:
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """The columns of an answer, as `Compiled` asks for them."""
+    """The columns of an answer, as `Compiled` asks for them with the first one."""
 
-    description: list[tuple[str, int]]
+    answer: PGresult
+
+    @property
+    def description(self) -> list[tuple[str, int]]:
+        return [("", one) for one in types_of(self.answer)]
 
 
 def _wait(descriptor: int, seconds: float | None = None, *, writes: bool = False) -> None:

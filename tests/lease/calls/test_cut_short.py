@@ -21,6 +21,7 @@ from lease import ledger
 from lease.calls.acquiring import acquire, begin
 from lease.calls.steps import Steps
 from lease.core import Ticket
+from lease.errors import LeaseError
 from lease.ledger import Caller
 from lease.sync import LeaseClient
 from tests.lease.calls.callers import AnyClient, warm
@@ -45,6 +46,13 @@ pytestmark = [
 
 class CutError(KeyboardInterrupt):
     """As the handler of a signal raises it; an event loop lets it through."""
+
+
+class StoppedError(LeaseError):
+    """As a handler raises it that asks a lease whether it is lost."""
+
+
+BY = [CutError, StoppedError]
 
 
 @pytest.fixture(autouse=True)
@@ -190,8 +198,8 @@ def test_who_is_cut_while_it_waits_for_a_wire_leaves_nothing_to_look_for(client:
 
 
 @contextmanager
-def cut_at(line: int) -> Iterator[Callable[[], bool]]:
-    """Raise `CutError` in this thread at so many lines of the library; what is given says whether there were so many."""
+def cut_at(line: int, by: type[BaseException]) -> Iterator[Callable[[], bool]]:
+    """Raise ``by`` in this thread at so many lines of the library; what is given says whether there were so many."""
     left = [line]
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -200,7 +208,7 @@ def cut_at(line: int) -> Iterator[Callable[[], bool]]:
         if event == "line":
             left[0] -= 1
             if left[0] < 0:
-                raise CutError
+                raise by
         return trace
 
     before = sys.gettrace()
@@ -211,12 +219,14 @@ def cut_at(line: int) -> Iterator[Callable[[], bool]]:
         sys.settrace(before)
 
 
-def cut_everywhere(work: Callable[[], object], afterwards: Callable[[], object]) -> None:
+def cut_everywhere(
+    work: Callable[[], object], afterwards: Callable[[], object], by: type[BaseException] = CutError
+) -> None:
     """Do ``work`` again and again, cut some lines later each time; where others interfere, it is now longer, now shorter."""
     uncut = 0
     for line in range(0, MOST_LINES, STRIDE):
         # A RuntimeError says that a lock was not held, where the cut came as it was taken again.
-        with cut_at(line) as was_cut, suppress(CutError, RuntimeError):
+        with cut_at(line, by) as was_cut, suppress(by, RuntimeError):
             work()
         afterwards()
         uncut += not was_cut()
@@ -230,12 +240,16 @@ def hold(client: LeaseClient) -> None:
         pass
 
 
-def test_a_hold_in_a_thread_that_is_cut_at_any_line_leaves_nothing(client: LeaseClient, tables: Tables) -> None:
-    cut_everywhere(lambda: hold(client), lambda: assert_nothing_is_left(client, tables))
+@pytest.mark.parametrize("by", BY)
+def test_a_hold_in_a_thread_that_is_cut_at_any_line_leaves_nothing(
+    client: LeaseClient, tables: Tables, by: type[BaseException]
+) -> None:
+    cut_everywhere(lambda: hold(client), lambda: assert_nothing_is_left(client, tables), by)
 
 
+@pytest.mark.parametrize("by", BY)
 def test_a_hold_that_waits_behind_another_client_and_is_cut_at_any_line_leaves_nothing(
-    client: LeaseClient, database_url: str, tables: Tables
+    client: LeaseClient, database_url: str, tables: Tables, by: type[BaseException]
 ) -> None:
     stop = threading.Event()
     with LeaseClient(database_url, timing=SELDOM) as other:
@@ -254,10 +268,13 @@ def test_a_hold_that_waits_behind_another_client_and_is_cut_at_any_line_leaves_n
                     stop.set()
                     over()
 
-        cut_everywhere(work, lambda: assert_nothing_is_left(client, tables))
+        cut_everywhere(work, lambda: assert_nothing_is_left(client, tables), by)
 
 
-def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(database_url: str, tables: Tables) -> None:
+@pytest.mark.parametrize("by", BY)
+def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(
+    database_url: str, tables: Tables, by: type[BaseException]
+) -> None:
     with asyncio.Runner() as runner:
         client = lease.LeaseClient(database_url, timing=SELDOM)
         runner.run(client.__aenter__())
@@ -272,12 +289,12 @@ def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(database
             tasks = asyncio.all_tasks(loop)
             for task in tasks:
                 task.cancel()
-            with suppress(CutError, asyncio.CancelledError):
+            with suppress(by, asyncio.CancelledError):
                 loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             assert_nothing_is_left(client, tables)
 
         runner.run(hold())
         try:
-            cut_everywhere(lambda: loop.run_until_complete(hold()), afterwards)
+            cut_everywhere(lambda: loop.run_until_complete(hold()), afterwards, by)
         finally:
             runner.run(client.__aexit__(None, None, None))
