@@ -339,14 +339,13 @@ class Core:
             with suppress(LeaseError):  # its turn ends all the same: the tables may be missing, too
                 await uncut(ticket.leaving)  # a cancelled client cancels twice: not in the midst of this
 
-    async def release(self, state: GrantState, *, handed_over: bool = False) -> bool:
+    async def release(self, state: GrantState) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the
-        latest after the ttl. ``handed_over``: the database has ended it for this caller, and that must
-        be confirmed, also where the lease was lost meanwhile.
+        latest after the ttl.
         """
-        if state.over or (state.loss is not None and not handed_over):
+        if state.over or state.loss is not None:
             self._leave(state)
-            return handed_over
+            return False
         with state.being_ended():
             try:
                 found = await retried(lambda: self.store.release(state.grant), self.timing)
@@ -357,9 +356,8 @@ class Core:
                 self.forget(state)
         if not found:
             self.heartbeat.leave(state.grant)
-        released = found or handed_over
-        self.notify(events.Released(state.grant, released))
-        return released
+        self.notify(events.Released(state.grant, found))
+        return found
 
     async def _release_for_nobody(self, state: GrantState) -> None:
         """End the grant of a caller who has gone, and whom no error reaches: that it failed becomes an event."""

@@ -13,7 +13,6 @@ from . import statements
 from .database.address import Address
 from .database.backend import backend_of
 from .database.connections import Route, route_to
-from .database.dialects import FLUSHES
 from .database.driver_errors import explain, sqlstate
 from .database.file_systems import network_file_system
 from .database.held.statement import Call
@@ -59,11 +58,6 @@ class DatabaseStore:
         self.url = self._others.url
         self._route = route
         self._backend = backend_of(self.url)
-        self._confirms = self._backend.listens
-        self.handing_over = statements.handing_over if self._backend.listens else statements.releasing
-        """Returns the quickest call that releases a grant; where that is not durable, `confirming` or `release` is to
-        follow.
-        """
         self.awaited = Awaited()
         self._leaving: dict[tuple[str, str], None] = {}
         self._one_leaves = asyncio.Lock()
@@ -149,25 +143,9 @@ class DatabaseStore:
         return Renewal(renewed.pairs, found, renewed.database_time or _time_of(found.values()))
 
     async def release(self, grant: Grant) -> bool:
-        done = await self._end(grant, self._timeout * 0.9)
+        done = await self._others.write_alone(statements.releasing(grant, self._timeout * 0.9))
         await self.wake(grant.name, done.waiting)
         return done.released
-
-    async def _end(self, grant: Grant, patience: float) -> statements.Release:
-        """End ``grant``; where a caller of this client may have handed it over, that is on disk then."""
-        if self._confirms:
-            try:
-                return await self._others.write_alone(statements.confirming(grant, patience))
-            except LeaseError as error:
-                if not _may_not_flush(error):
-                    raise
-                self._confirms = False  # nor does it hand anything over
-        return await self._others.write_alone(statements.releasing(grant, patience))
-
-    def confirming(self, grant: Grant, lock_wait: float) -> Call[statements.Release]:
-        """Return the call after which a release lasts that was not durable."""
-        self.awaited.add(grant.name)
-        return statements.confirming(grant, lock_wait)
 
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
         ended = await self._others.write(lambda connection: statements.release_all(connection, holder, besides))
@@ -360,12 +338,6 @@ def _time_of(records: Iterable[LeaseRecord]) -> float | None:
     """Return the database's wall clock when these were read, if any of them tells."""
     told = ((one.granted_at, one.held_for) for one in records)
     return next((at.timestamp() + held for at, held in told if at is not None and held is not None), None)
-
-
-def _may_not_flush(error: BaseException) -> bool:
-    """Return whether its role may not call the function that waits for the disk, or the server has none."""
-    said = str(getattr(error.__cause__, "orig", ""))
-    return sqlstate(error) in ("42501", "42883") and FLUSHES in said  # insufficient_privilege, undefined_function
 
 
 def _is_locked(error: BaseException | None) -> bool:

@@ -1,6 +1,6 @@
 """The release of one grant by its caller, and the transactions that it would wait for.
 
-Over a connection that is lent to the caller it is one statement, or two where other clients wait (record 36). If
+Over a connection that is lent to the caller it is one statement, and one more where other clients wait. If
 anything is in the way, the library's thread does it.
 
 The grant is marked before the statement is sent, so that no renewal which goes on beside it takes it for lost.
@@ -64,8 +64,6 @@ class ReleaseUnderWay:
         self._fenced = fenced
         self._state = state
         self.owner = caller()
-        self._is_handed_over = False
-        """The database has said that it has ended, and may not have that on disk."""
         self._failure: StoreUnavailable | None = None
 
     def steps(self) -> Steps[bool | LeaseError]:
@@ -77,7 +75,7 @@ class ReleaseUnderWay:
             ended = None if wire is None else (yield from self._release_here(direct, wire))
             if ended is not None:
                 return ended
-        ending = means.loop.submit(lambda: means.core.release(self._state, handed_over=self._is_handed_over))
+        ending = means.loop.submit(lambda: means.core.release(self._state))
         try:
             released: bool = yield Elsewhere(ending, PATIENCE if may_wait_for_itself else None)
         except TimeoutError:
@@ -93,21 +91,17 @@ class ReleaseUnderWay:
 
     def _release_here(self, direct: Direct, wire: Wire) -> Steps[bool | LeaseError | None]:
         """Release it over the connection; None where the library's thread is to do it (once more), as something is in
-        the way, nothing is known of it, or only that it is handed over.
+        the way, or nothing is known of it.
         """
-        state, grant, store = self._state, self._state.grant, direct.store
+        state = self._state
         if self._is_in_the_way() or not state.claim_release():
             direct.loan.give_back(self)
             return None
         state.ending = True
         ended: bool | None
         try:
-            answer: statements.Release = yield Sending(wire, store.handing_over(grant, _LOCK_WAIT))
-            if not answer.is_durable:
-                self._is_handed_over = True
-                self._wake_elsewhere(direct, (yield Sending(wire, store.confirming(grant, _LOCK_WAIT))))
-            elif answer.waiting:
-                yield from self._wake(direct, wire, answer)
+            answer: statements.Release = yield Sending(wire, statements.releasing(state.grant, _LOCK_WAIT))
+            yield from self._wake(direct, wire, answer)
             ended = self._end_here(answer)
         except WireFailed:
             ended = None
@@ -122,10 +116,6 @@ class ReleaseUnderWay:
             for call in direct.store.wakes(self._state.grant.name, answer.waiting):
                 yield Sending(wire, call)
         except WireFailed:
-            self._wake_elsewhere(direct, answer)
-
-    def _wake_elsewhere(self, direct: Direct, answer: statements.Release) -> None:
-        if answer.waiting:
             self._means.loop.begin(partial(direct.store.wake, self._state.grant.name, answer.waiting))
 
     def _end_here(self, answer: statements.Release) -> bool:
@@ -163,7 +153,7 @@ class ReleaseUnderWay:
             core.forget(state)  # it may have been cut short in that
         elif not state.is_being_ended:
             try:
-                await core.release(state, handed_over=self._is_handed_over)
+                await core.release(state)
             except StoreUnavailable as error:
                 self._failure = error
                 raise

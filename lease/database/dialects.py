@@ -41,14 +41,11 @@ UNTYPED: TypeEngine[Any] = NULLTYPE
 _SECONDS: TypeEngine[float] = Double()
 
 
-def per_dialect(
-    name: str, type_: TypeEngine[T], *, postgresql: Written, sqlite: Written | None
-) -> type[FunctionElement[T]]:
-    """Return an SQL function that each kind of database is given in words of its own; None: that one has nothing like it."""
+def per_dialect(name: str, type_: TypeEngine[T], *, postgresql: Written, sqlite: Written) -> type[FunctionElement[T]]:
+    """Return an SQL function that each kind of database is given in words of its own."""
     made: type[FunctionElement[T]] = type(name, (FunctionElement,), {"type": type_, "inherit_cache": True})
     for dialect, written in {"postgresql": postgresql, "sqlite": sqlite}.items():
-        if written is not None:
-            compiles(made, dialect)(partial(_compile, written))
+        compiles(made, dialect)(partial(_compile, written))
     return made
 
 
@@ -292,41 +289,3 @@ compiles(_DoNothing)(lambda _element, _compiler, **_kw: "ON CONFLICT DO NOTHING"
 def insert_missing(table: Table) -> Insert:
     """Return an INSERT that passes over rows that are there."""
     return insert(table).ext(_DoNothing())
-
-
-# A hand-over: on PostgreSQL, a release that wakes the next waiter before it is on disk (record 36).
-
-FLUSHES = "pg_logical_emit_message"
-"""The function by which `flushed` waits for the disk; an owner may have revoked it."""
-_SIGNATURES = ", ".join(  # the second one until PostgreSQL 16
-    f"to_regprocedure('pg_catalog.{FLUSHES}(boolean, text, text{last})')" for last in (", boolean", "")
-)
-_MAY_FLUSH = f"has_function_privilege(coalesce({_SIGNATURES})::oid, 'execute')"
-
-
-def _woken_at_once(channel: str, name: str, array: str, now: str, most: str) -> str:
-    kept = f"CAST({array} AS jsonb), 'strict $[*] ? (@[2] > $now)', jsonb_build_object('now', {now})"
-    first = f"'$[0 to $last][0]', jsonb_build_object('last', {most} - 1)"
-    turns = f"jsonb_path_query_array(jsonb_path_query_array({kept}), {first})"
-    payload = f"""concat('{{"name": ', {name}, ', "next": ', queue.turns, '}}')"""
-    # Both or neither: commits that notify wait for each other (rule 15).
-    both = f"concat(set_config('synchronous_commit', 'off', true), pg_notify({channel}, {payload}))"
-    woken = f"SELECT {both} FROM (SELECT {turns} AS turns) AS queue WHERE queue.turns <> '[]' AND {_MAY_FLUSH}"
-    return f"(CASE WHEN {array} IS NOT NULL THEN ({woken}) END) IS NOT NULL"
-
-
-woken_at_once = per_dialect("woken_at_once", Boolean(), postgresql=_woken_at_once, sqlite=None)
-"""A notification to the first in the queue, in a commit that does not wait for the disk; false, and neither of the two,
-where the queue is empty, or this role may not call `flushed`.
-
-For a statement that is its whole transaction; `flushed` must follow. Its parameters: the channel, the
-name as JSON, the queue, now, and how many are notified at most. `lease.waiters.format_release` says the
-same in Python.
-"""
-
-flushed = per_dialect("flushed", Text(), postgresql=f"CAST({FLUSHES}(true, 'lease', '') AS text)", sqlite=None)
-"""A text; its transaction is committed once all that the server has committed before is on disk.
-
-It takes an empty message to those who decode the server's log: a commit that has written nothing would
-not wait.
-"""

@@ -2,10 +2,9 @@
 
 Each takes a SQLAlchemy connection and runs in the caller's own transaction, so that other programs
 (the daemon, say) can grant and release together with writes of their own. What is one statement is
-there as a `Call` too, which a database makes by itself in one round trip; `handing_over` and
-`confirming` are only that, and only for PostgreSQL.
+there as a `Call` too, which a database makes by itself in one round trip.
 
-The life of a lease is in `grants`, `renewals` and `endings`; `fences` and `breaks` are what stops a
+The life of a lease is in `grants`, `renewals` and `endings`; `fences`, and the break in `endings`, are what stops a
 holder. `queues` and `queueing` serve those who wait, `records` reads, and `restoring` is for a
 database that was set back.
 """
@@ -13,10 +12,8 @@ database that was set back.
 from .endings import (
     Release,
     break_grant,
-    confirming,
     end,
     end_dead,
-    handing_over,
     hold,
     in_force,
     lock,
@@ -49,13 +46,11 @@ __all__ = [
     "Release",
     "RenewedPairs",
     "break_grant",
-    "confirming",
     "end",
     "end_dead",
     "fence",
     "grant",
     "granting",
-    "handing_over",
     "held_now",
     "hold",
     "in_force",

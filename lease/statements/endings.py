@@ -8,24 +8,21 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, literal, null, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, null, select, update
 
 from ..database.dialects import (
     any_of,
     array_of,
     clock,
     durably_committed,
-    flushed,
     lock_timeout,
     now,
     seconds_of,
-    woken_at_once,
 )
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Break, Grant, mark_of
 from ..schema import lease, of_grant, stale
-from ..waiters import TOLD, Waiters, parse_waiters
-from .queues import CHANNEL
+from ..waiters import Waiters, parse_waiters
 
 _ENDED = {"holder": null(), "label": null(), "boot": null(), "expires_at": null(), "released_at": clock()}
 _AT_ONCE = 2_000
@@ -38,9 +35,7 @@ class Release:
     released: bool
     """False: this grant had ended before."""
     waiting: Waiters = ()
-    """The queue for it, in order: to be notified once this is committed (`notify`), if it is durable."""
-    is_durable: bool = True
-    """False: the queue has been notified, and a crash of the server may undo it (`handing_over`)."""
+    """The queue for it, in order: to be notified once this is committed (`notify`)."""
 
 
 def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:
@@ -57,24 +52,6 @@ def releasing(grant: Grant, lock_wait: float) -> Call[Release]:
     return Call(_RELEASE, _of_release(grant, lock_wait), _released)
 
 
-def handing_over(grant: Grant, lock_wait: float) -> Call[Release]:
-    """Return the call that is `release` on PostgreSQL, in a transaction of its own, and wakes who waits before it is
-    on disk: what the next is granted is there no earlier. Where it has (`is_durable` is False), `confirming` is
-    to follow.
-
-    It fails where notifications fail, or wait longer than ``lock_wait`` for another commit that notifies
-    (rule 15): `confirming` will do then.
-    """
-    return Call(_HAND_OVER, {**_of_release(grant, lock_wait), "json": json.dumps(grant.name)}, _released)
-
-
-def confirming(grant: Grant, lock_wait: float) -> Call[Release]:
-    """Return the call that is `release` on PostgreSQL; the end of ``grant`` is on disk then, whatever ended it. It
-    finds ``grant`` in force where a crash of the server has undone a hand-over.
-    """
-    return Call(_CONFIRM, _of_release(grant, lock_wait), lambda rows: _released([row[1:] for row in rows if row[1]]))
-
-
 def _of_release(grant: Grant, lock_wait: float) -> dict[str, Any]:
     return {"of_name": grant.name, "of_token": grant.token, "of_holder": grant.holder, "lock_wait": lock_wait}
 
@@ -82,8 +59,8 @@ def _of_release(grant: Grant, lock_wait: float) -> dict[str, Any]:
 def _released(rows: Rows) -> Release:
     if not rows:
         return Release(released=False)
-    moment, waiters, *woken = rows[0]
-    return Release(released=True, waiting=parse_waiters(waiters, moment), is_durable=not any(woken))
+    moment, waiters = rows[0]
+    return Release(released=True, waiting=parse_waiters(waiters, moment))
 
 
 _release = (
@@ -98,18 +75,6 @@ _release = (
 )
 _moment = seconds_of(clock()).label("moment")
 _RELEASE = Statement(_release.returning(_moment, lease.c.waiters))
-_woken = woken_at_once(
-    literal(CHANNEL), bindparam("json", type_=Text()), lease.c.waiters, _moment.element, literal(TOLD)
-)
-_HAND_OVER = Statement(_release.returning(_moment, lease.c.waiters, _woken))
-_released_now = _release.returning(_moment, lease.c.waiters).cte("released_now")
-_CONFIRM = Statement(
-    select(
-        flushed(),
-        select(_released_now.c.moment).scalar_subquery(),
-        select(_released_now.c.waiters).scalar_subquery(),
-    )
-)
 
 
 def release_all(connection: Connection, holder: str, besides: Collection[str] = ()) -> dict[Grant, Waiters]:

@@ -1,22 +1,17 @@
 """A PostgreSQL server that is restarted, killed or paused under a client that holds leases."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from lease import LossKind, clock, events
-from lease.database.held.statement import Call
-from lease.database.held.wire import WireFailed
-from lease.model import Loss
 from lease.sync import LeaseClient
 from lease.timing import LeaseTiming
-from tests.chaos.pooler import MISSING, Pooler, pooler_program
-from tests.lease.calls.callers import before_each_answer, warm, wire_of
+from tests.lease.calls.callers import warm
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables
 from tests.support.binaries import Binaries
 from tests.support.databases import make_tables
@@ -66,106 +61,13 @@ def crashing(postgres_programs: Binaries) -> Iterator[PostgresServer]:
         yield server
 
 
-Step = Callable[[LeaseClient], None]
-
-
-def nothing(client: LeaseClient) -> None:
-    del client
-
-
-def answers_are_lost(client: LeaseClient) -> None:
-    """Of what a caller asks over its own connection; it is done all the same."""
-
-    def lose() -> None:
-        raise WireFailed
-
-    before_each_answer(client, lose)
-
-
-def the_second_fails_after_a_loss(client: LeaseClient) -> None:
-    """As where the disk stalls for long: a renewal waits for it, a hand-over does not."""
-    wire = wire_of(client)
-    send = wire.send_in_thread
-    answered: list[Any] = []
-
-    def once(call: Call[Any]) -> Any:
-        if answered:
-            raise WireFailed
-        answered.append(send(call))
-        (state,) = client._runtime.core.heartbeat.held.all()
-        assert state.lose(Loss(state.grant, LossKind.UNREACHABLE, "for a test"))
-        return answered[0]
-
-    wire.send_in_thread = once
-
-
-@pytest.mark.parametrize(
-    ("step", "answer"), [(nothing, True), (answers_are_lost, False), (the_second_fails_after_a_loss, True)]
-)
-@pytest.mark.sampled(2)
-def test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server(
-    crashing: PostgresServer, step: Step, *, answer: bool
-) -> None:
-    """Its commit does not wait for the disk; whoever asked for it does, whatever happens meanwhile."""
+def test_a_release_that_was_answered_outlives_a_crash_of_the_server(crashing: PostgresServer) -> None:
+    """And so does that of who was the first to wait for it, as the log is written in order."""
     with LeaseClient(crashing.url(), timing=SELDOM) as client, Tables(crashing.url()) as tables:
         held = warm(client).try_acquire("a")
         assert held is not None
         tables.queue("a", holder="one that was killed")
-        step(client)
-        assert held.release() is answer
-        crashing.kill9()
-        crashing.start()
-        assert tables.record("a").holder is None
-
-
-@pytest.mark.extended
-def test_a_second_release_beside_a_hand_over_waits_for_the_disk_too(crashing: PostgresServer) -> None:
-    with LeaseClient(crashing.url(), timing=SELDOM) as client, Tables(crashing.url()) as tables:
-        held = warm(client).try_acquire("a")
-        assert held is not None
-        tables.queue("a", holder="one that was killed")
-        answers: list[bool] = []
-
-        def release_too() -> None:
-            if not answers:
-                answers.append(held.release())
-                crashing.kill9()
-                crashing.start()
-
-        before_each_answer(client, release_too)
         assert held.release()
-        assert answers == [False], "one of them has released it"
-        assert tables.record("a").holder is None
-
-
-@pytest.mark.parametrize("pooled", [False, True])
-@pytest.mark.sampled(1)
-def test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again(
-    crashing: PostgresServer, *, pooled: bool
-) -> None:
-    """Through a pooler the client's own connection outlives the server's."""
-    if pooled and pooler_program() is None:
-        pytest.skip(MISSING)
-    with ExitStack() as stack:
-        port = stack.enter_context(Pooler(crashing.port)).port if pooled else crashing.port
-        url = make_url(crashing.url()).set(port=port).render_as_string(hide_password=False)
-        tables = stack.enter_context(Tables(crashing.url()))
-        client = stack.enter_context(LeaseClient(url, timing=LeaseTiming(ttl=120, renew_every=40)))
-        held = warm(client).try_acquire("a")
-        assert held is not None
-        tables.queue("a", holder="one that was killed")
-        holders: list[str | None] = []
-
-        def crash() -> None:
-            if not holders:
-                crashing.kill9()
-                crashing.start()
-                holders.append(tables.record("a").holder)
-
-        before_each_answer(client, crash)
-        assert held.release()
-        assert holders == [client.holder], "it was undone"
-        assert tables.record("a").holder is None
         crashing.kill9()
         crashing.start()
         assert tables.record("a").holder is None

@@ -115,41 +115,9 @@ WAITING = (
                 "return [statements.notifying(name, waiting)] if self._backend.listens else []",
                 "return []",
             ),
-            Edit("lease/statements/endings.py", "literal(CHANNEL), bindparam", 'literal("nobody"), bindparam'),
         ),
         on_postgres(
             "tests/lease/calls/test_waiting.py::test_a_notification_goes_out_only_where_somebody_waits",
-        ),
-    ),
-    Mutant(
-        "released-before-the-disk-has-it",
-        "a hand-over is answered when it is committed, before it is on disk",
-        (Edit("lease/statements/endings.py", "is_durable=not any(woken)", "is_durable=True"),),
-        on_postgres(
-            "tests/lease/test_server.py::test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server[nothing-True]"
-        ),
-    ),
-    Mutant(
-        "undone-and-not-done-again",
-        "after a hand-over that a crash has undone, only what is there is waited for",
-        (
-            Edit(
-                "lease/statements/endings.py",
-                "_released_now = _release.returning(_moment, lease.c.waiters)",
-                "_released_now = _release.where(null()).returning(_moment, lease.c.waiters)",
-            ),
-        ),
-        on_postgres(
-            "tests/lease/test_server.py::test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again[False]"
-        ),
-    ),
-    Mutant(
-        "released-beside-a-hand-over",
-        "the library's thread answers a release that finds nothing, though a hand-over may have just ended it",
-        (Edit("lease/database_store.py", "self._confirms = self._backend.listens", "self._confirms = False"),),
-        on_postgres(
-            "tests/lease/test_server.py::test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server[answers_are_lost-False]",
-            "tests/lease/test_server.py::test_a_second_release_beside_a_hand_over_waits_for_the_disk_too",
         ),
     ),
     Mutant(

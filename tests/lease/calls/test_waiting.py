@@ -1,25 +1,22 @@
 """Waiting for a lease that another holds: woken by its release, and by itself when it goes stale."""
 
 import time
-from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from lease import Grant, LeaseRecord, LeaseTiming, SchemaMissing, statements
 from lease.clock import boottime
 from lease.database.listening.releases import ReleaseListener
 from lease.database_store import DatabaseStore
 from lease.sync import LeaseClient
-from lease.waiters import TOLD, format_release, parse_release
-from tests.lease.calls.callers import warm, wire_of
+from lease.waiters import parse_release
 from tests.lease.stores import Tables, in_thread
 from tests.support.databases import make_tables
-from tests.support.postgres import plain, query
+from tests.support.postgres import plain
 from tests.support.proxy import Proxy
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
@@ -109,91 +106,6 @@ def test_a_notification_goes_out_only_where_somebody_waits(postgres_url: str, po
             held.release()
             assert acquired() == 3
         assert turns_told(listener) == [("a", [waiter._runtime.core.holder])]
-
-
-def test_a_hand_over_tells_the_first_few_who_still_have_their_place(postgres_tables: Tables, postgres_url: str) -> None:
-    """As the notification says it that follows a release in a program's own transaction."""
-    grant = postgres_tables.one('"a" or a caf\u00e9')
-    for number in range(TOLD + 3):
-        postgres_tables.queue(grant.name, holder=f"waiter {number}")
-    postgres_tables.run(lambda connection: connection.execute(text(PLACE_LOST), {"holder": "waiter 1"}))
-    with psycopg.connect(plain(postgres_url), autocommit=True) as listener:
-        listener.execute(f"LISTEN {statements.CHANNEL}".encode())
-        done = postgres_tables.run(statements.handing_over(grant, 1.0))
-        assert [waiter.holder for waiter in done.waiting] == ["waiter 0", *(f"waiter {n}" for n in range(2, TOLD + 3))]
-        assert not done.is_durable
-        (told,) = listener.notifies(timeout=LIMIT, stop_after=1)
-        assert told.payload.isascii(), "older versions read nothing else under another client_encoding"
-        assert parse_release(told.payload) == parse_release(format_release(grant.name, done.waiting))
-
-
-PLACE_LOST = """
-    UPDATE lease SET waiters = (
-        SELECT json_agg(CASE WHEN place->>0 = :holder THEN json_build_array(place->0, place->1, 1.0) ELSE place END)
-        FROM json_array_elements(CAST(waiters AS json)) AS place)
-"""
-
-
-def test_a_hand_over_to_nobody_who_still_waits_is_a_release(postgres_tables: Tables, postgres_url: str) -> None:
-    grant = postgres_tables.one("a")
-    postgres_tables.queue("a", holder="ben")
-    postgres_tables.run(lambda connection: connection.execute(text(PLACE_LOST), {"holder": "ben"}))
-    with psycopg.connect(plain(postgres_url), autocommit=True) as listener:
-        listener.execute(f"LISTEN {statements.CHANNEL}".encode())
-        done = postgres_tables.run(statements.handing_over(grant, 1.0))
-        assert done == statements.Release(released=True)
-        assert turns_told(listener) == []
-
-
-@pytest.fixture(params=["REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC", "ALTER FUNCTION {} RENAME TO of_another_name"])
-def modest_url(request: pytest.FixtureRequest, postgres_url: str, postgres_tables: Tables) -> Iterator[str]:
-    """The database as a role sees it that may write to the tables, but not to the server's log."""
-    role = f"role_{uuid4().hex[:8]}"
-    emits = "SELECT CAST(oid AS regprocedure) FROM pg_proc WHERE proname = 'pg_logical_emit_message'"
-    for (function,) in query(postgres_url, emits):
-        query(postgres_url, request.param.format(function))
-    query(postgres_url, f"CREATE ROLE {role} LOGIN PASSWORD 'modest'")
-    query(postgres_url, f"GRANT SELECT, INSERT, UPDATE ON lease TO {role}")
-    yield make_url(postgres_url).set(username=role, password="modest").render_as_string(hide_password=False)
-    query(postgres_url, f"DROP OWNED BY {role}")
-    query(postgres_url, f"DROP ROLE {role}")
-
-
-def test_where_a_role_may_not_write_to_the_servers_log_a_release_wakes_once_the_disk_has_it(
-    modest_url: str, postgres_url: str, postgres_tables: Tables
-) -> None:
-    with Tables(modest_url) as tables:
-        grant = tables.one("a")
-        tables.queue("a", holder="ben")
-        assert tables.run(statements.handing_over(grant, 1.0)).is_durable
-        tables.release(tables.one("a", holder="ben"))
-    with LeaseClient(modest_url, timing=LONG) as client, LeaseClient(postgres_url, timing=LONG) as waiter:
-        warm(client)
-        held = client.try_acquire("a")
-        assert held is not None
-        with in_thread(lambda: token(waiter, "a")) as acquired:
-            wait_until(lambda: is_awaited(postgres_tables, "a"), "the waiter has its place")
-            assert held.release()
-            assert acquired() == held.token + 1
-        ended = client.try_acquire("a")
-        assert ended is not None
-        assert postgres_tables.release(Grant("a", ended.token, client.holder))
-        assert not ended.release()
-        cut = warm(client).try_acquire("a")
-        assert cut is not None
-        interrupt(client)
-        with pytest.raises(KeyboardInterrupt):
-            cut.release()
-        wait_until(lambda: postgres_tables.record("a").holder is None, "the library's thread has released it")
-
-
-def interrupt(client: LeaseClient) -> None:
-    """Let the next call of its callers end as by Ctrl-C, and ask nothing."""
-
-    def interrupted(_: object) -> object:
-        raise KeyboardInterrupt
-
-    wire_of(client).send_in_thread = interrupted
 
 
 def test_a_waiter_that_got_no_place_looks_again_by_itself(postgres_url: str, postgres_tables: Tables) -> None:

@@ -28,7 +28,6 @@ CAUGHT: Mapping[Kind, tuple[str, ...]] = {
         "slot-of-its-own-for-each-run",
         "prepared-through-a-pooler",
         "runs-of-before-passed-over",
-        "undone-and-not-done-again",
     ),
     "sqlite": ("fixed-lock-timeout",),
 }
