@@ -4,31 +4,8 @@ one that is slow, or blocks, delays no renewal (rule 8).
 
 import os
 from collections import deque
-from typing import assert_never
 
-from .events import (
-    AtRisk,
-    CallbackFailed,
-    ClockStepped,
-    Dropped,
-    Event,
-    Granted,
-    HeartbeatFailed,
-    Listener,
-    Lost,
-    OnNetwork,
-    OrphanReleased,
-    OutOfRisk,
-    Refused,
-    Released,
-    ReleaseFailed,
-    Renewed,
-    Stalled,
-    Unanswered,
-    guarded,
-    is_logged,
-    log_event,
-)
+from .events import Dropped, Event, Listener, chatter, guarded, is_logged, log_event
 from .private import SafeCondition
 from .threads import CallbackThread
 
@@ -74,18 +51,18 @@ class Delivery:
         with self._changed:
             if self._closed:
                 return False
-            chatter = _chatter(event)
-            if self._has_room(chatter):
+            grants = chatter(event)
+            if self._has_room(grants):
                 self._tell_of_dropped()
-                self._chatter += chatter
+                self._chatter += grants
                 self._queue.append(event)
                 self._changed.notify_all()
             else:
                 self._dropped += 1
             return True
 
-    def _has_room(self, chatter: int) -> bool:
-        fits = not chatter or not self._chatter or self._chatter + chatter <= MOST_CHATTER
+    def _has_room(self, grants: int) -> bool:
+        fits = not grants or not self._chatter or self._chatter + grants <= MOST_CHATTER
         return fits and len(self._queue) < MOST_EVENTS
 
     def close(self) -> None:
@@ -121,20 +98,5 @@ class Delivery:
                 return None
             self._busy = True
             event = self._queue.popleft()
-            self._chatter -= _chatter(event)
+            self._chatter -= chatter(event)
             return event
-
-
-def _chatter(event: Event) -> int:
-    """Return how many grants an event of the daily round is about; 0 for one that is not to be missed."""
-    match event:
-        case Renewed(grants=grants) | AtRisk(grants=grants):
-            return len(grants)
-        case Granted() | Refused() | Released():
-            return 1
-        case Lost() | ReleaseFailed() | OrphanReleased() | Stalled() | ClockStepped():
-            return 0
-        case OutOfRisk() | HeartbeatFailed() | CallbackFailed() | OnNetwork() | Dropped() | Unanswered():
-            return 0
-        case _:
-            assert_never(event)

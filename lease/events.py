@@ -195,6 +195,21 @@ def _level(event: Event) -> int:
             assert_never(event)
 
 
+def chatter(event: Event) -> int:
+    """Return how many grants an event of the daily round is about; 0 for one that is not to be missed."""
+    match event:
+        case Renewed(grants=grants) | AtRisk(grants=grants):
+            return len(grants)
+        case Granted() | Refused() | Released():
+            return 1
+        case Lost() | ReleaseFailed() | OrphanReleased() | Stalled() | ClockStepped():
+            return 0
+        case OutOfRisk() | HeartbeatFailed() | CallbackFailed() | OnNetwork() | Dropped() | Unanswered():
+            return 0
+        case _:
+            assert_never(event)
+
+
 def check_listener(listener: Listener) -> Listener:
     """Return ``listener`` if it can be called with events."""
     if not callable(listener):
