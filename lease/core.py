@@ -10,7 +10,7 @@ Who ends a grant, and where:
     nobody, as its answer was lost, or came too late      `calls.acquiring`; `heartbeat.orphan_release`
     nobody, as it was lost, and its work has ended        `Core.ended`; `heartbeat.orphan_release`
     the closing of the client                             `Closing`
-    another client, by a break, or once it is stale       `Breaker`; `statements.grant`
+    another client, by a break, or once it is stale       `Core.break_lease`; `statements.grant`
 """
 
 import asyncio
@@ -20,7 +20,6 @@ import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import partial
 from itertools import filterfalse
 from operator import attrgetter
@@ -51,6 +50,11 @@ _RELEASED_AT_ONCE = 4
 _MOST_BESIDES = 10_000
 _WORKING = "the client was closed, and its work may still be running; the lease ends with its ttl"
 _AWAY = "the client was closed, and the database did not confirm the release in time"
+
+_LONGEST = 1_000
+"""Characters of the reason of a break, or of who gives it."""
+_TURNS = 3
+"""How often a lease may change hands while it is being broken."""
 
 _held_here: ContextVar[tuple[GrantState, ...]] = ContextVar("lease_held_here", default=())
 
@@ -387,9 +391,36 @@ class Core:
             self.heartbeat.leave(state.grant)
 
     async def break_lease(self, name: str, reason: str, by: str | None) -> Break:
-        """Break the grant in force under ``name``, whoever holds it (see `Breaker`)."""
-        breaker = Breaker(self.store, self.timing, self.holder)
-        return await self.answered(lambda: breaker.break_lease(name, reason, self.label if by is None else by))
+        """Break the grant in force under ``name``, whoever holds it; a break that is there already stays as it is.
+
+        `LeaseError` says that there is nothing to break, that the lease is this client's own or the
+        daemon's, or that an open transaction is fenced with it.
+        """
+        return await self.answered(lambda: self._break(name, reason, self.label if by is None else by))
+
+    async def _break(self, name: str, reason: str, by: str) -> Break:
+        if check_name(name).startswith(DAEMON):
+            raise LeaseError(f"lease {name!r} belongs to the daemon and cannot be broken: cancel the run instead")
+        check_line("reason of a break", reason, _LONGEST)
+        check_line("name of who breaks a lease", by, _LONGEST)
+        for _ in range(_TURNS):
+            found = self._breakable(name, await retried(lambda: self.store.read(name), self.timing))
+            if isinstance(found, Break):
+                return found
+            made = await retried(partial(self.store.break_grant, found, by, reason), self.timing)
+            if made is not None:
+                return made
+        raise LeaseError(f"lease {name!r} has changed hands {_TURNS} times while it was being broken; try again")
+
+    def _breakable(self, name: str, record: LeaseRecord | None) -> Grant | Break:
+        """Return what is to be broken, or the break that is there."""
+        if record is None or record.grant is None:
+            raise LeaseError(f"lease {name!r} is free: there is nothing to break")
+        if record.broken is not None and is_mark(record.holder):
+            return record.broken
+        if record.holder == self.holder:
+            raise LeaseError(f"lease {name!r} is held by this client itself: release it instead")
+        return record.grant
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``."""
@@ -414,51 +445,3 @@ class Core:
             raise
         finally:
             self._asking.discard(task)
-
-
-_LONGEST = 1_000
-"""Characters of a reason, or of who gives it."""
-_TURNS = 3
-"""How often a lease may change hands while it is being broken."""
-
-
-@dataclass(frozen=True)
-class Breaker:
-    """Breaks leases for one holder."""
-
-    store: Store
-    timing: LeaseTiming
-    holder: str
-
-    async def break_lease(self, name: str, reason: str, by: str) -> Break:
-        """Break the grant in force under ``name``; a break that is there already stays as it is.
-
-        `LeaseError` says that there is nothing to break, that the lease is this client's own or the
-        daemon's, or that an open transaction is fenced with it.
-        """
-        _check(name, reason, by)
-        for _ in range(_TURNS):
-            found = self._breakable(name, await retried(lambda: self.store.read(name), self.timing))
-            if isinstance(found, Break):
-                return found
-            made = await retried(partial(self.store.break_grant, found, by, reason), self.timing)
-            if made is not None:
-                return made
-        raise LeaseError(f"lease {name!r} has changed hands {_TURNS} times while it was being broken; try again")
-
-    def _breakable(self, name: str, record: LeaseRecord | None) -> Grant | Break:
-        """Return what is to be broken, or the break that is there."""
-        if record is None or record.grant is None:
-            raise LeaseError(f"lease {name!r} is free: there is nothing to break")
-        if record.broken is not None and is_mark(record.holder):
-            return record.broken
-        if record.holder == self.holder:
-            raise LeaseError(f"lease {name!r} is held by this client itself: release it instead")
-        return record.grant
-
-
-def _check(name: str, reason: str, by: str) -> None:
-    if check_name(name).startswith(DAEMON):
-        raise LeaseError(f"lease {name!r} belongs to the daemon and cannot be broken: cancel the run instead")
-    check_line("reason of a break", reason, _LONGEST)
-    check_line("name of who breaks a lease", by, _LONGEST)
