@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from .durations import format_duration
 from .errors import InvalidName, LeaseError
 from .waiters import Waiters, ahead_of, may_take
 
@@ -144,22 +143,6 @@ def is_mark(holder: str | None) -> bool:
 def ended_sentence(grant: Grant) -> str:
     """Return the sentence of an error about a grant that has ended."""
     return f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended"
-
-
-def unreachable_cause(seconds: float, error: str | None) -> str:
-    """Return in words how long the database confirmed nothing, and what it last answered."""
-    said = f" ({error})" if error else ""
-    return f"database unreachable for {format_duration(seconds)}{said}"
-
-
-def locked_cause(seconds: float) -> str:
-    """Return in words how long the lease's row was locked, although the database could be reached."""
-    return f"another transaction has had its row locked for {format_duration(seconds)}"
-
-
-def suspended_cause(seconds: float) -> str:
-    """Return in words how long this process did not run."""
-    return f"this process was suspended or starved for {format_duration(seconds)}"
 
 
 CLOSED_CAUSE = "the client was closed"

@@ -34,10 +34,6 @@ meanwhile, and the library's own thread can wait for longer.
 """
 
 
-class RemovedFile(OSError):
-    """The file that was in use is gone."""
-
-
 def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
     """Open it for `lease.database.opening.open_database`; ``application`` is what only a server can
     show.
@@ -175,7 +171,7 @@ class SqliteDatabase:
         tables in it would be granted what is held.
         """
         if self._route.identity is not None and self._file() is None:
-            raise RemovedFile("its file was removed while it was in use; put it back, or restore a backup of it")
+            raise OSError("its file was removed while it was in use; put it back, or restore a backup of it")
 
     def _file(self) -> tuple[int, int] | None:
         """Return which file the database is now; None where there is none."""

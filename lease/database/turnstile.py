@@ -32,14 +32,6 @@ class TurnstileBusy(TimeoutError):
     """The turn did not come in time."""
 
 
-class NoFolder(OSError):
-    """There is no folder to make the database's file in."""
-
-
-class NoTurnstile(OSError):
-    """The turnstile's file is not one that may be locked, or locked by us."""
-
-
 class Turnstile:
     """The turnstile of the database file at ``path``: passed from `pass_within`,
     `pass_soon` or `pass_now` until the block ends.
@@ -145,13 +137,13 @@ def _opened(file: str, database: str) -> int:
         descriptor = _open(file, os.O_RDWR)
         descriptor = _made(file, owner) if descriptor is None else descriptor
     except PermissionError:
-        raise NoTurnstile(f"this user cannot open {file}, which every writer of the database opens") from None
+        raise OSError(f"this user cannot open {file}, which every writer of the database opens") from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise
         raise _no_plain_file(file) from None
     if descriptor is None:
-        raise NoFolder(f"its folder {Path(database).parent} does not exist; create it first")
+        raise OSError(f"its folder {Path(database).parent} does not exist; create it first")
     try:
         _check(descriptor, file, owner)
     except BaseException:
@@ -182,7 +174,7 @@ def _made(file: str, database: os.stat_result | None) -> int | None:
 
 def _check(descriptor: int, file: str, database: os.stat_result | None) -> None:
     """Give the file the database's rights to write, now and whenever those have changed, if it is
-    ours; `NoTurnstile` says that it can't be trusted.
+    ours; `OSError` says that it can't be trusted.
     """
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
@@ -194,14 +186,14 @@ def _check(descriptor: int, file: str, database: os.stat_result | None) -> None:
         found.st_uid in (0, os.geteuid(), database.st_uid) or by_all or (by_group and found.st_gid == database.st_gid)
     )
     if not may_write:
-        raise NoTurnstile(f"{file} belongs to user {found.st_uid}, who may not write to the database; delete it")
+        raise OSError(f"{file} belongs to user {found.st_uid}, who may not write to the database; delete it")
     mode = stat.S_IMODE(found.st_mode)
     if mode != _mode(database.st_mode) and os.geteuid() in (0, found.st_uid):
         os.fchmod(descriptor, _mode(database.st_mode))
 
 
-def _no_plain_file(file: str) -> NoTurnstile:
-    return NoTurnstile(f"{file} is a link or not a regular file, but leased keeps its own file there; delete it")
+def _no_plain_file(file: str) -> OSError:
+    return OSError(f"{file} is a link or not a regular file, but leased keeps its own file there; delete it")
 
 
 def _mode(database: int) -> int:

@@ -5,9 +5,10 @@ risk, and steps of the database's clock. Decisions alone, without a database (ru
 from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass
 
+from ..durations import format_duration
 from ..events import AtRisk, OutOfRisk
 from ..grant_state import GrantState
-from ..model import Grant, Loss, LossKind, Renewal, ended, locked_cause, suspended_cause, unreachable_cause
+from ..model import Grant, Loss, LossKind, Renewal, ended
 from ..timing import LeaseTiming
 
 
@@ -74,11 +75,12 @@ class RenewalHistory:
     def cause(self, state: GrantState, now: float) -> tuple[LossKind, str]:
         """Return why the trust in this grant ended without a renewal."""
         if self._starved > (self._timing.give_up - self._timing.renew_every) / 2:
-            return LossKind.SUSPENDED, suspended_cause(self._starved)
+            return LossKind.SUSPENDED, f"this process was suspended or starved for {format_duration(self._starved)}"
         if state.grant in self._locked:
             since = now - state.trusted_until + self._timing.give_up
-            return LossKind.UNREACHABLE, locked_cause(since)
-        return LossKind.UNREACHABLE, unreachable_cause(now - self._confirmed, self._error)
+            return LossKind.UNREACHABLE, f"another transaction has had its row locked for {format_duration(since)}"
+        said = f" ({self._error})" if self._error else ""
+        return LossKind.UNREACHABLE, f"database unreachable for {format_duration(now - self._confirmed)}{said}"
 
 
 QUIET = 10.0

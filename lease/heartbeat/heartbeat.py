@@ -79,9 +79,6 @@ class Flights:
         """Record that this acquisition is over: what it was granted is adopted by now, or never."""
         self._under_way.discard(flight)
 
-    def __contains__(self, flight: Flight) -> bool:
-        return flight in self._under_way
-
     def under_way(self) -> frozenset[Flight]:
         """Return a copy of those that are under way now, made in one step."""
         return frozenset(self._under_way)

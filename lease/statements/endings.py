@@ -49,11 +49,8 @@ def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> 
 
 def releasing(grant: Grant, lock_wait: float) -> Call[Release]:
     """Return the call that is `release`."""
-    return Call(_RELEASE, _of_release(grant, lock_wait), _released)
-
-
-def _of_release(grant: Grant, lock_wait: float) -> dict[str, Any]:
-    return {"of_name": grant.name, "of_token": grant.token, "of_holder": grant.holder, "lock_wait": lock_wait}
+    values = {"of_name": grant.name, "of_token": grant.token, "of_holder": grant.holder, "lock_wait": lock_wait}
+    return Call(_RELEASE, values, _released)
 
 
 def _released(rows: Rows) -> Release:
@@ -63,7 +60,7 @@ def _released(rows: Rows) -> Release:
     return Release(released=True, waiting=parse_waiters(waiters, moment))
 
 
-_release = (
+_RELEASE = Statement(
     update(lease)
     .where(
         lease.c.name == bindparam("of_name"),
@@ -72,9 +69,8 @@ _release = (
         lock_timeout("lock_wait"),
     )
     .values(_ENDED)
+    .returning(seconds_of(clock()).label("moment"), lease.c.waiters)
 )
-_moment = seconds_of(clock()).label("moment")
-_RELEASE = Statement(_release.returning(_moment, lease.c.waiters))
 
 
 def release_all(connection: Connection, holder: str, besides: Collection[str] = ()) -> dict[Grant, Waiters]:
@@ -125,8 +121,7 @@ def hold(connection: Connection, grants: Collection[Grant], *, lock_wait: float 
 
 def in_force(connection: Connection, grant: Grant) -> bool:
     """Return whether a grant has not ended, also while another transaction has its row locked."""
-    keys = _array([f"{grant.name}/{grant.token}/{grant.holder}"])
-    return bool(_FIND(connection, {"names": _array([grant.name]), "keys": keys}))
+    return bool(_locked(_FIND, connection, [grant], {}))
 
 
 def end(connection: Connection, grants: Collection[Grant]) -> dict[Grant, Waiters]:

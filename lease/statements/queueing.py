@@ -1,8 +1,6 @@
 """A place in the queue of those who wait for a lease, taken in one statement."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Text, bindparam, case, func, update
 
@@ -41,11 +39,9 @@ def queueing(name: str, holder: str, label: str, lock_wait: float) -> Call[Queue
 
 
 def _queued(rows: Rows, holder: str) -> Queued | None:
-    return _found(rows[0], holder) if rows else None
-
-
-def _found(row: Sequence[Any], holder: str) -> Queued:
-    record, moment = record_of(row), row[-1]
+    if not rows:
+        return None
+    record, moment = record_of(rows[0]), rows[0][-1]
     return Queued(record, any(one.holder == holder and one.until > moment + LOOK for one in record.waiting))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Select, Text, bindparam, case, func, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, Connection, Text, bindparam, case, func, select, type_coerce
 
 from ..database.dialects import any_of, array_of, clock, now, seconds_between, seconds_of
 from ..database.held.statement import Call, Rows, Statement
@@ -39,14 +39,10 @@ def list_prefix(
     begins = lease.c.name.startswith(prefix, autoescape=True) & (
         func.substr(lease.c.name, 1, func.length(prefix)) == prefix
     )
-    query = _records().where(begins).order_by(lease.c.name).limit(limit)
+    query = select(*columns()).where(begins).order_by(lease.c.name).limit(limit)
     query = query if after is None else query.where(lease.c.name > after)
     rows = connection.execute(query if free else query.where(lease.c.holder.is_not(None)))
     return [record_of(row) for row in rows]
-
-
-def _records() -> Select[Any]:
-    return select(*columns())
 
 
 def columns() -> list[ColumnElement[Any]]:
@@ -81,4 +77,4 @@ def _break(kept: str) -> Break:
     return Break(**{**values, "at": datetime.fromisoformat(values["at"])})
 
 
-_READ = Statement(_records().where(any_of(lease.c.name, bindparam("names", type_=Text()))))
+_READ = Statement(select(*columns()).where(any_of(lease.c.name, bindparam("names", type_=Text()))))
