@@ -11,7 +11,7 @@ from . import events
 from .calls.acquiring import acquire, begin
 from .calls.steps import take_in_loop
 from .cancellation import CancelledOnLoss, answer, uncut
-from .core import Core, Ticket
+from .core import Ticket
 from .doors import AsyncDoor, check_loop
 from .durations import Duration, parse_wait
 from .errors import LeaseError, LeaseNotAcquired
@@ -168,14 +168,15 @@ class LeaseClient(AsyncDoor):
         Open this block before the transaction, and call ``adopt`` in it with what was granted. In the
         block, no grant under this holder is treated as an orphan (rule 6).
         """
-        acquisition, sure = Acquisition(self._runtime), False
+        acquisition, flight, sure = Acquisition(self._runtime), Flight(ANY_NAME), True
         try:
-            await answer(self._runtime.call(acquisition.begin))
+            await answer(self._runtime.call(lambda core: core.heartbeat.flights.begin(flight)))
+            sure = False
             yield acquisition
             sure = True
         finally:
             with anyio.CancelScope(shield=True):
-                await answer(self._runtime.call(lambda core: acquisition.end(core, sure)))
+                await answer(self._runtime.call(lambda core: core.heartbeat.end_flight(flight, sure)))
 
     async def _leave(self, held: Lease, caller: Caller) -> None:
         """Release it at the end of its block."""
@@ -202,7 +203,6 @@ class Acquisition:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._sent = runtime.clock()
-        self._flight: Flight | None = None
 
     async def adopt(self, grants: Sequence[Grant]) -> list[Lease]:
         """Renew these grants from now on, and return their leases. Their trust counts from the beginning
@@ -210,12 +210,3 @@ class Acquisition:
         """
         adopted = self._runtime.call(lambda core: [core.heartbeat.adopt(grant, self._sent) for grant in grants])
         return [Lease(self._runtime, state) for state in await answer(adopted)]
-
-    def begin(self, core: Core) -> None:
-        """Begin, in the library's thread."""
-        self._flight = core.heartbeat.begin_flight(ANY_NAME)
-
-    def end(self, core: Core, sure: bool) -> None:
-        """End, in the library's thread, also when the caller was cancelled as it began."""
-        if self._flight is not None:
-            core.heartbeat.end_flight(self._flight, sure)

@@ -72,7 +72,7 @@ class Flights:
         self._explanations: Explanations = {}
 
     def begin(self, flight: Flight) -> None:
-        """Record that its name (or `ANY_NAME`) is being acquired."""
+        """Record that its name (or `ANY_NAME`) is being acquired: a grant of it that is not held yet is no orphan."""
         self._under_way.add(flight)
 
     def end(self, flight: Flight) -> None:
@@ -127,14 +127,6 @@ class Heartbeat:
         self._seen = clock()
 
     # What the client reports
-
-    def begin_flight(self, name: str) -> Flight:
-        """Record that ``name`` (or `ANY_NAME`) is being acquired: a grant of it that is not held
-        yet is no orphan.
-        """
-        flight = Flight(name)
-        self.flights.begin(flight)
-        return flight
 
     def end_flight(self, flight: Flight, sure: bool) -> None:
         """Record that this is over. Unless ``sure``, something may have been granted without an

@@ -8,7 +8,7 @@ import anyio
 
 from lease import Grant, LeaseTiming, events
 from lease.grant_state import GrantState
-from lease.heartbeat.heartbeat import Heartbeat
+from lease.heartbeat.heartbeat import Flight, Heartbeat
 from lease.model import Renewal
 from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import QUICK, Recorder, until
@@ -54,6 +54,11 @@ class Beating:
         answer = await self.store.grant(name, "anna", "", self.timing.ttl)
         assert isinstance(answer, Grant)
         return self.heartbeat.adopt(answer, sent)
+
+    def fly(self, name: str) -> Flight:
+        flight = Flight(name)
+        self.heartbeat.flights.begin(flight)
+        return flight
 
     async def beat(self) -> None:
         await self.heartbeat._beat(self.clock())

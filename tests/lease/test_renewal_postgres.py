@@ -9,7 +9,7 @@ from sqlalchemy import text
 from lease import LeaseTiming, events, statements
 from lease.core import Core
 from lease.database_store import DatabaseStore
-from lease.heartbeat.heartbeat import ANY_NAME
+from lease.heartbeat.heartbeat import ANY_NAME, Flight
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables
 from tests.support.proxy import Proxy
@@ -39,7 +39,8 @@ def holding(proxied_url: str, tables: Tables, told: Recorder) -> Iterator[LeaseC
     """A client that holds a thousand leases."""
     with LeaseClient(proxied_url, timing=TIMING, on_event=told) as client:
         sent = client._runtime.clock()
-        flight = client._runtime.call(lambda core: core.heartbeat.begin_flight(ANY_NAME)).result()
+        flight = Flight(ANY_NAME)
+        client._runtime.call(lambda core: core.heartbeat.flights.begin(flight)).result()
         grants = tables.grant(*NAMES, holder=client.holder)
         client._runtime.call(lambda core: [core.heartbeat.adopt(grant, sent) for grant in grants]).result()
         client._runtime.call(lambda core: core.heartbeat.end_flight(flight, sure=True)).result()

@@ -32,7 +32,7 @@ async def test_a_grant_that_the_client_does_not_know_is_released_at_once(beating
 async def test_a_grant_that_is_being_acquired_is_no_orphan(beating: Beating) -> None:
     """Rule 6."""
     await beating.hold("known")
-    flight = beating.heartbeat.begin_flight("flying")
+    flight = beating.fly("flying")
     await beating.store.grant("flying", "anna", "", 60.0)
     async with beating.running():
         for number in (1, 2):
@@ -50,12 +50,12 @@ async def test_a_grant_whose_reply_was_lost_is_released_though_acquisitions_over
 ) -> None:
     """Rule 6: a busy replica always acquires something; only a flight that was open at first sight explains."""
     await beating.hold("known")
-    first = beating.heartbeat.begin_flight(ANY_NAME)
+    first = beating.fly(ANY_NAME)
     await beating.store.grant("orphan", "anna", "", 60.0)  # and its reply is lost
     async with beating.running():
         beating.clock.advance(0.25)
         await beating.renewals(1)
-        later = beating.heartbeat.begin_flight(ANY_NAME)
+        later = beating.fly(ANY_NAME)
         beating.heartbeat.end_flight(first, sure=False)
         beating.clock.advance(0.25)
         await until(lambda: beating.told.of(events.OrphanReleased))
@@ -70,7 +70,7 @@ async def test_what_a_later_acquisition_is_granted_is_no_orphan_beside_one(beati
     async with beating.running():
         beating.clock.advance(0.25)
         await until(lambda: beating.told.of(events.OrphanReleased))
-        flight = beating.heartbeat.begin_flight(ANY_NAME)
+        flight = beating.fly(ANY_NAME)
         await beating.store.grant("flying", "anna", "", 60.0)
         for number in (2, 3):
             beating.clock.advance(0.25)
@@ -83,7 +83,7 @@ async def test_what_a_later_acquisition_is_granted_is_no_orphan_beside_one(beati
 @pytest.mark.usefixtures("passing_seconds")
 async def test_an_acquisition_that_ended_in_doubt_is_looked_after_though_nothing_is_held(beating: Beating) -> None:
     async with beating.running():
-        flight = beating.heartbeat.begin_flight("flying")
+        flight = beating.fly("flying")
         await beating.store.grant("flying", "anna", "", 60.0)
         beating.heartbeat.end_flight(flight, sure=False)
         await until(lambda: beating.told.of(events.OrphanReleased))
