@@ -11,8 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ..errors import LeaseError
 from .backend import NAMES, SCHEMA, backend_of
-from .engines.libpq import in_words_of_libpq
-from .engines.sqlite import OURS
+from .engines import OURS_OF_SQLITE, in_words_of_libpq
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -119,7 +118,7 @@ def _with_path(url: URL) -> URL:
         )
     if path is None:
         raise LeaseError("SQLite needs a file that several connections can share; write sqlite:///file.db")
-    if unknown := [name for name in url.query if name not in (*OURS, _SCHEMA)]:
+    if unknown := [name for name in url.query if name not in (*OURS_OF_SQLITE, _SCHEMA)]:
         raise LeaseError(
             f"the database's URL has the parameter {unknown[0]}, which leased does not accept for SQLite: it opens the file "
             "itself, for reading and writing; leave it out"

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Connection, Dialect
 
 from ..errors import LeaseError
-from .engines.libpq import in_words_of_libpq
-from .engines.sqlite import in_words_of_sqlite3, path_of_uri
+from .engines import in_words_of_libpq, in_words_of_sqlite3, path_of_uri
 
 SCHEMA = "public"
 """Where the tables are on PostgreSQL, unless the URL names another schema."""
