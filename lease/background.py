@@ -152,7 +152,6 @@ class BackgroundLoop:
 
     @property
     def is_over(self) -> bool:
-        """The loop takes nothing more."""
         return self._over
 
     def stop(self) -> None:

@@ -179,7 +179,6 @@ class LeaseClient(AsyncDoor):
                 await answer(self._runtime.call(lambda core: core.heartbeat.end_flight(flight, sure)))
 
     async def _leave(self, held: Lease, caller: Caller) -> None:
-        """Release it at the end of its block."""
         if held.is_inherited:
             return
         if in_callback_thread():  # the garbage collector has ended the block there

@@ -240,7 +240,6 @@ class Core:
         """Whether it is closed, or being closed."""
 
     async def start(self) -> None:
-        """Start the heartbeat."""
         self._beating = asyncio.get_running_loop().create_task(self.heartbeat.run())
         self._beating.add_done_callback(self._has_stopped_beating)
 
@@ -423,12 +422,10 @@ class Core:
         return record.grant
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return what the database has under ``name``."""
         check_name(name)
         return await self.answered(lambda: retried(lambda: self.store.read(name), self.timing))
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
-        """Return the leases whose names begin with ``prefix``, by name."""
         return await self.answered(lambda: retried(lambda: self.store.list(prefix), self.timing))
 
     async def answered(self, ask: Callable[[], Awaitable[T]]) -> T:

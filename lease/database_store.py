@@ -284,17 +284,14 @@ class TurnPoller:
         self._reading: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Stop looking."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait({self._reading})
 
     def waiting(self, name: str, holder: str) -> Wait:
-        """See `lease.store.Store.waiting`."""
         return _Poll(self, name, holder)
 
     def forget(self, wait: _Poll) -> None:
-        """Look no more for this one."""
         self._due.pop(wait, None)
         if wait.timer is not None:
             wait.timer.cancel()

@@ -109,7 +109,6 @@ class GrantState:
         return True
 
     def finish(self) -> None:
-        """Record that its holder has released the grant."""
         self.over = True
         self._when_over()
 
@@ -174,7 +173,6 @@ def _nothing() -> None:
 
 
 def lost_error(loss: Loss) -> LeaseLost:
-    """Return the error for ``loss``."""
     return LeaseLost(str(loss), cause=loss.cause)
 
 
@@ -194,17 +192,14 @@ class HeldGrants:
         return grant in self._states
 
     def add(self, state: GrantState) -> None:
-        """Hold this grant from now on."""
         self._names[state.grant.name] = state
         self._states[state.grant] = state
 
     def remove(self, state: GrantState) -> None:
-        """Hold it no longer."""
         self._states.pop(state.grant, None)
         drop(self._names, state.grant.name, state)
 
     def get(self, grant: Grant) -> GrantState | None:
-        """Return the state of ``grant``, or None when it is not held."""
         return self._states.get(grant)
 
     def of(self, grants: Iterable[Grant]) -> list[GrantState]:

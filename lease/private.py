@@ -52,7 +52,6 @@ class SafeCondition(_thread.RLock):  # type: ignore[misc]  # typeshed alone call
         return True
 
     def notify_all(self) -> None:
-        """Wake all who wait."""
         while self._waiters:
             self._waiters.popleft().release()
 

@@ -142,7 +142,6 @@ class Runtime:
             self.stop()
 
     def stop(self) -> None:
-        """End the thread."""
         atexit.unregister(self._close_at_exit)
         if self._loop is not None:
             self._loop.stop()
@@ -156,7 +155,6 @@ class Runtime:
 
     @property
     def loop(self) -> BackgroundLoop:
-        """The library's thread."""
         if self._loop is None:
             raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
         self._loop.check()
@@ -171,7 +169,6 @@ class Runtime:
 
     @property
     def core(self) -> Core:
-        """The core, which runs in the library's thread."""
         return self.means.core
 
     def _notify(self, event: Event) -> None:

@@ -148,7 +148,6 @@ def create_tables(connection: Connection, schema: str | None = None) -> None:
 
 
 def create_schema(connection: Connection, schema: str | None) -> None:
-    """Create the schema of the tables where it is missing."""
     if schema is None:
         return
     known = text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")
@@ -157,7 +156,6 @@ def create_schema(connection: Connection, schema: str | None) -> None:
 
 
 def schema_creation(schema: str) -> str:
-    """Return the SQL that creates a schema."""
     return f"CREATE SCHEMA IF NOT EXISTS {quoted(schema).removesuffix('.')}"
 
 

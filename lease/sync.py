@@ -136,7 +136,6 @@ class LeaseClient(SyncDoor):
         return self._runtime.submit(lambda core: core.break_lease(name, reason, by)).result()
 
     def _leave(self, held: Lease, caller: Caller) -> None:
-        """Release it at the end of its block."""
         if held.is_inherited:
             return
         if in_callback_thread():  # the garbage collector has ended the block there

@@ -42,12 +42,10 @@ class Turns:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def owner(self, name: str) -> Hashable | None:
-        """Return who has the turn at ``name``."""
         turn = self._current.get(name)
         return None if turn is None else turn.owner
 
     def has(self, turn: LocalTurn) -> bool:
-        """Return whether it is this turn now."""
         return self._current.get(turn.name) is turn
 
     def take_now(self, turn: LocalTurn) -> bool:

@@ -98,7 +98,6 @@ def joined(waiters: Waiters, waiter: Waiter) -> Waiters:
 
 
 def without(waiters: Waiters, holder: str) -> Waiters:
-    """Return the queue without ``holder``."""
     return tuple(waiter for waiter in waiters if waiter.holder != holder)
 
 

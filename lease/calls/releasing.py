@@ -111,7 +111,6 @@ class ReleaseUnderWay:
         return ended
 
     def _wake(self, direct: Direct, wire: Wire, answer: statements.Release) -> Steps[None]:
-        """Wake whoever waits for it."""
         try:
             for call in direct.store.wakes(self._state.grant.name, answer.waiting):
                 yield Sending(wire, call)

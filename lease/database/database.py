@@ -42,9 +42,7 @@ class Database(Protocol):
         """Run ``unit`` with each of its statements on its own (no transaction, no locks kept)."""
         ...
 
-    async def close(self) -> None:
-        """Close all connections."""
-        ...
+    async def close(self) -> None: ...
 
 
 class OwnDatabase(Database, Protocol):

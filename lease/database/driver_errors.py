@@ -159,7 +159,6 @@ def _why_not_opened(file: Path) -> str:
 
 
 def _quoted(name: str | None) -> str:
-    """Return a name for SQL."""
     if name is None:
         return "its user"
     return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"{}"'.format(name.replace('"', '""'))

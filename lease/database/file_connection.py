@@ -29,13 +29,11 @@ class FileConnection(sqlite3.Connection):
             raise
 
     def close(self) -> None:
-        """Close it, unless it is another process's."""
         if not self.is_inherited:
             super().close()
             _open.discard(self)
 
     def rollback(self) -> None:
-        """Roll back, unless it is another process's."""
         if not self.is_inherited:
             super().rollback()
 

@@ -45,7 +45,6 @@ class Proof:
 
     @property
     def identity(self) -> str | None:
-        """Which database the lease is in, where that is known."""
         return None if self.home is None else self.home.identity
 
     def over(self, connection: Foreign) -> None:

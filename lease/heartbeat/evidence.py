@@ -65,11 +65,9 @@ class RenewalHistory:
         self._locked = frozenset(locked)
 
     def failed(self, error: str) -> None:
-        """Record why a renewal failed."""
         self._error = error
 
     def stalled(self, seconds: float) -> None:
-        """Record that this process did not run for so many seconds."""
         self._starved += seconds
 
     def cause(self, state: GrantState, now: float) -> tuple[LossKind, str]:

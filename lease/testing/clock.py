@@ -34,7 +34,6 @@ class ManualClock:
         self._moving = threading.RLock()
 
     def __call__(self) -> float:
-        """Return the time."""
         return self._now
 
     def advance(self, duration: Duration) -> None:

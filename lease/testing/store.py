@@ -49,7 +49,6 @@ class MemoryStore:
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
     ) -> Grant | LeaseRecord | None:
-        """Grant ``name`` if it is free or stale, and it is the turn of ``holder``."""
         with self._reached():
             row = self._rows.setdefault(name, _Row())
             now = self._clock()
@@ -69,7 +68,6 @@ class MemoryStore:
     async def renew(
         self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
     ) -> Renewal:
-        """Renew all leases of ``holder`` besides some grants."""
         with self._reached():
             now = self._clock()
             pairs = set()
@@ -85,7 +83,6 @@ class MemoryStore:
             return Renewal(frozenset(pairs), missing, now if pairs else None)
 
     async def release(self, grant: Grant) -> bool:
-        """End ``grant`` if it is still in force."""
         with self._reached():
             row = self._rows.get(grant.name)
             if row is None or (row.token, row.holder) != (grant.token, grant.holder):
@@ -106,7 +103,6 @@ class MemoryStore:
             return grant
 
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
-        """End all that ``holder`` has besides these names."""
         with self._reached():
             held = [(name, row) for name, row in self._rows.items() if row.holder == holder and name not in besides]
             for _, row in held:
@@ -117,7 +113,6 @@ class MemoryStore:
         return [Grant(name, row.token, holder) for name, row in held]
 
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
-        """Break ``grant`` if it is still in force."""
         with self._reached():
             row = self._rows.get(grant.name)
             if row is None or (row.token, row.holder) != (grant.token, grant.holder):
@@ -135,19 +130,16 @@ class MemoryStore:
         return wait
 
     async def leave(self, name: str, holder: str) -> None:
-        """Give up the place of ``holder``."""
         with self._reached():
             row = self._rows.setdefault(name, _Row())
             row.waiting = without(row.waiting, holder)
         self._tell(name)
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return the lease ``name``, or None."""
         with self._reached():
             return self._record(name, self._rows[name]) if name in self._rows else None
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
-        """Return the leases whose names begin with ``prefix``."""
         with self._reached():
             return [self._record(name, row) for name, row in sorted(self._rows.items()) if name.startswith(prefix)]
 

@@ -59,7 +59,6 @@ class Capacity:
         self._free += 1
 
     def answered(self) -> None:
-        """Record that the database has answered."""
         self.answers.last = asyncio.get_running_loop().time()
 
     def _watch(self) -> None:

@@ -40,7 +40,6 @@ class Listener(ABC):
 
     @property
     def is_working(self) -> bool:
-        """Whether it hears."""
         return self._working.is_set()
 
     async def start(self, seconds: float) -> None:
@@ -59,7 +58,6 @@ class Listener(ABC):
         self._ensure()
 
     async def close(self) -> None:
-        """Stop listening."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=1.0)

@@ -46,7 +46,6 @@ class Subscription:
         self.heard.clear()
 
     def close(self) -> None:
-        """Hear no more."""
         self._listener.unused_since = monotonic()
         drop(self._listener.subscriptions, self._name, self)
 
@@ -75,7 +74,6 @@ class ReleaseListener(Listener):
         self.unused_since = 0.0
 
     def waiting(self, name: str, holder: str) -> Subscription:
-        """Subscribe to what is said of ``holder`` and ``name``."""
         return Subscription(self, name, holder)
 
     def _is_needed(self) -> bool:

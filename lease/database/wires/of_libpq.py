@@ -115,7 +115,6 @@ def is_done(results: Sequence[PGresult]) -> bool:
 
 
 def types_of(result: PGresult) -> list[int]:
-    """Return the OIDs of its columns' types."""
     return [result.ftype(column) for column in range(result.nfields)]
 
 
