@@ -21,17 +21,14 @@ class DrivenClock(Protocol):
 
     def __call__(self) -> float:
         """Return the time in seconds."""
-        ...
 
     def new_loop(self) -> "AbstractEventLoop":
         """Return an event loop that goes by this clock."""
-        ...
 
     def asked(self, future: "Future[Any]", patience: float | None) -> None:
         """Take note of a call that waits for ``future``. Time may pass by itself until it is done:
         at once, or after ``patience`` in real seconds; with None the call may wait for its turn.
         """
-        ...
 
 
 if sys.platform == "linux":

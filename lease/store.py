@@ -17,11 +17,9 @@ class Wait(Protocol):
 
     async def __call__(self, seconds: float, ahead: int) -> None:
         """Wait until it may be one's turn, at most ``seconds``; ``ahead`` others come before."""
-        ...
 
     def close(self) -> None:
         """Hear no more; from any thread."""
-        ...
 
 
 class Store(Protocol):
@@ -33,7 +31,6 @@ class Store(Protocol):
         """Wait for a place among those who `grant`, and have it during the block; what is asked in it waits for
         nobody of this client.
         """
-        ...
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
@@ -41,47 +38,37 @@ class Store(Protocol):
         """Grant ``name``, or return the lease that is in the way (None where that is not known: ask
         again). With ``queue``, ``holder`` gets or keeps a place among those who wait.
         """
-        ...
 
     async def renew(
         self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
     ) -> Renewal:
         """Renew all leases of ``holder`` besides some grants, and return what became of ``expected``."""
-        ...
 
     async def release(self, grant: Grant) -> bool:
         """End ``grant``, and wake those who wait for it; False when it had ended before."""
-        ...
 
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
         """End some thousand leases of ``holder``, besides these names and what is locked; return them."""
-        ...
 
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
         """Break ``grant``; None when it had ended before. `LeaseError` says that a transaction is
         fenced with it.
         """
-        ...
 
     def waiting(self, name: str, holder: str) -> Wait:
         """Listen from now on for the turn of ``holder`` at ``name``; from any thread."""
-        ...
 
     async def leave(self, name: str, holder: str) -> None:
         """Give up the place of ``holder`` among those who wait for ``name``."""
-        ...
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return the lease ``name``, or None."""
-        ...
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``."""
-        ...
 
     async def close(self) -> None:
         """Close all connections."""
-        ...
 
 
 T = TypeVar("T")

@@ -196,7 +196,6 @@ class Borrower(Protocol):
     @property
     def owner(self) -> Hashable:
         """The task or thread that uses it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +212,6 @@ class Overdue(Protocol):
 
     def is_overdue(self) -> None:
         """See to it that what it was about is done."""
-        ...
 
 
 class Loan:

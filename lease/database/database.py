@@ -32,15 +32,12 @@ class Database(Protocol):
     @property
     def identity(self) -> str | None:
         """Which database it is (`lease.database.held.identity`); None where that is not known."""
-        ...
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         """Run ``unit`` in a transaction and commit it."""
-        ...
 
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         """Run ``unit`` with each of its statements on its own (no transaction, no locks kept)."""
-        ...
 
     async def close(self) -> None: ...
 
@@ -50,28 +47,22 @@ class OwnDatabase(Database, Protocol):
 
     async def connect(self) -> None:
         """See to it that there is a connection, which is held from now on, until it breaks."""
-        ...
 
     def capacity_before(self, number: int) -> Capacity:
         """Return the capacity for so many who make several calls, each of them `first`."""
-        ...
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None, first: bool = False) -> T:
         """Run ``unit`` in a transaction and commit it; ``first``: before others that wait for a connection."""
-        ...
 
     async def write_alone(self, call: Call[T], *, timeout: float | None = None, first: bool = False) -> T:
         """Make ``call`` by itself: one round trip, and no transaction around it unless a turn to
         write comes with one.
         """
-        ...
 
     async def wire(self) -> Wire | None:
         """Return one more connection, for callers' own threads and event loops; None where there is none to be
         had. Raises all that connecting can.
         """
-        ...
 
     async def read_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
         """Make ``call``, which reads, by itself."""
-        ...

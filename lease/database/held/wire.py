@@ -21,20 +21,15 @@ class Wire(Protocol):
     @property
     def is_well(self) -> bool:
         """Whether it can be used again."""
-        ...
 
     def send_in_thread(self, call: Call[T]) -> T:
         """Make ``call`` in a transaction of its own. Raises `WireFailed`."""
-        ...
 
     async def send_in_loop(self, call: Call[T]) -> T:
         """Do the same in an event loop, which it does not block."""
-        ...
 
     def cut(self) -> None:
         """End what is under way, from another thread, also on a silent network (rule 3)."""
-        ...
 
     def close(self, seconds: float) -> None:
         """Wait at most ``seconds`` for what was sent and is still under way, then close it."""
-        ...
