@@ -16,13 +16,14 @@ The life of a lease, in the order in which a `hold` gets there; `sync` has a twi
     sync                   begins a hold, and leaves it
     calls.acquiring        asks for a name, and waits for its turn, in the caller's own thread or event loop
     calls.steps            takes the steps of a call, and lends it a connection
-    heartbeat.heartbeat    knows of it before it is granted, then renews it, and notices what is lost
+    heartbeat.heartbeat    counts it as under way until it is held, renews it, declares it lost, finds what replies lost
     statements.grants      grants it: one statement
     calls.releasing        ends it, and wakes who waits
 
 What cannot be done by the caller passes `runtime` (the library's thread), `core` (with a table of all ends of a
 grant), and `database_store`. `grant_state` is what all know of a grant that is held; those who wait for
-one stand in a queue (`waiters`), and `lease.database.listening` wakes them.
+one stand in line within their client (`turns`), and their client in a queue (`waiters`); on PostgreSQL
+`lease.database.listening` wakes them, on SQLite they look now and then (`database_store`).
 `lease.database` is what lies below: addresses, connections, and where PostgreSQL and SQLite differ.
 
 Each name is imported on first use, so a program that needs only a duration, an error or a clock

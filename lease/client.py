@@ -1,4 +1,6 @@
-"""The async client. Its calls run in the library's own thread; the caller's loop awaits answers."""
+"""The async client: acquires and releases in the caller's event loop where it can; for all else that awaits the library's
+thread.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

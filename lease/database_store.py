@@ -85,6 +85,9 @@ class DatabaseStore:
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
     ) -> Grant | LeaseRecord | None:
+        """Do what `calls.acquiring` does over a wire, for who has none, and where that is not enough: a row is missing,
+        or somebody dead is to be passed over.
+        """
         await self._renewals.connect()  # first: what a server has no connection left to renew would be lost
         if not self.awaited.take(name) and not (queue and self._backend.has_one_writer):
             at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label), first=True)

@@ -183,7 +183,7 @@ async def take_inside(steps: Steps[T]) -> T:
 
 
 _REST = 10.0
-"""Seconds for which none is made after one could not be made."""
+"""Seconds until the next attempt to connect, after one that failed."""
 _LOOKS = 4
 """How often it is looked, in the time that an attempt may take, whether one takes longer."""
 _AFTER_THE_CUT = 1.0
@@ -247,7 +247,7 @@ class Loan:
 
     def borrow(self, by: Borrower, *, first: bool = False, waits: bool = True) -> Steps[Wire | None]:
         """Lend one to ``by``, who waits for it where none is free, at most as long as an attempt may take; those who go
-        ``first`` before the others. None where there is none to be had, or none free for one who does not wait.
+        ``first`` (releases do) before the others. None where there is none to be had, or none free for one who does not wait.
         """
         wire = None if self._first or self._others else self._lend(by)
         if wire is None and not waits:

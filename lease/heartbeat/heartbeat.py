@@ -8,6 +8,9 @@ loops share the work:
     watch   declares a grant lost at the moment its trust ends, even while the beat waits
 
 Between "renewed" and "lost" there is "unknown": the work goes on until trust ends.
+
+What a renewal's answer has besides what is held is a *stranger*. Either a flight (an acquisition under way) explains it,
+or its reply was lost, and it is released (`orphan_release`). To find it, `sweep` keeps the beat going for one ttl.
 """
 
 import asyncio
@@ -104,7 +107,8 @@ _TICK = 0.5
 class Heartbeat:
     """Renews the leases of one client, and declares them lost.
 
-    Call it in the library's own event loop; `state_of`, `forget` and `age` from any thread.
+    Call it in the library's own event loop; `state_of`, `rests`, `accounts_for`, `forget` and `age`
+    from any thread.
     """
 
     def __init__(self, store: Store, timing: LeaseTiming, holder: str, clock: Clock, notify: events.Listener) -> None:

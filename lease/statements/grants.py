@@ -56,7 +56,7 @@ def grant(
 
     ``slot_of``: the name of the lock of which these are slots (``api``, ``api/2`` …): the next token is
     then above those of all slots that it has or had, so that whoever goes on under another one has a
-    higher one.
+    higher one. It limits nothing: the caller chooses how many names there are.
     """
     wanted = sorted(set(names))
     granted = _grant_free(connection, wanted, holder, ttl, label, slot_of)

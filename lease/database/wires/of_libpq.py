@@ -190,7 +190,9 @@ class _LibpqWire:
         return call.answer(self._rows(compiled, results))
 
     async def ask(self) -> tuple[int, str, str | None]:
-        """Ask who answers, and from which database."""
+        """Ask who answers, and from which database. Not as `ask_in_loop` does: cancelled, psycopg would ask the server to
+        cancel, and wait for that (rule 3).
+        """
         for question in QUESTIONS:
             results: list[PGresult] = []
             await self._send_in_loop(question, (), results)
