@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.mutants.mutant import Edit
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("lease", "daemon", "leased.py", "tests", "examples", "deploy", "pyproject.toml")
+COPIED = ("lease", "daemon", "leased.py", "tests", "examples", "deploy", "docs/internals/rules.md", "pyproject.toml")
 
 
 def copy_product(target: Path, parts: Iterable[str] = COPIED, root: Path = ROOT) -> Path:
@@ -19,6 +19,7 @@ def copy_product(target: Path, parts: Iterable[str] = COPIED, root: Path = ROOT)
         if source.is_dir():
             shutil.copytree(source, target / part, copy_function=_copy_if_there)
         else:
+            (target / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / part)
     return target
 
