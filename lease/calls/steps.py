@@ -2,7 +2,8 @@
 
 A call is a generator. It yields what is to be sent or waited for, and is sent the answer; it does no I/O, so one
 text serves threads and event loops. `WireFailed`, `TimeoutError` and `RefusedWith` are raised in it. Any other error cuts
-it short, also a `LeaseError`, which the handler of a signal may raise; with its own, the call ends by returning it.
+it short, also a `LeaseError`, which the handler of a signal may raise; with its own, the call ends by returning it, or
+by the `RefusedWith` that has it.
 
 No clean-up depends on it. A signal, a cancellation or the garbage collector can cut it short between any two steps,
 and then the library's thread puts right what was begun (`lease.ledger`). What is done here only hastens that.
@@ -108,6 +109,8 @@ def take_in_thread(steps: Steps[T | LeaseError], caller: Caller, *, waits: bool)
                 error = failed
     except StopIteration as end:
         answer = end.value
+    except RefusedWith as refused:
+        answer = refused.error
     except BaseException:  # a signal raised it, at any moment
         with suppress(LeaseError):  # a closed client has put it right
             if waits:
@@ -137,6 +140,8 @@ async def take_in_loop(steps: Steps[T | LeaseError], caller: Caller, *, waits: b
                 error = failed
     except StopIteration as end:
         answer = end.value
+    except RefusedWith as refused:
+        answer = refused.error
     except BaseException as cut:  # a cancellation, or the end of this coroutine, which may await nothing more
         with suppress(LeaseError):  # a closed client has put it right
             if waits and isinstance(cut, asyncio.CancelledError):

@@ -306,6 +306,23 @@ def test_a_file_that_another_one_took_the_place_of_is_let_go_of(sqlite_url: str)
             assert client.acquire("a").grant == tables.record("a").grant
 
 
+def test_a_release_that_is_refused_a_wire_says_so(client: LeaseClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the library's thread ends while it waits for one."""
+    held = client.acquire("a")
+    direct = client._runtime.means.direct
+    assert direct is not None
+
+    async def refused(*_: object, **__: object) -> None:
+        raise LeaseError("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(direct.loan, "_lend", lambda _: None)
+        patched.setattr(direct.loan, "_wait", refused)
+        with pytest.raises(LeaseError, match="no answer"):
+            held.release()
+    assert held.release()
+
+
 def test_a_closed_client_says_so(database_url: str) -> None:
     with LeaseClient(database_url, timing=SELDOM) as client:
         held = warm(client).acquire("a")

@@ -10,6 +10,7 @@ import pytest
 from lease import (
     Grant,
     InvalidDuration,
+    InvalidName,
     LeaseLost,
     LeaseNotAcquired,
     LossKind,
@@ -204,3 +205,15 @@ def test_what_cannot_be_the_name_of_a_lease_is_not_stolen(leases: ManualLeases) 
     for wrong in ("", "two\nlines", None):
         with pytest.raises(ValueError, match="a lease's name"):
             leases.steal(wrong)  # type: ignore[arg-type]
+
+
+def test_a_name_that_nobody_may_acquire_is_refused(leases: ManualLeases) -> None:
+    with leases.client() as client, pytest.raises(InvalidName):
+        client.acquire("run/shop/nightly")
+
+
+@pytest.mark.anyio
+async def test_a_name_that_nobody_may_acquire_is_refused_in_a_task_too(leases: ManualLeases) -> None:
+    async with leases.async_client() as client:
+        with pytest.raises(InvalidName):
+            await client.acquire("run/shop/nightly")
