@@ -147,7 +147,10 @@ class DatabaseStore:
 
     async def release(self, grant: Grant) -> bool:
         done = await self._others.write_alone(statements.releasing(grant, self._timeout * 0.9))
-        await self.wake(grant.name, done.waiting)
+        if done.released:
+            await self.wake(grant.name, done.waiting)
+        else:  # the answer to a release that was sent before may have been lost, and with it who waits
+            await self.wake_if_free(grant.name)
         return done.released
 
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
@@ -205,6 +208,13 @@ class DatabaseStore:
         with suppress(StoreUnavailable):
             for call in self.wakes(name, waiting):
                 await self._others.write_alone(call)
+
+    async def wake_if_free(self, name: str) -> None:
+        """Wake whoever waits for what is free, as nobody may have heard that it was released."""
+        with suppress(StoreUnavailable):
+            record = await self.read(name)
+            if record is not None and record.holder is None:
+                await self.wake(name, record.waiting)
 
     def wakes(self, name: str, waiting: Waiters) -> list[Call[None]]:
         """Return what wakes those who wait, for whoever released it: nothing, or one call."""

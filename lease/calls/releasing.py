@@ -156,6 +156,5 @@ class ReleaseUnderWay:
             except StoreUnavailable as error:
                 self._failure = error
                 raise
-        record = None if direct is None else await direct.store.read(state.grant.name)
-        if direct is not None and record is not None and record.holder is None:
-            await direct.store.wake(record.name, record.waiting)
+        if direct is not None:
+            await direct.store.wake_if_free(state.grant.name)

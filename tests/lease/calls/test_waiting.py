@@ -10,10 +10,12 @@ from sqlalchemy import text
 
 from lease import Grant, LeaseRecord, LeaseTiming, SchemaMissing, statements
 from lease.clock import boottime
+from lease.database.held.wire import WireFailed
 from lease.database.listening.releases import ReleaseListener
 from lease.database_store import DatabaseStore
 from lease.sync import LeaseClient
 from lease.waiters import parse_release
+from tests.lease.calls.callers import before_each_answer, warm
 from tests.lease.stores import Tables, in_thread
 from tests.support.databases import make_tables
 from tests.support.postgres import plain
@@ -106,6 +108,31 @@ def test_a_notification_goes_out_only_where_somebody_waits(postgres_url: str, po
             held.release()
             assert acquired() == 3
         assert turns_told(listener) == [("a", [waiter._runtime.core.holder])]
+
+
+def test_a_waiter_is_woken_by_a_release_whose_answer_is_lost(
+    postgres_url: str, postgres_tables: Tables, starvation: Starvation
+) -> None:
+    """Nobody has heard who waits; the library's thread, which releases once more, finds nothing to release."""
+
+    def lose() -> None:
+        raise WireFailed
+
+    with LeaseClient(postgres_url, timing=LONG) as client, LeaseClient(postgres_url, timing=LONG) as waiter:
+        held = warm(client).acquire("a")
+        with in_thread(lambda: (token(waiter, "a"), boottime())) as acquired:
+            wait_until(lambda: hears(waiter), "the waiter waits for its turn")
+            before_each_answer(client, lose)
+            released = boottime()
+            held.release()
+            _, at = acquired()
+        starvation.assert_within(2.0, released, at, "it is granted")
+
+
+def hears(client: LeaseClient) -> bool:
+    """Return whether somebody just waits to hear of a turn, and asks nothing."""
+    heard: list[Any] = [ticket.turn_heard for ticket in list(client._runtime.core.acquiring)]
+    return any(one is not None and one.heard._waiters for one in heard)
 
 
 def test_a_waiter_that_got_no_place_looks_again_by_itself(postgres_url: str, postgres_tables: Tables) -> None:
