@@ -9,7 +9,6 @@ from typing import Self
 
 import anyio
 
-from . import events
 from .calls.acquiring import acquire, begin
 from .calls.steps import take_in_loop
 from .cancellation import CancelledOnLoss, answer, uncut
@@ -188,13 +187,11 @@ class LeaseClient(AsyncDoor):
             return
         try:
             with anyio.CancelScope(shield=True):
-                await held.release()
+                await held._release_and_tell()  # noqa: SLF001 - it is for this block alone
         except BaseException as error:  # it may have been cut short, or ended where nothing can be awaited
             caller.let_go()
-            if not isinstance(error, LeaseError):  # else what the block did matters more; the grant ends by its ttl
+            if not isinstance(error, LeaseError) or not self._runtime.means.loop.is_over:  # else its client is closed
                 raise
-            if held.loss is None:  # of a lost one, its closing client has told already
-                self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
         caller.close()
 
 

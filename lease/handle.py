@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, overload
 
 from .calls.releasing import FencedTransaction, ReleaseUnderWay
-from .calls.steps import take_in_loop
+from .calls.steps import Steps, take_in_loop
 from .cancellation import answer
 from .database.forks import advice
 from .durations import Duration
@@ -145,8 +145,15 @@ class Lease(Handle):
         the grant then ends with that transaction.
         """
         release = self._release()
+        return await self._take(release, release.steps())
+
+    async def _release_and_tell(self) -> None:
+        release = self._release()
+        await self._take(release, release.steps_at_the_end_of_a_block())
+
+    async def _take(self, release: ReleaseUnderWay, steps: Steps[bool] | Steps[bool | LeaseError]) -> bool:
         with self._runtime.means.ledger.open(release.put_right, asyncio.get_running_loop()) as caller:
-            released = await take_in_loop(release.steps(), caller, waits=False)
+            released: bool = await take_in_loop(steps, caller, waits=False)
             caller.close()
         return released
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
-from . import events
 from .calls.acquiring import acquire, begin
-from .calls.steps import take_in_thread
+from .calls.releasing import ReleaseUnderWay
+from .calls.steps import Steps, take_in_thread
 from .core import Ticket
 from .doors import SyncDoor
 from .durations import Duration, parse_wait
@@ -30,8 +30,15 @@ class Lease(Handle):
         the grant then ends with that transaction.
         """
         release = self._release()
+        return self._take(release, release.steps())
+
+    def _release_and_tell(self) -> None:
+        release = self._release()
+        self._take(release, release.steps_at_the_end_of_a_block())
+
+    def _take(self, release: ReleaseUnderWay, steps: Steps[bool] | Steps[bool | LeaseError]) -> bool:
         with self._runtime.means.ledger.open(release.put_right) as caller:
-            released = take_in_thread(release.steps(), caller, waits=False)
+            released: bool = take_in_thread(steps, caller, waits=False)
             caller.close()
         return released
 
@@ -142,13 +149,11 @@ class LeaseClient(SyncDoor):
             caller.let_go()
             return
         try:
-            held.release()
+            held._release_and_tell()  # noqa: SLF001 - both are of this module
         except BaseException as error:  # a signal may have raised it, before that was asked for
             caller.let_go()
-            if not isinstance(error, LeaseError):  # else what the block did matters more; the grant ends by its ttl
+            if not isinstance(error, LeaseError) or not self._runtime.means.loop.is_over:  # else its client is closed
                 raise
-            if held.loss is None:  # of a lost one, its closing client has told already
-                self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
         caller.close()
 
 

@@ -85,6 +85,18 @@ class ReleaseUnderWay:
             return refused.error
         return released
 
+    def steps_at_the_end_of_a_block(self) -> Steps[bool]:
+        """The same; a refusal is told, as what the block did matters more. The grant ends by its ttl then."""
+        try:
+            answer = yield from self.steps()
+        except RefusedWith as refused:
+            answer = refused.error
+        if not isinstance(answer, LeaseError):
+            return answer
+        if self._state.loss is None:  # of a lost one, its closing client has told already
+            self._means.core.notify(events.ReleaseFailed(self._state.grant, str(answer)))
+        return False
+
     def _is_in_the_way(self) -> bool:
         state = self._state
         return self._means.core.is_closed or state.loss is not None or state.over or state.ending

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from lease import LeaseClient, StoreUnavailable, events
+from lease import LeaseClient, LeaseLost, StoreUnavailable, events
 from lease.sync import Lease as SyncLease
 from lease.sync import LeaseClient as SyncLeaseClient
 from tests.lease.calls.callers import Blocked, warm_async, wire_of
@@ -85,6 +85,23 @@ async def test_one_whose_coroutine_is_closed_leaves_nothing(client: LeaseClient,
     acquiring.close()
     await assert_nothing_is_left(client, tables)
     await (await client.acquire("a")).release()
+
+
+async def test_an_error_of_a_handler_at_the_end_of_a_block_is_raised_out_of_it(
+    database_url: str, told: Recorder, tables: Tables
+) -> None:
+    """Also one of lease, as where it has asked another lease whether it is lost: it is no refusal of this release."""
+
+    async def handler(_: object) -> None:
+        raise LeaseLost("another lease is lost")
+
+    async with LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
+        wire = wire_of(await warm_async(client))
+        with pytest.raises(LeaseLost, match="another"):
+            async with client.hold("a"):
+                wire.send_in_loop = handler
+        await assert_nothing_is_left(client, tables)
+    assert not told.of(events.ReleaseFailed)
 
 
 async def test_one_whose_loop_ends_in_the_midst_is_abandoned(database_url: str, tables: Tables) -> None:

@@ -12,7 +12,7 @@ from types import FrameType
 
 import pytest
 
-from lease import LeaseError, LeaseNotAcquired, StoreUnavailable, events
+from lease import LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
 from lease.sync import LeaseClient
 from tests.lease.calls.callers import Blocked, beat, before_each_answer, warm, wire_of
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread
@@ -304,6 +304,21 @@ def test_a_file_that_another_one_took_the_place_of_is_let_go_of(sqlite_url: str)
         warm(client)
         with Tables(sqlite_url) as tables:
             assert client.acquire("a").grant == tables.record("a").grant
+
+
+def test_an_error_of_a_handler_at_the_end_of_a_block_is_raised_out_of_it(
+    client: LeaseClient, told: Recorder, tables: Tables
+) -> None:
+    """Also one of lease, as where it has asked another lease whether it is lost: it is no refusal of this release."""
+
+    def handler(*_: object) -> None:
+        raise LeaseLost("another lease is lost")
+
+    with pytest.raises(LeaseLost, match="another"), client.hold("a"):
+        before_each_answer(client, handler)
+    wait_until(lambda: tables.record("a").holder is None, "it is released")
+    told.wait_for(events.Released, number=2)
+    assert not told.of(events.ReleaseFailed)
 
 
 def test_a_release_that_is_refused_a_wire_says_so(client: LeaseClient, monkeypatch: pytest.MonkeyPatch) -> None:
