@@ -80,12 +80,17 @@ async def answer(future: "Future[T]") -> T:
         del future  # an error that it has keeps this frame, and must not be kept by it
 
 
-async def done(future: "Future[T]") -> T:
-    """Wait for the result; where the caller is cancelled, what it waits for goes on to its end."""
+async def settled(future: "Future[Any]") -> None:
+    """Wait until it is done, whatever its result is (see `done`)."""
     loop = asyncio.get_running_loop()
     woken = loop.create_future()
     future.add_done_callback(lambda _: _wake(loop, woken))
     await woken
+
+
+async def done(future: "Future[T]") -> T:
+    """Wait for the result; where the caller is cancelled, what it waits for goes on to its end."""
+    await settled(future)
     try:
         if future.cancelled():
             raise asyncio.CancelledError  # concurrent.futures' own one would pass for an ordinary error

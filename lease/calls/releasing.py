@@ -19,7 +19,7 @@ from ..errors import LeaseError, StoreUnavailable
 from ..grant_state import GrantState
 from ..model import Grant
 from ..threads import caller
-from .steps import Direct, Elsewhere, Means, RefusedWith, Sending, Steps
+from .steps import Direct, Elsewhere, Means, OutOfPatience, RefusedWith, Sending, Steps
 
 _LOCK_WAIT = 0.1
 """Seconds for which it waits for a fenced transaction, or for another commit that notifies; for more it goes by the
@@ -78,7 +78,7 @@ class ReleaseUnderWay:
         ending = means.loop.submit(lambda: means.core.release(self._state))
         try:
             released: bool = yield Elsewhere(ending, PATIENCE if may_wait_for_itself else None)
-        except TimeoutError:
+        except OutOfPatience:
             ending.add_done_callback(self._tell_failure)
             return held_up(self._state.grant)
         except RefusedWith as refused:

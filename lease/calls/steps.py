@@ -1,9 +1,9 @@
 """The steps of a call, how they are taken in a caller's thread or in its event loop, and the wires that it is lent.
 
 A call is a generator. It yields what is to be sent or waited for, and is sent the answer; it does no I/O, so one
-text serves threads and event loops. `WireFailed`, `TimeoutError` and `RefusedWith` are raised in it. Any other error cuts
-it short, also a `LeaseError`, which the handler of a signal may raise; with its own, the call ends by returning it, or
-by the `RefusedWith` that has it.
+text serves threads and event loops. `WireFailed`, `OutOfPatience` and `RefusedWith` are raised in it. Any other error
+cuts it short, also a `LeaseError` or `TimeoutError`, which the handler of a signal may raise; with its own, the call ends
+by returning it, or by the `RefusedWith` that has it.
 
 No clean-up depends on it. A signal, a cancellation or the garbage collector can cut it short between any two steps,
 and then the library's thread puts right what was begun (`lease.ledger`). What is done here only hastens that.
@@ -22,7 +22,7 @@ from weakref import WeakSet
 import anyio
 
 from ..background import BackgroundLoop
-from ..cancellation import done
+from ..cancellation import done, settled
 from ..core import Core
 from ..database.held.statement import Call
 from ..database.held.wire import Wire, WireFailed
@@ -30,6 +30,7 @@ from ..database_store import DatabaseStore
 from ..errors import LeaseError
 from ..events import Event
 from ..ledger import Caller, CallLedger
+from ..threads import SafeEvent
 
 T = TypeVar("T")
 
@@ -40,6 +41,10 @@ class RefusedWith(Exception):
     def __init__(self, error: LeaseError) -> None:
         super().__init__()
         self.error = error
+
+
+class OutOfPatience(Exception):
+    """The library's thread has not done it in time; it goes on all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +63,42 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What the library's thread does; `TimeoutError` after ``patience`` seconds, and it goes on all the same."""
+    """What the library's thread does; `OutOfPatience` after so many seconds, and it goes on all the same."""
 
     future: "Future[Any]"
     patience: float | None = None
 
     def in_thread(self) -> Any:
-        self.future.exception(self.patience)
+        if self.patience is None:
+            self.future.exception()
+        elif not self._is_done_within(self.patience):
+            raise OutOfPatience
         return self._answer()
 
+    def _is_done_within(self, patience: float) -> bool:
+        done = SafeEvent()  # not the future's own `TimeoutError`, which a signal's handler may raise as well
+        self.future.add_done_callback(lambda _: done.set())
+        return done.wait(patience)
+
     async def in_loop(self) -> Any:
-        try:
-            await asyncio.wait_for(done(self.future), self.patience)
-        except LeaseError:
-            if not self.future.done():  # it is that of a signal's handler
-                raise
+        if self.patience is None:
+            await settled(self.future)
+        elif not await self._is_settled_within(self.patience):
+            raise OutOfPatience
+        if self.future.cancelled():
+            raise asyncio.CancelledError  # see `done`
         return self._answer()
+
+    async def _is_settled_within(self, patience: float) -> bool:
+        limit = asyncio.timeout(patience)
+        try:
+            async with limit:
+                await settled(self.future)
+        except TimeoutError:
+            if not limit.expired():  # it is that of a signal's handler
+                raise
+            return False
+        return True
 
     def _answer(self) -> Any:
         error = self.future.exception()
@@ -105,7 +130,7 @@ def take_in_thread(steps: Steps[T | LeaseError], caller: Caller, *, waits: bool)
             answer = error = None
             try:
                 answer = step.in_thread()
-            except (WireFailed, TimeoutError, RefusedWith) as failed:
+            except (WireFailed, OutOfPatience, RefusedWith) as failed:
                 error = failed
     except StopIteration as end:
         answer = end.value
@@ -136,7 +161,7 @@ async def take_in_loop(steps: Steps[T | LeaseError], caller: Caller, *, waits: b
             answer = error = None
             try:
                 answer = await step.in_loop()
-            except (WireFailed, TimeoutError, RefusedWith) as failed:
+            except (WireFailed, OutOfPatience, RefusedWith) as failed:
                 error = failed
     except StopIteration as end:
         answer = end.value

@@ -306,6 +306,33 @@ def test_a_file_that_another_one_took_the_place_of_is_let_go_of(sqlite_url: str)
             assert client.acquire("a").grant == tables.record("a").grant
 
 
+@pytest.mark.parametrize("error", [TimeoutError("alarm"), LeaseLost("another lease is lost")])
+def test_an_error_of_a_handler_while_the_librarys_thread_releases_is_raised(
+    client: LeaseClient, told: Recorder, tables: Tables, error: Exception
+) -> None:
+    """As an alarm that limits how long a program waits: it does not say that a transaction holds the release up."""
+    held = client.acquire("a")
+    direct = client._runtime.means.direct
+    assert direct is not None
+    direct.loan._is_over = True  # it is lent no connection
+
+    def handler(*_: object) -> None:
+        raise error
+
+    def release_in_vain() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        held.release()
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        with Blocked(client), pytest.raises(type(error), match=str(error)):
+            release_in_vain()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    wait_until(lambda: tables.record("a").holder is None, "it is released")
+    told.wait_for(events.Released, number=2)
+
+
 def test_an_error_of_a_handler_at_the_end_of_a_block_is_raised_out_of_it(
     client: LeaseClient, told: Recorder, tables: Tables
 ) -> None:
