@@ -53,8 +53,10 @@ def run_is_over(run_timeout: float) -> str:
 
 
 def over_limit(outcome: Outcome, limit: Limit) -> Outcome:
-    """Return the outcome of an attempt that was ended at a limit: failed, unless done."""
-    if outcome.state == "succeeded":
+    """Return the outcome of an attempt that was ended at a limit: failed, unless done, or lost with its lease before
+    (a function that was not called had no time to exceed).
+    """
+    if outcome.state in {"succeeded", "lost"}:
         return outcome
     return replace(outcome, state="failed", error=limit.error, ends_run=limit.ends_run, stalled=limit.stalled)
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import math
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -396,6 +398,20 @@ async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_u
         again = JobExecution(story.held, story.job, position=0, number=2, trust=story.trust, room=story.room)
         _, outcome = await again.execute()
         assert (outcome.state, made.asked) == ("lost", ["go"])
+
+
+async def test_a_function_that_was_not_called_has_exceeded_no_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its replica was paused for longer than that, just before its thread came to it: no attempt is used up."""
+    called = list[object]()
+
+    def after_the_timeout() -> float:
+        time.sleep(0.3)
+        return math.inf
+
+    async with a_story(called.append, isolation="thread", timeout=0.1) as story:
+        monkeypatch.setattr(inside, "boottime", after_the_timeout)
+        outcome = await story.execute()
+        assert (outcome.state, outcome.error, called) == ("lost", None, [])
 
 
 @pytest.mark.parametrize("isolation", ["task", "thread"])

@@ -31,6 +31,7 @@ def test_what_is_ended_at_a_limit_has_failed_unless_it_was_done() -> None:
         "failed", RUN, status=3, ends_run=True
     )
     assert over_limit(Outcome("succeeded"), limit) == Outcome("succeeded")
+    assert over_limit(Outcome("lost"), limit) == Outcome("lost")
 
 
 def test_time_that_others_took_is_no_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
