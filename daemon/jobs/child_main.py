@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +26,7 @@ from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief, received
 from .in_trace import in_trace
 from .private import end_threads_and_exits
-from .processes.end_of_trust import trusted_until
+from .processes.end_of_trust import boottime, trusted_until
 from .processes.process_tree import MARK, die_with
 from .processes.title import show_title
 from .reports import Failure, FileChanged, ReportPipe
@@ -36,6 +37,9 @@ _REMEDY = (
     "FILE has changed since the replica loaded it, so the job was not started and no attempt was used: send "
     "SIGHUP to `leased run` to load FILE as it is now"
 )
+_LOOK = 0.05
+_PATIENCE = 10.0
+"""Seconds that a keeper has to end a process without trust."""
 
 
 class OtherDefinitions(DaemonError):
@@ -68,6 +72,7 @@ def main() -> int:
         return 1
     kind = AsyncRun if inspect.iscoroutinefunction(function) else Run
     run = kind(brief, lambda: trusted_until(trust, place, number), pipe.send)
+    _wait_while_late(lambda: trusted_until(trust, place, number))
     try:
         with in_trace(brief.trace):
             _call(function, run)
@@ -75,6 +80,17 @@ def main() -> int:
         pipe.send(Failure(_traceback(error)))
         return 1
     return 0
+
+
+def _wait_while_late(trusted_until: Callable[[], float]) -> None:
+    """Call nothing once trust has ended, as where the machine was suspended since this process began (rule 2). Its
+    keeper, which looks now and then, is about to end it, and says why.
+    """
+    waits_until = boottime() + _PATIENCE
+    while (now := boottime()) >= trusted_until():
+        if now >= waits_until:
+            sys.exit(1)
+        time.sleep(_LOOK)
 
 
 def find(brief: Brief, application: Application | None = None) -> Callable[..., Any]:

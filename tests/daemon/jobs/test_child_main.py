@@ -24,8 +24,9 @@ from daemon.jobs.templates.template import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
-from tests.daemon.jobs.trust import a_page
+from tests.daemon.jobs.trust import a_page, end_trust
 from tests.daemon.jobs.ways import WAYS, a_template, loaded_template
+from tests.support.manual import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), pytest.mark.sampled(1)]
 
@@ -258,6 +259,37 @@ async def test_lost_trust_is_an_error_of_the_job(story: Story) -> None:
     ended = await story.run("distrusted")
     assert ended.status == 1
     assert "LeaseLost: lease 'run/shop/nightly' (token 41) can be trusted for" in (ended.error or "")
+
+
+PAUSED = """
+
+@nightly.job()
+def called(run: Run) -> None:
+    open("called", "w").close()
+
+if os.path.exists("pause"):  # in the child, not in the replica
+    os.kill(os.getppid(), signal.SIGSTOP)  # its keeper looks no earlier than this
+    open("up", "w").close()
+    while not os.path.exists("late"):
+        time.sleep(0.01)
+    threading.Timer(0.5, os.kill, (os.getppid(), signal.SIGCONT)).start()
+"""
+
+
+async def test_a_function_is_not_called_once_trust_has_ended(story_anew: Story) -> None:
+    """Rule 2: as where the machine was suspended since the child began, and the child comes before its keeper."""
+    story_anew.file.write_text(FILE.replace("import atexit", "import signal, atexit") + PAUSED)
+    del story_anew.brief  # of the file as it was
+    brief = replace(story_anew.brief, job="called")
+    (story_anew.folder / "pause").touch()
+    page = a_page(boottime() + 3600)
+    child = await story_anew.begin(brief, page)
+    await until((story_anew.folder / "up").exists, "the child loads FILE")
+    end_trust(page, 0.0)
+    (story_anew.folder / "late").touch()
+    ended = await child.wait()
+    page.close()
+    assert (ended.why, (story_anew.folder / "called").exists()) == ("trust", False)
 
 
 def assert_nothing_was_run(story: Story, ended: ChildEnd) -> None:
