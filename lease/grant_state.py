@@ -47,7 +47,7 @@ class GrantState:
     @property
     def lost(self) -> SafeEvent:
         """Is set once the grant is lost; made when it is first asked for."""
-        event = self._events.setdefault("lost", SafeEvent())
+        event = self._events.get("lost") or self._events.setdefault("lost", SafeEvent())
         if self.loss is not None:  # asked last: who loses it meanwhile sets it, or this does
             event.set()
         return event

@@ -107,9 +107,7 @@ def behind(waiters: Waiters, holder: str) -> Waiters:
 
 
 def format_release(name: str, waiting: Waiters) -> str:
-    """Return what the notification of a release says: of which name, and whose turn it is.
-    `lease.database.dialects` says the same in SQL.
-    """
+    """Return what the notification of a release says: of which name, and whose turn it is."""
     return json.dumps({"name": name, "next": [waiter.holder for waiter in waiting[:TOLD]]})
 
 

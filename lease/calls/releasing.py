@@ -22,9 +22,7 @@ from ..threads import caller
 from .steps import Direct, Elsewhere, Means, OutOfPatience, RefusedWith, Sending, Steps
 
 _LOCK_WAIT = 0.1
-"""Seconds for which it waits for a fenced transaction, or for another commit that notifies; for more it goes by the
-library's thread.
-"""
+"""Seconds for which it waits for a fenced transaction; for more it goes by the library's thread."""
 PATIENCE = 0.5
 """Seconds after which a release that may wait for its own thread's transaction is told to do so. It
 may be another one on the same connection, which is not fenced; then the release is done by then.

@@ -48,7 +48,7 @@ def of_client(tables: Tables) -> None:
 
 
 def in_turn(tables: Tables) -> None:
-    """Notified by the one before, who then lets go: a release that notifies is not durable at first."""
+    """Notified by the one before, who then lets go."""
     with LeaseClient(tables.url, timing=SELDOM) as first, LeaseClient(tables.url, timing=SELDOM) as second:
         held = first.acquire("a")
         with in_thread(lambda: second.acquire("a", wait="30s")) as waiting:
