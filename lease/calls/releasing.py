@@ -151,9 +151,12 @@ class ReleaseUnderWay:
 
     async def put_right(self) -> None:
         """End it, where its caller was cut short."""
-        if self._means.direct is not None:
-            await self._means.direct.loan.take_back(self)
-        await self._finish()
+        try:
+            if self._means.direct is not None:
+                await self._means.direct.loan.take_back(self)
+            await self._finish()
+        finally:
+            del self  # see `_finish`
 
     async def _finish(self) -> None:
         """Release it, and wake whoever waits, as nobody may have heard that it had been released."""
@@ -165,6 +168,7 @@ class ReleaseUnderWay:
                 await core.release(state)
             except StoreUnavailable as error:
                 self._failure = error
+                del self  # the error keeps this frame, and must not be kept by it
                 raise
         if direct is not None:
             await direct.store.wake_if_free(state.grant.name)

@@ -13,6 +13,7 @@ import pytest
 
 import lease
 import lease.sync
+from lease import StoreUnavailable
 from tests.lease.stores import HASTY, Tables, until
 from tests.support.waiting import wait_until
 
@@ -115,3 +116,24 @@ def test_threads_that_are_refused_leave_nothing_to_the_garbage_collector(databas
         for name in HELD:
             assert client.try_acquire(name) is None
         wait_until(lambda: _is_forgotten(client), "the library's thread has looked for callers that have gone")
+
+
+@pytest.mark.parametrize("sees_to_it", ["_finish", "put_right"])
+def test_releases_that_the_librarys_thread_cannot_do_leave_nothing_to_the_garbage_collector(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, sees_to_it: str
+) -> None:
+    """As where thousands are cut short, or overdue, while the database is away."""
+
+    async def away(_: object) -> bool:
+        raise StoreUnavailable("it is away")
+
+    with lease.sync.LeaseClient(sqlite_url, timing=HASTY) as client:
+        held = [client.acquire(name) for name in FREE]
+        with monkeypatch.context() as patched, no_circles():
+            patched.setattr(client._runtime.core, "release", away)
+            for one in held:
+                done = client._runtime.means.loop.submit(getattr(one._release(), sees_to_it))
+                wait_until(done.done, "it has failed")
+                del done
+        for one in held:
+            one.release()
