@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from .model import Loss
+from .threads import unless_done
 
 T = TypeVar("T")
 
@@ -100,12 +101,8 @@ async def done(future: "Future[T]") -> T:
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> None:
-    def wake() -> None:
-        if not woken.done():
-            woken.set_result(None)
-
     with suppress(RuntimeError):  # the loop is closed, and nobody waits in it any more
-        loop.call_soon_threadsafe(wake)
+        loop.call_soon_threadsafe(unless_done(woken, woken.set_result, None))
 
 
 async def uncut(future: "Future[T] | asyncio.Future[T]") -> T:

@@ -8,11 +8,13 @@ import selectors
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from itertools import compress
-from operator import is_
+from functools import partial
+from itertools import compress, starmap
+from operator import is_, not_
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack
 
@@ -88,6 +90,16 @@ def drop(entries: dict[K, T], key: K, value: T) -> None:
     between the look and the deletion.
     """
     list(map(entries.pop, compress((key,), map(is_, map(entries.get, (key,)), (value,)))))
+
+
+def unless_done(future: "asyncio.Future[Any]", end: Callable[[T], object], value: T) -> Callable[[], object]:
+    """Return a step of an event loop that calls ``end(value)``, unless ``future`` is done by then.
+
+    It runs no bytecode of Python: asyncio would log what a signal's handler raised in the midst of it, and whoever
+    waits for the future would wait for ever.
+    """
+    is_open = map(not_, starmap(future.done, ((),)))
+    return partial(deque, starmap(end, compress(((value,),), is_open)), 0)
 
 
 def refuse_in_callbacks() -> None:

@@ -5,7 +5,6 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
+from ...threads import unless_done
 from ..held.statement import Call
 from ..held.wire import NothingSentError, WireFailed
 from ..turnstile import Turnstile
@@ -87,9 +87,9 @@ class Sqlite3Wire:
         while (asked := self._asked.get()) is not None:
             call, answer = asked
             try:
-                step = partial(_set, answer, self.send_in_thread(call))
+                step = unless_done(answer, answer.set_result, self.send_in_thread(call))
             except Exception as error:  # noqa: BLE001 - its caller is told
-                step = partial(_fail, answer, error)
+                step = unless_done(answer, answer.set_exception, error)
             with suppress(RuntimeError):  # its caller's loop is closed
                 answer.get_loop().call_soon_threadsafe(step)
             del asked, call, answer, step  # this waits in `get`, and would keep what they refer to
@@ -104,13 +104,3 @@ def _in_one_step(cursor: sqlite3.Cursor, text: str, parameters: Any) -> list[Any
     for as long as it likes, with the file locked for all others.
     """
     return list(chain.from_iterable(map(cursor.execute, (text,), (parameters,))))
-
-
-def _set(answer: "asyncio.Future[T]", result: T) -> None:
-    if not answer.done():
-        answer.set_result(result)
-
-
-def _fail(answer: "asyncio.Future[Any]", error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)

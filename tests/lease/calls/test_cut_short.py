@@ -52,7 +52,11 @@ class StoppedError(LeaseError):
     """As a handler raises it that asks a lease whether it is lost."""
 
 
-BY = [CutError, StoppedError]
+class LateError(TimeoutError):
+    """As an alarm raises it that limits how long a program waits."""
+
+
+BY = [CutError, StoppedError, LateError]
 
 
 @pytest.fixture(autouse=True)
@@ -298,3 +302,34 @@ def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(
             cut_everywhere(lambda: loop.run_until_complete(hold()), afterwards, by)
         finally:
             runner.run(client.__aexit__(None, None, None))
+
+
+def test_no_line_of_the_library_runs_in_a_callback_of_its_callers_event_loop(database_url: str) -> None:
+    """There asyncio would log what a handler raises, and whoever is to be woken by it would wait for ever."""
+    found = set[str]()
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(ROOM) and asyncio.current_task() is None:
+            found.add(frame.f_code.co_qualname)
+
+    async def work() -> None:
+        async with lease.LeaseClient(database_url, timing=SELDOM) as client:
+            for _ in range(3):  # by the library's thread, then by its own
+                async with client.hold("a", wait=LIMIT):
+                    pass
+            await client.read("a")
+            before = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                async with client.hold("a", wait=LIMIT):
+                    pass
+                direct = client._runtime.means.direct
+                assert direct is not None
+                direct.loan._is_over = True  # by the library's thread again
+                async with client.hold("a", wait=LIMIT):
+                    pass
+            finally:
+                sys.settrace(before)
+
+    asyncio.run(work())
+    assert not found
