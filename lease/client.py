@@ -187,7 +187,7 @@ class LeaseClient(AsyncDoor):
             return
         try:
             with anyio.CancelScope(shield=True):
-                await held._release_and_tell()  # noqa: SLF001 - it is for this block alone
+                await held._release_and_tell()  # noqa: SLF001 - the library's own
         except BaseException as error:  # it may have been cut short, or ended where nothing can be awaited
             caller.let_go()
             if not isinstance(error, LeaseError) or not self._runtime.means.loop.is_over:  # else its client is closed

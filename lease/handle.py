@@ -148,6 +148,7 @@ class Lease(Handle):
         return await self._take(release, release.steps())
 
     async def _release_and_tell(self) -> None:
+        """Release it at the end of its block: a refusal is told, as what the block did matters more."""
         release = self._release()
         await self._take(release, release.steps_at_the_end_of_a_block())
 

@@ -33,6 +33,7 @@ class Lease(Handle):
         return self._take(release, release.steps())
 
     def _release_and_tell(self) -> None:
+        """Release it at the end of its block: a refusal is told, as what the block did matters more."""
         release = self._release()
         self._take(release, release.steps_at_the_end_of_a_block())
 
@@ -149,7 +150,7 @@ class LeaseClient(SyncDoor):
             caller.let_go()
             return
         try:
-            held._release_and_tell()  # noqa: SLF001 - both are of this module
+            held._release_and_tell()  # noqa: SLF001 - the library's own
         except BaseException as error:  # a signal may have raised it, before that was asked for
             caller.let_go()
             if not isinstance(error, LeaseError) or not self._runtime.means.loop.is_over:  # else its client is closed

@@ -84,7 +84,7 @@ class ReleaseUnderWay:
         return released
 
     def steps_at_the_end_of_a_block(self) -> Steps[bool]:
-        """The same; a refusal is told, as what the block did matters more. The grant ends by its ttl then."""
+        """The same; a refusal becomes an event. The grant ends by its ttl then."""
         try:
             answer = yield from self.steps()
         except RefusedWith as refused:
