@@ -32,8 +32,14 @@ _SAID = {
 
 
 def quiet_about_mishaps() -> None:
-    """Let the library's log leave out what these mishaps raise; all else that it logs as an error is a problem."""
+    """Let the library's log leave out what these mishaps raise; all else that it logs as an error is a problem.
+
+    And that of asyncio leave out which task the second of two interrupts ended: nobody waits for that any more.
+    """
     logging.getLogger("lease").addFilter(lambda record: not (record.exc_info and WHY in str(record.exc_info[1])))
+    logging.getLogger("asyncio").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
+    )
 
 
 def raising(chance: Random) -> Listener:
