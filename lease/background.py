@@ -123,10 +123,12 @@ class BackgroundLoop:
 
     def begin(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Begin ``work()`` in a task of this loop, for whose end nobody waits; from any thread."""
-        self.soon(lambda: self._begin(work()))
+        self.soon(partial(self._begin, work))
 
-    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
-        task = self._loop.create_task(work)
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        if self._over:  # it might not come to its first step, and a closed client has put all right
+            return
+        task = self._loop.create_task(work())
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Coroutine, Iterator
+from typing import Any, NoReturn
 
 import pytest
 
@@ -129,3 +129,27 @@ def test_what_goes_wrong_when_its_caller_has_gone_is_not_logged(
         del asked
         gc.collect()  # which is when asyncio would log it
     assert caplog.records == []
+
+
+def test_what_is_begun_as_it_ends_is_not_even_made(background: BackgroundLoop) -> None:
+    """A coroutine that nobody takes a step of is told by Python when it is collected, and so is its task."""
+    made, begun = list[str](), threading.Event()
+
+    async def work() -> None:
+        made.append("begun")
+
+    def make() -> Coroutine[Any, Any, None]:
+        made.append("made")
+        return work()
+
+    async def lasting() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(LIMIT)
+        finally:
+            background.begin(make)
+
+    background.begin(lasting)
+    assert begun.wait(LIMIT)
+    background.stop()
+    assert made == []
