@@ -69,7 +69,7 @@ def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantStat
     """
     acquired: GrantState | LeaseError
     if means.direct is None:
-        inside = partial(_acquired_inside, means.core, ticket, wait)
+        inside = partial(acquire_inside, means.core, ticket, wait)
         acquired = yield Elsewhere(means.loop.submit(inside, None if wait != 0 else 0.0))
     else:
         acquired = yield from _Acquisition(means.core, ticket, wait, means).steps()
@@ -78,18 +78,8 @@ def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantStat
     return acquired
 
 
-async def acquire_inside(core: Core, ticket: Ticket, wait: float | None) -> GrantState:
-    """Take all steps in the library's own event loop; raise what it is refused with."""
-    acquired = await _acquired_inside(core, ticket, wait)
-    try:
-        if isinstance(acquired, LeaseError):
-            raise acquired
-        return acquired
-    finally:
-        del acquired
-
-
-async def _acquired_inside(core: Core, ticket: Ticket, wait: float | None) -> GrantState | LeaseError:
+async def acquire_inside(core: Core, ticket: Ticket, wait: float | None) -> GrantState | LeaseError:
+    """Take all steps in the library's own event loop; return what it comes to, which may be a refusal."""
     return await core.work_for(ticket, lambda: take_inside(_Acquisition(core, ticket, wait).steps()))
 
 

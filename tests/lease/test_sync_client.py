@@ -17,10 +17,10 @@ import pytest
 from sqlalchemy import Engine
 
 from lease import InvalidDuration, LeaseError, LeaseLost, LeaseNotAcquired, clock, events
-from lease.calls.acquiring import acquire_inside
 from lease.core import Ticket
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread
+from tests.support.acquiring import acquire_inside
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 

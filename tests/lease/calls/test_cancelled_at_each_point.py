@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 from lease import LeaseClient, LeaseNotAcquired
-from lease.calls.acquiring import acquire_inside
 from lease.core import Core, Ticket
 from lease.grant_state import GrantState
 from lease.testing import MemoryStore
 from tests.lease.stores import SELDOM
+from tests.support.acquiring import acquire_inside
 from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]

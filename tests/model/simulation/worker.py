@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from lease.calls.acquiring import acquire_inside
 from lease.core import Ticket
 from lease.errors import LeaseNotAcquired, StoreUnavailable
 from lease.grant_state import GrantState
 from lease.model import Grant, Loss
 from tests.checker.facts import Worked
+from tests.support.acquiring import acquire_inside
 
 from .client import Client
 from .database import moment
