@@ -39,7 +39,7 @@ class GrantState:
         self._trusted_until = trusted_until
         self._unclaimed = [True]
         self._clock = clock
-        self._events: dict[str, SafeEvent] = {}
+        self._events: dict[str, SafeEvent] = {}  # `lost`, once it is asked for: a dictionary makes it in one step
         self._watchers: list[Callable[[float], None]] = []
         self._on_lost: deque[Callable[[Loss], None]] = deque()
         self._when_over: Callable[[], None] = _nothing

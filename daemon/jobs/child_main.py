@@ -38,6 +38,7 @@ _REMEDY = (
     "SIGHUP to `leased run` to load FILE as it is now"
 )
 _LOOK = 0.05
+"""Seconds between two looks whether trust has been extended, or has ended."""
 _PATIENCE = 10.0
 """Seconds that a keeper has to end a process without trust."""
 
