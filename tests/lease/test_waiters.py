@@ -5,13 +5,16 @@ import pytest
 from lease.waiters import (
     PATIENCE,
     STEP,
+    TOLD,
     Waiter,
     ahead_of,
     beginning_with,
     behind,
+    format_release,
     format_waiters,
     joined,
     may_take,
+    parse_release,
     parse_waiters,
     turn_in,
     without,
@@ -78,3 +81,11 @@ def test_a_free_lease_is_kept_for_each_waiter_in_turn_for_a_while(
 def test_the_turn_of_who_waits_for_a_live_lease_comes_when_it_has_gone_stale() -> None:
     assert turn_in(ahead=0, free_for=-9.0) == 9.0
     assert turn_in(ahead=2, free_for=-9.0) == 9.0 + PATIENCE + 2 * STEP
+
+
+def test_a_notification_names_the_first_who_wait_and_is_read_under_any_encoding() -> None:
+    """Older versions read nothing but ASCII under another ``client_encoding``."""
+    waiting = tuple(Waiter(f"waiter {number}", "", 0.0) for number in range(TOLD + 3))
+    said = format_release('"a" or a caf\u00e9', waiting)
+    assert said.isascii()
+    assert parse_release(said) == ('"a" or a caf\u00e9', [one.holder for one in waiting[:TOLD]])

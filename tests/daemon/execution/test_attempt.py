@@ -4,7 +4,7 @@ import asyncio
 import errno
 import math
 import os
-import time
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -402,13 +402,14 @@ async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_u
 
 async def test_a_function_that_was_not_called_has_exceeded_no_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its replica was paused for longer than that, just before its thread came to it: no attempt is used up."""
-    called = list[object]()
+    called, timed_out = list[object](), threading.Event()
 
     def after_the_timeout() -> float:
-        time.sleep(0.3)
+        assert timed_out.wait(LIMIT)
         return math.inf
 
     async with a_story(called.append, isolation="thread", timeout=0.1) as story:
+        monkeypatch.setattr(inside.ThreadAttempt, "kill", lambda _: timed_out.set())
         monkeypatch.setattr(inside, "boottime", after_the_timeout)
         outcome = await story.execute()
         assert (outcome.state, outcome.error, called) == ("lost", None, [])

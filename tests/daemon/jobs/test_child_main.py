@@ -270,8 +270,7 @@ def called(run: Run) -> None:
 if os.path.exists("pause"):  # in the child, not in the replica
     os.kill(os.getppid(), signal.SIGSTOP)  # its keeper looks no earlier than this
     open("up", "w").close()
-    while not os.path.exists("late"):
-        time.sleep(0.01)
+    open("late").close()  # a pipe: it waits for its other end
     threading.Timer(0.5, os.kill, (os.getppid(), signal.SIGCONT)).start()
 """
 
@@ -282,11 +281,12 @@ async def test_a_function_is_not_called_once_trust_has_ended(story_anew: Story) 
     del story_anew.brief  # of the file as it was
     brief = replace(story_anew.brief, job="called")
     (story_anew.folder / "pause").touch()
+    os.mkfifo(story_anew.folder / "late")
     page = a_page(boottime() + 3600)
     child = await story_anew.begin(brief, page)
     await until((story_anew.folder / "up").exists, "the child loads FILE")
     end_trust(page, 0.0)
-    (story_anew.folder / "late").touch()
+    (story_anew.folder / "late").write_text("")
     ended = await child.wait()
     page.close()
     assert (ended.why, (story_anew.folder / "called").exists()) == ("trust", False)
