@@ -55,7 +55,7 @@ class History:
     since: datetime | None
     """When the first of the runs was created."""
     remarks: tuple[str, ...]
-    """What the audit could not compare, and why."""
+    """What the audit could not compare, with the reason."""
 
     @property
     def grants(self) -> int:

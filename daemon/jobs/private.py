@@ -1,5 +1,5 @@
-"""The private parts of Python that jobs use, because there is no public way. Each has a test, which fails with a sentence
-if a later version lacks it.
+"""The private parts of Python that jobs use, because there is no public way. Each has a test that names the part if a later
+version lacks it.
 """
 
 import atexit
