@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.mutants.mutant import Edit
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("lease", "daemon", "leased.py", "tests", "examples", "deploy", "docs/internals/rules.md", "pyproject.toml")
+COPIED = ("lease", "daemon", "leased.py", "tests", "examples", "deploy", "docs", "pyproject.toml")
 
 
 def copy_product(target: Path, parts: Iterable[str] = COPIED, root: Path = ROOT) -> Path:

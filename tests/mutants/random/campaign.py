@@ -15,7 +15,7 @@ from tests.mutants.random.drawing import Drawn
 from tests.mutants.random.trial import FEWER, HANG, LIMIT, Bench, Trial, passes_alone, try_out
 from tests.mutants.running import run_tests
 
-READ = ("docs", "tools", "requirements", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "Makefile")
+READ = ("tools", "requirements", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "Makefile")
 """What some of the tests read, in addition to what every copy has."""
 MEASURING = ("-p", "tests.mutants.random.measuring", "-o", f"timeout={2 * HANG}")
 LONGEST_MEASURING = 3600.0

@@ -256,6 +256,7 @@ def test_a_campaign_tries_another_tree_whose_own_tool_is_older_with_the_tests_th
         "tests/lease/test_toy.py": TESTS.replace("toy.toy", "lease.toy"),
         "tests/support/fast.py": "def starts_nothing(item): return True",
         "tests/mutants/random/measuring.py": "raise NotImplementedError",
+        "docs/internals/rules.md": "What is copied with each mutant, too, is copied once.",
     }
     for path, text in files.items():
         (tree / path).parent.mkdir(parents=True)
