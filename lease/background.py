@@ -139,7 +139,7 @@ class BackgroundLoop:
 
     def check(self) -> None:
         """Raise `LeaseError` where this loop cannot be used."""
-        if self.is_inherited:
+        if os.getpid() != self._pid:
             raise LeaseError(
                 f"this client was made before os.fork(); {advice('make a LeaseClient in the child process')}"
             )

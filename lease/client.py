@@ -10,11 +10,12 @@ from typing import Self
 import anyio
 
 from .calls.acquiring import acquire, begin
+from .calls.releasing import ReleaseUnderWay
 from .calls.steps import take_in_loop
 from .cancellation import CancelledOnLoss, answer, uncut
 from .core import Ticket
 from .doors import AsyncDoor, check_loop
-from .durations import Duration, parse_wait
+from .durations import Duration
 from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
 from .handle import Lease
@@ -89,9 +90,9 @@ class LeaseClient(AsyncDoor):
         If the lease is lost, the task that entered the block is cancelled, as by `asyncio.timeout`. The
         end of the block then raises `LeaseLost` with the cause, in whichever task leaves it.
         """
-        ticket, seconds = Ticket(name), parse_wait(wait)
+        ticket = Ticket(name, wait)
         with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
-            held = await self._acquire(ticket, seconds, caller)
+            held = await self._acquire(ticket, caller)
             try:
                 with CancelledOnLoss(held.on_lost):
                     yield held
@@ -106,15 +107,14 @@ class LeaseClient(AsyncDoor):
 
         A loss cancels nothing: check ``held.lost``, or call ``held.ensure()``.
         """
-        ticket, seconds = Ticket(name), parse_wait(wait)
+        ticket = Ticket(name, wait)
         with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
-            held = await self._acquire(ticket, seconds, caller)
+            held = await self._acquire(ticket, caller)
             caller.close()  # the program has it
             return held
 
-    async def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
-        steps = acquire(self._runtime.means, ticket, seconds)
-        return Lease(self._runtime, await take_in_loop(steps, caller, waits=True))
+    async def _acquire(self, ticket: Ticket, caller: Caller) -> Lease:
+        return Lease(self._runtime, await take_in_loop(acquire(self._runtime.means, ticket), caller, waits=True))
 
     async def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale; otherwise return None. Release it yourself.
@@ -134,9 +134,9 @@ class LeaseClient(AsyncDoor):
         body then. At the end of the body the lease is released, and the next turn waits for it again.
         """
         while True:
-            ticket = Ticket(name)
+            ticket = Ticket(name, wait=None)
             with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
-                held = await self._acquire(ticket, None, caller)
+                held = await self._acquire(ticket, caller)
                 try:
                     yield held
                 finally:
@@ -187,7 +187,7 @@ class LeaseClient(AsyncDoor):
             return
         try:
             with anyio.CancelScope(shield=True):
-                await held._release_and_tell()  # noqa: SLF001 - the library's own
+                await held._end(ReleaseUnderWay.steps_at_the_end_of_a_block)  # noqa: SLF001 - the library's own
         except BaseException as error:  # it may have been cut short, or ended where nothing can be awaited
             caller.let_go()
             if not isinstance(error, LeaseError) or not self._runtime.means.loop.is_over:  # else its client is closed

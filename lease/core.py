@@ -28,6 +28,7 @@ from typing import Any, TypeVar, cast
 from . import events
 from .cancellation import uncut
 from .clock import Clock
+from .durations import Duration, parse_duration
 from .errors import LeaseError, SchemaMissing, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Flight, Heartbeat
@@ -174,11 +175,12 @@ class Closing:
 
 
 class Ticket:
-    """One acquisition, made where it is called: what has come of it so far, kept so that one whose caller has gone can
-    be abandoned.
+    """One acquisition, made where it is called, which waits at most ``wait`` (None: for ever): what has come of it so
+    far, kept so that one whose caller has gone can be abandoned.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, wait: Duration | None = 0) -> None:
+        self.wait = None if wait is None else parse_duration(wait)
         self.turn = LocalTurn(name, caller())
         self.flight = Flight(name)
         self.owner = self.turn.owner

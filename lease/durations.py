@@ -41,11 +41,6 @@ def parse_duration(value: Duration) -> float:
     return seconds
 
 
-def parse_wait(wait: Duration | None) -> float | None:
-    """Return how long to wait, in seconds; None: without end."""
-    return None if wait is None else parse_duration(wait)
-
-
 def format_duration(seconds: float) -> str:
     """Return ``seconds`` as a person writes it: ``format_duration(9000) == "2h30m"``."""
     if seconds < 0:

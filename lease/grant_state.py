@@ -26,7 +26,15 @@ class GrantState:
     (rules 2 and 6).
     """
 
-    def __init__(self, grant: Grant, trusted_until: float, clock: Clock, notify: events.Listener) -> None:
+    def __init__(
+        self,
+        grant: Grant,
+        trusted_until: float,
+        clock: Clock,
+        notify: events.Listener,
+        when_over: Callable[[], object] = lambda: None,
+    ) -> None:
+        """``when_over`` is called when the grant is lost, and when its holder has released it; it may be called twice."""
         self.grant = grant
         self._notify = notify
         self.loss: Loss | None = None
@@ -42,7 +50,7 @@ class GrantState:
         self._events: dict[str, SafeEvent] = {}  # `lost`, once it is asked for: a dictionary makes it in one step
         self._watchers: list[Callable[[float], None]] = []
         self._on_lost: deque[Callable[[Loss], None]] = deque()
-        self._when_over: Callable[[], None] = _nothing
+        self._when_over = when_over
 
     @property
     def lost(self) -> SafeEvent:
@@ -119,12 +127,6 @@ class GrantState:
         except IndexError:
             return False
 
-    def when_over(self, step: Callable[[], None]) -> None:
-        """Do ``step`` when the grant is lost, and when its holder has released it; it may come twice."""
-        self._when_over = step
-        if self.over or self.loss is not None:
-            step()
-
     def watch(self, watcher: Callable[[float], None]) -> None:
         """Call ``watcher`` with the end of trust, now and (from the heartbeat's thread) whenever it
         moves; it must be quick.
@@ -166,10 +168,6 @@ class GrantState:
                 callback(value)
             except BaseException as error:  # noqa: BLE001 - it is told; a CancelledError would end the heartbeat
                 self._notify(events.CallbackFailed(self.grant, error))
-
-
-def _nothing() -> None:
-    """Do nothing."""
 
 
 def lost_error(loss: Loss) -> LeaseLost:

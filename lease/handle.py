@@ -118,9 +118,6 @@ class Handle:
         self._fenced = [*known, FencedTransaction(connection)]
         return proven
 
-    def _release(self) -> ReleaseUnderWay:
-        return ReleaseUnderWay(self._runtime.means, self._known, self._fenced)
-
     def watch(self, watcher: Callable[[float], None]) -> None:
         """Call ``watcher`` now and after each renewal with the new `trusted_until`. It is called from the
         heartbeat's thread, so it must be quick.
@@ -144,17 +141,12 @@ class Lease(Handle):
         has not ended yet. Raises `LeaseError` if this task still has a transaction open that it fenced;
         the grant then ends with that transaction.
         """
-        release = self._release()
-        return await self._take(release, release.steps())
+        return await self._end(ReleaseUnderWay.steps)
 
-    async def _release_and_tell(self) -> None:
-        """Release it at the end of its block: a refusal is told, as what the block did matters more."""
-        release = self._release()
-        await self._take(release, release.steps_at_the_end_of_a_block())
-
-    async def _take(self, release: ReleaseUnderWay, steps: Steps[bool] | Steps[bool | LeaseError]) -> bool:
+    async def _end(self, steps: Callable[[ReleaseUnderWay], Steps[Any]]) -> bool:
+        release = ReleaseUnderWay(self._runtime.means, self._known, self._fenced)
         with self._runtime.means.ledger.open(release.put_right, asyncio.get_running_loop()) as caller:
-            released: bool = await take_in_loop(steps, caller, waits=False)
+            released: bool = await take_in_loop(steps(release), caller, waits=False)
             caller.close()
         return released
 

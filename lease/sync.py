@@ -1,7 +1,7 @@
 """The sync client: the same names without ``await``, for threads, Flask, Django and scripts."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ from .calls.releasing import ReleaseUnderWay
 from .calls.steps import Steps, take_in_thread
 from .core import Ticket
 from .doors import SyncDoor
-from .durations import Duration, parse_wait
+from .durations import Duration
 from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
 from .handle import Handle
@@ -29,17 +29,12 @@ class Lease(Handle):
         has not ended yet. Raises `LeaseError` if this thread still has a transaction open that it fenced;
         the grant then ends with that transaction.
         """
-        release = self._release()
-        return self._take(release, release.steps())
+        return self._end(ReleaseUnderWay.steps)
 
-    def _release_and_tell(self) -> None:
-        """Release it at the end of its block: a refusal is told, as what the block did matters more."""
-        release = self._release()
-        self._take(release, release.steps_at_the_end_of_a_block())
-
-    def _take(self, release: ReleaseUnderWay, steps: Steps[bool] | Steps[bool | LeaseError]) -> bool:
+    def _end(self, steps: Callable[[ReleaseUnderWay], Steps[Any]]) -> bool:
+        release = ReleaseUnderWay(self._runtime.means, self._known, self._fenced)
         with self._runtime.means.ledger.open(release.put_right) as caller:
-            released: bool = take_in_thread(steps, caller, waits=False)
+            released: bool = take_in_thread(steps(release), caller, waits=False)
             caller.close()
         return released
 
@@ -82,9 +77,9 @@ class LeaseClient(SyncDoor):
         The block cannot be cancelled: check ``held.lost``, or call ``held.ensure()``. If the lease was
         lost, the end of the block raises `LeaseLost`, unless the block itself raises.
         """
-        ticket, seconds = Ticket(name), parse_wait(wait)
+        ticket = Ticket(name, wait)
         with begin(self._runtime.means, ticket) as caller:
-            held = self._acquire(ticket, seconds, caller)
+            held = self._acquire(ticket, caller)
             try:
                 yield held
             finally:
@@ -96,17 +91,16 @@ class LeaseClient(SyncDoor):
         """Acquire ``name`` without a block: call ``release()`` yourself. ``wait`` and errors are those of
         `hold`.
         """
-        ticket, seconds = Ticket(name), parse_wait(wait)
+        ticket = Ticket(name, wait)
         with begin(self._runtime.means, ticket) as caller:
-            held = self._acquire(ticket, seconds, caller)
+            held = self._acquire(ticket, caller)
             caller.close()  # the program has it
             return held
 
-    def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
-        if seconds is None:
+    def _acquire(self, ticket: Ticket, caller: Caller) -> Lease:
+        if ticket.wait is None:
             _refuse_to_block(ticket.turn.name, self._runtime.core.turns.owner(ticket.turn.name))
-        steps = acquire(self._runtime.means, ticket, seconds)
-        return Lease(self._runtime, take_in_thread(steps, caller, waits=True))
+        return Lease(self._runtime, take_in_thread(acquire(self._runtime.means, ticket), caller, waits=True))
 
     def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale; otherwise return None. Release it yourself."""
@@ -123,9 +117,9 @@ class LeaseClient(SyncDoor):
         the next turn waits for it again.
         """
         while True:
-            ticket = Ticket(name)
+            ticket = Ticket(name, wait=None)
             with begin(self._runtime.means, ticket) as caller:
-                held = self._acquire(ticket, None, caller)
+                held = self._acquire(ticket, caller)
                 try:
                     yield held
                 finally:
@@ -150,7 +144,7 @@ class LeaseClient(SyncDoor):
             caller.let_go()
             return
         try:
-            held._release_and_tell()  # noqa: SLF001 - the library's own
+            held._end(ReleaseUnderWay.steps_at_the_end_of_a_block)  # noqa: SLF001 - the library's own
         except BaseException as error:  # a signal may have raised it, before that was asked for
             caller.let_go()
             if not isinstance(error, LeaseError) or not self._runtime.means.loop.is_over:  # else its client is closed

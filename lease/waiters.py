@@ -59,12 +59,12 @@ def format_waiters(waiters: Iterable[Waiter]) -> str | None:
 
 def beginning_with(holder: str) -> str:
     """Return what stands at the beginning of the row's JSON when ``holder`` is first."""
-    return f"[{entry_of(holder)}"
+    return f"[[{json.dumps(holder, ensure_ascii=False)}"
 
 
 def entry_of(holder: str) -> str:
     """Return how the entry of ``holder`` in the row's JSON begins."""
-    return f"[{json.dumps(holder, ensure_ascii=False)}"
+    return beginning_with(holder).removeprefix("[")
 
 
 def ahead_of(holder: str, waiters: Waiters) -> int:

@@ -63,24 +63,22 @@ def begin(means: Means, ticket: Ticket, loop: asyncio.AbstractEventLoop | None =
     return means.ledger.open(partial(abandon, means, ticket), loop)
 
 
-def acquire(means: Means, ticket: Ticket, wait: float | None) -> Steps[GrantState | LeaseError]:
-    """Acquire the name of ``ticket``, waiting at most ``wait`` seconds (None: for ever); `LeaseNotAcquired` says who
-    holds it.
-    """
+def acquire(means: Means, ticket: Ticket) -> Steps[GrantState | LeaseError]:
+    """Acquire the name of ``ticket``; `LeaseNotAcquired` says who holds it."""
     acquired: GrantState | LeaseError
     if means.direct is None:
-        inside = partial(acquire_inside, means.core, ticket, wait)
-        acquired = yield Elsewhere(means.loop.submit(inside, None if wait != 0 else 0.0))
+        inside = partial(acquire_inside, means.core, ticket)
+        acquired = yield Elsewhere(means.loop.submit(inside, None if ticket.wait != 0 else 0.0))
     else:
-        acquired = yield from _Acquisition(means.core, ticket, wait, means).steps()
+        acquired = yield from _Acquisition(means.core, ticket, means).steps()
     if isinstance(acquired, GrantState):
         note_holder(acquired)
     return acquired
 
 
-async def acquire_inside(core: Core, ticket: Ticket, wait: float | None) -> GrantState | LeaseError:
+async def acquire_inside(core: Core, ticket: Ticket) -> GrantState | LeaseError:
     """Take all steps in the library's own event loop; return what it comes to, which may be a refusal."""
-    return await core.work_for(ticket, lambda: take_inside(_Acquisition(core, ticket, wait).steps()))
+    return await core.work_for(ticket, lambda: take_inside(_Acquisition(core, ticket).steps()))
 
 
 async def abandon(means: Means, ticket: Ticket) -> None:
@@ -112,13 +110,12 @@ def _is_stray(core: Core, grant: Grant | None) -> bool:
 class _Acquisition:
     """The steps of one acquisition; without ``means``, in the library's own event loop."""
 
-    def __init__(self, core: Core, ticket: Ticket, wait: float | None, means: Means | None = None) -> None:
+    def __init__(self, core: Core, ticket: Ticket, means: Means | None = None) -> None:
         self._core = core
         self._ticket = ticket
         self._means = means
         self._name = check_free_name(ticket.turn.name)
-        self._wait = wait
-        self._deadline = None if wait is None else core.clock() + wait
+        self._deadline = None if ticket.wait is None else core.clock() + ticket.wait
 
     def steps(self) -> Steps[GrantState | LeaseError]:
         core, ticket = self._core, self._ticket
@@ -126,7 +123,8 @@ class _Acquisition:
             self._end()
             return LeaseError(CLOSED)
         try:
-            yield from self._take_turn()
+            if not core.turns.take_now(ticket.turn):
+                yield from self._wait_for_turn()
             core.heartbeat.flights.begin(ticket.flight)
             state = yield from self._ask_until_granted()
         except RefusedWith as refused:
@@ -147,10 +145,8 @@ class _Acquisition:
 
     # The turn within the client
 
-    def _take_turn(self) -> Steps[None]:
-        turns, turn, wait = self._core.turns, self._ticket.turn, self._wait
-        if turns.take_now(turn):
-            return
+    def _wait_for_turn(self) -> Steps[None]:
+        turns, turn, wait = self._core.turns, self._ticket.turn, self._ticket.wait
         if wait is None and self._would_wait_for_itself():
             raise RefusedWith(self._refused_within(_ITSELF))
         if wait == 0 or not (yield self._elsewhere(partial(turns.take, turn, wait))):
@@ -190,11 +186,10 @@ class _Acquisition:
                 pause = 0.0
 
     def _attempt(self, *, queue: bool) -> Steps[Any]:
-        answer: Any = _Other.NOT_KNOWN
         if self._means is not None and self._means.direct is not None:
-            answer = yield from self._ask_here(self._means, self._means.direct, queue=queue)
-        if answer is not _Other.NOT_KNOWN:
-            return answer
+            answer: Answer = yield from self._ask_here(self._means, self._means.direct, queue=queue)
+            if answer is not _Other.NOT_KNOWN:
+                return answer
         if self._core.heartbeat.held.named(self._name) is not None:
             return _Other.HELD_HERE
         return (yield self._elsewhere(partial(self._ask, queue=queue)))
@@ -267,14 +262,13 @@ class _Acquisition:
         if core.clock() - sent >= core.timing.give_up:
             raise WireFailed
         # First: only what the ticket has is its own to release.
-        state = ticket.state = core.heartbeat.state_of(grant, sent)
+        state = ticket.state = core.heartbeat.state_of(grant, sent, partial(core.turns.end, ticket.turn))
         core.heartbeat.held.add(state)
         if core.is_closed:  # which is to release it, and perhaps has not seen it
             core.heartbeat.held.remove(state)
             ticket.state = None
             raise WireFailed
         ticket.may_be_queued = False
-        state.when_over(partial(core.turns.end, ticket.turn))
         if core.heartbeat.rests():
             means.loop.soon(partial(core.heartbeat.rouse, sent))
         means.notify(events.Granted(grant))
@@ -305,10 +299,9 @@ class _Acquisition:
             )
         match answer:
             case Grant() if core.clock() - sent < core.timing.give_up:
-                state = ticket.state = core.heartbeat.adopt(answer, sent)
+                ticket.state = core.heartbeat.adopt(answer, sent, partial(core.turns.end, ticket.turn))
                 ticket.may_be_queued = False
-                state.when_over(partial(core.turns.end, ticket.turn))
-                return state
+                return ticket.state
             case Grant():
                 core.heartbeat.sweep()
                 await core.store.release(answer)
@@ -353,13 +346,13 @@ class _Acquisition:
                 return self._refused_within(_ADOPTED)
             case LeaseRecord() | None:
                 self._notify(events.Refused(self._name, answer))
-                return refusal(self._name, answer, self._core.holder, waited=self._wait or 0.0)
+                return refusal(self._name, answer, self._core.holder, waited=self._ticket.wait or 0.0)
             case _:
                 assert_never(answer)
 
     def _refused_within(self, why: str) -> LeaseNotAcquired:
         """Return the error for a task or thread that was refused it within its own client."""
-        held, waited = self._core.heartbeat.held.named(self._name), self._wait or 0.0
+        held, waited = self._core.heartbeat.held.named(self._name), self._ticket.wait or 0.0
         return LeaseNotAcquired(
             f"lease {self._name!r} could not be acquired{_after(waited)}: {why}",
             name=self._name,

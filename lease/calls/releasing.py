@@ -84,7 +84,7 @@ class ReleaseUnderWay:
         return released
 
     def steps_at_the_end_of_a_block(self) -> Steps[bool]:
-        """The same; a refusal becomes an event. The grant ends by its ttl then."""
+        """The same; a refusal becomes an event, as what the block did matters more. The grant ends by its ttl then."""
         try:
             answer = yield from self.steps()
         except RefusedWith as refused:
@@ -111,7 +111,8 @@ class ReleaseUnderWay:
         ended: bool | None
         try:
             answer: statements.Release = yield Sending(wire, statements.releasing(state.grant, _LOCK_WAIT))
-            yield from self._wake(direct, wire, answer)
+            if answer.waiting:
+                yield from self._wake(direct, wire, answer)
             ended = self._end_here(answer)
         except WireFailed:
             ended = None

@@ -140,21 +140,22 @@ class Heartbeat:
         if not sure:
             self.sweep()
 
-    def adopt(self, grant: Grant, sent: float) -> GrantState:
+    def adopt(self, grant: Grant, sent: float, when_over: Callable[[], object] = lambda: None) -> GrantState:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
+        state = self.state_of(grant, sent, when_over)
         if self._closed:
-            self._lose(state := self.state_of(grant, sent), Loss(grant, LossKind.CLOSED, self._closed))
+            self._lose(state, Loss(grant, LossKind.CLOSED, self._closed))
             return state
-        self.held.add(state := self.state_of(grant, sent))
+        self.held.add(state)
         self.rouse(sent)
         self._notify(events.Granted(grant))
         return state
 
-    def state_of(self, grant: Grant, sent: float) -> GrantState:
+    def state_of(self, grant: Grant, sent: float, when_over: Callable[[], object] = lambda: None) -> GrantState:
         """Return the state of a new ``grant``. Any thread may add it to what is `held`, and is then to `rouse` a
         heartbeat that `rests`.
         """
-        return GrantState(grant, sent + self._timing.give_up, self._clock, self._notify)
+        return GrantState(grant, sent + self._timing.give_up, self._clock, self._notify, when_over)
 
     def rests(self) -> bool:
         """Return whether it renews nothing; if not, it renews also what was taken just before."""

@@ -15,6 +15,7 @@ import lease
 import lease.sync
 from lease import StoreUnavailable
 from tests.lease.stores import HASTY, Tables, until
+from tests.support.acquiring import release_of
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds", "own_heap")]
@@ -132,7 +133,7 @@ def test_releases_that_the_librarys_thread_cannot_do_leave_nothing_to_the_garbag
         with monkeypatch.context() as patched, no_circles():
             patched.setattr(client._runtime.core, "release", away)
             for one in held:
-                done = client._runtime.means.loop.submit(getattr(one._release(), sees_to_it))
+                done = client._runtime.means.loop.submit(getattr(release_of(one), sees_to_it))
                 wait_until(done.done, "it has failed")
                 del done
         for one in held:

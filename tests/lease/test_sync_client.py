@@ -243,7 +243,7 @@ def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(client: Lea
 def test_what_was_granted_to_a_caller_who_has_gone_is_released(client: LeaseClient, tables: Tables) -> None:
     """It was cancelled when the answer was there already, but not yet seen."""
     ticket = Ticket("a")
-    client._runtime.submit(lambda core: acquire_inside(core, ticket, 0)).result()
+    client._runtime.submit(lambda core: acquire_inside(core, ticket)).result()
     assert tables.record("a").holder == client.holder
     client._runtime.submit(lambda core: core.abandon(ticket)).result()
     assert tables.record("a").holder is None

@@ -67,11 +67,11 @@ async def cancelled_at(client: LeaseClient, number: int, again: int | None, wait
     """Acquire "a", be cancelled at the point ``number``, and abandon it as the clients do; return whether it
     got that far. What it was granted without having been cancelled is released.
     """
-    ticket = Ticket("a")
+    ticket = Ticket("a", wait)
     stepped: list[CancelledAt[GrantState]] = []
 
     async def work(core: Core) -> GrantState:
-        stepped.append(CancelledAt(acquire_inside(core, ticket, wait), number, again))
+        stepped.append(CancelledAt(acquire_inside(core, ticket), number, again))
         return await stepped[0]
 
     asked = asyncio.wrap_future(client._runtime.submit(work))

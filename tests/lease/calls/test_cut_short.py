@@ -26,6 +26,7 @@ from lease.ledger import Caller
 from lease.sync import LeaseClient
 from tests.lease.calls.callers import AnyClient, warm
 from tests.lease.stores import SELDOM, Tables, in_thread
+from tests.support.acquiring import release_of
 from tests.support.waiting import LIMIT, wait_until
 
 ROOM = f"{Path(lease.__file__).parent}/"
@@ -137,7 +138,7 @@ def test_an_acquisition_that_is_cut_between_two_steps_leaves_nothing(
     for number in range(MOST_STEPS):
         ticket = Ticket("a")
         caller = begin(client._runtime.means, ticket)
-        steps = acquire(client._runtime.means, ticket, 0.0)
+        steps = acquire(client._runtime.means, ticket)
         was_cut = take_and_cut(steps, number, how, answered=answered)
         leave(caller, how)
         del caller, steps, ticket
@@ -155,7 +156,7 @@ def test_a_release_that_is_cut_between_two_steps_is_done_and_wakes_who_waits(
 ) -> None:
     with LeaseClient(database_url, timing=SELDOM) as other:
         for number in range(MOST_STEPS):
-            release = client.acquire("a")._release()
+            release = release_of(client.acquire("a"))
             with in_thread(lambda: other.acquire("a", wait=LIMIT)) as waited:
                 wait_until(lambda: tables.record("a").waiting, "another client waits")
                 caller = client._runtime.means.ledger.open(release.put_right)
@@ -178,7 +179,7 @@ def test_what_the_program_has_adopted_is_not_released_with_an_acquisition_that_i
     (grant,) = tables.grant("a", holder=client.holder)
     state = runtime.call(lambda core: core.heartbeat.adopt(grant, runtime.clock())).result(LIMIT)
     caller = begin(runtime.means, ticket)
-    assert take_and_cut(acquire(runtime.means, ticket, 0.0), 0, "raise", answered=True)
+    assert take_and_cut(acquire(runtime.means, ticket), 0, "raise", answered=True)
     caller.hasten().result(LIMIT)
     caller.close()
     state.ensure()
@@ -193,7 +194,7 @@ def test_who_is_cut_while_it_waits_for_a_wire_leaves_nothing_to_look_for(client:
     direct.loan._slots = range(1)
     direct.loan._borrowers[0] = other = Ticket("b")
     caller = begin(runtime.means, ticket)
-    assert take_and_cut(acquire(runtime.means, ticket, 0.0), 0, "raise", answered=False)
+    assert take_and_cut(acquire(runtime.means, ticket), 0, "raise", answered=False)
     caller.hasten().result(LIMIT)
     caller.close()
     assert not runtime.core.heartbeat.in_doubt

@@ -61,7 +61,7 @@ class Worker:
 
     async def _turn(self, client: Client, name: str, wait: float | None, seconds: float) -> bool:
         try:
-            state = await acquire_inside(client.core, Ticket(name), wait)
+            state = await acquire_inside(client.core, Ticket(name, wait))
         except (LeaseNotAcquired, StoreUnavailable):
             return False
         work = asyncio.ensure_future(self._work(client, state, seconds))
