@@ -16,8 +16,8 @@ The life of a lease, in the order in which a `hold` gets there; `sync` has a twi
     sync                   begins a hold, and leaves it
     calls.acquiring        asks for a name, and waits for its turn, in the caller's own thread or event loop
     calls.steps            takes the steps of a call, and lends it a connection
-    heartbeat.heartbeat    counts it as under way until it is held, renews it, declares it lost, finds what replies lost
     statements.grants      grants it: one statement
+    heartbeat.heartbeat    renews it, declares it lost, finds what replies lost
     calls.releasing        ends it, and wakes who waits
 
 What cannot be done by the caller passes `runtime` (the library's thread), `core` (with a table of all ends of a

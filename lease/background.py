@@ -17,7 +17,7 @@ from .database.forks import advice
 from .errors import LeaseError
 from .model import CLOSED
 from .private import Answer
-from .threads import CallbackThread, LastingLoop, refuse_in_callbacks
+from .threads import IN_A_CALLBACK, CallbackThread, LastingLoop, in_callback_thread
 
 T = TypeVar("T")
 
@@ -145,7 +145,8 @@ class BackgroundLoop:
             )
         if self._over:
             raise LeaseError(CLOSED)
-        refuse_in_callbacks()
+        if in_callback_thread():
+            raise LeaseError(IN_A_CALLBACK)
 
     @property
     def is_inherited(self) -> bool:

@@ -92,9 +92,10 @@ class LeaseClient(AsyncDoor):
         """
         ticket = Ticket(name, wait)
         with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
-            held = await self._acquire(ticket, caller)
+            state = await take_in_loop(acquire(self._runtime.means, ticket), caller, waits=True)
+            held = Lease(self._runtime, state)
             try:
-                with CancelledOnLoss(held.on_lost):
+                with CancelledOnLoss(state.on_lost):
                     yield held
             finally:
                 await self._leave(held, caller)
@@ -109,12 +110,9 @@ class LeaseClient(AsyncDoor):
         """
         ticket = Ticket(name, wait)
         with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
-            held = await self._acquire(ticket, caller)
+            state = await take_in_loop(acquire(self._runtime.means, ticket), caller, waits=True)
             caller.close()  # the program has it
-            return held
-
-    async def _acquire(self, ticket: Ticket, caller: Caller) -> Lease:
-        return Lease(self._runtime, await take_in_loop(acquire(self._runtime.means, ticket), caller, waits=True))
+            return Lease(self._runtime, state)
 
     async def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale; otherwise return None. Release it yourself.
@@ -136,7 +134,8 @@ class LeaseClient(AsyncDoor):
         while True:
             ticket = Ticket(name, wait=None)
             with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
-                held = await self._acquire(ticket, caller)
+                state = await take_in_loop(acquire(self._runtime.means, ticket), caller, waits=True)
+                held = Lease(self._runtime, state)
                 try:
                     yield held
                 finally:
@@ -171,7 +170,7 @@ class LeaseClient(AsyncDoor):
         """
         acquisition, flight, sure = Acquisition(self._runtime), Flight(ANY_NAME), True
         try:
-            await answer(self._runtime.call(lambda core: core.heartbeat.flights.begin(flight)))
+            await answer(self._runtime.call(lambda core: core.heartbeat.flights.under_way.add(flight)))
             sure = False
             yield acquisition
             sure = True

@@ -4,6 +4,7 @@ one that is slow, or blocks, delays no renewal (rule 8).
 
 import os
 from collections import deque
+from collections.abc import Callable
 
 from .events import Dropped, Event, Listener, chatter, guarded, is_logged, log_event
 from .private import SafeCondition
@@ -24,7 +25,8 @@ class Delivery:
 
     def __init__(self, subscriber: Listener) -> None:
         self._subscriber = guarded(subscriber)
-        self._only_logs = subscriber is log_event
+        self.wants: Callable[[Event], bool] = is_logged if subscriber is log_event else lambda _: True
+        """Returns whether anything would come of an event."""
         self._pid = os.getpid()
         self._queue: deque[Event] = deque()
         self._chatter = 0
@@ -33,10 +35,6 @@ class Delivery:
         self._closed = False
         self._changed = SafeCondition()
         CallbackThread("lease-events", self._run).start()
-
-    def wants(self, event: Event) -> bool:
-        """Return whether anything would come of this event."""
-        return not self._only_logs or is_logged(event)
 
     def put(self, event: Event) -> None:
         """Queue ``event`` without waiting; for any thread. Once this is closed, or in a forked child, it

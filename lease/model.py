@@ -149,9 +149,9 @@ CLOSED_CAUSE = "the client was closed"
 CLOSED = "this client is closed; make a new LeaseClient"
 
 
-def check_name(name: str) -> str:
-    """Return ``name`` if it may name a lease: 1 to 255 characters, none of them a control
-    character.
+def check_name(name: str, *, taken: str = "") -> str:
+    """Return ``name`` if it may name a lease: 1 to 255 characters, none of them a control character. It may not begin
+    with ``taken``, which is the daemon's.
     """
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
         raise InvalidName(f"a lease's name must have 1 to {LONGEST_NAME} characters; {name!r:.60} does not")
@@ -159,13 +159,8 @@ def check_name(name: str) -> str:
         raise InvalidName(f"a lease's name must be a string that UTF-8 can encode; {name!r:.60} is not")
     if not name.isprintable() and any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
         raise InvalidName(f"a lease's name must not have control characters; {name!r:.60} does")
-    return name
-
-
-def check_free_name(name: str) -> str:
-    """Return ``name`` if clients may acquire it: a lease's name that is none of the daemon's."""
-    if check_name(name).startswith(DAEMON):
-        raise InvalidName(f"names that begin with {DAEMON!r} are reserved for the daemon; {name!r:.60} is one of them")
+    if taken and name.startswith(taken):
+        raise InvalidName(f"names that begin with {taken!r} are reserved for the daemon; {name!r:.60} is one of them")
     return name
 
 

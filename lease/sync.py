@@ -16,7 +16,7 @@ from .grant_state import lost_error
 from .handle import Handle
 from .ledger import Caller
 from .model import Break, LeaseRecord
-from .threads import in_callback_thread, refuse_in_callbacks
+from .threads import IN_A_CALLBACK, in_callback_thread
 
 
 class Lease(Handle):
@@ -60,7 +60,8 @@ class LeaseClient(SyncDoor):
     def __exit__(self, *error: object) -> None:
         if self._runtime.is_inherited:
             return
-        refuse_in_callbacks()
+        if in_callback_thread():
+            raise LeaseError(IN_A_CALLBACK)
         try:
             self._runtime.close().result()
         finally:

@@ -30,6 +30,12 @@ _AT_ONCE = 4
 """How many blocking calls of an event loop may be under way at once."""
 
 
+IN_A_CALLBACK = (
+    "a callback (on_lost, watch or on_event) can't call a LeaseClient or release a lease: it runs in the thread that "
+    "would have to do it; hand the call to a thread or an event loop of your own"
+)
+
+
 class CallbackThread(threading.Thread):
     """A daemon thread that calls callbacks of programs. Nothing in it may wait for a client: it could
     wait for itself, and no lease would be renewed meanwhile (rule 8).
@@ -100,15 +106,6 @@ def unless_done(future: "asyncio.Future[Any]", end: Callable[[T], object], value
     """
     is_open = map(not_, starmap(future.done, ((),)))
     return partial(deque, starmap(end, compress(((value,),), is_open)), 0)
-
-
-def refuse_in_callbacks() -> None:
-    """Raise `LeaseError` where a callback of a program is what calls."""
-    if in_callback_thread():
-        raise LeaseError(
-            "a callback (on_lost, watch or on_event) can't call a LeaseClient or release a lease: it runs in the "
-            "thread that would have to do it; hand the call to a thread or an event loop of your own"
-        )
 
 
 def refuse_green_threads() -> None:

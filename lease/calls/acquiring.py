@@ -29,7 +29,7 @@ from ..durations import format_duration, next_wait
 from ..errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from ..grant_state import GrantState
 from ..ledger import Caller
-from ..model import CLOSED, Grant, LeaseRecord, check_free_name, is_mark, is_turn_of
+from ..model import CLOSED, DAEMON, Grant, LeaseRecord, check_name, is_mark, is_turn_of
 from ..store import retried
 from ..waiters import LOOK, ahead_of, turn_in
 from .steps import Direct, Elsewhere, Means, OwnStep, RefusedWith, Sending, Steps, take_inside
@@ -114,34 +114,30 @@ class _Acquisition:
         self._core = core
         self._ticket = ticket
         self._means = means
-        self._name = check_free_name(ticket.turn.name)
+        self._name = check_name(ticket.turn.name, taken=DAEMON)
         self._deadline = None if ticket.wait is None else core.clock() + ticket.wait
 
     def steps(self) -> Steps[GrantState | LeaseError]:
         core, ticket = self._core, self._ticket
         if not core.begin(ticket):
-            self._end()
+            core.acquiring.discard(ticket)
             return LeaseError(CLOSED)
+        answer: GrantState | LeaseError
         try:
             if not core.turns.take_now(ticket.turn):
                 yield from self._wait_for_turn()
-            core.heartbeat.flights.begin(ticket.flight)
-            state = yield from self._ask_until_granted()
+            core.heartbeat.flights.under_way.add(ticket.flight)
+            answer = yield from self._ask_until_granted()
         except RefusedWith as refused:
+            answer = refused.error
             if ticket.may_be_queued:
                 with suppress(RefusedWith):  # by a client that is closed, which has ended it
                     yield self._step(partial(core.abandon, ticket))
-            else:
-                self._end()
-                core.turns.end(ticket.turn)
-            return refused.error
-        self._end()
-        return state
-
-    def _end(self) -> None:
-        self._core.heartbeat.flights.end(self._ticket.flight)
-        self._ticket.hears_no_more()
-        self._core.acquiring.discard(self._ticket)
+            core.turns.end(ticket.turn)
+        core.heartbeat.flights.under_way.discard(ticket.flight)
+        ticket.hears_no_more()
+        core.acquiring.discard(ticket)
+        return answer
 
     # The turn within the client
 
@@ -250,16 +246,11 @@ class _Acquisition:
         granting = statements.granting(self._name, core.holder, core.timing.ttl, label=core.label)
         sent = core.clock()
         ticket.is_unanswered = True
-        granted = yield Sending(wire, granting)
-        if granted is not None:
-            self._hold(means, granted, sent)
-        ticket.is_unanswered = False
-        return ticket.state
-
-    def _hold(self, means: Means, grant: Grant, sent: float) -> None:
-        """Hold what was granted. `WireFailed` says that it comes too late."""
-        core, ticket = self._core, self._ticket
-        if core.clock() - sent >= core.timing.give_up:
+        grant = yield Sending(wire, granting)
+        if grant is None:
+            ticket.is_unanswered = False
+            return None
+        if core.clock() - sent >= core.timing.give_up:  # it comes too late
             raise WireFailed
         # First: only what the ticket has is its own to release.
         state = ticket.state = core.heartbeat.state_of(grant, sent, partial(core.turns.end, ticket.turn))
@@ -272,6 +263,8 @@ class _Acquisition:
         if core.heartbeat.rests():
             means.loop.soon(partial(core.heartbeat.rouse, sent))
         means.notify(events.Granted(grant))
+        ticket.is_unanswered = False
+        return state
 
     # In the library's event loop
 

@@ -108,18 +108,23 @@ class ReleaseUnderWay:
             direct.loan.give_back(self)
             return None
         state.ending = True
-        ended: bool | None
         try:
             answer: statements.Release = yield Sending(wire, statements.releasing(state.grant, _LOCK_WAIT))
             if answer.waiting:
                 yield from self._wake(direct, wire, answer)
-            ended = self._end_here(answer)
         except WireFailed:
-            ended = None
-        direct.loan.give_back(self)
-        if ended is None:
+            direct.loan.give_back(self)
             return self._failure or (True if state.over else None)  # it was overdue, and the library's thread has tried
-        return ended
+        core, released = self._means.core, answer.released
+        if state.over:  # the same
+            released = released or self._failure is None
+        else:
+            core.heartbeat.forget(state)
+            if core.is_closed or state.loss is not None or not released:
+                self._means.loop.begin(partial(core.ended, state, released=released))
+            self._means.notify(events.Released(state.grant, released))
+        direct.loan.give_back(self)
+        return released
 
     def _wake(self, direct: Direct, wire: Wire, answer: statements.Release) -> Steps[None]:
         try:
@@ -127,17 +132,6 @@ class ReleaseUnderWay:
                 yield Sending(wire, call)
         except WireFailed:
             self._means.loop.begin(partial(direct.store.wake, self._state.grant.name, answer.waiting))
-
-    def _end_here(self, answer: statements.Release) -> bool:
-        """Hold it no more; return whether it had not ended before."""
-        core, state = self._means.core, self._state
-        if state.over:  # it was overdue, and the library's thread has seen to it
-            return answer.released or self._failure is None
-        core.heartbeat.forget(state)
-        if core.is_closed or state.loss is not None or not answer.released:
-            self._means.loop.begin(partial(core.ended, state, released=answer.released))
-        self._means.notify(events.Released(state.grant, answer.released))
-        return answer.released
 
     def _tell_failure(self, ending: "Future[bool]") -> None:
         error = None if ending.cancelled() else ending.exception()

@@ -147,7 +147,10 @@ def take_in_thread(steps: Steps[T | LeaseError], caller: Caller, *, waits: bool)
     finally:
         del steps, step, error  # an error keeps this frame, and must not be kept by it
     try:
-        return _given(cast("T | LeaseError", answer), caller)
+        if isinstance(answer, LeaseError):
+            caller.close()  # nothing is to be put right
+            raise answer
+        return cast("T", answer)
     finally:
         del answer
 
@@ -179,18 +182,10 @@ async def take_in_loop(steps: Steps[T | LeaseError], caller: Caller, *, waits: b
     finally:
         del steps, step, error
     try:
-        return _given(cast("T | LeaseError", answer), caller)
-    finally:
-        del answer
-
-
-def _given(answer: T | LeaseError, caller: Caller) -> T:
-    """Return what a call came to; raise what it was refused with, as nothing is to be put right then."""
-    try:
         if isinstance(answer, LeaseError):
-            caller.close()
+            caller.close()  # nothing is to be put right
             raise answer
-        return answer
+        return cast("T", answer)
     finally:
         del answer
 

@@ -66,29 +66,18 @@ def explanations(strangers: Collection[Grant], known: Explanations, under_way: A
 
 
 class Flights:
-    """All acquisitions under way, and the strangers that they explain. `begin` and `end` may be called
-    from any thread; others see a flight in each copy of those under way from its begin to its end.
-    """
+    """All acquisitions under way, and the strangers that they explain."""
 
     def __init__(self) -> None:
-        self._under_way: set[Flight] = set()
+        self.under_way: set[Flight] = set()
+        """Any thread adds its own before it asks (a grant of that name, or of `ANY_NAME`, that is not held yet is no
+        orphan), and discards it when what it was granted is adopted, or never will be.
+        """
         self._explanations: Explanations = {}
-
-    def begin(self, flight: Flight) -> None:
-        """Record that its name (or `ANY_NAME`) is being acquired: a grant of it that is not held yet is no orphan."""
-        self._under_way.add(flight)
-
-    def end(self, flight: Flight) -> None:
-        """Record that this acquisition is over: what it was granted is adopted by now, or never."""
-        self._under_way.discard(flight)
-
-    def under_way(self) -> frozenset[Flight]:
-        """Return a copy of those that are under way now, made in one step."""
-        return frozenset(self._under_way)
 
     def may_adopt(self, grant: Grant) -> bool:
         """Return whether a transaction of the program's own is under way, which may have been granted it."""
-        return any(flight.name == ANY_NAME and flight.explains(grant) for flight in self.under_way())
+        return any(flight.name == ANY_NAME and flight.explains(grant) for flight in self.under_way.copy())
 
     def orphans(self, strangers: Collection[Grant], under_way: AbstractSet[Flight]) -> list[Grant]:
         """Return those of all ``strangers`` that no flight explains.
@@ -136,7 +125,7 @@ class Heartbeat:
         """Record that this is over. Unless ``sure``, something may have been granted without an
         answer.
         """
-        self.flights.end(flight)
+        self.flights.under_way.discard(flight)
         if not sure:
             self.sweep()
 
@@ -265,7 +254,7 @@ class Heartbeat:
         if (step := self._database_clock.step(renewal.database_time, sent, self._clock())) is not None:
             self._notify(events.ClockStepped(step))
         self._orphans.begin(self._orphans.leaving)  # again, where it failed
-        under_way = self.flights.under_way()  # before anything is taken for a stranger
+        under_way = self.flights.under_way.copy()  # before anything is taken for a stranger
         self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.held), under_way))
 
     def _extend(self, verdicts: Verdicts, sent: float) -> None:

@@ -76,7 +76,8 @@ def granting(name: str, holder: str, ttl: float, *, label: str | None = None) ->
     """Return the call that grants ``name`` to ``holder`` if it is free or stale, and nobody waits for
     it, or ``holder`` first; else None, and the rest is for `grant`.
     """
-    return Call(_GRANT_ONE, {"of_name": name, **_values(holder, ttl, label)}, partial(_only_grant, holder))
+    values = {"for_holder": holder, "for_label": label, "ttl": ttl, "first_is_holder": beginning_with(holder)}
+    return Call(_GRANT_ONE, {"of_name": name, **values}, partial(_only_grant, holder))
 
 
 def _only_grant(holder: str, rows: Rows) -> Grant | None:
@@ -113,11 +114,8 @@ def _values_of_all(
     names: Sequence[str], holder: str, ttl: float, label: str | None, slot_of: str | None
 ) -> dict[str, Any]:
     slots = {} if slot_of is None else {"slot_of": slot_of, "from": f"{slot_of}/", "before": f"{slot_of}0"}
-    return {**slots, "names": array_of(names), **_values(holder, ttl, label)}
-
-
-def _values(holder: str, ttl: float, label: str | None) -> dict[str, Any]:
-    return {"for_holder": holder, "for_label": label, "ttl": ttl, "first_is_holder": beginning_with(holder)}
+    values = {"for_holder": holder, "for_label": label, "ttl": ttl, "first_is_holder": beginning_with(holder)}
+    return {**slots, "names": array_of(names), **values}
 
 
 def _grants(rows: Rows, holder: str) -> Iterator[Grant]:

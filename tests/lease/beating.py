@@ -57,7 +57,7 @@ class Beating:
 
     def fly(self, name: str) -> Flight:
         flight = Flight(name)
-        self.heartbeat.flights.begin(flight)
+        self.heartbeat.flights.under_way.add(flight)
         return flight
 
     async def beat(self) -> None:

@@ -23,6 +23,7 @@ from tests.lease.stores import SELDOM, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.usefixtures("processes")
+TAKERS = ("take_in_thread", "take_in_loop")
 TIMES = 40
 SOON = 0.02
 """Seconds within which the signal comes: an acquisition and a release take less."""
@@ -94,7 +95,7 @@ def interrupted_once_held(core: Core) -> Iterator[None]:
     """Raise KeyboardInterrupt where `hold` has acquired its lease, before its block begins."""
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        if event == "return" and frame.f_code.co_name == "_acquire" and core.heartbeat.held.all():
+        if event == "return" and frame.f_code.co_name in TAKERS and core.heartbeat.held.all():
             raise KeyboardInterrupt
         return trace
 

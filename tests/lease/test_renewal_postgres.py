@@ -40,7 +40,7 @@ def holding(proxied_url: str, tables: Tables, told: Recorder) -> Iterator[LeaseC
     with LeaseClient(proxied_url, timing=TIMING, on_event=told) as client:
         sent = client._runtime.clock()
         flight = Flight(ANY_NAME)
-        client._runtime.call(lambda core: core.heartbeat.flights.begin(flight)).result()
+        client._runtime.call(lambda core: core.heartbeat.flights.under_way.add(flight)).result()
         grants = tables.grant(*NAMES, holder=client.holder)
         client._runtime.call(lambda core: [core.heartbeat.adopt(grant, sent) for grant in grants]).result()
         client._runtime.call(lambda core: core.heartbeat.end_flight(flight, sure=True)).result()

@@ -39,7 +39,7 @@ def client(database_url: str, told: Recorder) -> Iterator[LeaseClient]:
 
 
 def is_acquiring(client: LeaseClient, name: str) -> bool:
-    return name in {flight.name for flight in client._runtime.core.heartbeat.flights.under_way()}
+    return name in {flight.name for flight in client._runtime.core.heartbeat.flights.under_way.copy()}
 
 
 def test_a_lease_is_held_during_the_block_and_free_after_it(

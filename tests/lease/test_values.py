@@ -9,7 +9,7 @@ import pytest
 from lease import Break, Grant, InvalidName, LeaseRecord, Loss, LossKind, events
 from lease.heartbeat.evidence import judge, strangers
 from lease.heartbeat.heartbeat import ANY_NAME, Flight, explanations
-from lease.model import Renewal, check_free_name, check_name
+from lease.model import DAEMON, Renewal, check_name
 
 A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")
 
@@ -114,7 +114,7 @@ def test_any_other_name_is_refused_with_a_sentence(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["run", "Run/a", "a/run/b", "\N{BELL}check"])
 def test_a_name_that_does_not_begin_as_the_daemons_do_is_free_for_all(name: str) -> None:
-    assert check_free_name(name) == name
+    assert check_name(name, taken=DAEMON) == name
 
 
 # Events

@@ -51,7 +51,7 @@ CALLS = (
     Mutant(
         "acquired-here-without-a-flight",
         "what a caller acquires in its own thread is no flight: a renewal that sees it first takes it for an orphan",
-        (Edit(ACQUIRING, "            core.heartbeat.flights.begin(ticket.flight)\n", ""),),
+        (Edit(ACQUIRING, "            core.heartbeat.flights.under_way.add(ticket.flight)\n", ""),),
         on_each(f"{THREADS}::test_a_grant_that_its_caller_has_not_heard_of_is_no_orphan[{{}}]"),
     ),
     Mutant(
@@ -85,10 +85,10 @@ CALLS = (
         (
             Edit(
                 HEARTBEAT,
-                "        under_way = self.flights.under_way()  # before anything is taken for a stranger\n"
+                "        under_way = self.flights.under_way.copy()  # before anything is taken for a stranger\n"
                 "        self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.held), under_way))\n",
                 "        found = strangers(renewal, self._holder, self.held)\n"
-                "        self._orphans.begin(self.flights.orphans(found, self.flights.under_way()))\n",
+                "        self._orphans.begin(self.flights.orphans(found, self.flights.under_way.copy()))\n",
             ),
         ),
         on_either(f"{BESIDE}::test_what_is_held_just_after_it_was_missed_is_no_orphan"),

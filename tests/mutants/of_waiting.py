@@ -138,7 +138,7 @@ WAITING = (
     Mutant(
         "trust-from-the-answer",
         "what a caller asks for itself is trusted from the answer on",
-        (Edit(ACQUIRING, "self._hold(means, granted, sent)", "self._hold(means, granted, core.clock())"),),
+        (Edit(ACQUIRING, "state_of(grant, sent, ", "state_of(grant, core.clock(), "),),
         on_postgres(WOKEN.format("test_trust_counts_from_before_it_was_asked")),
     ),
     Mutant(

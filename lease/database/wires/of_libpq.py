@@ -114,13 +114,9 @@ def is_done(results: Sequence[PGresult]) -> bool:
     return bool(results) and {one.status for one in results} <= _DONE
 
 
-def types_of(result: PGresult) -> list[int]:
-    return [result.ftype(column) for column in range(result.nfields)]
-
-
 def rows_of(result: PGresult) -> list[list[Any]]:
     """Return its rows, with booleans and numbers as Python has them, and all else as text."""
-    readers = [_TYPES.get(one, str) for one in types_of(result)]
+    readers = [_TYPES.get(result.ftype(column), str) for column in range(result.nfields)]
     return [
         [
             None if (value := result.get_value(row, column)) is None else read(value.decode())
@@ -262,7 +258,7 @@ class _Described:
 
     @property
     def description(self) -> list[tuple[str, int]]:
-        return [("", one) for one in types_of(self.answer)]
+        return [("", self.answer.ftype(column)) for column in range(self.answer.nfields)]
 
 
 def _wait(descriptor: int, seconds: float | None = None, *, writes: bool = False) -> None:

@@ -80,7 +80,7 @@ def assert_nothing_is_left(client: AnyClient, tables: Tables) -> None:
         record = tables.record("a")
         found: dict[str, object] = {
             "held": core.heartbeat.held.all(),
-            "in flight": core.heartbeat.flights.under_way(),
+            "in flight": core.heartbeat.flights.under_way.copy(),
             "turns": core.turns._current,
             "waited for": core.turns._queues,
             "lent": direct.loan._borrowers,

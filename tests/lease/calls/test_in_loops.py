@@ -35,7 +35,7 @@ async def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
     await until(lambda: not core.heartbeat.held.all())
     await until(lambda: core.turns.owner("a") is None)
     await until(lambda: tables.record("a").holder is None)
-    assert not core.heartbeat.flights.under_way()
+    assert not core.heartbeat.flights.under_way.copy()
 
 
 async def test_what_is_free_is_acquired_and_released_while_the_librarys_thread_is_busy(

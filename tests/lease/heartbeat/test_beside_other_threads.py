@@ -47,11 +47,11 @@ async def test_what_is_held_just_after_it_was_missed_is_no_orphan() -> None:
     grant = await store.grant("a", "anna", "", QUICK.ttl)
     assert isinstance(grant, Grant)
     flight = Flight("a")
-    heartbeat.flights.begin(flight)
+    heartbeat.flights.under_way.add(flight)
 
     def land() -> None:
         heartbeat.held.add(heartbeat.state_of(grant, clock()))
-        heartbeat.flights.end(flight)
+        heartbeat.flights.under_way.discard(flight)
 
     heartbeat.held = SeenTooEarly(land)
     orphans: list[Grant] = []

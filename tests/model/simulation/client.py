@@ -57,7 +57,7 @@ class Client:
         return self.core.heartbeat.held._states
 
     def acquires(self, name: str) -> bool:
-        return name in {flight.name for flight in self.core.heartbeat.flights.under_way()}
+        return name in {flight.name for flight in self.core.heartbeat.flights.under_way.copy()}
 
     def start(self, workers: "Sequence[Work]") -> None:
         """Start the core, then the workers, and close the core when all of them have ended."""
