@@ -26,8 +26,7 @@ one stand in line within their client (`turns`), and their client in a queue (`w
 `lease.database.listening` wakes them, on SQLite they look now and then (`database_store`).
 `lease.database` is what lies below: addresses, connections, and where PostgreSQL and SQLite differ.
 
-Each name is imported on first use, so a program that needs only a duration, an error or a clock
-loads no database.
+Each name is imported on first use, so a program that needs only a duration, an error or a clock loads no database.
 """
 
 from importlib import import_module
@@ -84,30 +83,11 @@ __all__ = [
     "sync",
 ]
 
-_NAMES_OF = {
-    "client": ("Acquisition", "Lease", "LeaseClient"),
-    "durations": ("Duration", "format_duration", "parse_duration"),
-    "errors": (
-        "InvalidDuration",
-        "InvalidName",
-        "InvalidTiming",
-        "LeaseError",
-        "LeaseLost",
-        "LeaseNotAcquired",
-        "SchemaMissing",
-        "StaleToken",
-        "StoreUnavailable",
-    ),
-    "fences": ("fence",),
-    "model": ("Break", "Grant", "LeaseRecord", "Loss", "LossKind"),
-    "schema": ("create_tables",),
-    "timing": ("LeaseTiming",),
-}
-_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
+_HOMES = ("errors", "durations", "model", "timing", "schema", "fences", "client")
+"""Where a name may be, first where least is loaded."""
 _MODULES = {"clock", "events", "schema", "statements", "sync"}
 _ALSO_THERE = {"client", "durations", "errors", "model", "testing", "timing"}
-"""Modules that can be named after ``import lease`` alone, as ``lease.errors``: programs written for
-0.1.0 do."""
+"""Modules that can be named after ``import lease`` alone, as ``lease.errors``: programs written for 0.1.0 do."""
 
 
 if not TYPE_CHECKING:  # a type checker would take every name for one of ours
@@ -115,10 +95,12 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of ours
     def __getattr__(name: str) -> object:
         if name in _MODULES or name in _ALSO_THERE:
             return import_module(f".{name}", __name__)
-        if name not in _MODULE_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
-        return found
+        if name in __all__:
+            for module in (import_module(f".{home}", __name__) for home in _HOMES):
+                if hasattr(module, name):
+                    found = globals()[name] = getattr(module, name)
+                    return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

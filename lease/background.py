@@ -1,6 +1,4 @@
-"""The library's own thread with an event loop of its own, so that nothing a job does stops the
-heartbeat (rule 8).
-"""
+"""The library's own thread with an event loop of its own, so that nothing a job does stops the heartbeat (rule 8)."""
 
 import asyncio
 import logging
@@ -30,8 +28,7 @@ _AT_ONCE = 50
 
 
 class BackgroundLoop:
-    """An event loop in a daemon thread. A process that forks must make its own: threads do not
-    survive a fork.
+    """An event loop in a daemon thread. A process that forks must make its own: threads do not survive a fork.
 
     It shares no lock with those who call: a signal could leave that locked, and stop all of it.
     """
@@ -84,9 +81,8 @@ class BackgroundLoop:
                     raise
 
     def submit(self, work: Callable[[], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
-        """Begin ``work()`` in this loop. Cancelling the future cancels it; if the loop ends before, the
-        future gets a `LeaseError`. ``patience`` is for clocks that a test moves
-        (`lease.clock.DrivenClock`).
+        """Begin ``work()`` in this loop. Cancelling the future cancels it; if the loop ends before, the future gets a
+        `LeaseError`. ``patience`` is for clocks that a test moves (`lease.clock.DrivenClock`).
         """
         self.check()
         call = _Call(work, self._loop)

@@ -19,10 +19,9 @@ T = TypeVar("T")
 class CancelledOnLoss:
     """A block that is cancelled when a lease is lost, as `asyncio.timeout` cancels its block.
 
-    It is the task which entered the block that is cancelled, once; the block drops that
-    cancellation at its end, and no other. It may be left in another task than it was entered in,
-    as fixtures and services do, which no scope of anyio allows. Then nothing is dropped, and if the
-    task that entered it has ended, nothing is cancelled either.
+    It is the task which entered the block that is cancelled, once; the block drops that cancellation at its end, and no
+    other. It may be left in another task than it was entered in, as fixtures and services do, which no scope of anyio
+    allows. Then nothing is dropped, and if the task that entered it has ended, nothing is cancelled either.
     """
 
     def __init__(self, on_lost: Callable[[Callable[[Loss], None]], None]) -> None:
@@ -66,9 +65,7 @@ def _nothing() -> None:
 
 
 def is_cancelled() -> bool:
-    """Return whether this task is being cancelled; an attempt that was cut off can raise
-    CancelledError too.
-    """
+    """Return whether this task is being cancelled; an attempt that was cut off can raise CancelledError too."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -46,9 +46,8 @@ class LeaseClient(AsyncDoor):
     - ``label``: what others see of this holder; by default the host and the process id.
     - ``store``, ``clock``: replace the database and the clock in tests (`lease.testing`).
 
-    A wrong argument raises `LeaseError`. On SQLite, entering the block creates the table, and raises
-    `StoreUnavailable` if the file cannot be used. After ``os.fork`` every call raises `LeaseError`: make a
-    client in the child.
+    A wrong argument raises `LeaseError`. On SQLite, entering the block creates the table, and raises `StoreUnavailable`
+    if the file cannot be used. After ``os.fork`` every call raises `LeaseError`: make a client in the child.
     """
 
     async def __aenter__(self) -> Self:
@@ -103,8 +102,7 @@ class LeaseClient(AsyncDoor):
             raise lost_error(held.loss)
 
     async def acquire(self, name: str, *, wait: Duration | None = 0) -> Lease:
-        """Acquire ``name`` without a block: call ``release()`` yourself. ``wait`` and errors are those of
-        `hold`.
+        """Acquire ``name`` without a block: call ``release()`` yourself. ``wait`` and errors are those of `hold`.
 
         A loss cancels nothing: check ``held.lost``, or call ``held.ensure()``.
         """

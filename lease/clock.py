@@ -40,9 +40,7 @@ else:
 
 
 def boottime() -> float:
-    """Return the seconds since the machine started, suspended time included where the platform
-    counts it.
-    """
+    """Return the seconds since the machine started, suspended time included where the platform counts it."""
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 

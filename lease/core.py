@@ -99,9 +99,7 @@ class Closing:
             self._quiet.set()
 
     def excuse(self, waiting: Iterable[GrantState]) -> None:
-        """Wait for none of the work under these: it waits for this. A release that is under way does
-        not.
-        """
+        """Wait for none of the work under these: it waits for this. A release that is under way does not."""
         self._excused.update(waiting)
         self._awaited = {state for state in self._awaited if state.ending or state not in self._excused}
         if not self._awaited:
@@ -194,6 +192,9 @@ class Ticket:
         self.leaving: asyncio.Future[None] | None = None
         """The end of its place in the queue; the turn goes on until then, as the next one may take that place."""
         self.is_cut = False
+
+    def is_overdue(self) -> None:
+        """Do nothing: who is cut off asks again (see `calls.steps.Borrower`)."""
 
     def hears_no_more(self) -> None:
         """End its wait, from any thread."""
@@ -345,9 +346,7 @@ class Core:
                 await uncut(ticket.leaving)  # a cancelled client cancels twice: not in the midst of this
 
     async def release(self, state: GrantState) -> bool:
-        """End the grant; False when it had ended before. If the database is away it ends at the
-        latest after the ttl.
-        """
+        """End the grant; False when it had ended before. If the database is away it ends at the latest after the ttl."""
         if state.over or state.loss is not None:
             self._leave(state)
             return False

@@ -106,7 +106,7 @@ class DatabaseStore:
         def unit(connection: Connection) -> Grant | LeaseRecord | None:
             wait = self._lock_wait if queue else None
             granted = statements.grant(connection, [name], holder, ttl, label=label, queue=queue, lock_wait=wait)
-            return granted[0] if granted else statements.read(connection, [name]).get(name)
+            return granted[0] if granted else statements.reading([name])(connection).get(name)
 
         if queue:
             queued = await self._queued(name, holder, label, ttl)
@@ -141,7 +141,7 @@ class DatabaseStore:
             renewed = await self._renewals.write_alone(unlocked, timeout=max(0.0, end - now()))
         missing = [grant.name for grant in expected if (grant.name, grant.token) not in renewed.pairs]
         if not missing:
-            return Renewal(renewed.pairs, {}, renewed.database_time)
+            return renewed
         found = await self._renewals.read_alone(statements.reading(missing), timeout=max(0.0, end - now()))
         return Renewal(renewed.pairs, found, renewed.database_time or _time_of(found.values()))
 

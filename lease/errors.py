@@ -41,9 +41,7 @@ class LeaseLost(LeaseError):
 
 
 class NeverGranted(LeaseLost):
-    """The database has never granted this: it is not the lease's database, or it was restored from an
-    older backup.
-    """
+    """The database has never granted this: it is not the lease's database, or it was restored from an older backup."""
 
 
 class StaleToken(LeaseError):

@@ -21,9 +21,8 @@ class GrantState:
     """The state of one grant, readable from every thread. The heartbeat extends or ends it, in the library's
     thread alone; the work asks. There is no lock, which a signal could leave locked.
 
-    Trust ends at (monotonic time before the last confirmed renewal was sent) + give_up, and only
-    ever moves on while it lasts: a reply that comes after it extends nothing, and a loss is final
-    (rules 2 and 6).
+    Trust ends at (monotonic time before the last confirmed renewal was sent) + give_up, and only ever moves on while it
+    lasts: a reply that comes after it extends nothing, and a loss is final (rules 2 and 6).
     """
 
     def __init__(
@@ -149,9 +148,7 @@ class GrantState:
 
     @contextmanager
     def being_ended(self) -> Iterator[None]:
-        """Mark the grant as being ended by its holder in this block: no answer to a renewal is a
-        loss meanwhile.
-        """
+        """Mark the grant as being ended by its holder in this block: no answer to a renewal is a loss meanwhile."""
         self.ending = self.is_being_ended = True
         try:
             yield
@@ -160,9 +157,7 @@ class GrantState:
             self.ending = self.over
 
     def _call(self, callbacks: Iterable[Callable[[T], None]], value: T) -> None:
-        """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat
-        (rule 8).
-        """
+        """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat (rule 8)."""
         for callback in callbacks:
             try:
                 callback(value)

@@ -1,6 +1,4 @@
-"""The values of the library: grants, records, renewals and losses, and the sentences about a
-loss.
-"""
+"""The values of the library: grants, records, renewals and losses, and the sentences about a loss."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

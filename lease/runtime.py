@@ -119,9 +119,11 @@ class Runtime:
         try:
             return self.submit(lambda core: self._close(core, waiting), patience=1.0)
         except LeaseError:
-            if self._loop is not None and self._loop.is_over:
-                return _done(None)
-            raise
+            if self._loop is None or not self._loop.is_over:
+                raise
+            closed: Future[None] = Future()
+            closed.set_result(None)
+            return closed
 
     async def _close(self, core: Core, waiting: Collection[GrantState]) -> None:
         await core.close(waiting)
@@ -185,15 +187,8 @@ class Runtime:
 
     def call(self, step: Callable[[Core], T]) -> "Future[T]":
         """Run ``step`` with the core, in the library's thread; nothing else there runs meanwhile."""
-        core = self.core
-        return self.loop.submit(lambda: _called(step, core))
 
+        async def called(core: Core) -> T:
+            return step(core)
 
-def _done(result: T) -> "Future[T]":
-    future: Future[T] = Future()
-    future.set_result(result)
-    return future
-
-
-async def _called(step: Callable[[Core], T], core: Core) -> T:
-    return step(core)
+        return self.submit(called)

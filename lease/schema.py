@@ -77,9 +77,7 @@ def of_grant(grant: Grant) -> ColumnElement[bool]:
 
 
 def stale() -> ColumnElement[bool]:
-    """Return the condition that a held lease may be granted to another, by the database's clock
-    (rule 1).
-    """
+    """Return the condition that a held lease may be granted to another, by the database's clock (rule 1)."""
     return or_(lease.c.expires_at <= clock(), other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at))
 
 
@@ -120,8 +118,7 @@ def addition(dialect: Dialect, schema: str | None, name: str) -> str:
 
 
 def create_tables(connection: Connection, schema: str | None = None) -> None:
-    """Create the table of leases and its SQL functions if they are missing; several programs may call
-    this at once.
+    """Create the table of leases and its SQL functions if they are missing; several programs may call this at once.
 
     Call it in a migration of your own, or once when a program starts. A table of an older version gets
     the columns that it lacks; nothing else is changed or dropped. If all is up to date, any role may
@@ -203,9 +200,7 @@ def _add(connection: Connection, schema: str | None, names: list[str]) -> None:
 
 
 def _has_functions(connection: Connection, schema: str) -> bool:
-    """Return whether the database has the functions just as they are here: to replace one takes its
-    owner.
-    """
+    """Return whether the database has the functions just as they are here: to replace one takes its owner."""
     bodies = set(re.findall(r"\$function\$(.*?)\$function\$", functions(schema), re.DOTALL))
     query = text("SELECT prosrc FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace(:schema)")
     return bodies <= set(connection.scalars(query, {"schema": quoted(schema).removesuffix(".")}))

@@ -23,9 +23,7 @@ class Wait(Protocol):
 
 
 class Store(Protocol):
-    """A store of leases. Every method raises `StoreUnavailable` when the store does not answer in
-    time.
-    """
+    """A store of leases. Every method raises `StoreUnavailable` when the store does not answer in time."""
 
     def admitted(self) -> AbstractAsyncContextManager[None]:
         """Wait for a place among those who `grant`, and have it during the block; what is asked in it waits for
@@ -51,9 +49,7 @@ class Store(Protocol):
         """End some thousand leases of ``holder``, besides these names and what is locked; return them."""
 
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
-        """Break ``grant``; None when it had ended before. `LeaseError` says that a transaction is
-        fenced with it.
-        """
+        """Break ``grant``; None when it had ended before. `LeaseError` says that a transaction is fenced with it."""
 
     def waiting(self, name: str, holder: str) -> Wait:
         """Listen from now on for the turn of ``holder`` at ``name``; from any thread."""
@@ -78,9 +74,7 @@ _ATTEMPTS = 3
 
 
 async def retried(call: Callable[[], Awaitable[T]], timing: LeaseTiming) -> T:
-    """Return what ``call`` returns; `StoreUnavailable` when each of a few attempts, `retry_wait`
-    apart, raised it.
-    """
+    """Return what ``call`` returns; `StoreUnavailable` when each of a few attempts, `retry_wait` apart, raised it."""
     try:
         return await call()  # nearly always; setting up to try again costs as much as a call
     except StoreUnavailable:

@@ -89,9 +89,7 @@ class LeaseClient(SyncDoor):
             raise lost_error(held.loss)
 
     def acquire(self, name: str, *, wait: Duration | None = 0) -> Lease:
-        """Acquire ``name`` without a block: call ``release()`` yourself. ``wait`` and errors are those of
-        `hold`.
-        """
+        """Acquire ``name`` without a block: call ``release()`` yourself. ``wait`` and errors are those of `hold`."""
         ticket = Ticket(name, wait)
         with begin(self._runtime.means, ticket) as caller:
             held = self._acquire(ticket, caller)

@@ -36,9 +36,8 @@ LEAST_TTL = LEAST_ATTEMPT * _DEFAULTS["ttl"] / _DEFAULTS["attempt_timeout"]
 class LeaseTiming:
     """The six durations of a lease, in seconds. Raises `InvalidTiming` if they do not fit together.
 
-    By default the ttl is 15 s. Durations that you do not give scale with it: a ttl of 15 s renews every
-    2.5 s, a ttl of 30 s every 5 s. But then `attempt_timeout` is at most 5 s, `retry_wait` 1 s and
-    `kill_time` 10 s.
+    By default the ttl is 15 s. Durations that you do not give scale with it: a ttl of 15 s renews every 2.5 s, a ttl of
+    30 s every 5 s. But then `attempt_timeout` is at most 5 s, `retry_wait` 1 s and `kill_time` 10 s.
     """
 
     ttl: float

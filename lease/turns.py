@@ -1,10 +1,9 @@
 """The turns of one client's tasks and threads at a name: one at a time, in the order in which they
 came, with no database in between.
 
-There is no lock here. A signal's handler may stop a program's thread anywhere, and wait there for the
-library's thread; a lock that the one had would hold up the other, and every heartbeat. Instead each
-thread does its part in single steps on a dictionary, and looks afterwards whether that met another
-thread's.
+There is no lock here. A signal's handler may stop a program's thread anywhere, and wait there for the library's thread;
+a lock that the one had would hold up the other, and every heartbeat. Instead each thread does its part in single steps
+on a dictionary, and looks afterwards whether that met another thread's.
 """
 
 import asyncio

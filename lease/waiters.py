@@ -1,10 +1,9 @@
 """The queue of clients that wait for one lease, and whose turn it is; pure decisions.
 
-It stands in the lease's row as JSON, where a release and a grant look anyway and under the same
-lock, so that a mark and a release cannot miss each other. A client has one place in it; when it has
-had its turn, it comes back at the end. Who is first and does not take a free lease within
-`PATIENCE` is passed over, and so on down the line, a `STEP` each: a dead waiter delays the next by
-`PATIENCE`, and ten of them by half a second more.
+It stands in the lease's row as JSON, where a release and a grant look anyway and under the same lock, so that a mark
+and a release cannot miss each other. A client has one place in it; when it has had its turn, it comes back at the end.
+Who is first and does not take a free lease within `PATIENCE` is passed over, and so on down the line, a `STEP` each: a
+dead waiter delays the next by `PATIENCE`, and ten of them by half a second more.
 """
 
 import json

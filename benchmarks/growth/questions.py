@@ -59,7 +59,7 @@ def questions(definitions: Definitions) -> Mapping[str, Question]:
             raise BenchmarkError(f"schedules could not be planned: {unreadable}")
 
     def renews(connection: Connection) -> None:
-        renewed = lease.statements.renew(connection, HOLDER, _TTL, lock_wait=1.0)
+        renewed = lease.statements.renewing(HOLDER, _TTL, 1.0)(connection)
         _expect("renewed", len(renewed.pairs), RENEWED)
 
     def shows(connection: Connection) -> None:

@@ -175,7 +175,7 @@ def _cancellation(connection: Connection, run_id: int, outcome: CancelOutcome) -
             f'run {run_id} of "{called}" has already ended and cannot be cancelled: {row.state} at '
             f"{when(row.finished_at)}{reason}"
         )
-    record = lease.statements.read(connection, [row.lease_name]).get(row.lease_name)
+    record = lease.statements.reading([row.lease_name])(connection).get(row.lease_name)
     held = record is not None and row.state in UNFINISHED and (record.token, record.holder) == (row.token, row.holder)
     return Cancellation(
         run_id,

@@ -15,7 +15,7 @@ from sqlalchemy import Executable, text
 
 from lease.database.address import checked_schema
 from lease.database.backend import Backend
-from lease.database.driver_errors import explain, read_before_another_wrote, tables_missing
+from lease.database.driver_errors import WROTE_SINCE, explain, sqlite_name, tables_missing
 from lease.database.foreign import Foreign, Rows, kind_of, names_of
 from lease.database.forks import refuse_after_fork
 from lease.durations import Duration
@@ -105,7 +105,7 @@ def _explained(wanted: Request, over: Foreign) -> Iterator[Request]:
     except Exception as error:
         if tables_missing(error):
             raise explain(error, over.there) from error
-        if read_before_another_wrote(error):
+        if sqlite_name(error) == WROTE_SINCE:
             raise StoreUnavailable(
                 "this transaction read before it requested a run, and another one has written since: start "
                 "it again with BEGIN IMMEDIATE"

@@ -16,10 +16,9 @@ The heartbeat goes on beside it, so that the order of steps matters here:
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 from .. import events, statements
 from ..cancellation import uncut
@@ -178,7 +177,8 @@ class _Acquisition:
                 pause = next_wait(pause, _SHORT, core.timing.retry_wait)
                 yield self._elsewhere(partial(asyncio.sleep, min(left, core.timing.retry_wait if is_away else pause)))
             else:
-                yield self._elsewhere(partial(self._hear, min(left, look.seconds, LOOK), look.ahead))
+                seconds, ahead = look
+                yield self._elsewhere(partial(self._hear, min(left, seconds, LOOK), ahead))
                 pause = 0.0
 
     def _attempt(self, *, queue: bool) -> Steps[Any]:
@@ -332,16 +332,12 @@ class _Acquisition:
         (self._core if self._means is None else self._means).notify(event)
 
     def _refused(self, answer: LeaseRecord | StoreUnavailable | _Other | None) -> LeaseError:
-        match answer:
-            case StoreUnavailable():
-                return answer
-            case _Other():
-                return self._refused_within(_ADOPTED)
-            case LeaseRecord() | None:
-                self._notify(events.Refused(self._name, answer))
-                return refusal(self._name, answer, self._core.holder, waited=self._ticket.wait or 0.0)
-            case _:
-                assert_never(answer)
+        if isinstance(answer, StoreUnavailable):
+            return answer
+        if isinstance(answer, _Other):
+            return self._refused_within(_ADOPTED)
+        self._notify(events.Refused(self._name, answer))
+        return refusal(self._name, answer, self._core.holder, waited=self._ticket.wait or 0.0)
 
     def _refused_within(self, why: str) -> LeaseNotAcquired:
         """Return the error for a task or thread that was refused it within its own client."""
@@ -360,21 +356,15 @@ def _result(task: "asyncio.Future[T]") -> T | None:
     return None if task.cancelled() or task.exception() is not None else task.result()
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """When to look again, by itself, and how many come before."""
-
-    seconds: float
-    ahead: int
-
-
-def _next_look(answer: object, holder: str) -> _Look | None:
-    """Return when it may be the turn of ``holder``; None when it should be now, but is not."""
+def _next_look(answer: object, holder: str) -> tuple[float, int] | None:
+    """Return in how many seconds it may be the turn of ``holder``, and how many come before; None when it should be now,
+    but is not.
+    """
     if not isinstance(answer, LeaseRecord) or answer.free_for is None:
         return None
     ahead = ahead_of(holder, answer.waiting)
     seconds = turn_in(ahead, answer.free_for)
-    return _Look(seconds + _AFTER, ahead) if seconds > 0 else None
+    return (seconds + _AFTER, ahead) if seconds > 0 else None
 
 
 def refusal(name: str, record: LeaseRecord | None, holder: str, *, waited: float) -> LeaseNotAcquired:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakSet
 
 import anyio
@@ -222,6 +222,9 @@ class Borrower(Protocol):
     def owner(self) -> Hashable:
         """The task or thread that uses it."""
 
+    def is_overdue(self) -> None:
+        """Is called in the library's event loop when it was cut off: see to it that what it was about is done."""
+
 
 @dataclass(frozen=True, slots=True)
 class _InLine:
@@ -229,14 +232,6 @@ class _InLine:
 
     by: Borrower
     answered: "asyncio.Future[None]"
-
-
-@runtime_checkable
-class Overdue(Protocol):
-    """A borrower that is told, in the library's event loop, that it was cut off."""
-
-    def is_overdue(self) -> None:
-        """See to it that what it was about is done."""
 
 
 class Loan:
@@ -450,8 +445,7 @@ class Loan:
             if monotonic() >= until and wire is not None:
                 wire.cut()
                 self._seen[slot] = by, due
-                if isinstance(by, Overdue):
-                    by.is_overdue()
+                by.is_overdue()
         asyncio.get_running_loop().call_later(self._timeout / _LOOKS, self._look)
 
     def _close(self, wire: Wire) -> "asyncio.Future[None]":

@@ -95,9 +95,7 @@ def checked_schema(name: str | tuple[str, ...]) -> str:
 
 
 def _is_torn(url: URL) -> bool:
-    """Return whether a part of the password may have gone astray: SQLAlchemy takes the first @ for
-    its end.
-    """
+    """Return whether a part of the password may have gone astray: SQLAlchemy takes the first @ for its end."""
     parts = (url.database or "", *url.query) if url.password is not None else ()
     return any("@" in part for part in (url.host or "", *parts))
 
@@ -128,9 +126,7 @@ def _with_path(url: URL) -> URL:
 
 
 def describe(url: URL) -> str:
-    """Return the URL for people: without password and driver. It may lead to a database that is not
-    supported.
-    """
+    """Return the URL for people: without password and driver. It may lead to a database that is not supported."""
     name = url.get_backend_name()
     if _is_torn(url):
         return f"{name}://***"
@@ -152,9 +148,7 @@ def _several_hosts(url: URL) -> str:
 
 
 def plain_url(address: Address) -> str:
-    """Return the URL as other programs take it: an absolute path, no driver, no schema, and the
-    password in it.
-    """
+    """Return the URL as other programs take it: an absolute path, no driver, no schema, and the password in it."""
     url = without_schema(parse_address(address))
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
 

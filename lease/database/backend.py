@@ -24,9 +24,7 @@ of that name on the same connection comes first.
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """What a connection of our own is to be like; a driver takes of it what it knows. Durations in
-    seconds.
-    """
+    """What a connection of our own is to be like; a driver takes of it what it knows. Durations in seconds."""
 
     application: str = "leased"
     """The name under which the server shows it."""
@@ -57,9 +55,7 @@ class Backend:
     has_own_clock: bool
     """Leases expire by its own clock; otherwise by the machine's clock since its start (rule 1)."""
     has_one_writer: bool
-    """One transaction at a time can write; they take turns (`lease.database.turnstile`), and need
-    no locks of rows.
-    """
+    """One transaction at a time can write; they take turns (`lease.database.turnstile`), and need no locks of rows."""
     has_functions: bool
     """``lease_fence`` can be called in it, from any language."""
     listens: bool
@@ -72,9 +68,7 @@ class Backend:
     """Other names that URLs have for it."""
 
     def file(self, url: URL) -> str | None:
-        """Return the path of the file that several processes share; None where the database is no
-        such file.
-        """
+        """Return the path of the file that several processes share; None where the database is no such file."""
         if not self.is_embedded or not url.database or url.database == ":memory:" or url.query.get("mode") == "memory":
             return None
         return path_of_uri(url.database) if url.database.startswith("file:") else url.database

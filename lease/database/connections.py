@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 
@@ -28,45 +28,6 @@ Hook = Callable[[Any, Any, list[Any], dict[str, Any]], Any]
 """A listener to "do_connect", which may change what a connection is made with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What an engine connects with."""
-
-    engine: Engine
-    given: Mapping[str, Any] = field(repr=False)
-    """The driver's arguments: from the engine's URL, and its ``connect_args``."""
-    hooks: tuple[Hook, ...]
-
-    def current(self) -> dict[str, Any]:
-        """Return the arguments for a connection made now, as the engine's hooks have changed them.
-
-        A hook may take its time (a token is fetched, say). Raises `LeaseError` for one that made a
-        connection itself.
-        """
-        arguments = dict(self.given)
-        for hook in self.hooks:
-            try:
-                made = hook(self.engine.dialect, None, [], arguments)
-            except Exception as error:
-                raise StoreUnavailable(f'a "do_connect" listener of the engine failed: {error!r}') from error
-            if made is not None:
-                made.close()
-                raise refusal(['a "do_connect" listener that makes the connection itself'])
-        return arguments
-
-
-def origin_of(engine: "Engine | AsyncEngine") -> Origin:
-    """Return what ``engine`` connects with; raises `LeaseError` where nobody can know."""
-    sync: Engine = engine if isinstance(engine, Engine) else engine.sync_engine
-    try:
-        arguments = connect_arguments(sync.pool)
-    except LookupError:
-        raise refusal(["its connect_args, which this version of SQLAlchemy keeps elsewhere"]) from None
-    if arguments is None:
-        raise refusal(["the function that connects for it (creator, async_creator, or a pool of its own)"])
-    return Origin(sync, arguments, tuple(sync.dialect.dispatch.do_connect))
-
-
 def refusal(what: Iterable[str]) -> LeaseError:
     """Return the error about an engine that cannot be connected like."""
     return LeaseError(
@@ -77,26 +38,39 @@ def refusal(what: Iterable[str]) -> LeaseError:
 
 @dataclass(slots=True)
 class Route:
-    """A database, and what each connection to it is made with."""
+    """A database, and what each connection to it is made with: that of an engine."""
 
     url: URL
-    _origin: Origin
+    _dialect: Dialect
+    _given: Mapping[str, Any] = field(repr=False)
+    """The driver's arguments: from the engine's URL, and its ``connect_args``."""
+    _hooks: tuple[Hook, ...]
     identity: str | None = None
     """Which database the latest connection led to (`lease.database.held.identity`); None until it is known."""
 
     async def arguments(self, settings: ConnectionSettings) -> dict[str, Any]:
-        """Return the driver's arguments for a connection made now; `LeaseError` names what cannot be
-        carried over.
-        """
-        if self._origin.hooks:
-            # They are the user's, and may block.
-            given = await asyncio.get_running_loop().run_in_executor(None, self._origin.current)
-        else:
-            given = self._origin.current()
+        """Return the driver's arguments for a connection made now; `LeaseError` names what cannot be carried over."""
+        given = dict(self._given)
+        if self._hooks:  # they are the user's, and may block
+            await asyncio.get_running_loop().run_in_executor(None, self._change, given)
         words, unknown = backend_of(self.url).words(given)
         if unknown:
             raise refusal(unknown)
         return words | backend_of(self.url).options(settings)
+
+    def _change(self, arguments: dict[str, Any]) -> None:
+        """Have the engine's hooks change the arguments for a connection made now.
+
+        A hook may take its time (a token is fetched, say). Raises `LeaseError` for one that made a connection itself.
+        """
+        for hook in self._hooks:
+            try:
+                made = hook(self._dialect, None, [], arguments)
+            except Exception as error:
+                raise StoreUnavailable(f'a "do_connect" listener of the engine failed: {error!r}') from error
+            if made is not None:
+                made.close()
+                raise refusal(['a "do_connect" listener that makes the connection itself'])
 
 
 def route_to(address: Address, schema: str | None = None) -> Route:
@@ -105,9 +79,17 @@ def route_to(address: Address, schema: str | None = None) -> Route:
     Raises `LeaseError` for what cannot be connected to as the engine does.
     """
     url = parse_address(address, schema)
-    origin = origin_of(create_engine(without_schema(url)) if isinstance(address, str | URL) else address)
-    _, unknown = backend_of(url).words(origin.given)
-    if origin.hooks:
+    engine = create_engine(without_schema(url)) if isinstance(address, str | URL) else address
+    sync: Engine = engine if isinstance(engine, Engine) else engine.sync_engine
+    try:
+        arguments = connect_arguments(sync.pool)
+    except LookupError:
+        raise refusal(["its connect_args, which this version of SQLAlchemy keeps elsewhere"]) from None
+    if arguments is None:
+        raise refusal(["the function that connects for it (creator, async_creator, or a pool of its own)"])
+    _, unknown = backend_of(url).words(arguments)
+    hooks = tuple(sync.dialect.dispatch.do_connect)
+    if hooks:
         # What they make of the arguments is known with each connection.
         unknown = ['its "do_connect" listener'] if backend_of(url).is_embedded else []
     if unknown and isinstance(address, str | URL):
@@ -116,7 +98,7 @@ def route_to(address: Address, schema: str | None = None) -> Route:
         )
     if unknown:
         raise refusal(unknown)
-    return Route(url, origin)
+    return Route(url, sync.dialect, arguments, hooks)
 
 
 def make_engine(url: URL, settings: ConnectionSettings) -> Engine:

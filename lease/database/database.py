@@ -4,11 +4,13 @@ A unit is a plain function of a SQLAlchemy connection, so that each statement is
 PostgreSQL and SQLite, for async and sync programs alike.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from sqlalchemy import URL, Connection
 
+from .connections import Route
 from .held.capacity import Capacity
 from .held.statement import Call
 from .held.wire import Wire
@@ -42,27 +44,45 @@ class Database(Protocol):
     async def close(self) -> None: ...
 
 
-class OwnDatabase(Database, Protocol):
-    """A database over connections that are held from one call to the next."""
+class OwnDatabase(Database):
+    """A database over connections that are held from one call to the next, and used from one event loop."""
 
-    async def connect(self) -> None:
-        """See to it that there is a connection, which is held from now on, until it breaks."""
+    def __init__(self, route: Route, *, timeout: float, connections: int) -> None:
+        self._route = route
+        self._url = route.url
+        self._timeout = timeout
+        self._capacity = Capacity(connections, timeout)
+
+    @property
+    def url(self) -> URL:
+        return self._url
+
+    @property
+    def identity(self) -> str | None:
+        return self._route.identity
 
     def capacity_before(self, number: int) -> Capacity:
         """Return the capacity for so many who make several calls, each of them `first`."""
+        return Capacity(number, self._timeout, self._capacity)
 
+    @abstractmethod
+    async def connect(self) -> None:
+        """See to it that there is a connection, which is held from now on, until it breaks."""
+
+    @abstractmethod
     async def write(self, unit: Unit[T], *, timeout: float | None = None, first: bool = False) -> T:
         """Run ``unit`` in a transaction and commit it; ``first``: before others that wait for a connection."""
 
-    async def write_alone(self, call: Call[T], *, timeout: float | None = None, first: bool = False) -> T:
-        """Make ``call`` by itself: one round trip, and no transaction around it unless a turn to
-        write comes with one.
-        """
+    @abstractmethod
+    async def write_alone(self, call: Call[T], /, *, timeout: float | None = None, first: bool = False) -> T:
+        """Make ``call`` by itself: one round trip, and no transaction around it unless a turn to write comes with one."""
 
+    @abstractmethod
     async def wire(self) -> Wire | None:
         """Return one more connection, for callers' own threads and event loops; None where there is none to be
         had. Raises all that connecting can.
         """
 
-    async def read_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
+    @abstractmethod
+    async def read_alone(self, call: Call[T], /, *, timeout: float | None = None) -> T:
         """Make ``call``, which reads, by itself."""

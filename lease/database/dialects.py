@@ -147,10 +147,9 @@ def other_boot(
     """Return the condition that a grant was made before the machine's last start; never so where the database's clock
     goes on.
 
-    Of its boot, its uptime when last renewed, and its expiry. Where either id is not known (the platform
-    has none, or it is hidden from one of the processes), an uptime still to come tells (by more than a
-    renewal takes that is committed while this statement begins); one beyond the expiry is of an older
-    grant (0.1.0 writes none).
+    Of its boot, its uptime when last renewed, and its expiry. Where either id is not known (the platform has none, or
+    it is hidden from one of the processes), an uptime still to come tells (by more than a renewal takes that is
+    committed while this statement begins); one beyond the expiry is of an older grant (0.1.0 writes none).
     """
     return _other_boot(boot, renewed, expiry, this_boot(), uptime())
 
@@ -173,9 +172,7 @@ seconds_between = per_dialect(
 
 
 def seconds_until(moment: ColumnElement[Any]) -> ColumnElement[float]:
-    """Return SQL for the seconds until ``moment`` (an `Instant`), by the database's clock; negative
-    when it is past.
-    """
+    """Return SQL for the seconds until ``moment`` (an `Instant`), by the database's clock; negative when it is past."""
     return seconds_between(now(), moment)
 
 

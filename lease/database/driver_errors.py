@@ -46,9 +46,7 @@ _AT_FIRST_CONTACT = (
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's code of an error, whichever driver it came through, and whoever wrapped
-    it.
-    """
+    """Return PostgreSQL's code of an error, whichever driver it came through, and whoever wrapped it."""
     for one in _layers(error):
         code = getattr(one, "sqlstate", None) or getattr(one, "pgcode", None)  # psycopg2 has the latter
         if isinstance(code, str):
@@ -56,14 +54,13 @@ def sqlstate(error: BaseException) -> str | None:
     return None
 
 
-def may_not_write_to_file(error: BaseException) -> bool:
-    """Return whether SQLite says that the connection may only read its file."""
-    return any(getattr(one, "sqlite_errorname", "").startswith("SQLITE_READONLY") for one in _layers(error))
+WROTE_SINCE = "SQLITE_BUSY_SNAPSHOT"
+"""How SQLite calls it that a transaction has read before somebody else wrote, and may not write any more."""
 
 
-def read_before_another_wrote(error: BaseException) -> bool:
-    """Return whether SQLite refuses to let a transaction write that has read before somebody else wrote."""
-    return any(getattr(one, "sqlite_errorname", "") == "SQLITE_BUSY_SNAPSHOT" for one in _layers(error))
+def sqlite_name(error: BaseException) -> str:
+    """Return what SQLite calls an error; empty for one of another kind."""
+    return next((one.sqlite_errorname for one in _layers(error) if hasattr(one, "sqlite_errorname")), "")
 
 
 def is_harmless(error: BaseException) -> bool:

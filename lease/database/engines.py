@@ -20,8 +20,7 @@ _OURS = frozenset(
         *("application_name", "connection_factory", "tcp_keepalive"),  # psycopg2's and pg8000's
     }
 )
-"""What tells a driver how to work, not where and as whom to connect: this library decides that for
-its own connections.
+"""What tells a driver how to work, not where and as whom to connect: this library decides that for its own connections.
 """
 _UNLESS_SET = frozenset({"async_creator_fn", "direct_tls", "ssl_context"})
 """What has no translation, unless it is not set."""

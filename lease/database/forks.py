@@ -1,9 +1,8 @@
 """What a process may do with SQLite that was forked while an SQLite file was open in its parent: nothing.
 
-SQLite keeps one list of open files for each process, with the locks that it holds on them. A forked process
-inherits the list but not the locks: SQLite there believes in locks that nobody respects, so that another
-process may delete the log to which it writes. A lock of a thread that was using SQLite at the fork stays
-locked for ever.
+SQLite keeps one list of open files for each process, with the locks that it holds on them. A forked process inherits
+the list but not the locks: SQLite there believes in locks that nobody respects, so that another process may delete the
+log to which it writes. A lock of a thread that was using SQLite at the fork stays locked for ever.
 """
 
 from ..errors import LeaseError

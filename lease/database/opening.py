@@ -13,12 +13,12 @@ def open_database(
 ) -> OwnDatabase:
     """Return a `lease.database.database.OwnDatabase`; nothing is connected yet.
 
-    ``timeout`` bounds each attempt, in seconds, connecting included. Use it from one event loop
-    only.
+    ``timeout`` bounds each attempt, in seconds, connecting included. Use it from one event loop only.
     """
     route = address if isinstance(address, Route) else route_to(address)
     # The module of its kind alone is loaded, and with it the driver that the other kind does not
     # need.
-    kind = import_module(f".{backend_of(route.url).name}", __package__)
-    database: OwnDatabase = kind.open_database(route, timeout=timeout, connections=connections, application=application)
+    name = backend_of(route.url).name
+    kind = getattr(import_module(f".{name}", __package__), f"{name.capitalize()}Database")
+    database: OwnDatabase = kind(route, timeout=timeout, connections=connections, application=application)
     return database

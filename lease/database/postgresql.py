@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -34,9 +34,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..errors import StoreUnavailable
 from .backend import ConnectionSettings
 from .connections import Route, engine_for_libpq, make_async_engine
-from .database import Unit
+from .database import OwnDatabase, Unit
 from .driver_errors import explain, is_harmless, sqlstate
-from .held.capacity import Capacity
 from .held.line import Line, connected, current
 from .held.statement import OWN, Call
 from .held.wire import Wire
@@ -59,24 +58,16 @@ _MOST_IDLE = 2.0
 paused, or cut off, and would hold up others with the rows that it has locked (rule 11)."""
 
 
-def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "PostgresqlDatabase":
-    """Open it for `lease.database.opening.open_database`."""
-    return PostgresqlDatabase(route, timeout=timeout, connections=connections, application=application)
-
-
-class PostgresqlDatabase:
-    """A few connections of its own, used from one event loop (see `lease.database.database.Database`)."""
+class PostgresqlDatabase(OwnDatabase):
+    """A few connections of its own."""
 
     def __init__(self, route: Route, *, timeout: float, connections: int, application: str) -> None:
-        self._route = route
-        self._url = route.url
+        super().__init__(route, timeout=timeout, connections=connections)
         self._application = application
-        self._timeout = timeout
         self._begin = _begin(min(timeout, _MOST_IDLE))
         engine = make_async_engine(route, ConnectionSettings(application))
         event.listen(engine.sync_engine, "connect", connected, insert=True)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: {}})
-        self._capacity = Capacity(connections, timeout)
         self._held: list[_Held] = []
         self._is_closed = False
         self._asked = 0.0
@@ -85,14 +76,6 @@ class PostgresqlDatabase:
     def _of_wires(self) -> Engine:
         """What statements are compiled for, once for all wires."""
         return engine_for_libpq(self._url)
-
-    @property
-    def url(self) -> URL:
-        return self._url
-
-    @property
-    def identity(self) -> str | None:
-        return self._route.identity
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None, first: bool = False) -> T:
         return await self._bounded(
@@ -111,9 +94,6 @@ class PostgresqlDatabase:
     async def connect(self) -> None:
         if not self._held:  # it may be under way with another call
             await self._bounded(_nothing, None)
-
-    def capacity_before(self, number: int) -> Capacity:
-        return Capacity(number, self._timeout, self._capacity.answers)
 
     async def wire(self) -> Wire | None:
         settings = ConnectionSettings(self._application, connect_within=max(_SHORTEST_CONNECT, self._timeout))
@@ -260,7 +240,5 @@ def _in_transaction(connection: Connection, begin: str, unit: Unit[T]) -> T:
 
 
 def _refused(error: ProgrammingError) -> bool:
-    """Return whether the error is about the address (it comes from the driver then, without a code)
-    or about rights.
-    """
+    """Return whether the error is about the address (it comes from the driver then, without a code) or about rights."""
     return sqlstate(error) in (None, "42501")

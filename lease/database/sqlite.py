@@ -15,9 +15,8 @@ from ..errors import LeaseError
 from ..threads import LastingThreads
 from .backend import SQLITE, ConnectionSettings
 from .connections import Route, make_engine, use_wal, write_transaction
-from .database import Unit
+from .database import OwnDatabase, Unit
 from .driver_errors import explain
-from .held.capacity import Capacity
 from .held.identity import identity_of
 from .held.statement import OWN
 from .held.wire import Wire
@@ -34,36 +33,19 @@ meanwhile, and the library's own thread can wait for longer.
 """
 
 
-def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
-    """Open it for `lease.database.opening.open_database`; ``application`` is what only a server can
-    show.
-    """
-    del application
-    return SqliteDatabase(route, timeout=timeout, connections=connections)
+class SqliteDatabase(OwnDatabase):
+    """A few connections to one file, in WAL mode."""
 
-
-class SqliteDatabase:
-    """A few connections to one file, in WAL mode (see `lease.database.database.Database`)."""
-
-    def __init__(self, route: Route, *, timeout: float, connections: int) -> None:
+    def __init__(self, route: Route, *, timeout: float, connections: int, application: str) -> None:
+        """``application`` is what only a server can show."""
+        del application
+        super().__init__(route, timeout=timeout, connections=connections)
         if sqlite3.sqlite_version_info < OLDEST:
             raise LeaseError(f"this Python has SQLite {sqlite3.sqlite_version}, but leased needs 3.35 or later")
-        self._route = route
-        self._url = route.url
-        self._timeout = timeout
         self._engine = _engine(route.url, timeout)
         self._of_thread = threading.local()
         self._held: list[Connection] = []
         self._threads = LastingThreads(connections, "lease-sqlite")
-        self._capacity = Capacity(connections, timeout)
-
-    @property
-    def url(self) -> URL:
-        return self._url
-
-    @property
-    def identity(self) -> str | None:
-        return self._route.identity
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None, first: bool = False) -> T:
         return await self._bounded(lambda seconds: self._write(unit, seconds), timeout, first=first)
@@ -78,9 +60,6 @@ class SqliteDatabase:
 
     async def connect(self) -> None:
         """Do nothing: no server limits how many there are."""
-
-    def capacity_before(self, number: int) -> Capacity:
-        return Capacity(number, self._timeout, self._capacity.answers)
 
     async def wire(self) -> Wire | None:
         path = SQLITE.file(self._url)
@@ -149,9 +128,8 @@ class SqliteDatabase:
         return unit(self._connection())
 
     def _connection(self) -> Connection:
-        """Return the connection of this thread, which is held until the database is closed, or until
-        another file is there in its place: a lease in a file that was moved away keeps nobody out. Only the
-        first of all makes a file.
+        """Return the connection of this thread, which is held until the database is closed, or until another file is
+        there in its place: a lease in a file that was moved away keeps nobody out. Only the first of all makes a file.
         """
         held: Connection | None = getattr(self._of_thread, "connection", None)
         if held is not None and self._of_thread.file != self._file():

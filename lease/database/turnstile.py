@@ -1,9 +1,8 @@
 """A turnstile before SQLite's write lock, so that back-to-back writers starve nobody.
 
-SQLite's own waiting is not fair: a process that ends one write and begins the next at once wins the
-lock again and again, and a renewal beside it times out. A writer passes the turnstile to begin its
-write, and lets it go as soon as the write has begun, so that the writer in front cannot begin again
-before the one behind it.
+SQLite's own waiting is not fair: a process that ends one write and begins the next at once wins the lock again and
+again, and a renewal beside it times out. A writer passes the turnstile to begin its write, and lets it go as soon as
+the write has begun, so that the writer in front cannot begin again before the one behind it.
 """
 
 import asyncio

@@ -96,9 +96,8 @@ def fence(
     ends it, so that a paused process does not block the next holder without limit. Shorter limits of the
     transaction itself stay. On SQLite, renewals wait for the transaction, so keep it short.
 
-    ``schema`` is the schema of the leases on PostgreSQL, by default that of ``home``, otherwise ``public``.
-    ``home`` is the URL of the lease's database, and ``identity`` what tells it from a copy; a lease of a
-    client knows both.
+    ``schema`` is the schema of the leases on PostgreSQL, by default that of ``home``, otherwise ``public``. ``home`` is
+    the URL of the lease's database, and ``identity`` what tells it from a copy; a lease of a client knows both.
 
     Raises `LeaseLost` if the grant has ended: roll back. Raises `LeaseError` for a connection that is in
     no transaction, is in a savepoint, can only read, or is to another database than the lease's.

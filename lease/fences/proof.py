@@ -10,7 +10,7 @@ from sqlalchemy import URL
 from .. import statements
 from ..database.address import describe, place_of
 from ..database.backend import SCHEMA, backend_of
-from ..database.driver_errors import explain, read_before_another_wrote, sqlstate, tables_missing
+from ..database.driver_errors import WROTE_SINCE, explain, sqlite_name, sqlstate, tables_missing
 from ..database.foreign import Foreign
 from ..database.forks import refuse_after_fork
 from ..database.held.identity import identity_at
@@ -63,7 +63,7 @@ class Proof:
                 self._refuse_other_address(there)
             if tables_missing(error) or sqlstate(error) == _INSUFFICIENT_PRIVILEGE:
                 raise explain(error, self._named(there)) from error
-            if read_before_another_wrote(error):
+            if sqlite_name(error) == WROTE_SINCE:
                 refused = LeaseError(_FENCED_TOO_LATE)
             if refused is error:
                 raise

@@ -10,9 +10,7 @@ from ..errors import LeaseError
 
 
 def watched(fence: Callable[[], Coroutine[Any, Any, None]], connection: Any) -> Coroutine[Any, Any, None]:
-    """Return ``fence``, to be awaited; dropped without, it spoils the transaction of
-    ``connection``.
-    """
+    """Return ``fence``, to be awaited; dropped without, it spoils the transaction of ``connection``."""
     awaiting = _Awaiting(_target(connection), fence)
     awaited = awaiting.fence()
     weakref.finalize(awaited, awaiting.settle).atexit = False
@@ -36,9 +34,7 @@ class _Awaiting:
 
 
 def _target(connection: Any) -> Any:
-    """Return what commits the transaction: SQLAlchemy's sync connection or session, or psycopg's
-    connection.
-    """
+    """Return what commits the transaction: SQLAlchemy's sync connection or session, or psycopg's connection."""
     if hasattr(connection, "registry"):  # async_scoped_session
         connection = connection()
     if hasattr(connection, "sync_session"):

@@ -58,9 +58,7 @@ class RenewalHistory:
         self._confirmed = now
 
     def confirmed(self, sent: float, locked: Collection[Grant] = ()) -> None:
-        """Record that the database answered what was sent at ``sent``; the rows of ``locked`` were
-        not renewed.
-        """
+        """Record that the database answered what was sent at ``sent``; the rows of ``locked`` were not renewed."""
         self._confirmed, self._starved, self._error = sent, 0.0, None
         self._locked = frozenset(locked)
 

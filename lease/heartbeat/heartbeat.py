@@ -1,8 +1,7 @@
 """The heartbeat: renews every lease of one client, notices what is lost, and never ends quietly
 (rules 2, 6, 7, 8 and 9).
 
-It runs on the library's own event loop, in a thread of its own, so that no job can stop it. Two
-loops share the work:
+It runs on the library's own event loop, in a thread of its own, so that no job can stop it. Two loops share the work:
 
     beat    renews all leases in one statement, every `renew_every`; after an error again after `retry_wait`, without end
     watch   declares a grant lost at the moment its trust ends, even while the beat waits
@@ -51,8 +50,7 @@ Explanations = Mapping[Grant, frozenset[Flight]]
 
 
 def explanations(strangers: Collection[Grant], known: Explanations, under_way: AbstractSet[Flight]) -> Explanations:
-    """Return what explains each of ``strangers``, which the database has and the client does not
-    hold.
+    """Return what explains each of ``strangers``, which the database has and the client does not hold.
 
     Only a flight that was under way when the stranger was first seen (it is not in ``known`` yet)
     explains it, and only for as long as it lasts.
@@ -96,8 +94,7 @@ _TICK = 0.5
 class Heartbeat:
     """Renews the leases of one client, and declares them lost.
 
-    Call it in the library's own event loop; `state_of`, `rests`, `accounts_for`, `forget` and `age`
-    from any thread.
+    Call it in the library's own event loop; `state_of`, `rests`, `accounts_for`, `forget` and `age` from any thread.
     """
 
     def __init__(self, store: Store, timing: LeaseTiming, holder: str, clock: Clock, notify: events.Listener) -> None:
@@ -122,9 +119,7 @@ class Heartbeat:
     # What the client reports
 
     def end_flight(self, flight: Flight, sure: bool) -> None:
-        """Record that this is over. Unless ``sure``, something may have been granted without an
-        answer.
-        """
+        """Record that this is over. Unless ``sure``, something may have been granted without an answer."""
         self.flights.under_way.discard(flight)
         if not sure:
             self.sweep()

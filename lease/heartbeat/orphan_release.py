@@ -3,7 +3,6 @@ hold (rule 6). A lost one is left alone while work under it may go on.
 """
 
 from collections.abc import Iterable
-from typing import assert_never
 
 from anyio.abc import TaskGroup
 
@@ -26,16 +25,9 @@ class Lingering:
         self._until: dict[Grant, float] = {}
 
     def add(self, state: GrantState, kind: LossKind) -> None:
-        """Leave this lost grant alone until it is stale; from then on another client could have it
-        anyway.
-        """
-        match kind:
-            case LossKind.ENDED | LossKind.BROKEN:
-                return  # the database has it no more
-            case LossKind.UNREACHABLE | LossKind.SUSPENDED | LossKind.CLOSED:
-                pass
-            case _:
-                assert_never(kind)
+        """Leave this lost grant alone until it is stale; from then on another client could have it anyway."""
+        if kind in (LossKind.ENDED, LossKind.BROKEN):  # the database has it no more
+            return
         now, timing = self._clock(), self._timing
         while self._until and (oldest := next(iter(self._until))) not in self:
             del self._until[oldest]
@@ -93,9 +85,7 @@ class OrphanRelease:
         self._begin(mark_of(grant))
 
     def _begin(self, orphan: Grant) -> None:
-        """Begin to release ``orphan``, unless that is under way; if it fails, it is tried again with the
-        next renewal.
-        """
+        """Begin to release ``orphan``, unless that is under way; if it fails, it is tried again with the next renewal."""
         if self._tasks is not None and orphan not in self._under_way:
             self._tasks.start_soon(self._release, orphan)
             self._leaving.add(orphan)

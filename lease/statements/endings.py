@@ -39,8 +39,7 @@ class Release:
 
 
 def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:
-    """End ``grant``, if it has not ended: name, token *and* holder must match (rule 6). The token
-    stays (rule 5).
+    """End ``grant``, if it has not ended: name, token *and* holder must match (rule 6). The token stays (rule 5).
 
     Waits up to ``lock_wait`` seconds for transactions that are fenced with this grant.
     """
@@ -74,8 +73,7 @@ _RELEASE = Statement(
 
 
 def release_all(connection: Connection, holder: str, besides: Collection[str] = ()) -> dict[Grant, Waiters]:
-    """End what ``holder`` has besides these names, in one statement; return
-    what was ended, and who waits for each.
+    """End what ``holder`` has besides these names, in one statement; return what was ended, and who waits for each.
 
     Ends a few thousand at once, so that it is soon over, and passes over rows that another
     transaction has locked: when it ends nothing, the rest is locked.
@@ -109,8 +107,7 @@ def lock(connection: Connection, grants: Collection[Grant], *, lock_wait: float 
 
 
 def hold(connection: Connection, grants: Collection[Grant], *, lock_wait: float | None = None) -> set[Grant]:
-    """Keep those of ``grants`` that have not ended in force until this transaction ends, and return
-    them (rule 11).
+    """Keep those of ``grants`` that have not ended in force until this transaction ends, and return them (rule 11).
 
     As `lock`, it passes over rows that another transaction has locked, or waits. Only in a transaction
     that writes: on SQLite, its turn to write is what keeps them.
@@ -190,10 +187,9 @@ _END = Statement(
 def break_grant(connection: Connection, grant: Grant, *, by: str, reason: str, lock_wait: float = 5.0) -> Break | None:
     """Break ``grant``, and record by whom and why; None when it had ended before.
 
-    The row's holder becomes a mark, and its expires_at stays: fences and renewals of the holder, who
-    is of any version, match no more, while nobody is granted the name before the holder ends the
-    mark or its last ttl is over. Waits up to ``lock_wait`` seconds for transactions that are fenced
-    with this grant; then the database refuses the statement.
+    The row's holder becomes a mark, and its expires_at stays: fences and renewals of the holder, who is of any version,
+    match no more, while nobody is granted the name before the holder ends the mark or its last ttl is over. Waits up to
+    ``lock_wait`` seconds for transactions that are fenced with this grant; then the database refuses the statement.
     """
     held = connection.execute(select(lease.c.label, now()).where(of_grant(grant))).one_or_none()
     if held is None:

@@ -1,6 +1,4 @@
-"""The fence of a transaction: a proof that a grant has not ended, which holds until the transaction
-ends (rule 11).
-"""
+"""The fence of a transaction: a proof that a grant has not ended, which holds until the transaction ends (rule 11)."""
 
 from functools import lru_cache
 
@@ -8,7 +6,7 @@ from sqlalchemy import Connection, TextClause, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from ..database.backend import quoted, schema_of
-from ..database.driver_errors import detail, may_not_write_to_file, sqlstate
+from ..database.driver_errors import detail, sqlite_name, sqlstate
 from ..database.foreign import IN_SAVEPOINT, Foreign, OfSQLAlchemy
 from ..database.held.identity import same_identity
 from ..errors import LeaseError, LeaseLost, NeverGranted
@@ -92,7 +90,7 @@ def refusal(error: BaseException, grant: Grant) -> LeaseError | None:
         return LeaseLost(ended_sentence(grant))
     if code == READ_ONLY:
         return LeaseError(MAY_NOT_WRITE)
-    if may_not_write_to_file(error):
+    if sqlite_name(error).startswith("SQLITE_READONLY"):
         return LeaseError(MAY_NOT_WRITE_TO_FILE)
     if code == SAVEPOINT_EXCEPTION:
         return LeaseError(IN_SAVEPOINT)

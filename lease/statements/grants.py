@@ -48,11 +48,10 @@ def grant(
     """Grant to ``holder`` those of ``names`` that are free or stale and whose turn it is, each under
     its next token (rules 4 and 5).
 
-    Waits for no row: those that are locked, live or fenced are passed over. Needs one statement
-    when the rows exist, nobody waits for them, and all are granted. Grants each name at most once.
-    With ``queue``, ``holder`` gets or keeps a place among those who wait for what it was not
-    granted (`lease.waiters`); with ``lock_wait`` too, it waits so many seconds for a row that is
-    locked for a moment (a greedy client locks it again and again).
+    Waits for no row: those that are locked, live or fenced are passed over. Needs one statement when the rows exist,
+    nobody waits for them, and all are granted. Grants each name at most once. With ``queue``, ``holder`` gets or keeps
+    a place among those who wait for what it was not granted (`lease.waiters`); with ``lock_wait`` too, it waits so many
+    seconds for a row that is locked for a moment (a greedy client locks it again and again).
 
     ``slot_of``: the name of the lock of which these are slots (``api``, ``api/2`` …): the next token is
     then above those of all slots that it has or had, so that whoever goes on under another one has a

@@ -1,49 +1,28 @@
 """The renewal of all leases of one holder in one statement (rule 7)."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, cast, select, update
+from sqlalchemy import ColumnElement, Double, Text, bindparam, cast, select, update
 
 from ..database.dialects import any_of, array_of, clock, durably_committed, later, lock_timeout, now, seconds_of, uptime
 from ..database.held.statement import Call, Rows, Statement
-from ..model import Grant
+from ..model import Grant, Renewal
 from ..schema import lease
 
 
-@dataclass(frozen=True, slots=True)
-class RenewedPairs:
-    """What a renewal renewed, and the database's wall clock at it (None when it renewed nothing)."""
-
-    pairs: frozenset[tuple[str, int]]
-    database_time: float | None
-
-
-def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) -> RenewedPairs:
-    """Renew every lease of ``holder`` in one statement (rule 7), and return what was renewed.
+def renewing(holder: str, ttl: float, lock_wait: float, besides: Collection[Grant] = ()) -> Call[Renewal]:
+    """Return the call that renews every lease of ``holder``, besides some grants, in one statement (rule 7).
 
     A row that another transaction has locked for longer than ``lock_wait`` seconds makes the
-    database refuse the whole statement; use `renew_unlocked` then.
+    database refuse the whole statement; use `renewing_unlocked` then.
     """
-    return renewing(holder, ttl, lock_wait)(connection)
-
-
-def renewing(holder: str, ttl: float, lock_wait: float, besides: Collection[Grant] = ()) -> Call[RenewedPairs]:
-    """Return the call that is `renew`, besides some grants of ``holder``."""
     values = {"of_holder": holder, "ttl": ttl, "lock_wait": lock_wait, **_keys(besides)}
     return Call(_RENEW_BESIDES if besides else _RENEW, values, _renewed)
 
 
-def renew_unlocked(connection: Connection, holder: str, ttl: float) -> RenewedPairs:
-    """Renew the leases of ``holder``, passing over rows that another transaction has locked (rule
-    7).
-    """
-    return renewing_unlocked(holder, ttl)(connection)
-
-
-def renewing_unlocked(holder: str, ttl: float, besides: Collection[Grant] = ()) -> Call[RenewedPairs]:
-    """Return the call that is `renew_unlocked`, besides some grants of ``holder``."""
+def renewing_unlocked(holder: str, ttl: float, besides: Collection[Grant] = ()) -> Call[Renewal]:
+    """Return the same call, which passes over rows that another transaction has locked (rule 7)."""
     values = {"of_holder": holder, "ttl": ttl, **_keys(besides)}
     return Call(_RENEW_UNLOCKED_BESIDES if besides else _RENEW_UNLOCKED, values, _renewed)
 
@@ -52,10 +31,9 @@ def _keys(besides: Collection[Grant]) -> dict[str, Any]:
     return {"besides": array_of([f"{grant.name}/{grant.token}" for grant in besides])} if besides else {}
 
 
-def _renewed(rows: Rows) -> RenewedPairs:
-    return RenewedPairs(
-        frozenset([(name, token) for name, token, _ in rows]), max([time for _, _, time in rows], default=None)
-    )
+def _renewed(rows: Rows) -> Renewal:
+    pairs = frozenset([(name, token) for name, token, _ in rows])
+    return Renewal(pairs, {}, max([time for _, _, time in rows], default=None))
 
 
 def _renewal(*where: ColumnElement[bool]) -> Statement:

@@ -11,8 +11,7 @@ from ..errors import LeaseError
 from ..schema import lease, stale
 
 MOST_GRANTS = 2**20
-"""Grants of one name in a second that are taken for impossible: the new tokens are the seconds since
-1970, times this.
+"""Grants of one name in a second that are taken for impossible: the new tokens are the seconds since 1970, times this.
 """
 HIGHEST = 2**63 - 1
 _PATIENCE = 2.0

@@ -84,8 +84,7 @@ class MemoryStore:
 
     async def release(self, grant: Grant) -> bool:
         with self._reached():
-            row = self._rows.get(grant.name)
-            if row is None or (row.token, row.holder) != (grant.token, grant.holder):
+            if (row := self._in_force(grant)) is None:
                 return False
             row.holder = row.label = None
             row.released_at = self._clock()
@@ -114,8 +113,7 @@ class MemoryStore:
 
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
         with self._reached():
-            row = self._rows.get(grant.name)
-            if row is None or (row.token, row.holder) != (grant.token, grant.holder):
+            if (row := self._in_force(grant)) is None:
                 return None
             at = datetime.fromtimestamp(self._clock(), UTC)
             row.broken = Break(by, reason, at, grant.holder, row.label, grant.token)
@@ -149,9 +147,12 @@ class MemoryStore:
     def fence(self, grant: Grant) -> None:
         """Raise `LeaseLost` unless ``grant`` is in force, as a fence in a transaction would."""
         with self._reached():
-            row = self._rows.get(grant.name)
-            if row is None or (row.token, row.holder) != (grant.token, grant.holder):
+            if self._in_force(grant) is None:
                 raise LeaseLost(ended_sentence(grant))
+
+    def _in_force(self, grant: Grant) -> _Row | None:
+        row = self._rows.get(grant.name)
+        return row if row is not None and (row.token, row.holder) == (grant.token, grant.holder) else None
 
     def _tell(self, name: str) -> None:
         for watcher in list(self._watchers.get(name, ())):

@@ -75,7 +75,7 @@ class Tables:
         return grant
 
     def read(self, name: str) -> LeaseRecord | None:
-        return self.run(lambda connection: statements.read(connection, [name]).get(name))
+        return self.run(lambda connection: statements.reading([name])(connection).get(name))
 
     def record(self, name: str) -> LeaseRecord:
         record = self.read(name)
@@ -102,7 +102,7 @@ class Tables:
         return self.run(lambda connection: statements.end_dead(connection, grants))
 
     def renew(self, holder: str = "anna", ttl: float = 60.0) -> frozenset[tuple[str, int]]:
-        return self.run(lambda connection: statements.renew(connection, holder, ttl, lock_wait=0.5)).pairs
+        return self.run(statements.renewing(holder, ttl, 0.5)).pairs
 
     def make_stale(self, *names: str) -> None:
         """Let the ttl be over, as if the database's clock had moved on."""

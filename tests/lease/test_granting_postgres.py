@@ -134,7 +134,7 @@ def test_the_clock_is_that_of_the_moment_not_of_the_transactions_start(tables: T
         tables.one("short", holder="ben", ttl=0.1)
         long.execute(text("SELECT pg_sleep(0.2)"))
         assert statements.grant(long, ["short"], "anna", 60.0) == [Grant("short", 2, "anna")]
-        record = statements.read(long, ["short"])["short"]
+        record = statements.reading(["short"])(long)["short"]
         assert record.granted_at is not None
         assert record.granted_at > begun
         assert record.expires_in is not None
@@ -150,7 +150,7 @@ def test_a_grant_that_goes_stale_during_a_transaction_is_settled_in_it(tables: T
         ends = "UPDATE lease SET expires_at = clock_timestamp() + interval '0.05 s'"
         tables.run(lambda connection: connection.execute(text(ends)))
         long.execute(text("SELECT pg_sleep(0.1)"))
-        assert not statements.read(long, ["short"])["short"].live
+        assert not statements.reading(["short"])(long)["short"].live
         assert statements.settle(long, [grant]) == [grant]
 
 
@@ -159,7 +159,7 @@ def test_a_lease_renewed_just_before_it_would_be_stolen_is_not(tables: Tables) -
     tables.one("a", holder="ben")
     tables.make_stale("a")
     with tables.transaction() as renewing:
-        statements.renew(renewing, "ben", 60.0, lock_wait=0.5)
+        statements.renewing("ben", 60.0, 0.5)(renewing)
         with in_thread(lambda: tables.grant("a")) as granted:
             assert granted() == []
     assert tables.grant("a") == []
@@ -173,7 +173,7 @@ def test_a_renewal_waits_for_a_locked_row_no_longer_than_it_says(tables: Tables,
         with pytest.raises(Exception, match="lock timeout"):
             tables.renew()
         starvation.assert_within(3.0, begun, boottime(), "it is refused")
-        unlocked = tables.run(lambda connection: statements.renew_unlocked(connection, "anna", 60.0))
+        unlocked = tables.run(statements.renewing_unlocked("anna", 60.0))
         assert unlocked.pairs == {("free", 1)}
 
 
@@ -181,5 +181,5 @@ def test_a_renewal_leaves_no_setting_behind(tables: Tables) -> None:
     tables.one("a")
     with tables.engine.connect() as connection:
         with connection.begin():
-            statements.renew(connection, "anna", 60.0, lock_wait=0.5)
+            statements.renewing("anna", 60.0, 0.5)(connection)
         assert connection.scalar(text("SHOW lock_timeout")) == "0"

@@ -76,7 +76,7 @@ def test_renewals_are_heap_only(tables: Tables) -> None:
             seen = []
             for renewals in (0, 10):
                 for _ in range(renewals):
-                    assert len(statements.renew(connection, "anna", 60.0, lock_wait=1.0).pairs) == 1_000
+                    assert len(statements.renewing("anna", 60.0, 1.0)(connection).pairs) == 1_000
                     connection.commit()
                 connection.execute(text("SELECT pg_stat_force_next_flush()"))
                 connection.commit()

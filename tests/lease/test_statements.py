@@ -155,7 +155,7 @@ def make_each_statement(tables: Tables, first: str, second: str, third: str) -> 
     tables.queue(first, holder="ben")
     tables.run(statements.queueing(first, "cleo", "cleo's host", 1.0))
     tables.renew()
-    tables.run(lambda connection: statements.renew_unlocked(connection, "anna", 60.0))
+    tables.run(statements.renewing_unlocked("anna", 60.0))
     tables.fence(grant)
     tables.read(first)
     tables.run(lambda connection: statements.list_prefix(connection, first))

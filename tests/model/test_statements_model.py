@@ -99,8 +99,8 @@ class StatementsMachine(RuleBasedStateMachine):
 
         def unit(connection: Connection) -> frozenset[tuple[str, int]]:
             if unlocked:
-                return statements.renew_unlocked(connection, own, TTL).pairs
-            return statements.renew(connection, own, TTL, lock_wait=LOCK_WAIT).pairs
+                return statements.renewing_unlocked(own, TTL)(connection).pairs
+            return statements.renewing(own, TTL, LOCK_WAIT)(connection).pairs
 
         self._do(where, lambda mine: self.leases.renew(mine, own, unlocked=unlocked), unit)
 
@@ -171,7 +171,7 @@ class StatementsMachine(RuleBasedStateMachine):
     def the_rows_are_as_the_model_has_them(self) -> None:
         """Also: none was deleted, each grant counted its token up by one, and nobody changed what is another's."""
         names = [self._own(name) for name in NAMES]
-        records = self.lines.read(lambda connection: statements.read(connection, names))
+        records = self.lines.read(statements.reading(names))
         found = {name: (record.token, record.holder, record.live) for name, record in records.items()}
         assert found == {
             name: (row.token, row.holder, row.holder is not None and not row.stale)

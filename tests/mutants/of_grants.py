@@ -41,18 +41,18 @@ GRANTS = (
             ),
             Edit(
                 "lease/statements/__init__.py",
-                "import RenewedPairs, renew, ",
-                "import RenewedPairs, renew, renew_names, ",
+                "import renewing, ",
+                "import renew_names, renewing, ",
             ),
             Edit(
                 RENEWING,
-                "def renew_unlocked(",
-                "def renew_names(connection: Connection, names: list[str], ttl: float) -> RenewedPairs:\n"
+                "def renewing_unlocked(",
+                "def renew_names(connection: Any, names: list[str], ttl: float) -> Renewal:\n"
                 "    renewing = update(lease).where(lease.c.name.in_(names), lease.c.holder.is_not(None))\n"
                 "    renewing = renewing.values(expires_at=later(clock(), ttl), renewed_at=now(), uptime=uptime())\n"
                 "    renewed = renewing.returning(lease.c.name, lease.c.token, seconds_of(lease.c.renewed_at))\n"
                 "    return _renewed(connection.execute(renewed).all())\n\n\n"
-                "def renew_unlocked(",
+                "def renewing_unlocked(",
             ),
         ),
         on_each(STORE.format("test_a_stolen_lease_is_not_renewed_and_its_thief_is_told")),

@@ -85,7 +85,7 @@ def require_one_row(changed: int, run_id: int, what: str) -> None:
 def not_ours(connection: Connection, run_id: int, grant: Grant) -> NotOurs:
     """Return who has the run now that the grant has ended."""
     row = statements.run.read(connection, run_id)
-    record = lease.statements.read(connection, [grant.name]).get(grant.name)
+    record = lease.statements.reading([grant.name])(connection).get(grant.name)
     if row is None:
         return NotOurs(f"run {run_id} no longer exists")
     if row.state == "running" and (row.token, row.holder) != (grant.token, grant.holder):

@@ -2,17 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
 
 _AT_ONCE = 50
 """How many are told at one time that they wait in vain; a heartbeat may run in the same event loop."""
-
-
-@dataclass(slots=True)
-class Answers:
-    """When a database last answered anybody, by the event loop's clock."""
-
-    last: float = 0.0
 
 
 class Capacity:
@@ -23,8 +15,11 @@ class Capacity:
     anybody. It ends with a `TimeoutError` when that has been silent for ``silence`` seconds.
     """
 
-    def __init__(self, number: int, silence: float, answers: Answers | None = None) -> None:
-        self.answers = Answers() if answers is None else answers
+    def __init__(self, number: int, silence: float, before: "Capacity | None" = None) -> None:
+        """``before``: of the same database, which knows when that last answered."""
+        self._told = before or self
+        self.last_answer = 0.0
+        """When the database last answered anybody, by the event loop's clock."""
         self._free = number
         self._silence = silence
         self._first: OrderedDict[asyncio.Future[None], None] = OrderedDict()
@@ -59,7 +54,8 @@ class Capacity:
         self._free += 1
 
     def answered(self) -> None:
-        self.answers.last = asyncio.get_running_loop().time()
+        """Take note that the database has answered somebody."""
+        self._told.last_answer = asyncio.get_running_loop().time()
 
     def _watch(self) -> None:
         """See to it that nobody waits for long for a database that is silent."""
@@ -72,7 +68,7 @@ class Capacity:
         loop = asyncio.get_running_loop()
         if not self._first and not self._others:
             self._watched = False
-        elif (left := self.answers.last + self._silence - loop.time()) > 0:
+        elif (left := self._told.last_answer + self._silence - loop.time()) > 0:
             loop.call_later(left, self._look)
         else:
             self._refuse(len(self._first) + len(self._others))

@@ -61,11 +61,9 @@ def shut_down(descriptor: int) -> None:
 
 
 def forget(task: "asyncio.Task[T]") -> None:
-    """Drop the error of a call that was cut, and with it the half-made connection that its frames
-    refer to.
+    """Drop the error of a call that was cut, and with it the half-made connection that its frames refer to.
 
-    Otherwise that stays open until the garbage collector runs, and the server waits for it
-    meanwhile.
+    Otherwise that stays open until the garbage collector runs, and the server waits for it meanwhile.
     """
     try:
         task.result()

@@ -1,7 +1,6 @@
 """The listener for notifications of PostgreSQL.
 
-A notification only shortens a wait; nothing depends on it (a pooler in transaction mode swallows
-them all).
+A notification only shortens a wait; nothing depends on it (a pooler in transaction mode swallows them all).
 """
 
 import asyncio

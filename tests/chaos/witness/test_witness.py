@@ -26,7 +26,7 @@ def granting(holder: str) -> object:
 
 def test_it_sees_a_grant_its_renewal_its_end_and_the_next_one(watched_url: str) -> None:
     def renew(connection: Connection) -> None:
-        lease.statements.renew(connection, "one", 10.0, lock_wait=1.0)
+        lease.statements.renewing("one", 10.0, 1.0)(connection)
 
     def release(connection: Connection) -> None:
         assert lease.statements.release(connection, Grant("a", 1, "one")).released

@@ -154,7 +154,7 @@ STATEMENTS: dict[str, Callable[[Connection, Keys], object]] = {
     "leases to settle": lambda c, k: lease.statements.settle(c, k.grants),
     "leases of the dead": lambda c, k: lease.statements.end_dead(c, k.grants),
     "leases to release": lambda c, k: lease.statements.release_all(c, "h", k.names),
-    "leases to read": lambda c, k: lease.statements.read(c, k.names),
+    "leases to read": lambda c, k: lease.statements.reading(k.names)(c),
     "queues": lambda c, k: lease.statements.read_queues(c, k.names),
     "usual durations": lambda c, k: usual_seconds(c, k.pairs),
 }

@@ -266,7 +266,7 @@ def test_a_running_run_whose_lease_has_gone_stale_is_stuck(rows: Rows) -> None:
     rows.schedule()
     rows.replica()
     rows.running()
-    statements.renew(rows.connection, "replica-1", -1, lock_wait=1)
+    statements.renewing("replica-1", -1, 1)(rows.connection)
     assert [problem.kind for problem in problems(read_overview(rows.connection))] == ["stuck"]
 
 

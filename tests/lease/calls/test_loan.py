@@ -37,6 +37,9 @@ class Borrower:
     def __init__(self, owner: object) -> None:
         self.owner = owner
 
+    def is_overdue(self) -> None:
+        """Do nothing."""
+
 
 class Lender:
     """A loan, and what it made."""

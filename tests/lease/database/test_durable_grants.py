@@ -66,7 +66,7 @@ def of_renewal(tables: Tables) -> None:
     grant = tables.one("a")
     query(tables.url, "DELETE FROM noted")
     assert tables.renew() == {("a", grant.token)}
-    tables.run(lambda connection: statements.renew_unlocked(connection, "anna", 60.0))
+    tables.run(statements.renewing_unlocked("anna", 60.0))
 
 
 def of_break(tables: Tables) -> None:

@@ -100,7 +100,7 @@ async def test_a_plan_of_the_time_when_the_table_was_empty_ends_when_it_is_analy
 
     def scanned(connection: Connection) -> int:
         before = connection.scalar(text(scans))
-        statements.read(connection, ["name-0001"])
+        statements.reading(["name-0001"])(connection)
         return int(connection.scalar(text(scans)) - before)
 
     assert await store._others.write(scanned) == 0

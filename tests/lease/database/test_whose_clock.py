@@ -46,7 +46,7 @@ def test_no_statement_takes_the_time_from_this_machines_wall_clock(tables: Table
     with sent_by(tables) as sent:
         first, second = tables.grant("a", "b")
         tables.renew()
-        tables.run(lambda connection: statements.renew_unlocked(connection, "anna", 60.0))
+        tables.run(statements.renewing_unlocked("anna", 60.0))
         assert tables.queue("a", holder="ben") == []
         assert tables.record("a").live
         assert tables.settle(first) == []

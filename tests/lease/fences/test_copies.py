@@ -190,7 +190,7 @@ async def test_a_connection_through_a_pooler_is_asked_again_which_database_it_le
     database = open_database(proxied_url, timeout=LIMIT, connections=1)
     await database.read(lambda _: None)
     known, asked = database.identity, len(proxy.statements)
-    database._route.identity = "another/1"  # type: ignore[attr-defined]
+    database._route.identity = "another/1"
     await database.read(lambda _: None)
     assert (database.identity, len(proxy.statements)) == ("another/1", asked), "not each time"
     monkeypatch.setattr(postgresql, "_ASKED_AGAIN", 0.0)

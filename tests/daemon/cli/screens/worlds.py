@@ -96,7 +96,7 @@ class World:
         self.clock.set(f"2026-07-01T{instant}Z")
         for holder in seen:
             self.store.do(registry.touch, holder)
-            self.store.do(lease.statements.renew_unlocked, holder, TTL)
+            self.store.do(lease.statements.renewing_unlocked(holder, TTL))
 
     def claim(self, application: Application, host: str, *schedules: str) -> list[ClaimedRun]:
         """Plan what is due, and let a replica claim of it what may start."""

@@ -88,7 +88,7 @@ class World:
             first = dict.fromkeys(NAMES, "work")
             left: list[Write] = []
             while self.goes_on:
-                self._tried(store.do, lease.statements.renew, holder, TTL, lock_wait=0.5)
+                self._tried(store.do, lease.statements.renewing(holder, TTL, 0.5))
                 claimed: Sequence[ClaimedRun] = (
                     self._tried(store.do, claim, "shop", known, holder, holder, TTL, 25, first) or ()
                 )
