@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -146,6 +147,14 @@ async def seen_of_child(
         return SeenWork(remarks=("reading what /proc shows of its processes took too long",))
 
 
+async def wake(pid: int, pipe: int) -> None:
+    """Interrupt the system call in which a function's process sleeps, by the signal to which it writes its stack: no code of
+    the job's runs for that. ``pipe`` is our end of its report pipe.
+    """
+    with suppress(TimeoutError):
+        await _aside(lambda: _wake(pid, pipe))
+
+
 class Lines:
     """The lines on a report pipe that are no reports, while somebody asks for them."""
 
@@ -197,7 +206,7 @@ async def _ask(pid: int, threads: Sequence[int], taken: list[bytes]) -> list[int
     while asked and loop.time() < deadline:
         last = len(taken)
         await asyncio.sleep(_QUIET)
-        if before < len(taken) == last:
+        if taken[before:].count(_HEADER) == len(asked) and len(taken) == last:
             break
     return asked
 
@@ -265,6 +274,11 @@ def _send(pid: int, threads: Sequence[int]) -> list[int]:
         asked.append(thread)
         time.sleep(_BETWEEN)  # faulthandler writes one stack at a time
     return asked
+
+
+def _wake(pid: int, pipe: int) -> None:
+    if sys.platform == "linux" and state_of(pid, pid) == "sleeping" and _is_prepared(pid, pipe):
+        _send(pid, [pid])
 
 
 def _at_a_good_time(pid: int, thread: int) -> bool:

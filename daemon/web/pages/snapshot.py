@@ -22,7 +22,7 @@ class Snapshot:
         self._reader = StatusReader(None, None, None, None, None, takeover_after, with_deadlines=False)
         self._latest: tuple[float, StatusFound] | None = None
         self._reading: asyncio.Task[StatusFound] | None = None
-        self._planned: asyncio.TimerHandle | None = None
+        self._planned: asyncio.Task[None] | None = None
 
     async def fresh(self) -> StatusFound:
         """Return a status a second old at most; raises what the database raises."""
@@ -35,13 +35,19 @@ class Snapshot:
             return self._latest[1]
         if self._latest is not None and age <= usable:
             if self._planned is None and self._reading is None:
-                self._planned = asyncio.get_running_loop().call_later(_AFTERWARDS, self._begin)
+                self._planned = asyncio.create_task(self._begin_later())
             return self._latest[1]
         return await asyncio.shield(self._begin())
 
     def forget(self) -> None:
         """Forget the latest status: somebody has acted, and the next to ask must see that."""
         self._latest = self._reading = None
+
+    async def _begin_later(self) -> None:
+        """Begin afterwards. A task, not a timer, which would begin to read in an event loop that ends."""
+        await asyncio.sleep(_AFTERWARDS)
+        self._planned = None
+        self._begin()
 
     def _begin(self) -> asyncio.Task[StatusFound]:
         if self._planned is not None:

@@ -25,12 +25,14 @@ from tests.daemon.jobs.family import linux
 from tests.daemon.jobs.test_run import BRIEF
 from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import a_template, loaded_template
+from tests.support.manual import until
 from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), linux]
 
 FILE = """
-import atexit, ctypes, gc, json, locale, logging, os, random, resource, signal, sys, threading, time, types, warnings
+import atexit, ctypes, functools, gc, json, locale, logging, operator, os, random, resource, signal, sys, threading, time
+import types, warnings
 from daemon import Run, Schedules
 
 schedules = Schedules("shop")
@@ -87,6 +89,16 @@ def looks(run: Run) -> None:
 @nightly.job()
 def sleeps(run: Run) -> None:
     time.sleep(1000)
+
+@nightly.job()
+def late(run: Run) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    open("blocked", "w").close()
+    signals = (ctypes.c_ulong * 16)(1 << signal.SIGTERM - 1)
+    let_in = functools.partial(ctypes.CDLL(None).sigprocmask, signal.SIG_UNBLOCK, signals, None)
+    while signal.SIGTERM not in signal.sigpending():
+        time.sleep(0.001)
+    list(map(operator.call, (let_in, functools.partial(time.sleep, 1000))))  # no bytecode of Python between the two
 """
 
 
@@ -186,7 +198,19 @@ def test_a_stop_while_pydantic_writes_what_is_compared_is_no_error_of_it() -> No
 
 async def test_a_stop_right_after_the_start_is_not_lost(file: Path, template: Template, trust: TrustPage) -> None:
     for _ in range(20):
-        child = await begun(file, "sleeps", trust, template)
-        with anyio.fail_after(LIMIT / 2):
-            ended = await child.stop(kill_after=LIMIT)
-        assert (ended.why, ended.status) == ("stopped", 128 + signal.SIGTERM)
+        await stopped(await begun(file, "sleeps", trust, template))
+
+
+async def test_a_stop_in_the_moment_before_a_function_sleeps_is_not_lost(
+    file: Path, template: Template, trust: TrustPage
+) -> None:
+    """Python has heard of the signal then, and would raise nothing before the sleep is over."""
+    child = await begun(file, "late", trust, template)
+    await until((file.parent / "folder" / "blocked").exists, "it blocks the signal")
+    await stopped(child)
+
+
+async def stopped(child: Child) -> None:
+    with anyio.fail_after(LIMIT / 2):
+        ended = await child.stop(kill_after=LIMIT)
+    assert (ended.why, ended.status) == ("stopped", 128 + signal.SIGTERM)

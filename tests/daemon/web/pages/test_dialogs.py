@@ -320,7 +320,9 @@ async def test_backfill_says_how_many_will_run_before_it_writes_anything(store: 
         span = urlencode({"first": first, "last": (at + timedelta(minutes=150)).isoformat()})
         said = text_of(await browser.get(f"{HOURLY}/backfill?{span}"))
         assert re.search(r"2 had no run, since the schedule was not due then: [^,.]*\d:\d\d, [^,.]*\d:\d\d\.", said)
-        done = await browser.press(f"{HOURLY}/backfill?first={quote(first)}", first=first, last="yesterday")
+        done = await browser.press(
+            f"{HOURLY}/backfill?first={quote(first)}", first=first, last=(at - timedelta(days=2)).isoformat()
+        )
         assert done.status == 422, "what is pressed is what was typed, not what was looked at"
         last = value_of(await browser.get(f"{HOURLY}/backfill"), "last")
         done = await browser.press(f"{HOURLY}/backfill", first=first, last=last, why="an outage")
