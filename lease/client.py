@@ -108,9 +108,9 @@ class LeaseClient(AsyncDoor):
         """
         ticket = Ticket(name, wait)
         with begin(self._runtime.means, ticket, asyncio.get_running_loop()) as caller:
-            state = await take_in_loop(acquire(self._runtime.means, ticket), caller, waits=True)
+            held = Lease(self._runtime, await take_in_loop(acquire(self._runtime.means, ticket), caller, waits=True))
             caller.close()  # the program has it
-            return Lease(self._runtime, state)
+            return held
 
     async def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale; otherwise return None. Release it yourself.

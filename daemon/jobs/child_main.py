@@ -50,6 +50,7 @@ class OtherDefinitions(DaemonError):
 def main() -> int:
     """Make the attempt that the brief describes; return the exit status."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    signal.signal(signal.SIGWINCH, _hear)  # from its keeper (`Keeper.wake_child`)
     _set_up_output()
     application = _as_template() if TEMPLATE_VARIABLE in os.environ else None
     die_with(int(os.environ[MARK].partition(".")[0]))  # a safety net below the keeper itself
@@ -157,6 +158,10 @@ def _is_ours(frame: FrameType) -> bool:
 def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
     """Exit as SIGTERM asks, but through the job's own `finally` and `with`."""
     sys.exit(128 + number)
+
+
+def _hear(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: what interrupts a system call lets Python handle the signals that came before."""
 
 
 def _inherited(number: str) -> int:

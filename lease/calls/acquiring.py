@@ -132,10 +132,11 @@ class _Acquisition:
             if ticket.may_be_queued:
                 with suppress(RefusedWith):  # by a client that is closed, which has ended it
                     yield self._step(partial(core.abandon, ticket))
-            core.turns.end(ticket.turn)
         core.heartbeat.flights.under_way.discard(ticket.flight)
         ticket.hears_no_more()
         core.acquiring.discard(ticket)
+        if isinstance(answer, LeaseError):
+            core.turns.end(ticket.turn)
         return answer
 
     # The turn within the client

@@ -12,8 +12,8 @@ from .endings import Release, break_grant, end, end_dead, hold, in_force, lock, 
 from .fences import OtherDatabase, fence, prove, refusal
 from .grants import grant, granting
 from .queues import CHANNEL, Queue, Queued, leave_queues, notify, notifying, queue_up, queueing, read_queues
-from .records import list_prefix, reading
-from .renewals import renewing, renewing_unlocked
+from .records import list_prefix, read, reading
+from .renewals import renew, renewing, renewing_unlocked
 from .restoring import held_now, lift
 
 __all__ = [
@@ -40,12 +40,14 @@ __all__ = [
     "prove",
     "queue_up",
     "queueing",
+    "read",
     "read_queues",
     "reading",
     "refusal",
     "release",
     "release_all",
     "releasing",
+    "renew",
     "renewing",
     "renewing_unlocked",
     "settle",

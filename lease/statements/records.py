@@ -14,6 +14,10 @@ from ..schema import free_for, free_or_stale, lease
 from ..waiters import parse_waiters
 
 
+def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]:
+    return reading(names)(connection)
+
+
 def reading(names: Sequence[str]) -> Call[dict[str, LeaseRecord]]:
     """Return the call that reads what the database has under these names; a name never granted is missing."""
     return Call(_READ, {"names": array_of(names)}, _by_name)

@@ -3,12 +3,16 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Text, bindparam, cast, select, update
+from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, cast, select, update
 
 from ..database.dialects import any_of, array_of, clock, durably_committed, later, lock_timeout, now, seconds_of, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant, Renewal
 from ..schema import lease
+
+
+def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) -> Renewal:
+    return renewing(holder, ttl, lock_wait)(connection)
 
 
 def renewing(holder: str, ttl: float, lock_wait: float, besides: Collection[Grant] = ()) -> Call[Renewal]:

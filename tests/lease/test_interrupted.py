@@ -18,6 +18,7 @@ import pytest
 import lease
 from lease import LeaseError
 from lease.core import Core
+from lease.handle import Handle
 from lease.sync import LeaseClient
 from tests.lease.stores import SELDOM, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
@@ -113,6 +114,37 @@ def test_who_keeps_the_error_of_an_interrupted_caller_keeps_no_lease(client: Lea
         hold(client)
     assert_nothing_is_left(client, tables)
     assert kept.value.__traceback__ is not None
+
+
+@contextmanager
+def interrupted_as_its_lease_is_made() -> Iterator[None]:
+    """Raise KeyboardInterrupt where `acquire` has been granted its lease, before the program has it."""
+
+    def trace(frame: FrameType, _event: str, _argument: object) -> Any:
+        if frame.f_code is Handle.__init__.__code__:
+            raise KeyboardInterrupt
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def test_what_is_granted_to_a_caller_who_never_has_its_lease_is_released(client: LeaseClient, tables: Tables) -> None:
+    with interrupted_as_its_lease_is_made(), pytest.raises(KeyboardInterrupt):
+        client.acquire("a")
+    assert_nothing_is_left(client, tables)
+
+
+@pytest.mark.anyio
+async def test_what_is_granted_to_a_task_that_never_has_its_lease_is_released(database_url: str) -> None:
+    async with lease.LeaseClient(database_url, timing=SELDOM) as client:
+        with interrupted_as_its_lease_is_made(), pytest.raises(KeyboardInterrupt):
+            await client.acquire("a")
+        await until(lambda: not client._runtime.core.heartbeat.held.all())
 
 
 @pytest.mark.anyio

@@ -41,8 +41,8 @@ GRANTS = (
             ),
             Edit(
                 "lease/statements/__init__.py",
-                "import renewing, ",
-                "import renew_names, renewing, ",
+                "import renew, renewing, ",
+                "import renew, renew_names, renewing, ",
             ),
             Edit(
                 RENEWING,

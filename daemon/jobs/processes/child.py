@@ -17,7 +17,7 @@ from ..output.output import Output
 from ..output.transcript import Transcript
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room.shortage import Shortage, shortage, shortage_of
-from ..stacks.of_child import Lines, seen_of_child, wake
+from ..stacks.of_child import Lines, seen_of_child
 from ..stacks.seen import SeenWork
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
@@ -26,10 +26,6 @@ from .trust_page import TrustPage
 CHUNK = 32 * 1024
 PIPE_LIMIT = 1024 * 1024
 LONGEST_REPORT = 8 * LONGEST_ERROR
-_HEARS_WITHIN = 0.25
-"""Seconds after which a function that was told to stop is woken, if it sleeps. Python may have heard of SIGTERM in the
-moment before it went into a system call, and would raise nothing before that returns.
-"""
 _BEGIN = re.compile(rb'\{"(?:progress|error|changed)": ')
 
 
@@ -238,10 +234,6 @@ class Child:
     async def stop(self, kill_after: float) -> ChildEnd:
         """Send SIGTERM to the tree, kill what is left after `kill_after` seconds; return its end."""
         self._order(f"stop {kill_after:.3f}\n", kill_after + PATIENCE)
-        if self._kept.reported is not None:  # it is a function, which Python is to tell of the signal
-            await asyncio.wait({self._ended}, timeout=_HEARS_WITHIN)
-            if self.pid is not None and not self._ended.done():
-                await wake(self.pid, self._kept.reported)
         return await self.wait()
 
     def kill(self) -> None:

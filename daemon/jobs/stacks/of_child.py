@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -108,7 +107,9 @@ _READ_WITHIN = 3.0
 _ANSWERS_WITHIN = 2.0
 """Seconds that the process has to write its stacks."""
 _QUIET = 0.1
-"""Seconds without another line after which all is taken to be written."""
+"""Seconds without another line after which all is taken to be written, once as many have begun as were asked; and five times
+as many if fewer have, since a thread of a C library writes nothing.
+"""
 _LOOK_FOR = 0.25
 """Seconds in which a thread is looked for asleep: then its stack does not change while it is written."""
 _BETWEEN = 0.01
@@ -145,14 +146,6 @@ async def seen_of_child(
         return await _asked(pid, processes, lines)
     except TimeoutError:
         return SeenWork(remarks=("reading what /proc shows of its processes took too long",))
-
-
-async def wake(pid: int, pipe: int) -> None:
-    """Interrupt the system call in which a function's process sleeps, by the signal to which it writes its stack: no code of
-    the job's runs for that. ``pipe`` is our end of its report pipe.
-    """
-    with suppress(TimeoutError):
-        await _aside(lambda: _wake(pid, pipe))
 
 
 class Lines:
@@ -200,13 +193,14 @@ def _not_prepared() -> str:
 
 async def _ask(pid: int, threads: Sequence[int], taken: list[bytes]) -> list[int]:
     """Ask threads, wait until all is written, as far as that shows, and return which were asked."""
-    loop, before = asyncio.get_running_loop(), len(taken)
+    loop, before, quiet = asyncio.get_running_loop(), len(taken), 0
     asked = await _aside(lambda: _send(pid, threads))
     deadline = loop.time() + _ANSWERS_WITHIN
     while asked and loop.time() < deadline:
         last = len(taken)
         await asyncio.sleep(_QUIET)
-        if taken[before:].count(_HEADER) == len(asked) and len(taken) == last:
+        quiet = quiet + 1 if before < len(taken) == last else 0
+        if quiet == 5 or (quiet and taken[before:].count(_HEADER) >= len(asked)):
             break
     return asked
 
@@ -274,11 +268,6 @@ def _send(pid: int, threads: Sequence[int]) -> list[int]:
         asked.append(thread)
         time.sleep(_BETWEEN)  # faulthandler writes one stack at a time
     return asked
-
-
-def _wake(pid: int, pipe: int) -> None:
-    if sys.platform == "linux" and state_of(pid, pid) == "sleeping" and _is_prepared(pid, pipe):
-        _send(pid, [pid])
 
 
 def _at_a_good_time(pid: int, thread: int) -> bool:

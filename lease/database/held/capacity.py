@@ -17,7 +17,7 @@ class Capacity:
 
     def __init__(self, number: int, silence: float, before: "Capacity | None" = None) -> None:
         """``before``: of the same database, which knows when that last answered."""
-        self._told = before or self
+        self._before = before
         self.last_answer = 0.0
         """When the database last answered anybody, by the event loop's clock."""
         self._free = number
@@ -55,7 +55,7 @@ class Capacity:
 
     def answered(self) -> None:
         """Take note that the database has answered somebody."""
-        self._told.last_answer = asyncio.get_running_loop().time()
+        (self._before or self).last_answer = asyncio.get_running_loop().time()
 
     def _watch(self) -> None:
         """See to it that nobody waits for long for a database that is silent."""
@@ -68,7 +68,7 @@ class Capacity:
         loop = asyncio.get_running_loop()
         if not self._first and not self._others:
             self._watched = False
-        elif (left := self._told.last_answer + self._silence - loop.time()) > 0:
+        elif (left := (self._before or self).last_answer + self._silence - loop.time()) > 0:
             loop.call_later(left, self._look)
         else:
             self._refuse(len(self._first) + len(self._others))

@@ -267,11 +267,12 @@ def test_a_hold_that_waits_behind_another_client_and_is_cut_at_any_line_leaves_n
         def work() -> None:
             stop.clear()
             with in_thread(hold_again_and_again) as over:
-                try:
+                # Dropped at once: an error that is raised on keeps its frames. Of a block it does so only where a
+                # `try` begins, which no exception table covers, and where a debugger alone can raise anything.
+                with suppress(by, RuntimeError):
                     hold(client)
-                finally:
-                    stop.set()
-                    over()
+                stop.set()
+                over()
 
         cut_everywhere(work, lambda: assert_nothing_is_left(client, tables), by)
 
