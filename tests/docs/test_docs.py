@@ -13,6 +13,7 @@ import pytest
 import typer
 from typer.main import get_command
 
+import lease
 from daemon.cli.app import app
 from daemon.cli.lazy_group import COMMANDS as LATER_COMMANDS
 from daemon.definitions.job import Job
@@ -255,6 +256,14 @@ def test_every_command_line_that_is_shown_is_taken(page: str, line: str) -> None
         assert found is not None, page
         command = found
     command.make_context(line, words)
+
+
+def test_every_statement_that_the_reference_names_is_there() -> None:
+    told = re.search(r"`lease\.statements` has the protocol[^:]*: (?P<names>[^.]+)\.", reference("library"))
+    assert told is not None
+    names = re.findall(r"`(\w+)`", told["names"])
+    assert len(names) > 5
+    assert [name for name in names if name not in lease.statements.__all__] == []
 
 
 def test_everything_that_a_job_gets_is_documented() -> None:
