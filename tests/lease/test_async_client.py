@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lease import InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
+from lease.calls.acquiring import _Acquisition
 from lease.clock import boottime
 from lease.database.sqlite import SqliteDatabase
 from lease.testing import MemoryStore
@@ -240,11 +241,21 @@ async def test_a_refusal_of_a_free_lease_whose_row_is_locked_names_no_holder(pos
     assert (error.name, error.holder, error.label, error.token, error.held_for) == ("a", None, None, None, None)
 
 
-async def test_closing_the_client_ends_its_waits_with_a_sentence(database_url: str, tables: Tables) -> None:
+async def test_closing_the_client_ends_its_waits_with_a_sentence(
+    database_url: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, hear = threading.Event(), _Acquisition._hear
+
+    async def heard(*arguments: Any) -> None:
+        begun.set()
+        await hear(*arguments)
+
+    monkeypatch.setattr(_Acquisition, "_hear", heard)
     tables.one("a", holder="ben")
     async with LeaseClient(database_url, timing=STEADY) as client:
         waiting = asyncio.ensure_future(token_of(client, "a", None))
-        await until(lambda: tables.record("a").waiting)
+        await until(begun.is_set)  # not its place in the queue alone: it would be told before it waits
+        assert tables.record("a").waiting
         assert not waiting.done()
     with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
         await asyncio.wait_for(waiting, LIMIT)

@@ -172,10 +172,7 @@ WAITING = (
         "closed-beside-its-waiters",
         "a client is closed while calls of its own wait for their turn, which nobody ends",
         (Edit(CORE, "            await self._end_acquisitions()\n", ""),),
-        # On SQLite, the end of the looks ends the waits, too, if one is under way.
-        on_postgres(
-            "tests/lease/test_async_client.py::test_closing_the_client_ends_its_waits_with_a_sentence[postgres]"
-        ),
+        on_each("tests/lease/test_async_client.py::test_closing_the_client_ends_its_waits_with_a_sentence[{}]"),
     ),
     Mutant(
         "answered-before-the-commit",
