@@ -111,7 +111,8 @@ class Keeper:
         why = None
         try:
             while why is None and not (self.child is not None and self.empty):
-                self.listen(min(TICK, self.deadline - boottime(), trusted_until(*self.trust) - boottime()))
+                due = min(self.deadline, self.wakes_at, trusted_until(*self.trust))
+                self.listen(min(TICK, due - boottime()))
                 if self.child == 0:
                     return
                 self.reap()
@@ -207,8 +208,8 @@ class Keeper:
 
     def wake_child(self) -> None:
         """Interrupt the system call that it is in. Python may have noted SIGTERM in the microseconds before that began,
-        and would raise nothing before it returns: beside a load, 3 of 2,000 functions that were stopped as they began
-        went on until they were killed. A second SIGTERM would interrupt the clean-up of those that had heard the first;
+        and would raise nothing before it returns: beside a load, 3 of some 2,000 functions that were stopped as they began
+        slept on. A second SIGTERM would interrupt the clean-up of those that had heard the first;
         by itself SIGWINCH does nothing.
         """
         self.wakes_at = math.inf

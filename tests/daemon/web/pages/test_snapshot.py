@@ -61,3 +61,16 @@ async def test_who_has_acted_gets_no_status_that_was_begun_before(monkeypatch: p
     await desk.begun.acquire()
     desk.may_end.set()
     assert [await before, await after, await snapshot.latest()] == [1, 2, 2]
+
+
+def test_what_is_planned_ends_with_its_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_FRESH", "_AFTERWARDS"):
+        monkeypatch.setattr(f"daemon.web.pages.snapshot.{name}", 0)
+
+    async def asked() -> Any:
+        snapshot = a_snapshot(ReadingDesk())
+        assert [await snapshot.latest(), await snapshot.latest()] == [1, 1]
+        return snapshot
+
+    snapshot = asyncio.run(asked())
+    assert snapshot._reading is None, "nothing is begun that nobody takes a step of"
