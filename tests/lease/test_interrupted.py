@@ -92,11 +92,11 @@ def test_by_a_signal_while_it_acquires_and_releases(
 
 
 @contextmanager
-def interrupted_once_held(core: Core) -> Iterator[None]:
-    """Raise KeyboardInterrupt where `hold` has acquired its lease, before its block begins."""
+def interrupted_where(is_there: Callable[[FrameType, str], object]) -> Iterator[None]:
+    """Raise KeyboardInterrupt at the first event of a frame of which this is so."""
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        if event == "return" and frame.f_code.co_name in TAKERS and core.heartbeat.held.all():
+        if is_there(frame, event):
             raise KeyboardInterrupt
         return trace
 
@@ -108,33 +108,26 @@ def interrupted_once_held(core: Core) -> Iterator[None]:
         sys.settrace(before)
 
 
+def once_held(core: Core) -> Callable[[FrameType, str], object]:
+    """`hold` has acquired its lease, and its block has not begun."""
+    return lambda frame, event: event == "return" and frame.f_code.co_name in TAKERS and core.heartbeat.held.all()
+
+
+def as_a_lease_is_made(frame: FrameType, _event: str) -> bool:
+    """`acquire` has been granted its lease, and the program does not have it yet."""
+    return frame.f_code is Handle.__init__.__code__
+
+
 def test_who_keeps_the_error_of_an_interrupted_caller_keeps_no_lease(client: LeaseClient, tables: Tables) -> None:
     """The error refers to the caller's frames, as where a debugger or a reporter of errors has it."""
-    with interrupted_once_held(client._runtime.core), pytest.raises(KeyboardInterrupt) as kept:
+    with interrupted_where(once_held(client._runtime.core)), pytest.raises(KeyboardInterrupt) as kept:
         hold(client)
     assert_nothing_is_left(client, tables)
     assert kept.value.__traceback__ is not None
 
 
-@contextmanager
-def interrupted_as_its_lease_is_made() -> Iterator[None]:
-    """Raise KeyboardInterrupt where `acquire` has been granted its lease, before the program has it."""
-
-    def trace(frame: FrameType, _event: str, _argument: object) -> Any:
-        if frame.f_code is Handle.__init__.__code__:
-            raise KeyboardInterrupt
-        return None
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
-
-
 def test_what_is_granted_to_a_caller_who_never_has_its_lease_is_released(client: LeaseClient, tables: Tables) -> None:
-    with interrupted_as_its_lease_is_made(), pytest.raises(KeyboardInterrupt):
+    with interrupted_where(as_a_lease_is_made), pytest.raises(KeyboardInterrupt):
         client.acquire("a")
     assert_nothing_is_left(client, tables)
 
@@ -142,7 +135,7 @@ def test_what_is_granted_to_a_caller_who_never_has_its_lease_is_released(client:
 @pytest.mark.anyio
 async def test_what_is_granted_to_a_task_that_never_has_its_lease_is_released(database_url: str) -> None:
     async with lease.LeaseClient(database_url, timing=SELDOM) as client:
-        with interrupted_as_its_lease_is_made(), pytest.raises(KeyboardInterrupt):
+        with interrupted_where(as_a_lease_is_made), pytest.raises(KeyboardInterrupt):
             await client.acquire("a")
         await until(lambda: not client._runtime.core.heartbeat.held.all())
 
@@ -150,7 +143,7 @@ async def test_what_is_granted_to_a_task_that_never_has_its_lease_is_released(da
 @pytest.mark.anyio
 async def test_who_keeps_the_error_of_an_interrupted_task_keeps_no_lease(tables: Tables, database_url: str) -> None:
     async with lease.LeaseClient(database_url, timing=SELDOM) as client:
-        with interrupted_once_held(client._runtime.core), pytest.raises(KeyboardInterrupt) as kept:
+        with interrupted_where(once_held(client._runtime.core)), pytest.raises(KeyboardInterrupt) as kept:
             async with client.hold("a", wait=LIMIT):
                 pass
         await until(lambda: not client._runtime.core.heartbeat.held.all())
