@@ -173,8 +173,8 @@ class Closing:
 
 
 class Ticket:
-    """One acquisition, made where it is called, which waits at most ``wait`` (None: for ever): what has come of it so
-    far, kept so that one whose caller has gone can be abandoned.
+    """One acquisition, and what has come of it so far, kept so that one whose caller has gone can be abandoned. It waits
+    at most ``wait``, or without limit if that is None.
     """
 
     def __init__(self, name: str, wait: Duration | None = 0) -> None:

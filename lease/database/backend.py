@@ -24,7 +24,7 @@ of that name on the same connection comes first.
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """What a connection of our own is to be like; a driver takes of it what it knows. Durations in seconds."""
+    """The settings of a connection of ours; each driver takes those that it knows. Durations are in seconds."""
 
     application: str = "leased"
     """The name under which the server shows it."""

@@ -46,7 +46,7 @@ _AT_FIRST_CONTACT = (
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's code of an error, whichever driver it came through, and whoever wrapped it."""
+    """Return PostgreSQL's code of an error, through any driver and any wrapper."""
     for one in _layers(error):
         code = getattr(one, "sqlstate", None) or getattr(one, "pgcode", None)  # psycopg2 has the latter
         if isinstance(code, str):
@@ -55,7 +55,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 WROTE_SINCE = "SQLITE_BUSY_SNAPSHOT"
-"""How SQLite calls it that a transaction has read before somebody else wrote, and may not write any more."""
+"""SQLite's name of the error for a transaction that read before another one wrote, and so can no longer write."""
 
 
 def sqlite_name(error: BaseException) -> str:

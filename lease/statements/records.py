@@ -15,6 +15,7 @@ from ..waiters import parse_waiters
 
 
 def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]:
+    """Return what `reading` reads, in the transaction of ``connection``."""
     return reading(names)(connection)
 
 

@@ -12,6 +12,7 @@ from ..schema import lease
 
 
 def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) -> Renewal:
+    """Do what `renewing` does, in the transaction of ``connection``."""
     return renewing(holder, ttl, lock_wait)(connection)
 
 
