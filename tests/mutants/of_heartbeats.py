@@ -139,8 +139,8 @@ HEARTBEATS = (
         (
             Edit(
                 KEEPER,
-                "self.listen(min(TICK, self.deadline - boottime(), trusted_until(*self.trust) - boottime()))",
-                "self.listen(min(TICK, self.deadline - boottime()))",
+                "due = min(self.deadline, self.wakes_at, trusted_until(*self.trust))",
+                "due = min(self.deadline, self.wakes_at)",
             ),
             Edit(KEEPER, '        if now >= trusted_until(*self.trust):\n            return "trust"\n', ""),
         ),
