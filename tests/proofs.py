@@ -53,6 +53,12 @@ PROOFS = {
         {"COUNT": "100"},
         {"LEASED_TEST_CANCELS": "{COUNT}"},
     ),
+    "cancellations": Proof(
+        "COUNT acquisitions of a free lease and COUNT of a contended one, cancelled at any moment; on both databases",
+        tests("-s", *LONG, "tests/lease/calls/test_in_loops.py", "-k", "that_are_cancelled_as or is_cancelled_at_any"),
+        {"COUNT": "1000", "SEED": ""},
+        {"LEASED_TEST_CANCELLATIONS": "{COUNT}", "LEASED_TEST_SEED": "{SEED}"},
+    ),
     "clock-steps": Proof(
         "campaigns on a PostgreSQL whose clock steps, first within what is assumed, then by up to an hour (libfaketime)",
         [
@@ -60,6 +66,12 @@ PROOFS = {
             for clock in ("kept", "broken")
         ],
         {"MINUTES": "5", "SEED": ""},
+    ),
+    "crashes": Proof(
+        "COUNT crashes of the server while 16 callers of 4 clients hand one lease over: no token twice, none back",
+        tests(*LONG, "tests/lease/test_server.py", "-k", "crashes_under_hand_overs"),
+        {"COUNT": "10"},
+        {"LEASED_TEST_CRASHES": "{COUNT}"},
     ),
     "cuts": Proof(
         "a hold cut short at every line of the library, in a thread and in an event loop; on both databases",

@@ -89,7 +89,7 @@ async def test_a_lease_is_renewed_for_longer_than_its_ttl(
 async def test_a_blocked_event_loop_keeps_its_lease(
     database_url: str, told: Recorder, tables: Tables, passing_seconds: None
 ) -> None:
-    """Rule 8, and must-show 5: the heartbeat has a thread of its own."""
+    """Rule 8: the heartbeat has a thread of its own."""
     async with LeaseClient(database_url, timing=SHORT, on_event=told) as client, client.hold("a") as held:
         time.sleep(1.5 * SHORT.ttl)  # noqa: ASYNC251 - what the test is about
         held.ensure()

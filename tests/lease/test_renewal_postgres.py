@@ -99,7 +99,6 @@ def test_expires_at_is_in_no_index_and_rows_leave_room_on_their_page(tables: Tab
 def test_a_row_that_somebody_has_locked_delays_none_of_the_others(
     holding: LeaseClient, tables: Tables, told: Recorder
 ) -> None:
-    """Must-show 6."""
     told.wait_for(events.Renewed)
     states = {state.grant.name: state for state in holding._runtime.core.heartbeat.held.all()}
     with tables.transaction() as other:

@@ -1,14 +1,16 @@
 """A PostgreSQL server that is restarted, killed or paused under a client that holds leases."""
 
+import os
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import psycopg
 import pytest
 
-from lease import LossKind, clock, events
+from lease import LeaseError, LossKind, clock, events
 from lease.sync import LeaseClient
 from lease.timing import LeaseTiming
 from tests.lease.calls.callers import warm
@@ -20,6 +22,7 @@ from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
 TIMING = LeaseTiming(ttl=9)
+CRASHES = int(os.environ.get("LEASED_TEST_CRASHES", "2"))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,6 @@ def server(postgres_programs: Binaries) -> Iterator[PostgresServer]:
 def test_a_server_that_is_away_for_less_than_the_tolerated_outage_costs_no_lease(
     server: PostgresServer, how: str
 ) -> None:
-    """Must-show 5."""
     told = Recorder()
     with LeaseClient(server.url(), timing=TIMING, on_event=told) as client, client.hold(how) as held:
         told.wait_for(events.Renewed)
@@ -71,6 +73,41 @@ def test_a_release_that_was_answered_outlives_a_crash_of_the_server(crashing: Po
         crashing.kill9()
         crashing.start()
         assert tables.record("a").holder is None
+
+
+@pytest.mark.extended
+def test_no_token_comes_twice_or_back_where_the_server_crashes_under_hand_overs(crashing: PostgresServer) -> None:
+    """Rule 4. `make proof NAME=crashes` lets it crash ten times."""
+    crashing.psql("ALTER DATABASE postgres SET synchronous_commit = off")
+    tokens: list[int] = []
+    done = threading.Event()
+
+    def take_turns(client: LeaseClient) -> None:
+        while not done.is_set():
+            with suppress(LeaseError), client.hold("a", wait=1) as held:
+                held.ensure()
+                tokens.append(held.token)
+
+    with ExitStack() as stack:
+        clients = [stack.enter_context(LeaseClient(crashing.url(), timing=SHORT)) for _ in range(4)]
+        callers = [threading.Thread(target=take_turns, args=(client,)) for client in clients for _ in range(4)]
+        stack.callback(done.set)
+        for caller in callers:
+            caller.start()
+        for _ in range(CRASHES):
+            wait_for_turns(tokens, 100)
+            crashing.kill9()
+            crashing.start()
+        wait_for_turns(tokens, 100)
+        done.set()
+        for caller in callers:
+            caller.join()
+    assert tokens == sorted(set(tokens))
+
+
+def wait_for_turns(tokens: list[int], number: int) -> None:
+    enough = len(tokens) + number
+    wait_until(lambda: len(tokens) >= enough, "the lease is handed over again and again", limit=10 * LIMIT)
 
 
 def fill_queue(connection: psycopg.Connection[Any]) -> None:

@@ -327,7 +327,7 @@ def holding(url: str) -> Iterator[Holder]:
 def test_a_holder_that_was_stopped_for_longer_than_the_ttl_is_told_at_once_and_changes_nothing(
     database_url: str, tables: Tables, starvation: Starvation
 ) -> None:
-    """Must-show 4, and the mistake of a zombie that finishes somebody else's run."""
+    """Else it would be a zombie that finishes somebody else's run."""
     with holding(database_url) as holder:
         assert holder.hears("held")["token"] == 1
         os.kill(holder.process.pid, signal.SIGSTOP)

@@ -1,6 +1,8 @@
 """What an async client's callers do in their own event loops (rules 3, 6 and 8)."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +19,8 @@ from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.anyio
+CANCELLATIONS = int(os.environ.get("LEASED_TEST_CANCELLATIONS", "60"))
+SEED = int(os.environ.get("LEASED_TEST_SEED") or 5)
 
 
 @pytest.fixture
@@ -60,22 +64,46 @@ async def test_many_tasks_share_it(client: LeaseClient) -> None:
 
 
 async def test_one_that_is_cancelled_at_any_moment_leaves_nothing(client: LeaseClient, tables: Tables) -> None:
-    chance = Random(5)
+    await cancel_at_any_moment([client], tables)
 
-    async def work() -> None:
-        while True:
-            async with client.hold("a", wait=LIMIT):
-                await asyncio.sleep(0)
 
-    for _ in range(60):
-        working = asyncio.create_task(work())
-        await asyncio.sleep(chance.uniform(0.0, 0.008))
+@pytest.mark.extended
+@pytest.mark.timeout(120 + CANCELLATIONS)
+async def test_those_that_are_cancelled_as_they_contend_leave_nothing(
+    client: LeaseClient, database_url: str, tables: Tables
+) -> None:
+    async with LeaseClient(database_url, timing=SELDOM) as other:
+        await cancel_at_any_moment([client, client, await warm_async(other)], tables)
+
+
+async def cancel_at_any_moment(clients: list[LeaseClient], tables: Tables) -> None:
+    """By a task for each of these clients, and all at once; nothing is left each time. `make proof
+    NAME=cancellations COUNT=20000` tries it that often.
+    """
+    chance, longest = Random(SEED), 0.0
+
+    async def work(client: LeaseClient, seconds: float) -> None:
+        async def hold() -> None:
+            while True:
+                async with client.hold("a", wait=LIMIT):
+                    await asyncio.sleep(0)
+
+        working = asyncio.create_task(hold())
+        await asyncio.sleep(seconds)
         working.cancel()
         with pytest.raises(asyncio.CancelledError):
             await working
-        await assert_nothing_is_left(client, tables)
-        if wire_of(client) is None:
-            await warm_async(client)
+
+    for _ in range(0, CANCELLATIONS, len(clients)):
+        await asyncio.gather(*(work(client, chance.uniform(0.0, 0.008)) for client in clients))
+        gone = time.monotonic()
+        for client in {*clients}:
+            await assert_nothing_is_left(client, tables)
+        longest = max(longest, time.monotonic() - gone)
+        for client in {*clients}:
+            if wire_of(client) is None:
+                await warm_async(client)
+    sys.stdout.write(f"{CANCELLATIONS} cancelled, seed {SEED}: nothing was left {longest:.3f} s later at the latest\n")
 
 
 async def test_one_whose_coroutine_is_closed_leaves_nothing(client: LeaseClient, tables: Tables) -> None:

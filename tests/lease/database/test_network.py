@@ -169,7 +169,7 @@ async def heard(told: Recorder, kind: type[events.Event], number: int = 1) -> No
 async def test_a_cut_shorter_than_the_tolerated_outage_loses_nothing(
     client: lease.LeaseClient, proxy: Proxy, told: Recorder, tables: Tables
 ) -> None:
-    """Must-show 5, and rule 3."""
+    """Rule 3."""
     async with client.hold("a") as held:
         for cut in (proxy.cut, proxy.blackhole):
             renewals = len(told.of(events.Renewed))
