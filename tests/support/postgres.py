@@ -101,7 +101,7 @@ class PostgresServer:
                 time.sleep(0.01)
             if self.running:
                 return
-            if "pre-existing shared memory" not in self.log_tail():
+            if "pre-existing shared memory" not in self.log_tail(1_000):  # of the one before, others may still tell
                 raise RuntimeError(f"PostgreSQL did not start: {self.log_tail()}")
             self._check(deadline)
 
