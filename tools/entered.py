@@ -11,7 +11,7 @@ import asyncio
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from inspect import CO_OPTIMIZED
@@ -36,17 +36,18 @@ class Entered:
 
     rooms: tuple[str, ...]
     is_following: bool = False
-    by_caller: set[CodeType] = field(default_factory=set)
-    by_any: set[CodeType] = field(default_factory=set)
+    by_caller: dict[CodeType, None] = field(default_factory=dict)
+    """In the order in which it entered them first."""
+    by_any: dict[CodeType, None] = field(default_factory=dict)
 
     def note(self, frame: FrameType, event: str, argument: object) -> None:
         """Take note of a call, for `sys.setprofile`; the bodies of modules and classes are none."""
         del argument
         code = frame.f_code
         if self.is_following and event == "call" and code.co_flags & CO_OPTIMIZED and self._is_in(code.co_filename):
-            self.by_any.add(code)
+            self.by_any.setdefault(code)
             if threading.current_thread() is threading.main_thread():
-                self.by_caller.add(code)
+                self.by_caller.setdefault(code)
 
     def _is_in(self, file: str) -> bool:
         return any(file.startswith(f"{_ROOT}/{room}/") for room in self.rooms)
@@ -92,12 +93,12 @@ def profiled(*rooms: str) -> Iterator[Entered]:
         threading.setprofile(None)
 
 
-def shown(codes: set[CodeType]) -> str:
+def shown(codes: Collection[CodeType]) -> str:
     """Return how many files and functions these are."""
     return f"{len({code.co_filename for code in codes})} files, {len(codes)} functions"
 
 
-def names_of(codes: set[CodeType]) -> Iterator[str]:
+def names_of(codes: Collection[CodeType]) -> Iterator[str]:
     """Return a line for each function, in the order of their files."""
     for code in sorted(codes, key=lambda code: (code.co_filename, code.co_firstlineno)):
         yield f"    {Path(code.co_filename).relative_to(_ROOT)}:{code.co_firstlineno} {code.co_qualname}\n"

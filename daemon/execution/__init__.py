@@ -1,5 +1,17 @@
 """A claimed run, from its claim to its end; every write is fenced.
 
+The life of a run of one job, in the order of the calls:
+
+    writes.lane.Lane.claim                 a tick of a replica has free places, and asks for runs for them
+    claim.claim                            the transaction: runs that may start, a lease for each, the first job's start
+    run_execution.RunExecution.execute     the jobs that are left, in their order
+    next_step.before_jobs                  what to do first: a run that was resumed may have nothing left but its end
+    attempt.JobExecution.execute           one attempt of one job, in a child process, this process or a command
+    held_run.HeldRun.work_ended            the lease may now be released at any time: nothing of the job is left
+    next_step.after_job                    the next job, the next attempt, or the end; decided without a database
+    held_run.HeldRun.finish                the end of the run, its last attempt and its lease, in one transaction ...
+    writes.transactions.end_runs           ... with the ends of other runs, each of which proves its lease (rule 15)
+
 The states of a run, and the function that writes each change (rules 13 to 16 and 18):
 
       write_plan, trigger              write_plan: missed, overlap, replaced, paused, excluded
