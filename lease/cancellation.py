@@ -73,17 +73,24 @@ def is_cancelled() -> bool:
 async def answer(future: "Future[T]") -> T:
     """Wait for the answer; a cancellation of the caller cancels what was asked."""
     try:
-        return await asyncio.wrap_future(future)
+        return await done(future)
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
     finally:
         del future  # an error that it has keeps this frame, and must not be kept by it
 
 
 async def settled(future: "Future[Any]") -> None:
     """Wait until it is done, whatever its result is (see `done`)."""
+    if future.done():
+        return
     loop = asyncio.get_running_loop()
     woken = loop.create_future()
     future.add_done_callback(lambda _: _wake(loop, woken))
-    await woken
+    # If it is done by now, the callback has run in this thread, and what a signal's handler raised in it is lost.
+    if not future.done():
+        await woken
 
 
 async def done(future: "Future[T]") -> T:
@@ -104,16 +111,18 @@ def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> Non
 
 async def uncut(future: "Future[T] | asyncio.Future[T]") -> T:
     """Wait until it is done; only then is a cancellation that came meanwhile raised."""
-    answer, cut = asyncio.wrap_future(future), None
+    cut = None
     try:
-        while not answer.done():
+        while not future.done():
             try:
-                await asyncio.wait({answer})
+                await (asyncio.wait({future}) if isinstance(future, asyncio.Future) else settled(future))
             except asyncio.CancelledError as error:
                 cut = error
         if cut is not None:
-            _ = answer.cancelled() or answer.exception()  # asyncio would log what nobody asked for
+            _ = future.cancelled() or future.exception()  # asyncio would log what nobody asked for
             raise cut
-        return answer.result()
+        if future.cancelled():
+            raise asyncio.CancelledError  # as in `done`
+        return future.result()
     finally:
-        del answer, cut, future
+        del cut, future

@@ -78,7 +78,7 @@ class Elsewhere:
     def _is_done_within(self, patience: float) -> bool:
         done = SafeEvent()  # not the future's own `TimeoutError`, which a signal's handler may raise as well
         self.future.add_done_callback(lambda _: done.set())
-        return done.wait(patience)
+        return self.future.done() or done.wait(patience)  # as in `settled`
 
     async def in_loop(self) -> Any:
         if self.patience is None:

@@ -132,6 +132,14 @@ CALLS = (
         on_each(f"{THREADS}::test_one_that_is_closed_meanwhile_holds_nothing[{{}}]"),
     ),
     Mutant(
+        "waits-for-what-is-answered",
+        "who is interrupted as its answer comes waits for ever: what its signal's handler raised was logged instead",
+        (Edit("lease/cancellation.py", "    if not future.done():\n        await woken\n", "    await woken\n"),),
+        on_either(
+            "tests/lease/calls/test_cut_short.py::test_what_is_raised_as_an_answer_comes_lets_nobody_wait_for_ever[an answer-LateError]"
+        ),
+    ),
+    Mutant(
         "here-before-who-waits",
         "who acquires in its own thread takes a turn for which another one of the client waits",
         (

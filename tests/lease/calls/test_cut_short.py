@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -17,9 +18,9 @@ from typing import Any
 import pytest
 
 import lease
-from lease import ledger
+from lease import cancellation, ledger
 from lease.calls.acquiring import acquire, begin
-from lease.calls.steps import Steps
+from lease.calls.steps import Elsewhere, Steps
 from lease.core import Ticket
 from lease.errors import LeaseError
 from lease.ledger import Caller
@@ -225,11 +226,15 @@ def cut_at(line: int, by: type[BaseException]) -> Iterator[Callable[[], bool]]:
 
 
 def cut_everywhere(
-    work: Callable[[], object], afterwards: Callable[[], object], by: type[BaseException] = CutError
+    work: Callable[[], object],
+    afterwards: Callable[[], object],
+    by: type[BaseException] = CutError,
+    *,
+    stride: int = STRIDE,
 ) -> None:
     """Do ``work`` again and again, cut some lines later each time; where others interfere, it is now longer, now shorter."""
     uncut = 0
-    for line in range(0, MOST_LINES, STRIDE):
+    for line in range(0, MOST_LINES, stride):
         # A RuntimeError says that a lock was not held, where the cut came as it was taken again.
         with cut_at(line, by) as was_cut, suppress(by, RuntimeError):
             work()
@@ -304,6 +309,30 @@ def test_a_hold_in_an_event_loop_that_is_cut_at_any_line_leaves_nothing(
             cut_everywhere(lambda: loop.run_until_complete(hold()), afterwards, by)
         finally:
             runner.run(client.__aexit__(None, None, None))
+
+
+class AnsweredMeanwhile(Future[str]):
+    """Is answered as somebody begins to wait for it, who then runs the callback."""
+
+    def add_done_callback(self, fn: Callable[[Future[str]], object]) -> None:
+        if not self.done():
+            self.set_result("the answer")
+        super().add_done_callback(fn)
+
+
+WAITS: dict[str, Callable[[Future[str]], str]] = {
+    "in a thread": lambda answer: Elsewhere(answer, LIMIT).in_thread(),
+    "in an event loop": lambda answer: asyncio.run(Elsewhere(answer, LIMIT).in_loop()),
+    "an answer": lambda answer: asyncio.run(asyncio.wait_for(cancellation.answer(answer), LIMIT)),
+    "uncut": lambda answer: asyncio.run(asyncio.wait_for(cancellation.uncut(answer), LIMIT)),
+}
+
+
+@pytest.mark.parametrize("by", [StoppedError, LateError])
+@pytest.mark.parametrize("how", WAITS)
+def test_what_is_raised_as_an_answer_comes_lets_nobody_wait_for_ever(how: str, by: type[Exception]) -> None:
+    """`concurrent.futures` logs what a callback raises, also in the thread that adds it."""
+    cut_everywhere(lambda: WAITS[how](AnsweredMeanwhile()), lambda: None, by, stride=1)
 
 
 def test_no_line_of_the_library_runs_in_a_callback_of_its_callers_event_loop(database_url: str) -> None:
