@@ -1,12 +1,19 @@
-"""The options that several commands share, such as who acts and why."""
+"""The options that several commands share, such as who acts and why, and moments as people type them."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Annotated, get_args
 
 import typer
 
+from ..errors import InvalidInstant
+from ..instants import duration_of
 from ..operations.requester import recordable, requester
+from ..operations.typed_moment import typed_moment
 from ..states import RunState
+from ..text import when
 from .failures import Misused
+from .question import tell
 
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 MOST = 2**63 - 1
@@ -43,6 +50,12 @@ Application = Annotated[
 RunNumber = Annotated[
     int, typer.Argument(metavar="RUN", parser=run_number, help="The number of the run.", show_default=False)
 ]
+RunOrName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|NAME", help="The number of a run, or a schedule's name for its latest run.", show_default=False
+    ),
+]
 File = Annotated[
     str,
     typer.Argument(metavar="FILE", help="schedules.py, package.module:schedules, or a .toml file.", show_default=False),
@@ -56,8 +69,6 @@ Revision = Annotated[
         show_default=False,
     ),
 ]
-
-
 Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Reason; it is recorded.")]
 By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who is doing this; by default USER@HOST.")]
 
@@ -67,3 +78,60 @@ def author(by: str | None, why: str | None) -> str:
     if why is not None:
         recordable("--why", why)
     return recordable("--by", by) if by is not None else requester()
+
+
+_EVER = timedelta(days=36_500)
+
+
+def local_zone() -> str:
+    """Return the time zone of this terminal; that of UTC, if the machine does not name its own."""
+    from ..operations.import_crontab import NoLocalZone, local_timezone  # noqa: PLC0415 - all of a crontab
+
+    try:
+        return local_timezone()
+    except NoLocalZone:
+        return "UTC"
+
+
+def moment(
+    option: str, text: str, zone: Callable[[], str] = local_zone, *, past: bool = False, quiet: bool = False
+) -> datetime | timedelta:
+    """Return an instant, or a duration that counts from now by the database's clock; raises `Misused` for neither."""
+    given = duration_of(text)
+    return (
+        given
+        if given is not None
+        else instant(option, text, zone, past=past, quiet=quiet, more=', or a duration like "40m"')
+    )
+
+
+def before_now(option: str, given: datetime | timedelta, now: datetime) -> datetime:
+    """Return the moment that is meant, by the database's clock; raises `Misused` for one to come."""
+    found = given if isinstance(given, datetime) else now - min(given, _EVER)
+    if found > now:
+        raise Misused(f"{option}: {when(found)} is in the future by the database's clock; give a time in the past")
+    return found
+
+
+def instant(
+    option: str,
+    text: str,
+    zone: Callable[[], str] = local_zone,
+    *,
+    past: bool = False,
+    to_end: bool = False,
+    quiet: bool = False,
+    more: str = "",
+) -> datetime:
+    """Return an instant in UTC; raises `Misused`.
+
+    What names no time zone is read in ``zone``, and what it means is written to stderr unless ``quiet``. A time of day is
+    the next one, or with ``past`` the last one; a date is its beginning, or with ``to_end`` its end.
+    """
+    try:
+        found = typed_moment(text, zone, past=past, to_end=to_end, more=more)
+    except InvalidInstant as error:
+        raise Misused(f"{option}: {error}") from None
+    if found.understood and not quiet:
+        tell(f"{option} {text} is {found.understood}")
+    return found.instant

@@ -1,13 +1,15 @@
-"""The output of commands on stdout: tables for people, or one JSON object."""
+"""The output of commands on stdout: tables, sentences and times for people, or one JSON object."""
 
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from ..states import JobState, ReplicaState, RunState
-from ..text import clean, units, wrapped
+from ..store.views import RunLine, plain
+from ..text import ago, clean, json_text, lasted, units, when, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -258,3 +260,103 @@ def print_sentences(console: "Console", sentences: Iterable[str], style: str = "
     """Print sentences, each on a line of its own."""
     for sentence in sentences:
         say(console, sentence, style, hang=2)
+
+
+_NEAR = timedelta(days=1)
+"""Within so much, a moment is shown by how far away it is …"""
+_BY_NAME = timedelta(days=6)
+"""… and within so much by the day of the week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How a screen shows times, and now by the clock of the database."""
+
+    now: datetime
+    in_full: bool
+
+    @classmethod
+    def of(cls, now: datetime, *, utc: bool) -> "Times":
+        """Return how they are shown here: in full with ``utc``, or if programs read it."""
+        return cls(now, utc or not for_people())
+
+    def __call__(self, moment: datetime | None) -> str:
+        """Return a moment as text: ``24s ago``, ``in 2h``, ``Sun 02:00``, ``2026-06-01 02:00``; empty for None."""
+        if moment is None or self.in_full:
+            return when(moment)
+        away = moment - self.now
+        if abs(away) < _NEAR:
+            return ago(-away.total_seconds())
+        return self.by_clock(moment)
+
+    def by_clock(self, moment: datetime | None) -> str:
+        """Return a moment by the clock, however near it is: ``Sun 02:00``, ``2026-06-01 02:00``; empty for None."""
+        if moment is None or self.in_full:
+            return when(moment)
+        local = moment.astimezone()
+        return f"{local:%a %H:%M}" if abs(moment - self.now) < _BY_NAME else f"{local:%Y-%m-%d %H:%M}"
+
+
+def print_verdict(console: "Console", run: RunLine, times: Times) -> None:
+    """Write how a run stands and why, the last line that it printed if it failed, and the next commands."""
+    title = f"run {run.run_id} of {clean(run.schedule)} ({clean(run.application)})"
+    state = state_cell(run.state, f" in {lasted(run.seconds)}" if run.finished_at and run.started_at else "")
+    fits = width_of(title) + 2 + state.cell_len <= console.width
+    console.print(title + ("  " if fits else "\n  "), style="bold", end="", soft_wrap=True)
+    console.print(state)
+    if said := run.in_words(times.by_clock):
+        say(console, said, lead="  ")
+    if run.last_output:
+        say(console, run.last_output, lead="  | ")
+    if run.next and for_people():
+        say(console, " / ".join(run.next), "dim", lead="  ")
+
+
+ANSWERS = {
+    "status": ("answers.status", "StatusAnswer", 2),
+    "report": ("answers.report", "ReportAnswer", 1),
+    "why": ("answers.why", "WhyAnswer", 1),
+    "runs": ("answers.runs", "RunsAnswer", 2),
+    "show": ("answers.runs", "ShowAnswer", 2),
+    "stack": ("operations.look", "StackAnswer", 1),
+    "logs": ("answers.runs", "LogsAnswer", 1),
+    "locks": ("answers.lists", "LocksAnswer", 1),
+    "replicas": ("answers.lists", "ReplicasAnswer", 1),
+    "generations": ("answers.lists", "GenerationsAnswer", 1),
+    "notify": ("answers.notify", "NotifyAnswer", 1),
+    "notify-test": ("answers.notify", "NotifyTestAnswer", 1),
+    "doctor": ("answers.lists", "DoctorAnswer", 1),
+    "audit": ("cli.commands.reading.audit", "AuditAnswer", 1),
+    "check": ("cli.commands.defining.check", "CheckAnswer", 2),
+    "preview": ("cli.commands.defining.check", "PreviewAnswer", 2),
+    "init": ("cli.commands.defining.init", "InitAnswer", 1),
+    "import-crontab": ("cli.commands.defining.imports", "ImportAnswer", 1),
+    "sync": ("cli.commands.defining.sync", "SyncAnswer", 1),
+    "trigger": ("answers.acts", "TriggerAnswer", 1),
+    "cancel": ("cli.commands.acting.cancel", "Cancellation", 1),
+    "pause": ("answers.acts", "PauseAnswer", 1),
+    "resume": ("answers.acts", "ResumeAnswer", 1),
+    "activity": ("answers.lists", "ActivityAnswer", 1),
+    "retry": ("cli.commands.acting.retry", "Retry", 1),
+    "cancel-many": ("answers.acts", "CancelManyAnswer", 1),
+    "retry-many": ("answers.acts", "RetryManyAnswer", 1),
+    "forget": ("cli.commands.acting.forget", "Forgotten", 1),
+    "retire": ("cli.commands.acting.retire", "RetiredApplication", 1),
+    "backfill": ("cli.commands.acting.backfill", "Backfill", 1),
+    "backfills": ("answers.lists", "BackfillsAnswer", 1),
+    "backfill-changed": ("cli.commands.acting.backfill", "ChangedBackfill", 1),
+    "db-current": ("cli.commands.db", "CurrentAnswer", 1),
+    "db-restored": ("cli.commands.db", "Restored", 1),
+}
+"""By command: the module that declares its answer, the class there, and the answer's version."""
+
+
+def write_json(command: str, answer: object) -> None:
+    """Write the JSON object that `--json` asks for; ``answer`` is a dataclass."""
+    document = {"schema": name_of(command), **plain(answer)}
+    sys.stdout.write(json_text(document) + "\n")
+
+
+def name_of(command: str) -> str:
+    """Return the name of the answer of a command: ``leased/status/2``."""
+    return f"leased/{command}/{ANSWERS[command][2]}"

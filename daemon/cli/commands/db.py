@@ -12,11 +12,10 @@ from lease.database.backend import backend_of
 from ...recovery.restoring import Restored, prepare_restored
 from ...service.settings import read_settings
 from ...store import migrations
-from ..answers import write_json
 from ..ask import ask_url
 from ..failures import USAGE
 from ..options import Database, Json
-from ..screen import print_sentences, say, screen
+from ..screen import print_sentences, say, screen, write_json
 
 _RESTORING = 3_600.0
 """Seconds that a restored database may take: every lease is changed, and each run that may overlap has left one."""

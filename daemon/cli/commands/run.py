@@ -44,8 +44,7 @@ from ..failures import FAILED, INTERRUPTED, Misused, NoDatabase, report
 from ..load_file import keep_what_is_loaded, load_file
 from ..options import File
 from ..running.progress import LiveView, PlainView, ProgressView, print_summary
-from ..screen import screen
-from ..times import Times
+from ..screen import Times, screen
 
 
 def with_setting_flags(command: Callable[..., int]) -> Callable[..., int]:

@@ -57,9 +57,7 @@ from ...telemetry.facts import (
 )
 from ...telemetry.sentences import sentence
 from ...text import clean, last_line, lasted, number, shortened
-from ..run_verdict import print_verdict
-from ..screen import add, say, state_cell, table
-from ..times import Times
+from ..screen import Times, add, print_verdict, say, state_cell, table
 
 
 def print_summary(console: Console, summary: Summary, times: Times) -> None:

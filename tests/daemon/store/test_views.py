@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, event, insert, select, update
 from sqlalchemy.pool import NullPool
 
 from daemon.cli.commands.reading.status import Look, drains, show_status
-from daemon.cli.times import Times
+from daemon.cli.screen import Times
 from daemon.store.tables import job_run, replica, run, schedule
 from daemon.store.views import (
     NotFound,

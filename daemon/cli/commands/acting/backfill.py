@@ -24,13 +24,10 @@ from ....operations.backfill_plan import Wanted
 from ....operations.cancel import said
 from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
-from ...answers import write_json
-from ...ask import ask
+from ...ask import ask, zone_of
 from ...failures import Misused
-from ...moments import instant
-from ...named import zone_of
-from ...options import MOST, Application, By, Database, Json, Why, author
-from ...screen import add, say, screen, table
+from ...options import MOST, Application, By, Database, Json, Why, author, instant
+from ...screen import add, say, screen, table, write_json
 from .shown_first import DryRun, Yes, confirm
 
 _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs overlap = "allow".'

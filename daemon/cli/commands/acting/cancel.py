@@ -11,12 +11,10 @@ from ....answers.acts import CancelManyAnswer
 from ....operations.cancel import Cancellation, CancelledRun, Choice, cancel_many, find_unfinished, said
 from ....operations.cancel import cancel as cancel_run
 from ....text import counted
-from ...answers import write_json
-from ...ask import ask
+from ...ask import ask, run_given
 from ...failures import Misused
-from ...named import run_given
 from ...options import Application, By, Database, Json, Why, author
-from ...screen import say, screen
+from ...screen import say, screen, write_json
 from .backfill import OfBackfill, act_on_backfill
 from .shown_first import (
     Acting,

@@ -7,12 +7,11 @@ import typer
 from ....operations.forget import Forgotten, foreseen
 from ....operations.forget import forget as forget_run
 from ....text import when
-from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...options import By, Database, Json, RunNumber, author
 from ...question import can_be_asked, says_yes
-from ...screen import say, screen
+from ...screen import say, screen, write_json
 
 _WHAT = "params, reasons, errors and output"
 

@@ -16,10 +16,9 @@ from ....delivery.sending import Sender
 from ....store import statements
 from ....store.views import database_time
 from ....text import ago, target_text
-from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json
-from ...screen import add, say, screen, table
+from ...screen import add, say, screen, table, write_json
 
 _FAILED = 1
 

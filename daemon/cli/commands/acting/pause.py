@@ -16,13 +16,10 @@ from ....operations.selection import Selection, plan_some
 from ....states import ON_REQUEST
 from ....store.views import paused_text
 from ....text import number, when
-from ...answers import write_json
-from ...ask import ask
+from ...ask import ask, zone_of
 from ...failures import Misused
-from ...moments import moment
-from ...named import zone_of
-from ...options import Application, By, Database, Json, Why, author
-from ...screen import say, screen
+from ...options import Application, By, Database, Json, Why, author, moment
+from ...screen import say, screen, write_json
 from .backfill import OfBackfill, act_on_backfill
 
 T = TypeVar("T")

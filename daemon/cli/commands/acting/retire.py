@@ -8,12 +8,11 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import require_application
 from ....text import counted, listed
-from ...answers import write_json
 from ...ask import ask
 from ...bring import plan_all_outgoing
 from ...failures import Misused
 from ...options import Application, By, Database, Json, Why, author
-from ...screen import say, screen
+from ...screen import say, screen, write_json
 
 
 def retire(

@@ -16,13 +16,10 @@ from ....operations.cancel import Choice
 from ....operations.retry import RetriedRun, Retry, find_failed, retry_many
 from ....operations.retry import retry as retry_run
 from ....text import counted, number
-from ...answers import write_json
-from ...ask import ask
+from ...ask import ask, run_given
 from ...failures import Misused
-from ...moments import moment
-from ...named import run_given
-from ...options import Application, By, Database, Json, Why, author
-from ...screen import print_sentences, say, screen
+from ...options import Application, By, Database, Json, Why, author, moment
+from ...screen import print_sentences, say, screen, write_json
 from .shown_first import (
     Acting,
     DryRun,

@@ -24,12 +24,10 @@ from ....instants import parse_instant
 from ....service.settings import read_settings
 from ....states import ON_REQUEST
 from ....text import counted, when
-from ...answers import write_json
 from ...failures import FAILED, NoDatabase
 from ...load_file import load_file
-from ...moments import instant
-from ...options import Database, File, Json
-from ...screen import Sheet, add, for_people, print_sentences, say, screen, table
+from ...options import Database, File, Json, instant
+from ...screen import Sheet, add, for_people, print_sentences, say, screen, table, write_json
 from .remarks import APART, NOTES, Code, Occurrence, Remark, file_remarks, in_zone_text, remark_on, remarks_on, together
 from .second_load import SecondLoad
 

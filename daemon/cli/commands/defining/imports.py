@@ -15,11 +15,10 @@ from ....definitions.values.times import check_timezone
 from ....errors import Place
 from ....operations.import_crontab import CrontabFile, Import, import_crontab
 from ....text import counted, listed
-from ...answers import write_json
 from ...failures import DONE, FAILED, USAGE
 from ...options import Json
 from ...question import tell
-from ...screen import say, screen
+from ...screen import say, screen, write_json
 from .init import write_new
 
 imports = typer.Typer(

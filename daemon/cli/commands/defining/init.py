@@ -11,10 +11,9 @@ import typer
 from ....definitions.values.names import LONGEST
 from ....errors import DaemonError
 from ....operations.import_crontab import NoLocalZone, local_timezone
-from ...answers import write_json
 from ...failures import Misused
 from ...options import Json
-from ...screen import say, screen
+from ...screen import say, screen, write_json
 
 
 class NotWritten(DaemonError):

@@ -12,8 +12,8 @@ from ....answers.lists import schema_of
 from ....definitions.sources.toml_schema import json_schema, json_schema_of
 from ....service.settings import Settings
 from ....text import suggestion
-from ...answers import ANSWERS, name_of
 from ...failures import Misused
+from ...screen import ANSWERS, name_of
 
 
 def schema(

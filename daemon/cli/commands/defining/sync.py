@@ -20,13 +20,12 @@ from ....service.settings import Settings, read_settings
 from ....store import migrations
 from ....store.views import RunBy
 from ....text import counted
-from ...answers import write_json
 from ...ask import ask_url
 from ...bring import plan_all_outgoing
 from ...failures import Misused, report
 from ...load_file import load_file
 from ...options import By, Database, File, Json, Revision, author
-from ...screen import add, say, screen, table
+from ...screen import add, say, screen, table, write_json
 from .remarks import APART
 
 

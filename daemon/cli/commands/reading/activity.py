@@ -12,14 +12,10 @@ from ....answers.lists import ActivityAnswer
 from ....states import Act
 from ....store.views import ActLine, database_time, read_activity, require_schedule
 from ....text import number
-from ...answers import write_json
-from ...ask import ask
+from ...ask import ask, zone_of
 from ...failures import Misused
-from ...moments import moment
-from ...named import zone_of
-from ...options import Application, Database, Json, Utc
-from ...screen import Sheet, add, say, screen, table
-from ...times import Times
+from ...options import Application, Database, Json, Utc, moment
+from ...screen import Sheet, Times, add, say, screen, table, write_json
 
 _ACTS: tuple[Act, ...] = get_args(Act)
 _NOTHING = "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."

@@ -12,11 +12,10 @@ from ....audit import Promise, Violation, check
 from ....audit.history import BOUNDS, History, Tables, history, read_tables
 from ....store.views import require_application
 from ....text import counted, number, when
-from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED
 from ...options import Application, Database, Json
-from ...screen import print_sentences, say, screen
+from ...screen import print_sentences, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

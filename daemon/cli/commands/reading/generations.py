@@ -22,12 +22,10 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import NotFound, applications, database_time, read_generations, require_application
 from ....text import when
-from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...options import MOST, Application, By, Database, Json, Utc, Why, Wide, author
-from ...screen import add, for_people, print_sentences, say, screen, table
-from ...times import Times
+from ...screen import Times, add, for_people, print_sentences, say, screen, table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -22,13 +22,21 @@ from ....store.views import (
     require_schedule,
 )
 from ....text import clean, counted, lasted, number, signal_name, size
-from ...answers import write_json
-from ...ask import ask
-from ...named import RunOrName, run_given
-from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
-from ...run_verdict import print_verdict
-from ...screen import Sheet, add, for_people, print_sentences, say, screen, state_cell, table
-from ...times import Times
+from ...ask import ask, run_given
+from ...options import RUN_STATES, Application, Database, Json, RunOrName, Utc, Wide, run_state
+from ...screen import (
+    Sheet,
+    Times,
+    add,
+    for_people,
+    print_sentences,
+    print_verdict,
+    say,
+    screen,
+    state_cell,
+    table,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,10 +8,9 @@ from sqlalchemy import Connection
 from ....answers.lists import LocksAnswer
 from ....store.views import Lock, read_locks, require_lease
 from ....text import ago, lasted
-from ...answers import write_json
 from ...ask import ask
 from ...options import Database, Json
-from ...screen import add, say, screen, table
+from ...screen import add, say, screen, table, write_json
 
 
 def locks(

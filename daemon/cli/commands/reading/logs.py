@@ -9,12 +9,10 @@ from ....answers.runs import logs_answer
 from ....states import UNFINISHED
 from ....store.views import OutputOfRun, OutputPart, OutputReader, read_retirements
 from ....text import clean, cut_here
-from ...answers import write_json
-from ...ask import ask, ask_again
-from ...named import RunOrName, run_given
-from ...options import Application, Database
+from ...ask import ask, ask_again, run_given
+from ...options import Application, Database, RunOrName
 from ...question import tell
-from ...screen import for_people, print_sentences, say, screen, state_cell
+from ...screen import for_people, print_sentences, say, screen, state_cell, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

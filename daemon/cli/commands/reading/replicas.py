@@ -12,11 +12,9 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....states import LIVE
 from ....store.views import ReplicaLine, database_time, read_replicas, require_application
 from ....text import listed
-from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json, Utc
-from ...screen import add, print_sentences, say, screen, state_cell, table
-from ...times import Times
+from ...screen import Times, add, print_sentences, say, screen, state_cell, table, write_json
 
 _MOST = 5
 """How many replicas of each are named."""

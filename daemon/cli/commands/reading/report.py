@@ -10,13 +10,10 @@ from ....answers.report import report_answer
 from ....store.views import database_time, require_application
 from ....store.views.report import Act, Deploy, Report, ScheduleReport, read_report
 from ....text import counted, lasted, number, when
-from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED, Misused
-from ...moments import before_now, moment
-from ...options import Application, Database, Json, Utc
-from ...screen import Sheet, add, drawable, print_sentences, say, screen, table
-from ...times import Times
+from ...options import Application, Database, Json, Utc, before_now, moment
+from ...screen import Sheet, Times, add, drawable, print_sentences, say, screen, table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,13 +13,11 @@ from lease.errors import InvalidDuration
 from ....jobs.stacks.seen import SeenProcess, Stack
 from ....operations.look import AskedReplica, StackAnswer, ask, not_answered, read_look
 from ....text import when
-from ...answers import write_json
 from ...ask import ask as ask_database
-from ...ask import ask_again
+from ...ask import ask_again, run_given
 from ...failures import Misused
-from ...named import RunOrName, run_given
-from ...options import Application, By, Database, Json, author
-from ...screen import print_sentences, say, screen
+from ...options import Application, By, Database, Json, RunOrName, author
+from ...screen import print_sentences, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -25,14 +25,22 @@ from ....store.views import (
     sentence,
 )
 from ....text import ago, counted, lasted, listed, number, when
-from ...answers import write_json
-from ...ask import ask
+from ...ask import ask, zone_of
 from ...failures import FAILED, Misused
-from ...moments import before_now, moment
-from ...named import zone_of
-from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
-from ...screen import Sheet, add, drawable, for_people, print_sentences, say, screen, state_cell, table
-from ...times import Times
+from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, before_now, moment, run_state
+from ...screen import (
+    Sheet,
+    Times,
+    add,
+    drawable,
+    for_people,
+    print_sentences,
+    say,
+    screen,
+    state_cell,
+    table,
+    write_json,
+)
 from ...watching import watch
 from .generations import generation_table, sentences
 from .replicas import releases_live

@@ -11,12 +11,10 @@ from ....operations.why import Explanation, Moments, read_why_run
 from ....service.settings import read_settings
 from ....store.views import database_time
 from ....text import clean
-from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...options import Application, Database, Json, Utc, run_number
-from ...screen import for_people, say, screen
-from ...times import Times
+from ...screen import Times, for_people, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

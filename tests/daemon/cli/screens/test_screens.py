@@ -18,12 +18,10 @@ import jsonschema
 import pytest
 from rich.cells import cell_len
 
-from daemon.cli.answers import name_of
 from daemon.cli.app import COMMANDS
 from daemon.cli.ask import ask_url
 from daemon.cli.running.progress import print_summary
-from daemon.cli.screen import screen
-from daemon.cli.times import Times
+from daemon.cli.screen import Times, name_of, screen
 from daemon.store.migrations.state import REVISIONS
 from daemon.store.views import database_time, summary
 from tests.daemon.cli.conftest import OneLoad
