@@ -80,7 +80,7 @@ COMMANDS = {
         "Request a run, now or later, and record who asked and why; a replica executes it.",
     ),
     "cancel": LazyCommand(
-        "acting.cancel",
+        "acting.runs",
         "cancel",
         "Cancel a run: a pending run ends at once; a running one ends when its job has stopped.",
     ),
@@ -101,12 +101,12 @@ COMMANDS = {
     ),
     "activity": LazyCommand("reading.activity", "activity", "List who did what, when and why, latest first."),
     "retry": LazyCommand(
-        "acting.retry",
+        "acting.runs",
         "retry",
         "Retry a failed or cancelled run: jobs that succeeded are kept, the others run again.",
     ),
     "forget": LazyCommand(
-        "acting.forget",
+        "acting.runs",
         "forget",
         "Delete the params, reasons, errors and output of a finished run; keep the record that it ran.",
     ),

@@ -69,6 +69,8 @@ Revision = Annotated[
         show_default=False,
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show which runs would be affected, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; required without a terminal.")]
 Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Reason; it is recorded.")]
 By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who is doing this; by default USER@HOST.")]
 

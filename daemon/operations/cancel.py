@@ -15,39 +15,13 @@ from ..states import UNFINISHED, RunState
 from ..store import statements
 from ..store.called import ScheduleKey
 from ..store.notices import WORK, Notice, notify, notify_each
-from ..store.views import (
-    Called,
-    missing_run,
-    nearest_of,
-    require_application,
-    schedule_names,
-    schedules_named,
-    schedules_tagged,
-)
+from ..store.views import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable
+from .selection import Selection
 
 MOST_AT_ONCE = 1_000
 """Runs that one transaction writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Whose runs are meant: of a schedule, of those with a tag, or of all; in one application, or in all."""
-
-    schedule: str | None = None
-    tag: str | None = None
-    application: str | None = None
-
-    def schedules(self, connection: Connection, *, retired: bool) -> set[ScheduleKey]:
-        """Return (application, name) of the schedules; raises `NotFound` where there is nothing of a name."""
-        require_application(connection, self.application)
-        found = schedules_named(connection, self.schedule, self.application, retired=retired)
-        if self.schedule is not None and not found:
-            known = schedule_names(connection, self.application, retired=retired)
-            of = "" if self.application is None else f' of "{self.application}"'
-            raise NotFound(f'there is no schedule "{self.schedule}"{of}; {nearest_of(self.schedule, known)}')
-        return found & schedules_tagged(connection, self.application, self.tag) if self.tag is not None else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +164,11 @@ def _cancellation(connection: Connection, run_id: int, outcome: CancelOutcome) -
     )
 
 
-def find_unfinished(connection: Connection, choice: Choice) -> list[CancelledRun]:
+def find_unfinished(connection: Connection, selected: Selection) -> list[CancelledRun]:
     """Return the runs that are not over and what a cancel would do, in the order in which it is done; nothing is
     written. Raises `NotFound`.
     """
-    schedules = choice.schedules(connection, retired=True)
+    schedules = selected.schedules(connection, retired=True)
     return [_cancelled(row) for row in statements.cancel.find_unfinished(connection, schedules)]
 
 

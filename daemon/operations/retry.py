@@ -18,8 +18,9 @@ from ..store.called import ScheduleKey, called
 from ..store.notices import WORK, notify
 from ..store.views import missing_run, retirement
 from ..text import suggestion
-from .cancel import Choice, ChosenRun, NoSuchRun, keys_of
+from .cancel import ChosenRun, NoSuchRun, keys_of
 from .requester import refuse_unrecordable
+from .selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,13 +363,13 @@ class RetriedRun(ChosenRun):
     """Why it was left out."""
 
 
-def find_failed(connection: Connection, choice: Choice, within: float) -> list[RetriedRun]:
+def find_failed(connection: Connection, selected: Selection, within: float) -> list[RetriedRun]:
     """Return the runs that failed in the last ``within`` seconds and were not retried, and what a retry would do;
     nothing is written. Raises `NotFound`.
 
     Each is an occurrence of its own: that its schedule has succeeded since does not make up for it.
     """
-    schedules = choice.schedules(connection, retired=False)
+    schedules = selected.schedules(connection, retired=False)
     found = statements.retries.find_failed(connection, schedules, within)
     ids = [row.id for row in found]
     keys = {(row.application, row.schedule) for row in found}

@@ -13,7 +13,15 @@ from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
 from ..store.called import ScheduleKey
-from ..store.views import keys_named, nearest_of, require_application, retirement, schedule_names, schedules_tagged
+from ..store.views import (
+    keys_named,
+    nearest_of,
+    require_application,
+    retirement,
+    schedule_names,
+    schedules_named,
+    schedules_tagged,
+)
 from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)
@@ -29,6 +37,18 @@ class Selection:
     application: str | None = None
     name: str | None = None
     tag: str | None = None
+
+    def schedules(self, connection: Connection, *, retired: bool) -> set[ScheduleKey]:
+        """Return (application, key) of the schedules whose runs are meant, with ``retired`` also of these; a ``name`` and
+        a ``tag`` both hold, and without an ``application`` any. Raises `NotFound` where there is nothing of a name.
+        """
+        require_application(connection, self.application)
+        found = schedules_named(connection, self.name, self.application, retired=retired)
+        if self.name is not None and not found:
+            known = schedule_names(connection, self.application, retired=retired)
+            of = "" if self.application is None else f' of "{self.application}"'
+            raise NotFound(f'there is no schedule "{self.name}"{of}; {nearest_of(self.name, known)}')
+        return found & schedules_tagged(connection, self.application, self.tag) if self.tag is not None else found
 
 
 def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[Any]]:

@@ -11,7 +11,7 @@ from ...answers.acts import CancelManyAnswer, PauseAnswer, ResumeAnswer, RetryMa
 from ...answers.named import application_of
 from ...operations.backfill import Backfill, backfill, foresee_backfill
 from ...operations.backfill_plan import Wanted
-from ...operations.cancel import MOST_AT_ONCE, Cancellation, Choice, cancel, cancel_many, find_unfinished
+from ...operations.cancel import MOST_AT_ONCE, Cancellation, cancel, cancel_many, find_unfinished
 from ...operations.forget import Forgotten, forget
 from ...operations.pause import pause, resume
 from ...operations.requester import recordable
@@ -175,18 +175,18 @@ def _retire(connection: Connection, asked: RetireDone) -> RetiredApplication:
     return retire(connection, asked.application, dead=proven_dead(neighbours(connection)), **asked.author)
 
 
-def _choice(connection: Connection, asked: "CancelManyDone | RetryManyDone") -> Choice:
+def _chosen(connection: Connection, asked: OnMany) -> Selection:
     """Return whose runs are meant; raises `Unfit` and `Ambiguous`."""
     application = asked.application
     if asked.schedule is not None:
         application = application_of(connection, asked.schedule, application)
-    return Choice(asked.schedule, asked.tag, application)
+    return Selection(application, asked.schedule, asked.tag)
 
 
 def _cancel_many(connection: Connection, asked: CancelManyDone) -> CancelManyAnswer:
     if (asked.schedule is None) == (asked.tag is None):
         raise Unfit('say which runs: give one of "schedule" and "tag"')
-    found = find_unfinished(connection, _choice(connection, asked))
+    found = find_unfinished(connection, _chosen(connection, asked))
     left = [run for run in found if run.outcome != "already"][:MOST_AT_ONCE]
     return CancelManyAnswer(asked.dry_run, left if asked.dry_run else cancel_many(connection, left, **asked.author))
 
@@ -194,7 +194,7 @@ def _cancel_many(connection: Connection, asked: CancelManyDone) -> CancelManyAns
 def _retry_many(connection: Connection, asked: RetryManyDone) -> RetryManyAnswer:
     now = database_time(connection)
     within = (now - before_now(now, "since", asked.since)).total_seconds()
-    found = find_failed(connection, _choice(connection, asked), within)
+    found = find_failed(connection, _chosen(connection, asked), within)
     left = [run for run in found if run.outcome == "retried"][:MOST_AT_ONCE]
     left_out = [run for run in found if run.outcome != "retried"][:MOST_AT_ONCE]
     done = left if asked.dry_run else retry_many(connection, left, **asked.author)

@@ -26,9 +26,9 @@ from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
 from ...ask import ask, zone_of
 from ...failures import Misused
-from ...options import MOST, Application, By, Database, Json, Why, author, instant
+from ...options import MOST, Application, By, Database, DryRun, Json, Why, Yes, author, instant
+from ...question import confirm
 from ...screen import add, say, screen, table, write_json
-from .shown_first import DryRun, Yes, confirm
 
 _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs overlap = "allow".'
 
