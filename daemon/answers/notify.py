@@ -12,7 +12,7 @@ from ..store import statements
 from ..store.views import keys_named, require_application
 from ..store.views.targets import TargetLine, read_asking, read_targets
 from ..text import target_text
-from .named import application_of
+from ..operations.named import application_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from ..store.views import (
 )
 from ..store.views.targets import read_undelivered
 from ..text import when
-from .named import application_of
+from ..operations.named import application_of
 
 MOST_PRINTED = 50
 """So many failed runs are shown with the last line that they printed, at most."""

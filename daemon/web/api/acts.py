@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import Connection
 
 from ...answers.acts import CancelManyAnswer, PauseAnswer, ResumeAnswer, RetryManyAnswer, TriggerAnswer
-from ...answers.named import application_of
+from ...operations.named import application_of
 from ...operations.backfill import Backfill, backfill, foresee_backfill
 from ...operations.backfill_plan import Wanted
 from ...operations.cancel import MOST_AT_ONCE, Cancellation, cancel, cancel_many, find_unfinished

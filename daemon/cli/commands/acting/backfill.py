@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.lists import BackfillsAnswer
-from ....answers.named import application_of
+from ....operations.named import application_of
 from ....operations.backfill import (
     Backfill,
     ChangedBackfill,

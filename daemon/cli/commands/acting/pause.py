@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from lease.database.database import Unit
 
 from ....answers.acts import PauseAnswer, ResumeAnswer
-from ....answers.named import application_of
+from ....operations.named import application_of
 from ....operations.pause import PausedSchedule, ResumedSchedule, passed_text
 from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from lease.durations import format_duration
 
 from ....answers.acts import CancelManyAnswer, RetryManyAnswer
-from ....answers.named import application_of
+from ....operations.named import application_of
 from ....operations.cancel import (
     Cancellation,
     ChosenRun,

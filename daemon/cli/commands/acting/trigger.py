@@ -12,7 +12,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.acts import TriggerAnswer
-from ....answers.named import application_of
+from ....operations.named import application_of
 from ....operations.trigger import Requested, request, trigger_as
 from ....telemetry.spans import given_traceparent
 from ....text import when

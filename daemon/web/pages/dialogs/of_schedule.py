@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ....answers.named import application_of
+from ....operations.named import application_of
 from ....definitions.codec import read_job_names, read_schedule
 from ....errors import DaemonError, InvalidInstant
 from ....instants import duration_of
