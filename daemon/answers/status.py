@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
+from ..operations.named import application_of
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
 from ..store.called import ScheduleKey
@@ -34,7 +35,6 @@ from ..store.views import (
 )
 from ..store.views.targets import read_undelivered
 from ..text import when
-from ..operations.named import application_of
 
 MOST_PRINTED = 50
 """So many failed runs are shown with the last line that they printed, at most."""

@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ..operations.generations import read_standings
+from ..operations.named import application_of
 from ..operations.why import Evidence, Explanation, Moments, State, read_why_schedule, why_not_active
 from ..recovery.deaths import neighbours, proven_dead
 from ..store.views import keys_named, require_application, require_schedule
-from ..operations.named import application_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The schedules that an act is about: one, those with a tag, or all of an application."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..store.views import (
     schedules_named,
     schedules_tagged,
 )
+from .named import application_of
 from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)
@@ -37,6 +38,14 @@ class Selection:
     application: str | None = None
     name: str | None = None
     tag: str | None = None
+
+    def in_one_application(self, connection: Connection) -> "Selection":
+        """Return the same, with the application of a schedule that is given by its name alone; raises `NotFound` and
+        `Ambiguous`.
+        """
+        if self.name is None:
+            return self
+        return replace(self, application=application_of(connection, self.name, self.application))
 
     def schedules(self, connection: Connection, *, retired: bool) -> set[ScheduleKey]:
         """Return (application, key) of the schedules whose runs are meant, with ``retired`` also of these; a ``name`` and

@@ -9,7 +9,6 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.lists import BackfillsAnswer
-from ....operations.named import application_of
 from ....operations.backfill import (
     Backfill,
     ChangedBackfill,
@@ -22,6 +21,7 @@ from ....operations.backfill import (
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
 from ....operations.cancel import said
+from ....operations.named import application_of
 from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
 from ...ask import ask, zone_of

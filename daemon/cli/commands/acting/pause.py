@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from lease.database.database import Unit
 
 from ....answers.acts import PauseAnswer, ResumeAnswer
-from ....operations.named import application_of
 from ....operations.pause import PausedSchedule, ResumedSchedule, passed_text
 from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules
@@ -56,7 +55,7 @@ def pause(
     end = None if until is None else moment("--until", until, zone, quiet=as_json)
 
     def transaction(connection: Connection) -> list[PausedSchedule]:
-        return pause_schedules(connection, _known(connection, which), requested_by=who, why=why, until=end)
+        return pause_schedules(connection, which.in_one_application(connection), requested_by=who, why=why, until=end)
 
     done = _prepared(database, which, transaction)
     if as_json:
@@ -87,7 +86,7 @@ def resume(
     which = _which(name, tag, application, everything=everything)
 
     def transaction(connection: Connection) -> list[ResumedSchedule]:
-        return resume_schedules(connection, _known(connection, which), requested_by=who, why=why)
+        return resume_schedules(connection, which.in_one_application(connection), requested_by=who, why=why)
 
     done = _prepared(database, which, transaction)
     if as_json:
@@ -113,13 +112,6 @@ def _which(name: str | None, tag: str | None, application: str | None, *, everyt
     if given > 1:
         raise Misused("give only one of NAME, --tag and --all")
     return Selection(application, name, tag)
-
-
-def _known(connection: Connection, which: Selection) -> Selection:
-    """Return the selection with the application of a schedule that is given by its name only."""
-    if which.name is None or which.application is not None:
-        return which
-    return Selection(application_of(connection, which.name, None), which.name)
 
 
 def _prepared(database: str | None, which: Selection, unit: Unit[T]) -> T:

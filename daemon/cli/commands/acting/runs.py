@@ -9,12 +9,10 @@ from itertools import groupby
 from typing import Annotated, TypeVar
 
 import typer
-from sqlalchemy import Connection
 
 from lease.durations import format_duration
 
 from ....answers.acts import CancelManyAnswer, RetryManyAnswer
-from ....operations.named import application_of
 from ....operations.cancel import (
     Cancellation,
     ChosenRun,
@@ -226,7 +224,7 @@ def _cancel_many(which: Selection, acting: _Acting) -> None:
     """Show the runs that are not over, ask, and cancel those; runs that were planned since continue."""
     if which.name is None and which.tag is None:
         raise Misused("say which runs: give the number of one run, --schedule NAME or --tag TAG")
-    found = ask(acting.database, lambda connection: find_unfinished(connection, _named(connection, which)))
+    found = ask(acting.database, lambda connection: find_unfinished(connection, which.in_one_application(connection)))
     at_work = sum(run.state == "running" for run in found)
     running = f", of which {at_work:,} {'is' if at_work == 1 else 'are'} running" if at_work else ""
     them = f"{counted(len(found), 'run')}{running}"
@@ -245,7 +243,9 @@ def _cancel_many(which: Selection, acting: _Acting) -> None:
 
 def _retry_many(which: Selection, within: float, acting: _Acting) -> None:
     """Show the runs that failed in the last ``within`` seconds, ask, and retry those that were shown."""
-    found = ask(acting.database, lambda connection: find_failed(connection, _named(connection, which), within))
+    found = ask(
+        acting.database, lambda connection: find_failed(connection, which.in_one_application(connection), within)
+    )
     left_out = [run for run in found if run.outcome != "retried"]
     found = [run for run in found if run.outcome == "retried"]
     them = f"{counted(len(found), 'run')} that failed"
@@ -276,15 +276,6 @@ def _many_retried(done: Sequence[RetriedRun]) -> str:
     if counts["already"]:
         said.append(f"{number(counts['already'])} had already been retried")
     return "; ".join(said) or "nothing was retried"
-
-
-def _named(connection: Connection, which: Selection) -> Selection:
-    """Return the selection with the application of a schedule that is given by its name alone."""
-    return (
-        which
-        if which.name is None
-        else Selection(application_of(connection, which.name, which.application), which.name, which.tag)
-    )
 
 
 def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, act: Callable[..., list[C]]) -> Sequence[C]:
