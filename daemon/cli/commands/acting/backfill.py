@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Protocol
+from functools import partial
+from typing import Annotated, Literal
 
 import typer
 from sqlalchemy import Connection
@@ -12,11 +13,9 @@ from ....answers.lists import BackfillsAnswer
 from ....operations.backfill import (
     Backfill,
     ChangedBackfill,
-    cancel_backfill,
+    change_backfill,
     counted_text,
     foresee_backfill,
-    pause_backfill,
-    resume_backfill,
 )
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
@@ -158,17 +157,8 @@ OfBackfill = Annotated[
 ]
 
 
-class _Act(Protocol):
-    def __call__(
-        self, connection: Connection, backfill_id: int, *, requested_by: str, why: str | None = None
-    ) -> ChangedBackfill: ...
-
-
-_ACTS: Mapping[str, _Act] = {"pause": pause_backfill, "resume": resume_backfill, "cancel": cancel_backfill}
-
-
 def act_on_backfill(
-    what: str,
+    what: Literal["pause", "resume", "cancel"],
     backfill_id: int,
     beside: Mapping[str, object],
     *,
@@ -181,8 +171,8 @@ def act_on_backfill(
     for option, value in beside.items():
         if value:
             raise Misused(f"{option} cannot be combined with --backfill: leave it out")
-    act = _ACTS[what]
-    done = ask(database, lambda connection: act(connection, backfill_id, requested_by=who, why=why), write=True)
+    change = partial(change_backfill, what=what, backfill_id=backfill_id, requested_by=who, why=why)
+    done = ask(database, change, write=True)
     if as_json:
         write_json("backfill-changed", done)
         return
