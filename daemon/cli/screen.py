@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, assert_never
 
@@ -47,7 +47,6 @@ def screen(kind: "type[Console] | None" = None, *, stderr: bool = False) -> "Con
     return (kind or Console)(highlight=False, markup=False, emoji=False, color_system=styles, width=width, file=file)
 
 
-@dataclass
 class Sheet:
     """A table that fits its screen without breaking a name or an instant.
 
@@ -58,14 +57,27 @@ class Sheet:
     columns ``if_any``, so that a column keeps its place, and a hyphen for an empty cell.
     """
 
-    columns: tuple[str, ...]
-    right: Collection[str] = ()
-    wraps: Collection[str] = ()
-    spare: Sequence[str] = ()
-    unless_one: Collection[str] = ()
-    if_any: Collection[str] = ()
-    without: Collection[str] = ()
-    rows: list[list["Text"]] = field(default_factory=list)
+    def __init__(
+        self,
+        *columns: str,
+        right: Collection[str] = (),
+        wraps: Collection[str] = (),
+        spare: Sequence[str] = (),
+        unless_one: Collection[str] = (),
+        if_any: Collection[str] = (),
+        without: Collection[str] = (),
+    ) -> None:
+        self.columns, self.right, self.wraps, self.spare = columns, right, wraps, spare
+        self.unless_one, self.if_any, self.without = unless_one, if_any, without
+        self.rows: list[list[Text]] = []
+
+    def add(self, *cells: object) -> None:
+        """Add a row. Control characters are removed, so that no value can steer the terminal."""
+        from rich.text import Text  # noqa: PLC0415 - not for JSON
+
+        self.rows.append(
+            [cell if isinstance(cell, Text) else Text("" if cell is None else clean(str(cell))) for cell in cells]
+        )
 
     def shown_in(self, width: int) -> dict[int, int] | None:
         """Return the places of the columns that fit into ``width``, and how wide each is; None if too few do."""
@@ -180,28 +192,6 @@ def width_of(text: str) -> int:
     from rich.cells import cell_len  # noqa: PLC0415 - not for JSON
 
     return cell_len(text)
-
-
-def table(
-    *columns: str,
-    right: Collection[str] = (),
-    wraps: Collection[str] = (),
-    spare: Sequence[str] = (),
-    unless_one: Collection[str] = (),
-    if_any: Collection[str] = (),
-    without: Collection[str] = (),
-) -> Sheet:
-    """Return an empty table; see `Sheet` for what its columns may be."""
-    return Sheet(columns, right, wraps, spare, unless_one, if_any, without)
-
-
-def add(to: Sheet, *cells: object) -> None:
-    """Add a row. Control characters are removed, so that no value can steer the terminal."""
-    from rich.text import Text  # noqa: PLC0415 - not for JSON
-
-    to.rows.append(
-        [cell if isinstance(cell, Text) else Text("" if cell is None else clean(str(cell))) for cell in cells]
-    )
 
 
 def state_cell(state: State | None, note: str = "") -> "Text":

@@ -57,7 +57,7 @@ from ...telemetry.facts import (
 )
 from ...telemetry.sentences import sentence
 from ...text import clean, last_line, lasted, number, shortened
-from ..screen import Times, add, print_verdict, say, state_cell, table
+from ..screen import Sheet, Times, print_verdict, say, state_cell
 
 
 def print_summary(console: Console, summary: Summary, times: Times) -> None:
@@ -70,10 +70,10 @@ def print_summary(console: Console, summary: Summary, times: Times) -> None:
     without = [] if any(job.done is not None for job in summary.jobs) else ["done"]
     without += [] if any(notes) else ["message"]
     columns = ("job", "state", "done", "took", "message")
-    jobs = table(*columns, right=("done", "took"), wraps=("message",), without=without)
+    jobs = Sheet(*columns, right=("done", "took"), wraps=("message",), without=without)
     for job, note in zip(summary.jobs, notes, strict=True):
         state = state_cell(job.state, f" (attempt {job.attempts})" if job.attempts > 1 else "")
-        add(jobs, job.job, state, "" if job.done is None else number(job.done), lasted(job.seconds), note)
+        jobs.add(job.job, state, "" if job.done is None else number(job.done), lasted(job.seconds), note)
     console.print()
     console.print(jobs)
 

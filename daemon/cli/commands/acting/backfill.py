@@ -27,7 +27,7 @@ from ...ask import ask, zone_of
 from ...failures import Misused
 from ...options import MOST, Application, By, Database, DryRun, Json, Why, Yes, author, instant
 from ...question import confirm
-from ...screen import add, say, screen, table, write_json
+from ...screen import Sheet, say, screen, write_json
 
 _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs overlap = "allow".'
 
@@ -102,7 +102,7 @@ def backfills(
         say(screen(), "There are no backfills; `leased backfill NAME --from TIME --to TIME` requests one.")
         return
     columns = ("backfill", "application", "schedule", "from", "to", "runs", "done", "failed", "state", "who", "why")
-    shown = table(
+    shown = Sheet(
         *columns,
         right=("backfill", "runs", "done", "failed"),
         wraps=("why",),
@@ -113,7 +113,7 @@ def backfills(
         counts = (number(one.instants), number(one.done), number(one.failed) if one.failed else "")
         span = (when(one.first), when(one.last))
         cells = (*span, *counts, _state(one), one.requested_by, one.requested_why)
-        add(shown, one.backfill_id, one.application, one.schedule, *cells)
+        shown.add(one.backfill_id, one.application, one.schedule, *cells)
     screen().print(shown)
 
 

@@ -32,7 +32,7 @@ from ...ask import ask, run_given
 from ...failures import Misused
 from ...options import Application, By, Database, DryRun, Json, RunNumber, Why, Yes, author, moment
 from ...question import can_be_asked, confirm, says_yes, tell
-from ...screen import Sheet, add, print_sentences, say, screen, table, write_json
+from ...screen import Sheet, print_sentences, say, screen, write_json
 from .backfill import OfBackfill, act_on_backfill
 
 C = TypeVar("C", bound=ChosenRun)
@@ -305,8 +305,8 @@ def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, act: Call
 
 def _by_schedule(runs: Iterable[ChosenRun]) -> Sheet:
     """Return a table of runs: how many there are of each schedule, and for which times."""
-    shown = table("schedule", "application", "runs", "from", "to", right=("runs",), unless_one=("application",))
+    shown = Sheet("schedule", "application", "runs", "from", "to", right=("runs",), unless_one=("application",))
     for (application, schedule), group in groupby(sorted(runs, key=lambda run: run.named), key=lambda run: run.named):
         instants = sorted(run.scheduled_for for run in group)
-        add(shown, schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))
+        shown.add(schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))
     return shown

@@ -27,7 +27,7 @@ from ....text import counted, when
 from ...failures import FAILED, NoDatabase
 from ...load_file import load_file
 from ...options import Database, File, Json, instant
-from ...screen import Sheet, add, for_people, print_sentences, say, screen, table, write_json
+from ...screen import Sheet, for_people, print_sentences, say, screen, write_json
 from .remarks import APART, NOTES, Code, Occurrence, Remark, file_remarks, in_zone_text, remark_on, remarks_on, together
 from .second_load import SecondLoad
 
@@ -183,10 +183,10 @@ def preview_command(
         write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found], remarks))
         return
     in_zone = zone != "UTC"
-    shown = table("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",), if_any=("remark",))
+    shown = Sheet("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",), if_any=("remark",))
     for occurrence in found:
         local = [occurrence.local.isoformat(sep=" ")] if in_zone else []
-        add(shown, when(occurrence.instant), *local, remark_on(occurrence))
+        shown.add(when(occurrence.instant), *local, remark_on(occurrence))
     console = screen()
     if found or not remarks:
         console.print(shown)
@@ -218,14 +218,14 @@ def _print(
 
 
 def _coming(found: Sequence[tuple[Schedule, Sequence[Preview], Sequence[Remark]]]) -> Sheet:
-    shown = table("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
+    shown = Sheet("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
     for schedule, coming, _ in found:
         jobs = ", ".join(job.name for job in schedule.jobs)
         of = (schedule.name, str(schedule.trigger), schedule.timezone, jobs)
         first = in_zone_text(coming[0]) if coming else ON_REQUEST if schedule.on_request else "never"
-        add(shown, *of, first)
+        shown.add(*of, first)
         for later in coming[1:]:
-            add(shown, *(("", "", "", "") if for_people() else of), in_zone_text(later))
+            shown.add(*(("", "", "", "") if for_people() else of), in_zone_text(later))
     return shown
 
 

@@ -25,7 +25,7 @@ from ...bring import plan_all_outgoing
 from ...failures import Misused, report
 from ...load_file import load_file
 from ...options import By, Database, File, Json, Revision, author
-from ...screen import add, say, screen, table, write_json
+from ...screen import Sheet, say, screen, write_json
 from .remarks import APART
 
 
@@ -153,10 +153,10 @@ def _show(application: str, found: _Synced, changes: Sequence[tuple[str, str]], 
         *found.report.losses,
     ):
         say(console, warning, "yellow", lead="  ")
-    listed = table("change" if found.written else "would be", "schedule")
+    listed = Sheet("change" if found.written else "would be", "schedule")
     changed = [change for change in changes if change[0] not in {"unchanged", *_NO_CHANGES}]
     for change in changed[:MOST_LINES]:
-        add(listed, *change)
+        listed.add(*change)
     if changed:
         console.print()
         console.print(listed)

@@ -15,7 +15,7 @@ from ....text import number
 from ...ask import ask, zone_of
 from ...failures import Misused
 from ...options import Application, Database, Json, Utc, moment
-from ...screen import Sheet, Times, add, say, screen, table, write_json
+from ...screen import Sheet, Times, say, screen, write_json
 
 _ACTS: tuple[Act, ...] = get_args(Act)
 _NOTHING = "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."
@@ -73,7 +73,7 @@ def _act(text: str | None) -> Act | None:
 def _table(found: Sequence[ActLine], times: Times) -> Sheet:
     """Return a row for each act; one act on many schedules is one row."""
     columns = ("when", "who", "act", "application", "schedule", "run", "why", "effect")
-    shown = table(
+    shown = Sheet(
         *columns,
         right=("run",),
         wraps=("why", "effect"),
@@ -90,5 +90,5 @@ def _table(found: Sequence[ActLine], times: Times) -> Sheet:
             schedules = f"{more[-1].schedule} and {number(len(more))} more"
         until = f"until {times.by_clock(one.until)}" if one.until else None
         effect = "; ".join(filter(None, (until, None if more else one.effect)))
-        add(shown, times(one.acted_at), one.acted_by, one.act, one.application, schedules, one.run_id, one.why, effect)
+        shown.add(times(one.acted_at), one.acted_by, one.act, one.application, schedules, one.run_id, one.why, effect)
     return shown

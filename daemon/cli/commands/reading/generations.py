@@ -25,21 +25,19 @@ from ....text import when
 from ...ask import ask
 from ...failures import Misused
 from ...options import MOST, Application, By, Database, Json, Utc, Why, Wide, author
-from ...screen import Times, add, for_people, print_sentences, say, screen, table, write_json
+from ...screen import Sheet, Times, for_people, print_sentences, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from ...screen import Sheet
 
 
 DIGEST_SHOWN = 12
 """How many characters of a digest are shown in a table; --json has all of them."""
 
 
-def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
+def generation_table(found: Sequence[GenerationStanding]) -> Sheet:
     """Return a table of generations, who runs each, and how it differs from the database."""
-    shown = table(
+    shown = Sheet(
         "generation",
         "application",
         "revision",
@@ -53,7 +51,7 @@ def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
     )
     for one in found:
         differs = "" if one.differs is None else str(one.differs)
-        add(shown, one.number, one.application, one.revision, one.state, run_by(one), differs)
+        shown.add(one.number, one.application, one.revision, one.state, run_by(one), differs)
     return shown
 
 
@@ -64,11 +62,10 @@ def show_changed(console: "Console", found: Sequence[Changed]) -> None:
         say(console, "It changed no schedule that was there before, or that is not recorded.")
         return
     columns = ("schedule", "application", "how", "setting", "before", "after")
-    shown = table(*columns, unless_one=("application",), wraps=("setting", "before", "after"))
+    shown = Sheet(*columns, unless_one=("application",), wraps=("setting", "before", "after"))
     for one in found:
         for each in one.settings:
-            add(
-                shown,
+            shown.add(
                 one.schedule,
                 one.application,
                 one.how,
@@ -191,9 +188,9 @@ def _acknowledged(
     return acknowledge(connection, application, number, requested_by=who, why=why)
 
 
-def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> "Sheet":
+def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> Sheet:
     columns = ("generation", "application", "digest", "revision", "state", "brought by", "came")
-    shown = table(
+    shown = Sheet(
         *columns,
         "ruled",
         "superseded",
@@ -208,8 +205,7 @@ def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> 
         without=() if wide else ("digest", "brought by"),
     )
     for one in found:
-        add(
-            shown,
+        shown.add(
             one.number,
             one.application,
             one.digest[:DIGEST_SHOWN],

@@ -24,19 +24,7 @@ from ....store.views import (
 from ....text import clean, counted, lasted, number, signal_name, size
 from ...ask import ask, run_given
 from ...options import RUN_STATES, Application, Database, Json, RunOrName, Utc, Wide, run_state
-from ...screen import (
-    Sheet,
-    Times,
-    add,
-    for_people,
-    print_sentences,
-    print_verdict,
-    say,
-    screen,
-    state_cell,
-    table,
-    write_json,
-)
+from ...screen import Sheet, Times, for_people, print_sentences, print_verdict, say, screen, state_cell, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +32,7 @@ if TYPE_CHECKING:
 
 def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
     """Return the table; started and token are shown only if it is ``wide``."""
-    shown = table(
+    shown = Sheet(
         *("run", "schedule", "application", "due", "state", "took", "try", "started", "token", "reason"),
         right=("run", "took", "token"),
         wraps=("reason",),
@@ -67,7 +55,7 @@ def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
             run.token,
             _reason(run, times),
         )
-        add(shown, *cells)
+        shown.add(*cells)
     return shown
 
 
@@ -232,7 +220,7 @@ def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
     right = ("attempt", "took", "memory", "token")
     releases = {job.release for job in jobs}
     without = () if wide else ("token", "holder", *(("release",) if len(releases) < 2 else ()))
-    shown = table(
+    shown = Sheet(
         *columns,
         right=right,
         wraps=("progress",),
@@ -251,7 +239,7 @@ def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
             _exit(job),
         )
         of_replica = (job.release, job.token, job.replica or job.holder[:_SHOWN])
-        add(shown, job.job, job.attempt, *cells, memory, *of_replica)
+        shown.add(job.job, job.attempt, *cells, memory, *of_replica)
     return shown
 
 

@@ -28,19 +28,7 @@ from ....text import ago, counted, lasted, listed, number, when
 from ...ask import ask, zone_of
 from ...failures import FAILED, Misused
 from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, before_now, moment, run_state
-from ...screen import (
-    Sheet,
-    Times,
-    add,
-    drawable,
-    for_people,
-    print_sentences,
-    say,
-    screen,
-    state_cell,
-    table,
-    write_json,
-)
+from ...screen import Sheet, Times, drawable, for_people, print_sentences, say, screen, state_cell, write_json
 from ...watching import watch
 from .generations import generation_table, sentences
 from .replicas import releases_live
@@ -139,14 +127,14 @@ def _fine(overview: Overview) -> str:
 def _show_replicas(console: "Console", overview: Overview) -> None:
     if overview.replicas:
         columns = ("replica", "application", "state", "up", "running", "seen")
-        replicas = table(*columns, right=("running",), unless_one=("application",), if_any=("state",), spare=("up",))
+        replicas = Sheet(*columns, right=("running",), unless_one=("application",), if_any=("state",), spare=("up",))
         all_run = for_people() and all(one.state == "running" for one in overview.replicas)
         runs = Counter(run.holder for run in overview.running)
         now = overview.database_time
         for one in overview.replicas:
             up = lasted((now - one.started_at).total_seconds()) if one.state in LIVE else ""
             cells = (state_cell(None if all_run else one.state), up, number(runs[one.holder]), ago(one.seen_ago))
-            add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
+            replicas.add(f"{one.host}:{one.pid}", one.application, *cells)
         _show(console, replicas)
         print_sentences(console, releases_live(overview.replicas))
 
@@ -154,12 +142,12 @@ def _show_replicas(console: "Console", overview: Overview) -> None:
 def _show_waiting(console: "Console", overview: Overview, look: Look) -> None:
     shown = overview.waiting[:_MOST_WAITING]
     if shown:  # of those that are counted, all may have begun since
-        waiting = table(
+        waiting = Sheet(
             "waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",), unless_one=("application",)
         )
         for run in shown:
             why = sentence(run.why, look.times.by_clock) if run.why else None
-            add(waiting, run.run_id, run.schedule, run.application, why)
+            waiting.add(run.run_id, run.schedule, run.application, why)
         _show(console, waiting)
         if (more := overview.waiting_count - len(shown)) > 0:
             say(console, f"and {number(more)} more; `leased runs --state pending` lists them")
@@ -191,7 +179,7 @@ def _counts(schedules: Sequence[ScheduleLine]) -> str:
 
 def _show_schedules(console: "Console", overview: Overview, found: Sequence[ScheduleLine], look: Look) -> None:
     if found:
-        schedules = table(
+        schedules = Sheet(
             *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
             right=("took",),
             wraps=("now", "left out"),
@@ -204,8 +192,7 @@ def _show_schedules(console: "Console", overview: Overview, found: Sequence[Sche
         for line in found:
             key = (line.application, line.schedule)
             now = _now(line, running.get(key, ()), waiting.get(key, ()), look)
-            add(
-                schedules,
+            schedules.add(
                 *(line.schedule, line.application, line.timing),
                 _next(line, look.times),
                 look.times(_ended(line)),
@@ -269,7 +256,7 @@ def _left_out(left_out: LeftOut) -> str:
 
 
 def _running(found: Sequence[RunningRun]) -> Sheet:
-    shown = table(
+    shown = Sheet(
         *("running", "schedule", "application", "job", "attempt", "progress", "for", "token", "holder"),
         right=("running", "attempt", "for", "token"),
         wraps=("job", "progress"),
@@ -278,7 +265,7 @@ def _running(found: Sequence[RunningRun]) -> Sheet:
     for run in found:
         job, attempt = (run.job.job, run.job.attempt) if run.job else ("between jobs", None)
         cells = (job, attempt, _progress(run), lasted(run.running_for), run.token, _holder(run))
-        add(shown, run.run_id, run.schedule, run.application, *cells)
+        shown.add(run.run_id, run.schedule, run.application, *cells)
     return shown
 
 
