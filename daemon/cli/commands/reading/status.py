@@ -1,8 +1,7 @@
 """`leased status`: replicas, schedules, runs and problems on one screen."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ....answers.status import StatusFound, StatusReader
-from ....operations.generations import GenerationStanding
 from ....service.settings import read_settings
-from ....states import LIVE, ON_REQUEST, UNFINISHED, RunState
+from ....states import LIVE, ON_REQUEST, UNFINISHED
 from ....store.views import (
     LeftOut,
     Overview,
@@ -47,42 +45,34 @@ MOST = 50
 """How many schedules are listed by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a status is shown: times, and whether with tokens, holders and timings."""
-
-    times: Times
-    wide: bool
-    whole: bool
-    """All problems are listed."""
-    printed: Mapping[int, str]
-    """The last line of the output of failed runs."""
-
-
 def show_status(
     console: "Console",
-    overview: Overview,
+    found: StatusFound,
     listed: Sequence[ScheduleLine],
-    generations: Sequence[GenerationStanding],
-    found: Sequence[Problem],
-    look: Look,
+    times: Times,
     *,
-    narrowed: bool,
+    wide: bool,
+    whole: bool = False,
+    narrowed: bool = False,
 ) -> None:
-    """Write the screen: the verdict with the problems, and then the tables, of the schedules that are ``listed``."""
-    _show_verdict(console, overview, found, look)
+    """Write the screen: the verdict with the problems (if ``whole``, all), and then the tables, of the schedules that are
+    ``listed``; if ``wide``, with tokens, holders and timings.
+    """
+    overview = found.overview
+    _show_verdict(console, found, times, whole=whole)
     _show_replicas(console, overview)
-    if generations:
-        _show(console, generation_table(generations))
-        print_sentences(console, sentences(generations))
+    if found.generations:
+        _show(console, generation_table(found.generations))
+        print_sentences(console, sentences(found.generations))
     if narrowed and not listed:
         say(console, "There are no such schedules.")
-    _show_schedules(console, overview, listed, look)
+    if listed:
+        _show(console, _schedules(overview, listed, times, wide=wide))
     if len(overview.schedules) > MOST:
         say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
-    if look.wide and overview.running:
+    if wide and overview.running:
         _show(console, _running(overview.running))
-    _show_waiting(console, overview, look)
+    _show_waiting(console, overview, times)
     notes = [*drains(overview.running), *(one.in_words for one in overview.backfills)]
     if overview.retired:
         notes.append(f"Retired in the last day: {_retired(overview.retired)}")
@@ -96,21 +86,22 @@ def _show(console: "Console", shown: Sheet) -> None:
     console.print(shown)
 
 
-def _show_verdict(console: "Console", overview: Overview, found: Sequence[Problem], look: Look) -> None:
+def _show_verdict(console: "Console", status: StatusFound, times: Times, *, whole: bool) -> None:
     """Write the verdict, and below it each problem with the commands that help."""
+    overview, found = status.overview, status.problems
     names = {one.application for one in overview.schedules} | {one.application for one in overview.replicas}
     of = listed(sorted(names), _MOST_APPLICATIONS)
-    at = f" at {when(overview.database_time)}" if look.times.in_full else ""
+    at = f" at {when(overview.database_time)}" if times.in_full else ""
     verdict = counted(len(found), "problem") if found else f"OK: {_fine(overview)}"
     if of:
         console.print(of, style="bold", end="  ", soft_wrap=True)
     console.print(f"{verdict}{at}", style="bold red" if found else "bold green", soft_wrap=True)
-    most = len(found) if look.whole or not for_people() else MOST_PROBLEMS
+    most = len(found) if whole or not for_people() else MOST_PROBLEMS
     mark = drawable("✗")
     for problem in found[:most]:
         text = problem.text if for_people() else f"{problem.kind}: {problem.text}"
         say(console, text, "red", lead=f"  {mark} ")
-        if problem.kind == "failing" and (last := look.printed.get(problem.run_id or 0)):
+        if problem.kind == "failing" and (last := status.printed.get(problem.run_id or 0)):
             say(console, last, lead="    | ")
         if problem.next:
             say(console, " / ".join(problem.next), "dim", lead="    ")
@@ -139,14 +130,14 @@ def _show_replicas(console: "Console", overview: Overview) -> None:
         print_sentences(console, releases_live(overview.replicas))
 
 
-def _show_waiting(console: "Console", overview: Overview, look: Look) -> None:
+def _show_waiting(console: "Console", overview: Overview, times: Times) -> None:
     shown = overview.waiting[:_MOST_WAITING]
     if shown:  # of those that are counted, all may have begun since
         waiting = Sheet(
             "waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",), unless_one=("application",)
         )
         for run in shown:
-            why = sentence(run.why, look.times.by_clock) if run.why else None
+            why = sentence(run.why, times.by_clock) if run.why else None
             waiting.add(run.run_id, run.schedule, run.application, why)
         _show(console, waiting)
         if (more := overview.waiting_count - len(shown)) > 0:
@@ -177,31 +168,31 @@ def _counts(schedules: Sequence[ScheduleLine]) -> str:
     return f"{number(len(schedules))} schedules in all (last runs: {states})"
 
 
-def _show_schedules(console: "Console", overview: Overview, found: Sequence[ScheduleLine], look: Look) -> None:
-    if found:
-        schedules = Sheet(
-            *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
-            right=("took",),
-            wraps=("now", "left out"),
-            spare=() if look.wide else ("when", "took", "left out", "last"),
-            unless_one=("application",),
-            if_any=("now", "left out"),
+def _schedules(overview: Overview, found: Sequence[ScheduleLine], times: Times, *, wide: bool) -> Sheet:
+    shown = Sheet(
+        *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
+        right=("took",),
+        wraps=("now", "left out"),
+        spare=() if wide else ("when", "took", "left out", "last"),
+        unless_one=("application",),
+        if_any=("now", "left out"),
+    )
+    running, waiting = _by_schedule(overview.running), _by_schedule(overview.waiting)
+    for line in found:
+        key = (line.application, line.schedule)
+        is_unfinished = line.last_state in UNFINISHED
+        state, run_id = line.last_state, line.last_run_id
+        if is_unfinished or state is None:
+            state, run_id = line.finished_state, line.finished_run_id
+        shown.add(
+            *(line.schedule, line.application, line.timing, _next(line, times)),
+            times(line.finished_at if is_unfinished else line.last_finished_at),
+            state_cell(state, f", run {run_id}"),
+            lasted(line.finished_seconds if is_unfinished else line.last_seconds),
+            _now(line, running.get(key, ()), waiting.get(key, ()), times),
+            _left_out(line.left_out),
         )
-        running = _by_schedule(overview.running)
-        waiting = _by_schedule(overview.waiting)
-        for line in found:
-            key = (line.application, line.schedule)
-            now = _now(line, running.get(key, ()), waiting.get(key, ()), look)
-            schedules.add(
-                *(line.schedule, line.application, line.timing),
-                _next(line, look.times),
-                look.times(_ended(line)),
-                _result(line),
-                lasted(line.finished_seconds if line.last_state in UNFINISHED else line.last_seconds),
-                now,
-                _left_out(line.left_out),
-            )
-        _show(console, schedules)
+    return shown
 
 
 def _by_schedule(runs: Iterable[_R]) -> dict[tuple[str, str], list[_R]]:
@@ -211,26 +202,12 @@ def _by_schedule(runs: Iterable[_R]) -> dict[tuple[str, str], list[_R]]:
     return found
 
 
-def _last(line: ScheduleLine) -> tuple[RunState | None, int | None]:
-    """Return the state and the number of the last run of a schedule that is over."""
-    if line.last_state in UNFINISHED or line.last_state is None:
-        return line.finished_state, line.finished_run_id
-    return line.last_state, line.last_run_id
-
-
-def _ended(line: ScheduleLine) -> datetime | None:
-    return line.finished_at if line.last_state in UNFINISHED else line.last_finished_at
-
-
-def _result(line: ScheduleLine) -> "Text":
-    state, run_id = _last(line)
-    return state_cell(state, f", run {run_id}")
-
-
-def _now(line: ScheduleLine, running: Sequence[RunningRun], waiting: Sequence[WaitingRun], look: Look) -> "Text | str":
+def _now(
+    line: ScheduleLine, running: Sequence[RunningRun], waiting: Sequence[WaitingRun], times: Times
+) -> "Text | str":
     """Return the present state of a schedule: its pause, its running runs, or the run that waits."""
     if line.paused_at is not None:
-        return paused_text(line.paused_by, None, line.paused_until, line.paused_why, look.times.by_clock)
+        return paused_text(line.paused_by, None, line.paused_until, line.paused_why, times.by_clock)
     if running:
         first, *more = running
         others = f" and {number(len(more))} more" if more else ""
@@ -354,8 +331,8 @@ def status(
 
     def show(console: "Console", found: StatusFound) -> None:
         listed = found.listed if whole or narrowed else needed(found.overview, found.problems)
-        look = Look(Times.of(found.overview.database_time, utc=utc), wide or not for_people(), whole, found.printed)
-        show_status(console, found.overview, listed, found.generations, found.problems, look, narrowed=narrowed)
+        times = Times.of(found.overview.database_time, utc=utc)
+        show_status(console, found, listed, times, wide=wide or not for_people(), whole=whole, narrowed=narrowed)
 
     if watched:
         _refuse_beside_watch(check=check, as_json=as_json)
