@@ -38,12 +38,7 @@ DIGEST_SHOWN = 12
 def generation_table(found: Sequence[GenerationStanding]) -> Sheet:
     """Return a table of generations, who runs each, and how it differs from the database."""
     shown = Sheet(
-        "generation",
-        "application",
-        "revision",
-        "state",
-        "run by",
-        "differs",
+        *("generation", "application", "revision", "state", "run by", "differs"),
         right=("generation", "revision"),
         wraps=("run by", "differs"),
         unless_one=("application",),
@@ -65,13 +60,8 @@ def show_changed(console: "Console", found: Sequence[Changed]) -> None:
     shown = Sheet(*columns, unless_one=("application",), wraps=("setting", "before", "after"))
     for one in found:
         for each in one.settings:
-            shown.add(
-                one.schedule,
-                one.application,
-                one.how,
-                each.setting,
-                *(setting_text(each.setting, value) for value in (each.before, each.after)),
-            )
+            before, after = (setting_text(each.setting, value) for value in (each.before, each.after))
+            shown.add(one.schedule, one.application, one.how, each.setting, before, after)
     console.print(shown)
 
 
@@ -87,11 +77,11 @@ def run_by(one: GenerationStanding) -> str:
 
 def sentences(found: Iterable[GenerationStanding]) -> list[str]:
     """Return what happens next to each, as sentences."""
-    return [f"Generation {one.number} of {one.application} is {_adverb(one)}{one.next}." for one in found if one.next]
-
-
-def _adverb(one: GenerationStanding) -> str:
-    return f"{'standing in' if one.state == 'in lieu' else one.state}: "
+    return [
+        f"Generation {one.number} of {one.application} is {'standing in' if one.state == 'in lieu' else one.state}: {one.next}."
+        for one in found
+        if one.next
+    ]
 
 
 MOST_LISTED = 10_000
@@ -139,7 +129,8 @@ def generations(
         write_json("generations", GenerationsAnswer(items=found, diff=changed if diff else None))
         return
     if done is not None:
-        say(screen(), _done(done))
+        by_whom = f"{'was already' if done.already else 'is'} acknowledged by {done.acknowledged_by}"
+        say(screen(), f"generation {done.number} of {done.application} {by_whom} at {when(done.acknowledged_at)}")
     elif found:
         _show(found, Times.of(now, utc=utc), changed if diff else None, wide=wide or not for_people())
     else:
@@ -166,12 +157,6 @@ def _show(found: Sequence[GenerationStanding], times: Times, changed: Sequence[C
         print_sentences(console, coming)
 
 
-def _done(done: Acknowledged) -> str:
-    said = "was already" if done.already else "is"
-    by_whom = f"{said} acknowledged by {done.acknowledged_by} at {when(done.acknowledged_at)}"
-    return f"generation {done.number} of {done.application} {by_whom}"
-
-
 def _acknowledged(
     connection: Connection, application: str | None, number: int | None, who: str, why: str | None
 ) -> Acknowledged:
@@ -189,14 +174,9 @@ def _acknowledged(
 
 
 def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> Sheet:
-    columns = ("generation", "application", "digest", "revision", "state", "brought by", "came")
     shown = Sheet(
-        *columns,
-        "ruled",
-        "superseded",
-        "changed",
-        "releases",
-        "run by",
+        *("generation", "application", "digest", "revision", "state", "brought by", "came"),
+        *("ruled", "superseded", "changed", "releases", "run by"),
         right=("generation", "revision"),
         wraps=("brought by", "changed", "releases", "run by"),
         spare=() if wide else ("superseded", "ruled", "came", "changed", "releases"),
@@ -206,15 +186,8 @@ def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> 
     )
     for one in found:
         shown.add(
-            one.number,
-            one.application,
-            one.digest[:DIGEST_SHOWN],
-            one.revision,
-            one.state,
-            one.brought_by,
-            times(one.came_at),
-            times(one.ruled_at),
-            times(one.superseded_at),
+            *(one.number, one.application, one.digest[:DIGEST_SHOWN], one.revision, one.state, one.brought_by),
+            *map(times, (one.came_at, one.ruled_at, one.superseded_at)),
             (one.changes or "").removeprefix("schedules: "),
             ", ".join(sorted({it.release for it in one.replicas if it.release})),
             run_by(one),
