@@ -43,19 +43,13 @@ def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
     )
     for alike in _folded(found, times) if for_people() else ([run] for run in found):
         run, count = alike[0], sum(one.count for one in alike)
-        cells = (
-            _numbers([one.run_id for one in alike]),
-            run.schedule,
-            run.application,
-            _due(alike, times),
+        reason = (run.in_words(times.by_clock), run.last_output, run.retries_in_words)
+        shown.add(
+            *(_numbers([one.run_id for one in alike]), run.schedule, run.application, _due(alike, times)),
             state_cell(run.state, f" x{number(count)}" if count > 1 else ""),
-            lasted(run.seconds),
-            tries(run),
-            times(run.started_at),
-            run.token,
-            _reason(run, times),
+            *(lasted(run.seconds), tries(run), times(run.started_at), run.token),
+            "; ".join(filter(None, reason)),
         )
-        shown.add(*cells)
     return shown
 
 
@@ -90,10 +84,6 @@ def _due(alike: Sequence[RunLine], times: Times) -> str:
     if first.endswith(" ago") and last.endswith(" ago"):
         return f"{last.removesuffix(' ago')}-{first}"
     return f"{first} to {last}"
-
-
-def _reason(run: RunLine, times: Times) -> str:
-    return "; ".join(filter(None, (run.in_words(times.by_clock), run.last_output, run.retries_in_words)))
 
 
 _SHOWN = 8
@@ -133,20 +123,11 @@ def runs(
     elif schedule or of_state or application:
         say(console, "No run matches; `leased runs` lists the runs of every schedule, in any state.")
     else:
-        say(
-            console,
-            "There are no runs yet; a run is created when a schedule is due, or by `leased trigger SCHEDULE`.",
-        )
-    if for_people():
-        _show_next(console, found)
-    print_sentences(console, (one.in_words for one in gone))
-
-
-def _show_next(console: "Console", found: Iterable[RunLine]) -> None:
-    """Write the next commands for the latest run that failed, below a blank line."""
-    if failed := next((run for run in found if run.state == "failed" and run.next), None):
+        say(console, "There are no runs yet; a run is created when a schedule is due, or by `leased trigger SCHEDULE`.")
+    if for_people() and (failed := next((run for run in found if run.state == "failed" and run.next), None)):
         console.print()
         say(console, " / ".join((f"leased show {failed.run_id}", *failed.next)), "dim")
+    print_sentences(console, (one.in_words for one in gone))
 
 
 def show(
@@ -169,22 +150,18 @@ def show(
     if as_json:
         write_json("show", show_answer(detail))
         return
-    console = screen()
-    _show(console, detail, Times.of(now, utc=utc), wide=wide or not for_people())
-    print_sentences(console, (one.in_words for one in gone))
-
-
-def _show(console: "Console", detail: RunDetail, times: Times, *, wide: bool) -> None:
+    console, times, in_full = screen(), Times.of(now, utc=utc), wide or not for_people()
     print_verdict(console, detail.run, times)
     console.print()
-    for name, value in _facts(detail, times, wide=wide).items():
+    for name, value in _facts(detail, times, wide=in_full).items():
         if value not in {None, ""}:
             say(console, str(value), lead=f"{name:>14}  ")
     if detail.jobs:
         console.print()
-        console.print(_attempts(detail.jobs, times, wide=wide))
+        console.print(_attempts(detail.jobs, times, wide=in_full))
     for job in detail.jobs:
         _texts(console, job)
+    print_sentences(console, (one.in_words for one in gone))
 
 
 def _facts(detail: RunDetail, times: Times, *, wide: bool) -> dict[str, object]:
@@ -217,29 +194,22 @@ def _cause(run: RunLine) -> str:
 
 def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
     columns = ("job", "attempt", "state", "started", "took", "progress", "exit", "memory", "release", "token", "holder")
-    right = ("attempt", "took", "memory", "token")
-    releases = {job.release for job in jobs}
-    without = () if wide else ("token", "holder", *(("release",) if len(releases) < 2 else ()))
+    differ = len({job.release for job in jobs}) > 1
     shown = Sheet(
         *columns,
-        right=right,
+        right=("attempt", "took", "memory", "token"),
         wraps=("progress",),
         spare=() if wide else ("memory", "started"),
         if_any=columns,
-        without=without,
+        without=() if wide else ("token", "holder", *([] if differ else ["release"])),
     )
     for job in jobs:
         before = "" if job.carried_from is None else f" in run {job.carried_from}"
         memory = "" if job.peak_memory is None else size(job.peak_memory)
-        cells = (
-            state_cell(job.state, before),
-            times(job.started_at),
-            lasted(job.seconds),
-            _progress(job),
-            _exit(job),
+        shown.add(
+            *(job.job, job.attempt, state_cell(job.state, before), times(job.started_at), lasted(job.seconds)),
+            *(_progress(job), _exit(job), memory, job.release, job.token, job.replica or job.holder[:_SHOWN]),
         )
-        of_replica = (job.release, job.token, job.replica or job.holder[:_SHOWN])
-        shown.add(job.job, job.attempt, *cells, memory, *of_replica)
     return shown
 
 
