@@ -43,7 +43,7 @@ from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, NoDatabase, report
 from ..load_file import keep_what_is_loaded, load_file
 from ..options import File
-from ..running.progress import LiveView, PlainView, ProgressView, print_summary
+from ..progress import LiveView, PlainView, ProgressView, print_summary
 from ..screen import Times, screen
 
 

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from types import TracebackType
 from typing import Self, assert_never
 
 from rich.console import Console, RenderableType
@@ -23,10 +22,10 @@ from rich.text import Text
 
 from lease.durations import format_duration
 
-from ...states import JobOutcome, RunOutcome
-from ...store.views import JobSummary, Summary
-from ...telemetry.fact_log import log_fact
-from ...telemetry.facts import (
+from ..states import JobOutcome, RunOutcome
+from ..store.views import JobSummary, Summary
+from ..telemetry.fact_log import log_fact
+from ..telemetry.facts import (
     DatabaseAway,
     DatabaseBack,
     Fact,
@@ -55,9 +54,9 @@ from ...telemetry.facts import (
     TimesSkipped,
     WriteRefused,
 )
-from ...telemetry.sentences import sentence
-from ...text import clean, last_line, lasted, number, shortened
-from ..screen import Sheet, Times, print_verdict, say, state_cell
+from ..telemetry.sentences import sentence
+from ..text import clean, last_line, lasted, number, shortened
+from .screen import Sheet, Times, print_verdict, say, state_cell
 
 
 def print_summary(console: Console, summary: Summary, times: Times) -> None:
@@ -102,9 +101,7 @@ class PlainView:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_error: object) -> None: ...
 
     def __call__(self, fact: Fact) -> None:
         """Write what a fact has to say, if anything."""
@@ -199,9 +196,7 @@ class ProgressView(PlainView):
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._progress.stop()
 
     def below(self) -> str:
