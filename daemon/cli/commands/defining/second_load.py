@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from types import TracebackType
 from typing import Any, Self
 
 from ....definitions.application import Application
@@ -46,9 +45,7 @@ class SecondLoad:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._answer.close()
         self._process.kill()
         self._process.wait()
