@@ -35,6 +35,7 @@ from ..store.views import (
 )
 from ..store.views.targets import read_undelivered
 from ..text import when
+from . import filled
 
 MOST_PRINTED = 50
 """So many failed runs are shown with the last line that they printed, at most."""
@@ -83,21 +84,7 @@ class StatusFound:
     @property
     def answer(self) -> StatusAnswer:
         """The same as one object."""
-        return StatusAnswer(
-            database_time=self.overview.database_time,
-            ok=not self.problems,
-            since=self.since,
-            problems=self.problems,
-            replicas=self.overview.replicas,
-            generations=self.generations,
-            running=self.overview.running,
-            waiting=self.overview.waiting,
-            waiting_count=self.overview.waiting_count,
-            trying=self.overview.trying,
-            backfills=self.overview.backfills,
-            retired=self.overview.retired,
-            items=self.listed,
-        )
+        return filled(StatusAnswer, self, self.overview, ok=not self.problems, items=self.listed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ....answers import filled
 from ....definitions.crontab.document import LineRemark
 from ....definitions.values.names import check_name
 from ....definitions.values.refusal import refused_at
@@ -95,7 +96,9 @@ def crontab(
     if output is not None:
         write_new(output, done.document)
     if as_json:
-        write_json("import-crontab", _answer(file, done, output))
+        items = [ImportedLine(one.line, one.schedule, one.timing, one.timezone) for one in done.crontab.schedules]
+        own = {"file": file, "output": output and str(output), "toml": done.document, "items": items}
+        write_json("import-crontab", filled(ImportAnswer, done, done.crontab, **own))
     else:
         _print(file, done, output)
     return FAILED if done.crontab.lost or not done.document else DONE
@@ -108,20 +111,6 @@ def _check(timezone: str | None, application: str | None) -> None:
     if application is not None:
         with refused_at(Place(field="--application")):
             check_name("application", application)
-
-
-def _answer(file: str, done: Import, output: Path | None) -> ImportAnswer:
-    return ImportAnswer(
-        file=file,
-        application=done.application,
-        timezone=done.timezone,
-        with_users=done.with_users,
-        output=None if output is None else str(output),
-        toml=done.document,
-        items=[ImportedLine(one.line, one.schedule, one.timing, one.timezone) for one in done.crontab.schedules],
-        remarks=list(done.crontab.remarks),
-        lost=done.crontab.lost,
-    )
 
 
 def _print(file: str, done: Import, output: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 from sqlalchemy import Connection
 
+from ....answers import filled
 from ....audit import Promise, Violation, check
 from ....audit.history import BOUNDS, History, Tables, history, read_tables
 from ....store.views import require_application
@@ -64,18 +65,8 @@ def audit(database: Database = None, application: Application = None, as_json: J
     whole = history(tables)
     found = check(whole.facts, BOUNDS)
     if as_json:
-        answer = AuditAnswer(
-            database_time=whole.at,
-            ok=not found,
-            since=whole.since,
-            schedules=whole.schedules,
-            runs=whole.runs,
-            instants=whole.instants,
-            grants=whole.grants,
-            remarks=whole.remarks,
-            items=[_finding(violation) for violation in found],
-        )
-        write_json("audit", answer)
+        items = [_finding(violation) for violation in found]
+        write_json("audit", filled(AuditAnswer, whole, database_time=whole.at, ok=not found, items=items))
     else:
         _show(screen(), whole, found)
     if found:
