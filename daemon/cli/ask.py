@@ -19,7 +19,7 @@ from ..service.settings import read_settings
 from ..store import migrations
 from ..store.views import RunMeant, require_schedule, runs_meant, timezone_of
 from .failures import Misused, NoDatabase, report
-from .options import local_zone, run_number
+from .options import local_zone, number_of
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -122,7 +122,7 @@ def run_given(database: str | None, text: str, application: str | None, meant: R
     if text.isascii() and text.isdigit():
         if application is not None:
             raise Misused("--application goes with the name of a schedule: leave it out, or leave out the number")
-        return run_number(text)
+        return number_of(text)
 
     def read(connection: Connection) -> list[int]:
         require_schedule(connection, text, application)

@@ -56,24 +56,13 @@ class NoDatabase(DaemonError):
     """There is no database at the given address."""
 
 
-_KINDS: tuple[tuple[type[Exception], str, int], ...] = (
-    (NotYet, "not yet", USAGE),
-    (DefinitionError, "definition", USAGE),
-    (SettingsError, "settings", USAGE),
-    (Misused, "usage", USAGE),
-    (Ambiguous, "usage", USAGE),
-    (NotRecordable, "usage", USAGE),
-    (RevisionTaken, "definition", USAGE),
-    (RetiresAll, "definition", USAGE),
-    (WouldSupersede, "definition", USAGE),
-    (InvalidCron, "usage", USAGE),
-    (InvalidInstant, "usage", USAGE),
-    (NotFound, "not found", FAILED),
-    (NoDatabase, "database", FAILED),
-    (SchemaNotReady, "database", FAILED),
-    (SchemaMissing, "database", FAILED),
-    (StoreUnavailable, "database", FAILED),
-    (typer.TyperException, "usage", USAGE),
+_KINDS: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
+    ((NotYet,), "not yet", USAGE),
+    ((DefinitionError, RevisionTaken, RetiresAll, WouldSupersede), "definition", USAGE),
+    ((SettingsError,), "settings", USAGE),
+    ((Misused, Ambiguous, NotRecordable, InvalidCron, InvalidInstant, typer.TyperException), "usage", USAGE),
+    ((NotFound,), "not found", FAILED),
+    ((NoDatabase, SchemaNotReady, SchemaMissing, StoreUnavailable), "database", FAILED),
 )
 
 EXPECTED = (DaemonError, LeaseError, typer.TyperException)
@@ -97,8 +86,8 @@ def failure(error: Exception) -> ErrorReport:
     message = _usage(error) if isinstance(error, typer.TyperException) else str(error)
     if number := _NEGATIVE.fullmatch(message):
         message = f'"{number[1]}" starts like an option, and numbers here are 0 or more'
-    for type_, kind, status in _KINDS:
-        if isinstance(error, type_):
+    for types, kind, status in _KINDS:
+        if isinstance(error, types):
             more = [" ".join(str(other).split()) for other in getattr(error, "more", ())]
             return ErrorReport(" ".join(message.split()), kind, status, tuple(more))
     return ErrorReport(" ".join(message.split()), "failed", FAILED)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -26,10 +26,10 @@ def run_state(text: str | None) -> RunState | None:
     return text
 
 
-def run_number(text: str) -> int:
-    """Return the number of a run; raises `Misused` for what is none."""
+def number_of(text: str, what: Literal["run", "backfill"] = "run") -> int:
+    """Return the number of a run or a backfill; raises `Misused` for what is none."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
-        raise Misused(f'"{text}" is not the number of a run; `leased runs` lists them')
+        raise Misused(f'"{text}" is not the number of a {what}; `leased {what}s` lists them')
     return int(text)
 
 
@@ -48,7 +48,7 @@ Application = Annotated[
     str | None, typer.Option("--application", metavar="NAME", help="The application; needed if there are several.")
 ]
 RunNumber = Annotated[
-    int, typer.Argument(metavar="RUN", parser=run_number, help="The number of the run.", show_default=False)
+    int, typer.Argument(metavar="RUN", parser=number_of, help="The number of the run.", show_default=False)
 ]
 RunOrName = Annotated[
     str,

@@ -25,7 +25,7 @@ from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
 from ...ask import ask, zone_of
 from ...failures import Misused
-from ...options import MOST, Application, By, Database, DryRun, Json, Why, Yes, author, instant
+from ...options import Application, By, Database, DryRun, Json, Why, Yes, author, instant, number_of
 from ...question import confirm
 from ...screen import Sheet, say, screen, write_json
 
@@ -142,17 +142,14 @@ def _span(first: str, last: str, zone: Callable[[], str], *, quiet: bool) -> tup
     return start, end
 
 
-def backfill_number(text: str) -> int:
-    """Return the number of a backfill; raises `Misused` for anything else."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
-        raise Misused(f'"{text}" is not the number of a backfill; `leased backfills` lists them')
-    return int(text)
-
-
 OfBackfill = Annotated[
     int | None,
     typer.Option(
-        "--backfill", metavar="ID", parser=backfill_number, help="All runs of this backfill.", show_default=False
+        "--backfill",
+        metavar="ID",
+        parser=lambda text: number_of(text, "backfill"),
+        help="All runs of this backfill.",
+        show_default=False,
     ),
 ]
 
