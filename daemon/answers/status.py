@@ -122,7 +122,9 @@ class StatusReader:
         after, matching = self.after, _only(overview.schedules, self.state, tagged)
         listed = [line for line in matching if after is None or (line.application, line.schedule) > after][: self.limit]
         if self.with_deadlines:
-            listed = _with_deadlines(connection, overview, listed)
+            from ..operations.deadlines import with_deadlines  # noqa: PLC0415 - the definitions, and all that they load
+
+            listed = with_deadlines(connection, overview, listed)
         since = None if self.since is None else self.since(overview.database_time)
         happened = [] if since is None else read_past(connection, since, application)
         if only_these is not None:
@@ -141,12 +143,6 @@ class StatusReader:
 
 def _living(overview: Overview) -> list[ReplicaLine]:
     return [one for one in overview.replicas if one.is_alive]
-
-
-def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence[ScheduleLine]) -> list[ScheduleLine]:
-    from ..operations.deadlines import with_deadlines  # noqa: PLC0415 - the definitions, and all that they load
-
-    return with_deadlines(connection, overview, listed)
 
 
 def _only(

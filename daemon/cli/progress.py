@@ -56,7 +56,7 @@ from ..telemetry.facts import (
 )
 from ..telemetry.sentences import sentence
 from ..text import clean, last_line, lasted, number, shortened
-from .screen import Sheet, Times, print_verdict, say, state_cell
+from .screen import Sheet, Times, how_far, print_verdict, say, state_cell
 
 
 def print_summary(console: Console, summary: Summary, times: Times) -> None:
@@ -160,7 +160,7 @@ class PlainView:
         if now - self._reported.get(job, -LINE_EVERY) >= LINE_EVERY:
             self._reported[job] = now
             more = f", {fact.message}" if fact.message else ""
-            self.line(f"{job.name}: {_how_far(fact.done, fact.total)}{more}", lead="  ")
+            self.line(f"{job.name}: {how_far(fact.done, fact.total)}{more}", lead="  ")
 
     def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
         """Write how an attempt ended."""
@@ -302,11 +302,7 @@ class _Bars(Progress):
 
 class _HowFar(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(_how_far(task.completed, task.total) if task.completed or task.total else "")
-
-
-def _how_far(done: float, total: float | None) -> str:
-    return number(done) if total is None else f"{number(done)} of {number(total)}"
+        return Text(how_far(task.completed, task.total) if task.completed or task.total else "")
 
 
 def _style(outcome: RunOutcome | JobOutcome) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from ..states import JobState, ReplicaState, RunState
 from ..store.views import RunLine, plain
-from ..text import ago, clean, json_text, lasted, units, when, wrapped
+from ..text import ago, clean, json_text, lasted, number, units, when, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -148,8 +148,8 @@ class Sheet:
     def _records(self, width: int) -> Iterator["_Line"]:
         names = max(map(len, self.columns))
         places = self._places(width)
-        for number, row in enumerate(self.rows):
-            if number and row[0].plain:  # otherwise it goes on with the one before
+        for place, row in enumerate(self.rows):
+            if place and row[0].plain:  # otherwise it goes on with the one before
                 yield []
             for at in places:
                 lines, style = _in_lines(row[at], max(1, width - names - 2))
@@ -223,6 +223,13 @@ def _look(state: State) -> tuple[str, str]:
             return "○", "yellow"
         case _:
             assert_never(state)
+
+
+def how_far(done: float | None, total: float | None) -> str:
+    """Return how far a job has come: ``12 of 32``; empty if it has not said so."""
+    if done is None:
+        return ""
+    return number(done) if total is None else f"{number(done)} of {number(total)}"
 
 
 def drawable(text: str) -> str:

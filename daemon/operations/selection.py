@@ -67,7 +67,7 @@ def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[An
     schedule has, an application that is not there, and where there are no schedules.
     """
     keys = _keys(connection, selected)
-    rows = _locked(connection, selected, keys)
+    rows = _there(connection, selected, statements.pauses.lock(connection, keys))
     now = statements.schedule.database_time(connection)
     while due := [row for row in rows if row.next_due is not None and row.next_due <= now]:
         more = [
@@ -120,10 +120,6 @@ def read_one(connection: Connection, application: str, name: str) -> Row[Any]:
     rows = statements.schedule.of_application(connection, application, lock=False, names=keys)
     (row,) = _there(connection, Selection(application, name), rows)
     return row
-
-
-def _locked(connection: Connection, selected: Selection, keys: set[ScheduleKey]) -> Sequence[Row[Any]]:
-    return _there(connection, selected, statements.pauses.lock(connection, keys))
 
 
 def _there(connection: Connection, selected: Selection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:

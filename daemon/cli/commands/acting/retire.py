@@ -37,11 +37,8 @@ def retire(
     if as_json:
         write_json("retire", done)
         return
-    say(screen(), _sentence(done))
-
-
-def _sentence(done: RetiredApplication) -> str:
     if done.already:
-        return f"{done.application} is already retired: nothing is left to retire"
+        say(screen(), f"{done.application} is already retired: nothing is left to retire")
+        return
     runs = counted(done.cancelled, "waiting run")
-    return f"{done.application} is retired: {listed(done.schedules) or 'no schedule'}; {runs} cancelled"
+    say(screen(), f"{done.application} is retired: {listed(done.schedules) or 'no schedule'}; {runs} cancelled")

@@ -214,7 +214,8 @@ def _print(
     console.print(_coming(found))
     if application.defaults:
         console.print()
-        say(console, f"defaults: {_said(application.defaults)}")
+        said = ", ".join(f"{name} {_as_written(value)}" for name, value in application.defaults.items())
+        say(console, f"defaults: {said}")
 
 
 def _coming(found: Sequence[tuple[Schedule, Sequence[Preview], Sequence[Remark]]]) -> Sheet:
@@ -229,12 +230,8 @@ def _coming(found: Sequence[tuple[Schedule, Sequence[Preview], Sequence[Remark]]
     return shown
 
 
-def _said(defaults: Mapping[str, Any]) -> str:
-    """Return the defaults of a file as people write them; of `env` the names."""
-    return ", ".join(f"{name} {_as_written(value)}" for name, value in defaults.items())
-
-
 def _as_written(value: Any) -> str:
+    """Return a default of a file as people write it; of `env` the names."""
     if isinstance(value, float):
         return format_duration(value)
     if isinstance(value, Mapping):

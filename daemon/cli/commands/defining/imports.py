@@ -117,7 +117,9 @@ def _print(file: str, done: Import, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(done.document)
     for remark in done.crontab.remarks:
-        tell(f"{file}{_where(remark)}: {'not converted' if remark.lost else 'note'}: {remark.text}")
+        lines = f", {'line' if len(remark.lines) == 1 else 'lines'} {listed([*map(str, remark.lines)])}"
+        where = f"{file}{lines if remark.lines else ''}"
+        tell(f"{where}: {'not converted' if remark.lost else 'note'}: {remark.text}")
     count, lost = len(done.crontab.schedules), len(done.crontab.lost)
     notes = sum(not remark.lost for remark in done.crontab.remarks)
     found = counted(count, "schedule")
@@ -127,8 +129,3 @@ def _print(file: str, done: Import, output: Path | None) -> None:
     tell(f"It was read as {as_read}, in the time zone {done.timezone}.")
     if output is not None:
         say(screen(), f"{output}: {found}; next: `leased check {quote(str(output))}`")
-
-
-def _where(remark: LineRemark) -> str:
-    lines = listed([*map(str, remark.lines)])
-    return f", {'line' if len(remark.lines) == 1 else 'lines'} {lines}" if lines else ""

@@ -74,22 +74,15 @@ def audit(database: Database = None, application: Application = None, as_json: J
 
 
 def _show(console: "Console", whole: History, found: Sequence[Violation]) -> None:
-    say(console, f"{_verdict(len(found))} in {_checked(whole)}")
+    # Recorded rows cannot tell that every promise was kept.
+    verdict = f"{counted(len(found), 'violation')} found" if found else "no violations found"
+    runs = counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
+    others = {"schedule": whole.schedules, "scheduled time": whole.instants, "grant": whole.grants}
+    say(console, f"{verdict} in {runs} ({', '.join(counted(count, what) for what, count in others.items())})")
     print_sentences(console, map(str, found[:SHOWN]), style="none")
     if len(found) > SHOWN:
         say(console, f"and {number(len(found) - SHOWN)} more; --json has them all")
     print_sentences(console, whole.remarks, style="dim")
-
-
-def _checked(whole: History) -> str:
-    runs = counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
-    others = {"schedule": whole.schedules, "scheduled time": whole.instants, "grant": whole.grants}
-    return f"{runs} ({', '.join(counted(count, what) for what, count in others.items())})"
-
-
-def _verdict(found: int) -> str:
-    """Return what was found. Recorded rows cannot tell that every promise was kept."""
-    return f"{counted(found, 'violation')} found" if found else "no violations found"
 
 
 def _finding(violation: Violation) -> Finding:

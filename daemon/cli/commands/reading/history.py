@@ -24,7 +24,18 @@ from ....store.views import (
 from ....text import clean, counted, lasted, number, signal_name, size
 from ...ask import ask, run_given
 from ...options import RUN_STATES, Application, Database, Json, RunOrName, Utc, Wide, run_state
-from ...screen import Sheet, Times, for_people, print_sentences, print_verdict, say, screen, state_cell, write_json
+from ...screen import (
+    Sheet,
+    Times,
+    for_people,
+    how_far,
+    print_sentences,
+    print_verdict,
+    say,
+    screen,
+    state_cell,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -208,7 +219,14 @@ def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
         memory = "" if job.peak_memory is None else size(job.peak_memory)
         shown.add(
             *(job.job, job.attempt, state_cell(job.state, before), times(job.started_at), lasted(job.seconds)),
-            *(_progress(job), _exit(job), memory, job.release, job.token, job.replica or job.holder[:_SHOWN]),
+            *(
+                ", ".join(filter(None, (how_far(job.done, job.total), job.message))),
+                _exit(job),
+                memory,
+                job.release,
+                job.token,
+                job.replica or job.holder[:_SHOWN],
+            ),
         )
     return shown
 
@@ -220,13 +238,6 @@ def _texts(console: "Console", job: JobRunLine) -> None:
             console.print()
             console.print(f"{what} of {clean(job.job)}, attempt {job.attempt}:", style="bold")
             console.print(clean(text.rstrip(), lines=True), soft_wrap=True)
-
-
-def _progress(job: JobRunLine) -> str:
-    far = "" if job.done is None else number(job.done)
-    if job.done is not None and job.total is not None:
-        far += f" of {number(job.total)}"
-    return ", ".join(filter(None, (far, job.message)))
 
 
 def _exit(job: JobRunLine) -> str:

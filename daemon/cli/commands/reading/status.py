@@ -26,7 +26,7 @@ from ....text import ago, counted, lasted, listed, number, when
 from ...ask import ask, zone_of
 from ...failures import FAILED, Misused
 from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, before_now, moment, run_state
-from ...screen import Sheet, Times, drawable, for_people, print_sentences, say, screen, state_cell, write_json
+from ...screen import Sheet, Times, drawable, for_people, how_far, print_sentences, say, screen, state_cell, write_json
 from ...watching import watch
 from .generations import generation_table, sentences
 from .replicas import releases_live
@@ -92,7 +92,10 @@ def _show_verdict(console: "Console", status: StatusFound, times: Times, *, whol
     names = {one.application for one in overview.schedules} | {one.application for one in overview.replicas}
     of = listed(sorted(names), _MOST_APPLICATIONS)
     at = f" at {when(overview.database_time)}" if times.in_full else ""
-    verdict = counted(len(found), "problem") if found else f"OK: {_fine(overview)}"
+    fine = "nothing is late, stuck or failing"
+    if overview.all_retired:
+        fine = f"all schedules of {', '.join(overview.all_retired)} are retired"
+    verdict = counted(len(found), "problem") if found else f"OK: {fine}"
     if of:
         console.print(of, style="bold", end="  ", soft_wrap=True)
     console.print(f"{verdict}{at}", style="bold red" if found else "bold green", soft_wrap=True)
@@ -107,12 +110,6 @@ def _show_verdict(console: "Console", status: StatusFound, times: Times, *, whol
             say(console, " / ".join(problem.next), "dim", lead="    ")
     if left := len(found[most:]):
         say(console, f"and {counted(left, 'more problem')}; --all lists them", "red", lead="  ")
-
-
-def _fine(overview: Overview) -> str:
-    if overview.all_retired:
-        return f"all schedules of {', '.join(overview.all_retired)} are retired"
-    return "nothing is late, stuck or failing"
 
 
 def _show_replicas(console: "Console", overview: Overview) -> None:
@@ -241,7 +238,8 @@ def _running(found: Sequence[RunningRun]) -> Sheet:
     )
     for run in found:
         job, attempt = (run.job.job, run.job.attempt) if run.job else ("between jobs", None)
-        cells = (job, attempt, _progress(run), lasted(run.running_for), run.token, _holder(run))
+        progress = ", ".join(filter(None, (_far(run), run.job.message))) if run.job else ""
+        cells = (job, attempt, progress, lasted(run.running_for), run.token, _holder(run))
         shown.add(run.run_id, run.schedule, run.application, *cells)
     return shown
 
@@ -271,15 +269,8 @@ def _next(line: ScheduleLine, times: Times) -> str:
     return never if line.next_due is None else times(line.next_due)
 
 
-def _progress(run: RunningRun) -> str:
-    return ", ".join(filter(None, (_far(run), run.job.message if run.job else None)))
-
-
 def _far(run: RunningRun) -> str:
-    job = run.job
-    if job is None or job.done is None:
-        return ""
-    return number(job.done) if job.total is None else f"{number(job.done)} of {number(job.total)}"
+    return "" if run.job is None else how_far(run.job.done, run.job.total)
 
 
 def _holder(run: RunningRun) -> str:
@@ -324,9 +315,7 @@ def status(
     takeover_after = read_settings({"database_url": database}).takeover_after
     zone = zone_of(database, schedule, application)
     given = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
-    written = partial(_by_clock, in_full=as_json or utc)
     start = None if given is None else partial(before_now, "--since", given)
-    asked = StatusReader(application, schedule, run_state(state), tag, start, takeover_after, as_json, written)
     narrowed = bool(tag or state or schedule)
 
     def show(console: "Console", found: StatusFound) -> None:
@@ -334,8 +323,11 @@ def status(
         times = Times.of(found.overview.database_time, utc=utc)
         show_status(console, found, listed, times, wide=wide or not for_people(), whole=whole, narrowed=narrowed)
 
+    written = partial(_by_clock, in_full=as_json or utc)
+    asked = StatusReader(application, schedule, run_state(state), tag, start, takeover_after, as_json, written)
     if watched:
-        _refuse_beside_watch(check=check, as_json=as_json)
+        for option in ["--json"] * as_json + ["--check"] * check:
+            raise Misused(f"--watch and {option} are both given; leave one of them out")
         watch(database, asked.read, show)
         return
     found = ask(database, asked.read)
@@ -349,8 +341,3 @@ def status(
 
 def _by_clock(now: datetime, moment: datetime, *, in_full: bool) -> str:
     return Times.of(now, utc=in_full).by_clock(moment)
-
-
-def _refuse_beside_watch(*, check: bool, as_json: bool) -> None:
-    for option in ["--json"] * as_json + ["--check"] * check:
-        raise Misused(f"--watch and {option} are both given; leave one of them out")
