@@ -20,6 +20,7 @@ from ..store import migrations
 from ..store.views import RunMeant, require_schedule, runs_meant, timezone_of
 from .failures import Misused, NoDatabase, report
 from .options import local_zone, number_of
+from .screen import say, screen, write_json
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -47,6 +48,17 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
             return await do(_checked(unit), timeout=patience)
 
     return asyncio.run(asked())
+
+
+def act(
+    database: str | None, unit: Unit[T], answer: str, sentence: Callable[[T], str], *, as_json: bool, hang: int = 0
+) -> None:
+    """Run ``unit``, which writes, and write its result: as the JSON of this ``answer``, or as a sentence."""
+    done = ask(database, unit, write=True)
+    if as_json:
+        write_json(answer, done)
+    else:
+        say(screen(), sentence(done), hang=hang)
 
 
 async def _rest() -> None:

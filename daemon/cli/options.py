@@ -1,5 +1,6 @@
 """The options that several commands share, such as who acts and why, and moments as people type them."""
 
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, get_args
@@ -12,11 +13,24 @@ from ..operations.requester import recordable, requester
 from ..operations.typed_moment import typed_moment
 from ..states import RunState
 from ..text import when
-from .failures import Misused
+from .failures import USAGE, Misused
 from .question import tell
 
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 MOST = 2**63 - 1
+
+
+def group(purpose: str) -> typer.Typer:
+    """Return a group of commands; if none of them is named, it writes its help to stderr."""
+
+    def without_a_command(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            sys.stderr.write(context.get_help() + "\n")
+            raise typer.Exit(USAGE)
+
+    made = typer.Typer(help=purpose, invoke_without_command=True, add_completion=False, rich_markup_mode=None)
+    made.callback()(without_a_command)
+    return made
 
 
 def run_state(text: str | None) -> RunState | None:

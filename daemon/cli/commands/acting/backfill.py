@@ -23,7 +23,7 @@ from ....operations.cancel import said
 from ....operations.named import application_of
 from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
-from ...ask import ask, zone_of
+from ...ask import act, ask, zone_of
 from ...failures import Misused
 from ...options import Application, By, Database, DryRun, Json, Why, Yes, author, instant, number_of
 from ...question import confirm
@@ -169,20 +169,17 @@ def act_on_backfill(
         if value:
             raise Misused(f"{option} cannot be combined with --backfill: leave it out")
     change = partial(change_backfill, what=what, backfill_id=backfill_id, requested_by=who, why=why)
-    done = ask(database, change, write=True)
-    if as_json:
-        write_json("backfill-changed", done)
-        return
-    say(screen(), f"backfill {done.backfill_id} of {done.schedule} ({done.application}) {_words(what, done)}", hang=2)
+    act(database, change, "backfill-changed", partial(_changed, what), as_json=as_json, hang=2)
 
 
-def _words(what: str, done: ChangedBackfill) -> str:
+def _changed(what: str, done: ChangedBackfill) -> str:
+    named = f"backfill {done.backfill_id} of {done.schedule} ({done.application})"
     if done.already:
         before = {"pause": "was already paused", "resume": "is not paused", "cancel": "was already cancelled"}
-        return f"{before[what]}; nothing changed"
+        return f"{named} {before[what]}; nothing changed"
     words = {
         "pause": "is paused: runs that have been enqueued continue, and no other starts until you resume it",
         "resume": "is resumed: its runs start again, after all others",
         "cancel": f"is cancelled: {said(Counter(run.outcome for run in done.runs))}",
     }
-    return words[what]
+    return f"{named} {words[what]}"

@@ -8,11 +8,10 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import require_application
 from ....text import counted, listed
-from ...ask import ask
+from ...ask import act, ask
 from ...bring import plan_all_outgoing
 from ...failures import Misused
 from ...options import Application, By, Database, Json, Why, author
-from ...screen import say, screen, write_json
 
 
 def retire(
@@ -33,12 +32,11 @@ def retire(
         dead = proven_dead(neighbours(connection))
         return retire_application(connection, application, requested_by=who, why=why, dead=dead)
 
-    done = ask(database, transaction, write=True)
-    if as_json:
-        write_json("retire", done)
-        return
+    act(database, transaction, "retire", _retired, as_json=as_json)
+
+
+def _retired(done: RetiredApplication) -> str:
     if done.already:
-        say(screen(), f"{done.application} is already retired: nothing is left to retire")
-        return
+        return f"{done.application} is already retired: nothing is left to retire"
     runs = counted(done.cancelled, "waiting run")
-    say(screen(), f"{done.application} is retired: {listed(done.schedules) or 'no schedule'}; {runs} cancelled")
+    return f"{done.application} is retired: {listed(done.schedules) or 'no schedule'}; {runs} cancelled"

@@ -28,7 +28,7 @@ from ....operations.retry import RetriedRun, Retry, find_failed, retry_many
 from ....operations.retry import retry as retry_run
 from ....operations.selection import Selection
 from ....text import counted, number, when
-from ...ask import ask, run_given
+from ...ask import act, ask, run_given
 from ...failures import Misused
 from ...options import Application, By, Database, DryRun, Json, RunNumber, Why, Yes, author, moment
 from ...question import can_be_asked, confirm, says_yes, tell
@@ -92,11 +92,8 @@ def cancel(
         return
     _refuse_beside_a_run({**of_many, "--application": None})
     run_id = run_given(database, run, application, "active")
-    done = ask(database, lambda connection: cancel_run(connection, run_id, requested_by=who, why=why), write=True)
-    if as_json:
-        write_json("cancel", done)
-        return
-    say(screen(), _cancelled(done))
+    unit = partial(cancel_run, run_id=run_id, requested_by=who, why=why)
+    act(database, unit, "cancel", _cancelled, as_json=as_json)
 
 
 def retry(
@@ -127,12 +124,8 @@ def retry(
     of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag}
     _refuse_beside_a_run({**of_many, "--dry-run": dry_run, "--yes": yes})
     run_id = run_given(database, run, application, "not skipped")
-    again = partial(retry_run, run_id=run_id, requested_by=who, why=why, from_job=from_job)
-    done = ask(database, again, write=True)
-    if as_json:
-        write_json("retry", done)
-        return
-    say(screen(), _retried(done))
+    unit = partial(retry_run, run_id=run_id, requested_by=who, why=why, from_job=from_job)
+    act(database, unit, "retry", _retried, as_json=as_json)
 
 
 def forget(
@@ -151,11 +144,8 @@ def forget(
             raise Misused(f"forgetting {which} cannot be undone; add --yes to confirm")
         if not says_yes(f"Forget the {_WHAT} of {which}? They cannot be brought back."):
             raise Misused("nothing was forgotten; --yes skips the question")
-    done = ask(database, lambda connection: forget_run(connection, run_id, requested_by=who, why=why), write=True)
-    if as_json:
-        write_json("forget", done)
-        return
-    say(screen(), _forgotten(done))
+    unit = partial(forget_run, run_id=run_id, requested_by=who, why=why)
+    act(database, unit, "forget", _forgotten, as_json=as_json)
 
 
 def _refuse_beside_a_run(given: Mapping[str, object]) -> None:
@@ -278,7 +268,7 @@ def _many_retried(done: Sequence[RetriedRun]) -> str:
     return "; ".join(said) or "nothing was retried"
 
 
-def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, act: Callable[..., list[C]]) -> Sequence[C]:
+def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, do: Callable[..., list[C]]) -> Sequence[C]:
     """Show the runs, ask, and act on them in parts, each in its own transaction; return what became of each, or the runs
     as they are if nothing is to be done.
 
@@ -292,7 +282,7 @@ def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, act: Call
     done: list[C] = []
     try:
         for part in in_transactions(runs):
-            done += ask(acting.database, partial(act, runs=part, requested_by=acting.who, why=acting.why), write=True)
+            done += ask(acting.database, partial(do, runs=part, requested_by=acting.who, why=acting.why), write=True)
             if len(runs) > len(part) and not acting.as_json:
                 tell(f"{number(len(done))} of {counted(len(runs), 'run')}")
     finally:

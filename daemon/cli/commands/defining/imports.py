@@ -16,25 +16,13 @@ from ....definitions.values.times import check_timezone
 from ....errors import Place
 from ....operations.import_crontab import CrontabFile, Import, import_crontab
 from ....text import counted, listed
-from ...failures import DONE, FAILED, USAGE
-from ...options import Json
+from ...failures import DONE, FAILED
+from ...options import Json, group
 from ...question import tell
 from ...screen import say, screen, write_json
 from .init import write_new
 
-imports = typer.Typer(
-    help="Convert other schedules, such as a crontab, into a TOML file of definitions.",
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
-
-
-@imports.callback()
-def without_a_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        sys.stderr.write(context.get_help() + "\n")
-        raise typer.Exit(USAGE)
+imports = group("Convert other schedules, such as a crontab, into a TOML file of definitions.")
 
 
 @dataclass(frozen=True, slots=True)
