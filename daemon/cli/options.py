@@ -1,9 +1,9 @@
 """The options that several commands share, such as who acts and why, and moments as people type them."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 import typer
 
@@ -18,6 +18,7 @@ from .question import tell
 
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 MOST = 2**63 - 1
+T = TypeVar("T", bound=str)
 
 
 def group(purpose: str) -> typer.Typer:
@@ -33,11 +34,12 @@ def group(purpose: str) -> typer.Typer:
     return made
 
 
-def run_state(text: str | None) -> RunState | None:
-    """Return the state of a run by its name; raises `Misused` for what no run is ever in."""
-    if text is not None and text not in RUN_STATES:
-        raise Misused(f'there is no state "{text}"; use one of {", ".join(RUN_STATES)}')
-    return text
+def one_of(known: Sequence[T], what: str, text: str | None) -> T | None:
+    """Return the state or kind of this name, None for None; raises `Misused` for what is not ``known``."""
+    found = next((one for one in known if one == text), None)
+    if found is None and text is not None:
+        raise Misused(f'there is no {what} "{text}"; use one of {", ".join(known)}')
+    return found
 
 
 def number_of(text: str, what: Literal["run", "backfill"] = "run") -> int:

@@ -13,8 +13,7 @@ from ....states import Act
 from ....store.views import ActLine, database_time, read_activity, require_schedule
 from ....text import number
 from ...ask import ask, zone_of
-from ...failures import Misused
-from ...options import Application, Database, Json, Utc, moment
+from ...options import Application, Database, Json, Utc, moment, one_of
 from ...screen import Sheet, Times, say, screen, write_json
 
 _ACTS: tuple[Act, ...] = get_args(Act)
@@ -38,7 +37,7 @@ def activity(
     as_json: Json = False,
 ) -> None:
     """List who did what, when and why, latest first."""
-    what, zone = _act(act), zone_of(database, schedule, application)
+    what, zone = one_of(_ACTS, "act", act), zone_of(database, schedule, application)
     start = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
 
     def read(connection: Connection) -> tuple[datetime, list[ActLine]]:
@@ -59,15 +58,6 @@ def activity(
         say(console, "Nothing matches; `leased activity` without options lists everything.")
     else:
         say(console, _NOTHING)
-
-
-def _act(text: str | None) -> Act | None:
-    for known in _ACTS:
-        if text == known:
-            return known
-    if text is not None:
-        raise Misused(f'there is no act "{text}"; use one of {", ".join(_ACTS)}')
-    return None
 
 
 def _table(found: Sequence[ActLine], times: Times) -> Sheet:

@@ -23,7 +23,7 @@ from ....store.views import (
 )
 from ....text import clean, counted, lasted, number, signal_name, size
 from ...ask import ask, run_given
-from ...options import RUN_STATES, Application, Database, Json, RunOrName, Utc, Wide, run_state
+from ...options import RUN_STATES, Application, Database, Json, RunOrName, Utc, Wide, one_of
 from ...screen import (
     Sheet,
     Times,
@@ -116,7 +116,7 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs, latest first."""
-    of_state = run_state(state)
+    of_state = one_of(RUN_STATES, "state", state)
 
     def read(connection: Connection) -> tuple[datetime, list[RunLine], list[RetiredSchedule]]:
         require_schedule(connection, schedule, application)

@@ -25,7 +25,7 @@ from ....store.views import (
 from ....text import ago, counted, lasted, listed, number, when
 from ...ask import ask, zone_of
 from ...failures import FAILED, Misused
-from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, before_now, moment, run_state
+from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, before_now, moment, one_of
 from ...screen import Sheet, Times, drawable, for_people, how_far, print_sentences, say, screen, state_cell, write_json
 from ...watching import watch
 from .generations import generation_table, sentences
@@ -324,7 +324,9 @@ def status(
         show_status(console, found, listed, times, wide=wide or not for_people(), whole=whole, narrowed=narrowed)
 
     written = partial(_by_clock, in_full=as_json or utc)
-    asked = StatusReader(application, schedule, run_state(state), tag, start, takeover_after, as_json, written)
+    asked = StatusReader(
+        application, schedule, one_of(RUN_STATES, "state", state), tag, start, takeover_after, as_json, written
+    )
     if watched:
         for option in ["--json"] * as_json + ["--check"] * check:
             raise Misused(f"--watch and {option} are both given; leave one of them out")
