@@ -66,6 +66,8 @@ Application = Annotated[
 RunNumber = Annotated[
     int, typer.Argument(metavar="RUN", parser=number_of, help="The number of the run.", show_default=False)
 ]
+OnlySchedule = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)]
+ScheduleName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)]
 RunOrName = Annotated[
     str,
     typer.Argument(

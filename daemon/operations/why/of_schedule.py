@@ -118,17 +118,14 @@ def why_not_active(name: str, standings: Iterable[GenerationStanding]) -> Explan
     """Return why a schedule is not there that a generation has which is not active; None if there is none such."""
     for one in standings:
         differs = one.differs
-        if differs is None or name not in {
-            *differs.added,
-            *(said.rpartition(", here ")[2] for said in differs.renamed),
-        }:
+        renamed = [said.rpartition(", here ")[2] for said in differs.renamed] if differs else []
+        if differs is None or name not in {*differs.added, *renamed}:
             continue
         held = "" if one.held_back_by is None else held_back(one.held_back_by)
         comes = joined([held or f"which is {one.state}", one.next])
         text = f"{name} is defined by generation {one.number} of {one.application} alone, {comes}"
-        return Explanation(
-            one.application, name, None, Sentence("not active", text, one.came_at, None, ("leased generations",)), ()
-        )
+        said = Sentence("not active", text, one.came_at, None, ("leased generations",))
+        return Explanation(one.application, name, None, said, ())
     return None
 
 

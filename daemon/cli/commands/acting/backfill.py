@@ -25,7 +25,7 @@ from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
 from ...ask import act, ask, zone_of
 from ...failures import Misused
-from ...options import Application, By, Database, DryRun, Json, Why, Yes, author, instant, number_of
+from ...options import Application, By, Database, DryRun, Json, ScheduleName, Why, Yes, author, instant, number_of
 from ...question import confirm
 from ...screen import Sheet, say, screen, write_json
 
@@ -33,7 +33,7 @@ _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs
 
 
 def backfill(
-    schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
+    schedule: ScheduleName,
     first: Annotated[
         str,
         typer.Option(

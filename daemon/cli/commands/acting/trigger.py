@@ -18,7 +18,7 @@ from ....telemetry.spans import given_traceparent
 from ....text import when
 from ...ask import ask, zone_of
 from ...failures import Misused
-from ...options import Application, By, Database, Json, Why, author, moment
+from ...options import Application, By, Database, Json, ScheduleName, Why, author, moment
 from ...screen import say, screen, write_json
 
 _EXAMPLE = "an example of a JSON object: '{\"customer\": 7}'"
@@ -29,7 +29,7 @@ _AT_HELP = 'When to start it: "18:00", "tomorrow", "2026-12-01 02:00", or after 
 
 
 def trigger(
-    schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
+    schedule: ScheduleName,
     application: Application = None,
     why: Why = None,
     by: By = None,

@@ -23,7 +23,7 @@ from ....store.views import (
 )
 from ....text import clean, counted, lasted, number, signal_name, size
 from ...ask import ask, run_given
-from ...options import RUN_STATES, Application, Database, Json, RunOrName, Utc, Wide, one_of
+from ...options import RUN_STATES, Application, Database, Json, OnlySchedule, RunOrName, Utc, Wide, one_of
 from ...screen import (
     Sheet,
     Times,
@@ -102,9 +102,7 @@ _SHOWN = 8
 
 
 def runs(
-    schedule: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)
-    ] = None,
+    schedule: OnlySchedule = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
     state: Annotated[
         str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(RUN_STATES)}.")

@@ -25,7 +25,7 @@ from ....store.views import (
 from ....text import ago, counted, lasted, listed, number, when
 from ...ask import ask, zone_of
 from ...failures import FAILED, Misused
-from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, before_now, moment, one_of
+from ...options import RUN_STATES, Application, Database, Json, OnlySchedule, Utc, Wide, before_now, moment, one_of
 from ...screen import Sheet, Times, drawable, for_people, how_far, print_sentences, say, screen, state_cell, write_json
 from ...watching import watch
 from .generations import generation_table, sentences
@@ -288,9 +288,7 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show it again every 2 seco
 
 
 def status(
-    schedule: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)
-    ] = None,
+    schedule: OnlySchedule = None,
     database: Database = None,
     application: Application = None,
     state: Annotated[
