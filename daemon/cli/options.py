@@ -1,13 +1,16 @@
 """The options that several commands share, such as who acts and why, and moments as people type them."""
 
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
 import typer
 
-from ..errors import InvalidInstant
+from ..errors import DaemonError, InvalidInstant
 from ..instants import duration_of
 from ..operations.requester import recordable, requester
 from ..operations.typed_moment import typed_moment
@@ -101,12 +104,30 @@ def author(by: str | None, why: str | None) -> str:
 
 
 _EVER = timedelta(days=36_500)
+_LOCALTIME = Path("/etc/localtime")
+_TIMEZONE = Path("/etc/timezone")
+
+
+class NoLocalZone(DaemonError):
+    """The machine does not say which time zone it is in."""
+
+
+def local_timezone(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the time zone that the clock of this machine shows; raises `NoLocalZone`."""
+    from ..definitions.values.refusal import Refusal  # noqa: PLC0415 - the definitions, and pydantic
+    from ..definitions.values.times import check_timezone  # noqa: PLC0415 - as above
+
+    written = _TIMEZONE.read_text(encoding="utf-8", errors="replace") if _TIMEZONE.is_file() else ""
+    linked = os.path.realpath(_LOCALTIME).partition("/zoneinfo/")[2]
+    for name in (environment.get("TZ", "").removeprefix(":"), linked.removeprefix("posix/"), written.strip()):
+        with suppress(Refusal):
+            if name:
+                return check_timezone(name)
+    raise NoLocalZone(f"neither TZ nor {_LOCALTIME} names the time zone of this machine; give it with --timezone")
 
 
 def local_zone() -> str:
     """Return the time zone of this terminal; that of UTC, if the machine does not name its own."""
-    from ..operations.import_crontab import NoLocalZone, local_timezone  # noqa: PLC0415 - all of a crontab
-
     try:
         return local_timezone()
     except NoLocalZone:
