@@ -19,7 +19,7 @@ from .failures import USAGE, Misused, report
 
 
 @dataclass(frozen=True, slots=True)
-class LazyCommand:
+class Lazy:
     """The place of a command, and its line in the help of the group, which is the first paragraph of its docstring."""
 
     module: str
@@ -29,92 +29,84 @@ class LazyCommand:
 
 
 COMMANDS = {
-    "run": LazyCommand(
+    "run": Lazy(
         "run",
         "Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due.",
     ),
-    "web": LazyCommand(
+    "web": Lazy(
         "web", "Serve the pages and the API without running anything: they stay when the last replica is gone."
     ),
-    "check": LazyCommand("defining.check", "Validate the definitions in FILE and show the next runs of each schedule."),
-    "preview": LazyCommand(
+    "check": Lazy("defining.check", "Validate the definitions in FILE and show the next runs of each schedule."),
+    "preview": Lazy(
         "defining.check",
         "Show the next scheduled times of an expression and mark what daylight saving time changes.",
         function="preview_command",
     ),
-    "schema": LazyCommand(
+    "schema": Lazy(
         "defining.schema", "Print the JSON Schema of TOML files, so that an editor can check and complete them."
     ),
-    "init": LazyCommand(
-        "defining.init", "Write a first FILE of schedules, in Python or TOML, that runs without changes."
-    ),
-    "import": LazyCommand(
+    "init": Lazy("defining.init", "Write a first FILE of schedules, in Python or TOML, that runs without changes."),
+    "import": Lazy(
         "defining.imports",
         "Convert other schedules, such as a crontab, into a TOML file of definitions.",
         function="imports",
     ),
-    "sync": LazyCommand(
-        "defining.sync", "Write the definitions in FILE to the database; leave other applications alone."
-    ),
-    "status": LazyCommand(
-        "reading.status", "Show replicas, schedules, active runs, and what is late, stuck or failing."
-    ),
-    "report": LazyCommand(
+    "sync": Lazy("defining.sync", "Write the definitions in FILE to the database; leave other applications alone."),
+    "status": Lazy("reading.status", "Show replicas, schedules, active runs, and what is late, stuck or failing."),
+    "report": Lazy(
         "reading.report", "Show what became of all that was due in a night, with deploys, acts and outages."
     ),
-    "why": LazyCommand("reading.why", "Say why a schedule or a run does or does not run, and what to do."),
-    "runs": LazyCommand("reading.history", "List runs, latest first."),
-    "show": LazyCommand(
+    "why": Lazy("reading.why", "Say why a schedule or a run does or does not run, and what to do."),
+    "runs": Lazy("reading.history", "List runs, latest first."),
+    "show": Lazy(
         "reading.history", "Show one run with its attempts, errors and output; with --wide, its tokens and holders too."
     ),
-    "logs": LazyCommand("reading.logs", "Print the output of a run's jobs; with --follow, as it arrives."),
-    "stack": LazyCommand(
+    "logs": Lazy("reading.logs", "Print the output of a run's jobs; with --follow, as it arrives."),
+    "stack": Lazy(
         "reading.stack", "Show what a running job does at this moment: its processes and where its code stands."
     ),
-    "locks": LazyCommand("reading.locks", "Show who holds which lease, with its token and when it expires."),
-    "replicas": LazyCommand("reading.replicas", "List replicas and when each was last seen."),
-    "generations": LazyCommand(
+    "locks": Lazy("reading.locks", "Show who holds which lease, with its token and when it expires."),
+    "replicas": Lazy("reading.replicas", "List replicas and when each was last seen."),
+    "generations": Lazy(
         "reading.generations",
         "List the generations of the definitions: which is active, which replicas run which, and what happens next.",
     ),
-    "trigger": LazyCommand(
+    "trigger": Lazy(
         "acting.trigger", "Request a run, now or later, and record who asked and why; a replica executes it."
     ),
-    "cancel": LazyCommand(
+    "cancel": Lazy(
         "acting.runs", "Cancel a run: a pending run ends at once; a running one ends when its job has stopped."
     ),
-    "pause": LazyCommand(
+    "pause": Lazy(
         "acting.pause",
         "Pause schedules: scheduled times are skipped and recorded; requested and running runs continue.",
     ),
-    "resume": LazyCommand(
+    "resume": Lazy(
         "acting.pause", "Resume paused schedules and show how many scheduled times passed; none of those will run."
     ),
-    "notify": LazyCommand(
+    "notify": Lazy(
         "acting.notify", "Show who is notified: what waits, what was delivered, and the last error of each target."
     ),
-    "activity": LazyCommand("reading.activity", "List who did what, when and why, latest first."),
-    "retry": LazyCommand(
+    "activity": Lazy("reading.activity", "List who did what, when and why, latest first."),
+    "retry": Lazy(
         "acting.runs", "Retry a failed or cancelled run: jobs that succeeded are kept, the others run again."
     ),
-    "forget": LazyCommand(
+    "forget": Lazy(
         "acting.runs", "Delete the params, reasons, errors and output of a finished run; keep the record that it ran."
     ),
-    "retire": LazyCommand(
+    "retire": Lazy(
         "acting.retire", "Retire an application for good: retire its schedules and cancel its waiting runs."
     ),
-    "backfill": LazyCommand(
+    "backfill": Lazy(
         "acting.backfill",
         "Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs.",
     ),
-    "backfills": LazyCommand("acting.backfill", "List backfills and the progress of each, latest first."),
-    "audit": LazyCommand(
-        "reading.audit", "Check the recorded history for violations; exit with status 1 if there are any."
-    ),
-    "doctor": LazyCommand(
+    "backfills": Lazy("acting.backfill", "List backfills and the progress of each, latest first."),
+    "audit": Lazy("reading.audit", "Check the recorded history for violations; exit with status 1 if there are any."),
+    "doctor": Lazy(
         "reading.doctor", "Check the database, this machine and the replicas, with a remedy for each problem."
     ),
-    "db": LazyCommand("db", "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL."),
+    "db": Lazy("db", "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL."),
 }
 """The commands in the order of the help; a test compares each help line with the command's docstring."""
 LATER = {"lock": "use the library: lease.sync.LeaseClient(url).hold(name)"}
