@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from daemon.cli.answers import ANSWERS
 from daemon.cli.commands.defining.schema import answer_schema
+from daemon.cli.screen import ANSWERS
 from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.definition import Definition
 from daemon.definitions.job import Job

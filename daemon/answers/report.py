@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..store.views.report import Act, Deploy, OutageLine, Report, ScheduleReport, Totals
+from . import filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,4 @@ class ReportAnswer:
 
 def report_answer(found: Report) -> ReportAnswer:
     """Return the report as one object."""
-    return ReportAnswer(
-        database_time=found.database_time,
-        since=found.since,
-        until=found.until,
-        ok=found.ok,
-        verdict=found.verdict,
-        totals=found.totals,
-        deploys=found.deploys,
-        acts=found.acts,
-        outages=found.outages,
-        pruned_until=found.pruned_until,
-        items=found.items,
-    )
+    return filled(ReportAnswer, found)

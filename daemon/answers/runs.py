@@ -1,12 +1,13 @@
 """The answers about runs: several, one with its attempts, and what its jobs printed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ..states import RunState
 from ..store.views import JobRunLine, OutputOfRun, OutputPart, RunDetail, RunLine
+from . import filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,7 @@ class ShowAnswer(RunLine):
 
 def show_answer(detail: RunDetail) -> ShowAnswer:
     """Return a run as one object."""
-    run = {field.name: getattr(detail.run, field.name) for field in fields(RunLine)}
-    more = {field.name: getattr(detail, field.name) for field in fields(RunDetail) if field.name not in ("run", "jobs")}
-    return ShowAnswer(**run, **more, items=detail.jobs)
+    return filled(ShowAnswer, detail.run, detail, items=detail.jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +54,4 @@ class LogsAnswer:
 
 def logs_answer(found: OutputOfRun) -> LogsAnswer:
     """Return the output of a run as one object."""
-    return LogsAnswer(found.run_id, found.application, found.schedule, found.state, found.parts)
+    return filled(LogsAnswer, found, items=found.parts)

@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
+from ..operations.named import application_of
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
 from ..store.called import ScheduleKey
@@ -34,7 +35,7 @@ from ..store.views import (
 )
 from ..store.views.targets import read_undelivered
 from ..text import when
-from .named import application_of
+from . import filled
 
 MOST_PRINTED = 50
 """So many failed runs are shown with the last line that they printed, at most."""
@@ -83,21 +84,7 @@ class StatusFound:
     @property
     def answer(self) -> StatusAnswer:
         """The same as one object."""
-        return StatusAnswer(
-            database_time=self.overview.database_time,
-            ok=not self.problems,
-            since=self.since,
-            problems=self.problems,
-            replicas=self.overview.replicas,
-            generations=self.generations,
-            running=self.overview.running,
-            waiting=self.overview.waiting,
-            waiting_count=self.overview.waiting_count,
-            trying=self.overview.trying,
-            backfills=self.overview.backfills,
-            retired=self.overview.retired,
-            items=self.listed,
-        )
+        return filled(StatusAnswer, self, self.overview, ok=not self.problems, items=self.listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +122,9 @@ class StatusReader:
         after, matching = self.after, _only(overview.schedules, self.state, tagged)
         listed = [line for line in matching if after is None or (line.application, line.schedule) > after][: self.limit]
         if self.with_deadlines:
-            listed = _with_deadlines(connection, overview, listed)
+            from ..operations.deadlines import with_deadlines  # noqa: PLC0415 - the definitions, and all that they load
+
+            listed = with_deadlines(connection, overview, listed)
         since = None if self.since is None else self.since(overview.database_time)
         happened = [] if since is None else read_past(connection, since, application)
         if only_these is not None:
@@ -154,12 +143,6 @@ class StatusReader:
 
 def _living(overview: Overview) -> list[ReplicaLine]:
     return [one for one in overview.replicas if one.is_alive]
-
-
-def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence[ScheduleLine]) -> list[ScheduleLine]:
-    from ..operations.deadlines import with_deadlines  # noqa: PLC0415 - the definitions, and all that they load
-
-    return with_deadlines(connection, overview, listed)
 
 
 def _only(

@@ -7,10 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ..operations.generations import read_standings
+from ..operations.named import application_of
 from ..operations.why import Evidence, Explanation, Moments, State, read_why_schedule, why_not_active
 from ..recovery.deaths import neighbours, proven_dead
 from ..store.views import keys_named, require_application, require_schedule
-from .named import application_of
+from . import filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +54,4 @@ def explain_schedule(
 
 def why_answer(now: datetime, found: Explanation) -> WhyAnswer:
     """Return the explanation as one object."""
-    said, of = found.sentence, (found.application, found.schedule, found.run_id)
-    return WhyAnswer(now, *of, said.state, said.text, said.since, said.until, said.next, found.evidence)
+    return filled(WhyAnswer, found, found.sentence, database_time=now, items=found.evidence)

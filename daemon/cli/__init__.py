@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ..jobs.room.shortage import shortage
 from .app import app
-from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, failure, report, report_defect
+from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, report, report_defect, report_expected
 from .streams import open_closed_ones, unwritten
 
 __all__ = ["main"]
@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except EXPECTED as error:
-        found = failure(error)
-        report(found.message, found.kind, as_json=as_json, more=found.more)
-        return found.status
+        return report_expected(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - a bug in leased, reported with its traceback
         if (lost := unwritten(error)) is not None:
             report(lost, "failed", as_json=as_json)

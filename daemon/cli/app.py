@@ -1,147 +1,186 @@
-"""The command line as a whole: the group of all commands."""
+"""The command line as a whole: the group of all commands, each imported when it is used, so that the help imports none."""
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from ..errors import NotYet
 from ..service.environment import PREFIX, unknown_variables
+from ..text import nearest
 from ..version import package_version
-from .failures import USAGE, report
-from .lazy_group import LazyCommand, add_later, lazy_group
+from .failures import USAGE, Misused, report
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """The place of a command, and its line in the help of the group, which is the first paragraph of its docstring."""
+
+    module: str
+    help: str
+    function: str = ""
+    """Its name there, if that is not the command's own."""
+
 
 COMMANDS = {
-    "run": LazyCommand(
-        "run",
+    "run": Lazy(
         "run",
         "Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due.",
     ),
-    "web": LazyCommand(
-        "web",
-        "web",
-        "Serve the pages and the API without running anything: they stay when the last replica is gone.",
+    "web": Lazy(
+        "web", "Serve the pages and the API without running anything: they stay when the last replica is gone."
     ),
-    "check": LazyCommand(
-        "defining.check", "check", "Validate the definitions in FILE and show the next runs of each schedule."
-    ),
-    "preview": LazyCommand(
+    "check": Lazy("defining.check", "Validate the definitions in FILE and show the next runs of each schedule."),
+    "preview": Lazy(
         "defining.check",
-        "preview_command",
         "Show the next scheduled times of an expression and mark what daylight saving time changes.",
+        function="preview_command",
     ),
-    "schema": LazyCommand(
-        "defining.schema",
-        "schema",
-        "Print the JSON Schema of TOML files, so that an editor can check and complete them.",
+    "schema": Lazy(
+        "defining.schema", "Print the JSON Schema of TOML files, so that an editor can check and complete them."
     ),
-    "init": LazyCommand(
-        "defining.init", "init", "Write a first FILE of schedules, in Python or TOML, that runs without changes."
-    ),
-    "import": LazyCommand(
+    "init": Lazy("defining.init", "Write a first FILE of schedules, in Python or TOML, that runs without changes."),
+    "import": Lazy(
         "defining.imports",
-        "imports",
         "Convert other schedules, such as a crontab, into a TOML file of definitions.",
+        function="imports",
     ),
-    "sync": LazyCommand(
-        "defining.sync", "sync", "Write the definitions in FILE to the database; leave other applications alone."
+    "sync": Lazy("defining.sync", "Write the definitions in FILE to the database; leave other applications alone."),
+    "status": Lazy("reading.status", "Show replicas, schedules, active runs, and what is late, stuck or failing."),
+    "report": Lazy(
+        "reading.report", "Show what became of all that was due in a night, with deploys, acts and outages."
     ),
-    "status": LazyCommand(
-        "reading.status", "status", "Show replicas, schedules, active runs, and what is late, stuck or failing."
+    "why": Lazy("reading.why", "Say why a schedule or a run does or does not run, and what to do."),
+    "runs": Lazy("reading.history", "List runs, latest first."),
+    "show": Lazy(
+        "reading.history", "Show one run with its attempts, errors and output; with --wide, its tokens and holders too."
     ),
-    "report": LazyCommand(
-        "reading.report",
-        "report",
-        "Show what became of all that was due in a night, with deploys, acts and outages.",
+    "logs": Lazy("reading.logs", "Print the output of a run's jobs; with --follow, as it arrives."),
+    "stack": Lazy(
+        "reading.stack", "Show what a running job does at this moment: its processes and where its code stands."
     ),
-    "why": LazyCommand("reading.why", "why", "Say why a schedule or a run does or does not run, and what to do."),
-    "runs": LazyCommand("reading.history", "runs", "List runs, latest first."),
-    "show": LazyCommand(
-        "reading.history",
-        "show",
-        "Show one run with its attempts, errors and output; with --wide, its tokens and holders too.",
-    ),
-    "logs": LazyCommand("reading.logs", "logs", "Print the output of a run's jobs; with --follow, as it arrives."),
-    "stack": LazyCommand(
-        "reading.stack",
-        "stack",
-        "Show what a running job does at this moment: its processes and where its code stands.",
-    ),
-    "locks": LazyCommand("reading.locks", "locks", "Show who holds which lease, with its token and when it expires."),
-    "replicas": LazyCommand("reading.replicas", "replicas", "List replicas and when each was last seen."),
-    "generations": LazyCommand(
+    "locks": Lazy("reading.locks", "Show who holds which lease, with its token and when it expires."),
+    "replicas": Lazy("reading.replicas", "List replicas and when each was last seen."),
+    "generations": Lazy(
         "reading.generations",
-        "generations",
         "List the generations of the definitions: which is active, which replicas run which, and what happens next.",
     ),
-    "trigger": LazyCommand(
-        "acting.trigger",
-        "trigger",
-        "Request a run, now or later, and record who asked and why; a replica executes it.",
+    "trigger": Lazy(
+        "acting.trigger", "Request a run, now or later, and record who asked and why; a replica executes it."
     ),
-    "cancel": LazyCommand(
-        "acting.cancel",
-        "cancel",
-        "Cancel a run: a pending run ends at once; a running one ends when its job has stopped.",
+    "cancel": Lazy(
+        "acting.runs", "Cancel a run: a pending run ends at once; a running one ends when its job has stopped."
     ),
-    "pause": LazyCommand(
+    "pause": Lazy(
         "acting.pause",
-        "pause",
         "Pause schedules: scheduled times are skipped and recorded; requested and running runs continue.",
     ),
-    "resume": LazyCommand(
-        "acting.pause",
-        "resume",
-        "Resume paused schedules and show how many scheduled times passed; none of those will run.",
+    "resume": Lazy(
+        "acting.pause", "Resume paused schedules and show how many scheduled times passed; none of those will run."
     ),
-    "notify": LazyCommand(
-        "acting.notify",
-        "notify",
-        "Show who is notified: what waits, what was delivered, and the last error of each target.",
+    "notify": Lazy(
+        "acting.notify", "Show who is notified: what waits, what was delivered, and the last error of each target."
     ),
-    "activity": LazyCommand("reading.activity", "activity", "List who did what, when and why, latest first."),
-    "retry": LazyCommand(
-        "acting.retry",
-        "retry",
-        "Retry a failed or cancelled run: jobs that succeeded are kept, the others run again.",
+    "activity": Lazy("reading.activity", "List who did what, when and why, latest first."),
+    "retry": Lazy(
+        "acting.runs", "Retry a failed or cancelled run: jobs that succeeded are kept, the others run again."
     ),
-    "forget": LazyCommand(
-        "acting.forget",
-        "forget",
-        "Delete the params, reasons, errors and output of a finished run; keep the record that it ran.",
+    "forget": Lazy(
+        "acting.runs", "Delete the params, reasons, errors and output of a finished run; keep the record that it ran."
     ),
-    "retire": LazyCommand(
-        "acting.retire",
-        "retire",
-        "Retire an application for good: retire its schedules and cancel its waiting runs.",
+    "retire": Lazy(
+        "acting.retire", "Retire an application for good: retire its schedules and cancel its waiting runs."
     ),
-    "backfill": LazyCommand(
+    "backfill": Lazy(
         "acting.backfill",
-        "backfill",
         "Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs.",
     ),
-    "backfills": LazyCommand("acting.backfill", "backfills", "List backfills and the progress of each, latest first."),
-    "audit": LazyCommand(
-        "reading.audit",
-        "audit",
-        "Check the recorded history for violations; exit with status 1 if there are any.",
+    "backfills": Lazy("acting.backfill", "List backfills and the progress of each, latest first."),
+    "audit": Lazy("reading.audit", "Check the recorded history for violations; exit with status 1 if there are any."),
+    "doctor": Lazy(
+        "reading.doctor", "Check the database, this machine and the replicas, with a remedy for each problem."
     ),
-    "doctor": LazyCommand(
-        "reading.doctor",
-        "doctor",
-        "Check the database, this machine and the replicas, with a remedy for each problem.",
-    ),
-    "db": LazyCommand(
-        "db", "db", "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL."
-    ),
+    "db": Lazy("db", "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL."),
 }
-"""The commands in the order of the help; a test compares each help line with the command's
-docstring.
-"""
+"""The commands in the order of the help; a test compares each help line with the command's docstring."""
+LATER = {"lock": "use the library: lease.sync.LeaseClient(url).hold(name)"}
+"""The commands that do not exist yet, each with what to do until then; the help has none of them."""
+_OTHERS = {
+    "status": ("list", "ls", "ps", "top", "info", "schedules"),
+    "runs": ("list", "ls", "history", "executions"),
+    "run": ("start", "serve", "worker", "scheduler", "daemon", "up"),
+    "trigger": ("start", "exec", "execute", "fire", "enqueue", "now"),
+    "logs": ("log", "tail", "output"),
+    "cancel": ("stop", "kill", "abort", "terminate"),
+    "pause": ("disable", "suspend", "stop", "hold"),
+    "resume": ("enable", "unpause", "continue"),
+    "retry": ("rerun", "restart", "redo"),
+    "check": ("validate", "lint", "verify", "next"),
+    "sync": ("apply", "deploy", "push"),
+    "retire": ("delete", "remove", "rm"),
+    "show": ("describe", "inspect", "get"),
+    "init": ("new", "create"),
+    "import crontab": ("crontab", "convert"),
+    "db upgrade": ("upgrade", "migrate"),
+    "activity": ("audit-log", "events"),
+    "locks": ("leases",),
+    "--version": ("version",),
+    "--help": ("help", "commands"),
+}
+
+
+class LazyGroup(TyperGroup):
+    """The group of `COMMANDS`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is asked for; raises `NotYet` and `Misused` with what may be meant."""
+        name = args[0]
+        if name in LATER:
+            raise NotYet(f"the command {name} does not exist yet; {LATER[name]}")
+        if name not in COMMANDS and not name.startswith("-"):
+            raise Misused(no_such_command(name, COMMANDS))
+        return super().resolve_command(ctx, args)
+
+    def get_command(self, _ctx: Any, name: str) -> Any:
+        """Import a command, and return it; None if there is none of this name."""
+        if name not in COMMANDS:
+            return None
+        entry = COMMANDS[name]
+        found = getattr(import_module(f".commands.{entry.module}", __package__), entry.function or name)
+        if isinstance(found, typer.Typer):
+            return get_command(found)
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        alone.command(name)(found)
+        return get_command(alone)
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        """Write the lines of the help, without an import of the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def no_such_command(name: str, known: Iterable[str]) -> str:
+    """Return the error about a command that does not exist, with what may be meant."""
+    meant = [command for command, others in _OTHERS.items() if name.lower() in others]
+    if not meant and (near := nearest(name, list(known))) is not None:
+        meant = [near]
+    remedy = f"did you mean {' or '.join(f'`leased {one}`' for one in meant)}?" if meant else "see `leased --help`"
+    return f'there is no command "{name}"; {remedy}'
+
 
 app = typer.Typer(
     name="leased",
-    cls=lazy_group("daemon.cli.commands", COMMANDS),
+    cls=LazyGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -180,6 +219,3 @@ def warn_of_unknown_variables(*, as_json: bool) -> None:
 
     for sentence in unknown_variables(os.environ, Settings.model_fields):
         report(sentence, "settings", as_json=as_json, what="warning")
-
-
-add_later(app)

@@ -1,4 +1,4 @@
-"""The database of a command: one question to it."""
+"""The database of a command: one question to it, and what a name stands for there: a schedule, its zone, or a run of it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,9 +14,13 @@ from lease.database.database import OwnDatabase, Unit
 from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
 
+from ..operations.named import application_of
 from ..service.settings import read_settings
 from ..store import migrations
-from .failures import NoDatabase, report
+from ..store.views import RunMeant, require_schedule, runs_meant, timezone_of
+from .failures import Misused, NoDatabase, report
+from .options import local_zone, number_of
+from .screen import say, screen, write_json
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -44,6 +48,17 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
             return await do(_checked(unit), timeout=patience)
 
     return asyncio.run(asked())
+
+
+def act(
+    database: str | None, unit: Unit[T], answer: str, sentence: Callable[[T], str], *, as_json: bool, hang: int = 0
+) -> None:
+    """Run ``unit``, which writes, and write its result: as the JSON of this ``answer``, or as a sentence."""
+    done = ask(database, unit, write=True)
+    if as_json:
+        write_json(answer, done)
+    else:
+        say(screen(), sentence(done), hang=hang)
 
 
 async def _rest() -> None:
@@ -110,3 +125,38 @@ def _checked(unit: Unit[T]) -> Unit[T]:
         return unit(connection)
 
     return checked
+
+
+def run_given(database: str | None, text: str, application: str | None, meant: RunMeant) -> int:
+    """Return the number of the run that ``text`` stands for: a number is that of a run, and all else the name of a
+    schedule. Raises `Misused` and `NotFound`.
+    """
+    if text.isascii() and text.isdigit():
+        if application is not None:
+            raise Misused("--application goes with the name of a schedule: leave it out, or leave out the number")
+        return number_of(text)
+
+    def read(connection: Connection) -> list[int]:
+        require_schedule(connection, text, application)
+        return runs_meant(connection, application_of(connection, text, application), text, meant)
+
+    found = ask(database, read)
+    if len(found) > 1:
+        those = ", ".join(map(str, found))
+        remedy = "name one by its number, or use --schedule NAME for all of them"
+        raise Misused(f'several runs of "{text}" are active, the latest are {those}; {remedy}')
+    return found[0]
+
+
+def zone_of(database: str | None, schedule: str | None, application: str | None) -> Callable[[], str]:
+    """Return a function that returns the time zone of a schedule, which it asks the database for, or of this terminal if
+    none is named.
+    """
+    if schedule is None:
+        return local_zone
+
+    def read(connection: Connection) -> str:
+        require_schedule(connection, schedule, application)
+        return timezone_of(connection, application_of(connection, schedule, application), schedule)
+
+    return lambda: ask(database, read)

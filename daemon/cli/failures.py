@@ -5,7 +5,6 @@ import shutil
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -56,24 +55,13 @@ class NoDatabase(DaemonError):
     """There is no database at the given address."""
 
 
-_KINDS: tuple[tuple[type[Exception], str, int], ...] = (
-    (NotYet, "not yet", USAGE),
-    (DefinitionError, "definition", USAGE),
-    (SettingsError, "settings", USAGE),
-    (Misused, "usage", USAGE),
-    (Ambiguous, "usage", USAGE),
-    (NotRecordable, "usage", USAGE),
-    (RevisionTaken, "definition", USAGE),
-    (RetiresAll, "definition", USAGE),
-    (WouldSupersede, "definition", USAGE),
-    (InvalidCron, "usage", USAGE),
-    (InvalidInstant, "usage", USAGE),
-    (NotFound, "not found", FAILED),
-    (NoDatabase, "database", FAILED),
-    (SchemaNotReady, "database", FAILED),
-    (SchemaMissing, "database", FAILED),
-    (StoreUnavailable, "database", FAILED),
-    (typer.TyperException, "usage", USAGE),
+_KINDS: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
+    ((NotYet,), "not yet", USAGE),
+    ((DefinitionError, RevisionTaken, RetiresAll, WouldSupersede), "definition", USAGE),
+    ((SettingsError,), "settings", USAGE),
+    ((Misused, Ambiguous, NotRecordable, InvalidCron, InvalidInstant, typer.TyperException), "usage", USAGE),
+    ((NotFound,), "not found", FAILED),
+    ((NoDatabase, SchemaNotReady, SchemaMissing, StoreUnavailable), "database", FAILED),
 )
 
 EXPECTED = (DaemonError, LeaseError, typer.TyperException)
@@ -81,27 +69,16 @@ EXPECTED = (DaemonError, LeaseError, typer.TyperException)
 database."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorReport:
-    """The report of an error."""
-
-    message: str
-    kind: str
-    status: int
-    more: tuple[str, ...] = ()
-    """The other mistakes, if there are several."""
-
-
-def failure(error: Exception) -> ErrorReport:
-    """Return the report of an error that is `EXPECTED`."""
+def report_expected(error: Exception, *, as_json: bool) -> int:
+    """Report an error that is `EXPECTED`, with the other mistakes if there are several; return its exit status."""
     message = _usage(error) if isinstance(error, typer.TyperException) else str(error)
     if number := _NEGATIVE.fullmatch(message):
         message = f'"{number[1]}" starts like an option, and numbers here are 0 or more'
-    for type_, kind, status in _KINDS:
-        if isinstance(error, type_):
-            more = [" ".join(str(other).split()) for other in getattr(error, "more", ())]
-            return ErrorReport(" ".join(message.split()), kind, status, tuple(more))
-    return ErrorReport(" ".join(message.split()), "failed", FAILED)
+    found = ((kind, status) for types, kind, status in _KINDS if isinstance(error, types))
+    kind, status = next(found, ("failed", FAILED))
+    said, *more = [" ".join(str(one).split()) for one in (message, *getattr(error, "more", ()))]
+    report(said, kind, as_json=as_json, more=more)
+    return status
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -5,6 +5,7 @@ import sys
 
 from ..errors import DaemonError
 from ..text import clean, wrapped
+from .failures import Misused
 
 
 class NotConfirmed(DaemonError):
@@ -35,3 +36,15 @@ def says_yes(question: str) -> bool:
         if not answer.endswith("\n"):
             sys.stderr.write("\n")
     return answer.strip().lower() in ("y", "yes")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless ``yes`` has answered; raises `Misused` if nobody can be asked, and `NotConfirmed` for a no."""
+    if yes:
+        return
+    if not can_be_asked():
+        raise Misused(
+            f"{question} Not at a terminal, so nothing was done; --yes confirms, --dry-run shows what would be done"
+        )
+    if not says_yes(question):
+        raise NotConfirmed("nothing was done")

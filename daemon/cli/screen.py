@@ -1,13 +1,15 @@
-"""The output of commands on stdout: tables for people, or one JSON object."""
+"""The output of commands on stdout: tables, sentences and times for people, or one JSON object."""
 
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from ..states import JobState, ReplicaState, RunState
-from ..text import clean, units, wrapped
+from ..store.views import RunLine, plain
+from ..text import ago, clean, json_text, lasted, number, units, when, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -45,7 +47,6 @@ def screen(kind: "type[Console] | None" = None, *, stderr: bool = False) -> "Con
     return (kind or Console)(highlight=False, markup=False, emoji=False, color_system=styles, width=width, file=file)
 
 
-@dataclass
 class Sheet:
     """A table that fits its screen without breaking a name or an instant.
 
@@ -56,14 +57,27 @@ class Sheet:
     columns ``if_any``, so that a column keeps its place, and a hyphen for an empty cell.
     """
 
-    columns: tuple[str, ...]
-    right: Collection[str] = ()
-    wraps: Collection[str] = ()
-    spare: Sequence[str] = ()
-    unless_one: Collection[str] = ()
-    if_any: Collection[str] = ()
-    without: Collection[str] = ()
-    rows: list[list["Text"]] = field(default_factory=list)
+    def __init__(
+        self,
+        *columns: str,
+        right: Collection[str] = (),
+        wraps: Collection[str] = (),
+        spare: Sequence[str] = (),
+        unless_one: Collection[str] = (),
+        if_any: Collection[str] = (),
+        without: Collection[str] = (),
+    ) -> None:
+        self.columns, self.right, self.wraps, self.spare = columns, right, wraps, spare
+        self.unless_one, self.if_any, self.without = unless_one, if_any, without
+        self.rows: list[list[Text]] = []
+
+    def add(self, *cells: object) -> None:
+        """Add a row. Control characters are removed, so that no value can steer the terminal."""
+        from rich.text import Text  # noqa: PLC0415 - not for JSON
+
+        self.rows.append(
+            [cell if isinstance(cell, Text) else Text("" if cell is None else clean(str(cell))) for cell in cells]
+        )
 
     def shown_in(self, width: int) -> dict[int, int] | None:
         """Return the places of the columns that fit into ``width``, and how wide each is; None if too few do."""
@@ -134,8 +148,8 @@ class Sheet:
     def _records(self, width: int) -> Iterator["_Line"]:
         names = max(map(len, self.columns))
         places = self._places(width)
-        for number, row in enumerate(self.rows):
-            if number and row[0].plain:  # otherwise it goes on with the one before
+        for place, row in enumerate(self.rows):
+            if place and row[0].plain:  # otherwise it goes on with the one before
                 yield []
             for at in places:
                 lines, style = _in_lines(row[at], max(1, width - names - 2))
@@ -180,28 +194,6 @@ def width_of(text: str) -> int:
     return cell_len(text)
 
 
-def table(
-    *columns: str,
-    right: Collection[str] = (),
-    wraps: Collection[str] = (),
-    spare: Sequence[str] = (),
-    unless_one: Collection[str] = (),
-    if_any: Collection[str] = (),
-    without: Collection[str] = (),
-) -> Sheet:
-    """Return an empty table; see `Sheet` for what its columns may be."""
-    return Sheet(columns, right, wraps, spare, unless_one, if_any, without)
-
-
-def add(to: Sheet, *cells: object) -> None:
-    """Add a row. Control characters are removed, so that no value can steer the terminal."""
-    from rich.text import Text  # noqa: PLC0415 - not for JSON
-
-    to.rows.append(
-        [cell if isinstance(cell, Text) else Text("" if cell is None else clean(str(cell))) for cell in cells]
-    )
-
-
 def state_cell(state: State | None, note: str = "") -> "Text":
     """Return a state with its symbol and in its colour, followed by ``note``; empty for None. In a pipe the word alone."""
     from rich.text import Text  # noqa: PLC0415 - not for JSON
@@ -233,6 +225,13 @@ def _look(state: State) -> tuple[str, str]:
             assert_never(state)
 
 
+def how_far(done: float | None, total: float | None) -> str:
+    """Return how far a job has come: ``12 of 32``; empty if it has not said so."""
+    if done is None:
+        return ""
+    return number(done) if total is None else f"{number(done)} of {number(total)}"
+
+
 def drawable(text: str) -> str:
     """Return symbols as the encoding of the output can write them."""
     try:
@@ -258,3 +257,103 @@ def print_sentences(console: "Console", sentences: Iterable[str], style: str = "
     """Print sentences, each on a line of its own."""
     for sentence in sentences:
         say(console, sentence, style, hang=2)
+
+
+_NEAR = timedelta(days=1)
+"""Within so much, a moment is shown by how far away it is …"""
+_BY_NAME = timedelta(days=6)
+"""… and within so much by the day of the week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How a screen shows times, and now by the clock of the database."""
+
+    now: datetime
+    in_full: bool
+
+    @classmethod
+    def of(cls, now: datetime, *, utc: bool) -> "Times":
+        """Return how they are shown here: in full with ``utc``, or if programs read it."""
+        return cls(now, utc or not for_people())
+
+    def __call__(self, moment: datetime | None) -> str:
+        """Return a moment as text: ``24s ago``, ``in 2h``, ``Sun 02:00``, ``2026-06-01 02:00``; empty for None."""
+        if moment is None or self.in_full:
+            return when(moment)
+        away = moment - self.now
+        if abs(away) < _NEAR:
+            return ago(-away.total_seconds())
+        return self.by_clock(moment)
+
+    def by_clock(self, moment: datetime | None) -> str:
+        """Return a moment by the clock, however near it is: ``Sun 02:00``, ``2026-06-01 02:00``; empty for None."""
+        if moment is None or self.in_full:
+            return when(moment)
+        local = moment.astimezone()
+        return f"{local:%a %H:%M}" if abs(moment - self.now) < _BY_NAME else f"{local:%Y-%m-%d %H:%M}"
+
+
+def print_verdict(console: "Console", run: RunLine, times: Times) -> None:
+    """Write how a run stands and why, the last line that it printed if it failed, and the next commands."""
+    title = f"run {run.run_id} of {clean(run.schedule)} ({clean(run.application)})"
+    state = state_cell(run.state, f" in {lasted(run.seconds)}" if run.finished_at and run.started_at else "")
+    fits = width_of(title) + 2 + state.cell_len <= console.width
+    console.print(title + ("  " if fits else "\n  "), style="bold", end="", soft_wrap=True)
+    console.print(state)
+    if said := run.in_words(times.by_clock):
+        say(console, said, lead="  ")
+    if run.last_output:
+        say(console, run.last_output, lead="  | ")
+    if run.next and for_people():
+        say(console, " / ".join(run.next), "dim", lead="  ")
+
+
+ANSWERS = {
+    "status": ("answers.status", "StatusAnswer", 2),
+    "report": ("answers.report", "ReportAnswer", 1),
+    "why": ("answers.why", "WhyAnswer", 1),
+    "runs": ("answers.runs", "RunsAnswer", 2),
+    "show": ("answers.runs", "ShowAnswer", 2),
+    "stack": ("operations.look", "StackAnswer", 1),
+    "logs": ("answers.runs", "LogsAnswer", 1),
+    "locks": ("answers.lists", "LocksAnswer", 1),
+    "replicas": ("answers.lists", "ReplicasAnswer", 1),
+    "generations": ("answers.lists", "GenerationsAnswer", 1),
+    "notify": ("answers.notify", "NotifyAnswer", 1),
+    "notify-test": ("answers.notify", "NotifyTestAnswer", 1),
+    "doctor": ("answers.lists", "DoctorAnswer", 1),
+    "audit": ("cli.commands.reading.audit", "AuditAnswer", 1),
+    "check": ("cli.commands.defining.check", "CheckAnswer", 2),
+    "preview": ("cli.commands.defining.check", "PreviewAnswer", 2),
+    "init": ("cli.commands.defining.init", "InitAnswer", 1),
+    "import-crontab": ("cli.commands.defining.imports", "ImportAnswer", 1),
+    "sync": ("cli.commands.defining.sync", "SyncAnswer", 1),
+    "trigger": ("answers.acts", "TriggerAnswer", 1),
+    "cancel": ("operations.cancel", "Cancellation", 1),
+    "pause": ("answers.acts", "PauseAnswer", 1),
+    "resume": ("answers.acts", "ResumeAnswer", 1),
+    "activity": ("answers.lists", "ActivityAnswer", 1),
+    "retry": ("operations.retry", "Retry", 1),
+    "cancel-many": ("answers.acts", "CancelManyAnswer", 1),
+    "retry-many": ("answers.acts", "RetryManyAnswer", 1),
+    "forget": ("operations.forget", "Forgotten", 1),
+    "retire": ("operations.retire", "RetiredApplication", 1),
+    "backfill": ("operations.backfill", "Backfill", 1),
+    "backfills": ("answers.lists", "BackfillsAnswer", 1),
+    "backfill-changed": ("operations.backfill", "ChangedBackfill", 1),
+    "db-current": ("cli.commands.db", "CurrentAnswer", 1),
+    "db-restored": ("cli.commands.db", "Restored", 1),
+}
+"""By command: the module that declares its answer, the class there, and the answer's version."""
+
+
+def write_json(command: str, answer: object) -> None:
+    """Write the JSON object that `--json` asks for; ``answer`` is a dataclass."""
+    document = {"schema": name_of(command), **plain(answer)}
+    sys.stdout.write(json_text(document) + "\n")
+
+
+def name_of(command: str) -> str:
+    """Return the name of the answer of a command: ``leased/status/2``."""
+    return f"leased/{command}/{ANSWERS[command][2]}"

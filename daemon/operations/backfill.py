@@ -3,10 +3,11 @@ to a backfill as a whole.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
@@ -18,7 +19,7 @@ from ..store.called import called
 from ..store.notices import WORK, notify
 from ..store.views import Called
 from ..text import number, when
-from .backfill_plan import BackfillPlan, CannotBackfill, Split, SurveyedInstant, Wanted, plan_backfill, stretch_left
+from .backfill_plan import BackfillPlan, CannotBackfill, Split, SurveyedInstant, Wanted, plan_backfill
 from .cancel import CancelledRun, ChosenRun, cancel_many
 from .requester import refuse_unrecordable
 from .retry import write_retries
@@ -66,7 +67,7 @@ def foresee_backfill(connection: Connection, wanted: Wanted) -> Backfill:
 def foresee_each(connection: Connection, wanted: Wanted) -> tuple[Backfill, Sequence[SurveyedInstant]]:
     """Return what `foresee_backfill` does, and what has become of each scheduled time, in order."""
     planned = plan_backfill(connection, wanted, read_one(connection, wanted.application, wanted.schedule), lock=False)
-    return _told(planned, None, dry_run=True), planned.found.each
+    return _told(planned, None, dry_run=True), planned.each
 
 
 def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: str | None = None) -> Backfill:
@@ -82,7 +83,7 @@ def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: 
     refuse_unrecordable(requested_by, why)
     (row,) = lock_planned(connection, Selection(wanted.application, wanted.schedule))
     planned = plan_backfill(connection, wanted, row, lock=True)
-    if not planned.found.to_run:
+    if not planned.to_run:
         return _told(planned, None, dry_run=False)
     number_ = _write(connection, planned, requested_by, why)
     done = _told(planned, number_, dry_run=False, by=requested_by, why=why)
@@ -113,10 +114,10 @@ def counted_text(done: Backfill) -> str:
 
 
 def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | None) -> int:
-    wanted, row, found = planned.wanted, planned.row, planned.found
+    wanted, row = planned.wanted, planned.row
     of = {"application": wanted.application, "schedule": row.name}
     asked = {"requested_by": by, "requested_why": why}
-    span = {"first": wanted.first, "last": wanted.last, "at_most": wanted.at_most, "instants": found.to_run}
+    span = {"first": wanted.first, "last": wanted.last, "at_most": wanted.at_most, "instants": planned.to_run}
     now = statements.schedule.database_time(connection)
     made = statements.backfills.add(connection, {**of, **span, **asked, "created_at": now})
     lease = lease_name(wanted.application, planned.schedule)
@@ -126,8 +127,9 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
     for one in planned.splits:
         _write_split(connection, row, one)
     whole = [one for one in planned.splits if one.before is None and one.after is None]
-    revived = [*found.skipped, *(one.row.run_id for one in whole)]
-    new = [*found.missing, *_taken(planned.splits, whole)]
+    skipped = [one.run_id for one in planned.each if one.fate == "skipped" and one.run_id is not None]
+    revived = [*skipped, *(one.row.run_id for one in whole)]
+    new = [*(one.instant for one in planned.each if one.fate == "none"), *_taken(planned.splits, whole)]
     done = statements.backfills.revive(connection, same, revived) if revived else 0
     done += statements.backfills.add_runs(connection, same, new) if new else 0
     if done != len(revived) + len(new):
@@ -156,15 +158,17 @@ def _write_split(connection: Connection, row: Row[Any], done: Split) -> None:
     if (left := before or after) is not None:
         statements.backfills.shrink(connection, run_id, left.first, left.last, left.count)
     if row.stretch_from == done.row.first:
-        stretch = stretch_left(done, LONGEST_STRETCH)
-        values = {"name": row.name, "stretch_count": stretch.count, "stretch_from": stretch.counted_from}
+        # The stretch goes on in the row of what is left behind, and is LONGEST_STRETCH more than that; or in one of its own.
+        counted, start = (0, None) if after is None else (after.count, after.first)
+        values = {"name": row.name, "stretch_count": LONGEST_STRETCH + counted, "stretch_from": start}
         statements.schedule.change(connection, row.application, [values])
 
 
 def _told(
     planned: BackfillPlan, made: int | None, *, dry_run: bool, by: str | None = None, why: str | None = None
 ) -> Backfill:
-    found, wanted = planned.found, planned.wanted
+    wanted, fates = planned.wanted, Counter(one.fate for one in planned.each)
+    under_way_by = {one.backfill for one in planned.each if one.fate == "under way" and one.backfill is not None}
     return Backfill(
         made,
         wanted.application,
@@ -172,18 +176,18 @@ def _told(
         wanted.first,
         wanted.last,
         wanted.at_most,
-        planned.instants,
-        found.succeeded,
-        found.under_way.total(),
-        sorted(each for each in found.under_way if each is not None),
-        found.left_out,
-        found.to_run,
-        found.to_run - len(found.ended) - len(found.missing),
-        len(found.ended),
-        len(found.missing),
-        dry_run,
-        by,
-        why,
+        instants=len(planned.each),
+        succeeded=fates["succeeded"],
+        under_way=fates["under way"],
+        under_way_by=sorted(under_way_by),
+        left_out=fates["left out"],
+        will_run=planned.to_run,
+        of_skipped=fates["skipped"],
+        of_failed=fates["failed"],
+        of_none=fates["none"],
+        dry_run=dry_run,
+        requested_by=by,
+        requested_why=why,
     )
 
 
@@ -210,57 +214,48 @@ class ChangedBackfill:
     """The runs that were cancelled with it, and what that came to."""
 
 
-def pause_backfill(
-    connection: Connection, backfill_id: int, *, requested_by: str, why: str | None = None
+def change_backfill(
+    connection: Connection,
+    what: Literal["pause", "resume", "cancel"],
+    backfill_id: int,
+    *,
+    requested_by: str,
+    why: str | None = None,
 ) -> ChangedBackfill:
-    """Let no further run of a backfill take its place until it is resumed; one that has its place goes on.
+    """Pause a backfill: no further run of it takes its place until it is resumed, and one that has its place goes on. Or
+    cancel all of its runs that are not over: those that wait end at once, those at work are marked.
 
     Raises `NoSuchBackfill`, `BackfillIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
     """
-    row = _locked(connection, backfill_id, requested_by, why)
-    if row.paused_at is None:
-        _refuse_over(row, _called(connection, row))
-        statements.backfills.change(connection, backfill_id, {"paused_at": _now(connection)})
-        _record(connection, row, "is paused", requested_by, why)
-    return _changed(connection, row, already=row.paused_at is not None)
-
-
-def resume_backfill(
-    connection: Connection, backfill_id: int, *, requested_by: str, why: str | None = None
-) -> ChangedBackfill:
-    """End the pause of a backfill: its runs take their places again. Raises what `pause_backfill` does."""
-    row = _locked(connection, backfill_id, requested_by, why)
-    if row.paused_at is not None:
-        _refuse_over(row, _called(connection, row))
-        statements.backfills.change(connection, backfill_id, {"paused_at": None})
-        _record(connection, row, "is resumed", requested_by, why)
-        notify(connection, row.application, WORK)
-    return _changed(connection, row, already=row.paused_at is None)
-
-
-def cancel_backfill(
-    connection: Connection, backfill_id: int, *, requested_by: str, why: str | None = None
-) -> ChangedBackfill:
-    """Cancel all runs of a backfill that are not over: those that wait end at once, those at work are marked. Raises
-    what `pause_backfill` does.
-    """
-    row = _locked(connection, backfill_id, requested_by, why)
-    if row.cancelled_at is not None:
-        return _changed(connection, row, already=True)
-    found = statements.backfills.unfinished_runs(connection, backfill_id)
-    if not found:
-        raise BackfillIsOver(
-            f'backfill {backfill_id} of "{_called(connection, row)}" has finished: it has no run left to cancel'
+    refuse_unrecordable(requested_by, why)
+    row = _locked(connection, backfill_id)
+    name = Called(connection).name(row.application, row.schedule)
+    is_so = row.cancelled_at is not None if what == "cancel" else (row.paused_at is not None) == (what == "pause")
+    runs: Sequence[CancelledRun] = ()
+    if not is_so and what == "cancel":
+        found = [ChosenRun(*tuple(one)) for one in statements.backfills.unfinished_runs(connection, backfill_id)]
+        if not found:
+            raise BackfillIsOver(f'backfill {backfill_id} of "{name}" has finished: it has no run left to cancel')
+        statements.backfills.change(connection, backfill_id, {"cancelled_at": _now(connection)})
+        runs = cancel_many(connection, found, requested_by=requested_by, why=why, of=f"backfill {backfill_id}")
+    elif not is_so:
+        _refuse_over(row, name)
+        statements.backfills.change(
+            connection, backfill_id, {"paused_at": _now(connection) if what == "pause" else None}
         )
-    statements.backfills.change(connection, backfill_id, {"cancelled_at": _now(connection)})
-    of = f"backfill {backfill_id}"
-    done = cancel_many(connection, [ChosenRun(*tuple(one)) for one in found], requested_by=requested_by, why=why, of=of)
-    return _changed(connection, row, already=False, runs=done)
+        # It is an act on the backfill: a pause of the schedule would be another thing.
+        of = {"application": row.application, "schedule": row.schedule}
+        effect = f"backfill {row.id} is {what}d"
+        statements.acts.record(connection, "backfill", by=requested_by, why=why, effect=effect, **of)
+        if what == "resume":
+            notify(connection, row.application, WORK)
+    now = statements.backfills.read(connection, row.id) or row
+    is_paused, is_cancelled = now.paused_at is not None, now.cancelled_at is not None
+    return ChangedBackfill(row.id, row.application, name, is_paused, is_cancelled, is_so, runs)
 
 
-def _locked(connection: Connection, backfill_id: int, by: str, why: str | None) -> Row[Any]:
+def _locked(connection: Connection, backfill_id: int) -> Row[Any]:
     """Lock the schedule of a backfill, and return the backfill."""
-    refuse_unrecordable(by, why)
     row = statements.backfills.read(connection, backfill_id)
     if row is not None:
         statements.schedule.lock(connection, row.application, row.schedule)
@@ -280,28 +275,3 @@ def _refuse_over(row: Row[Any], called: str) -> None:
 
 def _now(connection: Connection) -> Any:
     return statements.schedule.database_time(connection)
-
-
-def _record(connection: Connection, row: Row[Any], what: str, by: str, why: str | None) -> None:
-    """Record it as an act on the backfill: a pause of the schedule would be another thing."""
-    statements.acts.record(
-        connection,
-        "backfill",
-        by=by,
-        application=row.application,
-        schedule=row.schedule,
-        why=why,
-        effect=f"backfill {row.id} {what}",
-    )
-
-
-def _changed(
-    connection: Connection, row: Row[Any], *, already: bool, runs: Sequence[CancelledRun] = ()
-) -> ChangedBackfill:
-    now = statements.backfills.read(connection, row.id) or row
-    paused, cancelled = now.paused_at is not None, now.cancelled_at is not None
-    return ChangedBackfill(row.id, row.application, _called(connection, row), paused, cancelled, already, runs)
-
-
-def _called(connection: Connection, row: Row[Any]) -> str:
-    return Called(connection).name(row.application, row.schedule)

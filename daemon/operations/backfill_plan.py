@@ -4,9 +4,8 @@ Instants that are to run are taken out of counted rows, whose instants are those
 they are not, nothing is known of them.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Any, Literal, NamedTuple, assert_never
@@ -70,25 +69,12 @@ def tally(schedule: Schedule, anchor: datetime, after: datetime, until: datetime
     return older.and_then(newer)
 
 
-@dataclass(frozen=True, slots=True)
-class StretchLeft:
-    """How a stretch goes on in which a row was split; its next instant extends what is ``counted_from`` there, or begins
-    a counted row of its own.
-    """
-
-    count: int
-    counted_from: datetime | None
-
-
-def stretch_left(done: Split, longest: int) -> StretchLeft:
-    """Return how the stretch goes on whose counted row was split; a row is ``longest`` less than its stretch."""
-    if done.after is None:
-        return StretchLeft(longest, None)
-    return StretchLeft(longest + done.after.count, done.after.first)
-
-
 Fate = Literal["succeeded", "under way", "left out", "failed", "skipped", "none"]
-"""What has become of a scheduled time. failed: its run failed or was cancelled, and is retried; skipped, none: it gets a run."""
+"""What has become of a scheduled time. succeeded: in its own run or in one that tried it again; failed: its run failed or
+was cancelled, and is retried; skipped, none: it gets a run; left out: it is on a day that the schedule keeps free, or
+cannot be retried.
+"""
+TO_RUN: frozenset[Fate] = frozenset({"failed", "skipped", "none"})
 
 
 class SurveyedInstant(NamedTuple):
@@ -97,57 +83,23 @@ class SurveyedInstant(NamedTuple):
     instant: datetime
     fate: Fate
     run_id: int | None = None
-
-
-@dataclass(slots=True)
-class Survey:
-    """What has become of each scheduled time."""
-
-    each: list[SurveyedInstant] = field(default_factory=list)
-    """In order."""
-    succeeded: int = 0
-    """So many have succeeded, in their own run or in one that tried it again."""
-    under_way: Counter[int | None] = field(default_factory=Counter)
-    """By the backfill that requested it, or None: so many wait or are at work."""
-    skipped: list[int] = field(default_factory=list)
-    """The runs that did not run."""
-    ended: list[int] = field(default_factory=list)
-    """The runs that failed or were cancelled, and that no other has tried again."""
-    missing: list[datetime] = field(default_factory=list)
-    """The instants without a run: the schedule was not due at them then."""
-    counted: dict[CountedRow, list[datetime]] = field(default_factory=lambda: defaultdict(list))
-    """By counted row, the instants that it stands for."""
-
-    left_out: int = 0
-    """So many are on days that the schedule keeps free, or cannot be retried."""
-
-    @property
-    def to_run(self) -> int:
-        """How many are to run."""
-        inside = sum(map(len, self.counted.values()))
-        return len(self.skipped) + len(self.ended) + len(self.missing) + inside
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """A run of one instant: its own, or one that tries the run before it again."""
-
-    run_id: int
-    state: RunState
-    backfill: int | None
+    backfill: int | None = None
+    """The backfill that requested its last run."""
+    counted: CountedRow | None = None
+    """The row that stands for it among others."""
 
 
 def survey(
     instants: Iterable[datetime],
     rows: Sequence[Any],
-    next_tries: Mapping[int, Try],
-    is_free: Callable[[datetime], bool] = lambda _: False,
-) -> Survey:
+    next_tries: Mapping[int, Row[Any]],
+    is_free: Callable[[datetime], bool],
+) -> list[SurveyedInstant]:
     """Return what there is of instants, which are in order: ``rows`` are the runs of a schedule, in order too, and
-    ``next_tries`` the runs that tried runs again, by the number of the run before. ``is_free`` says
-    whether an instant is on a day that the schedule keeps free.
+    ``next_tries`` the runs that tried runs again, by the number of the run before. ``is_free`` says whether an instant is
+    on a day that the schedule keeps free.
     """
-    found = Survey()
+    found = []
     left = iter(rows)
     row = next(left, None)
     for instant in instants:
@@ -155,46 +107,34 @@ def survey(
             row = next(left, None)
         mine = None if row is None or row.scheduled_for > instant else row
         if (mine is None or mine.reason == "excluded") and is_free(instant):
-            found.left_out += 1
-            found.each.append(SurveyedInstant(instant, "left out"))
+            found.append(SurveyedInstant(instant, "left out"))
         elif mine is None:
-            found.missing.append(instant)
-            found.each.append(SurveyedInstant(instant, "none"))
+            found.append(SurveyedInstant(instant, "none"))
         elif mine.last_scheduled_for is not None:
             counted = CountedRow(mine.id, mine.scheduled_for, mine.last_scheduled_for, mine.count)
-            found.counted[counted].append(instant)
-            found.each.append(SurveyedInstant(instant, "skipped"))
+            found.append(SurveyedInstant(instant, "skipped", counted=counted))
         else:
-            tries = list(_tries(Try(mine.id, mine.state, mine.backfill), next_tries))
-            found.each.append(SurveyedInstant(instant, _enter(found, tries), tries[-1].run_id))
+            found.append(_tried(instant, mine, next_tries))
     return found
 
 
-def _tries(first: Try, next_tries: Mapping[int, Try]) -> Iterator[Try]:
-    """Yield the runs of one instant, the latest last."""
-    one: Try | None = first
-    while one is not None:
-        yield one
-        one = next_tries.get(one.run_id)
+def _tried(instant: datetime, run: Row[Any], next_tries: Mapping[int, Row[Any]]) -> SurveyedInstant:
+    """Return what has become of a scheduled time in its run, or in those that tried it again."""
+    has_succeeded = run.state == "succeeded"
+    while (following := next_tries.get(run.id)) is not None:
+        run = following
+        has_succeeded = has_succeeded or run.state == "succeeded"
+    return SurveyedInstant(instant, "succeeded" if has_succeeded else _fate(run.state), run.id, run.backfill)
 
 
-def _enter(found: Survey, tries: Sequence[Try]) -> Fate:
-    """Enter the runs of one scheduled time, and return what has become of it."""
-    latest = tries[-1]
-    state: RunState = "succeeded" if any(one.state == "succeeded" for one in tries) else latest.state
+def _fate(state: RunState) -> Fate:
     match state:
-        case "succeeded":
-            found.succeeded += 1
-            return "succeeded"
         case "pending" | "running":
-            found.under_way[latest.backfill] += 1
             return "under way"
         case "failed" | "cancelled":
-            found.ended.append(latest.run_id)
             return "failed"
-        case "skipped":
-            found.skipped.append(latest.run_id)
-            return "skipped"
+        case "succeeded" | "skipped":
+            return state
         case _:
             assert_never(state)
 
@@ -220,15 +160,19 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class BackfillPlan:
-    """What there is of each instant, and the retries and splits that are to be written."""
+    """What there is of each instant, in order, and the retries and splits that are to be written."""
 
     row: Row[Any]
     schedule: Schedule
     wanted: Wanted
-    instants: int
-    found: Survey
+    each: Sequence[SurveyedInstant]
     retries: Sequence[Planned]
     splits: Sequence[Split]
+
+    @property
+    def to_run(self) -> int:
+        """How many are to run."""
+        return sum(one.fate in TO_RUN for one in self.each)
 
 
 def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock: bool) -> BackfillPlan:
@@ -245,17 +189,16 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
         )
     rows = statements.backfills.due_between(connection, key, instants[0], instants[-1]) if instants else []
     next_tries = _next_tries(connection, [one.id for one in rows])
-    found = survey(instants, rows, next_tries, lambda instant: schedule.excluded_by(instant) is not None)
-    retries = plan_retries(connection, {key}, found.ended, lock=lock) if found.ended else []
+    each = survey(instants, rows, next_tries, lambda instant: schedule.excluded_by(instant) is not None)
+    ended = [one.run_id for one in each if one.fate == "failed" and one.run_id is not None]
+    retries = plan_retries(connection, {key}, ended, lock=lock) if ended else []
     if instants:
         _refuse_unkept(connection, schedule, row, instants[0])
     again = [one for one in retries if isinstance(one.plan, RetryPlan)]
     # The others were forgotten, say, or all of their jobs had succeeded when they were cancelled.
-    found.left_out += len(retries) - len(again)
-    lost = set(found.ended) - {one.row.id for one in again}
-    found.each = [one._replace(fate="left out") if one.run_id in lost else one for one in found.each]
-    found.ended = [one.row.id for one in again]
-    return BackfillPlan(row, schedule, wanted, len(instants), found, again, _splits(found, schedule, row))
+    lost = set(ended) - {one.row.id for one in again}
+    each = [one._replace(fate="left out") if one.run_id in lost else one for one in each]
+    return BackfillPlan(row, schedule, wanted, each, again, _splits(each, schedule, row))
 
 
 def _refuse(wanted: Wanted, schedule: Schedule, name: str) -> None:
@@ -321,19 +264,23 @@ def earliest(connection: Connection, row: Row[Any]) -> datetime | None:
     return oldest if oldest is None or pruned is None else max(oldest, pruned + _TICK)
 
 
-def _next_tries(connection: Connection, ids: Sequence[int]) -> Mapping[int, Try]:
-    found: dict[int, Try] = {}
+def _next_tries(connection: Connection, ids: Sequence[int]) -> Mapping[int, Row[Any]]:
+    found: dict[int, Row[Any]] = {}
     latest: Sequence[int] = ids
     while latest:
         rows = statements.backfills.retries(connection, latest)
-        found |= {row.retry_of: Try(row.id, row.state, row.backfill) for row in rows}
+        found |= {row.retry_of: row for row in rows}
         latest = [row.id for row in rows]
     return found
 
 
-def _splits(found: Survey, schedule: Schedule, of: Row[Any]) -> list[Split]:
+def _splits(each: Iterable[SurveyedInstant], schedule: Schedule, of: Row[Any]) -> list[Split]:
+    counted: dict[CountedRow, list[datetime]] = {}
+    for one in each:
+        if one.counted is not None:
+            counted.setdefault(one.counted, []).append(one.instant)
     done = []
-    for row, taken in found.counted.items():
+    for row, taken in counted.items():
         parts = split(row, taken, schedule, of.anchor)
         if parts is None:
             raise CannotBackfill(

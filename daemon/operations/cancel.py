@@ -1,6 +1,6 @@
 """The cancel: the end of runs on request, of one or of those that were shown, whether they wait or are at work (rule 23)."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,44 +10,18 @@ from sqlalchemy import Connection, Row
 
 import lease.statements
 
-from ..errors import DaemonError, NotFound
-from ..states import UNFINISHED, RunState
+from ..errors import DaemonError
+from ..states import UNFINISHED, Act, RunState
 from ..store import statements
 from ..store.called import ScheduleKey
 from ..store.notices import WORK, Notice, notify, notify_each
-from ..store.views import (
-    Called,
-    missing_run,
-    nearest_of,
-    require_application,
-    schedule_names,
-    schedules_named,
-    schedules_tagged,
-)
+from ..store.views import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable
+from .selection import Selection
 
 MOST_AT_ONCE = 1_000
 """Runs that one transaction writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Whose runs are meant: of a schedule, of those with a tag, or of all; in one application, or in all."""
-
-    schedule: str | None = None
-    tag: str | None = None
-    application: str | None = None
-
-    def schedules(self, connection: Connection, *, retired: bool) -> set[ScheduleKey]:
-        """Return (application, name) of the schedules; raises `NotFound` where there is nothing of a name."""
-        require_application(connection, self.application)
-        found = schedules_named(connection, self.schedule, self.application, retired=retired)
-        if self.schedule is not None and not found:
-            known = schedule_names(connection, self.application, retired=retired)
-            of = "" if self.application is None else f' of "{self.application}"'
-            raise NotFound(f'there is no schedule "{self.schedule}"{of}; {nearest_of(self.schedule, known)}')
-        return found & schedules_tagged(connection, self.application, self.tag) if self.tag is not None else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +68,6 @@ class CancelledRun(ChosenRun):
     outcome: CancelOutcome
 
 
-class NoSuchRun(NotFound):
-    """There is no run of this number."""
-
-
 class RunIsOver(DaemonError):
     """The run ended before it could be cancelled."""
 
@@ -130,20 +100,17 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     notice, at the latest within `renew_every`, and stops the job as for a loss. A second cancel writes
     nothing.
 
-    Raises `NoSuchRun`, `RunIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NotFound`, `RunIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     row = statements.run.read(connection, run_id)
-    of = None if row is None else (row.application, row.schedule)
-    done = [] if of is None else _cancel(connection, {of}, [run_id], requested_by, why)
-    if of is None or not done:
-        raise NoSuchRun(str(missing_run(connection, run_id)))
+    done = row and _cancel(connection, {(row.application, row.schedule)}, [run_id], requested_by, why)
+    if not row or not done:
+        raise missing_run(connection, run_id)
     outcome = done[0].outcome
     if outcome in _WRITTEN:
-        application, schedule = of
-        statements.acts.record(
-            connection, "cancel", by=requested_by, application=application, schedule=schedule, run_id=run_id, why=why
-        )
+        of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
+        statements.acts.record(connection, "cancel", by=requested_by, why=why, **of)
     return _cancellation(connection, run_id, outcome)
 
 
@@ -190,11 +157,11 @@ def _cancellation(connection: Connection, run_id: int, outcome: CancelOutcome) -
     )
 
 
-def find_unfinished(connection: Connection, choice: Choice) -> list[CancelledRun]:
+def find_unfinished(connection: Connection, selected: Selection) -> list[CancelledRun]:
     """Return the runs that are not over and what a cancel would do, in the order in which it is done; nothing is
     written. Raises `NotFound`.
     """
-    schedules = choice.schedules(connection, retired=True)
+    schedules = selected.schedules(connection, retired=True)
     return [_cancelled(row) for row in statements.cancel.find_unfinished(connection, schedules)]
 
 
@@ -213,7 +180,12 @@ def cancel_many(
     """
     refuse_unrecordable(requested_by, why)
     done = _cancel(connection, keys_of(connection, runs), [run.run_id for run in runs], requested_by, why)
-    _record(connection, done, requested_by, why, of)
+    names, counts = Called(connection), defaultdict[ScheduleKey, Counter[CancelOutcome]](Counter)
+    for run in done:
+        if run.outcome in _WRITTEN:
+            counts[run.application, names.key(run.application, run.schedule)][run.outcome] += 1
+    effects = {key: said(outcomes) if of is None else f"{of}: {said(outcomes)}" for key, outcomes in counts.items()}
+    record_each(connection, "cancel", effects, by=requested_by, why=why)
     return [replace(run, state="cancelled") if run.outcome == "ended" else run for run in done]
 
 
@@ -237,19 +209,12 @@ def _cancel(
     return done
 
 
-def _record(connection: Connection, done: Sequence[CancelledRun], by: str, why: str | None, of: str | None) -> None:
-    """Record one act for each schedule of which a run was cancelled."""
-    names = Called(connection)
-    counts: dict[ScheduleKey, Counter[CancelOutcome]] = {}
-    for run in done:
-        if run.outcome in _WRITTEN:
-            key = run.application, names.key(run.application, run.schedule)
-            counts.setdefault(key, Counter())[run.outcome] += 1
-    for (application, name), outcomes in counts.items():
-        effect = said(outcomes) if of is None else f"{of}: {said(outcomes)}"
-        statements.acts.record(
-            connection, "cancel", by=by, application=application, schedule=name, why=why, effect=effect
-        )
+def record_each(
+    connection: Connection, what: Act, effects: Mapping[ScheduleKey, str], *, by: str, why: str | None
+) -> None:
+    """Record one act for each schedule of which runs were changed, with what that came to."""
+    for (application, name), effect in effects.items():
+        statements.acts.record(connection, what, by=by, application=application, schedule=name, why=why, effect=effect)
 
 
 def said(counts: Mapping[CancelOutcome, int]) -> str:

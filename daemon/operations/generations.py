@@ -131,27 +131,14 @@ def _standings(lines: Sequence[GenerationLine], takeover_after: float) -> list[G
     living = {line.digest for line in lines if line.replicas}
     made = {one.number: one for one in order.generations}
     ruler = next((line for line in lines if line.rules), None)
+    recorded = [name for name in GenerationStanding.__match_args__ if name in GenerationLine.__match_args__]
     return [
         GenerationStanding(
-            line.application,
-            line.number,
-            line.digest,
-            line.revision,
-            state_of(order, made[line.number]),
-            line.brought_by,
-            line.came_at,
-            line.ruled_at,
-            line.superseded_at,
-            line.changes,
-            line.counts,
-            line.replaced,
-            line.replaced_schedules,
-            line.acknowledged_at,
-            line.acknowledged_by,
-            None if order.newest is None else held_back_by(made[line.number], order.newest, living),
-            line.replicas,
-            _differs(line, ruler),
-            _next(order, made[line.number], lines, takeover_after),
+            **{name: getattr(line, name) for name in recorded},
+            state=state_of(order, made[line.number]),
+            held_back_by=None if order.newest is None else held_back_by(made[line.number], order.newest, living),
+            differs=_differs(line, ruler),
+            next=_next(order, made[line.number], lines, takeover_after),
         )
         for line in lines
     ]
@@ -296,6 +283,6 @@ def acknowledge(
         statements.acts.record(
             connection, "acknowledge", by=requested_by, application=application, why=why, effect=effect
         )
-    now = statements.generation.read(connection, application, number)
-    assert now is not None  # noqa: S101 - it was there
-    return Acknowledged(application, number, already, now.acknowledged_by, now.acknowledged_at)
+        found = statements.generation.read(connection, application, number)
+        assert found is not None  # noqa: S101 - it was there
+    return Acknowledged(application, number, already, found.acknowledged_by, found.acknowledged_at)

@@ -91,7 +91,10 @@ def pause(
     _record_pauses(connection, rows, done, now)
     for application in sorted({application for application, _ in begun | changed}):
         notify(connection, application, WORK)  # of what was planned, some may start
-    return [_paused(row, done[_key(row)]) for row in statements.pauses.lock(connection, done.keys())]
+    return [
+        PausedSchedule(row.application, called(row), row.trigger, done[_key(row)], *_pause_of(row))
+        for row in statements.pauses.lock(connection, done.keys())
+    ]
 
 
 def resume(
@@ -189,10 +192,6 @@ def passed_text(passed: int) -> str:
 
 def _key(row: Row[Any]) -> ScheduleKey:
     return row.application, row.name
-
-
-def _paused(row: Row[Any], done: Done) -> PausedSchedule:
-    return PausedSchedule(row.application, called(row), row.trigger, done, *_pause_of(row))
 
 
 def _resumed(row: Row[Any], *, resumed: bool, passed: int) -> ResumedSchedule:

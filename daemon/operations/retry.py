@@ -18,8 +18,9 @@ from ..store.called import ScheduleKey, called
 from ..store.notices import WORK, notify
 from ..store.views import missing_run, retirement
 from ..text import suggestion
-from .cancel import Choice, ChosenRun, NoSuchRun, keys_of
+from .cancel import ChosenRun, keys_of, record_each
 from .requester import refuse_unrecordable
+from .selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,6 @@ class TriedRun:
     """The jobs that were attempted, in order."""
     is_forgotten: bool = False
     """Its parameters were deleted, without which it cannot be done again."""
-
-    @property
-    def ended(self) -> str:
-        """How it ended: ``failed (job "orders" failed: no more shops)``."""
-        return self.state + (f" ({self.reason})" if self.reason else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +203,7 @@ def retry(
     schedule, and waits behind unfinished runs. Jobs that are done are carried over, with ``from_job`` those
     before it. A run is tried again once: a second call is told of the first one's run, and writes nothing.
 
-    Raises `NoSuchRun`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NotFound`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     one = _plan_retry(connection, run_id, from_job)
@@ -215,26 +211,18 @@ def retry(
         case NoRetry():
             raise CannotRetry(one.plan.why)
         case RetriedBefore():
-            return _told(connection, one, one.plan.run_id, RetryPlan((), (), (), redefined=False), already=True)
+            return _told(connection, one, one.plan.run_id, None)
         case RetryPlan():
             made = write_retries(connection, [one], by=requested_by, why=why)[run_id]
-            statements.acts.record(
-                connection,
-                "retry",
-                by=requested_by,
-                application=one.row.application,
-                schedule=one.row.schedule,
-                run_id=run_id,
-                why=why,
-                effect=f"as run {made}",
-            )
-            return _told(connection, one, made, one.plan, already=False)
+            of = {"application": one.row.application, "schedule": one.row.schedule, "run_id": run_id}
+            statements.acts.record(connection, "retry", by=requested_by, why=why, effect=f"as run {made}", **of)
+            return _told(connection, one, made, one.plan)
         case _:
             assert_never(one.plan)
 
 
 def foresee_retry(connection: Connection, run_id: int, from_job: str | None = None) -> Planned:
-    """Return what a retry would come to now; nothing is written. Raises `NoSuchRun`."""
+    """Return what a retry would come to now; nothing is written. Raises `NotFound`."""
     return _plan_retry(connection, run_id, from_job, lock=False)
 
 
@@ -242,7 +230,7 @@ def _plan_retry(connection: Connection, run_id: int, from_job: str | None, *, lo
     row = statements.run.read(connection, run_id)
     found = row and plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job, lock=lock)
     if not found:  # it was never there, or is pruned by now
-        raise NoSuchRun(str(missing_run(connection, run_id)))
+        raise missing_run(connection, run_id)
     return found[0]
 
 
@@ -325,7 +313,8 @@ def _tried(row: Row[Any], name: str, attempts: Sequence[Row[Any]]) -> TriedRun:
     )
 
 
-def _told(connection: Connection, one: Planned, run_id: int, plan: RetryPlan, *, already: bool) -> Retry:
+def _told(connection: Connection, one: Planned, run_id: int, plan: RetryPlan | None) -> Retry:
+    """Return the run that tries another one again; without a ``plan`` it was there before."""
     row = statements.run.read(connection, run_id)
     assert row is not None  # noqa: S101 - its schedule is locked
     return Retry(
@@ -337,12 +326,12 @@ def _told(connection: Connection, one: Planned, run_id: int, plan: RetryPlan, *,
         one.row.id,
         row.state,
         waits=row.available_at is None,
-        already=already,
+        already=plan is None,
         requested_by=row.requested_by,
         requested_why=row.requested_why,
         carried=statements.retries.read_carried(connection, run_id),
-        jobs=None if already else plan.jobs,
-        gone=plan.gone,
+        jobs=plan.jobs if plan else None,
+        gone=plan.gone if plan else (),
         redefined=row.digest != one.row.digest,
     )
 
@@ -362,13 +351,13 @@ class RetriedRun(ChosenRun):
     """Why it was left out."""
 
 
-def find_failed(connection: Connection, choice: Choice, within: float) -> list[RetriedRun]:
+def find_failed(connection: Connection, selected: Selection, within: float) -> list[RetriedRun]:
     """Return the runs that failed in the last ``within`` seconds and were not retried, and what a retry would do;
     nothing is written. Raises `NotFound`.
 
     Each is an occurrence of its own: that its schedule has succeeded since does not make up for it.
     """
-    schedules = choice.schedules(connection, retired=False)
+    schedules = selected.schedules(connection, retired=False)
     found = statements.retries.find_failed(connection, schedules, within)
     ids = [row.id for row in found]
     keys = {(row.application, row.schedule) for row in found}
@@ -386,19 +375,10 @@ def retry_many(
     planned = plan_retries(connection, keys_of(connection, runs), [run.run_id for run in runs])
     made = write_retries(connection, planned, by=requested_by, why=why)
     done = [_outcome(one, made) for one in planned]
-    keys = {one.row.id: (one.row.application, one.row.schedule) for one in planned}
-    counts = Counter(keys[run.run_id] for run in done if run.outcome == "retried")
-    _record(connection, counts, requested_by, why)
+    counts = Counter((one.row.application, one.row.schedule) for one in planned if one.row.id in made)
+    effects = {key: f"{count:,} failed {'run' if count == 1 else 'runs'}" for key, count in counts.items()}
+    record_each(connection, "retry", effects, by=requested_by, why=why)
     return done
-
-
-def _record(connection: Connection, counts: Mapping[ScheduleKey, int], by: str, why: str | None) -> None:
-    """Record one act for each schedule of which a run was retried."""
-    for (application, name), count in counts.items():
-        effect = f"{count:,} failed {'run' if count == 1 else 'runs'}"
-        statements.acts.record(
-            connection, "retry", by=by, application=application, schedule=name, why=why, effect=effect
-        )
 
 
 def _outcome(one: Planned, made: Mapping[int, int]) -> RetriedRun:

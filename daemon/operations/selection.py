@@ -1,7 +1,7 @@
 """The schedules that an act is about: one, those with a tag, or all of an application."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,16 @@ from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
 from ..store.called import ScheduleKey
-from ..store.views import keys_named, nearest_of, require_application, retirement, schedule_names, schedules_tagged
+from ..store.views import (
+    keys_named,
+    nearest_of,
+    require_application,
+    retirement,
+    schedule_names,
+    schedules_named,
+    schedules_tagged,
+)
+from .named import application_of
 from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)
@@ -30,6 +39,26 @@ class Selection:
     name: str | None = None
     tag: str | None = None
 
+    def in_one_application(self, connection: Connection) -> "Selection":
+        """Return the same, with the application of a schedule that is given by its name alone; raises `NotFound` and
+        `Ambiguous`.
+        """
+        if self.name is None:
+            return self
+        return replace(self, application=application_of(connection, self.name, self.application))
+
+    def schedules(self, connection: Connection, *, retired: bool) -> set[ScheduleKey]:
+        """Return (application, key) of the schedules whose runs are meant, with ``retired`` also of these; a ``name`` and
+        a ``tag`` both hold, and without an ``application`` any. Raises `NotFound` where there is nothing of a name.
+        """
+        require_application(connection, self.application)
+        found = schedules_named(connection, self.name, self.application, retired=retired)
+        if self.name is not None and not found:
+            known = schedule_names(connection, self.application, retired=retired)
+            of = "" if self.application is None else f' of "{self.application}"'
+            raise NotFound(f'there is no schedule "{self.name}"{of}; {nearest_of(self.name, known)}')
+        return found & schedules_tagged(connection, self.application, self.tag) if self.tag is not None else found
+
 
 def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[Any]]:
     """Lock the schedules, plan what is due of them, and return their rows.
@@ -38,7 +67,7 @@ def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[An
     schedule has, an application that is not there, and where there are no schedules.
     """
     keys = _keys(connection, selected)
-    rows = _locked(connection, selected, keys)
+    rows = _there(connection, selected, statements.pauses.lock(connection, keys))
     now = statements.schedule.database_time(connection)
     while due := [row for row in rows if row.next_due is not None and row.next_due <= now]:
         more = [
@@ -91,10 +120,6 @@ def read_one(connection: Connection, application: str, name: str) -> Row[Any]:
     rows = statements.schedule.of_application(connection, application, lock=False, names=keys)
     (row,) = _there(connection, Selection(application, name), rows)
     return row
-
-
-def _locked(connection: Connection, selected: Selection, keys: set[ScheduleKey]) -> Sequence[Row[Any]]:
-    return _there(connection, selected, statements.pauses.lock(connection, keys))
 
 
 def _there(connection: Connection, selected: Selection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:

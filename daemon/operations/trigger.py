@@ -142,12 +142,13 @@ def steps(wanted: Request, *, notifies: bool) -> Steps:
     lease = lease_name(wanted.application, schedule)
     if lease.per_run:
         yield requests.name_lease(run_id, lease.of_run(run_id))
-    yield _act(wanted, run_id, values["place_at"] if wanted.at is not None else None)
+    starts_at = None if wanted.at is None else values["place_at"]
+    effect = None if starts_at is None else f"it starts at {when(starts_at)}"
+    of = {"application": wanted.application, "schedule": wanted.schedule, "run_id": run_id}
+    yield acts.entry("trigger", by=wanted.requested_by, why=wanted.why, effect=effect, **of)
     if notifies:
         yield requests.tell(wanted.application)
-    return Requested(
-        run_id, already=False, at=values["place_at"] if wanted.at is not None else None, definition=schedule
-    )
+    return Requested(run_id, already=False, at=starts_at, definition=schedule)
 
 
 def carry(steps: Generator[Any, Rows, Requested], send: Callable[[Any], Rows]) -> Requested:
@@ -230,12 +231,6 @@ def _moment(at: datetime | Duration) -> datetime | float:
         raise InvalidInstant(
             f'"{at}" is neither a time like "2026-07-01T02:00:00Z" nor a duration like "15m"'
         ) from error
-
-
-def _act(wanted: Request, run_id: int, place_at: datetime | None) -> Executable:
-    effect = None if place_at is None else f"it starts at {when(place_at)}"
-    of = {"schedule": wanted.schedule, "run_id": run_id, "why": wanted.why, "effect": effect}
-    return acts.entry("trigger", by=wanted.requested_by, application=wanted.application, **of)
 
 
 def _no_such_schedule(wanted: Request, names: Sequence[str], *, retired_by: str) -> NoSuchSchedule:

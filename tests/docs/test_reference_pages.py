@@ -7,7 +7,7 @@ from typing import get_args
 
 import lease
 import lease.sync
-from daemon.cli.answers import ANSWERS
+from daemon.cli.screen import ANSWERS
 from daemon.states import JobOutcome, RunOutcome
 from daemon.store.views.problems import Kind
 from daemon.telemetry import fact_log

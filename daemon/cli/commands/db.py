@@ -12,28 +12,14 @@ from lease.database.backend import backend_of
 from ...recovery.restoring import Restored, prepare_restored
 from ...service.settings import read_settings
 from ...store import migrations
-from ..answers import write_json
 from ..ask import ask_url
-from ..failures import USAGE
-from ..options import Database, Json
-from ..screen import print_sentences, say, screen
+from ..options import Database, Json, group
+from ..screen import print_sentences, say, screen, write_json
 
 _RESTORING = 3_600.0
 """Seconds that a restored database may take: every lease is changed, and each run that may overlap has left one."""
 
-db = typer.Typer(
-    help="Create or migrate the tables, prepare a restored backup, or print the migrations as SQL.",
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
-
-
-@db.callback()
-def without_a_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        sys.stderr.write(context.get_help() + "\n")
-        raise typer.Exit(USAGE)
+db = group("Create or migrate the tables, prepare a restored backup, or print the migrations as SQL.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,8 @@ from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, NoDatabase, report
 from ..load_file import keep_what_is_loaded, load_file
 from ..options import File
-from ..running.progress import LiveView, PlainView, ProgressView, print_summary
-from ..screen import screen
-from ..times import Times
+from ..progress import LiveView, PlainView, ProgressView, print_summary
+from ..screen import Times, screen
 
 
 def with_setting_flags(command: Callable[..., int]) -> Callable[..., int]:
@@ -92,26 +91,21 @@ def look_first(application: Application, settings: Settings, *, guarded: bool) -
     """Raise `WouldSupersede` if ``guarded`` definitions would supersede what living replicas run; otherwise say so in the
     log. Raises `RevisionTaken`, too. The transaction that writes them checks again.
     """
-    found = _foreseen(application, settings)
-    if found is None or found.superseding is None or found.refusal is not None:  # it is refused with its own sentence
-        return
-    if guarded:
-        raise WouldSupersede(found.superseding.refusal())
-    said = f'application "{application.name}": {found.superseding.others}; these definitions supersede theirs'
-    structlog.stdlib.get_logger(LOGGER).info(said)
-
-
-def _foreseen(application: Application, settings: Settings) -> Foreseen | None:
-    """Return what would become of the definitions; None if there are no tables yet."""
 
     def look(connection: Connection) -> Foreseen:
         dead = proven_dead(neighbours(connection))
         return foresee(connection, application, by="replica", takeover_after=settings.takeover_after, dead=dead)
 
     try:
-        return ask_url(settings.database, look)
-    except (NoDatabase, SchemaNotReady):
-        return None
+        found = ask_url(settings.database, look)
+    except (NoDatabase, SchemaNotReady):  # there are no tables yet
+        return
+    if found.superseding is None or found.refusal is not None:  # it is refused with its own sentence
+        return
+    if guarded:
+        raise WouldSupersede(found.superseding.refusal())
+    said = f'application "{application.name}": {found.superseding.others}; these definitions supersede theirs'
+    structlog.stdlib.get_logger(LOGGER).info(said)
 
 
 class LastingConsole(Console):

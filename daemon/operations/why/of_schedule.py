@@ -93,6 +93,8 @@ def read_why_schedule(
     defined = read_defined(connection, key)
     overview = read_overview(connection, application, dead=dead, only={key})
     named = (application, defined.schedule)
+    ended = [(line.finished_run_id, line.finished_state) for line in overview.schedules]
+    failed = [run_id for run_id, state in ended if state == "failed" and run_id is not None]
     facts = SaidOfSchedule(
         asked,
         defined,
@@ -105,37 +107,25 @@ def read_why_schedule(
         read_usual(connection, {named}).get(named),
         last_diff(connection, *named, defined.changed_at),
         tuple(of_generations(standings)),
-        next(iter(last_lines(connection, _failed(overview)).values()), None),
+        next(iter(last_lines(connection, failed).values()), None),
     )
     at = moments or Moments(overview.database_time)
     said = schedule_sentence(facts, at)
     return Explanation(*named, None, said, evidence(_evidence(facts, said, at)))
 
 
-def _failed(overview: Overview) -> list[int]:
-    """Return the last run of its schedule, if that failed."""
-    return [
-        line.finished_run_id
-        for line in overview.schedules
-        if line.finished_state == "failed" and line.finished_run_id is not None
-    ]
-
-
 def why_not_active(name: str, standings: Iterable[GenerationStanding]) -> Explanation | None:
     """Return why a schedule is not there that a generation has which is not active; None if there is none such."""
     for one in standings:
         differs = one.differs
-        if differs is None or name not in {
-            *differs.added,
-            *(said.rpartition(", here ")[2] for said in differs.renamed),
-        }:
+        renamed = [said.rpartition(", here ")[2] for said in differs.renamed] if differs else []
+        if differs is None or name not in {*differs.added, *renamed}:
             continue
         held = "" if one.held_back_by is None else held_back(one.held_back_by)
         comes = joined([held or f"which is {one.state}", one.next])
         text = f"{name} is defined by generation {one.number} of {one.application} alone, {comes}"
-        return Explanation(
-            one.application, name, None, Sentence("not active", text, one.came_at, None, ("leased generations",)), ()
-        )
+        said = Sentence("not active", text, one.came_at, None, ("leased generations",))
+        return Explanation(one.application, name, None, said, ())
     return None
 
 
@@ -226,7 +216,8 @@ def _went_wrong(facts: SaidOfSchedule, at: Moments) -> Sentence | None:
     last = facts.last_due
     if last is not None and last.state == "skipped":
         due = last.last_scheduled_for or last.scheduled_for
-        text = joined([f"{name} did not run at {at(due)}: {last.in_words(at.written)}", _next(facts, at)])
+        then = None if facts.next_run is None else f"it next runs at {at(facts.next_run)}"
+        text = joined([f"{name} did not run at {at(due)}: {last.in_words(at.written)}", then])
         return Sentence("skipped", text, due, facts.next_run, (f"leased runs {name}",))
     return None
 
@@ -245,10 +236,6 @@ def _rests(facts: SaidOfSchedule, at: Moments) -> Sentence:
         text = f"{name} does not run at {at(due)}: its definition excludes that day; {more}"
         return Sentence("excluded", text, None, facts.next_run, trigger)
     return Sentence("due", f"{name} is next due at {at(due)}{_last(facts, at)}", None, due, trigger)
-
-
-def _next(facts: SaidOfSchedule, at: Moments) -> str | None:
-    return None if facts.next_run is None else f"it next runs at {at(facts.next_run)}"
 
 
 def _last(facts: SaidOfSchedule, at: Moments) -> str:

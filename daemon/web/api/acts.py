@@ -8,11 +8,11 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import Connection
 
 from ...answers.acts import CancelManyAnswer, PauseAnswer, ResumeAnswer, RetryManyAnswer, TriggerAnswer
-from ...answers.named import application_of
 from ...operations.backfill import Backfill, backfill, foresee_backfill
 from ...operations.backfill_plan import Wanted
-from ...operations.cancel import MOST_AT_ONCE, Cancellation, Choice, cancel, cancel_many, find_unfinished
+from ...operations.cancel import MOST_AT_ONCE, Cancellation, cancel, cancel_many, find_unfinished
 from ...operations.forget import Forgotten, forget
+from ...operations.named import application_of
 from ...operations.pause import pause, resume
 from ...operations.requester import recordable
 from ...operations.retire import RetiredApplication, nothing_of, retire
@@ -64,10 +64,7 @@ class Selected(Authored):
         """Return them; raises `Unfit`."""
         if sum((self.schedule is not None, self.tag is not None, self.all)) != 1:
             raise Unfit('say which schedules: give one of "schedule", "tag" and "all"')
-        application = self.application
-        if self.schedule is not None:
-            application = application_of(connection, self.schedule, application)
-        return Selection(application, self.schedule, self.tag)
+        return Selection(self.application, self.schedule, self.tag).in_one_application(connection)
 
 
 class PauseDone(Selected):
@@ -95,6 +92,10 @@ class OnMany(Authored):
     tag: Text | None = None
     application: Application = None
     dry_run: Annotated[bool, Field(description="Say what would be done, and do nothing.")] = False
+
+    def selection(self, connection: Connection) -> Selection:
+        """Return whose runs are meant; raises `NotFound` and `Ambiguous`."""
+        return Selection(self.application, self.schedule, self.tag).in_one_application(connection)
 
 
 class CancelManyDone(OnMany):
@@ -175,18 +176,10 @@ def _retire(connection: Connection, asked: RetireDone) -> RetiredApplication:
     return retire(connection, asked.application, dead=proven_dead(neighbours(connection)), **asked.author)
 
 
-def _choice(connection: Connection, asked: "CancelManyDone | RetryManyDone") -> Choice:
-    """Return whose runs are meant; raises `Unfit` and `Ambiguous`."""
-    application = asked.application
-    if asked.schedule is not None:
-        application = application_of(connection, asked.schedule, application)
-    return Choice(asked.schedule, asked.tag, application)
-
-
 def _cancel_many(connection: Connection, asked: CancelManyDone) -> CancelManyAnswer:
     if (asked.schedule is None) == (asked.tag is None):
         raise Unfit('say which runs: give one of "schedule" and "tag"')
-    found = find_unfinished(connection, _choice(connection, asked))
+    found = find_unfinished(connection, asked.selection(connection))
     left = [run for run in found if run.outcome != "already"][:MOST_AT_ONCE]
     return CancelManyAnswer(asked.dry_run, left if asked.dry_run else cancel_many(connection, left, **asked.author))
 
@@ -194,7 +187,7 @@ def _cancel_many(connection: Connection, asked: CancelManyDone) -> CancelManyAns
 def _retry_many(connection: Connection, asked: RetryManyDone) -> RetryManyAnswer:
     now = database_time(connection)
     within = (now - before_now(now, "since", asked.since)).total_seconds()
-    found = find_failed(connection, _choice(connection, asked), within)
+    found = find_failed(connection, asked.selection(connection), within)
     left = [run for run in found if run.outcome == "retried"][:MOST_AT_ONCE]
     left_out = [run for run in found if run.outcome != "retried"][:MOST_AT_ONCE]
     done = left if asked.dry_run else retry_many(connection, left, **asked.author)

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from daemon.cli.answers import ANSWERS, name_of
 from daemon.cli.commands.defining.schema import answer_schema
+from daemon.cli.screen import ANSWERS, name_of
 from tests.daemon.cli.conftest import Leased
 
 ROOT = Path(__file__).parents[3]

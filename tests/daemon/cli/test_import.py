@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.operations import import_crontab
-from daemon.operations.import_crontab import NoLocalZone, local_timezone
+from daemon.cli import options
+from daemon.cli.commands.defining import imports
+from daemon.cli.options import NoLocalZone, local_timezone
 from tests.daemon.definitions.crontabs.crontabs import DEBIAN, ODDITIES
 
 from .conftest import Answer, Leased
@@ -108,7 +109,7 @@ def test_the_crontab_may_come_from_standard_input(leased: Leased, monkeypatch: p
 def test_users_are_found_or_told(
     leased: Leased, monkeypatch: pytest.MonkeyPatch, text: str, flags: list[str], schedule: str
 ) -> None:
-    monkeypatch.setattr(import_crontab, "_users", lambda: {"root"})
+    monkeypatch.setattr(imports, "_users", lambda: {"root"})
     Path("c").write_text(text)
     answer = leased("import", "crontab", "c", *ASKED, *flags)
     assert list(tomllib.loads(answer.out)["schedules"]) == [schedule]
@@ -140,9 +141,9 @@ def test_bad_input_is_one_sentence(
 
 
 def test_the_place_of_a_file_says_whose_it_is(leased: Leased, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_crontab, "_SPOOLS", (folder / "spool",))
-    monkeypatch.setattr(import_crontab, "_CRON_D", folder / "cron.d")
-    monkeypatch.setattr(import_crontab, "_WITH_USERS", (folder / "cron.d",))
+    monkeypatch.setattr(imports, "_SPOOLS", (folder / "spool",))
+    monkeypatch.setattr(imports, "_CRON_D", folder / "cron.d")
+    monkeypatch.setattr(imports, "_WITH_USERS", (folder / "cron.d",))
     for file in ("spool/daemon", "cron.d/shop.dpkg-old"):
         (folder / file).parent.mkdir()
         (folder / file).write_text("0 1 * * * daemon a\n")
@@ -171,8 +172,8 @@ def test_import_without_a_kind_shows_its_help(leased: Leased) -> None:
 
 
 def test_the_time_zone_is_that_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_crontab, "_LOCALTIME", tmp_path / "localtime")
-    monkeypatch.setattr(import_crontab, "_TIMEZONE", tmp_path / "timezone")
+    monkeypatch.setattr(options, "_LOCALTIME", tmp_path / "localtime")
+    monkeypatch.setattr(options, "_TIMEZONE", tmp_path / "timezone")
     with pytest.raises(NoLocalZone, match="give it with --timezone"):
         local_timezone({"TZ": "CET-1CEST"})
     (tmp_path / "timezone").write_text("Asia/Tokyo\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.cli.failures import Misused
-from daemon.cli.moments import instant, local_zone, moment
+from daemon.cli.options import instant, local_zone, moment
 from daemon.instants import format_instant
 from daemon.operations import typed_moment
 from daemon.store import migrations

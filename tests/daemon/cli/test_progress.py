@@ -15,7 +15,7 @@ from rich.console import Console
 
 from daemon.cli.commands.run import LastingConsole, _is_watched
 from daemon.cli.load_file import keep_what_is_loaded
-from daemon.cli.running.progress import LiveView, PlainView, ProgressView
+from daemon.cli.progress import LiveView, PlainView, ProgressView
 from daemon.service.outside.outside import Outside, SupervisorLink
 from daemon.service.settings import read_settings
 from daemon.telemetry.fact_log import log_fact

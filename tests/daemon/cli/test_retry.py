@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daemon.cli.ask import ask
-from daemon.cli.commands.acting import shown_first
+from daemon.cli.commands.acting import runs
 from daemon.operations import cancel
 from lease.errors import StoreUnavailable
 
@@ -137,14 +137,14 @@ def test_what_is_left_when_it_ends_before_its_time_the_same_command_does(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(cancel, "MOST_AT_ONCE", 1)
-        parts = iter([False, False, True])
+        asked = iter([False, False, False, True])  # what there is, and two parts
 
         def is_away(*given: Any, **named: Any) -> Any:
-            if next(parts):
+            if next(asked):
                 raise StoreUnavailable("the database is away")
             return ask(*given, **named)
 
-        patch.setattr(shown_first, "ask", is_away)
+        patch.setattr(runs, "ask", is_away)
         stopped = leased("cancel", "--schedule", "nightly", "--yes")
     assert stopped.status == 1
     assert stopped.err.splitlines()[-2:] == [

@@ -12,8 +12,7 @@ import pytest
 from rich.console import Console
 
 from daemon.cli.commands.reading.history import runs_table
-from daemon.cli.screen import drawable
-from daemon.cli.times import Times
+from daemon.cli.screen import Times, drawable
 from daemon.store.views import RunLine
 from daemon.store.views.causes import Excluded, Overlapped, WaitsForRetry
 

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from rich.console import Console
 
-from daemon.cli.screen import Sheet, State, add, say, screen, state_cell, table
+from daemon.cli.screen import Sheet, State, say, screen, state_cell
 from daemon.states import JobState, ReplicaState, RunState
 
 STATES = {state for states in (RunState, JobState, ReplicaState) for state in get_args(states)}
@@ -16,8 +16,8 @@ STATES = {state for states in (RunState, JobState, ReplicaState) for state in ge
 
 def drawn(*cells: object) -> str:
     written = io.StringIO()
-    shown = table(*("" for _ in cells))
-    add(shown, *cells)
+    shown = Sheet(*("" for _ in cells))
+    shown.add(*cells)
     Console(file=written, force_terminal=True, color_system="standard", width=80).print(shown)
     return written.getvalue()
 
@@ -54,7 +54,7 @@ REASON = 'job "orders" failed: exited with status 1, and said no more'
 
 
 def a_table() -> Sheet:
-    shown = table(
+    shown = Sheet(
         "run",
         "application",
         "schedule",
@@ -66,7 +66,7 @@ def a_table() -> Sheet:
         spare=("token", "started"),
         unless_one=("application",),
     )
-    add(shown, 1, "shop", NAME, INSTANT, REASON, "4711")
+    shown.add(1, "shop", NAME, INSTANT, REASON, "4711")
     return shown
 
 
@@ -94,29 +94,29 @@ def test_a_narrow_one_breaks_no_name_and_no_instant_and_leaves_out_what_can_be_s
 
 @pytest.mark.parametrize("width", [100, 80, 70, 62])
 def test_what_may_be_wrapped_is_wrapped_between_names_and_instants(width: int) -> None:
-    shown = table("run", "changed", "reason", wraps=("changed", "reason"))
-    add(shown, 1, f"1 added ({NAME})", f"missed: no replica was running from {INSTANT} to {INSTANT}")
+    shown = Sheet("run", "changed", "reason", wraps=("changed", "reason"))
+    shown.add(1, f"1 added ({NAME})", f"missed: no replica was running from {INSTANT} to {INSTANT}")
     heads, *lines = on(width, shown)
     assert heads.split() == ["RUN", "CHANGED", "REASON"]
     assert ("\n".join(lines).count(NAME), "\n".join(lines).count(INSTANT)) == (1, 2)
 
 
 def test_a_word_that_is_longer_than_any_name_is_broken_rather_than_the_table() -> None:
-    shown = table("run", "reason", wraps=("reason",))
-    add(shown, 1, "x" * 100)
+    shown = Sheet("run", "reason", wraps=("reason",))
+    shown.add(1, "x" * 100)
     assert [len(line) for line in on(80, shown)[1:]] == [80, 5 + 25]
 
 
 def test_a_column_without_any_text_is_left_out_before_one_that_says_something() -> None:
-    shown = table("run", "holder", "progress of it", spare=("holder",))
-    add(shown, 1, "web-1:4711", "")
+    shown = Sheet("run", "holder", "progress of it", spare=("holder",))
+    shown.add(1, "web-1:4711", "")
     assert [on(width, shown)[0].split()[1:] for width in (40, 20)] == [["HOLDER", "PROGRESS", "OF", "IT"], ["HOLDER"]]
 
 
 def test_wide_letters_take_their_place() -> None:
-    shown = table("job", "state")
+    shown = Sheet("job", "state")
     for job in ("東京", "zones"):
-        add(shown, job, "failed")
+        shown.add(job, "failed")
     assert on(80, shown)[1:] == ["東京   failed", "zones  failed"]
 
 
@@ -139,9 +139,9 @@ def test_one_that_is_too_narrow_for_any_row_has_a_record_for_each() -> None:
 
 
 def test_a_row_that_goes_on_with_the_one_before_does_so_in_its_record() -> None:
-    shown = table("schedule", "next")
+    shown = Sheet("schedule", "next")
     for name, moment in ((NAME, INSTANT), ("", INSTANT), ("other", INSTANT)):
-        add(shown, name, moment)
+        shown.add(name, moment)
     assert [line.rpartition("  ")[0].strip() for line in on(45, shown)] == [
         "SCHEDULE",
         "NEXT",
@@ -156,7 +156,7 @@ def test_a_row_that_goes_on_with_the_one_before_does_so_in_its_record() -> None:
 def test_a_column_that_says_the_same_everywhere_is_shown_only_where_it_differs() -> None:
     shown = a_table()
     assert "APPLICATION" not in on(200, shown)[0]
-    add(shown, 2, "office", NAME, INSTANT, REASON, "4712")
+    shown.add(2, "office", NAME, INSTANT, REASON, "4712")
     assert "APPLICATION" in on(200, shown)[0]
 
 
@@ -178,10 +178,10 @@ def test_with_no_color_there_is_nothing_but_text(monkeypatch: pytest.MonkeyPatch
 def test_in_a_file_one_long_cell_pushes_aside_only_what_follows_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(sys, "stdout", written)
-    shown = table("run", "reason", "took", wraps=("reason",))
+    shown = Sheet("run", "reason", "took", wraps=("reason",))
     long = "no such customer " * 1_000
-    add(shown, 1, "drained", "5s")
-    add(shown, 2, long, "6s")
+    shown.add(1, "drained", "5s")
+    shown.add(2, long, "6s")
     screen().print(shown)
     heads, first, second = written.getvalue().splitlines()
     assert max(map(len, (heads, first))) < 300

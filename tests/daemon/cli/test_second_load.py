@@ -6,7 +6,6 @@ import pytest
 
 from daemon.cli.commands.defining.second_load import difference, whole
 from daemon.definitions.sources.load import load
-from daemon.errors import Place
 
 from .conftest import Leased
 
@@ -33,7 +32,7 @@ def difference_of(folder: Path, values: tuple[object, object], **written: str) -
     for value in values:
         (folder / "differs.py").write_text(FILE.format(value=value, **{**DEFAULTS, **written}))
         loaded.append(whole(load(folder / "differs.py")))
-    found = difference(loaded[0], loaded[1], Place(source="differs.py"))
+    found = difference(loaded[0], loaded[1], "differs.py")
     return None if found is None else str(found)
 
 

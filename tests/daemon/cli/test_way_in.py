@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.cli.lazy_group import _OTHERS
+from daemon.cli.app import _OTHERS
 
 from .conftest import ROOT, Leased
 

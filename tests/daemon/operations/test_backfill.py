@@ -18,12 +18,10 @@ from daemon.operations.backfill import (
     BackfillIsOver,
     NoSuchBackfill,
     backfill,
-    cancel_backfill,
+    change_backfill,
     counted_text,
     foresee_backfill,
     foresee_each,
-    pause_backfill,
-    resume_backfill,
 )
 from daemon.operations.backfill_plan import CannotBackfill, Wanted
 from daemon.operations.cancel import cancel
@@ -401,25 +399,25 @@ def test_with_allow_so_many_run_at_a_time_each_under_its_own_lease(store: Store)
 def test_a_paused_backfill_goes_on_when_it_is_resumed_and_both_are_said_once(store: Store) -> None:
     due = away(store, HOURLY, 4)
     number = filled(store, due[0], due[2]).backfill_id or 0
-    assert not store.do(pause_backfill, number, requested_by="eve").already
-    assert store.do(pause_backfill, number, requested_by="eve").already
+    assert not store.do(change_backfill, "pause", number, requested_by="eve").already
+    assert store.do(change_backfill, "pause", number, requested_by="eve").already
     assert started(store) == []
-    assert not store.do(resume_backfill, number, requested_by="eve").already
-    assert store.do(resume_backfill, number, requested_by="eve").already
+    assert not store.do(change_backfill, "resume", number, requested_by="eve").already
+    assert store.do(change_backfill, "resume", number, requested_by="eve").already
     assert work(store) == due[:3]
     effects = [row.effect for row in store.rows(select(act).order_by(act.c.id))]
     assert effects[1:] == [f"backfill {number} is paused", f"backfill {number} is resumed"]
     with pytest.raises(BackfillIsOver, match="has no waiting runs left"):
-        store.do(pause_backfill, number, requested_by="eve")
+        store.do(change_backfill, "pause", number, requested_by="eve")
 
 
 def test_a_cancelled_backfill_ends_what_waits_and_marks_what_is_at_work(store: Store) -> None:
     due = away(store, HOURLY, 4)
     number = filled(store, due[0], due[2]).backfill_id or 0
     (at_work,) = started(store)
-    done = store.do(cancel_backfill, number, requested_by="eve", why="the wrong month")
+    done = store.do(change_backfill, "cancel", number, requested_by="eve", why="the wrong month")
     assert Counter(one.outcome for one in done.runs) == {"ended": 2, "marked": 1}
-    assert store.do(cancel_backfill, number, requested_by="eve").already
+    assert store.do(change_backfill, "cancel", number, requested_by="eve").already
     finished(store, at_work)
     assert Counter(row.state for row in store.runs(run.c.backfill == number)) == {"cancelled": 3}
     assert started(store) == []
@@ -431,9 +429,9 @@ def test_a_cancelled_backfill_ends_what_waits_and_marks_what_is_at_work(store: S
     assert work(store) == due[:3]
     assert audited(store) == []
     with pytest.raises(BackfillIsOver, match="it has no run left to cancel"):
-        store.do(cancel_backfill, again.backfill_id or 0, requested_by="eve")
+        store.do(change_backfill, "cancel", again.backfill_id or 0, requested_by="eve")
     with pytest.raises(NoSuchBackfill, match="there is no backfill 99"):
-        store.do(cancel_backfill, 99, requested_by="eve")
+        store.do(change_backfill, "cancel", 99, requested_by="eve")
 
 
 def test_a_backfill_whose_runs_were_cancelled_one_by_one_is_closed(store: Store) -> None:

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from daemon.errors import NotRecordable
+from daemon.errors import NotFound, NotRecordable
 from daemon.execution.claim import ClaimedRun
-from daemon.operations.cancel import NoSuchRun, RunIsOver, cancel, decide
+from daemon.operations.cancel import RunIsOver, cancel, decide
 from daemon.operations.requester import LONGEST
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
@@ -126,7 +126,7 @@ def test_a_run_that_is_over_says_how_and_when_it_ended(store: Store) -> None:
 
 def test_a_run_that_does_not_exist_is_one_sentence(store: Store) -> None:
     with pytest.raises(
-        NoSuchRun, match=r"run 4711 does not exist; there are no runs yet \(`leased trigger SCHEDULE` requests one\)"
+        NotFound, match=r"run 4711 does not exist; there are no runs yet \(`leased trigger SCHEDULE` requests one\)"
     ):
         store.do(cancel, 4711, requested_by="bob")
 

@@ -13,13 +13,13 @@ from daemon.errors import NotFound, NotRecordable
 from daemon.operations.cancel import (
     MOST_AT_ONCE,
     CancelledRun,
-    Choice,
     cancel,
     cancel_many,
     find_unfinished,
     in_transactions,
 )
 from daemon.operations.retry import RetriedRun, find_failed, retry, retry_many
+from daemon.operations.selection import Selection
 from daemon.operations.trigger import trigger
 from daemon.store.statements.schedule import database_time
 from daemon.store.tables import act, run
@@ -30,7 +30,7 @@ DAY = 24 * 3600.0
 FREE = a_schedule("free", overlap="allow", tags=["night"])
 QUEUE = a_schedule("queue", overlap="queue", tags=["night"])
 OTHER = a_schedule("other", overlap="queue")
-NIGHT = Choice(tag="night")
+NIGHT = Selection(tag="night")
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_what_waits_ends_and_what_is_at_work_is_marked(store: Store) -> None:
 
 def test_what_was_planned_since_it_was_shown_goes_on(store: Store) -> None:
     triggered(store, "queue", 3)
-    shown = store.do(find_unfinished, Choice(schedule="queue"))
+    shown = store.do(find_unfinished, Selection(name="queue"))
     (later,) = triggered(store, "queue")
     cancelled(store, shown)
     assert [one.run_id for one in store.claim("queue")] == [later]
@@ -109,7 +109,7 @@ def test_what_was_planned_since_it_was_shown_goes_on(store: Store) -> None:
 
 def test_of_a_queue_in_several_parts_nobody_goes_ahead_who_goes_too(store: Store) -> None:
     ids = triggered(store, "queue", 6)
-    shown = store.do(find_unfinished, Choice(schedule="queue"))
+    shown = store.do(find_unfinished, Selection(name="queue"))
     assert [one.run_id for one in shown] == ids[::-1]
     cancelled(store, shown[:3])
     assert {row.id for row in store.runs(run.c.available_at.is_not(None))} == {ids[0]}
@@ -119,7 +119,7 @@ def test_what_is_at_work_comes_last_so_that_none_of_the_others_takes_its_place(s
     first, second, *rest = triggered(store, "free", 6)
     store.claim("free", limit=2)
     store.shift(run, run.c.id == second, scheduled_for=60.0)
-    shown = store.do(find_unfinished, Choice(schedule="free"))
+    shown = store.do(find_unfinished, Selection(name="free"))
     assert [one.run_id for one in shown] == [*rest[::-1], second, first]
 
 
@@ -197,7 +197,7 @@ def test_what_failed_before_that_time_or_belongs_to_a_retired_schedule_is_not_me
     store.shift(run, run.c.id == long_ago, finished_at=-7200.0)
     failed(store, "queue")
     store.sync(FREE, OTHER)
-    assert [one.run_id for one in store.do(find_failed, Choice(), 3600.0)] == [lately]
+    assert [one.run_id for one in store.do(find_failed, Selection(), 3600.0)] == [lately]
 
 
 def test_many_are_retried_in_as_many_statements_as_few(store: Store) -> None:
@@ -285,13 +285,13 @@ def test_parts_are_transactions_of_at_most_so_many_runs(store: Store) -> None:
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (Choice(schedule="fre"), 'there is no schedule "fre"; did you mean "free"'),
-        (Choice(tag="nigth"), 'no schedule has the tag "nigth"; did you mean "night"'),
-        (Choice(tag="night", application="shpo"), 'there is no application "shpo"; did you mean "shop"'),
-        (Choice(schedule="nothing", application="shop"), 'there is no schedule "nothing" of "shop"; there are free'),
+        (Selection(name="fre"), 'there is no schedule "fre"; did you mean "free"'),
+        (Selection(tag="nigth"), 'no schedule has the tag "nigth"; did you mean "night"'),
+        (Selection(tag="night", application="shpo"), 'there is no application "shpo"; did you mean "shop"'),
+        (Selection(name="nothing", application="shop"), 'there is no schedule "nothing" of "shop"; there are free'),
     ],
 )
-def test_a_name_that_is_not_there_is_an_error_with_the_nearest(store: Store, choice: Choice, said: str) -> None:
+def test_a_name_that_is_not_there_is_an_error_with_the_nearest(store: Store, choice: Selection, said: str) -> None:
     with pytest.raises(NotFound, match=said):
         store.do(find_unfinished, choice)
     with pytest.raises(NotFound, match=said):

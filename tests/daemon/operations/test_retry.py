@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete
 
-from daemon.errors import NotRecordable
+from daemon.errors import NotFound, NotRecordable
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.run_execution import Resumption
 from daemon.jobs.reports import Outcome
-from daemon.operations.cancel import NoSuchRun, cancel
+from daemon.operations.cancel import cancel
 from daemon.operations.forget import forget
 from daemon.operations.retry import (
     CannotRetry,
@@ -263,7 +263,7 @@ def test_what_is_pruned_while_a_retry_looks_is_no_more(store: Store, monkeypatch
         return row
 
     monkeypatch.setattr(statements.run, "read", prune_then)
-    with pytest.raises(NoSuchRun, match=f"run {before} does not exist"):
+    with pytest.raises(NotFound, match=f"run {before} does not exist"):
         retried(store, before)
 
 
@@ -308,7 +308,7 @@ def test_a_retry_of_a_retired_schedule_is_refused(store: Store) -> None:
 def test_a_run_that_does_not_exist_and_a_name_that_cannot_be_kept_are_refused(store: Store) -> None:
     before = ended(store)
     rows = store.everything()
-    with pytest.raises(NoSuchRun, match="run 4711 does not exist"):
+    with pytest.raises(NotFound, match="run 4711 does not exist"):
         retried(store, 4711)
     with pytest.raises(NotRecordable, match="why "):
         retried(store, before, why="two\nlines")

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Row, select
 
 from daemon.definitions.schedule import Schedule
-from daemon.operations.cancel import Choice, cancel, cancel_many, find_unfinished
+from daemon.operations.cancel import cancel, cancel_many, find_unfinished
 from daemon.operations.deadlines import with_deadlines
 from daemon.operations.pause import pause
 from daemon.operations.retry import retry
@@ -153,7 +153,7 @@ def test_a_schedule_is_found_by_each_name_that_it_had_and_shown_by_the_last(name
     assert [one.schedule for one in overview.schedules] == ["daily"]
     assert [one.schedule for one in overview.waiting] == [line.schedule] == ["daily"]
     assert [(one.act, one.schedule) for one in acts] == [("pause", "daily"), ("trigger", "daily")]
-    (chosen,) = store.do(find_unfinished, Choice(schedule=name))
+    (chosen,) = store.do(find_unfinished, Selection(name=name))
     (cancelled,) = store.do(cancel_many, [chosen], requested_by="ann")
     assert (cancelled.schedule, cancelled.outcome) == ("daily", "ended")
     assert store.do(cancel, run_id, requested_by="ann").schedule == "daily"
@@ -205,7 +205,7 @@ def test_what_is_read_by_tag_or_deadline_has_the_present_name(store: Store) -> N
     assert [(line.schedule, line.success_by is not None) for line in lines] == [("nightly", True)]
     (paused,) = store.do(pause, Selection(tag="export"), requested_by="ann")
     assert paused.schedule == "nightly"
-    assert store.do(find_unfinished, Choice(tag="export")) == []
+    assert store.do(find_unfinished, Selection(tag="export")) == []
 
 
 async def test_the_replica_that_renames_and_the_one_before_take_runs_from_each_other(world: World) -> None:

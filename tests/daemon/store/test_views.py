@@ -13,8 +13,9 @@ from rich.console import Console
 from sqlalchemy import Connection, create_engine, event, insert, select, update
 from sqlalchemy.pool import NullPool
 
-from daemon.cli.commands.reading.status import Look, drains, show_status
-from daemon.cli.times import Times
+from daemon.answers.status import StatusFound
+from daemon.cli.commands.reading.status import drains, show_status
+from daemon.cli.screen import Times
 from daemon.store.tables import job_run, replica, run, schedule
 from daemon.store.views import (
     NotFound,
@@ -342,8 +343,9 @@ def test_where_all_that_waited_has_begun_since_it_was_counted_nothing_is_said_to
 def shown(overview: Overview) -> str:
     """Return the screen of an overview, as in a file."""
     written = io.StringIO()
-    look = Look(Times(overview.database_time, in_full=True), wide=True, whole=False, printed={})
-    show_status(Console(file=written, width=1_000), overview, overview.schedules, [], [], look, narrowed=False)
+    found = StatusFound(overview, overview.schedules, [], [], None, {})
+    times = Times(overview.database_time, in_full=True)
+    show_status(Console(file=written, width=1_000), found, overview.schedules, times, wide=True)
     return written.getvalue()
 
 

@@ -21,7 +21,7 @@ from starlette.types import Message
 import lease.schema
 import lease.statements
 from daemon.answers.lists import Check, DoctorAnswer
-from daemon.cli.answers import name_of
+from daemon.cli.screen import name_of
 from daemon.execution.claim import ClaimedRun
 from daemon.jobs.output.transcript import Piece
 from daemon.jobs.reports import Outcome

@@ -3,41 +3,37 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Protocol
+from functools import partial
+from typing import Annotated, Literal
 
 import typer
 from sqlalchemy import Connection
 
 from ....answers.lists import BackfillsAnswer
-from ....answers.named import application_of
 from ....operations.backfill import (
     Backfill,
     ChangedBackfill,
-    cancel_backfill,
+    change_backfill,
     counted_text,
     foresee_backfill,
-    pause_backfill,
-    resume_backfill,
 )
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
 from ....operations.cancel import said
+from ....operations.named import application_of
 from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
-from ...answers import write_json
-from ...ask import ask
+from ...ask import act, ask, zone_of
 from ...failures import Misused
-from ...moments import instant
-from ...named import zone_of
-from ...options import MOST, Application, By, Database, Json, Why, author
-from ...screen import add, say, screen, table
-from .shown_first import DryRun, Yes, confirm
+from ...options import Application, By, Database, DryRun, Json, ScheduleName, Why, Yes, author, instant, number_of
+from ...question import confirm
+from ...screen import Sheet, say, screen, write_json
 
 _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs overlap = "allow".'
 
 
 def backfill(
-    schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
+    schedule: ScheduleName,
     first: Annotated[
         str,
         typer.Option(
@@ -106,7 +102,7 @@ def backfills(
         say(screen(), "There are no backfills; `leased backfill NAME --from TIME --to TIME` requests one.")
         return
     columns = ("backfill", "application", "schedule", "from", "to", "runs", "done", "failed", "state", "who", "why")
-    shown = table(
+    shown = Sheet(
         *columns,
         right=("backfill", "runs", "done", "failed"),
         wraps=("why",),
@@ -117,7 +113,7 @@ def backfills(
         counts = (number(one.instants), number(one.done), number(one.failed) if one.failed else "")
         span = (when(one.first), when(one.last))
         cells = (*span, *counts, _state(one), one.requested_by, one.requested_why)
-        add(shown, one.backfill_id, one.application, one.schedule, *cells)
+        shown.add(one.backfill_id, one.application, one.schedule, *cells)
     screen().print(shown)
 
 
@@ -146,32 +142,20 @@ def _span(first: str, last: str, zone: Callable[[], str], *, quiet: bool) -> tup
     return start, end
 
 
-def backfill_number(text: str) -> int:
-    """Return the number of a backfill; raises `Misused` for anything else."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
-        raise Misused(f'"{text}" is not the number of a backfill; `leased backfills` lists them')
-    return int(text)
-
-
 OfBackfill = Annotated[
     int | None,
     typer.Option(
-        "--backfill", metavar="ID", parser=backfill_number, help="All runs of this backfill.", show_default=False
+        "--backfill",
+        metavar="ID",
+        parser=lambda text: number_of(text, "backfill"),
+        help="All runs of this backfill.",
+        show_default=False,
     ),
 ]
 
 
-class _Act(Protocol):
-    def __call__(
-        self, connection: Connection, backfill_id: int, *, requested_by: str, why: str | None = None
-    ) -> ChangedBackfill: ...
-
-
-_ACTS: Mapping[str, _Act] = {"pause": pause_backfill, "resume": resume_backfill, "cancel": cancel_backfill}
-
-
 def act_on_backfill(
-    what: str,
+    what: Literal["pause", "resume", "cancel"],
     backfill_id: int,
     beside: Mapping[str, object],
     *,
@@ -184,21 +168,18 @@ def act_on_backfill(
     for option, value in beside.items():
         if value:
             raise Misused(f"{option} cannot be combined with --backfill: leave it out")
-    act = _ACTS[what]
-    done = ask(database, lambda connection: act(connection, backfill_id, requested_by=who, why=why), write=True)
-    if as_json:
-        write_json("backfill-changed", done)
-        return
-    say(screen(), f"backfill {done.backfill_id} of {done.schedule} ({done.application}) {_words(what, done)}", hang=2)
+    change = partial(change_backfill, what=what, backfill_id=backfill_id, requested_by=who, why=why)
+    act(database, change, "backfill-changed", partial(_changed, what), as_json=as_json, hang=2)
 
 
-def _words(what: str, done: ChangedBackfill) -> str:
+def _changed(what: str, done: ChangedBackfill) -> str:
+    named = f"backfill {done.backfill_id} of {done.schedule} ({done.application})"
     if done.already:
         before = {"pause": "was already paused", "resume": "is not paused", "cancel": "was already cancelled"}
-        return f"{before[what]}; nothing changed"
+        return f"{named} {before[what]}; nothing changed"
     words = {
         "pause": "is paused: runs that have been enqueued continue, and no other starts until you resume it",
         "resume": "is resumed: its runs start again, after all others",
         "cancel": f"is cancelled: {said(Counter(run.outcome for run in done.runs))}",
     }
-    return words[what]
+    return f"{named} {words[what]}"

@@ -16,10 +16,9 @@ from ....delivery.sending import Sender
 from ....store import statements
 from ....store.views import database_time
 from ....text import ago, target_text
-from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json
-from ...screen import add, say, screen, table
+from ...screen import Sheet, say, screen, write_json
 
 _FAILED = 1
 
@@ -46,11 +45,11 @@ def notify(
     if not found.items:
         say(screen(), "No schedule has `notify` or `ping`, and no message was sent in the last week.")
         return
-    shown = table("target", "waiting", "delivered", "last", "lost", "error", right=("waiting", "delivered", "lost"))
+    shown = Sheet("target", "waiting", "delivered", "last", "lost", "error", right=("waiting", "delivered", "lost"))
     for one in found.items:
         last = "" if one.delivered_at is None else ago((now - one.delivered_at).total_seconds())
         error = "it is gone, and gets no more" if one.gone else one.last_error or ""
-        add(shown, one.target, one.waiting, one.delivered, last, one.lost, error)
+        shown.add(one.target, one.waiting, one.delivered, last, one.lost, error)
     screen().print(shown)
 
 

@@ -1,14 +1,13 @@
 """`leased pause` and `leased resume`: schedules whose instants do not run for a while."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, TypeVar, assert_never
 
 import typer
 from sqlalchemy import Connection
 
-from lease.database.database import Unit
-
 from ....answers.acts import PauseAnswer, ResumeAnswer
-from ....answers.named import application_of
 from ....operations.pause import PausedSchedule, ResumedSchedule, passed_text
 from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules
@@ -16,13 +15,10 @@ from ....operations.selection import Selection, plan_some
 from ....states import ON_REQUEST
 from ....store.views import paused_text
 from ....text import number, when
-from ...answers import write_json
-from ...ask import ask
+from ...ask import PATIENCE, ask, zone_of
 from ...failures import Misused
-from ...moments import moment
-from ...named import zone_of
-from ...options import Application, By, Database, Json, Why, author
-from ...screen import say, screen
+from ...options import Application, By, Database, Json, Why, author, moment
+from ...screen import say, screen, write_json
 from .backfill import OfBackfill, act_on_backfill
 
 T = TypeVar("T")
@@ -57,11 +53,7 @@ def pause(
     which = _which(name, tag, application, everything=everything)
     zone = zone_of(database, name, application)
     end = None if until is None else moment("--until", until, zone, quiet=as_json)
-
-    def transaction(connection: Connection) -> list[PausedSchedule]:
-        return pause_schedules(connection, _known(connection, which), requested_by=who, why=why, until=end)
-
-    done = _prepared(database, which, transaction)
+    done = _prepared(database, which, partial(pause_schedules, requested_by=who, why=why, until=end))
     if as_json:
         write_json("pause", PauseAnswer(done))
         return
@@ -88,11 +80,7 @@ def resume(
         act_on_backfill("resume", backfill, beside, database=database, who=who, why=why, as_json=as_json)
         return
     which = _which(name, tag, application, everything=everything)
-
-    def transaction(connection: Connection) -> list[ResumedSchedule]:
-        return resume_schedules(connection, _known(connection, which), requested_by=who, why=why)
-
-    done = _prepared(database, which, transaction)
+    done = _prepared(database, which, partial(resume_schedules, requested_by=who, why=why))
     if as_json:
         write_json("resume", ResumeAnswer(done))
         return
@@ -118,20 +106,19 @@ def _which(name: str | None, tag: str | None, application: str | None, *, everyt
     return Selection(application, name, tag)
 
 
-def _known(connection: Connection, which: Selection) -> Selection:
-    """Return the selection with the application of a schedule that is given by its name only."""
-    if which.name is None or which.application is not None:
-        return which
-    return Selection(application_of(connection, which.name, None), which.name)
-
-
-def _prepared(database: str | None, which: Selection, unit: Unit[T]) -> T:
-    """Run ``unit``. If it locks many schedules, plan their due times first, so that it holds the locks briefly."""
-    if which.name is not None:
-        return ask(database, unit, write=True)
-    while ask(database, lambda connection: plan_some(connection, which), write=True, patience=_PATIENCE_WITH_MANY):
-        pass
-    return ask(database, unit, write=True, patience=_PATIENCE_WITH_MANY)
+def _prepared(database: str | None, which: Selection, act: Callable[[Connection, Selection], T]) -> T:
+    """Act on schedules. If it locks many, plan their due times first, so that it holds the locks briefly."""
+    patience = PATIENCE
+    if which.name is None:
+        patience = _PATIENCE_WITH_MANY
+        while ask(database, partial(plan_some, selected=which), write=True, patience=patience):
+            pass
+    return ask(
+        database,
+        lambda connection: act(connection, which.in_one_application(connection)),
+        write=True,
+        patience=patience,
+    )
 
 
 def _paused(one: PausedSchedule) -> str:

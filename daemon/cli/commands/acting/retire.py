@@ -8,12 +8,10 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import require_application
 from ....text import counted, listed
-from ...answers import write_json
-from ...ask import ask
+from ...ask import act, ask
 from ...bring import plan_all_outgoing
 from ...failures import Misused
 from ...options import Application, By, Database, Json, Why, author
-from ...screen import say, screen
 
 
 def retire(
@@ -34,14 +32,10 @@ def retire(
         dead = proven_dead(neighbours(connection))
         return retire_application(connection, application, requested_by=who, why=why, dead=dead)
 
-    done = ask(database, transaction, write=True)
-    if as_json:
-        write_json("retire", done)
-        return
-    say(screen(), _sentence(done))
+    act(database, transaction, "retire", _retired, as_json=as_json)
 
 
-def _sentence(done: RetiredApplication) -> str:
+def _retired(done: RetiredApplication) -> str:
     if done.already:
         return f"{done.application} is already retired: nothing is left to retire"
     runs = counted(done.cancelled, "waiting run")

@@ -12,17 +12,14 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.acts import TriggerAnswer
-from ....answers.named import application_of
+from ....operations.named import application_of
 from ....operations.trigger import Requested, request, trigger_as
 from ....telemetry.spans import given_traceparent
 from ....text import when
-from ...answers import write_json
-from ...ask import ask
+from ...ask import ask, zone_of
 from ...failures import Misused
-from ...moments import moment
-from ...named import zone_of
-from ...options import Application, By, Database, Json, Why, author
-from ...screen import say, screen
+from ...options import Application, By, Database, Json, ScheduleName, Why, author, moment
+from ...screen import say, screen, write_json
 
 _EXAMPLE = "an example of a JSON object: '{\"customer\": 7}'"
 _PARAMS_HELP = "Parameters of the run; they override the schedule's. A JSON object, or @FILE to read one from a file."
@@ -32,7 +29,7 @@ _AT_HELP = 'When to start it: "18:00", "tomorrow", "2026-12-01 02:00", or after 
 
 
 def trigger(
-    schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
+    schedule: ScheduleName,
     application: Application = None,
     why: Why = None,
     by: By = None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import typer
 
@@ -24,12 +24,10 @@ from ....instants import parse_instant
 from ....service.settings import read_settings
 from ....states import ON_REQUEST
 from ....text import counted, when
-from ...answers import write_json
 from ...failures import FAILED, NoDatabase
 from ...load_file import load_file
-from ...moments import instant
-from ...options import Database, File, Json
-from ...screen import Sheet, add, for_people, print_sentences, say, screen, table
+from ...options import Database, File, Json, instant
+from ...screen import Sheet, for_people, print_sentences, say, screen, write_json
 from .remarks import APART, NOTES, Code, Occurrence, Remark, file_remarks, in_zone_text, remark_on, remarks_on, together
 from .second_load import SecondLoad
 
@@ -59,6 +57,8 @@ def against_database(application: Application, url: str) -> Iterator[Remark]:
 
 
 _SHOWN = 3
+_Found = Sequence[tuple[Schedule, Sequence[Preview]]]
+"""The schedules, each with the instants that come next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,6 @@ class CheckedSchedule:
     jobs: list[str]
     next: list[Occurrence]
     remarks: list[str]
-
-    @classmethod
-    def of(cls, found: Schedule, coming: Sequence[Preview], remarks: Sequence[Remark]) -> Self:
-        said = [remark.in_words for remark in remarks]
-        jobs, due = [job.name for job in found.jobs], [Occurrence.of(one) for one in coming]
-        return cls(found.name, str(found.trigger), found.timezone, found.enabled, jobs, due, said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +123,27 @@ def check(
         settings = read_settings(flags, application.settings, source=file)
         left = again.refuse_different(application)
     now = datetime.now(UTC)
-    found = [
-        (schedule, preview_schedule(schedule, now, _SHOWN), list(remarks_on(schedule, now, application.source.parent)))
-        for schedule in application.schedules
-    ]
+    found = [(schedule, preview_schedule(schedule, now, _SHOWN)) for schedule in application.schedules]
+    folder = application.source.parent
+    remarks_of = {each.name: list(remarks_on(each, now, folder)) for each in application.schedules}
+    of_schedules = [(name, remark) for name, some in remarks_of.items() for remark in some]
     remarks = [*file_remarks(application, left), *against_database(application, settings.database)]
-    of_schedules = [(schedule.name, remark) for schedule, _, remarks in found for remark in remarks]
     warnings = [
         CheckWarning(remark.code, name, remark.in_words)
         for name, remark in (*of_schedules, *((None, remark) for remark in remarks))
         if remark.code not in NOTES
     ]
     if as_json:
-        items = [CheckedSchedule.of(schedule, coming, remarks) for schedule, coming, remarks in found]
-        said = [remark.in_words for remark in remarks]
-        write_json(
-            "check", CheckAnswer(application.name, str(application.source), application.defaults, items, said, warnings)
-        )
+        items = [
+            CheckedSchedule(
+                *(of.name, str(of.trigger), of.timezone, of.enabled, [job.name for job in of.jobs]),
+                next=[Occurrence.of(one) for one in coming],
+                remarks=[remark.in_words for remark in remarks_of[of.name]],
+            )
+            for of, coming in found
+        ]
+        said, source = [remark.in_words for remark in remarks], str(application.source)
+        write_json("check", CheckAnswer(application.name, source, application.defaults, items, said, warnings))
     else:
         _print(application, found, list(together(of_schedules, remarks)), strict=strict)
     if strict and warnings:
@@ -185,30 +183,23 @@ def preview_command(
         write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found], remarks))
         return
     in_zone = zone != "UTC"
-    shown = table("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",), if_any=("remark",))
+    shown = Sheet("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",), if_any=("remark",))
     for occurrence in found:
         local = [occurrence.local.isoformat(sep=" ")] if in_zone else []
-        add(shown, when(occurrence.instant), *local, remark_on(occurrence))
+        shown.add(when(occurrence.instant), *local, remark_on(occurrence))
     console = screen()
     if found or not remarks:
         console.print(shown)
     print_sentences(console, remarks)
 
 
-def _print(
-    application: Application,
-    found: Sequence[tuple[Schedule, Sequence[Preview], Sequence[Remark]]],
-    remarks: Sequence[tuple[Code, str]],
-    *,
-    strict: bool,
-) -> None:
+def _print(application: Application, found: _Found, remarks: Sequence[tuple[Code, str]], *, strict: bool) -> None:
     console = screen()
     warnings = sum(code not in NOTES for code, _ in remarks)
     fails = strict and warnings
-    of = ", ".join(
-        [application.name, counted(len(found), "schedule"), *([counted(warnings, "warning")] if warnings else [])]
-    )
-    say(console, f"{'failed with --strict' if fails else 'OK'}: {of}", "bold red" if fails else "bold green")
+    of = [application.name, counted(len(found), "schedule"), *[counted(warnings, "warning")] * bool(warnings)]
+    verdict = f"{'failed with --strict' if fails else 'OK'}: {', '.join(of)}"
+    say(console, verdict, "bold red" if fails else "bold green")
     for code, text in remarks:
         what, style = ("note", "none") if code in NOTES else ("warning", "yellow")
         say(console, f"{what}[{code}]: {text}", style, hang=2)
@@ -216,27 +207,24 @@ def _print(
     console.print(_coming(found))
     if application.defaults:
         console.print()
-        say(console, f"defaults: {_said(application.defaults)}")
+        said = ", ".join(f"{name} {_as_written(value)}" for name, value in application.defaults.items())
+        say(console, f"defaults: {said}")
 
 
-def _coming(found: Sequence[tuple[Schedule, Sequence[Preview], Sequence[Remark]]]) -> Sheet:
-    shown = table("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
-    for schedule, coming, _ in found:
+def _coming(found: _Found) -> Sheet:
+    shown = Sheet("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
+    for schedule, coming in found:
         jobs = ", ".join(job.name for job in schedule.jobs)
         of = (schedule.name, str(schedule.trigger), schedule.timezone, jobs)
         first = in_zone_text(coming[0]) if coming else ON_REQUEST if schedule.on_request else "never"
-        add(shown, *of, first)
+        shown.add(*of, first)
         for later in coming[1:]:
-            add(shown, *(("", "", "", "") if for_people() else of), in_zone_text(later))
+            shown.add(*(("", "", "", "") if for_people() else of), in_zone_text(later))
     return shown
 
 
-def _said(defaults: Mapping[str, Any]) -> str:
-    """Return the defaults of a file as people write them; of `env` the names."""
-    return ", ".join(f"{name} {_as_written(value)}" for name, value in defaults.items())
-
-
 def _as_written(value: Any) -> str:
+    """Return a default of a file as people write it; of `env` the names."""
     if isinstance(value, float):
         return format_duration(value)
     if isinstance(value, Mapping):

@@ -1,40 +1,45 @@
 """`leased import`: schedules that come from elsewhere."""
 
+import os
+import pwd
+import re
+import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
 
 import typer
 
-from ....definitions.crontab.document import LineRemark
-from ....definitions.values.names import check_name
+from ....definitions.crontab.document import LineRemark, write_document
+from ....definitions.crontab.lines import has_users
+from ....definitions.crontab.translate import LocalFacts, translate
+from ....definitions.values.names import LONGEST, check_name
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone
-from ....errors import Place
-from ....operations.import_crontab import CrontabFile, Import, import_crontab
+from ....errors import DaemonError, Place
 from ....text import counted, listed
-from ...answers import write_json
-from ...failures import DONE, FAILED, USAGE
-from ...options import Json
+from ...failures import DONE, FAILED
+from ...options import Json, group, local_timezone
 from ...question import tell
-from ...screen import say, screen
+from ...screen import say, screen, write_json
 from .init import write_new
 
-imports = typer.Typer(
-    help="Convert other schedules, such as a crontab, into a TOML file of definitions.",
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+_CRON_D = Path("/etc/cron.d")
+_WITH_USERS = (Path("/etc/crontab"), _CRON_D)
+_SPOOLS = (Path("/var/spool/cron/crontabs"), Path("/var/spool/cron"), Path("/var/cron/tabs"))
+"""Where the crontabs of users are, each under the name of its user."""
+_OF_CRON_D = re.compile(r"[A-Za-z0-9_-]+")
+_STDIN = "-"
+STDIN_NAME = "standard input"
 
 
-@imports.callback()
-def without_a_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        sys.stderr.write(context.get_help() + "\n")
-        raise typer.Exit(USAGE)
+class NoCrontab(DaemonError):
+    """What was given cannot be read as a crontab."""
+
+
+imports = group("Convert other schedules, such as a crontab, into a TOML file of definitions.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +95,12 @@ def crontab(
     Exit with status 1 if a line could not be converted; write the others all the same.
     """
     _check(timezone, application)
-    done = import_crontab(CrontabFile.read(file), with_users=with_users, timezone=timezone, application=application)
-    if not done.document:
-        output = None
-    if output is not None:
-        write_new(output, done.document)
+    done = _imported(file, with_users, timezone, application, output)
     if as_json:
-        write_json("import-crontab", _answer(file, done, output))
+        write_json("import-crontab", done)
     else:
-        _print(file, done, output)
-    return FAILED if done.crontab.lost or not done.document else DONE
+        _print(done)
+    return FAILED if done.lost or not done.toml else DONE
 
 
 def _check(timezone: str | None, application: str | None) -> None:
@@ -111,36 +112,82 @@ def _check(timezone: str | None, application: str | None) -> None:
             check_name("application", application)
 
 
-def _answer(file: str, done: Import, output: Path | None) -> ImportAnswer:
-    return ImportAnswer(
-        file=file,
-        application=done.application,
-        timezone=done.timezone,
-        with_users=done.with_users,
-        output=None if output is None else str(output),
-        toml=done.document,
-        items=[ImportedLine(one.line, one.schedule, one.timing, one.timezone) for one in done.crontab.schedules],
-        remarks=list(done.crontab.remarks),
-        lost=done.crontab.lost,
-    )
+def _imported(
+    file: str, with_users: bool | None, timezone: str | None, application: str | None, output: Path | None
+) -> ImportAnswer:
+    """Read a crontab of this machine, and write what it becomes to ``output``; without a schedule there is no file."""
+    name = STDIN_NAME if file == _STDIN else file
+    text, path = _read(file, name), Path(name).absolute()
+    owner = path.name if path.parent in _SPOOLS else None  # by where it is
+    if with_users is None:
+        by_place = path in _WITH_USERS or path.parent in _WITH_USERS
+        with_users = owner is None and (by_place or has_users(text, _users()))
+    zone, called = timezone or local_timezone(), application or _application(name)
+    found = translate(text, LocalFacts(_user(), zone, _home_of, owner), with_users=with_users)
+    remarks = list(found.remarks)
+    if path.parent == _CRON_D and not _OF_CRON_D.fullmatch(path.name):
+        why = "Debian's cron reads no file with such a name, so it may have been switched off"
+        remarks.insert(0, LineRemark((), why))
+    found = replace(found, remarks=tuple(remarks))
+    document = write_document(found, called, name) if found.schedules else ""
+    written = str(output) if output is not None and document else None
+    if written is not None:
+        write_new(Path(written), document)
+    items = [ImportedLine(one.line, one.schedule, one.timing, one.timezone) for one in found.schedules]
+    return ImportAnswer(file, called, zone, with_users, written, document, items, remarks, found.lost)
 
 
-def _print(file: str, done: Import, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(done.document)
-    for remark in done.crontab.remarks:
-        tell(f"{file}{_where(remark)}: {'not converted' if remark.lost else 'note'}: {remark.text}")
-    count, lost = len(done.crontab.schedules), len(done.crontab.lost)
-    notes = sum(not remark.lost for remark in done.crontab.remarks)
-    found = counted(count, "schedule")
-    left_out = f"{counted(lost, 'line')} left out{'' if done.document else ', nothing written'}"
+def _read(file: str, name: str) -> str:
+    """Return the text of a file, or of standard input for ``-``; raises `NoCrontab`."""
+    try:
+        written = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
+    except OSError as error:
+        raise NoCrontab(f"{name} cannot be read: {error.strerror}; `crontab -l` prints your own crontab") from None
+    try:
+        text = written.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise NoCrontab(f"{name} is not UTF-8; save it as UTF-8") from None
+    if "\0" in text:
+        raise NoCrontab(f"{name} is not text; name a crontab")
+    return text
+
+
+def _application(file: str) -> str:
+    """Return a name that no other crontab of any machine has: that of the host, and that of the file or user."""
+    host = socket.gethostname().partition(".")[0]
+    stem = _user() if file == STDIN_NAME else Path(file).stem
+    return re.sub(r"[^\w.-]+", "-", f"{host}-{stem}").strip("-")[: LONGEST["application"]]
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a user id without a name, as in a container
+        return str(os.geteuid())
+
+
+def _users() -> set[str]:
+    return {entry.pw_name for entry in pwd.getpwall()}
+
+
+def _home_of(user: str) -> str | None:
+    try:
+        return pwd.getpwnam(user).pw_dir
+    except KeyError:
+        return None
+
+
+def _print(done: ImportAnswer) -> None:
+    if done.output is None:
+        sys.stdout.write(done.toml)
+    for remark in done.remarks:
+        lines = f", {'line' if len(remark.lines) == 1 else 'lines'} {listed([*map(str, remark.lines)])}"
+        where = f"{done.file}{lines if remark.lines else ''}"
+        tell(f"{where}: {'not converted' if remark.lost else 'note'}: {remark.text}")
+    count, notes = len(done.items), sum(not remark.lost for remark in done.remarks)
+    left_out = f"{counted(len(done.lost), 'line')} left out{'' if done.toml else ', nothing written'}"
     as_read = "a system crontab, with a user in each line" if done.with_users else "a user's crontab"
-    tell(f"{file}: {counted(count, 'line')} imported, {counted(notes, 'note')}, {left_out}")
+    tell(f"{done.file}: {counted(count, 'line')} imported, {counted(notes, 'note')}, {left_out}")
     tell(f"It was read as {as_read}, in the time zone {done.timezone}.")
-    if output is not None:
-        say(screen(), f"{output}: {found}; next: `leased check {quote(str(output))}`")
-
-
-def _where(remark: LineRemark) -> str:
-    lines = listed([*map(str, remark.lines)])
-    return f", {'line' if len(remark.lines) == 1 else 'lines'} {lines}" if lines else ""
+    if done.output is not None:
+        say(screen(), f"{done.output}: {counted(count, 'schedule')}; next: `leased check {quote(done.output)}`")

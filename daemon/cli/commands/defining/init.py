@@ -10,11 +10,9 @@ import typer
 
 from ....definitions.values.names import LONGEST
 from ....errors import DaemonError
-from ....operations.import_crontab import NoLocalZone, local_timezone
-from ...answers import write_json
 from ...failures import Misused
-from ...options import Json
-from ...screen import say, screen
+from ...options import Json, local_zone
+from ...screen import say, screen, write_json
 
 
 class NotWritten(DaemonError):
@@ -129,7 +127,7 @@ def init(
 ) -> None:
     """Write a first FILE of schedules, in Python or TOML, that runs without changes."""
     path, form = _chosen(file, python=python, toml=toml)
-    name, zone = _application(Path.cwd().name), _timezone()
+    name, zone = _application(Path.cwd().name), local_zone()
     file_shown = quote(str(path))
     put_in = {"FILE": file_shown, "APPLICATION": name, "TIMEZONE": zone}
     text = PYTHON if form == "python" else TOML
@@ -173,10 +171,3 @@ def _chosen(file: Path | None, *, python: bool, toml: bool) -> tuple[Path, Form]
 
 def _application(folder: str) -> str:
     return re.sub(r"[^\w.-]+", "-", folder).strip("-")[: LONGEST["application"]] or "app"
-
-
-def _timezone() -> str:
-    try:
-        return local_timezone()
-    except NoLocalZone:
-        return "UTC"

@@ -12,8 +12,8 @@ from ....answers.lists import schema_of
 from ....definitions.sources.toml_schema import json_schema, json_schema_of
 from ....service.settings import Settings
 from ....text import suggestion
-from ...answers import ANSWERS, name_of
 from ...failures import Misused
+from ...screen import ANSWERS, name_of
 
 
 def schema(
@@ -28,17 +28,13 @@ def schema(
 ) -> None:
     """Print the JSON Schema of TOML files, so that an editor can check and complete them."""
     if answer is not None:
-        _write(_of_answer(answer))
+        if answer not in ANSWERS:
+            raise Misused(f'no command "{answer}" answers with --json; {suggestion(answer, ANSWERS)}')
+        _write(answer_schema(answer))
         return
     settings = json_schema_of(Settings)
     del settings["properties"]["revision"]  # in a file it is no setting: it stands at the top
     _write(json_schema(settings))
-
-
-def _of_answer(command: str) -> Mapping[str, Any]:
-    if command not in ANSWERS:
-        raise Misused(f'no command "{command}" answers with --json; {suggestion(command, ANSWERS)}')
-    return answer_schema(command)
 
 
 def answer_schema(command: str) -> dict[str, Any]:

@@ -7,8 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from ....definitions.application import Application
@@ -47,9 +45,7 @@ class SecondLoad:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._answer.close()
         self._process.kill()
         self._process.wait()
@@ -65,8 +61,7 @@ class SecondLoad:
         again = json.loads(text)
         if "error" in again:
             raise DefinitionError(place, f"loading it a second time failed ({again['error']})", _REMEDY)
-        found = difference(whole(application), again, place)
-        if found is not None:
+        if (found := difference(whole(application), again["whole"], self._file)) is not None:
             raise found
         left: str | None = again["left"]
         return left
@@ -77,61 +72,47 @@ def main() -> None:
     file, descriptor = sys.argv[1:]
     before = Before()
     try:
-        answer = whole(load(file))
-        answer["left"] = remains(before)
+        answer: dict[str, Any] = {"whole": whole(load(file)), "left": remains(before)}
     except DaemonError as error:
         answer = {"error": str(error)}
     with os.fdopen(int(descriptor), "w", encoding="utf-8") as to:
         json.dump(answer, to)
 
 
-def whole(application: Application) -> dict[str, Any]:
-    """Return everything that must be the same at each load, ready for JSON."""
-    found = {
+Values = list[tuple[str | None, str | None, str, Any]]
+"""Of a file, a schedule or a job of one: schedule, job, field, and what that reads."""
+
+
+def whole(application: Application) -> Values:
+    """Return everything that must be the same at each load, as JSON has it."""
+    names = {
         "application": application.name,
         "revision": application.revision,
         "require_revision": application.require_revision,
-        "schedules": application.shared,
     }
-    again: dict[str, Any] = json.loads(json.dumps(found))
+    found: Values = [(None, None, field, value) for field, value in names.items()]
+    for name, settings in application.shared.items():
+        jobs = settings["jobs"]
+        of_schedule = {**settings, "jobs": ", ".join(job["name"] for job in jobs)}
+        found += [(name, None, field, value) for field, value in of_schedule.items()]
+        found += [(name, job["name"], field, value) for job in jobs for field, value in job.items()]
+    again: Values = json.loads(json.dumps(found))
     return again
 
 
-def difference(first: Mapping[str, Any], second: Mapping[str, Any], place: Place) -> DefinitionError | None:
+def difference(first: Values, second: Values, file: str) -> DefinitionError | None:
     """Return the refusal of the first thing that differs, if anything does. Pure."""
-    for name in ("application", "revision", "require_revision"):
-        if first[name] != second[name]:
-            return _refusal(Place(place.source, field=name), first[name], second[name])
-    schedules = first["schedules"], second["schedules"]
-    for name in sorted(schedules[0].keys() | schedules[1].keys()):
-        own, other = (some.get(name) for some in schedules)
-        where = Place(place.source, schedule=name)
-        if own is None or other is None:
-            return DefinitionError(
-                where, f"it is only in the {'first' if other is None else 'second'} of two loads", _REMEDY
-            )
-        for setting in sorted((own.keys() | other.keys()) - {"jobs"}):
-            if own.get(setting) != other.get(setting):
-                return _refusal(Place(place.source, schedule=name, field=setting), own.get(setting), other.get(setting))
-        if own["jobs"] != other["jobs"]:
-            return _of_jobs(own["jobs"], other["jobs"], where)
+    one, two = ({(schedule, job, field): value for schedule, job, field, value in some} for some in (first, second))
+    for schedule, job, field in (*one, *two):
+        has = [(schedule, None, "jobs") in some for some in (one, two)]
+        if schedule is not None and not all(has):
+            problem = f"it is only in the {'first' if has[0] else 'second'} of two loads"
+            return DefinitionError(Place(file, schedule=schedule), problem, _REMEDY)
+        read, again = (some.get((schedule, job, field)) for some in (one, two))
+        if read != again:
+            problem = f"it reads {_shown(read)} at one load and {_shown(again)} at the next"
+            return DefinitionError(Place(file, schedule=schedule, job=job, field=field), problem, _REMEDY)
     return None
-
-
-def _of_jobs(own: list[dict[str, Any]], other: list[dict[str, Any]], where: Place) -> DefinitionError:
-    names = [[job["name"] for job in jobs] for jobs in (own, other)]
-    if names[0] != names[1]:
-        return _refusal(
-            Place(where.source, schedule=where.schedule, field="jobs"), *(", ".join(some) for some in names)
-        )
-    one, two = next(pair for pair in zip(own, other, strict=True) if pair[0] != pair[1])
-    setting = next(name for name in sorted(one.keys() | two.keys()) if one.get(name) != two.get(name))
-    place = Place(where.source, schedule=where.schedule, job=one["name"], field=setting)
-    return _refusal(place, one.get(setting), two.get(setting))
-
-
-def _refusal(place: Place, first: object, second: object) -> DefinitionError:
-    return DefinitionError(place, f"it reads {_shown(first)} at one load and {_shown(second)} at the next", _REMEDY)
 
 
 def _shown(value: object) -> str:

@@ -16,17 +16,16 @@ from ....scheduling.deploys.bring import Brought, stage, take_on_top
 from ....scheduling.deploys.sync import SyncReport, patience
 from ....scheduling.deploys.sync import sync as write_definitions
 from ....scheduling.generations import State
-from ....service.settings import Settings, read_settings
+from ....service.settings import read_settings
 from ....store import migrations
 from ....store.views import RunBy
 from ....text import counted
-from ...answers import write_json
 from ...ask import ask_url
 from ...bring import plan_all_outgoing
 from ...failures import Misused, report
 from ...load_file import load_file
 from ...options import By, Database, File, Json, Revision, author
-from ...screen import add, say, screen, table
+from ...screen import Sheet, say, screen, write_json
 from .remarks import APART
 
 
@@ -95,9 +94,7 @@ def sync(
         bool, typer.Option("--take-over", help="Make them active, even if replicas with other definitions are running.")
     ] = False,
     revision: Revision = None,
-    why: Annotated[
-        str | None, typer.Option("--why", metavar="TEXT", help="Reason for --take-over; it is recorded.")
-    ] = None,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason for --take-over; it is recorded.")] = None,
     by: By = None,
     database: Database = None,
     as_json: Json = False,
@@ -107,7 +104,9 @@ def sync(
     If replicas with other definitions are running, the new ones are only staged: they become active
     when a replica with them is ready, or with --take-over.
     """
-    who = _author(by, why, take_over=take_over)
+    if why is not None and not take_over:
+        raise Misused("--why needs --take-over; add that, or leave out --why")
+    who = author(by, why)
     flags = {"database_url": database, "revision": revision}
     application = load_file(file, flags)
     settings = read_settings(flags, application.settings, source=file)
@@ -116,33 +115,45 @@ def sync(
         migrations.prepare(settings.database)
         plan_all_outgoing(application, settings.database)
 
-    def transaction(connection: Connection) -> _Synced:
-        if dry_run:
-            return _foreseen(connection, application, settings, take_over=take_over)
-        bring = partial(take_on_top, why=why) if take_over else stage
-        return _synced(connection, application, settings, partial(bring, by=who), take_over=take_over)
-
+    bring = partial(partial(take_on_top, why=why) if take_over else stage, by=who)
+    transaction = partial(
+        _synced,
+        application=application,
+        take_over=take_over,
+        takeover_after=settings.takeover_after,
+        bring=None if dry_run else bring,
+    )
     found = ask_url(settings.database, transaction, write=not dry_run, patience=patience(application))
-    changes = list(found.report.changes)
     if as_json:
-        write_json("sync", _answer(application.name, found, changes, dry_run=dry_run))
+        write_json("sync", _answer(application.name, found, dry_run=dry_run))
     else:
-        _show(application.name, found, changes, dry_run=dry_run)
+        _show(application.name, found, dry_run=dry_run)
     if found.warning is not None:
         report(found.warning, "definition", as_json=as_json, what="warning")
     if found.foreseen.refusal is not None:
         raise RetiresAll(found.foreseen.refusal)
 
 
-def _author(by: str | None, why: str | None, *, take_over: bool) -> str:
-    if why is not None and not take_over:
-        raise Misused("--why needs --take-over; add that, or leave out --why")
-    return author(by, why)
+def _synced(
+    connection: Connection,
+    application: Application,
+    *,
+    take_over: bool,
+    takeover_after: float,
+    bring: Callable[[Connection, Application], Brought] | None,
+) -> _Synced:
+    """Bring the definitions, and return what that came to; without ``bring``, what it would come to."""
+    foreseen = foresee(connection, application, by="sync", take_over=take_over, takeover_after=takeover_after)
+    retire = foreseen.forecast.state != "in lieu"
+    found = _Synced(write_definitions(connection, application, dry_run=True, retire=retire), foreseen, written=False)
+    brought = bring(connection, application) if bring else None
+    if brought is None or brought.report is None:
+        return found
+    return _Synced(brought.report, foreseen, written=True, warning=brought.warning)
 
 
-def _show(application: str, found: _Synced, changes: Sequence[tuple[str, str]], *, dry_run: bool) -> None:
-    console = screen()
-    generation = found.foreseen.forecast
+def _show(application: str, found: _Synced, *, dry_run: bool) -> None:
+    console, changes, generation = screen(), list(found.report.changes), found.foreseen.forecast
     style, stands, more = _stands(generation.state) if found.foreseen.refusal is None else ("red", "refused", "")
     ok = "OK: " if style == "green" else ""
     verdict = f"{ok}{application}, generation {generation.number} {'would be' if dry_run else 'is'} {stands}"
@@ -154,10 +165,10 @@ def _show(application: str, found: _Synced, changes: Sequence[tuple[str, str]], 
         *found.report.losses,
     ):
         say(console, warning, "yellow", lead="  ")
-    listed = table("change" if found.written else "would be", "schedule")
+    listed = Sheet("change" if found.written else "would be", "schedule")
     changed = [change for change in changes if change[0] not in {"unchanged", *_NO_CHANGES}]
     for change in changed[:MOST_LINES]:
-        add(listed, *change)
+        listed.add(*change)
     if changed:
         console.print()
         console.print(listed)
@@ -165,42 +176,15 @@ def _show(application: str, found: _Synced, changes: Sequence[tuple[str, str]], 
         say(console, f"and {counted(left, 'more change')}; --json has them all")
 
 
-def _synced(
-    connection: Connection,
-    application: Application,
-    settings: Settings,
-    bring: Callable[[Connection, Application], Brought],
-    *,
-    take_over: bool,
-) -> _Synced:
-    found = _foreseen(connection, application, settings, take_over=take_over)
-    brought = bring(connection, application)
-    if brought.report is None:
-        return found
-    return _Synced(brought.report, found.foreseen, written=True, warning=brought.warning)
-
-
-def _foreseen(connection: Connection, application: Application, settings: Settings, *, take_over: bool) -> _Synced:
-    foreseen = foresee(connection, application, by="sync", take_over=take_over, takeover_after=settings.takeover_after)
-    retire = foreseen.forecast.state != "in lieu"
-    return _Synced(write_definitions(connection, application, dry_run=True, retire=retire), foreseen, written=False)
-
-
-def _answer(application: str, found: _Synced, changes: list[tuple[str, str]], *, dry_run: bool) -> SyncAnswer:
-    generation = found.foreseen.forecast
-    others = [
-        OtherGeneration(
-            number=one.number, digest=one.digest, revision=one.revision, state=one.state, replicas=one.replicas
-        )
-        for one in found.foreseen.others
-    ]
+def _answer(application: str, found: _Synced, *, dry_run: bool) -> SyncAnswer:
+    generation, others = found.foreseen.forecast, found.foreseen.others
     return SyncAnswer(
-        application=application,
-        dry_run=dry_run,
+        application,
+        dry_run,
         staged=generation.state == "staged",
-        generation=ThisGeneration(number=generation.number, is_new=generation.is_new, state=generation.state),
-        others=others,
-        items=[ScheduleChange(schedule=name, change=change) for change, name in changes],
+        generation=ThisGeneration(generation.number, generation.is_new, generation.state),
+        others=[OtherGeneration(one.number, one.digest, one.revision, one.state, one.replicas) for one in others],
+        items=[ScheduleChange(name, change) for change, name in found.report.changes],
         losses=found.report.losses,
     )
 

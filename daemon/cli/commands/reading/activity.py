@@ -12,14 +12,9 @@ from ....answers.lists import ActivityAnswer
 from ....states import Act
 from ....store.views import ActLine, database_time, read_activity, require_schedule
 from ....text import number
-from ...answers import write_json
-from ...ask import ask
-from ...failures import Misused
-from ...moments import moment
-from ...named import zone_of
-from ...options import Application, Database, Json, Utc
-from ...screen import Sheet, add, say, screen, table
-from ...times import Times
+from ...ask import ask, zone_of
+from ...options import Application, Database, Json, Utc, moment, one_of
+from ...screen import Sheet, Times, say, screen, write_json
 
 _ACTS: tuple[Act, ...] = get_args(Act)
 _NOTHING = "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."
@@ -42,7 +37,7 @@ def activity(
     as_json: Json = False,
 ) -> None:
     """List who did what, when and why, latest first."""
-    what, zone = _act(act), zone_of(database, schedule, application)
+    what, zone = one_of(_ACTS, "act", act), zone_of(database, schedule, application)
     start = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
 
     def read(connection: Connection) -> tuple[datetime, list[ActLine]]:
@@ -65,19 +60,10 @@ def activity(
         say(console, _NOTHING)
 
 
-def _act(text: str | None) -> Act | None:
-    for known in _ACTS:
-        if text == known:
-            return known
-    if text is not None:
-        raise Misused(f'there is no act "{text}"; use one of {", ".join(_ACTS)}')
-    return None
-
-
 def _table(found: Sequence[ActLine], times: Times) -> Sheet:
     """Return a row for each act; one act on many schedules is one row."""
     columns = ("when", "who", "act", "application", "schedule", "run", "why", "effect")
-    shown = table(
+    shown = Sheet(
         *columns,
         right=("run",),
         wraps=("why", "effect"),
@@ -94,5 +80,5 @@ def _table(found: Sequence[ActLine], times: Times) -> Sheet:
             schedules = f"{more[-1].schedule} and {number(len(more))} more"
         until = f"until {times.by_clock(one.until)}" if one.until else None
         effect = "; ".join(filter(None, (until, None if more else one.effect)))
-        add(shown, times(one.acted_at), one.acted_by, one.act, one.application, schedules, one.run_id, one.why, effect)
+        shown.add(times(one.acted_at), one.acted_by, one.act, one.application, schedules, one.run_id, one.why, effect)
     return shown

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 from sqlalchemy import Connection
 
+from ....answers import filled
 from ....audit import Promise, Violation, check
 from ....audit.history import BOUNDS, History, Tables, history, read_tables
 from ....store.views import require_application
 from ....text import counted, number, when
-from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED
 from ...options import Application, Database, Json
-from ...screen import print_sentences, say, screen
+from ...screen import print_sentences, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,18 +65,8 @@ def audit(database: Database = None, application: Application = None, as_json: J
     whole = history(tables)
     found = check(whole.facts, BOUNDS)
     if as_json:
-        answer = AuditAnswer(
-            database_time=whole.at,
-            ok=not found,
-            since=whole.since,
-            schedules=whole.schedules,
-            runs=whole.runs,
-            instants=whole.instants,
-            grants=whole.grants,
-            remarks=whole.remarks,
-            items=[_finding(violation) for violation in found],
-        )
-        write_json("audit", answer)
+        items = [_finding(violation) for violation in found]
+        write_json("audit", filled(AuditAnswer, whole, database_time=whole.at, ok=not found, items=items))
     else:
         _show(screen(), whole, found)
     if found:
@@ -84,22 +74,15 @@ def audit(database: Database = None, application: Application = None, as_json: J
 
 
 def _show(console: "Console", whole: History, found: Sequence[Violation]) -> None:
-    say(console, f"{_verdict(len(found))} in {_checked(whole)}")
+    # Recorded rows cannot tell that every promise was kept.
+    verdict = f"{counted(len(found), 'violation')} found" if found else "no violations found"
+    runs = counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
+    others = {"schedule": whole.schedules, "scheduled time": whole.instants, "grant": whole.grants}
+    say(console, f"{verdict} in {runs} ({', '.join(counted(count, what) for what, count in others.items())})")
     print_sentences(console, map(str, found[:SHOWN]), style="none")
     if len(found) > SHOWN:
         say(console, f"and {number(len(found) - SHOWN)} more; --json has them all")
     print_sentences(console, whole.remarks, style="dim")
-
-
-def _checked(whole: History) -> str:
-    runs = counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
-    others = {"schedule": whole.schedules, "scheduled time": whole.instants, "grant": whole.grants}
-    return f"{runs} ({', '.join(counted(count, what) for what, count in others.items())})"
-
-
-def _verdict(found: int) -> str:
-    """Return what was found. Recorded rows cannot tell that every promise was kept."""
-    return f"{counted(found, 'violation')} found" if found else "no violations found"
 
 
 def _finding(violation: Violation) -> Finding:

@@ -10,10 +10,9 @@ from ....service.doctor import checks
 from ....service.environment import SettingsError
 from ....service.settings import read_settings
 from ....text import counted
-from ...answers import write_json
 from ...failures import FAILED
 from ...options import Database, Json
-from ...screen import drawable, for_people, say, screen
+from ...screen import drawable, for_people, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -22,32 +22,23 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import NotFound, applications, database_time, read_generations, require_application
 from ....text import when
-from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...options import MOST, Application, By, Database, Json, Utc, Why, Wide, author
-from ...screen import add, for_people, print_sentences, say, screen, table
-from ...times import Times
+from ...screen import Sheet, Times, for_people, print_sentences, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from ...screen import Sheet
 
 
 DIGEST_SHOWN = 12
 """How many characters of a digest are shown in a table; --json has all of them."""
 
 
-def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
+def generation_table(found: Sequence[GenerationStanding]) -> Sheet:
     """Return a table of generations, who runs each, and how it differs from the database."""
-    shown = table(
-        "generation",
-        "application",
-        "revision",
-        "state",
-        "run by",
-        "differs",
+    shown = Sheet(
+        *("generation", "application", "revision", "state", "run by", "differs"),
         right=("generation", "revision"),
         wraps=("run by", "differs"),
         unless_one=("application",),
@@ -55,7 +46,7 @@ def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
     )
     for one in found:
         differs = "" if one.differs is None else str(one.differs)
-        add(shown, one.number, one.application, one.revision, one.state, run_by(one), differs)
+        shown.add(one.number, one.application, one.revision, one.state, run_by(one), differs)
     return shown
 
 
@@ -66,17 +57,11 @@ def show_changed(console: "Console", found: Sequence[Changed]) -> None:
         say(console, "It changed no schedule that was there before, or that is not recorded.")
         return
     columns = ("schedule", "application", "how", "setting", "before", "after")
-    shown = table(*columns, unless_one=("application",), wraps=("setting", "before", "after"))
+    shown = Sheet(*columns, unless_one=("application",), wraps=("setting", "before", "after"))
     for one in found:
         for each in one.settings:
-            add(
-                shown,
-                one.schedule,
-                one.application,
-                one.how,
-                each.setting,
-                *(setting_text(each.setting, value) for value in (each.before, each.after)),
-            )
+            before, after = (setting_text(each.setting, value) for value in (each.before, each.after))
+            shown.add(one.schedule, one.application, one.how, each.setting, before, after)
     console.print(shown)
 
 
@@ -92,11 +77,11 @@ def run_by(one: GenerationStanding) -> str:
 
 def sentences(found: Iterable[GenerationStanding]) -> list[str]:
     """Return what happens next to each, as sentences."""
-    return [f"Generation {one.number} of {one.application} is {_adverb(one)}{one.next}." for one in found if one.next]
-
-
-def _adverb(one: GenerationStanding) -> str:
-    return f"{'standing in' if one.state == 'in lieu' else one.state}: "
+    return [
+        f"Generation {one.number} of {one.application} is {'standing in' if one.state == 'in lieu' else one.state}: {one.next}."
+        for one in found
+        if one.next
+    ]
 
 
 MOST_LISTED = 10_000
@@ -144,7 +129,8 @@ def generations(
         write_json("generations", GenerationsAnswer(items=found, diff=changed if diff else None))
         return
     if done is not None:
-        say(screen(), _done(done))
+        by_whom = f"{'was already' if done.already else 'is'} acknowledged by {done.acknowledged_by}"
+        say(screen(), f"generation {done.number} of {done.application} {by_whom} at {when(done.acknowledged_at)}")
     elif found:
         _show(found, Times.of(now, utc=utc), changed if diff else None, wide=wide or not for_people())
     else:
@@ -171,12 +157,6 @@ def _show(found: Sequence[GenerationStanding], times: Times, changed: Sequence[C
         print_sentences(console, coming)
 
 
-def _done(done: Acknowledged) -> str:
-    said = "was already" if done.already else "is"
-    by_whom = f"{said} acknowledged by {done.acknowledged_by} at {when(done.acknowledged_at)}"
-    return f"generation {done.number} of {done.application} {by_whom}"
-
-
 def _acknowledged(
     connection: Connection, application: str | None, number: int | None, who: str, why: str | None
 ) -> Acknowledged:
@@ -193,15 +173,10 @@ def _acknowledged(
     return acknowledge(connection, application, number, requested_by=who, why=why)
 
 
-def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> "Sheet":
-    columns = ("generation", "application", "digest", "revision", "state", "brought by", "came")
-    shown = table(
-        *columns,
-        "ruled",
-        "superseded",
-        "changed",
-        "releases",
-        "run by",
+def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> Sheet:
+    shown = Sheet(
+        *("generation", "application", "digest", "revision", "state", "brought by", "came"),
+        *("ruled", "superseded", "changed", "releases", "run by"),
         right=("generation", "revision"),
         wraps=("brought by", "changed", "releases", "run by"),
         spare=() if wide else ("superseded", "ruled", "came", "changed", "releases"),
@@ -210,17 +185,9 @@ def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> 
         without=() if wide else ("digest", "brought by"),
     )
     for one in found:
-        add(
-            shown,
-            one.number,
-            one.application,
-            one.digest[:DIGEST_SHOWN],
-            one.revision,
-            one.state,
-            one.brought_by,
-            times(one.came_at),
-            times(one.ruled_at),
-            times(one.superseded_at),
+        shown.add(
+            *(one.number, one.application, one.digest[:DIGEST_SHOWN], one.revision, one.state, one.brought_by),
+            *map(times, (one.came_at, one.ruled_at, one.superseded_at)),
             (one.changes or "").removeprefix("schedules: "),
             ", ".join(sorted({it.release for it in one.replicas if it.release})),
             run_by(one),

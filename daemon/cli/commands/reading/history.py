@@ -22,13 +22,20 @@ from ....store.views import (
     require_schedule,
 )
 from ....text import clean, counted, lasted, number, signal_name, size
-from ...answers import write_json
-from ...ask import ask
-from ...named import RunOrName, run_given
-from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
-from ...run_verdict import print_verdict
-from ...screen import Sheet, add, for_people, print_sentences, say, screen, state_cell, table
-from ...times import Times
+from ...ask import ask, run_given
+from ...options import RUN_STATES, Application, Database, Json, OnlySchedule, RunOrName, Utc, Wide, one_of
+from ...screen import (
+    Sheet,
+    Times,
+    for_people,
+    how_far,
+    print_sentences,
+    print_verdict,
+    say,
+    screen,
+    state_cell,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
 
 def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
     """Return the table; started and token are shown only if it is ``wide``."""
-    shown = table(
+    shown = Sheet(
         *("run", "schedule", "application", "due", "state", "took", "try", "started", "token", "reason"),
         right=("run", "took", "token"),
         wraps=("reason",),
@@ -47,19 +54,13 @@ def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
     )
     for alike in _folded(found, times) if for_people() else ([run] for run in found):
         run, count = alike[0], sum(one.count for one in alike)
-        cells = (
-            _numbers([one.run_id for one in alike]),
-            run.schedule,
-            run.application,
-            _due(alike, times),
+        reason = (run.in_words(times.by_clock), run.last_output, run.retries_in_words)
+        shown.add(
+            *(_numbers([one.run_id for one in alike]), run.schedule, run.application, _due(alike, times)),
             state_cell(run.state, f" x{number(count)}" if count > 1 else ""),
-            lasted(run.seconds),
-            tries(run),
-            times(run.started_at),
-            run.token,
-            _reason(run, times),
+            *(lasted(run.seconds), tries(run), times(run.started_at), run.token),
+            "; ".join(filter(None, reason)),
         )
-        add(shown, *cells)
     return shown
 
 
@@ -96,18 +97,12 @@ def _due(alike: Sequence[RunLine], times: Times) -> str:
     return f"{first} to {last}"
 
 
-def _reason(run: RunLine, times: Times) -> str:
-    return "; ".join(filter(None, (run.in_words(times.by_clock), run.last_output, run.retries_in_words)))
-
-
 _SHOWN = 8
 """How many characters of the id of a holder are shown whose name is not known any more; --json has all of them."""
 
 
 def runs(
-    schedule: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)
-    ] = None,
+    schedule: OnlySchedule = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
     state: Annotated[
         str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(RUN_STATES)}.")
@@ -119,7 +114,7 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs, latest first."""
-    of_state = run_state(state)
+    of_state = one_of(RUN_STATES, "state", state)
 
     def read(connection: Connection) -> tuple[datetime, list[RunLine], list[RetiredSchedule]]:
         require_schedule(connection, schedule, application)
@@ -137,20 +132,11 @@ def runs(
     elif schedule or of_state or application:
         say(console, "No run matches; `leased runs` lists the runs of every schedule, in any state.")
     else:
-        say(
-            console,
-            "There are no runs yet; a run is created when a schedule is due, or by `leased trigger SCHEDULE`.",
-        )
-    if for_people():
-        _show_next(console, found)
-    print_sentences(console, (one.in_words for one in gone))
-
-
-def _show_next(console: "Console", found: Iterable[RunLine]) -> None:
-    """Write the next commands for the latest run that failed, below a blank line."""
-    if failed := next((run for run in found if run.state == "failed" and run.next), None):
+        say(console, "There are no runs yet; a run is created when a schedule is due, or by `leased trigger SCHEDULE`.")
+    if for_people() and (failed := next((run for run in found if run.state == "failed" and run.next), None)):
         console.print()
         say(console, " / ".join((f"leased show {failed.run_id}", *failed.next)), "dim")
+    print_sentences(console, (one.in_words for one in gone))
 
 
 def show(
@@ -173,22 +159,18 @@ def show(
     if as_json:
         write_json("show", show_answer(detail))
         return
-    console = screen()
-    _show(console, detail, Times.of(now, utc=utc), wide=wide or not for_people())
-    print_sentences(console, (one.in_words for one in gone))
-
-
-def _show(console: "Console", detail: RunDetail, times: Times, *, wide: bool) -> None:
+    console, times, in_full = screen(), Times.of(now, utc=utc), wide or not for_people()
     print_verdict(console, detail.run, times)
     console.print()
-    for name, value in _facts(detail, times, wide=wide).items():
+    for name, value in _facts(detail, times, wide=in_full).items():
         if value not in {None, ""}:
             say(console, str(value), lead=f"{name:>14}  ")
     if detail.jobs:
         console.print()
-        console.print(_attempts(detail.jobs, times, wide=wide))
+        console.print(_attempts(detail.jobs, times, wide=in_full))
     for job in detail.jobs:
         _texts(console, job)
+    print_sentences(console, (one.in_words for one in gone))
 
 
 def _facts(detail: RunDetail, times: Times, *, wide: bool) -> dict[str, object]:
@@ -221,29 +203,29 @@ def _cause(run: RunLine) -> str:
 
 def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
     columns = ("job", "attempt", "state", "started", "took", "progress", "exit", "memory", "release", "token", "holder")
-    right = ("attempt", "took", "memory", "token")
-    releases = {job.release for job in jobs}
-    without = () if wide else ("token", "holder", *(("release",) if len(releases) < 2 else ()))
-    shown = table(
+    differ = len({job.release for job in jobs}) > 1
+    shown = Sheet(
         *columns,
-        right=right,
+        right=("attempt", "took", "memory", "token"),
         wraps=("progress",),
         spare=() if wide else ("memory", "started"),
         if_any=columns,
-        without=without,
+        without=() if wide else ("token", "holder", *([] if differ else ["release"])),
     )
     for job in jobs:
         before = "" if job.carried_from is None else f" in run {job.carried_from}"
         memory = "" if job.peak_memory is None else size(job.peak_memory)
-        cells = (
-            state_cell(job.state, before),
-            times(job.started_at),
-            lasted(job.seconds),
-            _progress(job),
-            _exit(job),
+        shown.add(
+            *(job.job, job.attempt, state_cell(job.state, before), times(job.started_at), lasted(job.seconds)),
+            *(
+                ", ".join(filter(None, (how_far(job.done, job.total), job.message))),
+                _exit(job),
+                memory,
+                job.release,
+                job.token,
+                job.replica or job.holder[:_SHOWN],
+            ),
         )
-        of_replica = (job.release, job.token, job.replica or job.holder[:_SHOWN])
-        add(shown, job.job, job.attempt, *cells, memory, *of_replica)
     return shown
 
 
@@ -254,13 +236,6 @@ def _texts(console: "Console", job: JobRunLine) -> None:
             console.print()
             console.print(f"{what} of {clean(job.job)}, attempt {job.attempt}:", style="bold")
             console.print(clean(text.rstrip(), lines=True), soft_wrap=True)
-
-
-def _progress(job: JobRunLine) -> str:
-    far = "" if job.done is None else number(job.done)
-    if job.done is not None and job.total is not None:
-        far += f" of {number(job.total)}"
-    return ", ".join(filter(None, (far, job.message)))
 
 
 def _exit(job: JobRunLine) -> str:

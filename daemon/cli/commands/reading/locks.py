@@ -8,10 +8,9 @@ from sqlalchemy import Connection
 from ....answers.lists import LocksAnswer
 from ....store.views import Lock, read_locks, require_lease
 from ....text import ago, lasted
-from ...answers import write_json
 from ...ask import ask
 from ...options import Database, Json
-from ...screen import add, say, screen, table
+from ...screen import Sheet, say, screen, write_json
 
 
 def locks(
@@ -33,12 +32,12 @@ def locks(
         write_json("locks", LocksAnswer(items=found))
         return
     columns, right = ("lock", "token", "holder", "held", "expires", "run", "long"), ("token", "held", "run")
-    shown = table(*columns, right=right, spare=("run", "held"), if_any=("run", "long"))
+    shown = Sheet(*columns, right=right, spare=("run", "held"), if_any=("run", "long"))
     for lock in found:
         holder = lock.label or lock.holder or "nobody"
         stale = "" if lock.live or lock.holder is None else " (stale)"
         expires = ago(-lock.expires_in) if lock.expires_in is not None else ""
-        add(shown, lock.name, lock.token, holder, lasted(lock.held_for), f"{expires}{stale}", lock.run_id, lock.long)
+        shown.add(lock.name, lock.token, holder, lasted(lock.held_for), f"{expires}{stale}", lock.run_id, lock.long)
     console = screen()
     if found:
         console.print(shown)

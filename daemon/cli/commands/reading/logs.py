@@ -1,6 +1,7 @@
 """`leased logs`: what the jobs of a run print, as it comes."""
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,12 +10,10 @@ from ....answers.runs import logs_answer
 from ....states import UNFINISHED
 from ....store.views import OutputOfRun, OutputPart, OutputReader, read_retirements
 from ....text import clean, cut_here
-from ...answers import write_json
-from ...ask import ask, ask_again
-from ...named import RunOrName, run_given
-from ...options import Application, Database
+from ...ask import ask, ask_again, run_given
+from ...options import Application, Database, RunOrName
 from ...question import tell
-from ...screen import for_people, print_sentences, say, screen, state_cell
+from ...screen import for_people, print_sentences, say, screen, state_cell, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,33 +42,34 @@ def logs(
     if run != str(run_id) and not (as_json or run.isdigit()):
         tell(f"run {run_id} of {run}:")
     reader = OutputReader(run_id, job, attempt, waits=follow)
-    shown = _Objects() if as_json else _Text(screen(), titled=job is None or attempt is None)
+    text = None if as_json else _Text(screen(), titled=job is None or attempt is None)
+    more = _objects() if text is None else text.more
     if follow:
-        ask_again(database, reader.read, shown.more)
+        ask_again(database, reader.read, more)
     else:
-        shown.more(ask(database, reader.read))
-    shown.end(follow=follow)
-    if isinstance(shown, _Text) and (found := shown.had_none) is not None:
-        gone = ask(database, lambda connection: read_retirements(connection, found.schedule, found.application))
-        print_sentences(screen(), (one.in_words for one in gone))
+        more(ask(database, reader.read))
+    if text is not None:
+        text.end(follow=follow)
+        if (found := text.had_none) is not None:
+            gone = ask(database, lambda connection: read_retirements(connection, found.schedule, found.application))
+            print_sentences(screen(), (one.in_words for one in gone))
 
 
-class _Objects:
-    """Output as objects, one for all that came at once."""
+def _objects() -> Callable[[OutputOfRun], bool]:
+    """Return what writes output as objects, one for all that came at once or for another state of the run, and returns
+    whether there may be more.
+    """
+    state: str | None = None
 
-    def __init__(self) -> None:
-        self._state: str | None = None
-
-    def more(self, found: OutputOfRun) -> bool:
-        """Write the new output, or the new state of the run; return whether there may be more."""
-        if found.parts or found.state != self._state:
+    def more(found: OutputOfRun) -> bool:
+        nonlocal state
+        if found.parts or found.state != state:
             write_json("logs", logs_answer(found))
             sys.stdout.flush()
-        self._state = found.state
+        state = found.state
         return found.state in UNFINISHED
 
-    def end(self, *, follow: bool) -> None:
-        """Write nothing: the last object says it."""
+    return more
 
 
 _HINTS = {"pending": "; --follow waits for it", "failed": "; `leased show {}` says why"}

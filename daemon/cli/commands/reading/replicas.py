@@ -12,11 +12,9 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....states import LIVE
 from ....store.views import ReplicaLine, database_time, read_replicas, require_application
 from ....text import listed
-from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json, Utc
-from ...screen import add, print_sentences, say, screen, state_cell, table
-from ...times import Times
+from ...screen import Sheet, Times, print_sentences, say, screen, state_cell, write_json
 
 _MOST = 5
 """How many replicas of each are named."""
@@ -73,11 +71,11 @@ def replicas(
     times = Times.of(now, utc=utc)
     columns = ("replica", "application", "state", "generation", "revision", "release", "version", "started", "seen")
     spare = ("version", "started", "revision", "release")
-    shown = table(*columns, spare=spare, unless_one=("application",), if_any=("revision",), right=("revision",))
+    shown = Sheet(*columns, spare=spare, unless_one=("application",), if_any=("revision",), right=("revision",))
     for one in found:
         runs = (generation(one), one.revision, one.release)
         cells = (state_cell(one.state), *runs, one.version, times(one.started_at), times(one.seen_at))
-        add(shown, f"{one.host}:{one.pid}", one.application, *cells)
+        shown.add(f"{one.host}:{one.pid}", one.application, *cells)
     console = screen()
     if found:
         console.print(shown)

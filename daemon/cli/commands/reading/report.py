@@ -10,13 +10,10 @@ from ....answers.report import report_answer
 from ....store.views import database_time, require_application
 from ....store.views.report import Act, Deploy, Report, ScheduleReport, read_report
 from ....text import counted, lasted, number, when
-from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED, Misused
-from ...moments import before_now, moment
-from ...options import Application, Database, Json, Utc
-from ...screen import Sheet, add, drawable, print_sentences, say, screen, table
-from ...times import Times
+from ...options import Application, Database, Json, Utc, before_now, moment
+from ...screen import Sheet, Times, drawable, print_sentences, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,7 +95,7 @@ def _problem(line: ScheduleReport, times: Times) -> str:
 
 
 def _show_schedules(console: "Console", found: Report, *, whole: bool) -> None:
-    shown = table(
+    shown = Sheet(
         *("schedule", "application", "due", "succeeded", "failed", "missed", "skipped"),
         *("late", "retried", "recovered", "cancelled", "active", "on request"),
         right=("due", "succeeded", "failed", "missed", "late", "retried", "recovered", "cancelled", "active"),
@@ -113,7 +110,7 @@ def _show_schedules(console: "Console", found: Report, *, whole: bool) -> None:
         first = (number(line.due), number(line.succeeded), _some(line.failed), _some(line.missed), skipped)
         more = (line.late, line.retried, line.recovered, line.cancelled, line.active)
         failed = f"{number(line.requested_failed)} failed" if line.requested_failed else ""
-        add(shown, line.schedule, line.application, *first, *map(_some, more), failed)
+        shown.add(line.schedule, line.application, *first, *map(_some, more), failed)
     if shown.rows:
         console.print()
         console.print(shown)
@@ -131,7 +128,7 @@ def _some(count: int) -> str:
 
 def _deploys(found: Sequence[Deploy], times: Times) -> Sheet:
     columns = ("deploy", "application", "generation", "revision", "by", "changes")
-    shown = table(
+    shown = Sheet(
         *columns,
         right=("generation", "revision"),
         wraps=("changes",),
@@ -139,20 +136,20 @@ def _deploys(found: Sequence[Deploy], times: Times) -> Sheet:
         if_any=("revision",),
     )
     for one in found:
-        add(shown, times.by_clock(one.at), one.application, one.generation, one.revision, one.by, one.changes)
+        shown.add(times.by_clock(one.at), one.application, one.generation, one.revision, one.by, one.changes)
     return shown
 
 
 def _acts(found: Sequence[Act], times: Times) -> Sheet:
     columns = ("act", "application", "when", "who", "schedule", "times", "why")
-    shown = table(
+    shown = Sheet(
         *columns, right=("times",), wraps=("why",), unless_one=("application",), if_any=("schedule", "times", "why")
     )
     for one in found:
         more = f" and {number(one.schedules - 1)} more" if one.schedules > 1 else ""
         times_done = number(one.count) if one.count > 1 else ""
         at = times.by_clock(one.last_at)
-        add(shown, one.act, one.application, at, one.by, f"{one.schedule or ''}{more}", times_done, one.why)
+        shown.add(one.act, one.application, at, one.by, f"{one.schedule or ''}{more}", times_done, one.why)
     return shown
 
 

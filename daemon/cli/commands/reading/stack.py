@@ -1,7 +1,6 @@
 """`leased stack`: what the job of a run does at this moment."""
 
 import asyncio
-from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,16 +9,13 @@ import typer
 from lease.durations import format_duration, parse_duration
 from lease.errors import InvalidDuration
 
-from ....jobs.stacks.seen import SeenProcess, Stack
 from ....operations.look import AskedReplica, StackAnswer, ask, not_answered, read_look
 from ....text import when
-from ...answers import write_json
 from ...ask import ask as ask_database
-from ...ask import ask_again
+from ...ask import ask_again, run_given
 from ...failures import Misused
-from ...named import RunOrName, run_given
-from ...options import Application, By, Database, Json, author
-from ...screen import print_sentences, say, screen
+from ...options import Application, By, Database, Json, RunOrName, author
+from ...screen import print_sentences, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,9 +79,17 @@ def _show(console: "Console", found: StackAnswer) -> None:
     else:
         say(console, f"{found.job}, attempt {found.attempt}, {_HOW[str(found.isolation)]}", lead="  ")
     for one in found.stacks:
-        _show_stack(console, one)
+        console.print()
+        say(console, one.of if one.count == 1 else f"{one.of} ({one.count} of them)", "bold")
+        for frame in one.frames or ("no Python code",):
+            say(console, frame, lead="  ")
     if found.processes:
-        _show_processes(console, found.processes)
+        console.print()
+        say(console, "processes", "bold")
+    for each in found.processes:
+        state = each.state if each.waits_in is None else f"{each.state} in {each.waits_in}"
+        used = f"{each.cpu_seconds:.2f}s of processor time"
+        say(console, f"{each.pid} {state}, {used}: {each.command}", lead="  ")
     if found.remarks:
         console.print()
         print_sentences(console, found.remarks)
@@ -97,20 +101,3 @@ _HOW = {
     "process": "a function in its own process",
     "command": "a command",
 }
-
-
-def _show_stack(console: "Console", one: Stack) -> None:
-    console.print()
-    say(console, one.of if one.count == 1 else f"{one.of} ({one.count} of them)", "bold")
-    for frame in one.frames or ("no Python code",):
-        say(console, frame, lead="  ")
-
-
-def _show_processes(console: "Console", processes: Sequence[SeenProcess]) -> None:
-    console.print()
-    say(console, "processes", "bold")
-    for one in processes:
-        waits = "" if one.waits_in is None else f" in {one.waits_in}"
-        say(
-            console, f"{one.pid} {one.state}{waits}, {one.cpu_seconds:.2f}s of processor time: {one.command}", lead="  "
-        )

@@ -1,8 +1,7 @@
 """`leased status`: replicas, schedules, runs and problems on one screen."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ....answers.status import StatusFound, StatusReader
-from ....operations.generations import GenerationStanding
 from ....service.settings import read_settings
-from ....states import LIVE, ON_REQUEST, UNFINISHED, RunState
+from ....states import LIVE, ON_REQUEST, UNFINISHED
 from ....store.views import (
     LeftOut,
     Overview,
@@ -25,14 +23,10 @@ from ....store.views import (
     sentence,
 )
 from ....text import ago, counted, lasted, listed, number, when
-from ...answers import write_json
-from ...ask import ask
+from ...ask import ask, zone_of
 from ...failures import FAILED, Misused
-from ...moments import before_now, moment
-from ...named import zone_of
-from ...options import RUN_STATES, Application, Database, Json, Utc, Wide, run_state
-from ...screen import Sheet, add, drawable, for_people, print_sentences, say, screen, state_cell, table
-from ...times import Times
+from ...options import RUN_STATES, Application, Database, Json, OnlySchedule, Utc, Wide, before_now, moment, one_of
+from ...screen import Sheet, Times, drawable, for_people, how_far, print_sentences, say, screen, state_cell, write_json
 from ...watching import watch
 from .generations import generation_table, sentences
 from .replicas import releases_live
@@ -51,42 +45,34 @@ MOST = 50
 """How many schedules are listed by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a status is shown: times, and whether with tokens, holders and timings."""
-
-    times: Times
-    wide: bool
-    whole: bool
-    """All problems are listed."""
-    printed: Mapping[int, str]
-    """The last line of the output of failed runs."""
-
-
 def show_status(
     console: "Console",
-    overview: Overview,
+    found: StatusFound,
     listed: Sequence[ScheduleLine],
-    generations: Sequence[GenerationStanding],
-    found: Sequence[Problem],
-    look: Look,
+    times: Times,
     *,
-    narrowed: bool,
+    wide: bool,
+    whole: bool = False,
+    narrowed: bool = False,
 ) -> None:
-    """Write the screen: the verdict with the problems, and then the tables, of the schedules that are ``listed``."""
-    _show_verdict(console, overview, found, look)
+    """Write the screen: the verdict with the problems (if ``whole``, all), and then the tables, of the schedules that are
+    ``listed``; if ``wide``, with tokens, holders and timings.
+    """
+    overview = found.overview
+    _show_verdict(console, found, times, whole=whole)
     _show_replicas(console, overview)
-    if generations:
-        _show(console, generation_table(generations))
-        print_sentences(console, sentences(generations))
+    if found.generations:
+        _show(console, generation_table(found.generations))
+        print_sentences(console, sentences(found.generations))
     if narrowed and not listed:
         say(console, "There are no such schedules.")
-    _show_schedules(console, overview, listed, look)
+    if listed:
+        _show(console, _schedules(overview, listed, times, wide=wide))
     if len(overview.schedules) > MOST:
         say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
-    if look.wide and overview.running:
+    if wide and overview.running:
         _show(console, _running(overview.running))
-    _show_waiting(console, overview, look)
+    _show_waiting(console, overview, times)
     notes = [*drains(overview.running), *(one.in_words for one in overview.backfills)]
     if overview.retired:
         notes.append(f"Retired in the last day: {_retired(overview.retired)}")
@@ -100,21 +86,25 @@ def _show(console: "Console", shown: Sheet) -> None:
     console.print(shown)
 
 
-def _show_verdict(console: "Console", overview: Overview, found: Sequence[Problem], look: Look) -> None:
+def _show_verdict(console: "Console", status: StatusFound, times: Times, *, whole: bool) -> None:
     """Write the verdict, and below it each problem with the commands that help."""
+    overview, found = status.overview, status.problems
     names = {one.application for one in overview.schedules} | {one.application for one in overview.replicas}
     of = listed(sorted(names), _MOST_APPLICATIONS)
-    at = f" at {when(overview.database_time)}" if look.times.in_full else ""
-    verdict = counted(len(found), "problem") if found else f"OK: {_fine(overview)}"
+    at = f" at {when(overview.database_time)}" if times.in_full else ""
+    fine = "nothing is late, stuck or failing"
+    if overview.all_retired:
+        fine = f"all schedules of {', '.join(overview.all_retired)} are retired"
+    verdict = counted(len(found), "problem") if found else f"OK: {fine}"
     if of:
         console.print(of, style="bold", end="  ", soft_wrap=True)
     console.print(f"{verdict}{at}", style="bold red" if found else "bold green", soft_wrap=True)
-    most = len(found) if look.whole or not for_people() else MOST_PROBLEMS
+    most = len(found) if whole or not for_people() else MOST_PROBLEMS
     mark = drawable("✗")
     for problem in found[:most]:
         text = problem.text if for_people() else f"{problem.kind}: {problem.text}"
         say(console, text, "red", lead=f"  {mark} ")
-        if problem.kind == "failing" and (last := look.printed.get(problem.run_id or 0)):
+        if problem.kind == "failing" and (last := status.printed.get(problem.run_id or 0)):
             say(console, last, lead="    | ")
         if problem.next:
             say(console, " / ".join(problem.next), "dim", lead="    ")
@@ -122,36 +112,30 @@ def _show_verdict(console: "Console", overview: Overview, found: Sequence[Proble
         say(console, f"and {counted(left, 'more problem')}; --all lists them", "red", lead="  ")
 
 
-def _fine(overview: Overview) -> str:
-    if overview.all_retired:
-        return f"all schedules of {', '.join(overview.all_retired)} are retired"
-    return "nothing is late, stuck or failing"
-
-
 def _show_replicas(console: "Console", overview: Overview) -> None:
     if overview.replicas:
         columns = ("replica", "application", "state", "up", "running", "seen")
-        replicas = table(*columns, right=("running",), unless_one=("application",), if_any=("state",), spare=("up",))
+        replicas = Sheet(*columns, right=("running",), unless_one=("application",), if_any=("state",), spare=("up",))
         all_run = for_people() and all(one.state == "running" for one in overview.replicas)
         runs = Counter(run.holder for run in overview.running)
         now = overview.database_time
         for one in overview.replicas:
             up = lasted((now - one.started_at).total_seconds()) if one.state in LIVE else ""
             cells = (state_cell(None if all_run else one.state), up, number(runs[one.holder]), ago(one.seen_ago))
-            add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
+            replicas.add(f"{one.host}:{one.pid}", one.application, *cells)
         _show(console, replicas)
         print_sentences(console, releases_live(overview.replicas))
 
 
-def _show_waiting(console: "Console", overview: Overview, look: Look) -> None:
+def _show_waiting(console: "Console", overview: Overview, times: Times) -> None:
     shown = overview.waiting[:_MOST_WAITING]
     if shown:  # of those that are counted, all may have begun since
-        waiting = table(
+        waiting = Sheet(
             "waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",), unless_one=("application",)
         )
         for run in shown:
-            why = sentence(run.why, look.times.by_clock) if run.why else None
-            add(waiting, run.run_id, run.schedule, run.application, why)
+            why = sentence(run.why, times.by_clock) if run.why else None
+            waiting.add(run.run_id, run.schedule, run.application, why)
         _show(console, waiting)
         if (more := overview.waiting_count - len(shown)) > 0:
             say(console, f"and {number(more)} more; `leased runs --state pending` lists them")
@@ -181,32 +165,31 @@ def _counts(schedules: Sequence[ScheduleLine]) -> str:
     return f"{number(len(schedules))} schedules in all (last runs: {states})"
 
 
-def _show_schedules(console: "Console", overview: Overview, found: Sequence[ScheduleLine], look: Look) -> None:
-    if found:
-        schedules = table(
-            *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
-            right=("took",),
-            wraps=("now", "left out"),
-            spare=() if look.wide else ("when", "took", "left out", "last"),
-            unless_one=("application",),
-            if_any=("now", "left out"),
+def _schedules(overview: Overview, found: Sequence[ScheduleLine], times: Times, *, wide: bool) -> Sheet:
+    shown = Sheet(
+        *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
+        right=("took",),
+        wraps=("now", "left out"),
+        spare=() if wide else ("when", "took", "left out", "last"),
+        unless_one=("application",),
+        if_any=("now", "left out"),
+    )
+    running, waiting = _by_schedule(overview.running), _by_schedule(overview.waiting)
+    for line in found:
+        key = (line.application, line.schedule)
+        is_unfinished = line.last_state in UNFINISHED
+        state, run_id = line.last_state, line.last_run_id
+        if is_unfinished or state is None:
+            state, run_id = line.finished_state, line.finished_run_id
+        shown.add(
+            *(line.schedule, line.application, line.timing, _next(line, times)),
+            times(line.finished_at if is_unfinished else line.last_finished_at),
+            state_cell(state, f", run {run_id}"),
+            lasted(line.finished_seconds if is_unfinished else line.last_seconds),
+            _now(line, running.get(key, ()), waiting.get(key, ()), times),
+            _left_out(line.left_out),
         )
-        running = _by_schedule(overview.running)
-        waiting = _by_schedule(overview.waiting)
-        for line in found:
-            key = (line.application, line.schedule)
-            now = _now(line, running.get(key, ()), waiting.get(key, ()), look)
-            add(
-                schedules,
-                *(line.schedule, line.application, line.timing),
-                _next(line, look.times),
-                look.times(_ended(line)),
-                _result(line),
-                lasted(line.finished_seconds if line.last_state in UNFINISHED else line.last_seconds),
-                now,
-                _left_out(line.left_out),
-            )
-        _show(console, schedules)
+    return shown
 
 
 def _by_schedule(runs: Iterable[_R]) -> dict[tuple[str, str], list[_R]]:
@@ -216,26 +199,12 @@ def _by_schedule(runs: Iterable[_R]) -> dict[tuple[str, str], list[_R]]:
     return found
 
 
-def _last(line: ScheduleLine) -> tuple[RunState | None, int | None]:
-    """Return the state and the number of the last run of a schedule that is over."""
-    if line.last_state in UNFINISHED or line.last_state is None:
-        return line.finished_state, line.finished_run_id
-    return line.last_state, line.last_run_id
-
-
-def _ended(line: ScheduleLine) -> datetime | None:
-    return line.finished_at if line.last_state in UNFINISHED else line.last_finished_at
-
-
-def _result(line: ScheduleLine) -> "Text":
-    state, run_id = _last(line)
-    return state_cell(state, f", run {run_id}")
-
-
-def _now(line: ScheduleLine, running: Sequence[RunningRun], waiting: Sequence[WaitingRun], look: Look) -> "Text | str":
+def _now(
+    line: ScheduleLine, running: Sequence[RunningRun], waiting: Sequence[WaitingRun], times: Times
+) -> "Text | str":
     """Return the present state of a schedule: its pause, its running runs, or the run that waits."""
     if line.paused_at is not None:
-        return paused_text(line.paused_by, None, line.paused_until, line.paused_why, look.times.by_clock)
+        return paused_text(line.paused_by, None, line.paused_until, line.paused_why, times.by_clock)
     if running:
         first, *more = running
         others = f" and {number(len(more))} more" if more else ""
@@ -261,7 +230,7 @@ def _left_out(left_out: LeftOut) -> str:
 
 
 def _running(found: Sequence[RunningRun]) -> Sheet:
-    shown = table(
+    shown = Sheet(
         *("running", "schedule", "application", "job", "attempt", "progress", "for", "token", "holder"),
         right=("running", "attempt", "for", "token"),
         wraps=("job", "progress"),
@@ -269,8 +238,9 @@ def _running(found: Sequence[RunningRun]) -> Sheet:
     )
     for run in found:
         job, attempt = (run.job.job, run.job.attempt) if run.job else ("between jobs", None)
-        cells = (job, attempt, _progress(run), lasted(run.running_for), run.token, _holder(run))
-        add(shown, run.run_id, run.schedule, run.application, *cells)
+        progress = ", ".join(filter(None, (_far(run), run.job.message))) if run.job else ""
+        cells = (job, attempt, progress, lasted(run.running_for), run.token, _holder(run))
+        shown.add(run.run_id, run.schedule, run.application, *cells)
     return shown
 
 
@@ -299,15 +269,8 @@ def _next(line: ScheduleLine, times: Times) -> str:
     return never if line.next_due is None else times(line.next_due)
 
 
-def _progress(run: RunningRun) -> str:
-    return ", ".join(filter(None, (_far(run), run.job.message if run.job else None)))
-
-
 def _far(run: RunningRun) -> str:
-    job = run.job
-    if job is None or job.done is None:
-        return ""
-    return number(job.done) if job.total is None else f"{number(job.done)} of {number(job.total)}"
+    return "" if run.job is None else how_far(run.job.done, run.job.total)
 
 
 def _holder(run: RunningRun) -> str:
@@ -325,9 +288,7 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show it again every 2 seco
 
 
 def status(
-    schedule: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)
-    ] = None,
+    schedule: OnlySchedule = None,
     database: Database = None,
     application: Application = None,
     state: Annotated[
@@ -352,18 +313,21 @@ def status(
     takeover_after = read_settings({"database_url": database}).takeover_after
     zone = zone_of(database, schedule, application)
     given = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
-    written = partial(_by_clock, in_full=as_json or utc)
     start = None if given is None else partial(before_now, "--since", given)
-    asked = StatusReader(application, schedule, run_state(state), tag, start, takeover_after, as_json, written)
     narrowed = bool(tag or state or schedule)
 
     def show(console: "Console", found: StatusFound) -> None:
         listed = found.listed if whole or narrowed else needed(found.overview, found.problems)
-        look = Look(Times.of(found.overview.database_time, utc=utc), wide or not for_people(), whole, found.printed)
-        show_status(console, found.overview, listed, found.generations, found.problems, look, narrowed=narrowed)
+        times = Times.of(found.overview.database_time, utc=utc)
+        show_status(console, found, listed, times, wide=wide or not for_people(), whole=whole, narrowed=narrowed)
 
+    written = partial(_by_clock, in_full=as_json or utc)
+    asked = StatusReader(
+        application, schedule, one_of(RUN_STATES, "state", state), tag, start, takeover_after, as_json, written
+    )
     if watched:
-        _refuse_beside_watch(check=check, as_json=as_json)
+        for option in ["--json"] * as_json + ["--check"] * check:
+            raise Misused(f"--watch and {option} are both given; leave one of them out")
         watch(database, asked.read, show)
         return
     found = ask(database, asked.read)
@@ -377,8 +341,3 @@ def status(
 
 def _by_clock(now: datetime, moment: datetime, *, in_full: bool) -> str:
     return Times.of(now, utc=in_full).by_clock(moment)
-
-
-def _refuse_beside_watch(*, check: bool, as_json: bool) -> None:
-    for option in ["--json"] * as_json + ["--check"] * check:
-        raise Misused(f"--watch and {option} are both given; leave one of them out")

@@ -11,12 +11,10 @@ from ....operations.why import Explanation, Moments, read_why_run
 from ....service.settings import read_settings
 from ....store.views import database_time
 from ....text import clean
-from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
-from ...options import Application, Database, Json, Utc, run_number
-from ...screen import for_people, say, screen
-from ...times import Times
+from ...options import Application, Database, Json, Utc, number_of
+from ...screen import Times, for_people, say, screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +45,7 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Say why a schedule or a run does or does not run, and what to do."""
-    run_id = run_number(name) if name.isascii() and name.isdigit() else None
+    run_id = number_of(name) if name.isascii() and name.isdigit() else None
     if run_id is not None and application is not None:
         raise Misused("--application goes with the name of a schedule: leave it out, or leave out the number")
     takeover_after = read_settings({"database_url": database}).takeover_after

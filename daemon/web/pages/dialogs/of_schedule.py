@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ....answers.named import application_of
 from ....definitions.codec import read_job_names, read_schedule
 from ....errors import DaemonError, InvalidInstant
 from ....instants import duration_of
 from ....operations.backfill import foresee_each
 from ....operations.backfill_plan import SurveyedInstant, Wanted, earliest
+from ....operations.named import application_of
 from ....operations.pause import foresee_resume
 from ....operations.selection import read_one
 from ....operations.typed_moment import typed_moment

@@ -18,12 +18,10 @@ import jsonschema
 import pytest
 from rich.cells import cell_len
 
-from daemon.cli.answers import name_of
 from daemon.cli.app import COMMANDS
 from daemon.cli.ask import ask_url
-from daemon.cli.running.progress import print_summary
-from daemon.cli.screen import screen
-from daemon.cli.times import Times
+from daemon.cli.progress import print_summary
+from daemon.cli.screen import Times, name_of, screen
 from daemon.store.migrations.state import REVISIONS
 from daemon.store.views import database_time, summary
 from tests.daemon.cli.conftest import OneLoad
@@ -207,7 +205,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Databas
         patch.setattr("daemon.service.doctor.checks.package_version", lambda: "1.0.0")
         patch.setattr("daemon.service.doctor.checks._ms", lambda _: "0.4 ms")
         patch.setattr("daemon.service.doctor.checks._limit", lambda _: "a process here may open 1,024")
-        patch.setattr("daemon.cli.commands.defining.init.local_timezone", lambda: "Europe/Berlin")
+        patch.setattr("daemon.cli.commands.defining.init.local_zone", lambda: "Europe/Berlin")
         for variable in [name for name in os.environ if name.startswith("LEASED_")]:
             patch.delenv(variable)
         yield [Database(name, folder / name.replace(" ", "-"), clock) for name in WORLDS]

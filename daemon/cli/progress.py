@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from types import TracebackType
 from typing import Self, assert_never
 
 from rich.console import Console, RenderableType
@@ -23,10 +22,10 @@ from rich.text import Text
 
 from lease.durations import format_duration
 
-from ...states import JobOutcome, RunOutcome
-from ...store.views import JobSummary, Summary
-from ...telemetry.fact_log import log_fact
-from ...telemetry.facts import (
+from ..states import JobOutcome, RunOutcome
+from ..store.views import JobSummary, Summary
+from ..telemetry.fact_log import log_fact
+from ..telemetry.facts import (
     DatabaseAway,
     DatabaseBack,
     Fact,
@@ -55,11 +54,9 @@ from ...telemetry.facts import (
     TimesSkipped,
     WriteRefused,
 )
-from ...telemetry.sentences import sentence
-from ...text import clean, last_line, lasted, number, shortened
-from ..run_verdict import print_verdict
-from ..screen import add, say, state_cell, table
-from ..times import Times
+from ..telemetry.sentences import sentence
+from ..text import clean, last_line, lasted, number, shortened
+from .screen import Sheet, Times, how_far, print_verdict, say, state_cell
 
 
 def print_summary(console: Console, summary: Summary, times: Times) -> None:
@@ -72,10 +69,10 @@ def print_summary(console: Console, summary: Summary, times: Times) -> None:
     without = [] if any(job.done is not None for job in summary.jobs) else ["done"]
     without += [] if any(notes) else ["message"]
     columns = ("job", "state", "done", "took", "message")
-    jobs = table(*columns, right=("done", "took"), wraps=("message",), without=without)
+    jobs = Sheet(*columns, right=("done", "took"), wraps=("message",), without=without)
     for job, note in zip(summary.jobs, notes, strict=True):
         state = state_cell(job.state, f" (attempt {job.attempts})" if job.attempts > 1 else "")
-        add(jobs, job.job, state, "" if job.done is None else number(job.done), lasted(job.seconds), note)
+        jobs.add(job.job, state, "" if job.done is None else number(job.done), lasted(job.seconds), note)
     console.print()
     console.print(jobs)
 
@@ -104,9 +101,7 @@ class PlainView:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_error: object) -> None: ...
 
     def __call__(self, fact: Fact) -> None:
         """Write what a fact has to say, if anything."""
@@ -165,7 +160,7 @@ class PlainView:
         if now - self._reported.get(job, -LINE_EVERY) >= LINE_EVERY:
             self._reported[job] = now
             more = f", {fact.message}" if fact.message else ""
-            self.line(f"{job.name}: {_how_far(fact.done, fact.total)}{more}", lead="  ")
+            self.line(f"{job.name}: {how_far(fact.done, fact.total)}{more}", lead="  ")
 
     def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
         """Write how an attempt ended."""
@@ -201,9 +196,7 @@ class ProgressView(PlainView):
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._progress.stop()
 
     def below(self) -> str:
@@ -309,11 +302,7 @@ class _Bars(Progress):
 
 class _HowFar(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(_how_far(task.completed, task.total) if task.completed or task.total else "")
-
-
-def _how_far(done: float, total: float | None) -> str:
-    return number(done) if total is None else f"{number(done)} of {number(total)}"
+        return Text(how_far(task.completed, task.total) if task.completed or task.total else "")
 
 
 def _style(outcome: RunOutcome | JobOutcome) -> str:

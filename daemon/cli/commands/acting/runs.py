@@ -1,0 +1,302 @@
+"""`leased cancel`, `leased retry` and `leased forget`: what people do to runs, to one by its number or to many at once."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import Annotated, TypeVar
+
+import typer
+
+from lease.durations import format_duration
+
+from ....answers.acts import CancelManyAnswer, RetryManyAnswer
+from ....operations.cancel import (
+    Cancellation,
+    ChosenRun,
+    cancel_many,
+    find_unfinished,
+    in_transactions,
+    said,
+)
+from ....operations.cancel import cancel as cancel_run
+from ....operations.forget import Forgotten, foreseen
+from ....operations.forget import forget as forget_run
+from ....operations.retry import RetriedRun, Retry, find_failed, retry_many
+from ....operations.retry import retry as retry_run
+from ....operations.selection import Selection
+from ....text import counted, number, when
+from ...ask import act, ask, run_given
+from ...failures import Misused
+from ...options import Application, By, Database, DryRun, Json, RunNumber, Why, Yes, author, moment
+from ...question import can_be_asked, confirm, says_yes, tell
+from ...screen import Sheet, print_sentences, say, screen, write_json
+from .backfill import OfBackfill, act_on_backfill
+
+C = TypeVar("C", bound=ChosenRun)
+
+OneRun = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN|NAME", help="The number of a run, or a schedule's name.", show_default=False),
+]
+OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="NAME", help="Only runs of this schedule.")]
+OfTag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only runs of schedules with this tag.")]
+_FROM_HELP = (
+    "Run this job and all later ones again, even if they succeeded; by default start at the first unfinished job."
+)
+_FAILED_HELP = "All failed runs that have not been retried, even if their schedule has succeeded since."
+_SINCE_HELP = "With --failed: only runs that ended within this duration, or since then; by default 24h."
+_BY_DEFAULT = 24 * 3600.0
+_LONGEST = 10 * 365 * 24 * 3600.0
+_SHOWN = 10
+"""How many runs that are left out are named, each with the reason; --json has all of them."""
+_WHAT = "params, reasons, errors and output"
+
+
+@dataclass(frozen=True, slots=True)
+class _Acting:
+    """Who does something to many runs, and how."""
+
+    database: str | None
+    who: str
+    why: str | None
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+
+def cancel(
+    run: OneRun = None,
+    schedule: OfSchedule = None,
+    tag: OfTag = None,
+    backfill: OfBackfill = None,
+    application: Application = None,
+    why: Why = None,
+    by: By = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Cancel a run: a pending run ends at once; a running one ends when its job has stopped."""
+    who = author(by, why)
+    of_many = {"--schedule": schedule, "--tag": tag, "--application": application, "--dry-run": dry_run, "--yes": yes}
+    if backfill is not None:
+        beside = {"the number of a run": run, **of_many}
+        act_on_backfill("cancel", backfill, beside, database=database, who=who, why=why, as_json=as_json)
+        return
+    if run is None:
+        _cancel_many(Selection(application, schedule, tag), _Acting(database, who, why, dry_run, yes, as_json))
+        return
+    _refuse_beside_a_run({**of_many, "--application": None})
+    run_id = run_given(database, run, application, "active")
+    unit = partial(cancel_run, run_id=run_id, requested_by=who, why=why)
+    act(database, unit, "cancel", _cancelled, as_json=as_json)
+
+
+def retry(
+    run: OneRun = None,
+    from_job: Annotated[str | None, typer.Option("--from", metavar="JOB", help=_FROM_HELP)] = None,
+    failed: Annotated[bool, typer.Option("--failed", help=_FAILED_HELP)] = False,
+    since: Annotated[str | None, typer.Option(metavar="DURATION|TIME", help=_SINCE_HELP)] = None,
+    schedule: OfSchedule = None,
+    tag: OfTag = None,
+    application: Application = None,
+    why: Why = None,
+    by: By = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Retry a failed or cancelled run: jobs that succeeded are kept, the others run again."""
+    who = author(by, why)
+    if run is None:
+        if not failed:
+            raise Misused("say which run: give its number, or use --failed for all that failed")
+        if from_job is not None:
+            raise Misused("--from needs the number of one run: give it, or leave out --from")
+        acting = _Acting(database, who, why, dry_run, yes, as_json)
+        _retry_many(Selection(application, schedule, tag), _since(since, quiet=as_json), acting)
+        return
+    of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag}
+    _refuse_beside_a_run({**of_many, "--dry-run": dry_run, "--yes": yes})
+    run_id = run_given(database, run, application, "not skipped")
+    unit = partial(retry_run, run_id=run_id, requested_by=who, why=why, from_job=from_job)
+    act(database, unit, "retry", _retried, as_json=as_json)
+
+
+def forget(
+    run_id: RunNumber,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason; it is recorded and kept.")] = None,
+    by: By = None,
+    yes: Yes = False,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Delete the params, reasons, errors and output of a finished run; keep the record that it ran."""
+    who = author(by, why)
+    if not yes:
+        which = ask(database, lambda connection: foreseen(connection, run_id))
+        if not can_be_asked():
+            raise Misused(f"forgetting {which} cannot be undone; add --yes to confirm")
+        if not says_yes(f"Forget the {_WHAT} of {which}? They cannot be brought back."):
+            raise Misused("nothing was forgotten; --yes skips the question")
+    unit = partial(forget_run, run_id=run_id, requested_by=who, why=why)
+    act(database, unit, "forget", _forgotten, as_json=as_json)
+
+
+def _refuse_beside_a_run(given: Mapping[str, object]) -> None:
+    """Raise `Misused` for an option that selects many runs, given together with the number of one."""
+    for option, value in given.items():
+        if value:
+            raise Misused(f"{option} selects many runs: leave it out, or leave out the run's number")
+
+
+def _since(text: str | None, *, quiet: bool) -> float:
+    if text is None:
+        return _BY_DEFAULT
+    given = moment("--since", text, past=True, quiet=quiet)
+    seconds = (given if isinstance(given, timedelta) else datetime.now(UTC) - given).total_seconds()
+    if not 0 < seconds <= _LONGEST:
+        raise Misused(f'--since "{text}" is not between 1s and {format_duration(_LONGEST)} ago')
+    return seconds
+
+
+def _cancelled(done: Cancellation) -> str:
+    run = f"run {done.run_id} of {done.schedule} ({done.application})"
+    why = f": {done.cancelled_why}" if done.cancelled_why else ""
+    if done.already:
+        return f"{run} was already cancelled by {done.cancelled_by}{why}; {_and_now(done)}"
+    if done.state == "cancelled":
+        return f"{run} is cancelled; {_and_now(done)}"
+    return f"cancelling {run}: {_and_now(done)}"
+
+
+def _and_now(done: Cancellation) -> str:
+    """Return the present state of the run; promise nothing that only its replica can do."""
+    if done.state == "cancelled":
+        return "it has ended" if done.already else "it will not start"
+    if done.lease_expires_in is None:
+        return "nobody holds its lease, so the next replica that checks ends it"
+    return (
+        f"{done.replica or 'its replica'} will stop its job at the next renewal at the latest; if that replica is dead, "
+        f"another one ends the run within {format_duration(max(0.0, round(done.lease_expires_in, 1)))}"
+    )
+
+
+def _retried(done: Retry) -> str:
+    of = f"run {done.retry_of} of {done.schedule} ({done.application})"
+    if done.already:
+        why = f": {done.requested_why}" if done.requested_why else ""
+        return f"{of} was already retried by {done.requested_by}{why}, as run {done.run_id}; that one is {done.state}"
+    said = [f"run {done.run_id} tries {of} again: it runs {', '.join(done.jobs or ())}"]
+    if done.carried:
+        said.append(f"already done and kept: {', '.join(done.carried)}")
+    if done.redefined:
+        said.append("its definition has changed since, and it uses the current one")
+    if done.gone:
+        said.append(f"left out because no longer defined: {', '.join(done.gone)}")
+    said.append("it waits for the runs before it" if done.waits else "it waits for a replica")
+    return "; ".join(said)
+
+
+def _forgotten(done: Forgotten) -> str:
+    if done.already:
+        return f"run {done.run_id} was already forgotten by {done.forgotten_by} at {when(done.forgotten_at)}"
+    run = f"run {done.run_id} of {done.schedule} ({done.application})"
+    return f"{run} is forgotten: its {_WHAT} are deleted; when it ran and how it ended are kept"
+
+
+def _cancel_many(which: Selection, acting: _Acting) -> None:
+    """Show the runs that are not over, ask, and cancel those; runs that were planned since continue."""
+    if which.name is None and which.tag is None:
+        raise Misused("say which runs: give the number of one run, --schedule NAME or --tag TAG")
+    found = ask(acting.database, lambda connection: find_unfinished(connection, which.in_one_application(connection)))
+    at_work = sum(run.state == "running" for run in found)
+    running = f", of which {at_work:,} {'is' if at_work == 1 else 'are'} running" if at_work else ""
+    them = f"{counted(len(found), 'run')}{running}"
+    done = _shown_and_done(acting, found, f"Cancel {them}?", cancel_many)
+    if acting.as_json:
+        write_json("cancel-many", CancelManyAnswer(acting.dry_run, done))
+    elif not found:
+        say(screen(), "there is nothing to cancel: all of these runs have finished")
+    elif acting.dry_run:
+        say(screen(), f"{them} would be cancelled; nothing was done")
+    else:
+        counts = Counter(run.outcome for run in done)
+        ends = "; their replicas stop the jobs at the next renewal at the latest, and end the runs"
+        say(screen(), said(counts) + (ends if counts["marked"] else ""))
+
+
+def _retry_many(which: Selection, within: float, acting: _Acting) -> None:
+    """Show the runs that failed in the last ``within`` seconds, ask, and retry those that were shown."""
+    found = ask(
+        acting.database, lambda connection: find_failed(connection, which.in_one_application(connection), within)
+    )
+    left_out = [run for run in found if run.outcome != "retried"]
+    found = [run for run in found if run.outcome == "retried"]
+    them = f"{counted(len(found), 'run')} that failed"
+    done = _shown_and_done(acting, found, f"Retry {them}?", retry_many)
+    if acting.as_json:
+        write_json("retry-many", RetryManyAnswer(acting.dry_run, [*done, *left_out]))
+        return
+    if not found:
+        say(screen(), "there is nothing to retry: every run that failed in that time has been retried")
+    elif acting.dry_run:
+        say(screen(), f"{them} would be retried; nothing was done")
+    else:
+        say(screen(), _many_retried(done))
+    left_out = [*(run for run in done if run.outcome == "left out"), *left_out]
+    told = [f"left out: {run.why}" for run in left_out[:_SHOWN] if run.why]
+    if len(left_out) > _SHOWN:
+        told.append(f"and {counted(len(left_out) - _SHOWN, 'run')} more; --json lists all of them")
+    print_sentences(screen(), told)
+
+
+def _many_retried(done: Sequence[RetriedRun]) -> str:
+    counts = Counter(run.outcome for run in done)
+    made = sorted(run.retried_as for run in done if run.outcome == "retried" and run.retried_as is not None)
+    said = []
+    if made:
+        which = f"run {made[0]}" if len(made) == 1 else f"runs {made[0]} to {made[-1]}"
+        said.append(f"{counted(len(made), 'run')} retried, as {which}")
+    if counts["already"]:
+        said.append(f"{number(counts['already'])} had already been retried")
+    return "; ".join(said) or "nothing was retried"
+
+
+def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, do: Callable[..., list[C]]) -> Sequence[C]:
+    """Show the runs, ask, and act on them in parts, each in its own transaction; return what became of each, or the runs
+    as they are if nothing is to be done.
+
+    Progress goes to stderr, and if it stops early, so does what is left to do.
+    """
+    if runs and not acting.as_json:
+        screen().print(_by_schedule(runs))
+    if acting.dry_run or not runs:
+        return runs
+    confirm(question, yes=acting.yes)
+    done: list[C] = []
+    try:
+        for part in in_transactions(runs):
+            done += ask(acting.database, partial(do, runs=part, requested_by=acting.who, why=acting.why), write=True)
+            if len(runs) > len(part) and not acting.as_json:
+                tell(f"{number(len(done))} of {counted(len(runs), 'run')}")
+    finally:
+        if 0 < len(done) < len(runs) and not acting.as_json:
+            tell(
+                f"stopped after {number(len(done))} of {counted(len(runs), 'run')}; run the same command again for the rest"
+            )
+    return done
+
+
+def _by_schedule(runs: Iterable[ChosenRun]) -> Sheet:
+    """Return a table of runs: how many there are of each schedule, and for which times."""
+    shown = Sheet("schedule", "application", "runs", "from", "to", right=("runs",), unless_one=("application",))
+    for (application, schedule), group in groupby(sorted(runs, key=lambda run: run.named), key=lambda run: run.named):
+        instants = sorted(run.scheduled_for for run in group)
+        shown.add(schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))
+    return shown
