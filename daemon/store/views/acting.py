@@ -56,8 +56,7 @@ def read_activity(
     ``by`` is who is recorded, with or without the host; ``since`` a moment, or how long before now, ``before``
     the number of an act that came later.
     """
-    renamed = {"schedule": present_name(act), "act_id": act.c.id}
-    reader = Reader(ActLine, **{name: act.c[name] for name in ActLine.__dataclass_fields__ if name in act.c} | renamed)
+    reader = Reader(ActLine, act, schedule=present_name(act), act_id=act.c.id)
     query = select(*reader.columns).order_by(act.c.acted_at.desc(), act.c.id.desc())
     if application is not None:
         query = query.where(act.c.application == application)
@@ -144,21 +143,12 @@ def read_backfills(
 
     reader = Reader(
         BackfillLine,
+        backfill,
         backfill_id=backfill.c.id,
-        application=backfill.c.application,
         schedule=present_name(backfill),
-        first=backfill.c.first,
-        last=backfill.c.last,
-        at_most=backfill.c.at_most,
-        instants=backfill.c.instants,
         running=func.count(number("running")),
         waiting=func.count(number("pending")),
         failed=func.count(number("failed", "cancelled")),
-        requested_by=backfill.c.requested_by,
-        requested_why=backfill.c.requested_why,
-        created_at=backfill.c.created_at,
-        paused_at=backfill.c.paused_at,
-        cancelled_at=backfill.c.cancelled_at,
     )
     latest = select(backfill).order_by(backfill.c.id.desc())
     if application is not None:

@@ -142,16 +142,10 @@ def _read_schedules(connection: Connection) -> list[ScheduleFacts]:
     missed = later.where(_of.c.state == literal_column("'skipped'"), _of.c.reason == "missed")
     reader = Reader(
         ScheduleFacts,
-        application=base.c.application,
+        base,
         schedule=base.c.name,
-        digest=base.c.digest,
         timing=base.c.trigger,
-        paused=base.c.paused,
-        next_due=base.c.next_due,
-        late_for=base.c.late_for,
         last_due=newest.with_only_columns(seconds_of(last_due)).scalar_subquery(),
-        last_end=base.c.last_end,
-        last_success=base.c.last_success,
         failures=select(func.count()).select_from(failures).scalar_subquery(),
         owed=owed.with_only_columns(seconds_of(_of.c.scheduled_for)).scalar_subquery(),
         owed_by=owed.with_only_columns(seconds_of(_of.c.finish_by)).scalar_subquery(),

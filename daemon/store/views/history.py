@@ -257,43 +257,20 @@ def _reader() -> Reader[RunLine]:
     crashes = select(func.count()).select_from(job_run).where(*crashed).correlate(run).scalar_subquery()
     return Reader(
         RunLine,
+        run,
         run_id=run.c.id,
-        application=run.c.application,
         schedule=present_name(run),
-        scheduled_for=run.c.scheduled_for,
-        last_scheduled_for=run.c.last_scheduled_for,
-        count=run.c.count,
         cause=cause_of_run(),
-        retry_of=run.c.retry_of,
         retried_as=select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
-        backfill=run.c.backfill,
-        state=run.c.state,
-        reason=run.c.reason,
-        attempt=run.c.attempt,
         crashes=case((run.c.attempt > 1, crashes), else_=0),
-        token=run.c.token,
-        holder=run.c.holder,
-        finish_by=run.c.finish_by,
         late_to_finish=is_late_to_finish(),
-        started_at=run.c.started_at,
-        finished_at=run.c.finished_at,
         seconds=seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
     )
 
 
 def _more() -> Reader[RunDetail]:
-    return Reader(
-        RunDetail,
-        abandoned=run.c.abandoned,
-        available_at=func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type),
-        requested_by=run.c.requested_by,
-        requested_why=run.c.requested_why,
-        cancelled_at=run.c.cancelled_at,
-        cancelled_by=run.c.cancelled_by,
-        cancelled_why=run.c.cancelled_why,
-        forgotten_at=run.c.forgotten_at,
-        forgotten_by=run.c.forgotten_by,
-    )
+    may_start_at = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
+    return Reader(RunDetail, run, but=("params", "digest"), available_at=may_start_at)
 
 
 def _reader_of_jobs() -> Reader[JobRunLine]:
@@ -305,28 +282,11 @@ def _reader_of_jobs() -> Reader[JobRunLine]:
     saved_at = select(job_output.c.saved_at).where(job_output.c.job_run_id == job_run.c.id)
     return Reader(
         JobRunLine,
-        job=job_run.c.job,
-        attempt=job_run.c.attempt,
-        state=job_run.c.state,
-        token=job_run.c.token,
-        holder=job_run.c.holder,
-        started_at=job_run.c.started_at,
+        job_run,
+        but=("log_tail",),
         finished_at=finished_at,
         seconds=seconds_between(job_run.c.started_at, ended),
-        lost_by=job_run.c.lost_by,
-        lost_why=job_run.c.lost_why,
-        done=job_run.c.done,
-        total=job_run.c.total,
-        message=job_run.c.message,
-        exit_status=job_run.c.exit_status,
-        exit_signal=job_run.c.exit_signal,
-        peak_memory=job_run.c.peak_memory,
-        error=job_run.c.error,
         carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
-        release=job_run.c.release,
-        keeper_pid=job_run.c.keeper_pid,
-        progress_at=job_run.c.progress_at,
-        renewed_at=job_run.c.renewed_at,
         printed_at=saved_at.order_by(job_output.c.start.desc()).limit(1).scalar_subquery(),
     )
 

@@ -187,8 +187,7 @@ def read_attempts(
     over = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=job_run.c.finished_at.type)
     reader = Reader(
         LaneAttempt,
-        run_id=job_run.c.run_id,
-        token=job_run.c.token,
+        job_run,
         begins=_since(window.begins, job_run.c.started_at),
         ends=_since(window.begins, over),
         is_lost=job_run.c.state == literal_column("'abandoned'"),

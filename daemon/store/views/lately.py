@@ -81,16 +81,7 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
     """Return what the scheduled times of a schedule after ``since`` came to, the latest first, at most `MOST_HAPPENED`."""
     took = seconds_between(run.c.started_at, run.c.finished_at)
     until = func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for, type_=run.c.scheduled_for.type)
-    reader = Reader(
-        Happened,
-        run_id=run.c.id,
-        scheduled_for=run.c.scheduled_for,
-        last=until,
-        state=run.c.state,
-        reason=run.c.reason,
-        count=run.c.count,
-        seconds=took,
-    )
+    reader = Reader(Happened, run, run_id=run.c.id, last=until, seconds=took)
     query = (
         select(*reader.columns)
         .where(_of(key), run.c.trigger == SCHEDULED, run.c.scheduled_for >= literal(since, run.c.scheduled_for.type))
@@ -102,7 +93,7 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
 
 def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, DueRun]:
     """Return for when these runs were scheduled, and why they were made."""
-    reader = Reader(DueRun, scheduled_for=run.c.scheduled_for, cause=cause_of_run())
+    reader = Reader(DueRun, run, cause=cause_of_run())
     query = select(*reader.columns, run.c.id).where(among_keys((run.c.id,), run_ids))
     return {row.id: reader.read(row) for row in connection.execute(query)}
 

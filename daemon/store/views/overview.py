@@ -240,15 +240,13 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
     left_out = read_left_out(connection, which)
     reader = Reader(
         ScheduleLine,
-        application=schedule.c.application,
+        schedule,
         schedule=present_name(schedule),
         timing=schedule.c.trigger,
-        enabled=schedule.c.enabled,
         paused_at=_if_paused(schedule.c.paused_at),
         paused_by=_if_paused(schedule.c.paused_by),
         paused_why=_if_paused(schedule.c.paused_why),
         paused_until=_if_paused(schedule.c.paused_until),
-        next_due=schedule.c.next_due,
         due_in=seconds_between(now(), schedule.c.next_due),
         last_run_id=last.id,
         last_state=last.state,
@@ -297,28 +295,15 @@ def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 _RUNNING_RUN = Reader(
     RunningRun,
+    run,
     run_id=run.c.id,
-    application=run.c.application,
     schedule=present_name(schedule),
-    scheduled_for=run.c.scheduled_for,
-    token=run.c.token,
-    holder=run.c.holder,
     host=replica.c.host,
     pid=replica.c.pid,
     running_for=seconds_between(run.c.started_at, now()),
-    cancelled_by=run.c.cancelled_by,
-    finish_by=run.c.finish_by,
     lease_expires_in=seconds_between(clock(), lease.c.expires_at),
 )
-_RUNNING_JOB = Reader(
-    RunningJob,
-    job=job_run.c.job,
-    attempt=job_run.c.attempt,
-    running_for=seconds_between(job_run.c.started_at, now()),
-    done=job_run.c.done,
-    total=job_run.c.total,
-    message=job_run.c.message,
-)
+_RUNNING_JOB = Reader(RunningJob, job_run, running_for=seconds_between(job_run.c.started_at, now()))
 
 
 def read_running(
@@ -370,14 +355,11 @@ def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[Waiting
     not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
     reader = Reader(
         WaitingRun,
+        run,
         run_id=run.c.id,
-        application=run.c.application,
         schedule=present_name(run),
-        scheduled_for=run.c.scheduled_for,
-        attempt=run.c.attempt,
         available_at=not_before,
         waiting_for=seconds_between(not_before, now()),
-        finish_by=run.c.finish_by,
     )
     query = (
         select(*reader.columns).where(which).order_by(not_before.is_(None), not_before, run.c.id).limit(MOST_WAITING)

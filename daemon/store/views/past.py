@@ -50,10 +50,7 @@ def read_past(connection: Connection, since: datetime, application: str | None =
     ).subquery()
     reader = Reader(
         Past,
-        kind=found.c.kind,
-        application=found.c.application,
-        schedule=found.c.schedule,
-        count=found.c.count,
+        found,
         run_id=_last.c.id,
         reason=_last.c.reason,
         finish_by=_last.c.finish_by,

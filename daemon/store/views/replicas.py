@@ -74,23 +74,11 @@ def read_replicas(
     number_if_it_rules = case((generation.c.rules, generation.c.number), else_=0)
     reader = Reader(
         ReplicaLine,
-        holder=replica.c.holder,
-        application=replica.c.application,
-        host=replica.c.host,
-        pid=replica.c.pid,
-        version=replica.c.version,
-        state=replica.c.state,
-        started_at=replica.c.started_at,
-        seen_at=replica.c.seen_at,
+        replica,
         seen_ago=seconds_between(replica.c.seen_at, now()),
-        stopped_at=replica.c.stopped_at,
         generation=_generation(generation.c.number),
         rules=type_coerce(func.coalesce(_generation(number_if_it_rules), 0) > 0, Boolean),
-        blocked=replica.c.blocked,
-        revision=replica.c.revision,
-        release=replica.c.release,
         held_back_by=_held_back_by(),
-        concurrency=replica.c.concurrency,
     )
     query = select(*reader.columns)
     if application is not None:

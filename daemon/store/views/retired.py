@@ -41,6 +41,9 @@ class RetiredSchedule:
         return f"{self.schedule} ({self.application}) was {self.how}"
 
 
+_RETIRED = Reader(RetiredSchedule, schedule, schedule=present_name(schedule))
+
+
 def retirement(at: datetime, by: str | None, written: Callable[[datetime], str] = when) -> str:
     """Return how a schedule was retired, as text: ``retired by generation 2 at …``."""
     return f"retired by {by or 'a deploy'} at {written(at)}"
@@ -56,34 +59,22 @@ def read_retired(
     """Return the schedules that were retired in the last ``within`` seconds and still are; of these, those that
     were ``by`` (application, generation).
     """
-    reader = _reader()
-    query = select(*reader.columns)
+    query = select(*_RETIRED.columns)
     query = query.where(schedule.c.retired_at.is_not(None), seconds_between(schedule.c.retired_at, now()) < within)
     if application is not None:
         query = query.where(schedule.c.application == application)
     if by is not None:
         query = query.where(among_keys((schedule.c.application, schedule.c.retired_by), sorted(by)))
     order = (schedule.c.retired_at.desc(), schedule.c.application, schedule.c.name)
-    return list(map(reader.read, connection.execute(query.order_by(*order))))
-
-
-def _reader() -> Reader[RetiredSchedule]:
-    return Reader(
-        RetiredSchedule,
-        application=schedule.c.application,
-        schedule=present_name(schedule),
-        retired_at=schedule.c.retired_at,
-        retired_by=schedule.c.retired_by,
-    )
+    return list(map(_RETIRED.read, connection.execute(query.order_by(*order))))
 
 
 def read_retirements(connection: Connection, name: str, application: str | None = None) -> list[RetiredSchedule]:
     """Return how the schedules of this name were retired, those that are."""
-    reader = _reader()
-    query = select(*reader.columns).where(present_name(schedule) == name, schedule.c.retired_at.is_not(None))
+    query = select(*_RETIRED.columns).where(present_name(schedule) == name, schedule.c.retired_at.is_not(None))
     if application is not None:
         query = query.where(schedule.c.application == application)
-    return list(map(reader.read, connection.execute(query.order_by(schedule.c.application))))
+    return list(map(_RETIRED.read, connection.execute(query.order_by(schedule.c.application))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,8 +114,8 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
     )
     reader = Reader(
         TryingRun,
+        run,
         run_id=run.c.id,
-        application=run.c.application,
         schedule=present_name(run),
         job=jobs.c.job,
         retry_at=case((and_(run.c.state == "pending", run.c.available_at > now()), run.c.available_at)),

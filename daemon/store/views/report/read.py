@@ -341,12 +341,10 @@ def _line(row: Row[Any], of: _Counts, *, missed_as_asked: bool) -> ScheduleRepor
 def _deploys(asked: _Night) -> list[Deploy]:
     reader = Reader(
         Deploy,
-        application=generation.c.application,
+        generation,
         generation=generation.c.number,
-        revision=generation.c.revision,
         by=generation.c.brought_by,
         at=generation.c.ruled_at,
-        changes=generation.c.changes,
     )
     query = select(*reader.columns).where(asked.of(generation.c.application), asked.during(generation.c.ruled_at))
     return list(map(reader.read, asked.all(query.order_by(generation.c.ruled_at, generation.c.application))))
@@ -359,10 +357,8 @@ def _acts(asked: _Night) -> list[Act]:
     first, last = (of(act.c.acted_at, type_=act.c.acted_at.type) for of in (func.min, func.max))
     reader = Reader(
         Act,
-        application=act.c.application,
-        act=act.c.act,
+        act,
         by=act.c.acted_by,
-        why=act.c.why,
         count=func.count(),
         schedule=func.min(name),
         schedules=func.count(act.c.schedule.distinct()),
