@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    Select,
     Subquery,
     Text,
     case,
@@ -37,21 +38,18 @@ from ..requests import placed
 
 def lock_schedules(connection: Connection, keys: Collection[ScheduleKey], *, waits: bool) -> dict[ScheduleKey, int]:
     """Lock schedules, on which the other runs of these depend; return how many attempts of each were abandoned."""
-    statement = _LOCK_SCHEDULES_WAITING if waits else _LOCK_SCHEDULES
-    rows = statement(connection, {"schedules": as_rows(sorted(keys))})
+    rows = _LOCK_SCHEDULES[waits](connection, {"schedules": as_rows(sorted(keys))})
     return {(application, name): abandoned for application, name, abandoned in rows}
 
 
 def lock_runs(connection: Connection, runs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
     """Lock the runs (id, grant) that are running under their grants; return their ids."""
-    statement = _LOCK_RUNS_WAITING if waits else _LOCK_RUNS
-    return _ids(statement(connection, {"runs": _proofs(runs)}))
+    return _ids(_LOCK_RUNS[waits](connection, {"runs": _proofs(runs)}))
 
 
 def lock_jobs(connection: Connection, jobs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
     """Lock the job runs (id, grant) that are running under their grants; return their ids."""
-    statement = _LOCK_JOBS_WAITING if waits else _LOCK_JOBS
-    return _ids(statement(connection, {"jobs": _proofs(jobs)}))
+    return _ids(_LOCK_JOBS[waits](connection, {"jobs": _proofs(jobs)}))
 
 
 def end_runs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, tuple[str, str | None]]:
@@ -132,18 +130,12 @@ def _proven(table: Any, rows: Subquery) -> tuple[ColumnElement[bool], ...]:
     return table.c.id == rows.c.number, agrees(table.c.state, RUNNING), *same_grant
 
 
-def _locking(table: Any, rows: Subquery, *, waits: bool) -> Statement:
-    query = select(table.c.id).where(*_proven(table, rows)).order_by(table.c.id)
-    return Statement(query.with_for_update(of=table, key_share=True, skip_locked=not waits))
-
-
-def _locking_schedules(*, waits: bool) -> Statement:
-    query = (
-        select(schedule.c.application, schedule.c.name, schedule.c.abandoned)
-        .where(schedule.c.application == _schedules.c.application, schedule.c.name == _schedules.c.name)
-        .order_by(schedule.c.application, schedule.c.name)
-    )
-    return Statement(query.with_for_update(of=schedule, key_share=True, skip_locked=not waits))
+def _locking(table: Any, query: Select[Any]) -> dict[bool, Statement]:
+    """Return the statements that lock the rows of a table, by whether they wait for locked ones, or skip them."""
+    return {
+        waits: Statement(query.with_for_update(of=table, key_share=True, skip_locked=not waits))
+        for waits in (False, True)
+    }
 
 
 def _ending_runs() -> Statement:
@@ -191,12 +183,14 @@ def _promoting() -> Statement:
     )
 
 
-_LOCK_SCHEDULES = _locking_schedules(waits=False)
-_LOCK_SCHEDULES_WAITING = _locking_schedules(waits=True)
-_LOCK_RUNS = _locking(run, _runs, waits=False)
-_LOCK_RUNS_WAITING = _locking(run, _runs, waits=True)
-_LOCK_JOBS = _locking(job_run, _jobs, waits=False)
-_LOCK_JOBS_WAITING = _locking(job_run, _jobs, waits=True)
+_LOCK_SCHEDULES = _locking(
+    schedule,
+    select(schedule.c.application, schedule.c.name, schedule.c.abandoned)
+    .where(schedule.c.application == _schedules.c.application, schedule.c.name == _schedules.c.name)
+    .order_by(schedule.c.application, schedule.c.name),
+)
+_LOCK_RUNS = _locking(run, select(run.c.id).where(*_proven(run, _runs)).order_by(run.c.id))
+_LOCK_JOBS = _locking(job_run, select(job_run.c.id).where(*_proven(job_run, _jobs)).order_by(job_run.c.id))
 _END_RUNS = _ending_runs()
 _END_JOBS = Statement(
     update(job_run)
