@@ -21,7 +21,6 @@ from ..states import MOST_ABANDONED, DeliveryKind, RunState, Settlement
 from ..store import statements
 from ..store.statements.stranded import StrandedRun
 from ..telemetry.facts import Notify, RunRecovered, RunSubject
-from . import registry
 from .deaths import DeathWatch, Neighbour
 
 _REASON = (
@@ -119,7 +118,8 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
             outcomes[run_id] = _settlement(state, "stopped")
         statements.stranded.end_jobs(connection, lived, "stopped")
     if died:
-        for run_id, state in _abandoned(connection, died).items():
+        states = statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, _REASON, _LAST_CHANCE)
+        for run_id, state in states.items():
             outcomes[run_id] = _settlement(state, "abandoned")
         statements.stranded.end_jobs(connection, died, "abandoned")
     settled = [run for run in runs if run.run_id in outcomes]
@@ -137,10 +137,6 @@ def _tell(connection: Connection, settled: Iterable[StrandedRun], outcomes: Mapp
         told.setdefault(run.application, []).extend(Told(kind, run.schedule, run.run_id) for kind in kinds)
     for application, these in told.items():
         tell(connection, application, these)
-
-
-def _abandoned(connection: Connection, runs: list[StrandedRun]) -> dict[int, RunState]:
-    return statements.stranded.abandon_runs(connection, runs, MOST_ABANDONED, _REASON, _LAST_CHANCE)
 
 
 def _settlement(state: RunState, otherwise: Settlement) -> Settlement:
@@ -215,7 +211,7 @@ class Settler:
 
         def transaction(connection: Connection) -> list[SettledRun]:
             settled = settle_dead(connection, [grant for suspect in gone for grant in suspect.grants])
-            registry.mark_dead(connection, [suspect.holder for suspect in gone])
+            statements.replica.mark_dead(connection, [suspect.holder for suspect in gone])
             return settled
 
         settled = await self._database.write(transaction)
