@@ -18,7 +18,6 @@ happened. PostgreSQL has a clock of its own, and its times are not examined.
 
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,18 +28,9 @@ from lease.model import Grant
 from ..states import QUEUES_OF_PRIORITY, JobState
 from .facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
 
+_Seen = dict[Grant, tuple[datetime, datetime]]
+"""The first and the last moment at which a grant is known to have been in force."""
 _ENDED_BY_ITS_HOLDER: tuple[JobState, ...] = ("succeeded", "failed", "not started")
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The first and the last moment at which a grant is known to have been in force."""
-
-    first: datetime
-    last: datetime
-
-    def widen(self, first: datetime, last: datetime) -> None:
-        self.first, self.last = min(self.first, first), max(self.last, last)
 
 
 def evidence(
@@ -58,7 +48,7 @@ def evidence(
     which shows ``wall_clock_at`` now, a lease without any job was granted about now, or else the
     clock was set: then its time is not used.
     """
-    seen: dict[Grant, _Seen] = {}
+    seen: _Seen = {}
     names: set[str] = set()
     for run in runs:
         names.add(run.lease_name)
@@ -68,10 +58,10 @@ def evidence(
             if job.id not in unsure and (unchanged or _has(run, job)):
                 _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, _last(job))
     held, standing = _add_leases(seen, [row for row in leases if row.name in names], wall_clock_at)
-    for grant, span in seen.items():
-        yield GrantBegan(grant, span.first)
+    for grant, (first, last) in seen.items():
+        yield GrantBegan(grant, first)
         if grant not in held:
-            yield GrantEnded(grant, span.last)
+            yield GrantEnded(grant, last)
     for name, token in standing.items():
         yield HighestToken(name, token)
     for name in sorted({grant.name for grant in seen} - standing.keys()):
@@ -79,7 +69,7 @@ def evidence(
 
 
 def _add_leases(
-    seen: dict[Grant, _Seen], leases: Iterable[Row[Any]], wall_clock_at: datetime | None
+    seen: _Seen, leases: Iterable[Row[Any]], wall_clock_at: datetime | None
 ) -> tuple[set[Grant], dict[str, int]]:
     """Add the evidence of lease rows; return the held grants, and the token of each name."""
     held: set[Grant] = set()
@@ -103,11 +93,9 @@ def _last(job: Row[Any]) -> datetime:
     return ended
 
 
-def _see(seen: dict[Grant, _Seen], grant: Grant, first: datetime, last: datetime) -> None:
-    if grant in seen:
-        seen[grant].widen(first, last)
-    else:
-        seen[grant] = _Seen(first, last)
+def _see(seen: _Seen, grant: Grant, first: datetime, last: datetime) -> None:
+    before, after = seen.get(grant, (first, last))
+    seen[grant] = min(before, first), max(after, last)
 
 
 MINUTES = timedelta(minutes=10)
