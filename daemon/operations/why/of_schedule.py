@@ -20,12 +20,13 @@ from ...store.views import (
     paused_text,
     problems,
     read_activity,
+    read_last_alive,
     read_overview,
     read_runs,
     retirement,
     sentence,
 )
-from ...store.views.defined import Living, StoredSchedule, last_seen, read_defined, read_living
+from ...store.views.defined import Living, StoredSchedule, read_defined, read_living
 from ...store.views.generations import Diff, last_diff
 from ...store.views.problems import silence
 from ...store.views.usual import Usual, read_usual
@@ -98,7 +99,7 @@ def read_why_schedule(
         defined,
         overview,
         [one for one in read_living(connection, application) if one.holder not in dead],
-        last_seen(connection, application),
+        read_last_alive(connection, application),
         read_runs(connection, limit=_LATEST, application=application, schedule=defined.schedule),
         read_activity(connection, limit=_LATEST, application=application, schedule=defined.schedule),
         _next_run(defined),

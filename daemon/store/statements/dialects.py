@@ -61,6 +61,21 @@ def definition_with(setting: str) -> ColumnElement[str | None]:
     return case((schedule.c.definition.contains(f'"{setting}":'), schedule.c.definition))
 
 
+def if_given(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that a column has this value; none where that is None, which stands for any."""
+    return () if value is None else (column == value,)
+
+
+def of_schedule(one: Any) -> ColumnElement[bool]:
+    """Return the condition that a row of another table, or of an alias of it, is of a schedule."""
+    return and_(one.c.application == schedule.c.application, one.c.schedule == schedule.c.name)
+
+
+def are(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:
+    """Return the condition that schedules have one of these keys (application, name)."""
+    return among_keys((schedule.c.application, schedule.c.name), sorted(keys))
+
+
 def pending() -> ColumnElement[bool]:
     return run.c.state == PENDING
 
@@ -215,7 +230,7 @@ def with_newest(  # noqa: PLR0917 - what is joined to what
     that the statement has for nothing else.
     """
     one = _alias(table, name)
-    newest = select(one.c.id).where(which(one.c)).order_by(one.c[by].desc()).limit(1)
+    newest = select(one.c.id).where(which(one)).order_by(one.c[by].desc()).limit(1)
     if backend_of(connection).is_embedded:
         found = _alias(table, f"{name}_row")
         return rows.outerjoin(found, found.c.id == newest.correlate_except(one).scalar_subquery()), found.c

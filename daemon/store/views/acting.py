@@ -12,7 +12,7 @@ from lease.database.dialects import later, now
 from ...states import Act
 from ..called import present_name
 from ..reader import Reader
-from ..statements.dialects import among_keys
+from ..statements.dialects import among_keys, if_given
 from ..tables import act, backfill, run, schedule
 from .names import keys_named
 
@@ -58,15 +58,12 @@ def read_activity(
     """
     reader = Reader(ActLine, act, schedule=present_name(act), act_id=act.c.id)
     query = select(*reader.columns).order_by(act.c.acted_at.desc(), act.c.id.desc())
-    if application is not None:
-        query = query.where(act.c.application == application)
+    query = query.where(*if_given(act.c.application, application), *if_given(act.c.act, what))
     if schedule is not None:
         keys = keys_named(connection, schedule, application, retired=True)
         query = query.where(among_keys((act.c.application, act.c.schedule), keys))
     if by is not None:
         query = query.where(or_(act.c.acted_by == by, act.c.acted_by.startswith(f"{by}@", autoescape=True)))
-    if what is not None:
-        query = query.where(act.c.act == what)
     if since is not None:
         start = literal(since, act.c.acted_at.type) if isinstance(since, datetime) else _before(since)
         query = query.where(act.c.acted_at >= start)
@@ -150,19 +147,17 @@ def read_backfills(
         waiting=func.count(number("pending")),
         failed=func.count(number("failed", "cancelled")),
     )
-    latest = select(backfill).order_by(backfill.c.id.desc())
-    if application is not None:
-        latest = latest.where(backfill.c.application == application)
+    latest = select(backfill.c.id).order_by(backfill.c.id.desc()).limit(limit)
+    latest = latest.where(*if_given(backfill.c.application, application))
     if before is not None:
         latest = latest.where(backfill.c.id < before)
     if unfinished:
         mine = (run.c.backfill == backfill.c.id, run.c.state.in_(("running", "pending")))
         latest = latest.where(select(run.c.id).where(*mine).exists())
-    ids = latest.limit(limit).with_only_columns(backfill.c.id)
     query = (
         select(*reader.columns)
         .outerjoin(run, run.c.backfill == backfill.c.id)
-        .where(backfill.c.id.in_(ids))
+        .where(backfill.c.id.in_(latest))
         .group_by(*backfill.c)
         .order_by(backfill.c.id.desc())
     )

@@ -3,17 +3,19 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, select
 
-from lease.database.dialects import now, seconds_between
-
-from ...states import LIVE, SEEN_WITHIN, LiveReplicaState
-from ..called import ScheduleKey, called, former_names, present_name
-from ..statements.dialects import among_keys
+from ...states import SEEN_WITHIN, ReplicaState
+from ..called import ScheduleKey, former_names, present_name
+from ..reader import Reader
+from ..statements.dialects import are
 from ..statements.generation import read_run_digests
-from ..tables import generation, replica, schedule
+from ..tables import generation, schedule
 from .names import Called
+from .replicas import read_replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,7 @@ class StoredSchedule:
     """JSON."""
     timing: str
     run_digest: str | None
-    enabled: bool
     next_due: datetime | None
-    planned_until: datetime
     anchor: datetime
     created_at: datetime
     changed_at: datetime
@@ -45,7 +45,7 @@ class Living:
     holder: str
     name: str
     """``host:pid``."""
-    state: LiveReplicaState
+    state: ReplicaState
     seen_ago: float
     generation: int | None
     run_digests: frozenset[str]
@@ -60,67 +60,30 @@ class Living:
 def read_defined(connection: Connection, key: ScheduleKey) -> StoredSchedule:
     """Return a schedule that is there."""
     of_key = (schedule.c.application == key[0], schedule.c.name == key[1])
-    row = connection.execute(select(schedule).where(*of_key)).one()
-    return StoredSchedule(
-        application=row.application,
-        schedule=called(row),
-        former=tuple(former_names(row)),
-        definition=row.definition,
-        timing=row.trigger,
-        run_digest=row.run_digest,
-        enabled=bool(row.enabled),
-        next_due=row.next_due,
-        planned_until=row.planned_until,
-        anchor=row.anchor,
-        created_at=row.created_at,
-        changed_at=row.changed_at,
-        retired_at=row.retired_at,
-        retired_by=row.retired_by,
-    )
+    name, timing = present_name(schedule), schedule.c.trigger
+    reader = Reader(StoredSchedule, schedule, but=("former",), schedule=name, timing=timing)
+    row: Any = connection.execute(select(*reader.columns, schedule.c.former).where(*of_key)).one()
+    return reader.read(row, former=tuple(former_names(row)))
 
 
 def read_stored(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, tuple[str, datetime]]:
     """Return the stored definition of each schedule of these names, and from when its intervals count."""
-    names = Called(connection)
-    keys = [(application, names.key(application, name)) for application, name in schedules]
     columns = (schedule.c.application, present_name(schedule), schedule.c.definition, schedule.c.anchor)
-    rows = connection.execute(select(*columns).where(among_keys((schedule.c.application, schedule.c.name), keys)))
+    rows = connection.execute(select(*columns).where(are(Called(connection).keys(schedules))))
     return {(application, name): (definition, anchor) for application, name, definition, anchor in rows}
 
 
 def read_living(connection: Connection, application: str) -> list[Living]:
     """Return the replicas of an application that are recorded as alive, each with what it can execute."""
-    latest = (
-        select(func.max(generation.c.number))
-        .where(generation.c.application == replica.c.application, generation.c.digest == replica.c.digest)
-        .correlate(replica)
-        .scalar_subquery()
-    )
-    brought = and_(generation.c.application == replica.c.application, generation.c.number == latest)
-    of_replica = (replica.c.holder, replica.c.host, replica.c.pid, replica.c.state)
-    query = (
-        select(*of_replica, seconds_between(replica.c.seen_at, now()).label("seen_ago"), generation.c.number)
-        .select_from(replica.outerjoin(generation, brought))
-        .where(replica.c.application == application, replica.c.state.in_(LIVE))
-        .order_by(replica.c.host, replica.c.pid)
-    )
-    rows = connection.execute(query).all()
-    numbers = {row.number for row in rows if row.number is not None}
-    of_numbers = (generation.c.application == application, generation.c.number.in_(sorted(numbers)))
+    lines = sorted(read_replicas(connection, application=application), key=attrgetter("host", "pid"))
+    numbers = sorted({line.generation for line in lines if line.generation is not None})
+    of_numbers = (generation.c.application == application, generation.c.number.in_(numbers))
     stored = connection.execute(select(generation.c.number, generation.c.run_digests).where(*of_numbers))
     known = {number: frozenset(read_run_digests(text)) for number, text in stored}
     return [
         Living(
-            *(row.holder, f"{row.host}:{row.pid}", row.state, row.seen_ago, row.number),
-            known.get(row.number, frozenset()),
+            *(one.holder, f"{one.host}:{one.pid}", one.state, one.seen_ago, one.generation),
+            known.get(one.generation or 0, frozenset()),
         )
-        for row in rows
+        for one in lines
     ]
-
-
-def last_seen(connection: Connection, application: str) -> datetime | None:
-    """Return the last sign of life of any replica of an application; None: there has been none."""
-    found: datetime | None = connection.scalar(
-        select(func.max(replica.c.seen_at, type_=now.type)).where(replica.c.application == application)
-    )
-    return found

@@ -15,7 +15,7 @@ from lease.database.dialects import now, seconds_between, seconds_of
 from ...states import LongLevel
 from ..called import ScheduleKey, present_name
 from ..reader import Reader
-from ..statements.dialects import SCHEDULED, among
+from ..statements.dialects import SCHEDULED, among, of_schedule
 from ..tables import run, schedule
 from .acting import in_force
 from .left_out import LeftOut, read_left_out
@@ -156,7 +156,6 @@ def _read_schedules(connection: Connection) -> list[ScheduleFacts]:
 
 
 def _base() -> CTE:
-    ended = schedule.c.application, schedule.c.name
     return (
         select(
             schedule.c.application,
@@ -167,12 +166,12 @@ def _base() -> CTE:
             type_coerce(case((in_force(), literal(True)), else_=literal(False)), Boolean).label("paused"),
             seconds_of(schedule.c.next_due).label("next_due"),
             func.coalesce(seconds_between(schedule.c.next_due, now()), 0.0).label("late_for"),
-            _last(*ended, ["succeeded", "failed", "cancelled"], seconds_of(_of.c.finished_at)).label("last_end"),
-            _last(*ended, ["succeeded"], seconds_of(_of.c.finished_at)).label("last_success"),
-            func.coalesce(_last(*ended, ["succeeded"], _of.c.id), 0).label("success"),
-            func.coalesce(
-                _last(*ended, ["succeeded"], _of.c.started_at), literal(_LONG_AGO, _of.c.started_at.type)
-            ).label("since"),
+            _last(["succeeded", "failed", "cancelled"], seconds_of(_of.c.finished_at)).label("last_end"),
+            _last(["succeeded"], seconds_of(_of.c.finished_at)).label("last_success"),
+            func.coalesce(_last(["succeeded"], _of.c.id), 0).label("success"),
+            func.coalesce(_last(["succeeded"], _of.c.started_at), literal(_LONG_AGO, _of.c.started_at.type)).label(
+                "since"
+            ),
         )
         .where(schedule.c.retired_at.is_(None))
         .cte("base")
@@ -180,19 +179,16 @@ def _base() -> CTE:
     )
 
 
-def _last(
-    application: ColumnElement[str], key: ColumnElement[str], states: Sequence[str], value: ColumnElement[Any]
-) -> ColumnElement[Any]:
+def _last(states: Sequence[str], value: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the query for a value of the last run in one of these states, from the end of the index on ids."""
     found = _of.c.state.in_([literal_column(f"'{state}'") for state in states])
-    ours = and_(_of.c.application == application, _of.c.schedule == key, found)
-    return select(value).where(ours).order_by(_of.c.id.desc()).limit(1).correlate(schedule).scalar_subquery()
+    newest = select(value).where(of_schedule(_of), found).order_by(_of.c.id.desc())
+    return newest.limit(1).correlate(schedule).scalar_subquery()
 
 
 def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
     running, called = run.c.state == literal_column("'running'"), present_name(schedule)
     waits = and_(run.c.state == literal_column("'pending'"), run.c.available_at < now())
-    ours = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
     reader = Reader(
         Unfinished,
         running=func.sum(case((running, 1), else_=0)),
@@ -201,7 +197,7 @@ def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
     )
     query = (
         select(*reader.columns, run.c.application, called.label("called"))
-        .select_from(run.join(schedule, ours))
+        .select_from(run.join(schedule, of_schedule(run)))
         .where(run.c.state.in_([literal_column("'pending'"), literal_column("'running'")]), or_(running, waits))
         .group_by(run.c.application, schedule.c.name, called)
     )

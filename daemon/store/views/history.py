@@ -27,7 +27,7 @@ from ...states import JobState, RunCause, RunState
 from ...text import MASK
 from ..called import present_name
 from ..reader import Reader
-from ..statements.dialects import cause_of_run, unfinished
+from ..statements.dialects import cause_of_run, of_schedule, unfinished
 from ..statements.sets.late import is_late_to_finish
 from ..tables import job_output, job_run, run, schedule
 from .causes import Why, sentence
@@ -191,8 +191,7 @@ def read_runs(
     """
     # SQLite goes through all runs if they are to come in the order of the key itself, which only few of them have to.
     order = run.c.id + 0 if state in ("pending", "running") else run.c.id
-    reader = _reader()
-    query = with_why(select(*reader.columns)).order_by(order.desc()).limit(limit).where(*also)
+    query = with_why(select(*_RUN_LINE.columns)).order_by(order.desc()).limit(limit).where(*also)
     if before is not None:
         query = query.where(run.c.id < before)
     if application is not None:
@@ -207,32 +206,29 @@ def read_runs(
         query = query.where(run.c.state == state, *([unfinished()] if state in ("pending", "running") else []))
     rows = connection.execute(query).all()
     printed = last_lines(connection, [row.run_id for row in rows if row.why_state == "failed"])
-    return [
-        _line(reader, row, why, printed.get(row.run_id)) for row, why in zip(rows, whys(connection, rows), strict=True)
-    ]
+    return [_line(row, why, printed.get(row.run_id)) for row, why in zip(rows, whys(connection, rows), strict=True)]
 
 
 def read_run(connection: Connection, run_id: int) -> RunDetail:
     """Return a run with its attempts; raises `NotFound`."""
-    reader, more = _reader(), _more()
-    read = with_why(select(*reader.columns, *more.columns))
-    defined = (schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
-    definition = select(schedule.c.definition).where(*defined).scalar_subquery().label("definition")
+    read = with_why(select(*_RUN_LINE.columns, *_MORE.columns))
+    definition = select(schedule.c.definition).where(of_schedule(run)).scalar_subquery().label("definition")
     row = connection.execute(read.add_columns(definition, run.c.params).where(run.c.id == run_id)).one_or_none()
     if row is None:
         raise missing_run(connection, run_id)
     (why,) = whys(connection, [row])
-    of_jobs = _reader_of_jobs()
-    made = select(*of_jobs.columns, job_run.c.id).where(job_run.c.run_id == run_id).order_by(job_run.c.id)
+    made = select(*_JOB_RUN_LINE.columns, job_run.c.id).where(job_run.c.run_id == run_id).order_by(job_run.c.id)
     jobs = connection.execute(made).all()
     names = names_of(connection, {job.holder for job in jobs} | ({row.holder} if row.holder else set()))
     printed = tails(connection, run_id)
     last = last_lines(connection, [run_id]).get(run_id) if row.why_state == "failed" else None
-    return more.read(
-        row[len(reader.columns) :],
-        run=_line(reader, row, why, last),
+    return _MORE.read(
+        row[len(_RUN_LINE.columns) :],
+        run=_line(row, why, last),
         params=_masked(json.loads(row.params), row.definition),
-        jobs=tuple(of_jobs.read(job, log_tail=printed.get(job.id), replica=names.get(job.holder)) for job in jobs),
+        jobs=tuple(
+            _JOB_RUN_LINE.read(job, log_tail=printed.get(job.id), replica=names.get(job.holder)) for job in jobs
+        ),
         replica=names.get(row.holder),
         digest=row.why_digest,
     )
@@ -248,47 +244,38 @@ def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
     return {name: MASK if name in hidden else value for name, value in params.items()}
 
 
-def _line(reader: Reader[RunLine], row: Row[Any], why: Why | None, last: str | None) -> RunLine:
-    return reader.read(row, why=why, why_text=None if why is None else sentence(why), last_output=last)
+def _line(row: Row[Any], why: Why | None, last: str | None) -> RunLine:
+    return _RUN_LINE.read(row, why=why, why_text=None if why is None else sentence(why), last_output=last)
 
 
-def _reader() -> Reader[RunLine]:
-    crashed = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
-    crashes = select(func.count()).select_from(job_run).where(*crashed).correlate(run).scalar_subquery()
-    return Reader(
-        RunLine,
-        run,
-        run_id=run.c.id,
-        schedule=present_name(run),
-        cause=cause_of_run(),
-        retried_as=select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
-        crashes=case((run.c.attempt > 1, crashes), else_=0),
-        late_to_finish=is_late_to_finish(),
-        seconds=seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
-    )
-
-
-def _more() -> Reader[RunDetail]:
-    may_start_at = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
-    return Reader(RunDetail, run, but=("params", "digest"), available_at=may_start_at)
-
-
-def _reader_of_jobs() -> Reader[JobRunLine]:
-    finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
-    ended = func.coalesce(finished_at, now(), type_=now.type)
-    done_in = select(_done.c.run_id).where(_done.c.id == job_run.c.carried_from).scalar_subquery()
-    # Where that one is pruned.
-    run_before = select(run.c.retry_of).where(run.c.id == job_run.c.run_id).scalar_subquery()
-    saved_at = select(job_output.c.saved_at).where(job_output.c.job_run_id == job_run.c.id)
-    return Reader(
-        JobRunLine,
-        job_run,
-        but=("log_tail",),
-        finished_at=finished_at,
-        seconds=seconds_between(job_run.c.started_at, ended),
-        carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
-        printed_at=saved_at.order_by(job_output.c.start.desc()).limit(1).scalar_subquery(),
-    )
+_crashed = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
+_crashes = select(func.count()).select_from(job_run).where(*_crashed).correlate(run).scalar_subquery()
+_RUN_LINE = Reader(
+    RunLine,
+    run,
+    run_id=run.c.id,
+    schedule=present_name(run),
+    cause=cause_of_run(),
+    retried_as=select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
+    crashes=case((run.c.attempt > 1, _crashes), else_=0),
+    late_to_finish=is_late_to_finish(),
+    seconds=seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
+)
+_may_start_at = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
+_MORE = Reader(RunDetail, run, but=("params", "digest"), available_at=_may_start_at)
+_finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
+_done_in = select(_done.c.run_id).where(_done.c.id == job_run.c.carried_from).scalar_subquery()
+_run_before = select(run.c.retry_of).where(run.c.id == job_run.c.run_id).scalar_subquery()  # where that one is pruned
+_saved_at = select(job_output.c.saved_at).where(job_output.c.job_run_id == job_run.c.id)
+_JOB_RUN_LINE = Reader(
+    JobRunLine,
+    job_run,
+    but=("log_tail",),
+    finished_at=_finished_at,
+    seconds=seconds_between(job_run.c.started_at, func.coalesce(_finished_at, now(), type_=now.type)),
+    carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(_done_in, _run_before)), else_=null()),
+    printed_at=_saved_at.order_by(job_output.c.start.desc()).limit(1).scalar_subquery(),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,14 +122,11 @@ def read_lanes(
     if not schedules or window.first >= window.end:
         return {}
     names = Called(connection)
-    keys = sorted((application, names.key(application, name)) for application, name in schedules)
+    keys = names.keys(schedules)
     firsts = _firsts(connection, keys, window)
     lanes = given("lanes", application=Text, schedule=Text, first=BigInteger)
     query, reader = _spans(lanes, window, columns)
-    rows = connection.execute(
-        query,
-        {"lanes": as_rows((*key, firsts.get(key, window.first)) for key in keys)},
-    )
+    rows = connection.execute(query, {"lanes": as_rows((*key, firsts.get(key, window.first)) for key in keys)})
     found: dict[ScheduleKey, list[LaneSpan]] = {}
     for row in rows:
         found.setdefault((row.application, row.key), []).append(reader.read(row))
@@ -210,7 +207,7 @@ def read_window_runs(
     """Return the latest runs of these schedules in a window, of those with a number below ``before`` if it is given."""
     if not schedules:
         return []
-    names, lanes = Called(connection), given("keys", application=Text, schedule=Text)
+    lanes = given("keys", application=Text, schedule=Text)
     within = (
         run.c.application == lanes.c.application,
         run.c.schedule == lanes.c.schedule,
@@ -223,7 +220,7 @@ def read_window_runs(
     # Of each schedule by its index: PostgreSQL would look for all of them from the newest run on, among all runs.
     latest = select(run.c.id).where(*within).order_by(run.c.id.desc()).limit(limit).correlate(lanes).subquery("latest")
     ids = select(as_json_array(latest.c.id)).correlate(lanes).scalar_subquery()
-    keys = as_rows((of, names.key(of, name)) for of, name in schedules)
+    keys = as_rows(Called(connection).keys(schedules))
     found = connection.scalars(select(ids).select_from(lanes), {"keys": keys})
     newest = sorted((one for text in found for one in json.loads(text or "[]")), reverse=True)[:limit]
     return read_runs(connection, limit=limit, also=[among_keys((run.c.id,), newest)])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 from sqlalchemy.sql.elements import literal_column
@@ -11,11 +12,11 @@ from sqlalchemy.sql.elements import literal_column
 from lease.database.dialects import now, seconds_between
 
 from ...states import RunCause, RunState
-from ..called import ScheduleKey, present_name
+from ..called import ScheduleKey
 from ..reader import Reader
-from ..statements.dialects import SCHEDULED, among_keys, as_json_array, cause_of_run
+from ..statements.dialects import SCHEDULED, among_keys, as_json_array, cause_of_run, of_schedule
 from ..tables import job_run, run, schedule
-from .names import Called
+from .names import of_each
 from .output import tails
 
 MOST_HAPPENED = 2_000
@@ -122,11 +123,6 @@ def read_strips(
     connection: Connection, schedules: Collection[ScheduleKey], latest: int = 30
 ) -> dict[ScheduleKey, tuple[StripRun, ...]]:
     """Return the latest runs of each of these schedules, the oldest first, those that were skipped too."""
-    if not schedules:
-        return {}
-    names = Called(connection)
-    keys = sorted((application, names.key(application, name)) for application, name in schedules)
-    of_these = among_keys((schedule.c.application, schedule.c.name), keys)
     crashed_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
     crashed = (
         select(func.max(seconds_between(run.c.started_at, crashed_at)))
@@ -135,7 +131,6 @@ def read_strips(
         .scalar_subquery()
     )
     may_have_crashed = or_(run.c.attempt > 1, and_(run.c.attempt > 0, run.c.state == "pending"))
-    ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
     # It reads the index on (application, schedule, id) from its end.
     newest = (
         select(
@@ -146,19 +141,14 @@ def read_strips(
             run.c.count,
             run.c.id,
         )
-        .where(ours)
+        .where(of_schedule(run))
         .order_by(run.c.id.desc())
         .limit(latest)
         .correlate(schedule)
         .subquery("newest")
     )
-    runs = select(as_json_array(*newest.c)).correlate(schedule).scalar_subquery()
-    rows = connection.execute(select(schedule.c.application, present_name(schedule), runs).where(of_these))
+    found = of_each(connection, schedules, select(as_json_array(*newest.c)))
     return {
-        (application, name): tuple(sorted((StripRun(*one) for one in json.loads(found or "[]")), key=_id))
-        for application, name, found in rows
+        key: tuple(sorted((StripRun(*one) for one in json.loads(runs or "[]")), key=attrgetter("run_id")))
+        for key, runs in found.items()
     }
-
-
-def _id(one: StripRun) -> int:
-    return one.run_id

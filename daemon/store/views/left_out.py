@@ -11,7 +11,7 @@ from lease.database.dialects import later
 
 from ..called import ScheduleKey, present_name
 from ..policies import read_policies
-from ..statements.dialects import MOMENT, SCHEDULED, as_json_array
+from ..statements.dialects import MOMENT, SCHEDULED, as_json_array, of_schedule
 from ..tables import run, schedule
 
 MISSED_WITHIN = 24 * 3600.0
@@ -46,11 +46,7 @@ class LeftOut:
 
 def read_left_out(connection: Connection, application: ColumnElement[bool]) -> dict[ScheduleKey, LeftOut]:
     """Return what the schedules left out that left out anything, without those that are retired."""
-    skipped = and_(
-        _one.c.application == schedule.c.application,
-        _one.c.schedule == schedule.c.name,
-        _one.c.state == literal_column("'skipped'"),
-    )
+    skipped = and_(of_schedule(_one), _one.c.state == literal_column("'skipped'"))
     missed = and_(skipped, _one.c.reason == "missed", _one.c.finished_at > later(MOMENT, -MISSED_WITHIN))
     overlapped = and_(skipped, _one.c.reason == "overlap")
     # No EXISTS: PostgreSQL would first go through all that was ever skipped for that.
@@ -81,13 +77,8 @@ def _counts() -> Any:
     """Return how many of the latest scheduled times of a schedule were skipped for overlap, and how many there are, as
     JSON: to look them up, which is what takes long, is done once for both.
     """
-    of_it = (
-        run.c.application == schedule.c.application,
-        run.c.schedule == schedule.c.name,
-        run.c.trigger == SCHEDULED,
-    )
-    newest = select(run.c.reason).where(*of_it).order_by(run.c.scheduled_for.desc()).limit(LATEST)
-    latest = newest.correlate(schedule).subquery("latest")
+    newest = select(run.c.reason).where(of_schedule(run), run.c.trigger == SCHEDULED)
+    latest = newest.order_by(run.c.scheduled_for.desc()).limit(LATEST).correlate(schedule).subquery("latest")
     overlapped = func.sum(case((latest.c.reason == "overlap", 1), else_=0)).label("overlapped")
     both = select(overlapped, func.count().label("latest")).select_from(latest).subquery("both")
     return select(as_json_array(both.c.overlapped, both.c.latest)).scalar_subquery()

@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, exists, or_, select
 from sqlalchemy.sql.elements import literal_column
 
-from lease.database.dialects import now, seconds_between
+from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
 from lease.statements import list_prefix
 
 from ...errors import NotFound
 from ...states import LongLevel
 from ...text import suggestion
+from ..reader import Reader
 from ..tables import run
 from .usual import Long, long_for
 
@@ -98,6 +99,27 @@ def _long(lock: Lock) -> Long | None:
     if lock.run_id is not None or not lock.live or lock.name.startswith(OF_DAEMON):
         return None
     return long_for(lock.held_for or 0.0, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantLine:
+    """The grant of a lease."""
+
+    name: str
+    token: int
+    granted_at: datetime | None
+    renewed_at: datetime | None
+    ttl: float | None
+    """Seconds after the renewal until it expires."""
+
+
+def read_grant(connection: Connection, run_id: int) -> GrantLine | None:
+    """Return the grant of a run that is running; None if it has ended."""
+    granted = (run.c.lease_name == lease.c.name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
+    ttl = seconds_between(lease.c.renewed_at, now()) + seconds_between(clock(), lease.c.expires_at)
+    reader = Reader(GrantLine, lease, ttl=ttl)
+    row = connection.execute(select(*reader.columns).where(run.c.id == run_id, *granted)).one_or_none()
+    return None if row is None else reader.read(row)
 
 
 def held_by_programs(connection: Connection) -> Counter[LongLevel | None]:

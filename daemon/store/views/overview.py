@@ -15,7 +15,16 @@ from ...states import RunState
 from ..called import ScheduleKey, present_name
 from ..policies import GivenLong, read_policies
 from ..reader import Reader
-from ..statements.dialects import among_keys, definition_with, pending, running, unfinished, with_newest
+from ..statements.dialects import (
+    among_keys,
+    definition_with,
+    if_given,
+    of_schedule,
+    pending,
+    running,
+    unfinished,
+    with_newest,
+)
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -203,17 +212,15 @@ def _narrowed(found: Overview, names: Called, only: Collection[ScheduleKey]) -> 
 def _with_schedules(connection: Connection, application: str | None) -> Sequence[str]:
     """Return the applications that have schedules, retired ones as well."""
     of = schedule.c.application
-    return connection.scalars(select(of).where(_of(of, application)).distinct().order_by(of)).all()
-
-
-def _of(column: ColumnElement[str], application: str | None) -> ColumnElement[bool]:
-    return literal(True) if application is None else column == application
+    return connection.scalars(select(of).where(*if_given(of, application)).distinct().order_by(of)).all()
 
 
 def _among(
     application: Column[Any], name: Column[Any], of: str | None, only: Collection[ScheduleKey] | None
 ) -> ColumnElement[bool]:
-    return _of(application, of) if only is None else among_keys((application, name), sorted(only))
+    if only is None:
+        return literal(True) if of is None else application == of
+    return among_keys((application, name), sorted(only))
 
 
 def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> ColumnElement[bool]:
@@ -222,17 +229,16 @@ def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> C
 
 
 def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:
-    def ours(of: Any) -> ColumnElement[bool]:
-        return and_(of.application == schedule.c.application, of.schedule == schedule.c.name)
-
     wanted = ("id", "state", "reason", "started_at", "finished_at")
     with_last, last = with_newest(
-        connection, schedule, run, "last", wanted, lambda of: and_(ours(of), of.state != "skipped")
+        connection, schedule, run, "last", wanted, lambda of: and_(of_schedule(of), of.c.state != "skipped")
     )
     is_over = last.state.in_(_FINISHED)  # mostly the last is also the last that ended, and then no other is looked for
-    both, other = with_newest(
-        connection, with_last, run, "ended", wanted, lambda of: and_(~is_over, ours(of), of.state.in_(_FINISHED))
-    )
+
+    def ended(of: Any) -> ColumnElement[bool]:
+        return and_(~is_over, of_schedule(of), of.c.state.in_(_FINISHED))
+
+    both, other = with_newest(connection, with_last, run, "ended", wanted, ended)
 
     def of_finished(value: Callable[[Any], ColumnElement[Any]]) -> ColumnElement[Any]:
         return case((is_over, value(last)), else_=value(other))
@@ -316,13 +322,12 @@ def read_running(
     """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
     ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
-    of_it = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
     held = type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean).label("is_held")
     more = (held, replica.c.state.label("replica_state"), definition_with("long").label("definition"))
     rows = connection.execute(
         select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)
         .select_from(
-            run.join(schedule, of_it)
+            run.join(schedule, of_schedule(run))
             .outerjoin(lease, ours)
             .outerjoin(job_run, at)
             .outerjoin(replica, replica.c.holder == run.c.holder)

@@ -12,6 +12,7 @@ from ...text import counted, shortened, when
 from ..called import present_name
 from ..policies import read_policies
 from ..reader import Reader
+from ..statements.dialects import if_given, of_schedule
 from ..tables import run, schedule
 from .overview import Overview
 from .problems import Problem, naming
@@ -38,8 +39,7 @@ def read_past(connection: Connection, since: datetime, application: str | None =
     """Return what happened since then. If a run was retried, only the retry counts; if a schedule has
     `catch_up = "skip"`, nothing that it missed does.
     """
-    of = literal(True) if application is None else schedule.c.application == application
-    since_then = and_(of, run.c.finished_at >= since)
+    since_then = and_(*if_given(schedule.c.application, application), run.c.finished_at >= since)
     failed = and_(run.c.state == literal_column("'failed'"), ~exists().where(_next.c.retry_of == run.c.id))
     missed = and_(run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
     late = and_(run.c.state == literal_column("'succeeded'"), run.c.finish_by < run.c.finished_at)
@@ -66,7 +66,6 @@ def read_past(connection: Connection, since: datetime, application: str | None =
 
 
 def _grouped(kind: str, which: ColumnElement[bool]) -> Select[Any]:
-    ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
     return (
         select(
             literal(kind).label("kind"),
@@ -76,7 +75,7 @@ def _grouped(kind: str, which: ColumnElement[bool]) -> Select[Any]:
             func.max(run.c.id).label("last"),
             schedule.c.definition,
         )
-        .join(run, ours)
+        .join(run, of_schedule(run))
         .where(which)
         .group_by(schedule.c.application, schedule.c.name)
     )

@@ -61,17 +61,18 @@ class Problem:
 
 def problems(overview: Overview, written: Callable[[datetime], str] = when) -> tuple[Problem, ...]:
     """Return the problems, the most serious first, with their instants as they are ``written``."""
+    named = naming(overview)
     return (
         *_nothing(overview),
         *_replicas(overview),
-        *_stuck(overview),
-        *_late(overview),
-        *_late_to_finish(overview, written),
-        *_long(overview),
+        *_stuck(overview, named),
+        *_late(overview, named),
+        *_late_to_finish(overview, named, written),
+        *_long(overview, named),
         *_locks(overview),
-        *_retired(overview),
-        *_failing(overview, written),
-        *_left_out(overview, written),
+        *_retired(overview, named),
+        *_failing(overview, named, written),
+        *_left_out(overview, named, written),
     )
 
 
@@ -85,7 +86,10 @@ class OfSchedule(Protocol):
     def schedule(self) -> str: ...
 
 
-def naming(overview: Overview) -> Callable[[OfSchedule], str]:
+Named = Callable[[OfSchedule], str]
+
+
+def naming(overview: Overview) -> Named:
     """Return a function that names the schedule of a line: where there are several applications, with its own."""
     if len({schedule.application for schedule in overview.schedules}) < 2:
         return lambda line: line.schedule
@@ -152,15 +156,13 @@ def stuck(run: RunningRun, name: str) -> str:
     return f"{recorded(run, name)}, but its lease (token {run.token}) is no longer held{since}"
 
 
-def _stuck(overview: Overview) -> Iterator[Problem]:
-    named = naming(overview)
+def _stuck(overview: Overview, named: Named) -> Iterator[Problem]:
     for run in overview.running:
         if not run.held:
             yield Problem("stuck", stuck(run, named(run)), run.application, run.schedule, run.run_id, _look_at(run))
 
 
-def _late(overview: Overview) -> Iterator[Problem]:
-    named = naming(overview)
+def _late(overview: Overview, named: Named) -> Iterator[Problem]:
     for schedule in overview.schedules:
         if schedule.due_in is not None and -schedule.due_in > LATE_AFTER and schedule.enabled:
             text = f"{named(schedule)} was due {format_duration(-schedule.due_in)} ago but has not been planned"
@@ -186,10 +188,9 @@ def _look_at(run: RunningRun | WaitingRun | TryingRun) -> tuple[str, ...]:
     return (f"leased show {run.run_id}",)
 
 
-def _retired(overview: Overview) -> Iterator[Problem]:
+def _retired(overview: Overview, named: Named) -> Iterator[Problem]:
     """Yield one for each schedule that is not defined any more, and of which a run is not over."""
     defined = {(one.application, one.schedule) for one in overview.schedules}
-    named = naming(overview)
     unfinished: Iterable[RunningRun | WaitingRun] = (*overview.running, *overview.waiting)
     left = [one for one in unfinished if _of(one) not in defined]
     for (application, name), group in groupby(sorted(left, key=_of), key=_of):
@@ -205,8 +206,7 @@ def _retired(overview: Overview) -> Iterator[Problem]:
         yield Problem("retired", text, application, name, min(run.run_id for run in runs))
 
 
-def _late_to_finish(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
-    named = naming(overview)
+def _late_to_finish(overview: Overview, named: Named, written: Callable[[datetime], str]) -> Iterator[Problem]:
     going_on = (run for run in overview.running if run.cancelled_by is None)
     unfinished: Iterable[RunningRun | WaitingRun] = (*going_on, *overview.waiting)
     for run in unfinished:
@@ -222,8 +222,7 @@ def has_run(run: RunningRun, name: str, known: Usual | None) -> str:
     return text if run.long is None else f"{text}, {run.long.text}"
 
 
-def _long(overview: Overview) -> Iterator[Problem]:
-    named = naming(overview)
+def _long(overview: Overview, named: Named) -> Iterator[Problem]:
     long = [(run.long, run) for run in overview.running if run.held and run.long is not None]
     for one, run in sorted(long, key=lambda pair: LONG_LEVELS.index(pair[0].level), reverse=True):
         more = (f"leased why {run.run_id}", f"leased logs {run.run_id}")
@@ -249,9 +248,8 @@ def _locks(overview: Overview) -> Iterator[Problem]:
             )
 
 
-def _failing(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
+def _failing(overview: Overview, named: Named, written: Callable[[datetime], str]) -> Iterator[Problem]:
     """Yield those whose last finished run failed, whatever has begun since, and those with a run that still fails."""
-    named = naming(overview)
     failed: set[ScheduleKey] = set()
     for schedule in overview.schedules:
         if schedule.finished_state == "failed":
@@ -281,8 +279,7 @@ def _trying(run: TryingRun, name: str, written: Callable[[datetime], str]) -> st
     return text + (f" ({shortened(run.error)})" if run.error else "")
 
 
-def _left_out(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
-    named = naming(overview)
+def _left_out(overview: Overview, named: Named, written: Callable[[datetime], str]) -> Iterator[Problem]:
     for schedule in overview.schedules:
         left_out, of = schedule.left_out, (schedule.application, schedule.schedule)
         if left_out.missed and not left_out.missed_as_asked:

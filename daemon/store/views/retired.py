@@ -11,7 +11,7 @@ from lease.database.dialects import now, seconds_between
 from ...text import when
 from ..called import present_name
 from ..reader import Reader
-from ..statements.dialects import among_keys
+from ..statements.dialects import among_keys, if_given
 from ..tables import run, schedule
 from .acting import in_force
 
@@ -59,10 +59,8 @@ def read_retired(
     """Return the schedules that were retired in the last ``within`` seconds and still are; of these, those that
     were ``by`` (application, generation).
     """
-    query = select(*_RETIRED.columns)
-    query = query.where(schedule.c.retired_at.is_not(None), seconds_between(schedule.c.retired_at, now()) < within)
-    if application is not None:
-        query = query.where(schedule.c.application == application)
+    lately = (schedule.c.retired_at.is_not(None), seconds_between(schedule.c.retired_at, now()) < within)
+    query = select(*_RETIRED.columns).where(*lately, *if_given(schedule.c.application, application))
     if by is not None:
         query = query.where(among_keys((schedule.c.application, schedule.c.retired_by), sorted(by)))
     order = (schedule.c.retired_at.desc(), schedule.c.application, schedule.c.name)
@@ -71,9 +69,8 @@ def read_retired(
 
 def read_retirements(connection: Connection, name: str, application: str | None = None) -> list[RetiredSchedule]:
     """Return how the schedules of this name were retired, those that are."""
-    query = select(*_RETIRED.columns).where(present_name(schedule) == name, schedule.c.retired_at.is_not(None))
-    if application is not None:
-        query = query.where(schedule.c.application == application)
+    which = (present_name(schedule) == name, schedule.c.retired_at.is_not(None))
+    query = select(*_RETIRED.columns).where(*which, *if_given(schedule.c.application, application))
     return list(map(_RETIRED.read, connection.execute(query.order_by(schedule.c.application))))
 
 

@@ -5,9 +5,8 @@ the runs that are being tried again.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import now
@@ -15,9 +14,9 @@ from lease.database.dialects import now
 from ...text import last_line
 from ..called import ScheduleKey, present_name
 from ..reader import Reader
-from ..statements.dialects import among_keys, newest_first, unfinished
+from ..statements.dialects import newest_first, of_schedule, unfinished
 from ..tables import job_run, run, schedule
-from .names import Called
+from .names import of_each
 from .why import last_error
 
 MOST_FAILURES = 1_000
@@ -29,41 +28,28 @@ _LOOKED_AT = 2_000
 
 def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, int]:
     """Return how many runs of each of these schedules failed since one last succeeded."""
-    ours = and_(_of.c.application == schedule.c.application, _of.c.schedule == schedule.c.name)
-    newest = select(_of.c.id, _of.c.state).where(ours).order_by(_of.c.id.desc()).limit(_LOOKED_AT).correlate(schedule)
+    newest = (
+        select(_of.c.id, _of.c.state)
+        .where(of_schedule(_of))
+        .order_by(_of.c.id.desc())
+        .limit(_LOOKED_AT)
+        .correlate(schedule)
+    )
     looked_at = newest.subquery("looked_at")
     succeeded = select(looked_at.c.id).where(looked_at.c.state == "succeeded").limit(1)
     succeeded = newest_first(connection, succeeded, looked_at.c.id)
     success = func.coalesce(succeeded.correlate(schedule).scalar_subquery(), 0)
-    theirs = and_(_failed.c.application == schedule.c.application, _failed.c.schedule == schedule.c.name)
-    since = (
-        select(_failed.c.state).where(theirs, _failed.c.id > success).order_by(_failed.c.id.desc()).limit(_LOOKED_AT)
-    )
-    later = since.correlate(schedule).subquery("later")
+    since = select(_failed.c.state).where(of_schedule(_failed), _failed.c.id > success).order_by(_failed.c.id.desc())
+    later = since.limit(_LOOKED_AT).correlate(schedule).subquery("later")
     counted = select(literal(1)).where(later.c.state == "failed").limit(MOST_FAILURES).subquery("failures")
-    return _of_each(connection, schedules, select(func.count()).select_from(counted))
+    return of_each(connection, schedules, select(func.count()).select_from(counted))
 
 
 def read_never_run(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, datetime]:
     """Return which of these schedules, of which none ever ran, missed a scheduled time: the last one."""
-    ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
-    missed = select(func.max(run.c.scheduled_for)).where(
-        ours, run.c.state == literal_column("'skipped'"), run.c.reason == "missed"
-    )
-    found = _of_each(connection, schedules, missed)
+    missed = (run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
+    found = of_each(connection, schedules, select(func.max(run.c.scheduled_for)).where(of_schedule(run), *missed))
     return {key: at for key, at in found.items() if at is not None}
-
-
-def _of_each(connection: Connection, schedules: Collection[ScheduleKey], value: Select[Any]) -> dict[ScheduleKey, Any]:
-    """Return a value of each of these schedules."""
-    if not schedules:
-        return {}
-    names = Called(connection)
-    keys = sorted((application, names.key(application, name)) for application, name in schedules)
-    of_these = among_keys((schedule.c.application, schedule.c.name), keys)
-    asked = value.correlate(schedule).scalar_subquery()
-    rows = connection.execute(select(schedule.c.application, present_name(schedule), asked).where(of_these))
-    return {(application, name): found for application, name, found in rows}
 
 
 IN_A_ROW = 3

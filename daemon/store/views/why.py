@@ -34,7 +34,7 @@ from ..called import present_name
 from ..statements import queues
 from ..statements.acting.cancel import marked
 from ..statements.agenda import BY_START, LIVE
-from ..statements.dialects import MOMENT, among, as_rows, given, on_last_chance, pending, unfinished
+from ..statements.dialects import MOMENT, among, as_rows, given, of_schedule, on_last_chance, pending, unfinished
 from ..statements.generation import read_run_digests
 from ..statements.requests import placed
 from ..statements.run import is_late
@@ -179,7 +179,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         run.c.digest.label("why_digest"),
         run.c.queue.label("why_queue"),
         run.c.lease_name.label("why_lease"),
-        case((and_(pending(), ~own_lease), _definition()), else_=null()).label("why_slots_of"),
+        case((and_(pending(), ~own_lease), _of_schedule(schedule.c.definition)), else_=null()).label("why_slots_of"),
         run.c.overlapped,
         run.c.overlapped_by,
         run.c.away_from,
@@ -291,13 +291,8 @@ def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, WaitsFor
     return WaitsForTurn() if row.why_last_chance else WaitsForPlace()
 
 
-def _definition() -> ScalarSelect[Any]:
-    return _of_schedule(schedule.c.definition)
-
-
 def _of_schedule(column: ColumnElement[Any]) -> ScalarSelect[Any]:
-    of_run = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
-    return select(column).where(of_run).correlate(run).scalar_subquery()
+    return select(column).where(of_schedule(run)).correlate(run).scalar_subquery()
 
 
 def _full(connection: Connection, definitions: Collection[str]) -> dict[str, WaitsForSlot]:

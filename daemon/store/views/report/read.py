@@ -33,7 +33,7 @@ from ....states import LIVE, SEEN_WITHIN
 from ...called import ScheduleKey, present_name
 from ...policies import read_policies
 from ...reader import Reader
-from ...statements.dialects import SCHEDULED, among_keys, definition_with, with_newest
+from ...statements.dialects import SCHEDULED, among_keys, definition_with, of_schedule, with_newest
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
 from ..overview import database_time
@@ -210,8 +210,7 @@ def _cut_by_begin(asked: _Night) -> Select[Any]:
     """Return the query for the last row of each schedule from before this time, if it stands for times in it too."""
 
     def which(one: Any) -> ColumnElement[bool]:
-        ours = and_(one.application == schedule.c.application, one.schedule == schedule.c.name)
-        return and_(ours, one.trigger == SCHEDULED, one.scheduled_for < asked.since)
+        return and_(of_schedule(one), one.c.trigger == SCHEDULED, one.c.scheduled_for < asked.since)
 
     wanted = ("reason", "count", "scheduled_for", "last_scheduled_for")
     both, last = with_newest(asked.connection, schedule, run, "before", wanted, which, by="scheduled_for")
@@ -339,13 +338,8 @@ def _line(row: Row[Any], of: _Counts, *, missed_as_asked: bool) -> ScheduleRepor
 
 
 def _deploys(asked: _Night) -> list[Deploy]:
-    reader = Reader(
-        Deploy,
-        generation,
-        generation=generation.c.number,
-        by=generation.c.brought_by,
-        at=generation.c.ruled_at,
-    )
+    number, by, at = generation.c.number, generation.c.brought_by, generation.c.ruled_at
+    reader = Reader(Deploy, generation, generation=number, by=by, at=at)
     query = select(*reader.columns).where(asked.of(generation.c.application), asked.during(generation.c.ruled_at))
     return list(map(reader.read, asked.all(query.order_by(generation.c.ruled_at, generation.c.application))))
 
