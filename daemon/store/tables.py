@@ -74,12 +74,7 @@ schedule = Table(
     PrimaryKeyConstraint("application", "name", name="schedule_pkey"),
     CheckConstraint("retired_at IS NULL OR next_due IS NULL", name="schedule_retired_has_no_instants"),
     CheckConstraint("(stretch_reason IS NULL) = (stretch_count IS NULL)", name="schedule_stretch"),
-    Index(
-        "schedule_due_idx",
-        "application",
-        "next_due",
-        **where("next_due IS NOT NULL"),
-    ),
+    Index("schedule_due_idx", "application", "next_due", **where("next_due IS NOT NULL")),
     Index("schedule_called_key", "application", "called", unique=True, **where("called IS NOT NULL")),
     postgresql_with={"fillfactor": "80"},
 )
@@ -177,14 +172,7 @@ run = Table(
     Index("run_start_by_idx", "application", "start_by", **where("state = 'pending' AND start_by IS NOT NULL")),
     Index("run_running_idx", "application", **where("state = 'running'")),
     # Each due instant has one run (rule 13).
-    Index(
-        "run_instant_key",
-        "application",
-        "schedule",
-        "scheduled_for",
-        unique=True,
-        **where("trigger = 'schedule'"),
-    ),
+    Index("run_instant_key", "application", "schedule", "scheduled_for", unique=True, **where("trigger = 'schedule'")),
     Index("run_history_idx", "application", "schedule", "id"),
     Index("run_place_idx", "application", "place_at", **where("place_at IS NOT NULL")),
     # A run is tried again once; who does it again is told of that one.

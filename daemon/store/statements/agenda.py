@@ -215,7 +215,9 @@ _FOUND = Reader(
     until_place=_until_place,
     until_start=_until_start,
     # Else it would look at all that may start.
-    until_free=case((_available.is_(None), until_own_lease(_runs_that_may_start(run.c.available_at <= MOMENT, _known)))),
+    until_free=case(
+        (_available.is_(None), until_own_lease(_runs_that_may_start(run.c.available_at <= MOMENT, _known)))
+    ),
     until_stale=_until_stale(),
     put_back=_put_back_though_marked(),
     others_running=exists().where(*_at_work, run.c.holder != _holder),

@@ -4,18 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    and_,
-    case,
-    exists,
-    false,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, false, func, or_, select
 
 from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale

@@ -49,6 +49,10 @@ from ..tables import run, schedule
 
 PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 RUNNING: ColumnElement[str] = literal_column("'running'", Text)
+SUCCEEDED: ColumnElement[str] = literal_column("'succeeded'", Text)
+FAILED: ColumnElement[str] = literal_column("'failed'", Text)
+CANCELLED: ColumnElement[str] = literal_column("'cancelled'", Text)
+SKIPPED: ColumnElement[str] = literal_column("'skipped'", Text)
 SCHEDULED: ColumnElement[str] = literal_column("'schedule'", Text)
 
 
@@ -258,10 +262,7 @@ def number(value: Column[Any]) -> ColumnElement[str]:
 
 
 _turn = per_dialect(
-    "turn",
-    Text(),
-    postgresql="CAST(pg_advisory_xact_lock(hashtextextended({}, 7401936208)) AS text)",
-    sqlite="{}",
+    "turn", Text(), postgresql="CAST(pg_advisory_xact_lock(hashtextextended({}, 7401936208)) AS text)", sqlite="{}"
 )
 
 

@@ -7,20 +7,7 @@ Each looks at the first of a queue by an index: it takes as long with ten runs t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    Text,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    or_,
-    select,
-    union,
-)
+from sqlalchemy import ColumnElement, Connection, Integer, Text, and_, bindparam, case, exists, func, or_, select, union
 
 from lease.database.dialects import seconds_until
 from lease.database.held.statement import Statement

@@ -159,11 +159,7 @@ def first_to_feed(application: ColumnElement[str], but: BindParameter[list[str]]
 
 
 def to_feed(
-    connection: Connection,
-    application: str,
-    *,
-    names: Collection[str] | None = None,
-    but: Collection[str] = (),
+    connection: Connection, application: str, *, names: Collection[str] | None = None, but: Collection[str] = ()
 ) -> list[Row[Any]]:
     """Return the first backfills for which something is to be done (id, schedule, and how many runs ``may_start``), of
     all schedules ``but`` for some, or of those of ``names``.
@@ -194,7 +190,7 @@ def at_work(connection: Connection, application: str, names: Collection[str]) ->
     return set(connection.scalars(select(run.c.schedule).where(*mine, run.c.backfill.is_not(None)).distinct()))
 
 
-_NO, _YES = literal_column("0", Integer), literal_column("1", Integer)
+_YES = literal_column("1", Integer)
 
 
 def begin_to_write(application: str, name: str) -> Executable:

@@ -169,8 +169,7 @@ def in_force() -> ColumnElement[bool]:
     until what is due next is planned.
     """
     return and_(
-        schedule.c.paused_at.is_not(None),
-        or_(schedule.c.paused_until.is_(None), schedule.c.paused_until > now()),
+        schedule.c.paused_at.is_not(None), or_(schedule.c.paused_until.is_(None), schedule.c.paused_until > now())
     )
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, case, func, literal, or_, select, type_coerce
-from sqlalchemy.sql.elements import literal_column
 from sqlalchemy.sql.sqltypes import Boolean
 
 from lease.database.backend import backend_of
@@ -15,7 +14,18 @@ from lease.database.dialects import now, seconds_between, seconds_of
 from ...states import LongLevel
 from ..called import ScheduleKey, present_name
 from ..reader import Reader
-from ..statements.dialects import SCHEDULED, among, of_schedule
+from ..statements.dialects import (
+    CANCELLED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SCHEDULED,
+    SKIPPED,
+    SUCCEEDED,
+    among,
+    of_schedule,
+    unfinished,
+)
 from ..tables import run, schedule
 from .acting import in_force
 from .left_out import LeftOut, read_left_out
@@ -90,12 +100,7 @@ class Fleet:
     """Seconds; None on SQLite."""
 
 
-def read_fleet(
-    connection: Connection,
-    *,
-    usual: WhichUsual = lambda *_: (),
-    known: Collection[str] = (),
-) -> Fleet:
+def read_fleet(connection: Connection, *, usual: WhichUsual = lambda *_: (), known: Collection[str] = ()) -> Fleet:
     """Return the facts of all applications: ``usual`` returns the schedules whose usual durations are read, ``known``
     are the digests of the definitions that are not needed.
     """
@@ -132,14 +137,14 @@ def _read_schedules(connection: Connection) -> list[ScheduleFacts]:
     """Read each value by an index of `run`, which may be large."""
     base = _base()
     ours = and_(_of.c.application == base.c.application, _of.c.schedule == base.c.key)
-    failed = select(_of.c.id).where(ours, _of.c.state == literal_column("'failed'"), _of.c.id > base.c.success)
+    failed = select(_of.c.id).where(ours, _of.c.state == FAILED, _of.c.id > base.c.success)
     failures = failed.correlate(base).limit(MOST_FAILURES).subquery("failures")
     due = select(_of.c.scheduled_for).where(ours, _of.c.trigger == SCHEDULED).correlate(base)
     newest = due.order_by(_of.c.scheduled_for.desc()).limit(1)
     last_due = func.coalesce(_of.c.last_scheduled_for, _of.c.scheduled_for, type_=_of.c.scheduled_for.type)
     later = due.where(_of.c.scheduled_for > base.c.since).order_by(_of.c.scheduled_for).limit(1)
-    owed = later.where(_of.c.state != literal_column("'skipped'"))
-    missed = later.where(_of.c.state == literal_column("'skipped'"), _of.c.reason == "missed")
+    owed = later.where(_of.c.state != SKIPPED)
+    missed = later.where(_of.c.state == SKIPPED, _of.c.reason == "missed")
     reader = Reader(
         ScheduleFacts,
         base,
@@ -166,10 +171,10 @@ def _base() -> CTE:
             type_coerce(case((in_force(), literal(True)), else_=literal(False)), Boolean).label("paused"),
             seconds_of(schedule.c.next_due).label("next_due"),
             func.coalesce(seconds_between(schedule.c.next_due, now()), 0.0).label("late_for"),
-            _last(["succeeded", "failed", "cancelled"], seconds_of(_of.c.finished_at)).label("last_end"),
-            _last(["succeeded"], seconds_of(_of.c.finished_at)).label("last_success"),
-            func.coalesce(_last(["succeeded"], _of.c.id), 0).label("success"),
-            func.coalesce(_last(["succeeded"], _of.c.started_at), literal(_LONG_AGO, _of.c.started_at.type)).label(
+            _last([SUCCEEDED, FAILED, CANCELLED], seconds_of(_of.c.finished_at)).label("last_end"),
+            _last([SUCCEEDED], seconds_of(_of.c.finished_at)).label("last_success"),
+            func.coalesce(_last([SUCCEEDED], _of.c.id), 0).label("success"),
+            func.coalesce(_last([SUCCEEDED], _of.c.started_at), literal(_LONG_AGO, _of.c.started_at.type)).label(
                 "since"
             ),
         )
@@ -179,16 +184,15 @@ def _base() -> CTE:
     )
 
 
-def _last(states: Sequence[str], value: ColumnElement[Any]) -> ColumnElement[Any]:
+def _last(states: Sequence[ColumnElement[str]], value: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the query for a value of the last run in one of these states, from the end of the index on ids."""
-    found = _of.c.state.in_([literal_column(f"'{state}'") for state in states])
-    newest = select(value).where(of_schedule(_of), found).order_by(_of.c.id.desc())
+    newest = select(value).where(of_schedule(_of), _of.c.state.in_(states)).order_by(_of.c.id.desc())
     return newest.limit(1).correlate(schedule).scalar_subquery()
 
 
 def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
-    running, called = run.c.state == literal_column("'running'"), present_name(schedule)
-    waits = and_(run.c.state == literal_column("'pending'"), run.c.available_at < now())
+    running, called = run.c.state == RUNNING, present_name(schedule)
+    waits = and_(run.c.state == PENDING, run.c.available_at < now())
     reader = Reader(
         Unfinished,
         running=func.sum(case((running, 1), else_=0)),
@@ -198,7 +202,7 @@ def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
     query = (
         select(*reader.columns, run.c.application, called.label("called"))
         .select_from(run.join(schedule, of_schedule(run)))
-        .where(run.c.state.in_([literal_column("'pending'"), literal_column("'running'")]), or_(running, waits))
+        .where(unfinished(), or_(running, waits))
         .group_by(run.c.application, schedule.c.name, called)
     )
     return {(row.application, row.called): reader.read(row) for row in _in_steps(connection, query)}

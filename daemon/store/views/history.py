@@ -6,20 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Text,
-    and_,
-    case,
-    cast,
-    false,
-    func,
-    null,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, false, func, null, or_, select
 
 from lease.database.dialects import now, seconds_between
 

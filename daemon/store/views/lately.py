@@ -7,14 +7,13 @@ from datetime import datetime
 from operator import attrgetter
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
-from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import now, seconds_between
 
 from ...states import RunCause, RunState
 from ..called import ScheduleKey
 from ..reader import Reader
-from ..statements.dialects import SCHEDULED, among_keys, as_json_array, cause_of_run, of_schedule
+from ..statements.dialects import FAILED, SCHEDULED, among_keys, as_json_array, cause_of_run, of_schedule
 from ..tables import job_run, run, schedule
 from .names import of_each
 from .output import tails
@@ -62,7 +61,7 @@ class DueRun:
 
 def last_failure(connection: Connection, key: ScheduleKey) -> LastFailure | None:
     """Return the last run of a schedule that failed; None if none has."""
-    failed = and_(_of(key), run.c.state == literal_column("'failed'"))
+    failed = and_(_of(key), run.c.state == FAILED)
     last = select(run.c.id, run.c.finished_at, run.c.reason).where(failed).order_by(run.c.finished_at.desc()).limit(1)
     row = connection.execute(last).one_or_none()
     run_id = 0 if row is None else row.id

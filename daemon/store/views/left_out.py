@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
-from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import later
 
 from ..called import ScheduleKey, present_name
 from ..policies import read_policies
-from ..statements.dialects import MOMENT, SCHEDULED, as_json_array, of_schedule
+from ..statements.dialects import MOMENT, SCHEDULED, SKIPPED, as_json_array, of_schedule
 from ..tables import run, schedule
 
 MISSED_WITHIN = 24 * 3600.0
@@ -46,7 +45,7 @@ class LeftOut:
 
 def read_left_out(connection: Connection, application: ColumnElement[bool]) -> dict[ScheduleKey, LeftOut]:
     """Return what the schedules left out that left out anything, without those that are retired."""
-    skipped = and_(of_schedule(_one), _one.c.state == literal_column("'skipped'"))
+    skipped = and_(of_schedule(_one), _one.c.state == SKIPPED)
     missed = and_(skipped, _one.c.reason == "missed", _one.c.finished_at > later(MOMENT, -MISSED_WITHIN))
     overlapped = and_(skipped, _one.c.reason == "overlap")
     # No EXISTS: PostgreSQL would first go through all that was ever skipped for that.

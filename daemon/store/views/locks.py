@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, exists, or_, select
-from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
@@ -15,6 +14,7 @@ from ...errors import NotFound
 from ...states import LongLevel
 from ...text import suggestion
 from ..reader import Reader
+from ..statements.dialects import RUNNING
 from ..tables import run
 from .usual import Long, long_for
 
@@ -63,12 +63,7 @@ def require_lease(connection: Connection, prefix: str) -> None:
 
 
 def read_locks(
-    connection: Connection,
-    *,
-    prefix: str = "",
-    free: bool = False,
-    after: str | None = None,
-    limit: int | None = None,
+    connection: Connection, *, prefix: str = "", free: bool = False, after: str | None = None, limit: int | None = None
 ) -> list[Lock]:
     """Return the leases whose names begin with ``prefix``, by name, those after ``after``; free ones only with ``free``."""
     records = list_prefix(connection, prefix, free=free, after=after, limit=limit)
@@ -125,7 +120,7 @@ def read_grant(connection: Connection, run_id: int) -> GrantLine | None:
 def held_by_programs(connection: Connection) -> Counter[LongLevel | None]:
     """Return how many leases are held, but for those of the daemon, by how long that is."""
     grant = and_(run.c.lease_name == lease.c.name, run.c.token == lease.c.token, run.c.holder == lease.c.holder)
-    of_run = exists().where(run.c.state == literal_column("'running'"), grant)
+    of_run = exists().where(run.c.state == RUNNING, grant)
     of_daemon = or_(*(lease.c.name.startswith(prefix, autoescape=True) for prefix in OF_DAEMON))
     held = select(seconds_between(lease.c.granted_at, now())).where(
         lease.c.holder.is_not(None), ~stale(), ~of_daemon, ~of_run

@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal, select, union_all
-from sqlalchemy.sql.elements import literal_column
 
 from ...text import counted, shortened, when
 from ..called import present_name
 from ..policies import read_policies
 from ..reader import Reader
-from ..statements.dialects import if_given, of_schedule
+from ..statements.dialects import FAILED, SKIPPED, SUCCEEDED, if_given, of_schedule
 from ..tables import run, schedule
 from .overview import Overview
 from .problems import Problem, naming
@@ -40,9 +39,9 @@ def read_past(connection: Connection, since: datetime, application: str | None =
     `catch_up = "skip"`, nothing that it missed does.
     """
     since_then = and_(*if_given(schedule.c.application, application), run.c.finished_at >= since)
-    failed = and_(run.c.state == literal_column("'failed'"), ~exists().where(_next.c.retry_of == run.c.id))
-    missed = and_(run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
-    late = and_(run.c.state == literal_column("'succeeded'"), run.c.finish_by < run.c.finished_at)
+    failed = and_(run.c.state == FAILED, ~exists().where(_next.c.retry_of == run.c.id))
+    missed = and_(run.c.state == SKIPPED, run.c.reason == "missed")
+    late = and_(run.c.state == SUCCEEDED, run.c.finish_by < run.c.finished_at)
     found = union_all(
         _grouped("failed", and_(failed, since_then)),
         _grouped("missed", and_(missed, since_then)),

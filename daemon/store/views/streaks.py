@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
-from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import now
 
 from ...text import last_line
 from ..called import ScheduleKey, present_name
 from ..reader import Reader
-from ..statements.dialects import newest_first, of_schedule, unfinished
+from ..statements.dialects import SKIPPED, newest_first, of_schedule, unfinished
 from ..tables import job_run, run, schedule
 from .names import of_each
 from .why import last_error
@@ -47,7 +46,7 @@ def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> 
 
 def read_never_run(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, datetime]:
     """Return which of these schedules, of which none ever ran, missed a scheduled time: the last one."""
-    missed = (run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
+    missed = (run.c.state == SKIPPED, run.c.reason == "missed")
     found = of_each(connection, schedules, select(func.max(run.c.scheduled_for)).where(of_schedule(run), *missed))
     return {key: at for key, at in found.items() if at is not None}
 

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    ColumnElement,
     Connection,
     Integer,
     Row,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     null,
     or_,
     select,
@@ -27,14 +25,13 @@ from lease.database.dialects import Instant, insert_missing, later, now
 
 from ...called import ScheduleKey
 from ...tables import job_run, run
-from ..dialects import among_keys, as_rows, given
+from ..dialects import FAILED, among_keys, as_rows, given
 from ..requests import WHEN_FED
 
 _schedules = given("schedules", application=Text, name=Text)
 _retries = given("retries", number=BigInteger, lease_name=Text, queue=Text, waits=Boolean, digest=Text)
 _carried = given("carried", run_id=BigInteger, number=BigInteger, position=Integer)
 _next = run.alias("next")
-_FAILED: ColumnElement[str] = literal_column("'failed'", Text)
 
 
 def find_failed(connection: Connection, schedules: Collection[ScheduleKey], within: float) -> list[Row[Any]]:
@@ -46,7 +43,7 @@ def find_failed(connection: Connection, schedules: Collection[ScheduleKey], with
         select(run.c.id, run.c.application, run.c.schedule, run.c.scheduled_for, run.c.state)
         .select_from(_schedules)
         .join(run, and_(run.c.application == _schedules.c.application, run.c.schedule == _schedules.c.name))
-        .where(run.c.state == _FAILED, run.c.finished_at >= since, ~exists().where(_next.c.retry_of == run.c.id))
+        .where(run.c.state == FAILED, run.c.finished_at >= since, ~exists().where(_next.c.retry_of == run.c.id))
         .order_by(run.c.application, run.c.schedule, run.c.id)
     )
     return list(connection.execute(query, {"schedules": as_rows(sorted(schedules))}))

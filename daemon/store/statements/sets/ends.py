@@ -32,7 +32,7 @@ from lease.model import Grant
 from ...called import ScheduleKey
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
-from ..dialects import PENDING, RUNNING, agrees, as_rows, chosen, given, unfinished
+from ..dialects import PENDING, RUNNING, SUCCEEDED, agrees, as_rows, chosen, given, unfinished
 from ..requests import placed
 
 
@@ -147,7 +147,7 @@ def _ending_runs() -> Statement:
         "finished_at": case((put_back, null()), else_=now()),
         "available_at": case((put_back, later(now(), func.coalesce(_ends.c.wait, 0.0))), else_=run.c.available_at),
     }
-    remark = case((_ends.c.state == literal_column("'succeeded'", Text), all_done), else_=literal_column("''", Text))
+    remark = case((_ends.c.state == SUCCEEDED, all_done), else_=literal_column("''", Text))
     changed = update(run).where(*_proven(run, _ends)).values(unless_marked(values, remark))
     return Statement(changed.returning(run.c.id, run.c.state, run.c.reason))
 

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, literal_column, null, select, true, update
+from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, null, select, true, update
 
 from lease.database.dialects import Instant, insert_missing
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...tables import run, schedule
-from ..dialects import RUNNING, all_pending, as_rows, given, number, running
+from ..dialects import RUNNING, SCHEDULED, all_pending, as_rows, given, number, running
 from ..dialects import unfinished as is_unfinished
 from ..requests import placed
 
@@ -79,7 +79,7 @@ _runs = given("runs", **NEW_RUN)
 # With the application: SQLite then takes these rows first, and looks up each.
 _named = given("named", application=Text, schedule=Text, base=Text, digest=Text)
 _moved = given("moved", application=Text, **MOVED_ON)
-_new = select(_of_application, literal_column("'schedule'", Text), *_runs.c).where(true())
+_new = select(_of_application, SCHEDULED, *_runs.c).where(true())
 _ADD = Statement(insert_missing(run).from_select(["application", "trigger", *NEW_RUN], _new).returning(run.c.id))
 _names = given("names", name=Text)
 _each = run.alias("each")

@@ -24,7 +24,6 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.sql.elements import literal_column
 
 from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between
@@ -33,7 +32,7 @@ from ....states import LIVE, SEEN_WITHIN
 from ...called import ScheduleKey, present_name
 from ...policies import read_policies
 from ...reader import Reader
-from ...statements.dialects import SCHEDULED, among_keys, definition_with, of_schedule, with_newest
+from ...statements.dialects import FAILED, SCHEDULED, SKIPPED, among_keys, definition_with, of_schedule, with_newest
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
 from ..overview import database_time
@@ -46,7 +45,6 @@ _MOMENT = timedelta(seconds=LATE_AFTER)
 _next, _again, _one = run.alias("next"), run.alias("again"), run.alias("one")
 # A cast of text to text changes nothing, but SQLite then begins with the schedules, not with all runs of their history.
 _ours = and_(run.c.application == cast(schedule.c.application, Text), run.c.schedule == cast(schedule.c.name, Text))
-_FAILED: ColumnElement[str] = literal_column("'failed'", Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def read_report(
 
 def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list[int]:
     """Count what was due, and return the runs that stand for later times too, at most one of a schedule."""
-    reason = case((run.c.state == literal_column("'skipped'"), run.c.reason), else_=null())
+    reason = case((run.c.state == SKIPPED, run.c.reason), else_=null())
 
     def number(which: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((which, run.c.count), else_=0))
@@ -147,7 +145,7 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list
         number(_is_late()).label("late"),
         number(_is_retried()).label("retried"),
         number(_is_recovered()).label("recovered"),
-        func.max(case((and_(run.c.state == _FAILED, ~_is_tried_again()), run.c.id))).label("last"),
+        func.max(case((and_(run.c.state == FAILED, ~_is_tried_again()), run.c.id))).label("last"),
         func.max(case((run.c.last_scheduled_for >= asked.until, run.c.id))).label("cut"),
     )
     cut = []
@@ -228,7 +226,7 @@ def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> 
     failed = (
         select(schedule.c.application, schedule.c.name, _next.c.id, _next.c.state)
         .select_from(schedule)
-        .join(run, and_(asked.due(), run.c.state == _FAILED, run.c.finished_at >= asked.since))
+        .join(run, and_(asked.due(), run.c.state == FAILED, run.c.finished_at >= asked.since))
         .join(_next, _next.c.retry_of == run.c.id)
         .cte("tried", recursive=True)
     )
@@ -281,7 +279,7 @@ def _count_requested(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -
     query = (
         select(schedule.c.application, schedule.c.name, func.count().label("runs"), func.max(run.c.id).label("last"))
         .select_from(schedule)
-        .join(run, and_(_ours, run.c.state == _FAILED, asked.during(run.c.finished_at)))
+        .join(run, and_(_ours, run.c.state == FAILED, asked.during(run.c.finished_at)))
         .where(asked.of(schedule.c.application), run.c.trigger != SCHEDULED, ~of_due)
         .where(~_is_tried_again())
         .group_by(schedule.c.application, schedule.c.name)
@@ -414,7 +412,7 @@ def _unplanned(asked: _Night) -> Select[Any]:
         select(schedule.c.application, run.c.away_from, end)
         .select_from(schedule)
         .join(run, _ours)
-        .where(asked.of(schedule.c.application), run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
+        .where(asked.of(schedule.c.application), run.c.state == SKIPPED, run.c.reason == "missed")
         .where(run.c.finished_at >= asked.since, run.c.away_from < asked.until)
         .group_by(schedule.c.application, run.c.away_from)
     )
