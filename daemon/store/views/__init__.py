@@ -5,7 +5,6 @@ from .acting import ActLine, BackfillLine, read_activity, read_backfills
 from .causes import paused_text, sentence
 from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, JobSummary, RunDetail, RunLine, Summary, read_run, read_runs, summary
-from .left_out import LeftOut
 from .locks import Lock, read_locks, require_lease
 from .names import (
     Called,
@@ -25,11 +24,10 @@ from .names import (
 )
 from .output import OutputOfRun, OutputPart, OutputReader, last_lines
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, database_time, read_overview
-from .past import past_problems, read_past
-from .problems import Problem, naming, problems
+from .problems import Problem, naming, past_problems, problems
 from .replicas import ReplicaLine, read_last_alive, read_replicas
 from .retired import Remaining, RetiredSchedule, read_remaining, read_retirements, retirement
-from .streaks import TryingRun
+from .setbacks import LeftOut, TryingRun, read_past
 from .values import plain
 
 __all__ = [

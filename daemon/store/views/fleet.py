@@ -28,12 +28,11 @@ from ..statements.dialects import (
 )
 from ..tables import run, schedule
 from .acting import in_force
-from .left_out import LeftOut, read_left_out
 from .locks import held_by_programs
 from .overview import database_time
 from .replicas import ReplicaLine, read_replicas
 from .server import oldest_transaction
-from .streaks import MOST_FAILURES
+from .setbacks import MOST_FAILURES, LeftOut, read_left_out
 from .usual import Usual, read_usual
 
 _of = run.alias("of")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Literal, Protocol
+from typing import Literal, Protocol, assert_never
 
 from lease.durations import format_duration
 
@@ -12,9 +12,8 @@ from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
 from ...text import ago, counted, lasted, listed, shortened, when
 from ..called import ScheduleKey
 from .causes import NO_REPLICA, WaitsForLock
-from .left_out import LeftOut
 from .overview import Overview, RunningRun, WaitingRun
-from .streaks import TryingRun
+from .setbacks import LeftOut, Past, TryingRun
 from .usual import Usual, long_for, usually
 
 LATE_AFTER = 60.0
@@ -302,3 +301,32 @@ def _pace(left_out: LeftOut) -> str:
         return ""
     wait = lasted(left_out.median_wait)
     return f"; its runs usually start {wait} after their scheduled time, and take {lasted(left_out.median_seconds)}"
+
+
+def past_problems(overview: Overview, past: list[Past], since: datetime) -> Iterator[Problem]:
+    """Yield a problem for each, unless those of the present say as much."""
+    named, lines = naming(overview), {(line.application, line.schedule): line for line in overview.schedules}
+    for one in past:
+        line = lines.get((one.application, one.schedule))
+        if line is not None and (
+            (one.kind == "failed" and one.count == 1 and line.finished_run_id == one.run_id)
+            or (one.kind == "missed" and one.count <= line.left_out.missed)
+        ):
+            continue
+        text = _past(one, named(one), since)
+        yield Problem(one.kind, text, one.application, one.schedule, None if one.kind == "missed" else one.run_id)
+
+
+def _past(one: Past, name: str, since: datetime) -> str:
+    more = f"; {counted(one.count - 1, 'more run')} {{}} since {when(since)}" if one.count > 1 else ""
+    match one.kind:
+        case "missed":
+            return f"{name} missed {counted(one.count, 'scheduled time')} since {when(since)}"
+        case "failed":
+            failed = f"run {one.run_id} of {name} failed at {when(one.finished_at)}: {shortened(one.reason or '')}"
+            return failed + more.format("failed")
+        case "late to finish":
+            late = f"run {one.run_id} of {name} succeeded at {when(one.finished_at)}, after its deadline"
+            return f"{late} {when(one.finish_by)}" + more.format("were late")
+        case _:
+            assert_never(one.kind)
