@@ -3,6 +3,7 @@
 from ...errors import NotFound
 from .acting import ActLine, BackfillLine, read_activity, read_backfills
 from .causes import paused_text, sentence
+from .defined import Remaining, RetiredSchedule, read_remaining, read_retirements, retirement
 from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, JobSummary, RunDetail, RunLine, Summary, read_run, read_runs, summary
 from .locks import Lock, read_locks, require_lease
@@ -26,7 +27,6 @@ from .output import OutputOfRun, OutputPart, OutputReader, last_lines
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, database_time, read_overview
 from .problems import Problem, naming, past_problems, problems
 from .replicas import ReplicaLine, read_last_alive, read_replicas
-from .retired import Remaining, RetiredSchedule, read_remaining, read_retirements, retirement
 from .setbacks import LeftOut, TryingRun, read_past
 from .values import plain
 

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from ...states import MOST_ABANDONED
 from ...text import shortened, when
-from .retired import retirement
+from .defined import retirement
 
 NO_REPLICA = "no replica is running; start one: leased run FILE"
 """The reason and the remedy where nothing can run."""

@@ -16,7 +16,7 @@ from ..reader import Reader
 from ..statements.dialects import among_keys, if_given
 from ..statements.generation import named
 from ..tables import generation, replica
-from .retired import PROBLEM_FOR, read_retired
+from .defined import PROBLEM_FOR, read_retired
 
 _LOOKED_AT = 50
 """So many generations are searched for the one that changed a schedule."""

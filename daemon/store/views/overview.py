@@ -28,9 +28,9 @@ from ..statements.dialects import (
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
+from .defined import RetiredSchedule, read_retired
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
-from .retired import RetiredSchedule, read_retired
 from .setbacks import LeftOut, TryingRun, read_left_out, read_never_run, read_streaks, read_trying
 from .usual import Long, Usual, long_for, may_be_long, read_usual
 from .why import moment_of_place, waits_to_be_fed, whys, with_why

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from ...store.views import RunLine, require_schedule
-from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs, replicas_of, zones_of
+from ...store.views.history import LOOKED_AT, RunSearch, Sought, find_runs, replicas_of, zones_of
 from ...text import shortened
 from ..api.asked import Parameters, RunId, Text
 from . import states

@@ -16,8 +16,8 @@ from ...states import ON_REQUEST
 from ...store.policies import read_policies
 from ...store.views import keys_named
 from ...store.views.defined import StoredSchedule, read_defined
-from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs, replicas_of
 from ...store.views.generations import last_diff
+from ...store.views.history import LOOKED_AT, RunSearch, Sought, find_runs, replicas_of
 from ...store.views.lately import MOST_HAPPENED, DueRun, StripRun, last_failure, read_due, read_happened, read_strips
 from ...store.views.overview import ScheduleLine
 from ...store.views.usual import read_usual
