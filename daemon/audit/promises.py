@@ -287,12 +287,7 @@ def run_after_all(history: Iterable[object]) -> Iterator[Violation]:
     """Yield runs of backfills that were skipped once more: what was skipped becomes pending once."""
     for fact in of_kind(Recorded, history):
         if fact.backfill is not None and fact.state == "skipped":
-            yield Violation(
-                Promise.INSTANTS,
-                f'run {fact.run} of "{fact.schedule}", due at {fact.first}, was to run in backfill {fact.backfill}, '
-                "and is skipped",
-                (fact,),
-            )
+            yield _of_run(Promise.INSTANTS, fact, f"was to run in backfill {fact.backfill}, and is skipped")
 
 
 def wholly_over(history: Iterable[object]) -> Iterator[Violation]:
@@ -342,22 +337,26 @@ def retried_once(history: Iterable[object]) -> Iterator[Violation]:
     retries: dict[int, list[Recorded]] = defaultdict(list)
     for run in runs.values():
         for job in run.not_done:
-            yield _took_over(run, f'took over job "{job}" as done, which no run before it has done')
+            yield _of_run(Promise.EFFECTS, run, f'took over job "{job}" as done, which no run before it has done')
         if run.retry_of is not None:
             retries[run.retry_of].append(run)
     for number, of_one in retries.items():
         first, before = of_one[0], runs.get(number)  # which may have been pruned
         if len(of_one) > 1:
-            yield _took_over(first, f"tries run {number} again, and so does run {of_one[1].run}", *of_one[1:])
+            yield _of_run(
+                Promise.EFFECTS, first, f"tries run {number} again, and so does run {of_one[1].run}", *of_one[1:]
+            )
         if before is not None and not before.over:
-            yield _took_over(first, f"tries run {number} again, which is not over: {before.state}", before)
+            yield _of_run(
+                Promise.EFFECTS, first, f"tries run {number} again, which is not over: {before.state}", before
+            )
         if before is not None and (before.schedule, before.first) != (first.schedule, first.first):
             what = f"tries run {number} again, which is one of {before.schedule!r} due at {before.first}"
-            yield _took_over(first, what, before)
+            yield _of_run(Promise.EFFECTS, first, what, before)
 
 
-def _took_over(run: Recorded, what: str, *facts: Fact) -> Violation:
-    return Violation(Promise.EFFECTS, f'run {run.run} of "{run.schedule}", due at {run.first}, {what}', (run, *facts))
+def _of_run(promise: Promise, run: Recorded, what: str, *facts: Fact) -> Violation:
+    return Violation(promise, f'run {run.run} of "{run.schedule}", due at {run.first}, {what}', (run, *facts))
 
 
 def kept_to(history: Iterable[object]) -> Iterator[Violation]:
@@ -436,12 +435,8 @@ def not_run_again(history: Iterable[object]) -> Iterator[Violation]:
         while run.backfill is not None and before.retry_of in runs:
             before = runs[before.retry_of]
             if before.state == "succeeded":
-                yield Violation(
-                    Promise.BACKFILLS,
-                    f'run {run.run} of "{run.schedule}", due at {run.first}, is one of backfill {run.backfill}, although '
-                    f"run {before.run} of that time had succeeded",
-                    (run, before),
-                )
+                what = f"is one of backfill {run.backfill}, although run {before.run} of that time had succeeded"
+                yield _of_run(Promise.BACKFILLS, run, what, before)
                 break
 
 

@@ -284,7 +284,7 @@ REQUESTS = (
     Mutant(
         "unplaced-counts-as-unfinished",
         "instants are skipped for a run that is requested for later",
-        (Edit("daemon/store/statements/schedule.py", "            placed(),\n", ""),),
+        (Edit("daemon/store/statements/schedule.py", "unfinished(), placed(), run", "unfinished(), run"),),
         on_each(LATER.format("test_no_instant_is_skipped_for_it")),
     ),
     Mutant(
@@ -327,7 +327,7 @@ BACKFILLS = (
     Mutant(
         "instants-skipped-for-a-backfill",
         "an instant is skipped because a run of a backfill is at work",
-        (Edit("daemon/store/statements/schedule.py", "            run.c.backfill.is_(None),\n", ""),),
+        (Edit("daemon/store/statements/schedule.py", ", run.c.backfill.is_(None)),\n", "),\n"),),
         on_each(BACKFILL.format("test_the_own_runs_of_a_schedule_go_ahead_and_are_not_skipped_for_a_backfill")),
     ),
     Mutant(

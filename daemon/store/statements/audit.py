@@ -10,7 +10,7 @@ from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale
 
 from ..tables import backfill, job_run, pruned, replica, run, schedule
-from .dialects import begin_snapshot, running
+from .dialects import begin_snapshot, columns, if_given, running
 from .sets.replacements import replaced_by
 
 SEEN_LATELY = 30.0
@@ -34,63 +34,32 @@ def schedules(connection: Connection, application: str | None) -> list[Row[Any]]
     of = and_(pruned.c.application == schedule.c.application, pruned.c.schedule == schedule.c.name)
     query = select(schedule, pruned.c.until.label("pruned_until")).outerjoin(pruned, of)
     query = query.order_by(schedule.c.application, schedule.c.name)
-    if application is not None:
-        query = query.where(schedule.c.application == application)
-    return list(connection.execute(query))
+    return list(connection.execute(query.where(*if_given(schedule.c.application, application))))
 
 
 def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return the columns of each run that the audit needs."""
-    query = select(
-        run.c.id,
-        run.c.application,
-        run.c.schedule,
-        run.c.scheduled_for,
-        run.c.last_scheduled_for,
-        run.c.count,
-        run.c.trigger,
-        run.c.state,
-        run.c.lease_name,
-        run.c.queue,
-        run.c.token,
-        run.c.holder,
-        run.c.created_at,
-        run.c.started_at,
-        run.c.finished_at,
-        run.c.cancelled_at,
-        replaced_by(),
-        run.c.digest,
-        run.c.adopted_from,
-        run.c.retry_of,
-        run.c.backfill,
-    ).order_by(run.c.id)
-    if application is not None:
-        query = query.where(run.c.application == application)
-    return list(connection.execute(query))
+    what, where = (
+        "id application schedule scheduled_for last_scheduled_for count trigger state",
+        "lease_name queue token holder",
+    )
+    times = "created_at started_at finished_at cancelled_at"
+    before, behind = columns(run, f"{what} {where} {times}"), columns(run, "digest adopted_from retry_of backfill")
+    query = select(*before, replaced_by(), *behind).order_by(run.c.id)
+    return list(connection.execute(query.where(*if_given(run.c.application, application))))
 
 
 def job_runs(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return the columns of each job run that the audit needs."""
-    query = select(
-        job_run.c.id,
-        job_run.c.run_id,
-        job_run.c.job,
-        job_run.c.state,
-        job_run.c.token,
-        job_run.c.holder,
-        job_run.c.started_at,
-        job_run.c.finished_at,
-        job_run.c.carried_from,
-    ).order_by(job_run.c.id)
+    names = "id run_id job state token holder started_at finished_at carried_from"
+    query = select(*columns(job_run, names)).order_by(job_run.c.id)
     if application is not None:
         query = query.join(run, run.c.id == job_run.c.run_id).where(run.c.application == application)
     return list(connection.execute(query))
 
 
 def backfills(connection: Connection, application: str | None) -> list[Row[Any]]:
-    query = select(backfill).order_by(backfill.c.id)
-    if application is not None:
-        query = query.where(backfill.c.application == application)
+    query = select(backfill).order_by(backfill.c.id).where(*if_given(backfill.c.application, application))
     return list(connection.execute(query))
 
 
@@ -118,9 +87,7 @@ def stranded(connection: Connection, application: str | None, seconds: float) ->
         .where(running(), or_(another, lease.c.holder.is_(None), stale()), _attended(seconds))
         .order_by(run.c.id)
     )
-    if application is not None:
-        query = query.where(run.c.application == application)
-    return list(connection.execute(query))
+    return list(connection.execute(query.where(*if_given(run.c.application, application))))
 
 
 def _attended(seconds: float) -> ColumnElement[bool]:

@@ -65,6 +65,11 @@ def definition_with(setting: str) -> ColumnElement[str | None]:
     return case((schedule.c.definition.contains(f'"{setting}":'), schedule.c.definition))
 
 
+def columns(of: FromClause, names: str) -> list[ColumnElement[Any]]:
+    """Return the columns of these names, which stand in one string."""
+    return [of.c[name] for name in names.split()]
+
+
 def if_given(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[bool], ...]:
     """Return the condition that a column has this value; none where that is None, which stands for any."""
     return () if value is None else (column == value,)

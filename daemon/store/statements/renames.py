@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, fun
 from lease.database.dialects import now
 
 from ..tables import backfill, pruned, run, schedule, trigger_key
-from .dialects import all_pending, among, pending
+from .dialects import all_pending, among, of_schedule, pending
 from .dialects import unfinished as is_unfinished
 
 NAMES = (schedule.c.application, schedule.c.name, schedule.c.called, schedule.c.former, schedule.c.retired_at)
@@ -34,10 +34,7 @@ def with_history(connection: Connection, application: str, keys: Collection[str]
     """Return those of the rows that have something to lose: runs, backfills, keys of requests, a pause, or an
     instant that is due.
     """
-    belongs = [
-        exists().where(each.c.application == schedule.c.application, each.c.schedule == schedule.c.name)
-        for each in (run, backfill, pruned, trigger_key)
-    ]
+    belongs = [exists().where(of_schedule(each)) for each in (run, backfill, pruned, trigger_key)]
     at_stake = or_(*belongs, schedule.c.paused_at.is_not(None), schedule.c.next_due <= now())
     return set(
         connection.scalars(select(schedule.c.name).where(_of(application), among(schedule.c.name, keys), at_stake))

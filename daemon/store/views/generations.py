@@ -13,7 +13,7 @@ from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
 from ..reader import Reader
-from ..statements.dialects import among_keys, if_given
+from ..statements.dialects import among_keys, columns, if_given
 from ..statements.generation import named
 from ..tables import generation, replica
 from .defined import PROBLEM_FOR, read_retired
@@ -169,19 +169,13 @@ def _replaced(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[tuple
     return found
 
 
-def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[str, str], list[Row[Any]]]:
+def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[str, str], list[Any]]:
     query = select(
-        replica.c.application,
-        replica.c.digest,
-        replica.c.holder,
-        replica.c.host,
-        replica.c.pid,
-        replica.c.state,
-        replica.c.release,
+        *columns(replica, "application digest holder host pid state release"),
         seconds_between(replica.c.seen_at, now()).label("seen_ago"),
         seconds_between(replica.c.ready_at, now()).label("ready_for"),
     ).where(replica.c.digest.is_not(None), *if_given(replica.c.application, application))
-    found: defaultdict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    found: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in connection.execute(query.order_by(replica.c.host, replica.c.pid)):
         found[row.application, row.digest].append(row)
     return dict(found)

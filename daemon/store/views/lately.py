@@ -13,7 +13,7 @@ from lease.database.dialects import now, seconds_between
 from ...states import RunCause, RunState
 from ..called import ScheduleKey
 from ..reader import Reader
-from ..statements.dialects import FAILED, SCHEDULED, among_keys, as_json_array, cause_of_run, of_schedule
+from ..statements.dialects import FAILED, SCHEDULED, among_keys, as_json_array, cause_of_run, columns, of_schedule
 from ..tables import job_run, run, schedule
 from .names import of_each
 from .output import tails
@@ -64,17 +64,16 @@ def last_failure(connection: Connection, key: ScheduleKey) -> LastFailure | None
     failed = and_(_of(key), run.c.state == FAILED)
     last = select(run.c.id, run.c.finished_at, run.c.reason).where(failed).order_by(run.c.finished_at.desc()).limit(1)
     row = connection.execute(last).one_or_none()
-    run_id = 0 if row is None else row.id
-    said = (job_run.c.id, job_run.c.job, job_run.c.attempt, job_run.c.exit_status, job_run.c.exit_signal)
-    ended = and_(job_run.c.run_id == run_id, job_run.c.state == "failed")
-    job = connection.execute(select(*said).where(ended).order_by(job_run.c.id.desc()).limit(1)).one_or_none()
-    printed = tails(connection, run_id)
     if row is None:
         return None
-    of_run = (run_id, row.finished_at, row.reason)
+    said = columns(job_run, "id job attempt exit_status exit_signal")
+    ended = and_(job_run.c.run_id == row.id, job_run.c.state == "failed")
+    job = connection.execute(select(*said).where(ended).order_by(job_run.c.id.desc()).limit(1)).one_or_none()
+    of_run = (row.id, row.finished_at, row.reason)
     if job is None:
         return LastFailure(*of_run, None, None, None, None, "")
-    return LastFailure(*of_run, job.job, job.attempt, job.exit_status, job.exit_signal, printed.get(job.id, ""))
+    printed = tails(connection, row.id).get(job.id, "")
+    return LastFailure(*of_run, job.job, job.attempt, job.exit_status, job.exit_signal, printed)
 
 
 def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> list[Happened]:

@@ -129,8 +129,8 @@ def read_server(connection: Connection) -> Server | None:
 
 def oldest_transaction(connection: Connection) -> OldTransaction | None:
     """Return the oldest transaction of another client that is open in the database; None if there is none."""
-    row: Any = connection.execute(_OLDEST).mappings().one_or_none()
-    return None if row is None else OldTransaction(**row)
+    found: Any = connection.execute(_OLDEST).mappings().one_or_none()
+    return None if found is None else OldTransaction(**found)
 
 
 def _ttls(connection: Connection, schema: str) -> list[float]:

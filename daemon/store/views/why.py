@@ -119,15 +119,6 @@ def _read(
     """Return the first run of each of these queues that may start now."""
     if not queues:
         return {}
-    values = {"queues": as_rows(sorted(queues))}
-    rows = connection.execute(_first_of_each(digests), values)
-    return {
-        (application, queue): _First(at - LEADS[_priority_and_lock(queue)[0]], run_id, schedule)
-        for application, queue, at, run_id, schedule in rows
-    }
-
-
-def _first_of_each(digests: Collection[str]) -> Any:
     asked = given("queues", application=Text, name=Text)
     free = or_(asked.c.name.contains(" "), ~exists().where(lease.c.name == run.c.lease_name, LIVE))
     may_start = (pending(), run.c.available_at <= MOMENT, ~is_late(), ~marked(), ~on_last_chance(), free)
@@ -137,9 +128,14 @@ def _first_of_each(digests: Collection[str]) -> Any:
         (asked.c.name == "normal", found.where(run.c.queue.is_(None)).scalar_subquery()),
         else_=found.where(run.c.queue == asked.c.name).scalar_subquery(),
     )
-    return select(asked.c.application, asked.c.name, run.c.available_at, run.c.id, present_name(run)).select_from(
-        asked.join(run, run.c.id == first)
+    query = select(asked.c.application, asked.c.name, run.c.available_at, run.c.id, present_name(run))
+    rows = connection.execute(
+        query.select_from(asked.join(run, run.c.id == first)), {"queues": as_rows(sorted(queues))}
     )
+    return {
+        (application, queue): _First(at - LEADS[_priority_and_lock(queue)[0]], run_id, schedule)
+        for application, queue, at, run_id, schedule in rows
+    }
 
 
 _first, _under, _theirs = run.alias("ahead"), run.alias("under"), lease.alias("theirs")
@@ -164,6 +160,12 @@ class KnownGenerations(NamedTuple):
 _NOTHING_KNOWN = KnownGenerations({}, lives=False)
 
 
+_AS_IT_IS = (
+    *("application", "state", "reason", "attempt", "digest", "queue", "available_at", "place_at", "backfill"),
+    *("cancelled_at", "cancelled_by", "cancelled_why"),
+)
+
+
 def with_why(query: Select[Any]) -> Select[Any]:
     """Return a query of `run` with the columns that `whys` takes."""
     waits = and_(run.c.state == "pending", run.c.available_at.is_(None), placed())
@@ -171,28 +173,17 @@ def with_why(query: Select[Any]) -> Select[Any]:
     held = and_(run.c.state == "pending", own_lease, lease.c.holder.is_not(None), ~free_or_stale())
     gone = or_(run.c.state == "pending", run.c.reason == "retired")
     return query.select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name)).add_columns(
-        run.c.application.label("why_application"),
-        run.c.state.label("why_state"),
-        run.c.reason.label("why_reason"),
-        run.c.attempt.label("why_attempt"),
+        *(run.c[name].label(f"why_{name}") for name in _AS_IT_IS),
         run.c.finished_at.label("why_until"),
-        run.c.digest.label("why_digest"),
-        run.c.queue.label("why_queue"),
         run.c.lease_name.label("why_lease"),
         case((and_(pending(), ~own_lease), _of_schedule(schedule.c.definition)), else_=null()).label("why_slots_of"),
         run.c.overlapped,
         run.c.overlapped_by,
         run.c.away_from,
         run.c.start_by,
-        run.c.available_at.label("why_available_at"),
         seconds_until(run.c.available_at).label("why_available_in"),
         case((and_(pending(), run.c.attempt > 0), last_error()), else_=null()).label("why_error"),
-        run.c.place_at.label("why_place_at"),
-        run.c.backfill.label("why_backfill"),
         seconds_until(run.c.place_at).label("why_place_in"),
-        run.c.cancelled_at.label("why_cancelled_at"),
-        run.c.cancelled_by.label("why_cancelled_by"),
-        run.c.cancelled_why.label("why_cancelled_why"),
         replaced_by().label("why_replaced_by"),
         case((gone, _of_schedule(schedule.c.retired_by)), else_=null()).label("why_retired_by"),
         case((gone, _of_schedule(schedule.c.retired_at)), else_=null()).label("why_retired_at"),

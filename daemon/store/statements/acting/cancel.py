@@ -13,7 +13,7 @@ from lease.database.dialects import now
 
 from ...called import ScheduleKey, present_name
 from ...tables import run
-from ..dialects import PENDING, RUNNING, agrees, all_pending, among_keys, as_rows, given, unfinished
+from ..dialects import PENDING, RUNNING, agrees, all_pending, among_keys, as_rows, given, if_given, unfinished
 from .looks import asked
 
 
@@ -50,10 +50,8 @@ def find_pending(connection: Connection, application: str | None) -> list[Row[An
 
     Only a replica of an earlier version, which knows no marks, puts back such a run.
     """
-    query = select(run.c.id, run.c.application, run.c.schedule).where(all_pending(), marked())
-    if application is not None:
-        query = query.where(run.c.application == application)
-    return list(connection.execute(query))
+    which = (all_pending(), marked(), *if_given(run.c.application, application))
+    return list(connection.execute(select(run.c.id, run.c.application, run.c.schedule).where(*which)))
 
 
 def find_told(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:

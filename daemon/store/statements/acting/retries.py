@@ -25,7 +25,7 @@ from lease.database.dialects import Instant, insert_missing, later, now
 
 from ...called import ScheduleKey
 from ...tables import job_run, run
-from ..dialects import FAILED, among_keys, as_rows, given
+from ..dialects import FAILED, among_keys, as_rows, columns, given
 from ..requests import WHEN_FED
 
 _schedules = given("schedules", application=Text, name=Text)
@@ -53,23 +53,14 @@ def read_tried(connection: Connection, ids: Collection[int], *, lock: bool) -> l
     """Return what a retry needs to know of these runs, by id, with the run that has tried each again. With ``lock``
     they are there until the end of the transaction; those that are being deleted are left out.
     """
-    columns = (
-        run.c.id,
-        run.c.application,
-        run.c.schedule,
-        run.c.scheduled_for,
-        run.c.state,
-        run.c.reason,
-        run.c.digest,
-        run.c.forgotten_at,
-    )
+    tried = columns(run, "id application schedule scheduled_for state reason digest forgotten_at")
     retried = (
         _next.c.id.label("retried_as"),
         _next.c.state.label("retried_state"),
         _next.c.requested_by.label("retried_by"),
         _next.c.requested_why.label("retried_why"),
     )
-    query = select(*columns, *retried).outerjoin(_next, _next.c.retry_of == run.c.id)
+    query = select(*tried, *retried).outerjoin(_next, _next.c.retry_of == run.c.id)
     query = query.where(among_keys((run.c.id,), ids)).order_by(run.c.id)
     return list(connection.execute(query.with_for_update(of=run, read=True, key_share=True) if lock else query))
 

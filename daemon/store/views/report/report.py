@@ -42,11 +42,6 @@ class Totals:
     """Runs on request that failed for good in this time. They are not among those that were due."""
 
     @property
-    def outcomes(self) -> int:
-        """The sum of the outcomes."""
-        return self.succeeded + self.failed + self.cancelled + self.missed + self.active + sum(self.skipped.values())
-
-    @property
     def is_plain(self) -> bool:
         """All that was due succeeded in time and at once."""
         return self.succeeded == self.due and not (self.late or self.retried or self.recovered or self.requested_failed)
