@@ -43,6 +43,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from lease.database.backend import backend_of
 from lease.database.dialects import UNTYPED, Instant, now, per_dialect
+from lease.schema import lease
 
 from ...states import MOST_ABANDONED
 from ..tables import run, schedule
@@ -78,6 +79,11 @@ def if_given(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[b
 def of_schedule(one: Any) -> ColumnElement[bool]:
     """Return the condition that a row of another table, or of an alias of it, is of a schedule."""
     return and_(one.c.application == schedule.c.application, one.c.schedule == schedule.c.name)
+
+
+def is_under(held: Any = lease, of: Any = run) -> ColumnElement[bool]:
+    """Return the condition that a lease is held for a run, under its grant."""
+    return and_(held.c.name == of.c.lease_name, held.c.token == of.c.token, held.c.holder == of.c.holder)
 
 
 def are(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:

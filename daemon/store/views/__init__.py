@@ -1,6 +1,7 @@
 """The views of the tables for people and programs: frozen values, each read in a few statements."""
 
 from ...errors import NotFound
+from ..statements.schedule import database_time
 from .acting import ActLine, BackfillLine, read_activity, read_backfills
 from .causes import paused_text, sentence
 from .defined import Remaining, RetiredSchedule, read_remaining, read_retirements, retirement
@@ -24,7 +25,7 @@ from .names import (
     timezone_of,
 )
 from .output import OutputOfRun, OutputPart, OutputReader, last_lines
-from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, database_time, read_overview
+from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
 from .problems import Problem, naming, past_problems, problems
 from .replicas import ReplicaLine, read_last_alive, read_replicas
 from .setbacks import LeftOut, TryingRun, read_past

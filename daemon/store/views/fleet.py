@@ -26,10 +26,10 @@ from ..statements.dialects import (
     of_schedule,
     unfinished,
 )
+from ..statements.schedule import database_time
 from ..tables import run, schedule
 from .acting import in_force
 from .locks import held_by_programs
-from .overview import database_time
 from .replicas import ReplicaLine, read_replicas
 from .server import oldest_transaction
 from .setbacks import MOST_FAILURES, LeftOut, read_left_out

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy import Connection, exists, or_, select
 
 from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
@@ -14,7 +14,7 @@ from ...errors import NotFound
 from ...states import LongLevel
 from ...text import suggestion
 from ..reader import Reader
-from ..statements.dialects import RUNNING
+from ..statements.dialects import is_under, running
 from ..tables import run
 from .usual import Long, long_for
 
@@ -110,17 +110,15 @@ class GrantLine:
 
 def read_grant(connection: Connection, run_id: int) -> GrantLine | None:
     """Return the grant of a run that is running; None if it has ended."""
-    granted = (run.c.lease_name == lease.c.name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     ttl = seconds_between(lease.c.renewed_at, now()) + seconds_between(clock(), lease.c.expires_at)
     reader = Reader(GrantLine, lease, ttl=ttl)
-    row = connection.execute(select(*reader.columns).where(run.c.id == run_id, *granted)).one_or_none()
+    row = connection.execute(select(*reader.columns).where(run.c.id == run_id, is_under())).one_or_none()
     return None if row is None else reader.read(row)
 
 
 def held_by_programs(connection: Connection) -> Counter[LongLevel | None]:
     """Return how many leases are held, but for those of the daemon, by how long that is."""
-    grant = and_(run.c.lease_name == lease.c.name, run.c.token == lease.c.token, run.c.holder == lease.c.holder)
-    of_run = exists().where(run.c.state == RUNNING, grant)
+    of_run = exists().where(running(), is_under())
     of_daemon = or_(*(lease.c.name.startswith(prefix, autoescape=True) for prefix in OF_DAEMON))
     held = select(seconds_between(lease.c.granted_at, now())).where(
         lease.c.holder.is_not(None), ~stale(), ~of_daemon, ~of_run

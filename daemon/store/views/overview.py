@@ -19,12 +19,14 @@ from ..statements.dialects import (
     among_keys,
     definition_with,
     if_given,
+    is_under,
     of_schedule,
     pending,
     running,
     unfinished,
     with_newest,
 )
+from ..statements.schedule import database_time
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -162,11 +164,6 @@ class Overview:
     """The applications whose schedules are retired, all of them, if there is no other schedule."""
 
 
-def database_time(connection: Connection) -> datetime:
-    """Return what time it is by the clock of the database."""
-    return connection.execute(select(now())).scalar_one()
-
-
 def read_overview(
     connection: Connection,
     application: str | None = None,
@@ -179,10 +176,10 @@ def read_overview(
     ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
     of_run = _unfinished_among(application, only)
-    of_schedule = _among(schedule.c.application, schedule.c.name, application, only)
+    which = _among(schedule.c.application, schedule.c.name, application, only)
     waiting = and_(pending(), ~waits_to_be_fed(), of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
-    schedules = _schedules(connection, of_schedule)
+    schedules = _schedules(connection, which)
     found = Overview(
         database_time=database_time(connection),
         replicas=tuple(replicas),
@@ -319,7 +316,6 @@ def read_running(
     dead: Collection[str] = (),
 ) -> list[RunningRun]:
     """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
-    ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
     held = type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean).label("is_held")
     more = (held, replica.c.state.label("replica_state"), definition_with("long").label("definition"))
@@ -327,7 +323,7 @@ def read_running(
         select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)
         .select_from(
             run.join(schedule, of_schedule(run))
-            .outerjoin(lease, ours)
+            .outerjoin(lease, is_under())
             .outerjoin(job_run, at)
             .outerjoin(replica, replica.c.holder == run.c.holder)
         )

@@ -34,7 +34,17 @@ from ..called import present_name
 from ..statements import queues
 from ..statements.acting.cancel import marked
 from ..statements.agenda import BY_START, LIVE
-from ..statements.dialects import MOMENT, among, as_rows, given, of_schedule, on_last_chance, pending, unfinished
+from ..statements.dialects import (
+    MOMENT,
+    among,
+    as_rows,
+    given,
+    is_under,
+    of_schedule,
+    on_last_chance,
+    pending,
+    unfinished,
+)
 from ..statements.generation import read_run_digests
 from ..statements.requests import placed
 from ..statements.run import is_late
@@ -307,15 +317,12 @@ def _ahead(of: Callable[[Any], ColumnElement[Any]]) -> ScalarSelect[Any]:
 
 def _holder_of(of: Any) -> ColumnElement[Any]:
     """Return the query for the label of who has a run."""
-    grant = and_(_theirs.c.name == of.c.lease_name, _theirs.c.token == of.c.token, _theirs.c.holder == of.c.holder)
-    return select(_theirs.c.label).where(grant).correlate(of).scalar_subquery()
+    return select(_theirs.c.label).where(is_under(_theirs, of)).correlate(of).scalar_subquery()
 
 
 def _run_under_lease() -> ScalarSelect[Any]:
-    grant = and_(
-        _under.c.lease_name == lease.c.name, _under.c.token == lease.c.token, _under.c.holder == lease.c.holder
-    )
-    return select(_under.c.id).where(_under.c.state == "running", grant).limit(1).correlate(lease).scalar_subquery()
+    under = select(_under.c.id).where(_under.c.state == "running", is_under(lease, _under))
+    return under.limit(1).correlate(lease).scalar_subquery()
 
 
 def _known(connection: Connection, application: str) -> KnownGenerations:

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, null, select, true, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, case, null, select, true, update
 
 from lease.database.dialects import Instant, insert_missing
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...tables import run, schedule
-from ..dialects import RUNNING, SCHEDULED, all_pending, as_rows, given, number, running
+from ..dialects import RUNNING, SCHEDULED, all_pending, as_rows, given, is_under, number, running
 from ..dialects import unfinished as is_unfinished
 from ..requests import placed
 
@@ -96,10 +96,9 @@ _first = (
     .limit(1)
     .scalar_subquery()
 )
-_holding = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
 _UNFINISHED = Statement(
     select(_names.c.name, run.c.id, case((running(), lease.c.label), else_=null())).select_from(
-        _names.join(run, run.c.id == _first).outerjoin(lease, _holding)
+        _names.join(run, run.c.id == _first).outerjoin(lease, is_under())
     )
 )
 _wanted = _named.c.base + "/" + number(run.c.id)
