@@ -7,8 +7,9 @@ Settling waits for no lock: what another transaction has locked is left to the n
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 import lease.statements
 from lease.clock import boot_id
@@ -88,18 +89,18 @@ def settle_dead(connection: Connection, grants: Collection[Grant], *, by_bug: bo
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Suspect]:
     """Return the replicas with running runs that can be judged here: of this boot and namespace."""
-    found: dict[str, Suspect] = {}
+    of_holder: dict[str, list[Row[Any]]] = {}
     for row in statements.stranded.suspects(connection, application, boot_id, pid_namespace):
-        grant = Grant(row.lease_name, row.token, row.holder)
-        before = found.get(row.holder)
-        keepers = before.keepers if before else ()
-        if row.keeper_pid is not None:
-            keepers = (*keepers, ProcessIdentity(row.keeper_pid, row.keeper_start))
-        grants = before.grants if before else ()
-        if grant not in grants:
-            grants = (*grants, grant)
-        found[row.holder] = Suspect(row.holder, ProcessIdentity(row.pid, row.start_time), grants, keepers)
-    return list(found.values())
+        of_holder.setdefault(row.holder, []).append(row)
+    return [
+        Suspect(
+            holder,
+            ProcessIdentity(rows[0].pid, rows[0].start_time),
+            tuple(dict.fromkeys(Grant(row.lease_name, row.token, holder) for row in rows)),
+            tuple(ProcessIdentity(row.keeper_pid, row.keeper_start) for row in rows if row.keeper_pid is not None),
+        )
+        for holder, rows in of_holder.items()
+    ]
 
 
 def _of_free_schedules(connection: Connection, found: list[StrandedRun]) -> list[StrandedRun]:
