@@ -10,7 +10,7 @@ from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale
 
 from ..tables import backfill, job_run, pruned, replica, run, schedule
-from .dialects import begin_snapshot, columns, if_given, running
+from .dialects import begin_snapshot, columns, if_given, running, same_schedule
 from .sets.replacements import replaced_by
 
 SEEN_LATELY = 30.0
@@ -31,7 +31,7 @@ def snapshot(connection: Connection) -> Iterator[None]:
 
 def schedules(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return the schedules, with the instant up to which runs of each may be gone as ``pruned_until``."""
-    of = and_(pruned.c.application == schedule.c.application, pruned.c.schedule == schedule.c.name)
+    of = same_schedule(pruned)
     query = select(schedule, pruned.c.until.label("pruned_until")).outerjoin(pruned, of)
     query = query.order_by(schedule.c.application, schedule.c.name)
     return list(connection.execute(query.where(*if_given(schedule.c.application, application))))

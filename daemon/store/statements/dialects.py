@@ -76,9 +76,10 @@ def if_given(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[b
     return () if value is None else (column == value,)
 
 
-def of_schedule(one: Any) -> ColumnElement[bool]:
-    """Return the condition that a row of another table, or of an alias of it, is of a schedule."""
-    return and_(one.c.application == schedule.c.application, one.c.schedule == schedule.c.name)
+def same_schedule(one: Any, other: Any = schedule) -> ColumnElement[bool]:
+    """Return the condition that two rows are of one schedule: each is that of a schedule, or of what belongs to one."""
+    key, other_key = (of.c.schedule if "schedule" in of.c else of.c.name for of in (one, other))
+    return and_(one.c.application == other.c.application, key == other_key)
 
 
 def is_under(held: Any = lease, of: Any = run) -> ColumnElement[bool]:
@@ -110,9 +111,8 @@ def on_last_chance(of: Any = run) -> ColumnElement[bool]:
     schedule before were abandoned as often: what took a replica with it again and again runs apart
     from its like (rule 16).
     """
-    own = and_(schedule.c.application == of.c.application, schedule.c.name == of.c.schedule)
     # No EXISTS: PostgreSQL would first go through all schedules.
-    before = func.coalesce(select(schedule.c.abandoned).where(own).scalar_subquery(), 0)
+    before = func.coalesce(select(schedule.c.abandoned).where(same_schedule(schedule, of)).scalar_subquery(), 0)
     return or_(of.c.abandoned >= MOST_ABANDONED - 1, before >= MOST_ABANDONED - 1)
 
 

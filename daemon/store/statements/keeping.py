@@ -12,7 +12,7 @@ from lease.database.dialects import insert_missing, later, now, seconds_between
 from lease.schema import free_or_stale, lease
 
 from ..tables import act, generation, job_output, job_run, pruned, replica, run, schedule
-from .dialects import SCHEDULED, all_pending, among, among_keys, running, unfinished
+from .dialects import SCHEDULED, all_pending, among, among_keys, running, same_schedule, unfinished
 from .generation import read_run_digests
 
 _any = run.alias("any_run")
@@ -55,7 +55,7 @@ def first_runs(  # noqa: PLR0917 - of what, and from where to where
             seconds_between(run.c.finished_at, now()).label("ended_for"),
             func.coalesce(goes_on, false()).label("goes_on"),
         )
-        .join(schedule, and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule))
+        .join(schedule, same_schedule(schedule, run))
         .where(run.c.application == application, run.c.schedule == name, run.c.id > after)
     )
     if before is not None:

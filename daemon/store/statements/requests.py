@@ -43,6 +43,7 @@ from .dialects import (
     chosen,
     given,
     pending,
+    same_schedule,
     unfinished,
 )
 
@@ -129,8 +130,7 @@ def _count(*where: ColumnElement[bool]) -> ColumnElement[int]:
 
 _at_work = _count(_own.c.state == RUNNING) + _count(_own.c.state == PENDING, _own.c.place_at.is_(None))
 _others = exists().where(
-    _other.c.application == backfill.c.application,
-    _other.c.schedule == backfill.c.schedule,
+    same_schedule(_other, backfill),
     unfinished(_other),
     placed(_other),
     _other.c.backfill.is_distinct_from(backfill.c.id),

@@ -12,7 +12,7 @@ from lease.schema import lease
 
 from ..called import ScheduleKey
 from ..tables import run, schedule
-from .dialects import MOMENT, among, are, may_idle, of_schedule, turn, unfinished
+from .dialects import MOMENT, among, are, may_idle, same_schedule, turn, unfinished
 from .requests import placed
 
 _SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
@@ -121,7 +121,7 @@ def still_running(connection: Connection, application: str, names: Collection[st
     query = select(schedule.c.name).where(
         schedule.c.application == application,
         among(schedule.c.name, names),
-        exists().where(of_schedule(run), unfinished(), placed(), run.c.backfill.is_(None)),
+        exists().where(same_schedule(run), unfinished(), placed(), run.c.backfill.is_(None)),
     )
     return set(connection.scalars(query))
 

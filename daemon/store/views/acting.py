@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, and_, case, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, and_, case, func, literal, or_, select
 
 from lease.database.dialects import later, now
 
 from ...states import Act
 from ..called import present_name
 from ..reader import Reader
-from ..statements.dialects import among_keys, if_given
+from ..statements.dialects import among_keys, if_given, same_schedule
 from ..tables import act, backfill, run, schedule
 from .names import keys_named
 
@@ -136,7 +136,7 @@ def read_backfills(
     """
 
     def number(*states: str) -> ColumnElement[int | None]:
-        return case((run.c.state.in_(states), 1), else_=null())
+        return case((run.c.state.in_(states), 1))
 
     reader = Reader(
         BackfillLine,
@@ -175,8 +175,7 @@ def in_force() -> ColumnElement[bool]:
 
 def pause_of() -> ScalarSelect[Any]:
     """Return the query for the act by which the instant of a run is paused, the latest before it."""
-    of_schedule = (act.c.application == run.c.application, act.c.schedule == run.c.schedule)
-    latest = select(act.c.id).where(*of_schedule, act.c.act == "pause", act.c.acted_at < run.c.scheduled_for)
+    latest = select(act.c.id).where(same_schedule(act, run), act.c.act == "pause", act.c.acted_at < run.c.scheduled_for)
     return latest.order_by(act.c.acted_at.desc(), act.c.id.desc()).limit(1).correlate(run).scalar_subquery()
 
 

@@ -23,7 +23,7 @@ from ..statements.dialects import (
     SKIPPED,
     SUCCEEDED,
     among,
-    of_schedule,
+    same_schedule,
     unfinished,
 )
 from ..statements.schedule import database_time
@@ -185,7 +185,7 @@ def _base() -> CTE:
 
 def _last(states: Sequence[ColumnElement[str]], value: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the query for a value of the last run in one of these states, from the end of the index on ids."""
-    newest = select(value).where(of_schedule(_of), _of.c.state.in_(states)).order_by(_of.c.id.desc())
+    newest = select(value).where(same_schedule(_of), _of.c.state.in_(states)).order_by(_of.c.id.desc())
     return newest.limit(1).correlate(schedule).scalar_subquery()
 
 
@@ -200,7 +200,7 @@ def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
     )
     query = (
         select(*reader.columns, run.c.application, called.label("called"))
-        .select_from(run.join(schedule, of_schedule(run)))
+        .select_from(run.join(schedule, same_schedule(run)))
         .where(unfinished(), or_(running, waits))
         .group_by(run.c.application, schedule.c.name, called)
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, null, or_, select
+from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select
 
 from lease.database.dialects import now, seconds_between
 
@@ -83,7 +83,7 @@ def read_generations(
     place = func.row_number().over(partition_by=generation.c.application, order_by=generation.c.number.desc())
     all_ = select(
         generation,
-        case((or_(known, place == 1), generation.c.run_digests), else_=null()).label("known"),
+        case((or_(known, place == 1), generation.c.run_digests)).label("known"),
         seconds_between(generation.c.ruled_at, now()).label("ruled_ago"),
         place.label("place"),
     )

@@ -6,22 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Text,
-    and_,
-    case,
-    cast,
-    exists,
-    false,
-    func,
-    null,
-    or_,
-    select,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, exists, false, func, or_, select, tuple_
 
 from lease.database.dialects import now, seconds_between
 
@@ -30,7 +15,7 @@ from ...text import MASK
 from ..called import ScheduleKey, present_name
 from ..policies import read_policies
 from ..reader import Reader
-from ..statements.dialects import among_keys, cause_of_run, of_schedule, unfinished
+from ..statements.dialects import among_keys, cause_of_run, same_schedule, unfinished
 from ..statements.sets.late import is_late_to_finish
 from ..tables import job_output, job_run, replica, run, schedule
 from .causes import Why, sentence
@@ -221,7 +206,7 @@ def _named(connection: Connection, name: str, application: str | None) -> Column
 def read_run(connection: Connection, run_id: int) -> RunDetail:
     """Return a run with its attempts; raises `NotFound`."""
     read = with_why(select(*_RUN_LINE.columns, *_MORE.columns))
-    definition = select(schedule.c.definition).where(of_schedule(run)).scalar_subquery().label("definition")
+    definition = select(schedule.c.definition).where(same_schedule(run)).scalar_subquery().label("definition")
     row = connection.execute(read.add_columns(definition, run.c.params).where(run.c.id == run_id)).one_or_none()
     if row is None:
         raise missing_run(connection, run_id)
@@ -282,7 +267,7 @@ _JOB_RUN_LINE = Reader(
     but=("log_tail",),
     finished_at=_finished_at,
     seconds=seconds_between(job_run.c.started_at, func.coalesce(_finished_at, now(), type_=now.type)),
-    carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(_done_in, _run_before)), else_=null()),
+    carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(_done_in, _run_before))),
     printed_at=_saved_at.order_by(job_output.c.start.desc()).limit(1).scalar_subquery(),
 )
 

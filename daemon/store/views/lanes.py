@@ -28,7 +28,7 @@ from lease.database.dialects import Instant, seconds_between
 
 from ..called import ScheduleKey
 from ..reader import Reader
-from ..statements.dialects import among_keys, as_json_array, as_rows, given
+from ..statements.dialects import among_keys, as_json_array, as_rows, given, same_schedule
 from ..tables import job_run, run
 from .history import RunLine, read_runs
 from .names import Called
@@ -142,7 +142,7 @@ def _firsts(connection: Connection, keys: Sequence[ScheduleKey], window: TimeWin
     if window.end - window.first <= each:
         return {}
     lanes = given("keys", application=Text, schedule=Text)
-    ours = and_(run.c.application == lanes.c.application, run.c.schedule == lanes.c.schedule)
+    ours = same_schedule(run, lanes)
     within = and_(ours, run.c.id >= window.first, run.c.id < window.end)
     last = select(run.c.id).where(within).order_by(run.c.id.desc()).offset(each).limit(1).correlate(lanes)
     query = select(lanes.c.application, lanes.c.schedule, last.scalar_subquery())
@@ -157,7 +157,7 @@ def _spans(lanes: Subquery, window: TimeWindow, columns: int) -> tuple[Any, Read
     begins, ends = (_since(window.begins, moment) for moment in (started, over))
     ended = case((and_(is_skipped, run.c.reason == "missed"), literal("missed", Text)), else_=run.c.state)
     column = cast(begins / literal(window.seconds / columns, Float), Integer)
-    ours = and_(run.c.application == lanes.c.application, run.c.schedule == lanes.c.schedule)
+    ours = same_schedule(run, lanes)
     reader = Reader(
         LaneSpan,
         ended=ended,
@@ -209,8 +209,7 @@ def read_window_runs(
         return []
     lanes = given("keys", application=Text, schedule=Text)
     within = (
-        run.c.application == lanes.c.application,
-        run.c.schedule == lanes.c.schedule,
+        same_schedule(run, lanes),
         run.c.id >= window.first,
         run.c.id < min(window.end, before or window.end),
         or_(run.c.finished_at.is_(None), run.c.finished_at >= window.begins),

@@ -13,7 +13,7 @@ from lease.database.dialects import now, seconds_between
 from ...states import RunCause, RunState
 from ..called import ScheduleKey
 from ..reader import Reader
-from ..statements.dialects import FAILED, SCHEDULED, among_keys, as_json_array, cause_of_run, columns, of_schedule
+from ..statements.dialects import FAILED, SCHEDULED, among_keys, as_json_array, cause_of_run, columns, same_schedule
 from ..tables import job_run, run, schedule
 from .names import of_each
 from .output import tails
@@ -139,7 +139,7 @@ def read_strips(
             run.c.count,
             run.c.id,
         )
-        .where(of_schedule(run))
+        .where(same_schedule(run))
         .order_by(run.c.id.desc())
         .limit(latest)
         .correlate(schedule)

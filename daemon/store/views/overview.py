@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, case, func, literal, null, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Connection, and_, case, func, literal, select, type_coerce
 from sqlalchemy.sql.sqltypes import Boolean
 
 from lease.database.dialects import clock, now, seconds_between
@@ -20,9 +20,9 @@ from ..statements.dialects import (
     definition_with,
     if_given,
     is_under,
-    of_schedule,
     pending,
     running,
+    same_schedule,
     unfinished,
     with_newest,
 )
@@ -227,12 +227,12 @@ def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> C
 def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:
     wanted = ("id", "state", "reason", "started_at", "finished_at")
     with_last, last = with_newest(
-        connection, schedule, run, "last", wanted, lambda of: and_(of_schedule(of), of.c.state != "skipped")
+        connection, schedule, run, "last", wanted, lambda of: and_(same_schedule(of), of.c.state != "skipped")
     )
     is_over = last.state.in_(_FINISHED)  # mostly the last is also the last that ended, and then no other is looked for
 
     def ended(of: Any) -> ColumnElement[bool]:
-        return and_(~is_over, of_schedule(of), of.c.state.in_(_FINISHED))
+        return and_(~is_over, same_schedule(of), of.c.state.in_(_FINISHED))
 
     both, other = with_newest(connection, with_last, run, "ended", wanted, ended)
 
@@ -292,7 +292,7 @@ def _completed(
 
 
 def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((in_force(), column), else_=null())
+    return case((in_force(), column))
 
 
 _RUNNING_RUN = Reader(
@@ -322,7 +322,7 @@ def read_running(
     rows = connection.execute(
         select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)
         .select_from(
-            run.join(schedule, of_schedule(run))
+            run.join(schedule, same_schedule(run))
             .outerjoin(lease, is_under())
             .outerjoin(job_run, at)
             .outerjoin(replica, replica.c.holder == run.c.holder)

@@ -25,7 +25,7 @@ from ..statements.dialects import (
     as_json_array,
     if_given,
     newest_first,
-    of_schedule,
+    same_schedule,
     unfinished,
 )
 from ..tables import job_run, run, schedule
@@ -43,12 +43,12 @@ _LOOKED_AT = 2_000
 
 def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, int]:
     """Return how many runs of each of these schedules failed since one last succeeded."""
-    newest = select(_of.c.id, _of.c.state).where(of_schedule(_of)).order_by(_of.c.id.desc()).limit(_LOOKED_AT)
+    newest = select(_of.c.id, _of.c.state).where(same_schedule(_of)).order_by(_of.c.id.desc()).limit(_LOOKED_AT)
     looked_at = newest.correlate(schedule).subquery("looked_at")
     succeeded = select(looked_at.c.id).where(looked_at.c.state == "succeeded").limit(1)
     succeeded = newest_first(connection, succeeded, looked_at.c.id)
     success = func.coalesce(succeeded.correlate(schedule).scalar_subquery(), 0)
-    since = select(_failed.c.state).where(of_schedule(_failed), _failed.c.id > success).order_by(_failed.c.id.desc())
+    since = select(_failed.c.state).where(same_schedule(_failed), _failed.c.id > success).order_by(_failed.c.id.desc())
     later = since.limit(_LOOKED_AT).correlate(schedule).subquery("later")
     counted = select(literal(1)).where(later.c.state == "failed").limit(MOST_FAILURES).subquery("failures")
     return of_each(connection, schedules, select(func.count()).select_from(counted))
@@ -57,7 +57,7 @@ def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> 
 def read_never_run(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, datetime]:
     """Return which of these schedules, of which none ever ran, missed a scheduled time: the last one."""
     missed = (run.c.state == SKIPPED, run.c.reason == "missed")
-    found = of_each(connection, schedules, select(func.max(run.c.scheduled_for)).where(of_schedule(run), *missed))
+    found = of_each(connection, schedules, select(func.max(run.c.scheduled_for)).where(same_schedule(run), *missed))
     return {key: at for key, at in found.items() if at is not None}
 
 
@@ -100,7 +100,7 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
     skipped = (
         select(func.coalesce(func.sum(_later.c.count), 0))
         .where(
-            *(_later.c.application == run.c.application, _later.c.schedule == run.c.schedule),
+            same_schedule(_later, run),
             *(_later.c.state == "skipped", _later.c.reason == "overlap", _later.c.finished_at >= run.c.created_at),
             _later.c.overlapped == run.c.id,
         )
@@ -160,7 +160,7 @@ class LeftOut:
 
 def read_left_out(connection: Connection, application: ColumnElement[bool]) -> dict[ScheduleKey, LeftOut]:
     """Return what the schedules left out that left out anything, without those that are retired."""
-    skipped = and_(of_schedule(_one), _one.c.state == SKIPPED)
+    skipped = and_(same_schedule(_one), _one.c.state == SKIPPED)
     missed = and_(skipped, _one.c.reason == "missed", _one.c.finished_at > later(MOMENT, -MISSED_WITHIN))
     overlapped = and_(skipped, _one.c.reason == "overlap")
     # No EXISTS: PostgreSQL would first go through all that was ever skipped for that.
@@ -191,7 +191,7 @@ def _counts() -> Any:
     """Return how many of the latest scheduled times of a schedule were skipped for overlap, and how many there are, as
     JSON: to look them up, which is what takes long, is done once for both.
     """
-    newest = select(run.c.reason).where(of_schedule(run), run.c.trigger == SCHEDULED)
+    newest = select(run.c.reason).where(same_schedule(run), run.c.trigger == SCHEDULED)
     latest = newest.order_by(run.c.scheduled_for.desc()).limit(LATEST).correlate(schedule).subquery("latest")
     overlapped = func.sum(case((latest.c.reason == "overlap", 1), else_=0)).label("overlapped")
     both = select(overlapped, func.count().label("latest")).select_from(latest).subquery("both")
@@ -247,7 +247,7 @@ def _grouped(kind: str, which: ColumnElement[bool]) -> Select[Any]:
             func.max(run.c.id).label("last"),
             schedule.c.definition,
         )
-        .join(run, of_schedule(run))
+        .join(run, same_schedule(run))
         .where(which)
         .group_by(schedule.c.application, schedule.c.name)
     )

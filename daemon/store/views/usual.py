@@ -18,7 +18,7 @@ from ...states import LongLevel
 from ...text import how_long, lasted
 from ..called import ScheduleKey
 from ..policies import GivenLong
-from ..statements.dialects import as_json_array, newest_first, of_schedule
+from ..statements.dialects import as_json_array, newest_first, same_schedule
 from ..tables import run, schedule
 from .names import of_each
 
@@ -65,7 +65,7 @@ def read_usual(
     took = seconds_between(run.c.started_at, run.c.finished_at).label("took")
     # It reads the index on (application, schedule, id) from its end, until it has found enough.
     waited = seconds_between(run.c.scheduled_for, run.c.started_at).label("waited")
-    rows_back = select(run.c.id, run.c.state, took, waited).where(of_schedule(run)).order_by(run.c.id.desc())
+    rows_back = select(run.c.id, run.c.state, took, waited).where(same_schedule(run)).order_by(run.c.id.desc())
     looked_at = rows_back.limit(_LOOKED_AT).correlate(schedule).subquery("looked_at")
     succeeded = select(looked_at.c.took, looked_at.c.waited).where(looked_at.c.state == "succeeded")
     succeeded = newest_first(connection, succeeded, looked_at.c.id)

@@ -18,7 +18,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    null,
     or_,
     select,
     type_coerce,
@@ -40,9 +39,9 @@ from ..statements.dialects import (
     as_rows,
     given,
     is_under,
-    of_schedule,
     on_last_chance,
     pending,
+    same_schedule,
     unfinished,
 )
 from ..statements.generation import read_run_digests
@@ -186,24 +185,24 @@ def with_why(query: Select[Any]) -> Select[Any]:
         *(run.c[name].label(f"why_{name}") for name in _AS_IT_IS),
         run.c.finished_at.label("why_until"),
         run.c.lease_name.label("why_lease"),
-        case((and_(pending(), ~own_lease), _of_schedule(schedule.c.definition)), else_=null()).label("why_slots_of"),
+        case((and_(pending(), ~own_lease), _of_schedule(schedule.c.definition))).label("why_slots_of"),
         run.c.overlapped,
         run.c.overlapped_by,
         run.c.away_from,
         run.c.start_by,
         seconds_until(run.c.available_at).label("why_available_in"),
-        case((and_(pending(), run.c.attempt > 0), last_error()), else_=null()).label("why_error"),
+        case((and_(pending(), run.c.attempt > 0), last_error())).label("why_error"),
         seconds_until(run.c.place_at).label("why_place_in"),
         replaced_by().label("why_replaced_by"),
-        case((gone, _of_schedule(schedule.c.retired_by)), else_=null()).label("why_retired_by"),
-        case((gone, _of_schedule(schedule.c.retired_at)), else_=null()).label("why_retired_at"),
-        case((waits, _ahead(lambda ahead: ahead.c.id)), else_=null()).label("why_ahead"),
-        case((waits, _ahead(_holder_of)), else_=null()).label("why_ahead_by"),
-        case((held, func.coalesce(lease.c.label, lease.c.holder)), else_=null()).label("why_held_by"),
-        case((held, _run_under_lease()), else_=null()).label("why_run_under"),
-        case((held, lease.c.granted_at), else_=null()).label("why_held_since"),
+        case((gone, _of_schedule(schedule.c.retired_by))).label("why_retired_by"),
+        case((gone, _of_schedule(schedule.c.retired_at))).label("why_retired_at"),
+        case((waits, _ahead(lambda ahead: ahead.c.id))).label("why_ahead"),
+        case((waits, _ahead(_holder_of))).label("why_ahead_by"),
+        case((held, func.coalesce(lease.c.label, lease.c.holder))).label("why_held_by"),
+        case((held, _run_under_lease())).label("why_run_under"),
+        case((held, lease.c.granted_at)).label("why_held_since"),
         type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
-        case((run.c.reason == "paused", pause_of()), else_=null()).label("why_pause"),
+        case((run.c.reason == "paused", pause_of())).label("why_pause"),
     )
 
 
@@ -222,7 +221,7 @@ def waits_to_be_fed() -> ColumnElement[bool]:
 
 def moment_of_place() -> ColumnElement[Any]:
     """Return the moment for which a run that has no place yet was requested; NULL of one that a backfill feeds."""
-    return case((run.c.backfill.is_(None), run.c.place_at), else_=null())
+    return case((run.c.backfill.is_(None), run.c.place_at))
 
 
 def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
@@ -293,7 +292,7 @@ def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, WaitsFor
 
 
 def _of_schedule(column: ColumnElement[Any]) -> ScalarSelect[Any]:
-    return select(column).where(of_schedule(run)).correlate(run).scalar_subquery()
+    return select(column).where(same_schedule(run)).correlate(run).scalar_subquery()
 
 
 def _full(connection: Connection, definitions: Collection[str]) -> dict[str, WaitsForSlot]:
@@ -310,7 +309,7 @@ def _may_start(row: Row[Any]) -> bool:
 
 def _ahead(of: Callable[[Any], ColumnElement[Any]]) -> ScalarSelect[Any]:
     """Return the query for the first unfinished run of the schedule that waits for no other."""
-    same = and_(_first.c.application == run.c.application, _first.c.schedule == run.c.schedule)
+    same = same_schedule(_first, run)
     first = select(of(_first)).where(same, unfinished(_first), _first.c.available_at.is_not(None))
     return first.order_by(_first.c.scheduled_for, _first.c.id).limit(1).correlate(run).scalar_subquery()
 

@@ -13,7 +13,18 @@ from lease.database.dialects import now
 
 from ...called import ScheduleKey, present_name
 from ...tables import run
-from ..dialects import PENDING, RUNNING, agrees, all_pending, among_keys, as_rows, given, if_given, unfinished
+from ..dialects import (
+    PENDING,
+    RUNNING,
+    agrees,
+    all_pending,
+    among_keys,
+    as_rows,
+    given,
+    if_given,
+    same_schedule,
+    unfinished,
+)
 from .looks import asked
 
 
@@ -86,7 +97,7 @@ def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) 
     query = (
         select(*_chosen, run.c.cancelled_at)
         .select_from(_schedules)
-        .join(run, and_(run.c.application == _schedules.c.application, run.c.schedule == _schedules.c.name))
+        .join(run, same_schedule(run, _schedules))
         .where(unfinished())
         .order_by(
             agrees(run.c.state, RUNNING),

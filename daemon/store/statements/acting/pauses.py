@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, func, null, select, update
 
 from ...called import ScheduleKey
 from ...tables import run, schedule
-from ..dialects import SCHEDULED, are, if_given, of_schedule
+from ..dialects import SCHEDULED, are, if_given, same_schedule
 
 COLUMNS = ("paused_at", "paused_by", "paused_why", "paused_until")
 
@@ -56,7 +56,7 @@ def end(connection: Connection, keys: Collection[ScheduleKey]) -> None:
 
 def passed(connection: Connection, keys: Collection[ScheduleKey]) -> dict[ScheduleKey, int]:
     """Return how many instants of these schedules were skipped since they were paused."""
-    ours = (of_schedule(run), run.c.trigger == SCHEDULED)
+    ours = (same_schedule(run), run.c.trigger == SCHEDULED)
     query = (
         select(schedule.c.application, schedule.c.name, func.sum(run.c.count))
         .where(are(keys), *ours, run.c.scheduled_for > schedule.c.paused_at, run.c.reason == "paused")

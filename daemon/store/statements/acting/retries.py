@@ -25,7 +25,7 @@ from lease.database.dialects import Instant, insert_missing, later, now
 
 from ...called import ScheduleKey
 from ...tables import job_run, run
-from ..dialects import FAILED, among_keys, as_rows, columns, given
+from ..dialects import FAILED, among_keys, as_rows, columns, given, same_schedule
 from ..requests import WHEN_FED
 
 _schedules = given("schedules", application=Text, name=Text)
@@ -42,7 +42,7 @@ def find_failed(connection: Connection, schedules: Collection[ScheduleKey], with
     query = (
         select(run.c.id, run.c.application, run.c.schedule, run.c.scheduled_for, run.c.state)
         .select_from(_schedules)
-        .join(run, and_(run.c.application == _schedules.c.application, run.c.schedule == _schedules.c.name))
+        .join(run, same_schedule(run, _schedules))
         .where(run.c.state == FAILED, run.c.finished_at >= since, ~exists().where(_next.c.retry_of == run.c.id))
         .order_by(run.c.application, run.c.schedule, run.c.id)
     )

@@ -32,7 +32,7 @@ from lease.model import Grant
 from ...called import ScheduleKey
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
-from ..dialects import PENDING, RUNNING, SUCCEEDED, agrees, as_rows, chosen, given, unfinished
+from ..dialects import PENDING, RUNNING, SUCCEEDED, agrees, as_rows, chosen, given, same_schedule, unfinished
 from ..requests import placed
 
 
@@ -157,8 +157,7 @@ def _promoting() -> Statement:
     first = (
         select(waiting.c.id)
         .where(
-            waiting.c.application == _schedules.c.application,
-            waiting.c.schedule == _schedules.c.name,
+            same_schedule(waiting, _schedules),
             unfinished(waiting),
             waiting.c.available_at.is_(None),
             placed(waiting),
@@ -169,8 +168,7 @@ def _promoting() -> Statement:
     )
     # `available_at` is set in all runs that do not wait, also in running ones.
     ahead = exists().where(
-        other.c.application == _schedules.c.application,
-        other.c.schedule == _schedules.c.name,
+        same_schedule(other, _schedules),
         unfinished(other),
         other.c.available_at.is_not(None),
     )
@@ -186,7 +184,7 @@ def _promoting() -> Statement:
 _LOCK_SCHEDULES = _locking(
     schedule,
     select(schedule.c.application, schedule.c.name, schedule.c.abandoned)
-    .where(schedule.c.application == _schedules.c.application, schedule.c.name == _schedules.c.name)
+    .where(same_schedule(schedule, _schedules))
     .order_by(schedule.c.application, schedule.c.name),
 )
 _LOCK_RUNS = _locking(run, select(run.c.id).where(*_proven(run, _runs)).order_by(run.c.id))
@@ -213,9 +211,6 @@ _RESET_ABANDONED = Statement(
     update(run).where(*_proven(run, _runs), run.c.abandoned > 0).values(abandoned=0).returning(run.c.id)
 )
 _RESET_ABANDONED_OF = Statement(
-    update(schedule)
-    .where(schedule.c.application == _schedules.c.application, schedule.c.name == _schedules.c.name)
-    .values(abandoned=0)
-    .returning(schedule.c.name)
+    update(schedule).where(same_schedule(schedule, _schedules)).values(abandoned=0).returning(schedule.c.name)
 )
 _PROMOTE = _promoting()

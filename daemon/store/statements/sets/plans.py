@@ -10,7 +10,7 @@ from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...tables import run, schedule
-from ..dialects import RUNNING, SCHEDULED, all_pending, as_rows, given, is_under, number, running
+from ..dialects import RUNNING, SCHEDULED, all_pending, as_rows, given, is_under, number, running, same_schedule
 from ..dialects import unfinished as is_unfinished
 from ..requests import placed
 
@@ -105,8 +105,7 @@ _wanted = _named.c.base + "/" + number(run.c.id)
 _NAME_LEASES = Statement(
     update(run)
     .where(
-        run.c.application == _named.c.application,
-        run.c.schedule == _named.c.schedule,
+        same_schedule(run, _named),
         all_pending(),
         run.c.digest.is_not_distinct_from(_named.c.digest),
         run.c.lease_name != _wanted,
@@ -116,7 +115,7 @@ _NAME_LEASES = Statement(
 )
 _MOVE_ON = Statement(
     update(schedule)
-    .where(schedule.c.application == _moved.c.application, schedule.c.name == _moved.c.name)
+    .where(same_schedule(schedule, _moved))
     .values({name: _moved.c[name] for name in list(MOVED_ON)[1:]})
     .returning(schedule.c.name)
 )

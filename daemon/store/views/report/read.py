@@ -19,7 +19,6 @@ from sqlalchemy import (
     cast,
     exists,
     func,
-    null,
     or_,
     select,
     true,
@@ -32,7 +31,7 @@ from ....states import LIVE, SEEN_WITHIN
 from ...called import ScheduleKey, present_name
 from ...policies import read_policies
 from ...reader import Reader
-from ...statements.dialects import FAILED, SCHEDULED, SKIPPED, among_keys, definition_with, of_schedule, with_newest
+from ...statements.dialects import FAILED, SCHEDULED, SKIPPED, among_keys, definition_with, same_schedule, with_newest
 from ...statements.schedule import database_time
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
@@ -135,7 +134,7 @@ def read_report(
 
 def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list[int]:
     """Count what was due, and return the runs that stand for later times too, at most one of a schedule."""
-    reason = case((run.c.state == SKIPPED, run.c.reason), else_=null())
+    reason = case((run.c.state == SKIPPED, run.c.reason))
 
     def number(which: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((which, run.c.count), else_=0))
@@ -208,7 +207,7 @@ def _cut_by_begin(asked: _Night) -> Select[Any]:
     """Return the query for the last row of each schedule from before this time, if it stands for times in it too."""
 
     def which(one: Any) -> ColumnElement[bool]:
-        return and_(of_schedule(one), one.c.trigger == SCHEDULED, one.c.scheduled_for < asked.since)
+        return and_(same_schedule(one), one.c.trigger == SCHEDULED, one.c.scheduled_for < asked.since)
 
     wanted = ("reason", "count", "scheduled_for", "last_scheduled_for")
     both, last = with_newest(asked.connection, schedule, run, "before", wanted, which, by="scheduled_for")
@@ -252,7 +251,7 @@ def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> 
 
 def _count_backfilled(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
     """Count the times for which a backfill has succeeded, by what had become of them."""
-    same = and_(_one.c.application == run.c.application, _one.c.schedule == run.c.schedule, _one.c.trigger == SCHEDULED)
+    same = and_(same_schedule(_one, run), _one.c.trigger == SCHEDULED)
     what = case((_one.c.state == "skipped", _one.c.reason), else_=_one.c.state)
     before = select(what).where(same, _one.c.scheduled_for <= run.c.scheduled_for)
     was = before.order_by(_one.c.scheduled_for.desc()).limit(1).correlate(run).scalar_subquery().label("was")
@@ -295,7 +294,7 @@ def _lines(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], at: datetim
     planned_by = min(asked.until, at - _MOMENT)
     not_planned = and_(schedule.c.enabled, schedule.c.retired_at.is_(None), schedule.c.next_due < planned_by)
     columns = (schedule.c.application, schedule.c.name, present_name(schedule).label("called"))
-    since = case((not_planned, schedule.c.next_due), else_=null())
+    since = case((not_planned, schedule.c.next_due))
     since.type = schedule.c.next_due.type
     policies = definition_with("catch_up").label("definition")
     query = select(*columns, policies, since.label("not_planned_since")).where(asked.of(schedule.c.application))
