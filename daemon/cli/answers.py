@@ -2,7 +2,7 @@
 
 import sys
 
-from ..store.views import plain
+from ..store.views.values import plain
 from ..text import json_text
 
 ANSWERS = {

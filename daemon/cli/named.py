@@ -7,12 +7,7 @@ import typer
 from sqlalchemy import Connection
 
 from ..answers.named import application_of
-from ..store.views import (
-    RunMeant,
-    require_schedule,
-    runs_meant,
-    timezone_of,
-)
+from ..store.views.names import RunMeant, require_schedule, runs_meant, timezone_of
 from .ask import ask
 from .failures import Misused
 from .moments import local_zone

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..store.views import RunLine
+from ..store.views.history import RunLine
 from ..text import clean, lasted
 from .screen import for_people, say, state_cell, width_of
 from .times import Times

@@ -15,7 +15,7 @@ from ..states import UNFINISHED, RunState
 from ..store import statements
 from ..store.called import ScheduleKey
 from ..store.notices import WORK, Notice, notify, notify_each
-from ..store.views import (
+from ..store.views.names import (
     Called,
     missing_run,
     nearest_of,

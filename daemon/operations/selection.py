@@ -13,7 +13,8 @@ from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
 from ..store.called import ScheduleKey
-from ..store.views import keys_named, nearest_of, require_application, retirement, schedule_names, schedules_tagged
+from ..store.views.defined import retirement
+from ..store.views.names import keys_named, nearest_of, require_application, schedule_names, schedules_tagged
 from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)

@@ -33,7 +33,8 @@ from ...service.settings import Flag, Settings, flag_of, read_settings
 from ...service.supervision.supervisor import Supervisor
 from ...service.web_service import door_to
 from ...store import migrations
-from ...store.views import database_time, summary
+from ...store.statements.schedule import database_time
+from ...store.views.history import summary
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier

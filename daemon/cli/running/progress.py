@@ -24,7 +24,7 @@ from rich.text import Text
 from lease.durations import format_duration
 
 from ...states import JobOutcome, RunOutcome
-from ...store.views import JobSummary, Summary
+from ...store.views.history import JobSummary, Summary
 from ...telemetry.fact_log import log_fact
 from ...telemetry.facts import (
     DatabaseAway,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ...operations.why import Moments, SaidOfRun, explained, read_said_of_run
 from ...states import JobState
 from ...store.policies import read_policies
-from ...store.views import JobRunLine
+from ...store.views.history import JobRunLine
 from ...store.views.locks import read_grant
 from ...store.views.replicas import seen_at
 from ...text import json_text, last_line, shortened, signal_name, size

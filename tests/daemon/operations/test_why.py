@@ -19,7 +19,9 @@ from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
 from daemon.store.statements import replica
 from daemon.store.tables import generation, job_output, job_run
-from daemon.store.views import keys_named, problems, read_overview
+from daemon.store.views.names import keys_named
+from daemon.store.views.overview import read_overview
+from daemon.store.views.problems import problems
 from lease import statements
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 from tests.support.store import Store, a_schedule, an_application

@@ -15,23 +15,16 @@ from sqlalchemy.pool import NullPool
 
 from daemon.cli.commands.reading.status import Look, drains, show_status
 from daemon.cli.times import Times
+from daemon.errors import NotFound
 from daemon.store.tables import job_run, replica, run, schedule
-from daemon.store.views import (
-    NotFound,
-    Overview,
-    applications_with,
-    plain,
-    problems,
-    read_locks,
-    read_overview,
-    read_replicas,
-    read_run,
-    read_runs,
-    schedule_names,
-    summary,
-    usual,
-)
-from daemon.store.views.locks import held_by_programs
+from daemon.store.views import usual
+from daemon.store.views.history import read_run, read_runs, summary
+from daemon.store.views.locks import held_by_programs, read_locks
+from daemon.store.views.names import applications_with, schedule_names
+from daemon.store.views.overview import Overview, read_overview
+from daemon.store.views.problems import problems
+from daemon.store.views.replicas import read_replicas
+from daemon.store.views.values import plain
 from daemon.text import when
 from lease import statements
 from lease.database.dialects import now

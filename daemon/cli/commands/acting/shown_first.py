@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from lease.database.database import Unit
 
 from ....operations.cancel import Choice, ChosenRun, in_transactions
-from ....store.views import applications_with
+from ....store.views.names import applications_with
 from ....text import counted, number, when
 from ...ask import ask
 from ...failures import Misused

@@ -18,7 +18,7 @@ from ....scheduling.deploys.sync import sync as write_definitions
 from ....scheduling.generations import State
 from ....service.settings import Settings, read_settings
 from ....store import migrations
-from ....store.views import RunBy
+from ....store.views.generations import RunBy
 from ....text import counted
 from ...answers import write_json
 from ...ask import ask_url

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from ....audit import Promise, Violation, check
 from ....audit.history import BOUNDS, History, Tables, history, read_tables
-from ....store.views import require_application
+from ....store.views.names import require_application
 from ....text import counted, number, when
 from ...answers import write_json
 from ...ask import ask

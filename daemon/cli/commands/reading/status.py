@@ -13,17 +13,11 @@ from ....answers.status import StatusFound, StatusReader
 from ....operations.generations import GenerationStanding
 from ....service.settings import read_settings
 from ....states import LIVE, ON_REQUEST, UNFINISHED, RunState
-from ....store.views import (
-    LeftOut,
-    Overview,
-    Problem,
-    RetiredSchedule,
-    RunningRun,
-    ScheduleLine,
-    WaitingRun,
-    paused_text,
-    sentence,
-)
+from ....store.views.causes import paused_text, sentence
+from ....store.views.defined import RetiredSchedule
+from ....store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun
+from ....store.views.problems import Problem
+from ....store.views.setbacks import LeftOut
 from ....text import ago, counted, lasted, listed, number, when
 from ...answers import write_json
 from ...ask import ask

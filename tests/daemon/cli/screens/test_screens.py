@@ -25,7 +25,8 @@ from daemon.cli.running.progress import print_summary
 from daemon.cli.screen import screen
 from daemon.cli.times import Times
 from daemon.store.migrations.state import REVISIONS
-from daemon.store.views import database_time, summary
+from daemon.store.statements.schedule import database_time
+from daemon.store.views.history import summary
 from tests.daemon.cli.conftest import OneLoad
 from tests.daemon.cli.test_answers import closed
 from tests.docs.pages import blocks
