@@ -49,27 +49,9 @@ from ..statements.requests import placed
 from ..statements.run import is_late
 from ..statements.sets.replacements import replaced_by
 from ..tables import generation, job_run, replica, run, schedule
+from . import causes
 from .acting import pause_of, pauses_by_act
-from .causes import (
-    Cancelled,
-    Excluded,
-    NothingUp,
-    Overlapped,
-    Paused,
-    Replaced,
-    Retired,
-    StartWithinOver,
-    WaitsForBackfill,
-    WaitsForLock,
-    WaitsForPlace,
-    WaitsForReplica,
-    WaitsForRetry,
-    WaitsForRun,
-    WaitsForSlot,
-    WaitsForStart,
-    WaitsForTurn,
-    Why,
-)
+from .causes import Why
 
 _HIGHER: Mapping[Priority, Sequence[Priority]] = {"low": ["normal", "high"], "normal": ["high"], "high": []}
 
@@ -98,12 +80,12 @@ def _before(row: Row[Any], why: Why | None) -> Iterator[tuple[str, str]]:
     """Yield the queues of higher priority (application, name): its lock's, and if it waits for capacity also that of
     runs without slots.
     """
-    if isinstance(why, WaitsForPlace | WaitsForSlot) and row.why_available_at is not None:
+    if isinstance(why, causes.WaitsForPlace | causes.WaitsForSlot) and row.why_available_at is not None:
         priority, lock = _priority_and_lock(row.why_queue)
         for higher in _HIGHER[priority]:
             if lock:
                 yield row.why_application, f"{higher} {lock}"
-            if isinstance(why, WaitsForPlace):
+            if isinstance(why, causes.WaitsForPlace):
                 yield row.why_application, higher
 
 
@@ -111,7 +93,7 @@ def _behind(
     row: Row[Any], why: Why | None, before: Iterable[tuple[str, str]], first: Mapping[tuple[str, str], _First]
 ) -> Why | None:
     ahead = min((first[queue] for queue in before if queue in first), default=None)
-    if ahead is None or not isinstance(why, WaitsForPlace | WaitsForSlot):
+    if ahead is None or not isinstance(why, causes.WaitsForPlace | causes.WaitsForSlot):
         return why
     own = row.why_available_at - LEADS[_priority_and_lock(row.why_queue)[0]]
     return replace(why, run_id=ahead.run_id, schedule=ahead.schedule) if ahead.waits_since < own else why
@@ -235,17 +217,17 @@ def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
 
 
 def _why(
-    row: Row[Any], known: KnownGenerations, pauses: Mapping[int, Row[Any]], full: Mapping[str, WaitsForSlot]
+    row: Row[Any], known: KnownGenerations, pauses: Mapping[int, Row[Any]], full: Mapping[str, causes.WaitsForSlot]
 ) -> Why | None:
     match row.why_state:
         case "skipped":
             return _skipped(row, pauses)
         case "cancelled" | "pending" if row.why_cancelled_at is not None:
             if row.why_replaced_by is not None:
-                return Replaced(row.why_replaced_by)
-            return Cancelled(row.why_cancelled_by, row.why_cancelled_why)
+                return causes.Replaced(row.why_replaced_by)
+            return causes.Cancelled(row.why_cancelled_by, row.why_cancelled_why)
         case "cancelled" if row.why_reason == "retired":
-            return Retired(row.why_retired_by, row.why_retired_at)
+            return causes.Retired(row.why_retired_by, row.why_retired_at)
         case "pending":
             return _waiting(row, known, full)
         case _:
@@ -255,52 +237,54 @@ def _why(
 def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
     match row.why_reason:
         case "overlap":
-            return Overlapped(row.overlapped, row.overlapped_by)
+            return causes.Overlapped(row.overlapped, row.overlapped_by)
         case "paused":
             _, *pause = pauses.get(row.why_pause, (None,))
-            return Paused(*pause)
+            return causes.Paused(*pause)
         case "replaced":
-            return Replaced(row.overlapped)
+            return causes.Replaced(row.overlapped)
         case "excluded":
-            return Excluded()
+            return causes.Excluded()
         case "missed" if row.start_by is not None:
-            return StartWithinOver(row.start_by, row.away_from, row.why_until)
+            return causes.StartWithinOver(row.start_by, row.away_from, row.why_until)
         case "missed":
-            return NothingUp(row.away_from, row.why_until)
+            return causes.NothingUp(row.away_from, row.why_until)
         case _:
             return None
 
 
-def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, WaitsForSlot]) -> Why:
+def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, causes.WaitsForSlot]) -> Why:
     if row.why_backfill is not None and row.why_place_at is not None and row.why_available_at is None:
-        return WaitsForBackfill(row.why_backfill)
+        return causes.WaitsForBackfill(row.why_backfill)
     if row.why_place_at is not None and row.why_place_in > 0:
-        return WaitsForStart(row.why_place_at)
+        return causes.WaitsForStart(row.why_place_at)
     if row.why_ahead is not None:
-        return WaitsForRun(row.why_ahead, row.why_ahead_by)
+        return causes.WaitsForRun(row.why_ahead, row.why_ahead_by)
     if row.why_available_at is not None and row.why_available_in > 0:
         at = row.why_available_at
-        return WaitsForRetry(at, last_line(row.why_error) or None) if row.why_attempt else WaitsForStart(at)
+        return (
+            causes.WaitsForRetry(at, last_line(row.why_error) or None) if row.why_attempt else causes.WaitsForStart(at)
+        )
     if row.why_held_by is not None:
-        return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under, row.why_held_since)
+        return causes.WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under, row.why_held_since)
     if row.why_slots_of in full:
         return full[row.why_slots_of]
     number, lives = known.generations.get(row.why_digest, (None, False))
     if not lives and row.why_digest is not None:
-        return WaitsForReplica(number, row.why_retired_by, row.why_retired_at, others=known.lives)
-    return WaitsForTurn() if row.why_last_chance else WaitsForPlace()
+        return causes.WaitsForReplica(number, row.why_retired_by, row.why_retired_at, others=known.lives)
+    return causes.WaitsForTurn() if row.why_last_chance else causes.WaitsForPlace()
 
 
 def _of_schedule(column: ColumnElement[Any]) -> ScalarSelect[Any]:
     return select(column).where(same_schedule(run)).correlate(run).scalar_subquery()
 
 
-def _full(connection: Connection, definitions: Collection[str]) -> dict[str, WaitsForSlot]:
+def _full(connection: Connection, definitions: Collection[str]) -> dict[str, causes.WaitsForSlot]:
     """Return of which of these definitions all slots are taken."""
     locks = {definition: json.loads(definition).get("lock") for definition in definitions}
     slots = {of: SharedLock(**lock) for of, lock in locks.items() if isinstance(lock, dict)}
     taken = queues.taken(connection, {lease for lock in slots.values() for lease in lock.leases}) if slots else set()
-    return {of: WaitsForSlot(*lock) for of, lock in slots.items() if taken.issuperset(lock.leases)}
+    return {of: causes.WaitsForSlot(*lock) for of, lock in slots.items() if taken.issuperset(lock.leases)}
 
 
 def _may_start(row: Row[Any]) -> bool:
