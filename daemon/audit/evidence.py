@@ -1,19 +1,18 @@
 """The grants for which the rows of runs, job runs and leases give evidence. Pure.
 
-A grant is in force from the start of its first job run to the last moment at which the tables show
-that it had not ended: the start of a job, or an end that its holder wrote, since both are written
-under the grant. When an abandoned or stopped attempt ended is unknown: the lease may have been
-granted to another replica before that was noticed.
+A grant is in force from the start of its first job run to the last moment at which the tables show that it had not
+ended: the start of a job, or an end that its holder wrote, since both are written under the grant. When an abandoned or
+stopped attempt ended is unknown: the lease may have been granted to another replica before that was noticed.
 
-The name under which a token was granted is certain for the grant of a running run, and for the
-grant under which a run ended. For a run's earlier grants it is certain only if the schedule has not
-changed since the run was created, because the lease of a waiting run is renamed; and not at all if its
-runs share the slots of a lock, for each claim puts it under another one.
+The name under which a token was granted is certain for the grant of a running run, and for the grant under which a run
+ended. For a run's earlier grants it is certain only if the schedule has not changed since the run was created, because
+the lease of a waiting run is renamed; and not at all if its runs share the slots of a lock, for each claim puts it
+under another one.
 
-Times that were written while the machine's clock was set wrong are no evidence. SQLite uses the
-wall clock of the process that writes, and has one writer at a time, so that the order of the rows
-is the order in which they were written: a time that is minutes out of order says nothing about what
-happened. PostgreSQL has a clock of its own, and its times are not examined.
+Times that were written while the machine's clock was set wrong are no evidence. SQLite uses the wall clock of the
+process that writes, and has one writer at a time, so that the order of the rows is the order in which they were
+written: a time that is minutes out of order says nothing about what happened. PostgreSQL has a clock of its own, and
+its times are not examined.
 """
 
 from bisect import bisect_right

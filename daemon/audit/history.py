@@ -219,8 +219,7 @@ def _expected(
 def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:
     """Yield a fact for each run that was marked as cancelled.
 
-    By a wall clock, which may have been set between the two, it is not certain that an attempt
-    started after the end.
+    By a wall clock, which may have been set between the two, it is not certain that an attempt started after the end.
     """
     runs = list(runs)
     starts = {} if wall_clock else {run.id: run.started_at for run in runs}

@@ -103,8 +103,7 @@ def touch(connection: Connection, holder: str, state: LiveReplicaState = "runnin
 
     ``blocked`` is a sentence about the job that blocks its async jobs now, if one does (rule 25).
 
-    Do this before settling: it distinguishes a replica that lost its leases from one that died
-    (rule 16).
+    Do this before settling: it distinguishes a replica that lost its leases from one that died (rule 16).
     """
     return statements.replica.touch(connection, holder, state, blocked) == 1
 

@@ -194,11 +194,9 @@ class Settler:
         return settled
 
     async def settle_proven_dead(self, *, at_startup: bool = False) -> list[SettledRun]:
-        """End the grants of replicas that this machine can prove dead, once their work is seen
-        gone.
+        """End the grants of replicas that this machine can prove dead, once their work is seen gone.
 
-        Only replicas of this boot and this pid namespace can be judged; for all others the ttl
-        decides.
+        Only replicas of this boot and this pid namespace can be judged; for all others the ttl decides.
         """
         namespace = pid_namespace()
         if namespace is None or not boot_id():

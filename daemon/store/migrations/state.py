@@ -17,9 +17,7 @@ REVISIONS = tuple(f"{number:04}" for number in range(1, 22))
 """All revisions that this version of leased knows, newest last."""
 
 VERSION_TABLE = "leased_version"
-"""Alembic's version table, under a name of our own, because users may run alembic on the same
-database.
-"""
+"""Alembic's version table, under a name of our own, because users may run alembic on the same database."""
 
 
 class TablesMissing(SchemaNotReady):
@@ -49,9 +47,7 @@ def current(url: str | URL) -> str | None:
 
 
 def check(database: str | URL | Connection) -> None:
-    """Raise `TablesMissing`, `SchemaTooOld` or `SchemaTooNew` unless the tables are those of this
-    version.
-    """
+    """Raise `TablesMissing`, `SchemaTooOld` or `SchemaTooNew` unless the tables are those of this version."""
     if isinstance(database, Connection):
         refuse_other_than_newest(revision_of(database), database.engine.url)
         return

@@ -79,9 +79,7 @@ def read(
     other_schedules: Sequence[str],
     holder: str | None,
 ) -> Found:
-    """Look for what there is but for the runs of ``other_digests`` and the instants of
-    ``other_schedules``.
-    """
+    """Look for what there is but for the runs of ``other_digests`` and the instants of ``other_schedules``."""
     values = {
         "application": application,
         "other_schedules": other_schedules,

@@ -70,8 +70,7 @@ def leases(connection: Connection) -> list[Row[Any]]:
 def stranded(connection: Connection, application: str | None, seconds: float) -> list[Row[Any]]:
     """Return the running runs whose grant is over, with the least time for which it has been over.
 
-    Only runs that a replica could have settled: one that started ``seconds`` ago or earlier, and
-    was seen lately.
+    Only runs that a replica could have settled: one that started ``seconds`` ago or earlier, and was seen lately.
     """
     another = or_(lease.c.token != run.c.token, func.coalesce(lease.c.holder != run.c.holder, false()))
     rebooted = other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at)

@@ -107,9 +107,8 @@ def cause_of_run() -> ColumnElement[Any]:
 
 
 def on_last_chance(of: Any = run) -> ColumnElement[bool]:
-    """Return the condition that one more abandoned attempt fails a run, or that runs of its
-    schedule before were abandoned as often: what took a replica with it again and again runs apart
-    from its like (rule 16).
+    """Return the condition that one more abandoned attempt fails a run, or that runs of its schedule before were
+    abandoned as often: what took a replica with it again and again runs apart from its like (rule 16).
     """
     # No EXISTS: PostgreSQL would first go through all schedules.
     before = func.coalesce(select(schedule.c.abandoned).where(same_schedule(schedule, of)).scalar_subquery(), 0)

@@ -110,9 +110,7 @@ def late(connection: Connection, application: str) -> list[str]:
 
 
 def mark_missed(connection: Connection, application: str, names: Collection[str], limit: int) -> Counter[str]:
-    """Mark up to ``limit`` late runs of these schedules, which must be locked, as missed; return
-    how many by schedule.
-    """
+    """Mark up to ``limit`` late runs of these schedules, which are locked, as missed; return how many by schedule."""
     longest = (
         select(run.c.id)
         .where(run.c.application == application, among(run.c.schedule, names), is_late())

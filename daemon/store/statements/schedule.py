@@ -88,9 +88,8 @@ def due(
     names: Collection[str] | None = None,
     but: Collection[str] = (),
 ) -> list[Row[Any]]:
-    """Lock and return schedules that are due, all or those of ``names``, ``but`` for some; the longest
-    due first; skip locked ones. If there are more than ``limit``, half of them are those that became
-    due last.
+    """Lock and return schedules that are due, all or those of ``names``, ``but`` for some; the longest due first; skip
+    locked ones. If there are more than ``limit``, half of them are those that became due last.
 
     Each row has the database's time as ``now``.
     """

@@ -44,8 +44,7 @@ class StrandedRun:
     ended: bool
     """The lease shows another grant, or none; otherwise this grant must still be ended."""
     lived: bool
-    """Its holder was seen after the grant had ended, released it, or ended in good order: it did not die
-    (rule 16)."""
+    """Its holder was seen after the grant had ended, released it, or ended in good order: it did not die (rule 16)."""
     begun: bool = False
     """A job was at work."""
 

@@ -53,12 +53,11 @@ def lock_jobs(connection: Connection, jobs: Iterable[tuple[int, Grant]], *, wait
 
 
 def end_runs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, tuple[str, str | None]]:
-    """Record the ends of running runs, or put them back; return the state and the reason of each
-    that was changed.
+    """Record the ends of running runs, or put them back; return the state and the reason of each that was changed.
 
-    Rows are (id, token, holder, state, reason, seconds until one that is put back may start). A
-    marked run ends as cancelled, whatever its jobs did meanwhile: a mark that has been acknowledged
-    is never taken back. The reason says if all of its work was done by then.
+    Rows are (id, token, holder, state, reason, seconds until one that is put back may start). A marked run ends as
+    cancelled, whatever its jobs did meanwhile: a mark that has been acknowledged is never taken back. The reason says
+    if all of its work was done by then.
     """
     changed = _END_RUNS(connection, {"ends": as_rows(rows)})
     return {run_id: (state, reason) for run_id, state, reason in changed}
@@ -85,11 +84,10 @@ def reset_abandoned_of(connection: Connection, schedules: Collection[ScheduleKey
 
 
 def promote(connection: Connection, schedules: Collection[ScheduleKey]) -> set[ScheduleKey]:
-    """Make the first run of each schedule that waits for its predecessor due, if no other is
-    unfinished (rule 14); return the schedules that have one.
+    """Make the first run of each schedule that waits for its predecessor due, if no other is unfinished (rule 14);
+    return the schedules that have one.
 
-    The schedules must be locked, by an earlier statement: this one must see what those did who had them
-    locked before.
+    The schedules must be locked, by an earlier statement: this one must see what those did who had them locked before.
     """
     rows = _PROMOTE(connection, {"schedules": as_rows(sorted(schedules))}) if schedules else ()
     return {(application, name) for application, name in rows}

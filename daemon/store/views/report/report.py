@@ -25,9 +25,7 @@ class Totals:
     skipped: Mapping[str, int] = field(default_factory=dict)
     """By the reason; those that were missed are not among them."""
     lost: int = 0
-    """Failed or missed, without a retry or a backfill that succeeded or is active, and without
-    `catch_up = "skip"`.
-    """
+    """Failed or missed, without a retry or a backfill that succeeded or is active, and without `catch_up = "skip"`."""
     made_good: int = 0
     """Failed or missed, and a retry or a backfill has succeeded."""
     retrying: int = 0
