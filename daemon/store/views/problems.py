@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Literal, Protocol, assert_never
+from typing import Literal, assert_never
 
 from lease.durations import format_duration
 
@@ -12,7 +12,7 @@ from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
 from ...text import ago, counted, lasted, listed, shortened, when
 from ..called import ScheduleKey
 from .causes import NO_REPLICA, WaitsForLock
-from .overview import Overview, RunningRun, WaitingRun
+from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
 from .setbacks import LeftOut, Past, TryingRun
 from .usual import Usual, long_for, usually
 
@@ -75,16 +75,7 @@ def problems(overview: Overview, written: Callable[[datetime], str] = when) -> t
     )
 
 
-class OfSchedule(Protocol):
-    """What is about a schedule."""
-
-    @property
-    def application(self) -> str: ...
-
-    @property
-    def schedule(self) -> str: ...
-
-
+OfSchedule = ScheduleLine | RunningRun | WaitingRun | TryingRun | Past
 Named = Callable[[OfSchedule], str]
 
 
