@@ -163,6 +163,14 @@ class RunDetail:
         """The state of the run."""
         return self.run.state
 
+    @property
+    def by_job(self) -> Mapping[str, Sequence[JobRunLine]]:
+        """The attempts of each job, in order."""
+        found: dict[str, list[JobRunLine]] = {}
+        for attempt in self.jobs:
+            found.setdefault(attempt.job, []).append(attempt)
+        return found
+
 
 def read_runs(
     connection: Connection,
@@ -270,49 +278,6 @@ _JOB_RUN_LINE = Reader(
     carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(_done_in, _run_before))),
     printed_at=_saved_at.order_by(job_output.c.start.desc()).limit(1).scalar_subquery(),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class JobSummary:
-    """A job over all its attempts; state, progress and error are those of the last one."""
-
-    job: str
-    state: JobState
-    attempts: int
-    done: float | None
-    message: str | None
-    seconds: float
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A run as it stands."""
-
-    run: RunLine
-    jobs: tuple[JobSummary, ...]
-
-
-def summary(connection: Connection, run_id: int) -> Summary:
-    """Return the summary of a run; raises `NotFound`."""
-    detail = read_run(connection, run_id)
-    by_job: dict[str, list[JobRunLine]] = {}
-    for attempt in detail.jobs:
-        by_job.setdefault(attempt.job, []).append(attempt)
-    return Summary(detail.run, tuple(map(_job, by_job.values())))
-
-
-def _job(attempts: list[JobRunLine]) -> JobSummary:
-    last = attempts[-1]
-    return JobSummary(
-        job=last.job,
-        state=last.state,
-        attempts=sum(attempt.state != "not started" for attempt in attempts),
-        done=last.done,
-        message=last.message,
-        seconds=sum(attempt.seconds for attempt in attempts if attempt.state != "not started"),
-        error=last.error,
-    )
 
 
 LOOKED_AT = 20_000

@@ -148,9 +148,7 @@ def _last_sign(job: JobRunLine, seen: datetime | None) -> datetime | None:
 
 def _jobs(facts: SaidOfRun) -> Iterator[JobRow]:
     """Yield the jobs of a run in their order, those that are to come last."""
-    of_jobs: dict[str, list[JobRunLine]] = {}
-    for one in facts.detail.jobs:
-        of_jobs.setdefault(one.job, []).append(one)
+    of_jobs = facts.detail.by_job
     for name, attempts in of_jobs.items():
         last = attempts[-1]
         yield JobRow(
