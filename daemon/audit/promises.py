@@ -209,7 +209,9 @@ def accounted_once(history: Iterable[object], *, complete: bool) -> Iterator[Vio
     due, recorded = _by_schedule(history)
     for schedule in sorted(due.keys() | recorded.keys()):
         instants = [Due(schedule, at, certain) for at, certain in sorted(due[schedule].items())]
-        yield from _accounted_once(schedule, instants, sorted(recorded[schedule], key=_span), complete)
+        yield from _accounted_once(
+            schedule, instants, sorted(recorded[schedule], key=lambda run: (run.first, run.last, run.run)), complete
+        )
 
 
 def _by_schedule(history: Iterable[object]) -> tuple[dict[str, dict[datetime, bool]], dict[str, list[Recorded]]]:
@@ -261,10 +263,6 @@ def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], co
 def _is_whole(due: list[datetime], run: Recorded) -> bool:
     """Return whether all instants of the run are known: a counted row may begin before them."""
     return bool(due) and due[0] <= run.first and run.last <= due[-1]
-
-
-def _span(run: Recorded) -> tuple[datetime, datetime, int]:
-    return run.first, run.last, run.run
 
 
 def planned_on(history: Iterable[object]) -> Iterator[Violation]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, false, func, or_, select
+from sqlalchemy import Connection, Row, case, exists, false, func, or_, select
 
 from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale
@@ -80,21 +80,16 @@ def stranded(connection: Connection, application: str | None, seconds: float) ->
         (or_(lease.c.holder.is_(None), rebooted), seconds_between(lease.c.renewed_at, now())),
         else_=seconds_between(lease.c.expires_at, clock()),
     )
+    attended = exists().where(
+        replica.c.application == run.c.application,
+        replica.c.state == "running",
+        seconds_between(replica.c.started_at, now()) > seconds,
+        seconds_between(replica.c.seen_at, now()) < SEEN_LATELY,
+    )
     query = (
         select(run.c.id, run.c.lease_name, run.c.token, run.c.holder, left.label("seconds"))
         .outerjoin(lease, lease.c.name == run.c.lease_name)
-        .where(running(), or_(another, lease.c.holder.is_(None), stale()), _attended(seconds))
+        .where(running(), or_(another, lease.c.holder.is_(None), stale()), attended)
         .order_by(run.c.id)
     )
     return list(connection.execute(query.where(*if_given(run.c.application, application))))
-
-
-def _attended(seconds: float) -> ColumnElement[bool]:
-    return exists().where(
-        and_(
-            replica.c.application == run.c.application,
-            replica.c.state == "running",
-            seconds_between(replica.c.started_at, now()) > seconds,
-            seconds_between(replica.c.seen_at, now()) < SEEN_LATELY,
-        )
-    )

@@ -99,8 +99,8 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
 
 def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
     """Record what becomes of a run once it is settled: with a ``reason`` it has failed; else it waits."""
-    values = {"reason": reason, "available_at": later(now(), wait)}
-    connection.execute(update(run).where(_runs_under(run_id, grant)).values(**values))
+    under = (run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
+    connection.execute(update(run).where(*under).values(reason=reason, available_at=later(now(), wait)))
 
 
 def late(connection: Connection, application: str) -> list[str]:
@@ -125,10 +125,6 @@ def mark_missed(connection: Connection, application: str, names: Collection[str]
         .returning(run.c.schedule)
     )
     return Counter(connection.scalars(missed))
-
-
-def _runs_under(run_id: int, grant: Grant) -> ColumnElement[bool]:
-    return and_(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
 
 
 def is_late() -> ColumnElement[bool]:

@@ -61,9 +61,9 @@ def find(connection: Connection, application: str | None) -> list[StrandedRun]:
 
 def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun]:
     """Return the running runs under these grants, whose holders are known to be dead."""
-    query = _runs(_ended(), _ended_itself()).where(
-        among_keys((run.c.lease_name, run.c.token, run.c.holder), _keys(grants))
-    )
+    keys = [(grant.name, grant.token, grant.holder) for grant in grants]
+    query = _runs(_ended(), _ended_itself())
+    query = query.where(among_keys((run.c.lease_name, run.c.token, run.c.holder), keys))
     return [_stranded(row) for row in connection.execute(query)]
 
 
@@ -210,10 +210,6 @@ def _of_attempt() -> ColumnElement[bool]:
 def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
     keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
     return and_(among_keys((run.c.id, run.c.token, run.c.holder), keys), running())
-
-
-def _keys(grants: Collection[Grant]) -> list[tuple[str, int, str]]:
-    return [(grant.name, grant.token, grant.holder) for grant in grants]
 
 
 def _stranded(row: Row[Any]) -> StrandedRun:
