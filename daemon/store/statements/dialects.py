@@ -1,4 +1,5 @@
-"""The differences between PostgreSQL and SQLite, one function each; and states as SQL constants.
+"""The differences between PostgreSQL and SQLite, one function each; states as SQL constants; and the conditions that many
+statements share.
 
 A state as a parameter would keep the databases from using the partial indexes.
 """
@@ -180,11 +181,12 @@ def _among_keys_sqlite(array: str, _kinds: str, *columns: str) -> str:
 _among_keys = per_dialect("among_keys", UNTYPED, postgresql=_among_keys_postgresql, sqlite=_among_keys_sqlite)
 
 
-def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
-    """Return the condition that columns have one of ``keys``: tuples, or plain values of one column.
+def among_keys(of: Column[Any] | Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of these values, or several columns one of these tuples.
 
     They are a single parameter, as those of `among`: a statement takes a limited number of them.
     """
+    columns = of if isinstance(of, Sequence) else (of,)
     listed = [key if isinstance(key, tuple) else (key,) for key in keys]
     array = bindparam(None, json.dumps(listed), type_=Text(), unique=True)
     kinds = " ".join("bigint" if isinstance(column.type, Integer) else "text" for column in columns)

@@ -139,7 +139,7 @@ def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[An
     """
     return connection.execute(
         select(job_run.c.run_id, job_run.c.job, job_run.c.position, job_run.c.attempt, job_run.c.state)
-        .where(among_keys((job_run.c.run_id,), run_ids))
+        .where(among_keys(job_run.c.run_id, run_ids))
         .order_by(job_run.c.run_id, job_run.c.attempt, job_run.c.position)
     )
 

@@ -180,7 +180,7 @@ def next_runs(connection: Connection, backfill_id: int, limit: int) -> list[int]
 
 def close(connection: Connection, ids: Iterable[int]) -> None:
     """Record of these backfills, whose schedules are locked, that all of their runs have their places, if so it is."""
-    which = (among_keys((backfill.c.id,), ids), is_open(), ~_left)
+    which = (among_keys(backfill.c.id, ids), is_open(), ~_left)
     connection.execute(update(backfill).where(*which).values(placed_at=now()))
 
 

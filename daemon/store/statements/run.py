@@ -82,7 +82,7 @@ def name_own_leases(connection: Connection, ids: Collection[int], base: str) -> 
     """Give each of these pending runs, which hold no lease, one of its own."""
     connection.execute(
         update(run)
-        .where(among_keys((run.c.id,), ids), agrees(run.c.state, PENDING))
+        .where(among_keys(run.c.id, ids), agrees(run.c.state, PENDING))
         .values(lease_name=base + "/" + number(run.c.id))
     )
 

@@ -184,5 +184,5 @@ def pauses_by_act(connection: Connection, ids: Collection[int]) -> Mapping[int, 
     if not ids:
         return {}
     query = select(act.c.id, act.c.acted_by, act.c.acted_at, act.c.until, act.c.why)
-    found: list[Row[Any]] = list(connection.execute(query.where(among_keys((act.c.id,), sorted(ids)))))
+    found: list[Row[Any]] = list(connection.execute(query.where(among_keys(act.c.id, sorted(ids)))))
     return {row.id: row for row in found}

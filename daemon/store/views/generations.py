@@ -79,7 +79,7 @@ def read_generations(
     seen = _replicas(connection, application)
     living = {key: [row for row in rows if _lives(row, dead)] for key, rows in seen.items()}
     digests = {digest for (_, digest), rows in living.items() if rows}
-    known = or_(generation.c.rules, among_keys((generation.c.digest,), sorted(digests)))
+    known = or_(generation.c.rules, among_keys(generation.c.digest, sorted(digests)))
     place = func.row_number().over(partition_by=generation.c.application, order_by=generation.c.number.desc())
     all_ = select(
         generation,

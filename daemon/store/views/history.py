@@ -342,7 +342,7 @@ def find_runs(connection: Connection, search: RunSearch, *, before: int | None, 
 
 def replicas_of(connection: Connection, run_ids: Collection[int]) -> dict[int, str]:
     """Return the replica, ``host:pid``, that made the last attempt of each of these runs, if that is known."""
-    of_these = among_keys((job_run.c.run_id,), run_ids)
+    of_these = among_keys(job_run.c.run_id, run_ids)
     last = select(func.max(job_run.c.id)).where(of_these).group_by(job_run.c.run_id)
     query = select(job_run.c.run_id, replica.c.host, replica.c.pid).join(replica, replica.c.holder == job_run.c.holder)
     return {of: f"{host}:{pid}" for of, host, pid in connection.execute(query.where(job_run.c.id.in_(last)))}
@@ -350,7 +350,7 @@ def replicas_of(connection: Connection, run_ids: Collection[int]) -> dict[int, s
 
 def zones_of(connection: Connection, run_ids: Collection[int]) -> dict[ScheduleKey, str]:
     """Return the time zones of the schedules of these runs, by application and name."""
-    ours = select(run.c.application, run.c.schedule).where(among_keys((run.c.id,), run_ids))
+    ours = select(run.c.application, run.c.schedule).where(among_keys(run.c.id, run_ids))
     query = select(schedule.c.application, present_name(schedule), schedule.c.definition)
     rows = connection.execute(query.where(tuple_(schedule.c.application, schedule.c.name).in_(ours)))
     return {(of, name): read_policies(definition).timezone for of, name, definition in rows}

@@ -180,7 +180,7 @@ def read_attempts(
     connection: Connection, run_ids: Collection[int], window: TimeWindow
 ) -> dict[int, tuple[LaneAttempt, ...]]:
     """Return the attempts of those of these runs that were claimed more than once, at most of the latest `_MOST_TRIED`."""
-    tried = select(run.c.id).where(among_keys((run.c.id,), run_ids), run.c.attempt > 1)
+    tried = select(run.c.id).where(among_keys(run.c.id, run_ids), run.c.attempt > 1)
     over = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=job_run.c.finished_at.type)
     reader = Reader(
         LaneAttempt,
@@ -222,7 +222,7 @@ def read_window_runs(
     keys = as_rows(Called(connection).keys(schedules))
     found = connection.scalars(select(ids).select_from(lanes), {"keys": keys})
     newest = sorted((one for text in found for one in json.loads(text or "[]")), reverse=True)[:limit]
-    return read_runs(connection, limit=limit, also=[among_keys((run.c.id,), newest)])
+    return read_runs(connection, limit=limit, also=[among_keys(run.c.id, newest)])
 
 
 def _since(moment: datetime, of: ColumnElement[Any]) -> ColumnElement[float]:

@@ -205,7 +205,7 @@ def last_lines(connection: Connection, runs: Collection[int]) -> Mapping[int, st
     """Return the last line that the last attempt of each of these runs printed, of those that printed any."""
     if not runs:
         return {}
-    ids = among_keys((_of_run.c.run_id,), [(one,) for one in runs])
+    ids = among_keys(_of_run.c.run_id, runs)
     attempts = select(func.max(_of_run.c.id)).where(ids).group_by(_of_run.c.run_id)
     start = select(func.max(_newest.c.start)).where(_newest.c.job_run_id == job_run.c.id).scalar_subquery()
     stored = select(job_run.c.run_id, job_run.c.log_tail, job_output.c.text)

@@ -38,7 +38,7 @@ def due_between(connection: Connection, of: ScheduleKey, first: datetime, last: 
 def retries(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Return (id, retry_of, state, backfill) of the runs that have tried these again."""
     query = select(run.c.id, run.c.retry_of, run.c.state, run.c.backfill)
-    return list(connection.execute(query.where(among_keys((run.c.retry_of,), ids))))
+    return list(connection.execute(query.where(among_keys(run.c.retry_of, ids))))
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -65,7 +65,7 @@ def revive(connection: Connection, values: Mapping[str, Any], ids: Collection[in
     skipped = (agrees(run.c.state, SKIPPED), run.c.backfill.is_(None))
     return connection.execute(
         update(run)
-        .where(among_keys((run.c.id,), ids), *skipped)
+        .where(among_keys(run.c.id, ids), *skipped)
         .values(
             state="pending",
             count=1,

@@ -52,7 +52,7 @@ def end_pending(connection: Connection, ids: Collection[int]) -> None:
     """Record the end of those of these runs that are marked and pending; they hold no lease."""
     values = unless_marked({"available_at": null(), "place_at": null(), "token": null(), "holder": null()})
     connection.execute(
-        update(run).where(among_keys((run.c.id,), ids), agrees(run.c.state, PENDING), marked()).values(**values)
+        update(run).where(among_keys(run.c.id, ids), agrees(run.c.state, PENDING), marked()).values(**values)
     )
 
 
@@ -72,7 +72,7 @@ def find_told(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     asks = case((asked(), func.coalesce(run.c.look_asked_by, "an unknown user"))).label("look_asked_by")
     query = select(run.c.id, run.c.cancelled_at, _by(), run.c.cancelled_why, asks)
     told = and_(run.c.finished_at.is_(None), or_(marked(), asked()))
-    return list(connection.execute(query.where(among_keys((run.c.id,), ids), told)))
+    return list(connection.execute(query.where(among_keys(run.c.id, ids), told)))
 
 
 def _reason() -> ColumnElement[str]:
@@ -109,7 +109,7 @@ def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) 
 
 def lock_many(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Lock these runs and return (id, application, schedule, scheduled_for, state, cancelled_at) of each."""
-    query = select(*_chosen, run.c.cancelled_at).where(among_keys((run.c.id,), ids)).order_by(run.c.id)
+    query = select(*_chosen, run.c.cancelled_at).where(among_keys(run.c.id, ids)).order_by(run.c.id)
     return list(connection.execute(query.with_for_update(key_share=True)))
 
 
@@ -117,6 +117,6 @@ def mark(connection: Connection, ids: Collection[int], by: str, why: str | None)
     """Mark these runs as cancelled, but for those that are marked or over."""
     connection.execute(
         update(run)
-        .where(among_keys((run.c.id,), ids), run.c.finished_at.is_(None), ~marked())
+        .where(among_keys(run.c.id, ids), run.c.finished_at.is_(None), ~marked())
         .values(cancelled_at=now(), cancelled_by=by, cancelled_why=why)
     )

@@ -61,20 +61,20 @@ def read_tried(connection: Connection, ids: Collection[int], *, lock: bool) -> l
         _next.c.requested_why.label("retried_why"),
     )
     query = select(*tried, *retried).outerjoin(_next, _next.c.retry_of == run.c.id)
-    query = query.where(among_keys((run.c.id,), ids)).order_by(run.c.id)
+    query = query.where(among_keys(run.c.id, ids)).order_by(run.c.id)
     return list(connection.execute(query.with_for_update(of=run, read=True, key_share=True) if lock else query))
 
 
 def among_runs(connection: Connection, ids: Collection[int]) -> set[int]:
     """Return those of these runs that are for an instant of before: that try another run again, or fill it in."""
     of_before = or_(run.c.retry_of.is_not(None), run.c.backfill.is_not(None))
-    return set(connection.scalars(select(run.c.id).where(among_keys((run.c.id,), ids), of_before)))
+    return set(connection.scalars(select(run.c.id).where(among_keys(run.c.id, ids), of_before)))
 
 
 def read_attempts(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Return (id, run_id, job, state) of the attempts of these runs, in the order of their starts."""
     query = select(job_run.c.id, job_run.c.run_id, job_run.c.job, job_run.c.state)
-    return list(connection.execute(query.where(among_keys((job_run.c.run_id,), ids)).order_by(job_run.c.id)))
+    return list(connection.execute(query.where(among_keys(job_run.c.run_id, ids)).order_by(job_run.c.id)))
 
 
 def add(

@@ -195,7 +195,7 @@ def _is_recovered() -> ColumnElement[bool]:
 def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], end_later: Collection[int]) -> None:
     """Count of a row that stands for many skipped times only those of this time, where it began before or ends after."""
     after = select(run.c.application, run.c.schedule.label("name"), *_times(run.c))
-    after = after.where(among_keys((run.c.id,), [(one,) for one in end_later]))
+    after = after.where(among_keys(run.c.id, end_later))
     for row in (*asked.all(_cut_by_begin(asked)), *(asked.all(after) if end_later else ())):
         of = counts[row.application, row.name]
         counted = row.stands_for if row.first >= asked.since else 0
