@@ -15,8 +15,11 @@ from daemon.execution.claim import claim
 from daemon.operations.why import Moments
 from daemon.scheduling.plan_due import plan_due
 from daemon.service.loop.agenda import read_agenda
-from daemon.store.views import database_time, plain, problems, read_overview
+from daemon.store.statements.schedule import database_time
+from daemon.store.views.overview import read_overview
+from daemon.store.views.problems import problems
 from daemon.store.views.report import read_report
+from daemon.store.views.values import plain
 from daemon.text import json_text
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected, write_transaction

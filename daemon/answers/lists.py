@@ -7,7 +7,9 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from ..operations.generations import Changed, GenerationStanding
-from ..store.views import ActLine, BackfillLine, Lock, ReplicaLine
+from ..store.views.acting import ActLine, BackfillLine
+from ..store.views.locks import Lock
+from ..store.views.replicas import ReplicaLine
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from ..states import RunState
-from ..store.views import JobRunLine, OutputOfRun, OutputPart, RunDetail, RunLine
+from ..store.views.history import JobRunLine, RunDetail, RunLine
+from ..store.views.output import OutputOfRun, OutputPart
 from . import filled
 
 

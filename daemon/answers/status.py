@@ -12,27 +12,14 @@ from ..operations.named import application_of
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
 from ..store.called import ScheduleKey
-from ..store.views import (
-    BackfillLine,
-    Called,
-    Overview,
-    Problem,
-    ReplicaLine,
-    RetiredSchedule,
-    RunningRun,
-    ScheduleLine,
-    TryingRun,
-    WaitingRun,
-    keys_named,
-    last_lines,
-    past_problems,
-    problems,
-    read_last_alive,
-    read_overview,
-    read_past,
-    require_schedule,
-    schedules_tagged,
-)
+from ..store.views.acting import BackfillLine
+from ..store.views.defined import RetiredSchedule
+from ..store.views.names import Called, keys_named, require_schedule, schedules_tagged
+from ..store.views.output import last_lines
+from ..store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun, read_overview
+from ..store.views.problems import Problem, past_problems, problems
+from ..store.views.replicas import ReplicaLine, read_last_alive
+from ..store.views.setbacks import TryingRun, read_past
 from ..store.views.targets import read_undelivered
 from ..text import when
 from . import filled

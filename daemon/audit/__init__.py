@@ -2,8 +2,8 @@
 
     facts     what a history consists of
     promises  pure functions from facts to violations, and `check`, which calls them all
-    history/  the history in the daemon's own tables (tables): its grants (evidence), its scheduled times
-              (expectation), its runs (records), its wrong times (moved_clock)
+    evidence  the grants for which the daemon's own tables give evidence
+    history   the history in these tables
 
 `leased audit` checks the real tables.
 """

@@ -1,24 +1,22 @@
 """The grants for which the rows of runs, job runs and leases give evidence. Pure.
 
-A grant is in force from the start of its first job run to the last moment at which the tables show
-that it had not ended: the start of a job, or an end that its holder wrote, since both are written
-under the grant. When an abandoned or stopped attempt ended is unknown: the lease may have been
-granted to another replica before that was noticed.
+A grant is in force from the start of its first job run to the last moment at which the tables show that it had not
+ended: the start of a job, or an end that its holder wrote, since both are written under the grant. When an abandoned or
+stopped attempt ended is unknown: the lease may have been granted to another replica before that was noticed.
 
-The name under which a token was granted is certain for the grant of a running run, and for the
-grant under which a run ended. For a run's earlier grants it is certain only if the schedule has not
-changed since the run was created, because the lease of a waiting run is renamed; and not at all if its
-runs share the slots of a lock, for each claim puts it under another one.
+The name under which a token was granted is certain for the grant of a running run, and for the grant under which a run
+ended. For a run's earlier grants it is certain only if the schedule has not changed since the run was created, because
+the lease of a waiting run is renamed; and not at all if its runs share the slots of a lock, for each claim puts it
+under another one.
 
-Times that were written while the machine's clock was set wrong are no evidence. SQLite uses the
-wall clock of the process that writes, and has one writer at a time, so that the order of the rows
-is the order in which they were written: a time that is minutes out of order says nothing about what
-happened. PostgreSQL has a clock of its own, and its times are not examined.
+Times that were written while the machine's clock was set wrong are no evidence. SQLite uses the wall clock of the
+process that writes, and has one writer at a time, so that the order of the rows is the order in which they were
+written: a time that is minutes out of order says nothing about what happened. PostgreSQL has a clock of its own, and
+its times are not examined.
 """
 
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,18 +27,9 @@ from lease.model import Grant
 from ..states import QUEUES_OF_PRIORITY, JobState
 from .facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
 
+_Seen = dict[Grant, tuple[datetime, datetime]]
+"""The first and the last moment at which a grant is known to have been in force."""
 _ENDED_BY_ITS_HOLDER: tuple[JobState, ...] = ("succeeded", "failed", "not started")
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The first and the last moment at which a grant is known to have been in force."""
-
-    first: datetime
-    last: datetime
-
-    def widen(self, first: datetime, last: datetime) -> None:
-        self.first, self.last = min(self.first, first), max(self.last, last)
 
 
 def evidence(
@@ -58,7 +47,7 @@ def evidence(
     which shows ``wall_clock_at`` now, a lease without any job was granted about now, or else the
     clock was set: then its time is not used.
     """
-    seen: dict[Grant, _Seen] = {}
+    seen: _Seen = {}
     names: set[str] = set()
     for run in runs:
         names.add(run.lease_name)
@@ -68,10 +57,10 @@ def evidence(
             if job.id not in unsure and (unchanged or _has(run, job)):
                 _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, _last(job))
     held, standing = _add_leases(seen, [row for row in leases if row.name in names], wall_clock_at)
-    for grant, span in seen.items():
-        yield GrantBegan(grant, span.first)
+    for grant, (first, last) in seen.items():
+        yield GrantBegan(grant, first)
         if grant not in held:
-            yield GrantEnded(grant, span.last)
+            yield GrantEnded(grant, last)
     for name, token in standing.items():
         yield HighestToken(name, token)
     for name in sorted({grant.name for grant in seen} - standing.keys()):
@@ -79,7 +68,7 @@ def evidence(
 
 
 def _add_leases(
-    seen: dict[Grant, _Seen], leases: Iterable[Row[Any]], wall_clock_at: datetime | None
+    seen: _Seen, leases: Iterable[Row[Any]], wall_clock_at: datetime | None
 ) -> tuple[set[Grant], dict[str, int]]:
     """Add the evidence of lease rows; return the held grants, and the token of each name."""
     held: set[Grant] = set()
@@ -103,11 +92,9 @@ def _last(job: Row[Any]) -> datetime:
     return ended
 
 
-def _see(seen: dict[Grant, _Seen], grant: Grant, first: datetime, last: datetime) -> None:
-    if grant in seen:
-        seen[grant].widen(first, last)
-    else:
-        seen[grant] = _Seen(first, last)
+def _see(seen: _Seen, grant: Grant, first: datetime, last: datetime) -> None:
+    before, after = seen.get(grant, (first, last))
+    seen[grant] = min(before, first), max(after, last)
 
 
 MINUTES = timedelta(minutes=10)

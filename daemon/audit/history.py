@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -134,13 +134,17 @@ def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], most: int, re
     for (application, name), row in schedules.items():
         label = f"{application}/{name}"
         try:
-            expected = expectation(label, row, read_schedule(row.definition), most)
+            schedule = read_schedule(row.definition)
         except UnreadableDefinition as error:
             remarks.append(f'the scheduled times of "{label}" were not compared: {error}')
             continue
-        if expected.capped:
+        found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor, most)
+        if capped:
             remarks.append(f'only the latest {most:,} scheduled times of "{label}" were compared')
-        yield from expected.facts
+        yield from (Due(label, instant) for instant in found)
+        if row.retired_at is None:
+            following = next(schedule.instants(row.planned_until, row.anchor), None)
+            yield ScheduleProgress(label, row.planned_until, row.next_due, following)
 
 
 def _stranded(tables: Tables) -> Iterator[Fact]:
@@ -160,11 +164,12 @@ def records(
     """
     defined = {key: _job_names(row.definition) for key, row in schedules.items()}
     known = _known(runs, jobs)
-    successions = Successions(runs, jobs)
+    successions = _Successions(runs, jobs)
     for run in runs:
         key = (run.application, run.schedule)
         attempts = [job for job in jobs.get(run.id, ()) if job.carried_from is None]
-        attempted = _attempted(attempts)
+        carried = [job for job in jobs.get(run.id, ()) if job.carried_from is not None]
+        attempted = tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
         by_it = run.digest is not None and run.digest == schedules[key].run_digest
         expected = _expected(run, schedules[key], defined[key], known[*key, run.holder])
         yield Recorded(
@@ -179,13 +184,15 @@ def records(
             succeeded=Counter(job.job for job in attempts if job.state == "succeeded"),
             jobs=expected,
             attempted=attempted,
-            left_running=tuple(job.job for job in attempts if job.state == "running" and not _runs_under(run, job)),
+            left_running=tuple(job.job for job in attempts if job.state == "running" and not _is_at_work(run, job)),
             # Before an adoption, another definition may have had them.
-            strange=_missing(attempted, expected) if by_it and expected and run.adopted_from is None else (),
+            strange=tuple(job for job in attempted if job not in expected)
+            if by_it and expected and run.adopted_from is None
+            else (),
             retry_of=run.retry_of,
             backfill=run.backfill,
-            carried=successions.carried(run),
-            not_done=successions.not_done(run),
+            carried=tuple(job.job for job in carried),
+            not_done=successions.not_done(run, carried),
         )
 
 
@@ -212,8 +219,7 @@ def _expected(
 def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:
     """Yield a fact for each run that was marked as cancelled.
 
-    By a wall clock, which may have been set between the two, it is not certain that an attempt
-    started after the end.
+    By a wall clock, which may have been set between the two, it is not certain that an attempt started after the end.
     """
     runs = list(runs)
     starts = {} if wall_clock else {run.id: run.started_at for run in runs}
@@ -234,14 +240,6 @@ def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, w
             )
 
 
-def _attempted(attempts: Iterable[Row[Any]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
-
-
-def _missing(attempted: Iterable[str], defined: Collection[str]) -> tuple[str, ...]:
-    return tuple(job for job in attempted if job not in defined)
-
-
 def _known(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> Mapping[tuple[str, str, str], set[str]]:
     """Return the jobs that each holder has started in runs of each schedule."""
     known: dict[tuple[str, str, str], set[str]] = defaultdict(set)
@@ -252,7 +250,7 @@ def _known(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> 
     return known
 
 
-def _runs_under(run: Row[Any], job: Row[Any]) -> bool:
+def _is_at_work(run: Row[Any], job: Row[Any]) -> bool:
     return run.state == "running" and (run.token, run.holder) == (job.token, job.holder)
 
 
@@ -263,23 +261,17 @@ def _job_names(definition: str) -> tuple[str, ...]:
         return ()
 
 
-class Successions:
+class _Successions:
     """Which run tries which again, among all runs of a history."""
 
     def __init__(self, runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> None:
         self._retry_of: dict[int, int | None] = {run.id: run.retry_of for run in runs}
-        self._jobs = jobs
         self._attempts = {job.id: job for of_run in jobs.values() for job in of_run}
 
-    def carried(self, run: Row[Any]) -> tuple[str, ...]:
-        """Return the jobs that a run took over as done."""
-        return tuple(job.job for job in self._jobs.get(run.id, ()) if job.carried_from is not None)
-
-    def not_done(self, run: Row[Any]) -> tuple[str, ...]:
+    def not_done(self, run: Row[Any], carried: Sequence[Row[Any]]) -> tuple[str, ...]:
         """Return the jobs that a run took over as done, although none of the runs before it has done them; what was
         pruned is believed.
         """
-        carried = [job for job in self._jobs.get(run.id, ()) if job.carried_from is not None]
         before = set(self._before(run.retry_of)) if carried else set()
         return tuple(job.job for job in carried if not self._was_done(job, before))
 
@@ -305,24 +297,6 @@ AFTER_A_CHANGE = timedelta(seconds=15)
 A sync reads the time and then waits for planning in progress, so that a changed definition counts
 from later than its anchor; how much later is not recorded. The wait is shorter than this.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """The facts of a schedule; ``capped``: earlier instants were left out."""
-
-    facts: tuple[Fact, ...]
-    capped: bool
-
-
-def expectation(label: str, row: Any, schedule: Schedule, most: int) -> Expectation:
-    """Return the latest ``most`` planned instants of the schedule in ``row``, and the next due."""
-    found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor, most)
-    facts: list[Fact] = [Due(label, instant) for instant in found]
-    if row.retired_at is None:
-        following = next(schedule.instants(row.planned_until, row.anchor), None)
-        facts.append(ScheduleProgress(label, row.planned_until, row.next_due, following))
-    return Expectation(tuple(facts), capped)
 
 
 def _counts_from(row: Any, schedule: Schedule) -> datetime:

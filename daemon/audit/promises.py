@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from typing import TypeVar
 
 from ..text import counted
 from .facts import (
@@ -22,6 +23,8 @@ from .facts import (
     RunStranded,
     ScheduleProgress,
 )
+
+T = TypeVar("T")
 
 
 class Promise(StrEnum):
@@ -101,6 +104,11 @@ def violations(
     yield from not_run_again(facts)
 
 
+def of_kind(kind: type[T], history: Iterable[object]) -> Iterator[T]:
+    """Return the facts of one kind."""
+    return (fact for fact in history if isinstance(fact, kind))
+
+
 def in_order(found: Iterable[Violation]) -> list[Violation]:
     """Return violations in the order of the promises."""
     return sorted(found, key=lambda violation: list(Promise).index(violation.promise))
@@ -145,8 +153,7 @@ def tokens_increase(history: Iterable[object], tolerance: timedelta) -> Iterator
 
 def in_time(history: Iterable[object]) -> list[GrantBegan]:
     """Return the grants of a history in the order of the database's time."""
-    granted = (fact for fact in history if isinstance(fact, GrantBegan))
-    return sorted(granted, key=lambda fact: (fact.at, fact.grant.token))
+    return sorted(of_kind(GrantBegan, history), key=lambda fact: (fact.at, fact.grant.token))
 
 
 def _beyond(highest: GrantBegan | None, after: GrantBegan, tolerance: timedelta) -> GrantBegan | None:
@@ -174,7 +181,7 @@ def no_overlap(successions: Iterable[Succession], tolerance: timedelta) -> Itera
 
 def _successions(history: Iterable[object]) -> Iterator[Succession]:
     facts = list(history)
-    ended = {fact.grant: fact.at for fact in facts if isinstance(fact, GrantEnded)}
+    ended = {fact.grant: fact.at for fact in of_kind(GrantEnded, facts)}
     by_name: dict[str, list[GrantBegan]] = defaultdict(list)
     for granted in in_time(facts):
         by_name[granted.grant.name].append(granted)
@@ -184,8 +191,8 @@ def _successions(history: Iterable[object]) -> Iterator[Succession]:
 
 def settled_in_time(history: Iterable[object], within: timedelta | None) -> Iterator[Violation]:
     """Yield runs that are recorded as running ``within`` this time after their grant was over (rule 18)."""
-    for fact in history:
-        if within is not None and isinstance(fact, RunStranded) and (left := fact.at - fact.since) > within:
+    for fact in of_kind(RunStranded, history):
+        if within is not None and (left := fact.at - fact.since) > within:
             yield Violation(
                 Promise.RECOVERY,
                 f"run {fact.run} is recorded as running under token {fact.grant.token} of lease {fact.grant.name!r}, "
@@ -202,7 +209,9 @@ def accounted_once(history: Iterable[object], *, complete: bool) -> Iterator[Vio
     due, recorded = _by_schedule(history)
     for schedule in sorted(due.keys() | recorded.keys()):
         instants = [Due(schedule, at, certain) for at, certain in sorted(due[schedule].items())]
-        yield from _accounted_once(schedule, instants, sorted(recorded[schedule], key=_span), complete)
+        yield from _accounted_once(
+            schedule, instants, sorted(recorded[schedule], key=lambda run: (run.first, run.last, run.run)), complete
+        )
 
 
 def _by_schedule(history: Iterable[object]) -> tuple[dict[str, dict[datetime, bool]], dict[str, list[Recorded]]]:
@@ -256,14 +265,10 @@ def _is_whole(due: list[datetime], run: Recorded) -> bool:
     return bool(due) and due[0] <= run.first and run.last <= due[-1]
 
 
-def _span(run: Recorded) -> tuple[datetime, datetime, int]:
-    return run.first, run.last, run.run
-
-
 def planned_on(history: Iterable[object]) -> Iterator[Violation]:
     """Yield schedules whose next due instant is not the first that is not planned yet (rule 13)."""
-    for fact in history:
-        if isinstance(fact, ScheduleProgress) and fact.next_due != fact.first_after:
+    for fact in of_kind(ScheduleProgress, history):
+        if fact.next_due != fact.first_after:
             yield Violation(
                 Promise.INSTANTS,
                 f'"{fact.schedule}" is planned until {fact.until}; its next scheduled time is recorded as '
@@ -278,27 +283,21 @@ def _shown(instant: datetime | None) -> str:
 
 def run_after_all(history: Iterable[object]) -> Iterator[Violation]:
     """Yield runs of backfills that were skipped once more: what was skipped becomes pending once."""
-    for fact in history:
-        if isinstance(fact, Recorded) and fact.backfill is not None and fact.state == "skipped":
-            yield Violation(
-                Promise.INSTANTS,
-                f'run {fact.run} of "{fact.schedule}", due at {fact.first}, was to run in backfill {fact.backfill}, '
-                "and is skipped",
-                (fact,),
-            )
+    for fact in of_kind(Recorded, history):
+        if fact.backfill is not None and fact.state == "skipped":
+            yield _of_run(Promise.INSTANTS, fact, f"was to run in backfill {fact.backfill}, and is skipped")
 
 
 def wholly_over(history: Iterable[object]) -> Iterator[Violation]:
     """Yield attempts that are recorded as running without their run (rule 15)."""
-    for fact in history:
-        if isinstance(fact, Recorded):
-            for job in fact.left_running:
-                yield Violation(
-                    Promise.FINAL,
-                    f'an attempt of job "{job}" of run {fact.run} of "{fact.schedule}" is recorded as running, '
-                    f"but the run is not running under its grant: {fact.state}",
-                    (fact,),
-                )
+    for fact in of_kind(Recorded, history):
+        for job in fact.left_running:
+            yield Violation(
+                Promise.FINAL,
+                f'an attempt of job "{job}" of run {fact.run} of "{fact.schedule}" is recorded as running, '
+                f"but the run is not running under its grant: {fact.state}",
+                (fact,),
+            )
 
 
 # What runs did
@@ -309,7 +308,7 @@ def done_once(history: Iterable[object]) -> Iterator[Violation]:
 
     A job that was attempted counts even if it is no longer defined (rule 22).
     """
-    for run in _recorded(history):
+    for run in of_kind(Recorded, history):
         for job, attempts in run.succeeded.items():
             times = attempts + run.carried.count(job)
             if times > 1:
@@ -332,31 +331,35 @@ def retried_once(history: Iterable[object]) -> Iterator[Violation]:
     """Yield runs that were tried again twice, or before they were over, or as another occurrence; and jobs that were
     taken over although no run before has done them (rules 16 and 23).
     """
-    runs = {fact.run: fact for fact in history if isinstance(fact, Recorded)}
+    runs = {fact.run: fact for fact in of_kind(Recorded, history)}
     retries: dict[int, list[Recorded]] = defaultdict(list)
     for run in runs.values():
         for job in run.not_done:
-            yield _took_over(run, f'took over job "{job}" as done, which no run before it has done')
+            yield _of_run(Promise.EFFECTS, run, f'took over job "{job}" as done, which no run before it has done')
         if run.retry_of is not None:
             retries[run.retry_of].append(run)
     for number, of_one in retries.items():
         first, before = of_one[0], runs.get(number)  # which may have been pruned
         if len(of_one) > 1:
-            yield _took_over(first, f"tries run {number} again, and so does run {of_one[1].run}", *of_one[1:])
+            yield _of_run(
+                Promise.EFFECTS, first, f"tries run {number} again, and so does run {of_one[1].run}", *of_one[1:]
+            )
         if before is not None and not before.over:
-            yield _took_over(first, f"tries run {number} again, which is not over: {before.state}", before)
+            yield _of_run(
+                Promise.EFFECTS, first, f"tries run {number} again, which is not over: {before.state}", before
+            )
         if before is not None and (before.schedule, before.first) != (first.schedule, first.first):
             what = f"tries run {number} again, which is one of {before.schedule!r} due at {before.first}"
-            yield _took_over(first, what, before)
+            yield _of_run(Promise.EFFECTS, first, what, before)
 
 
-def _took_over(run: Recorded, what: str, *facts: Fact) -> Violation:
-    return Violation(Promise.EFFECTS, f'run {run.run} of "{run.schedule}", due at {run.first}, {what}', (run, *facts))
+def _of_run(promise: Promise, run: Recorded, what: str, *facts: Fact) -> Violation:
+    return Violation(promise, f'run {run.run} of "{run.schedule}", due at {run.first}, {what}', (run, *facts))
 
 
 def kept_to(history: Iterable[object]) -> Iterator[Violation]:
     """Yield jobs that a run has attempted and its definition does not have (rule 22)."""
-    for run in _recorded(history):
+    for run in of_kind(Recorded, history):
         for job in run.strange:
             yield Violation(
                 Promise.DEFINITIONS,
@@ -365,18 +368,12 @@ def kept_to(history: Iterable[object]) -> Iterator[Violation]:
             )
 
 
-def _recorded(history: Iterable[object]) -> Iterator[Recorded]:
-    return (fact for fact in history if isinstance(fact, Recorded))
-
-
 # Cancels
 
 
 def cancelled(history: Iterable[object], tolerance: timedelta) -> Iterator[Violation]:
     """Yield runs that were marked as cancelled and wait, ended otherwise, or went on after their end (rule 23)."""
-    for mark in history:
-        if not isinstance(mark, RunMarked):
-            continue
+    for mark in of_kind(RunMarked, history):
         if mark.state not in {"running", "cancelled"}:
             yield went_on(mark, f"was marked as cancelled at {mark.at}, and is {mark.state}")
         if mark.last_start is not None and after_end(mark, mark.last_start, tolerance):
@@ -385,10 +382,8 @@ def cancelled(history: Iterable[object], tolerance: timedelta) -> Iterator[Viola
 
 def replaced_first(history: Iterable[object], tolerance: timedelta) -> Iterator[Violation]:
     """Yield replaced runs that were not over when the newer run started (rule 23)."""
-    for fact in history:
-        if not isinstance(fact, RunMarked) or fact.newer_start is None:
-            continue
-        if fact.ended is None or fact.newer_start < fact.ended - tolerance:
+    for fact in of_kind(RunMarked, history):
+        if fact.newer_start is not None and (fact.ended is None or fact.newer_start < fact.ended - tolerance):
             end = "is not over" if fact.ended is None else f"ended at {fact.ended}"
             started = f"run {fact.replaced_by}, which replaced it, started at {fact.newer_start}"
             yield went_on(fact, f"{end}, and {started}")
@@ -413,7 +408,7 @@ def as_many_as_told(history: Iterable[object]) -> Iterator[Violation]:
     """
     facts = list(history)
     runs = backfilled(facts)
-    for backfill in backfills(facts):
+    for backfill in of_kind(BackfillRecorded, facts):
         of_it = runs[backfill.backfill]
         if len(of_it) != backfill.instants:
             yield of_backfill(
@@ -432,31 +427,22 @@ def as_many_as_told(history: Iterable[object]) -> Iterator[Violation]:
 
 def not_run_again(history: Iterable[object]) -> Iterator[Violation]:
     """Yield runs of backfills whose instant had succeeded before (rule 23)."""
-    runs = {fact.run: fact for fact in history if isinstance(fact, Recorded)}
+    runs = {fact.run: fact for fact in of_kind(Recorded, history)}
     for run in runs.values():
         before = run
         while run.backfill is not None and before.retry_of in runs:
             before = runs[before.retry_of]
             if before.state == "succeeded":
-                yield Violation(
-                    Promise.BACKFILLS,
-                    f'run {run.run} of "{run.schedule}", due at {run.first}, is one of backfill {run.backfill}, although '
-                    f"run {before.run} of that time had succeeded",
-                    (run, before),
-                )
+                what = f"is one of backfill {run.backfill}, although run {before.run} of that time had succeeded"
+                yield _of_run(Promise.BACKFILLS, run, what, before)
                 break
-
-
-def backfills(facts: Iterable[object]) -> Iterator[BackfillRecorded]:
-    """Yield the backfills of a history."""
-    return (fact for fact in facts if isinstance(fact, BackfillRecorded))
 
 
 def backfilled(facts: Iterable[object]) -> dict[int, list[Recorded]]:
     """Return the runs of each backfill."""
     found: dict[int, list[Recorded]] = defaultdict(list)
-    for fact in facts:
-        if isinstance(fact, Recorded) and fact.backfill is not None:
+    for fact in of_kind(Recorded, facts):
+        if fact.backfill is not None:
             found[fact.backfill].append(fact)
     return found
 

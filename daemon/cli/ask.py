@@ -17,7 +17,7 @@ from lease.errors import StoreUnavailable
 from ..operations.named import application_of
 from ..service.settings import read_settings
 from ..store import migrations
-from ..store.views import RunMeant, require_schedule, runs_meant, timezone_of
+from ..store.views.names import RunMeant, require_schedule, runs_meant, timezone_of
 from .failures import Misused, NoDatabase, report
 from .options import local_zone, number_of
 from .screen import say, screen, write_json

@@ -23,7 +23,7 @@ from rich.text import Text
 from lease.durations import format_duration
 
 from ..states import JobOutcome, RunOutcome
-from ..store.views import JobSummary, Summary
+from ..store.views.history import JobRunLine, RunDetail
 from ..telemetry.fact_log import log_fact
 from ..telemetry.facts import (
     DatabaseAway,
@@ -59,25 +59,29 @@ from ..text import clean, last_line, lasted, number, shortened
 from .screen import Sheet, Times, how_far, print_verdict, say, state_cell
 
 
-def print_summary(console: Console, summary: Summary, times: Times) -> None:
-    """Write how the run ended, and a table of its jobs."""
+def print_summary(console: Console, detail: RunDetail, times: Times) -> None:
+    """Write how the run ended, and a table of its jobs: of each its last attempt, and how long all took."""
     console.print()
-    print_verdict(console, summary.run, times)
-    if not summary.jobs:
+    print_verdict(console, detail.run, times)
+    of_jobs = detail.by_job
+    if not of_jobs:
         return
-    notes = [_note(job) for job in summary.jobs]
-    without = [] if any(job.done is not None for job in summary.jobs) else ["done"]
+    last = [attempts[-1] for attempts in of_jobs.values()]
+    notes = [_note(job) for job in last]
+    without = [] if any(job.done is not None for job in last) else ["done"]
     without += [] if any(notes) else ["message"]
     columns = ("job", "state", "done", "took", "message")
     jobs = Sheet(*columns, right=("done", "took"), wraps=("message",), without=without)
-    for job, note in zip(summary.jobs, notes, strict=True):
-        state = state_cell(job.state, f" (attempt {job.attempts})" if job.attempts > 1 else "")
-        jobs.add(job.job, state, "" if job.done is None else number(job.done), lasted(job.seconds), note)
+    for job, note in zip(last, notes, strict=True):
+        made = [attempt for attempt in of_jobs[job.job] if attempt.state != "not started"]
+        state = state_cell(job.state, f" (attempt {len(made)})" if len(made) > 1 else "")
+        took = lasted(sum(attempt.seconds for attempt in made))
+        jobs.add(job.job, state, "" if job.done is None else number(job.done), took, note)
     console.print()
     console.print(jobs)
 
 
-def _note(job: JobSummary) -> str | None:
+def _note(job: JobRunLine) -> str | None:
     """Return the last line of its error, otherwise its last message."""
     said = last_line(job.error)
     return said if said and job.state != "succeeded" else job.message

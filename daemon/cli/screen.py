@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from ..states import JobState, ReplicaState, RunState
-from ..store.views import RunLine, plain
+from ..store.views.history import RunLine
+from ..store.views.values import plain
 from ..text import ago, clean, json_text, lasted, number, units, when, wrapped
 
 if TYPE_CHECKING:

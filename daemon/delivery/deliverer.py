@@ -24,7 +24,7 @@ from ..scheduling.telling import Told, write
 from ..states import DeliveryOutcome
 from ..store import statements
 from ..store.statements.delivery import LENT
-from ..store.views import database_time
+from ..store.statements.schedule import database_time
 from ..store.views.output import tails
 from ..telemetry.facts import (
     Fact,

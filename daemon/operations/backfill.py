@@ -17,7 +17,7 @@ from ..scheduling.plan_rows import LONGEST_STRETCH
 from ..store import statements
 from ..store.called import called
 from ..store.notices import WORK, notify
-from ..store.views import Called
+from ..store.views.names import Called
 from ..text import number, when
 from .backfill_plan import BackfillPlan, CannotBackfill, Split, SurveyedInstant, Wanted, plan_backfill
 from .cancel import CancelledRun, ChosenRun, cancel_many

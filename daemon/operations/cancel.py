@@ -15,7 +15,7 @@ from ..states import UNFINISHED, Act, RunState
 from ..store import statements
 from ..store.called import ScheduleKey
 from ..store.notices import WORK, Notice, notify, notify_each
-from ..store.views import Called, missing_run
+from ..store.views.names import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable
 from .selection import Selection

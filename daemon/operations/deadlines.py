@@ -14,9 +14,9 @@ from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
 from ..store.called import ScheduleKey
 from ..store.policies import Policies, read_policies
-from ..store.views import Overview, RunningRun, ScheduleLine, WaitingRun
 from ..store.views.defined import read_stored
 from ..store.views.fleet import ScheduleFacts
+from ..store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun
 from ..store.views.usual import Usual, usual_seconds
 
 _LOOKED_AT = 20_000

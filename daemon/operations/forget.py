@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 from ..errors import DaemonError
 from ..states import RunState
 from ..store import statements
-from ..store.views import Called, missing_run
+from ..store.views.names import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable
 

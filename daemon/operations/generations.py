@@ -28,8 +28,8 @@ from ..scheduling.generations import (
 )
 from ..scheduling.generations import who_runs as they_run
 from ..store import statements
-from ..store.views import GenerationLine, Problem, RunBy, read_generations
-from ..store.views.generations import read_diffs
+from ..store.views.generations import GenerationLine, RunBy, read_diffs, read_generations
+from ..store.views.problems import Problem
 from ..text import listed
 from .requester import refuse_unrecordable
 

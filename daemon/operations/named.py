@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from ..errors import Ambiguous
-from ..store.views import applications_with, require_application, require_schedule
+from ..store.views.names import applications_with, require_application, require_schedule
 
 
 def application_of(connection: Connection, schedule: str, application: str | None) -> str:

@@ -14,7 +14,7 @@ from ..instants import parse_instant
 from ..store import statements
 from ..store.called import ScheduleKey, called
 from ..store.notices import WORK, notify
-from ..store.views import paused_text
+from ..store.views.causes import paused_text
 from ..text import when
 from .requester import refuse_unrecordable
 from .selection import Selection, lock_planned, read_one

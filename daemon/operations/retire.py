@@ -12,7 +12,7 @@ from ..recovery.settle import settle
 from ..scheduling.deploys.sync import sync
 from ..states import UNSEEN_IS_DEAD
 from ..store import statements
-from ..store.views import require_application
+from ..store.views.names import require_application
 from ..text import counted
 from .requester import refuse_unrecordable
 

@@ -16,7 +16,8 @@ from ..states import RunState
 from ..store import statements
 from ..store.called import ScheduleKey, called
 from ..store.notices import WORK, notify
-from ..store.views import missing_run, retirement
+from ..store.views.defined import retirement
+from ..store.views.names import missing_run
 from ..text import suggestion
 from .cancel import ChosenRun, keys_of, record_each
 from .requester import refuse_unrecordable

@@ -13,11 +13,11 @@ from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
 from ..store.called import ScheduleKey
-from ..store.views import (
+from ..store.views.defined import retirement
+from ..store.views.names import (
     keys_named,
     nearest_of,
     require_application,
-    retirement,
     schedule_names,
     schedules_named,
     schedules_tagged,

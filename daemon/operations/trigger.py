@@ -27,7 +27,7 @@ from ..scheduling.place import place
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
 from ..store.statements import acts, requests
-from ..store.views import nearest_of
+from ..store.views.names import nearest_of
 from ..telemetry.spans import trigger_span
 from ..text import when
 from .requester import recordable, requester

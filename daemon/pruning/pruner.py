@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import uniform
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -26,7 +26,6 @@ from lease.errors import LeaseError
 
 from ..definitions.values.durations import read_keep
 from ..scheduling.lease_names import PRUNING
-from ..scheduling.plan_due import Planner
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
 from ..store import statements
 from ..telemetry.facts import Note, Notify
@@ -69,8 +68,8 @@ def kept(connection: Connection, application: str) -> dict[str, Mapping[str, int
     """
     found: dict[str, Mapping[str, int]] = {}
     for row in statements.keeping.keeping(connection, application):
-        if keep := _keep(row.definition):
-            found[row.name] = keep
+        with suppress(KeyError, TypeError, ValueError):
+            found[row.name] = read_keep(json.loads(row.definition)["keep"])
     return found
 
 
@@ -112,14 +111,6 @@ def delete_old_records(connection: Connection, application: str) -> bool:
         connection, application, GENERATIONS_KEPT, LEAST_GENERATIONS, _MOST_GENERATIONS
     )
     return acts == _MOST_ACTS
-
-
-def _keep(definition: str) -> Mapping[str, int] | None:
-    try:
-        keep = read_keep(json.loads(definition)["keep"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return keep
 
 
 EVERY = 600.0
@@ -237,20 +228,9 @@ async def prune_at_the_end(
     await Pruner(database, client, application, notify, lambda: monotonic() >= until, rest, trusts).try_to_prune()
 
 
-class Drains(Protocol):
-    """A replica, of which is known whether it drains, and whether it trusts the clock."""
-
-    draining: bool
-    planner: Planner
-
-
 @asynccontextmanager
-async def pruning(
-    database: Database, client: LeaseClient, application: str, notify: Notify, replica: Drains
-) -> AsyncIterator[None]:
-    """Prune in the background during the block, until the replica drains."""
-    trusts = replica.planner.guard
-    pruner = Pruner(database, client, application, notify, lambda: replica.draining, trusts=trusts)
+async def pruning(pruner: Pruner) -> AsyncIterator[None]:
+    """Prune in the background during the block."""
     task = asyncio.create_task(pruner.prune_on())
     try:
         yield

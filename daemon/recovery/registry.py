@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
@@ -104,15 +103,9 @@ def touch(connection: Connection, holder: str, state: LiveReplicaState = "runnin
 
     ``blocked`` is a sentence about the job that blocks its async jobs now, if one does (rule 25).
 
-    Do this before settling: it distinguishes a replica that lost its leases from one that died
-    (rule 16).
+    Do this before settling: it distinguishes a replica that lost its leases from one that died (rule 16).
     """
     return statements.replica.touch(connection, holder, state, blocked) == 1
-
-
-def mark_ready(connection: Connection, holder: str) -> None:
-    """Record that a replica is ready to work."""
-    statements.replica.mark_ready(connection, holder)
 
 
 def mark_stopped(connection: Connection, holder: str) -> bool:
@@ -120,23 +113,10 @@ def mark_stopped(connection: Connection, holder: str) -> bool:
     return statements.replica.touch(connection, holder, "stopped") == 1
 
 
-def mark_earlier_stopped(connection: Connection, holder: str) -> None:
-    """Mark the replica that this very process was before as stopped, if it could not do so itself.
-
-    It ended in good order, so that an attempt which it left behind uses up nothing (rule 16).
-    """
-    statements.replica.mark_stopped_if_alive(connection, holder)
-
-
-def mark_dead(connection: Connection, holders: Collection[str]) -> None:
-    """Mark replicas as dead whose death is proven."""
-    statements.replica.mark_dead(connection, holders)
-
-
 def mark_proven_dead(connection: Connection) -> None:
     """Mark replicas of this machine as dead whose process is gone."""
     if dead := proven_dead(neighbours(connection)):
-        mark_dead(connection, dead)
+        statements.replica.mark_dead(connection, dead)
 
 
 def mark_unseen_dead(connection: Connection) -> list[str]:

@@ -72,12 +72,7 @@ def _put_back(connection: Connection) -> dict[int, str]:
     """Put back the running runs, or end those that are marked; return their states."""
     running = [
         StrandedRun(
-            row.id,
-            row.application,
-            row.schedule,
-            Grant(row.lease_name, row.token, row.holder),
-            ended=True,
-            lived=True,
+            row.id, row.application, row.schedule, Grant(row.lease_name, row.token, row.holder), ended=True, lived=True
         )
         for row in statements.stranded.running_runs(connection)
     ]

@@ -7,8 +7,9 @@ Settling waits for no lock: what another transaction has locked is left to the n
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 import lease.statements
 from lease.clock import boot_id
@@ -21,7 +22,6 @@ from ..states import MOST_ABANDONED, DeliveryKind, RunState, Settlement
 from ..store import statements
 from ..store.statements.stranded import StrandedRun
 from ..telemetry.facts import Notify, RunRecovered, RunSubject
-from . import registry
 from .deaths import DeathWatch, Neighbour
 
 _REASON = (
@@ -89,18 +89,18 @@ def settle_dead(connection: Connection, grants: Collection[Grant], *, by_bug: bo
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Suspect]:
     """Return the replicas with running runs that can be judged here: of this boot and namespace."""
-    found: dict[str, Suspect] = {}
+    of_holder: dict[str, list[Row[Any]]] = {}
     for row in statements.stranded.suspects(connection, application, boot_id, pid_namespace):
-        grant = Grant(row.lease_name, row.token, row.holder)
-        before = found.get(row.holder)
-        keepers = before.keepers if before else ()
-        if row.keeper_pid is not None:
-            keepers = (*keepers, ProcessIdentity(row.keeper_pid, row.keeper_start))
-        grants = before.grants if before else ()
-        if grant not in grants:
-            grants = (*grants, grant)
-        found[row.holder] = Suspect(row.holder, ProcessIdentity(row.pid, row.start_time), grants, keepers)
-    return list(found.values())
+        of_holder.setdefault(row.holder, []).append(row)
+    return [
+        Suspect(
+            holder,
+            ProcessIdentity(rows[0].pid, rows[0].start_time),
+            tuple(dict.fromkeys(Grant(row.lease_name, row.token, holder) for row in rows)),
+            tuple(ProcessIdentity(row.keeper_pid, row.keeper_start) for row in rows if row.keeper_pid is not None),
+        )
+        for holder, rows in of_holder.items()
+    ]
 
 
 def _of_free_schedules(connection: Connection, found: list[StrandedRun]) -> list[StrandedRun]:
@@ -119,7 +119,8 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
             outcomes[run_id] = _settlement(state, "stopped")
         statements.stranded.end_jobs(connection, lived, "stopped")
     if died:
-        for run_id, state in _abandoned(connection, died).items():
+        states = statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, _REASON, _LAST_CHANCE)
+        for run_id, state in states.items():
             outcomes[run_id] = _settlement(state, "abandoned")
         statements.stranded.end_jobs(connection, died, "abandoned")
     settled = [run for run in runs if run.run_id in outcomes]
@@ -137,10 +138,6 @@ def _tell(connection: Connection, settled: Iterable[StrandedRun], outcomes: Mapp
         told.setdefault(run.application, []).extend(Told(kind, run.schedule, run.run_id) for kind in kinds)
     for application, these in told.items():
         tell(connection, application, these)
-
-
-def _abandoned(connection: Connection, runs: list[StrandedRun]) -> dict[int, RunState]:
-    return statements.stranded.abandon_runs(connection, runs, MOST_ABANDONED, _REASON, _LAST_CHANCE)
 
 
 def _settlement(state: RunState, otherwise: Settlement) -> Settlement:
@@ -197,11 +194,9 @@ class Settler:
         return settled
 
     async def settle_proven_dead(self, *, at_startup: bool = False) -> list[SettledRun]:
-        """End the grants of replicas that this machine can prove dead, once their work is seen
-        gone.
+        """End the grants of replicas that this machine can prove dead, once their work is seen gone.
 
-        Only replicas of this boot and this pid namespace can be judged; for all others the ttl
-        decides.
+        Only replicas of this boot and this pid namespace can be judged; for all others the ttl decides.
         """
         namespace = pid_namespace()
         if namespace is None or not boot_id():
@@ -215,7 +210,7 @@ class Settler:
 
         def transaction(connection: Connection) -> list[SettledRun]:
             settled = settle_dead(connection, [grant for suspect in gone for grant in suspect.grants])
-            registry.mark_dead(connection, [suspect.holder for suspect in gone])
+            statements.replica.mark_dead(connection, [suspect.holder for suspect in gone])
             return settled
 
         settled = await self._database.write(transaction)

@@ -24,7 +24,7 @@ from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
-from ..pruning.pruner import pruning
+from ..pruning.pruner import Pruner, pruning
 from ..recovery import registry
 from ..scheduling.wall_clock import WallClock
 from ..store import statements
@@ -52,7 +52,7 @@ async def registered(
     def transaction(connection: Connection) -> int | None:
         registry.register(connection, entry)
         if earlier_holder is not None:
-            registry.mark_earlier_stopped(connection, earlier_holder)
+            statements.replica.mark_stopped_if_alive(connection, earlier_holder)
         return statements.generation.number_of(connection, application.name, application.digest)
 
     generation = await database.write(transaction)
@@ -161,7 +161,13 @@ async def surrounded(
             pages=settings.web_url,
         ),
         pinging(_fleet_ping(context, replica, settings), settings.database),
-        pruning(context.database, context.client, context.application.name, context.notify, replica),
+        pruning(
+            Pruner(
+                *(context.database, context.client, context.application.name, context.notify),
+                stops=lambda: replica.draining,
+                trusts=replica.planner.guard,
+            )
+        ),
     ):
         yield
 

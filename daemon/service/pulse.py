@@ -156,7 +156,7 @@ class Pulse:
         def transaction(connection: Connection) -> tuple[list[Neighbour], list[RunLate | RunLong], T]:
             if not registry.touch(connection, entry.holder, *shown):  # deleted after a long absence
                 registry.register(connection, entry)
-                registry.mark_ready(connection, entry.holder)
+                statements.replica.mark_ready(connection, entry.holder)
                 registry.touch(connection, entry.holder, *shown)
             if is_proof:
                 notify(connection, entry.application, ALIVE)
@@ -171,7 +171,7 @@ class Pulse:
         if needs_proof:
             self._hearing.expect(sent)
         if dead := proven_dead(found):
-            await self._context.database.write(lambda connection: registry.mark_dead(connection, dead))
+            await self._context.database.write(lambda connection: statements.replica.mark_dead(connection, dead))
             return await self._context.database.read(look)  # they did not count as living a moment longer
         return seen
 

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from lease.errors import LeaseError
 
 from ..errors import DaemonError
-from ..store.views import read_last_alive, read_replicas
+from ..store.views.replicas import read_last_alive, read_replicas
 from ..telemetry.facts import Note, Notify
 from ..text import when
 from ..web.address import WebAddress

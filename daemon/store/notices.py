@@ -60,9 +60,7 @@ def parse_notice(payload: str) -> Notice | None:
 
 
 def notify(connection: Connection, application: str, notice: Notice) -> None:
-    """Send a notice to the replicas of an application, with the commit of this transaction if there is
-    one.
-    """
+    """Send a notice to the replicas of an application, with the commit of this transaction if there is one."""
     if backend_of(connection).listens:
         connection.execute(select(func.pg_notify(channel_of(application), str(notice))))
 

@@ -1,23 +1,34 @@
 """Makes values of rows: each column fills the field that it is named for, in any order."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, FromClause
 
 T = TypeVar("T")
 
 
 class Reader(Generic[T]):
-    """The columns of a query that fill fields of ``kind``, a dataclass or named tuple.
+    """The columns of a query that fill fields of ``kind``, a dataclass or named tuple: those of ``table`` that have the
+    name of a field, ``but`` for some, and those that are given.
 
     In the query they come first, labelled and in the order of its fields; what else a row has may follow.
     """
 
-    def __init__(self, kind: type[T], /, **columns: ColumnElement[Any]) -> None:
+    def __init__(
+        self,
+        kind: type[T],
+        table: FromClause | None = None,
+        /,
+        *,
+        but: Collection[str] = (),
+        **columns: ColumnElement[Any],
+    ) -> None:
         fields: tuple[str, ...] = kind.__match_args__  # type: ignore[attr-defined]
         if unknown := columns.keys() - set(fields):
             raise TypeError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
+        if table is not None:
+            columns = {name: table.c[name] for name in fields if name in table.c and name not in but} | columns
         self._kind = kind
         self._names = [name for name in fields if name in columns]
         self._come_first = self._names == list(fields[: len(columns)])

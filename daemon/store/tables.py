@@ -38,9 +38,10 @@ def one_of(column: str, states: Any) -> str:
     return f"{column} IN ({', '.join(repr(state) for state in get_args(states))})"
 
 
-def where(condition: str) -> dict[str, Any]:
-    """Return the options that make an index partial on both databases."""
-    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+def _index(name: str, columns: str, condition: str | None = None, *, unique: bool = False) -> Index:
+    """Return an index of these columns, which stand in one string; with a condition, of the rows alone that meet it."""
+    where = None if condition is None else text(condition)
+    return Index(name, *columns.split(), unique=unique, postgresql_where=where, sqlite_where=where)
 
 
 schedule = Table(
@@ -74,13 +75,8 @@ schedule = Table(
     PrimaryKeyConstraint("application", "name", name="schedule_pkey"),
     CheckConstraint("retired_at IS NULL OR next_due IS NULL", name="schedule_retired_has_no_instants"),
     CheckConstraint("(stretch_reason IS NULL) = (stretch_count IS NULL)", name="schedule_stretch"),
-    Index(
-        "schedule_due_idx",
-        "application",
-        "next_due",
-        **where("next_due IS NOT NULL"),
-    ),
-    Index("schedule_called_key", "application", "called", unique=True, **where("called IS NOT NULL")),
+    _index("schedule_due_idx", "application next_due", "next_due IS NOT NULL"),
+    _index("schedule_called_key", "application called", "called IS NOT NULL", unique=True),
     postgresql_with={"fillfactor": "80"},
 )
 
@@ -159,71 +155,42 @@ run = Table(
     CheckConstraint("(finished_at IS NULL) = (state IN ('pending', 'running'))", name="run_over"),
     CheckConstraint("state NOT IN ('failed', 'cancelled', 'skipped') OR reason IS NOT NULL", name="run_reason"),
     # For the claim: only runs that may start (rule 14); those of each queue apart, so that one that is long holds up no other.
-    Index(
+    _index(
         "run_claim_idx",
-        "application",
-        "available_at",
-        "id",
-        **where("state = 'pending' AND available_at IS NOT NULL AND queue IS NULL"),
+        "application available_at id",
+        "state = 'pending' AND available_at IS NOT NULL AND queue IS NULL",
     ),
-    Index(
+    _index(
         "run_queue_idx",
-        "application",
-        "queue",
-        "available_at",
-        "id",
-        **where("state = 'pending' AND available_at IS NOT NULL AND queue IS NOT NULL"),
+        "application queue available_at id",
+        "state = 'pending' AND available_at IS NOT NULL AND queue IS NOT NULL",
     ),
-    Index("run_start_by_idx", "application", "start_by", **where("state = 'pending' AND start_by IS NOT NULL")),
-    Index("run_running_idx", "application", **where("state = 'running'")),
+    _index("run_start_by_idx", "application start_by", "state = 'pending' AND start_by IS NOT NULL"),
+    _index("run_running_idx", "application", "state = 'running'"),
     # Each due instant has one run (rule 13).
-    Index(
-        "run_instant_key",
-        "application",
-        "schedule",
-        "scheduled_for",
-        unique=True,
-        **where("trigger = 'schedule'"),
-    ),
-    Index("run_history_idx", "application", "schedule", "id"),
-    Index("run_place_idx", "application", "place_at", **where("place_at IS NOT NULL")),
+    _index("run_instant_key", "application schedule scheduled_for", "trigger = 'schedule'", unique=True),
+    _index("run_history_idx", "application schedule id"),
+    _index("run_place_idx", "application place_at", "place_at IS NOT NULL"),
     # A run is tried again once; who does it again is told of that one.
-    Index("run_retry_key", "retry_of", unique=True, **where("retry_of IS NOT NULL")),
-    Index("run_backfill_idx", "backfill", "state", "place_at", "scheduled_for", **where("backfill IS NOT NULL")),
+    _index("run_retry_key", "retry_of", "retry_of IS NOT NULL", unique=True),
+    _index("run_backfill_idx", "backfill state place_at scheduled_for", "backfill IS NOT NULL"),
     # What was missed lately, and whether any was skipped by overlap.
-    Index("run_skipped_idx", "application", "schedule", "reason", "finished_at", **where("state = 'skipped'")),
-    Index("run_failed_idx", "application", "schedule", "finished_at", **where("state = 'failed'")),
+    _index("run_skipped_idx", "application schedule reason finished_at", "state = 'skipped'"),
+    _index("run_failed_idx", "application schedule finished_at", "state = 'failed'"),
     # Only what was late: the end of any other run costs nothing.
-    Index(
-        "run_late_idx",
-        "application",
-        "schedule",
-        "finished_at",
-        **where("state = 'succeeded' AND finish_by < finished_at"),
-    ),
-    Index(
+    _index("run_late_idx", "application schedule finished_at", "state = 'succeeded' AND finish_by < finished_at"),
+    _index(
         "run_finish_by_idx",
-        "application",
-        "finish_by",
-        **where("finish_by IS NOT NULL AND late_at IS NULL AND state IN ('pending', 'running')"),
+        "application finish_by",
+        "finish_by IS NOT NULL AND late_at IS NULL AND state IN ('pending', 'running')",
     ),
     # The last ones: of two indexes that begin alike, SQLite, which has no statistics here, takes the newer.
-    Index(
-        "run_unfinished_idx",
-        "application",
-        "schedule",
-        "scheduled_for",
-        "id",
-        **where("state IN ('pending', 'running')"),
-    ),
+    _index("run_unfinished_idx", "application schedule scheduled_for id", "state IN ('pending', 'running')"),
     # The same but for unplaced ones: 10⁵ that were requested for later hold up none of their schedule (rule 23).
-    Index(
+    _index(
         "run_placed_idx",
-        "application",
-        "schedule",
-        "scheduled_for",
-        "id",
-        **where("state IN ('pending', 'running') AND (place_at IS NULL OR available_at IS NOT NULL)"),
+        "application schedule scheduled_for id",
+        "state IN ('pending', 'running') AND (place_at IS NULL OR available_at IS NOT NULL)",
     ),
     postgresql_with={"fillfactor": "80"},
 )
@@ -304,7 +271,7 @@ generation = Table(
     PrimaryKeyConstraint("application", "number", name="generation_pkey"),
     CheckConstraint("NOT rules OR ruled_at IS NOT NULL", name="generation_rules"),
     CheckConstraint("rules OR NOT in_lieu", name="generation_in_lieu"),
-    Index("generation_ruler_key", "application", unique=True, **where("rules")),
+    _index("generation_ruler_key", "application", "rules", unique=True),
 )
 
 replica = Table(
@@ -348,8 +315,8 @@ act = Table(
     Column("until", Instant),  # of a pause: it ends by itself then
     Column("effect", Text),  # a sentence, where that is not plain from the rest
     CheckConstraint(one_of("act", Act), name="act_act"),
-    Index("act_recent_idx", "acted_at"),
-    Index("act_schedule_idx", "application", "schedule", "acted_at"),
+    _index("act_recent_idx", "acted_at"),
+    _index("act_schedule_idx", "application schedule acted_at"),
 )
 
 trigger_key = Table(
@@ -383,9 +350,9 @@ backfill = Table(
         ["application", "schedule"], ["schedule.application", "schedule.name"], name="backfill_schedule_fkey"
     ),
     CheckConstraint("at_most >= 1", name="backfill_at_most"),
-    Index("backfill_schedule_idx", "application", "schedule", "id"),
+    _index("backfill_schedule_idx", "application schedule id"),
     # For the look: only those of which a run may still wait for its place.
-    Index("backfill_open_idx", "application", "id", **where("placed_at IS NULL AND cancelled_at IS NULL")),
+    _index("backfill_open_idx", "application id", "placed_at IS NULL AND cancelled_at IS NULL"),
 )
 
 
@@ -409,7 +376,7 @@ delivery = Table(
     Column("outcome", Text),  # a DeliveryEnd; NULL: it waits
     CheckConstraint(one_of("outcome", DeliveryEnd), name="delivery_outcome"),
     CheckConstraint("(done_at IS NULL) = (outcome IS NULL)", name="delivery_done"),
-    Index("delivery_waiting_idx", "application", "target", "id", **where("done_at IS NULL")),
-    Index("delivery_done_idx", "application", "done_at", **where("done_at IS NOT NULL")),
-    Index("delivery_lost_idx", "application", "target", **where("outcome IN ('gone', 'given up')")),
+    _index("delivery_waiting_idx", "application target id", "done_at IS NULL"),
+    _index("delivery_done_idx", "application done_at", "done_at IS NOT NULL"),
+    _index("delivery_lost_idx", "application target", "outcome IN ('gone', 'given up')"),
 )

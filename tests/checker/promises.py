@@ -11,13 +11,14 @@ from daemon.audit.promises import (
     Violation,
     after_end,
     backfilled,
-    backfills,
     of_backfill,
+    of_kind,
     went_on,
 )
 from daemon.scheduling.lease_names import PINGING, PRUNING
 
 from .facts import (
+    BackfillRecorded,
     Fact,
     FencedWriteRefused,
     GrantEnded,
@@ -310,7 +311,7 @@ def as_many_at_a_time(history: Iterable[Fact]) -> Iterator[Violation]:
     Only a complete history has the claims.
     """
     facts = list(history)
-    known = {backfill.backfill: backfill for backfill in backfills(facts)}
+    known = {backfill.backfill: backfill for backfill in of_kind(BackfillRecorded, facts)}
     of = {run.run: number for number, runs in backfilled(facts).items() if number in known for run in runs}
     moves = [fact for fact in facts if isinstance(fact, RunClaimed | RunLeft | RunSettled) and fact.run in of]
     at_work: dict[int, set[int]] = defaultdict(set)

@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from daemon.answers.status import StatusReader
-from daemon.store.views import read_locks
-from daemon.store.views.locks import OF_DAEMON
+from daemon.store.views.locks import OF_DAEMON, read_locks
 from lease import statements
 from lease.schema import lease
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in

@@ -201,7 +201,7 @@ RUNS = (
         "a run that waits for its retry counts as well, whatever is skipped for it",
         (
             Edit(
-                "daemon/store/views/streaks.py",
+                "daemon/store/views/setbacks.py",
                 "jobs.c.failures >= IN_A_ROW, skipped > 0",
                 "jobs.c.failures >= IN_A_ROW",
             ),
@@ -238,7 +238,11 @@ RUNS = (
     Mutant(
         "retried-since-then",
         "a run that failed since then is a problem although its retry has succeeded",
-        (Edit("daemon/store/views/past.py", ", ~exists().where(_next.c.retry_of == run.c.id))", ", literal(True))"),),
+        (
+            Edit(
+                "daemon/store/views/setbacks.py", ", ~exists().where(_next.c.retry_of == run.c.id))", ", literal(True))"
+            ),
+        ),
         on_each("tests/daemon/store/test_past.py::test_if_a_run_was_retried_only_the_retry_counts[{}]"),
     ),
 )
@@ -280,7 +284,7 @@ REQUESTS = (
     Mutant(
         "unplaced-counts-as-unfinished",
         "instants are skipped for a run that is requested for later",
-        (Edit("daemon/store/statements/schedule.py", "            placed(),\n", ""),),
+        (Edit("daemon/store/statements/schedule.py", "unfinished(), placed(), run", "unfinished(), run"),),
         on_each(LATER.format("test_no_instant_is_skipped_for_it")),
     ),
     Mutant(
@@ -323,7 +327,7 @@ BACKFILLS = (
     Mutant(
         "instants-skipped-for-a-backfill",
         "an instant is skipped because a run of a backfill is at work",
-        (Edit("daemon/store/statements/schedule.py", "            run.c.backfill.is_(None),\n", ""),),
+        (Edit("daemon/store/statements/schedule.py", ", run.c.backfill.is_(None)),\n", "),\n"),),
         on_each(BACKFILL.format("test_the_own_runs_of_a_schedule_go_ahead_and_are_not_skipped_for_a_backfill")),
     ),
     Mutant(

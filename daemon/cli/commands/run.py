@@ -33,7 +33,8 @@ from ...service.settings import Flag, Settings, flag_of, read_settings
 from ...service.supervision.supervisor import Supervisor
 from ...service.web_service import door_to
 from ...store import migrations
-from ...store.views import database_time, summary
+from ...store.statements.schedule import database_time
+from ...store.views.history import read_run
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
@@ -296,7 +297,7 @@ def _summarize(settings: Settings, view: PlainView, console: Console) -> None:
     try:
         now, found = ask_url(
             settings.database,
-            lambda connection: (database_time(connection), [summary(connection, run_id) for run_id in over]),
+            lambda connection: (database_time(connection), [read_run(connection, run_id) for run_id in over]),
         )
     except (DaemonError, LeaseError) as error:
         structlog.stdlib.get_logger(LOGGER).warning("the summary cannot be read", error=str(error))

@@ -12,7 +12,7 @@ from lease.errors import StoreUnavailable
 from ...service.outside.hangups import SIGNAL_BASE, STOP_SIGNALS
 from ...service.settings import read_settings
 from ...service.web_service import WebAlone, nobody_runs
-from ...store.views import database_time
+from ...store.statements.schedule import database_time
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ..ask import ask_url
 from ..failures import Misused

@@ -9,8 +9,9 @@ from lease.durations import format_duration
 
 from ...states import MOST_ABANDONED
 from ...store.called import ScheduleKey
-from ...store.views import RunDetail, RunningRun
 from ...store.views.defined import Living
+from ...store.views.history import RunDetail
+from ...store.views.overview import RunningRun
 from ...store.views.problems import has_run, recorded, silence, stuck
 from ...store.views.usual import Usual
 from ...text import ago, counted, lasted, listed, number, when

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ...states import MOST_ABANDONED
 from ...store.called import ScheduleKey
-from ...store.views import RunDetail, RunningRun, database_time, last_lines, read_run, sentence
+from ...store.statements.schedule import database_time
 from ...store.views.causes import (
     Cancelled,
     Replaced,
@@ -22,10 +22,13 @@ from ...store.views.causes import (
     WaitsForRun,
     WaitsForSlot,
     WaitsForStart,
+    sentence,
 )
 from ...store.views.defined import Living, StoredSchedule, read_defined, read_living
+from ...store.views.history import RunDetail, read_run
 from ...store.views.names import keys_named
-from ...store.views.overview import read_running
+from ...store.views.output import last_lines
+from ...store.views.overview import RunningRun, read_running
 from ...store.views.usual import Usual, read_usual, usually
 from ...text import last_line, lasted, shortened
 from .explanation import Explanation, Facts, Moments, Sentence, State, at_work_text, doing, evidence, if_killed, places

@@ -10,24 +10,15 @@ from sqlalchemy import Connection
 from ...scheduling.generations import held_back
 from ...states import ON_REQUEST, UNSEEN_IS_DEAD
 from ...store.called import ScheduleKey
-from ...store.views import (
-    ActLine,
-    Overview,
-    Problem,
-    RunLine,
-    ScheduleLine,
-    last_lines,
-    paused_text,
-    problems,
-    read_activity,
-    read_overview,
-    read_runs,
-    retirement,
-    sentence,
-)
-from ...store.views.defined import Living, StoredSchedule, last_seen, read_defined, read_living
+from ...store.views.acting import ActLine, read_activity
+from ...store.views.causes import paused_text, sentence
+from ...store.views.defined import Living, StoredSchedule, read_defined, read_living, retirement
 from ...store.views.generations import Diff, last_diff
-from ...store.views.problems import silence
+from ...store.views.history import RunLine, read_runs
+from ...store.views.output import last_lines
+from ...store.views.overview import Overview, ScheduleLine, read_overview
+from ...store.views.problems import Problem, problems, silence
+from ...store.views.replicas import read_last_alive
 from ...store.views.usual import Usual, read_usual
 from ...text import counted, lasted, listed
 from ..generations import GenerationStanding, of_generations, setting_text
@@ -100,7 +91,7 @@ def read_why_schedule(
         defined,
         overview,
         [one for one in read_living(connection, application) if one.holder not in dead],
-        last_seen(connection, application),
+        read_last_alive(connection, application),
         read_runs(connection, limit=_LATEST, application=application, schedule=defined.schedule),
         read_activity(connection, limit=_LATEST, application=application, schedule=defined.schedule),
         _next_run(defined),

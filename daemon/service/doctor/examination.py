@@ -28,7 +28,10 @@ from ...recovery.deaths import neighbours, proven_dead
 from ...states import LIVE
 from ...store import migrations
 from ...store.migrations.opening import opened_for_reading
-from ...store.views import Lock, Problem, ReplicaLine, database_time, read_locks, read_replicas
+from ...store.statements.schedule import database_time
+from ...store.views.locks import Lock, read_locks
+from ...store.views.problems import Problem
+from ...store.views.replicas import ReplicaLine, read_replicas
 from ...store.views.server import Server, read_server
 from ..settings import Settings
 

@@ -23,7 +23,7 @@ from ...errors import DaemonError
 from ...scheduling.deploys.bring import look
 from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
-from ...store.views import Remaining, read_remaining
+from ...store.views.defined import Remaining, read_remaining
 from ...text import counted, when
 from ..load_with_settings import load_with_settings
 from ..settings import Settings, read_settings

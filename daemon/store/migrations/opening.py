@@ -50,9 +50,7 @@ def opened_for_reading(url: str | URL) -> Iterator[Connection | None]:
 
 @contextmanager
 def opened_for_upgrade(url: str | URL) -> Iterator[Connection]:
-    """Yield a connection in a transaction that one process at a time can have; commit it at the
-    end.
-    """
+    """Yield a connection in a transaction that one process at a time can have; commit it at the end."""
     address = parse_address(url)
     with _explained(address), connected(address, CONNECTION) as connection:
         if (file := backend_of(address).file(address)) is not None:

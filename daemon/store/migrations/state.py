@@ -13,35 +13,11 @@ from .opening import opened_for_reading
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
-REVISIONS = (
-    "0001",
-    "0002",
-    "0003",
-    "0004",
-    "0005",
-    "0006",
-    "0007",
-    "0008",
-    "0009",
-    "0010",
-    "0011",
-    "0012",
-    "0013",
-    "0014",
-    "0015",
-    "0016",
-    "0017",
-    "0018",
-    "0019",
-    "0020",
-    "0021",
-)
+REVISIONS = tuple(f"{number:04}" for number in range(1, 22))
 """All revisions that this version of leased knows, newest last."""
 
 VERSION_TABLE = "leased_version"
-"""Alembic's version table, under a name of our own, because users may run alembic on the same
-database.
-"""
+"""Alembic's version table, under a name of our own, because users may run alembic on the same database."""
 
 
 class TablesMissing(SchemaNotReady):
@@ -71,9 +47,7 @@ def current(url: str | URL) -> str | None:
 
 
 def check(database: str | URL | Connection) -> None:
-    """Raise `TablesMissing`, `SchemaTooOld` or `SchemaTooNew` unless the tables are those of this
-    version.
-    """
+    """Raise `TablesMissing`, `SchemaTooOld` or `SchemaTooNew` unless the tables are those of this version."""
     if isinstance(database, Connection):
         refuse_other_than_newest(revision_of(database), database.engine.url)
         return

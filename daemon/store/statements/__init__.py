@@ -1,11 +1,11 @@
 """The SQL statements of replicas and of the audit, one function each.
 
-There is a module per table, one for each question to several tables, `acting` for what people do,
-`requests` for runs that they request, `keeping` for what goes of the history, and `sets` for what many
-runs need at once. A statement runs in the caller's transaction. Row locks are taken in the order
-schedule, lease, run, job run (rule 15); a statement outside that order skips locked rows and waits
-for none.
+There is a module per table, one for each question to several tables, `acting` for what people do, `requests` for runs
+that they request, `keeping` for what goes of the history, and `sets` for what many runs need at once. A statement runs
+in the caller's transaction. Row locks are taken in the order schedule, lease, run, job run (rule 15); a statement
+outside that order skips locked rows and waits for none.
 """
+# ruff: noqa: F401 - a statement is called by its module: statements.run.read
 
 from . import (
     agenda,
@@ -25,31 +25,3 @@ from . import (
 )
 from .acting import acts, backfills, cancel, looks, pauses, retries
 from .sets import claims, ends, late, plans, replacements
-
-__all__ = [
-    "acts",
-    "agenda",
-    "audit",
-    "backfills",
-    "cancel",
-    "claims",
-    "delivery",
-    "ends",
-    "generation",
-    "job_run",
-    "keeping",
-    "late",
-    "looks",
-    "pauses",
-    "plans",
-    "put_off",
-    "queues",
-    "renames",
-    "replacements",
-    "replica",
-    "requests",
-    "retries",
-    "run",
-    "schedule",
-    "stranded",
-]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     Text,
     and_,
@@ -78,9 +79,7 @@ def read(
     other_schedules: Sequence[str],
     holder: str | None,
 ) -> Found:
-    """Look for what there is but for the runs of ``other_digests`` and the instants of
-    ``other_schedules``.
-    """
+    """Look for what there is but for the runs of ``other_digests`` and the instants of ``other_schedules``."""
     values = {
         "application": application,
         "other_schedules": other_schedules,
@@ -142,18 +141,20 @@ def _runs_that_may_start(*where: ColumnElement[bool]) -> list[ColumnElement[bool
     return [run.c.application == _application, run.c.queue.is_(None), pending(), *where, ~marked(), ~apart]
 
 
-def _under_live_leases() -> ColumnElement[Any]:
-    """Return the seconds until the first of the leases is free for which runs wait that may start by now."""
-    due = _runs_that_may_start(run.c.available_at <= MOMENT, _known)
+def until_own_lease(due: Sequence[ColumnElement[bool]], *outer: FromClause) -> ColumnElement[Any]:
+    """Return the seconds until the first of the leases is free for which runs wait that are ``due``: that may start by now.
+    They may be those of a row of ``outer``.
+    """
     blocked = (
         select(UNTIL_FREE.label("until_free"))
         .select_from(run.join(lease, lease.c.name == run.c.lease_name))
         .where(*due, LIVE)
-        .order_by(run.c.available_at, run.c.id)
+        .order_by(*BY_START)
         .limit(MOST_BLOCKED)
+        .correlate(*outer)
         .subquery()
     )
-    return select(func.min(blocked.c.until_free)).scalar_subquery()
+    return select(func.min(blocked.c.until_free)).correlate(*outer).scalar_subquery()
 
 
 def _until_stale() -> ColumnElement[Any]:
@@ -212,7 +213,9 @@ _FOUND = Reader(
     until_place=_until_place,
     until_start=_until_start,
     # Else it would look at all that may start.
-    until_free=case((_available.is_(None), _under_live_leases())),
+    until_free=case(
+        (_available.is_(None), until_own_lease(_runs_that_may_start(run.c.available_at <= MOMENT, _known)))
+    ),
     until_stale=_until_stale(),
     put_back=_put_back_though_marked(),
     others_running=exists().where(*_at_work, run.c.holder != _holder),

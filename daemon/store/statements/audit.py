@@ -4,24 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    and_,
-    case,
-    exists,
-    false,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, Row, case, exists, false, func, or_, select
 
 from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale
 
 from ..tables import backfill, job_run, pruned, replica, run, schedule
-from .dialects import begin_snapshot, running
+from .dialects import begin_snapshot, columns, if_given, running, same_schedule
 from .sets.replacements import replaced_by
 
 SEEN_LATELY = 30.0
@@ -42,66 +31,35 @@ def snapshot(connection: Connection) -> Iterator[None]:
 
 def schedules(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return the schedules, with the instant up to which runs of each may be gone as ``pruned_until``."""
-    of = and_(pruned.c.application == schedule.c.application, pruned.c.schedule == schedule.c.name)
+    of = same_schedule(pruned)
     query = select(schedule, pruned.c.until.label("pruned_until")).outerjoin(pruned, of)
     query = query.order_by(schedule.c.application, schedule.c.name)
-    if application is not None:
-        query = query.where(schedule.c.application == application)
-    return list(connection.execute(query))
+    return list(connection.execute(query.where(*if_given(schedule.c.application, application))))
 
 
 def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return the columns of each run that the audit needs."""
-    query = select(
-        run.c.id,
-        run.c.application,
-        run.c.schedule,
-        run.c.scheduled_for,
-        run.c.last_scheduled_for,
-        run.c.count,
-        run.c.trigger,
-        run.c.state,
-        run.c.lease_name,
-        run.c.queue,
-        run.c.token,
-        run.c.holder,
-        run.c.created_at,
-        run.c.started_at,
-        run.c.finished_at,
-        run.c.cancelled_at,
-        replaced_by(),
-        run.c.digest,
-        run.c.adopted_from,
-        run.c.retry_of,
-        run.c.backfill,
-    ).order_by(run.c.id)
-    if application is not None:
-        query = query.where(run.c.application == application)
-    return list(connection.execute(query))
+    what, where = (
+        "id application schedule scheduled_for last_scheduled_for count trigger state",
+        "lease_name queue token holder",
+    )
+    times = "created_at started_at finished_at cancelled_at"
+    before, behind = columns(run, f"{what} {where} {times}"), columns(run, "digest adopted_from retry_of backfill")
+    query = select(*before, replaced_by(), *behind).order_by(run.c.id)
+    return list(connection.execute(query.where(*if_given(run.c.application, application))))
 
 
 def job_runs(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return the columns of each job run that the audit needs."""
-    query = select(
-        job_run.c.id,
-        job_run.c.run_id,
-        job_run.c.job,
-        job_run.c.state,
-        job_run.c.token,
-        job_run.c.holder,
-        job_run.c.started_at,
-        job_run.c.finished_at,
-        job_run.c.carried_from,
-    ).order_by(job_run.c.id)
+    names = "id run_id job state token holder started_at finished_at carried_from"
+    query = select(*columns(job_run, names)).order_by(job_run.c.id)
     if application is not None:
         query = query.join(run, run.c.id == job_run.c.run_id).where(run.c.application == application)
     return list(connection.execute(query))
 
 
 def backfills(connection: Connection, application: str | None) -> list[Row[Any]]:
-    query = select(backfill).order_by(backfill.c.id)
-    if application is not None:
-        query = query.where(backfill.c.application == application)
+    query = select(backfill).order_by(backfill.c.id).where(*if_given(backfill.c.application, application))
     return list(connection.execute(query))
 
 
@@ -112,8 +70,7 @@ def leases(connection: Connection) -> list[Row[Any]]:
 def stranded(connection: Connection, application: str | None, seconds: float) -> list[Row[Any]]:
     """Return the running runs whose grant is over, with the least time for which it has been over.
 
-    Only runs that a replica could have settled: one that started ``seconds`` ago or earlier, and
-    was seen lately.
+    Only runs that a replica could have settled: one that started ``seconds`` ago or earlier, and was seen lately.
     """
     another = or_(lease.c.token != run.c.token, func.coalesce(lease.c.holder != run.c.holder, false()))
     rebooted = other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at)
@@ -123,23 +80,16 @@ def stranded(connection: Connection, application: str | None, seconds: float) ->
         (or_(lease.c.holder.is_(None), rebooted), seconds_between(lease.c.renewed_at, now())),
         else_=seconds_between(lease.c.expires_at, clock()),
     )
+    attended = exists().where(
+        replica.c.application == run.c.application,
+        replica.c.state == "running",
+        seconds_between(replica.c.started_at, now()) > seconds,
+        seconds_between(replica.c.seen_at, now()) < SEEN_LATELY,
+    )
     query = (
         select(run.c.id, run.c.lease_name, run.c.token, run.c.holder, left.label("seconds"))
         .outerjoin(lease, lease.c.name == run.c.lease_name)
-        .where(running(), or_(another, lease.c.holder.is_(None), stale()), _attended(seconds))
+        .where(running(), or_(another, lease.c.holder.is_(None), stale()), attended)
         .order_by(run.c.id)
     )
-    if application is not None:
-        query = query.where(run.c.application == application)
-    return list(connection.execute(query))
-
-
-def _attended(seconds: float) -> ColumnElement[bool]:
-    return exists().where(
-        and_(
-            replica.c.application == run.c.application,
-            replica.c.state == "running",
-            seconds_between(replica.c.started_at, now()) > seconds,
-            seconds_between(replica.c.seen_at, now()) < SEEN_LATELY,
-        )
-    )
+    return list(connection.execute(query.where(*if_given(run.c.application, application))))

@@ -113,7 +113,7 @@ def claim(connection: Connection, application: str, limit: int) -> list[Row[Any]
         return []
     age = seconds_between(delivery.c.created_at, now()).label("age")
     query = select(delivery, delivery.c.count.label("times"), present_name(delivery).label("called"), age)
-    return list(connection.execute(query.where(among_keys((delivery.c.id,), ids)).order_by(delivery.c.id)))
+    return list(connection.execute(query.where(among_keys(delivery.c.id, ids)).order_by(delivery.c.id)))
 
 
 def lately_sent(connection: Connection, application: str, within: float) -> Mapping[tuple[str, str], LatelySent]:
@@ -136,12 +136,12 @@ def gone(connection: Connection, application: str) -> set[str]:
 
 def at_work(connection: Connection, ids: Collection[int]) -> set[int]:
     """Return those of these runs that are not over."""
-    return set(connection.scalars(select(run.c.id).where(among_keys((run.c.id,), ids), unfinished())))
+    return set(connection.scalars(select(run.c.id).where(among_keys(run.c.id, ids), unfinished())))
 
 
 def keys_of(connection: Connection, ids: Collection[int]) -> dict[int, str]:
     """Return the keys of the schedules of these runs, as far as they are there."""
-    query = select(run.c.id, run.c.schedule).where(among_keys((run.c.id,), ids))
+    query = select(run.c.id, run.c.schedule).where(among_keys(run.c.id, ids))
     return {key: value for key, value in connection.execute(query)}  # noqa: C416 - rows are not tuples to mypy
 
 

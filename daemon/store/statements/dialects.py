@@ -1,4 +1,5 @@
-"""The differences between PostgreSQL and SQLite, one function each; and states as SQL constants.
+"""The differences between PostgreSQL and SQLite, one function each; states as SQL constants; and the conditions that many
+statements share.
 
 A state as a parameter would keep the databases from using the partial indexes.
 """
@@ -43,12 +44,17 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from lease.database.backend import backend_of
 from lease.database.dialects import UNTYPED, Instant, now, per_dialect
+from lease.schema import lease
 
 from ...states import MOST_ABANDONED
 from ..tables import run, schedule
 
 PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 RUNNING: ColumnElement[str] = literal_column("'running'", Text)
+SUCCEEDED: ColumnElement[str] = literal_column("'succeeded'", Text)
+FAILED: ColumnElement[str] = literal_column("'failed'", Text)
+CANCELLED: ColumnElement[str] = literal_column("'cancelled'", Text)
+SKIPPED: ColumnElement[str] = literal_column("'skipped'", Text)
 SCHEDULED: ColumnElement[str] = literal_column("'schedule'", Text)
 
 
@@ -59,6 +65,32 @@ MOMENT: ColumnElement[Any] = select(now()).scalar_subquery()
 def definition_with(setting: str) -> ColumnElement[str | None]:
     """Return the definition of a schedule if it may say something of a setting: those of many need not be sent."""
     return case((schedule.c.definition.contains(f'"{setting}":'), schedule.c.definition))
+
+
+def columns(of: FromClause, names: str) -> list[ColumnElement[Any]]:
+    """Return the columns of these names, which stand in one string."""
+    return [of.c[name] for name in names.split()]
+
+
+def if_given(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that a column has this value; none where that is None, which stands for any."""
+    return () if value is None else (column == value,)
+
+
+def same_schedule(one: Any, other: Any = schedule) -> ColumnElement[bool]:
+    """Return the condition that two rows are of one schedule: each is that of a schedule, or of what belongs to one."""
+    key, other_key = (of.c.schedule if "schedule" in of.c else of.c.name for of in (one, other))
+    return and_(one.c.application == other.c.application, key == other_key)
+
+
+def is_under(held: Any = lease, of: Any = run) -> ColumnElement[bool]:
+    """Return the condition that a lease is held for a run, under its grant."""
+    return and_(held.c.name == of.c.lease_name, held.c.token == of.c.token, held.c.holder == of.c.holder)
+
+
+def are(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:
+    """Return the condition that schedules have one of these keys (application, name)."""
+    return among_keys((schedule.c.application, schedule.c.name), sorted(keys))
 
 
 def pending() -> ColumnElement[bool]:
@@ -76,13 +108,11 @@ def cause_of_run() -> ColumnElement[Any]:
 
 
 def on_last_chance(of: Any = run) -> ColumnElement[bool]:
-    """Return the condition that one more abandoned attempt fails a run, or that runs of its
-    schedule before were abandoned as often: what took a replica with it again and again runs apart
-    from its like (rule 16).
+    """Return the condition that one more abandoned attempt fails a run, or that runs of its schedule before were
+    abandoned as often: what took a replica with it again and again runs apart from its like (rule 16).
     """
-    own = and_(schedule.c.application == of.c.application, schedule.c.name == of.c.schedule)
     # No EXISTS: PostgreSQL would first go through all schedules.
-    before = func.coalesce(select(schedule.c.abandoned).where(own).scalar_subquery(), 0)
+    before = func.coalesce(select(schedule.c.abandoned).where(same_schedule(schedule, of)).scalar_subquery(), 0)
     return or_(of.c.abandoned >= MOST_ABANDONED - 1, before >= MOST_ABANDONED - 1)
 
 
@@ -151,11 +181,12 @@ def _among_keys_sqlite(array: str, _kinds: str, *columns: str) -> str:
 _among_keys = per_dialect("among_keys", UNTYPED, postgresql=_among_keys_postgresql, sqlite=_among_keys_sqlite)
 
 
-def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
-    """Return the condition that columns have one of ``keys``: tuples, or plain values of one column.
+def among_keys(of: Column[Any] | Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of these values, or several columns one of these tuples.
 
     They are a single parameter, as those of `among`: a statement takes a limited number of them.
     """
+    columns = of if isinstance(of, Sequence) else (of,)
     listed = [key if isinstance(key, tuple) else (key,) for key in keys]
     array = bindparam(None, json.dumps(listed), type_=Text(), unique=True)
     kinds = " ".join("bigint" if isinstance(column.type, Integer) else "text" for column in columns)
@@ -215,7 +246,7 @@ def with_newest(  # noqa: PLR0917 - what is joined to what
     that the statement has for nothing else.
     """
     one = _alias(table, name)
-    newest = select(one.c.id).where(which(one.c)).order_by(one.c[by].desc()).limit(1)
+    newest = select(one.c.id).where(which(one)).order_by(one.c[by].desc()).limit(1)
     if backend_of(connection).is_embedded:
         found = _alias(table, f"{name}_row")
         return rows.outerjoin(found, found.c.id == newest.correlate_except(one).scalar_subquery()), found.c
@@ -243,10 +274,7 @@ def number(value: Column[Any]) -> ColumnElement[str]:
 
 
 _turn = per_dialect(
-    "turn",
-    Text(),
-    postgresql="CAST(pg_advisory_xact_lock(hashtextextended({}, 7401936208)) AS text)",
-    sqlite="{}",
+    "turn", Text(), postgresql="CAST(pg_advisory_xact_lock(hashtextextended({}, 7401936208)) AS text)", sqlite="{}"
 )
 
 

@@ -66,9 +66,8 @@ def set_progress(connection: Connection, job_run_id: int, holder: str, values: M
 
 
 def save_output(connection: Connection, holder: str, pieces: Sequence[Mapping[str, Any]]) -> frozenset[int]:
-    """Add pieces of output (``number`` is of the job run, ``begins``, ``lines_before``,
-    ``printed``), or write one that is there anew; return the job runs that are over or whose grant
-    is not in force.
+    """Add pieces of output (``number`` is of the job run, ``begins``, ``lines_before``, ``printed``), or write one that
+    is there anew; return the job runs that are over or whose grant is not in force.
     """
     ours = select(
         job_run.c.id,
@@ -140,7 +139,7 @@ def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[An
     """
     return connection.execute(
         select(job_run.c.run_id, job_run.c.job, job_run.c.position, job_run.c.attempt, job_run.c.state)
-        .where(among_keys((job_run.c.run_id,), run_ids))
+        .where(among_keys(job_run.c.run_id, run_ids))
         .order_by(job_run.c.run_id, job_run.c.attempt, job_run.c.position)
     )
 
@@ -166,12 +165,11 @@ def _running_under(job_run_id: int, grant: Grant) -> ColumnElement[bool]:
 
 
 def start_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, int]:
-    """Record the starts of attempts, each under the grant of its run, which is kept in force until
-    this transaction ends (rule 11); return the ids of the job runs by those of their runs.
+    """Record the starts of attempts, each under the grant of its run, which is kept in force until this transaction
+    ends (rule 11); return the ids of the job runs by those of their runs.
 
-    Rows are (id of the run, token, holder, job, position, attempt). Left out are those that are
-    recorded already, whose run is not under that grant or is marked as cancelled, or whose lease
-    another transaction has locked.
+    Rows are (id of the run, token, holder, job, position, attempt). Left out are those that are recorded already, whose
+    run is not under that grant or is marked as cancelled, or whose lease another transaction has locked.
     """
     return dict(tuple(row) for row in _START(connection, {"starts": as_rows(rows)}))
 

@@ -12,7 +12,7 @@ from lease.database.dialects import insert_missing, later, now, seconds_between
 from lease.schema import free_or_stale, lease
 
 from ..tables import act, generation, job_output, job_run, pruned, replica, run, schedule
-from .dialects import SCHEDULED, all_pending, among, among_keys, running, unfinished
+from .dialects import SCHEDULED, all_pending, among, among_keys, running, same_schedule, unfinished
 from .generation import read_run_digests
 
 _any = run.alias("any_run")
@@ -55,7 +55,7 @@ def first_runs(  # noqa: PLR0917 - of what, and from where to where
             seconds_between(run.c.finished_at, now()).label("ended_for"),
             func.coalesce(goes_on, false()).label("goes_on"),
         )
-        .join(schedule, and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule))
+        .join(schedule, same_schedule(schedule, run))
         .where(run.c.application == application, run.c.schedule == name, run.c.id > after)
     )
     if before is not None:
@@ -89,21 +89,21 @@ def delete_runs(connection: Connection, application: str, name: str, ids: Collec
     lease of one run alone go by that.
     """
     newest = select(func.max(_any.c.id)).scalar_subquery()
-    over = select(run.c.id).where(among_keys((run.c.id,), ids), ~unfinished(), run.c.id < newest)
+    over = select(run.c.id).where(among_keys(run.c.id, ids), ~unfinished(), run.c.id < newest)
     going = set(connection.scalars(over.with_for_update(skip_locked=True)))
     going -= _with_a_held_lease(connection, application, name, going)
     attempts = _attempts(connection, going)
     going -= {run_id for run_id, free in attempts.values() if not free}
     going -= _that_try_one_again_that_stays(connection, going)
     job_runs = [number for number, (run_id, _) in attempts.items() if run_id in going]
-    connection.execute(delete(job_output).where(among_keys((job_output.c.job_run_id,), job_runs)))
-    connection.execute(delete(job_run).where(among_keys((job_run.c.id,), job_runs)))
-    return connection.execute(delete(run).where(among_keys((run.c.id,), going))).rowcount
+    connection.execute(delete(job_output).where(among_keys(job_output.c.job_run_id, job_runs)))
+    connection.execute(delete(job_run).where(among_keys(job_run.c.id, job_runs)))
+    return connection.execute(delete(run).where(among_keys(run.c.id, going))).rowcount
 
 
 def _that_try_one_again_that_stays(connection: Connection, ids: Collection[int]) -> set[int]:
     there = run.join(_any, _any.c.id == run.c.retry_of)
-    query = select(run.c.id, run.c.retry_of).select_from(there).where(among_keys((run.c.id,), ids))
+    query = select(run.c.id, run.c.retry_of).select_from(there).where(among_keys(run.c.id, ids))
     stay: set[int] = set()
     for row in connection.execute(query.order_by(run.c.id)):
         if row.retry_of not in ids or row.retry_of in stay:
@@ -125,7 +125,7 @@ def _with_a_held_lease(connection: Connection, application: str, name: str, ids:
 
 def _attempts(connection: Connection, ids: Collection[int]) -> dict[int, tuple[int, bool]]:
     """Lock the job runs of these runs; return for each its run, and whether it could be locked."""
-    query = select(job_run.c.id, job_run.c.run_id).where(among_keys((job_run.c.run_id,), ids))
+    query = select(job_run.c.id, job_run.c.run_id).where(among_keys(job_run.c.run_id, ids))
     found = {row.id: row.run_id for row in connection.execute(query)}
     locked = set(connection.scalars(query.with_for_update(skip_locked=True)))
     return {number: (run_id, number in locked) for number, run_id in found.items()}

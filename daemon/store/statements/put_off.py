@@ -13,7 +13,7 @@ from lease.database.dialects import later, now
 from lease.database.held.statement import Statement
 
 from ..tables import run, schedule
-from .dialects import MOMENT, SCHEDULED, among, as_rows, given, pending, unfinished
+from .dialects import MOMENT, SCHEDULED, among, as_rows, given, pending, same_schedule, unfinished
 
 
 class Allowed(NamedTuple):
@@ -60,8 +60,7 @@ _START = Statement(
     .where(
         run.c.application == _application,
         run.c.schedule == _allowed.c.schedule,
-        schedule.c.application == run.c.application,
-        schedule.c.name == run.c.schedule,
+        same_schedule(schedule, run),
         unfinished(),
         pending(),
         run.c.digest == _allowed.c.run_digest,

@@ -7,20 +7,7 @@ Each looks at the first of a queue by an index: it takes as long with ten runs t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    Text,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    or_,
-    select,
-    union,
-)
+from sqlalchemy import ColumnElement, Connection, Integer, Text, and_, bindparam, case, exists, func, or_, select, union
 
 from lease.database.dialects import seconds_until
 from lease.database.held.statement import Statement
@@ -30,7 +17,7 @@ from ...states import QUEUES_OF_PRIORITY
 from ..reader import Reader
 from ..tables import replica, run
 from .acting.cancel import marked
-from .agenda import BY_START, LIVE, MOST_BLOCKED, UNTIL_FREE
+from .agenda import BY_START, LIVE, UNTIL_FREE, until_own_lease
 from .dialects import MOMENT, STRINGS, among, among_these, as_rows, at_last_chance, given, on_last_chance, pending
 
 
@@ -134,19 +121,6 @@ def _first(of: ColumnElement[Any], *where: ColumnElement[bool]) -> ColumnElement
     return query.correlate(_queues).scalar_subquery()
 
 
-def _until_own_lease() -> ColumnElement[Any]:
-    blocked = (
-        select(UNTIL_FREE.label("until_free"))
-        .select_from(run.join(lease, lease.c.name == run.c.lease_name))
-        .where(*_due, LIVE)
-        .order_by(*BY_START)
-        .limit(MOST_BLOCKED)
-        .correlate(_queues)
-        .subquery()
-    )
-    return select(func.min(blocked.c.until_free)).correlate(_queues).scalar_subquery()
-
-
 _starting = (*_claimable, run.c.available_at > MOMENT)
 _own_lease_is_live = exists().where(lease.c.name == run.c.lease_name, LIVE)
 _first_due = _first(run.c.digest, *_due)
@@ -158,7 +132,7 @@ _all_blocked = and_(~_shares, _first_free.is_(None))
 _IN_QUEUE = Reader(
     InQueue,
     until_start=_first(seconds_until(run.c.available_at), *_starting),
-    until_free=case((_full, _until_free_slot), (_all_blocked, _until_own_lease())),
+    until_free=case((_full, _until_free_slot), (_all_blocked, until_own_lease(_due, _queues))),
     available=case((and_(_shares, _has_slot), _first_due), (~_shares, _first_free)),
     starting=_first(run.c.digest, *_starting),
 )

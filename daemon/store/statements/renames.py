@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, fun
 from lease.database.dialects import now
 
 from ..tables import backfill, pruned, run, schedule, trigger_key
-from .dialects import all_pending, among, pending
+from .dialects import all_pending, among, pending, same_schedule
 from .dialects import unfinished as is_unfinished
 
 NAMES = (schedule.c.application, schedule.c.name, schedule.c.called, schedule.c.former, schedule.c.retired_at)
@@ -34,10 +34,7 @@ def with_history(connection: Connection, application: str, keys: Collection[str]
     """Return those of the rows that have something to lose: runs, backfills, keys of requests, a pause, or an
     instant that is due.
     """
-    belongs = [
-        exists().where(each.c.application == schedule.c.application, each.c.schedule == schedule.c.name)
-        for each in (run, backfill, pruned, trigger_key)
-    ]
+    belongs = [exists().where(same_schedule(each)) for each in (run, backfill, pruned, trigger_key)]
     at_stake = or_(*belongs, schedule.c.paused_at.is_not(None), schedule.c.next_due <= now())
     return set(
         connection.scalars(select(schedule.c.name).where(_of(application), among(schedule.c.name, keys), at_stake))
@@ -82,7 +79,7 @@ def pending_definitions(connection: Connection, application: str) -> list[Row[An
     is_retired = schedule.c.retired_at.is_not(None).label("is_retired")
     query = (
         select(run.c.schedule, run.c.digest, is_retired)
-        .join(schedule, and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule))
+        .join(schedule, same_schedule(schedule, run))
         .where(run.c.application == application, all_pending())
     )
     return list(connection.execute(query.distinct()))
@@ -100,8 +97,7 @@ def adopt(connection: Connection, application: str, name: str, strange: Collecti
 def cancel_retired(connection: Connection, application: str, strange: Collection[str | None]) -> dict[str, int]:
     """End the pending runs of retired schedules that nobody has any more; return how many by schedule."""
     retired = exists().where(
-        schedule.c.application == run.c.application,
-        schedule.c.name == run.c.schedule,
+        same_schedule(schedule, run),
         schedule.c.retired_at.is_not(None),
     )
     ended = connection.scalars(

@@ -43,6 +43,7 @@ from .dialects import (
     chosen,
     given,
     pending,
+    same_schedule,
     unfinished,
 )
 
@@ -129,8 +130,7 @@ def _count(*where: ColumnElement[bool]) -> ColumnElement[int]:
 
 _at_work = _count(_own.c.state == RUNNING) + _count(_own.c.state == PENDING, _own.c.place_at.is_(None))
 _others = exists().where(
-    _other.c.application == backfill.c.application,
-    _other.c.schedule == backfill.c.schedule,
+    same_schedule(_other, backfill),
     unfinished(_other),
     placed(_other),
     _other.c.backfill.is_distinct_from(backfill.c.id),
@@ -159,11 +159,7 @@ def first_to_feed(application: ColumnElement[str], but: BindParameter[list[str]]
 
 
 def to_feed(
-    connection: Connection,
-    application: str,
-    *,
-    names: Collection[str] | None = None,
-    but: Collection[str] = (),
+    connection: Connection, application: str, *, names: Collection[str] | None = None, but: Collection[str] = ()
 ) -> list[Row[Any]]:
     """Return the first backfills for which something is to be done (id, schedule, and how many runs ``may_start``), of
     all schedules ``but`` for some, or of those of ``names``.
@@ -184,7 +180,7 @@ def next_runs(connection: Connection, backfill_id: int, limit: int) -> list[int]
 
 def close(connection: Connection, ids: Iterable[int]) -> None:
     """Record of these backfills, whose schedules are locked, that all of their runs have their places, if so it is."""
-    which = (among_keys((backfill.c.id,), ids), is_open(), ~_left)
+    which = (among_keys(backfill.c.id, ids), is_open(), ~_left)
     connection.execute(update(backfill).where(*which).values(placed_at=now()))
 
 
@@ -194,7 +190,7 @@ def at_work(connection: Connection, application: str, names: Collection[str]) ->
     return set(connection.scalars(select(run.c.schedule).where(*mine, run.c.backfill.is_not(None)).distinct()))
 
 
-_NO, _YES = literal_column("0", Integer), literal_column("1", Integer)
+_YES = literal_column("1", Integer)
 
 
 def begin_to_write(application: str, name: str) -> Executable:

@@ -82,7 +82,7 @@ def name_own_leases(connection: Connection, ids: Collection[int], base: str) -> 
     """Give each of these pending runs, which hold no lease, one of its own."""
     connection.execute(
         update(run)
-        .where(among_keys((run.c.id,), ids), agrees(run.c.state, PENDING))
+        .where(among_keys(run.c.id, ids), agrees(run.c.state, PENDING))
         .values(lease_name=base + "/" + number(run.c.id))
     )
 
@@ -99,8 +99,8 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
 
 def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
     """Record what becomes of a run once it is settled: with a ``reason`` it has failed; else it waits."""
-    values = {"reason": reason, "available_at": later(now(), wait)}
-    connection.execute(update(run).where(_runs_under(run_id, grant)).values(**values))
+    under = (run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
+    connection.execute(update(run).where(*under).values(reason=reason, available_at=later(now(), wait)))
 
 
 def late(connection: Connection, application: str) -> list[str]:
@@ -110,9 +110,7 @@ def late(connection: Connection, application: str) -> list[str]:
 
 
 def mark_missed(connection: Connection, application: str, names: Collection[str], limit: int) -> Counter[str]:
-    """Mark up to ``limit`` late runs of these schedules, which must be locked, as missed; return
-    how many by schedule.
-    """
+    """Mark up to ``limit`` late runs of these schedules, which are locked, as missed; return how many by schedule."""
     longest = (
         select(run.c.id)
         .where(run.c.application == application, among(run.c.schedule, names), is_late())
@@ -127,10 +125,6 @@ def mark_missed(connection: Connection, application: str, names: Collection[str]
         .returning(run.c.schedule)
     )
     return Counter(connection.scalars(missed))
-
-
-def _runs_under(run_id: int, grant: Grant) -> ColumnElement[bool]:
-    return and_(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
 
 
 def is_late() -> ColumnElement[bool]:

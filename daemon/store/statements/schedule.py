@@ -12,7 +12,7 @@ from lease.schema import lease
 
 from ..called import ScheduleKey
 from ..tables import run, schedule
-from .dialects import MOMENT, among, among_keys, may_idle, turn, unfinished
+from .dialects import MOMENT, among, are, may_idle, same_schedule, turn, unfinished
 from .requests import placed
 
 _SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
@@ -88,9 +88,8 @@ def due(
     names: Collection[str] | None = None,
     but: Collection[str] = (),
 ) -> list[Row[Any]]:
-    """Lock and return schedules that are due, all or those of ``names``, ``but`` for some; the longest
-    due first; skip locked ones. If there are more than ``limit``, half of them are those that became
-    due last.
+    """Lock and return schedules that are due, all or those of ``names``, ``but`` for some; the longest due first; skip
+    locked ones. If there are more than ``limit``, half of them are those that became due last.
 
     Each row has the database's time as ``now``.
     """
@@ -121,13 +120,7 @@ def still_running(connection: Connection, application: str, names: Collection[st
     query = select(schedule.c.name).where(
         schedule.c.application == application,
         among(schedule.c.name, names),
-        exists().where(
-            run.c.application == schedule.c.application,
-            run.c.schedule == schedule.c.name,
-            unfinished(),
-            placed(),
-            run.c.backfill.is_(None),
-        ),
+        exists().where(same_schedule(run), unfinished(), placed(), run.c.backfill.is_(None)),
     )
     return set(connection.scalars(query))
 
@@ -146,7 +139,7 @@ def lock_free(connection: Connection, keys: Collection[ScheduleKey]) -> set[Sche
     """Lock and return those of the schedules (application, name) that are not locked."""
     query = (
         select(schedule.c.application, schedule.c.name)
-        .where(among_keys((schedule.c.application, schedule.c.name), sorted(keys)))
+        .where(are(keys))
         .order_by(schedule.c.application, schedule.c.name)
         .with_for_update(skip_locked=True, key_share=True)
     )

@@ -30,7 +30,7 @@ from lease.schema import broken_under, lease, stale
 from ...states import LIVE, RunState
 from ..tables import job_run, replica, run, schedule
 from .acting.cancel import unless_marked
-from .dialects import among_keys, running
+from .dialects import among_keys, are, columns, if_given, running
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ class StrandedRun:
     ended: bool
     """The lease shows another grant, or none; otherwise this grant must still be ended."""
     lived: bool
-    """Its holder was seen after the grant had ended, released it, or ended in good order: it did not die
-    (rule 16)."""
+    """Its holder was seen after the grant had ended, released it, or ended in good order: it did not die (rule 16)."""
     begun: bool = False
     """A job was at work."""
 
@@ -56,17 +55,15 @@ def find(connection: Connection, application: str | None) -> list[StrandedRun]:
     """
     ended = _ended()
     is_over = or_(and_(ended, not_(func.coalesce(broken_under(run.c.holder, run.c.token), false()))), stale())
-    query = _runs(ended, or_(_ended_itself(), _lived(ended))).where(is_over)
-    if application is not None:
-        query = query.where(run.c.application == application)
+    query = _runs(ended, or_(_ended_itself(), _lived(ended))).where(is_over, *if_given(run.c.application, application))
     return [_stranded(row) for row in connection.execute(query)]
 
 
 def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun]:
     """Return the running runs under these grants, whose holders are known to be dead."""
-    query = _runs(_ended(), _ended_itself()).where(
-        among_keys((run.c.lease_name, run.c.token, run.c.holder), _keys(grants))
-    )
+    keys = [(grant.name, grant.token, grant.holder) for grant in grants]
+    query = _runs(_ended(), _ended_itself())
+    query = query.where(among_keys((run.c.lease_name, run.c.token, run.c.holder), keys))
     return [_stranded(row) for row in connection.execute(query)]
 
 
@@ -74,14 +71,9 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
     """Return the running runs of replicas in this boot and pid namespace, with a row per keeper."""
     query = (
         select(
-            run.c.id,
-            run.c.lease_name,
-            run.c.token,
-            run.c.holder,
-            replica.c.pid,
-            replica.c.start_time,
-            job_run.c.keeper_pid,
-            job_run.c.keeper_start,
+            *columns(run, "id lease_name token holder"),
+            *columns(replica, "pid start_time"),
+            *columns(job_run, "keeper_pid keeper_start"),
         )
         .join(replica, replica.c.holder == run.c.holder)
         .outerjoin(job_run, and_(job_run.c.run_id == run.c.id, _of_attempt(), job_run.c.keeper_pid.is_not(None)))
@@ -135,10 +127,8 @@ def abandon_runs(
     }
     abandoned = update(run).where(_these(runs)).values(**unless_marked(values))
     ended = connection.execute(abandoned.returning(run.c.id, run.c.state, run.c.application, run.c.schedule)).all()
-    keys = {(row.application, row.schedule) for row in ended}
-    if keys:
-        these = among_keys((schedule.c.application, schedule.c.name), sorted(keys))
-        connection.execute(update(schedule).where(these).values(abandoned=schedule.c.abandoned + 1))
+    if keys := {(row.application, row.schedule) for row in ended}:
+        connection.execute(update(schedule).where(are(keys)).values(abandoned=schedule.c.abandoned + 1))
     return {row.id: row.state for row in ended}
 
 
@@ -181,12 +171,7 @@ def _ended_itself() -> ColumnElement[bool]:
 def _runs(ended: ColumnElement[bool], lived: ColumnElement[bool]) -> Any:
     return (
         select(
-            run.c.id,
-            run.c.application,
-            run.c.schedule,
-            run.c.lease_name,
-            run.c.token,
-            run.c.holder,
+            *columns(run, "id application schedule lease_name token holder"),
             ended.label("ended"),
             lived.label("lived"),
             exists().where(job_run.c.run_id == run.c.id, _of_attempt()).label("begun"),
@@ -225,10 +210,6 @@ def _of_attempt() -> ColumnElement[bool]:
 def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
     keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
     return and_(among_keys((run.c.id, run.c.token, run.c.holder), keys), running())
-
-
-def _keys(grants: Collection[Grant]) -> list[tuple[str, int, str]]:
-    return [(grant.name, grant.token, grant.holder) for grant in grants]
 
 
 def _stranded(row: Row[Any]) -> StrandedRun:

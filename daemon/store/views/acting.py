@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, and_, case, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, and_, case, func, literal, or_, select
 
 from lease.database.dialects import later, now
 
 from ...states import Act
 from ..called import present_name
 from ..reader import Reader
-from ..statements.dialects import among_keys
+from ..statements.dialects import among_keys, if_given, same_schedule
 from ..tables import act, backfill, run, schedule
 from .names import keys_named
 
@@ -56,18 +56,14 @@ def read_activity(
     ``by`` is who is recorded, with or without the host; ``since`` a moment, or how long before now, ``before``
     the number of an act that came later.
     """
-    renamed = {"schedule": present_name(act), "act_id": act.c.id}
-    reader = Reader(ActLine, **{name: act.c[name] for name in ActLine.__dataclass_fields__ if name in act.c} | renamed)
+    reader = Reader(ActLine, act, schedule=present_name(act), act_id=act.c.id)
     query = select(*reader.columns).order_by(act.c.acted_at.desc(), act.c.id.desc())
-    if application is not None:
-        query = query.where(act.c.application == application)
+    query = query.where(*if_given(act.c.application, application), *if_given(act.c.act, what))
     if schedule is not None:
         keys = keys_named(connection, schedule, application, retired=True)
         query = query.where(among_keys((act.c.application, act.c.schedule), keys))
     if by is not None:
         query = query.where(or_(act.c.acted_by == by, act.c.acted_by.startswith(f"{by}@", autoescape=True)))
-    if what is not None:
-        query = query.where(act.c.act == what)
     if since is not None:
         start = literal(since, act.c.acted_at.type) if isinstance(since, datetime) else _before(since)
         query = query.where(act.c.acted_at >= start)
@@ -140,39 +136,28 @@ def read_backfills(
     """
 
     def number(*states: str) -> ColumnElement[int | None]:
-        return case((run.c.state.in_(states), 1), else_=null())
+        return case((run.c.state.in_(states), 1))
 
     reader = Reader(
         BackfillLine,
+        backfill,
         backfill_id=backfill.c.id,
-        application=backfill.c.application,
         schedule=present_name(backfill),
-        first=backfill.c.first,
-        last=backfill.c.last,
-        at_most=backfill.c.at_most,
-        instants=backfill.c.instants,
         running=func.count(number("running")),
         waiting=func.count(number("pending")),
         failed=func.count(number("failed", "cancelled")),
-        requested_by=backfill.c.requested_by,
-        requested_why=backfill.c.requested_why,
-        created_at=backfill.c.created_at,
-        paused_at=backfill.c.paused_at,
-        cancelled_at=backfill.c.cancelled_at,
     )
-    latest = select(backfill).order_by(backfill.c.id.desc())
-    if application is not None:
-        latest = latest.where(backfill.c.application == application)
+    latest = select(backfill.c.id).order_by(backfill.c.id.desc()).limit(limit)
+    latest = latest.where(*if_given(backfill.c.application, application))
     if before is not None:
         latest = latest.where(backfill.c.id < before)
     if unfinished:
         mine = (run.c.backfill == backfill.c.id, run.c.state.in_(("running", "pending")))
         latest = latest.where(select(run.c.id).where(*mine).exists())
-    ids = latest.limit(limit).with_only_columns(backfill.c.id)
     query = (
         select(*reader.columns)
         .outerjoin(run, run.c.backfill == backfill.c.id)
-        .where(backfill.c.id.in_(ids))
+        .where(backfill.c.id.in_(latest))
         .group_by(*backfill.c)
         .order_by(backfill.c.id.desc())
     )
@@ -184,15 +169,13 @@ def in_force() -> ColumnElement[bool]:
     until what is due next is planned.
     """
     return and_(
-        schedule.c.paused_at.is_not(None),
-        or_(schedule.c.paused_until.is_(None), schedule.c.paused_until > now()),
+        schedule.c.paused_at.is_not(None), or_(schedule.c.paused_until.is_(None), schedule.c.paused_until > now())
     )
 
 
 def pause_of() -> ScalarSelect[Any]:
     """Return the query for the act by which the instant of a run is paused, the latest before it."""
-    of_schedule = (act.c.application == run.c.application, act.c.schedule == run.c.schedule)
-    latest = select(act.c.id).where(*of_schedule, act.c.act == "pause", act.c.acted_at < run.c.scheduled_for)
+    latest = select(act.c.id).where(same_schedule(act, run), act.c.act == "pause", act.c.acted_at < run.c.scheduled_for)
     return latest.order_by(act.c.acted_at.desc(), act.c.id.desc()).limit(1).correlate(run).scalar_subquery()
 
 
@@ -201,5 +184,5 @@ def pauses_by_act(connection: Connection, ids: Collection[int]) -> Mapping[int, 
     if not ids:
         return {}
     query = select(act.c.id, act.c.acted_by, act.c.acted_at, act.c.until, act.c.why)
-    found: list[Row[Any]] = list(connection.execute(query.where(among_keys((act.c.id,), sorted(ids)))))
+    found: list[Row[Any]] = list(connection.execute(query.where(among_keys(act.c.id, sorted(ids)))))
     return {row.id: row for row in found}

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from ...states import MOST_ABANDONED
 from ...text import shortened, when
-from .retired import retirement
+from .defined import retirement
 
 NO_REPLICA = "no replica is running; start one: leased run FILE"
 """The reason and the remedy where nothing can run."""
@@ -241,15 +241,16 @@ def _waits(why: Waits, written: Callable[[datetime], str]) -> str:
         case WaitsForStart():
             return f"waits for its start at {written(why.at)}"
         case WaitsForLock():
-            return f'waits for the lock "{why.lock}", held by {why.held_by or "an unknown client"}{_for(why.run_id)}'
+            run = "" if why.run_id is None else f" for run {why.run_id}"
+            return f'waits for the lock "{why.lock}", held by {why.held_by or "an unknown client"}{run}'
         case WaitsForSlot():
             return f'waits for one of the {why.slots} slots of the lock "{why.lock}"{_behind(why)}'
         case WaitsForReplica():
             if not why.others and why.retired_at is None:
                 return NO_REPLICA
+            which = "with its definition" if why.generation is None else f"of generation {why.generation}"
             how = "" if why.retired_at is None else retirement(why.retired_at, why.retired_by, written)
-            gone = f"; its schedule was {how}" if how else ""
-            return f"waits for a replica {_which(why.generation)}{gone}"
+            return f"waits for a replica {which}" + (f"; its schedule was {how}" if how else "")
         case WaitsForPlace():
             return f"waits for free capacity on a replica{_behind(why)}"
         case WaitsForTurn():
@@ -270,14 +271,6 @@ def paused_text(
     start = f" since {written(since)}" if since else ""
     end = f" until {written(until)}" if until else ""
     return f"paused{who}{start}{end}" + (f": {why}" if why else "")
-
-
-def _which(generation: int | None) -> str:
-    return "with its definition" if generation is None else f"of generation {generation}"
-
-
-def _for(run_id: int | None) -> str:
-    return "" if run_id is None else f" for run {run_id}"
 
 
 def _behind(why: WaitsForPlace | WaitsForSlot) -> str:

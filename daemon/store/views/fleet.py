@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, case, func, literal, or_, select, type_coerce
-from sqlalchemy.sql.elements import literal_column
 from sqlalchemy.sql.sqltypes import Boolean
 
 from lease.database.backend import backend_of
@@ -15,15 +14,25 @@ from lease.database.dialects import now, seconds_between, seconds_of
 from ...states import LongLevel
 from ..called import ScheduleKey, present_name
 from ..reader import Reader
-from ..statements.dialects import SCHEDULED, among
+from ..statements.dialects import (
+    CANCELLED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SCHEDULED,
+    SKIPPED,
+    SUCCEEDED,
+    among,
+    same_schedule,
+    unfinished,
+)
+from ..statements.schedule import database_time
 from ..tables import run, schedule
 from .acting import in_force
-from .left_out import LeftOut, read_left_out
 from .locks import held_by_programs
-from .overview import database_time
 from .replicas import ReplicaLine, read_replicas
 from .server import oldest_transaction
-from .streaks import MOST_FAILURES
+from .setbacks import MOST_FAILURES, LeftOut, read_left_out
 from .usual import Usual, read_usual
 
 _of = run.alias("of")
@@ -90,12 +99,7 @@ class Fleet:
     """Seconds; None on SQLite."""
 
 
-def read_fleet(
-    connection: Connection,
-    *,
-    usual: WhichUsual = lambda *_: (),
-    known: Collection[str] = (),
-) -> Fleet:
+def read_fleet(connection: Connection, *, usual: WhichUsual = lambda *_: (), known: Collection[str] = ()) -> Fleet:
     """Return the facts of all applications: ``usual`` returns the schedules whose usual durations are read, ``known``
     are the digests of the definitions that are not needed.
     """
@@ -132,26 +136,20 @@ def _read_schedules(connection: Connection) -> list[ScheduleFacts]:
     """Read each value by an index of `run`, which may be large."""
     base = _base()
     ours = and_(_of.c.application == base.c.application, _of.c.schedule == base.c.key)
-    failed = select(_of.c.id).where(ours, _of.c.state == literal_column("'failed'"), _of.c.id > base.c.success)
+    failed = select(_of.c.id).where(ours, _of.c.state == FAILED, _of.c.id > base.c.success)
     failures = failed.correlate(base).limit(MOST_FAILURES).subquery("failures")
     due = select(_of.c.scheduled_for).where(ours, _of.c.trigger == SCHEDULED).correlate(base)
     newest = due.order_by(_of.c.scheduled_for.desc()).limit(1)
     last_due = func.coalesce(_of.c.last_scheduled_for, _of.c.scheduled_for, type_=_of.c.scheduled_for.type)
     later = due.where(_of.c.scheduled_for > base.c.since).order_by(_of.c.scheduled_for).limit(1)
-    owed = later.where(_of.c.state != literal_column("'skipped'"))
-    missed = later.where(_of.c.state == literal_column("'skipped'"), _of.c.reason == "missed")
+    owed = later.where(_of.c.state != SKIPPED)
+    missed = later.where(_of.c.state == SKIPPED, _of.c.reason == "missed")
     reader = Reader(
         ScheduleFacts,
-        application=base.c.application,
+        base,
         schedule=base.c.name,
-        digest=base.c.digest,
         timing=base.c.trigger,
-        paused=base.c.paused,
-        next_due=base.c.next_due,
-        late_for=base.c.late_for,
         last_due=newest.with_only_columns(seconds_of(last_due)).scalar_subquery(),
-        last_end=base.c.last_end,
-        last_success=base.c.last_success,
         failures=select(func.count()).select_from(failures).scalar_subquery(),
         owed=owed.with_only_columns(seconds_of(_of.c.scheduled_for)).scalar_subquery(),
         owed_by=owed.with_only_columns(seconds_of(_of.c.finish_by)).scalar_subquery(),
@@ -162,7 +160,6 @@ def _read_schedules(connection: Connection) -> list[ScheduleFacts]:
 
 
 def _base() -> CTE:
-    ended = schedule.c.application, schedule.c.name
     return (
         select(
             schedule.c.application,
@@ -173,12 +170,12 @@ def _base() -> CTE:
             type_coerce(case((in_force(), literal(True)), else_=literal(False)), Boolean).label("paused"),
             seconds_of(schedule.c.next_due).label("next_due"),
             func.coalesce(seconds_between(schedule.c.next_due, now()), 0.0).label("late_for"),
-            _last(*ended, ["succeeded", "failed", "cancelled"], seconds_of(_of.c.finished_at)).label("last_end"),
-            _last(*ended, ["succeeded"], seconds_of(_of.c.finished_at)).label("last_success"),
-            func.coalesce(_last(*ended, ["succeeded"], _of.c.id), 0).label("success"),
-            func.coalesce(
-                _last(*ended, ["succeeded"], _of.c.started_at), literal(_LONG_AGO, _of.c.started_at.type)
-            ).label("since"),
+            _last([SUCCEEDED, FAILED, CANCELLED], seconds_of(_of.c.finished_at)).label("last_end"),
+            _last([SUCCEEDED], seconds_of(_of.c.finished_at)).label("last_success"),
+            func.coalesce(_last([SUCCEEDED], _of.c.id), 0).label("success"),
+            func.coalesce(_last([SUCCEEDED], _of.c.started_at), literal(_LONG_AGO, _of.c.started_at.type)).label(
+                "since"
+            ),
         )
         .where(schedule.c.retired_at.is_(None))
         .cte("base")
@@ -186,19 +183,15 @@ def _base() -> CTE:
     )
 
 
-def _last(
-    application: ColumnElement[str], key: ColumnElement[str], states: Sequence[str], value: ColumnElement[Any]
-) -> ColumnElement[Any]:
+def _last(states: Sequence[ColumnElement[str]], value: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the query for a value of the last run in one of these states, from the end of the index on ids."""
-    found = _of.c.state.in_([literal_column(f"'{state}'") for state in states])
-    ours = and_(_of.c.application == application, _of.c.schedule == key, found)
-    return select(value).where(ours).order_by(_of.c.id.desc()).limit(1).correlate(schedule).scalar_subquery()
+    newest = select(value).where(same_schedule(_of), _of.c.state.in_(states)).order_by(_of.c.id.desc())
+    return newest.limit(1).correlate(schedule).scalar_subquery()
 
 
 def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
-    running, called = run.c.state == literal_column("'running'"), present_name(schedule)
-    waits = and_(run.c.state == literal_column("'pending'"), run.c.available_at < now())
-    ours = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
+    running, called = run.c.state == RUNNING, present_name(schedule)
+    waits = and_(run.c.state == PENDING, run.c.available_at < now())
     reader = Reader(
         Unfinished,
         running=func.sum(case((running, 1), else_=0)),
@@ -207,8 +200,8 @@ def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
     )
     query = (
         select(*reader.columns, run.c.application, called.label("called"))
-        .select_from(run.join(schedule, ours))
-        .where(run.c.state.in_([literal_column("'pending'"), literal_column("'running'")]), or_(running, waits))
+        .select_from(run.join(schedule, same_schedule(run)))
+        .where(unfinished(), or_(running, waits))
         .group_by(run.c.application, schedule.c.name, called)
     )
     return {(row.application, row.called): reader.read(row) for row in _in_steps(connection, query)}

@@ -2,20 +2,21 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, null, or_, select
+from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select
 
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
-from ..statements.dialects import among_keys
+from ..reader import Reader
+from ..statements.dialects import among_keys, columns, if_given
 from ..statements.generation import named
 from ..tables import generation, replica
-from .retired import PROBLEM_FOR, read_retired
+from .defined import PROBLEM_FOR, read_retired
 
 _LOOKED_AT = 50
 """So many generations are searched for the one that changed a schedule."""
@@ -54,7 +55,7 @@ class GenerationLine:
     """What they changed when they came."""
     fingerprints: Mapping[str, tuple[str, str]] | None
     """By schedule, a digest of what execution reads and one of all; of those that rule or live, and the newest."""
-    replicas: tuple[RunBy, ...] = field(default=())
+    replicas: tuple[RunBy, ...] = ()
     counts: bool = True
     """Its revision does: no take-over under a lower one has come since."""
     replaced: int | None = None
@@ -78,35 +79,44 @@ def read_generations(
     seen = _replicas(connection, application)
     living = {key: [row for row in rows if _lives(row, dead)] for key, rows in seen.items()}
     digests = {digest for (_, digest), rows in living.items() if rows}
-    known = or_(generation.c.rules, among_keys((generation.c.digest,), sorted(digests)))
+    known = or_(generation.c.rules, among_keys(generation.c.digest, sorted(digests)))
     place = func.row_number().over(partition_by=generation.c.application, order_by=generation.c.number.desc())
     all_ = select(
         generation,
-        case((or_(known, place == 1), generation.c.run_digests), else_=null()).label("known"),
+        case((or_(known, place == 1), generation.c.run_digests)).label("known"),
         seconds_between(generation.c.ruled_at, now()).label("ruled_ago"),
         place.label("place"),
     )
-    if application is not None:
-        all_ = all_.where(generation.c.application == application)
-    some = all_.subquery()
+    some = all_.where(*if_given(generation.c.application, application)).subquery()
+    reader = Reader(GenerationLine, some)
     to_acknowledge = and_(
         some.c.replaced.is_not(None), some.c.acknowledged_at.is_(None), some.c.ruled_ago < PROBLEM_FOR
     )
     query = (
-        select(some)
+        select(*reader.columns, some.c.known, some.c.ruled_ago, some.c.discounted_at)
         .where(or_(some.c.place <= limit, some.c.known.is_not(None), to_acknowledge))
         .order_by(some.c.application, some.c.number.desc())
     )
+    rows: Sequence[Any] = connection.execute(query).all()
+    gone = _replaced(connection, rows)
     latest: set[tuple[str, str]] = set()
     lines = []
-    rows = connection.execute(query).all()
-    gone = _replaced(connection, rows)
     for row in rows:
         key = (row.application, row.digest)
         is_latest = key not in latest  # the replicas of one digest run the last of its generations
         latest.add(key)
-        found = _line(row, seen[key], living[key]) if is_latest and key in seen else _line(row, [], [])
-        lines.append(replace(found, replaced_schedules=gone.get((row.application, named(row.number)), ())))
+        runs = tuple(map(_run_by, living.get(key, ()))) if is_latest else ()
+        away_for = _away_for(row, seen.get(key, ()) if is_latest else (), runs)
+        lines.append(
+            reader.read(
+                row,
+                fingerprints=_fingerprints(row.known),
+                replicas=runs,
+                counts=row.discounted_at is None,
+                replaced_schedules=gone.get((row.application, named(row.number)), ()),
+                away_for=away_for,
+            )
+        )
     return lines
 
 
@@ -159,21 +169,13 @@ def _replaced(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[tuple
     return found
 
 
-def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[str, str], list[Row[Any]]]:
+def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[str, str], list[Any]]:
     query = select(
-        replica.c.application,
-        replica.c.digest,
-        replica.c.holder,
-        replica.c.host,
-        replica.c.pid,
-        replica.c.state,
-        replica.c.release,
+        *columns(replica, "application digest holder host pid state release"),
         seconds_between(replica.c.seen_at, now()).label("seen_ago"),
         seconds_between(replica.c.ready_at, now()).label("ready_for"),
-    ).where(replica.c.digest.is_not(None))
-    if application is not None:
-        query = query.where(replica.c.application == application)
-    found: defaultdict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    ).where(replica.c.digest.is_not(None), *if_given(replica.c.application, application))
+    found: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in connection.execute(query.order_by(replica.c.host, replica.c.pid)):
         found[row.application, row.digest].append(row)
     return dict(found)
@@ -183,41 +185,15 @@ def _lives(row: Row[Any], dead: Collection[str]) -> bool:
     return row.state in LIVE and row.holder not in dead and row.seen_ago < UNSEEN_IS_DEAD
 
 
-def _line(row: Row[Any], seen: list[Row[Any]], living: list[Row[Any]]) -> GenerationLine:
-    runs = tuple(
-        RunBy(
-            one.host,
-            one.pid,
-            one.state == "running" and one.ready_for is not None and one.seen_ago < SEEN_WITHIN,
-            one.ready_for,
-            one.release,
-        )
-        for one in living
-    )
+def _run_by(row: Row[Any]) -> RunBy:
+    is_ready = row.state == "running" and row.ready_for is not None and row.seen_ago < SEEN_WITHIN
+    return RunBy(row.host, row.pid, is_ready, row.ready_for, row.release)
+
+
+def _away_for(row: Row[Any], seen: Iterable[Row[Any]], runs: Iterable[RunBy]) -> float | None:
     gone_for = [one.seen_ago for one in seen if one.ready_for is not None]
-    if row.ruled_ago is not None:
-        gone_for.append(row.ruled_ago)
-    is_away = gone_for and not any(one.is_ready for one in runs)
-    return GenerationLine(
-        row.application,
-        row.number,
-        row.digest,
-        row.revision,
-        row.brought_by,
-        row.came_at,
-        row.ruled_at,
-        row.superseded_at,
-        bool(row.rules),
-        row.changes,
-        _fingerprints(row.known),
-        runs,
-        row.discounted_at is None,
-        row.replaced,
-        (),
-        row.acknowledged_at,
-        row.acknowledged_by,
-        min(gone_for) if is_away else None,
-    )
+    gone_for += [] if row.ruled_ago is None else [row.ruled_ago]
+    return None if any(one.is_ready for one in runs) else min(gone_for, default=None)
 
 
 def _fingerprints(stored: str | None) -> Mapping[str, tuple[str, str]] | None:

@@ -1,35 +1,23 @@
-"""The history of runs, and one run with its attempts."""
+"""The history of runs, one run with its attempts, and the runs that people look for."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Text,
-    and_,
-    case,
-    cast,
-    false,
-    func,
-    null,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, exists, false, func, or_, select, tuple_
 
 from lease.database.dialects import now, seconds_between
 
 from ...states import JobState, RunCause, RunState
 from ...text import MASK
-from ..called import present_name
+from ..called import ScheduleKey, present_name
+from ..policies import read_policies
 from ..reader import Reader
-from ..statements.dialects import cause_of_run, unfinished
+from ..statements.dialects import among_keys, cause_of_run, same_schedule, unfinished
 from ..statements.sets.late import is_late_to_finish
-from ..tables import job_output, job_run, run, schedule
+from ..tables import job_output, job_run, replica, run, schedule
 from .causes import Why, sentence
 from .names import keys_named, missing_run
 from .output import last_lines, tails
@@ -175,6 +163,14 @@ class RunDetail:
         """The state of the run."""
         return self.run.state
 
+    @property
+    def by_job(self) -> Mapping[str, Sequence[JobRunLine]]:
+        """The attempts of each job, in order."""
+        found: dict[str, list[JobRunLine]] = {}
+        for attempt in self.jobs:
+            found.setdefault(attempt.job, []).append(attempt)
+        return found
+
 
 def read_runs(
     connection: Connection,
@@ -191,8 +187,7 @@ def read_runs(
     """
     # SQLite goes through all runs if they are to come in the order of the key itself, which only few of them have to.
     order = run.c.id + 0 if state in ("pending", "running") else run.c.id
-    reader = _reader()
-    query = with_why(select(*reader.columns)).order_by(order.desc()).limit(limit).where(*also)
+    query = with_why(select(*_RUN_LINE.columns)).order_by(order.desc()).limit(limit).where(*also)
     if before is not None:
         query = query.where(run.c.id < before)
     if application is not None:
@@ -200,39 +195,42 @@ def read_runs(
         # of all, from the newest on, until it has found enough.
         query = query.where(cast(run.c.application, Text) == application)
     if schedule is not None:
-        keys = keys_named(connection, schedule, application, retired=True)
-        # No `among_keys`: PostgreSQL would go through all runs from the newest until it has found enough of these.
-        query = query.where(or_(false(), *(and_(run.c.application == of, run.c.schedule == key) for of, key in keys)))
+        query = query.where(_named(connection, schedule, application))
     if state is not None:
         query = query.where(run.c.state == state, *([unfinished()] if state in ("pending", "running") else []))
     rows = connection.execute(query).all()
     printed = last_lines(connection, [row.run_id for row in rows if row.why_state == "failed"])
-    return [
-        _line(reader, row, why, printed.get(row.run_id)) for row, why in zip(rows, whys(connection, rows), strict=True)
-    ]
+    return [_line(row, why, printed.get(row.run_id)) for row, why in zip(rows, whys(connection, rows), strict=True)]
+
+
+def _named(connection: Connection, name: str, application: str | None) -> ColumnElement[bool]:
+    """Return the condition that a run is of a schedule of this name. Without `among_keys`: PostgreSQL would go through all
+    runs from the newest until it has found enough of these.
+    """
+    keys = keys_named(connection, name, application, retired=True)
+    return or_(false(), *(and_(run.c.application == of, run.c.schedule == key) for of, key in keys))
 
 
 def read_run(connection: Connection, run_id: int) -> RunDetail:
     """Return a run with its attempts; raises `NotFound`."""
-    reader, more = _reader(), _more()
-    read = with_why(select(*reader.columns, *more.columns))
-    defined = (schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
-    definition = select(schedule.c.definition).where(*defined).scalar_subquery().label("definition")
+    read = with_why(select(*_RUN_LINE.columns, *_MORE.columns))
+    definition = select(schedule.c.definition).where(same_schedule(run)).scalar_subquery().label("definition")
     row = connection.execute(read.add_columns(definition, run.c.params).where(run.c.id == run_id)).one_or_none()
     if row is None:
         raise missing_run(connection, run_id)
     (why,) = whys(connection, [row])
-    of_jobs = _reader_of_jobs()
-    made = select(*of_jobs.columns, job_run.c.id).where(job_run.c.run_id == run_id).order_by(job_run.c.id)
+    made = select(*_JOB_RUN_LINE.columns, job_run.c.id).where(job_run.c.run_id == run_id).order_by(job_run.c.id)
     jobs = connection.execute(made).all()
     names = names_of(connection, {job.holder for job in jobs} | ({row.holder} if row.holder else set()))
     printed = tails(connection, run_id)
     last = last_lines(connection, [run_id]).get(run_id) if row.why_state == "failed" else None
-    return more.read(
-        row[len(reader.columns) :],
-        run=_line(reader, row, why, last),
+    return _MORE.read(
+        row[len(_RUN_LINE.columns) :],
+        run=_line(row, why, last),
         params=_masked(json.loads(row.params), row.definition),
-        jobs=tuple(of_jobs.read(job, log_tail=printed.get(job.id), replica=names.get(job.holder)) for job in jobs),
+        jobs=tuple(
+            _JOB_RUN_LINE.read(job, log_tail=printed.get(job.id), replica=names.get(job.holder)) for job in jobs
+        ),
         replica=names.get(row.holder),
         digest=row.why_digest,
     )
@@ -248,127 +246,160 @@ def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
     return {name: MASK if name in hidden else value for name, value in params.items()}
 
 
-def _line(reader: Reader[RunLine], row: Row[Any], why: Why | None, last: str | None) -> RunLine:
-    return reader.read(row, why=why, why_text=None if why is None else sentence(why), last_output=last)
+def _line(row: Row[Any], why: Why | None, last: str | None) -> RunLine:
+    return _RUN_LINE.read(row, why=why, why_text=None if why is None else sentence(why), last_output=last)
 
 
-def _reader() -> Reader[RunLine]:
-    crashed = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
-    crashes = select(func.count()).select_from(job_run).where(*crashed).correlate(run).scalar_subquery()
-    return Reader(
-        RunLine,
-        run_id=run.c.id,
-        application=run.c.application,
-        schedule=present_name(run),
-        scheduled_for=run.c.scheduled_for,
-        last_scheduled_for=run.c.last_scheduled_for,
-        count=run.c.count,
-        cause=cause_of_run(),
-        retry_of=run.c.retry_of,
-        retried_as=select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
-        backfill=run.c.backfill,
-        state=run.c.state,
-        reason=run.c.reason,
-        attempt=run.c.attempt,
-        crashes=case((run.c.attempt > 1, crashes), else_=0),
-        token=run.c.token,
-        holder=run.c.holder,
-        finish_by=run.c.finish_by,
-        late_to_finish=is_late_to_finish(),
-        started_at=run.c.started_at,
-        finished_at=run.c.finished_at,
-        seconds=seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
-    )
+_of_it = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
+_crashes = select(func.count()).select_from(job_run).where(*_of_it).correlate(run).scalar_subquery()
+_RUN_LINE = Reader(
+    RunLine,
+    run,
+    run_id=run.c.id,
+    schedule=present_name(run),
+    cause=cause_of_run(),
+    retried_as=select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
+    crashes=case((run.c.attempt > 1, _crashes), else_=0),
+    late_to_finish=is_late_to_finish(),
+    seconds=seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
+)
+_may_start_at = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
+_MORE = Reader(RunDetail, run, but=("params", "digest"), available_at=_may_start_at)
+_finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
+_done_in = select(_done.c.run_id).where(_done.c.id == job_run.c.carried_from).scalar_subquery()
+_run_before = select(run.c.retry_of).where(run.c.id == job_run.c.run_id).scalar_subquery()  # where that one is pruned
+_saved_at = select(job_output.c.saved_at).where(job_output.c.job_run_id == job_run.c.id)
+_JOB_RUN_LINE = Reader(
+    JobRunLine,
+    job_run,
+    but=("log_tail",),
+    finished_at=_finished_at,
+    seconds=seconds_between(job_run.c.started_at, func.coalesce(_finished_at, now(), type_=now.type)),
+    carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(_done_in, _run_before))),
+    printed_at=_saved_at.order_by(job_output.c.start.desc()).limit(1).scalar_subquery(),
+)
 
 
-def _more() -> Reader[RunDetail]:
-    return Reader(
-        RunDetail,
-        abandoned=run.c.abandoned,
-        available_at=func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type),
-        requested_by=run.c.requested_by,
-        requested_why=run.c.requested_why,
-        cancelled_at=run.c.cancelled_at,
-        cancelled_by=run.c.cancelled_by,
-        cancelled_why=run.c.cancelled_why,
-        forgotten_at=run.c.forgotten_at,
-        forgotten_by=run.c.forgotten_by,
-    )
-
-
-def _reader_of_jobs() -> Reader[JobRunLine]:
-    finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
-    ended = func.coalesce(finished_at, now(), type_=now.type)
-    done_in = select(_done.c.run_id).where(_done.c.id == job_run.c.carried_from).scalar_subquery()
-    # Where that one is pruned.
-    run_before = select(run.c.retry_of).where(run.c.id == job_run.c.run_id).scalar_subquery()
-    saved_at = select(job_output.c.saved_at).where(job_output.c.job_run_id == job_run.c.id)
-    return Reader(
-        JobRunLine,
-        job=job_run.c.job,
-        attempt=job_run.c.attempt,
-        state=job_run.c.state,
-        token=job_run.c.token,
-        holder=job_run.c.holder,
-        started_at=job_run.c.started_at,
-        finished_at=finished_at,
-        seconds=seconds_between(job_run.c.started_at, ended),
-        lost_by=job_run.c.lost_by,
-        lost_why=job_run.c.lost_why,
-        done=job_run.c.done,
-        total=job_run.c.total,
-        message=job_run.c.message,
-        exit_status=job_run.c.exit_status,
-        exit_signal=job_run.c.exit_signal,
-        peak_memory=job_run.c.peak_memory,
-        error=job_run.c.error,
-        carried_from=case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
-        release=job_run.c.release,
-        keeper_pid=job_run.c.keeper_pid,
-        progress_at=job_run.c.progress_at,
-        renewed_at=job_run.c.renewed_at,
-        printed_at=saved_at.order_by(job_output.c.start.desc()).limit(1).scalar_subquery(),
-    )
+LOOKED_AT = 20_000
+"""Run numbers, or runs of a schedule, that are searched at a time for what no index finds."""
+Sought = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped", "missed", "crashed"]
+"""A state of a run; or skipped because it was missed; or of which a process died."""
 
 
 @dataclass(frozen=True, slots=True)
-class JobSummary:
-    """A job over all its attempts; state, progress and error are those of the last one."""
+class RunSearch:
+    """Which runs are looked for."""
 
-    job: str
-    state: JobState
-    attempts: int
-    done: float | None
-    message: str | None
-    seconds: float
-    error: str | None
+    state: Sought | None = None
+    application: str | None = None
+    schedule: str | None = None
+    text: str | None = None
+    """In the schedule's name, ignoring case."""
+    backfill: int | None = None
+
+    @property
+    def is_bounded(self) -> bool:
+        """No index finds them: a rare state may be millions of runs back."""
+        return self.schedule is None and self.backfill is None and bool(self.state or self.application or self.text)
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """A run as it stands."""
+class FoundRuns:
+    """Runs, the newest first, and where the next page begins."""
 
-    run: RunLine
-    jobs: tuple[JobSummary, ...]
-
-
-def summary(connection: Connection, run_id: int) -> Summary:
-    """Return the summary of a run; raises `NotFound`."""
-    detail = read_run(connection, run_id)
-    by_job: dict[str, list[JobRunLine]] = {}
-    for attempt in detail.jobs:
-        by_job.setdefault(attempt.job, []).append(attempt)
-    return Summary(detail.run, tuple(map(_job, by_job.values())))
+    runs: Sequence[RunLine]
+    before: int | None
+    """The next page has what was requested before this run; None: there is none."""
+    is_partial: bool
+    """The search ended before it had found as many as a page has: continue it at ``before``."""
 
 
-def _job(attempts: list[JobRunLine]) -> JobSummary:
-    last = attempts[-1]
-    return JobSummary(
-        job=last.job,
-        state=last.state,
-        attempts=sum(attempt.state != "not started" for attempt in attempts),
-        done=last.done,
-        message=last.message,
-        seconds=sum(attempt.seconds for attempt in attempts if attempt.state != "not started"),
-        error=last.error,
+def find_runs(connection: Connection, search: RunSearch, *, before: int | None, limit: int) -> FoundRuns:
+    """Return the latest runs of a search; one that no index supports looks at `LOOKED_AT` numbers of runs at most."""
+    known = state if (state := search.state) in get_args(RunState) else None
+    which, bottom = list(_conditions(search)), None
+    if search.is_bounded:
+        bottom = _bottom(connection, before)
+        which.append(run.c.id >= (bottom or 0))
+    elif search.schedule is not None and search.state is not None:
+        bottom = _bottom_of_schedule(connection, search.schedule, search.application, before)
+        which += [] if bottom is None else [run.c.id >= bottom]
+    if search.state == "crashed":
+        which.append(_crashed(bottom, before) if search.is_bounded else _crashed(None, None))
+    runs = read_runs(
+        connection,
+        limit=limit,
+        application=None if search.is_bounded else search.application,
+        schedule=search.schedule,
+        state=known,  # type: ignore[arg-type]
+        before=before,
+        also=which,
     )
+    if len(runs) == limit:
+        return FoundRuns(runs, runs[-1].run_id, is_partial=False)
+    return FoundRuns(runs, bottom, is_partial=bottom is not None)
+
+
+def replicas_of(connection: Connection, run_ids: Collection[int]) -> dict[int, str]:
+    """Return the replica, ``host:pid``, that made the last attempt of each of these runs, if that is known."""
+    of_these = among_keys(job_run.c.run_id, run_ids)
+    last = select(func.max(job_run.c.id)).where(of_these).group_by(job_run.c.run_id)
+    query = select(job_run.c.run_id, replica.c.host, replica.c.pid).join(replica, replica.c.holder == job_run.c.holder)
+    return {of: f"{host}:{pid}" for of, host, pid in connection.execute(query.where(job_run.c.id.in_(last)))}
+
+
+def zones_of(connection: Connection, run_ids: Collection[int]) -> dict[ScheduleKey, str]:
+    """Return the time zones of the schedules of these runs, by application and name."""
+    ours = select(run.c.application, run.c.schedule).where(among_keys(run.c.id, run_ids))
+    query = select(schedule.c.application, present_name(schedule), schedule.c.definition)
+    rows = connection.execute(query.where(tuple_(schedule.c.application, schedule.c.name).in_(ours)))
+    return {(of, name): read_policies(definition).timezone for of, name, definition in rows}
+
+
+def _conditions(search: RunSearch) -> Iterator[ColumnElement[bool]]:
+    if search.is_bounded and search.application is not None:
+        # SQLite would take an index that begins with it, and sort all runs of the application.
+        yield run.c.application.concat("") == search.application
+    if search.state == "missed":
+        yield run.c.state == "skipped"
+        yield run.c.reason == "missed"
+    if search.backfill is not None:
+        yield run.c.backfill == search.backfill
+    if search.text is not None:
+        has_text = func.lower(present_name(schedule)).contains(search.text.lower(), autoescape=True)
+        named = select(schedule.c.application, schedule.c.name).where(has_text)
+        yield tuple_(run.c.application, run.c.schedule).in_(named)
+
+
+def _crashed(bottom: int | None, before: int | None) -> ColumnElement[bool]:
+    """Return the condition that an attempt of a run was abandoned, of runs between two numbers if they are given."""
+    if bottom is None and before is None:
+        return exists().where(job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
+    of = job_run.c.run_id
+    return run.c.id.in_(
+        select(of).where(of >= (bottom or 0), of < (before or 2**63 - 1), job_run.c.state == "abandoned")
+    )
+
+
+def _bottom(connection: Connection, before: int | None) -> int | None:
+    """Return the last number that is looked at; None if all that there are will be."""
+    newest = select(func.max(run.c.id))
+    if before is not None:
+        newest = newest.where(run.c.id < before)
+    oldest = select(func.min(run.c.id))
+    last, first = connection.execute(select(newest.scalar_subquery(), oldest.scalar_subquery())).one()
+    bottom = (last or 0) - LOOKED_AT + 1
+    return bottom if first is not None and bottom > first else None
+
+
+def _bottom_of_schedule(connection: Connection, name: str, application: str | None, before: int | None) -> int | None:
+    """Return the last run of a schedule that is looked at for a state, which may be rare; None if all will be."""
+    newest = (
+        select(run.c.id)
+        .where(_named(connection, name, application))
+        .order_by(run.c.id.desc())
+        .offset(LOOKED_AT - 1)
+        .limit(2)
+    )
+    rows = connection.scalars(newest if before is None else newest.where(run.c.id < before)).all()
+    return rows[0] if len(rows) > 1 else None

@@ -28,7 +28,7 @@ from lease.database.dialects import Instant, seconds_between
 
 from ..called import ScheduleKey
 from ..reader import Reader
-from ..statements.dialects import among_keys, as_json_array, as_rows, given
+from ..statements.dialects import among_keys, as_json_array, as_rows, given, same_schedule
 from ..tables import job_run, run
 from .history import RunLine, read_runs
 from .names import Called
@@ -122,14 +122,11 @@ def read_lanes(
     if not schedules or window.first >= window.end:
         return {}
     names = Called(connection)
-    keys = sorted((application, names.key(application, name)) for application, name in schedules)
+    keys = names.keys(schedules)
     firsts = _firsts(connection, keys, window)
     lanes = given("lanes", application=Text, schedule=Text, first=BigInteger)
     query, reader = _spans(lanes, window, columns)
-    rows = connection.execute(
-        query,
-        {"lanes": as_rows((*key, firsts.get(key, window.first)) for key in keys)},
-    )
+    rows = connection.execute(query, {"lanes": as_rows((*key, firsts.get(key, window.first)) for key in keys)})
     found: dict[ScheduleKey, list[LaneSpan]] = {}
     for row in rows:
         found.setdefault((row.application, row.key), []).append(reader.read(row))
@@ -145,7 +142,7 @@ def _firsts(connection: Connection, keys: Sequence[ScheduleKey], window: TimeWin
     if window.end - window.first <= each:
         return {}
     lanes = given("keys", application=Text, schedule=Text)
-    ours = and_(run.c.application == lanes.c.application, run.c.schedule == lanes.c.schedule)
+    ours = same_schedule(run, lanes)
     within = and_(ours, run.c.id >= window.first, run.c.id < window.end)
     last = select(run.c.id).where(within).order_by(run.c.id.desc()).offset(each).limit(1).correlate(lanes)
     query = select(lanes.c.application, lanes.c.schedule, last.scalar_subquery())
@@ -160,7 +157,7 @@ def _spans(lanes: Subquery, window: TimeWindow, columns: int) -> tuple[Any, Read
     begins, ends = (_since(window.begins, moment) for moment in (started, over))
     ended = case((and_(is_skipped, run.c.reason == "missed"), literal("missed", Text)), else_=run.c.state)
     column = cast(begins / literal(window.seconds / columns, Float), Integer)
-    ours = and_(run.c.application == lanes.c.application, run.c.schedule == lanes.c.schedule)
+    ours = same_schedule(run, lanes)
     reader = Reader(
         LaneSpan,
         ended=ended,
@@ -183,12 +180,11 @@ def read_attempts(
     connection: Connection, run_ids: Collection[int], window: TimeWindow
 ) -> dict[int, tuple[LaneAttempt, ...]]:
     """Return the attempts of those of these runs that were claimed more than once, at most of the latest `_MOST_TRIED`."""
-    tried = select(run.c.id).where(among_keys((run.c.id,), run_ids), run.c.attempt > 1)
+    tried = select(run.c.id).where(among_keys(run.c.id, run_ids), run.c.attempt > 1)
     over = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=job_run.c.finished_at.type)
     reader = Reader(
         LaneAttempt,
-        run_id=job_run.c.run_id,
-        token=job_run.c.token,
+        job_run,
         begins=_since(window.begins, job_run.c.started_at),
         ends=_since(window.begins, over),
         is_lost=job_run.c.state == literal_column("'abandoned'"),
@@ -211,10 +207,9 @@ def read_window_runs(
     """Return the latest runs of these schedules in a window, of those with a number below ``before`` if it is given."""
     if not schedules:
         return []
-    names, lanes = Called(connection), given("keys", application=Text, schedule=Text)
+    lanes = given("keys", application=Text, schedule=Text)
     within = (
-        run.c.application == lanes.c.application,
-        run.c.schedule == lanes.c.schedule,
+        same_schedule(run, lanes),
         run.c.id >= window.first,
         run.c.id < min(window.end, before or window.end),
         or_(run.c.finished_at.is_(None), run.c.finished_at >= window.begins),
@@ -224,10 +219,10 @@ def read_window_runs(
     # Of each schedule by its index: PostgreSQL would look for all of them from the newest run on, among all runs.
     latest = select(run.c.id).where(*within).order_by(run.c.id.desc()).limit(limit).correlate(lanes).subquery("latest")
     ids = select(as_json_array(latest.c.id)).correlate(lanes).scalar_subquery()
-    keys = as_rows((of, names.key(of, name)) for of, name in schedules)
+    keys = as_rows(Called(connection).keys(schedules))
     found = connection.scalars(select(ids).select_from(lanes), {"keys": keys})
     newest = sorted((one for text in found for one in json.loads(text or "[]")), reverse=True)[:limit]
-    return read_runs(connection, limit=limit, also=[among_keys((run.c.id,), newest)])
+    return read_runs(connection, limit=limit, also=[among_keys(run.c.id, newest)])
 
 
 def _since(moment: datetime, of: ColumnElement[Any]) -> ColumnElement[float]:

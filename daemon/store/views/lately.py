@@ -4,18 +4,18 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
-from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import now, seconds_between
 
 from ...states import RunCause, RunState
-from ..called import ScheduleKey, present_name
+from ..called import ScheduleKey
 from ..reader import Reader
-from ..statements.dialects import SCHEDULED, among_keys, as_json_array, cause_of_run
+from ..statements.dialects import FAILED, SCHEDULED, among_keys, as_json_array, cause_of_run, columns, same_schedule
 from ..tables import job_run, run, schedule
-from .names import Called
+from .names import of_each
 from .output import tails
 
 MOST_HAPPENED = 2_000
@@ -61,36 +61,26 @@ class DueRun:
 
 def last_failure(connection: Connection, key: ScheduleKey) -> LastFailure | None:
     """Return the last run of a schedule that failed; None if none has."""
-    failed = and_(_of(key), run.c.state == literal_column("'failed'"))
+    failed = and_(_of(key), run.c.state == FAILED)
     last = select(run.c.id, run.c.finished_at, run.c.reason).where(failed).order_by(run.c.finished_at.desc()).limit(1)
     row = connection.execute(last).one_or_none()
-    run_id = 0 if row is None else row.id
-    said = (job_run.c.id, job_run.c.job, job_run.c.attempt, job_run.c.exit_status, job_run.c.exit_signal)
-    ended = and_(job_run.c.run_id == run_id, job_run.c.state == "failed")
-    job = connection.execute(select(*said).where(ended).order_by(job_run.c.id.desc()).limit(1)).one_or_none()
-    printed = tails(connection, run_id)
     if row is None:
         return None
-    of_run = (run_id, row.finished_at, row.reason)
+    said = columns(job_run, "id job attempt exit_status exit_signal")
+    ended = and_(job_run.c.run_id == row.id, job_run.c.state == "failed")
+    job = connection.execute(select(*said).where(ended).order_by(job_run.c.id.desc()).limit(1)).one_or_none()
+    of_run = (row.id, row.finished_at, row.reason)
     if job is None:
         return LastFailure(*of_run, None, None, None, None, "")
-    return LastFailure(*of_run, job.job, job.attempt, job.exit_status, job.exit_signal, printed.get(job.id, ""))
+    printed = tails(connection, row.id).get(job.id, "")
+    return LastFailure(*of_run, job.job, job.attempt, job.exit_status, job.exit_signal, printed)
 
 
 def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> list[Happened]:
     """Return what the scheduled times of a schedule after ``since`` came to, the latest first, at most `MOST_HAPPENED`."""
     took = seconds_between(run.c.started_at, run.c.finished_at)
     until = func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for, type_=run.c.scheduled_for.type)
-    reader = Reader(
-        Happened,
-        run_id=run.c.id,
-        scheduled_for=run.c.scheduled_for,
-        last=until,
-        state=run.c.state,
-        reason=run.c.reason,
-        count=run.c.count,
-        seconds=took,
-    )
+    reader = Reader(Happened, run, run_id=run.c.id, last=until, seconds=took)
     query = (
         select(*reader.columns)
         .where(_of(key), run.c.trigger == SCHEDULED, run.c.scheduled_for >= literal(since, run.c.scheduled_for.type))
@@ -102,8 +92,8 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
 
 def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, DueRun]:
     """Return for when these runs were scheduled, and why they were made."""
-    reader = Reader(DueRun, scheduled_for=run.c.scheduled_for, cause=cause_of_run())
-    query = select(*reader.columns, run.c.id).where(among_keys((run.c.id,), run_ids))
+    reader = Reader(DueRun, run, cause=cause_of_run())
+    query = select(*reader.columns, run.c.id).where(among_keys(run.c.id, run_ids))
     return {row.id: reader.read(row) for row in connection.execute(query)}
 
 
@@ -131,11 +121,6 @@ def read_strips(
     connection: Connection, schedules: Collection[ScheduleKey], latest: int = 30
 ) -> dict[ScheduleKey, tuple[StripRun, ...]]:
     """Return the latest runs of each of these schedules, the oldest first, those that were skipped too."""
-    if not schedules:
-        return {}
-    names = Called(connection)
-    keys = sorted((application, names.key(application, name)) for application, name in schedules)
-    of_these = among_keys((schedule.c.application, schedule.c.name), keys)
     crashed_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
     crashed = (
         select(func.max(seconds_between(run.c.started_at, crashed_at)))
@@ -144,7 +129,6 @@ def read_strips(
         .scalar_subquery()
     )
     may_have_crashed = or_(run.c.attempt > 1, and_(run.c.attempt > 0, run.c.state == "pending"))
-    ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
     # It reads the index on (application, schedule, id) from its end.
     newest = (
         select(
@@ -155,19 +139,14 @@ def read_strips(
             run.c.count,
             run.c.id,
         )
-        .where(ours)
+        .where(same_schedule(run))
         .order_by(run.c.id.desc())
         .limit(latest)
         .correlate(schedule)
         .subquery("newest")
     )
-    runs = select(as_json_array(*newest.c)).correlate(schedule).scalar_subquery()
-    rows = connection.execute(select(schedule.c.application, present_name(schedule), runs).where(of_these))
+    found = of_each(connection, schedules, select(as_json_array(*newest.c)))
     return {
-        (application, name): tuple(sorted((StripRun(*one) for one in json.loads(found or "[]")), key=_id))
-        for application, name, found in rows
+        key: tuple(sorted((StripRun(*one) for one in json.loads(runs or "[]")), key=attrgetter("run_id")))
+        for key, runs in found.items()
     }
-
-
-def _id(one: StripRun) -> int:
-    return one.run_id

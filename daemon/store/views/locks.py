@@ -4,16 +4,17 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, or_, select
-from sqlalchemy.sql.elements import literal_column
+from sqlalchemy import Connection, exists, or_, select
 
-from lease.database.dialects import now, seconds_between
+from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
 from lease.statements import list_prefix
 
 from ...errors import NotFound
 from ...states import LongLevel
 from ...text import suggestion
+from ..reader import Reader
+from ..statements.dialects import is_under, running
 from ..tables import run
 from .usual import Long, long_for
 
@@ -62,12 +63,7 @@ def require_lease(connection: Connection, prefix: str) -> None:
 
 
 def read_locks(
-    connection: Connection,
-    *,
-    prefix: str = "",
-    free: bool = False,
-    after: str | None = None,
-    limit: int | None = None,
+    connection: Connection, *, prefix: str = "", free: bool = False, after: str | None = None, limit: int | None = None
 ) -> list[Lock]:
     """Return the leases whose names begin with ``prefix``, by name, those after ``after``; free ones only with ``free``."""
     records = list_prefix(connection, prefix, free=free, after=after, limit=limit)
@@ -100,10 +96,29 @@ def _long(lock: Lock) -> Long | None:
     return long_for(lock.held_for or 0.0, None, None)
 
 
+@dataclass(frozen=True, slots=True)
+class GrantLine:
+    """The grant of a lease."""
+
+    name: str
+    token: int
+    granted_at: datetime | None
+    renewed_at: datetime | None
+    ttl: float | None
+    """Seconds after the renewal until it expires."""
+
+
+def read_grant(connection: Connection, run_id: int) -> GrantLine | None:
+    """Return the grant of a run that is running; None if it has ended."""
+    ttl = seconds_between(lease.c.renewed_at, now()) + seconds_between(clock(), lease.c.expires_at)
+    reader = Reader(GrantLine, lease, ttl=ttl)
+    row = connection.execute(select(*reader.columns).where(run.c.id == run_id, is_under())).one_or_none()
+    return None if row is None else reader.read(row)
+
+
 def held_by_programs(connection: Connection) -> Counter[LongLevel | None]:
     """Return how many leases are held, but for those of the daemon, by how long that is."""
-    grant = and_(run.c.lease_name == lease.c.name, run.c.token == lease.c.token, run.c.holder == lease.c.holder)
-    of_run = exists().where(run.c.state == literal_column("'running'"), grant)
+    of_run = exists().where(running(), is_under())
     of_daemon = or_(*(lease.c.name.startswith(prefix, autoescape=True) for prefix in OF_DAEMON))
     held = select(seconds_between(lease.c.granted_at, now())).where(
         lease.c.holder.is_not(None), ~stale(), ~of_daemon, ~of_run

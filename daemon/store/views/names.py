@@ -1,10 +1,10 @@
 """The names of schedules, the applications that have them, and the runs that are meant by a name."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Literal, assert_never
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, union
 
 from ...errors import NotFound
 from ...states import UNFINISHED
@@ -12,7 +12,7 @@ from ...text import suggestion
 from ..called import ScheduleKey, called, former_names, present_name
 from ..policies import read_policies
 from ..statements import renames
-from ..statements.dialects import among_keys, definition_with
+from ..statements.dialects import among_keys, are, definition_with, if_given
 from ..tables import generation, replica, run, schedule
 
 
@@ -32,6 +32,20 @@ class Called:
         """Return the key of the row of the schedule that is called so."""
         return self._keys.get((application, name), name)
 
+    def keys(self, schedules: Iterable[ScheduleKey]) -> list[ScheduleKey]:
+        """Return the keys of the rows of the schedules that are called so, in their order."""
+        return sorted((application, self.key(application, name)) for application, name in schedules)
+
+
+def of_each(connection: Connection, schedules: Collection[ScheduleKey], value: Select[Any]) -> dict[ScheduleKey, Any]:
+    """Return a value of each of these schedules, by what they are called: that of a query about one."""
+    if not schedules:
+        return {}
+    asked = value.correlate(schedule).scalar_subquery()
+    query = select(schedule.c.application, present_name(schedule), asked)
+    rows = connection.execute(query.where(are(Called(connection).keys(schedules))))
+    return {(application, name): found for application, name, found in rows}
+
 
 def keys_named(
     connection: Connection, name: str, application: str | None = None, *, retired: bool = False
@@ -40,7 +54,7 @@ def keys_named(
     also of retired ones.
     """
     is_called = or_(schedule.c.called == name, and_(schedule.c.name == name, schedule.c.called.is_(None)))
-    query = select(*renames.NAMES).where(is_called if application is None else and_(_of(application), is_called))
+    query = select(*renames.NAMES).where(*if_given(schedule.c.application, application), is_called)
     present: list[Row[Any]] = list(connection.execute(query))
     found = {row.application: row for row in present}
     for row in renames.renamed(connection, application):
@@ -62,9 +76,7 @@ def applications_with(connection: Connection, name: str, *, retired: bool = Fals
 def schedule_names(connection: Connection, application: str | None = None, *, retired: bool = False) -> list[str]:
     """Return the names of all schedules, or of those of an application; with ``retired`` also of these."""
     name = present_name(schedule)
-    query = select(name).distinct().order_by(name)
-    if application is not None:
-        query = query.where(schedule.c.application == application)
+    query = select(name).distinct().order_by(name).where(*if_given(schedule.c.application, application))
     return list(connection.scalars(query if retired else query.where(schedule.c.retired_at.is_(None))))
 
 
@@ -74,8 +86,7 @@ def schedules_named(
     """Return (application, key) of the schedules of this name, or of all; with ``retired`` also of these."""
     if name is not None:
         return set(keys_named(connection, name, application, retired=retired))
-    query = select(schedule.c.application, schedule.c.name)
-    query = query if application is None else query.where(_of(application))
+    query = select(schedule.c.application, schedule.c.name).where(*if_given(schedule.c.application, application))
     rows = connection.execute(query if retired else query.where(schedule.c.retired_at.is_(None)))
     return {(of, each) for of, each in rows}
 
@@ -98,9 +109,9 @@ def read_tags(connection: Connection) -> dict[ScheduleKey, tuple[str, ...]]:
 def _tags(
     connection: Connection, application: str | None, name: ColumnElement[str]
 ) -> dict[ScheduleKey, tuple[str, ...]]:
-    of = literal(True) if application is None else schedule.c.application == application
-    query = select(schedule.c.application, name, definition_with("tags")).where(schedule.c.retired_at.is_(None), of)
-    rows = connection.execute(query.where(definition_with("tags").is_not(None)))
+    tagged = (schedule.c.retired_at.is_(None), definition_with("tags").is_not(None))
+    query = select(schedule.c.application, name, definition_with("tags"))
+    rows = connection.execute(query.where(*if_given(schedule.c.application, application), *tagged))
     found = ((of, called, tuple(json.loads(definition).get("tags", ()))) for of, called, definition in rows)
     return {(of, called): tags for of, called, tags in found if tags}
 
@@ -124,7 +135,7 @@ def nearest_of(name: str, known: Collection[str]) -> str:
 def timezone_of(connection: Connection, application: str, name: str) -> str:
     """Return the time zone of a schedule that is there."""
     keys = keys_named(connection, name, application, retired=True)
-    definition = select(schedule.c.definition).where(among_keys((schedule.c.application, schedule.c.name), keys))
+    definition = select(schedule.c.definition).where(are(keys))
     return read_policies(connection.execute(definition).scalars().first() or "{}").timezone
 
 
@@ -157,10 +168,6 @@ def missing_run(connection: Connection, run_id: int) -> NotFound:
         case _:
             there = f"the nearest are {before} and {after}"
     return NotFound(f"run {run_id} does not exist; {there} (`leased runs` lists them)")
-
-
-def _of(application: str) -> ColumnElement[bool]:
-    return schedule.c.application == application
 
 
 RunMeant = Literal["latest", "begun", "not skipped", "active"]

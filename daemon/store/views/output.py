@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, func, literal, null, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, func, literal, null, select, union_all
 
 from ...errors import NotFound
 from ...states import RunState
@@ -78,14 +78,8 @@ class AttemptOutput:
 
 def read_attempt_output(connection: Connection, run_id: int, job: str, attempt: int) -> AttemptOutput:
     """Return what is kept of an attempt's output, in one statement: hardly more than 256 KiB."""
-    this = job_run.c.run_id == run_id, job_run.c.job == job, job_run.c.attempt == attempt
-    pieces = select(job_output.c.start, job_output.c.line, job_output.c.text, job_output.c.saved_at)
-    start, line = (func.coalesce(one, literal(0)) for one in (job_run.c.tail_start, job_run.c.tail_line))
-    query = union_all(
-        pieces.join(job_run, job_run.c.id == job_output.c.job_run_id).where(*this),
-        select(start, line, job_run.c.log_tail, null()).where(*this, job_run.c.log_tail != ""),
-    )
-    return lines_of([(start, line, text, at) for start, line, text, at in connection.execute(query)])
+    this = and_(job_run.c.run_id == run_id, job_run.c.job == job, job_run.c.attempt == attempt)
+    return lines_of([(start, line, text, at) for _, start, line, text, at in connection.execute(_stored(this))])
 
 
 def lines_of(pieces: Collection[tuple[int, int, str, datetime | None]]) -> AttemptOutput:
@@ -108,8 +102,6 @@ _ATTEMPTS = select(
     *(job_run.c.id, job_run.c.job, job_run.c.attempt, job_run.c.state),
     and_(job_run.c.keeper_pid.is_(None), job_run.c.carried_from.is_(None)).label("is_inside"),
 ).order_by(job_run.c.id)
-
-_PIECES = select(job_output.c.job_run_id, job_output.c.start, job_output.c.line, job_output.c.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +172,8 @@ class OutputReader:
         """Return what is stored of attempts: in pieces, and with its end."""
         if not ids:
             return {}
-        newest = min(
-            self._newest.get(one, 0) for one in ids
-        )  # this piece may have grown; earlier ones are as they were
-        query = union_all(
-            _PIECES.where(job_output.c.job_run_id.in_(ids), job_output.c.start >= newest),
-            _ends().where(job_run.c.id.in_(ids)),
-        )
-        found = _by_attempt(connection, query)
+        newest = min(self._newest.get(one, 0) for one in ids)  # this may have grown; earlier pieces are as they were
+        found = _by_attempt(connection, job_run.c.id.in_(ids), job_output.c.start >= newest)
         self._newest |= {one: max(start for start, _, _ in pieces) for one, pieces in found.items()}
         return found
 
@@ -211,19 +197,15 @@ def tails(connection: Connection, run_id: int) -> Mapping[int, str]:
     enough = select(func.max(_newest.c.start) - TAIL_BYTES).where(of_same).scalar_subquery()
     reaching = _first.c.job_run_id == job_output.c.job_run_id, _first.c.start <= enough
     begin = select(func.max(_first.c.start)).where(*reaching).correlate(job_output).scalar_subquery()
-    pieces = _PIECES.join(job_run, job_run.c.id == job_output.c.job_run_id)
-    query = union_all(
-        pieces.where(job_run.c.run_id == run_id, job_output.c.start >= func.coalesce(begin, 0)),
-        _ends().where(job_run.c.run_id == run_id),
-    )
-    return {one: _tail(pieces) for one, pieces in _by_attempt(connection, query).items()}
+    found = _by_attempt(connection, job_run.c.run_id == run_id, job_output.c.start >= func.coalesce(begin, 0))
+    return {one: _tail(pieces) for one, pieces in found.items()}
 
 
 def last_lines(connection: Connection, runs: Collection[int]) -> Mapping[int, str]:
     """Return the last line that the last attempt of each of these runs printed, of those that printed any."""
     if not runs:
         return {}
-    ids = among_keys((_of_run.c.run_id,), [(one,) for one in runs])
+    ids = among_keys(_of_run.c.run_id, runs)
     attempts = select(func.max(_of_run.c.id)).where(ids).group_by(_of_run.c.run_id)
     start = select(func.max(_newest.c.start)).where(_newest.c.job_run_id == job_run.c.id).scalar_subquery()
     stored = select(job_run.c.run_id, job_run.c.log_tail, job_output.c.text)
@@ -242,16 +224,22 @@ def _tail(pieces: Pieces) -> str:
     return text.encode()[-TAIL_BYTES:].decode(errors="ignore")
 
 
-def _ends() -> Any:
-    """Return a query for what is stored with the ends of attempts, as pieces (0.1.0 does not say where it starts)."""
-    start, line = (
-        func.coalesce(column, literal(0, BigInteger)) for column in (job_run.c.tail_start, job_run.c.tail_line)
+def _stored(attempts: ColumnElement[bool], *pieces: ColumnElement[bool]) -> Any:
+    """Return the query for what is stored of attempts, in these pieces and with their ends: 0.1.0 does not say where an end
+    starts.
+    """
+    of = (job_output.c.job_run_id, job_output.c.start, job_output.c.line, job_output.c.text, job_output.c.saved_at)
+    start, line = (func.coalesce(one, literal(0, BigInteger)) for one in (job_run.c.tail_start, job_run.c.tail_line))
+    return union_all(
+        select(*of).join(job_run, job_run.c.id == job_output.c.job_run_id).where(attempts, *pieces),
+        select(job_run.c.id, start, line, job_run.c.log_tail, null()).where(attempts, job_run.c.log_tail != ""),
     )
-    return select(job_run.c.id, start, line, job_run.c.log_tail).where(job_run.c.log_tail != "")
 
 
-def _by_attempt(connection: Connection, query: Any) -> dict[int, list[tuple[int, int, str]]]:
+def _by_attempt(
+    connection: Connection, attempts: ColumnElement[bool], *pieces: ColumnElement[bool]
+) -> dict[int, list[tuple[int, int, str]]]:
     found: dict[int, list[tuple[int, int, str]]] = {}
-    for job_run_id, start, line, text in connection.execute(query):
+    for job_run_id, start, line, text, _ in connection.execute(_stored(attempts, *pieces)):
         found.setdefault(job_run_id, []).append((start, line, text))
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, case, func, literal, null, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Connection, and_, case, func, literal, select, type_coerce
 from sqlalchemy.sql.sqltypes import Boolean
 
 from lease.database.dialects import clock, now, seconds_between
@@ -15,15 +15,25 @@ from ...states import RunState
 from ..called import ScheduleKey, present_name
 from ..policies import GivenLong, read_policies
 from ..reader import Reader
-from ..statements.dialects import among_keys, definition_with, pending, running, unfinished, with_newest
+from ..statements.dialects import (
+    among_keys,
+    definition_with,
+    if_given,
+    is_under,
+    pending,
+    running,
+    same_schedule,
+    unfinished,
+    with_newest,
+)
+from ..statements.schedule import database_time
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
-from .left_out import LeftOut, read_left_out
+from .defined import RetiredSchedule, read_retired
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
-from .retired import RetiredSchedule, read_retired
-from .streaks import TryingRun, read_never_run, read_streaks, read_trying
+from .setbacks import LeftOut, TryingRun, read_left_out, read_never_run, read_streaks, read_trying
 from .usual import Long, Usual, long_for, may_be_long, read_usual
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
 
@@ -154,11 +164,6 @@ class Overview:
     """The applications whose schedules are retired, all of them, if there is no other schedule."""
 
 
-def database_time(connection: Connection) -> datetime:
-    """Return what time it is by the clock of the database."""
-    return connection.execute(select(now())).scalar_one()
-
-
 def read_overview(
     connection: Connection,
     application: str | None = None,
@@ -171,10 +176,10 @@ def read_overview(
     ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
     of_run = _unfinished_among(application, only)
-    of_schedule = _among(schedule.c.application, schedule.c.name, application, only)
+    which = _among(schedule.c.application, schedule.c.name, application, only)
     waiting = and_(pending(), ~waits_to_be_fed(), of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
-    schedules = _schedules(connection, of_schedule)
+    schedules = _schedules(connection, which)
     found = Overview(
         database_time=database_time(connection),
         replicas=tuple(replicas),
@@ -203,17 +208,15 @@ def _narrowed(found: Overview, names: Called, only: Collection[ScheduleKey]) -> 
 def _with_schedules(connection: Connection, application: str | None) -> Sequence[str]:
     """Return the applications that have schedules, retired ones as well."""
     of = schedule.c.application
-    return connection.scalars(select(of).where(_of(of, application)).distinct().order_by(of)).all()
-
-
-def _of(column: ColumnElement[str], application: str | None) -> ColumnElement[bool]:
-    return literal(True) if application is None else column == application
+    return connection.scalars(select(of).where(*if_given(of, application)).distinct().order_by(of)).all()
 
 
 def _among(
     application: Column[Any], name: Column[Any], of: str | None, only: Collection[ScheduleKey] | None
 ) -> ColumnElement[bool]:
-    return _of(application, of) if only is None else among_keys((application, name), sorted(only))
+    if only is None:
+        return literal(True) if of is None else application == of
+    return among_keys((application, name), sorted(only))
 
 
 def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> ColumnElement[bool]:
@@ -222,17 +225,16 @@ def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> C
 
 
 def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:
-    def ours(of: Any) -> ColumnElement[bool]:
-        return and_(of.application == schedule.c.application, of.schedule == schedule.c.name)
-
     wanted = ("id", "state", "reason", "started_at", "finished_at")
     with_last, last = with_newest(
-        connection, schedule, run, "last", wanted, lambda of: and_(ours(of), of.state != "skipped")
+        connection, schedule, run, "last", wanted, lambda of: and_(same_schedule(of), of.c.state != "skipped")
     )
     is_over = last.state.in_(_FINISHED)  # mostly the last is also the last that ended, and then no other is looked for
-    both, other = with_newest(
-        connection, with_last, run, "ended", wanted, lambda of: and_(~is_over, ours(of), of.state.in_(_FINISHED))
-    )
+
+    def ended(of: Any) -> ColumnElement[bool]:
+        return and_(~is_over, same_schedule(of), of.c.state.in_(_FINISHED))
+
+    both, other = with_newest(connection, with_last, run, "ended", wanted, ended)
 
     def of_finished(value: Callable[[Any], ColumnElement[Any]]) -> ColumnElement[Any]:
         return case((is_over, value(last)), else_=value(other))
@@ -240,15 +242,13 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
     left_out = read_left_out(connection, which)
     reader = Reader(
         ScheduleLine,
-        application=schedule.c.application,
+        schedule,
         schedule=present_name(schedule),
         timing=schedule.c.trigger,
-        enabled=schedule.c.enabled,
         paused_at=_if_paused(schedule.c.paused_at),
         paused_by=_if_paused(schedule.c.paused_by),
         paused_why=_if_paused(schedule.c.paused_why),
         paused_until=_if_paused(schedule.c.paused_until),
-        next_due=schedule.c.next_due,
         due_in=seconds_between(now(), schedule.c.next_due),
         last_run_id=last.id,
         last_state=last.state,
@@ -292,33 +292,20 @@ def _completed(
 
 
 def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((in_force(), column), else_=null())
+    return case((in_force(), column))
 
 
 _RUNNING_RUN = Reader(
     RunningRun,
+    run,
     run_id=run.c.id,
-    application=run.c.application,
     schedule=present_name(schedule),
-    scheduled_for=run.c.scheduled_for,
-    token=run.c.token,
-    holder=run.c.holder,
     host=replica.c.host,
     pid=replica.c.pid,
     running_for=seconds_between(run.c.started_at, now()),
-    cancelled_by=run.c.cancelled_by,
-    finish_by=run.c.finish_by,
     lease_expires_in=seconds_between(clock(), lease.c.expires_at),
 )
-_RUNNING_JOB = Reader(
-    RunningJob,
-    job=job_run.c.job,
-    attempt=job_run.c.attempt,
-    running_for=seconds_between(job_run.c.started_at, now()),
-    done=job_run.c.done,
-    total=job_run.c.total,
-    message=job_run.c.message,
-)
+_RUNNING_JOB = Reader(RunningJob, job_run, running_for=seconds_between(job_run.c.started_at, now()))
 
 
 def read_running(
@@ -329,16 +316,14 @@ def read_running(
     dead: Collection[str] = (),
 ) -> list[RunningRun]:
     """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
-    ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
-    of_it = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
     held = type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean).label("is_held")
     more = (held, replica.c.state.label("replica_state"), definition_with("long").label("definition"))
     rows = connection.execute(
         select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)
         .select_from(
-            run.join(schedule, of_it)
-            .outerjoin(lease, ours)
+            run.join(schedule, same_schedule(run))
+            .outerjoin(lease, is_under())
             .outerjoin(job_run, at)
             .outerjoin(replica, replica.c.holder == run.c.holder)
         )
@@ -370,14 +355,11 @@ def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[Waiting
     not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
     reader = Reader(
         WaitingRun,
+        run,
         run_id=run.c.id,
-        application=run.c.application,
         schedule=present_name(run),
-        scheduled_for=run.c.scheduled_for,
-        attempt=run.c.attempt,
         available_at=not_before,
         waiting_for=seconds_between(not_before, now()),
-        finish_by=run.c.finish_by,
     )
     query = (
         select(*reader.columns).where(which).order_by(not_before.is_(None), not_before, run.c.id).limit(MOST_WAITING)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Literal, Protocol
+from typing import Literal, assert_never
 
 from lease.durations import format_duration
 
@@ -12,9 +12,8 @@ from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
 from ...text import ago, counted, lasted, listed, shortened, when
 from ..called import ScheduleKey
 from .causes import NO_REPLICA, WaitsForLock
-from .left_out import LeftOut
-from .overview import Overview, RunningRun, WaitingRun
-from .streaks import TryingRun
+from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
+from .setbacks import LeftOut, Past, TryingRun
 from .usual import Usual, long_for, usually
 
 LATE_AFTER = 60.0
@@ -61,31 +60,26 @@ class Problem:
 
 def problems(overview: Overview, written: Callable[[datetime], str] = when) -> tuple[Problem, ...]:
     """Return the problems, the most serious first, with their instants as they are ``written``."""
+    named = naming(overview)
     return (
         *_nothing(overview),
         *_replicas(overview),
-        *_stuck(overview),
-        *_late(overview),
-        *_late_to_finish(overview, written),
-        *_long(overview),
+        *_stuck(overview, named),
+        *_late(overview, named),
+        *_late_to_finish(overview, named, written),
+        *_long(overview, named),
         *_locks(overview),
-        *_retired(overview),
-        *_failing(overview, written),
-        *_left_out(overview, written),
+        *_retired(overview, named),
+        *_failing(overview, named, written),
+        *_left_out(overview, named, written),
     )
 
 
-class OfSchedule(Protocol):
-    """What is about a schedule."""
-
-    @property
-    def application(self) -> str: ...
-
-    @property
-    def schedule(self) -> str: ...
+OfSchedule = ScheduleLine | RunningRun | WaitingRun | TryingRun | Past
+Named = Callable[[OfSchedule], str]
 
 
-def naming(overview: Overview) -> Callable[[OfSchedule], str]:
+def naming(overview: Overview) -> Named:
     """Return a function that names the schedule of a line: where there are several applications, with its own."""
     if len({schedule.application for schedule in overview.schedules}) < 2:
         return lambda line: line.schedule
@@ -152,15 +146,13 @@ def stuck(run: RunningRun, name: str) -> str:
     return f"{recorded(run, name)}, but its lease (token {run.token}) is no longer held{since}"
 
 
-def _stuck(overview: Overview) -> Iterator[Problem]:
-    named = naming(overview)
+def _stuck(overview: Overview, named: Named) -> Iterator[Problem]:
     for run in overview.running:
         if not run.held:
             yield Problem("stuck", stuck(run, named(run)), run.application, run.schedule, run.run_id, _look_at(run))
 
 
-def _late(overview: Overview) -> Iterator[Problem]:
-    named = naming(overview)
+def _late(overview: Overview, named: Named) -> Iterator[Problem]:
     for schedule in overview.schedules:
         if schedule.due_in is not None and -schedule.due_in > LATE_AFTER and schedule.enabled:
             text = f"{named(schedule)} was due {format_duration(-schedule.due_in)} ago but has not been planned"
@@ -186,10 +178,9 @@ def _look_at(run: RunningRun | WaitingRun | TryingRun) -> tuple[str, ...]:
     return (f"leased show {run.run_id}",)
 
 
-def _retired(overview: Overview) -> Iterator[Problem]:
+def _retired(overview: Overview, named: Named) -> Iterator[Problem]:
     """Yield one for each schedule that is not defined any more, and of which a run is not over."""
     defined = {(one.application, one.schedule) for one in overview.schedules}
-    named = naming(overview)
     unfinished: Iterable[RunningRun | WaitingRun] = (*overview.running, *overview.waiting)
     left = [one for one in unfinished if _of(one) not in defined]
     for (application, name), group in groupby(sorted(left, key=_of), key=_of):
@@ -205,8 +196,7 @@ def _retired(overview: Overview) -> Iterator[Problem]:
         yield Problem("retired", text, application, name, min(run.run_id for run in runs))
 
 
-def _late_to_finish(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
-    named = naming(overview)
+def _late_to_finish(overview: Overview, named: Named, written: Callable[[datetime], str]) -> Iterator[Problem]:
     going_on = (run for run in overview.running if run.cancelled_by is None)
     unfinished: Iterable[RunningRun | WaitingRun] = (*going_on, *overview.waiting)
     for run in unfinished:
@@ -222,8 +212,7 @@ def has_run(run: RunningRun, name: str, known: Usual | None) -> str:
     return text if run.long is None else f"{text}, {run.long.text}"
 
 
-def _long(overview: Overview) -> Iterator[Problem]:
-    named = naming(overview)
+def _long(overview: Overview, named: Named) -> Iterator[Problem]:
     long = [(run.long, run) for run in overview.running if run.held and run.long is not None]
     for one, run in sorted(long, key=lambda pair: LONG_LEVELS.index(pair[0].level), reverse=True):
         more = (f"leased why {run.run_id}", f"leased logs {run.run_id}")
@@ -249,9 +238,8 @@ def _locks(overview: Overview) -> Iterator[Problem]:
             )
 
 
-def _failing(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
+def _failing(overview: Overview, named: Named, written: Callable[[datetime], str]) -> Iterator[Problem]:
     """Yield those whose last finished run failed, whatever has begun since, and those with a run that still fails."""
-    named = naming(overview)
     failed: set[ScheduleKey] = set()
     for schedule in overview.schedules:
         if schedule.finished_state == "failed":
@@ -281,8 +269,7 @@ def _trying(run: TryingRun, name: str, written: Callable[[datetime], str]) -> st
     return text + (f" ({shortened(run.error)})" if run.error else "")
 
 
-def _left_out(overview: Overview, written: Callable[[datetime], str]) -> Iterator[Problem]:
-    named = naming(overview)
+def _left_out(overview: Overview, named: Named, written: Callable[[datetime], str]) -> Iterator[Problem]:
     for schedule in overview.schedules:
         left_out, of = schedule.left_out, (schedule.application, schedule.schedule)
         if left_out.missed and not left_out.missed_as_asked:
@@ -305,3 +292,32 @@ def _pace(left_out: LeftOut) -> str:
         return ""
     wait = lasted(left_out.median_wait)
     return f"; its runs usually start {wait} after their scheduled time, and take {lasted(left_out.median_seconds)}"
+
+
+def past_problems(overview: Overview, past: list[Past], since: datetime) -> Iterator[Problem]:
+    """Yield a problem for each, unless those of the present say as much."""
+    named, lines = naming(overview), {(line.application, line.schedule): line for line in overview.schedules}
+    for one in past:
+        line = lines.get((one.application, one.schedule))
+        if line is not None and (
+            (one.kind == "failed" and one.count == 1 and line.finished_run_id == one.run_id)
+            or (one.kind == "missed" and one.count <= line.left_out.missed)
+        ):
+            continue
+        text = _past(one, named(one), since)
+        yield Problem(one.kind, text, one.application, one.schedule, None if one.kind == "missed" else one.run_id)
+
+
+def _past(one: Past, name: str, since: datetime) -> str:
+    more = f"; {counted(one.count - 1, 'more run')} {{}} since {when(since)}" if one.count > 1 else ""
+    match one.kind:
+        case "missed":
+            return f"{name} missed {counted(one.count, 'scheduled time')} since {when(since)}"
+        case "failed":
+            failed = f"run {one.run_id} of {name} failed at {when(one.finished_at)}: {shortened(one.reason or '')}"
+            return failed + more.format("failed")
+        case "late to finish":
+            late = f"run {one.run_id} of {name} succeeded at {when(one.finished_at)}, after its deadline"
+            return f"{late} {when(one.finish_by)}" + more.format("were late")
+        case _:
+            assert_never(one.kind)

@@ -10,7 +10,7 @@ from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD, ReplicaState
 from ..reader import Reader
-from ..statements.dialects import among
+from ..statements.dialects import among, if_given
 from ..statements.replica import counted, is_ready, not_superseded
 from ..tables import generation, replica
 
@@ -74,27 +74,13 @@ def read_replicas(
     number_if_it_rules = case((generation.c.rules, generation.c.number), else_=0)
     reader = Reader(
         ReplicaLine,
-        holder=replica.c.holder,
-        application=replica.c.application,
-        host=replica.c.host,
-        pid=replica.c.pid,
-        version=replica.c.version,
-        state=replica.c.state,
-        started_at=replica.c.started_at,
-        seen_at=replica.c.seen_at,
+        replica,
         seen_ago=seconds_between(replica.c.seen_at, now()),
-        stopped_at=replica.c.stopped_at,
         generation=_generation(generation.c.number),
         rules=type_coerce(func.coalesce(_generation(number_if_it_rules), 0) > 0, Boolean),
-        blocked=replica.c.blocked,
-        revision=replica.c.revision,
-        release=replica.c.release,
         held_back_by=_held_back_by(),
-        concurrency=replica.c.concurrency,
     )
-    query = select(*reader.columns)
-    if application is not None:
-        query = query.where(replica.c.application == application)
+    query = select(*reader.columns).where(*if_given(replica.c.application, application))
     alive = connection.execute(query.where(replica.c.state.in_(LIVE)).order_by(replica.c.started_at)).all()
     over = query.where(replica.c.state.not_in(LIVE)).order_by(replica.c.started_at.desc()).limit(past)
     if died_within is not None:
@@ -105,10 +91,17 @@ def read_replicas(
     return [replace(line, state="dead") if line.state in LIVE and line.holder in dead else line for line in lines]
 
 
-def read_last_alive(connection: Connection) -> datetime | None:
-    """Return when a replica that is recorded was last seen alive, or ended."""
-    found: datetime | None = connection.scalar(select(func.max(replica.c.seen_at, type_=replica.c.seen_at.type)))
+def read_last_alive(connection: Connection, application: str | None = None) -> datetime | None:
+    """Return when a replica that is recorded, of one application or of all, was last seen alive, or ended."""
+    last = select(func.max(replica.c.seen_at, type_=replica.c.seen_at.type))
+    found: datetime | None = connection.scalar(last.where(*if_given(replica.c.application, application)))
     return found
+
+
+def seen_at(connection: Connection, holders: Collection[str]) -> dict[str, datetime]:
+    """Return the last sign of life of each of these replicas that are known."""
+    query = select(replica.c.holder, replica.c.seen_at).where(among(replica.c.holder, holders))
+    return {row.holder: row.seen_at for row in connection.execute(query)}
 
 
 def _held_back_by() -> ColumnElement[int | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -107,29 +108,18 @@ def read_server(connection: Connection) -> Server | None:
         return None
     schema = schema_of(connection) or ""
     tables = sorted({table.name for table in (*metadata.tables.values(), *of_leases.tables.values())})
-    found = connection.execute(_SERVER, {"schema": schema}).one()
+    found: dict[str, Any] = dict(connection.execute(_SERVER, {"schema": schema}).mappings().one())
     given = {"schema": schema, "tables": tables}
     of_version = {"schema": schema, "tables": [VERSION_TABLE], "rights": ["SELECT"]}
     asked = (given | {"rights": list(RIGHTS)}, of_version)
     missing = [(row.relname, row.name) for each in asked for row in connection.execute(_MISSING, each)]
     of_tables = connection.execute(_TABLES, given).all()
-    lacks = ("lease", "SELECT") in missing or not found.may_use_schema
-    timeout = int(found.statement_timeout) / 1000
+    lacks = ("lease", "SELECT") in missing or not found["may_use_schema"]
+    found["statement_timeout"] = int(found["statement_timeout"]) / 1000 or None
     return Server(
-        version=found.version,
-        shown=found.shown,
+        **found,
         schema=schema,
-        role=found.role,
-        pid=found.pid,
-        read_only=found.read_only,
-        autovacuum=found.autovacuum,
-        durable=found.durable,
-        statement_timeout=timeout or None,
-        connections=found.connections,
-        most_connections=found.most_connections,
-        sees_all=found.sees_all,
         missing_rights=missing,
-        may_use_schema=found.may_use_schema,
         oldest=oldest_transaction(connection),
         not_analyzed=[row.relname for row in of_tables if row.bare],
         without_autovacuum=[row.relname for row in of_tables if row.off],
@@ -139,8 +129,8 @@ def read_server(connection: Connection) -> Server | None:
 
 def oldest_transaction(connection: Connection) -> OldTransaction | None:
     """Return the oldest transaction of another client that is open in the database; None if there is none."""
-    row = connection.execute(_OLDEST).one_or_none()
-    return None if row is None else OldTransaction(age=row.age, pid=row.pid, who=row.who, state=row.state)
+    found: Any = connection.execute(_OLDEST).mappings().one_or_none()
+    return None if found is None else OldTransaction(**found)
 
 
 def _ttls(connection: Connection, schema: str) -> list[float]:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
+from sqlalchemy import Boolean, ColumnElement, Connection, and_, case, func, or_, select, type_coerce
 
 from lease.database.dialects import later, now, seconds_between
 
 from ...text import counted, lasted, shortened, target_text
+from ..reader import Reader
 from ..statements.delivery import asks, is_lost
+from ..statements.dialects import if_given
 from ..tables import delivery, schedule
 from .problems import Problem
 
@@ -44,27 +46,21 @@ def read_targets(connection: Connection, application: str | None = None) -> list
             delivery.c.application,
             delivery.c.target,
             _count(waits).label("waiting"),
-            func.min(case((waits, delivery.c.created_at)), type_=delivery.c.created_at.type).label("since"),
+            func.min(case((waits, delivery.c.created_at)), type_=delivery.c.created_at.type).label("waiting_since"),
             _count(delivered, 1 + delivery.c.folded).label("delivered"),
-            func.max(case((delivered, delivery.c.done_at)), type_=delivery.c.done_at.type).label("at"),
+            func.max(case((delivered, delivery.c.done_at)), type_=delivery.c.done_at.type).label("delivered_at"),
             _count(is_lost()).label("lost"),
-            _count(delivery.c.outcome == "gone").label("gone"),
+            type_coerce(_count(delivery.c.outcome == "gone") > 0, Boolean).label("gone"),
             func.max(case((delivery.c.error.is_not(None), delivery.c.id))).label("failed"),
         )
-        .where(literal(True) if application is None else delivery.c.application == application)
+        .where(*if_given(delivery.c.application, application))
         .group_by(delivery.c.application, delivery.c.target)
         .subquery()
     )
     failed = delivery.alias("failed")
-    query = (
-        select(lines, failed.c.error)
-        .join_from(lines, failed, failed.c.id == lines.c.failed, isouter=True)
-        .order_by(lines.c.application, lines.c.target)
-    )
-    return [
-        TargetLine(of, target, waiting, since, delivered, at, lost, bool(gone), error)
-        for of, target, waiting, since, delivered, at, lost, gone, _, error in connection.execute(query)
-    ]
+    reader = Reader(TargetLine, lines, last_error=failed.c.error)
+    query = select(*reader.columns).join_from(lines, failed, failed.c.id == lines.c.failed, isouter=True)
+    return list(map(reader.read, connection.execute(query.order_by(lines.c.application, lines.c.target))))
 
 
 def read_undelivered(connection: Connection, application: str | None = None) -> list[Problem]:
@@ -80,7 +76,7 @@ def read_undelivered(connection: Connection, application: str | None = None) -> 
             _count(lost),
             _count(delivery.c.outcome == "gone"),
         )
-        .where(or_(fails, lost), literal(True) if application is None else delivery.c.application == application)
+        .where(or_(fails, lost), *if_given(delivery.c.application, application))
         .group_by(delivery.c.application, delivery.c.target)
         .order_by(delivery.c.application, delivery.c.target)
     )
@@ -100,9 +96,8 @@ def _undelivered(target: str, error: str | None, since: float | None, lost: int,
 
 def read_asking(connection: Connection, application: str | None = None) -> list[tuple[str, str]]:
     """Return (application, definition) of the schedules that may ask for messages or pings."""
-    query = select(schedule.c.application, schedule.c.definition).where(asks(), schedule.c.retired_at.is_(None))
-    if application is not None:
-        query = query.where(schedule.c.application == application)
+    which = (asks(), schedule.c.retired_at.is_(None), *if_given(schedule.c.application, application))
+    query = select(schedule.c.application, schedule.c.definition).where(*which)
     return [(of, definition) for of, definition in connection.execute(query)]
 
 

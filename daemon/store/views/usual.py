@@ -10,7 +10,7 @@ from math import ceil
 from statistics import median
 from types import MappingProxyType
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, select
 
 from lease.database.dialects import seconds_between
 
@@ -18,9 +18,9 @@ from ...states import LongLevel
 from ...text import how_long, lasted
 from ..called import ScheduleKey
 from ..policies import GivenLong
-from ..statements.dialects import among_keys, as_json_array, newest_first
+from ..statements.dialects import as_json_array, newest_first, same_schedule
 from ..tables import run, schedule
-from .names import Called
+from .names import of_each
 
 _LATEST = 100
 _FEWEST = 10
@@ -62,31 +62,22 @@ def read_usual(
     """Return how long the ``latest`` runs of each of these schedules took, without those that have no history."""
     if not schedules:
         return {}
-    names = Called(connection)
-    keys = sorted((application, names.key(application, name)) for application, name in schedules)
-    ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
     took = seconds_between(run.c.started_at, run.c.finished_at).label("took")
     # It reads the index on (application, schedule, id) from its end, until it has found enough.
     waited = seconds_between(run.c.scheduled_for, run.c.started_at).label("waited")
-    rows_back = select(run.c.id, run.c.state, took, waited).where(ours).order_by(run.c.id.desc()).limit(_LOOKED_AT)
-    looked_at = rows_back.correlate(schedule).subquery("looked_at")
+    rows_back = select(run.c.id, run.c.state, took, waited).where(same_schedule(run)).order_by(run.c.id.desc())
+    looked_at = rows_back.limit(_LOOKED_AT).correlate(schedule).subquery("looked_at")
     succeeded = select(looked_at.c.took, looked_at.c.waited).where(looked_at.c.state == "succeeded")
     succeeded = newest_first(connection, succeeded, looked_at.c.id)
-    newest = succeeded.limit(max(_FEWEST, min(latest, _TOGETHER // len(keys)))).subquery("latest")
+    newest = succeeded.limit(max(_FEWEST, min(latest, _TOGETHER // len(schedules)))).subquery("latest")
     # Both in one: to look the runs up is what takes long.
-    both = select(as_json_array(newest.c.took, newest.c.waited)).correlate(schedule).scalar_subquery()
-    of_these = among_keys((schedule.c.application, schedule.c.name), keys)
-    rows = connection.execute(select(schedule.c.application, schedule.c.name, both).where(of_these))
-    found = {(of, names.name(of, key)): json.loads(seconds or "[]") for of, key, seconds in rows}
-    return {
-        named: _usual(sorted(took for took, _ in seconds), [waited for _, waited in seconds])
-        for named, seconds in found.items()
-        if seconds
-    }
+    found = of_each(connection, schedules, select(as_json_array(newest.c.took, newest.c.waited)))
+    return {key: _usual(runs) for key, seconds in found.items() if (runs := json.loads(seconds or "[]"))}
 
 
-def _usual(seconds: Sequence[float], waited: Sequence[float]) -> Usual:
-    return Usual(median(seconds), seconds[ceil(0.95 * len(seconds)) - 1], len(seconds), median(waited))
+def _usual(runs: Sequence[tuple[float, float]]) -> Usual:
+    took, waited = (sorted(seconds) for seconds in zip(*runs, strict=True))
+    return Usual(median(took), took[ceil(0.95 * len(took)) - 1], len(took), median(waited))
 
 
 ENOUGH_RUNS = 10

@@ -18,7 +18,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    null,
     or_,
     select,
     type_coerce,
@@ -34,33 +33,25 @@ from ..called import present_name
 from ..statements import queues
 from ..statements.acting.cancel import marked
 from ..statements.agenda import BY_START, LIVE
-from ..statements.dialects import MOMENT, among, as_rows, given, on_last_chance, pending, unfinished
+from ..statements.dialects import (
+    MOMENT,
+    among,
+    as_rows,
+    given,
+    is_under,
+    on_last_chance,
+    pending,
+    same_schedule,
+    unfinished,
+)
 from ..statements.generation import read_run_digests
 from ..statements.requests import placed
 from ..statements.run import is_late
 from ..statements.sets.replacements import replaced_by
 from ..tables import generation, job_run, replica, run, schedule
+from . import causes
 from .acting import pause_of, pauses_by_act
-from .causes import (
-    Cancelled,
-    Excluded,
-    NothingUp,
-    Overlapped,
-    Paused,
-    Replaced,
-    Retired,
-    StartWithinOver,
-    WaitsForBackfill,
-    WaitsForLock,
-    WaitsForPlace,
-    WaitsForReplica,
-    WaitsForRetry,
-    WaitsForRun,
-    WaitsForSlot,
-    WaitsForStart,
-    WaitsForTurn,
-    Why,
-)
+from .causes import Why
 
 _HIGHER: Mapping[Priority, Sequence[Priority]] = {"low": ["normal", "high"], "normal": ["high"], "high": []}
 
@@ -89,12 +80,12 @@ def _before(row: Row[Any], why: Why | None) -> Iterator[tuple[str, str]]:
     """Yield the queues of higher priority (application, name): its lock's, and if it waits for capacity also that of
     runs without slots.
     """
-    if isinstance(why, WaitsForPlace | WaitsForSlot) and row.why_available_at is not None:
+    if isinstance(why, causes.WaitsForPlace | causes.WaitsForSlot) and row.why_available_at is not None:
         priority, lock = _priority_and_lock(row.why_queue)
         for higher in _HIGHER[priority]:
             if lock:
                 yield row.why_application, f"{higher} {lock}"
-            if isinstance(why, WaitsForPlace):
+            if isinstance(why, causes.WaitsForPlace):
                 yield row.why_application, higher
 
 
@@ -102,7 +93,7 @@ def _behind(
     row: Row[Any], why: Why | None, before: Iterable[tuple[str, str]], first: Mapping[tuple[str, str], _First]
 ) -> Why | None:
     ahead = min((first[queue] for queue in before if queue in first), default=None)
-    if ahead is None or not isinstance(why, WaitsForPlace | WaitsForSlot):
+    if ahead is None or not isinstance(why, causes.WaitsForPlace | causes.WaitsForSlot):
         return why
     own = row.why_available_at - LEADS[_priority_and_lock(row.why_queue)[0]]
     return replace(why, run_id=ahead.run_id, schedule=ahead.schedule) if ahead.waits_since < own else why
@@ -119,15 +110,6 @@ def _read(
     """Return the first run of each of these queues that may start now."""
     if not queues:
         return {}
-    values = {"queues": as_rows(sorted(queues))}
-    rows = connection.execute(_first_of_each(digests), values)
-    return {
-        (application, queue): _First(at - LEADS[_priority_and_lock(queue)[0]], run_id, schedule)
-        for application, queue, at, run_id, schedule in rows
-    }
-
-
-def _first_of_each(digests: Collection[str]) -> Any:
     asked = given("queues", application=Text, name=Text)
     free = or_(asked.c.name.contains(" "), ~exists().where(lease.c.name == run.c.lease_name, LIVE))
     may_start = (pending(), run.c.available_at <= MOMENT, ~is_late(), ~marked(), ~on_last_chance(), free)
@@ -137,9 +119,14 @@ def _first_of_each(digests: Collection[str]) -> Any:
         (asked.c.name == "normal", found.where(run.c.queue.is_(None)).scalar_subquery()),
         else_=found.where(run.c.queue == asked.c.name).scalar_subquery(),
     )
-    return select(asked.c.application, asked.c.name, run.c.available_at, run.c.id, present_name(run)).select_from(
-        asked.join(run, run.c.id == first)
+    query = select(asked.c.application, asked.c.name, run.c.available_at, run.c.id, present_name(run))
+    rows = connection.execute(
+        query.select_from(asked.join(run, run.c.id == first)), {"queues": as_rows(sorted(queues))}
     )
+    return {
+        (application, queue): _First(at - LEADS[_priority_and_lock(queue)[0]], run_id, schedule)
+        for application, queue, at, run_id, schedule in rows
+    }
 
 
 _first, _under, _theirs = run.alias("ahead"), run.alias("under"), lease.alias("theirs")
@@ -164,6 +151,12 @@ class KnownGenerations(NamedTuple):
 _NOTHING_KNOWN = KnownGenerations({}, lives=False)
 
 
+_AS_IT_IS = (
+    *("application", "state", "reason", "attempt", "digest", "queue", "available_at", "place_at", "backfill"),
+    *("cancelled_at", "cancelled_by", "cancelled_why"),
+)
+
+
 def with_why(query: Select[Any]) -> Select[Any]:
     """Return a query of `run` with the columns that `whys` takes."""
     waits = and_(run.c.state == "pending", run.c.available_at.is_(None), placed())
@@ -171,38 +164,27 @@ def with_why(query: Select[Any]) -> Select[Any]:
     held = and_(run.c.state == "pending", own_lease, lease.c.holder.is_not(None), ~free_or_stale())
     gone = or_(run.c.state == "pending", run.c.reason == "retired")
     return query.select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name)).add_columns(
-        run.c.application.label("why_application"),
-        run.c.state.label("why_state"),
-        run.c.reason.label("why_reason"),
-        run.c.attempt.label("why_attempt"),
+        *(run.c[name].label(f"why_{name}") for name in _AS_IT_IS),
         run.c.finished_at.label("why_until"),
-        run.c.digest.label("why_digest"),
-        run.c.queue.label("why_queue"),
         run.c.lease_name.label("why_lease"),
-        case((and_(pending(), ~own_lease), _definition()), else_=null()).label("why_slots_of"),
+        case((and_(pending(), ~own_lease), _of_schedule(schedule.c.definition))).label("why_slots_of"),
         run.c.overlapped,
         run.c.overlapped_by,
         run.c.away_from,
         run.c.start_by,
-        run.c.available_at.label("why_available_at"),
         seconds_until(run.c.available_at).label("why_available_in"),
-        case((and_(pending(), run.c.attempt > 0), last_error()), else_=null()).label("why_error"),
-        run.c.place_at.label("why_place_at"),
-        run.c.backfill.label("why_backfill"),
+        case((and_(pending(), run.c.attempt > 0), last_error())).label("why_error"),
         seconds_until(run.c.place_at).label("why_place_in"),
-        run.c.cancelled_at.label("why_cancelled_at"),
-        run.c.cancelled_by.label("why_cancelled_by"),
-        run.c.cancelled_why.label("why_cancelled_why"),
         replaced_by().label("why_replaced_by"),
-        case((gone, _of_schedule(schedule.c.retired_by)), else_=null()).label("why_retired_by"),
-        case((gone, _of_schedule(schedule.c.retired_at)), else_=null()).label("why_retired_at"),
-        case((waits, _ahead(lambda ahead: ahead.c.id)), else_=null()).label("why_ahead"),
-        case((waits, _ahead(_holder_of)), else_=null()).label("why_ahead_by"),
-        case((held, func.coalesce(lease.c.label, lease.c.holder)), else_=null()).label("why_held_by"),
-        case((held, _run_under_lease()), else_=null()).label("why_run_under"),
-        case((held, lease.c.granted_at), else_=null()).label("why_held_since"),
+        case((gone, _of_schedule(schedule.c.retired_by))).label("why_retired_by"),
+        case((gone, _of_schedule(schedule.c.retired_at))).label("why_retired_at"),
+        case((waits, _ahead(lambda ahead: ahead.c.id))).label("why_ahead"),
+        case((waits, _ahead(_holder_of))).label("why_ahead_by"),
+        case((held, func.coalesce(lease.c.label, lease.c.holder))).label("why_held_by"),
+        case((held, _run_under_lease())).label("why_run_under"),
+        case((held, lease.c.granted_at)).label("why_held_since"),
         type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
-        case((run.c.reason == "paused", pause_of()), else_=null()).label("why_pause"),
+        case((run.c.reason == "paused", pause_of())).label("why_pause"),
     )
 
 
@@ -221,7 +203,7 @@ def waits_to_be_fed() -> ColumnElement[bool]:
 
 def moment_of_place() -> ColumnElement[Any]:
     """Return the moment for which a run that has no place yet was requested; NULL of one that a backfill feeds."""
-    return case((run.c.backfill.is_(None), run.c.place_at), else_=null())
+    return case((run.c.backfill.is_(None), run.c.place_at))
 
 
 def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
@@ -235,17 +217,17 @@ def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
 
 
 def _why(
-    row: Row[Any], known: KnownGenerations, pauses: Mapping[int, Row[Any]], full: Mapping[str, WaitsForSlot]
+    row: Row[Any], known: KnownGenerations, pauses: Mapping[int, Row[Any]], full: Mapping[str, causes.WaitsForSlot]
 ) -> Why | None:
     match row.why_state:
         case "skipped":
             return _skipped(row, pauses)
         case "cancelled" | "pending" if row.why_cancelled_at is not None:
             if row.why_replaced_by is not None:
-                return Replaced(row.why_replaced_by)
-            return Cancelled(row.why_cancelled_by, row.why_cancelled_why)
+                return causes.Replaced(row.why_replaced_by)
+            return causes.Cancelled(row.why_cancelled_by, row.why_cancelled_why)
         case "cancelled" if row.why_reason == "retired":
-            return Retired(row.why_retired_by, row.why_retired_at)
+            return causes.Retired(row.why_retired_by, row.why_retired_at)
         case "pending":
             return _waiting(row, known, full)
         case _:
@@ -255,57 +237,54 @@ def _why(
 def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
     match row.why_reason:
         case "overlap":
-            return Overlapped(row.overlapped, row.overlapped_by)
+            return causes.Overlapped(row.overlapped, row.overlapped_by)
         case "paused":
             _, *pause = pauses.get(row.why_pause, (None,))
-            return Paused(*pause)
+            return causes.Paused(*pause)
         case "replaced":
-            return Replaced(row.overlapped)
+            return causes.Replaced(row.overlapped)
         case "excluded":
-            return Excluded()
+            return causes.Excluded()
         case "missed" if row.start_by is not None:
-            return StartWithinOver(row.start_by, row.away_from, row.why_until)
+            return causes.StartWithinOver(row.start_by, row.away_from, row.why_until)
         case "missed":
-            return NothingUp(row.away_from, row.why_until)
+            return causes.NothingUp(row.away_from, row.why_until)
         case _:
             return None
 
 
-def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, WaitsForSlot]) -> Why:
+def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, causes.WaitsForSlot]) -> Why:
     if row.why_backfill is not None and row.why_place_at is not None and row.why_available_at is None:
-        return WaitsForBackfill(row.why_backfill)
+        return causes.WaitsForBackfill(row.why_backfill)
     if row.why_place_at is not None and row.why_place_in > 0:
-        return WaitsForStart(row.why_place_at)
+        return causes.WaitsForStart(row.why_place_at)
     if row.why_ahead is not None:
-        return WaitsForRun(row.why_ahead, row.why_ahead_by)
+        return causes.WaitsForRun(row.why_ahead, row.why_ahead_by)
     if row.why_available_at is not None and row.why_available_in > 0:
         at = row.why_available_at
-        return WaitsForRetry(at, last_line(row.why_error) or None) if row.why_attempt else WaitsForStart(at)
+        return (
+            causes.WaitsForRetry(at, last_line(row.why_error) or None) if row.why_attempt else causes.WaitsForStart(at)
+        )
     if row.why_held_by is not None:
-        return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under, row.why_held_since)
+        return causes.WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under, row.why_held_since)
     if row.why_slots_of in full:
         return full[row.why_slots_of]
     number, lives = known.generations.get(row.why_digest, (None, False))
     if not lives and row.why_digest is not None:
-        return WaitsForReplica(number, row.why_retired_by, row.why_retired_at, others=known.lives)
-    return WaitsForTurn() if row.why_last_chance else WaitsForPlace()
-
-
-def _definition() -> ScalarSelect[Any]:
-    return _of_schedule(schedule.c.definition)
+        return causes.WaitsForReplica(number, row.why_retired_by, row.why_retired_at, others=known.lives)
+    return causes.WaitsForTurn() if row.why_last_chance else causes.WaitsForPlace()
 
 
 def _of_schedule(column: ColumnElement[Any]) -> ScalarSelect[Any]:
-    of_run = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
-    return select(column).where(of_run).correlate(run).scalar_subquery()
+    return select(column).where(same_schedule(run)).correlate(run).scalar_subquery()
 
 
-def _full(connection: Connection, definitions: Collection[str]) -> dict[str, WaitsForSlot]:
+def _full(connection: Connection, definitions: Collection[str]) -> dict[str, causes.WaitsForSlot]:
     """Return of which of these definitions all slots are taken."""
     locks = {definition: json.loads(definition).get("lock") for definition in definitions}
     slots = {of: SharedLock(**lock) for of, lock in locks.items() if isinstance(lock, dict)}
     taken = queues.taken(connection, {lease for lock in slots.values() for lease in lock.leases}) if slots else set()
-    return {of: WaitsForSlot(*lock) for of, lock in slots.items() if taken.issuperset(lock.leases)}
+    return {of: causes.WaitsForSlot(*lock) for of, lock in slots.items() if taken.issuperset(lock.leases)}
 
 
 def _may_start(row: Row[Any]) -> bool:
@@ -314,22 +293,19 @@ def _may_start(row: Row[Any]) -> bool:
 
 def _ahead(of: Callable[[Any], ColumnElement[Any]]) -> ScalarSelect[Any]:
     """Return the query for the first unfinished run of the schedule that waits for no other."""
-    same = and_(_first.c.application == run.c.application, _first.c.schedule == run.c.schedule)
+    same = same_schedule(_first, run)
     first = select(of(_first)).where(same, unfinished(_first), _first.c.available_at.is_not(None))
     return first.order_by(_first.c.scheduled_for, _first.c.id).limit(1).correlate(run).scalar_subquery()
 
 
 def _holder_of(of: Any) -> ColumnElement[Any]:
     """Return the query for the label of who has a run."""
-    grant = and_(_theirs.c.name == of.c.lease_name, _theirs.c.token == of.c.token, _theirs.c.holder == of.c.holder)
-    return select(_theirs.c.label).where(grant).correlate(of).scalar_subquery()
+    return select(_theirs.c.label).where(is_under(_theirs, of)).correlate(of).scalar_subquery()
 
 
 def _run_under_lease() -> ScalarSelect[Any]:
-    grant = and_(
-        _under.c.lease_name == lease.c.name, _under.c.token == lease.c.token, _under.c.holder == lease.c.holder
-    )
-    return select(_under.c.id).where(_under.c.state == "running", grant).limit(1).correlate(lease).scalar_subquery()
+    under = select(_under.c.id).where(_under.c.state == "running", is_under(lease, _under))
+    return under.limit(1).correlate(lease).scalar_subquery()
 
 
 def _known(connection: Connection, application: str) -> KnownGenerations:

@@ -21,7 +21,8 @@ from ...operations.selection import Selection, plan_some
 from ...operations.trigger import request, trigger_as
 from ...recovery.deaths import neighbours, proven_dead
 from ...scheduling.deploys.sync import plan_outgoing
-from ...store.views import database_time, require_application
+from ...store.statements.schedule import database_time
+from ...store.views.names import require_application
 from .asked import Instant, Moment, Parameters, RunId, Text, Unfit, before_now
 from .endpoints import Endpoint
 

@@ -26,19 +26,13 @@ from ...operations.why import Moments, read_why_run
 from ...recovery.deaths import neighbours, proven_dead
 from ...states import Act, RunState
 from ...store.called import ScheduleKey
-from ...store.views import (
-    OutputReader,
-    database_time,
-    read_activity,
-    read_backfills,
-    read_locks,
-    read_replicas,
-    read_run,
-    read_runs,
-    require_application,
-    require_lease,
-    require_schedule,
-)
+from ...store.statements.schedule import database_time
+from ...store.views.acting import read_activity, read_backfills
+from ...store.views.history import read_run, read_runs
+from ...store.views.locks import read_locks, require_lease
+from ...store.views.names import require_application, require_schedule
+from ...store.views.output import OutputReader
+from ...store.views.replicas import read_replicas
 from ...store.views.report import read_report
 from ...text import when
 from .asked import Limit, Moment, Parameters, RunId, Text, Unfit, before_now

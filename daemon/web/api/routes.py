@@ -17,7 +17,7 @@ from lease.errors import LeaseError
 
 from ...answers.lists import DoctorAnswer
 from ...errors import DaemonError
-from ...store.views import plain
+from ...store.views.values import plain
 from ...text import json_text
 from ..door import admitted_of, refused
 from .acts import ACTS

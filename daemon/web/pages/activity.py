@@ -8,7 +8,8 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from ...states import Act
-from ...store.views import ActLine, read_activity, require_schedule
+from ...store.views.acting import ActLine, read_activity
+from ...store.views.names import require_schedule
 from ..api.asked import Parameters, RunId, Text
 from .links import query_with
 from .page import Page, Visit

@@ -7,7 +7,8 @@ from itertools import groupby
 
 from ...answers.status import StatusFound
 from ...operations.generations import who_runs
-from ...store.views import ReplicaLine, ScheduleLine
+from ...store.views.overview import ScheduleLine
+from ...store.views.replicas import ReplicaLine
 from ...text import counted, listed
 
 _MANY = 5

@@ -15,7 +15,7 @@ from ...definitions.triggers.cron import parse
 from ...definitions.triggers.words import cron_in_words, every_in_words, in_words
 from ...errors import InvalidCron
 from ...states import ON_REQUEST
-from ...store.views import ScheduleLine
+from ...store.views.overview import ScheduleLine
 from .moments import ShownTimes
 from .states import Tone
 

@@ -23,7 +23,7 @@ from lease.errors import LeaseError
 
 from ...answers.status import StatusFound
 from ...errors import DaemonError
-from ...store.views import Problem
+from ...store.views.problems import Problem
 from ...text import counted, json_text
 from ..api.endpoints import sentence_of
 from ..app import AT_END

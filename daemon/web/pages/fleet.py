@@ -14,19 +14,13 @@ from ...operations.generations import GenerationStanding, of_generations, read_s
 from ...recovery.deaths import neighbours, proven_dead
 from ...scheduling.generations import State
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
-from ...store.views import (
-    Lock,
-    ReplicaLine,
-    RunningRun,
-    WaitingRun,
-    database_time,
-    read_locks,
-    read_replicas,
-    require_application,
-)
+from ...store.statements.schedule import database_time
 from ...store.views.causes import WaitsForLock, WaitsForSlot
 from ...store.views.generations import Diff, read_diffs
-from ...store.views.locks import THIN
+from ...store.views.locks import THIN, Lock, read_locks
+from ...store.views.names import require_application
+from ...store.views.overview import RunningRun, WaitingRun
+from ...store.views.replicas import ReplicaLine, read_replicas
 from ...text import counted, listed, shortened
 from ..api.asked import Parameters, Text
 from .links import query_with, retire_path, schedule_path

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ...definitions.codec import UnreadableDefinition, read_job_names
-from ...store.views import RunningRun
+from ...store.views.overview import RunningRun
 from ...store.views.usual import Usual
 from ...text import shortened
 from .coming import Soon, defined

@@ -9,9 +9,8 @@ from pydantic import Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from ...store.views import JobRunLine, OutputReader, RunDetail, read_run
-from ...store.views.found import zones_of
-from ...store.views.output import AttemptOutput, OutputLine, read_attempt_output, require_attempt
+from ...store.views.history import JobRunLine, RunDetail, read_run, zones_of
+from ...store.views.output import AttemptOutput, OutputLine, OutputReader, read_attempt_output, require_attempt
 from ...text import cut_here, size
 from ..api.asked import Parameters, RunId, Text
 from .ansi import StyledText, stretches

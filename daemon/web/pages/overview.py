@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from ...states import ON_REQUEST
 from ...store.called import ScheduleKey
 from ...store.policies import read_policies
-from ...store.views import Overview, RunningRun, ScheduleLine
 from ...store.views.defined import read_stored
 from ...store.views.lately import read_strips
 from ...store.views.names import read_tags
+from ...store.views.overview import Overview, RunningRun, ScheduleLine
 from ...store.views.usual import read_usual
 from ...text import shortened
 from ..api.asked import Parameters, Text

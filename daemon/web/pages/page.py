@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from ...answers.status import StatusFound
-from ...store.views import ScheduleLine
+from ...store.views.overview import ScheduleLine
 from ..api.asked import Parameters
 
 Theme = Literal["auto", "light", "dark"]

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from ...answers.status import StatusFound
 from ...store.called import ScheduleKey
-from ...store.views import BackfillLine, RunningRun, ScheduleLine, WaitingRun
+from ...store.views.acting import BackfillLine
 from ...store.views.lately import StripRun
+from ...store.views.overview import RunningRun, ScheduleLine, WaitingRun
 from ...store.views.usual import Usual
 from ...text import counted, shortened
 from .coming import Next, coming, defined, timing

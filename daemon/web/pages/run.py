@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from ...operations.why import Moments, SaidOfRun, explained, read_said_of_run
 from ...states import JobState
 from ...store.policies import read_policies
-from ...store.views import JobRunLine
-from ...store.views.signs import read_grant, seen_at
+from ...store.views.history import JobRunLine
+from ...store.views.locks import read_grant
+from ...store.views.replicas import seen_at
 from ...text import json_text, last_line, shortened, signal_name, size
 from ..api.asked import Parameters, RunId, Text
 from . import states
@@ -147,9 +148,7 @@ def _last_sign(job: JobRunLine, seen: datetime | None) -> datetime | None:
 
 def _jobs(facts: SaidOfRun) -> Iterator[JobRow]:
     """Yield the jobs of a run in their order, those that are to come last."""
-    of_jobs: dict[str, list[JobRunLine]] = {}
-    for one in facts.detail.jobs:
-        of_jobs.setdefault(one.job, []).append(one)
+    of_jobs = facts.detail.by_job
     for name, attempts in of_jobs.items():
         last = attempts[-1]
         yield JobRow(

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection
 
-from ...store.views import RunLine, require_schedule
-from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs, replicas_of, zones_of
+from ...store.views.history import LOOKED_AT, RunLine, RunSearch, Sought, find_runs, replicas_of, zones_of
+from ...store.views.names import require_schedule
 from ...text import shortened
 from ..api.asked import Parameters, RunId, Text
 from . import states

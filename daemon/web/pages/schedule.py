@@ -14,11 +14,11 @@ from ...definitions.triggers.words import in_words
 from ...operations.why import Explanation, Moments, State
 from ...states import ON_REQUEST
 from ...store.policies import read_policies
-from ...store.views import keys_named
 from ...store.views.defined import StoredSchedule, read_defined
-from ...store.views.found import LOOKED_AT, RunSearch, Sought, find_runs, replicas_of
 from ...store.views.generations import last_diff
+from ...store.views.history import LOOKED_AT, RunSearch, Sought, find_runs, replicas_of
 from ...store.views.lately import MOST_HAPPENED, DueRun, StripRun, last_failure, read_due, read_happened, read_strips
+from ...store.views.names import keys_named
 from ...store.views.overview import ScheduleLine
 from ...store.views.usual import read_usual
 from ...text import clean, signal_name

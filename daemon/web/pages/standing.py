@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from ...answers.status import StatusFound
 from ...store.called import ScheduleKey
-from ...store.views import ScheduleLine
+from ...store.views.overview import ScheduleLine
 from ...store.views.problems import Kind
 from ..api.asked import Unfit
 from .states import BROKEN, WORST_FIRST, Standing, worst

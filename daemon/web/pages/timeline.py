@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from ...instants import format_instant
 from ...store.called import ScheduleKey
-from ...store.views import RunningRun, ScheduleLine
 from ...store.views.defined import read_stored
 from ...store.views.lanes import (
     Ended,
@@ -24,6 +23,7 @@ from ...store.views.lanes import (
     read_window,
     read_window_runs,
 )
+from ...store.views.overview import RunningRun, ScheduleLine
 from ...store.views.usual import Usual, read_usual
 from ...text import shortened
 from ..api.asked import Instant, RunId, Unfit

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from ...answers.status import StatusFound
-from ...store.views import Overview, Problem, RunningRun
 from ...store.views.causes import WaitsForLock
-from ...store.views.problems import Kind
+from ...store.views.overview import Overview, RunningRun
+from ...store.views.problems import Kind, Problem
 from ...text import clean, counted, listed
 from .links import schedule_path
 from .standing import OF_KIND

@@ -16,7 +16,7 @@ from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.store import migrations
-from daemon.store.views import OutputReader
+from daemon.store.views.output import OutputReader
 from lease.errors import StoreUnavailable
 from tests.support.completion import EndedJob, finish_run, record_keeper, retry_run, save_output, start_job
 from tests.support.store import Store, a_schedule

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from daemon.cli.commands.reading.history import runs_table
 from daemon.cli.screen import Times, drawable
-from daemon.store.views import RunLine
 from daemon.store.views.causes import Excluded, Overlapped, WaitsForRetry
+from daemon.store.views.history import RunLine
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EMPTY: dict[str, Any] = dict.fromkeys(field.name for field in fields(RunLine))

@@ -15,7 +15,8 @@ from daemon.recovery.settle import settle_dead
 from daemon.service.readiness import Readiness
 from daemon.store.tables import job_run, run
 from daemon.store.tables import replica as replicas
-from daemon.store.views import problems, read_overview
+from daemon.store.views.overview import read_overview
+from daemon.store.views.problems import problems
 from daemon.telemetry.facts import LoopBlocked
 from daemon.testing import ManualReplica, ManualStore
 from lease.timing import LeaseTiming

@@ -14,7 +14,7 @@ from daemon.execution.loss_notes import LossNote, LossNotes
 from daemon.recovery.settle import settle
 from daemon.service.pulse import Pulse
 from daemon.store.tables import job_run
-from daemon.store.views import JobRunLine
+from daemon.store.views.history import JobRunLine
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.database import Database
 from lease.database.dialects import later, now

@@ -11,7 +11,8 @@ from daemon.execution.claim import ClaimedRun
 from daemon.jobs.output.transcript import Piece
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
-from daemon.store.views import OutputPart, OutputReader, read_run
+from daemon.store.views.history import read_run
+from daemon.store.views.output import OutputPart, OutputReader
 from tests.support.completion import EndedJob, finish_run, retry_run, save_output, start_job
 from tests.support.store import Store, a_schedule
 

@@ -12,7 +12,7 @@ from daemon.operations.cancel import cancel
 from daemon.operations.deadlines import with_deadlines
 from daemon.operations.trigger import trigger
 from daemon.store.tables import run, schedule
-from daemon.store.views import read_overview
+from daemon.store.views.overview import read_overview
 from tests.support.store import Store, a_schedule, an_at
 
 pytestmark = pytest.mark.conformance

@@ -16,7 +16,7 @@ from daemon.operations.retry import plan_retries, retry, write_retries
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
 from daemon.store.tables import act, job_output, job_run, run
-from daemon.store.views import read_run
+from daemon.store.views.history import read_run
 from lease.database.address import parse_address
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected

@@ -19,7 +19,8 @@ from daemon.operations.pause import pause, resume
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import UnfitParameter, trigger
 from daemon.store.tables import act, run, schedule
-from daemon.store.views import problems, read_overview
+from daemon.store.views.overview import read_overview
+from daemon.store.views.problems import problems
 from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule
 

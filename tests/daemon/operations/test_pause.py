@@ -20,7 +20,8 @@ from daemon.scheduling.deploys.sync import sync
 from daemon.store import statements
 from daemon.store.notices import WORK, Notice
 from daemon.store.tables import act, run, schedule
-from daemon.store.views import read_overview, read_runs
+from daemon.store.views.history import read_runs
+from daemon.store.views.overview import read_overview
 from tests.support.completion import finish_run, retry_run
 from tests.support.store import Store, a_schedule, an_application
 

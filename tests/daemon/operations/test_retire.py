@@ -13,7 +13,9 @@ from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring
 from daemon.store.tables import generation, schedule
 from daemon.store.tables import replica as replicas
-from daemon.store.views import problems, read_activity, read_overview
+from daemon.store.views.acting import read_activity
+from daemon.store.views.overview import read_overview
+from daemon.store.views.problems import problems
 from tests.support.store import Store, a_schedule, an_application
 
 pytestmark = pytest.mark.conformance

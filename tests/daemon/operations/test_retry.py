@@ -31,7 +31,7 @@ from daemon.states import RunState
 from daemon.store import statements
 from daemon.store.statements.keeping import delete_runs
 from daemon.store.tables import act, job_run, run
-from daemon.store.views import read_run
+from daemon.store.views.history import read_run
 from tests.support.completion import finish_job, finish_run, start_job
 from tests.support.store import Store, a_schedule, an_at
 

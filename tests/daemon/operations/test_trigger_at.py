@@ -11,8 +11,9 @@ from daemon.operations.trigger import trigger
 from daemon.scheduling import place
 from daemon.service.loop.agenda import read_agenda
 from daemon.store.tables import run, schedule
-from daemon.store.views import read_overview, read_run
 from daemon.store.views.causes import WaitsForStart
+from daemon.store.views.history import read_run
+from daemon.store.views.overview import read_overview
 from lease.database.dialects import now
 from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule

@@ -17,8 +17,11 @@ from daemon.operations.generations import read_changed, read_standings
 from daemon.operations.why import Explanation, Moments, State, read_why_run, read_why_schedule, why_not_active
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
+from daemon.store.statements import replica
 from daemon.store.tables import generation, job_output, job_run
-from daemon.store.views import keys_named, problems, read_overview
+from daemon.store.views.names import keys_named
+from daemon.store.views.overview import read_overview
+from daemon.store.views.problems import problems
 from lease import statements
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 from tests.support.store import Store, a_schedule, an_application
@@ -325,7 +328,7 @@ def test_a_schedule_that_only_definitions_have_that_are_not_active_names_them(da
         first, second = a_schedule("nightly"), a_schedule("weekly")
         store.do(stage, an_application(first), by="a test")
         store.do(registry.register, registry.own_entry("h1", "shop", an_application(first).digest))
-        store.do(registry.mark_ready, "h1")
+        store.do(replica.mark_ready, "h1")
         store.do(stage, an_application(first, second), by="ann@web-1")
         standings = store.do(read_standings, "shop", takeover_after=60.0)
         answer = why_not_active("weekly", standings)

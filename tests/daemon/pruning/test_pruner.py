@@ -211,7 +211,7 @@ async def test_it_deletes_nothing_by_a_clock_that_has_jumped(monkeypatch: pytest
 async def test_it_ends_with_the_block() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop()) as replica:
         context, before = replica.context, asyncio.all_tasks()
-        async with pruning(context.database, context.client, "shop", context.notify, replica.replica):
+        async with pruning(Pruner(context.database, context.client, "shop", context.notify)):
             await asyncio.sleep(0)
             assert len(asyncio.all_tasks() - before) == 1
         assert asyncio.all_tasks() == before

@@ -12,6 +12,7 @@ from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.recovery import deaths, registry, settle
 from daemon.recovery.deaths import DeathWatch, neighbours, proven_dead
 from daemon.recovery.settle import Settler
+from daemon.store.statements import replica
 from daemon.store.tables import job_run
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run as runs
@@ -121,7 +122,7 @@ async def test_the_death_of_a_neighbour_is_proven_by_its_process_alone(
         registered = replace(registry.own_entry("gone", "another application"), **entry)
         await store.write(lambda connection: registry.register(connection, registered))
         assert proven_dead(await store.read(neighbours)) == dead
-        await store.write(lambda connection: registry.mark_dead(connection, ["gone"]))
+        await store.write(lambda connection: replica.mark_dead(connection, ["gone"]))
         assert proven_dead(await store.read(neighbours)) == set(), "it is recorded"
 
 

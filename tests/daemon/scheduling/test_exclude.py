@@ -17,7 +17,7 @@ from daemon.scheduling import plan as planning
 from daemon.scheduling import plan_rows
 from daemon.scheduling.plan import Pause, PlanState
 from daemon.store.tables import schedule
-from daemon.store.views import read_runs
+from daemon.store.views.history import read_runs
 from tests.daemon.scheduling.test_plan import HOUR, MINUTE, NOON, Store, planned
 from tests.support.store import Store as RealStore
 from tests.support.store import a_schedule

@@ -11,7 +11,9 @@ from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.store import statements
 from daemon.store.tables import run, schedule
-from daemon.store.views import Problem, problems, read_overview, read_run, read_runs
+from daemon.store.views.history import read_run, read_runs
+from daemon.store.views.overview import read_overview
+from daemon.store.views.problems import Problem, problems
 from daemon.text import when
 from tests.support.store import PAST, Store, a_schedule, pending_runs
 

@@ -17,8 +17,10 @@ from daemon.scheduling.deploys.sync import SyncReport, sync
 from daemon.scheduling.renames import in_database
 from daemon.store.called import called
 from daemon.store.tables import schedule
-from daemon.store.views import applications_with, read_overview, read_runs
 from daemon.store.views.acting import read_activity
+from daemon.store.views.history import read_runs
+from daemon.store.views.names import applications_with
+from daemon.store.views.overview import read_overview
 from tests.support.store import Store, a_schedule, an_application, an_at
 
 from .world import STEP, T, World

@@ -16,8 +16,8 @@ from daemon.recovery.settle import settle
 from daemon.scheduling.place import place
 from daemon.scheduling.plan import PlanState, jitter, plan
 from daemon.store.tables import run, schedule
-from daemon.store.views import read_run, read_runs
 from daemon.store.views.causes import Replaced, WaitsForRun, sentence
+from daemon.store.views.history import read_run, read_runs
 from tests.support.completion import finish_run, hand_back, retry_run
 from tests.support.store import Store, a_schedule
 

@@ -12,7 +12,7 @@ from daemon.definitions.application import Application
 from daemon.errors import RetiresAll
 from daemon.scheduling.deploys.bring import bring, stage, take_on_top
 from daemon.store.tables import generation, schedule
-from daemon.store.views import read_activity
+from daemon.store.views.acting import read_activity
 from tests.support.store import a_schedule, an_application
 
 from .world import FOR_GOOD, NEW, OLD, T, World, jobs_of

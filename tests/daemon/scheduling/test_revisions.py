@@ -13,7 +13,7 @@ from daemon.scheduling.deploys.bring import bring, stage, take_on_top
 from daemon.scheduling.generations import Generation, Order, state_of
 from daemon.store import statements
 from daemon.store.tables import generation
-from daemon.store.views import read_activity
+from daemon.store.views.acting import read_activity
 from tests.support.store import a_schedule, an_application
 
 from .world import FOR_GOOD, NEW, NEWER, OLD, STEP, T, World

@@ -18,7 +18,9 @@ from daemon.service.doctor import checks
 from daemon.service.doctor.checks import CHECKS, checked, unreachable
 from daemon.service.doctor.examination import DatabaseFile, Examined, examine, seconds_of, stops_of
 from daemon.service.settings import Settings
-from daemon.store.views import Lock, Problem, ReplicaLine
+from daemon.store.views.locks import Lock
+from daemon.store.views.problems import Problem
+from daemon.store.views.replicas import ReplicaLine
 from daemon.store.views.server import OldTransaction, Server
 from lease.database.dialects import clock, later, now
 from lease.errors import StoreUnavailable

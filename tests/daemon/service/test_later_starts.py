@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from daemon import Schedules
 from daemon.operations.trigger import trigger
 from daemon.store.tables import run, schedule
-from daemon.store.views import read_run
+from daemon.store.views.history import read_run
 from lease.database.dialects import later, now, seconds_until
 from tests.daemon.service.living import living
 from tests.support.manual import failing, nothing

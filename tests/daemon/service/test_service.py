@@ -27,7 +27,7 @@ from daemon.service.service import FAILED, Service, serve
 from daemon.service.settings import Settings
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
-from daemon.store.views import OutputReader
+from daemon.store.views.output import OutputReader
 from daemon.telemetry.facts import Fact, JobPrinted, ReplicaEnded, ReplicaStarted, RunRecovered
 from daemon.telemetry.notifier import Notifier
 from daemon.telemetry.sentences import ended, introduced

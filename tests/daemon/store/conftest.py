@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.store.views import problems, read_overview
+from daemon.store.views.overview import read_overview
+from daemon.store.views.problems import problems
 from tests.daemon.store.test_views import Rows, rows_in
 
 

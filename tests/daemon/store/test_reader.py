@@ -54,3 +54,10 @@ def test_a_column_that_fills_no_field_is_refused_and_a_field_that_nothing_fills_
         Reader(Line, token=literal(7)).read((7,))
     with pytest.raises(TypeError, match="token"):
         Reader(Line, token=literal(7), attempt=literal(2)).read((7, 2), token=8)
+
+
+def test_it_takes_the_columns_of_a_table_that_have_the_names_of_its_fields(connection: Connection) -> None:
+    table = select(literal(7).label("token"), literal(2).label("attempt"), literal("").label("why")).subquery()
+    line = Reader(Line, table, but=("why",), attempt=literal(3))
+    row = connection.execute(select(*line.columns)).one()
+    assert (list(row._mapping), line.read(row, why="held")) == (["token", "attempt"], Line(7, 3, "held"))

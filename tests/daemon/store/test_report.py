@@ -30,6 +30,10 @@ def report(rows: Rows, since: float = 60, until: float | None = None, **of: Any)
     return read_report(rows.connection, rows.now - since * MINUTE, end, **of)
 
 
+def outcomes(of: Totals) -> int:
+    return of.succeeded + of.failed + of.cancelled + of.missed + of.active + sum(of.skipped.values())
+
+
 def test_each_scheduled_time_has_one_outcome_and_their_sum_is_what_was_due(rows: Rows) -> None:
     rows.schedule("hourly")
     for minutes, state in enumerate(("succeeded", "failed", "cancelled"), 20):
@@ -43,11 +47,11 @@ def test_each_scheduled_time_has_one_outcome_and_their_sum_is_what_was_due(rows:
     rows.run("skipped", 25, schedule="hourly", reason="paused", count=5, last_scheduled_for=rows.now - 20 * MINUTE)
     found = report(rows)
     nightly, hourly = found.items
-    assert (nightly.schedule, nightly.due, nightly.outcomes) == ("nightly", 11, 11)
+    assert (nightly.schedule, nightly.due, outcomes(nightly)) == ("nightly", 11, 11)
     assert (nightly.succeeded, nightly.failed, nightly.cancelled, nightly.missed, nightly.active) == (1, 1, 1, 1, 2)
     assert nightly.skipped == {"overlap": 2, "paused": 1, "replaced": 1, "excluded": 1}
-    assert (hourly.due, hourly.outcomes, hourly.skipped) == (6, 6, {"paused": 5})
-    assert (found.totals.due, found.totals.outcomes, found.totals.lost) == (17, 17, 2)
+    assert (hourly.due, outcomes(hourly), hourly.skipped) == (6, 6, {"paused": 5})
+    assert (found.totals.due, outcomes(found.totals), found.totals.lost) == (17, 17, 2)
     assert not found.ok
 
 
@@ -143,7 +147,7 @@ def test_due_is_what_the_definition_says_also_where_a_long_outage_is_cut(
         found = store.do(read_report, since, until)
         instants = list(takewhile(lambda at: at < until, every.instants(row.anchor, row.anchor)))
         (line,) = found.items
-        assert line.due == line.outcomes == line.missed == sum(since <= at for at in instants)
+        assert line.due == outcomes(line) == line.missed == sum(since <= at for at in instants)
         assert line.estimated
         whole = store.do(read_report, row.anchor, row.planned_until + timedelta(seconds=1))
         assert (whole.totals.due, whole.items[0].estimated) == (5_400, False)

@@ -23,7 +23,8 @@ from daemon.store.migrations import opening, upgrading
 from daemon.store.migrations.opening import TablesInUse
 from daemon.store.migrations.state import REVISIONS, VERSION_TABLE
 from daemon.store.tables import run, schedule
-from daemon.store.views import OutputReader, read_run
+from daemon.store.views.history import read_run
+from daemon.store.views.output import OutputReader
 from lease.database.dialects import clock, later
 from lease.schema import lease as leases
 from tests.support.postgres import plain

@@ -16,23 +16,16 @@ from sqlalchemy.pool import NullPool
 from daemon.answers.status import StatusFound
 from daemon.cli.commands.reading.status import drains, show_status
 from daemon.cli.screen import Times
+from daemon.errors import NotFound
 from daemon.store.tables import job_run, replica, run, schedule
-from daemon.store.views import (
-    NotFound,
-    Overview,
-    applications_with,
-    plain,
-    problems,
-    read_locks,
-    read_overview,
-    read_replicas,
-    read_run,
-    read_runs,
-    schedule_names,
-    summary,
-    usual,
-)
-from daemon.store.views.locks import held_by_programs
+from daemon.store.views import usual
+from daemon.store.views.history import read_run, read_runs
+from daemon.store.views.locks import held_by_programs, read_locks
+from daemon.store.views.names import applications_with, schedule_names
+from daemon.store.views.overview import Overview, read_overview
+from daemon.store.views.problems import problems
+from daemon.store.views.replicas import read_replicas
+from daemon.store.views.values import plain
 from daemon.text import when
 from lease import statements
 from lease.database.dialects import now
@@ -392,19 +385,18 @@ def test_a_run_that_is_not_there_is_one_sentence(rows: Rows) -> None:
         read_run(rows.connection, 4711)
 
 
-def test_the_summary_has_a_line_per_job(rows: Rows) -> None:
+def test_a_run_has_the_attempts_of_each_job(rows: Rows) -> None:
     rows.schedule()
     run_id = rows.run("succeeded")
     rows.job(run_id, "zones", "succeeded", done=598, total=598, message="598 zones")
     rows.job(run_id, "verify", "failed", position=1, error="oh")
     rows.job(run_id, "verify", "succeeded", position=1, attempt=2, token=9, holder="replica-2", done=4)
-    found = summary(rows.connection, run_id)
-    assert [(job.job, job.state, job.attempts, job.done) for job in found.jobs] == [
-        ("zones", "succeeded", 1, 598),
-        ("verify", "succeeded", 2, 4),
-    ]
-    assert found.run == read_run(rows.connection, run_id).run
-    assert found.jobs[1].seconds == pytest.approx(60)
+    found = read_run(rows.connection, run_id).by_job
+    assert {name: [(job.state, job.done) for job in attempts] for name, attempts in found.items()} == {
+        "zones": [("succeeded", 598)],
+        "verify": [("failed", None), ("succeeded", 4)],
+    }
+    assert sum(job.seconds for job in found["verify"]) == pytest.approx(60)
 
 
 def test_locks_tell_who_holds_what_and_for_which_run(rows: Rows) -> None:

@@ -19,7 +19,6 @@ from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
 from daemon.store.statements.requests import WHEN_FED
 from daemon.store.tables import replica, run, schedule
-from daemon.store.views import read_overview, read_run, read_runs
 from daemon.store.views.causes import (
     Cancelled,
     Excluded,
@@ -41,6 +40,8 @@ from daemon.store.views.causes import (
     Why,
     sentence,
 )
+from daemon.store.views.history import read_run, read_runs
+from daemon.store.views.overview import read_overview
 from tests.support.store import Store, a_schedule, an_application
 
 POLL = a_schedule("poll", Every(20.0))

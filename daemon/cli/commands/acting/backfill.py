@@ -21,7 +21,8 @@ from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
 from ....operations.cancel import said
 from ....operations.named import application_of
-from ....store.views import BackfillLine, read_backfills, require_application
+from ....store.views.acting import BackfillLine, read_backfills
+from ....store.views.names import require_application
 from ....text import number, when
 from ...ask import act, ask, zone_of
 from ...failures import Misused

@@ -14,7 +14,7 @@ from ....answers.notify import NotifyTestAnswer, Tried, notify_answer, targets_t
 from ....delivery.message import Message
 from ....delivery.sending import Sender
 from ....store import statements
-from ....store.views import database_time
+from ....store.statements.schedule import database_time
 from ....text import ago, target_text
 from ...ask import ask
 from ...options import Application, Database, Json

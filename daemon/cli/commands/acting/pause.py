@@ -13,7 +13,7 @@ from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules
 from ....operations.selection import Selection, plan_some
 from ....states import ON_REQUEST
-from ....store.views import paused_text
+from ....store.views.causes import paused_text
 from ....text import number, when
 from ...ask import PATIENCE, ask, zone_of
 from ...failures import Misused

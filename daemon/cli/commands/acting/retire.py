@@ -6,7 +6,7 @@ from ....operations.retire import RetiredApplication, nothing_of
 from ....operations.retire import retire as retire_application
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
-from ....store.views import require_application
+from ....store.views.names import require_application
 from ....text import counted, listed
 from ...ask import act, ask
 from ...bring import plan_all_outgoing

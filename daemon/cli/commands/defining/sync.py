@@ -18,7 +18,7 @@ from ....scheduling.deploys.sync import sync as write_definitions
 from ....scheduling.generations import State
 from ....service.settings import read_settings
 from ....store import migrations
-from ....store.views import RunBy
+from ....store.views.generations import RunBy
 from ....text import counted
 from ...ask import ask_url
 from ...bring import plan_all_outgoing

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 
 from ....answers.lists import ActivityAnswer
 from ....states import Act
-from ....store.views import ActLine, database_time, read_activity, require_schedule
+from ....store.statements.schedule import database_time
+from ....store.views.acting import ActLine, read_activity
+from ....store.views.names import require_schedule
 from ....text import number
 from ...ask import ask, zone_of
 from ...options import Application, Database, Json, Utc, moment, one_of

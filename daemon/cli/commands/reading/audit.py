@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ....answers import filled
 from ....audit import Promise, Violation, check
 from ....audit.history import BOUNDS, History, Tables, history, read_tables
-from ....store.views import require_application
+from ....store.views.names import require_application
 from ....text import counted, number, when
 from ...ask import ask
 from ...failures import FAILED

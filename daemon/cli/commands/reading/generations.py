@@ -8,6 +8,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.lists import GenerationsAnswer
+from ....errors import NotFound
 from ....operations.generations import (
     Acknowledged,
     Changed,
@@ -20,7 +21,9 @@ from ....operations.generations import (
 )
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
-from ....store.views import NotFound, applications, database_time, read_generations, require_application
+from ....store.statements.schedule import database_time
+from ....store.views.generations import read_generations
+from ....store.views.names import applications, require_application
 from ....text import when
 from ...ask import ask
 from ...failures import Misused

@@ -10,17 +10,10 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.runs import RunsAnswer, show_answer
-from ....store.views import (
-    JobRunLine,
-    RetiredSchedule,
-    RunDetail,
-    RunLine,
-    database_time,
-    read_retirements,
-    read_run,
-    read_runs,
-    require_schedule,
-)
+from ....store.statements.schedule import database_time
+from ....store.views.defined import RetiredSchedule, read_retirements
+from ....store.views.history import JobRunLine, RunDetail, RunLine, read_run, read_runs
+from ....store.views.names import require_schedule
 from ....text import clean, counted, lasted, number, signal_name, size
 from ...ask import ask, run_given
 from ...options import RUN_STATES, Application, Database, Json, OnlySchedule, RunOrName, Utc, Wide, one_of

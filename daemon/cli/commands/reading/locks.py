@@ -6,7 +6,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.lists import LocksAnswer
-from ....store.views import Lock, read_locks, require_lease
+from ....store.views.locks import Lock, read_locks, require_lease
 from ....text import ago, lasted
 from ...ask import ask
 from ...options import Database, Json

@@ -8,7 +8,8 @@ import typer
 
 from ....answers.runs import logs_answer
 from ....states import UNFINISHED
-from ....store.views import OutputOfRun, OutputPart, OutputReader, read_retirements
+from ....store.views.defined import read_retirements
+from ....store.views.output import OutputOfRun, OutputPart, OutputReader
 from ....text import clean, cut_here
 from ...ask import ask, ask_again, run_given
 from ...options import Application, Database, RunOrName

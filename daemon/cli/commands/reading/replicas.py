@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 from ....answers.lists import ReplicasAnswer
 from ....recovery.deaths import neighbours, proven_dead
 from ....states import LIVE
-from ....store.views import ReplicaLine, database_time, read_replicas, require_application
+from ....store.statements.schedule import database_time
+from ....store.views.names import require_application
+from ....store.views.replicas import ReplicaLine, read_replicas
 from ....text import listed
 from ...ask import ask
 from ...options import Application, Database, Json, Utc

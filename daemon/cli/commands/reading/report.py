@@ -7,7 +7,8 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.report import report_answer
-from ....store.views import database_time, require_application
+from ....store.statements.schedule import database_time
+from ....store.views.names import require_application
 from ....store.views.report import Act, Deploy, Report, ScheduleReport, read_report
 from ....text import counted, lasted, number, when
 from ...ask import ask

@@ -11,17 +11,11 @@ import typer
 from ....answers.status import StatusFound, StatusReader
 from ....service.settings import read_settings
 from ....states import LIVE, ON_REQUEST, UNFINISHED
-from ....store.views import (
-    LeftOut,
-    Overview,
-    Problem,
-    RetiredSchedule,
-    RunningRun,
-    ScheduleLine,
-    WaitingRun,
-    paused_text,
-    sentence,
-)
+from ....store.views.causes import paused_text, sentence
+from ....store.views.defined import RetiredSchedule
+from ....store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun
+from ....store.views.problems import Problem
+from ....store.views.setbacks import LeftOut
 from ....text import ago, counted, lasted, listed, number, when
 from ...ask import ask, zone_of
 from ...failures import FAILED, Misused

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ....answers.why import explain_schedule, why_answer
 from ....operations.why import Explanation, Moments, read_why_run
 from ....service.settings import read_settings
-from ....store.views import database_time
+from ....store.statements.schedule import database_time
 from ....text import clean
 from ...ask import ask
 from ...failures import Misused

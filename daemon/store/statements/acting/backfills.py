@@ -7,27 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Text,
-    bindparam,
-    case,
-    insert,
-    literal,
-    literal_column,
-    null,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import Connection, Row, bindparam, case, insert, literal, null, select, true, update
 
 from lease.database.dialects import Instant, insert_missing, now
 from lease.database.held.statement import Statement
 
 from ...called import ScheduleKey, present_name
 from ...tables import backfill, run
-from ..dialects import SCHEDULED, agrees, among_keys, as_rows, given, unfinished
+from ..dialects import PENDING, SCHEDULED, SKIPPED, agrees, among_keys, as_rows, given, unfinished
 from ..requests import WHEN_FED
 
 _DUE = (run.c.id, run.c.scheduled_for, run.c.last_scheduled_for, run.c.count, run.c.state, run.c.reason, run.c.backfill)
@@ -51,7 +38,7 @@ def due_between(connection: Connection, of: ScheduleKey, first: datetime, last: 
 def retries(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Return (id, retry_of, state, backfill) of the runs that have tried these again."""
     query = select(run.c.id, run.c.retry_of, run.c.state, run.c.backfill)
-    return list(connection.execute(query.where(among_keys((run.c.retry_of,), ids))))
+    return list(connection.execute(query.where(among_keys(run.c.retry_of, ids))))
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -75,10 +62,10 @@ def revive(connection: Connection, values: Mapping[str, Any], ids: Collection[in
     others = ("overlapped", "overlapped_by", "away_from")
     changed = run.c.digest.is_distinct_from(values["digest"])
     same = {name: values[name] for name in _SAME if name not in {"application", "schedule"}}
-    skipped = (agrees(run.c.state, literal_column("'skipped'", Text)), run.c.backfill.is_(None))
+    skipped = (agrees(run.c.state, SKIPPED), run.c.backfill.is_(None))
     return connection.execute(
         update(run)
-        .where(among_keys((run.c.id,), ids), *skipped)
+        .where(among_keys(run.c.id, ids), *skipped)
         .values(
             state="pending",
             count=1,
@@ -136,7 +123,7 @@ _instants = given("instants", instant=Instant)
 _new = {
     "scheduled_for": _instants.c.instant,
     "trigger": SCHEDULED,
-    "state": literal_column("'pending'", Text),
+    "state": PENDING,
     "place_at": literal(WHEN_FED, Instant()),
     "created_at": now(),
     **{name: bindparam(name, type_=run.c[name].type) for name in _SAME},

@@ -13,7 +13,18 @@ from lease.database.dialects import now
 
 from ...called import ScheduleKey, present_name
 from ...tables import run
-from ..dialects import PENDING, RUNNING, agrees, all_pending, among_keys, as_rows, given, unfinished
+from ..dialects import (
+    PENDING,
+    RUNNING,
+    agrees,
+    all_pending,
+    among_keys,
+    as_rows,
+    given,
+    if_given,
+    same_schedule,
+    unfinished,
+)
 from .looks import asked
 
 
@@ -41,7 +52,7 @@ def end_pending(connection: Connection, ids: Collection[int]) -> None:
     """Record the end of those of these runs that are marked and pending; they hold no lease."""
     values = unless_marked({"available_at": null(), "place_at": null(), "token": null(), "holder": null()})
     connection.execute(
-        update(run).where(among_keys((run.c.id,), ids), agrees(run.c.state, PENDING), marked()).values(**values)
+        update(run).where(among_keys(run.c.id, ids), agrees(run.c.state, PENDING), marked()).values(**values)
     )
 
 
@@ -50,10 +61,8 @@ def find_pending(connection: Connection, application: str | None) -> list[Row[An
 
     Only a replica of an earlier version, which knows no marks, puts back such a run.
     """
-    query = select(run.c.id, run.c.application, run.c.schedule).where(all_pending(), marked())
-    if application is not None:
-        query = query.where(run.c.application == application)
-    return list(connection.execute(query))
+    which = (all_pending(), marked(), *if_given(run.c.application, application))
+    return list(connection.execute(select(run.c.id, run.c.application, run.c.schedule).where(*which)))
 
 
 def find_told(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
@@ -63,7 +72,7 @@ def find_told(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     asks = case((asked(), func.coalesce(run.c.look_asked_by, "an unknown user"))).label("look_asked_by")
     query = select(run.c.id, run.c.cancelled_at, _by(), run.c.cancelled_why, asks)
     told = and_(run.c.finished_at.is_(None), or_(marked(), asked()))
-    return list(connection.execute(query.where(among_keys((run.c.id,), ids), told)))
+    return list(connection.execute(query.where(among_keys(run.c.id, ids), told)))
 
 
 def _reason() -> ColumnElement[str]:
@@ -88,7 +97,7 @@ def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) 
     query = (
         select(*_chosen, run.c.cancelled_at)
         .select_from(_schedules)
-        .join(run, and_(run.c.application == _schedules.c.application, run.c.schedule == _schedules.c.name))
+        .join(run, same_schedule(run, _schedules))
         .where(unfinished())
         .order_by(
             agrees(run.c.state, RUNNING),
@@ -100,7 +109,7 @@ def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) 
 
 def lock_many(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Lock these runs and return (id, application, schedule, scheduled_for, state, cancelled_at) of each."""
-    query = select(*_chosen, run.c.cancelled_at).where(among_keys((run.c.id,), ids)).order_by(run.c.id)
+    query = select(*_chosen, run.c.cancelled_at).where(among_keys(run.c.id, ids)).order_by(run.c.id)
     return list(connection.execute(query.with_for_update(key_share=True)))
 
 
@@ -108,6 +117,6 @@ def mark(connection: Connection, ids: Collection[int], by: str, why: str | None)
     """Mark these runs as cancelled, but for those that are marked or over."""
     connection.execute(
         update(run)
-        .where(among_keys((run.c.id,), ids), run.c.finished_at.is_(None), ~marked())
+        .where(among_keys(run.c.id, ids), run.c.finished_at.is_(None), ~marked())
         .values(cancelled_at=now(), cancelled_by=by, cancelled_why=why)
     )

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    ColumnElement,
     Connection,
     Integer,
     Row,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     null,
     or_,
     select,
@@ -27,14 +25,13 @@ from lease.database.dialects import Instant, insert_missing, later, now
 
 from ...called import ScheduleKey
 from ...tables import job_run, run
-from ..dialects import among_keys, as_rows, given
+from ..dialects import FAILED, among_keys, as_rows, columns, given, same_schedule
 from ..requests import WHEN_FED
 
 _schedules = given("schedules", application=Text, name=Text)
 _retries = given("retries", number=BigInteger, lease_name=Text, queue=Text, waits=Boolean, digest=Text)
 _carried = given("carried", run_id=BigInteger, number=BigInteger, position=Integer)
 _next = run.alias("next")
-_FAILED: ColumnElement[str] = literal_column("'failed'", Text)
 
 
 def find_failed(connection: Connection, schedules: Collection[ScheduleKey], within: float) -> list[Row[Any]]:
@@ -45,8 +42,8 @@ def find_failed(connection: Connection, schedules: Collection[ScheduleKey], with
     query = (
         select(run.c.id, run.c.application, run.c.schedule, run.c.scheduled_for, run.c.state)
         .select_from(_schedules)
-        .join(run, and_(run.c.application == _schedules.c.application, run.c.schedule == _schedules.c.name))
-        .where(run.c.state == _FAILED, run.c.finished_at >= since, ~exists().where(_next.c.retry_of == run.c.id))
+        .join(run, same_schedule(run, _schedules))
+        .where(run.c.state == FAILED, run.c.finished_at >= since, ~exists().where(_next.c.retry_of == run.c.id))
         .order_by(run.c.application, run.c.schedule, run.c.id)
     )
     return list(connection.execute(query, {"schedules": as_rows(sorted(schedules))}))
@@ -56,37 +53,28 @@ def read_tried(connection: Connection, ids: Collection[int], *, lock: bool) -> l
     """Return what a retry needs to know of these runs, by id, with the run that has tried each again. With ``lock``
     they are there until the end of the transaction; those that are being deleted are left out.
     """
-    columns = (
-        run.c.id,
-        run.c.application,
-        run.c.schedule,
-        run.c.scheduled_for,
-        run.c.state,
-        run.c.reason,
-        run.c.digest,
-        run.c.forgotten_at,
-    )
+    tried = columns(run, "id application schedule scheduled_for state reason digest forgotten_at")
     retried = (
         _next.c.id.label("retried_as"),
         _next.c.state.label("retried_state"),
         _next.c.requested_by.label("retried_by"),
         _next.c.requested_why.label("retried_why"),
     )
-    query = select(*columns, *retried).outerjoin(_next, _next.c.retry_of == run.c.id)
-    query = query.where(among_keys((run.c.id,), ids)).order_by(run.c.id)
+    query = select(*tried, *retried).outerjoin(_next, _next.c.retry_of == run.c.id)
+    query = query.where(among_keys(run.c.id, ids)).order_by(run.c.id)
     return list(connection.execute(query.with_for_update(of=run, read=True, key_share=True) if lock else query))
 
 
 def among_runs(connection: Connection, ids: Collection[int]) -> set[int]:
     """Return those of these runs that are for an instant of before: that try another run again, or fill it in."""
     of_before = or_(run.c.retry_of.is_not(None), run.c.backfill.is_not(None))
-    return set(connection.scalars(select(run.c.id).where(among_keys((run.c.id,), ids), of_before)))
+    return set(connection.scalars(select(run.c.id).where(among_keys(run.c.id, ids), of_before)))
 
 
 def read_attempts(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Return (id, run_id, job, state) of the attempts of these runs, in the order of their starts."""
     query = select(job_run.c.id, job_run.c.run_id, job_run.c.job, job_run.c.state)
-    return list(connection.execute(query.where(among_keys((job_run.c.run_id,), ids)).order_by(job_run.c.id)))
+    return list(connection.execute(query.where(among_keys(job_run.c.run_id, ids)).order_by(job_run.c.id)))
 
 
 def add(

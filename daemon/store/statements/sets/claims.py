@@ -197,20 +197,9 @@ _PUT_UNDER = Statement(
 _ids = given("ids", number=BigInteger)
 _STARTED = Reader(
     StartedRun,
-    id=run.c.id,
-    application=run.c.application,
-    schedule=run.c.schedule,
-    scheduled_for=run.c.scheduled_for,
-    trigger=run.c.trigger,
-    lease_name=run.c.lease_name,
-    available_at=run.c.available_at,
-    attempt=run.c.attempt,
-    params=run.c.params,
-    retry_of=run.c.retry_of,
-    origin=run.c.origin,
+    run,
     started_ago=seconds_between(run.c.started_at, now()),
     waited=seconds_between(run.c.available_at, now()),
-    traceparent=run.c.traceparent,
     cause=cause_of_run(),
 )
 _START = Statement(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    Select,
     Subquery,
     Text,
     case,
@@ -31,36 +32,32 @@ from lease.model import Grant
 from ...called import ScheduleKey
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
-from ..dialects import PENDING, RUNNING, agrees, as_rows, chosen, given, unfinished
+from ..dialects import PENDING, RUNNING, SUCCEEDED, agrees, as_rows, chosen, given, same_schedule, unfinished
 from ..requests import placed
 
 
 def lock_schedules(connection: Connection, keys: Collection[ScheduleKey], *, waits: bool) -> dict[ScheduleKey, int]:
     """Lock schedules, on which the other runs of these depend; return how many attempts of each were abandoned."""
-    statement = _LOCK_SCHEDULES_WAITING if waits else _LOCK_SCHEDULES
-    rows = statement(connection, {"schedules": as_rows(sorted(keys))})
+    rows = _LOCK_SCHEDULES[waits](connection, {"schedules": as_rows(sorted(keys))})
     return {(application, name): abandoned for application, name, abandoned in rows}
 
 
 def lock_runs(connection: Connection, runs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
     """Lock the runs (id, grant) that are running under their grants; return their ids."""
-    statement = _LOCK_RUNS_WAITING if waits else _LOCK_RUNS
-    return _ids(statement(connection, {"runs": _proofs(runs)}))
+    return _ids(_LOCK_RUNS[waits](connection, {"runs": _proofs(runs)}))
 
 
 def lock_jobs(connection: Connection, jobs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
     """Lock the job runs (id, grant) that are running under their grants; return their ids."""
-    statement = _LOCK_JOBS_WAITING if waits else _LOCK_JOBS
-    return _ids(statement(connection, {"jobs": _proofs(jobs)}))
+    return _ids(_LOCK_JOBS[waits](connection, {"jobs": _proofs(jobs)}))
 
 
 def end_runs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, tuple[str, str | None]]:
-    """Record the ends of running runs, or put them back; return the state and the reason of each
-    that was changed.
+    """Record the ends of running runs, or put them back; return the state and the reason of each that was changed.
 
-    Rows are (id, token, holder, state, reason, seconds until one that is put back may start). A
-    marked run ends as cancelled, whatever its jobs did meanwhile: a mark that has been acknowledged
-    is never taken back. The reason says if all of its work was done by then.
+    Rows are (id, token, holder, state, reason, seconds until one that is put back may start). A marked run ends as
+    cancelled, whatever its jobs did meanwhile: a mark that has been acknowledged is never taken back. The reason says
+    if all of its work was done by then.
     """
     changed = _END_RUNS(connection, {"ends": as_rows(rows)})
     return {run_id: (state, reason) for run_id, state, reason in changed}
@@ -87,11 +84,10 @@ def reset_abandoned_of(connection: Connection, schedules: Collection[ScheduleKey
 
 
 def promote(connection: Connection, schedules: Collection[ScheduleKey]) -> set[ScheduleKey]:
-    """Make the first run of each schedule that waits for its predecessor due, if no other is
-    unfinished (rule 14); return the schedules that have one.
+    """Make the first run of each schedule that waits for its predecessor due, if no other is unfinished (rule 14);
+    return the schedules that have one.
 
-    The schedules must be locked, by an earlier statement: this one must see what those did who had them
-    locked before.
+    The schedules must be locked, by an earlier statement: this one must see what those did who had them locked before.
     """
     rows = _PROMOTE(connection, {"schedules": as_rows(sorted(schedules))}) if schedules else ()
     return {(application, name) for application, name in rows}
@@ -132,18 +128,12 @@ def _proven(table: Any, rows: Subquery) -> tuple[ColumnElement[bool], ...]:
     return table.c.id == rows.c.number, agrees(table.c.state, RUNNING), *same_grant
 
 
-def _locking(table: Any, rows: Subquery, *, waits: bool) -> Statement:
-    query = select(table.c.id).where(*_proven(table, rows)).order_by(table.c.id)
-    return Statement(query.with_for_update(of=table, key_share=True, skip_locked=not waits))
-
-
-def _locking_schedules(*, waits: bool) -> Statement:
-    query = (
-        select(schedule.c.application, schedule.c.name, schedule.c.abandoned)
-        .where(schedule.c.application == _schedules.c.application, schedule.c.name == _schedules.c.name)
-        .order_by(schedule.c.application, schedule.c.name)
-    )
-    return Statement(query.with_for_update(of=schedule, key_share=True, skip_locked=not waits))
+def _locking(table: Any, query: Select[Any]) -> dict[bool, Statement]:
+    """Return the statements that lock the rows of a table, by whether they wait for locked ones, or skip them."""
+    return {
+        waits: Statement(query.with_for_update(of=table, key_share=True, skip_locked=not waits))
+        for waits in (False, True)
+    }
 
 
 def _ending_runs() -> Statement:
@@ -155,7 +145,7 @@ def _ending_runs() -> Statement:
         "finished_at": case((put_back, null()), else_=now()),
         "available_at": case((put_back, later(now(), func.coalesce(_ends.c.wait, 0.0))), else_=run.c.available_at),
     }
-    remark = case((_ends.c.state == literal_column("'succeeded'", Text), all_done), else_=literal_column("''", Text))
+    remark = case((_ends.c.state == SUCCEEDED, all_done), else_=literal_column("''", Text))
     changed = update(run).where(*_proven(run, _ends)).values(unless_marked(values, remark))
     return Statement(changed.returning(run.c.id, run.c.state, run.c.reason))
 
@@ -165,8 +155,7 @@ def _promoting() -> Statement:
     first = (
         select(waiting.c.id)
         .where(
-            waiting.c.application == _schedules.c.application,
-            waiting.c.schedule == _schedules.c.name,
+            same_schedule(waiting, _schedules),
             unfinished(waiting),
             waiting.c.available_at.is_(None),
             placed(waiting),
@@ -177,8 +166,7 @@ def _promoting() -> Statement:
     )
     # `available_at` is set in all runs that do not wait, also in running ones.
     ahead = exists().where(
-        other.c.application == _schedules.c.application,
-        other.c.schedule == _schedules.c.name,
+        same_schedule(other, _schedules),
         unfinished(other),
         other.c.available_at.is_not(None),
     )
@@ -191,12 +179,14 @@ def _promoting() -> Statement:
     )
 
 
-_LOCK_SCHEDULES = _locking_schedules(waits=False)
-_LOCK_SCHEDULES_WAITING = _locking_schedules(waits=True)
-_LOCK_RUNS = _locking(run, _runs, waits=False)
-_LOCK_RUNS_WAITING = _locking(run, _runs, waits=True)
-_LOCK_JOBS = _locking(job_run, _jobs, waits=False)
-_LOCK_JOBS_WAITING = _locking(job_run, _jobs, waits=True)
+_LOCK_SCHEDULES = _locking(
+    schedule,
+    select(schedule.c.application, schedule.c.name, schedule.c.abandoned)
+    .where(same_schedule(schedule, _schedules))
+    .order_by(schedule.c.application, schedule.c.name),
+)
+_LOCK_RUNS = _locking(run, select(run.c.id).where(*_proven(run, _runs)).order_by(run.c.id))
+_LOCK_JOBS = _locking(job_run, select(job_run.c.id).where(*_proven(job_run, _jobs)).order_by(job_run.c.id))
 _END_RUNS = _ending_runs()
 _END_JOBS = Statement(
     update(job_run)
@@ -219,9 +209,6 @@ _RESET_ABANDONED = Statement(
     update(run).where(*_proven(run, _runs), run.c.abandoned > 0).values(abandoned=0).returning(run.c.id)
 )
 _RESET_ABANDONED_OF = Statement(
-    update(schedule)
-    .where(schedule.c.application == _schedules.c.application, schedule.c.name == _schedules.c.name)
-    .values(abandoned=0)
-    .returning(schedule.c.name)
+    update(schedule).where(same_schedule(schedule, _schedules)).values(abandoned=0).returning(schedule.c.name)
 )
 _PROMOTE = _promoting()

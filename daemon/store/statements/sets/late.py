@@ -11,7 +11,7 @@ from ....states import LONG_LEVELS, LongLevel
 from ...called import present_name
 from ...tables import run, schedule
 from ..acting.cancel import marked
-from ..dialects import MOMENT, definition_with, running, unfinished
+from ..dialects import MOMENT, definition_with, running, same_schedule, unfinished
 
 MOST = 100
 """So many are found at a time; others are found the next time."""
@@ -54,7 +54,7 @@ def read_long(connection: Connection, ids: Collection[int], holder: str) -> list
     """Return (id, application, schedule, key, running_for, told_long, definition) of those of these runs that a replica
     executes.
     """
-    ours = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
+    ours = same_schedule(schedule, run)
     query = select(
         run.c.id,
         run.c.application,

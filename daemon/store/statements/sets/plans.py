@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, literal_column, null, select, true, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, case, null, select, true, update
 
 from lease.database.dialects import Instant, insert_missing
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...tables import run, schedule
-from ..dialects import RUNNING, all_pending, as_rows, given, number, running
+from ..dialects import RUNNING, SCHEDULED, all_pending, as_rows, given, is_under, number, running, same_schedule
 from ..dialects import unfinished as is_unfinished
 from ..requests import placed
 
@@ -79,7 +79,7 @@ _runs = given("runs", **NEW_RUN)
 # With the application: SQLite then takes these rows first, and looks up each.
 _named = given("named", application=Text, schedule=Text, base=Text, digest=Text)
 _moved = given("moved", application=Text, **MOVED_ON)
-_new = select(_of_application, literal_column("'schedule'", Text), *_runs.c).where(true())
+_new = select(_of_application, SCHEDULED, *_runs.c).where(true())
 _ADD = Statement(insert_missing(run).from_select(["application", "trigger", *NEW_RUN], _new).returning(run.c.id))
 _names = given("names", name=Text)
 _each = run.alias("each")
@@ -96,18 +96,16 @@ _first = (
     .limit(1)
     .scalar_subquery()
 )
-_holding = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
 _UNFINISHED = Statement(
     select(_names.c.name, run.c.id, case((running(), lease.c.label), else_=null())).select_from(
-        _names.join(run, run.c.id == _first).outerjoin(lease, _holding)
+        _names.join(run, run.c.id == _first).outerjoin(lease, is_under())
     )
 )
 _wanted = _named.c.base + "/" + number(run.c.id)
 _NAME_LEASES = Statement(
     update(run)
     .where(
-        run.c.application == _named.c.application,
-        run.c.schedule == _named.c.schedule,
+        same_schedule(run, _named),
         all_pending(),
         run.c.digest.is_not_distinct_from(_named.c.digest),
         run.c.lease_name != _wanted,
@@ -117,7 +115,7 @@ _NAME_LEASES = Statement(
 )
 _MOVE_ON = Statement(
     update(schedule)
-    .where(schedule.c.application == _moved.c.application, schedule.c.name == _moved.c.name)
+    .where(same_schedule(schedule, _moved))
     .values({name: _moved.c[name] for name in list(MOVED_ON)[1:]})
     .returning(schedule.c.name)
 )

@@ -27,7 +27,7 @@ from lease.database.held.statement import Statement
 
 from ...tables import run
 from ..acting.cancel import marked
-from ..dialects import PENDING, SCHEDULED, agrees, as_rows, given, unfinished
+from ..dialects import PENDING, SCHEDULED, agrees, as_rows, given, same_schedule, unfinished
 from ..requests import placed
 
 REPLACER = "leased"
@@ -68,8 +68,7 @@ _newer = given("newer", application=Text, schedule=Text, number=BigInteger)
 _firsts = given("firsts", number=BigInteger, available_at=Instant)
 _PLANNED = Statement(
     select(run.c.id, run.c.schedule).where(
-        run.c.application == _instants.c.application,
-        run.c.schedule == _instants.c.schedule,
+        same_schedule(run, _instants),
         run.c.scheduled_for == _instants.c.scheduled_for,
         run.c.trigger == SCHEDULED,
     )
@@ -77,8 +76,7 @@ _PLANNED = Statement(
 _MARK_OLDER = Statement(
     update(run)
     .where(
-        run.c.application == _newer.c.application,
-        run.c.schedule == _newer.c.schedule,
+        same_schedule(run, _newer),
         unfinished(),
         run.c.id != _newer.c.number,
         ~marked(),
@@ -95,8 +93,7 @@ _MARK_OLDER = Statement(
 )
 _other = run.alias("other")
 _ahead = exists().where(
-    _other.c.application == run.c.application,
-    _other.c.schedule == run.c.schedule,
+    same_schedule(_other, run),
     unfinished(_other),
     _other.c.id != run.c.id,
     placed(_other),

@@ -19,12 +19,10 @@ from sqlalchemy import (
     cast,
     exists,
     func,
-    null,
     or_,
     select,
     true,
 )
-from sqlalchemy.sql.elements import literal_column
 
 from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between
@@ -33,10 +31,10 @@ from ....states import LIVE, SEEN_WITHIN
 from ...called import ScheduleKey, present_name
 from ...policies import read_policies
 from ...reader import Reader
-from ...statements.dialects import SCHEDULED, among_keys, definition_with, with_newest
+from ...statements.dialects import FAILED, SCHEDULED, SKIPPED, among_keys, definition_with, same_schedule, with_newest
+from ...statements.schedule import database_time
 from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
-from ..overview import database_time
 from ..problems import LATE_AFTER
 from .report import Act, Deploy, OutageLine, Report, ScheduleReport, by_problem, merged, summed, within
 
@@ -46,7 +44,6 @@ _MOMENT = timedelta(seconds=LATE_AFTER)
 _next, _again, _one = run.alias("next"), run.alias("again"), run.alias("one")
 # A cast of text to text changes nothing, but SQLite then begins with the schedules, not with all runs of their history.
 _ours = and_(run.c.application == cast(schedule.c.application, Text), run.c.schedule == cast(schedule.c.name, Text))
-_FAILED: ColumnElement[str] = literal_column("'failed'", Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,7 @@ def read_report(
 
 def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list[int]:
     """Count what was due, and return the runs that stand for later times too, at most one of a schedule."""
-    reason = case((run.c.state == literal_column("'skipped'"), run.c.reason), else_=null())
+    reason = case((run.c.state == SKIPPED, run.c.reason))
 
     def number(which: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((which, run.c.count), else_=0))
@@ -147,7 +144,7 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list
         number(_is_late()).label("late"),
         number(_is_retried()).label("retried"),
         number(_is_recovered()).label("recovered"),
-        func.max(case((and_(run.c.state == _FAILED, ~_is_tried_again()), run.c.id))).label("last"),
+        func.max(case((and_(run.c.state == FAILED, ~_is_tried_again()), run.c.id))).label("last"),
         func.max(case((run.c.last_scheduled_for >= asked.until, run.c.id))).label("cut"),
     )
     cut = []
@@ -198,7 +195,7 @@ def _is_recovered() -> ColumnElement[bool]:
 def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], end_later: Collection[int]) -> None:
     """Count of a row that stands for many skipped times only those of this time, where it began before or ends after."""
     after = select(run.c.application, run.c.schedule.label("name"), *_times(run.c))
-    after = after.where(among_keys((run.c.id,), [(one,) for one in end_later]))
+    after = after.where(among_keys(run.c.id, end_later))
     for row in (*asked.all(_cut_by_begin(asked)), *(asked.all(after) if end_later else ())):
         of = counts[row.application, row.name]
         counted = row.stands_for if row.first >= asked.since else 0
@@ -210,8 +207,7 @@ def _cut_by_begin(asked: _Night) -> Select[Any]:
     """Return the query for the last row of each schedule from before this time, if it stands for times in it too."""
 
     def which(one: Any) -> ColumnElement[bool]:
-        ours = and_(one.application == schedule.c.application, one.schedule == schedule.c.name)
-        return and_(ours, one.trigger == SCHEDULED, one.scheduled_for < asked.since)
+        return and_(same_schedule(one), one.c.trigger == SCHEDULED, one.c.scheduled_for < asked.since)
 
     wanted = ("reason", "count", "scheduled_for", "last_scheduled_for")
     both, last = with_newest(asked.connection, schedule, run, "before", wanted, which, by="scheduled_for")
@@ -229,7 +225,7 @@ def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> 
     failed = (
         select(schedule.c.application, schedule.c.name, _next.c.id, _next.c.state)
         .select_from(schedule)
-        .join(run, and_(asked.due(), run.c.state == _FAILED, run.c.finished_at >= asked.since))
+        .join(run, and_(asked.due(), run.c.state == FAILED, run.c.finished_at >= asked.since))
         .join(_next, _next.c.retry_of == run.c.id)
         .cte("tried", recursive=True)
     )
@@ -255,7 +251,7 @@ def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> 
 
 def _count_backfilled(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
     """Count the times for which a backfill has succeeded, by what had become of them."""
-    same = and_(_one.c.application == run.c.application, _one.c.schedule == run.c.schedule, _one.c.trigger == SCHEDULED)
+    same = and_(same_schedule(_one, run), _one.c.trigger == SCHEDULED)
     what = case((_one.c.state == "skipped", _one.c.reason), else_=_one.c.state)
     before = select(what).where(same, _one.c.scheduled_for <= run.c.scheduled_for)
     was = before.order_by(_one.c.scheduled_for.desc()).limit(1).correlate(run).scalar_subquery().label("was")
@@ -282,7 +278,7 @@ def _count_requested(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -
     query = (
         select(schedule.c.application, schedule.c.name, func.count().label("runs"), func.max(run.c.id).label("last"))
         .select_from(schedule)
-        .join(run, and_(_ours, run.c.state == _FAILED, asked.during(run.c.finished_at)))
+        .join(run, and_(_ours, run.c.state == FAILED, asked.during(run.c.finished_at)))
         .where(asked.of(schedule.c.application), run.c.trigger != SCHEDULED, ~of_due)
         .where(~_is_tried_again())
         .group_by(schedule.c.application, schedule.c.name)
@@ -298,7 +294,7 @@ def _lines(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], at: datetim
     planned_by = min(asked.until, at - _MOMENT)
     not_planned = and_(schedule.c.enabled, schedule.c.retired_at.is_(None), schedule.c.next_due < planned_by)
     columns = (schedule.c.application, schedule.c.name, present_name(schedule).label("called"))
-    since = case((not_planned, schedule.c.next_due), else_=null())
+    since = case((not_planned, schedule.c.next_due))
     since.type = schedule.c.next_due.type
     policies = definition_with("catch_up").label("definition")
     query = select(*columns, policies, since.label("not_planned_since")).where(asked.of(schedule.c.application))
@@ -339,15 +335,8 @@ def _line(row: Row[Any], of: _Counts, *, missed_as_asked: bool) -> ScheduleRepor
 
 
 def _deploys(asked: _Night) -> list[Deploy]:
-    reader = Reader(
-        Deploy,
-        application=generation.c.application,
-        generation=generation.c.number,
-        revision=generation.c.revision,
-        by=generation.c.brought_by,
-        at=generation.c.ruled_at,
-        changes=generation.c.changes,
-    )
+    number, by, at = generation.c.number, generation.c.brought_by, generation.c.ruled_at
+    reader = Reader(Deploy, generation, generation=number, by=by, at=at)
     query = select(*reader.columns).where(asked.of(generation.c.application), asked.during(generation.c.ruled_at))
     return list(map(reader.read, asked.all(query.order_by(generation.c.ruled_at, generation.c.application))))
 
@@ -359,10 +348,8 @@ def _acts(asked: _Night) -> list[Act]:
     first, last = (of(act.c.acted_at, type_=act.c.acted_at.type) for of in (func.min, func.max))
     reader = Reader(
         Act,
-        application=act.c.application,
-        act=act.c.act,
+        act,
         by=act.c.acted_by,
-        why=act.c.why,
         count=func.count(),
         schedule=func.min(name),
         schedules=func.count(act.c.schedule.distinct()),
@@ -424,7 +411,7 @@ def _unplanned(asked: _Night) -> Select[Any]:
         select(schedule.c.application, run.c.away_from, end)
         .select_from(schedule)
         .join(run, _ours)
-        .where(asked.of(schedule.c.application), run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
+        .where(asked.of(schedule.c.application), run.c.state == SKIPPED, run.c.reason == "missed")
         .where(run.c.finished_at >= asked.since, run.c.away_from < asked.until)
         .group_by(schedule.c.application, run.c.away_from)
     )

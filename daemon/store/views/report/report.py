@@ -25,9 +25,7 @@ class Totals:
     skipped: Mapping[str, int] = field(default_factory=dict)
     """By the reason; those that were missed are not among them."""
     lost: int = 0
-    """Failed or missed, without a retry or a backfill that succeeded or is active, and without
-    `catch_up = "skip"`.
-    """
+    """Failed or missed, without a retry or a backfill that succeeded or is active, and without `catch_up = "skip"`."""
     made_good: int = 0
     """Failed or missed, and a retry or a backfill has succeeded."""
     retrying: int = 0
@@ -40,11 +38,6 @@ class Totals:
     """Succeeded after an attempt was abandoned: a replica or its machine died."""
     requested_failed: int = 0
     """Runs on request that failed for good in this time. They are not among those that were due."""
-
-    @property
-    def outcomes(self) -> int:
-        """The sum of the outcomes."""
-        return self.succeeded + self.failed + self.cancelled + self.missed + self.active + sum(self.skipped.values())
 
     @property
     def is_plain(self) -> bool:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from ....operations.retire import StillLives, require_dead
 from ....recovery.deaths import neighbours, proven_dead
-from ....store.views import require_application
-from ....store.views.retired import read_remaining
+from ....store.views.defined import read_remaining
+from ....store.views.names import require_application
 from ..links import NameInPath
 from ..page import Page, Visit
 from .dialog import ACTS_BY_PATH, Dialog, DialogAsked

@@ -10,8 +10,9 @@ from ....operations.cancel import decide
 from ....operations.forget import decide as decide_forget
 from ....operations.retry import NoRetry, RetriedBefore, RetryPlan, foresee_retry
 from ....store.called import called
-from ....store.views import read_run, timezone_of
 from ....store.views.causes import WaitsForLock, WaitsForRun, WaitsForSlot
+from ....store.views.history import read_run
+from ....store.views.names import timezone_of
 from ....store.views.overview import WaitingRun
 from ....store.views.usual import read_usual
 from ....text import counted

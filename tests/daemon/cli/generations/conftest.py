@@ -12,6 +12,7 @@ from daemon.definitions.sources.load import load
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring
 from daemon.store import migrations
+from daemon.store.statements import replica
 from daemon.store.tables import replica as replicas
 from tests.support.store import Store
 
@@ -49,7 +50,7 @@ class Shop:
         def unit(connection: Connection) -> None:
             registry.register(connection, entry)
             bring(connection, application, by=f"{host}:{pid}", holder=entry.holder)
-            registry.mark_ready(connection, entry.holder)
+            replica.mark_ready(connection, entry.holder)
 
         self.store.do(unit)
         self.unseen_for(entry.holder, -AN_HOUR)  # it counts as living however long the test takes

@@ -23,7 +23,8 @@ from daemon.cli.ask import ask_url
 from daemon.cli.progress import print_summary
 from daemon.cli.screen import Times, name_of, screen
 from daemon.store.migrations.state import REVISIONS
-from daemon.store.views import database_time, summary
+from daemon.store.statements.schedule import database_time
+from daemon.store.views.history import read_run
 from tests.daemon.cli.conftest import OneLoad
 from tests.daemon.cli.test_answers import closed
 from tests.docs.pages import blocks
@@ -261,7 +262,7 @@ def test_the_end_of_a_run_until_idle_is_as_it_is_kept(databases: list[Database])
 
     def show() -> int:
         at, found = ask_url(
-            worlds.URL, lambda connection: (database_time(connection), [summary(connection, run) for run in (2, 1, 4)])
+            worlds.URL, lambda connection: (database_time(connection), [read_run(connection, run) for run in (2, 1, 4)])
         )
         for one in found:
             print_summary(screen(), one, Times.of(at, utc=False))

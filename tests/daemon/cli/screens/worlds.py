@@ -22,7 +22,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring, stage
 from daemon.store import migrations
-from daemon.store.statements import looks
+from daemon.store.statements import looks, replica
 from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
 from tests.support.store import TTL, Store
 
@@ -87,7 +87,7 @@ class World:
         def unit(connection: Connection) -> None:
             registry.register(connection, entry)
             bring(connection, application, by=f"{host}:{pid}", holder=host)
-            registry.mark_ready(connection, host)
+            replica.mark_ready(connection, host)
 
         self.store.do(unit)
 

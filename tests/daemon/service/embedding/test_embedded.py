@@ -28,7 +28,7 @@ from daemon.service.settings import Settings
 from daemon.store.migrations import TablesMissing
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
-from daemon.store.views import OutputReader
+from daemon.store.views.output import OutputReader
 from daemon.telemetry import logs
 from lease.clock import boot_id, boottime
 from lease.database.dialects import clock, later

@@ -9,8 +9,9 @@ import pytest
 from daemon.answers.status import StatusFound
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.triggers.trigger import Cron
-from daemon.store.views import Overview, Problem, RunningRun, ScheduleLine, WaitingRun
 from daemon.store.views.causes import WaitsForLock, sentence
+from daemon.store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun
+from daemon.store.views.problems import Problem
 from daemon.store.views.usual import Usual
 from daemon.web.pages.coming import Next, coming, soon
 from daemon.web.pages.moments import ShownTimes

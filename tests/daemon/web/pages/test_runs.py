@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from daemon.answers.status import StatusReader
-from daemon.store.views import found
+from daemon.store.views import history
 from daemon.web.pages.page import Looker, Visit
 from daemon.web.pages.runs import RUNS, RunsPageAsked
 from tests.daemon.store.test_views import rows_in
@@ -60,7 +60,7 @@ async def test_another_filter_keeps_the_others_and_begins_with_the_newest(made: 
 async def test_a_search_that_no_index_finds_looks_at_so_many_runs_and_goes_on_from_there(
     made: dict[str, int], opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(found, "LOOKED_AT", 5)
+    monkeypatch.setattr(history, "LOOKED_AT", 5)
     first = await opened("/runs?state=crashed")
     assert listed(first) == []
     bottom = made["hostile"] - 4

@@ -98,7 +98,7 @@ async def test_its_history_is_filtered_and_goes_on_where_a_page_ends(
 async def test_a_rare_state_is_searched_part_by_part(
     opened: Open, made: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.store.views.found.LOOKED_AT", 6)
+    monkeypatch.setattr("daemon.store.views.history.LOOKED_AT", 6)
     pages = [page async for page in leafed(opened, f"{DAILY}?state=crashed")]
     found = [(rows(page), "Search further back" in read(page)) for page in pages]
     assert found == [([made["crashed"]], True), ([], True), ([], False)]
