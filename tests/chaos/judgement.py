@@ -160,10 +160,10 @@ def count(connection: Connection, result: Result) -> None:
     counts = text("SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect)")
     result.balance, result.effects = connection.execute(counts).one()
     stopped = "EXISTS (SELECT 1 FROM replica WHERE replica.holder = lease.holder AND replica.state = 'stopped')"
-    # A burst that is cut off leaves its leases to their ttl, and no later one need come to the same names.
+    # A burst or a forked child that is cut off leaves its leases to their ttl, and nobody else comes to the same names.
     held = (
         f"SELECT name FROM lease WHERE holder IS NOT NULL AND (name NOT LIKE '{PRUNING}%' OR {stopped}) "
-        "AND name NOT LIKE 'users/burst/%' ORDER BY name"
+        "AND name NOT LIKE 'users/burst/%' AND name NOT LIKE 'users/child/%' ORDER BY name"
     )
     result.held = list(connection.scalars(text(held)))
 
