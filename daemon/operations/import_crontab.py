@@ -5,13 +5,12 @@ import pwd
 import re
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..definitions.crontab.document import ImportedCrontab, LineRemark, write_document
-from ..definitions.crontab.lines import has_users
-from ..definitions.crontab.translate import LocalFacts, translate
+from ..definitions.crontab.translate import LocalFacts, has_users, translate
 from ..definitions.values.names import LONGEST
 from ..definitions.values.refusal import Refusal
 from ..definitions.values.times import check_timezone
@@ -25,7 +24,7 @@ _SPOOLS = (Path("/var/spool/cron/crontabs"), Path("/var/spool/cron"), Path("/var
 """Where the crontabs of users are, each under the name of its user."""
 _OF_CRON_D = re.compile(r"[A-Za-z0-9_-]+")
 _STDIN = "-"
-STDIN_NAME = "standard input"
+_STDIN_NAME = "standard input"
 
 
 class NoCrontab(DaemonError):
@@ -34,49 +33,6 @@ class NoCrontab(DaemonError):
 
 class NoLocalZone(DaemonError):
     """The machine does not say which time zone it is in."""
-
-
-@dataclass(frozen=True, slots=True)
-class CrontabFile:
-    """A crontab as it was read; ``name`` is how sentences name it."""
-
-    name: str
-    text: str
-
-    @classmethod
-    def read(cls, file: str) -> "CrontabFile":
-        """Read a file, or standard input for ``-``; raises `NoCrontab`."""
-        name = STDIN_NAME if file == _STDIN else file
-        try:
-            written = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
-        except OSError as error:
-            raise NoCrontab(f"{name} cannot be read: {error.strerror}; `crontab -l` prints your own crontab") from None
-        try:
-            text = written.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise NoCrontab(f"{name} is not UTF-8; save it as UTF-8") from None
-        if "\0" in text:
-            raise NoCrontab(f"{name} is not text; name a crontab")
-        return cls(name, text)
-
-    def with_users(self) -> bool:
-        """Return whether a user stands before each command: by where the file is, otherwise by what it says."""
-        if self.owner() is not None:
-            return False
-        return bool({self._path, self._path.parent} & {*_WITH_USERS}) or has_users(self.text, _users())
-
-    def owner(self) -> str | None:
-        """Return whose crontab it is by where it is; None if that does not say it."""
-        return self._path.name if self._path.parent in _SPOOLS else None
-
-    def remarks(self) -> Iterator[LineRemark]:
-        """Yield what is to be said of the file as a whole."""
-        if self._path.parent == _CRON_D and not _OF_CRON_D.fullmatch(self._path.name):
-            yield LineRemark((), "Debian's cron reads no file with such a name, so it may have been switched off")
-
-    @property
-    def _path(self) -> Path:
-        return Path(self.name).absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +48,41 @@ class Import:
 
 
 def import_crontab(
-    file: CrontabFile, *, with_users: bool | None = None, timezone: str | None = None, application: str | None = None
+    file: str, *, with_users: bool | None = None, timezone: str | None = None, application: str | None = None
 ) -> Import:
-    """Return what a crontab of this machine becomes; nothing is written.
+    """Return what a crontab of this machine becomes, read from a file, or from standard input for ``-``; nothing is
+    written. By default, where the file is says whether a user stands before each command, otherwise what it says.
 
-    Raises `NoLocalZone` if ``timezone`` is neither given nor known.
+    Raises `NoCrontab`, and `NoLocalZone` if ``timezone`` is neither given nor known.
     """
+    name = _STDIN_NAME if file == _STDIN else file
+    text, path = _read(file, name), Path(name).absolute()
     zone = timezone or local_timezone()
-    has_them = file.with_users() if with_users is None else with_users
-    name = application or _application(file.name)
-    local = LocalFacts(_user(), zone, _home_of, file.owner())
-    imported = translate(file.text, local, with_users=has_them)
-    imported = replace(imported, remarks=(*file.remarks(), *imported.remarks))
-    document = write_document(imported, name, file.name) if imported.schedules else ""
-    return Import(name, zone, has_them, document, imported)
+    owner = path.name if path.parent in _SPOOLS else None
+    if with_users is None:
+        of_all = path in _WITH_USERS or path.parent in _WITH_USERS or has_users(text, _users())
+        with_users = owner is None and of_all
+    called = application or _application(name)
+    imported = translate(text, LocalFacts(_user(), zone, _home_of, owner), with_users=with_users)
+    if path.parent == _CRON_D and not _OF_CRON_D.fullmatch(path.name):
+        off = LineRemark((), "Debian's cron reads no file with such a name, so it may have been switched off")
+        imported = replace(imported, remarks=(off, *imported.remarks))
+    document = write_document(imported, called, name) if imported.schedules else ""
+    return Import(called, zone, with_users, document, imported)
+
+
+def _read(file: str, name: str) -> str:
+    try:
+        written = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
+    except OSError as error:
+        raise NoCrontab(f"{name} cannot be read: {error.strerror}; `crontab -l` prints your own crontab") from None
+    try:
+        text = written.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise NoCrontab(f"{name} is not UTF-8; save it as UTF-8") from None
+    if "\0" in text:
+        raise NoCrontab(f"{name} is not text; name a crontab")
+    return text
 
 
 def local_timezone(environment: Mapping[str, str] = os.environ) -> str:
@@ -128,7 +105,7 @@ def _known_zone(name: str) -> str | None:
 def _application(file: str) -> str:
     """Return a name that no other crontab of any machine has: that of the host, and that of the file or user."""
     host = socket.gethostname().partition(".")[0]
-    stem = _user() if file == STDIN_NAME else Path(file).stem
+    stem = _user() if file == _STDIN_NAME else Path(file).stem
     return re.sub(r"[^\w.-]+", "-", f"{host}-{stem}").strip("-")[: LONGEST["application"]]
 
 

@@ -13,7 +13,7 @@ from ....definitions.values.names import check_name
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone
 from ....errors import Place
-from ....operations.import_crontab import CrontabFile, Import, import_crontab
+from ....operations.import_crontab import Import, import_crontab
 from ....text import counted, listed
 from ...answers import write_json
 from ...failures import DONE, FAILED, USAGE
@@ -90,7 +90,7 @@ def crontab(
     Exit with status 1 if a line could not be converted; write the others all the same.
     """
     _check(timezone, application)
-    done = import_crontab(CrontabFile.read(file), with_users=with_users, timezone=timezone, application=application)
+    done = import_crontab(file, with_users=with_users, timezone=timezone, application=application)
     if not done.document:
         output = None
     if output is not None:
