@@ -10,7 +10,6 @@ from typing import Any
 
 from ..errors import DefinitionError, Mistakes, Place
 from ..text import suggestion
-from .job import Job
 from .schedule import Schedule
 from .values.names import check_name, refuse_like_an_option, refuse_twice
 from .values.queues import RunQueue
@@ -117,15 +116,6 @@ class Application:
         place = Place(source=self.spec or str(self.source))
         names = [schedule.name for schedule in self.schedules]
         raise DefinitionError(place, f'there is no schedule "{name}"', suggestion(name, names))
-
-    def job(self, schedule: str, job: str) -> Job:
-        """Return a job of a schedule; raises `DefinitionError` if there is none of this name."""
-        jobs = self.schedule(schedule).jobs
-        for candidate in jobs:
-            if candidate.name == job:
-                return candidate
-        place = Place(source=self.spec or str(self.source), schedule=schedule)
-        raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [known.name for known in jobs]))
 
 
 def _sha256(value: object) -> str:

@@ -42,7 +42,7 @@ def read_schedule(definition: str) -> Schedule:
         known = _known(stored)
         return Schedule.model_validate(known)
     except ValidationError as error:
-        raise _unreadable(translated(firsts(error)[0], Schedule, known, Place())) from None
+        raise _unreadable(translated(firsts(error)[0], known, Place())) from None
     except (TypeError, ValueError) as error:
         raise _unreadable(error) from error
 

@@ -48,8 +48,6 @@ class Definition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: ClassVar[Literal["schedule", "job"]]
-    planned: ClassVar[Mapping[tuple[str, str | None], str]] = {}
-    """What does not exist yet, a whole setting (None) or a value of it, and what to do instead."""
     always_stored: ClassVar[frozenset[str]]
     """The settings of the first release, which are always stored.
 
@@ -165,14 +163,13 @@ def read_settings(
 ) -> D:
     """Return what `read` returns, of a model whose name, if it has one, is among ``parts``."""
     known, mistakes = model.settings(), Mistakes()
-    for setting, value in given.items():
-        if setting in known or ((setting, None) in model.planned and value is None):
+    for setting in given:
+        if setting in known:
             continue
         ours = _ELSEWHERE.get(setting, setting)
         near = suggestion(ours, [ours] if ours in misplaced else [*known, *others])
         missing = Refusal("there is no such setting", near)
-        refusal = _planned(model, setting, None) or misplaced.get(setting, missing)
-        mistakes.note(refusal.at(replace(place, field=setting)))
+        mistakes.note(misplaced.get(setting, missing).at(replace(place, field=setting)))
     settings = {setting: value for setting, value in given.items() if setting in known}
     made: D | None = None
     try:
@@ -180,7 +177,7 @@ def read_settings(
     except ValidationError as error:
         for details in firsts(error):
             if details["loc"] or not mistakes.found:  # a setting that is misspelt may be the one that is missing
-                mistakes.note(translated(details, model, {**parts, **settings}, place))
+                mistakes.note(translated(details, {**parts, **settings}, place))
     if mistakes.found or made is None:
         raise together(mistakes.found) from None
     return made
@@ -197,16 +194,13 @@ def firsts(error: ValidationError) -> Sequence[ErrorDetails]:
     return list(found.values())
 
 
-def translated(
-    details: ErrorDetails, model: type[Definition], given: Mapping[str, object], place: Place
-) -> DefinitionError:
+def translated(details: ErrorDetails, given: Mapping[str, object], place: Place) -> DefinitionError:
     """Return what pydantic found wrong with what was given, as an error that says where."""
     if not details["loc"]:
         return refusal_of(details, None).at(place)
     setting = str(details["loc"][0])
     value = given.get(setting) if len(details["loc"]) == 1 else details["input"]
-    refusal = _planned(model, setting, value) or refusal_of(details, value)
-    return refusal.at(place if setting == _UNNAMED else replace(place, field=setting))
+    return refusal_of(details, value).at(place if setting == _UNNAMED else replace(place, field=setting))
 
 
 def refusal_of(details: ErrorDetails, value: object) -> Refusal:
@@ -230,11 +224,3 @@ def refusal_of(details: ErrorDetails, value: object) -> Refusal:
         case _:
             said = details["msg"]
             return Refusal(f"{shown(value)} is not valid: {said[:1].lower()}{said[1:]}", "see the reference")
-
-
-def _planned(model: type[Definition], setting: str, value: object) -> Refusal | None:
-    if value is not None and not isinstance(value, str):
-        return None
-    remedy = model.planned.get((setting, value))
-    what = "this setting" if value is None else f'the value "{value}"'
-    return Refusal(f"{what} does not exist yet", remedy, planned=True) if remedy else None
