@@ -29,9 +29,6 @@ class Located:
     """Schedules (name, former name) that take over nothing, because there is history under both names."""
 
 
-NOTHING = Located()
-
-
 @dataclass(slots=True)
 class _Search:
     """The rows, by the names that people know them by."""
@@ -103,22 +100,17 @@ def located(connection: Connection, application: Application, rows: Collection[R
     if rows is None:
         renamed = statements.renames.renamed(connection, of)
         if not renamed and not renaming:
-            return NOTHING
+            return Located()
         names = {name for row in renamed for name in (row.name, called(row), *former_names(row))} & own.keys()
         names |= {name for one in renaming for name in (one.name, *one.was)}
         there = {row.name for row in renamed}
         rows = [*renamed, *statements.renames.of_names(connection, of, names - there)]
     elif not renaming and all(row.called is None for row in rows):
-        return NOTHING
+        return Located()
     names = {name for one in renaming for name in (one.name, *one.was)}
     meant = [row.name for row in rows if not names.isdisjoint((called(row), *former_names(row)))]
     with_history = statements.renames.with_history(connection, of, meant) if len(meant) > 1 else set(meant)
     return locate(own.values(), rows, with_history, LONGEST_NAMES - len(of))
-
-
-def in_database(connection: Connection, application: Application) -> Application:
-    """Return an application with its schedules under the names of their rows."""
-    return application.keyed(located(connection, application).keys)
 
 
 def _free_key(name: str, rows: Iterable[Row[Any]], taken: Collection[str], longest: int) -> str:

@@ -17,7 +17,7 @@ from ...store.called import called
 from ...text import counted
 from ..lease_names import lease_name
 from ..plan import waits_for_predecessor
-from ..renames import in_database
+from ..renames import located
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def adopt(
     database, which are those of ``application``; end those of retired schedules.
     """
     statements.schedule.take_turn(connection, application.name)
-    application = in_database(connection, application)
+    application = application.keyed(located(connection, application).keys)
     found = strangers(connection, application, holder, seen_within)
     strange = (found.gone | found.unseen) & frozenset(given_up)
     adopted: dict[str, int] = {}

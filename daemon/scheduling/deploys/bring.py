@@ -19,24 +19,9 @@ from ...store import statements
 from ...store.called import called, former_names
 from ...store.notices import DEFINITIONS, notify
 from ...text import listed
-from ..generations import (
-    TAKEOVER_AFTER,
-    Add,
-    Count,
-    Generation,
-    Move,
-    Order,
-    Others,
-    PutOnTop,
-    Raise,
-    Rule,
-    next_move,
-    on_hosts,
-    superseded,
-    sync_move,
-    who_runs,
-)
-from ..generations.order import NO_REVISION, rank_of
+from ..generations.moves import TAKEOVER_AFTER, Count, next_move, sync_move
+from ..generations.order import NO_REVISION, Add, Generation, Move, Order, Others, PutOnTop, Raise, Rule, rank_of
+from ..generations.standing import on_hosts, superseded, who_runs
 from ..renames import located
 from .sync import SyncReport, sync
 
@@ -83,9 +68,6 @@ def superseding(
         (one.number, one.revision, [row.host for row in rows if row.digest == one.digest]) for one in generations
     )
     return Superseding(application, said, sync(connection, application, dry_run=True))
-
-
-"""How many schedules the refusal names."""
 
 
 def refusal(connection: Connection, application: Application, order: Order, others: Others) -> str | None:
@@ -209,7 +191,6 @@ def bring(
     digest, revision = application.digest, application.revision
 
     def at_start(order: Order, others: Others) -> Move | None:
-        order.refuse_taken(application.name, digest, revision)
         if guarded and (found := superseding(connection, application, order, others)) is not None:
             raise WouldSupersede(found.refusal())
         return next_move(
@@ -224,11 +205,9 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
     and rule from the first of their own replicas on. Raises `RevisionTaken`, and `RetiresAll` for what
     their first replica could not do either.
     """
-    digest, revision = application.digest, application.revision
 
     def decide(order: Order, others: Others) -> Move | None:
-        order.refuse_taken(application.name, digest, revision)
-        return sync_move(order, digest, others, revision=revision)
+        return sync_move(order, application.digest, others, revision=application.revision)
 
     return _brought_first(connection, application, by, None, decide)
 
@@ -243,24 +222,21 @@ def take_on_top(connection: Connection, application: Application, *, by: str, wh
     outranked = order.outranked(application.revision, others.living)
     statements.generation.discount(connection, application.name, [one.number for one in outranked])
     ruled_before = order.ruler
-    brought, effect = _put_on_top(connection, application, by=by, stood_in=bool(outranked))
-    ruler = brought.order.ruler
+    written = _put_on_top(connection, application, by=by, stood_in=bool(outranked))
+    order, others = look(connection, application, None)
+    ruler = order.ruler
     if ruler is not None and (outranked or ruled_before is None or ruled_before.number != ruler.number):
         revisions = listed(sorted({str(one.revision) for one in outranked}))
         told = [
             f"generation {ruler.number} is active",
             f"no longer counts: revision {revisions}" if outranked else "",
         ]
-        _record(connection, application, "take-over", by, "; ".join(filter(None, (*told, effect))), why)
-    return brought
+        _record(connection, application, "take-over", by, "; ".join(filter(None, (*told, written.retired))), why)
+    return Brought(order, others, written.report, rules=True, warning=written.warning)
 
 
-def _put_on_top(
-    connection: Connection, application: Application, *, by: str, stood_in: bool = False
-) -> tuple[Brought, str | None]:
-    """Make these definitions the newest, and let them rule; return what they retired, too. If they rule, they may
-    have ``stood_in`` until now.
-    """
+def _put_on_top(connection: Connection, application: Application, *, by: str, stood_in: bool = False) -> "_Written":
+    """Make these definitions the newest, and let them rule. If they rule, they may have ``stood_in`` until now."""
     digest, revision = application.digest, application.revision
     order, _ = look(connection, application, None)
     counts_as = order.revision_on_top(digest, revision)
@@ -272,14 +248,8 @@ def _put_on_top(
     own = order.latest(digest)
     if own is not None and own is order.ruler and order.is_newest(own) and not stood_in:
         # What they changed as they came stays recorded.
-        written = _Written(
-            sync(connection, application, retire=True, retired_by=statements.generation.named(own.number))
-        )
-        notify(connection, application.name, DEFINITIONS)
-    else:
-        written = _write(connection, application, order, others, in_lieu=False)
-    after = look(connection, application, None)
-    return Brought(*after, written.report, rules=True, warning=written.warning), written.retired
+        return _Written(_synced(connection, application, own))
+    return _write(connection, application, order, others, in_lieu=False)
 
 
 def carry_out(
@@ -291,25 +261,23 @@ def carry_out(
 ) -> Brought:
     """Move until there is nothing to do; what is decided is decided under the application's turn."""
     statements.schedule.take_turn(connection, application.name)
-    report = warning = retired = None
+    written = _Written()
     while True:
         order, others = look(connection, application, holder)
         own = order.latest(application.digest)
         match decide(order, others):
             case None:
-                if retired is not None:
-                    _record(connection, application, "deploy", by, retired)
-                return Brought(order, others, report, own is not None and own.rules, warning)
+                if written.retired is not None:
+                    _record(connection, application, "deploy", by, written.retired)
+                return Brought(order, others, written.report, own is not None and own.rules, written.warning)
             case Add():
                 _add(connection, application, by, application.revision)
             case Raise():
                 _set_revision(connection, application, own, application.revision)
             case Rule(in_lieu=in_lieu):
                 written = _write(connection, application, order, others, in_lieu=in_lieu)
-                report, warning, retired = written.report, written.warning, written.retired
             case PutOnTop():
-                brought, retired = _put_on_top(connection, application, by=by)
-                report, warning = brought.report, brought.warning
+                written = _put_on_top(connection, application, by=by)
             case never:
                 assert_never(never)
 
@@ -336,30 +304,31 @@ def _brought_first(
     holder: str | None,
     decide: Callable[[Order, Others], Move | None],
 ) -> Brought:
-    """Bring definitions that perhaps nobody has brought before."""
+    """Bring definitions that perhaps nobody has brought before. Those that ruled before are written once more: what
+    differs from host to host may have changed.
+    """
 
     def decide_or_refuse(order: Order, others: Others) -> Move | None:
         if (why := refusal(connection, application, order, others)) is not None:
             raise RetiresAll(why)
+        order.refuse_taken(application.name, application.digest, application.revision)
         return decide(order, others)
 
-    return _with_report(connection, application, carry_out(connection, application, by, holder, decide_or_refuse))
-
-
-def _with_report(connection: Connection, application: Application, brought: Brought) -> Brought:
-    """Write definitions that ruled before once more: what differs from host to host may have changed."""
-    if brought.report is not None or not brought.rules:
-        return brought
+    brought = carry_out(connection, application, by, holder, decide_or_refuse)
     ruler = brought.order.ruler
-    retire = ruler is not None and brought.order.is_newest(ruler)
+    if brought.report is not None or not brought.rules or ruler is None:
+        return brought
+    return replace(brought, report=_synced(connection, application, ruler, retire=brought.order.is_newest(ruler)))
+
+
+def _synced(connection: Connection, application: Application, own: Generation, *, retire: bool = True) -> SyncReport:
+    """Write the definitions, which are those of a generation, into the database."""
+    report = sync(connection, application, retire=retire, retired_by=statements.generation.named(own.number))
+    if report.renamed:
+        fingerprints = _fingerprints(connection, application)
+        statements.generation.set_run_digests(connection, application.name, own.number, fingerprints)
     notify(connection, application.name, DEFINITIONS)
-    by = None if ruler is None else statements.generation.named(ruler.number)
-    report = sync(connection, application, retire=retire, retired_by=by)
-    if report.renamed and ruler is not None:
-        statements.generation.set_run_digests(
-            connection, application.name, ruler.number, _fingerprints(connection, application)
-        )
-    return replace(brought, report=report)
+    return report
 
 
 def _set_revision(
@@ -375,7 +344,7 @@ def _set_revision(
 class _Written:
     """What became of definitions that were written into the database."""
 
-    report: SyncReport
+    report: SyncReport | None = None
     retired: str | None = None
     """What they retired, as text."""
     warning: str | None = None
@@ -384,19 +353,14 @@ class _Written:
 def _write(
     connection: Connection, application: Application, order: Order, others: Others, *, in_lieu: bool
 ) -> _Written:
-    name, own, before = application.name, order.latest(application.digest), order.ruler
+    own, before = order.latest(application.digest), order.ruler
     assert own is not None  # noqa: S101 - it is added first
-    report = sync(connection, application, retire=not in_lieu, retired_by=statements.generation.named(own.number))
-    if report.renamed:
-        fingerprints = _fingerprints(connection, application)
-        statements.generation.set_run_digests(connection, name, own.number, fingerprints)
+    report = _synced(connection, application, own, retire=not in_lieu)
     replaced = before.number if before is not None and before is not own and report.keeps_nothing else None
     diffs = json.dumps(dict(islice(report.diffs.items(), _MOST_DIFFS)), ensure_ascii=False) if report.diffs else None
-    changes = str(report)
     statements.generation.let_rule(
-        connection, name, own.number, in_lieu=in_lieu, changes=changes, diff=diffs, replaced=replaced
+        connection, application.name, own.number, in_lieu=in_lieu, changes=str(report), diff=diffs, replaced=replaced
     )
-    notify(connection, name, DEFINITIONS)
     if not report.retired:
         return _Written(report)
     retired, warning = retirement(report, own.number, replaced), None

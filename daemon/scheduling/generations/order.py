@@ -159,7 +159,8 @@ class Order:
         """Return the order after a move with these definitions."""
         match move:
             case Add():
-                return self._with_new(digest, revision)
+                number = max((one.number for one in self.generations), default=0) + 1
+                return Order([*self.generations, Generation(number, digest, True, False, revision)])
             case Raise():
                 own = self.latest(digest)
                 return Order([replace(one, revision=revision) if one == own else one for one in self.generations])
@@ -174,10 +175,6 @@ class Order:
                 )
             case _:
                 assert_never(move)
-
-    def _with_new(self, digest: str, revision: int | None) -> "Order":
-        number = max((one.number for one in self.generations), default=0) + 1
-        return Order([*self.generations, Generation(number, digest, True, False, revision)])
 
 
 def rank_of(revision: int | None) -> int:
