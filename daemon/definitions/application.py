@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DefinitionError, Mistakes, Place
-from ..text import suggestion
+from ..text import counted, suggestion
 from .schedule import Schedule
 from .values.names import check_name, refuse_like_an_option, refuse_twice
 from .values.queues import RunQueue
@@ -17,8 +17,7 @@ from .values.refusal import refused_at
 from .values.strings import refuse_large
 
 LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
-"""What an application's and a schedule's name may have together, so that the lease of a run fits
-(rule 14)."""
+"""What an application's and a schedule's name may have together, so that the lease of a run fits (rule 14)."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,8 @@ def _refuse_other_slots(schedules: Iterable[Schedule], place: Place) -> None:
         name, slots = first.setdefault(lock.name, (schedule.name, lock.slots))
         if slots != lock.slots:
             own = replace(place, schedule=schedule.name, field="lock")
-            problem = f'the lock "{lock.name}" has {_slots(lock.slots)} here, and {_slots(slots)} in "{name}"'
+            here, there = counted(lock.slots, "slot"), counted(slots, "slot")
+            problem = f'the lock "{lock.name}" has {here} here, and {there} in "{name}"'
             raise DefinitionError(own, problem, "write the same number in both")
 
 
@@ -183,7 +183,3 @@ def _refuse_ambiguous_names(schedules: Iterable[Schedule], place: Place) -> None
             if (other := first.setdefault(name, schedule.name)) != schedule.name:
                 remedy = "keep it only on the schedule that takes over its history"
                 raise DefinitionError(own, f'"{other}" also has was = "{name}"', remedy)
-
-
-def _slots(number: int) -> str:
-    return "1 slot" if number == 1 else f"{number:,} slots"

@@ -33,8 +33,7 @@ def write_schedule(schedule: Schedule) -> str:
 def read_schedule(definition: str) -> Schedule:
     """Return what `write_schedule` wrote, without its jobs; raises `UnreadableDefinition`.
 
-    A setting that is not in it has its default; a setting that only a later version knows is left
-    out.
+    A setting that is not in it has its default; a setting that only a later version knows is left out.
     """
     known: dict[str, object] = {}
     try:

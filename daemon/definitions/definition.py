@@ -24,11 +24,9 @@ class Mark(Enum):
     """What a field is, beyond what pydantic has words for."""
 
     TIMING = auto()
-    """It decides when a schedule is due: where it changes, planning counts from the change (rule
-    13)."""
+    """It decides when a schedule is due: where it changes, planning counts from the change (rule 13)."""
     EXECUTION = auto()
-    """Whoever executes a run goes by it: where it changes, runs made before are of another definition
-    (rule 22)."""
+    """Whoever executes a run goes by it: where it changes, runs made before are of another definition (rule 22)."""
     DEFAULT = auto()
     """It may be given once for all schedules and jobs of a file, in `[defaults]`."""
     NAMING = auto()
@@ -38,11 +36,10 @@ class Mark(Enum):
 
 
 class Definition(BaseModel):
-    """What people define. Each field is a setting: its type, its default, and below it a string
-    with its meaning.
+    """What people define. Each field is a setting: its type, its default, and below it a string with its meaning.
 
-    From that follow the key in TOML, the keyword in Python, the stored form, the JSON Schema and
-    the row in the reference. None means "not given" for each of them.
+    From that follow the key in TOML, the keyword in Python, the stored form, the JSON Schema and the row in the
+    reference. None means "not given" for each of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -51,9 +48,8 @@ class Definition(BaseModel):
     always_stored: ClassVar[frozenset[str]]
     """The settings of the first release, which are always stored.
 
-    A later setting is stored only where it differs from its default. Otherwise the release that
-    adds it would change the stored form, and thereby the digest, of every definition that does not
-    use it.
+    A later setting is stored only where it differs from its default. Otherwise the release that adds it would change
+    the stored form, and thereby the digest, of every definition that does not use it.
     """
 
     @model_validator(mode="before")
@@ -134,12 +130,11 @@ def read(
     misplaced: Mapping[str, Refusal] = _NOTHING,
     **parts: Any,
 ) -> D:
-    """Return the definition of this name, with the settings that were given; raises
-    `DefinitionError`.
+    """Return the definition of this name, with the settings that were given; raises `DefinitionError`.
 
-    ``parts`` is what it consists of beside its settings. ``others`` are further names that may
-    stand where the settings were given, ``misplaced`` those that belong elsewhere. A setting that
-    does not exist is refused first: that explains the most.
+    ``parts`` is what it consists of beside its settings. ``others`` are further names that may stand where the settings
+    were given, ``misplaced`` those that belong elsewhere. A setting that does not exist is refused first: that explains
+    the most.
     """
     mistakes, own, checked = Mistakes(), place, str(model.kind)
     with mistakes, refused_at(place):

@@ -63,9 +63,7 @@ class Resumption:
         return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]
 
     def gone(self) -> list[GoneJob]:
-        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule
-        22).
-        """
+        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule 22)."""
         defined = {job.name for job in self.schedule.jobs}
         return [
             GoneJob(job.job, failed=job.failures > 0)
@@ -223,9 +221,8 @@ class RunExecution:
     async def _end(self, step: EndStep, job: EndedJob | None, rest: Rest) -> EndOfRun:
         """Carry out the decision: one transaction for job run, run and lease (rule 15).
 
-        No job is at work any more. The page is given back first, since the run that takes this
-        one's place may be claimed in the same transaction, and start before this one has heard of
-        it, or although it was passed over.
+        No job is at work any more. The page is given back first, since the run that takes this one's place may be
+        claimed in the same transaction, and start before this one has heard of it, or although it was passed over.
         """
         self._trust.close()
         match step:

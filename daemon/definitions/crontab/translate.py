@@ -327,7 +327,6 @@ _GUARD = re.compile(r"(?:!\s+)?(?:\[\[? |test |command -v |which |type |pgrep )"
 _IF = re.compile(r"\bif\b.*\bfi\b", re.DOTALL)
 _FLOCK = re.compile(r"(?:^|[;&|(]\s*)(?:/usr/bin/)?flock\s")
 _BACKGROUND = re.compile(r"(?<!&)&[\s)]*\Z")
-_SLEEP = re.compile(r"sleep\b.*(?:rand|RANDOM|\$\(\()|rand\b.*sleep|RANDOM.*sleep", re.DOTALL)
 
 
 def split_input(written: str) -> tuple[str, str | None]:
@@ -378,8 +377,6 @@ def surprises_of(command: str) -> Iterator[str]:
             "it leaves a process running in the background: leased kills what a job leaves running when its command "
             "ends; remove the &, or start the process with a service manager"
         )
-    if _SLEEP.search(command):
-        yield "it sleeps for a random time first; use jitter instead, which keeps no job waiting"
 
 
 def name_for(command: str) -> str:

@@ -29,9 +29,8 @@ _ALONE = 2
 class Lane:
     """Writes what is asked for set by set: what comes while one is under way goes with the next.
 
-    A write that is refused, or whose row is locked, neither fails nor delays the others. Each
-    method raises `StoreUnavailable` if it is not known whether the write took effect; it may be
-    repeated. Use it in one event loop.
+    A write that is refused, or whose row is locked, neither fails nor delays the others. Each method raises
+    `StoreUnavailable` if it is not known whether the write took effect; it may be repeated. Use it in one event loop.
     """
 
     def __init__(self, database: Database) -> None:

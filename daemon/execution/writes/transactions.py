@@ -62,8 +62,7 @@ Started = int | NotOurs | Marked | PassedOver | NothingWritten
 
 
 def start_jobs(connection: Connection, starts: Sequence[StartJob], *, patience: float | None) -> list[Started]:
-    """Record the starts of attempts, at most one of each run; return what became of each, in their
-    order.
+    """Record the starts of attempts, at most one of each run; return what became of each, in their order.
 
     Waits for no row; with ``patience`` it waits for the leases, up to so many seconds for each.
     """
@@ -165,9 +164,7 @@ def save_progress(connection: Connection, holder: str, progress: Mapping[int, Pr
 
 
 def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]) -> frozenset[int]:
-    """Save what jobs printed, all of it in one statement; return the job runs that are over or no
-    longer the holder's.
-    """
+    """Save what jobs printed, all of it in one statement; return the job runs that are over or no longer the holder's."""
     if not pieces:
         return frozenset()
     rows = [

@@ -1,7 +1,6 @@
 """The bringing of definitions to the database, by a replica that is ready or a command (rule 21).
 
-Each function is a transaction, under the turn of the application; so what it decides still holds
-when it writes.
+Each function is a transaction, under the turn of the application; so what it decides still holds when it writes.
 """
 
 import json

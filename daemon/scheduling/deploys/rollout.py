@@ -1,8 +1,7 @@
 """The rollout: a replica's part in which definitions rule (rule 21).
 
-It looks with each sign of life, and moves in a transaction that decides anew
-(`daemon.scheduling.deploys.bring`). Where an application's runs belong to its replicas alone, the highest
-living revision has them (rule 22).
+It looks with each sign of life, and moves in a transaction that decides anew (`daemon.scheduling.deploys.bring`). Where
+an application's runs belong to its replicas alone, the highest living revision has them (rule 22).
 """
 
 import asyncio

@@ -1,15 +1,13 @@
 """The sync: the definitions of one application, written into the database (rule 17).
 
-Schedules that are gone are retired, not deleted, and other applications are not touched. One that was
-renamed has its row still (`daemon.scheduling.renames`). If the
-timing of a schedule changes, or a retired schedule is defined again, planning counts from now (rule
-13). Which definitions are written is decided in `daemon.scheduling.deploys.rollout`.
+Schedules that are gone are retired, not deleted, and other applications are not touched. One that was renamed has its
+row still (`daemon.scheduling.renames`). If the timing of a schedule changes, or a retired schedule is defined again,
+planning counts from now (rule 13). Which definitions are written is decided in `daemon.scheduling.deploys.rollout`.
 
-What was due until now by a timing that changes, or of a schedule that is retired, is planned by the
-old definition first. Mostly that is nothing; after a night without replicas it can be much, and a
-sync locks all schedules of its application. So it is planned by `plan_outgoing` before, in
-transactions of bounded size, and the sync plans only what has become due since. What was due by a
-definition that cannot be read any more has no run; the report names it.
+What was due until now by a timing that changes, or of a schedule that is retired, is planned by the old definition
+first. Mostly that is nothing; after a night without replicas it can be much, and a sync locks all schedules of its
+application. So it is planned by `plan_outgoing` before, in transactions of bounded size, and the sync plans only what
+has become due since. What was due by a definition that cannot be read any more has no run; the report names it.
 """
 
 import json
@@ -221,9 +219,7 @@ def _compare(defined: Application, located: Located, stored: list[Row[Any]]) -> 
 
 
 def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tuple[str, ...]]:
-    """Return the outgoing definitions by which something is due, and the names of those that cannot
-    be read.
-    """
+    """Return the outgoing definitions by which something is due, and the names of those that cannot be read."""
     readable: dict[str, Schedule] = {}
     unreadable: list[str] = []
     for row in draft.outgoing():
