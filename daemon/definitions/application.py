@@ -1,7 +1,5 @@
 """An application: all that one FILE defines."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +8,7 @@ from typing import Any
 
 from ..errors import DefinitionError, Mistakes, Place
 from ..text import counted, suggestion
+from .definition import sha256_of
 from .schedule import Schedule
 from .values.names import check_name, refuse_like_an_option, refuse_twice
 from .values.queues import RunQueue
@@ -51,12 +50,12 @@ class Application:
         which may differ from host to host as the values of `env` may.
         """
         named = sorted(self.shared.values(), key=lambda one: str(one["name"]))
-        return _sha256(named)
+        return sha256_of(named)
 
     @cached_property
     def checked_digest(self) -> str:
         """A SHA-256 of all that a replica goes by of FILE: its definitions, and what orders them."""
-        return _sha256([self.digest, self.revision, self.require_revision])
+        return sha256_of([self.digest, self.revision, self.require_revision])
 
     @property
     def shared(self) -> Mapping[str, Mapping[str, Any]]:
@@ -71,7 +70,7 @@ class Application:
         of it that is `shared`: what other generations are compared by.
         """
         run_digests = self.keyed(keys).run_digests
-        return {name: (run_digests[keys.get(name, name)], _sha256(whole)) for name, whole in self.shared.items()}
+        return {name: (run_digests[keys.get(name, name)], sha256_of(whole)) for name, whole in self.shared.items()}
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
@@ -115,10 +114,6 @@ class Application:
         place = Place(source=self.spec or str(self.source))
         names = [schedule.name for schedule in self.schedules]
         raise DefinitionError(place, f'there is no schedule "{name}"', suggestion(name, names))
-
-
-def _sha256(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:

@@ -3,6 +3,8 @@
 And the way to it from what people gave, or to the sentence by which that is refused.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +20,11 @@ from ..errors import DefinitionError, Mistakes, Place, together
 from ..text import suggestion
 from .values.names import check_name
 from .values.refusal import Refusal, no_choice, refused_at, shown
+
+
+def sha256_of(value: object) -> str:
+    """Return a SHA-256 of what JSON can hold, the same whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 class Mark(Enum):

@@ -78,14 +78,23 @@ def refusal(connection: Connection, application: Application, order: Order, othe
     own, living = order.latest(application.digest), others.living - {application.digest}
     if own is None or not own.is_staged or not order.is_newest(own):
         return None
-    highest = max((_rank(order.latest(digest)) for digest in living), default=NO_REVISION)
+    ranks = [rank_of(one.counted) for digest in living if (one := order.latest(digest)) is not None]
+    highest = max(ranks, default=NO_REVISION)
     if rank_of(application.revision) > highest:
         return None
     rows = statements.schedule.of_application(connection, application.name, lock=False)
     lost = _run_by(connection, application.name, living, (row for row in rows if row.retired_at is None))
-    if lost and lost <= set(sync(connection, application, dry_run=True).retired):
-        return _refusal(connection, application, lost, highest)
-    return None
+    if not lost or not lost <= set(sync(connection, application, dry_run=True).retired):
+        return None
+    running = statements.generation.living_others(connection, application.name, application.digest, SEEN_WITHIN)
+    replicas, names = on_hosts([row.host for row in running]), sorted(lost)
+    return (
+        f'these definitions of "{application.name}" would retire all that {replicas} '
+        f"{'runs' if len(running) == 1 else 'run'}: {listed(names, _FEW)}. If they are another application, give it another "
+        f'name. If schedules have other names now, say so (was = "{names[0]}"). If all is replaced on purpose, give a '
+        f"higher revision (--revision {max(highest + 1, 1)}), or run `leased sync FILE --take-over` once; never put "
+        "--take-over into a unit or manifest: each restart would take over again"
+    )
 
 
 def retired_of_living(
@@ -100,36 +109,10 @@ def retired_of_living(
     return sorted(_run_by(connection, application.name, living, named))
 
 
-def retirement(report: SyncReport, number: int, replaced: int | None) -> str:
-    """Return which schedules generation ``number`` retired, as text; ``replaced`` is the one of which it kept none."""
-    names = listed(report.retired)
-    if replaced is None:
-        return f"generation {number} retired {names}"
-    return (
-        f"generation {number} shares no schedule with generation {replaced}, and retired all of its schedules: {names}"
-    )
-
-
 def _run_by(connection: Connection, application: str, digests: Collection[str], rows: Iterable[Row[Any]]) -> set[str]:
     """Return what those schedules are called that definitions with these digests have, under whatever name."""
     known = statements.generation.schedules_of(connection, application, digests)
     return {called(row) for row in rows if not known.isdisjoint((called(row), *former_names(row)))}
-
-
-def _rank(generation: Generation | None) -> int:
-    return NO_REVISION if generation is None else rank_of(generation.counted)
-
-
-def _refusal(connection: Connection, application: Application, lost: Collection[str], highest: int) -> str:
-    rows = statements.generation.living_others(connection, application.name, application.digest, SEEN_WITHIN)
-    replicas, names = on_hosts([row.host for row in rows]), sorted(lost)
-    return (
-        f'these definitions of "{application.name}" would retire all that {replicas} '
-        f"{'runs' if len(rows) == 1 else 'run'}: {listed(names, _FEW)}. If they are another application, give it another name. "
-        f'If schedules have other names now, say so (was = "{names[0]}"). If all is replaced on purpose, give a higher '
-        f"revision (--revision {max(highest + 1, 1)}), or run `leased sync FILE --take-over` once; never put --take-over "
-        "into a unit or manifest: each restart would take over again"
-    )
 
 
 _MOST_DIFFS = 1_000
@@ -362,12 +345,14 @@ def _write(
     )
     if not report.retired:
         return _Written(report)
-    retired, warning = retirement(report, own.number, replaced), None
+    names = listed(report.retired)
     if replaced is not None:
-        warning = f"{retired}; if this is intended, acknowledge it with `leased generations {own.number} --acknowledge`"
-    elif of_living := retired_of_living(connection, application, report.retired, others):
-        warning = f"generation {own.number} retired schedules that live replicas of other definitions run: {listed(of_living)}"
-    return _Written(report, retired, warning)
+        retired = f"generation {own.number} shares no schedule with generation {replaced}, and retired all of its schedules: {names}"
+        remedy = f"if this is intended, acknowledge it with `leased generations {own.number} --acknowledge`"
+        return _Written(report, retired, f"{retired}; {remedy}")
+    of_living = listed(retired_of_living(connection, application, report.retired, others))
+    warning = f"generation {own.number} retired schedules that live replicas of other definitions run: {of_living}"
+    return _Written(report, f"generation {own.number} retired {names}", warning if of_living else None)
 
 
 def _record(  # noqa: PLR0917 - who did what, with what effect, why
