@@ -10,10 +10,9 @@ from pydantic import Strict, model_validator
 from ..states import Priority
 from .definition import Definition, Mark, sha256_of
 from .job import Job
-from .triggers.calendar import Part, covering, parts
 from .triggers.trigger import At, Cron, Every, OnRequest, Trigger, refuse_meaningless
 from .triggers.wall_time import Tally, deadline
-from .values.calendars import Exclude
+from .values.calendars import Exclude, Part, covering, parts
 from .values.durations import Keep, Long, duration
 from .values.names import FormerNames, name_of
 from .values.queues import Lock, RunQueue, queue_of
