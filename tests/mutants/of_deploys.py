@@ -68,8 +68,8 @@ DEPLOYS = (
         (
             Edit(
                 ADOPTION,
-                "    unknown -= digests_of_others(application.name, holder, seen_within)\n"
-                "    unseen = unknown & digests_of_others(application.name, holder, seen_within, or_lost=True)\n",
+                "    unknown -= digests_of_others(application.name, holder, SEEN_WITHIN)\n"
+                "    unseen = unknown & digests_of_others(application.name, holder, SEEN_WITHIN, or_lost=True)\n",
                 "    unseen = set[str | None]()\n",
             ),
         ),

@@ -130,7 +130,7 @@ class Rollout:
         self._required = required or RequiredRevision(application, notify)
         self._count = Count()
         self._stands: tuple[Standing, float] | None = None
-        self._patience = Patience(SEEN_WITHIN)
+        self._patience = Patience()
         self._timeout = patience(application)
 
     async def join(
@@ -265,7 +265,7 @@ class Rollout:
         self._notify(Note(f'application "{self._application.name}": {sentence}', is_warning=is_warning))
 
     def _strangers(self, connection: Connection, keys: Mapping[str, str]) -> Strangers:
-        return strangers(connection, self._application.keyed(keys), self._holder, SEEN_WITHIN)
+        return strangers(connection, self._application.keyed(keys), self._holder)
 
     async def _adopt(self, found: Strangers) -> None:
         """Let runs whose definition nobody has any more go by these."""
@@ -274,7 +274,7 @@ class Rollout:
             return
 
         def transaction(connection: Connection) -> Adopted:
-            adopted = adopt(connection, self._application, self._holder, SEEN_WITHIN, given_up)
+            adopted = adopt(connection, self._application, self._holder, given_up)
             notify(connection, self._application.name, WORK)
             return adopted
 
