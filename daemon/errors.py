@@ -48,7 +48,7 @@ def together(errors: Iterable[DaemonError]) -> DaemonError:
 
 
 class NotYet(DaemonError):
-    """A setting or a command that is planned but not built yet; refused, never ignored."""
+    """A command that is planned but not built yet."""
 
 
 class InvalidCron(DaemonError, ValueError):
@@ -130,10 +130,6 @@ class DefinitionError(DaemonError):
         moved = type(self)(change(self.place), self.problem, self.remedy)
         moved.more = tuple(one.placed(change) if isinstance(one, DefinitionError) else one for one in self.more)
         return moved
-
-
-class SettingNotYet(DefinitionError, NotYet):
-    """A setting of a definition, or one of its values, that is planned but not built yet."""
 
 
 def escaped(sentence: str) -> str:

@@ -120,7 +120,7 @@ class Replica:
             raise BenchmarkError(f"run {claimed.run_id} was claimed, but its first attempt was not recorded")
         end = EndRun(claimed, "succeeded", job=EndedJob(claimed.begun, Outcome("succeeded")))
         async with held.ending():
-            answer = await self._write(lambda: self.lane.end_run(end))
+            answer = await self._write(lambda: self.lane.write(end))
         if not isinstance(answer, Done | AlreadyDone):
             raise BenchmarkError(f"run {claimed.run_id}, which ran here, could not be ended: {answer}")
         self.runs.append(claimed.run_id)

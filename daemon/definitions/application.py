@@ -1,7 +1,5 @@
 """An application: all that one FILE defines."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DefinitionError, Mistakes, Place
-from ..text import suggestion
-from .job import Job
+from ..text import counted, suggestion
+from .definition import sha256_of
 from .schedule import Schedule
 from .values.names import check_name, refuse_like_an_option, refuse_twice
 from .values.queues import RunQueue
@@ -18,8 +16,7 @@ from .values.refusal import refused_at
 from .values.strings import refuse_large
 
 LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
-"""What an application's and a schedule's name may have together, so that the lease of a run fits
-(rule 14)."""
+"""What an application's and a schedule's name may have together, so that the lease of a run fits (rule 14)."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +50,12 @@ class Application:
         which may differ from host to host as the values of `env` may.
         """
         named = sorted(self.shared.values(), key=lambda one: str(one["name"]))
-        return _sha256(named)
+        return sha256_of(named)
 
     @cached_property
     def checked_digest(self) -> str:
         """A SHA-256 of all that a replica goes by of FILE: its definitions, and what orders them."""
-        return _sha256([self.digest, self.revision, self.require_revision])
+        return sha256_of([self.digest, self.revision, self.require_revision])
 
     @property
     def shared(self) -> Mapping[str, Mapping[str, Any]]:
@@ -73,7 +70,7 @@ class Application:
         of it that is `shared`: what other generations are compared by.
         """
         run_digests = self.keyed(keys).run_digests
-        return {name: (run_digests[keys.get(name, name)], _sha256(whole)) for name, whole in self.shared.items()}
+        return {name: (run_digests[keys.get(name, name)], sha256_of(whole)) for name, whole in self.shared.items()}
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
@@ -117,19 +114,6 @@ class Application:
         place = Place(source=self.spec or str(self.source))
         names = [schedule.name for schedule in self.schedules]
         raise DefinitionError(place, f'there is no schedule "{name}"', suggestion(name, names))
-
-    def job(self, schedule: str, job: str) -> Job:
-        """Return a job of a schedule; raises `DefinitionError` if there is none of this name."""
-        jobs = self.schedule(schedule).jobs
-        for candidate in jobs:
-            if candidate.name == job:
-                return candidate
-        place = Place(source=self.spec or str(self.source), schedule=schedule)
-        raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [known.name for known in jobs]))
-
-
-def _sha256(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:
@@ -176,7 +160,8 @@ def _refuse_other_slots(schedules: Iterable[Schedule], place: Place) -> None:
         name, slots = first.setdefault(lock.name, (schedule.name, lock.slots))
         if slots != lock.slots:
             own = replace(place, schedule=schedule.name, field="lock")
-            problem = f'the lock "{lock.name}" has {_slots(lock.slots)} here, and {_slots(slots)} in "{name}"'
+            here, there = counted(lock.slots, "slot"), counted(slots, "slot")
+            problem = f'the lock "{lock.name}" has {here} here, and {there} in "{name}"'
             raise DefinitionError(own, problem, "write the same number in both")
 
 
@@ -193,7 +178,3 @@ def _refuse_ambiguous_names(schedules: Iterable[Schedule], place: Place) -> None
             if (other := first.setdefault(name, schedule.name)) != schedule.name:
                 remedy = "keep it only on the schedule that takes over its history"
                 raise DefinitionError(own, f'"{other}" also has was = "{name}"', remedy)
-
-
-def _slots(number: int) -> str:
-    return "1 slot" if number == 1 else f"{number:,} slots"

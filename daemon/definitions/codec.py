@@ -33,8 +33,7 @@ def write_schedule(schedule: Schedule) -> str:
 def read_schedule(definition: str) -> Schedule:
     """Return what `write_schedule` wrote, without its jobs; raises `UnreadableDefinition`.
 
-    A setting that is not in it has its default; a setting that only a later version knows is left
-    out.
+    A setting that is not in it has its default; a setting that only a later version knows is left out.
     """
     known: dict[str, object] = {}
     try:
@@ -42,7 +41,7 @@ def read_schedule(definition: str) -> Schedule:
         known = _known(stored)
         return Schedule.model_validate(known)
     except ValidationError as error:
-        raise _unreadable(translated(firsts(error)[0], Schedule, known, Place())) from None
+        raise _unreadable(translated(firsts(error)[0], known, Place())) from None
     except (TypeError, ValueError) as error:
         raise _unreadable(error) from error
 

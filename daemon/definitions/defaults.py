@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
@@ -19,7 +19,6 @@ _OF_A_CHILD = frozenset(["cwd", "env"])
 
 
 class _DefaultSettings(Definition):
-    planned: ClassVar = {**Schedule.planned, **Job.planned}
     always_stored = frozenset()
 
 

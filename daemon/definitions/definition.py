@@ -3,6 +3,8 @@
 And the way to it from what people gave, or to the sentence by which that is refused.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -20,15 +22,18 @@ from .values.names import check_name
 from .values.refusal import Refusal, no_choice, refused_at, shown
 
 
+def sha256_of(value: object) -> str:
+    """Return a SHA-256 of what JSON can hold, the same whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 class Mark(Enum):
     """What a field is, beyond what pydantic has words for."""
 
     TIMING = auto()
-    """It decides when a schedule is due: where it changes, planning counts from the change (rule
-    13)."""
+    """It decides when a schedule is due: where it changes, planning counts from the change (rule 13)."""
     EXECUTION = auto()
-    """Whoever executes a run goes by it: where it changes, runs made before are of another definition
-    (rule 22)."""
+    """Whoever executes a run goes by it: where it changes, runs made before are of another definition (rule 22)."""
     DEFAULT = auto()
     """It may be given once for all schedules and jobs of a file, in `[defaults]`."""
     NAMING = auto()
@@ -38,24 +43,20 @@ class Mark(Enum):
 
 
 class Definition(BaseModel):
-    """What people define. Each field is a setting: its type, its default, and below it a string
-    with its meaning.
+    """What people define. Each field is a setting: its type, its default, and below it a string with its meaning.
 
-    From that follow the key in TOML, the keyword in Python, the stored form, the JSON Schema and
-    the row in the reference. None means "not given" for each of them.
+    From that follow the key in TOML, the keyword in Python, the stored form, the JSON Schema and the row in the
+    reference. None means "not given" for each of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: ClassVar[Literal["schedule", "job"]]
-    planned: ClassVar[Mapping[tuple[str, str | None], str]] = {}
-    """What does not exist yet, a whole setting (None) or a value of it, and what to do instead."""
     always_stored: ClassVar[frozenset[str]]
     """The settings of the first release, which are always stored.
 
-    A later setting is stored only where it differs from its default. Otherwise the release that
-    adds it would change the stored form, and thereby the digest, of every definition that does not
-    use it.
+    A later setting is stored only where it differs from its default. Otherwise the release that adds it would change
+    the stored form, and thereby the digest, of every definition that does not use it.
     """
 
     @model_validator(mode="before")
@@ -136,12 +137,11 @@ def read(
     misplaced: Mapping[str, Refusal] = _NOTHING,
     **parts: Any,
 ) -> D:
-    """Return the definition of this name, with the settings that were given; raises
-    `DefinitionError`.
+    """Return the definition of this name, with the settings that were given; raises `DefinitionError`.
 
-    ``parts`` is what it consists of beside its settings. ``others`` are further names that may
-    stand where the settings were given, ``misplaced`` those that belong elsewhere. A setting that
-    does not exist is refused first: that explains the most.
+    ``parts`` is what it consists of beside its settings. ``others`` are further names that may stand where the settings
+    were given, ``misplaced`` those that belong elsewhere. A setting that does not exist is refused first: that explains
+    the most.
     """
     mistakes, own, checked = Mistakes(), place, str(model.kind)
     with mistakes, refused_at(place):
@@ -165,14 +165,13 @@ def read_settings(
 ) -> D:
     """Return what `read` returns, of a model whose name, if it has one, is among ``parts``."""
     known, mistakes = model.settings(), Mistakes()
-    for setting, value in given.items():
-        if setting in known or ((setting, None) in model.planned and value is None):
+    for setting in given:
+        if setting in known:
             continue
         ours = _ELSEWHERE.get(setting, setting)
         near = suggestion(ours, [ours] if ours in misplaced else [*known, *others])
         missing = Refusal("there is no such setting", near)
-        refusal = _planned(model, setting, None) or misplaced.get(setting, missing)
-        mistakes.note(refusal.at(replace(place, field=setting)))
+        mistakes.note(misplaced.get(setting, missing).at(replace(place, field=setting)))
     settings = {setting: value for setting, value in given.items() if setting in known}
     made: D | None = None
     try:
@@ -180,7 +179,7 @@ def read_settings(
     except ValidationError as error:
         for details in firsts(error):
             if details["loc"] or not mistakes.found:  # a setting that is misspelt may be the one that is missing
-                mistakes.note(translated(details, model, {**parts, **settings}, place))
+                mistakes.note(translated(details, {**parts, **settings}, place))
     if mistakes.found or made is None:
         raise together(mistakes.found) from None
     return made
@@ -197,16 +196,13 @@ def firsts(error: ValidationError) -> Sequence[ErrorDetails]:
     return list(found.values())
 
 
-def translated(
-    details: ErrorDetails, model: type[Definition], given: Mapping[str, object], place: Place
-) -> DefinitionError:
+def translated(details: ErrorDetails, given: Mapping[str, object], place: Place) -> DefinitionError:
     """Return what pydantic found wrong with what was given, as an error that says where."""
     if not details["loc"]:
         return refusal_of(details, None).at(place)
     setting = str(details["loc"][0])
     value = given.get(setting) if len(details["loc"]) == 1 else details["input"]
-    refusal = _planned(model, setting, value) or refusal_of(details, value)
-    return refusal.at(place if setting == _UNNAMED else replace(place, field=setting))
+    return refusal_of(details, value).at(place if setting == _UNNAMED else replace(place, field=setting))
 
 
 def refusal_of(details: ErrorDetails, value: object) -> Refusal:
@@ -230,11 +226,3 @@ def refusal_of(details: ErrorDetails, value: object) -> Refusal:
         case _:
             said = details["msg"]
             return Refusal(f"{shown(value)} is not valid: {said[:1].lower()}{said[1:]}", "see the reference")
-
-
-def _planned(model: type[Definition], setting: str, value: object) -> Refusal | None:
-    if value is not None and not isinstance(value, str):
-        return None
-    remedy = model.planned.get((setting, value))
-    what = "this setting" if value is None else f'the value "{value}"'
-    return Refusal(f"{what} does not exist yet", remedy, planned=True) if remedy else None

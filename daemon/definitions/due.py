@@ -10,9 +10,9 @@ from itertools import groupby, islice, takewhile
 from zoneinfo import ZoneInfo
 
 from .schedule import Schedule
-from .triggers.calendar import Calendar, Part, covering
 from .triggers.trigger import Cron, Trigger
 from .triggers.wall_time import Tally
+from .values.calendars import Calendar, Part, covering
 
 
 @dataclass(frozen=True, slots=True)

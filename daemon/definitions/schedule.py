@@ -1,7 +1,5 @@
 """A schedule: when its jobs run, in which order, and by which policies."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self, assert_never
@@ -10,12 +8,11 @@ from zoneinfo import ZoneInfo
 from pydantic import Strict, model_validator
 
 from ..states import Priority
-from .definition import Definition, Mark
+from .definition import Definition, Mark, sha256_of
 from .job import Job
-from .triggers.calendar import Part, covering, parts
 from .triggers.trigger import At, Cron, Every, OnRequest, Trigger, refuse_meaningless
 from .triggers.wall_time import Tally, deadline
-from .values.calendars import Exclude
+from .values.calendars import Exclude, Part, covering, parts
 from .values.durations import Keep, Long, duration
 from .values.names import FormerNames, name_of
 from .values.queues import Lock, RunQueue, queue_of
@@ -244,8 +241,7 @@ class Schedule(Definition):
         """
         settings = self.settings(Mark.EXECUTION)
         own = {name: value for name, value in self.stored().items() if name in settings}
-        whole = [self.name, own, [job.executed() for job in self.jobs]]
-        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        return sha256_of([self.name, own, [job.executed() for job in self.jobs]])
 
     def canonical(self) -> dict[str, Any]:
         """Return the definition as it is stored, fit for JSON."""
@@ -255,8 +251,7 @@ class Schedule(Definition):
         """Return a SHA-256 that changes whenever anything of the definition does, values of
         `env` included.
         """
-        whole = [self.canonical(), [sorted(job.env.items()) for job in self.jobs]]
-        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        return sha256_of([self.canonical(), [sorted(job.env.items()) for job in self.jobs]])
 
 
 def _may_overlap(overlap: Overlap) -> bool:

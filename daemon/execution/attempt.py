@@ -95,7 +95,7 @@ class JobExecution:
             return None, Outcome("stopped" if self._held.cancelled else "lost")
         began = time.monotonic()
         self._context.notify(JobStarted(self._subject))
-        outcome = replace(await self._attempt(), tail=self._transcript.close())
+        outcome = replace(await self._attempt(self.id), tail=self._transcript.close())
         if last := self.take_progress():  # in its own transaction, so that locks are taken in order (rule 15)
             await self._held.save_progress(last)
         self._context.notify(JobEnded(self._subject, outcome.state, time.monotonic() - began, outcome.error))
@@ -115,10 +115,11 @@ class JobExecution:
         seen = SeenWork() if self._at_work is None else await self._at_work.seen(secrets)
         return JobSeen(self._job.name, self._number, self._job.isolation, seen)
 
-    async def _attempt(self) -> Outcome:
+    async def _attempt(self, job_run_id: int) -> Outcome:
         try:
             attempt = await self._prepare()
-            if not await self._keeper_recorded(attempt):
+            # A child's keeper is recorded before the child runs, for the cleanup of a crash (rule 18).
+            if attempt.keeper is not None and not await self._held.record_keeper(job_run_id, attempt.keeper):
                 attempt.kill()
                 return Outcome("lost")
             await attempt.go()
@@ -134,7 +135,7 @@ class JobExecution:
 
     def _not_begun(self, error: Exception) -> Outcome:
         """Return the outcome of work that could not be begun; a shortage only stops it (rule 25)."""
-        lost = self._is_late()
+        lost = boottime() >= self._held.lease.trusted_until  # the replica was paused, which is no failure of the job
         short = error if isinstance(error, Shortage) else shortage(error)
         if short is not None and not lost:
             self._room.run_short()
@@ -144,10 +145,6 @@ class JobExecution:
         if not isinstance(error, OSError):
             raise error
         return Outcome("failed", f"the job could not be started: {error}")
-
-    def _is_late(self) -> bool:
-        """Return whether trust has ended: the replica was paused, which is no failure of the job."""
-        return boottime() >= self._held.lease.trusted_until
 
     async def _prepare(self) -> Attempt:
         job, brief = self._job, self._brief()
@@ -186,12 +183,6 @@ class JobExecution:
             identity=self._context.database.identity,
             trace=self._context.carrier(self._subject),
         )
-
-    async def _keeper_recorded(self, attempt: Attempt) -> bool:
-        """Record a child's keeper before the child runs, for the cleanup of a crash (rule 18)."""
-        if attempt.keeper is None or self.id is None:
-            return True
-        return await self._held.record_keeper(self.id, attempt.keeper)
 
     async def _watch(self, attempt: Attempt) -> Outcome:
         """Wait for the work to end; end it at its timeout, on a stop, or when its lease is lost."""

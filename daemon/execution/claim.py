@@ -1,8 +1,7 @@
 """The claim: runs that may start, each under a new grant of its lease, in one transaction.
 
-Rules 4, 14, 17 and 22. A claim waits for no lock: it skips runs that another claim has locked, and
-leases that are live, locked or fenced. So it may lock a run before its lease, unlike every other
-transaction, and cannot deadlock.
+Rules 4, 14, 17 and 22. A claim waits for no lock: it skips runs that another claim has locked, and leases that are
+live, locked or fenced. So it may lock a run before its lease, unlike every other transaction, and cannot deadlock.
 """
 
 import json

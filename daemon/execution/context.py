@@ -89,10 +89,9 @@ def _send(connection: Connection, *, told: set[str], locks: Collection[str], que
 class ReplicaContext:
     """The parts of a replica that its runs work with.
 
-    The application, its database, the lease client with the heartbeat, the thread of async jobs,
-    the trust pages of its runs, the callback for facts, the templates of children, the losses that
-    are to be recorded, the rows of its schedules, the lane of their writes, and the herald that tells
-    other replicas what may start.
+    The application, its database, the lease client with the heartbeat, the thread of async jobs, the trust pages of its
+    runs, the callback for facts, the templates of children, the losses that are to be recorded, the rows of its
+    schedules, the lane of their writes, and the herald that tells other replicas what may start.
     """
 
     application: Application

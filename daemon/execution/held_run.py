@@ -20,6 +20,7 @@ from ..definitions.values.targets import Target
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..scheduling.lease_names import is_shared
+from ..states import EndState
 from ..telemetry.facts import RunSubject, WriteRefused
 from .claim import ClaimedRun
 from .context import ReplicaContext
@@ -80,7 +81,7 @@ class HeldRun:
         if (position, attempt) == (0, 1) and self.claimed.begun is not None:
             return self.claimed.begun  # recorded with the claim
         start = StartJob(self.claimed, job, position, attempt)
-        started = await self._until_known(lambda: self.context.lane.start_job(start))
+        started = await self._until_known(lambda: self.context.lane.write(start))
         if isinstance(started, int):
             return started
         if isinstance(started, Marked):
@@ -103,7 +104,7 @@ class HeldRun:
     async def finish_job(self, job: EndedJob) -> bool:
         """Record the end of a job after which the run goes on."""
         end = FinishJob(self.claimed, job, self._targets())
-        return self._is_ours(await self._until_known(lambda: self.context.lane.finish_job(end)))
+        return self._is_ours(await self._until_known(lambda: self.context.lane.write(end)))
 
     async def leave_word(
         self, job: EndedJob, *, wait: float, reason: str | None, not_started: Sequence[tuple[str, int]]
@@ -117,33 +118,37 @@ class HeldRun:
                     )
                 )
 
-    # Writes that end the run; each returns what was written, None if the run is not ours
+    # Writes that end the run
 
-    async def finish(
+    async def end(
         self,
-        state: Literal["succeeded", "failed"],
-        reason: str | None,
+        state: EndState | Literal["pending"],
+        reason: str | None = None,
         *,
         job: EndedJob | None,
-        not_started: Sequence[tuple[str, int]],
+        not_started: Sequence[tuple[str, int]] = (),
+        wait: float = 0.0,
     ) -> Done | AlreadyDone | None:
-        """Write the end of the run, its last job and its lease."""
-        return await self._end(EndRun(self.claimed, state, reason, job, not_started, targets=self._targets()))
-
-    async def retry(self, wait: float, *, job: EndedJob | None) -> Done | AlreadyDone | None:
-        """Put the run back to pending for ``wait`` seconds, in which it holds no lease."""
-        return await self._end(EndRun(self.claimed, "pending", None, job, wait=wait, targets=self._targets()))
-
-    async def hand_back(self, reason: str, *, job: EndedJob | None) -> Done | AlreadyDone | None:
-        """Put the run back to pending, for any replica to claim at once."""
-        return await self._end(EndRun(self.claimed, "pending", reason, job))
+        """Write the end of the run, its last job and its lease; or put it back to pending for ``wait`` seconds, in which
+        it holds no lease. Return what was written, None if the run is not ours.
+        """
+        end = EndRun(self.claimed, state, reason, job, not_started, wait, self._targets())
+        async with self.lease.ending():
+            answer = await self._until_known(lambda: self.context.lane.write(end))
+        self._wake_replicas(answer, goes_on=state == "pending")
+        await self._wake_waiters(answer)
+        if isinstance(answer, Done | AlreadyDone):
+            self.given_back = True
+            return answer
+        self._refuse(answer)
+        return None
 
     async def let_go(self, *, job: EndedJob | None) -> None:
         """Hand back a run whose lease is lost and whose work has ended, unless another holds it."""
         answer: Done | AlreadyDone | NotOurs | None = None
         async with self.lease.ending():
             with suppress(StoreUnavailable):
-                answer = await self.context.lane.end_run(EndRun(self.claimed, "pending", None, job))
+                answer = await self.context.lane.write(EndRun(self.claimed, "pending", None, job))
         if self._is_ours(answer):
             self._wake_replicas(answer, goes_on=True)
             await self._wake_waiters(answer)
@@ -163,17 +168,6 @@ class HeldRun:
         self.context.losses.add(LossNote(job_run_id, self.claimed.grant, loss, ended))
         with suppress(StoreUnavailable):  # otherwise with a later pulse
             await self.context.losses.write(self.context.database)
-
-    async def _end(self, end: EndRun) -> Done | AlreadyDone | None:
-        async with self.lease.ending():
-            answer = await self._until_known(lambda: self.context.lane.end_run(end))
-        self._wake_replicas(answer, goes_on=end.state == "pending")
-        await self._wake_waiters(answer)
-        if isinstance(answer, Done | AlreadyDone):
-            self.given_back = True
-            return answer
-        self._refuse(answer)
-        return None
 
     def _targets(self) -> Sequence[Target]:
         return self.context.rows[self.claimed.schedule].targets

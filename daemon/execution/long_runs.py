@@ -28,16 +28,9 @@ def take_long(connection: Connection, ids: Collection[int], holder: str) -> list
         return []
     levels = {run_id: long.level for run_id, long in found.items()}
     marked = sorted(statements.late.mark_long(connection, levels, holder))
+    facts = []
     for run_id in marked:
-        tell(connection, rows[run_id].application, [Told("run.long", rows[run_id].key, run_id)])
-    return [
-        RunLong(
-            rows[run_id].application,
-            rows[run_id].schedule,
-            run_id,
-            found[run_id].level,
-            rows[run_id].running_for,
-            found[run_id].threshold,
-        )
-        for run_id in marked
-    ]
+        row, long = rows[run_id], found[run_id]
+        tell(connection, row.application, [Told("run.long", row.key, run_id)])
+        facts.append(RunLong(row.application, row.schedule, run_id, long.level, row.running_for, long.threshold))
+    return facts

@@ -30,9 +30,8 @@ class LossNote:
 class LossNotes:
     """The notes that are not written yet, the latest `MOST_KEPT`.
 
-    Mostly the database cannot be reached when a lease is lost, and later another replica has
-    settled the attempt, and did not know. A note names the holder's own attempt, and leaves what a
-    settler wrote.
+    Mostly the database cannot be reached when a lease is lost, and later another replica has settled the attempt, and
+    did not know. A note names the holder's own attempt, and leaves what a settler wrote.
     """
 
     def __init__(self) -> None:

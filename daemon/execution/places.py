@@ -34,7 +34,8 @@ class Places:
         client, database, application = self._context.client, self._context.database, self._context.application.name
         names = await database.read(lambda c: sought(c, application, self._locks, client.holder))
         if names:
-            await database.write(lambda c: keep_places(c, names, client.holder, client.label))
+            # Rows that are locked are passed over.
+            await database.write(lambda c: lease.statements.queue_up(c, sorted(names), client.holder, client.label))
 
 
 def sought(connection: Connection, application: str, locks: Collection[str], holder: str) -> list[str]:
@@ -48,11 +49,6 @@ def sought(connection: Connection, application: str, locks: Collection[str], hol
     replicas = statements.replica.holders_among(connection, set().union(*there.values()))
     contended = [queue for queue, holders in there.items() if not holders <= replicas]
     return [queue.name for queue in contended if not _has_place(queue, holder)]
-
-
-def keep_places(connection: Connection, names: Collection[str], holder: str, label: str) -> None:
-    """Write a place for ``holder`` into the queues of ``names``; locked rows are passed over."""
-    lease.statements.queue_up(connection, sorted(names), holder, label)
 
 
 def _holders(queue: Queue) -> set[str]:

@@ -12,11 +12,10 @@ from lease.durations import format_duration
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule
 from ..jobs.limits import Limits, run_is_over
-from ..jobs.output.transcript import Transcript
-from ..jobs.reports import Outcome, Progress
+from ..jobs.reports import Outcome
 from ..jobs.room.room import Room, SetAside
 from ..states import RunOutcome
-from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
+from ..telemetry.facts import RunCancelled, RunEnded, RunStarted
 from .attempt import JobExecution, JobSeen, WorkOutlivesLease
 from .claim import ClaimedRun, EarlierAttempts
 from .context import ReplicaContext
@@ -64,9 +63,7 @@ class Resumption:
         return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]
 
     def gone(self) -> list[GoneJob]:
-        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule
-        22).
-        """
+        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule 22)."""
         defined = {job.name for job in self.schedule.jobs}
         return [
             GoneJob(job.job, failed=job.failures > 0)
@@ -113,66 +110,40 @@ class RunExecution:
         self.room = room
         self._notify = context.notify
         self._schedule = schedule
-        self._held = HeldRun(context, claimed, lease)
+        self.held = HeldRun(context, claimed, lease)
         self._trust = context.trust.take(lease.trusted_until)
         self._resumption = Resumption.of(schedule, claimed.jobs)
-        self._job: JobExecution | None = None
+        self.job: JobExecution | None = None
+        """Its latest job; None before the first."""
         self._attempted: tuple[int, float] | None = None
         """The job run of the latest attempt, and when its work ended."""
         self._began = monotonic()
         lease.watch(self._trust.extend)
 
-    @property
-    def subject(self) -> RunSubject:
-        """What facts of this run are about."""
-        return self._held.subject
-
-    @property
-    def refused(self) -> int:
-        """The number of writes that changed no row because the grant had ended."""
-        return self._held.refused
-
-    @property
-    def given_back(self) -> bool:
-        """Whether the end of its grant is written: there is nothing left to release."""
-        return self._held.given_back
-
-    def stop(self) -> None:
-        """End the current job and hand the run back."""
-        self._held.stop.set()
-
     def cancel(self, by: str, why: str | None) -> None:
         """End the current job and then the run, which ``by`` marked as cancelled; once is enough."""
-        if not self._held.cancelled:
-            self._notify(RunCancelled(self._held.subject, by, why))
-            self._held.cancel()
+        if not self.held.cancelled:
+            self._notify(RunCancelled(self.held.subject, by, why))
+            self.held.cancel()
 
     async def seen(self) -> JobSeen | None:
         """Return what its job does now; None between two jobs."""
         secrets = [str(value) for name, value in self.claimed.params.items() if name in self._schedule.secrets]
-        return await self._job.seen(secrets) if self._job is not None else None
-
-    def take_progress(self) -> dict[int, Progress]:
-        """Return the progress that is not saved yet, by job run id; the caller saves it."""
-        return self._job.take_progress() if self._job is not None else {}
-
-    def transcripts(self) -> dict[int, Transcript]:
-        """Return what its job prints, by job run id; the caller saves it."""
-        return self._job.transcripts() if self._job is not None else {}
+        return await self.job.seen(secrets) if self.job is not None else None
 
     async def execute(self) -> RunOutcome:
         """Run the jobs that are not done, in order, and return the outcome of the run."""
         waited = None if self.claimed.attempt > 1 else self.claimed.waited
         of = self.claimed
         made = (of.traceparent, of.attempt, of.cause, of.scheduled_for)
-        self._notify(RunStarted(self._held.subject, waited, *made))
+        self._notify(RunStarted(self.held.subject, waited, *made))
         try:
             end = await self._run_jobs()
         finally:
             self._trust.close()
         if end.outcome == "lost" and self._attempted is not None:
-            await self._held.note_loss(*self._attempted)
-        self._notify(RunEnded(self._held.subject, end.outcome, end.reason, monotonic() - self._began))
+            await self.held.note_loss(*self._attempted)
+        self._notify(RunEnded(self.held.subject, end.outcome, end.reason, monotonic() - self._began))
         return end.outcome
 
     async def _run_jobs(self) -> EndOfRun:
@@ -181,7 +152,7 @@ class RunExecution:
         step: Step = before_jobs(before, more=bool(rest), on_failure=self._schedule.on_failure)
         ended: EndedJob | None = None
         while isinstance(step, NextJob):
-            if self._held.stop.is_set():
+            if self.held.stop.is_set():
                 return await self._end(HandBack(DRAINED), None, [])
             if (left := self._run_left()) is not None and left <= 0:
                 return await self._end(FinishRun("failed", run_is_over(self._schedule.run_timeout or 0.0)), None, rest)
@@ -189,13 +160,13 @@ class RunExecution:
             try:
                 ended, outcome = await self._attempt(position, job)
             except WorkOutlivesLease as error:
-                if error.outcome is not None and self._job is not None and self._job.id is not None:
+                if error.outcome is not None and self.job is not None and self.job.id is not None:
                     step = self._next_step(job, error.outcome, before, more=bool(rest))
-                    await self._leave_word(step, EndedJob(self._job.id, error.outcome), rest)
+                    await self._leave_word(step, EndedJob(self.job.id, error.outcome), rest)
                 raise
             step = self._next_step(job, outcome, before, more=bool(rest))
             if isinstance(step, NextJob):
-                if ended is None or not await self._held.finish_job(ended):
+                if ended is None or not await self.held.finish_job(ended):
                     return self._lost()
                 self._attempted = None
                 if outcome.state == "failed":
@@ -206,11 +177,11 @@ class RunExecution:
         """Make the next attempt of a job; None and a loss if the run is not ours."""
         number = self._resumption.next_attempt(job.name)
         limits = Limits(job.timeout, self._schedule.stall_after, self._schedule.run_timeout, self._run_left())
-        self._job = JobExecution(
-            self._held, job, position=position, number=number, trust=self._trust, room=self.room, limits=limits
+        self.job = JobExecution(
+            self.held, job, position=position, number=number, trust=self._trust, room=self.room, limits=limits
         )
-        job_run_id, outcome = await self._job.execute()
-        self._attempted = None if job_run_id is None else (job_run_id, self._held.work_ended(job))
+        job_run_id, outcome = await self.job.execute()
+        self._attempted = None if job_run_id is None else (job_run_id, self.held.work_ended(job))
         if job.isolation == "process":
             self._note_file(outcome)
         return None if job_run_id is None else EndedJob(job_run_id, outcome), outcome
@@ -220,7 +191,7 @@ class RunExecution:
         wait = step.wait if isinstance(step, RetryLater) else 0.0
         reason, rest = (step.reason, rest) if isinstance(step, FinishRun) else (None, ())
         not_started = [(job.name, position) for position, job in rest]
-        await self._held.leave_word(job, wait=wait, reason=reason, not_started=not_started)
+        await self.held.leave_word(job, wait=wait, reason=reason, not_started=not_started)
 
     def _note_file(self, outcome: Outcome) -> None:
         """Leave the runs of a schedule that FILE has no longer to others, before this run can be claimed again (rule 22)."""
@@ -250,23 +221,22 @@ class RunExecution:
     async def _end(self, step: EndStep, job: EndedJob | None, rest: Rest) -> EndOfRun:
         """Carry out the decision: one transaction for job run, run and lease (rule 15).
 
-        No job is at work any more. The page is given back first, since the run that takes this
-        one's place may be claimed in the same transaction, and start before this one has heard of
-        it, or although it was passed over.
+        No job is at work any more. The page is given back first, since the run that takes this one's place may be
+        claimed in the same transaction, and start before this one has heard of it, or although it was passed over.
         """
         self._trust.close()
         match step:
             case FinishRun(state, reason):
                 not_started = [(job.name, position) for position, job in rest]
-                written = await self._held.finish(state, reason, job=job, not_started=not_started)
+                written = await self.held.end(state, reason, job=job, not_started=not_started)
                 return self._written(written, EndOfRun(state, reason))
             case RetryLater(wait, reason):
-                written = await self._held.retry(wait, job=job)
+                written = await self.held.end("pending", job=job, wait=wait)
                 return self._written(written, EndOfRun("pending", f"{reason}; retry in {format_duration(wait)}"))
             case HandBack(reason):
-                return self._written(await self._held.hand_back(reason, job=job), EndOfRun("pending", reason))
+                return self._written(await self.held.end("pending", reason, job=job), EndOfRun("pending", reason))
             case LetGo():
-                await self._held.let_go(job=job)
+                await self.held.let_go(job=job)
                 return self._lost()
             case _:
                 assert_never(step)
@@ -278,4 +248,4 @@ class RunExecution:
         return end if written.cancelled is None else EndOfRun("cancelled", written.cancelled)
 
     def _lost(self) -> EndOfRun:
-        return EndOfRun("lost", self._held.loss_cause())
+        return EndOfRun("lost", self.held.loss_cause())

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from ..definitions.application import Application
 from ..scheduling.deploys.bring import Superseding, look, refusal, superseding
-from ..scheduling.generations import Forecast, forecast, recorded
-from ..scheduling.generations.standing import Bringer
+from ..scheduling.generations.moves import recorded
+from ..scheduling.generations.standing import Bringer, Forecast, forecast
 from .generations import GenerationStanding, read_standings
 
 

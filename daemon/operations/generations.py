@@ -15,18 +15,10 @@ from lease.durations import format_duration
 
 from ..definitions.toml_text import DURATIONS
 from ..errors import DaemonError, NotFound
-from ..scheduling.generations import (
-    FOR_GOOD_AFTER,
-    Differences,
-    Generation,
-    Order,
-    State,
-    differences,
-    held_back,
-    held_back_by,
-    state_of,
-)
-from ..scheduling.generations import who_runs as they_run
+from ..scheduling.generations.moves import FOR_GOOD_AFTER
+from ..scheduling.generations.order import Differences, Generation, Order, differences
+from ..scheduling.generations.standing import State, held_back, held_back_by, state_of
+from ..scheduling.generations.standing import who_runs as they_run
 from ..store import statements
 from ..store.views.generations import GenerationLine, RunBy, read_diffs, read_generations
 from ..store.views.problems import Problem

@@ -16,11 +16,10 @@ PINGING = "ping/"
 
 @dataclass(frozen=True, slots=True)
 class LeaseName:
-    """``run/<application>/<schedule>``, or the shared `lock`; with `overlap = "allow"` ``…/<run
-    id>``. Under a lock with several slots, that of the slot under which the claim puts it.
+    """``run/<application>/<schedule>``, or the shared `lock`; with `overlap = "allow"` ``…/<run id>``. Under a lock
+    with several slots, that of the slot under which the claim puts it.
 
-    Names never collide: those of applications and schedules have no ``/``, and a lock does not
-    begin with ``run/``.
+    Names never collide: those of applications and schedules have no ``/``, and a lock does not begin with ``run/``.
     """
 
     base: str

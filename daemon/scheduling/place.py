@@ -42,7 +42,7 @@ def place_due(
         which = {"names": known.keys() - passed_over} if others is None else {"but": passed_over.union(others)}
         due = statements.requests.due(connection, application, MOST_PLACED, **which)
         found = {row.schedule for row in due}
-        overlaps, refused = _placeable(connection, application, {name: known[name] for name in found & known.keys()})
+        overlaps, refused = _lock(connection, application, known, found)
         unreadable |= refused
         if overlaps or len(due) < MOST_PLACED:
             break
@@ -50,15 +50,6 @@ def place_due(
     runs = [(row.id, row.schedule) for row in due if row.schedule in overlaps]
     placed = place(connection, application, runs, overlaps) if runs else 0
     return PlaceReport(placed, len(due) == MOST_PLACED and placed > 0, unreadable)
-
-
-def _placeable(
-    connection: Connection, application: str, due: Mapping[str, Schedule]
-) -> tuple[dict[str, Overlap], dict[str, str]]:
-    """Lock those of the schedules that are free, and return the policy of each, or why it cannot be read."""
-    keys = {(application, name) for name in due}
-    free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
-    return _overlaps(connection, application, due, free) if free else ({}, {})
 
 
 def feed_due(
@@ -71,13 +62,10 @@ def feed_due(
     """
     which = {"names": list(known)} if others is None else {"but": others}
     found = {row.schedule for row in statements.requests.to_feed(connection, application, **which)}
-    keys = {(application, name) for name in found if name in known}
-    free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
-    if not free:
-        return PlaceReport()
-    overlaps, unreadable = _overlaps(connection, application, known, free)
+    overlaps, unreadable = _lock(connection, application, known, found)
     first: dict[str, Row[Any]] = {}
-    for row in statements.requests.to_feed(connection, application, names=overlaps):  # again, now that they are locked
+    again = statements.requests.to_feed(connection, application, names=overlaps) if overlaps else ()
+    for row in again:  # now that they are locked
         first.setdefault(row.schedule, row)
     runs = [
         (run_id, name)
@@ -90,13 +78,16 @@ def feed_due(
     return PlaceReport(placed, unreadable=unreadable)
 
 
-def _overlaps(
+def _lock(
     connection: Connection, application: str, known: Mapping[str, Schedule], names: Collection[str]
 ) -> tuple[dict[str, Overlap], dict[str, str]]:
-    """Return the policy of each of these schedules, or why that cannot be read."""
+    """Lock those of these schedules that are known and free, and return the policy of each, or why it cannot be read."""
+    keys = {(application, name) for name in names if name in known}
+    free = [name for _, name in statements.schedule.lock_free(connection, keys)] if keys else []
+    rows = statements.schedule.of_application(connection, application, lock=False, names=free) if free else []
     overlaps: dict[str, Overlap] = {}
     unreadable: dict[str, str] = {}
-    for row in statements.schedule.of_application(connection, application, lock=False, names=names):
+    for row in rows:
         try:
             overlaps[row.name] = defined(row, known[row.name]).overlap
         except UnreadableDefinition as error:

@@ -60,14 +60,12 @@ def plan_due(
     *,
     others: Collection[str] | None = None,
 ) -> PlanReport:
-    """Write a run for each due instant of the known schedules; call it again while it returns
-    ``more``. If these are all that the application has but for some ``others``, the database is not
-    told their names.
+    """Write a run for each due instant of the known schedules; call it again while it returns ``more``. If these are
+    all that the application has but for some ``others``, the database is not told their names.
 
-    Schedules that another replica is planning are skipped. The definition in the database decides,
-    so that replicas with an older file plan the same. Runs that did not start in time
-    (`start_within`) are recorded as missed; those that were requested for by now take their places, and
-    so do those of backfills whose turn it is.
+    Schedules that another replica is planning are skipped. The definition in the database decides, so that replicas
+    with an older file plan the same. Runs that did not start in time (`start_within`) are recorded as missed; those
+    that were requested for by now take their places, and so do those of backfills whose turn it is.
     """
     planned = _plan_and_place(connection, application, known, others)
     fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
@@ -205,8 +203,12 @@ class Planner:
         self.has_more, self.made = False, 0
         if not self.trusts(database_time):
             return False
+
+        def plan(connection: Connection) -> PlanReport:
+            return plan_due(connection, self._application, self._schedules, others=self._others())
+
         try:
-            report = await self._database.write(by_trusted_time(self._plan_due, self.guard))
+            report = await self._database.write(by_trusted_time(plan, self.guard))
         except ClockJumped:
             return False
         for (key, reason), count in report.skipped.items():
@@ -214,9 +216,6 @@ class Planner:
         self._report_faults(report)
         self.has_more, self.made = report.more, report.made
         return True
-
-    def _plan_due(self, connection: Connection) -> PlanReport:
-        return plan_due(connection, self._application, self._schedules, others=self._others())
 
     @property
     def guard(self) -> Trusts | None:

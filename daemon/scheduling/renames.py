@@ -29,34 +29,6 @@ class Located:
     """Schedules (name, former name) that take over nothing, because there is history under both names."""
 
 
-NOTHING = Located()
-
-
-@dataclass(slots=True)
-class _Search:
-    """The rows, by the names that people know them by."""
-
-    rows: Iterable[Row[Any]]
-    defined: Collection[str]
-    with_history: Collection[str]
-    """The keys of the rows that have runs, or a pause."""
-    present: dict[str, Row[Any]] = field(default_factory=dict)
-    former: dict[str, Row[Any]] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        for row in sorted(self.rows, key=lambda row: (row.retired_at is None, row.name)):
-            self.present[called(row)] = row
-            self.former.update(dict.fromkeys(former_names(row), row))
-
-    def had(self, name: str) -> Row[Any] | None:
-        """Return the row that has, or had, a name which is none of this file; not one that another schedule has."""
-        for row in (self.present.get(name), self.former.get(name)):
-            if row is not None and called(row) not in self.defined and row.name not in self.taken:
-                return row
-        return None
-
-
 def locate(
     schedules: Iterable[Schedule], rows: Collection[Row[Any]], with_history: Collection[str], longest: int
 ) -> Located:
@@ -64,31 +36,44 @@ def locate(
 
     A schedule has the row of its name. Otherwise it takes over that of a former name, the newest first; and otherwise
     the row that was called so, if the file does not define what it is called now: a rename is undone. ``longest`` is
-    what a key may have.
+    what a key may have, and ``with_history`` has the keys of the rows that have runs, or a pause.
     """
     made = list(schedules)
-    search = _Search(rows, {one.name for one in made}, with_history)
+    defined = {one.name for one in made}
+    present: dict[str, Row[Any]] = {}
+    former: dict[str, Row[Any]] = {}
+    for row in sorted(rows, key=lambda row: (row.retired_at is None, row.name)):
+        present[called(row)] = row
+        former.update(dict.fromkeys(former_names(row), row))
     keys: dict[str, str] = {}
     emptied: list[str] = []
     apart: list[tuple[str, str]] = []
+    taken: set[str] = set()
+
+    def had(name: str) -> Row[Any] | None:
+        """Return the row that has, or had, a name which is none of this file; not one that another schedule has."""
+        for row in (present.get(name), former.get(name)):
+            if row is not None and called(row) not in defined and row.name not in taken:
+                return row
+        return None
+
     for one in made:
-        row = search.present.get(one.name)
-        before = next((found for name in one.was if (found := search.had(name)) is not None), None)
-        if row is not None and before is not None and before.name in with_history:
-            if row.name in with_history:
+        own = present.get(one.name)
+        before = next((found for name in one.was if (found := had(name)) is not None), None)
+        if own is not None and before is not None and before.name in with_history:
+            if own.name in with_history:
                 apart.append((one.name, called(before)))
             else:
-                emptied.append(row.name)
-                row = before
-        row = row or before
-        if row is not None:
-            keys[one.name] = row.name
-            search.taken.add(row.name)
+                emptied.append(own.name)
+                own = before
+        if (own := own or before) is not None:
+            keys[one.name] = own.name
+            taken.add(own.name)
     for one in made:
         if one.name not in keys:
-            row = search.had(one.name)
-            keys[one.name] = _free_key(one.name, rows, keys.values(), longest) if row is None else row.name
-            search.taken.add(keys[one.name])
+            own = had(one.name)
+            keys[one.name] = _free_key(one.name, rows, keys.values(), longest) if own is None else own.name
+            taken.add(keys[one.name])
     differing = {name: key for name, key in keys.items() if name != key}
     return Located(differing, tuple(emptied), tuple(apart))
 
@@ -103,22 +88,17 @@ def located(connection: Connection, application: Application, rows: Collection[R
     if rows is None:
         renamed = statements.renames.renamed(connection, of)
         if not renamed and not renaming:
-            return NOTHING
+            return Located()
         names = {name for row in renamed for name in (row.name, called(row), *former_names(row))} & own.keys()
         names |= {name for one in renaming for name in (one.name, *one.was)}
         there = {row.name for row in renamed}
         rows = [*renamed, *statements.renames.of_names(connection, of, names - there)]
     elif not renaming and all(row.called is None for row in rows):
-        return NOTHING
+        return Located()
     names = {name for one in renaming for name in (one.name, *one.was)}
     meant = [row.name for row in rows if not names.isdisjoint((called(row), *former_names(row)))]
     with_history = statements.renames.with_history(connection, of, meant) if len(meant) > 1 else set(meant)
     return locate(own.values(), rows, with_history, LONGEST_NAMES - len(of))
-
-
-def in_database(connection: Connection, application: Application) -> Application:
-    """Return an application with its schedules under the names of their rows."""
-    return application.keyed(located(connection, application).keys)
 
 
 def _free_key(name: str, rows: Iterable[Row[Any]], taken: Collection[str], longest: int) -> str:

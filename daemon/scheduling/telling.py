@@ -4,7 +4,7 @@ The definitions in the database decide who is told. Only the ends of runs do wit
 definition decides, so that a schedule that asks for nothing costs no statement.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -45,10 +45,9 @@ def tell(connection: Connection, application: str, told: Sequence[Told]) -> None
 
 def write(connection: Connection, application: str, told: Iterable[tuple[Told, Sequence[Target]]]) -> None:
     """Write a message for each of the targets that asks for it."""
-    statements.delivery.add(connection, application, _asked_for(told))
-
-
-def _asked_for(told: Iterable[tuple[Told, Sequence[Target]]]) -> Iterator[NewDelivery]:
-    for one, targets in told:
-        for address in dict.fromkeys(target.address for target in targets if one.kind in target.on):
-            yield NewDelivery(one.schedule, one.run_id, one.kind, address, one.count)
+    asked_for = (
+        NewDelivery(one.schedule, one.run_id, one.kind, address, one.count)
+        for one, targets in told
+        for address in dict.fromkeys(target.address for target in targets if one.kind in target.on)
+    )
+    statements.delivery.add(connection, application, asked_for)

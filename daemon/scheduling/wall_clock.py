@@ -24,11 +24,9 @@ _HELD = Judgement(trusted=False)
 
 
 class WallClock:
-    """Judges readings of the wall clock (seconds since 1970), each with one of the clock since
-    boot.
+    """Judges readings of the wall clock (seconds since 1970), each with one of the clock since boot.
 
-    ``offset`` is how far the wall clock was ahead when a replica last registered in this boot; None
-    if none has.
+    ``offset`` is how far the wall clock was ahead when a replica last registered in this boot; None if none has.
     """
 
     def __init__(self, offset: float | None = None) -> None:

@@ -19,7 +19,7 @@ from ..definitions.definition import firsts
 from ..definitions.values.durations import duration
 from ..definitions.values.names import Revision
 from ..errors import Mistakes, together
-from ..scheduling.generations import TAKEOVER_AFTER
+from ..scheduling.generations.moves import TAKEOVER_AFTER
 from ..text import suggestion
 from ..web.address import WebAddress
 from .database_url import readable, url_from_file

@@ -24,7 +24,7 @@ DEPLOYS = (
     Mutant(
         "stand-in-retires",
         "definitions that only stand in for newer ones retire the schedules of these",
-        (Edit("daemon/scheduling/deploys/bring.py", "retire=not in_lieu, ", "retire=True, "),),
+        (Edit("daemon/scheduling/deploys/bring.py", "retire=not in_lieu)", "retire=True)"),),
         on_each(
             ROLLOUT.format("test_old_ones_stand_in_when_no_new_one_has_been_ready_for_long_and_retire_nothing"),
         ),
@@ -68,8 +68,8 @@ DEPLOYS = (
         (
             Edit(
                 ADOPTION,
-                "    unknown -= digests_of_others(application.name, holder, seen_within)\n"
-                "    unseen = unknown & digests_of_others(application.name, holder, seen_within, or_lost=True)\n",
+                "    unknown -= digests_of_others(application.name, holder, SEEN_WITHIN)\n"
+                "    unseen = unknown & digests_of_others(application.name, holder, SEEN_WITHIN, or_lost=True)\n",
                 "    unseen = set[str | None]()\n",
             ),
         ),

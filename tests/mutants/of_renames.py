@@ -36,8 +36,8 @@ OF_RENAMES = (
         (
             Edit(
                 RENAMES,
-                "            row = search.had(one.name)\n",
-                "            row = None\n",
+                "            own = had(one.name)\n",
+                "            own = None\n",
             ),
         ),
         on_each(TEST.format("test_a_renamed_schedule_keeps_its_row[{}-a rollback]")),
@@ -45,7 +45,7 @@ OF_RENAMES = (
     Mutant(
         "renamed-over-another",
         "a rename takes the row of a schedule away that has run under the new name",
-        (Edit(RENAMES, "            if row.name in with_history:\n", "            if False:\n"),),
+        (Edit(RENAMES, "            if own.name in with_history:\n", "            if False:\n"),),
         on_each(TEST.format("test_nothing_is_merged_where_there_is_history_under_both_names[{}]")),
     ),
 )

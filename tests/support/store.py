@@ -31,7 +31,7 @@ from daemon.definitions.codec import read_schedule
 from daemon.definitions.job import Job
 from daemon.definitions.known import Known
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.triggers.trigger import At, Every, Trigger
+from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.scheduling.deploys.sync import SyncReport, sync
 from daemon.scheduling.lease_names import lease_name
@@ -204,8 +204,16 @@ def a_schedule(name: str = "sync", trigger: Trigger | None = None, **settings: A
     """Return a schedule that is due once an hour, with one job."""
     jobs = settings.pop("jobs", ("work",))
     made = tuple(Job(name=job, command="true") for job in jobs)
-    due = trigger or Every(3600.0)
-    return Schedule.model_validate({"name": name, due.kind: due.text, "jobs": made, **settings})
+    match trigger:
+        case Cron(expression):
+            settings["cron"] = expression
+        case At(instant):
+            settings["at"] = instant
+        case OnRequest():
+            settings["on_request"] = True
+        case _:
+            settings["every"] = trigger.interval if isinstance(trigger, Every) else 3600.0
+    return Schedule.model_validate({"name": name, "jobs": made, **settings})
 
 
 def an_at(name: str = "once", **settings: Any) -> Schedule:

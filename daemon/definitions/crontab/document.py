@@ -1,11 +1,11 @@
 """An imported crontab: the schedules it became, the comments kept, what is to be said of its lines, and its TOML file."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lease.durations import format_duration
 
+from ...text import clean
 from ..toml_text import key_text, string_text, value_text
 
 
@@ -17,13 +17,6 @@ class LineRemark:
     text: str
     lost: bool = False
     """Nothing of these lines is in the schedules."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptComment:
-    """A comment of the crontab that describes no schedule, or a line that became none."""
-
-    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +34,10 @@ class ImportedSchedule:
     """Minutes."""
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+
+
+KeptComment = tuple[str, ...]
+"""A comment of the crontab that describes no schedule, or a line that became none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +64,13 @@ _WIDTH = 118
 
 def write_document(imported: ImportedCrontab, application: str, source: str) -> str:
     """Return the file; what all schedules have in common stands in its ``[defaults]``."""
-    timezone, cwd, env = _shared(imported)
+    cwd, env = _shared(imported.schedules)
     lines = [
-        f"# Imported from {_on_a_line(source)} by `leased import crontab`.",
+        f"# Imported from {clean(source)} by `leased import crontab`.",
         f"application = {string_text(application)}",
         "",
         "[defaults]",
-        f"timezone = {string_text(timezone)}",
+        f"timezone = {string_text(imported.timezone)}",
         "# As with cron, times that are missed while no replica runs are not caught up:",
         'catch_up = "skip"',
         "# Cron starts a run even if one is active; here it is skipped, unless you set:",
@@ -85,22 +82,20 @@ def write_document(imported: ImportedCrontab, application: str, source: str) -> 
     ]
     for part in imported.parts:
         lines.append("")
-        if isinstance(part, KeptComment):
-            lines += _comments(part.lines)
+        if isinstance(part, ImportedSchedule):
+            lines += _schedule(part, imported.timezone, cwd, env)
         else:
-            lines += _schedule(part, timezone, cwd, env)
+            lines += _comments(part)
     return "\n".join(lines) + "\n"
 
 
-def _shared(imported: ImportedCrontab) -> tuple[str, str | None, Mapping[str, str]]:
-    """Return the time zone and the folder that most schedules have, and the variables that all have."""
-    schedules = imported.schedules
-    zones, folders = Counter(one.timezone for one in schedules), Counter(one.cwd for one in schedules)
-    env = dict(schedules[0].env) if schedules else {}
-    for one in schedules:
-        env = {name: value for name, value in env.items() if one.env.get(name) == value}
-    zone = max(zones, key=zones.__getitem__, default=imported.timezone)
-    return zone, None if None in folders else max(folders, key=folders.__getitem__, default=None), env
+def _shared(schedules: Sequence[ImportedSchedule]) -> tuple[str | None, Mapping[str, str]]:
+    """Return the folder and the variables that all schedules have."""
+    folders = {one.cwd for one in schedules}
+    items = [set(one.env.items()) for one in schedules] or [set()]
+    common = set.intersection(*items)
+    env = {name: value for one in schedules[:1] for name, value in one.env.items() if (name, value) in common}
+    return folders.pop() if len(folders) == 1 else None, env
 
 
 def _schedule(one: ImportedSchedule, timezone: str, cwd: str | None, env: Mapping[str, str]) -> Iterator[str]:
@@ -123,9 +118,4 @@ def _schedule(one: ImportedSchedule, timezone: str, cwd: str | None, env: Mappin
 
 
 def _comments(lines: Sequence[str]) -> Iterator[str]:
-    yield from (f"# {_on_a_line(line)}".rstrip() for line in lines)
-
-
-def _on_a_line(text: str) -> str:
-    """Return text without what TOML allows in no comment."""
-    return "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in text)
+    yield from (f"# {clean(line, lines=True)}".rstrip() for line in lines)

@@ -1,76 +1,242 @@
-"""The way from the lines of a crontab to schedules: when a line is due as our own expression, and what it is called."""
+"""The translation of a crontab: its lines are told apart as cron does, and each becomes a schedule, sets something for
+those below it, is kept as a comment, or is named in a remark and kept as a comment.
+"""
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import assert_never
 
 from ...errors import InvalidCron
 from ..triggers.cron import parse
 from ..values.refusal import Refusal
+from ..values.times import check_timezone
+from ..values.work import read_environment
 from .document import ImportedCrontab, ImportedSchedule, KeptComment, LineRemark
-from .lines import (
-    BlankLine,
-    CommentLine,
-    JobLine,
-    UnreadLine,
-    VariableLine,
-    Variables,
-    as_work,
-    read_line,
-    read_lines,
-    split_input,
-    surprises_of,
-    words_of,
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFacts:
+    """What a crontab leaves to the machine that it is on."""
+
+    user: str
+    """Who imports it, and probably runs leased."""
+    timezone: str
+    home_of: Callable[[str], str | None]
+    """The home folder of a user; None if there is no such user."""
+    owner: str | None = None
+    """Whose crontab it is, if it is another user's."""
+
+
+_JOB = re.compile(r"(?P<quiet>-?)(?P<timing>@\S+|[\d*~]\S*(?:[ \t]+\S+){4})(?:[ \t]+(?P<rest>.*))?", re.DOTALL)
+_FLAGS = re.compile(r"(?:-[nqs]+[ \t]+)+")
+_VARIABLE = re.compile(
+    r"""(?P<quote>['"]?)(?P<name>(?<=')[^'=]+|(?<=")[^"=]+|(?<!['"])[^\s='"]+)(?P=quote)\s*=\s*(?P<value>.*)""",
+    re.DOTALL,
 )
-
-_LONGEST = 40
-_ENDS = frozenset(["&&", "||", ";", "|", "&", "(", ")", ";;"])
-"""What ends a simple command, in a list or a pipe."""
-_KEYWORDS = frozenset(["if", "then", "elif", "else", "do", "!", "{", "}", "fi", "done"])
-_BESIDES = frozenset(
-    [*("test", "[", "[[", "cd", "sleep", "umask", "export", "set", "ulimit", "true", "command", "which", "type", "."),
-     *("printf", "echo", "source", ":", "while", "for")]
-)  # fmt: skip
-"""What only prepares, or asks, or says."""
-_BEFORE_THE_WORK = re.compile(
-    r"sudo|nice|ionice|env|exec|chronic|nohup|time|timeout|flock|setsid|runuser|su|chpst|systemd-cat|cronic|stdbuf"
-    r"|(?:python|pypy|perl|php|ruby|node|lua|tclsh|bash|dash|zsh|ksh|sh|java|run-parts|make)[\d.]*"
-    r"|[\d.]+[smhd]?|.*\.lock"
-)
-"""A program that runs another, and what it is given for that."""
-_ASSIGNMENT = re.compile(r"\w+=.*", re.DOTALL)
-_SCRIPT = re.compile(r"\.(?:sh|py|pl|php|rb|js|jar|bash|cgi)$")
+_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""", re.DOTALL)
+_PROSE = re.compile(r"[^=]{1,200}")
+"""A comment that describes, if it begins with a capital letter: it is short, and sets no variable."""
+_SH = frozenset(["sh", "/bin/sh", "/usr/bin/sh"])
+_LONGEST_DELAY = 60 * 24 * 7
+"""Minutes."""
+_LONGEST_NAME = 40
+_NOWHERE = "/nonexistent"
+"""Debian's home of users that have none."""
 
 
-def name_for(command: str) -> str:
-    """Return a readable name: of the first script in ``command``, or of the first program that works; ``job`` if there
-    is none.
+def has_users(text: str, known: Collection[str]) -> bool:
+    """Return whether each command stands behind the name of a user that is ``known``."""
+    jobs = [job["rest"] for line in _split(text) if (job := _JOB.fullmatch(line.strip(" \t"))) and job["rest"]]
+    return bool(jobs) and all(len(words := rest.split(maxsplit=1)) > 1 and words[0] in known for rest in jobs)
+
+
+def translate(text: str, local: LocalFacts, *, with_users: bool) -> ImportedCrontab:
+    """Return what becomes of a crontab; ``with_users``: a user stands before each command."""
+    return _Translation(local, with_users).translated(text)
+
+
+def _split(text: str) -> list[str]:
+    """Return lines as cron ends them: at a newline, and nowhere else."""
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return lines if lines[-1] else lines[:-1]
+
+
+class _Translation:
+    """The translation of one crontab: what its variables have set so far, and what its lines became."""
+
+    def __init__(self, local: LocalFacts, with_users: bool) -> None:
+        self._local = local
+        self._with_users = with_users
+        self._timezone: str | None = local.timezone
+        """None after a CRON_TZ that names none: when the lines below it are due is not known."""
+        self._shell = "/bin/sh"
+        self._home: str | None = None
+        self._delay = 0
+        """How many minutes a job may start later."""
+        self._env: dict[str, str] = {}
+        self._above: list[str] = []
+        """The comments that stand right above the next line."""
+        self._parts: list[ImportedSchedule | KeptComment] = []
+        self._names: set[str] = set()
+        self._remarks: dict[tuple[str, bool], list[int]] = {}
+
+    def translated(self, text: str) -> ImportedCrontab:
+        for number, line in enumerate(_split(text), start=1):
+            written = line.strip(" \t")
+            if written.startswith("#"):
+                self._above.append(written.removeprefix("#").strip())
+                continue
+            try:
+                self._take(number, written)
+            except (InvalidCron, Refusal) as why:
+                self._keep_comments()
+                self._say(number, "; ".join(why.args), lost=True)
+                self._parts.append((f"line {number} is not converted: {written}",))
+        self._keep_comments()
+        if text and not text.endswith("\n"):
+            without = "the last line has no newline, so Debian's cron rejects this crontab; it was read anyway"
+            self._say(text.count("\n") + 1, without)
+        if "\r\n" in text:
+            self._say(1, "lines end with CR LF, and cron treats the CR as part of each command; it is left out")
+        remarks = (LineRemark(tuple(lines), said, lost) for (said, lost), lines in self._remarks.items())
+        in_order = sorted(remarks, key=lambda remark: remark.lines[:1])
+        return ImportedCrontab(self._local.timezone, tuple(self._parts), tuple(in_order))
+
+    def _take(self, number: int, written: str) -> None:
+        """Take a line in; raises `InvalidCron` or `Refusal` if it is lost."""
+        variable = _VARIABLE.fullmatch(written)
+        if (written.split(maxsplit=1)[:1] if variable is None else [variable["name"]]) == ["CRON_TZ"]:
+            self._timezone = None  # unless it can be read
+        if variable is not None:
+            self._keep_comments()
+            self._set(number, variable["name"], _unquoted(variable["value"].strip()))
+        elif written:
+            self._add(number, written)
+        else:
+            self._keep_comments()
+
+    def _set(self, number: int, name: str, value: str) -> None:
+        match name:
+            case "MAILTO" | "MAILFROM" | "CONTENT_TYPE" | "CONTENT_TRANSFER_ENCODING":
+                if value:
+                    mail = f"leased sends no mail, so {name} is left out; `leased status --check` reports problems"
+                    self._say(number, mail)
+            case "LOGNAME":
+                self._say(number, f"cron sets {name} itself, whatever the crontab says, so it is left out")
+            case "SHELL":
+                self._shell = value or "/bin/sh"
+            case "CRON_TZ":
+                self._timezone = check_timezone(value)
+                self._say(number, "cronie uses CRON_TZ, and so do these schedules; Debian's cron ignores it")
+            case "RANDOM_DELAY":
+                if not (value.isascii() and value.isdigit()) or int(value) > _LONGEST_DELAY:
+                    raise Refusal(f'"{value}" is not a number of minutes', "set jitter yourself")
+                self._delay = int(value)
+            case _:
+                read_environment({name: value})
+                self._env[name] = value
+                if name == "HOME":
+                    self._home = value or None
+                elif name == "TZ":
+                    self._say(number, "TZ changes the time zone that commands see, not when they run, as with cron")
+                if "$" in value:
+                    self._say(number, f"cron does not expand the $ in {name}, and neither does leased")
+
+    def _add(self, number: int, written: str) -> None:
+        timing, user, command, is_quiet = _read_job(written, with_users=self._with_users)
+        if self._timezone is None:
+            raise InvalidCron("the CRON_TZ above it was not converted, so its time zone is unknown")
+        due = read_timing(timing)
+        first, _ = split_input(command)
+        if not first.strip():
+            raise InvalidCron("there is nothing before the %, which ends the command")
+        description, comments = self._described()
+        quiet = ["the prefix that keeps it out of cron's log or mail is left out"] if is_quiet else []
+        for sentence in (*due.remarks, *surprises_of(first), *quiet):
+            self._say(number, sentence)
+        user = user or self._local.owner or self._local.user
+        if user != self._local.user:
+            comments = (*comments, f"cron ran this as {user}")
+            self._say(number, _of_another_user(user, self._local.user))
+        self._parts.append(
+            ImportedSchedule(
+                line=number,
+                schedule=self._named(first),
+                timing=due.expression,
+                timezone=self._timezone,
+                command=as_work(command, self._shell),
+                description=description,
+                comments=comments,
+                jitter=due.jitter + self._delay,
+                cwd=self._home or self._home_of(number, user),
+                env=dict(self._env),
+            )
+        )
+
+    def _named(self, command: str) -> str:
+        """Return a name that no other schedule has: that of the command, numbered from 2 on."""
+        name, number = name_for(command), 1
+        while (found := name if number == 1 else f"{name}-{number}") in self._names:
+            number += 1
+        self._names.add(found)
+        return found
+
+    def _home_of(self, number: int, user: str) -> str | None:
+        home = self._local.home_of(user)
+        if home is None:
+            self._say(
+                number,
+                f"there is no user {user} on this machine, so cwd is left out: cron would run it in that user's home",
+            )
+        return "/" if home == _NOWHERE else home
+
+    def _described(self) -> tuple[str, tuple[str, ...]]:
+        """Return what the comments right above say, as a description if it reads like one, or as comments."""
+        texts, joined = tuple(self._above), " ".join(filter(None, self._above))
+        self._above.clear()
+        return (joined, ()) if _PROSE.fullmatch(joined) and joined[0].isupper() else ("", texts)
+
+    def _keep_comments(self) -> None:
+        if self._above:
+            self._parts.append(tuple(self._above))
+            self._above.clear()
+
+    def _say(self, number: int, sentence: str, *, lost: bool = False) -> None:
+        self._remarks.setdefault((sentence, lost), []).append(number)
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith(("'", '"')):
+        return value
+    if (quoted := _QUOTED.fullmatch(value)) is None:
+        raise InvalidCron("its value starts with a quote, but does not end with one")
+    return quoted[1] or quoted[2] or ""
+
+
+def _read_job(written: str, *, with_users: bool) -> tuple[str, str | None, str, bool]:
+    """Return the five fields or the name, the user, the command as it is written, and whether something before it keeps
+    it out of cron's log or mail: a ``-``, or flags of a BSD.
     """
-    parts: list[list[str]] = [[]]
-    before = ""
-    for word in words_of(command):
-        if word in _ENDS:
-            parts.append([])
-        elif not (word in _KEYWORDS or word.startswith("-") or before == "-u" or _ASSIGNMENT.fullmatch(word)):
-            parts[-1].append(PurePosixPath(word.partition(" ")[0]).name.lower())
-        before = word
-    words = [word for part in parts if part and part[0] not in _BESIDES for word in part if word not in _BESIDES]
-    scripts = [word for word in words if _SCRIPT.search(word)]
-    works = [word for word in words if not _BEFORE_THE_WORK.fullmatch(word)]
-    for word in (*scripts, *works, *words, *(word for part in parts for word in part)):
-        if name := re.sub(r"[^a-z0-9]+", "-", _SCRIPT.sub("", word)).strip("-")[:_LONGEST].strip("-"):
-            return name
-    return "job"
+    if (job := _JOB.fullmatch(written)) is None:
+        raise InvalidCron("it is neither five fields and a command nor a variable")
+    user, rest = None, (job["rest"] or "").strip()
+    if with_users:
+        user, rest = [*re.split(r"[ \t]+", rest, maxsplit=1), ""][:2]
+    flags = _FLAGS.match(rest)
+    command = rest[flags.end() :] if flags else rest
+    if not command:
+        what = "neither a user nor a command" if with_users and not user else "no command"
+        raise InvalidCron(f"there is {what} after the time")
+    if command.startswith("*"):
+        raise InvalidCron('a "*" follows the five fields, and cron accepts no command that starts with it')
+    return job["timing"], user, command, bool(job["quiet"] or flags)
 
 
-def unique(name: str, taken: Collection[str]) -> str:
-    """Return ``name``, numbered from 2 on if it is among those ``taken``."""
-    number = 1
-    while (found := name if number == 1 else f"{name}-{number}") in taken:
-        number += 1
-    return found
+def _of_another_user(user: str, own: str) -> str:
+    wrapped = f'["runuser", "-u", "{user}", "--", …]' if own == "root" else f'["sudo", "-n", "-u", "{user}", …]'
+    return f"cron runs it as {user}, but leased runs jobs as its own user: run leased as {user}, or write command = {wrapped}"
 
 
 _OTHER_NAMES = {
@@ -82,12 +248,12 @@ _OTHER_NAMES = {
     "@biannually": "0 0 1 1,7 *",
 }
 """Names that some crons have besides those of Debian's, each with what it means."""
-_RANDOM = re.compile(r"(\d*)~(\d*)", re.ASCII)
+_DRAW = re.compile(r"(\d*)~(\d*)", re.ASCII)
+_DRAWN = ((0, 59, 1, "minute"), (0, 23, 60, "hour"))
+"""Of the fields that may be drawn: the first value, the last, how many minutes each is, and the name."""
 _STEP_OF_A_NUMBER = re.compile(r"(?:^|,)\w+/\d", re.ASCII)
 _OVER_THE_WEEKEND = re.compile(r"(?:mon|tue|wed|thu|fri|sat|[1-6])-(?:sun|0)|7-[0-6]", re.ASCII)
 _OURS_ALONE = re.compile(r"(?:^|,)(?:l|lw|\d+w|\w+l)(?:,|$)", re.ASCII)
-_DRAWN = ((0, 59, 1, "minute"), (0, 23, 60, "hour"))
-"""Of the fields that may be drawn: the first value, the last, how many minutes each is, and the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +287,7 @@ def _without_draw(fields: list[str], at: int, written: str, remarks: list[str]) 
     """Put the first value of a range of which cron draws one, ``A~B``; return how many minutes more it may be."""
     if "~" not in fields[at]:
         return 0
-    drawn = _RANDOM.fullmatch(fields[at])
+    drawn = _DRAW.fullmatch(fields[at])
     if at >= len(_DRAWN) or drawn is None:
         raise InvalidCron(f'"{written}": cron picks a random value of "{fields[at]}"; write a fixed one')
     first, last, minutes, name = _DRAWN[at]
@@ -155,175 +321,67 @@ def _differences(fields: list[str]) -> Iterator[str]:
         )
 
 
-_LONGEST_DESCRIPTION = 200
-_LEGEND = re.compile(r"m(?:in(?:ute)?s?)?\s+h(?:our)?s?\b", re.IGNORECASE)
-"""The heading of the five fields, as it often stands in a comment."""
-_NOWHERE = "/nonexistent"
-"""Debian's home of users that have none."""
+_SIMPLE = re.compile(r"[^;&|<>(){}#`\n]*")
+"""A command of which a pipe feeds the whole."""
+_GUARD = re.compile(r"(?:!\s+)?(?:\[\[? |test |command -v |which |type |pgrep )")
+_IF = re.compile(r"\bif\b.*\bfi\b", re.DOTALL)
+_FLOCK = re.compile(r"(?:^|[;&|(]\s*)(?:/usr/bin/)?flock\s")
+_BACKGROUND = re.compile(r"(?<!&)&[\s)]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFacts:
-    """What a crontab leaves to the machine that it is on."""
+def split_input(written: str) -> tuple[str, str | None]:
+    r"""Return the command, and what cron writes to its input; ``\%`` is a ``%``, and each other one ends a line."""
+    parts = [""]
+    escaped = False
+    for letter in written:
+        if letter == "%" and escaped:
+            parts[-1] = parts[-1][:-1] + "%"
+        elif letter == "%":
+            parts.append("")
+        else:
+            parts[-1] += letter
+        escaped = letter == "\\" and (not escaped or len(parts) > 1)
+    command, *lines = parts
+    if not any(lines) and len(lines) < 2:
+        return command.rstrip(), None
+    text = "\n".join(lines)
+    return command.rstrip(), text if text.endswith("\n") else f"{text}\n"
 
-    user: str
-    """Who imports it, and probably runs leased."""
-    timezone: str
-    home_of: Callable[[str], str | None]
-    """The home folder of a user; None if there is no such user."""
-    owner: str | None = None
-    """Whose crontab it is, if it is another user's."""
+
+def as_work(written: str, shell: str) -> str | list[str]:
+    """Return the command of a job: a string for ``/bin/sh``, or the words of another shell's call."""
+    command, given = split_input(written)
+    if given is None:
+        return command if shell in _SH else [shell, "-c", command]
+    feed = "printf '%s\\n' " + " ".join(map(shlex.quote, given.removesuffix("\n").split("\n")))
+    if shell in _SH and _SIMPLE.fullmatch(command):
+        return f"{feed} | {command}"
+    return f"{feed} | {shlex.quote(shell)} -c {shlex.quote(command)}"
 
 
-def translate(text: str, local: LocalFacts, *, with_users: bool) -> ImportedCrontab:
-    """Return what becomes of a crontab; each line is a schedule, a comment, or named in a remark."""
-    return _Translation(local, with_users).translated(text)
-
-
-@dataclass
-class _Translation:
-    _local: LocalFacts
-    _with_users: bool
-    _parts: list[ImportedSchedule | KeptComment] = field(default_factory=list)
-    _above: list[CommentLine] = field(default_factory=list)
-    """The comments that stand right above the next line."""
-    _names: set[str] = field(default_factory=set)
-    _remarks: dict[tuple[str, bool], list[int]] = field(default_factory=dict)
-
-    def translated(self, text: str) -> ImportedCrontab:
-        variables = Variables(self._local.timezone)
-        for line in read_lines(text, with_users=self._with_users):
-            match line:
-                case BlankLine():
-                    self._keep_comments()
-                case CommentLine():
-                    self._above.append(line)
-                case VariableLine():
-                    self._keep_comments()
-                    self._take(variables, line)
-                case JobLine():
-                    self._add(variables, line)
-                case UnreadLine():
-                    if line.text.lstrip().startswith("CRON_TZ"):
-                        variables.timezone = None
-                    self._lose(line, line.why)
-                case _:
-                    assert_never(line)
-        self._keep_comments()
-        self._say_of_ends(text)
-        remarks = (LineRemark(tuple(lines), said, lost) for (said, lost), lines in self._remarks.items())
-        in_order = sorted(remarks, key=lambda remark: remark.lines[:1])
-        return ImportedCrontab(self._local.timezone, tuple(self._parts), tuple(in_order))
-
-    def _take(self, variables: Variables, line: VariableLine) -> None:
-        try:
-            for sentence in variables.take(line):
-                self._say(line.number, sentence)
-        except Refusal as refusal:
-            self._lose(line, f"{refusal.problem}; {refusal.remedy}")
-
-    def _add(self, variables: Variables, line: JobLine) -> None:
-        if variables.timezone is None:
-            self._lose(line, "the CRON_TZ above it was not converted, so its time zone is unknown")
-            return
-        try:
-            timing = read_timing(line.timing)
-        except InvalidCron as error:
-            self._lose(line, str(error))
-            return
-        command, _ = split_input(line.command)
-        if not command.strip():
-            self._lose(line, "there is nothing before the %, which ends the command")
-            return
-        description, comments = self._described()
-        for sentence in (*timing.remarks, *surprises_of(command), *_of_quiet(line)):
-            self._say(line.number, sentence)
-        user = line.user or self._local.owner or self._local.user
-        if user != self._local.user:
-            comments = (*comments, f"cron ran this as {user}")
-            self._say(line.number, _of_another_user(user, self._local.user))
-        self._parts.append(
-            ImportedSchedule(
-                line=line.number,
-                schedule=self._named(command),
-                timing=timing.expression,
-                timezone=variables.timezone,
-                command=as_work(line.command, variables.shell),
-                description=description,
-                comments=comments,
-                jitter=timing.jitter + variables.delay,
-                cwd=variables.home or self._home(line.number, user),
-                env=dict(variables.env),
-            )
+def surprises_of(command: str) -> Iterator[str]:
+    """Yield what a command does here that it did not do under cron."""
+    plain = _IF.sub("", command)
+    if _GUARD.match(command) and "&&" in plain and "||" not in plain and ";" not in plain:
+        yield (
+            "if its test is false, it exits with a status other than 0, which counts as a failed run here; write "
+            "if …; then …; fi, which exits with 0"
+        )
+    if _FLOCK.search(command):
+        yield (
+            "flock is not needed: by default, a run is skipped while the one before it is active; "
+            'for several schedules that must not overlap, replace it with lock = "NAME" in each'
+        )
+    if _BACKGROUND.search(command):
+        yield (
+            "it leaves a process running in the background: leased kills what a job leaves running when its command "
+            "ends; remove the &, or start the process with a service manager"
         )
 
-    def _named(self, command: str) -> str:
-        name = unique(name_for(command), self._names)
-        self._names.add(name)
-        return name
 
-    def _home(self, number: int, user: str) -> str | None:
-        home = self._local.home_of(user)
-        if home is None:
-            self._say(
-                number,
-                f"there is no user {user} on this machine, so cwd is left out: cron would run it in that user's home",
-            )
-        return "/" if home == _NOWHERE else home
-
-    def _described(self) -> tuple[str, tuple[str, ...]]:
-        """Return what the comments right above say, as a description if they read like one, or as comments."""
-        texts = tuple(comment.text for comment in self._above)
-        self._above.clear()
-        joined = " ".join(text for text in texts if text)
-        if joined and len(joined) <= _LONGEST_DESCRIPTION and all(map(_reads_like_prose, texts)):
-            return joined, ()
-        return "", texts
-
-    def _keep_comments(self) -> None:
-        if self._above:
-            self._parts.append(KeptComment(tuple(comment.text for comment in self._above)))
-            self._above.clear()
-
-    def _lose(self, line: JobLine | UnreadLine | VariableLine, why: str) -> None:
-        self._keep_comments()
-        self._say(line.number, why, lost=True)
-        self._parts.append(KeptComment((f"line {line.number} is not converted: {line.text}",)))
-
-    def _say(self, number: int, sentence: str, *, lost: bool = False) -> None:
-        self._remarks.setdefault((sentence, lost), []).append(number)
-
-    def _say_of_ends(self, text: str) -> None:
-        if text and not text.endswith("\n"):
-            number = text.count("\n") + 1
-            self._say(
-                number,
-                "the last line has no newline, so Debian's cron rejects this crontab; it was read anyway",
-            )
-        if "\r\n" in text:
-            self._say(1, "lines end with CR LF, and cron treats the CR as part of each command; it is left out")
-
-
-def _reads_like_prose(text: str) -> bool:
-    """Return whether a comment is neither a line switched off, nor a heading or a frame."""
-    if not re.search(r"\w", text):
-        return not text
-    if _LEGEND.match(text):
-        return False
-    line = read_line(0, text, with_users=False)
-    if not isinstance(line, JobLine):
-        return not isinstance(line, VariableLine)
-    try:
-        read_timing(line.timing)
-    except InvalidCron:
-        return not text.startswith(("*", "@", "|", "."))
-    return False
-
-
-def _of_quiet(line: JobLine) -> tuple[str, ...]:
-    return ("the prefix that keeps it out of cron's log or mail is left out",) if line.quiet else ()
-
-
-def _of_another_user(user: str, own: str) -> str:
-    wrapped = f'["runuser", "-u", "{user}", "--", …]' if own == "root" else f'["sudo", "-n", "-u", "{user}", …]'
-    return f"cron runs it as {user}, but leased runs jobs as its own user: run leased as {user}, or write command = {wrapped}"
+def name_for(command: str) -> str:
+    """Return the name of the first file in ``command``, otherwise of its first word, as a schedule may be called."""
+    words = [word for word in command.split() if "=" not in word] or ["job"]
+    path = next((word for word in words if "/" in word.rstrip("/") and not word.startswith("/dev/")), words[0])
+    stem = re.sub(r"\.(?:sh|py|pl|php|rb|js|jar|bash|cgi)$", "", PurePosixPath(path).name.lower())
+    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:_LONGEST_NAME].strip("-") or "job"

@@ -23,8 +23,7 @@ from .user_code import imported, member
 
 _FORMS = 'give a .py or .toml file, or "package.module:attribute"'
 _loaded: set[str] = set()
-"""Names of modules that were made from a file here, and may be replaced by another file of the
-same name."""
+"""Names of modules that were made from a file here, and may be replaced by another file of the same name."""
 
 
 class _AsItIs(SourceFileLoader):
@@ -38,13 +37,12 @@ class _AsItIs(SourceFileLoader):
 
 
 def load(spec: str | Path, *, every_mistake: bool = False) -> Application:
-    """Return what FILE defines; raises `DefinitionError`. With ``every_mistake``, a Python file in which a definition is
-    wrong is run once more, to find the others.
+    """Return what FILE defines; raises `DefinitionError`. With ``every_mistake``, a Python file in which a definition
+    is wrong is run once more, to find the others.
 
-    FILE is ``schedules.py`` (``schedules.py:name`` where it holds several `Schedules`),
-    ``definitions.toml``, or ``package.module:name``, looked for in the working directory or in a
-    folder written before it (``/srv/shop/package.module:name``). Each call runs a Python file
-    again.
+    FILE is ``schedules.py`` (``schedules.py:name`` where it holds several `Schedules`), ``definitions.toml``, or
+    ``package.module:name``, looked for in the working directory or in a folder written before it
+    (``/srv/shop/package.module:name``). Each call runs a Python file again.
     """
     text, at_once = str(spec), AtOnce()
     try:

@@ -45,7 +45,7 @@ def hash_of_code(application: Application) -> str:
     """
     source = application.source.resolve()
     files, of_others = list(_files()), _folders_of_others()
-    own = {name.partition(".")[0] for name in _modules_of_functions(application)}
+    own = {name.partition(".")[0] for name in modules_of_functions(application)}
     own |= {name.partition(".")[0] for name, file, _ in files if file == source}
 
     def counts(name: str, file: Path) -> bool:
@@ -59,13 +59,10 @@ def hash_of_code(application: Application) -> str:
     return f"sha256:{digest.hexdigest()[:_SHOWN]}"
 
 
-def _modules_of_functions(application: Application) -> Iterator[str]:
-    """Yield the names of the modules that have jobs; what `exec` has made may say of none."""
-    for schedule in application.schedules:
-        for job in schedule.jobs:
-            name = getattr(job.function, "__module__", None)
-            if isinstance(name, str):
-                yield name
+def modules_of_functions(application: Application) -> set[str]:
+    """Return the names of the modules that have jobs; what `exec` has made may say of none."""
+    functions = (job.function for schedule in application.schedules for job in schedule.jobs)
+    return {name for function in functions if isinstance(name := getattr(function, "__module__", None), str)}
 
 
 def _files() -> Iterator[tuple[str, Path, ModuleType]]:

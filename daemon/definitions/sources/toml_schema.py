@@ -49,9 +49,7 @@ _CALENDARS: Mapping[str, Any] = {
 
 
 def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that
-    of its `[settings]`.
-    """
+    """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that of its `[settings]`."""
     schedule = json_schema_of(Schedule)
     job = schedule.pop("$defs")["Job"]
     _as_in_a_file(schedule, job)

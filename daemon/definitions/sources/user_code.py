@@ -11,9 +11,7 @@ from ...text import suggestion
 
 @contextmanager
 def imported(name: str, place: Place, file: str | None = None) -> Iterator[None]:
-    """Turn anything that an import raises into a `DefinitionError`; ``file`` is the file whose
-    lines are named.
-    """
+    """Turn anything that an import raises into a `DefinitionError`; ``file`` is the file whose lines are named."""
     try:
         yield
     except DefinitionError as error:

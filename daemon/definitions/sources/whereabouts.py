@@ -1,7 +1,6 @@
 """From `Schedules` in this process to FILE, which a child loads again."""
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +9,7 @@ from ...errors import DefinitionError, Place
 from ..application import Application
 from ..values.work import module_name
 from .load import stamp_of
-from .schedule_set import ScheduleSet
+from .schedule_set import ScheduleSet, modules_of_functions
 
 _WITHOUT_FILE = "definitions"
 """Stands for the file of definitions that none was found of; its folder is where commands run."""
@@ -25,7 +24,7 @@ def application_here(schedules: ScheduleSet) -> Application:
     bare = schedules.application(Path.cwd() / _WITHOUT_FILE)
     order = [*(name for name in list(sys.modules) if name != "__main__"), "__main__"]  # as they were done with
     found = [place for name in order if (place := _place(name, schedules)) is not None]
-    place = _preferred(found, _modules_of_functions(bare), order)
+    place = _preferred(found, modules_of_functions(bare), order)
     if place is None:
         _refuse_functions_in_children(bare, has_name=bool(found))
         place = found[0] if found else None
@@ -47,16 +46,12 @@ def _place(name: str, schedules: ScheduleSet) -> Whereabouts | None:
     module = sys.modules.get(name)
     if module is None:
         return None
-    attribute = next((key for key, value in list(_names(module)) if value is schedules), None)
+    attribute = next((key for key, value in list(getattr(module, "__dict__", {}).items()) if value is schedules), None)
     file = getattr(module, "__file__", None)
     if attribute is None or not file or not file.endswith(".py"):
         return None
     path = Path(file).resolve()
     return Whereabouts(name, path, _spec(name, module, path, attribute))
-
-
-def _names(module: ModuleType) -> Iterator[tuple[str, object]]:
-    yield from getattr(module, "__dict__", {}).items()
 
 
 def _spec(name: str, module: ModuleType, path: Path, attribute: str) -> str:
@@ -65,11 +60,6 @@ def _spec(name: str, module: ModuleType, path: Path, attribute: str) -> str:
     dotted = module_name(name)
     depth = dotted.count(".") + (path.name == "__init__.py")
     return f"{path.parents[depth]}/{dotted}:{attribute}"
-
-
-def _modules_of_functions(application: Application) -> set[str]:
-    functions = (job.function for schedule in application.schedules for job in schedule.jobs)
-    return {function.__module__ for function in functions if hasattr(function, "__module__")}
 
 
 def _preferred(found: list[Whereabouts], functions: set[str], order: list[str]) -> Whereabouts | None:

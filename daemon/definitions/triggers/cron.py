@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -80,8 +80,6 @@ def _is_nearest(day: Day, wanted: int) -> bool:
 
 
 _PART = re.compile(r"(?:\*|(?P<low>\d+|[a-z]{3})(?:-(?P<high>\d+|[a-z]{3}))?)(?:/(?P<step>\d+))?", re.ASCII)
-_DAY_OF_MONTH = re.compile(r"l|lw|(?P<nearest>\d+)w", re.ASCII)
-_DAY_OF_WEEK = re.compile(r"(?P<day>\d+|[a-z]{3})(?:l|#(?P<number>\d+))", re.ASCII)
 _WORD = re.compile("[a-z]+")
 _WEEKS = (1, 5)
 _SUNDAY = 7
@@ -96,19 +94,26 @@ class Field:
     first: int
     last: int
     names: tuple[str, ...] = ()
+    odd: str = "(?!)"
+    """A pattern of what it takes besides."""
     also: str = ""
-    """What it takes besides, for the sentence of a refusal."""
+    """The same, for the sentence of a refusal."""
 
 
 MONTH = Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
 DAY_OF_MONTH = Field(
-    "day of month", 1, 31, also="; also L (the last day), LW (the last weekday), 15W (the weekday nearest to the 15th)"
+    "day of month",
+    1,
+    31,
+    odd=r"l|lw|(?P<nearest>\d+)w",
+    also="; also L (the last day), LW (the last weekday), 15W (the weekday nearest to the 15th)",
 )
 DAY_OF_WEEK = Field(
     "day of week",
     0,
     7,
     ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
+    odd=r"(?P<day>\d+|[a-z]{3})(?:l|#(?P<number>\d+))",
     also="; also 5L (the last Friday of a month), 5#3 (the third one)",
 )
 FIELDS = (Field("minute", 0, 59), Field("hour", 0, 23), DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
@@ -123,10 +128,8 @@ class FieldText:
     text: str
     plain: list[str] = field(default_factory=list)
     """Parts as croniter reads them."""
-    last: bool = False
-    last_weekday: bool = False
-    nearest: list[int] = field(default_factory=list)
-    numbered: list[tuple[int, int]] = field(default_factory=list)
+    odd: list[re.Match[str]] = field(default_factory=list)
+    """Parts that only the fields of days have, such as ``LW`` and ``5#3``."""
 
     @property
     def begins_with_star(self) -> bool:
@@ -137,9 +140,9 @@ def read_field(expression: str, of: Field, text: str) -> FieldText:
     """Return what a field says; raises `InvalidCron` for all that is not supported."""
     written = FieldText(of, text)
     for part in text.split(","):
-        if not (of is DAY_OF_MONTH and _day_of_month(expression, written, part)) and not (
-            of is DAY_OF_WEEK and _day_of_week(expression, written, part)
-        ):
+        if (odd := re.fullmatch(of.odd, part, re.ASCII | re.IGNORECASE)) is not None:
+            written.odd.append(odd)
+        else:
             written.plain.append(_plain(expression, of, part))
     return written
 
@@ -210,32 +213,22 @@ def _range(of: Field, start: int, end: int) -> tuple[int, int]:
     return (0, end) if start == _SUNDAY and end < _SUNDAY else (start, end)
 
 
-def _day_of_month(expression: str, written: FieldText, part: str) -> bool:
-    """Take ``L``, ``LW`` or ``15W``; return whether it is one of them."""
-    match = _DAY_OF_MONTH.fullmatch(part.lower())
-    if match is None:
-        return False
-    if match["nearest"] is not None:
-        written.nearest.append(_number(expression, written.of, match["nearest"]))
-    elif part.lower() == "l":
-        written.last = True
-    else:
-        written.last_weekday = True
-    return True
+def _days_of_month(expression: str, written: FieldText, plain: list[int]) -> DaysOfMonth:
+    odd = {match[0].lower() for match in written.odd}
+    nearest = [_number(expression, written.of, match["nearest"]) for match in written.odd if match["nearest"]]
+    return DaysOfMonth(_one_of_each(frozenset(plain)), "l" in odd, "lw" in odd, frozenset(nearest))
 
 
-def _day_of_week(expression: str, written: FieldText, part: str) -> bool:
-    """Take ``5L`` or ``5#3``; return whether it is one of them."""
-    match = _DAY_OF_WEEK.fullmatch(part.lower())
-    if match is None:
-        return False
-    weekday, number = _number(expression, written.of, match["day"]) % 7, match["number"]
-    if number is not None and not _WEEKS[0] <= int(number) <= _WEEKS[1]:
-        raise InvalidCron(
-            f'"{expression}": "{part}" is not a day of a month; use the numbers from {_WEEKS[0]} to {_WEEKS[1]}'
-        )
-    written.numbered.append((weekday, LAST if number is None else int(number)))
-    return True
+def _days_of_week(expression: str, written: FieldText, plain: list[int]) -> DaysOfWeek:
+    numbered = set()
+    for match in written.odd:
+        weekday, number = _number(expression, written.of, match["day"].lower()) % 7, int(match["number"] or LAST)
+        if match["number"] is not None and not _WEEKS[0] <= number <= _WEEKS[1]:
+            raise InvalidCron(
+                f'"{expression}": "{match[0]}" is not a day of a month; use the numbers from {_WEEKS[0]} to {_WEEKS[1]}'
+            )
+        numbered.add((weekday, number))
+    return DaysOfWeek(_one_of_each(frozenset(day % 7 for day in plain)), frozenset(numbered))
 
 
 def _number(expression: str, of: Field, value: str) -> int:
@@ -258,13 +251,13 @@ _VARIABLE = re.compile(r"(\w+)\s*=.*", re.DOTALL)
 _COMMAND = re.compile(r"[./~$\[({\"'].*|[A-Za-z_]{3}.*", re.DOTALL)
 
 
-def belongs_elsewhere(expression: str, aliases: Sequence[str]) -> str | None:
+def belongs_elsewhere(expression: str) -> str | None:
     """Return what is wrong, and what to write, if ``expression`` is more, or something else, than the
     times of a crontab.
     """
     text = expression.strip()
     if text.startswith("@"):
-        return _alias(text, aliases)
+        return _alias(text)
     if zone := _ZONE.match(text):
         rest = text[zone.end() :].strip()
         cron = f"cron = {_quoted(rest)} and " if rest else ""
@@ -280,14 +273,14 @@ def belongs_elsewhere(expression: str, aliases: Sequence[str]) -> str | None:
     return None
 
 
-def _alias(text: str, aliases: Sequence[str]) -> str | None:
+def _alias(text: str) -> str | None:
     name, *rest = text.split()
     if name.lower() == "@reboot":
         return "it is an event, not a time; to run something at boot, use the service manager"
     if every := _EVERY.fullmatch(text):
         return f"an interval is not cron; write every = {_quoted(every[1])}"
-    if name.lower() not in aliases:
-        return f"it is unknown; use one of {', '.join(aliases)}"
+    if name.lower() not in ALIASES:
+        return f"it is unknown; use one of {', '.join(ALIASES)}"
     if rest:
         return f"after {name}, {_quoted(rest[0])} is not part of a time; a command belongs in a job: command = …"
     return None
@@ -391,13 +384,9 @@ def parse(expression: str) -> Pattern:
             for minute in values["minute"]
             for second in values["second"]
         ),
-        days=DaysOfMonth(
-            _one_of_each(frozenset(values[days.of.name])), days.last, days.last_weekday, frozenset(days.nearest)
-        ),
+        days=_days_of_month(expression, days, values[days.of.name]),
         months=_one_of_each(frozenset(values["month"])),
-        weekdays=DaysOfWeek(
-            _one_of_each(frozenset(day % 7 for day in values[weekdays.of.name])), frozenset(weekdays.numbered)
-        ),
+        weekdays=_days_of_week(expression, weekdays, values[weekdays.of.name]),
         both_days=days.begins_with_star or weekdays.begins_with_star,
         fixed=not written["minute"].begins_with_star and not written["hour"].begins_with_star,
     )
@@ -414,7 +403,7 @@ def _one_of_each(values: frozenset[int]) -> frozenset[int]:
 
 def _split(expression: str) -> list[str]:
     """Return the six fields, seconds first."""
-    if remedy := belongs_elsewhere(expression, tuple(ALIASES)):
+    if remedy := belongs_elsewhere(expression):
         raise InvalidCron(f'"{expression}": {remedy}')
     text = expression.strip().lower()
     fields = ALIASES[text].split() if text in ALIASES else expression.split()

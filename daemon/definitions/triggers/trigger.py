@@ -9,7 +9,6 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from lease.durations import format_duration
@@ -35,26 +34,15 @@ def zone_rules(name: str) -> Hashable:
     return name
 
 
-class Trigger(Protocol):
-    """What says when a schedule is due."""
+class Trigger:
+    """What says when a schedule is due; ``str`` is what people read: ``every 20s``."""
 
-    @property
-    def kind(self) -> str:
-        """The setting that makes it: ``cron``, ``every``, ``at`` or ``on_request``."""
-        ...
-
-    @property
-    def text(self) -> str | float:
-        """Its value in one spelling."""
-        ...
-
-    def __str__(self) -> str:
-        """Return what people read: ``every 20s``."""
-        ...
+    __slots__ = ()
 
     def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         """Yield the due instants after ``after`` in UTC, in order."""
-        ...
+        del after, timezone, anchor
+        return iter(())
 
     def older(
         self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
@@ -62,17 +50,17 @@ class Trigger(Protocol):
         """Count the instants after ``after`` up to ``until`` but for the newest, of which at least
         ``least`` are left out; None if there are not so many.
         """
-        ...
+        del after, until, least, timezone, anchor
+        return None
 
     def meaning(self, timezone: ZoneInfo) -> Hashable:
-        """Return what decides its instants by the clock of ``timezone``, the same for each
-        spelling.
-        """
-        ...
+        """Return what decides its instants by the clock of ``timezone``, the same for each spelling."""
+        del timezone
+        return self
 
 
 @dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(Trigger):
     """A cron expression, read by the clock of the schedule's time zone; raises `InvalidCron`."""
 
     expression: str
@@ -81,14 +69,6 @@ class Cron:
     def __post_init__(self) -> None:
         object.__setattr__(self, "expression", " ".join(self.expression.split()))
         object.__setattr__(self, "pattern", cron.parse(self.expression))
-
-    @property
-    def kind(self) -> str:
-        return "cron"
-
-    @property
-    def text(self) -> str:
-        return self.expression
 
     def __str__(self) -> str:
         return f"cron {self.expression}"
@@ -106,24 +86,16 @@ class Cron:
     def meaning(self, timezone: ZoneInfo) -> Hashable:
         steady = time(tzinfo=timezone).utcoffset()
         if steady is not None:
-            return self.kind, self.pattern.meaning(), steady
+            return Cron, self.pattern.meaning(), steady
         # Where a clock repeats an hour, it matters how an expression is written (`wall_time`).
-        return self.kind, self.pattern.meaning(), zone_rules(timezone.key), self.pattern.fixed
+        return Cron, self.pattern.meaning(), zone_rules(timezone.key), self.pattern.fixed
 
 
 @dataclass(frozen=True, slots=True)
-class Every:
+class Every(Trigger):
     """An interval in seconds of elapsed time, counted from the anchor."""
 
     interval: float
-
-    @property
-    def kind(self) -> str:
-        return "every"
-
-    @property
-    def text(self) -> float:
-        return self.interval
 
     def __str__(self) -> str:
         return f"every {format_duration(self.interval)}"
@@ -151,70 +123,30 @@ class Every:
 
     def meaning(self, timezone: ZoneInfo) -> Hashable:
         del timezone
-        return self.kind, timedelta(seconds=self.interval)
+        return Every, timedelta(seconds=self.interval)
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class At(Trigger):
     """One instant."""
 
     instant: datetime
 
-    @property
-    def kind(self) -> str:
-        return "at"
-
-    @property
-    def text(self) -> str:
-        return format_instant(self.instant)
-
     def __str__(self) -> str:
-        return f"at {self.text}"
+        return f"at {format_instant(self.instant)}"
 
     def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         del timezone, anchor
         if self.instant > after:
             yield self.instant
 
-    def older(
-        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
-    ) -> Tally | None:
-        del after, until, least, timezone, anchor  # there is one instant
-        return None
-
-    def meaning(self, timezone: ZoneInfo) -> Hashable:
-        del timezone
-        return self.kind, self.instant
-
 
 @dataclass(frozen=True, slots=True)
-class OnRequest:
+class OnRequest(Trigger):
     """No instant at all: it runs only when a person or a program requests it."""
-
-    @property
-    def kind(self) -> str:
-        return "on_request"
-
-    @property
-    def text(self) -> bool:
-        return True
 
     def __str__(self) -> str:
         return ON_REQUEST
-
-    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
-        del after, timezone, anchor
-        return iter(())
-
-    def older(
-        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
-    ) -> Tally | None:
-        del after, until, least, timezone, anchor
-        return None
-
-    def meaning(self, timezone: ZoneInfo) -> Hashable:
-        del timezone
-        return self.kind
 
 
 _LATER = "`leased trigger --at` requests a run for later"

@@ -17,9 +17,7 @@ LONGEST_DURATION = 100 * 365 * 86_400.0
 
 
 def check_duration(value: Any, least: float = 0.0) -> float:
-    """Return a duration in seconds; raises `InvalidDuration`, or `Refusal` if it is below ``least``
-    or too long.
-    """
+    """Return a duration in seconds; raises `InvalidDuration`, or `Refusal` if it is below ``least`` or too long."""
     seconds = parse_duration(value)
     if seconds < least:
         raise Refusal(f"{shown(value)} is too short", f"write at least {least:g} seconds")

@@ -6,20 +6,18 @@ from dataclasses import replace
 from types import FunctionType
 from typing import Self
 
-from ...errors import DefinitionError, Place, SettingNotYet
+from ...errors import DefinitionError, Place
 
 
 class Refusal(ValueError):
     """Raised by what reads a value. `read` makes a `DefinitionError` of it, which says where."""
 
-    def __init__(self, problem: str, remedy: str, *, field: str | None = None, planned: bool = False) -> None:
+    def __init__(self, problem: str, remedy: str, *, field: str | None = None) -> None:
         super().__init__(problem, remedy)
         self.problem = problem
         self.remedy = remedy
         self.field = field
         """The setting to name, where several do not fit together."""
-        self.planned = planned
-        """It is refused only because it does not exist yet."""
 
     @classmethod
     def of(cls, error: ValueError) -> Self:
@@ -31,8 +29,7 @@ class Refusal(ValueError):
 
     def at(self, place: Place) -> DefinitionError:
         """Return the error for a value that stands there."""
-        kind = SettingNotYet if self.planned else DefinitionError
-        return kind(replace(place, field=self.field) if self.field else place, self.problem, self.remedy)
+        return DefinitionError(replace(place, field=self.field) if self.field else place, self.problem, self.remedy)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -59,29 +59,18 @@ def read_notify(value: object) -> tuple[dict[str, Any], ...]:
 
 def read_ping(value: object) -> dict[str, Any]:
     """Return the target of pings; raises `Refusal`."""
-    given = {"url": value} if isinstance(value, str) else value
-    if not isinstance(given, Mapping):
-        raise Refusal(f"{shown(value)} is not a monitor", _WRITE_PING)
-    _refuse_unknown(given, _PING, "a ping")
-    _check_one_of(given, ("url", "url_env"), _WRITE_PING)
-    _check_values(given, get_args(PingStyle))
-    return {key: given[key] for key in _PING if key in given}
+    return _read(value, _PING, ("a monitor", "a ping"), get_args(PingStyle), _WRITE_PING)
 
 
 def _read_target(value: object) -> dict[str, Any]:
-    given = {"url": value} if isinstance(value, str) else value
-    if not isinstance(given, Mapping):
-        raise Refusal(f"{shown(given)} is not a target of messages", _WRITE_NOTIFY)
-    _refuse_unknown(given, _NOTIFY, "a target of messages")
-    _check_one_of(given, ("url", "url_env", "command"), _WRITE_NOTIFY)
-    _check_values(given, get_args(MessageStyle))
-    if "command" in given and (extra := {"style", "secret_env"} & given.keys()):
+    called = "a target of messages"
+    read = _read(value, _NOTIFY, (called, called), get_args(MessageStyle), _WRITE_NOTIFY)
+    if "command" in read and (extra := {"style", "secret_env"} & read.keys()):
         raise Refusal(f"a command takes no {min(extra)}", "it reads the message as text from its standard input")
-    if "secret_env" in given and given.get("style") == "slack":
+    if "secret_env" in read and read.get("style") == "slack":
         raise Refusal(
             "messages in the style slack are not signed", "leave secret_env out, and keep the URL secret with url_env"
         )
-    read = {key: given[key] for key in _NOTIFY if key in given}
     if "on" in read:
         read["on"] = _read_kinds(read["on"])
     if isinstance(read.get("command"), list | tuple):
@@ -89,31 +78,24 @@ def _read_target(value: object) -> dict[str, Any]:
     return read
 
 
-def _read_kinds(value: object) -> list[str]:
-    if not isinstance(value, list | tuple | set | frozenset) or not value:
-        raise Refusal(f"on = {shown(value)} is not a list of kinds", 'write it like ["run.failed", "schedule.missed"]')
-    for kind in value:
-        if kind not in KINDS:
-            raise Refusal(f"on: {shown(kind)} is not a kind of message", suggestion(str(kind), KINDS))
-    return [kind for kind in KINDS if kind in value]
-
-
-def _refuse_unknown(given: Mapping[Any, object], known: Collection[str], what: str) -> None:
+def _read(
+    value: object, known: Sequence[str], called: tuple[str, str], styles: Sequence[str], how: str
+) -> dict[str, Any]:
+    """Return what is ``known`` of a target, given as a table or its URL; ``called`` is what it is, and what has none of
+    a key.
+    """
+    given = {"url": value} if isinstance(value, str) else value
+    if not isinstance(given, Mapping):
+        raise Refusal(f"{shown(given)} is not {called[0]}", how)
     for key in given:
         if key in {"secret", "token", "password"}:
             name = "secret_env" if "secret_env" in known else "url_env"
             raise Refusal(_NO_SECRET, f'write {name} = "NAME", the environment variable of the replicas that has it')
         if key not in known:
-            raise Refusal(f"{what} has no {shown(key)}", suggestion(str(key), known))
-
-
-def _check_one_of(given: Mapping[str, object], names: Sequence[str], how: str) -> None:
-    named = [name for name in names if name in given]
+            raise Refusal(f"{called[1]} has no {shown(key)}", suggestion(str(key), known))
+    named = [name for name in ("url", "url_env", "command") if name in given]
     if len(named) != 1:
         raise Refusal(f"it has {' and '.join(named)}" if named else "it does not say where to send it", how)
-
-
-def _check_values(given: Mapping[str, Any], styles: Sequence[str]) -> None:
     if "url" in given:
         check_url(given["url"])
     if "command" in given:
@@ -125,6 +107,16 @@ def _check_values(given: Mapping[str, Any], styles: Sequence[str]) -> None:
             )
     if "style" in given and given["style"] not in styles:
         raise no_choice(given["style"], styles)
+    return {key: given[key] for key in known if key in given}
+
+
+def _read_kinds(value: object) -> list[str]:
+    if not isinstance(value, list | tuple | set | frozenset) or not value:
+        raise Refusal(f"on = {shown(value)} is not a list of kinds", 'write it like ["run.failed", "schedule.missed"]')
+    for kind in value:
+        if kind not in KINDS:
+            raise Refusal(f"on: {shown(kind)} is not a kind of message", suggestion(str(kind), KINDS))
+    return [kind for kind in KINDS if kind in value]
 
 
 def check_url(url: object) -> str:

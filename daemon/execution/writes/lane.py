@@ -11,8 +11,8 @@ from lease.database.database import Database
 from lease.errors import StoreUnavailable
 
 from ..claim import ClaimedRun
-from .result import AlreadyDone, Done, Marked, NothingWritten, NotOurs, PassedOver
-from .transactions import PATIENCE, EndRun, FinishJob, StartJob, end_runs, finish_jobs, start_jobs
+from .result import NothingWritten, PassedOver
+from .transactions import PATIENCE, Answer, EndRun, FinishJob, RunWrite, StartJob, end_runs, finish_jobs, start_jobs
 
 Write = StartJob | FinishJob | EndRun
 Claim = Callable[[Connection, int], list[ClaimedRun]]
@@ -29,9 +29,8 @@ _ALONE = 2
 class Lane:
     """Writes what is asked for set by set: what comes while one is under way goes with the next.
 
-    A write that is refused, or whose row is locked, neither fails nor delays the others. Each
-    method raises `StoreUnavailable` if it is not known whether the write took effect; it may be
-    repeated. Use it in one event loop.
+    A write that is refused, or whose row is locked, neither fails nor delays the others. Each method raises
+    `StoreUnavailable` if it is not known whether the write took effect; it may be repeated. Use it in one event loop.
     """
 
     def __init__(self, database: Database) -> None:
@@ -42,20 +41,13 @@ class Lane:
         self._alone: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_ALONE)
 
-    async def start_job(self, start: StartJob) -> int | NotOurs | Marked:
-        """Record the start of an attempt; return the id of its job run."""
-        started: int | NotOurs | Marked = await self._written(start)
-        return started
-
-    async def finish_job(self, end: FinishJob) -> Done | AlreadyDone | NotOurs:
-        """Record the end of an attempt after which its run goes on."""
-        finished: Done | AlreadyDone | NotOurs = await self._written(end)
-        return finished
-
-    async def end_run(self, end: EndRun) -> Done | AlreadyDone | NotOurs:
-        """Write the end of a run, of its last attempt and of its lease."""
-        ended: Done | AlreadyDone | NotOurs = await self._written(end)
-        return ended
+    async def write(self, write: RunWrite[Answer]) -> Answer:
+        """Write it with the next set; return what became of it."""
+        waiting = _Waiting(write)
+        self._next.append(waiting)
+        self._go()
+        answer: Answer = await waiting.answer
+        return answer
 
     async def claim(self, claim: Claim, places: Callable[[int], int]) -> list[ClaimedRun]:
         """Claim runs with the next set; ``places`` is asked then for how many there is room once so many
@@ -66,12 +58,6 @@ class Lane:
         self._go()
         claimed: list[ClaimedRun] = await claiming.answer
         return claimed
-
-    async def _written(self, write: Write) -> Any:
-        waiting = _Waiting(write)
-        self._next.append(waiting)
-        self._go()
-        return await waiting.answer
 
     def _go(self) -> None:
         if self._writer is None or self._writer.done():
@@ -140,7 +126,7 @@ class Lane:
                 self._answer(waiting, *answers)
 
 
-def write_set(connection: Connection, writes: Sequence[Write], *, patience: float | None = None) -> list[Any]:
+def write_set(connection: Connection, writes: Sequence[RunWrite[Any]], *, patience: float | None = None) -> list[Any]:
     """Write these, of which no two are of one run, in this transaction; return what became of each.
 
     Waits for no row that another transaction has locked, and answers `PassedOver`; with ``patience`` it
@@ -177,7 +163,7 @@ class _Asked:
 class _Waiting(_Asked):
     """A write that is asked for."""
 
-    write: Write
+    write: RunWrite[Any]
     passed_over: int = 0
 
 

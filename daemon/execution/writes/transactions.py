@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from sqlalchemy import Connection
 
 import lease.statements
 from lease.model import Grant
-from lease.waiters import Waiters
 
 from ...definitions.values.targets import Target
 from ...jobs.output.transcript import Piece
@@ -35,12 +34,24 @@ from .result import (
     truncate_for_db,
 )
 
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True, slots=True)
-class StartJob:
-    """The start of attempt ``attempt`` of a job."""
+class RunWrite(Generic[Answer]):
+    """What is to be written of a run under its grant, and what is answered."""
 
     claimed: ClaimedRun
+
+    @property
+    def grant(self) -> Grant:
+        return self.claimed.grant
+
+
+@dataclass(frozen=True, slots=True)
+class StartJob(RunWrite[int | NotOurs | Marked]):
+    """The start of attempt ``attempt`` of a job, which is answered with the id of its job run."""
+
     job: str
     position: int
     attempt: int
@@ -51,27 +62,23 @@ Started = int | NotOurs | Marked | PassedOver | NothingWritten
 
 
 def start_jobs(connection: Connection, starts: Sequence[StartJob], *, patience: float | None) -> list[Started]:
-    """Record the starts of attempts, at most one of each run; return what became of each, in their
-    order.
+    """Record the starts of attempts, at most one of each run; return what became of each, in their order.
 
     Waits for no row; with ``patience`` it waits for the leases, up to so many seconds for each.
     """
     if patience is not None:
-        lease.statements.hold(connection, [start.claimed.grant for start in starts], lock_wait=patience)
+        lease.statements.hold(connection, [start.grant for start in starts], lock_wait=patience)
     rows = [
-        (start.claimed.run_id, *_proof(start.claimed), start.job, start.position, start.attempt) for start in starts
+        (start.claimed.run_id, start.grant.token, start.grant.holder, start.job, start.position, start.attempt)
+        for start in starts
     ]
     begun = statements.job_run.start_jobs(connection, rows)
     return [begun.get(start.claimed.run_id) or _not_begun(connection, start) for start in starts]
 
 
-def _proof(claimed: ClaimedRun) -> tuple[int, str]:
-    return claimed.grant.token, claimed.grant.holder
-
-
 def _not_begun(connection: Connection, start: StartJob) -> Started:
     claimed = start.claimed
-    if not lease.statements.in_force(connection, claimed.grant):
+    if not lease.statements.in_force(connection, start.grant):
         return not_ours(connection, claimed.run_id, claimed.grant)
     before = statements.job_run.find_started(connection, claimed.run_id, claimed.grant, start.job, start.attempt)
     if before is not None:  # by this very attempt, whose answer was lost
@@ -85,23 +92,18 @@ def _not_begun(connection: Connection, start: StartJob) -> Started:
 
 
 @dataclass(frozen=True, slots=True)
-class FinishJob:
-    """The end of an attempt."""
+class FinishJob(RunWrite[Done | AlreadyDone | NotOurs]):
+    """The end of an attempt after which its run goes on."""
 
-    claimed: ClaimedRun
     job: EndedJob
     targets: Sequence[Target] = ()
     """Who is told if it stalled."""
 
-    @property
-    def grant(self) -> Grant:
-        return self.claimed.grant
+
+Ended = Done | AlreadyDone | NotOurs | PassedOver | NothingWritten
 
 
-Finished = Done | AlreadyDone | NotOurs | PassedOver | NothingWritten
-
-
-def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: float | None) -> list[Finished]:
+def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: float | None) -> list[Ended]:
     """Record the ends of attempts, at most one of each run; return what became of each, in their order.
 
     Waits for no row; with ``patience`` it waits, up to so many seconds for each lease.
@@ -123,7 +125,7 @@ def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: 
     return [Done() if end.job.job_run_id in ended else _job_unwritten(connection, end, held) for end in ends]
 
 
-def _job_unwritten(connection: Connection, end: FinishJob, held: set[Grant]) -> Finished:
+def _job_unwritten(connection: Connection, end: FinishJob, held: set[Grant]) -> Ended:
     if end.grant not in held and not lease.statements.in_force(connection, end.grant):
         return not_ours(connection, end.claimed.run_id, end.grant)
     before = statements.job_run.read(connection, end.job.job_run_id)
@@ -162,9 +164,7 @@ def save_progress(connection: Connection, holder: str, progress: Mapping[int, Pr
 
 
 def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]) -> frozenset[int]:
-    """Save what jobs printed, all of it in one statement; return the job runs that are over or no
-    longer the holder's.
-    """
+    """Save what jobs printed, all of it in one statement; return the job runs that are over or no longer the holder's."""
     if not pieces:
         return frozenset()
     rows = [
@@ -206,14 +206,13 @@ def _holds(connection: Connection, claimed: ClaimedRun) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class EndRun:
-    """The end of a run under its grant, and of its last attempt, if there is one.
+class EndRun(RunWrite[Done | AlreadyDone | NotOurs]):
+    """The end of a run, of its lease, and of its last attempt, if there is one.
 
     A state other than succeeded needs a reason. A ``pending`` one is put back for ``wait`` seconds, in
     which it holds no lease. A run that is marked ends as cancelled instead (rule 23).
     """
 
-    claimed: ClaimedRun
     state: EndState | Literal["pending"]
     reason: str | None = None
     job: EndedJob | None = None
@@ -224,16 +223,9 @@ class EndRun:
     """Who is told of it."""
 
     @property
-    def grant(self) -> Grant:
-        return self.claimed.grant
-
-    @property
     def schedule(self) -> ScheduleKey:
         """The application and the schedule."""
         return self.claimed.application, self.claimed.schedule
-
-
-Ended = Done | AlreadyDone | NotOurs | PassedOver | NothingWritten
 
 
 def end_runs(connection: Connection, ends: Sequence[EndRun], *, patience: float | None) -> list[Ended]:
@@ -289,7 +281,7 @@ def _write(connection: Connection, proven: Sequence[EndRun]) -> dict[Grant, Done
             statements.job_run.add_not_started(connection, end.claimed.run_id, end.grant, end.not_started)
     if asked := [end for end in proven if end.targets]:
         _tell(connection, asked, written)
-    return {end.grant: _done(released[end.grant], *written[end.claimed.run_id]) for end in proven}
+    return {end.grant: Done(released[end.grant], cancelled(*written[end.claimed.run_id])) for end in proven}
 
 
 def _tell(connection: Connection, ends: Sequence[EndRun], written: Mapping[int, tuple[str, str | None]]) -> None:
@@ -315,10 +307,6 @@ def _tell(connection: Connection, ends: Sequence[EndRun], written: Mapping[int, 
 def _row(end: EndRun) -> tuple[int, int, str, str, str | None, float]:
     reason = truncate_for_db(end.reason, LONGEST_ERROR)
     return end.claimed.run_id, end.grant.token, end.grant.holder, end.state, reason, end.wait
-
-
-def _done(waiting: Waiters, state: str, reason: str | None) -> Done:
-    return Done(waiting, cancelled(state, reason))
 
 
 def _unwritten(connection: Connection, end: EndRun, *, locked: bool) -> Ended:

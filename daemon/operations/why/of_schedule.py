@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ...scheduling.generations import held_back
+from ...scheduling.generations.standing import held_back
 from ...states import ON_REQUEST, UNSEEN_IS_DEAD
 from ...store.called import ScheduleKey
 from ...store.views.acting import ActLine, read_activity

@@ -1,7 +1,7 @@
 """The adoption of runs whose definition nobody has any more (rule 22).
 
-Only pending ones: a run at work ends as it began. What waits of a schedule that was retired ends as
-cancelled, once no living replica has that schedule as it was.
+Only pending ones: a run at work ends as it began. What waits of a schedule that was retired ends as cancelled, once no
+living replica has that schedule as it was. Apart from the rollout, which alone asks for it, as that is about rule 21.
 """
 
 from collections.abc import Collection
@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 
 from ...definitions.application import Application
 from ...definitions.schedule import Schedule
+from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.called import called
 from ...text import counted
 from ..lease_names import lease_name
 from ..plan import waits_for_predecessor
-from ..renames import in_database
+from ..renames import located
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,7 @@ class Patience:
     After an outage, or a step of the database's clock, no replica was seen lately, although all live.
     """
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
+    def __init__(self) -> None:
         self._since: dict[str | None, float] = {}
 
     def lose_contact(self) -> None:
@@ -68,10 +68,10 @@ class Patience:
     def given_up(self, found: Strangers, now: float) -> frozenset[str | None]:
         """Return those whose runs may be adopted, after a look at the monotonic time ``now``."""
         self._since = {digest: self._since.get(digest, now) for digest in found.unseen}
-        return found.gone | {digest for digest, since in self._since.items() if now - since >= self._patience}
+        return found.gone | {digest for digest, since in self._since.items() if now - since >= SEEN_WITHIN}
 
 
-def strangers(connection: Connection, application: Application, holder: str, seen_within: float) -> Strangers:
+def strangers(connection: Connection, application: Application, holder: str) -> Strangers:
     """Return the definitions that are strange now, of schedules that ``application`` has or that were retired; its
     schedules have the names of their rows.
     """
@@ -83,24 +83,18 @@ def strangers(connection: Connection, application: Application, holder: str, see
         return Strangers(frozenset(), frozenset())
     least = application.revision if application.require_revision else None  # those of lower ones run nothing
     digests_of_others = partial(statements.generation.run_digests_of_others, connection, least_revision=least)
-    unknown -= digests_of_others(application.name, holder, seen_within)
-    unseen = unknown & digests_of_others(application.name, holder, seen_within, or_lost=True)
+    unknown -= digests_of_others(application.name, holder, SEEN_WITHIN)
+    unseen = unknown & digests_of_others(application.name, holder, SEEN_WITHIN, or_lost=True)
     return Strangers(frozenset(unknown - unseen), frozenset(unseen))
 
 
-def adopt(
-    connection: Connection,
-    application: Application,
-    holder: str,
-    seen_within: float,
-    given_up: Collection[str | None],
-) -> Adopted:
-    """Let the runs of ``given_up`` definitions that are strange still go by the definitions in the
-    database, which are those of ``application``; end those of retired schedules.
+def adopt(connection: Connection, application: Application, holder: str, given_up: Collection[str | None]) -> Adopted:
+    """Let the runs of ``given_up`` definitions that are strange still go by the definitions in the database, which are
+    those of ``application``; end those of retired schedules.
     """
     statements.schedule.take_turn(connection, application.name)
-    application = in_database(connection, application)
-    found = strangers(connection, application, holder, seen_within)
+    application = application.keyed(located(connection, application).keys)
+    found = strangers(connection, application, holder)
     strange = (found.gone | found.unseen) & frozenset(given_up)
     adopted: dict[str, int] = {}
     if not strange:

@@ -1,7 +1,6 @@
 """The bringing of definitions to the database, by a replica that is ready or a command (rule 21).
 
-Each function is a transaction, under the turn of the application; so what it decides still holds
-when it writes.
+Each function is a transaction, under the turn of the application; so what it decides still holds when it writes.
 """
 
 import json
@@ -19,24 +18,9 @@ from ...store import statements
 from ...store.called import called, former_names
 from ...store.notices import DEFINITIONS, notify
 from ...text import listed
-from ..generations import (
-    TAKEOVER_AFTER,
-    Add,
-    Count,
-    Generation,
-    Move,
-    Order,
-    Others,
-    PutOnTop,
-    Raise,
-    Rule,
-    next_move,
-    on_hosts,
-    superseded,
-    sync_move,
-    who_runs,
-)
-from ..generations.order import NO_REVISION, rank_of
+from ..generations.moves import TAKEOVER_AFTER, Count, next_move, sync_move
+from ..generations.order import NO_REVISION, Add, Generation, Move, Order, Others, PutOnTop, Raise, Rule, rank_of
+from ..generations.standing import on_hosts, superseded, who_runs
 from ..renames import located
 from .sync import SyncReport, sync
 
@@ -85,9 +69,6 @@ def superseding(
     return Superseding(application, said, sync(connection, application, dry_run=True))
 
 
-"""How many schedules the refusal names."""
-
-
 def refusal(connection: Connection, application: Application, order: Order, others: Others) -> str | None:
     """Return why definitions that have never ruled are refused: they would retire every schedule that living
     replicas run. None if they are not, or are not the newest.
@@ -97,14 +78,23 @@ def refusal(connection: Connection, application: Application, order: Order, othe
     own, living = order.latest(application.digest), others.living - {application.digest}
     if own is None or not own.is_staged or not order.is_newest(own):
         return None
-    highest = max((_rank(order.latest(digest)) for digest in living), default=NO_REVISION)
+    ranks = [rank_of(one.counted) for digest in living if (one := order.latest(digest)) is not None]
+    highest = max(ranks, default=NO_REVISION)
     if rank_of(application.revision) > highest:
         return None
     rows = statements.schedule.of_application(connection, application.name, lock=False)
     lost = _run_by(connection, application.name, living, (row for row in rows if row.retired_at is None))
-    if lost and lost <= set(sync(connection, application, dry_run=True).retired):
-        return _refusal(connection, application, lost, highest)
-    return None
+    if not lost or not lost <= set(sync(connection, application, dry_run=True).retired):
+        return None
+    running = statements.generation.living_others(connection, application.name, application.digest, SEEN_WITHIN)
+    replicas, names = on_hosts([row.host for row in running]), sorted(lost)
+    return (
+        f'these definitions of "{application.name}" would retire all that {replicas} '
+        f"{'runs' if len(running) == 1 else 'run'}: {listed(names, _FEW)}. If they are another application, give it another "
+        f'name. If schedules have other names now, say so (was = "{names[0]}"). If all is replaced on purpose, give a '
+        f"higher revision (--revision {max(highest + 1, 1)}), or run `leased sync FILE --take-over` once; never put "
+        "--take-over into a unit or manifest: each restart would take over again"
+    )
 
 
 def retired_of_living(
@@ -119,36 +109,10 @@ def retired_of_living(
     return sorted(_run_by(connection, application.name, living, named))
 
 
-def retirement(report: SyncReport, number: int, replaced: int | None) -> str:
-    """Return which schedules generation ``number`` retired, as text; ``replaced`` is the one of which it kept none."""
-    names = listed(report.retired)
-    if replaced is None:
-        return f"generation {number} retired {names}"
-    return (
-        f"generation {number} shares no schedule with generation {replaced}, and retired all of its schedules: {names}"
-    )
-
-
 def _run_by(connection: Connection, application: str, digests: Collection[str], rows: Iterable[Row[Any]]) -> set[str]:
     """Return what those schedules are called that definitions with these digests have, under whatever name."""
     known = statements.generation.schedules_of(connection, application, digests)
     return {called(row) for row in rows if not known.isdisjoint((called(row), *former_names(row)))}
-
-
-def _rank(generation: Generation | None) -> int:
-    return NO_REVISION if generation is None else rank_of(generation.counted)
-
-
-def _refusal(connection: Connection, application: Application, lost: Collection[str], highest: int) -> str:
-    rows = statements.generation.living_others(connection, application.name, application.digest, SEEN_WITHIN)
-    replicas, names = on_hosts([row.host for row in rows]), sorted(lost)
-    return (
-        f'these definitions of "{application.name}" would retire all that {replicas} '
-        f"{'runs' if len(rows) == 1 else 'run'}: {listed(names, _FEW)}. If they are another application, give it another name. "
-        f'If schedules have other names now, say so (was = "{names[0]}"). If all is replaced on purpose, give a higher '
-        f"revision (--revision {max(highest + 1, 1)}), or run `leased sync FILE --take-over` once; never put --take-over "
-        "into a unit or manifest: each restart would take over again"
-    )
 
 
 _MOST_DIFFS = 1_000
@@ -209,7 +173,6 @@ def bring(
     digest, revision = application.digest, application.revision
 
     def at_start(order: Order, others: Others) -> Move | None:
-        order.refuse_taken(application.name, digest, revision)
         if guarded and (found := superseding(connection, application, order, others)) is not None:
             raise WouldSupersede(found.refusal())
         return next_move(
@@ -224,11 +187,9 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
     and rule from the first of their own replicas on. Raises `RevisionTaken`, and `RetiresAll` for what
     their first replica could not do either.
     """
-    digest, revision = application.digest, application.revision
 
     def decide(order: Order, others: Others) -> Move | None:
-        order.refuse_taken(application.name, digest, revision)
-        return sync_move(order, digest, others, revision=revision)
+        return sync_move(order, application.digest, others, revision=application.revision)
 
     return _brought_first(connection, application, by, None, decide)
 
@@ -243,24 +204,21 @@ def take_on_top(connection: Connection, application: Application, *, by: str, wh
     outranked = order.outranked(application.revision, others.living)
     statements.generation.discount(connection, application.name, [one.number for one in outranked])
     ruled_before = order.ruler
-    brought, effect = _put_on_top(connection, application, by=by, stood_in=bool(outranked))
-    ruler = brought.order.ruler
+    written = _put_on_top(connection, application, by=by, stood_in=bool(outranked))
+    order, others = look(connection, application, None)
+    ruler = order.ruler
     if ruler is not None and (outranked or ruled_before is None or ruled_before.number != ruler.number):
         revisions = listed(sorted({str(one.revision) for one in outranked}))
         told = [
             f"generation {ruler.number} is active",
             f"no longer counts: revision {revisions}" if outranked else "",
         ]
-        _record(connection, application, "take-over", by, "; ".join(filter(None, (*told, effect))), why)
-    return brought
+        _record(connection, application, "take-over", by, "; ".join(filter(None, (*told, written.retired))), why)
+    return Brought(order, others, written.report, rules=True, warning=written.warning)
 
 
-def _put_on_top(
-    connection: Connection, application: Application, *, by: str, stood_in: bool = False
-) -> tuple[Brought, str | None]:
-    """Make these definitions the newest, and let them rule; return what they retired, too. If they rule, they may
-    have ``stood_in`` until now.
-    """
+def _put_on_top(connection: Connection, application: Application, *, by: str, stood_in: bool = False) -> "_Written":
+    """Make these definitions the newest, and let them rule. If they rule, they may have ``stood_in`` until now."""
     digest, revision = application.digest, application.revision
     order, _ = look(connection, application, None)
     counts_as = order.revision_on_top(digest, revision)
@@ -272,14 +230,8 @@ def _put_on_top(
     own = order.latest(digest)
     if own is not None and own is order.ruler and order.is_newest(own) and not stood_in:
         # What they changed as they came stays recorded.
-        written = _Written(
-            sync(connection, application, retire=True, retired_by=statements.generation.named(own.number))
-        )
-        notify(connection, application.name, DEFINITIONS)
-    else:
-        written = _write(connection, application, order, others, in_lieu=False)
-    after = look(connection, application, None)
-    return Brought(*after, written.report, rules=True, warning=written.warning), written.retired
+        return _Written(_synced(connection, application, own))
+    return _write(connection, application, order, others, in_lieu=False)
 
 
 def carry_out(
@@ -291,25 +243,23 @@ def carry_out(
 ) -> Brought:
     """Move until there is nothing to do; what is decided is decided under the application's turn."""
     statements.schedule.take_turn(connection, application.name)
-    report = warning = retired = None
+    written = _Written()
     while True:
         order, others = look(connection, application, holder)
         own = order.latest(application.digest)
         match decide(order, others):
             case None:
-                if retired is not None:
-                    _record(connection, application, "deploy", by, retired)
-                return Brought(order, others, report, own is not None and own.rules, warning)
+                if written.retired is not None:
+                    _record(connection, application, "deploy", by, written.retired)
+                return Brought(order, others, written.report, own is not None and own.rules, written.warning)
             case Add():
                 _add(connection, application, by, application.revision)
             case Raise():
                 _set_revision(connection, application, own, application.revision)
             case Rule(in_lieu=in_lieu):
                 written = _write(connection, application, order, others, in_lieu=in_lieu)
-                report, warning, retired = written.report, written.warning, written.retired
             case PutOnTop():
-                brought, retired = _put_on_top(connection, application, by=by)
-                report, warning = brought.report, brought.warning
+                written = _put_on_top(connection, application, by=by)
             case never:
                 assert_never(never)
 
@@ -336,30 +286,31 @@ def _brought_first(
     holder: str | None,
     decide: Callable[[Order, Others], Move | None],
 ) -> Brought:
-    """Bring definitions that perhaps nobody has brought before."""
+    """Bring definitions that perhaps nobody has brought before. Those that ruled before are written once more: what
+    differs from host to host may have changed.
+    """
 
     def decide_or_refuse(order: Order, others: Others) -> Move | None:
         if (why := refusal(connection, application, order, others)) is not None:
             raise RetiresAll(why)
+        order.refuse_taken(application.name, application.digest, application.revision)
         return decide(order, others)
 
-    return _with_report(connection, application, carry_out(connection, application, by, holder, decide_or_refuse))
-
-
-def _with_report(connection: Connection, application: Application, brought: Brought) -> Brought:
-    """Write definitions that ruled before once more: what differs from host to host may have changed."""
-    if brought.report is not None or not brought.rules:
-        return brought
+    brought = carry_out(connection, application, by, holder, decide_or_refuse)
     ruler = brought.order.ruler
-    retire = ruler is not None and brought.order.is_newest(ruler)
+    if brought.report is not None or not brought.rules or ruler is None:
+        return brought
+    return replace(brought, report=_synced(connection, application, ruler, retire=brought.order.is_newest(ruler)))
+
+
+def _synced(connection: Connection, application: Application, own: Generation, *, retire: bool = True) -> SyncReport:
+    """Write the definitions, which are those of a generation, into the database."""
+    report = sync(connection, application, retire=retire, retired_by=statements.generation.named(own.number))
+    if report.renamed:
+        fingerprints = _fingerprints(connection, application)
+        statements.generation.set_run_digests(connection, application.name, own.number, fingerprints)
     notify(connection, application.name, DEFINITIONS)
-    by = None if ruler is None else statements.generation.named(ruler.number)
-    report = sync(connection, application, retire=retire, retired_by=by)
-    if report.renamed and ruler is not None:
-        statements.generation.set_run_digests(
-            connection, application.name, ruler.number, _fingerprints(connection, application)
-        )
-    return replace(brought, report=report)
+    return report
 
 
 def _set_revision(
@@ -375,7 +326,7 @@ def _set_revision(
 class _Written:
     """What became of definitions that were written into the database."""
 
-    report: SyncReport
+    report: SyncReport | None = None
     retired: str | None = None
     """What they retired, as text."""
     warning: str | None = None
@@ -384,27 +335,24 @@ class _Written:
 def _write(
     connection: Connection, application: Application, order: Order, others: Others, *, in_lieu: bool
 ) -> _Written:
-    name, own, before = application.name, order.latest(application.digest), order.ruler
+    own, before = order.latest(application.digest), order.ruler
     assert own is not None  # noqa: S101 - it is added first
-    report = sync(connection, application, retire=not in_lieu, retired_by=statements.generation.named(own.number))
-    if report.renamed:
-        fingerprints = _fingerprints(connection, application)
-        statements.generation.set_run_digests(connection, name, own.number, fingerprints)
+    report = _synced(connection, application, own, retire=not in_lieu)
     replaced = before.number if before is not None and before is not own and report.keeps_nothing else None
     diffs = json.dumps(dict(islice(report.diffs.items(), _MOST_DIFFS)), ensure_ascii=False) if report.diffs else None
-    changes = str(report)
     statements.generation.let_rule(
-        connection, name, own.number, in_lieu=in_lieu, changes=changes, diff=diffs, replaced=replaced
+        connection, application.name, own.number, in_lieu=in_lieu, changes=str(report), diff=diffs, replaced=replaced
     )
-    notify(connection, name, DEFINITIONS)
     if not report.retired:
         return _Written(report)
-    retired, warning = retirement(report, own.number, replaced), None
+    names = listed(report.retired)
     if replaced is not None:
-        warning = f"{retired}; if this is intended, acknowledge it with `leased generations {own.number} --acknowledge`"
-    elif of_living := retired_of_living(connection, application, report.retired, others):
-        warning = f"generation {own.number} retired schedules that live replicas of other definitions run: {listed(of_living)}"
-    return _Written(report, retired, warning)
+        retired = f"generation {own.number} shares no schedule with generation {replaced}, and retired all of its schedules: {names}"
+        remedy = f"if this is intended, acknowledge it with `leased generations {own.number} --acknowledge`"
+        return _Written(report, retired, f"{retired}; {remedy}")
+    of_living = listed(retired_of_living(connection, application, report.retired, others))
+    warning = f"generation {own.number} retired schedules that live replicas of other definitions run: {of_living}"
+    return _Written(report, f"generation {own.number} retired {names}", warning if of_living else None)
 
 
 def _record(  # noqa: PLR0917 - who did what, with what effect, why

@@ -1,8 +1,7 @@
 """The rollout: a replica's part in which definitions rule (rule 21).
 
-It looks with each sign of life, and moves in a transaction that decides anew
-(`daemon.scheduling.deploys.bring`). Where an application's runs belong to its replicas alone, the highest
-living revision has them (rule 22).
+It looks with each sign of life, and moves in a transaction that decides anew (`daemon.scheduling.deploys.bring`). Where
+an application's runs belong to its replicas alone, the highest living revision has them (rule 22).
 """
 
 import asyncio
@@ -22,23 +21,14 @@ from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.notices import DEFINITIONS, WORK, notify
 from ...telemetry.facts import Note, Notify, SchedulesRetired
-from ..generations import (
-    FOR_GOOD_AFTER,
-    TAKEOVER_AFTER,
-    Count,
-    Move,
-    Order,
-    Others,
-    Standing,
-    is_newer_ready,
-    next_move,
-    stand,
-)
+from ..generations.moves import TAKEOVER_AFTER, Count, is_newer_ready, next_move
+from ..generations.order import Move, Order, Others
+from ..generations.standing import Standing, stand
 from ..renames import located
 from ..trusted_time import ClockJumped, Trusts, by_trusted_time
 from .adoption import Adopted, Patience, Strangers, adopt, strangers
 from .bring import Brought, bring, carry_out, look
-from .sync import SyncReport, patience, plan_outgoing, sync
+from .sync import patience, plan_outgoing, sync
 
 
 class RequiredRevision:
@@ -140,7 +130,7 @@ class Rollout:
         self._required = required or RequiredRevision(application, notify)
         self._count = Count()
         self._stands: tuple[Standing, float] | None = None
-        self._patience = Patience(SEEN_WITHIN)
+        self._patience = Patience()
         self._timeout = patience(application)
 
     async def join(
@@ -172,8 +162,9 @@ class Rollout:
                 return None
             await asyncio.sleep(_LOOK_AGAIN)
         self._count = Count(at=self._clock())
-        self._report(brought.report)
-        self._warn(brought)
+        if brought.report is not None:
+            self._say(str(brought.report))
+        self._report(brought)
         self._tell(brought.order, brought.others)
         if brought.rules:
             await self._adopt(
@@ -215,8 +206,7 @@ class Rollout:
                 self.lose_contact()
                 return
             order, others = moved.order, moved.others
-            self._report_losses(moved.report)
-            self._warn(moved)
+            self._report(moved)
         self._tell(order, others)
         own = order.latest(self._digest)
         if own is not None and own.rules:
@@ -261,35 +251,36 @@ class Rollout:
         self._rows.stand(keys)
         return brought
 
-    def _report(self, report: SyncReport | None) -> None:
-        if report is not None:
-            self._notify(Note(f'application "{self._application.name}": {report}'))
-            self._report_losses(report)
-
-    def _report_losses(self, report: SyncReport | None) -> None:
+    def _report(self, brought: Brought) -> None:
+        """Report what people may not have meant."""
+        report = brought.report
         if report is not None and report.retired:
             self._notify(SchedulesRetired(self._application.name, report.retired))
         for sentence in report.losses if report is not None else ():
-            self._notify(Note(f'application "{self._application.name}": {sentence}', is_warning=True))
+            self._say(sentence, is_warning=True)
+        if brought.warning is not None:
+            self._say(brought.warning, is_warning=True)
+
+    def _say(self, sentence: str, *, is_warning: bool = False) -> None:
+        self._notify(Note(f'application "{self._application.name}": {sentence}', is_warning=is_warning))
 
     def _strangers(self, connection: Connection, keys: Mapping[str, str]) -> Strangers:
-        return strangers(connection, self._application.keyed(keys), self._holder, SEEN_WITHIN)
+        return strangers(connection, self._application.keyed(keys), self._holder)
 
     async def _adopt(self, found: Strangers) -> None:
         """Let runs whose definition nobody has any more go by these."""
-        name, holder = self._application.name, self._holder
         given_up = self._patience.given_up(found, self._clock())
         if not given_up:
             return
 
         def transaction(connection: Connection) -> Adopted:
-            adopted = adopt(connection, self._application, holder, SEEN_WITHIN, given_up)
-            notify(connection, name, WORK)
+            adopted = adopt(connection, self._application, self._holder, given_up)
+            notify(connection, self._application.name, WORK)
             return adopted
 
         adopted = await self._database.write(transaction)
         if adopted.adopted or adopted.cancelled:
-            self._notify(Note(f'application "{name}": {adopted}'))
+            self._say(str(adopted))
 
     def _next(self, order: Order, others: Others) -> Move | None:
         return next_move(
@@ -305,20 +296,9 @@ class Rollout:
     def _move(self, connection: Connection) -> Brought:
         return carry_out(connection, self._application, self._label, self._holder, self._next)
 
-    def _warn(self, brought: Brought) -> None:
-        if brought.warning is not None:
-            self._notify(Note(f'application "{self._application.name}": {brought.warning}', is_warning=True))
-
     def _tell(self, order: Order, others: Others) -> None:
         """Tell how these definitions stand when that has changed; the time that is left is no change."""
-        now = stand(
-            order,
-            self._digest,
-            others,
-            self._count,
-            takeover_after=self._takeover_after,
-            for_good_after=FOR_GOOD_AFTER,
-        )
+        now = stand(order, self._digest, others, self._count, takeover_after=self._takeover_after)
         before, self._stands = self._stands, (now, self._clock())
         if before is None or now.change != before[0].change:
-            self._notify(Note(f'application "{self._application.name}": {now.text()}', is_warning=now.is_held_back))
+            self._say(now.text(), is_warning=now.is_held_back)

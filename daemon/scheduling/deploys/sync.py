@@ -1,19 +1,17 @@
 """The sync: the definitions of one application, written into the database (rule 17).
 
-Schedules that are gone are retired, not deleted, and other applications are not touched. One that was
-renamed has its row still (`daemon.scheduling.renames`). If the
-timing of a schedule changes, or a retired schedule is defined again, planning counts from now (rule
-13). Which definitions are written is decided in `daemon.scheduling.deploys.rollout`.
+Schedules that are gone are retired, not deleted, and other applications are not touched. One that was renamed has its
+row still (`daemon.scheduling.renames`). If the timing of a schedule changes, or a retired schedule is defined again,
+planning counts from now (rule 13). Which definitions are written is decided in `daemon.scheduling.deploys.rollout`.
 
-What was due until now by a timing that changes, or of a schedule that is retired, is planned by the
-old definition first. Mostly that is nothing; after a night without replicas it can be much, and a
-sync locks all schedules of its application. So it is planned by `plan_outgoing` before, in
-transactions of bounded size, and the sync plans only what has become due since. What was due by a
-definition that cannot be read any more has no run; the report names it.
+What was due until now by a timing that changes, or of a schedule that is retired, is planned by the old definition
+first. Mostly that is nothing; after a night without replicas it can be much, and a sync locks all schedules of its
+application. So it is planned by `plan_outgoing` before, in transactions of bounded size, and the sync plans only what
+has become due since. What was due by a definition that cannot be read any more has no run; the report names it.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -111,11 +109,6 @@ class _Draft:
     """Unchanged, but without the digest of what execution reads: an older version stored it."""
     renamed: list[_Rename] = field(default_factory=list)
 
-    def losses(self, connection: Connection) -> tuple[str, ...]:
-        names = self.names
-        added = {names.get(one.name, one.name): one for one in self.added}
-        return losses(connection, self.application.name, self.retired, added)
-
     @property
     def names(self) -> Mapping[str, str]:
         """What those are called that have another name than their row, by its name."""
@@ -161,7 +154,7 @@ def sync(
     """
     if dry_run:
         draft = _draft(connection, application, lock=False, retire=retire)
-        return draft.report(losses=draft.losses(connection))
+        return draft.report(losses=_losses(connection, draft))
     now = statements.schedule.take_turn(connection, application.name)
     draft = _draft(connection, application, lock=True, retire=retire)
     outgoing, unreadable = _due_outgoing(draft, now)
@@ -169,7 +162,7 @@ def sync(
         more = plan_due(connection, application.name, outgoing).more
         draft = _draft(connection, application, lock=True, retire=retire)
         outgoing = _due_outgoing(draft, now)[0] if more else {}
-    lost = draft.losses(connection)
+    lost = _losses(connection, draft)
     _write(connection, draft, now)
     if gone := [row.name for row in draft.retired]:
         statements.schedule.retire(connection, application.name, gone, now, retired_by)
@@ -226,9 +219,7 @@ def _compare(defined: Application, located: Located, stored: list[Row[Any]]) -> 
 
 
 def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tuple[str, ...]]:
-    """Return the outgoing definitions by which something is due, and the names of those that cannot
-    be read.
-    """
+    """Return the outgoing definitions by which something is due, and the names of those that cannot be read."""
     readable: dict[str, Schedule] = {}
     unreadable: list[str] = []
     for row in draft.outgoing():
@@ -306,29 +297,25 @@ def _plan_columns(schedule: Schedule, state: PlanState) -> dict[str, Any]:
 
 def _changed_columns(schedule: Schedule, row: Row[Any], now: datetime) -> dict[str, Any]:
     """Return the columns of a schedule that counts from now on; a pause stays, unless it has ended by itself."""
-    state = changed_state(_state(row), now)
+    state = changed_state(PlanState(planned_until=row.planned_until, anchor=row.anchor), now)
     is_over = row.paused_at is not None and Pause(row.paused_at, row.paused_until).is_over(state.planned_until)
     pause = {column: None if is_over else getattr(row, column) for column in statements.pauses.COLUMNS}
     return _plan_columns(schedule, state) | pause
 
 
-def _state(row: Row[Any]) -> PlanState:
-    return PlanState(planned_until=row.planned_until, anchor=row.anchor)
-
-
 MOST_SAID = 20
 
 
-def losses(
-    connection: Connection, application: str, retired: Collection[Row[Any]], added: Mapping[str, Schedule]
-) -> tuple[str, ...]:
-    """Return a sentence for each schedule that is retired with something at stake, and for each of those that are
-    ``added``, by name, that looks like one of them.
+def _losses(connection: Connection, draft: _Draft) -> tuple[str, ...]:
+    """Return a sentence for each schedule that is retired with something at stake, and for each that is added and looks
+    like one of them.
     """
-    if not retired:
+    if not draft.retired:
         return ()
-    unfinished = statements.renames.unfinished(connection, application, [row.name for row in retired])
-    found = [sentence for row in retired for sentence in _of_one(row, unfinished.get(row.name, {}), added)]
+    names, keys = draft.names, [row.name for row in draft.retired]
+    added = {names.get(one.name, one.name): one for one in draft.added}
+    unfinished = statements.renames.unfinished(connection, draft.application.name, keys)
+    found = [sentence for row in draft.retired for sentence in _of_one(row, unfinished.get(row.name, {}), added)]
     if len(found) > MOST_SAID:
         found[MOST_SAID:] = [f"and {number(len(found) - MOST_SAID)} more such schedules"]
     return tuple(found)
@@ -337,7 +324,7 @@ def losses(
 def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Schedule]) -> Iterator[str]:
     waiting, running = unfinished.get("pending", 0), unfinished.get("running", 0)
     at_stake = [
-        f"{counted(waiting, 'run')} that {_verb(waiting, 'waits', 'wait')} (cancelled when no replica with its definition is left)"
+        f"{counted(waiting, 'run')} that {'waits' if waiting == 1 else 'wait'} (cancelled when no replica with its definition is left)"
         if waiting
         else "",
         f"{counted(running, 'run')} running (these finish)" if running else "",
@@ -354,7 +341,3 @@ def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Sc
                 f'pause and idempotency keys, and can run at the same time; add was = "{called(row)}" to take '
                 f"them over"
             )
-
-
-def _verb(count: int, one: str, more: str) -> str:
-    return one if count == 1 else more

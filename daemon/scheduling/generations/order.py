@@ -8,6 +8,7 @@ is for good counts as the revision of the one that it takes over from.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import assert_never
 
 from ...errors import RevisionTaken
@@ -87,12 +88,12 @@ class Order:
 
     def latest(self, digest: str) -> Generation | None:
         """Return the generation of these definitions that counts, or None."""
-        return max((one for one in self.generations if one.digest == digest), key=_rank, default=None)
+        return max((one for one in self.generations if one.digest == digest), key=attrgetter("rank"), default=None)
 
     @property
     def newest(self) -> Generation | None:
         """The newest that has had a ready replica, or was synced where none lived."""
-        return max((one for one in self.generations if not one.is_staged), key=_rank, default=None)
+        return max((one for one in self.generations if not one.is_staged), key=attrgetter("rank"), default=None)
 
     @property
     def ruler(self) -> Generation | None:
@@ -159,7 +160,8 @@ class Order:
         """Return the order after a move with these definitions."""
         match move:
             case Add():
-                return self._with_new(digest, revision)
+                number = max((one.number for one in self.generations), default=0) + 1
+                return Order([*self.generations, Generation(number, digest, True, False, revision)])
             case Raise():
                 own = self.latest(digest)
                 return Order([replace(one, revision=revision) if one == own else one for one in self.generations])
@@ -175,18 +177,10 @@ class Order:
             case _:
                 assert_never(move)
 
-    def _with_new(self, digest: str, revision: int | None) -> "Order":
-        number = max((one.number for one in self.generations), default=0) + 1
-        return Order([*self.generations, Generation(number, digest, True, False, revision)])
-
 
 def rank_of(revision: int | None) -> int:
     """Return the place of a revision among others; none comes before all."""
     return NO_REVISION if revision is None else revision
-
-
-def _rank(generation: Generation) -> tuple[int, int]:
-    return generation.rank
 
 
 Fingerprints = Mapping[str, tuple[str, str]]

@@ -2,7 +2,7 @@
 would become of definitions if they were brought now. Pure (rule 21).
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal, assert_never
@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 from lease.durations import format_duration
 
 from ...text import counted
-from .moves import Count, next_move, sync_move
+from .moves import FOR_GOOD_AFTER, Count, next_move, sync_move
 from .order import Generation, Move, Order, Others, PutOnTop, rank_of
 
 State = Literal["unknown", "current", "in lieu", "staged", "next", "superseded"]
@@ -82,9 +82,7 @@ class Standing:
         )
 
 
-def stand(
-    order: Order, digest: str, others: Others, count: Count, *, takeover_after: float, for_good_after: float
-) -> Standing:
+def stand(order: Order, digest: str, others: Others, count: Count, *, takeover_after: float) -> Standing:
     """Return how the definitions ``digest`` of a ready replica stand."""
     own, newest, ruler = order.latest(digest), order.newest, order.ruler
     if own is None or newest is None or ruler is None:
@@ -101,7 +99,7 @@ def stand(
             waits: float | None = takeover_after - count.ready
             return Standing(state, own.number, ruler.number, waits=waits, long_enough=takeover_after)
         case "in lieu":
-            waits = takeover_after - count.ready if is_ready else for_good_after - count.absent
+            waits = takeover_after - count.ready if is_ready else FOR_GOOD_AFTER - count.absent
         case "superseded":
             waits = None if is_ready else takeover_after - count.absent
         case _:
@@ -201,7 +199,14 @@ def forecast(
     if take_over:
         after = order.without(order.outranked(revision, others.living)).after(PutOnTop(), digest, revision)
     else:
-        decide = _decision(digest, others, by, takeover_after, revision)
+
+        def decide(order: Order) -> Move | None:
+            if by == "sync":
+                return sync_move(order, digest, others, revision=revision)
+            return next_move(
+                order, digest, others, Count(), starting=True, takeover_after=takeover_after, revision=revision
+            )
+
         while (move := decide(after)) is not None:
             after = after.after(move, digest, revision)
     own, newest = after.latest(digest), after.newest
@@ -225,13 +230,3 @@ def superseded(order: Order, digest: str, others: Others) -> list[Generation]:
         return []
     found = (order.latest(other) for other in others.living - {digest})
     return sorted((one for one in found if one is not None), key=attrgetter("number"))
-
-
-def _decision(
-    digest: str, others: Others, by: Bringer, takeover_after: float, revision: int | None
-) -> Callable[[Order], Move | None]:
-    if by == "sync":
-        return lambda order: sync_move(order, digest, others, revision=revision)
-    return lambda order: next_move(
-        order, digest, others, Count(), starting=True, takeover_after=takeover_after, revision=revision
-    )

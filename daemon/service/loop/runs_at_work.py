@@ -13,7 +13,7 @@ from lease.errors import LeaseError
 
 from ...definitions.known import Known
 from ...definitions.schedule import Schedule
-from ...execution.attempt import WorkOutlivesLease
+from ...execution.attempt import JobExecution, WorkOutlivesLease
 from ...execution.claim import ClaimedRun, claim
 from ...execution.context import ReplicaContext
 from ...execution.run_execution import RunExecution
@@ -131,13 +131,13 @@ class RunsAtWork:
         execution = RunExecution(self._context, schedule, claimed, lease, self._set_aside, room)
         self._executions[asyncio.create_task(self._execute(execution, lease))] = execution
         if self._stopping:
-            execution.stop()
+            execution.held.stop.set()
 
     def stop(self) -> None:
         """Stop all jobs, also of runs that start later, and hand their runs back."""
         self._stopping = True
         for execution in self._executions.values():
-            execution.stop()
+            execution.held.stop.set()
 
     def execution(self, run_id: int) -> RunExecution | None:
         """Return the execution of a run, if it is at work here."""
@@ -155,19 +155,14 @@ class RunsAtWork:
 
     def take_progress(self) -> dict[int, Progress]:
         """Return the progress since the last call, by job run id."""
-        return {
-            job_run_id: progress
-            for execution in self._executions.values()
-            for job_run_id, progress in execution.take_progress().items()
-        }
+        return {number: progress for job in self._jobs() for number, progress in job.take_progress().items()}
 
     def transcripts(self) -> dict[int, Transcript]:
         """Return what the jobs at work print, by job run id."""
-        return {
-            job_run_id: transcript
-            for execution in self._executions.values()
-            for job_run_id, transcript in execution.transcripts().items()
-        }
+        return {number: transcript for job in self._jobs() for number, transcript in job.transcripts().items()}
+
+    def _jobs(self) -> list[JobExecution]:
+        return [execution.job for execution in self._executions.values() if execution.job is not None]
 
     async def fail(self, error: WorkOutlivesLease) -> None:
         """Signal that this process must end.
@@ -204,10 +199,10 @@ class RunsAtWork:
             self._context.notify(Note(f"internal error in leased ended run {run_id}: {error!r}", is_warning=True))
             await self._abandon(lease)
             self._remember(run_id, "failed")
-            self._context.notify(RunEnded(execution.subject, "failed", "internal error in leased"))
+            self._context.notify(RunEnded(execution.held.subject, "failed", "internal error in leased"))
         finally:
-            self.refused += execution.refused
-            if is_over and not execution.given_back:
+            self.refused += execution.held.refused
+            if is_over and not execution.held.given_back:
                 with suppress(LeaseError):
                     await lease.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]

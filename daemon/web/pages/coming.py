@@ -12,12 +12,12 @@ from ...definitions.codec import UnreadableDefinition, read_schedule
 from ...definitions.due import Preview, preview_schedule
 from ...definitions.schedule import Schedule
 from ...definitions.triggers.cron import parse
-from ...definitions.triggers.words import cron_in_words, every_in_words, in_words
 from ...errors import InvalidCron
 from ...states import ON_REQUEST
 from ...store.views.overview import ScheduleLine
 from .moments import ShownTimes
 from .states import Tone
+from .words import cron_in_words, every_in_words, in_words
 
 MOST = 10
 """So many lines are shown for the next hour."""

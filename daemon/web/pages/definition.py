@@ -9,9 +9,9 @@ from typing import Any, Literal
 from lease.durations import parse_duration
 
 from ...definitions.schedule import TRIGGERS
-from ...definitions.written import written
 from ...states import ON_REQUEST
 from ...text import counted
+from .written import written
 
 _CONTEXT = 3
 """So many lines around a change are shown of a long part that has not changed."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ...answers.status import StatusFound
 from ...operations.generations import GenerationStanding, of_generations, read_standings, setting_text
 from ...recovery.deaths import neighbours, proven_dead
-from ...scheduling.generations import State
+from ...scheduling.generations.standing import State
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
 from ...store.statements.schedule import database_time
 from ...store.views.causes import WaitsForLock, WaitsForSlot

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from ...answers.why import explain_schedule
 from ...definitions.schedule import Schedule
-from ...definitions.triggers.words import in_words
 from ...operations.why import Explanation, Moments, State
 from ...states import ON_REQUEST
 from ...store.policies import read_policies
@@ -34,6 +33,7 @@ from .runs import CHIPS, rows_of
 from .schedule_facts import Fact, facts_of
 from .states import RUNS, SCHEDULES, Shown, of_run
 from .troubles import with_runs
+from .words import in_words
 
 STRIP = 60
 HISTORY = 20

@@ -85,7 +85,7 @@ class Sets:
         claimed = await self._lane.claim(claims, lambda _: len(NAMES))
         assert len(claimed) == len(NAMES)
         ended = [EndRun(one, "succeeded", job=EndedJob(one.begun or 0, Outcome("succeeded"))) for one in claimed]
-        answers = await asyncio.gather(*map(self._lane.end_run, ended), return_exceptions=True)
+        answers = await asyncio.gather(*map(self._lane.write, ended), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer

@@ -71,7 +71,7 @@ def test_the_witness_sees_an_adoption_and_any_other_change_of_a_runs_definition(
         store.sync(old)
         run_id = store.do(trigger, "shop", "sync", requested_by="ada")
         store.sync(new)
-        store.do(adopt, an_application(new), "h1", 15.0, [old.run_digest()])
+        store.do(adopt, an_application(new), "h1", [old.run_digest()])
         assert [row.digest for row in store.rows(select(run.c.digest))] == [new.run_digest()]
         store.do(lambda connection: connection.execute(text("UPDATE run SET digest = 'another'")))
     with create_engine(parse_address(watched_url), poolclass=NullPool).connect() as connection:

@@ -147,7 +147,7 @@ def _what_changes(store: Store) -> None:
     finished(store.do(retry_run, waiting, 0.0, job=failed))
     work(store, claim(store, "changing"), "work")
     store.sync(*SECOND)
-    store.do(adopt, an_application(*SECOND), "h1", 15.0, {row.digest for row in store.runs()})
+    store.do(adopt, an_application(*SECOND), "h1", {row.digest for row in store.runs()})
     of_it = schedule.c.name == "changing"
     store.shift(schedule, of_it, anchor=-1200.0, planned_until=-1200.0, next_due=-1139.0)
     then = store.do(database_time) - timedelta(seconds=1200)

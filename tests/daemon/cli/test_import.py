@@ -32,6 +32,7 @@ def test_it_writes_toml_to_stdout_and_says_on_stderr_what_is_missing(leased: Lea
     written = tomllib.loads(answer.out)
     assert (written["application"], written["defaults"]["timezone"]) == ("web1", "Europe/Berlin")
     assert written["schedules"]["backup"]["description"] == "Copy all"
+    assert "timezone" not in written["schedules"]["backup"]
     of_a_line, of_all, how = answer.err.splitlines()
     assert of_a_line.startswith("web1.cron, line 1: note: leased sends no mail, so MAILTO is left out; ")
     assert of_all == "web1.cron: 1 line imported, 1 note, 0 lines left out"

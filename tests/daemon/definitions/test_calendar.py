@@ -16,7 +16,7 @@ from daemon.definitions.codec import read_schedule, write_schedule
 from daemon.definitions.due import due_pieces, preview_schedule
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
-from daemon.definitions.triggers.calendar import Calendar, covering, parts
+from daemon.definitions.values.calendars import Calendar, covering, parts
 from daemon.errors import DefinitionError
 from daemon.instants import parse_instant
 

@@ -66,14 +66,15 @@ def test_python_takes_the_same_and_means_the_same(tmp_path: Path) -> None:
     made = schedules.application()
     assert made.schedule("n") == from_toml(tmp_path, HEAD + DEFAULTS + TAIL).schedule("n")
     assert made.schedule("own").timezone == "UTC"
-    assert (made.job("own", "own").timeout, made.job("own", "own").env) == (5.0, {"LANG": "C", "LEVEL": "2"})
+    [own] = made.schedule("own").jobs
+    assert (own.timeout, own.env) == (5.0, {"LANG": "C", "LEVEL": "2"})
 
 
 def test_none_is_not_given() -> None:
     schedules = Schedules("shop", timezone="Europe/Berlin", retries=None)
     schedules.add("n", cron="0 2 * * *", start_within=None).command("a", "ls", timeout=None)
     assert schedules.application().schedule("n").timezone == "Europe/Berlin"
-    assert schedules.application().job("n", "a").retries == 0
+    assert schedules.application().schedule("n").jobs[0].retries == 0
 
 
 def test_a_task_goes_without_what_only_a_child_has() -> None:
@@ -81,12 +82,9 @@ def test_a_task_goes_without_what_only_a_child_has() -> None:
     schedules.every(60)(task)
     schedules.every(60, name="child", isolation="process")(task)
     made = schedules.application()
-    assert (made.job("task", "task").env, made.job("task", "task").cwd, made.job("task", "task").timeout) == (
-        {},
-        None,
-        60.0,
-    )
-    assert (made.job("child", "child").env, made.job("child", "child").cwd) == ({"A": "1"}, "/srv")
+    [of_task], [of_child] = made.schedule("task").jobs, made.schedule("child").jobs
+    assert (of_task.env, of_task.cwd, of_task.timeout) == ({}, None, 60.0)
+    assert (of_child.env, of_child.cwd) == ({"A": "1"}, "/srv")
     with pytest.raises(DefinitionError, match="env: a task runs inside the replica"):
         schedules.every(60, name="other", env={"B": "1"})(task)
 
@@ -97,7 +95,7 @@ def test_so_does_a_thread() -> None:
 
     schedules = Schedules("shop", cwd="/srv", env={"A": "1"}, timeout="1m")
     schedules.every(60, isolation="thread")(work)
-    job = schedules.application().job("work", "work")
+    job = schedules.application().schedule("work").jobs[0]
     assert (job.isolation, job.env, job.cwd, job.timeout) == ("thread", {}, None, 60.0)
 
 

@@ -11,7 +11,6 @@ import pytest
 from pydantic import ValidationError
 
 from daemon import Schedules
-from daemon.definitions.job import Job
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every
 from daemon.errors import DaemonError, DefinitionError, InvalidInstant, Place
@@ -124,7 +123,7 @@ def test_an_async_function_may_ask_for_a_process() -> None:
 def test_a_lambda_with_a_name_is_a_job() -> None:
     schedules = Schedules("shop")
     schedules.every("1m", name="tick")(lambda run: None)
-    assert schedules.application().job("tick", "tick").function is not None
+    assert schedules.application().schedule("tick").jobs[0].function is not None
 
 
 @pytest.mark.parametrize(
@@ -302,12 +301,6 @@ def test_an_error_names_file_line_schedule_job_and_setting() -> None:
     assert isinstance(error, DaemonError)
 
 
-def test_what_does_not_exist_yet_is_no_setting() -> None:
-    for model in (Schedule, Job):
-        assert not {setting for setting, value in model.planned if value is None} & set(model.settings())
-        assert {setting for setting, value in model.planned if value is not None} <= set(model.settings())
-
-
 def test_starts_and_ends_are_bounds_that_belong_to_it_and_an_interval_counts_from_starts() -> None:
     schedule = one(cron=None, every="40m", starts="2026-07-01T12:00:00Z", ends="2026-07-01T13:20:00Z")
     long_before = NOON - timedelta(days=400)
@@ -359,8 +352,6 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest() -> None:
     schedules.every(60, name="sync")(job)
     with pytest.raises(DefinitionError, match='there is no schedule "synk"; did you mean "sync"'):
         schedules.application().schedule("synk")
-    with pytest.raises(DefinitionError, match='there is no job "x"; there is only "sync"'):
-        schedules.application().job("sync", "x")
 
 
 def test_instants_are_read_with_their_offset_and_written_in_utc() -> None:

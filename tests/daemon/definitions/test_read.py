@@ -1,20 +1,18 @@
 """One translator: what pydantic finds wrong with a setting is said in our words, whatever the
 setting's type."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, Strict
 
 from daemon.definitions.definition import read
 from daemon.definitions.schedule import Schedule
-from daemon.errors import DefinitionError, Place, SettingNotYet
+from daemon.errors import DefinitionError, Place
 
 
 class Painted(Schedule):
     """A schedule with settings of types that no schedule has."""
-
-    planned: ClassVar = {**Schedule.planned, ("colour", "blue"): "use red"}
 
     colour: Literal["red", "green"] = "red"
     coats: Annotated[int, Strict(), Field(ge=1, le=9_000)] = 1
@@ -44,11 +42,6 @@ def test_a_wrong_value_is_refused_with_a_sentence(setting: str, value: object, s
     with pytest.raises(DefinitionError) as caught:
         painted(**{setting: value})
     assert str(caught.value).startswith(f's.toml: schedule "wall", {setting}: {said}')
-
-
-def test_a_value_that_does_not_exist_yet_is_an_error_of_its_own() -> None:
-    with pytest.raises(SettingNotYet, match='colour: the value "blue" does not exist yet; use red'):
-        painted(colour="blue")
 
 
 def test_none_is_not_given() -> None:

@@ -145,7 +145,7 @@ def test_what_is_right_is_taken(function: Callable[..., Any]) -> None:
 def test_a_static_method_is_the_function_that_it_is(method: Any, isolation: str) -> None:
     schedules = Schedules("shop", env={"A": "1"})
     schedules.every(60, name="n")(method)
-    assert schedules.application().job("n", "n").isolation == isolation
+    assert schedules.application().schedule("n").jobs[0].isolation == isolation
 
 
 def test_a_method_that_was_taken_from_its_class_is_told() -> None:

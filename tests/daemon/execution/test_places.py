@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import lease.statements
-from daemon.execution.places import keep_places, sought
+from daemon.execution.places import sought
 from daemon.testing import ManualReplica, ManualStore
 from lease import Grant
 from tests.support.completion import finish_run
@@ -28,7 +28,7 @@ def grant(store: Store, holder: str, *, queue: bool = False) -> list[Grant]:
 
 def take_places(store: Store) -> list[str]:
     names = store.do(sought, "shop", ["warehouse"], "h1")
-    store.do(keep_places, names, "h1", "a replica")
+    store.do(lease.statements.queue_up, names, "h1", "a replica")
     return names
 
 

@@ -16,7 +16,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from daemon.scheduling.deploys.adoption import adopt
 from daemon.service.loop.agenda import read_agenda
-from daemon.states import LEADS, SEEN_WITHIN
+from daemon.states import LEADS
 from daemon.store import statements
 from daemon.store.tables import run
 from lease.model import mark_of
@@ -242,7 +242,7 @@ def test_adopted_runs_wait_as_their_new_definition_says(store: Store) -> None:
     changed = a_schedule("thumbnail", overlap="queue", lock=THREE, priority="high")
     store.sync(changed)
     gone = {row.digest for row in store.runs()}
-    store.do(adopt, an_application(changed), "h1", SEEN_WITHIN, gone)
+    store.do(adopt, an_application(changed), "h1", gone)
     assert {(row.lease_name, row.queue) for row in store.runs()} == {("api", "high api")}
     (claimed,) = store.claim("thumbnail")
     store.do(finish_run, claimed, "succeeded", None)
@@ -258,7 +258,7 @@ def test_an_adopted_run_starts_no_sooner_than_it_was_to(store: Store, lock: Any)
     starts_at = store.run(claimed.run_id).available_at
     changed = a_schedule("thumbnail", overlap="queue", lock=lock, jobs=("another",))
     store.sync(changed)
-    store.do(adopt, an_application(changed), "h1", SEEN_WITHIN, {row.digest for row in store.runs()})
+    store.do(adopt, an_application(changed), "h1", {row.digest for row in store.runs()})
     assert [row.available_at for row in store.runs()] == [starts_at, None, None]
 
 

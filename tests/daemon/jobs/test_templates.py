@@ -106,7 +106,7 @@ class Story:
         )
         transcript = Transcript()
         listeners = Listeners(on_output, lambda _: None, transcript)
-        found = self.application.job("nightly", job)
+        found = next(one for one in self.application.schedule("nightly").jobs if one.name == job)
         attempt = await ChildAttempt.prepare(found, brief, self.templates, trust=self.page, listeners=listeners)
         await attempt.go()
         return attempt, transcript

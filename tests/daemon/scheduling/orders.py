@@ -1,6 +1,6 @@
 """The order of an old and a new generation, and who lives besides, for the tests of what follows from these."""
 
-from daemon.scheduling.generations import Generation, Order, Others
+from daemon.scheduling.generations.order import Generation, Order, Others
 
 NOBODY = Others(frozenset(), {})
 LONG = 3600.0

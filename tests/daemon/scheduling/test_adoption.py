@@ -92,7 +92,7 @@ async def test_what_only_others_may_do_with_runs_locks_no_schedule(world: World)
     world.end(new)
     await world.pass_time(3 * T)
     assert world.rules(OLD, in_lieu=True)
-    found = world.store.do(strangers, OLD, old.holder, 15.0)
+    found = world.store.do(strangers, OLD, old.holder)
     assert (found.gone, found.unseen) == (frozenset(), frozenset())
     assert world.store.run(run_id).state == "pending"
 

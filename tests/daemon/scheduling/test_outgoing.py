@@ -100,7 +100,7 @@ def test_runs_of_the_night_are_of_the_old_definition_until_they_are_adopted(stor
     store.sync(changed)
     of_the_night = [row for row in store.runs() if row.state == "pending"]
     assert {(row.lease_name, row.digest) for row in of_the_night} == {("run/shop/nightly", hourly().run_digest())}
-    store.do(adopt, an_application(changed), "h1", 15.0, {row.digest for row in of_the_night})
+    store.do(adopt, an_application(changed), "h1", {row.digest for row in of_the_night})
     assert {store.run(row.id).lease_name for row in of_the_night} == {"warehouse"}
 
 

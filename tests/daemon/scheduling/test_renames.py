@@ -14,7 +14,7 @@ from daemon.operations.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import trigger
 from daemon.scheduling.deploys.sync import SyncReport, sync
-from daemon.scheduling.renames import in_database
+from daemon.scheduling.renames import located
 from daemon.store.called import called
 from daemon.store.tables import schedule
 from daemon.store.views.acting import read_activity
@@ -85,7 +85,7 @@ def test_a_renamed_schedule_keeps_its_row(case: str, store: Store) -> None:
     digests = {key: a_schedule(key).run_digest() for key in found}
     assert {key: row.run_digest for key, row in found.items()} == digests
     application = an_application(*defined(files[-1]))
-    kept = store.do(in_database, application)
+    kept = application.keyed(store.do(located, application).keys)
     assert {one.name for one in kept.schedules} == expected.keys()
 
 

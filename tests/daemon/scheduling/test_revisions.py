@@ -10,7 +10,8 @@ from daemon.definitions.application import Application
 from daemon.errors import RevisionTaken
 from daemon.operations.foresee import foresee
 from daemon.scheduling.deploys.bring import bring, stage, take_on_top
-from daemon.scheduling.generations import Generation, Order, state_of
+from daemon.scheduling.generations.order import Generation, Order
+from daemon.scheduling.generations.standing import state_of
 from daemon.store import statements
 from daemon.store.tables import generation
 from daemon.store.views.acting import read_activity

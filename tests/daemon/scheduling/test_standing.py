@@ -2,23 +2,15 @@
 
 import pytest
 
-from daemon.scheduling.generations import (
-    Count,
-    Differences,
-    Order,
-    Others,
-    Standing,
-    differences,
-    recorded,
-    stand,
-    superseded,
-)
+from daemon.scheduling.generations.moves import Count, recorded
+from daemon.scheduling.generations.order import Differences, Order, Others, differences
+from daemon.scheduling.generations.standing import Standing, stand, superseded
 
 from .orders import NOBODY, living, old_and_new
 
 
 def standing(order: Order, digest: str, others: Others = NOBODY, count: Count | None = None) -> Standing:
-    return stand(order, digest, others, count or Count(), takeover_after=60.0, for_good_after=900.0)
+    return stand(order, digest, others, count or Count(), takeover_after=60.0)
 
 
 @pytest.mark.parametrize(

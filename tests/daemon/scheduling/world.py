@@ -13,7 +13,7 @@ from daemon.operations.foresee import foresee
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.rollout import Rollout
-from daemon.scheduling.generations import Forecast, state_of
+from daemon.scheduling.generations.standing import Forecast, state_of
 from daemon.store.tables import generation
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import Fact, Note, SchedulesRetired

@@ -10,7 +10,7 @@ CALENDARS = (
         "whether an instant is excluded goes by its day in UTC instead of its schedule's own",
         (
             Edit(
-                "daemon/definitions/triggers/calendar.py",
+                "daemon/definitions/values/calendars.py",
                 "instant.astimezone(zone).date()) if calendars",
                 "instant.date()) if calendars",
             ),

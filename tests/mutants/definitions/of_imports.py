@@ -11,8 +11,8 @@ IMPORTS = (
         (
             Edit(
                 "daemon/definitions/crontab/translate.py",
-                "        self._say(line.number, why, lost=True)\n",
-                "        return\n",
+                '                self._say(number, "; ".join(why.args), lost=True)\n',
+                "                continue\n",
             ),
         ),
         on_either(
@@ -23,7 +23,7 @@ IMPORTS = (
     Mutant(
         "later-variable-for-earlier-lines",
         "the last value of a variable of a crontab holds for all its lines",
-        (Edit("daemon/definitions/crontab/translate.py", "env=dict(variables.env)", "env=variables.env"),),
+        (Edit("daemon/definitions/crontab/translate.py", "env=dict(self._env)", "env=self._env"),),
         on_either(CRONTABS.format("test_translate.py::test_a_later_value_of_a_variable_holds_for_later_lines")),
     ),
     Mutant(
@@ -32,8 +32,8 @@ IMPORTS = (
         (
             Edit(
                 "daemon/definitions/crontab/translate.py",
-                "variables = Variables(self._local.timezone)",
-                'variables = Variables("UTC")',
+                "self._timezone: str | None = local.timezone",
+                'self._timezone: str | None = "UTC"',
             ),
         ),
         on_either("tests/daemon/cli/test_import.py::test_it_writes_toml_to_stdout_and_says_on_stderr_what_is_missing"),

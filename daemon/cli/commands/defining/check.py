@@ -235,7 +235,7 @@ def _as_written(value: Any) -> str:
 
 
 def _trigger(expression: str) -> Trigger:
-    if expression in {ON_REQUEST, OnRequest().kind}:
+    if expression in {ON_REQUEST, "on_request"}:
         return OnRequest()
     try:
         with refused_at(Place(field="EXPRESSION")):

@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from ....definitions.crontab.document import LineRemark, write_document
-from ....definitions.crontab.lines import has_users
-from ....definitions.crontab.translate import LocalFacts, translate
+from ....definitions.crontab.translate import LocalFacts, has_users, translate
 from ....definitions.values.names import LONGEST, check_name
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone

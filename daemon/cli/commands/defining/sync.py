@@ -15,7 +15,7 @@ from ....operations.generations import processes, who_runs
 from ....scheduling.deploys.bring import Brought, stage, take_on_top
 from ....scheduling.deploys.sync import SyncReport, patience
 from ....scheduling.deploys.sync import sync as write_definitions
-from ....scheduling.generations import State
+from ....scheduling.generations.standing import State
 from ....service.settings import read_settings
 from ....store import migrations
 from ....store.views.generations import RunBy

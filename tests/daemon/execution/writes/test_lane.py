@@ -51,7 +51,7 @@ class Story:
         return self.answer(list(writes), patience)
 
     def end(self, name: str) -> "asyncio.Task[Any]":
-        return asyncio.create_task(self.lane.end_run(name))  # type: ignore[arg-type]
+        return asyncio.create_task(self.lane.write(name))  # type: ignore[arg-type]
 
 
 @pytest.fixture

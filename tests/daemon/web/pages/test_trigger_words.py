@@ -8,8 +8,8 @@ import pytest
 
 from daemon.definitions.triggers.cron import parse
 from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
-from daemon.definitions.triggers.words import cron_in_words, in_words
 from daemon.errors import InvalidCron
+from daemon.web.pages.words import cron_in_words, in_words
 
 
 @pytest.mark.parametrize(

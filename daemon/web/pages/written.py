@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from lease.durations import format_duration, parse_duration
 
-from ..text import MASK
-from .job import Job
-from .schedule import TRIGGERS, Schedule
-from .toml_text import DURATIONS, key_text, value_text
+from ...definitions.job import Job
+from ...definitions.schedule import TRIGGERS, Schedule
+from ...definitions.toml_text import DURATIONS, key_text, value_text
+from ...text import MASK
 
 _MOST_DAYS = 20
 """So many days of a calendar are written; a comment counts the others."""

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from ...definitions.triggers.cron import Pattern, parse
+from ...definitions.triggers.trigger import At, Cron, Every, Trigger
 from ...errors import InvalidCron
-from .cron import Pattern, parse
-from .trigger import At, Cron, Every, Trigger
 
 _DAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _LONG_DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")

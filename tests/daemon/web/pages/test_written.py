@@ -9,7 +9,7 @@ import pytest
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.toml_file import read_toml
-from daemon.definitions.written import written
+from daemon.web.pages.written import written
 
 DEFINED = {
     "least": 'cron = "@daily"\njobs = [{ name = "a", command = "true" }]',
