@@ -14,7 +14,7 @@ from typing import Any
 from lease.background import BackgroundLoop
 
 from ..telemetry.facts import JobSubject, LoopBlocked, Notify
-from ..telemetry.sentences import blocked
+from ..telemetry.sentences import sentence
 from .loop_watch import CURRENT, LoopWatch, Watched
 from .stacks.seen import SeenWork, bounded, of_frames, of_tasks
 
@@ -127,7 +127,7 @@ class StartedTask:
         if self._task is not None:
             stacks += of_tasks(self._task, [one for one in self._tasks() if one is not self._outer])
         named = self._watch.named()
-        remarks = () if named is None or self.blocks() else (blocked(named),)
+        remarks = () if named is None or self.blocks() else (sentence(named),)
         return SeenWork(stacks=bounded(stacks), remarks=remarks)
 
     def _tasks(self) -> list[asyncio.Task[Any]]:

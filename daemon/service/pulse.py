@@ -28,7 +28,7 @@ from ..states import LiveReplicaState
 from ..store import statements
 from ..store.notices import ALIVE, notify
 from ..telemetry.facts import Note, RunLate, RunLong
-from ..telemetry.sentences import blocked
+from ..telemetry.sentences import sentence
 from .loop.agenda import Agenda
 from .waking.rest import Rest
 
@@ -177,7 +177,7 @@ class Pulse:
 
     def _state(self) -> tuple[LiveReplicaState, str | None]:
         named = self._context.tasks.blocked()
-        return "draining" if self._draining() else "running", None if named is None else blocked(named)
+        return "draining" if self._draining() else "running", None if named is None else sentence(named)
 
     async def _record_losses(self) -> None:
         await self._context.losses.write(self._context.database)

@@ -5,7 +5,7 @@ from time import monotonic
 from lease.client import LeaseClient
 
 from ..jobs.task_thread import TaskThread
-from ..telemetry.sentences import blocked
+from ..telemetry.sentences import sentence
 from ..web.health import Beat
 from .replica import Replica
 
@@ -48,7 +48,7 @@ class Readiness:
     def blocked(self) -> str | None:
         """Return a sentence about the job that blocks all async jobs, if one does (rule 25)."""
         named = self._tasks.blocked()
-        return None if named is None else blocked(named)
+        return None if named is None else sentence(named)
 
     def counts(self) -> dict[str, int]:
         """Return the number of runs lost with their leases, and of writes that were refused."""

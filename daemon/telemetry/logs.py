@@ -8,7 +8,7 @@ from typing import Any, Literal
 import structlog
 
 from ..errors import escaped
-from .line_writer import LineWriter
+from .line_writer import line_writer
 
 LOGGER = "leased"
 _QUIET = ("alembic", "asyncio", "sqlalchemy", "uvicorn")
@@ -115,11 +115,11 @@ class _Stderr(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._writer = LineWriter(self._about_dropped)
+        self._writer = line_writer(self._about_dropped)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._writer.write(f"{self.format(record)}\n")
+            self._writer.put(f"{self.format(record)}\n")
         except Exception:  # noqa: BLE001 - as every handler of the standard library does
             self.handleError(record)
 

@@ -36,8 +36,7 @@ from ...store import migrations
 from ...store.views import database_time, summary
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
-from ...telemetry.notifier import Notifier
-from ...telemetry.subscribers import notifier
+from ...telemetry.notifier import Notifier, notifier
 from ..ask import ask_url
 from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, NoDatabase, report

@@ -15,7 +15,7 @@ from ...jobs.task_thread import TaskThread
 from ...store import migrations
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.facts import Note, ReplicaEnded
-from ...telemetry.subscribers import notifier
+from ...telemetry.notifier import notifier
 from ..parts import assembled, make_fit_for_jobs, opened, surrounded
 from ..readiness import Readiness
 from ..replica import Replica

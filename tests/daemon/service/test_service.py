@@ -30,7 +30,7 @@ from daemon.store.tables import run
 from daemon.store.views import OutputReader
 from daemon.telemetry.facts import Fact, JobPrinted, ReplicaEnded, ReplicaStarted, RunRecovered
 from daemon.telemetry.notifier import Notifier
-from daemon.telemetry.sentences import ended, introduced
+from daemon.telemetry.sentences import sentence
 from daemon.testing.replica import in_process
 from daemon.version import package_version
 from lease.errors import SchemaMissing
@@ -100,25 +100,25 @@ async def test_its_first_line_says_what_runs_where_and_its_last_one_what_it_has_
         assert isinstance(first, ReplicaStarted)
         assert (first.application, first.generation, first.ttl) == ("shop", generation, 75.0)
         assert first.database == sqlite_url
-        assert introduced(first) == (
+        assert sentence(first) == (
             f'leased {package_version()}: "shop", {"generation 1" if generation else "a new generation"}, '
             f"on {sqlite_url}, as {first.replica}, ttl 1m15s"
         )
         assert isinstance(last, ReplicaEnded)
         assert (last.replica, dict(last.runs)) == (first.replica, {"succeeded": 1})
-        assert re.fullmatch(rf"{first.replica} stopped after \d+(\.\d)?s \(1 run succeeded\)", ended(last))
+        assert re.fullmatch(rf"{first.replica} stopped after \d+(\.\d)?s \(1 run succeeded\)", sentence(last))
 
 
 async def test_a_replica_that_ran_nothing_says_so(sqlite_url: str) -> None:
     served = Served(a_shop(nothing), sqlite_url)
     assert await served.serve() == 0
     assert isinstance(served.facts[-1], ReplicaEnded)
-    assert ended(served.facts[-1]).endswith(" (no runs)")
+    assert sentence(served.facts[-1]).endswith(" (no runs)")
 
 
 def test_the_last_line_of_a_replica_counts_its_runs_by_how_they_ended() -> None:
     last = ReplicaEnded("web1:7", 3725.04, {"succeeded": 1_200, "failed": 1, "lost": 2})
-    assert ended(last) == "web1:7 stopped after 1h2m (1,200 runs succeeded, 1 failed, 2 lost)"
+    assert sentence(last) == "web1:7 stopped after 1h2m (1,200 runs succeeded, 1 failed, 2 lost)"
 
 
 async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sqlite_url: str) -> None:
