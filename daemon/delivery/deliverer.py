@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
@@ -23,25 +23,13 @@ from ..operations.why import Explanation, Moments, read_why_run
 from ..scheduling.telling import Told, write
 from ..states import DeliveryOutcome
 from ..store import statements
-from ..store.statements.delivery import LENT
+from ..store.statements.delivery import LENT, LatelySent
 from ..store.views import database_time
 from ..store.views.output import tails
-from ..telemetry.facts import (
-    Fact,
-    MessageSent,
-    Note,
-    Notify,
-    RunEnded,
-    RunLate,
-    RunLong,
-    RunRecovered,
-    RunStarted,
-    SchedulesRetired,
-    TimesSkipped,
-)
+from ..telemetry import facts
+from ..telemetry.facts import Fact, MessageSent, Note, Notify
 from ..text import counted, target_text
 from .message import Message
-from .queue import GIVEN_UP_AFTER, WITHIN, Taken, after_failure, before_sending
 from .sending import Reply, Sender
 
 LOOK_EVERY = 10.0
@@ -51,6 +39,13 @@ LAST = 2.0
 MOST_AT_ONCE = 30
 """So many are sent at a time, each in a thread of its own."""
 _MOST_STARTS = 1_000
+MOST_OF_A_KIND = 10
+"""So many messages of a kind a target gets within `WITHIN`; what comes beyond is told by one message."""
+WITHIN = 60.0
+GIVEN_UP_AFTER = 3 * 86_400.0
+"""Seconds after which a message that could not be delivered is given up."""
+_WAITS = (5.0, 30.0, 120.0, 600.0, 1800.0)
+LONGEST_WAIT = 3600.0
 _SAID = {
     "run.abandoned": "an attempt of run {run} of {schedule} was abandoned, because its process died; ",
     "run.late": "run {run} of {schedule} has not succeeded by its deadline; ",
@@ -91,13 +86,13 @@ class Deliverer:
     def hear(self, fact: Fact) -> None:
         """Take in a fact of this replica: what it has written is sent at once. For any thread."""
         match fact:
-            case SchedulesRetired():
+            case facts.SchedulesRetired():
                 pass
             case _ if not self._targets:
                 return
-            case RunStarted(run, waited) if run.schedule in self._targets and waited is not None:
+            case facts.RunStarted(run, waited) if run.schedule in self._targets and waited is not None:
                 self._starts = [*self._starts[-_MOST_STARTS:], (run.schedule, run.run_id)]
-            case RunEnded() | RunRecovered() | RunLate() | RunLong() | TimesSkipped():
+            case facts.RunEnded() | facts.RunRecovered() | facts.RunLate() | facts.RunLong() | facts.TimesSkipped():
                 pass
             case _:
                 return
@@ -174,16 +169,14 @@ class Deliverer:
         name = self._application.name
         if not (rows := statements.delivery.claim(connection, name, MOST_AT_ONCE - len(self._sending))):
             return []
-        lately, gone = (
-            statements.delivery.lately_sent(connection, name, WITHIN),
-            statements.delivery.gone(connection, name),
-        )
+        lately = statements.delivery.lately_sent(connection, name, WITHIN)
+        gone = statements.delivery.gone(connection, name)
         starts = [row.run_id for row in rows if row.kind == "ping.start"]
         at_work = statements.delivery.at_work(connection, starts) if starts else set()
         taken = list[tuple[Row[Any], int]]()
         for row in rows:
-            of = Taken(row.target, row.kind, bool(row.held), row.run_id not in at_work)
-            match before_sending(of, lately, row.target in gone):
+            sent, is_over = lately.get((row.target, row.kind)), row.run_id not in at_work
+            match before_sending(row.kind, sent, held=bool(row.held), is_over=is_over, gone=row.target in gone):
                 case "send":
                     taken.append((row, row.folded))
                 case "fold":
@@ -263,6 +256,31 @@ class Deliverer:
             case seconds:
                 record.put_back(connection, row, seconds, answer.text)
                 return "failed"
+
+
+def before_sending(
+    kind: str, lately: LatelySent | None, *, held: bool, is_over: bool, gone: bool
+) -> Literal["send", "fold", "gone", "dropped"] | float:
+    """Return what to do with a message that a claim has taken; seconds: hold it for so long, and then let it tell all of its
+    kind. ``lately`` has the messages of this kind that its target got; ``gone`` says that the target is. Pure.
+    """
+    if gone:
+        return "gone"
+    if kind == "ping.start" and is_over:
+        return "dropped"
+    if held:
+        return "fold"
+    if kind.startswith("ping.") or lately is None or lately.count < MOST_OF_A_KIND:
+        return "send"
+    return max(1.0, WITHIN - lately.since)
+
+
+def after_failure(kind: str, attempts: int, age: float, asked: float | None) -> Literal["given up"] | float:
+    """Return in how many seconds a message is sent again; ``asked`` is what its target asks for. Pure."""
+    if kind == "ping.start" or age > GIVEN_UP_AFTER:  # a start that comes late would be taken for another run's
+        return "given up"
+    wait = _WAITS[attempts - 1] if attempts <= len(_WAITS) else LONGEST_WAIT
+    return min(LONGEST_WAIT, max(wait, asked or 0.0))
 
 
 @asynccontextmanager
