@@ -16,7 +16,7 @@ from .slot import Restarts, Slot
 from .supervised_replica import KILLED_AT, SupervisedReplica
 
 if TYPE_CHECKING:
-    from .gathered_metrics import GatheredMetrics, Source
+    from .gathered_metrics import GatheredMetrics, Sources
 
 READY_WITHIN = 60.0
 """Seconds in which a new replica must be ready to claim, or the old ones go on."""
@@ -107,18 +107,14 @@ class Supervisor:
             self._metrics = GatheredMetrics(self._door, self._sources, self._count_ready)
             self._metrics.serve(stack, self._report, self._warn)
 
-    def _sources(self) -> "list[Source]":
+    def _sources(self) -> "Sources":
         """Return where each replica answers: one that is being replaced does, until it ends. For any thread."""
-        from .gathered_metrics import Source  # noqa: PLC0415 - it is loaded
-
-        found: dict[int, tuple[WebAddress | None, str | None]] = dict.fromkeys(range(len(self._slots)), (None, None))
+        found: list[tuple[WebAddress | None, str | None]] = [(None, None)] * len(self._slots)
         for one in sorted(self._living, key=lambda one: one.began):
             if one.web is not None:
-                found[one.index] = (
-                    one.web,
-                    one.checked.settings.get("web_read_token") or one.checked.settings.get("web_token"),
-                )
-        return [Source(index, *where) for index, where in found.items()]
+                of = one.checked.settings
+                found[one.index] = (one.web, of.get("web_read_token") or of.get("web_token"))
+        return found
 
     def _count_ready(self) -> int:
         return sum(slot.current is not None and slot.current.serves for slot in self._slots)
