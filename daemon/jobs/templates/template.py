@@ -16,7 +16,7 @@ from ..processes.descriptors import limit_of_children
 from ..processes.identity import identity, is_alive
 from ..processes.spawn import TemplateGone
 from ..processes.trust_page import TrustPage
-from .keeper_brief import KeeperBrief
+from .forks import KeeperBrief
 
 PATIENCE = 1.0
 """Seconds that a template has to answer."""

@@ -12,7 +12,7 @@ from ...definitions.job import Job
 from .loaded import TemplateBrief
 from .template import Template
 
-BARE = Path(__file__).with_name("bare_main.py")
+BARE = Path(__file__).with_name("forks.py")
 
 
 class Templates:
