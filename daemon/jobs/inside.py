@@ -18,10 +18,9 @@ from ..telemetry.facts import JobSubject
 from .brief import Brief
 from .in_trace import in_trace
 from .output.output import Output, printed_to
-from .processes.identity import ProcessIdentity
 from .reports import Outcome, Progress
 from .run import LOGGER, AsyncRun, Run
-from .runners import Listeners
+from .runners import Attempt, Listeners
 from .stacks.seen import SeenWork, bounded, of_thread
 from .task_thread import StartedTask, TaskThread
 
@@ -39,10 +38,8 @@ class _NotBegun(Exception):
     """The function was not called."""
 
 
-class _InsideAttempt:
+class _InsideAttempt(Attempt):
     """What both kinds have in common: a function of a job, with a log and prints that are kept as the attempt's output."""
-
-    keeper: ProcessIdentity | None = None
 
     def __init__(self, job: Job, *, held: Lease, listeners: Listeners) -> None:
         assert job.function is not None  # noqa: S101 - commands run in processes
@@ -54,6 +51,13 @@ class _InsideAttempt:
         self._told = False
         self._waiting: list[bytes | Progress] = []
         self._taken = threading.Condition()
+
+    def stop(self, kill_after: float) -> None:
+        del kill_after
+        self.kill()
+
+    def kill(self) -> None:
+        self._told = True
 
     @contextmanager
     def _within(self) -> Iterator[None]:
@@ -69,13 +73,7 @@ class _InsideAttempt:
     def _given(self, kind: type[AsyncRun] | type[Run], brief: Brief) -> Any:
         """Return the argument of the function."""
         self._trace = brief.trace
-        return kind(
-            brief,
-            self._trusted_until,
-            self._put,
-            _own_logger(self._note),
-            told_to_end=lambda: self._told,
-        )
+        return kind(brief, self._trusted_until, self._put, _own_logger(self._note), told_to_end=lambda: self._told)
 
     def _trusted_until(self) -> float:
         return self._held.trusted_until if self._held.loss is None else 0.0
@@ -140,12 +138,8 @@ class TaskAttempt(_InsideAttempt):
         assert self._task is not None  # noqa: S101 - go comes first
         return await self._outcome(self._task.ended)
 
-    def stop(self, kill_after: float) -> None:
-        del kill_after  # there is nothing to force at its end
-        self.kill()
-
     def kill(self) -> None:
-        self._told = True
+        super().kill()
         if self._task is not None:
             self._task.cancel()
 
@@ -175,19 +169,6 @@ class ThreadAttempt(_InsideAttempt):
 
     async def wait(self) -> Outcome:
         return await self._outcome(self._ended)
-
-    def stop(self, kill_after: float) -> None:
-        del kill_after  # there is nothing to force at its end
-        self.kill()
-
-    def kill(self) -> None:
-        self._told = True
-
-    def lost_to_others(self) -> float:
-        return 0.0
-
-    def blocks(self) -> bool:
-        return False
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         del secrets  # it has no command line

@@ -28,7 +28,6 @@ class TaskThread:
     def __init__(self, notify: Notify = lambda _: None) -> None:
         self._loop: BackgroundLoop | None = None
         self._watch = LoopWatch(notify)
-        self._at_work = 0
         self._lock = threading.Lock()
 
     def start(
@@ -42,9 +41,9 @@ class TaskThread:
         with self._lock:
             if self._loop is None:
                 self._loop = self._watched_loop()
-        self._count(1)
+        self._watch.count(1)
         started = StartedTask(self._loop, self._watch, Watched(function, subject), argument, within)
-        started.ended.add_done_callback(lambda _: self._count(-1))
+        started.ended.add_done_callback(lambda _: self._watch.count(-1))
         return started
 
     def _watched_loop(self) -> BackgroundLoop:
@@ -82,11 +81,6 @@ class TaskThread:
         except TimeoutError:
             return False
         return True
-
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self._at_work += change
-            self._watch.set_at_work(self._at_work)
 
 
 class StartedTask:
