@@ -35,7 +35,7 @@ from .environment import SOFT_LIMIT, withhold_secrets
 from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
-from .waking.hearing import Hearing
+from .waking.opening import hearing_of
 
 
 @asynccontextmanager
@@ -114,8 +114,10 @@ def make_fit_for_jobs(environment: MutableMapping[str, str], settings: Settings)
 @asynccontextmanager
 async def opened(
     application: Application, settings: Settings, tasks: TaskThread, notify: Notify, environment: Mapping[str, str]
-) -> AsyncIterator[ReplicaContext]:
-    """Open the database and start the heartbeat; children inherit ``environment``. ``tasks`` ends with the block."""
+) -> AsyncIterator[Replica]:
+    """Open the database, start the heartbeat, and yield a replica that is to be registered, to clean up and to join.
+    Children inherit ``environment``. ``tasks`` ends with the block.
+    """
     url, timing = settings.database, settings.timing
     patience = timing.attempt_timeout * _PATIENCE
     database = open_database(url, timeout=patience, connections=_CONNECTIONS, application="leased daemon")
@@ -133,7 +135,10 @@ async def opened(
     try:
         async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
             parts = (application, database, client, tasks, trust, told, templates, listeners)
-            yield ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
+            context = ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
+            async with hearing_of(context) as hearing:
+                clock = await expected_wall_clock(database)
+                yield Replica(context, settings, entry_of(context, settings.concurrency), clock, hearing)
     finally:
         templates.close()
         trust.close()
@@ -141,38 +146,32 @@ async def opened(
         await database.close()
 
 
-async def assembled(context: ReplicaContext, settings: Settings, hearing: Hearing) -> Replica:
-    """Return the replica, which is to be registered, to clean up and to join."""
-    clock = await expected_wall_clock(context.database)
-    return Replica(context, settings, entry_of(context, settings.concurrency), clock, hearing)
-
-
 @asynccontextmanager
-async def surrounded(
-    context: ReplicaContext, replica: Replica, settings: Settings, earlier_holder: str | None = None
-) -> AsyncIterator[None]:
+async def surrounded(replica: Replica, settings: Settings, earlier_holder: str | None = None) -> AsyncIterator[None]:
     """Register the replica during the block (see `registered`); prune, and deliver messages beside it."""
+    context = replica.context
+    database, client, application, notify = context.database, context.client, context.application, context.notify
     async with (
         registered(context, earlier_holder, settings.concurrency),
         delivering(
-            *(context.database, context.application, context.notify),
+            *(database, application, notify),
             listeners=context.listeners,
             takeover_after=settings.takeover_after,
             pages=settings.web_url,
         ),
-        pinging(_fleet_ping(context, replica, settings), settings.database),
-        pruning(context.database, context.client, context.application.name, context.notify, replica),
+        pinging(_fleet_ping(replica, settings), settings.database),
+        pruning(database, client, application.name, notify, replica),
     ):
         yield
 
 
-def _fleet_ping(context: ReplicaContext, replica: Replica, settings: Settings) -> FleetPing | None:
+def _fleet_ping(replica: Replica, settings: Settings) -> FleetPing | None:
     if settings.ping is None:
         return None
-    readiness = Readiness(replica, context.client, context.tasks)
+    context, readiness = replica.context, Readiness(replica)
     return FleetPing(
         *(context.database, context.client, context.application.name, context.notify),
         target={"ping": True, "url": settings.ping.get_secret_value()},
-        is_alive=lambda: replica.running and all(beat.alive for beat in readiness.loops().values()),
+        is_alive=lambda: replica.running and readiness.is_alive(),
         sender=Sender({}, Path()),
     )

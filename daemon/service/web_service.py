@@ -23,7 +23,6 @@ from ..web.api.desk import Desk
 from ..web.api.routes import api_routes
 from ..web.app import WebNotStarted, WebServer, web_app
 from ..web.door import Door, refused
-from ..web.health import Standing
 from ..web.pages.routes import page_routes
 from .doctor.checks import doctor
 from .outside.outside import SupervisorLink
@@ -37,6 +36,12 @@ def door_to(address: WebAddress, settings: Settings) -> Door:
     return Door(address, *settings.tokens, settings.hosts, settings.pages_at, settings.web_user_header, proxies)
 
 
+def routes_of(desk: Desk, settings: Settings) -> list[BaseRoute]:
+    """Return the routes of the API and of the pages."""
+    examine, takeover_after = partial(doctor, settings), settings.takeover_after
+    return [*api_routes(desk, takeover_after, examine), *page_routes(desk, takeover_after, examine)]
+
+
 _AGAIN = 0.1
 """Seconds between two looks whether that address is free."""
 
@@ -48,7 +53,6 @@ async def served(
     link: SupervisorLink,
     notify: Notify,
     *,
-    standing: Standing = lambda: None,
     routes: Sequence[BaseRoute] = (),
 ) -> AsyncIterator[None]:
     """Answer over HTTP, ``routes`` too, during the block, if there is a door; raises `WebNotStarted`.
@@ -60,7 +64,7 @@ async def served(
         return
     app = web_app(
         *(door, readiness.loops, readiness.problems, readiness.counts),
-        standing=standing,
+        standing=readiness.standing,
         blocked=readiness.blocked,
         routes=routes,
     )
@@ -125,12 +129,7 @@ class WebAlone:
         """Answer until `stop` is called; raises `WebNotStarted`."""
         desk = Desk(self._settings.database)
         door = door_to(self._bound, self._settings)
-        take = self._settings.takeover_after
-        routes = [
-            Route("/metrics", _no_metrics),
-            *api_routes(desk, take, partial(doctor, self._settings)),
-            *page_routes(desk, take, partial(doctor, self._settings)),
-        ]
+        routes = [Route("/metrics", _no_metrics), *routes_of(desk, self._settings)]
         server = WebServer(web_app(door, dict, self._problems, routes=routes), self._bound, warn)
         try:
             tell(f"http://{server.start()}/")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -58,30 +58,8 @@ class CannotEmbed(DaemonError):
     """No replica can be part of this program, or not here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """A replica that is part of this program."""
-
-    _thread: ReplicaThread
-
-    @property
-    def label(self) -> str:
-        return self._thread.label
-
-    @property
-    def is_ready(self) -> bool:
-        return not self._thread.problems()
-
-    @property
-    def failure(self) -> str | None:
-        return self._thread.failure
-
-    def problems(self) -> Mapping[str, str]:
-        return self._thread.problems()
-
-
 @asynccontextmanager
-async def embedded(schedules: ScheduleSet, url: str, given: Mapping[str, Any]) -> AsyncIterator[Inside]:
+async def embedded(schedules: ScheduleSet, url: str, given: Mapping[str, Any]) -> AsyncIterator[ReplicaThread]:
     """Run a replica of these `Schedules` during the block; see `Schedules.replica`."""
     _refuse_where_none_can_be()
     take_over, others = bool(given.get("take_over")), {name: given[name] for name in given if name != "take_over"}
@@ -91,7 +69,7 @@ async def embedded(schedules: ScheduleSet, url: str, given: Mapping[str, Any]) -
     thread = ReplicaThread(application, settings, take_over=take_over, guarded=at_a_terminal())
     try:
         await _done(thread.begun, cut=thread.leave)
-        yield Inside(thread)
+        yield thread
     finally:
         thread.leave()
         with anyio.CancelScope(shield=True):

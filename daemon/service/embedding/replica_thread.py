@@ -10,17 +10,15 @@ from contextlib import suppress
 from time import monotonic
 
 from ...definitions.application import Application
-from ...execution.context import ReplicaContext
 from ...jobs.task_thread import TaskThread
 from ...store import migrations
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.facts import Note, ReplicaEnded
 from ...telemetry.notifier import notifier
-from ..parts import assembled, make_fit_for_jobs, opened, surrounded
+from ..parts import make_fit_for_jobs, opened, surrounded
 from ..readiness import Readiness
 from ..replica import Replica
 from ..settings import STOP_MARGIN, Settings
-from ..waking.opening import hearing_of
 
 
 class ReplicaThread:
@@ -67,6 +65,11 @@ class ReplicaThread:
     def join(self) -> None:
         """Wait for the thread, which does nothing more once it is `ended`."""
         self._thread.join()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it claims runs now."""
+        return not self.problems()
 
     def problems(self) -> dict[str, str]:
         """Return a sentence for each check that fails."""
@@ -122,20 +125,14 @@ class ReplicaThread:
         if self._left.is_set():
             return
         await asyncio.wrap_future(_prepared(self._settings.database))
-        parts = opened(self._application, self._settings, self._tasks, self._facts.notify, self._environment)
-        async with parts as context, hearing_of(context) as hearing:
-            replica = await assembled(context, self._settings, hearing)
-            async with surrounded(context, replica, self._settings):
-                await replica.clean_up()
-                await replica.join(take_over=self._take_over, guarded=self._guarded)
-                self._begin(context, replica)
-                await self._work(replica)
+        parts = (self._application, self._settings, self._tasks, self._facts.notify, self._environment)
+        async with opened(*parts) as replica, surrounded(replica, self._settings):
+            await replica.clean_up()
+            await replica.join(take_over=self._take_over, guarded=self._guarded)
+            self.label = replica.context.client.label
+            self._replica, self._readiness = replica, Readiness(replica)
+            await self._work(replica)
         self._facts.notify(ReplicaEnded(self.label, monotonic() - started, replica.runs.tally))
-
-    def _begin(self, context: ReplicaContext, replica: Replica) -> None:
-        self.label = context.client.label
-        self._replica = replica
-        self._readiness = Readiness(replica, context.client, self._tasks)
 
     async def _work(self, replica: Replica) -> None:
         """Run the loop. If there is work that cannot be ended, say so, end the others, and wait for the end of the

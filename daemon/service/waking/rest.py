@@ -13,7 +13,6 @@ from lease.timing import LeaseTiming
 from ...recovery.deaths import DeathWatch
 from ...store.notices import Notice
 from ..loop.agenda import Agenda
-from .hearing import Hearing
 
 LONGEST = 12.0
 """Seconds for which a replica that hears rests at the longest. Its sign of life, each 10 s, looks
@@ -65,8 +64,8 @@ _SPREAD = 0.005
 class Rest:
     """The rest, which lasts for a time that may change meanwhile, or until it is woken."""
 
-    def __init__(self, hearing: Hearing, deaths: DeathWatch, poll: float, timing: LeaseTiming) -> None:
-        self.hearing = hearing
+    def __init__(self, hears: Callable[[], bool], deaths: DeathWatch, poll: float, timing: LeaseTiming) -> None:
+        self._hears = hears
         self.deaths = deaths
         deaths.tell(self.wake)
         self._poll = poll
@@ -129,7 +128,7 @@ class Rest:
             self._last(seconds)
 
     def _length(self, agenda: Agenda, room: RoomLeft) -> float:
-        hears, watches = self.hearing.works, self.deaths.suffices
+        hears, watches = self._hears(), self.deaths.suffices
         longest = longest_rest(agenda, hears=hears, watches=watches, poll=self._poll, ttl=self._timing.ttl)
         return rest_length(agenda, room, longest=longest, again=self._timing.retry_wait)
 

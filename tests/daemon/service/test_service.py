@@ -23,7 +23,7 @@ from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.service.environment import withhold_secrets
 from daemon.service.replica import Replica
-from daemon.service.service import FAILED, Service, serve
+from daemon.service.service import FAILED, Service
 from daemon.service.settings import Settings
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
@@ -77,7 +77,7 @@ class Served:
 
     async def serve(self, *now: str, until_idle: bool = True) -> int:
         with Notifier(self.facts.append) as notifier:
-            serving = Service(self.application, self.settings(), notifier).serve(now, until_idle=until_idle, web=None)
+            serving = Service(self.application, self.settings(), notifier, now=now, until_idle=until_idle).serve()
             return await asyncio.wait_for(serving, LIMIT)
 
 
@@ -137,7 +137,7 @@ async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sq
 def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqlite_url: str) -> None:
     served = Served(a_shop(), sqlite_url)
     with Notifier(served.facts.append) as notifier:
-        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
     (row,) = store.runs()
     assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
     assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
@@ -149,7 +149,7 @@ def test_what_an_async_job_prints_is_the_output_of_its_run(store: Store, sqlite_
 
     served, before = Served(a_shop(work), sqlite_url), (sys.stdout, sys.stderr)
     with Notifier(served.facts.append) as notifier:
-        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
     assert [part.text for part in store.do(OutputReader(1).read).parts] == ["hello\n"]
     assert [fact.lines for fact in served.facts if isinstance(fact, JobPrinted)] == [("hello",)]
     assert (sys.stdout, sys.stderr) == before
@@ -161,7 +161,7 @@ def test_a_schema_that_was_overruled_does_not_lead_the_fences_of_jobs_astray(
     monkeypatch.setenv("LEASED_SCHEMA", "other")
     served = Served(a_shop(), sqlite_url)
     with Notifier(served.facts.append) as notifier:
-        assert serve(served.application, served.settings(), notifier, until_idle=True) == 0
+        assert Service(served.application, served.settings(), notifier, until_idle=True).run() == 0
     assert "LEASED_SCHEMA" not in os.environ
 
 
@@ -177,7 +177,7 @@ def test_the_environment_that_jobs_inherit_has_no_secret_but_the_url_of_the_data
 
     served = Served(a_shop(look), sqlite_url)
     with Notifier(served.facts.append) as notifier:
-        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
     assert "LEASED_DATABASE_URL" in seen
     assert not set(SECRETS) & set(seen)
 

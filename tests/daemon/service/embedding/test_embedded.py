@@ -21,7 +21,6 @@ from daemon import AsyncRun, EmbeddedReplica, Schedules
 from daemon.errors import DaemonError, DefinitionError, WouldSupersede
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
-from daemon.service.embedding import replica_thread
 from daemon.service.environment import SettingsError
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
@@ -167,7 +166,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_behind(store: Store, mon
         reached.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(replica_thread, "assembled", never)
+    monkeypatch.setattr("daemon.service.parts.expected_wall_clock", never)
 
     async def host() -> None:
         async with inside(a_shop(), store):
