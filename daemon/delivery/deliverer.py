@@ -7,19 +7,19 @@ again if this replica retires a schedule: that may have asked for messages.
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
-from lease.database.database import Database
 from lease.errors import LeaseError, StoreUnavailable
 
 from ..answers.why import explain_schedule
-from ..definitions.application import Application
+from ..execution.context import ReplicaContext
 from ..operations.why import Explanation, Moments, read_why_run
+from ..own_thread import beside
 from ..scheduling.telling import Told, write
 from ..states import DeliveryOutcome
 from ..store import statements
@@ -27,7 +27,7 @@ from ..store.statements.delivery import LENT, LatelySent
 from ..store.views import database_time
 from ..store.views.output import tails
 from ..telemetry import facts
-from ..telemetry.facts import Fact, MessageSent, Note, Notify
+from ..telemetry.facts import Fact, MessageSent, Note
 from ..text import counted, target_text
 from .message import Message
 from .sending import Reply, Sender
@@ -58,25 +58,16 @@ _SAID = {
 
 
 class Deliverer:
-    """Delivers the messages of one application for a replica."""
+    """Delivers the messages of a replica's application; ``pages`` is where they link to."""
 
     def __init__(
-        self,
-        database: Database,
-        application: Application,
-        notify: Notify,
-        takeover_after: float,
-        sender: Sender,
-        *,
-        pages: str | None = None,
+        self, context: ReplicaContext, takeover_after: float, sender: Sender, *, pages: str | None = None
     ) -> None:
-        self._database = database
-        self._application = application
-        self._notify = notify
+        self._database, self._notify, self._application = context.database, context.notify, context.application.name
         self._takeover_after = takeover_after
         self._sender = sender
         self._pages = pages
-        targets = {schedule.name: schedule.targets for schedule in application.schedules}
+        targets = {schedule.name: schedule.targets for schedule in context.application.schedules}
         self._targets = {name: found for name, found in targets.items() if found}
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
@@ -144,7 +135,7 @@ class Deliverer:
         starts, self._starts = self._starts, []
         if starts:
             await self._database.write(partial(self._write_starts, starts=starts))
-        left = await self._database.read(lambda c: statements.delivery.until_due(c, self._application.name))
+        left = await self._database.read(lambda c: statements.delivery.until_due(c, self._application))
         if left is None or left > 0:
             return left
         if len(self._sending) >= MOST_AT_ONCE:
@@ -153,7 +144,7 @@ class Deliverer:
             task = asyncio.create_task(self._deliver(row, folded))
             self._sending.add(task)
             task.add_done_callback(self._sent)
-        return await self._database.read(lambda c: statements.delivery.until_due(c, self._application.name))
+        return await self._database.read(lambda c: statements.delivery.until_due(c, self._application))
 
     def _sent(self, task: "asyncio.Task[None]") -> None:
         self._sending.discard(task)
@@ -162,11 +153,11 @@ class Deliverer:
     def _write_starts(self, connection: Connection, starts: list[tuple[str, int]]) -> None:
         ids = statements.delivery.keys_of(connection, [run_id for _, run_id in starts])
         told = [(Told("ping.start", ids[run], run), self._targets[name]) for name, run in starts if run in ids]
-        write(connection, self._application.name, told)
+        write(connection, self._application, told)
 
     def _take(self, connection: Connection) -> list[tuple[Row[Any], int]]:
         """Claim what is due; return the messages to send, each with the number of others that it stands for."""
-        name = self._application.name
+        name = self._application
         if not (rows := statements.delivery.claim(connection, name, MOST_AT_ONCE - len(self._sending))):
             return []
         lately = statements.delivery.lately_sent(connection, name, WITHIN)
@@ -284,25 +275,14 @@ def after_failure(kind: str, attempts: int, age: float, asked: float | None) -> 
 
 
 @asynccontextmanager
-async def delivering(
-    database: Database,
-    application: Application,
-    notify: Notify,
-    *,
-    listeners: list[Callable[[Fact], None]],
-    takeover_after: float,
-    pages: str | None,
-) -> AsyncIterator[None]:
-    """Deliver in the background during the block, and what is left at its end; ``pages`` is where messages link to."""
-    sender = Sender(os.environ, application.source.parent)
-    deliverer = Deliverer(database, application, notify, takeover_after, sender, pages=pages)
-    listeners.append(deliverer.hear)
-    task = asyncio.create_task(deliverer.deliver_on())
+async def delivering(context: ReplicaContext, *, takeover_after: float, pages: str | None) -> AsyncIterator[None]:
+    """Deliver in the background during the block, and what is left at its end."""
+    sender = Sender(os.environ, context.application.source.parent)
+    deliverer = Deliverer(context, takeover_after, sender, pages=pages)
+    context.listeners.append(deliverer.hear)
     try:
-        yield
+        async with beside(deliverer.deliver_on()):
+            yield
     finally:
-        listeners.remove(deliverer.hear)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        context.listeners.remove(deliverer.hear)
         await deliverer.finish()

@@ -25,6 +25,7 @@ from lease.database.database import Database, Unit
 from lease.errors import LeaseError
 
 from ..definitions.values.durations import read_keep
+from ..own_thread import beside
 from ..scheduling.lease_names import PRUNING
 from ..scheduling.plan_due import Planner
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
@@ -251,10 +252,5 @@ async def pruning(
     """Prune in the background during the block, until the replica drains."""
     trusts = replica.planner.guard
     pruner = Pruner(database, client, application, notify, lambda: replica.draining, trusts=trusts)
-    task = asyncio.create_task(pruner.prune_on())
-    try:
+    async with beside(pruner.prune_on()):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -150,17 +150,11 @@ async def opened(
 async def surrounded(replica: Replica, settings: Settings, earlier_holder: str | None = None) -> AsyncIterator[None]:
     """Register the replica during the block (see `registered`); prune, and deliver messages beside it."""
     context = replica.context
-    database, client, application, notify = context.database, context.client, context.application, context.notify
     async with (
         registered(context, earlier_holder, settings.concurrency),
-        delivering(
-            *(database, application, notify),
-            listeners=context.listeners,
-            takeover_after=settings.takeover_after,
-            pages=settings.web_url,
-        ),
+        delivering(context, takeover_after=settings.takeover_after, pages=settings.web_url),
         pinging(_fleet_ping(replica, settings), settings.database),
-        pruning(database, client, application.name, notify, replica),
+        pruning(context.database, context.client, context.application.name, context.notify, replica),
     ):
         yield
 
@@ -168,10 +162,5 @@ async def surrounded(replica: Replica, settings: Settings, earlier_holder: str |
 def _fleet_ping(replica: Replica, settings: Settings) -> FleetPing | None:
     if settings.ping is None:
         return None
-    context, readiness = replica.context, Readiness(replica)
-    return FleetPing(
-        *(context.database, context.client, context.application.name, context.notify),
-        target={"ping": True, "url": settings.ping.get_secret_value()},
-        is_alive=lambda: replica.running and readiness.is_alive(),
-        sender=Sender({}, Path()),
-    )
+    readiness, target = Readiness(replica), {"ping": True, "url": settings.ping.get_secret_value()}
+    return FleetPing(replica.context, target, Sender({}, Path()), lambda: replica.running and readiness.is_alive())

@@ -6,7 +6,6 @@ them apart. A tick with nothing to do costs one query.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TypeVar
@@ -17,6 +16,7 @@ from ..execution.cancel_watch import CancelWatch, Looks
 from ..execution.context import ReplicaContext
 from ..execution.places import Places
 from ..jobs.room.shortage import shortage
+from ..own_thread import beside
 from ..recovery import registry
 from ..recovery.deaths import DeathWatch
 from ..recovery.settle import Settler
@@ -148,23 +148,18 @@ class Replica:
         """Work until `drain`, or ``until_idle``; then stop what is left (rule 19)."""
         self.running = True
         self.hearing.begin(Wakes(self.rest, self._pulse.wake, self._cancels.wake, self.runs.room, self.runs.ids))
-        beside = [asyncio.create_task(self._pulse.beat()), asyncio.create_task(self._cancels.watch())]
-        try:
-            while not self.draining and self.runs.failure is None:
-                agenda = await self.tick()
-                self._tell_next(agenda)
-                if until_idle and agenda is not None and agenda.idle and not self.runs:
-                    break
-                await self._rest(agenda)
-            await self.finish()
-        except BaseException:
-            await self._stop_runs()  # before the caller releases the leases and ends the heartbeat (rule 19)
-            raise
-        finally:
-            for task in beside:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        async with beside(self._pulse.beat()), beside(self._cancels.watch()):
+            try:
+                while not self.draining and self.runs.failure is None:
+                    agenda = await self.tick()
+                    self._tell_next(agenda)
+                    if until_idle and agenda is not None and agenda.idle and not self.runs:
+                        break
+                    await self._rest(agenda)
+                await self.finish()
+            except BaseException:
+                await self._stop_runs()  # before the caller releases the leases and ends the heartbeat (rule 19)
+                raise
 
     async def clean_up(self) -> None:
         """Settle what an earlier crash left (rule 18); live leases of the living are not touched."""
@@ -273,7 +268,6 @@ class Replica:
             self.context.notify(NextDue(name, at))
 
     def _looked(self, agenda: Agenda, began: float) -> None:
-        """Take in what there is to do, which a sign of life has read meanwhile."""
         self._tell_next(agenda)
         self.rest.take_in(agenda, self.runs.room(), began)
 

@@ -17,6 +17,7 @@ from ..errors import DaemonError
 from ..jobs.output.output import parted_streams
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
+from ..own_thread import beside
 from ..pruning.pruner import prune_at_the_end
 from ..store import statements
 from ..telemetry.facts import Note, ReplicaEnded
@@ -111,10 +112,9 @@ class Service:
     async def _observed(self, replica: Replica) -> AsyncIterator[None]:
         """Answer over HTTP and feed the watchdog during the block, as far as they are asked for."""
         readiness, outside, url = Readiness(replica), self.outside, self.settings.database
-        feeding = asyncio.create_task(outside.manager.watch(readiness.is_alive))
-        try:
+        routes: list[BaseRoute] = []
+        async with beside(outside.manager.watch(readiness.is_alive)):
             with ExitStack() as open_:
-                routes: list[BaseRoute] = []
                 door = None if self.web is None else door_to(self.web, self.settings)
                 if door is not None:
                     open_.callback((desk := Desk(url)).close)
@@ -122,8 +122,6 @@ class Service:
                     routes += [*metrics, *routes_of(desk, self.settings)]
                 async with served(readiness, door, outside.link, self.facts.notify, routes=routes):
                     yield
-        finally:
-            feeding.cancel()
 
     async def _prepare(self, replica: Replica) -> list[int]:
         """Settle what a crash left (rule 18), bring the definitions, and trigger `now`."""
@@ -146,13 +144,12 @@ class Service:
 
     async def _work(self, replica: Replica) -> None:
         """Run the loop; end the process at once if work cannot be stopped (rule 9)."""
-        failing = asyncio.create_task(self._end_on_failure(replica))
-        try:
-            await replica.run(until_idle=self.until_idle)
-        finally:
-            if replica.runs.failure is not None:
-                self._end_process(f"{replica.runs.failure}: exiting")
-            failing.cancel()
+        async with beside(self._end_on_failure(replica)):
+            try:
+                await replica.run(until_idle=self.until_idle)
+            finally:
+                if replica.runs.failure is not None:
+                    self._end_process(f"{replica.runs.failure}: exiting")
 
     async def _end_on_failure(self, replica: Replica) -> None:
         await replica.runs.failed.wait()

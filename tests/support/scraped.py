@@ -43,7 +43,7 @@ class ScrapedReplica:
         loops = Readiness(replica.replica).loops
         own = own_facts(replica.replica, loops, self.measures)
         self._served = ServedMetrics("", own, lambda said: replica.facts.append(Note(said, is_warning=True)))
-        self._deliverer = Deliverer(replica.store, context.application, context.notify, 60.0, Sender({}, Path()))
+        self._deliverer = Deliverer(context, 60.0, Sender({}, Path()))
 
     async def pass_time(self) -> None:
         if self.manual.store.available and not self.is_silent:

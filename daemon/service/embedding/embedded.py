@@ -44,11 +44,8 @@ def embedded_settings(url: str, given: Mapping[str, Any]) -> Settings:
             raise SettingsError(f"{name}: {NOT_EMBEDDED[name]}")
         if name not in known:
             raise SettingsError(f"{name}: there is no such setting; {suggestion(name, [*known, 'take_over'])}")
-    return read_settings({**given, "database_url": url, "web": "off"}, called=_keyword)
-
-
-def _keyword(name: str) -> str:
-    return "the URL of the database" if name == "database_url" else name
+    named = {"database_url": "the URL of the database"}
+    return read_settings({**given, "database_url": url, "web": "off"}, called=lambda name: named.get(name, name))
 
 
 _CHILD = "daemon.jobs.child_main"
@@ -73,18 +70,13 @@ async def embedded(schedules: ScheduleSet, url: str, given: Mapping[str, Any]) -
     finally:
         thread.leave()
         with anyio.CancelScope(shield=True):
-            await _ended(thread, settings.longest_stop)
-
-
-async def _ended(thread: ReplicaThread, longest: float) -> None:
-    """Wait until it has ended; for longer than ``longest`` seconds only as it closes in the background."""
-    if await _done(thread.ended, cut=thread.leave, within=longest):
-        thread.join()
-    else:
-        thread.warn(
-            f"stopping took longer than {longest:g}s: the program continues without this replica; its leases "
-            "expire when the program ends"
-        )
+            if await _done(thread.ended, cut=thread.leave, within=settings.longest_stop):
+                thread.join()
+            else:  # it closes in the background
+                thread.warn(
+                    f"stopping took longer than {settings.longest_stop:g}s: the program continues without this replica; "
+                    "its leases expire when the program ends"
+                )
 
 
 async def _done(future: Future[None], *, cut: Callable[[], object], within: float | None = None) -> bool:

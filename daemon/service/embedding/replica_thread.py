@@ -7,10 +7,12 @@ import os
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 from ...definitions.application import Application
 from ...jobs.task_thread import TaskThread
+from ...own_thread import in_own_thread
 from ...store import migrations
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.facts import Note, ReplicaEnded
@@ -68,11 +70,9 @@ class ReplicaThread:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it claims runs now."""
         return not self.problems()
 
     def problems(self) -> dict[str, str]:
-        """Return a sentence for each check that fails."""
         readiness = self._readiness
         failed = {} if self.failure is None else {"failure": self.failure}
         if readiness is None or self.ended.done():
@@ -85,7 +85,6 @@ class ReplicaThread:
         return found
 
     def warn(self, said: str) -> None:
-        """Write a warning into the log."""
         self._facts.notify(Note(said, is_warning=True))
 
     # In its own
@@ -124,7 +123,8 @@ class ReplicaThread:
         self._main, started = asyncio.current_task(), monotonic()
         if self._left.is_set():
             return
-        await asyncio.wrap_future(_prepared(self._settings.database))
+        # Nobody has to wait for its thread: it may be held up for a minute by others, and the program be told to end.
+        await in_own_thread(partial(migrations.prepare, self._settings.database), "leased-prepare")
         parts = (self._application, self._settings, self._tasks, self._facts.notify, self._environment)
         async with opened(*parts) as replica, surrounded(replica, self._settings):
             await replica.clean_up()
@@ -171,22 +171,3 @@ class ReplicaThread:
             async with asyncio.timeout(self._settings.timing.kill_time + STOP_MARGIN):
                 while replica.runs:
                     await replica.runs.one_ended()
-
-
-def _prepared(database: str) -> Future[None]:
-    """Prepare the tables in a thread that nobody has to wait for: it may be held up for a minute by others, and the
-    program may be told to end meanwhile.
-    """
-    prepared: Future[None] = Future()
-    prepared.set_running_or_notify_cancel()
-
-    def prepare() -> None:
-        try:
-            migrations.prepare(database)
-        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-            prepared.set_exception(error)
-        else:
-            prepared.set_result(None)
-
-    threading.Thread(target=prepare, name="leased-prepare", daemon=True).start()
-    return prepared

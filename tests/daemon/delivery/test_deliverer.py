@@ -40,7 +40,7 @@ async def a_shop(
     schedules.add("nightly", cron="0 2 * * *", **settings).job(name="export", isolation="task")(work or export)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
         context = replica.context
-        deliverer = Deliverer(store, context.application, context.notify, 60.0, Sender(environment, Path()))
+        deliverer = Deliverer(context, 60.0, Sender(environment, Path()))
         yield replica, deliverer
 
 
