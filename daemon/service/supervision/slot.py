@@ -29,26 +29,19 @@ Start = Callable[[int, CheckedFile, SupervisedReplica | None], Awaitable[Supervi
 """Starts the replica of a slot, in the place of another one; None if it cannot be started."""
 
 
+@dataclass(eq=False)
 class Slot:
     """Keeps one replica running, of what was last checked for this slot."""
 
-    def __init__(
-        self,
-        index: int,
-        checked: CheckedFile,
-        start: Start,
-        warn: Callable[[str], object],
-        restarts: Restarts,
-        *,
-        until_idle: bool,
-    ) -> None:
+    index: int
+    checked: CheckedFile
+    start: Start
+    warn: Callable[[str], object]
+    restarts: Restarts
+    until_idle: bool
+
+    def __post_init__(self) -> None:
         self.current: SupervisedReplica | None = None
-        self._index = index
-        self._checked = checked
-        self._start = start
-        self._warn = warn
-        self._restarts = restarts
-        self._until_idle = until_idle
         self._stopping = False
         self._turn = asyncio.Lock()
         """Held by whoever starts a replica here."""
@@ -74,11 +67,11 @@ class Slot:
             if self.current is not replica:
                 wait = 0.0
                 continue
-            if self._stopping or (self._until_idle and status >= 0):
+            if self._stopping or (self.until_idle and status >= 0):
                 return status
-            wait = self._restarts.wait(wait, 0.0 if replica is None else replica.lived)
+            wait = self.restarts.wait(wait, 0.0 if replica is None else replica.lived)
             if replica is not None:
-                self._warn(f"replica {self._index + 1} {_ended(replica)}; restarting it in {format_duration(wait)}")
+                self.warn(f"replica {self.index + 1} {_ended(replica)}; restarting it in {format_duration(wait)}")
             await self._rest(wait)
             if not self._stopping:
                 await self._fill(replica)
@@ -92,14 +85,14 @@ class Slot:
             old = self.current
             if self._stopping or (old is not None and old.checked is checked and not old.end.done()):
                 return None
-            new = await self._start(self._index, checked, old)
+            new = await self.start(self.index, checked, old)
             if new is None:
                 return "cannot be started"
             if not await new.settled(within):
                 problem = new.why_not_ready(within)
                 new.ask(1)
                 return problem
-            self.current, self._checked = new, checked
+            self.current, self.checked = new, checked
             self._wake.set()
         if old is not None:
             old.ask(1)
@@ -109,7 +102,7 @@ class Slot:
     async def _fill(self, ended: SupervisedReplica | None) -> None:
         async with self._turn:
             if self.current is ended and not self._stopping:
-                self.current = await self._start(self._index, self._checked, None)
+                self.current = await self.start(self.index, self.checked, None)
 
     async def _rest(self, seconds: float) -> None:
         self._wake.clear()
