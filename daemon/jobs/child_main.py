@@ -52,7 +52,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     signal.signal(signal.SIGWINCH, _hear)  # from its keeper (`Keeper.wake_child`)
     _set_up_output()
-    application = _as_template() if TEMPLATE_VARIABLE in os.environ else None
+    application = None
+    if TEMPLATE_VARIABLE in os.environ:  # FILE is loaded once for many children, and what it defines is here in each
+        from .templates.loaded import loaded  # noqa: PLC0415 - a child that starts anew does without it
+
+        application = loaded()
     die_with(int(os.environ[MARK].partition(".")[0]))  # a safety net below the keeper itself
     brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE), received(os.environ))
     show_title(
@@ -127,13 +131,6 @@ def digest_of(schedule: Schedule) -> str:
         raise
 
 
-def _as_template() -> Application:
-    """Load FILE once for many children; return it in each of them."""
-    from .templates.loaded import loaded  # noqa: PLC0415 - a child that starts anew does without it
-
-    return loaded()
-
-
 def _call(function: Callable[..., Any], run: Run | AsyncRun) -> None:
     if isinstance(run, AsyncRun):
         import asyncio  # noqa: PLC0415 - a function that is not async starts without it
@@ -184,9 +181,8 @@ def _set_up_output() -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """End this process as an interpreter does, but for taking all objects apart: a fork would copy
-    all memory for that, which takes several times as long as all else of a short job. Children of
-    `multiprocessing` end like this.
+    """End this process as an interpreter does, but for taking all objects apart: a fork would copy all memory for that,
+    which takes several times as long as all else of a short job. Children of `multiprocessing` end like this.
     """
     end_threads_and_exits()
     gc.collect()  # in a fork, of what has been made since

@@ -194,9 +194,7 @@ class LoopWatch:
 
 
 def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
-    """Return the callback that a thread's event loop runs and its frames, the innermost first; None
-    while it runs none.
-    """
+    """Return the callback that a thread's event loop runs and its frames, the innermost first; None while it runs none."""
     frames = list(outwards(sys._current_frames().get(ident)))  # noqa: SLF001 - documented for this use
     for depth, frame in enumerate(frames):
         if is_of_callback(frame):
@@ -208,8 +206,7 @@ def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
 def where(frames: Sequence[FrameType], function: Callable[..., Any] | None) -> str:
     """Return file, line and function of the innermost frame that is the user's, or else of the innermost.
 
-    The user's is what belongs to the top package of the job's ``function``, and what is neither ours
-    nor installed.
+    The user's is what belongs to the top package of the job's ``function``, and what is neither ours nor installed.
     """
     package = _top(getattr(function, "__module__", None))
     found = next((frame for frame in frames if _is_users(frame, package)), frames[0])

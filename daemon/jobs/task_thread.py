@@ -1,13 +1,12 @@
 """The event loop of async jobs, on a thread of its own (rule 8).
 
-A job that blocks it holds up neither the heartbeat nor the replica, and is named by the watch over
-the loop (rule 25).
+A job that blocks it holds up neither the heartbeat nor the replica, and is named by the watch over the loop (rule 25).
 """
 
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -67,20 +66,10 @@ class TaskThread:
     def stop(self) -> None:
         """End the thread; one that a task blocks ends with the process."""
         if self._loop is not None and not self._loop.is_over:
-            answers = self._answers(self._loop)
+            answers, _ = wait([self._loop.submit(lambda: asyncio.sleep(0))], _LAST_WAIT)
             self._watch.end()
             if answers:
                 self._loop.stop()
-
-    def _answers(self, loop: BackgroundLoop) -> bool:
-        async def answer() -> None:
-            pass
-
-        try:
-            loop.submit(answer).result(_LAST_WAIT)
-        except TimeoutError:
-            return False
-        return True
 
 
 class StartedTask:

@@ -29,10 +29,9 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class Output:
     """Splits a stream of bytes into lines of text, in bounded memory.
 
-    Escapes of a terminal are left out, and of a line that is written over with a carriage return
-    its last state is kept. Invalid UTF-8 becomes U+FFFD, and so do other control characters: no
-    database accepts NUL in text. A line longer than `LONGEST_LINE` characters is passed on in
-    pieces; in the transcript it is whole.
+    Escapes of a terminal are left out, and of a line that is written over with a carriage return its last state is
+    kept. Invalid UTF-8 becomes U+FFFD, and so do other control characters: no database accepts NUL in text. A line
+    longer than `LONGEST_LINE` characters is passed on in pieces; in the transcript it is whole.
     """
 
     def __init__(self, on_lines: Callable[[Sequence[str]], None], transcript: Transcript) -> None:

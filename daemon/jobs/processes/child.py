@@ -139,9 +139,8 @@ PATIENCE = 1.0
 Why = Literal["exited", "trust", "pipe", "stopped", "killed", "abandoned", "refused"]
 """Why a child ended.
 
-exited: by itself; trust: its lease could no longer be trusted; pipe: the replica's end closed;
-stopped and killed: on request; abandoned: its keeper died, and the replica ended the tree; refused:
-its command could not be run.
+exited: by itself; trust: its lease could no longer be trusted; pipe: the replica's end closed; stopped and killed: on
+request; abandoned: its keeper died, and the replica ended the tree; refused: its command could not be run.
 """
 
 

@@ -81,13 +81,12 @@ def start_keeper(
     remove: str | None = None,
     template: KeeperSource | None = None,
 ) -> KeeperProcess:
-    """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks
-    what that takes. Takes a millisecond or two.
+    """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks what that takes.
+    Takes a millisecond or two.
 
-    It is forked from the template, or started anew where there is none any more. With `report` the
-    child inherits the report pipe and the trust page too; LEASED_REPORT_FD holds the number of the
-    descriptor, LEASED_TRUST the address of the page. The keeper removes the file `remove` at its
-    end.
+    It is forked from the template, or started anew where there is none any more. With `report` the child inherits the
+    report pipe and the trust page too; LEASED_REPORT_FD holds the number of the descriptor, LEASED_TRUST the address of
+    the page. The keeper removes the file `remove` at its end.
     """
     try:
         order = _order(argv, cwd)

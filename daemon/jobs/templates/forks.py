@@ -1,10 +1,9 @@
 """The work of a template: a fork for each request of its replica, which becomes a keeper (rule 20).
 
-Only the standard library, and little of that: `python -I -S forks.py REQUESTS PARENT` is the bare template, whose keepers
-start commands. A request is `fork` with
-the descriptors of a keeper's brief, its socket, the trust page, the output, and the report pipe if
-there is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`, `ended <pid>
-<status>`, or `alive <pid>`.
+Only the standard library, and little of that: `python -I -S forks.py REQUESTS PARENT` is the bare template, whose
+keepers start commands. A request is `fork` with the descriptors of a keeper's brief, its socket, the trust page, the
+output, and the report pipe if there is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`,
+`ended <pid> <status>`, or `alive <pid>`.
 """
 
 import gc

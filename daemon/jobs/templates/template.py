@@ -62,7 +62,6 @@ class Template:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._process.pid
 
     async def is_ready(self) -> bool:
@@ -177,7 +176,6 @@ class ForkedKeeper:
         return self.returncode
 
     def kill(self) -> None:
-        """Kill it."""
         self.send_signal(signal.SIGKILL)
 
     def send_signal(self, number: int) -> None:

@@ -9,19 +9,18 @@ from pathlib import Path
 
 from ...definitions.application import Application
 from ...definitions.job import Job
-from .loaded import TemplateBrief
+from .loaded import launch_loaded
 from .template import Template
 
 BARE = Path(__file__).with_name("forks.py")
 
 
 class Templates:
-    """Starts the templates that the jobs of an application need; ``Templates()`` are none, so that
-    all starts anew.
+    """Starts the templates that the jobs of an application need; ``Templates()`` are none, so that all starts anew.
 
-    A template that has ended is started again with the next child that needs it, unless it never
-    was ready: FILE can't be forked then, or the machine has no pidfd. ``say`` gets a sentence once
-    if it is FILE that can't. ``environment`` is what children inherit, by default that of this process.
+    A template that has ended is started again with the next child that needs it, unless it never was ready: FILE can't
+    be forked then, or the machine has no pidfd. ``say`` gets a sentence once if it is FILE that can't. ``environment``
+    is what children inherit, by default that of this process.
     """
 
     def __init__(
@@ -40,9 +39,9 @@ class Templates:
         if sys.platform == "linux" and jobs:
             self._bare = _Renewed(partial(Template, partial(launch_bare, environment=environment)))
         if sys.platform == "linux" and application is not None and self._surroundings is not None:
-            variables, folder = self._surroundings
-            told = TemplateBrief(application.spec, application.stamp, variables, environment)
-            self._loaded = _Renewed(partial(Template, told.launch, str(application.source.parent / (folder or ""))))
+            (variables, folder), of = self._surroundings, application
+            launch = partial(launch_loaded, of.spec, of.stamp, variables=variables, environment=environment)
+            self._loaded = _Renewed(partial(Template, launch, str(of.source.parent / (folder or ""))))
 
     async def of(self, job: Job) -> Template | None:
         """Return the template that is to start the keeper of a job's child; None where there is none to be had."""
@@ -60,7 +59,6 @@ class Templates:
             self._say = None
 
     def close(self) -> None:
-        """End them."""
         for template in (self._bare, self._loaded):
             if template is not None:
                 template.close()
@@ -71,9 +69,8 @@ def _surroundings(job: Job) -> tuple[dict[str, str], str | None]:
 
 
 def _most_common_surroundings(jobs: Iterable[Job]) -> tuple[dict[str, str], str | None] | None:
-    """Return the `env` and `cwd` that most functions have; None if there are none. FILE and the
-    interpreter may read variables, and files of the folder, as they are loaded, so that a function
-    with others starts anew.
+    """Return the `env` and `cwd` that most functions have; None if there are none. FILE and the interpreter may read
+    variables, and files of the folder, as they are loaded, so that a function with others starts anew.
     """
     counted = Counter((tuple(sorted(job.env.items())), job.cwd) for job in jobs if job.function is not None)
     return next(((dict(variables), folder) for (variables, folder), _ in counted.most_common(1)), None)

@@ -373,12 +373,13 @@ asyncio.run(main())
 
 
 LOADING = """
-import sys, time
+import os, sys, time
+from functools import partial
 from pathlib import Path
 from daemon.jobs.templates.template import Template
-from daemon.jobs.templates.loaded import TemplateBrief
+from daemon.jobs.templates.loaded import launch_loaded
 
-template = Template(TemplateBrief("schedules.py", "", {}).launch)
+template = Template(partial(launch_loaded, "schedules.py", "", variables={}, environment=os.environ))
 while not Path("loads").exists():
     time.sleep(0.01)
 print(template.pid, flush=True)
