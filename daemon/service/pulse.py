@@ -7,6 +7,7 @@ that hears costs nothing else while it is idle (rule 24).
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
@@ -78,7 +79,8 @@ class Pulse:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SAVE_EVERY):
                     await self._woken.wait()
-            for part in (self._show_life, self._save, self._record_losses):  # one that fails keeps no other off
+            record_losses = partial(self._context.losses.write, self._context.database)
+            for part in (self._show_life, self._save, record_losses):  # one that fails keeps no other off
                 try:
                     await part()
                 except StoreUnavailable:
@@ -87,7 +89,6 @@ class Pulse:
                     self._context.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
     def wake(self) -> None:
-        """Show that it is alive, and look, now."""
         self._woken.set()
 
     async def _show_life(self) -> None:
@@ -146,9 +147,6 @@ class Pulse:
     def _state(self) -> tuple[LiveReplicaState, str | None]:
         named = self._context.tasks.blocked()
         return "draining" if self._draining() else "running", None if named is None else sentence(named)
-
-    async def _record_losses(self) -> None:
-        await self._context.losses.write(self._context.database)
 
     async def _save(self) -> None:
         """Save what is new in one transaction. Where that failed, the next one is without output: a link

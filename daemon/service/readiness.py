@@ -19,7 +19,6 @@ class Readiness:
         self._started = monotonic()
 
     def loops(self) -> dict[str, Beat]:
-        """Return the last beat of each loop."""
         age = self._replica.age() if self._replica.running else monotonic() - self._started
         return {
             "replica": Beat(age, LOOP_LIMIT),
@@ -27,7 +26,6 @@ class Readiness:
         }
 
     def is_alive(self) -> bool:
-        """Return whether no loop counts as dead."""
         return all(beat.alive for beat in self.loops().values())
 
     def problems(self) -> dict[str, str]:
@@ -46,7 +44,6 @@ class Readiness:
         return found
 
     def standing(self) -> str | None:
-        """Return what is to be said of the definitions."""
         return self._replica.rollout.standing()
 
     def blocked(self) -> str | None:

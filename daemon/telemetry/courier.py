@@ -58,7 +58,6 @@ class Courier(Generic[T]):
             return self._is_done()
 
     def stop(self) -> None:
-        """Deliver nothing more."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

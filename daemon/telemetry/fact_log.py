@@ -120,7 +120,6 @@ _LEASE_LINES: Mapping[type[Event], tuple[int, str]] = {
 
 
 def log_lease_event(event: Event) -> None:
-    """Write an event of a lease as one log line."""
     level, text = _LEASE_LINES[type(event)]
     if isinstance(event, events.AtRisk) and event.again:
         level = logging.DEBUG

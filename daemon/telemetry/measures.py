@@ -26,7 +26,6 @@ class Histogram:
         self._counts = [0] * (len(bounds) + 1)
 
     def observe(self, value: float) -> None:
-        """Count a value."""
         self._counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
@@ -58,7 +57,6 @@ class Measures:
         """The schedules that the definitions of this replica retired."""
 
     def __call__(self, fact: Fact) -> None:
-        """Count a fact."""
         match fact:
             case facts.RunStarted(_, waited):
                 self.claims["again" if waited is None else "first"] += 1

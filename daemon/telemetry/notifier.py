@@ -120,7 +120,6 @@ class _Lane(Courier[Fact]):
 
 
 def _about_dropped(number: int) -> Note:
-    """Return a note for the subscriber itself."""
     return Note(f"lines of output dropped because they arrived faster than they were shown: {number}")
 
 

@@ -29,7 +29,6 @@ _WORST_FIRST: tuple[Level, ...] = ("red", "yellow", "green")
 
 
 def answer(found: Sequence[Check]) -> DoctorAnswer:
-    """Return the results as one object."""
     worst_first = sorted(found, key=lambda one: _WORST_FIRST.index(one.level))
     return DoctorAnswer(all(one.level != "red" for one in found), worst_first)
 
@@ -43,7 +42,6 @@ def doctor(settings: Settings) -> DoctorAnswer:
 
 
 def unreachable(error: LeaseError) -> Check:
-    """Return the result if the database cannot be asked."""
     said, remedy = _with_remedy(str(error), "check its URL, the network and that its server is running")
     return Check("database", "red", said, remedy)
 

@@ -133,7 +133,6 @@ class RunsAtWork:
         return [execution.claimed for execution in self._executions.values()]
 
     def ids(self) -> list[int]:
-        """Return the ids of the runs at work."""
         return [run.run_id for run in self.claimed]
 
     async def fill(self) -> bool:
@@ -179,7 +178,6 @@ class RunsAtWork:
             execution.stop()
 
     def execution(self, run_id: int) -> RunExecution | None:
-        """Return the execution of a run, if it is at work here."""
         return next((one for one in self._executions.values() if one.claimed.run_id == run_id), None)
 
     def cancel(self, run_id: int, by: str, why: str | None) -> None:

@@ -174,11 +174,9 @@ class ServiceManager:
         self._send("WATCHDOG=1", "STATUS=restarting in place")
 
     def stopping(self, status: str) -> None:
-        """Tell that the service ends."""
         self._send("STOPPING=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """Tell how it is, in one line."""
         self._send(f"STATUS={status}")
 
     async def watch(self, is_alive: Callable[[], bool]) -> None:
@@ -235,7 +233,6 @@ class Outside:
 
     @property
     def stop_signals(self) -> list[signal.Signals]:
-        """Those that stop this process."""
         return [number for number in STOP_SIGNALS if number not in self.inherited]
 
     def about_inherited(self) -> list[str]:

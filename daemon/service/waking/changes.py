@@ -1,9 +1,8 @@
 """The hearing of a replica on SQLite: the changes of its file, whichever process commits them.
 
-SQLite counts the commits of others for each connection, which costs some microseconds to read. On
-Linux the kernel tells when the file's `-wal` is written to (inotify), and the count is read then;
-and again after that, as a commit can be seen only when all of it is written and on the disk.
-Elsewhere it is read all the time.
+SQLite counts the commits of others for each connection, which costs some microseconds to read. On Linux the kernel
+tells when the file's `-wal` is written to (inotify), and the count is read then; and again after that, as a commit can
+be seen only when all of it is written and on the disk. Elsewhere it is read all the time.
 """
 
 import asyncio
