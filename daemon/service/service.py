@@ -21,8 +21,7 @@ from ..own_thread import beside
 from ..pruning.pruner import prune_at_the_end
 from ..store import statements
 from ..telemetry.facts import Note, ReplicaEnded
-from ..telemetry.line_writer import written_to
-from ..telemetry.logs import flush_logs
+from ..telemetry.logs import flush_logs, written_to
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
 from ..web.api.desk import Desk

@@ -8,8 +8,8 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from daemon.telemetry import line_writer as of_lines
-from daemon.telemetry.line_writer import line_writer, written_to
+from daemon.telemetry import logs
+from daemon.telemetry.logs import line_writer, written_to
 from tests.support.waiting import LIMIT
 
 
@@ -45,7 +45,7 @@ def test_a_stream_that_is_stuck_delays_no_caller_and_is_given_up_after_the_patie
 ) -> None:
     stream = Stuck()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(of_lines, "MOST_CHARACTERS", 10)
+    monkeypatch.setattr(logs, "MOST_CHARACTERS", 10)
     writer = line_writer(lambda number: f"dropped {number}")
     writer.put("first")
     assert stream.entered.wait(LIMIT)
