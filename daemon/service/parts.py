@@ -12,6 +12,7 @@ from lease.client import LeaseClient
 from lease.clock import boot_id
 from lease.database.address import describe, parse_address, plain_url, schema_in
 from lease.database.backend import SCHEMA, backend_of
+from lease.database.connections import route_to
 from lease.database.database import Database
 from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
@@ -35,7 +36,8 @@ from .environment import SOFT_LIMIT, withhold_secrets
 from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
-from .waking.opening import hearing_of
+from .waking.changes import Commits
+from .waking.hearing import Hearing
 
 
 @asynccontextmanager
@@ -109,6 +111,29 @@ def make_fit_for_jobs(environment: MutableMapping[str, str], settings: Settings)
     environment.pop("LEASED_SCHEMA", None)  # a flag may have overruled it
     if (schema := schema_in(parse_address(settings.database))) not in {None, SCHEMA}:
         environment["LEASED_SCHEMA"] = str(schema)
+
+
+@asynccontextmanager
+async def hearing_of(context: ReplicaContext) -> AsyncIterator[Hearing]:
+    """Let a replica hear during the block; at its end, what it has to say itself is sent."""
+    hearing = _hearing(context)
+    try:
+        yield hearing
+    finally:
+        await hearing.close()
+        await context.herald.finish()
+
+
+def _hearing(context: ReplicaContext) -> Hearing:
+    url = context.database.url
+    backend = backend_of(url)
+    if (file := backend.file(url)) is not None:
+        return Commits(file, context.notify)
+    if not backend.listens:
+        return Hearing()
+    from .waking.notifications import Notifications  # noqa: PLC0415 - its driver is loaded only where there is one
+
+    return Notifications(route_to(url), context.application.name, context.client.holder, context.notify)
 
 
 @asynccontextmanager

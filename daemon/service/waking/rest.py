@@ -107,10 +107,6 @@ class Rest:
         """End the rest in so many seconds at the latest."""
         asyncio.get_running_loop().call_later(seconds, self.wake)
 
-    def wake_in_turn(self) -> None:
-        """End the rest in a few milliseconds, each replica after another time, so that a herd is spread."""
-        self.wake_in(uniform(0.0, _SPREAD))  # noqa: S311 - no secret
-
     async def after(self, agenda: Agenda, room: RoomLeft) -> None:
         """Rest after a look until there may be something to do."""
         await self.rest(self._length(agenda, room))
@@ -171,7 +167,7 @@ class Wakes:
         match notice.about:
             case "work":
                 if self.room().is_left:
-                    self.rest.wake_in_turn()
+                    self.rest.wake_in(uniform(0.0, _SPREAD))  # noqa: S311 - it only spreads a herd
             case "definitions":
                 self.pulse()
             case "cancel":
