@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self, assert_never
 
-from ..output.output import Output
+from ..output.output import Output, pass_on
 from ..output.transcript import Transcript
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room.shortage import Shortage, shortage, shortage_of
@@ -32,18 +32,12 @@ _BEGIN = re.compile(rb'\{"(?:progress|error|changed)": ')
 class ChildPipes:
     """Reads both pipes in the event loop and passes on each line of output and each progress."""
 
-    def __init__(
-        self,
-        kept: KeeperProcess,
-        on_output: Callable[[Sequence[str]], None],
-        on_progress: Callable[[Progress], None] | None,
-        transcript: Transcript,
-    ) -> None:
+    def __init__(self, kept: KeeperProcess, output: Output, on_progress: Callable[[Progress], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._printed, self._reported = kept.printed, kept.reported
         self._on_progress = on_progress
         self._report = b""
-        self.output = Output(on_output, transcript)
+        self.output = output
         self.failure: str | None = None
         """The error that a function child reported."""
         self.file_changed: str | None = None
@@ -88,7 +82,7 @@ class ChildPipes:
             before = b"" if report is None else other
             match report:
                 case Progress() as progress:
-                    self._pass_on(progress)
+                    pass_on(self._on_progress, progress, "progress")
                 case Failure(error):
                     self.failure = error
                 case FileChanged(why):
@@ -99,15 +93,6 @@ class ChildPipes:
                     assert_never(report)
         self._report = (before + self._report)[:LONGEST_REPORT]
         return bool(data)
-
-    def _pass_on(self, progress: Progress) -> None:
-        if self._on_progress is None:
-            return
-        try:
-            self._on_progress(progress)
-        except Exception as error:  # noqa: BLE001 (a listener that fails must not stop the reading)
-            about = {"message": "the listener to a job's progress failed", "exception": error}
-            self._loop.call_exception_handler(about)
 
 
 def _report_in(line: bytes) -> tuple[Report | None, bytes]:
@@ -167,16 +152,9 @@ class ChildEnd:
 class Child:
     """A child process and its keeper: `spawn`, record `keeper`, `go`, `wait`."""
 
-    def __init__(
-        self,
-        kept: KeeperProcess,
-        refused: Callable[[Step, int], str],
-        on_output: Callable[[Sequence[str]], None],
-        on_progress: Callable[[Progress], None] | None,
-        transcript: Transcript,
-    ) -> None:
+    def __init__(self, kept: KeeperProcess, refused: Callable[[Step, int], str], pipes: ChildPipes) -> None:
         self._loop = asyncio.get_running_loop()
-        self._kept, self._refused = kept, refused
+        self._kept, self._refused, self._pipes = kept, refused, pipes
         self._received = b""
         self._refusal: str | None = None
         self._ending = self._keeper_killed = False
@@ -187,10 +165,8 @@ class Child:
         """The keeper; record it before `go`, so that a cleaner can end what is left (rule 18)."""
         self.pid: int | None = None
         """The child's main process, once it has started."""
-        self.transcript = transcript
         self._closed = asyncio.Event()
         self._loop.add_reader(kept.control, self._read_answers)
-        self._pipes = ChildPipes(kept, on_output, on_progress, transcript)
         self._ended = self._loop.create_task(self._finish())
 
     @classmethod
@@ -205,7 +181,7 @@ class Child:
         remove: str | None = None,
         template: KeeperSource | None = None,
         on_output: Callable[[Sequence[str]], None],
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[Progress], None] = lambda _: None,
         transcript: Transcript | None = None,
     ) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
@@ -216,8 +192,8 @@ class Child:
         replica dies before. With a `template` its keeper is forked from that.
         """
         kept = start_keeper(argv, cwd, env, trust, report=report, remove=remove, template=template)
-        refused = partial(refusal, argv=argv, cwd=cwd, env=env)
-        return cls(kept, refused, on_output, on_progress, transcript or Transcript())
+        pipes = ChildPipes(kept, Output(on_output, transcript or Transcript()), on_progress)
+        return cls(kept, partial(refusal, argv=argv, cwd=cwd, env=env), pipes)
 
     async def go(self) -> None:
         """Start the child and return once it runs; raises ChildNotStarted or Shortage with the reason."""

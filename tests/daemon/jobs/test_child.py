@@ -57,7 +57,7 @@ def open_descriptors() -> int:
 
 def printed(child: Child) -> str:
     """Return the last of what it has printed."""
-    return child.transcript.tail
+    return child._pipes.output.tail
 
 
 class Lines:
@@ -284,7 +284,7 @@ async def test_fifty_megabytes_block_nothing_and_take_no_memory(start: Start) ->
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 10_000_000
     assert seen == 50_000_000 + 4
     assert ended.status == 0
-    kept = child.transcript.close()
+    kept = child._pipes.output._transcript.close()
     assert kept is not None
     assert kept.text.endswith("x\nend\n")
     assert (kept.start + kept.size, kept.line + kept.lines) == (50_000_004, 500_001)

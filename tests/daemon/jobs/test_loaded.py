@@ -154,8 +154,8 @@ async def seen(file: Path, trust: TrustPage, template: Template | None) -> tuple
     """What the function finds around it, and what else it has printed."""
     child = await begun(file, "looks", trust, template)
     ended = await child.wait()
-    assert (ended.status, ended.error) == (0, None), child.transcript.tail
-    text = child.transcript.tail
+    assert (ended.status, ended.error) == (0, None), child._pipes.output.tail
+    text = child._pipes.output.tail
     assert text.startswith("loading") is (template is None), "what FILE prints is that of whoever loads it"
     found, *rest = text.removeprefix("loading").splitlines()
     return json.loads(found), rest

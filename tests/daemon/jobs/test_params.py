@@ -64,7 +64,7 @@ async def printed(template: Template | None, params: Mapping[str, Any], *argv: s
     child = await spawned(template, params, *argv)
     await child.go()
     await child.wait()
-    return child.transcript.tail.split()
+    return child._pipes.output.tail.split()
 
 
 def test_where_they_fit_they_are_a_variable() -> None:
