@@ -74,7 +74,7 @@ class SupervisorLink:
                 os.set_inheritable(ready, False)
             except OSError:
                 ready = None
-        return cls(index or 0, digest, replaced, ready, None if digest is None else _settings(handed()))
+        return cls(index or 0, digest, replaced, ready, None if digest is None else _read(handed()))
 
     @property
     def is_supervised(self) -> bool:
@@ -109,13 +109,12 @@ class SupervisorLink:
                 os.write(self.ready_fd, answer)
 
 
-def _settings(handed: bytes) -> Mapping[str, Any]:
+def _read(handed: bytes) -> Mapping[str, Any]:
     if not handed:
         raise NothingHandedOver(
             "the supervisor handed over no settings: it has ended, or runs another version of leased; restart it"
         )
-    settings: Mapping[str, Any] = json.loads(handed)
-    return settings
+    return dict(json.loads(handed))
 
 
 def _number(text: str) -> int | None:

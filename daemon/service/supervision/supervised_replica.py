@@ -12,6 +12,7 @@ from typing import Self
 from lease.durations import format_duration
 
 from ...jobs.processes.identity import identity
+from ...text import signal_name
 from ...web.address import WebAddress
 from ..environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX, SUPERVISOR_FD
 from ..outside.file_check import CheckedFile
@@ -112,12 +113,7 @@ class SupervisedReplica:
     def ending(self) -> str:
         """Return how it has ended, in words."""
         status = self.end.result()
-        if status >= 0:
-            return f"exited with status {status}"
-        try:
-            return f"was killed by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"was killed by signal {-status}"
+        return f"exited with status {status}" if status >= 0 else f"was killed by {signal_name(-status)}"
 
     def why_not_ready(self, within: float) -> str:
         """Return why it is no replica to go on with, in words."""
