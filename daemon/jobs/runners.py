@@ -1,11 +1,10 @@
 """An attempt as those who watch it see it, and the kind in a child process under its keeper."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never
+from typing import Self, assert_never
 
 from ..definitions.job import Job
 from ..states import JobOutcome
@@ -64,25 +63,23 @@ class Attempt(ABC):
         """Return what it does now, without harm to it; of a command line without ``secrets``."""
 
 
-class ChildAttempt(Attempt):
+class ChildAttempt(Child, Attempt):
     """An attempt in a child process: a command, or a function in a process of its own."""
 
-    def __init__(self, child: Child, job: Job) -> None:
-        self._child = child
-        self._job = job
-        self.keeper = child.keeper
+    job: Job
+    keeper: ProcessIdentity
 
     @classmethod
     async def prepare(
         cls, job: Job, brief: Brief, templates: Templates, *, trust: TrustPage, listeners: Listeners
-    ) -> "ChildAttempt":
+    ) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`, `Shortage` or `OSError`."""
         template = await templates.of(job)
         environment = {**templates.environment, **job.env, **brief.environment()}
         params_file = hand_over(brief.params, environment)
         if job.function is not None:
             environment[BRIEF_VARIABLE] = brief.to_json()
-        child = await Child.spawn(
+        prepared = await cls.spawn(
             _command(job),
             cwd=str(Path(brief.file).parent / (job.cwd or "")),
             env=environment,
@@ -94,23 +91,14 @@ class ChildAttempt(Attempt):
             on_progress=listeners.progress,
             transcript=listeners.transcript,
         )
-        return cls(child, job)
-
-    async def go(self) -> None:
-        await self._child.go()
+        prepared.job = job
+        return prepared
 
     async def wait(self) -> Outcome:
-        return child_outcome(await self._child.wait())
-
-    def stop(self, kill_after: float) -> None:
-        self._stopping = asyncio.ensure_future(self._child.stop(kill_after))
-
-    def kill(self) -> None:
-        self._child.kill()
+        return child_outcome(await self.ended())
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
-        of_job = {*secrets, *self._job.env.values()}
-        return await self._child.seen(of_job, is_function=self._job.function is not None)
+        return await self.seen_work({*secrets, *self.job.env.values()}, is_function=self.job.function is not None)
 
 
 def _command(job: Job) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ class ChildEnd:
 
 
 class Child:
-    """A child process and its keeper: `spawn`, record `keeper`, `go`, `wait`."""
+    """A child process and its keeper: `spawn`, record `keeper`, `go`, `ended`."""
 
     def __init__(self, kept: KeeperProcess, refused: Callable[[Step, int], str], pipes: ChildPipes) -> None:
         self._loop = asyncio.get_running_loop()
@@ -202,20 +202,19 @@ class Child:
         if (problem := await asyncio.shield(self._started)) is not None:
             raise problem
 
-    async def wait(self) -> ChildEnd:
+    async def ended(self) -> ChildEnd:
         """Wait until nothing of the child's tree is left, and return how it ended."""
         return await asyncio.shield(self._ended)
 
-    async def stop(self, kill_after: float) -> ChildEnd:
-        """Send SIGTERM to the tree, kill what is left after `kill_after` seconds; return its end."""
+    def stop(self, kill_after: float) -> None:
+        """Send SIGTERM to the tree, and kill what is left after `kill_after` seconds."""
         self._order(f"stop {kill_after:.3f}\n", kill_after + PATIENCE)
-        return await self.wait()
 
     def kill(self) -> None:
-        """Kill the tree at once, even if its keeper is stuck; `wait` returns when it is gone."""
+        """Kill the tree at once, even if its keeper is stuck; `ended` returns when it is gone."""
         self._order("kill\n", PATIENCE)
 
-    async def seen(self, secrets: Collection[str], *, is_function: bool) -> SeenWork:
+    async def seen_work(self, secrets: Collection[str], *, is_function: bool) -> SeenWork:
         """Return what it does now; a function's process is asked for its stacks."""
         pipe, lines = self._kept.reported, self._pipes.others
         return await seen_of_child(self.pid, self.keeper.pid, pipe, lines, secrets=secrets, is_function=is_function)

@@ -15,6 +15,7 @@ from typing import Literal, Protocol, assert_never
 from ...errors import DaemonError
 from ..room.shortage import Shortage, shortage
 from .descriptors import left_over, limit_of_children
+from .keeper_main import remove as remove_file
 from .trust_page import TrustPage
 
 KEEPER = Path(__file__).with_name("keeper_main.py")
@@ -64,7 +65,7 @@ class KeeperProcess:
 
     def close(self) -> None:
         """Close our ends; a keeper that still runs ends its tree and itself. One that was killed has removed no file."""
-        _unlink(self.remove)
+        remove_file(self.remove or "")
         self.control.close()
         os.close(self.printed)
         if self.reported is not None:
@@ -95,10 +96,10 @@ def start_keeper(
                 return _started(order, template, env, trust, report=report, remove=remove)
         return _started(order, _NewInterpreter(), env, trust, report=report, remove=remove)
     except ChildNotStarted:
-        _unlink(remove)
+        remove_file(remove or "")
         raise
     except (OSError, ValueError, MemoryError) as error:
-        _unlink(remove)
+        remove_file(remove or "")
         raise shortage(error) or ChildNotStarted(f"could not start a keeper for {argv[0]}: {error}") from error
 
 
@@ -181,12 +182,6 @@ def _command_refusal(command: str, number: int, env: Mapping[str, str]) -> str:
             return f'not a program: {command} (a script needs a first line like "#!/bin/sh")'
         case _:
             return f"can't run {command}: {os.strerror(number)}"
-
-
-def _unlink(path: str | None) -> None:
-    if path is not None:
-        with contextlib.suppress(OSError):
-            os.unlink(path)  # noqa: PTH108 - as it came
 
 
 def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:

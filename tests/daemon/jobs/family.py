@@ -85,7 +85,7 @@ async def main():
     print(json.dumps(told), flush=True)
     if order["stop"]:
         os.kill(os.getpid(), signal.SIGSTOP)
-    await child.wait()
+    await child.ended()
 
 asyncio.run(main())
 """

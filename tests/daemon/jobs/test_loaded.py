@@ -153,7 +153,7 @@ async def begun(file: Path, job: str, trust: TrustPage, template: Template | Non
 async def seen(file: Path, trust: TrustPage, template: Template | None) -> tuple[dict[str, Any], list[str]]:
     """What the function finds around it, and what else it has printed."""
     child = await begun(file, "looks", trust, template)
-    ended = await child.wait()
+    ended = await child.ended()
     assert (ended.status, ended.error) == (0, None), child._pipes.output.tail
     text = child._pipes.output.tail
     assert text.startswith("loading") is (template is None), "what FILE prints is that of whoever loads it"
@@ -211,5 +211,6 @@ async def test_a_stop_in_the_moment_before_a_function_waits_is_not_lost(
 
 async def stopped(child: Child) -> None:
     with anyio.fail_after(LIMIT / 2):
-        ended = await child.stop(kill_after=LIMIT)
+        child.stop(kill_after=LIMIT)
+        ended = await child.ended()
     assert (ended.why, ended.status) == ("stopped", 128 + signal.SIGTERM)

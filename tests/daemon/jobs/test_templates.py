@@ -248,7 +248,7 @@ async def test_what_file_does_at_the_end_of_a_child_is_not_done_in_its_template(
         assert attempt.keeper is not None
         os.kill(attempt.keeper.pid, signal.SIGKILL)
         assert (await attempt.wait()).state == "failed"
-        assert attempt._child._kept.process.returncode == -signal.SIGKILL
+        assert attempt._kept.process.returncode == -signal.SIGKILL
         assert (await story.run("works"))[0].state == "succeeded"
         assert loaded(story.templates) is template
 
