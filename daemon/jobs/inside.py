@@ -122,6 +122,8 @@ class _InsideAttempt(Attempt):
 class TaskAttempt(_InsideAttempt):
     """An async function in the replica's thread for tasks; it is cancelled when it must end."""
 
+    _task: StartedTask
+
     def __init__(
         self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
     ) -> None:
@@ -129,29 +131,26 @@ class TaskAttempt(_InsideAttempt):
         self._run = self._given(AsyncRun, brief)
         self._subject = subject
         self._thread = thread
-        self._task: StartedTask | None = None
 
     async def go(self) -> None:
         self._task = self._thread.start(self._function, self._run, self._subject, self._within())
 
     async def wait(self) -> Outcome:
-        assert self._task is not None  # noqa: S101 - go comes first
         return await self._outcome(self._task.ended)
 
     def kill(self) -> None:
         super().kill()
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     def lost_to_others(self) -> float:
-        return self._task.lost_to_others() if self._task is not None else 0.0
+        return self._task.lost_to_others()
 
     def blocks(self) -> bool:
-        return self._task is not None and self._task.blocks()
+        return self._task.blocks()
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         del secrets  # it has no command line
-        return SeenWork() if self._task is None else self._task.seen()
+        return self._task.seen()
 
 
 class ThreadAttempt(_InsideAttempt):
