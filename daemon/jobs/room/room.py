@@ -21,6 +21,8 @@ class Room:
     """
 
     def __init__(self, places: int, clock: Callable[[], float] = monotonic) -> None:
+        self.taken = 0
+        """The runs in it, whether or not one of their attempts is at work."""
         self._places = places
         self._clock = clock
         self._at_work = 0
@@ -34,6 +36,11 @@ class Room:
         if self._fits is None:
             return self._places
         return min(self._places, self._fits if self._is_paused() else self._fits + self._step)
+
+    @property
+    def left(self) -> int:
+        """The runs that may be added now; less than none where there are more than fit."""
+        return self.places - self.taken
 
     def begin(self) -> None:
         """Count an attempt whose work was begun."""

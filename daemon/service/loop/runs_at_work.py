@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -67,12 +67,12 @@ class RunsAtWork:
         """The number of writes that changed no row because the grant had ended."""
         self.set_aside = SetAside()
         self._context = context
-        self._schedules: Mapping[str, Schedule] = context.rows
         self._known = Known(context.application.run_digests, context.application.queues)
+        self._places = places
+        self._rooms = Room(places), Room(places)
+        """For runs that are tasks of this process, and for those with children."""
         self._redefine()
         context.rows.on_change(self._redefine)
-        self._places = places
-        self._room_for_tasks, self._room_for_children = Room(places), Room(places)
         self._changed = changed
         self._may_claim = may_claim
         self._required = required
@@ -85,17 +85,16 @@ class RunsAtWork:
     @property
     def free_places(self) -> int:
         """The number of further runs that may be started, of those that are `claimable`."""
-        left = {room: self._left(room) for room in (self._room_for_tasks, self._room_for_children)}
-        return min([self._places - len(self._executions), *(number for number in left.values() if number > 0)])
+        return min([self._places - len(self._executions), *(room.left for room in self._rooms if room.left > 0)])
 
     def claimable(self) -> Known:
         """Return the definitions whose runs may be claimed now."""
         if self._required.higher is not None:
             return self._known.but(self._known.schedules)
-        full = [room for room in (self._room_for_tasks, self._room_for_children) if self._left(room) <= 0]
+        full = [room for room in self._rooms if room.left <= 0]
         if not full or self._places <= len(self._executions):
             return self._known.but(self.set_aside.names())
-        without_room = {name for name, schedule in self._schedules.items() if self._room_for(schedule) in full}
+        without_room = {name for name, schedule in self._context.rows.items() if self._room_for(schedule) in full}
         return self._known.but(self.set_aside.names() | without_room)
 
     def _redefine(self) -> None:
@@ -110,7 +109,7 @@ class RunsAtWork:
 
     def room(self) -> RoomLeft:
         """Return whether another run may be claimed now, or when it may be."""
-        waits = (self.set_aside, self._room_for_tasks, self._room_for_children)
+        waits = (self.set_aside, *self._rooms)
         until = min((seconds for wait in waits if (seconds := wait.until_next()) is not None), default=None)
         return RoomLeft(self._may_claim() and self.free_places > 0, until)
 
@@ -121,11 +120,7 @@ class RunsAtWork:
 
     def _room_for(self, schedule: Schedule) -> Room:
         """Return the room for runs of a schedule: tasks need neither processes nor descriptors."""
-        in_replica = all(job.isolation == "task" for job in schedule.jobs)
-        return self._room_for_tasks if in_replica else self._room_for_children
-
-    def _left(self, room: Room) -> int:
-        return room.places - sum(execution.room is room for execution in self._executions.values())
+        return self._rooms[0 if all(job.isolation == "task" for job in schedule.jobs) else 1]
 
     @property
     def claimed(self) -> list[ClaimedRun]:
@@ -164,8 +159,9 @@ class RunsAtWork:
 
     def start(self, claimed: ClaimedRun, lease: Lease) -> None:
         """Execute a run; after `stop`, only hand it back."""
-        schedule = self._schedules[claimed.schedule]
+        schedule = self._context.rows[claimed.schedule]
         room = self._room_for(schedule)
+        room.taken += 1
         execution = RunExecution(self._context, schedule, claimed, lease, self.set_aside, room)
         self._executions[asyncio.create_task(self._execute(execution, lease))] = execution
         if self._stopping:
@@ -248,6 +244,7 @@ class RunsAtWork:
                 with suppress(LeaseError):
                     await lease.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+            execution.room.taken -= 1
             self._changed()
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
