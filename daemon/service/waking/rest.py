@@ -120,20 +120,16 @@ class Rest:
             self.wake()
             return
         seconds = self._length(agenda, room)
-        if began >= self._began or monotonic() + seconds < self._end:
-            self._last(seconds)
+        sooner = (end := monotonic() + seconds) < self._end
+        if sooner:
+            self.wake_in(seconds)
+        if sooner or began >= self._began:
+            self._end = end
 
     def _length(self, agenda: Agenda, room: RoomLeft) -> float:
         hears, watches = self._hears(), self.deaths.suffices
         longest = longest_rest(agenda, hears=hears, watches=watches, poll=self._poll, ttl=self._timing.ttl)
         return rest_length(agenda, room, longest=longest, again=self._timing.retry_wait)
-
-    def _last(self, seconds: float) -> None:
-        """Let it last for so many seconds from now on."""
-        end = monotonic() + seconds
-        if end < self._end:
-            self.wake_in(seconds)
-        self._end = end
 
     async def rest(self, seconds: float) -> None:
         """Rest until woken, and show now and then that this loop is alive."""
