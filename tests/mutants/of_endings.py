@@ -6,8 +6,8 @@ from tests.mutants.mutant import Edit, Mutant, on_each
 
 CLOSING = "lease/core.py"
 BREAKING = "lease/statements/endings.py"
-THREAD = "daemon/service/embedding/replica_thread.py"
-BLOCK = "daemon/service/embedding/embedded.py"
+THREAD = "daemon/service/replica_thread.py"
+BLOCK = "daemon/service/embedded.py"
 EMBEDDED = "tests/daemon/service/embedding/test_embedded.py"
 
 ENDINGS = (

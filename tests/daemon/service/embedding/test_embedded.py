@@ -287,7 +287,7 @@ async def test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without one, as in production, it supersedes them: a deploy."""
-    monkeypatch.setattr("daemon.service.embedding.embedded.at_a_terminal", lambda: True)
+    monkeypatch.setattr("daemon.service.embedded.at_a_terminal", lambda: True)
     production, edited = a_shop(), a_shop()
     add_schedule(edited, "comes")
     async with inside(production, store):
@@ -298,7 +298,7 @@ async def test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_
             pass
         async with inside(edited, store, take_over=True) as replica:
             assert replica.is_ready
-        monkeypatch.setattr("daemon.service.embedding.embedded.at_a_terminal", lambda: False)
+        monkeypatch.setattr("daemon.service.embedded.at_a_terminal", lambda: False)
         add_schedule(edited, "comes-too")
         async with inside(edited, store) as replica:
             assert replica.is_ready

@@ -10,17 +10,17 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 
-from ...definitions.application import Application
-from ...jobs.task_thread import TaskThread
-from ...own_thread import in_own_thread
-from ...store import migrations
-from ...telemetry.fact_log import log_fact, log_fact_or_output
-from ...telemetry.facts import Note, ReplicaEnded
-from ...telemetry.notifier import notifier
-from ..parts import make_fit_for_jobs, opened, surrounded
-from ..readiness import Readiness
-from ..replica import Replica
-from ..settings import STOP_MARGIN, Settings
+from ..definitions.application import Application
+from ..jobs.task_thread import TaskThread
+from ..own_thread import in_own_thread
+from ..store import migrations
+from ..telemetry.fact_log import log_fact, log_fact_or_output
+from ..telemetry.facts import Note, ReplicaEnded
+from ..telemetry.notifier import notifier
+from .parts import make_fit_for_jobs, opened, surrounded
+from .readiness import Readiness
+from .replica import Replica
+from .settings import STOP_MARGIN, Settings
 
 
 class ReplicaThread:

@@ -11,14 +11,14 @@ from typing import Any
 
 import anyio
 
-from ...definitions.sources.schedule_set import ScheduleSet, hash_of_code
-from ...definitions.sources.whereabouts import application_here
-from ...errors import DaemonError
-from ...text import suggestion
-from ..environment import SettingsError
-from ..outside.hangups import at_a_terminal
-from ..settings import Settings, read_settings
+from ..definitions.sources.schedule_set import ScheduleSet, hash_of_code
+from ..definitions.sources.whereabouts import application_here
+from ..errors import DaemonError
+from ..text import suggestion
+from .environment import SettingsError
+from .outside.hangups import at_a_terminal
 from .replica_thread import ReplicaThread
+from .settings import Settings, read_settings
 
 NOT_EMBEDDED: Mapping[str, str] = {
     "database_url": "the URL comes first, without a name: schedules.replica(url)",
