@@ -46,7 +46,7 @@ def main() -> int:
             revised = application.revised(settings.revision)
             _refuse_what_cannot_start(revised, settings.database)
             warnings = []
-            if (before := order["before"]) is not None:
+            if (before := order.get("before")) is not None:
                 url = Settings.model_validate(before["settings"]).database
                 warnings = what_it_means(before["application"], url, revised.name, settings.database)
             answer = {**asdict(CheckedFile.of(revised, settings)), "warnings": warnings}
