@@ -13,8 +13,7 @@ from ...web.door import Door
 from ..outside.file_check import CheckedFile, CommandLine, WrongFile
 from ..outside.hangups import SIGNAL_BASE
 from ..outside.outside import Outside
-from .slot import Restarts, Slot
-from .supervised_replica import KILLED_AT, SupervisedReplica
+from .supervised_replica import KILLED_AT, Restarts, Slot, SupervisedReplica
 
 if TYPE_CHECKING:
     from .gathered_metrics import GatheredMetrics, Sources
