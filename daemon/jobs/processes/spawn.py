@@ -41,7 +41,7 @@ class StartedKeeper(Protocol):
 
 
 class KeeperSource(Protocol):
-    """What starts the processes of keepers: a template (`templates/template.py`), or a new interpreter."""
+    """What starts the processes of keepers: a template (`templates/templates.py`), or a new interpreter."""
 
     def start(
         self, env: Mapping[str, str], trust: TrustPage, *, control: int, printed: int, report: int, remove: str

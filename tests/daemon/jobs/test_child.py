@@ -20,7 +20,7 @@ from daemon.jobs.processes.identity import is_alive
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
 from tests.daemon.jobs.trust import a_page, end_trust

@@ -20,7 +20,7 @@ from daemon.jobs.processes.child import Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.runners import child_outcome
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF

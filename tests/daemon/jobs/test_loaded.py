@@ -19,7 +19,7 @@ from daemon.jobs.child_main import digest_of
 from daemon.jobs.processes import descriptors
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import linux
 from tests.daemon.jobs.test_run import BRIEF

@@ -15,7 +15,7 @@ import pytest
 from daemon.jobs.brief import LONGEST_VARIABLE, hand_over, received
 from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.spawn import start_keeper
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT
 from tests.daemon.jobs.trust import a_page
