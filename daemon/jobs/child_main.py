@@ -24,7 +24,6 @@ from ..definitions.schedule import Schedule
 from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief, received
-from .in_trace import in_trace
 from .private import end_threads_and_exits
 from .processes.end_of_trust import boottime, trusted_until
 from .processes.process_tree import MARK, die_with
@@ -80,7 +79,7 @@ def main() -> int:
     run = kind(brief, lambda: trusted_until(trust, place, number), pipe.send)
     _wait_while_late(lambda: trusted_until(trust, place, number))
     try:
-        with in_trace(brief.trace):
+        with brief.in_trace():
             _call(function, run)
     except Exception as error:  # noqa: BLE001 (anything that a job raises is its failure)
         pipe.send(Failure(_traceback(error)))

@@ -16,7 +16,6 @@ from ..definitions.job import Job
 from ..states import JobOutcome
 from ..telemetry.facts import JobSubject
 from .brief import Brief
-from .in_trace import in_trace
 from .output.output import Output, printed_to
 from .reports import Outcome, Progress
 from .run import LOGGER, AsyncRun, Run
@@ -67,12 +66,12 @@ class _InsideAttempt(Attempt):
         """
         if boottime() >= self._trusted_until():
             raise _NotBegun
-        with printed_to(self._put), in_trace(self._trace):
+        with printed_to(self._put), self._brief.in_trace():
             yield
 
     def _given(self, kind: type[AsyncRun] | type[Run], brief: Brief) -> Any:
         """Return the argument of the function."""
-        self._trace = brief.trace
+        self._brief = brief
         return kind(brief, self._trusted_until, self._put, _own_logger(self._note), told_to_end=lambda: self._told)
 
     def _trusted_until(self) -> float:
