@@ -37,7 +37,8 @@ class Courier(Generic[T]):
         """Queue an item, and return whether it fits; one that was dropped counts as so many. For any thread."""
         cost = self._cost(item)
         with self._changed:
-            if self._queued + cost > self._most_cost if cost else len(self._queue) >= self._most:
+            full = self._queued + cost > self._most_cost if cost else len(self._queue) >= self._most
+            if full:
                 self._dropped += counts_as
                 return False
             self._tell_of_dropped()
