@@ -121,6 +121,6 @@ class Schedules(ScheduleSet):
         Entering the block raises `DaemonError` or `LeaseError` for wrong settings, no database, missing
         tables, or a function that no child process could import.
         """
-        from .service.embedding.embedded import embedded  # noqa: PLC0415 - FILE needs none of it
+        from .service.embedded import embedded  # noqa: PLC0415 - FILE needs none of it
 
         return embedded(self, url, settings)

@@ -16,7 +16,7 @@ from daemon.definitions.definition import Definition
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import TRIGGERS, Schedule
 from daemon.definitions.sources.toml_schema import json_schema_of
-from daemon.service.embedding.embedded import NOT_EMBEDDED
+from daemon.service.embedded import NOT_EMBEDDED
 from daemon.service.environment import variable_of
 from daemon.service.settings import Settings, flag_of
 from daemon.web.metrics.families import FAMILIES

@@ -7,41 +7,29 @@ again if this replica retires a schedule: that may have asked for messages.
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
-from lease.database.database import Database
 from lease.errors import LeaseError, StoreUnavailable
 
 from ..answers.why import explain_schedule
-from ..definitions.application import Application
+from ..execution.context import ReplicaContext
 from ..operations.why import Explanation, Moments, read_why_run
+from ..own_thread import beside
 from ..scheduling.telling import Told, write
 from ..states import DeliveryOutcome
 from ..store import statements
-from ..store.statements.delivery import LENT
+from ..store.statements.delivery import LENT, LatelySent
 from ..store.statements.schedule import database_time
 from ..store.views.output import tails
-from ..telemetry.facts import (
-    Fact,
-    MessageSent,
-    Note,
-    Notify,
-    RunEnded,
-    RunLate,
-    RunLong,
-    RunRecovered,
-    RunStarted,
-    SchedulesRetired,
-    TimesSkipped,
-)
+from ..telemetry import facts
+from ..telemetry.facts import Fact, MessageSent, Note
 from ..text import counted, target_text
 from .message import Message
-from .queue import GIVEN_UP_AFTER, WITHIN, Taken, after_failure, before_sending
 from .sending import Reply, Sender
 
 LOOK_EVERY = 10.0
@@ -51,6 +39,13 @@ LAST = 2.0
 MOST_AT_ONCE = 30
 """So many are sent at a time, each in a thread of its own."""
 _MOST_STARTS = 1_000
+MOST_OF_A_KIND = 10
+"""So many messages of a kind a target gets within `WITHIN`; what comes beyond is told by one message."""
+WITHIN = 60.0
+GIVEN_UP_AFTER = 3 * 86_400.0
+"""Seconds after which a message that could not be delivered is given up."""
+_WAITS = (5.0, 30.0, 120.0, 600.0, 1800.0)
+LONGEST_WAIT = 3600.0
 _SAID = {
     "run.abandoned": "an attempt of run {run} of {schedule} was abandoned, because its process died; ",
     "run.late": "run {run} of {schedule} has not succeeded by its deadline; ",
@@ -63,25 +58,16 @@ _SAID = {
 
 
 class Deliverer:
-    """Delivers the messages of one application for a replica."""
+    """Delivers the messages of a replica's application; ``pages`` is where they link to."""
 
     def __init__(
-        self,
-        database: Database,
-        application: Application,
-        notify: Notify,
-        takeover_after: float,
-        sender: Sender,
-        *,
-        pages: str | None = None,
+        self, context: ReplicaContext, takeover_after: float, sender: Sender, *, pages: str | None = None
     ) -> None:
-        self._database = database
-        self._application = application
-        self._notify = notify
+        self._database, self._notify, self._application = context.database, context.notify, context.application.name
         self._takeover_after = takeover_after
         self._sender = sender
         self._pages = pages
-        targets = {schedule.name: schedule.targets for schedule in application.schedules}
+        targets = {schedule.name: schedule.targets for schedule in context.application.schedules}
         self._targets = {name: found for name, found in targets.items() if found}
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
@@ -91,13 +77,13 @@ class Deliverer:
     def hear(self, fact: Fact) -> None:
         """Take in a fact of this replica: what it has written is sent at once. For any thread."""
         match fact:
-            case SchedulesRetired():
+            case facts.SchedulesRetired():
                 pass
             case _ if not self._targets:
                 return
-            case RunStarted(run, waited) if run.schedule in self._targets and waited is not None:
+            case facts.RunStarted(run, waited) if run.schedule in self._targets and waited is not None:
                 self._starts = [*self._starts[-_MOST_STARTS:], (run.schedule, run.run_id)]
-            case RunEnded() | RunRecovered() | RunLate() | RunLong() | TimesSkipped():
+            case facts.RunEnded() | facts.RunRecovered() | facts.RunLate() | facts.RunLong() | facts.TimesSkipped():
                 pass
             case _:
                 return
@@ -149,7 +135,7 @@ class Deliverer:
         starts, self._starts = self._starts, []
         if starts:
             await self._database.write(partial(self._write_starts, starts=starts))
-        left = await self._database.read(lambda c: statements.delivery.until_due(c, self._application.name))
+        left = await self._database.read(lambda c: statements.delivery.until_due(c, self._application))
         if left is None or left > 0:
             return left
         if len(self._sending) >= MOST_AT_ONCE:
@@ -158,7 +144,7 @@ class Deliverer:
             task = asyncio.create_task(self._deliver(row, folded))
             self._sending.add(task)
             task.add_done_callback(self._sent)
-        return await self._database.read(lambda c: statements.delivery.until_due(c, self._application.name))
+        return await self._database.read(lambda c: statements.delivery.until_due(c, self._application))
 
     def _sent(self, task: "asyncio.Task[None]") -> None:
         self._sending.discard(task)
@@ -167,23 +153,21 @@ class Deliverer:
     def _write_starts(self, connection: Connection, starts: list[tuple[str, int]]) -> None:
         ids = statements.delivery.keys_of(connection, [run_id for _, run_id in starts])
         told = [(Told("ping.start", ids[run], run), self._targets[name]) for name, run in starts if run in ids]
-        write(connection, self._application.name, told)
+        write(connection, self._application, told)
 
     def _take(self, connection: Connection) -> list[tuple[Row[Any], int]]:
         """Claim what is due; return the messages to send, each with the number of others that it stands for."""
-        name = self._application.name
+        name = self._application
         if not (rows := statements.delivery.claim(connection, name, MOST_AT_ONCE - len(self._sending))):
             return []
-        lately, gone = (
-            statements.delivery.lately_sent(connection, name, WITHIN),
-            statements.delivery.gone(connection, name),
-        )
+        lately = statements.delivery.lately_sent(connection, name, WITHIN)
+        gone = statements.delivery.gone(connection, name)
         starts = [row.run_id for row in rows if row.kind == "ping.start"]
         at_work = statements.delivery.at_work(connection, starts) if starts else set()
         taken = list[tuple[Row[Any], int]]()
         for row in rows:
-            of = Taken(row.target, row.kind, bool(row.held), row.run_id not in at_work)
-            match before_sending(of, lately, row.target in gone):
+            sent, is_over = lately.get((row.target, row.kind)), row.run_id not in at_work
+            match before_sending(row.kind, sent, held=bool(row.held), is_over=is_over, gone=row.target in gone):
                 case "send":
                     taken.append((row, row.folded))
                 case "fold":
@@ -265,26 +249,40 @@ class Deliverer:
                 return "failed"
 
 
+def before_sending(
+    kind: str, lately: LatelySent | None, *, held: bool, is_over: bool, gone: bool
+) -> Literal["send", "fold", "gone", "dropped"] | float:
+    """Return what to do with a message that a claim has taken; seconds: hold it for so long, and then let it tell all of its
+    kind. ``lately`` has the messages of this kind that its target got; ``gone`` says that the target is. Pure.
+    """
+    if gone:
+        return "gone"
+    if kind == "ping.start" and is_over:
+        return "dropped"
+    if held:
+        return "fold"
+    if kind.startswith("ping.") or lately is None or lately.count < MOST_OF_A_KIND:
+        return "send"
+    return max(1.0, WITHIN - lately.since)
+
+
+def after_failure(kind: str, attempts: int, age: float, asked: float | None) -> Literal["given up"] | float:
+    """Return in how many seconds a message is sent again; ``asked`` is what its target asks for. Pure."""
+    if kind == "ping.start" or age > GIVEN_UP_AFTER:  # a start that comes late would be taken for another run's
+        return "given up"
+    wait = _WAITS[attempts - 1] if attempts <= len(_WAITS) else LONGEST_WAIT
+    return min(LONGEST_WAIT, max(wait, asked or 0.0))
+
+
 @asynccontextmanager
-async def delivering(
-    database: Database,
-    application: Application,
-    notify: Notify,
-    *,
-    listeners: list[Callable[[Fact], None]],
-    takeover_after: float,
-    pages: str | None,
-) -> AsyncIterator[None]:
-    """Deliver in the background during the block, and what is left at its end; ``pages`` is where messages link to."""
-    sender = Sender(os.environ, application.source.parent)
-    deliverer = Deliverer(database, application, notify, takeover_after, sender, pages=pages)
-    listeners.append(deliverer.hear)
-    task = asyncio.create_task(deliverer.deliver_on())
+async def delivering(context: ReplicaContext, *, takeover_after: float, pages: str | None) -> AsyncIterator[None]:
+    """Deliver in the background during the block, and what is left at its end."""
+    sender = Sender(os.environ, context.application.source.parent)
+    deliverer = Deliverer(context, takeover_after, sender, pages=pages)
+    context.listeners.append(deliverer.hear)
     try:
-        yield
+        async with beside(deliverer.deliver_on()):
+            yield
     finally:
-        listeners.remove(deliverer.hear)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        context.listeners.remove(deliverer.hear)
         await deliverer.finish()

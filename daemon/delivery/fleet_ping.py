@@ -11,17 +11,18 @@ from datetime import UTC, datetime
 from random import uniform
 from typing import Any
 
-from lease.client import LeaseClient
-from lease.database.database import Database, OwnDatabase
+from lease.database.database import OwnDatabase
 from lease.errors import LeaseError
 
+from ..execution.context import ReplicaContext
 from ..operations.deadlines import success_deadline
+from ..own_thread import beside
 from ..scheduling.lease_names import PINGING
 from ..store import statements
 from ..store.called import ScheduleKey
 from ..store.policies import read_policies
 from ..store.views.fleet import Fleet, ScheduleFacts, read_fleet
-from ..telemetry.facts import Note, Notify
+from ..telemetry.facts import Note
 from ..text import listed
 from ..web.database_thread import DatabaseThread
 from .message import Message
@@ -34,16 +35,12 @@ _MOST_NAMED = 5
 
 
 class FleetPing:
-    """Pings a monitor for one application, as long as ``is_alive``."""
+    """Pings a monitor for the application of a replica, as long as ``is_alive``."""
 
     def __init__(
-        self, database: Database, client: LeaseClient, application: str, notify: Notify, *, target: Mapping[str, Any],
-        is_alive: Callable[[], bool], sender: Sender,
-    ) -> None:  # fmt: skip
-        self._database = database
-        self._client = client
-        self._application = application
-        self._notify = notify
+        self, context: ReplicaContext, target: Mapping[str, Any], sender: Sender, is_alive: Callable[[], bool]
+    ) -> None:
+        self._context, self._application = context, context.application.name
         self._target = target
         self._is_alive = is_alive
         self._sender = sender
@@ -63,8 +60,8 @@ class FleetPing:
     async def ping(self, overdue: Callable[[], Any]) -> None:
         """Ping once, unless another replica has just done so, or something is wrong: that is logged once."""
         name = f"{PINGING}{self._application}"
-        lately = await self._database.read(lambda c: statements.keeping.was_granted(c, name, 0.8 * EVERY))
-        held = None if lately or not self._is_alive() else await self._client.try_acquire(name)
+        lately = await self._context.database.read(lambda c: statements.keeping.was_granted(c, name, 0.8 * EVERY))
+        held = None if lately or not self._is_alive() else await self._context.client.try_acquire(name)
         if held is None:
             return
         try:
@@ -83,7 +80,7 @@ class FleetPing:
 
     def _say(self, wrong: str | None) -> None:
         if wrong is not None and wrong != self._said:
-            self._notify(Note(wrong, is_warning=True))
+            self._context.notify(Note(wrong, is_warning=True))
         self._said = wrong
 
     async def _overdue(self, database: OwnDatabase) -> list[str]:
@@ -118,11 +115,8 @@ async def pinging(ping: FleetPing | None, url: str) -> AsyncIterator[None]:
         yield
         return
     thread = DatabaseThread(url, "ping", timeout=_PATIENCE, connections=1)
-    task = asyncio.create_task(ping.ping_on(thread))
     try:
-        yield
+        async with beside(ping.ping_on(thread)):
+            yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         thread.close()

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -80,9 +81,7 @@ class Message:
 
     def slack(self) -> str:
         """Return the body that Slack and its likes take; no part of it is markup of theirs."""
-        text = f"[{self.kind}] {self.schedule} ({self.application}): {self.sentence}"
-        for letter, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-            text = text.replace(letter, written)
+        text = escape(f"[{self.kind}] {self.schedule} ({self.application}): {self.sentence}", quote=False)
         if self.url is not None:
             text += f" <{self.url}>"
         return json.dumps({"text": text}, ensure_ascii=False)

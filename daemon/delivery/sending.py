@@ -214,9 +214,10 @@ class _Attempt:
             with suppress(Exception):  # so that the server sees its answer taken
                 answer.read(_READ)
         limit = given.get("Ping-Body-Limit", "")
+        said = shortened(f"{status} {reason}", 60)
         return Reply(
             200 <= status < 300,
-            _status(status, reason),
+            f"{said}: redirects are not followed" if 300 <= status < 400 else said,
             gone=status == _GONE,
             after=_seconds(given.get("Retry-After")),
             limit=int(limit) if re.fullmatch(r"\d{1,9}", limit) else None,
@@ -234,11 +235,6 @@ def _key(name: str, secret: str) -> bytes:
             f"the secret in {name} is not base64 of 24 to 64 bytes", "make one with `openssl rand -base64 32`"
         )
     return key
-
-
-def _status(status: int, reason: str) -> str:
-    said = shortened(f"{status} {reason}", 60)
-    return f"{said}: redirects are not followed" if 300 <= status < 400 else said
 
 
 def _seconds(after: str | None) -> float | None:

@@ -5,7 +5,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -85,6 +86,22 @@ class Brief:
             "LEASE_HOLDER": self.grant.holder,
             **self.trace,
         }
+
+    @contextmanager
+    def in_trace(self) -> Iterator[None]:
+        """Have the span of the attempt as the current one during the block, where OpenTelemetry is loaded."""
+        if not self.trace or "opentelemetry.trace" not in sys.modules:
+            yield
+            return
+        from opentelemetry import context  # noqa: PLC0415 - it is loaded
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - as above
+
+        named = {name.lower(): value for name, value in self.trace.items()}
+        token = context.attach(TraceContextTextMapPropagator().extract(named))
+        try:
+            yield
+        finally:
+            context.detach(token)
 
 
 def idempotency_key(application: str, schedule: str, occurrence: datetime | int, job: str) -> str:

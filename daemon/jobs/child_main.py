@@ -24,7 +24,6 @@ from ..definitions.schedule import Schedule
 from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief, received
-from .in_trace import in_trace
 from .private import end_threads_and_exits
 from .processes.end_of_trust import boottime, trusted_until
 from .processes.process_tree import MARK, die_with
@@ -52,7 +51,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     signal.signal(signal.SIGWINCH, _hear)  # from its keeper (`Keeper.wake_child`)
     _set_up_output()
-    application = _as_template() if TEMPLATE_VARIABLE in os.environ else None
+    application = None
+    if TEMPLATE_VARIABLE in os.environ:  # FILE is loaded once for many children, and what it defines is here in each
+        from .templates.loaded import loaded  # noqa: PLC0415 - a child that starts anew does without it
+
+        application = loaded()
     die_with(int(os.environ[MARK].partition(".")[0]))  # a safety net below the keeper itself
     brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE), received(os.environ))
     show_title(
@@ -76,7 +79,7 @@ def main() -> int:
     run = kind(brief, lambda: trusted_until(trust, place, number), pipe.send)
     _wait_while_late(lambda: trusted_until(trust, place, number))
     try:
-        with in_trace(brief.trace):
+        with brief.in_trace():
             _call(function, run)
     except Exception as error:  # noqa: BLE001 (anything that a job raises is its failure)
         pipe.send(Failure(_traceback(error)))
@@ -125,13 +128,6 @@ def digest_of(schedule: Schedule) -> str:
         if isinstance(error.__cause__, SystemExit):
             raise error.__cause__ from None
         raise
-
-
-def _as_template() -> Application:
-    """Load FILE once for many children; return it in each of them."""
-    from .templates.loaded import loaded  # noqa: PLC0415 - a child that starts anew does without it
-
-    return loaded()
 
 
 def _call(function: Callable[..., Any], run: Run | AsyncRun) -> None:
@@ -184,9 +180,8 @@ def _set_up_output() -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """End this process as an interpreter does, but for taking all objects apart: a fork would copy
-    all memory for that, which takes several times as long as all else of a short job. Children of
-    `multiprocessing` end like this.
+    """End this process as an interpreter does, but for taking all objects apart: a fork would copy all memory for that,
+    which takes several times as long as all else of a short job. Children of `multiprocessing` end like this.
     """
     end_threads_and_exits()
     gc.collect()  # in a fork, of what has been made since

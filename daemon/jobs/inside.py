@@ -16,12 +16,10 @@ from ..definitions.job import Job
 from ..states import JobOutcome
 from ..telemetry.facts import JobSubject
 from .brief import Brief
-from .in_trace import in_trace
 from .output.output import Output, printed_to
-from .processes.identity import ProcessIdentity
 from .reports import Outcome, Progress
 from .run import LOGGER, AsyncRun, Run
-from .runners import Listeners
+from .runners import Attempt, Listeners
 from .stacks.seen import SeenWork, bounded, of_thread
 from .task_thread import StartedTask, TaskThread
 
@@ -39,10 +37,8 @@ class _NotBegun(Exception):
     """The function was not called."""
 
 
-class _InsideAttempt:
+class _InsideAttempt(Attempt):
     """What both kinds have in common: a function of a job, with a log and prints that are kept as the attempt's output."""
-
-    keeper: ProcessIdentity | None = None
 
     def __init__(self, job: Job, *, held: Lease, listeners: Listeners) -> None:
         assert job.function is not None  # noqa: S101 - commands run in processes
@@ -55,6 +51,13 @@ class _InsideAttempt:
         self._waiting: list[bytes | Progress] = []
         self._taken = threading.Condition()
 
+    def stop(self, kill_after: float) -> None:
+        del kill_after
+        self.kill()
+
+    def kill(self) -> None:
+        self._told = True
+
     @contextmanager
     def _within(self) -> Iterator[None]:
         """Keep what the function prints as its output, and have its span as the current one.
@@ -63,19 +66,13 @@ class _InsideAttempt:
         """
         if boottime() >= self._trusted_until():
             raise _NotBegun
-        with printed_to(self._put), in_trace(self._trace):
+        with printed_to(self._put), self._brief.in_trace():
             yield
 
     def _given(self, kind: type[AsyncRun] | type[Run], brief: Brief) -> Any:
         """Return the argument of the function."""
-        self._trace = brief.trace
-        return kind(
-            brief,
-            self._trusted_until,
-            self._put,
-            _own_logger(self._note),
-            told_to_end=lambda: self._told,
-        )
+        self._brief = brief
+        return kind(brief, self._trusted_until, self._put, _own_logger(self._note), told_to_end=lambda: self._told)
 
     def _trusted_until(self) -> float:
         return self._held.trusted_until if self._held.loss is None else 0.0
@@ -124,6 +121,8 @@ class _InsideAttempt:
 class TaskAttempt(_InsideAttempt):
     """An async function in the replica's thread for tasks; it is cancelled when it must end."""
 
+    _task: StartedTask
+
     def __init__(
         self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
     ) -> None:
@@ -131,33 +130,26 @@ class TaskAttempt(_InsideAttempt):
         self._run = self._given(AsyncRun, brief)
         self._subject = subject
         self._thread = thread
-        self._task: StartedTask | None = None
 
     async def go(self) -> None:
         self._task = self._thread.start(self._function, self._run, self._subject, self._within())
 
     async def wait(self) -> Outcome:
-        assert self._task is not None  # noqa: S101 - go comes first
         return await self._outcome(self._task.ended)
 
-    def stop(self, kill_after: float) -> None:
-        del kill_after  # there is nothing to force at its end
-        self.kill()
-
     def kill(self) -> None:
-        self._told = True
-        if self._task is not None:
-            self._task.cancel()
+        super().kill()
+        self._task.cancel()
 
     def lost_to_others(self) -> float:
-        return self._task.lost_to_others() if self._task is not None else 0.0
+        return self._task.lost_to_others()
 
     def blocks(self) -> bool:
-        return self._task is not None and self._task.blocks()
+        return self._task.blocks()
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         del secrets  # it has no command line
-        return SeenWork() if self._task is None else self._task.seen()
+        return self._task.seen()
 
 
 class ThreadAttempt(_InsideAttempt):
@@ -175,19 +167,6 @@ class ThreadAttempt(_InsideAttempt):
 
     async def wait(self) -> Outcome:
         return await self._outcome(self._ended)
-
-    def stop(self, kill_after: float) -> None:
-        del kill_after  # there is nothing to force at its end
-        self.kill()
-
-    def kill(self) -> None:
-        self._told = True
-
-    def lost_to_others(self) -> float:
-        return 0.0
-
-    def blocks(self) -> bool:
-        return False
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         del secrets  # it has no command line

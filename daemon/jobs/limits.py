@@ -38,9 +38,11 @@ class Limits:
         """
         found = []
         if self.timeout is not None:
-            found.append(Limit(self.timeout - worked, f"the job exceeded its timeout of {_text(self.timeout)}"))
+            found.append(
+                Limit(self.timeout - worked, f"the job exceeded its timeout of {format_duration(self.timeout)}")
+            )
         if self.stall_after is not None:
-            error = f"the job hung: it showed no progress for {_text(self.stall_after)} (stall_after)"
+            error = f"the job hung: it showed no progress for {format_duration(self.stall_after)} (stall_after)"
             found.append(Limit(self.stall_after - quiet, error, stalled=True))
         if self.run_timeout is not None and self.run_left is not None:
             found.append(Limit(self.run_left - worked, run_is_over(self.run_timeout), ends_run=True))
@@ -49,7 +51,7 @@ class Limits:
 
 def run_is_over(run_timeout: float) -> str:
     """Return why a run has failed whose time is over."""
-    return f"the run exceeded its run_timeout of {_text(run_timeout)}"
+    return f"the run exceeded its run_timeout of {format_duration(run_timeout)}"
 
 
 def over_limit(outcome: Outcome, limit: Limit) -> Outcome:
@@ -87,7 +89,3 @@ async def wait_own_time(attempt: _Losing, events: set[asyncio.Task[Any]], second
         if (await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
             return True
     return False
-
-
-def _text(seconds: float) -> str:
-    return format_duration(seconds)

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from asyncio.events import Handle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 from ..telemetry.facts import JobSubject, LoopBlocked, LoopFreed, Note, Notify
 from .private import context_of, is_of_callback, raise_in
+from .stacks.seen import outwards
 
 LOOK_EVERY = 0.25
 """Seconds between two questions, and between two looks at what holds the answer up."""
@@ -68,6 +69,8 @@ class LoopWatch:
         self.held_up = 0.0
         """The seconds for which callbacks have held the loop up."""
         self._notify = notify
+        self._jobs = 0
+        self._lock = threading.Lock()
         self._at_work = threading.Event()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -91,14 +94,16 @@ class LoopWatch:
         if self._thread is not None:
             self._thread.join(_OVERSLEPT)
 
-    def set_at_work(self, count: int) -> None:
-        """Watch while ``count`` jobs are at work."""
-        if count:
-            self._at_work.set()
-        else:
-            self._at_work.clear()
-
     # For any thread
+
+    def count(self, change: int) -> None:
+        """Count jobs at work: while there are any, it watches."""
+        with self._lock:
+            self._jobs += change
+            if self._jobs:
+                self._at_work.set()
+            else:
+                self._at_work.clear()
 
     def age(self) -> float:
         """Return for how many seconds the loop has not answered."""
@@ -113,7 +118,7 @@ class LoopWatch:
     def frames_of(self, job: Watched) -> list[FrameType]:
         """Return the frames of this job that the loop runs now, the innermost first; empty while it runs none."""
         found = _callback(self._ident)
-        return found[1] if found is not None and _job_of(found[0]) is job else []
+        return found[1] if found is not None and context_of(found[0]).get(CURRENT) is job else []
 
     def blocked_by(self, job: Watched) -> bool:
         """Return whether this job holds the loop up now."""
@@ -135,19 +140,15 @@ class LoopWatch:
             before, looked = looked, monotonic()
             if looked - before > _OVERSLEPT:
                 self._asked = looked
-            else:
-                self._try_to_look(looked, looked - before)
+                continue
+            try:
+                self._look(looked, looked - before)
+            except Exception as error:  # noqa: BLE001 - without a watch, a job that blocks would do so for ever
+                if not self._has_failed:
+                    self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
+                self._has_failed = True
         self._asked = None
         self._over()
-
-    def _try_to_look(self, now: float, seconds: float) -> None:
-        """Look, and go on after an error: without a watch, a job that blocks would do so for ever."""
-        try:
-            self._look(now, seconds)
-        except Exception as error:  # noqa: BLE001 - any error is reported, and the watch goes on
-            if not self._has_failed:
-                self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
-            self._has_failed = True
 
     def _look(self, now: float, seconds: float) -> None:
         """Take note of what has held the loop up for the last ``seconds``; of nothing, if the machine is slow."""
@@ -158,7 +159,7 @@ class LoopWatch:
         stall = self._stall
         if stall is None or stall.handle is not handle:
             self._over()
-            stall = self._stall = _Stall(handle, _job_of(handle), now - seconds)
+            stall = self._stall = _Stall(handle, context_of(handle).get(CURRENT), now - seconds)
         self.held_up += seconds
         if stall.job is not None:
             stall.job.held_up += seconds
@@ -193,10 +194,8 @@ class LoopWatch:
 
 
 def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
-    """Return the callback that a thread's event loop runs and its frames, the innermost first; None
-    while it runs none.
-    """
-    frames = list(_stack(sys._current_frames().get(ident)))  # noqa: SLF001 - documented for this use
+    """Return the callback that a thread's event loop runs and its frames, the innermost first; None while it runs none."""
+    frames = list(outwards(sys._current_frames().get(ident)))  # noqa: SLF001 - documented for this use
     for depth, frame in enumerate(frames):
         if is_of_callback(frame):
             handle = frame.f_locals.get("self")  # None once it has ended, while its thread goes on beside this one
@@ -204,21 +203,10 @@ def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
     return None
 
 
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
-def _job_of(handle: Handle) -> Watched | None:
-    return context_of(handle).get(CURRENT)
-
-
 def where(frames: Sequence[FrameType], function: Callable[..., Any] | None) -> str:
     """Return file, line and function of the innermost frame that is the user's, or else of the innermost.
 
-    The user's is what belongs to the top package of the job's ``function``, and what is neither ours
-    nor installed.
+    The user's is what belongs to the top package of the job's ``function``, and what is neither ours nor installed.
     """
     package = _top(getattr(function, "__module__", None))
     found = next((frame for frame in frames if _is_users(frame, package)), frames[0])

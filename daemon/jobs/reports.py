@@ -60,8 +60,7 @@ def parse_report(line: bytes) -> Report | None:
 class ReportPipe:
     """The child's end of the pipe.
 
-    A replica that does not read (because it is stopped, say) does not hold up the job: progress is
-    dropped then.
+    A replica that does not read (because it is stopped, say) does not hold up the job: progress is dropped then.
     """
 
     def __init__(self, fd: int) -> None:

@@ -1,10 +1,10 @@
 """An attempt as those who watch it see it, and the kind in a child process under its keeper."""
 
-import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import Self, assert_never
 
 from ..definitions.job import Job
 from ..states import JobOutcome
@@ -28,61 +28,58 @@ class Listeners:
     transcript: Transcript
 
 
-class Attempt(Protocol):
+class Attempt(ABC):
     """An attempt that is prepared, recorded, started, and then waited for."""
 
-    @property
-    def keeper(self) -> ProcessIdentity | None:
-        """The keeper, to be recorded before `go` (rule 18); None for a task."""
-        ...
+    keeper: ProcessIdentity | None = None
+    """The keeper, to be recorded before `go` (rule 18); None inside the replica."""
 
+    @abstractmethod
     async def go(self) -> None:
         """Start the work; raises `ChildNotStarted` if it cannot be started."""
-        ...
 
+    @abstractmethod
     async def wait(self) -> Outcome:
         """Wait until nothing of it is left, and return how it ended."""
-        ...
 
+    @abstractmethod
     def stop(self, kill_after: float) -> None:
-        """Ask it to end; kill a child's tree after ``kill_after`` seconds."""
-        ...
+        """Ask it to end; kill a child's tree after ``kill_after`` seconds. Inside the replica there is nothing to force."""
 
+    @abstractmethod
     def kill(self) -> None:
         """End it at once; cancel a task, which cannot be forced to end."""
-        ...
 
     def lost_to_others(self) -> float:
         """Return the seconds that other jobs have cost it, which count against none of its limits (rule 25)."""
-        ...
+        return 0.0
 
     def blocks(self) -> bool:
         """Return whether it blocks the event loop of async jobs now."""
-        ...
+        return False
 
+    @abstractmethod
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         """Return what it does now, without harm to it; of a command line without ``secrets``."""
-        ...
 
 
-class ChildAttempt:
+class ChildAttempt(Child, Attempt):
     """An attempt in a child process: a command, or a function in a process of its own."""
 
-    def __init__(self, child: Child, job: Job) -> None:
-        self._child = child
-        self._job = job
+    job: Job
+    keeper: ProcessIdentity
 
     @classmethod
     async def prepare(
         cls, job: Job, brief: Brief, templates: Templates, *, trust: TrustPage, listeners: Listeners
-    ) -> "ChildAttempt":
+    ) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`, `Shortage` or `OSError`."""
         template = await templates.of(job)
         environment = {**templates.environment, **job.env, **brief.environment()}
         params_file = hand_over(brief.params, environment)
         if job.function is not None:
             environment[BRIEF_VARIABLE] = brief.to_json()
-        child = await Child.spawn(
+        prepared = await cls.spawn(
             _command(job),
             cwd=str(Path(brief.file).parent / (job.cwd or "")),
             env=environment,
@@ -94,33 +91,14 @@ class ChildAttempt:
             on_progress=listeners.progress,
             transcript=listeners.transcript,
         )
-        return cls(child, job)
-
-    @property
-    def keeper(self) -> ProcessIdentity | None:
-        return self._child.keeper
-
-    async def go(self) -> None:
-        await self._child.go()
+        prepared.job = job
+        return prepared
 
     async def wait(self) -> Outcome:
-        return child_outcome(await self._child.wait())
-
-    def stop(self, kill_after: float) -> None:
-        self._stopping = asyncio.ensure_future(self._child.stop(kill_after))
-
-    def kill(self) -> None:
-        self._child.kill()
-
-    def lost_to_others(self) -> float:
-        return 0.0
-
-    def blocks(self) -> bool:
-        return False
+        return child_outcome(await self.ended())
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
-        of_job = {*secrets, *self._job.env.values()}
-        return await self._child.seen(of_job, is_function=self._job.function is not None)
+        return await self.seen_work({*secrets, *self.job.env.values()}, is_function=self.job.function is not None)
 
 
 def _command(job: Job) -> tuple[str, ...]:

@@ -1,20 +1,19 @@
 """The event loop of async jobs, on a thread of its own (rule 8).
 
-A job that blocks it holds up neither the heartbeat nor the replica, and is named by the watch over
-the loop (rule 25).
+A job that blocks it holds up neither the heartbeat nor the replica, and is named by the watch over the loop (rule 25).
 """
 
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from lease.background import BackgroundLoop
 
 from ..telemetry.facts import JobSubject, LoopBlocked, Notify
-from ..telemetry.sentences import blocked
+from ..telemetry.sentences import sentence
 from .loop_watch import CURRENT, LoopWatch, Watched
 from .stacks.seen import SeenWork, bounded, of_frames, of_tasks
 
@@ -28,7 +27,6 @@ class TaskThread:
     def __init__(self, notify: Notify = lambda _: None) -> None:
         self._loop: BackgroundLoop | None = None
         self._watch = LoopWatch(notify)
-        self._at_work = 0
         self._lock = threading.Lock()
 
     def start(
@@ -42,9 +40,9 @@ class TaskThread:
         with self._lock:
             if self._loop is None:
                 self._loop = self._watched_loop()
-        self._count(1)
+        self._watch.count(1)
         started = StartedTask(self._loop, self._watch, Watched(function, subject), argument, within)
-        started.ended.add_done_callback(lambda _: self._count(-1))
+        started.ended.add_done_callback(lambda _: self._watch.count(-1))
         return started
 
     def _watched_loop(self) -> BackgroundLoop:
@@ -68,25 +66,10 @@ class TaskThread:
     def stop(self) -> None:
         """End the thread; one that a task blocks ends with the process."""
         if self._loop is not None and not self._loop.is_over:
-            answers = self._answers(self._loop)
+            answers, _ = wait([self._loop.submit(lambda: asyncio.sleep(0))], _LAST_WAIT)
             self._watch.end()
             if answers:
                 self._loop.stop()
-
-    def _answers(self, loop: BackgroundLoop) -> bool:
-        async def answer() -> None:
-            pass
-
-        try:
-            loop.submit(answer).result(_LAST_WAIT)
-        except TimeoutError:
-            return False
-        return True
-
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self._at_work += change
-            self._watch.set_at_work(self._at_work)
 
 
 class StartedTask:
@@ -127,7 +110,7 @@ class StartedTask:
         if self._task is not None:
             stacks += of_tasks(self._task, [one for one in self._tasks() if one is not self._outer])
         named = self._watch.named()
-        remarks = () if named is None or self.blocks() else (blocked(named),)
+        remarks = () if named is None or self.blocks() else (sentence(named),)
         return SeenWork(stacks=bounded(stacks), remarks=remarks)
 
     def _tasks(self) -> list[asyncio.Task[Any]]:

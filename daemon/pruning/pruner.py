@@ -25,6 +25,7 @@ from lease.database.database import Database, Unit
 from lease.errors import LeaseError
 
 from ..definitions.values.durations import read_keep
+from ..own_thread import beside
 from ..scheduling.lease_names import PRUNING
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
 from ..store import statements
@@ -231,10 +232,5 @@ async def prune_at_the_end(
 @asynccontextmanager
 async def pruning(pruner: Pruner) -> AsyncIterator[None]:
     """Prune in the background during the block."""
-    task = asyncio.create_task(pruner.prune_on())
-    try:
+    async with beside(pruner.prune_on()):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

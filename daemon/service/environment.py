@@ -46,7 +46,6 @@ class SettingsError(DaemonError, ValueError):
 
 
 def variable_of(setting: str) -> str:
-    """Return the environment variable of a setting."""
     return f"{PREFIX}{setting.upper()}"
 
 

@@ -12,7 +12,6 @@ from starlette.routing import BaseRoute, Route
 from lease.database.backend import backend_of
 from lease.errors import StoreUnavailable
 
-from ..execution.context import ReplicaContext
 from ..telemetry.facts import Note
 from ..telemetry.measures import Measures
 from ..telemetry.notifier import Notifier
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def own_facts(context: ReplicaContext, replica: Replica, loops: Loops, measures: Measures) -> Own:
+def own_facts(replica: Replica, loops: Loops, measures: Measures) -> Own:
     """Return what the metrics of a replica are made of, beside what is read of the fleet."""
-    application = context.application
+    context, application = replica.context, replica.context.application
     return Own(
         application=application.name,
         schedules=[schedule.name for schedule in application.schedules],
@@ -46,13 +45,11 @@ def own_facts(context: ReplicaContext, replica: Replica, loops: Loops, measures:
 
 
 @contextmanager
-def metered(
-    context: ReplicaContext, replica: Replica, loops: Loops, facts: Notifier, url: str
-) -> Iterator[Sequence[BaseRoute]]:
+def metered(replica: Replica, loops: Loops, facts: Notifier, url: str) -> Iterator[Sequence[BaseRoute]]:
     """Count facts during the block, and give the route of `/metrics`."""
     measures = Measures()
     facts.add(measures)
-    own = own_facts(context, replica, loops, measures)
+    own = own_facts(replica, loops, measures)
     served: ServedMetrics | None = None
 
     async def text(_request: Request) -> Response:

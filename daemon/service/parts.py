@@ -12,6 +12,7 @@ from lease.client import LeaseClient
 from lease.clock import boot_id
 from lease.database.address import describe, parse_address, plain_url, schema_in
 from lease.database.backend import SCHEMA, backend_of
+from lease.database.connections import route_to
 from lease.database.database import Database
 from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
@@ -35,6 +36,7 @@ from .environment import SOFT_LIMIT, withhold_secrets
 from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
+from .waking.changes import Commits
 from .waking.hearing import Hearing
 
 
@@ -112,10 +114,35 @@ def make_fit_for_jobs(environment: MutableMapping[str, str], settings: Settings)
 
 
 @asynccontextmanager
+async def hearing_of(context: ReplicaContext) -> AsyncIterator[Hearing]:
+    """Let a replica hear during the block; at its end, what it has to say itself is sent."""
+    hearing = _hearing(context)
+    try:
+        yield hearing
+    finally:
+        await hearing.close()
+        await context.herald.finish()
+
+
+def _hearing(context: ReplicaContext) -> Hearing:
+    url = context.database.url
+    backend = backend_of(url)
+    if (file := backend.file(url)) is not None:
+        return Commits(file, context.notify)
+    if not backend.listens:
+        return Hearing()
+    from .waking.notifications import Notifications  # noqa: PLC0415 - its driver is loaded only where there is one
+
+    return Notifications(route_to(url), context.application.name, context.client.holder, context.notify)
+
+
+@asynccontextmanager
 async def opened(
     application: Application, settings: Settings, tasks: TaskThread, notify: Notify, environment: Mapping[str, str]
-) -> AsyncIterator[ReplicaContext]:
-    """Open the database and start the heartbeat; children inherit ``environment``. ``tasks`` ends with the block."""
+) -> AsyncIterator[Replica]:
+    """Open the database, start the heartbeat, and yield a replica that is to be registered, to clean up and to join.
+    Children inherit ``environment``. ``tasks`` ends with the block.
+    """
     url, timing = settings.database, settings.timing
     patience = timing.attempt_timeout * _PATIENCE
     database = open_database(url, timeout=patience, connections=_CONNECTIONS, application="leased daemon")
@@ -133,7 +160,10 @@ async def opened(
     try:
         async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
             parts = (application, database, client, tasks, trust, told, templates, listeners)
-            yield ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
+            context = ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
+            async with hearing_of(context) as hearing:
+                clock = await expected_wall_clock(database)
+                yield Replica(context, settings, entry_of(context, settings.concurrency), clock, hearing)
     finally:
         templates.close()
         trust.close()
@@ -141,26 +171,14 @@ async def opened(
         await database.close()
 
 
-async def assembled(context: ReplicaContext, settings: Settings, hearing: Hearing) -> Replica:
-    """Return the replica, which is to be registered, to clean up and to join."""
-    clock = await expected_wall_clock(context.database)
-    return Replica(context, settings, entry_of(context, settings.concurrency), clock, hearing)
-
-
 @asynccontextmanager
-async def surrounded(
-    context: ReplicaContext, replica: Replica, settings: Settings, earlier_holder: str | None = None
-) -> AsyncIterator[None]:
+async def surrounded(replica: Replica, settings: Settings, earlier_holder: str | None = None) -> AsyncIterator[None]:
     """Register the replica during the block (see `registered`); prune, and deliver messages beside it."""
+    context = replica.context
     async with (
         registered(context, earlier_holder, settings.concurrency),
-        delivering(
-            *(context.database, context.application, context.notify),
-            listeners=context.listeners,
-            takeover_after=settings.takeover_after,
-            pages=settings.web_url,
-        ),
-        pinging(_fleet_ping(context, replica, settings), settings.database),
+        delivering(context, takeover_after=settings.takeover_after, pages=settings.web_url),
+        pinging(_fleet_ping(replica, settings), settings.database),
         pruning(
             Pruner(
                 *(context.database, context.client, context.application.name, context.notify),
@@ -172,13 +190,8 @@ async def surrounded(
         yield
 
 
-def _fleet_ping(context: ReplicaContext, replica: Replica, settings: Settings) -> FleetPing | None:
+def _fleet_ping(replica: Replica, settings: Settings) -> FleetPing | None:
     if settings.ping is None:
         return None
-    readiness = Readiness(replica, context.client, context.tasks)
-    return FleetPing(
-        *(context.database, context.client, context.application.name, context.notify),
-        target={"ping": True, "url": settings.ping.get_secret_value()},
-        is_alive=lambda: replica.running and all(beat.alive for beat in readiness.loops().values()),
-        sender=Sender({}, Path()),
-    )
+    readiness, target = Readiness(replica), {"ping": True, "url": settings.ping.get_secret_value()}
+    return FleetPing(replica.context, target, Sender({}, Path()), lambda: replica.running and readiness.is_alive())

@@ -5,10 +5,11 @@ that hears costs nothing else while it is idle (rule 24).
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -18,9 +19,8 @@ from ..execution.context import ReplicaContext
 from ..execution.long_runs import take_long
 from ..execution.writes.transactions import save_output, save_progress
 from ..jobs.output.transcript import Piece, Transcript
-from ..jobs.reports import Progress
 from ..recovery import registry
-from ..recovery.deaths import Neighbour, neighbours, proven_dead
+from ..recovery.deaths import DeathWatch, Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.telling import Told, tell
 from ..scheduling.trusted_time import part_by_trusted_time, start_put_off
@@ -28,9 +28,10 @@ from ..states import LiveReplicaState
 from ..store import statements
 from ..store.notices import ALIVE, notify
 from ..telemetry.facts import Note, RunLate, RunLong
-from ..telemetry.sentences import blocked
+from ..telemetry.sentences import sentence
 from .loop.agenda import Agenda
-from .waking.rest import Rest
+from .loop.runs_at_work import RunsAtWork
+from .waking.hearing import Hearing
 
 T = TypeVar("T")
 
@@ -43,61 +44,29 @@ _MOST_OUTPUT = 512 * 1024
 """The characters of output that one transaction saves; that of the jobs beyond it comes with the next."""
 
 
-class JobsAtWork(Protocol):
-    """The runs at work, and their jobs, as far as they have something to save, by job run id."""
-
-    def ids(self) -> Collection[int]:
-        """Return the ids of the runs."""
-        ...
-
-    def take_progress(self) -> Mapping[int, Progress]:
-        """Return the progress since the last call."""
-        ...
-
-    def transcripts(self) -> Mapping[int, Transcript]:
-        """Return what they print."""
-        ...
-
-
-class Loop(Protocol):
-    """The loop of the replica, for which a sign of life looks too."""
-
-    def look(self) -> Callable[[Connection], Agenda]:
-        """Return the query for what there is to do."""
-        ...
-
-    def looked(self, agenda: Agenda, began: float) -> None:
-        """Take that in, from a look that began at this monotonic time."""
-        ...
-
-
 class Pulse:
     """The pulse, which runs until it is cancelled.
 
-    ``draining`` returns whether the replica is draining; ``rollout`` looks which definitions rule;
-    ``loop`` is told what there is to do. What blocks the async jobs is shown too (rule 25).
+    ``draining`` returns whether the replica is draining; ``rollout`` looks which definitions rule; ``looked`` is told what
+    there is to do, and when that look began. What blocks the async jobs is shown too (rule 25).
     """
 
     def __init__(
         self,
         context: ReplicaContext,
         entry: registry.ReplicaEntry,
-        jobs: JobsAtWork,
-        draining: Callable[[], bool],
+        runs: RunsAtWork,
         rollout: Rollout,
         *,
-        rest: Rest,
-        loop: Loop,
+        hearing: Hearing,
+        deaths: DeathWatch,
+        draining: Callable[[], bool],
+        looked: Callable[[Agenda, float], None],
     ) -> None:
-        self._context = context
-        self._entry = entry
-        self._jobs = jobs
+        self._context, self._entry, self._runs, self._rollout = context, entry, runs, rollout
+        self._hearing, self._deaths, self._draining, self._looked = hearing, deaths, draining, looked
         self._served = 0
         self._without_output = self._without_proof = False
-        self._draining = draining
-        self._rollout = rollout
-        self._hearing, self._deaths = rest.hearing, rest.deaths
-        self._loop = loop
         self._woken = asyncio.Event()
         self._touched = monotonic()
         self._shown: tuple[LiveReplicaState, str | None] = ("running", None)
@@ -110,7 +79,8 @@ class Pulse:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SAVE_EVERY):
                     await self._woken.wait()
-            for part in (self._show_life, self._save, self._record_losses):  # one that fails keeps no other off
+            record_losses = partial(self._context.losses.write, self._context.database)
+            for part in (self._show_life, self._save, record_losses):  # one that fails keeps no other off
                 try:
                     await part()
                 except StoreUnavailable:
@@ -119,7 +89,6 @@ class Pulse:
                     self._context.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
     def wake(self) -> None:
-        """Show that it is alive, and look, now."""
         self._woken.set()
 
     async def _show_life(self) -> None:
@@ -130,10 +99,10 @@ class Pulse:
         if self._draining():
             await self.touch()
             return
-        look, began = self._loop.look(), monotonic()
+        look, began = self._runs.look(), monotonic()
         sight, agenda = await self._touch(lambda c: (self._rollout.look(c), look(c)))
         self._context.herald.has_audience = bool(sight.others.living)
-        self._loop.looked(agenda, began)
+        self._looked(agenda, began)
         await self._rollout.follow(sight)
 
     async def touch(self) -> None:
@@ -177,16 +146,13 @@ class Pulse:
 
     def _state(self) -> tuple[LiveReplicaState, str | None]:
         named = self._context.tasks.blocked()
-        return "draining" if self._draining() else "running", None if named is None else blocked(named)
-
-    async def _record_losses(self) -> None:
-        await self._context.losses.write(self._context.database)
+        return "draining" if self._draining() else "running", None if named is None else sentence(named)
 
     async def _save(self) -> None:
         """Save what is new in one transaction. Where that failed, the next one is without output: a link
         that is too slow for it must not keep the progress off.
         """
-        progress, transcripts = self._jobs.take_progress(), self._jobs.transcripts()
+        progress, transcripts = self._runs.take_progress(), self._runs.transcripts()
         output = {} if self._without_output else self._next_set(transcripts)
         self._without_output = False
         if not (progress or output):
@@ -232,4 +198,4 @@ class Pulse:
         tell(connection, application, [Told("run.late", row.schedule, row.id) for row in rows])
         called = self._context.rows.name
         late = [RunLate(application, called(row.schedule), row.id, row.state, row.finish_by) for row in rows]
-        return [*late, *take_long(connection, self._jobs.ids(), self._entry.holder)]
+        return [*late, *take_long(connection, self._runs.ids(), self._entry.holder)]

@@ -2,10 +2,7 @@
 
 from time import monotonic
 
-from lease.client import LeaseClient
-
-from ..jobs.task_thread import TaskThread
-from ..telemetry.sentences import blocked
+from ..telemetry.sentences import sentence
 from ..web.health import Beat
 from .replica import Replica
 
@@ -16,19 +13,20 @@ LOOP_LIMIT = 30.0
 class Readiness:
     """The loops of a replica, and the problems that keep it from being ready."""
 
-    def __init__(self, replica: Replica, client: LeaseClient, tasks: TaskThread) -> None:
+    def __init__(self, replica: Replica) -> None:
         self._replica = replica
-        self._client = client
-        self._tasks = tasks
+        self._client, self._tasks = replica.context.client, replica.context.tasks
         self._started = monotonic()
 
     def loops(self) -> dict[str, Beat]:
-        """Return the last beat of each loop."""
         age = self._replica.age() if self._replica.running else monotonic() - self._started
         return {
             "replica": Beat(age, LOOP_LIMIT),
             "heartbeat": Beat(self._client.heartbeat_age(), self._client.timing.give_up),
         }
+
+    def is_alive(self) -> bool:
+        return all(beat.alive for beat in self.loops().values())
 
     def problems(self) -> dict[str, str]:
         """Return a sentence for each check that fails; empty when the replica is ready."""
@@ -45,10 +43,13 @@ class Readiness:
             found["tasks"] = f"an async job has blocked the event loop of async jobs for {age:.0f}s"
         return found
 
+    def standing(self) -> str | None:
+        return self._replica.rollout.standing()
+
     def blocked(self) -> str | None:
         """Return a sentence about the job that blocks all async jobs, if one does (rule 25)."""
         named = self._tasks.blocked()
-        return None if named is None else blocked(named)
+        return None if named is None else sentence(named)
 
     def counts(self) -> dict[str, int]:
         """Return the number of runs lost with their leases, and of writes that were refused."""

@@ -6,20 +6,17 @@ them apart. A tick with nothing to do costs one query.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TypeVar
-
-from sqlalchemy import Connection
 
 from lease.errors import StoreUnavailable
 
 from ..execution.cancel_watch import CancelWatch, Looks
 from ..execution.context import ReplicaContext
 from ..execution.places import Places
-from ..jobs.room.room import SetAside
 from ..jobs.room.shortage import shortage
+from ..own_thread import beside
 from ..recovery import registry
 from ..recovery.deaths import DeathWatch
 from ..recovery.settle import Settler
@@ -27,12 +24,12 @@ from ..scheduling.deploys.rollout import RequiredRevision, Rollout
 from ..scheduling.plan_due import Planner
 from ..scheduling.wall_clock import WallClock
 from ..telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, Notify
-from .loop.agenda import Agenda, read_agenda
-from .loop.runs_at_work import Claimer, RunsAtWork
+from .loop.agenda import Agenda
+from .loop.runs_at_work import RunsAtWork
 from .pulse import Pulse
 from .settings import STOP_MARGIN, Settings
-from .waking.hearing import Deaf, Hearing
-from .waking.rest import Rest, RoomLeft, Wakes
+from .waking.hearing import Hearing
+from .waking.rest import Rest, Wakes
 
 T = TypeVar("T")
 
@@ -90,17 +87,15 @@ class Replica:
         wall_clock: WallClock | None = None,
         hearing: Hearing | None = None,
     ) -> None:
-        application, database, client = context.application, context.database, context.client
+        application, database, client, rows = context.application, context.database, context.client, context.rows
         self.running = False
         self.draining = False
         self.contact = DatabaseContact(context.notify)
-        self._context = context
-        self._settings = settings
-        self.set_aside = SetAside()
+        self.context, self._settings = context, settings
         self._places = Places(context)
-        self.hearing = hearing or Deaf()
+        self.hearing = hearing or Hearing()
         self._deaths = DeathWatch(client.holder, client.timing)
-        self.rest = Rest(self.hearing, self._deaths, settings.poll, client.timing)
+        self.rest = Rest(lambda: self.hearing.works, self._deaths, settings.poll, client.timing)
         self.age = self.rest.age
         self._at_once = False
         self._refills = False
@@ -109,28 +104,28 @@ class Replica:
         """The schedule, and the moment, that were reported as due next."""
         self.required = RequiredRevision(application, context.notify, self.rest.wake)
         self.runs = RunsAtWork(
-            *(context, context.rows, settings.concurrency, self.set_aside),
-            self.rest.wake_for_places,
-            required=self.required,
+            *(context, settings.concurrency, self.required),
+            changed=self.rest.wake_for_places,
+            may_claim=lambda: not self.draining,
         )
-        self._claimer = Claimer(context, self.runs, lambda: not self.draining, self.required)
-        clock, others = wall_clock, self.runs.other_schedules
-        rows = context.rows
-        self.planner = Planner(database, application.name, rows, context.notify, clock, others=others, called=rows.name)
-        self._settler = Settler(
-            database, application.name, client.holder, client.label, context.notify, self._deaths, context.rows.name
-        )
-        trusts, within = self.planner.guard, settings.takeover_after
+        name, notify, clock, others = application.name, context.notify, wall_clock, self.runs.other_schedules
+        self.planner = Planner(database, name, rows, notify, clock, others=others, called=rows.name)
+        self._settler = Settler(database, name, client.holder, client.label, notify, self._deaths, rows.name)
         self.rollout = Rollout(
-            *(database, application, client.holder, client.label, context.notify),
-            rows=context.rows,
-            takeover_after=within,
-            trusts=trusts,
+            *(database, application, client.holder, client.label, notify),
+            rows=rows,
+            takeover_after=settings.takeover_after,
+            trusts=self.planner.guard,
             required=self.required,
         )
-        self._pulse = Pulse(context, entry, self.runs, lambda: self.draining, self.rollout, rest=self.rest, loop=self)
-        looks = Looks(context, self.runs.execution)
-        self._cancels = CancelWatch(context, self.runs.ids, self.runs.cancel, looks.take)
+        self._pulse = Pulse(
+            *(context, entry, self.runs, self.rollout),
+            hearing=self.hearing,
+            deaths=self._deaths,
+            draining=lambda: self.draining,
+            looked=self._looked,
+        )
+        self._cancels = CancelWatch(context, self.runs.ids, self.runs.cancel, Looks(context, self.runs.execution).take)
 
     def drain(self) -> None:
         """Claim no more runs, and let running jobs finish (rule 19); `grace` counts from here."""
@@ -152,24 +147,19 @@ class Replica:
     async def run(self, *, until_idle: bool = False) -> None:
         """Work until `drain`, or ``until_idle``; then stop what is left (rule 19)."""
         self.running = True
-        self.hearing.begin(Wakes(self.rest, self._pulse.wake, self._cancels.wake, self._room, self.runs.ids))
-        beside = [asyncio.create_task(self._pulse.beat()), asyncio.create_task(self._cancels.watch())]
-        try:
-            while not self.draining and self.runs.failure is None:
-                agenda = await self.tick()
-                self._tell_next(agenda)
-                if until_idle and agenda is not None and agenda.idle and not self.runs:
-                    break
-                await self._rest(agenda)
-            await self.finish()
-        except BaseException:
-            await self._stop_runs()  # before the caller releases the leases and ends the heartbeat (rule 19)
-            raise
-        finally:
-            for task in beside:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        self.hearing.begin(Wakes(self.rest, self._pulse.wake, self._cancels.wake, self.runs.room, self.runs.ids))
+        async with beside(self._pulse.beat()), beside(self._cancels.watch()):
+            try:
+                while not self.draining and self.runs.failure is None:
+                    agenda = await self.tick()
+                    self._tell_next(agenda)
+                    if until_idle and agenda is not None and agenda.idle and not self.runs:
+                        break
+                    await self._rest(agenda)
+                await self.finish()
+            except BaseException:
+                await self._stop_runs()  # before the caller releases the leases and ends the heartbeat (rule 19)
+                raise
 
     async def clean_up(self) -> None:
         """Settle what an earlier crash left (rule 18); live leases of the living are not touched."""
@@ -180,7 +170,7 @@ class Replica:
         None if it was told to drain before it could.
         """
         if guarded:  # who is dead runs nothing
-            await self._context.database.write(registry.mark_proven_dead)
+            await self.context.database.write(registry.mark_proven_dead)
         brought = await self.rollout.join(take_over=take_over, guarded=guarded, stopping=lambda: self.draining)
         return None if brought is None else brought.rules
 
@@ -200,19 +190,19 @@ class Replica:
     async def finish(self) -> None:
         """Let jobs finish for `grace`, then stop them; the heartbeat keeps running (rule 19)."""
         self.draining = True
-        self._context.notify(NextDue(None, None))
+        self.context.notify(NextDue(None, None))
         if self.runs and not self._at_once:
             waited = 0.0 if self._drained_at is None else monotonic() - self._drained_at  # for the last tick, say
             await self._wait_for_runs(self._settings.grace - waited)
         await self._stop_runs()
         if self.runs.lost or self.runs.refused:
             lost = f"runs lost with their leases: {self.runs.lost}"
-            self._context.notify(Note(f"{lost}; writes refused because the grant had ended: {self.runs.refused}"))
+            self.context.notify(Note(f"{lost}; writes refused because the grant had ended: {self.runs.refused}"))
 
     # The steps of a tick; each returns the agenda after it
 
     async def _look(self) -> Agenda:
-        return await self._context.database.read(self.look())
+        return await self.context.database.read(self.runs.look())
 
     async def _settle(self, agenda: Agenda) -> Agenda:
         """End the attempts that other replicas left behind (rule 18)."""
@@ -223,7 +213,7 @@ class Replica:
             await self._pulse.touch()  # so that others see that it lost its lease and did not die (rule 16)
             settled += await self._settler.settle_stale()
         if settled:
-            self._context.herald.say_work()
+            self.context.herald.say_work()
         return await self._look() if settled else agenda
 
     async def _plan(self, agenda: Agenda) -> Agenda:
@@ -232,19 +222,19 @@ class Replica:
             return agenda
         planned = await self.planner.plan(agenda.database_time)
         if self.planner.made > self.runs.free_places:
-            self._context.herald.say_work()  # others looked as well, and found it locked
+            self.context.herald.say_work()  # others looked as well, and found it locked
         return await self._look() if planned else agenda
 
     async def _claim(self, agenda: Agenda) -> Agenda:
         """Claim as many runs as there are places, in one transaction (rules 2 and 4)."""
         if not agenda.available or self.runs.free_places <= 0 or self.draining:
             return agenda
-        self._refills = await self._claimer.fill()
+        self._refills = await self.runs.fill()
         return agenda if self._refills else await self._look()
 
     async def _keep_places(self, agenda: Agenda) -> None:
         """Queue up for shared locks that other programs hold or wait for, if there is room to run what then may start."""
-        if agenda.pending and self._room().is_left:
+        if agenda.pending and self.runs.room().is_left:
             await self._places.keep()
 
     # The rest between two ticks
@@ -252,21 +242,18 @@ class Replica:
     async def _rest(self, agenda: Agenda | None) -> None:
         """Rest until something is due, or until woken."""
         if agenda is None:
-            await self.rest.rest(self._context.client.timing.retry_wait)
+            await self.rest.rest(self.context.client.timing.retry_wait)
         elif not (agenda.due and self.planner.has_more):
-            await self.rest.after(agenda, self._room())
+            await self.rest.after(agenda, self.runs.room())
             await self._refill()
 
     async def _refill(self) -> None:
         """Claim with the ends of others as long as there is more, and nothing else to look after (rule 15)."""
         while self._refills and self.rest.is_for_places and not self.draining and self.runs.failure is None:
             self.rest.begin_claim()
-            self._refills = await self.contact.during(self._claimer.fill) or False
+            self._refills = await self.contact.during(self.runs.fill) or False
             if self._refills:  # else there is an agenda to be read
                 await self.rest.go_on()
-
-    def _room(self) -> RoomLeft:
-        return RoomLeft(not self.draining and self.runs.free_places > 0, self.runs.until_claimable())
 
     def _tell_next(self, agenda: Agenda | None) -> None:
         """Report what is due next, if that has changed."""
@@ -276,28 +263,20 @@ class Replica:
         moment = None if left is None else round(agenda.database_time.timestamp() + left, 3)
         if (found := (agenda.due_next, moment)) != self._due_next:
             self._due_next = found
-            name = None if agenda.due_next is None else self._context.rows.name(agenda.due_next)
+            name = None if agenda.due_next is None else self.context.rows.name(agenda.due_next)
             at = None if left is None else datetime.now(UTC) + timedelta(seconds=left)
-            self._context.notify(NextDue(name, at))
+            self.context.notify(NextDue(name, at))
 
-    # What a sign of life looks for
-
-    def look(self) -> Callable[[Connection], Agenda]:
-        """Return the query for what there is to do."""
-        name, holder, known = self._context.application.name, self._context.client.holder, self.runs.claimable()
-        return lambda connection: read_agenda(connection, name, known, holder)
-
-    def looked(self, agenda: Agenda, began: float) -> None:
-        """Take in what there is to do, which a sign of life has read meanwhile."""
+    def _looked(self, agenda: Agenda, began: float) -> None:
         self._tell_next(agenda)
-        self.rest.take_in(agenda, self._room(), began)
+        self.rest.take_in(agenda, self.runs.room(), began)
 
     # Stopping the runs
 
     async def _stop_runs(self) -> None:
         self.runs.stop()
         self._deaths.close()
-        await self._wait_for_runs(self._context.client.timing.kill_time + _STOP_LIMIT)
+        await self._wait_for_runs(self.context.client.timing.kill_time + _STOP_LIMIT)
         await self.runs.fail_if_any()
 
     async def _wait_for_runs(self, seconds: float) -> None:
@@ -307,4 +286,4 @@ class Replica:
             self.rest.begin_look()
             await self.rest.rest(min(left, self._settings.poll))
             if self._at_once:
-                deadline = min(deadline, monotonic() + self._context.client.timing.kill_time + _STOP_LIMIT)
+                deadline = min(deadline, monotonic() + self.context.client.timing.kill_time + _STOP_LIMIT)

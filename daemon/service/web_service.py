@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_network
 
@@ -15,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from lease.errors import LeaseError
 
 from ..errors import DaemonError
+from ..own_thread import beside
 from ..store.views.replicas import read_last_alive, read_replicas
 from ..telemetry.facts import Note, Notify
 from ..text import when
@@ -23,7 +25,6 @@ from ..web.api.desk import Desk
 from ..web.api.routes import api_routes
 from ..web.app import WebNotStarted, WebServer, web_app
 from ..web.door import Door, refused
-from ..web.health import Standing
 from ..web.pages.routes import page_routes
 from .doctor.checks import doctor
 from .outside.outside import SupervisorLink
@@ -37,6 +38,12 @@ def door_to(address: WebAddress, settings: Settings) -> Door:
     return Door(address, *settings.tokens, settings.hosts, settings.pages_at, settings.web_user_header, proxies)
 
 
+def routes_of(desk: Desk, settings: Settings) -> list[BaseRoute]:
+    """Return the routes of the API and of the pages."""
+    examine, takeover_after = partial(doctor, settings), settings.takeover_after
+    return [*api_routes(desk, takeover_after, examine), *page_routes(desk, takeover_after, examine)]
+
+
 _AGAIN = 0.1
 """Seconds between two looks whether that address is free."""
 
@@ -48,7 +55,6 @@ async def served(
     link: SupervisorLink,
     notify: Notify,
     *,
-    standing: Standing = lambda: None,
     routes: Sequence[BaseRoute] = (),
 ) -> AsyncIterator[None]:
     """Answer over HTTP, ``routes`` too, during the block, if there is a door; raises `WebNotStarted`.
@@ -60,23 +66,19 @@ async def served(
         return
     app = web_app(
         *(door, readiness.loops, readiness.problems, readiness.counts),
-        standing=standing,
+        standing=readiness.standing,
         blocked=readiness.blocked,
         routes=routes,
     )
     server = WebServer(app, door.bound, lambda said: notify(Note(said, is_warning=True)))
-    waiting = None
-    if door.bound.port and link.replaces_a_living_one():
-        waiting = asyncio.create_task(_start_later(server, link, notify))
-    else:
-        _start(server, link, notify)
     try:
-        yield
+        if door.bound.port and link.replaces_a_living_one():
+            async with beside(_start_later(server, link, notify)):
+                yield
+        else:
+            _start(server, link, notify)
+            yield
     finally:
-        if waiting is not None:
-            waiting.cancel()
-            with suppress(asyncio.CancelledError):
-                await waiting
         server.stop()
 
 
@@ -105,13 +107,15 @@ _REST = 1.0
 """Seconds between two looks whether the database answers, which are taken only when somebody asks."""
 
 
+@dataclass(eq=False)
 class WebAlone:
     """Serves the pages and the API at ``bound``; ``look`` raises what keeps the database from answering."""
 
-    def __init__(self, settings: Settings, bound: WebAddress, look: Callable[[], object]) -> None:
-        self._settings = settings
-        self._bound = bound
-        self._look = look
+    settings: Settings
+    bound: WebAddress
+    look: Callable[[], object]
+
+    def __post_init__(self) -> None:
         self._wanted = threading.Event()
         self._stopping = threading.Event()
         self._said: str | None = None
@@ -123,15 +127,10 @@ class WebAlone:
 
     def serve(self, tell: Callable[[str], object], warn: Callable[[str], object]) -> None:
         """Answer until `stop` is called; raises `WebNotStarted`."""
-        desk = Desk(self._settings.database)
-        door = door_to(self._bound, self._settings)
-        take = self._settings.takeover_after
-        routes = [
-            Route("/metrics", _no_metrics),
-            *api_routes(desk, take, partial(doctor, self._settings)),
-            *page_routes(desk, take, partial(doctor, self._settings)),
-        ]
-        server = WebServer(web_app(door, dict, self._problems, routes=routes), self._bound, warn)
+        desk = Desk(self.settings.database)
+        door = door_to(self.bound, self.settings)
+        routes = [Route("/metrics", _no_metrics), *routes_of(desk, self.settings)]
+        server = WebServer(web_app(door, dict, self._problems, routes=routes), self.bound, warn)
         try:
             tell(f"http://{server.start()}/")
             while not self._stopping.is_set():
@@ -149,7 +148,7 @@ class WebAlone:
 
     def _check(self, warn: Callable[[str], object]) -> None:
         try:
-            self._look()
+            self.look()
         except (DaemonError, LeaseError) as error:
             if self._said is None:
                 warn(f"{error}; trying again")

@@ -2,17 +2,22 @@
 
 import logging
 import os
+import select
 import sys
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO
 
 import structlog
 
 from ..errors import escaped
-from .line_writer import LineWriter
+from .courier import Courier
 
 LOGGER = "leased"
 _QUIET = ("alembic", "asyncio", "sqlalchemy", "uvicorn")
 """Libraries of which only warnings and errors are logged."""
+MOST_CHARACTERS = 8 * 1024 * 1024
+"""The queued characters above which further lines are dropped."""
 _PATIENCE = 2.0
 """Seconds without a line written after which stderr is taken for not being read."""
 
@@ -115,11 +120,11 @@ class _Stderr(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._writer = LineWriter(self._about_dropped)
+        self._writer = line_writer(self._about_dropped)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._writer.write(f"{self.format(record)}\n")
+            self._writer.put(f"{self.format(record)}\n")
         except Exception:  # noqa: BLE001 - as every handler of the standard library does
             self.handleError(record)
 
@@ -137,3 +142,47 @@ def flush_logs() -> None:
     """Wait until the lines logged so far are written, unless stderr is not being read."""
     for handler in logging.getLogger().handlers:
         handler.flush()
+
+
+# Standard error
+
+
+def line_writer(about_dropped: Callable[[int], str]) -> Courier[str]:
+    """Return what writes lines in order, to the current sys.stderr or `written_to`; a pipe that is not read delays no
+    caller.
+    """
+    return Courier("log", _write_out, about_dropped, cost=len, most_cost=MOST_CHARACTERS)
+
+
+_streams: list[TextIO | None] = []
+
+
+@contextmanager
+def written_to(stream: TextIO | None) -> Iterator[None]:
+    """Write lines to ``stream`` during the block, even if a job in this process redirects sys.stderr."""
+    _streams.append(stream)
+    try:
+        yield
+    finally:
+        _streams.pop()
+
+
+def _write_out(line: str) -> None:
+    """Write to stderr without its lock, which a stuck thread would still hold when Python exits."""
+    stream = _streams[-1] if _streams else sys.stderr  # None where it was closed before Python started
+    if stream is None:
+        return
+    try:
+        real = sys.__stderr__
+        if real is None or stream is not real:  # a live display, or a test
+            stream.write(line)
+            stream.flush()
+            return
+        descriptor, data = real.fileno(), line.encode(errors="backslashreplace")
+        while data:
+            try:
+                data = data[os.write(descriptor, data) :]
+            except BlockingIOError:
+                select.select([], [descriptor], [])
+    except (OSError, ValueError):  # closed: there is no reader left
+        return

@@ -8,33 +8,8 @@ from typing import assert_never
 from lease.events import AtRisk, Lost, Renewed
 
 from ..states import RunOutcome, Settlement
-from .facts import (
-    DatabaseAway,
-    DatabaseBack,
-    Fact,
-    JobEnded,
-    JobPrinted,
-    JobProgressed,
-    JobStarted,
-    LeaseChanged,
-    LoopBlocked,
-    LoopFreed,
-    MessageSent,
-    NextDue,
-    Note,
-    ReplicaEnded,
-    ReplicaStarted,
-    RunCancelled,
-    RunEnded,
-    RunLate,
-    RunLong,
-    RunRecovered,
-    RunStarted,
-    SchedulesRetired,
-    SubscriberFailed,
-    TimesSkipped,
-    WriteRefused,
-)
+from . import facts
+from .facts import Fact, LeaseChanged
 
 _MARGINS = (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60)
 _WAITS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600)
@@ -51,7 +26,6 @@ class Histogram:
         self._counts = [0] * (len(bounds) + 1)
 
     def observe(self, value: float) -> None:
-        """Count a value."""
         self._counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
@@ -83,25 +57,24 @@ class Measures:
         """The schedules that the definitions of this replica retired."""
 
     def __call__(self, fact: Fact) -> None:
-        """Count a fact."""
         match fact:
-            case RunStarted(_, waited):
+            case facts.RunStarted(_, waited):
                 self.claims["again" if waited is None else "first"] += 1
                 if waited is not None:
                     self.waited.observe(waited)
-            case RunEnded(run, outcome, _, seconds):
+            case facts.RunEnded(run, outcome, _, seconds):
                 self._end(run.schedule, outcome, seconds)
-            case RunRecovered(run, settlement):
+            case facts.RunRecovered(run, settlement):
                 self._end(run.schedule, settlement, None)
-            case TimesSkipped(_, schedule, reason, count):
+            case facts.TimesSkipped(_, schedule, reason, count):
                 self.ended[schedule, "skipped", reason] += count
-            case SchedulesRetired(_, schedules):
+            case facts.SchedulesRetired(_, schedules):
                 self.retired += len(schedules)
-            case MessageSent(kind=kind, outcome=outcome):
+            case facts.MessageSent(kind=kind, outcome=outcome):
                 self.sent[kind, outcome] += 1
-            case WriteRefused():
+            case facts.WriteRefused():
                 self.writes_refused += 1
-            case LoopFreed(_, seconds):
+            case facts.LoopFreed(_, seconds):
                 self.stalls.observe(seconds)
             case LeaseChanged(Renewed(margin=margin)):
                 self.renewals["confirmed"] += 1
@@ -110,19 +83,13 @@ class Measures:
                 self.renewals["failed"] += 1
             case LeaseChanged(Lost(loss)):
                 self.leases_lost[loss.kind.value] += 1
-            case JobStarted() | JobEnded() | JobPrinted() | JobProgressed() | LeaseChanged() | LoopBlocked() | Note():
+            case facts.JobStarted() | facts.JobEnded() | facts.JobPrinted() | facts.JobProgressed() | LeaseChanged():
                 pass
-            case (
-                RunCancelled()
-                | RunLate()
-                | RunLong()
-                | ReplicaStarted()
-                | ReplicaEnded()
-                | NextDue()
-                | SubscriberFailed()
-            ):
+            case facts.RunCancelled() | facts.RunLate() | facts.RunLong() | facts.LoopBlocked() | facts.NextDue():
                 pass
-            case DatabaseAway() | DatabaseBack():
+            case facts.ReplicaStarted() | facts.ReplicaEnded() | facts.DatabaseAway() | facts.DatabaseBack():
+                pass
+            case facts.SubscriberFailed() | facts.Note():
                 pass
             case _:
                 assert_never(fact)

@@ -1,19 +1,23 @@
-"""The delivery of facts to subscribers, each on its own thread, so that none delays the others."""
+"""The delivery of a replica's facts to subscribers, each on its own thread, so that none delays the others: what shows or
+logs them, the program's own, and those of installed packages.
+"""
 
 import logging
-import threading
-from collections import deque
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Self
 
 from lease.events import Granted, Refused, Released, Renewed
 
+from .courier import Courier
 from .facts import Fact, JobPrinted, JobProgressed, LeaseChanged, Note, SubscriberFailed
 from .logs import LOGGER
 
 Subscriber = Callable[[Fact], object]
 """Takes each fact in order, on its own thread; it may block. Whatever it raises is reported once, and ends nothing."""
 
+GROUP = "leased.facts"
+"""The group of entry points under which a package names functions that take facts."""
 MOST_CHATTER = 16 * 1024 * 1024
 """The bytes of queued output, progress and renewals above which further ones are dropped."""
 MOST_FACTS = 50_000
@@ -38,7 +42,7 @@ class Notifier:
     def notify(self, fact: Fact) -> None:
         """Queue the fact for each subscriber without waiting; for any thread."""
         for lane in self._lanes:
-            lane.put(fact)
+            lane.take(fact)
 
     def flush(self, patience: float | None = _PATIENCE) -> bool:
         """Wait until all facts so far are delivered, and return whether they are.
@@ -64,88 +68,47 @@ class Notifier:
         fact = SubscriberFailed(failed.name, problem)
         for lane in self._lanes:
             if lane is not failed:
-                lane.put(fact)
+                lane.take(fact)
 
 
-class _Lane:
+def notifier(shown: Subscriber, own: Subscriber | None) -> Notifier:
+    """Return a notifier of ``shown``, of the subscriber that FILE gives, and of those of packages. One that cannot be
+    loaded is told to the others, and does no harm.
+    """
+    subscribers, broken = [shown] if own is None else [shown, own], list[SubscriberFailed]()
+    for entry in entry_points(group=GROUP):
+        try:
+            subscribers.append(entry.load())
+        except Exception as error:  # noqa: BLE001 - a package that is broken must not keep jobs from running
+            broken.append(SubscriberFailed(entry.value, f"it cannot be loaded: {error!r}"))
+    made = Notifier(*subscribers)
+    for fact in broken:
+        made.notify(fact)
+    return made
+
+
+class _Lane(Courier[Fact]):
     """One subscriber, its queue and its thread."""
 
     def __init__(self, subscriber: Subscriber, report: "Callable[[_Lane, str], None]") -> None:
         self.name = getattr(subscriber, "__qualname__", type(subscriber).__qualname__)
+        super().__init__(
+            f"facts-{self.name}", self._call, _about_dropped, cost=_chatter, most_cost=MOST_CHATTER, most=MOST_FACTS
+        )
         self._subscriber = subscriber
         self._report = report
-        self._queue: deque[Fact] = deque()
-        self._chatter = 0
-        self._dropped = 0
-        self._taken = 0
-        self._changed = threading.Condition()
-        self._idle = True
-        self._stopped = False
         self._reported: set[str] = set()
-        self._thread = threading.Thread(target=self._deliver, name=f"facts-{self.name}", daemon=True)
-        self._thread.start()
 
-    def put(self, fact: Fact) -> None:
-        with self._changed:
-            cost = _chatter(fact)
-            full = self._chatter + cost > MOST_CHATTER if cost else len(self._queue) >= MOST_FACTS
-            if full:
-                self._dropped += len(fact.lines) if isinstance(fact, JobPrinted) else 1
-            else:
-                self._say_what_was_dropped()
-                self._chatter += cost
-                self._queue.append(fact)
-                self._changed.notify_all()
-        if full:
+    def take(self, fact: Fact) -> None:
+        if not self.put(fact, len(fact.lines) if isinstance(fact, JobPrinted) else 1):
             self._report_once("dropped", "it cannot keep up: facts that do not fit in its queue are dropped")
 
-    def flush(self, patience: float | None) -> bool:
-        with self._changed:
-            self._say_what_was_dropped()
-            self._changed.notify_all()
-            while not self._is_done() and self._has_gone_on(self._taken, patience):
-                continue
-            return self._is_done()
-
-    def _is_done(self) -> bool:
-        return self._idle and not self._queue
-
-    def _has_gone_on(self, before: int, patience: float | None) -> bool:
-        return self._changed.wait_for(lambda: self._taken != before or self._is_done(), patience)
-
-    def stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def _say_what_was_dropped(self) -> None:
-        """Queue a note in the place of what was dropped, for the subscriber itself."""
-        if self._dropped:
-            self._queue.append(
-                Note(f"lines of output dropped because they arrived faster than they were shown: {self._dropped}")
-            )
-            self._dropped = 0
-
-    def _deliver(self) -> None:
-        while (fact := self._next()) is not None:
-            try:
-                self._subscriber(fact)
-            except BaseException as error:
-                if self._report_once("raised", f"it raised {error!r} on {type(fact).__name__}"):
-                    logging.getLogger(LOGGER).exception("the subscriber %s failed; this is logged once", self.name)
-
-    def _next(self) -> Fact | None:
-        with self._changed:
-            self._taken += 1
-            self._idle = not self._queue
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._queue or self._stopped)
-            self._idle = False
-            if not self._queue or self._stopped:
-                return None
-            fact = self._queue.popleft()
-            self._chatter -= _chatter(fact)
-            return fact
+    def _call(self, fact: Fact) -> None:
+        try:
+            self._subscriber(fact)
+        except BaseException as error:
+            if self._report_once("raised", f"it raised {error!r} on {type(fact).__name__}"):
+                logging.getLogger(LOGGER).exception("the subscriber %s failed; this is logged once", self.name)
 
     def _report_once(self, kind: str, problem: str) -> bool:
         with self._changed:
@@ -154,6 +117,10 @@ class _Lane:
         if first:
             self._report(self, problem)
         return first
+
+
+def _about_dropped(number: int) -> Note:
+    return Note(f"lines of output dropped because they arrived faster than they were shown: {number}")
 
 
 def _chatter(fact: Fact) -> int:

@@ -276,7 +276,7 @@ class ManualReplica:
         return await self.store.read(lambda connection: read_run(connection, run_id))
 
     async def _agenda(self) -> Agenda:
-        return await self.store.read(self.replica.look())
+        return await self.store.read(self.replica.runs.look())
 
     async def _until_ended(self, run_id: int | None = None) -> None:
         """Wait until this run, or every run, has ended here."""

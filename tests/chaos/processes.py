@@ -50,7 +50,7 @@ def hides_boot_id() -> Sequence[str]:
 
 def templates_of(replica: int) -> list[int]:
     """Return the templates of a replica."""
-    return [pid for pid in children_of(replica) if any(word in _command(pid) for word in (b"bare_main", b"child_main"))]
+    return [pid for pid in children_of(replica) if any(word in _command(pid) for word in (b"forks.py", b"child_main"))]
 
 
 def keepers_of(replica: int) -> list[int]:

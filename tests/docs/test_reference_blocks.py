@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 import lease
 from daemon import Run, Schedules
 from daemon.telemetry.facts import RunEnded, RunSubject
-from daemon.telemetry.subscribers import GROUP
+from daemon.telemetry.notifier import GROUP
 from tests.docs.pages import ROOT, blocks
 from tests.support.waiting import LIMIT
 

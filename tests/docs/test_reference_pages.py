@@ -52,7 +52,8 @@ def logged(function: str) -> set[str]:
 def test_each_event_of_a_lease_and_its_line_in_the_log_has_a_row() -> None:
     table = rows("problems.md", "Log events of leases")
     assert {name for _, event, *_ in table for name in named(event)} == {event.__name__ for event in get_args(Event)}
-    assert {text for line, *_ in table for text in named(line)} == logged("_lease_line")
+    assert {text for line, *_ in table for text in named(line)} == {text for _, text in fact_log._LEASE_LINES.values()}
+    assert fact_log._LEASE_LINES.keys() == {*get_args(Event)}
 
 
 def test_each_line_of_the_log_about_runs_has_a_row() -> None:

@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
 STATEMENTS = "daemon/store/statements/delivery.py"
-QUEUE = "daemon/delivery/queue.py"
+DELIVERER = "daemon/delivery/deliverer.py"
 SENDING = "daemon/delivery/sending.py"
 RUN_ENDS = "daemon/execution/writes/transactions.py"
 STORED = "tests/daemon/store/test_delivery.py::{}[{{}}]"
@@ -93,19 +93,19 @@ DELIVERY = (
     Mutant(
         "gone-target-is-asked",
         "a target that answered 410 is asked again with each message",
-        (Edit(QUEUE, "    if gone:\n", "    if False:\n"),),
+        (Edit(DELIVERER, "    if gone:\n", "    if False:\n"),),
         on_either(f"{DECIDED}[gone]"),
     ),
     Mutant(
         "storm-is-a-storm",
         "a thousand failures are a thousand messages",
-        (Edit(QUEUE, " or sent.count < MOST_OF_A_KIND:", " or sent.count:"),),
+        (Edit(DELIVERER, " or lately.count < MOST_OF_A_KIND:", " or lately.count:"),),
         on_either(f"{DECIDED}[eleventh]"),
     ),
     Mutant(
         "start-is-pinged-after-the-end",
         "the ping of a start is sent although the run is over, and a monitor waits for an end",
-        (Edit(QUEUE, 'taken.kind == "ping.start" and taken.is_over', "False"),),
+        (Edit(DELIVERER, 'kind == "ping.start" and is_over', "False"),),
         on_either(f"{DECIDED}[late start]"),
     ),
 )

@@ -6,8 +6,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each
 
 CLOSING = "lease/core.py"
 BREAKING = "lease/statements/endings.py"
-THREAD = "daemon/service/embedding/replica_thread.py"
-BLOCK = "daemon/service/embedding/embedded.py"
+BLOCK = "daemon/service/embedded.py"
 EMBEDDED = "tests/daemon/service/embedding/test_embedded.py"
 
 ENDINGS = (
@@ -40,7 +39,7 @@ EMBEDDING = (
     Mutant(
         "embedded-stops-at-once",
         "a replica inside a program gives its jobs no time to finish as the program ends",
-        (Edit(THREAD, "            self._replica.drain()\n", "            self._replica.stop_at_once()\n"),),
+        (Edit(BLOCK, "            self._replica.drain()\n", "            self._replica.stop_at_once()\n"),),
         on_each(f"{EMBEDDED}::test_a_job_at_the_end_of_the_block_may_finish_and_nothing_more_is_claimed[{{}}]"),
     ),
     Mutant(
@@ -52,14 +51,14 @@ EMBEDDING = (
     Mutant(
         "embedded-changes-the-environment",
         "a replica inside a program prepares the environment of its jobs in that of the program",
-        (Edit(THREAD, "self._environment = dict(os.environ)", "self._environment = os.environ"),),
+        (Edit(BLOCK, "self._environment = dict(os.environ)", "self._environment = os.environ"),),
         on_each(f"{EMBEDDED}::test_signals_exits_logging_and_the_environment_stay_the_programs[{{}}]"),
     ),
     Mutant(
         "embedded-goes-on-after-a-failure",
         "a replica inside a program keeps its other runs, although it can't end one that has lost its lease",
         (
-            Edit(THREAD, "            await self._end_others(replica)\n", ""),
+            Edit(BLOCK, "            await self._end_others(replica)\n", ""),
             Edit(
                 "daemon/service/replica.py",
                 "        self.runs.stop()\n        self._deaths.close()\n",

@@ -39,7 +39,7 @@ OF_REVISIONS = (
     Mutant(
         "embedded-at-a-terminal",
         "a program that is started at a terminal supersedes, with its replica, what living ones run",
-        (Edit("daemon/service/embedding/embedded.py", "guarded=at_a_terminal()", "guarded=False"),),
+        (Edit("daemon/service/embedded.py", "guarded=at_a_terminal()", "guarded=False"),),
         on_each(
             "tests/daemon/service/embedding/test_embedded.py::"
             "test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_by_a_take_over[{}]"

@@ -40,10 +40,10 @@ class ScrapedReplica:
         self._counted = 0
         self._stack = stack
         replica.replica.running = True
-        loops = Readiness(replica.replica, context.client, context.tasks).loops
-        own = own_facts(context, replica.replica, loops, self.measures)
+        loops = Readiness(replica.replica).loops
+        own = own_facts(replica.replica, loops, self.measures)
         self._served = ServedMetrics("", own, lambda said: replica.facts.append(Note(said, is_warning=True)))
-        self._deliverer = Deliverer(replica.store, context.application, context.notify, 60.0, Sender({}, Path()))
+        self._deliverer = Deliverer(context, 60.0, Sender({}, Path()))
 
     async def pass_time(self) -> None:
         if self.manual.store.available and not self.is_silent:

@@ -154,7 +154,7 @@ def kill(unless: str, _known: Known) -> None:
     """Kill the replica: the parent of the template that forked the keeper, which is our parent."""
     if not is_open(unless):
         template = _parent_of(os.getppid())
-        assert b"bare_main" in Path(f"/proc/{template}/cmdline").read_bytes()
+        assert b"forks.py" in Path(f"/proc/{template}/cmdline").read_bytes()
         os.kill(_parent_of(template), signal.SIGKILL)
         time.sleep(LONGEST_WAIT)
 

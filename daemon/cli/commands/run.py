@@ -28,7 +28,7 @@ from ...service.outside.descriptors import raise_limit, refuse_more_than_fit
 from ...service.outside.file_check import CheckedFile, CommandLine, check_file, handed_over
 from ...service.outside.hangups import at_a_terminal, hold_back
 from ...service.outside.outside import Outside
-from ...service.service import serve
+from ...service.service import Service
 from ...service.settings import Flag, Settings, flag_of, read_settings
 from ...service.supervision.supervisor import Supervisor
 from ...service.web_service import door_to
@@ -37,8 +37,7 @@ from ...store.statements.schedule import database_time
 from ...store.views.history import read_run
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
-from ...telemetry.notifier import Notifier
-from ...telemetry.subscribers import notifier
+from ...telemetry.notifier import Notifier, notifier
 from ..ask import ask_url
 from ..bring import bring_first, put_on_top
 from ..failures import FAILED, INTERRUPTED, Misused, NoDatabase, report
@@ -233,7 +232,7 @@ def _one(
 ) -> int:
     web = settings.web.beside(outside.link.index) if settings.web is not None else None
     idle, own = line.until_idle, application.on_fact
-    begun = partial(serve, take_over=take_over, guarded=guarded, outside=outside)
+    begun = partial(Service, take_over=take_over, guarded=guarded, outside=outside)
     work = partial(begun, application, settings, now=now, until_idle=idle, web=web)
     if not idle:
         keep_what_is_loaded()
@@ -270,14 +269,14 @@ def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:
     return FAILED
 
 
-def _reported(facts: Notifier, work: Callable[[Notifier], int], patience: float | None, outside: Outside) -> int:
+def _reported(facts: Notifier, work: Callable[[Notifier], Service], patience: float | None, outside: Outside) -> int:
     """Do the work and return its exit status once its facts have been delivered.
 
     If a subscriber takes none for ``patience`` seconds, because it is stuck in a write to a pipe that
     is not read, end the process here: the interpreter would abort at its normal exit.
     """
     try:
-        status = work(facts)
+        status = work(facts).run()
     except BaseException:
         facts.close(_LOG_PATIENCE)
         raise

@@ -12,9 +12,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from .transcript import Transcript
+
+T = TypeVar("T")
 
 LONGEST_LINE = 8 * 1024
 _ESCAPES = re.compile(
@@ -29,10 +31,9 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class Output:
     """Splits a stream of bytes into lines of text, in bounded memory.
 
-    Escapes of a terminal are left out, and of a line that is written over with a carriage return
-    its last state is kept. Invalid UTF-8 becomes U+FFFD, and so do other control characters: no
-    database accepts NUL in text. A line longer than `LONGEST_LINE` characters is passed on in
-    pieces; in the transcript it is whole.
+    Escapes of a terminal are left out, and of a line that is written over with a carriage return its last state is
+    kept. Invalid UTF-8 becomes U+FFFD, and so do other control characters: no database accepts NUL in text. A line
+    longer than `LONGEST_LINE` characters is passed on in pieces; in the transcript it is whole.
     """
 
     def __init__(self, on_lines: Callable[[Sequence[str]], None], transcript: Transcript) -> None:
@@ -60,7 +61,7 @@ class Output:
             text += part
             self._in_line = True
         if lines:
-            self._pass_on(lines)
+            pass_on(self._on_lines, _in_pieces(lines), "output")
             self._transcript.add(text)
 
     def note(self, sentence: str) -> None:
@@ -68,12 +69,14 @@ class Output:
         self.feed(b"\n" if self._rest or self._in_line else b"")
         self.feed(f"leased: {sentence}\n".encode(errors="replace"))
 
-    def _pass_on(self, lines: list[str]) -> None:
-        try:
-            self._on_lines(_in_pieces(lines))
-        except Exception as error:  # noqa: BLE001 (a listener that fails must not stop the reading)
-            about = {"message": "the listener to a job's output failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(about)
+
+def pass_on(listener: Callable[[T], None], what: T, called: str) -> None:
+    """Call a listener to the output or the progress of a job; one that fails does not stop the reading."""
+    try:
+        listener(what)
+    except Exception as error:  # noqa: BLE001 - see above
+        about = {"message": f"the listener to a job's {called} failed", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(about)
 
 
 def _in_pieces(lines: list[str]) -> list[str]:

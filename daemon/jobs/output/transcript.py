@@ -43,9 +43,8 @@ class Piece:
 class Transcript:
     """Keeps the last of what is added, and hands it over piece by piece.
 
-    A piece is handed over again, unchanged, until it is said to be saved, for it may have been. What
-    comes meanwhile is kept within the bounds. Where something between two pieces is lost, their
-    places show how much.
+    A piece is handed over again, unchanged, until it is said to be saved, for it may have been. What comes meanwhile is
+    kept within the bounds. Where something between two pieces is lost, their places show how much.
     """
 
     def __init__(self) -> None:

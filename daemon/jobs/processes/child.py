@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self, assert_never
 
-from ..output.output import Output
+from ..output.output import Output, pass_on
 from ..output.transcript import Transcript
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room.shortage import Shortage, shortage, shortage_of
@@ -32,18 +32,12 @@ _BEGIN = re.compile(rb'\{"(?:progress|error|changed)": ')
 class ChildPipes:
     """Reads both pipes in the event loop and passes on each line of output and each progress."""
 
-    def __init__(
-        self,
-        kept: KeeperProcess,
-        on_output: Callable[[Sequence[str]], None],
-        on_progress: Callable[[Progress], None] | None,
-        transcript: Transcript,
-    ) -> None:
+    def __init__(self, kept: KeeperProcess, output: Output, on_progress: Callable[[Progress], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._printed, self._reported = kept.printed, kept.reported
         self._on_progress = on_progress
         self._report = b""
-        self.output = Output(on_output, transcript)
+        self.output = output
         self.failure: str | None = None
         """The error that a function child reported."""
         self.file_changed: str | None = None
@@ -88,7 +82,7 @@ class ChildPipes:
             before = b"" if report is None else other
             match report:
                 case Progress() as progress:
-                    self._pass_on(progress)
+                    pass_on(self._on_progress, progress, "progress")
                 case Failure(error):
                     self.failure = error
                 case FileChanged(why):
@@ -99,15 +93,6 @@ class ChildPipes:
                     assert_never(report)
         self._report = (before + self._report)[:LONGEST_REPORT]
         return bool(data)
-
-    def _pass_on(self, progress: Progress) -> None:
-        if self._on_progress is None:
-            return
-        try:
-            self._on_progress(progress)
-        except Exception as error:  # noqa: BLE001 (a listener that fails must not stop the reading)
-            about = {"message": "the listener to a job's progress failed", "exception": error}
-            self._loop.call_exception_handler(about)
 
 
 def _report_in(line: bytes) -> tuple[Report | None, bytes]:
@@ -139,9 +124,8 @@ PATIENCE = 1.0
 Why = Literal["exited", "trust", "pipe", "stopped", "killed", "abandoned", "refused"]
 """Why a child ended.
 
-exited: by itself; trust: its lease could no longer be trusted; pipe: the replica's end closed;
-stopped and killed: on request; abandoned: its keeper died, and the replica ended the tree; refused:
-its command could not be run.
+exited: by itself; trust: its lease could no longer be trusted; pipe: the replica's end closed; stopped and killed: on
+request; abandoned: its keeper died, and the replica ended the tree; refused: its command could not be run.
 """
 
 
@@ -166,18 +150,11 @@ class ChildEnd:
 
 
 class Child:
-    """A child process and its keeper: `spawn`, record `keeper`, `go`, `wait`."""
+    """A child process and its keeper: `spawn`, record `keeper`, `go`, `ended`."""
 
-    def __init__(
-        self,
-        kept: KeeperProcess,
-        refused: Callable[[Step, int], str],
-        on_output: Callable[[Sequence[str]], None],
-        on_progress: Callable[[Progress], None] | None,
-        transcript: Transcript,
-    ) -> None:
+    def __init__(self, kept: KeeperProcess, refused: Callable[[Step, int], str], pipes: ChildPipes) -> None:
         self._loop = asyncio.get_running_loop()
-        self._kept, self._refused = kept, refused
+        self._kept, self._refused, self._pipes = kept, refused, pipes
         self._received = b""
         self._refusal: str | None = None
         self._ending = self._keeper_killed = False
@@ -188,10 +165,8 @@ class Child:
         """The keeper; record it before `go`, so that a cleaner can end what is left (rule 18)."""
         self.pid: int | None = None
         """The child's main process, once it has started."""
-        self.transcript = transcript
         self._closed = asyncio.Event()
         self._loop.add_reader(kept.control, self._read_answers)
-        self._pipes = ChildPipes(kept, on_output, on_progress, transcript)
         self._ended = self._loop.create_task(self._finish())
 
     @classmethod
@@ -206,7 +181,7 @@ class Child:
         remove: str | None = None,
         template: KeeperSource | None = None,
         on_output: Callable[[Sequence[str]], None],
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[Progress], None] = lambda _: None,
         transcript: Transcript | None = None,
     ) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
@@ -217,8 +192,8 @@ class Child:
         replica dies before. With a `template` its keeper is forked from that.
         """
         kept = start_keeper(argv, cwd, env, trust, report=report, remove=remove, template=template)
-        refused = partial(refusal, argv=argv, cwd=cwd, env=env)
-        return cls(kept, refused, on_output, on_progress, transcript or Transcript())
+        pipes = ChildPipes(kept, Output(on_output, transcript or Transcript()), on_progress)
+        return cls(kept, partial(refusal, argv=argv, cwd=cwd, env=env), pipes)
 
     async def go(self) -> None:
         """Start the child and return once it runs; raises ChildNotStarted or Shortage with the reason."""
@@ -227,20 +202,19 @@ class Child:
         if (problem := await asyncio.shield(self._started)) is not None:
             raise problem
 
-    async def wait(self) -> ChildEnd:
+    async def ended(self) -> ChildEnd:
         """Wait until nothing of the child's tree is left, and return how it ended."""
         return await asyncio.shield(self._ended)
 
-    async def stop(self, kill_after: float) -> ChildEnd:
-        """Send SIGTERM to the tree, kill what is left after `kill_after` seconds; return its end."""
+    def stop(self, kill_after: float) -> None:
+        """Send SIGTERM to the tree, and kill what is left after `kill_after` seconds."""
         self._order(f"stop {kill_after:.3f}\n", kill_after + PATIENCE)
-        return await self.wait()
 
     def kill(self) -> None:
-        """Kill the tree at once, even if its keeper is stuck; `wait` returns when it is gone."""
+        """Kill the tree at once, even if its keeper is stuck; `ended` returns when it is gone."""
         self._order("kill\n", PATIENCE)
 
-    async def seen(self, secrets: Collection[str], *, is_function: bool) -> SeenWork:
+    async def seen_work(self, secrets: Collection[str], *, is_function: bool) -> SeenWork:
         """Return what it does now; a function's process is asked for its stacks."""
         pipe, lines = self._kept.reported, self._pipes.others
         return await seen_of_child(self.pid, self.keeper.pid, pipe, lines, secrets=secrets, is_function=is_function)

@@ -9,15 +9,6 @@ from pathlib import Path
 
 from .process_tree import MARK, SESSION, START_TIME, STATE, THREADS, descendants, processes, send, stat
 
-__all__ = [
-    "ProcessIdentity",
-    "end_leftovers",
-    "identity",
-    "is_alive",
-    "leftovers",
-    "pid_namespace",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:

@@ -1,12 +1,11 @@
 """The keeper: the small process around each child that ends its tree when trust ends (rule 20).
 
-It is forked from a template (`templates/forks.py`), or started anew (`keeper_main.py`). It imports
-only the standard library, and little of that. The replica sends `go <hex of cwd and argv, NUL
-between>`, `stop <kill_after>` or `kill`; the keeper answers with lines of JSON: `refused`,
-`started`, `ending`, `stuck`, `ended`.
+It is forked from a template (`templates/forks.py`), or started anew (`keeper_main.py`). It imports only the standard
+library, and little of that. The replica sends `go <hex of cwd and argv, NUL between>`, `stop <kill_after>` or `kill`;
+the keeper answers with lines of JSON: `refused`, `started`, `ending`, `stuck`, `ended`.
 
-On Linux it is a child subreaper: processes that its descendants orphan become its own children, so
-"no child is left" proves that the tree is gone. Elsewhere only the child's process group is ended.
+On Linux it is a child subreaper: processes that its descendants orphan become its own children, so "no child is left"
+proves that the tree is gone. Elsewhere only the child's process group is ended.
 """
 
 import math
@@ -65,10 +64,9 @@ def limit_descriptors(limit: int) -> None:
 class Keeper:
     """The keeper of one child, from the order `go` until nothing of its tree is left.
 
-    ``control`` is a socket to the replica, ``report`` the report pipe or -1, ``limit`` how many
-    descriptors the child may open or -1 for as many as the keeper. The replica is gone when
-    ``parent`` is not the parent any more, or when the pidfd ``replica`` shows it. ``begin`` starts
-    the child.
+    ``control`` is a socket to the replica, ``report`` the report pipe or -1, ``limit`` how many descriptors the child
+    may open or -1 for as many as the keeper. The replica is gone when ``parent`` is not the parent any more, or when
+    the pidfd ``replica`` shows it. ``begin`` starts the child.
     """
 
     def __init__(

@@ -1,9 +1,8 @@
 """The entry point of a keeper that is started anew, and what it is told.
 
-`python -I -S keeper_main.py CONTROL TRUST REPORT LIMIT PARENT REMOVE`: a socket to the replica, the
-address of the trust page, the report pipe or -1, how many descriptors the child may open or -1 for
-as many as the keeper, the replica's process id, and the path of a file to remove at the end or
-nothing. The first three are inherited descriptors.
+`python -I -S keeper_main.py CONTROL TRUST REPORT LIMIT PARENT REMOVE`: a socket to the replica, the address of the
+trust page, the report pipe or -1, how many descriptors the child may open or -1 for as many as the keeper, the
+replica's process id, and the path of a file to remove at the end or nothing. The first three are inherited descriptors.
 """
 
 import os

@@ -116,11 +116,10 @@ def send(pids: Iterable[int], number: int) -> None:
 
 
 def freeze(root: int, seen: Iterable[int] = ()) -> set[int]:
-    """Stop the tree below `root` until nothing new shows; return its processes and (negative)
-    groups.
+    """Stop the tree below `root` until nothing new shows; return its processes and (negative) groups.
 
-    A group is signalled as a whole, so that no fork slips through. All groups of a tree are its own
-    except that of its root.
+    A group is signalled as a whole, so that no fork slips through. All groups of a tree are its own except that of its
+    root.
     """
     frozen = set(seen)
     send(frozen, signal.SIGSTOP)

@@ -15,6 +15,7 @@ from typing import Literal, Protocol, assert_never
 from ...errors import DaemonError
 from ..room.shortage import Shortage, shortage
 from .descriptors import left_over, limit_of_children
+from .keeper_main import remove as remove_file
 from .trust_page import TrustPage
 
 KEEPER = Path(__file__).with_name("keeper_main.py")
@@ -40,7 +41,7 @@ class StartedKeeper(Protocol):
 
 
 class KeeperSource(Protocol):
-    """What starts the processes of keepers: a template (`templates/template.py`), or a new interpreter."""
+    """What starts the processes of keepers: a template (`templates/templates.py`), or a new interpreter."""
 
     def start(
         self, env: Mapping[str, str], trust: TrustPage, *, control: int, printed: int, report: int, remove: str
@@ -64,7 +65,7 @@ class KeeperProcess:
 
     def close(self) -> None:
         """Close our ends; a keeper that still runs ends its tree and itself. One that was killed has removed no file."""
-        _unlink(self.remove)
+        remove_file(self.remove or "")
         self.control.close()
         os.close(self.printed)
         if self.reported is not None:
@@ -81,13 +82,12 @@ def start_keeper(
     remove: str | None = None,
     template: KeeperSource | None = None,
 ) -> KeeperProcess:
-    """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks
-    what that takes. Takes a millisecond or two.
+    """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks what that takes.
+    Takes a millisecond or two.
 
-    It is forked from the template, or started anew where there is none any more. With `report` the
-    child inherits the report pipe and the trust page too; LEASED_REPORT_FD holds the number of the
-    descriptor, LEASED_TRUST the address of the page. The keeper removes the file `remove` at its
-    end.
+    It is forked from the template, or started anew where there is none any more. With `report` the child inherits the
+    report pipe and the trust page too; LEASED_REPORT_FD holds the number of the descriptor, LEASED_TRUST the address of
+    the page. The keeper removes the file `remove` at its end.
     """
     try:
         order = _order(argv, cwd)
@@ -96,10 +96,10 @@ def start_keeper(
                 return _started(order, template, env, trust, report=report, remove=remove)
         return _started(order, _NewInterpreter(), env, trust, report=report, remove=remove)
     except ChildNotStarted:
-        _unlink(remove)
+        remove_file(remove or "")
         raise
     except (OSError, ValueError, MemoryError) as error:
-        _unlink(remove)
+        remove_file(remove or "")
         raise shortage(error) or ChildNotStarted(f"could not start a keeper for {argv[0]}: {error}") from error
 
 
@@ -182,12 +182,6 @@ def _command_refusal(command: str, number: int, env: Mapping[str, str]) -> str:
             return f'not a program: {command} (a script needs a first line like "#!/bin/sh")'
         case _:
             return f"can't run {command}: {os.strerror(number)}"
-
-
-def _unlink(path: str | None) -> None:
-    if path is not None:
-        with contextlib.suppress(OSError):
-            os.unlink(path)  # noqa: PTH108 - as it came
 
 
 def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:

@@ -3,7 +3,6 @@ leaves to others for a while, because its FILE has changed (rule 22).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 
 from lease.durations import next_wait
@@ -22,6 +21,8 @@ class Room:
     """
 
     def __init__(self, places: int, clock: Callable[[], float] = monotonic) -> None:
+        self.taken = 0
+        """The runs in it, whether or not one of their attempts is at work."""
         self._places = places
         self._clock = clock
         self._at_work = 0
@@ -35,6 +36,11 @@ class Room:
         if self._fits is None:
             return self._places
         return min(self._places, self._fits if self._is_paused() else self._fits + self._step)
+
+    @property
+    def left(self) -> int:
+        """The runs that may be added now; less than none where there are more than fit."""
+        return self.places - self.taken
 
     def begin(self) -> None:
         """Count an attempt whose work was begun."""
@@ -66,12 +72,6 @@ class Room:
 FIRST_PAUSE_ASIDE = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Wait:
-    seconds: float
-    ends: float
-
-
 class SetAside:
     """Waits before the runs of a schedule are claimed here again.
 
@@ -81,16 +81,17 @@ class SetAside:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._waits: dict[str, _Wait] = {}
+        self._waits: dict[str, tuple[float, float]] = {}
+        """By schedule how long its wait takes, and when that ends."""
 
     def __bool__(self) -> bool:
         return bool(self._waits)
 
     def put(self, schedule: str) -> None:
         """Leave the runs of a schedule to others, for twice as long as the time before."""
-        before = self._waits.get(schedule)
-        seconds = next_wait(0.0 if before is None else before.seconds, FIRST_PAUSE_ASIDE, LONGEST_PAUSE)
-        self._waits[schedule] = _Wait(seconds, self._clock() + seconds)
+        before, _ = self._waits.get(schedule, (0.0, 0.0))
+        seconds = next_wait(before, FIRST_PAUSE_ASIDE, LONGEST_PAUSE)
+        self._waits[schedule] = seconds, self._clock() + seconds
 
     def take_back(self, schedule: str) -> None:
         """Claim its runs again: a child has found it as it was."""
@@ -99,9 +100,9 @@ class SetAside:
     def names(self) -> frozenset[str]:
         """Return the schedules whose runs may not be claimed now."""
         now = self._clock()
-        return frozenset(name for name, wait in self._waits.items() if wait.ends > now)
+        return frozenset(name for name, (_, ends) in self._waits.items() if ends > now)
 
     def until_next(self) -> float | None:
         """Return the seconds until a wait ends; None if there is none."""
-        left = [wait.ends - self._clock() for wait in self._waits.values()]
+        left = [ends - self._clock() for _, ends in self._waits.values()]
         return min((seconds for seconds in left if seconds > 0), default=None)

@@ -142,7 +142,8 @@ async def seen_of_child(
                 processes, remarks=(f"the job's process is {main.state}, so it can't be asked for its stack",)
             )
         if pipe is None or not await _aside(lambda: _is_prepared(pid, pipe)):
-            return SeenWork(processes, remarks=(_not_prepared(),))
+            why = f"it can't be asked for its stack: it is still starting, or its code handles {SIGNAL.name} itself"
+            return SeenWork(processes, remarks=(why,))
         return await _asked(pid, processes, lines)
     except TimeoutError:
         return SeenWork(remarks=("reading what /proc shows of its processes took too long",))
@@ -185,10 +186,6 @@ def _remarks(pid: int, asked: Collection[int], *, mains: bool) -> Iterator[str]:
         yield "its main thread waits for the kernel, and can't be asked before that has answered"
     else:
         yield f"its main thread wrote no stack: the job may handle {SIGNAL.name} itself, or block it"
-
-
-def _not_prepared() -> str:
-    return f"it can't be asked for its stack: it is still starting, or its code handles {SIGNAL.name} itself"
 
 
 async def _ask(pid: int, threads: Sequence[int], taken: list[bytes]) -> list[int]:

@@ -82,7 +82,7 @@ _DEEPEST = 200
 def of_thread(ident: int | None) -> list[str]:
     """Return the frames of a thread, the innermost first, without those of ours that called the job."""
     frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented for this use
-    return of_frames([*_outwards(frame)])
+    return of_frames([*outwards(frame)])
 
 
 def of_tasks(task: "asyncio.Task[Any]", others: "Iterable[asyncio.Task[Any]]" = ()) -> Iterator[tuple[str, list[str]]]:
@@ -121,7 +121,8 @@ def _waited_for(task: "asyncio.Task[Any]") -> "Iterator[asyncio.Task[Any]]":
             yield one
 
 
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+def outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield a frame and those that called it."""
     while frame is not None:
         yield frame
         frame = frame.f_back

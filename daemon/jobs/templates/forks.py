@@ -1,11 +1,12 @@
 """The work of a template: a fork for each request of its replica, which becomes a keeper (rule 20).
 
-Only the standard library, because the bare template runs this file too. A request is `fork` with
-the descriptors of a keeper's brief, its socket, the trust page, the output, and the report pipe if
-there is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`, `ended <pid>
-<status>`, or `alive <pid>`.
+Only the standard library, and little of that: `python -I -S forks.py REQUESTS PARENT` is the bare template, whose
+keepers start commands. A request is `fork` with the descriptors of a keeper's brief, its socket, the trust page, the
+output, and the report pipe if there is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`,
+`ended <pid> <status>`, or `alive <pid>`.
 """
 
+import gc
 import os
 import select
 import signal
@@ -14,7 +15,7 @@ import sys
 
 TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING or __package__:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
     from ..processes.keeper import Keeper, become_keeper, spawn
@@ -22,10 +23,10 @@ if TYPE_CHECKING or __package__:
     from ..processes.process_tree import die_with
     from ..processes.signals import ignore_signals
     from ..processes.title import show_keeper
-    from .keeper_brief import KeeperBrief
-else:  # an isolated script has put both folders on the path
+else:  # run as an isolated script: the keeper's folder is not on the path
+    _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 (no pathlib here)
+    sys.path.append(os.path.join(os.path.dirname(_HERE), "processes"))  # noqa: PTH118, PTH120
     from keeper import Keeper, become_keeper, spawn
-    from keeper_brief import KeeperBrief
     from keeper_main import remove
     from process_tree import die_with
     from signals import ignore_signals
@@ -152,3 +153,41 @@ def _ends(replica: int) -> bool:
     poll = select.poll()
     poll.register(replica, select.POLLIN)
     return bool(poll.poll(_LAST_MOMENT))
+
+
+class KeeperBrief:
+    """What a keeper that is forked is told, beside its descriptors: the place and number of a trust page, the limit of descriptors, a file to remove or nothing, and the environment."""
+
+    def __init__(self, page: tuple[int, int], limit: int, remove: str, environment: "Mapping[bytes, bytes]") -> None:
+        self.page, self.limit, self.remove, self.environment = page, limit, remove, environment
+
+    def written(self) -> int:
+        """Write it to memory, and return the descriptor of that. Raises ValueError for what no environment can have."""
+        place, number = self.page
+        words = [b"%d" % place, b"%d" % number, b"%d" % self.limit, os.fsencode(self.remove)]
+        words += [name + b"=" + value for name, value in self.environment.items()]
+        if any(b"\0" in word for word in words) or any(not name or b"=" in name for name in self.environment):
+            raise ValueError("a variable of the environment has no name, or contains a NUL character")
+        descriptor = os.memfd_create("leased-keeper")
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(b"\0".join(words))
+        return descriptor
+
+    @classmethod
+    def read(cls, descriptor: int) -> "KeeperBrief":
+        """Return the brief that was written there, and close it."""
+        with os.fdopen(descriptor, "rb") as file:
+            file.seek(0)
+            words = file.read().split(b"\0")
+        environment = _split(words[4:])
+        return cls((int(words[0]), int(words[1])), int(words[2]), os.fsdecode(words[3]), environment)
+
+
+def _split(entries: "Sequence[bytes]") -> dict[bytes, bytes]:
+    pairs = (entry.partition(b"=") for entry in entries)
+    return {name: value for name, _, value in pairs}
+
+
+if __name__ == "__main__":
+    gc.freeze()
+    Forks(*map(int, sys.argv[1:3])).serve()

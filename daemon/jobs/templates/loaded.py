@@ -9,7 +9,6 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -85,24 +84,14 @@ _LEAST = 64
 """Bytes that the variable has at least, so that there is room for the mark of a keeper."""
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateBrief:
-    """What it is told: FILE as `load` takes it, its stamp as the replica loaded it, the `env` of its functions, and
-    the environment that children inherit.
+def launch_loaded(
+    source: str, stamp: str, requests: int, parent: int, *, variables: Mapping[str, str], environment: Mapping[str, str]
+) -> tuple[Sequence[str], Mapping[str, str]]:
+    """Return the command and the environment of a template. It is told FILE as `load` takes it, its stamp as the replica
+    loaded it, and the `env` of its functions; children inherit ``environment``.
     """
-
-    source: str
-    stamp: str
-    variables: Mapping[str, str]
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-
-    def launch(self, requests: int, parent: int) -> tuple[Sequence[str], Mapping[str, str]]:
-        """Return the command and the environment of the template."""
-        limit = limit_of_children()
-        told = json.dumps(
-            {"source": self.source, "stamp": self.stamp, "requests": requests, "parent": parent, "limit": limit}
-        )
-        return FUNCTION_CHILD, {**self.environment, **self.variables, TEMPLATE_VARIABLE: told.ljust(_LEAST)}
+    told = {"source": source, "stamp": stamp, "requests": requests, "parent": parent, "limit": limit_of_children()}
+    return FUNCTION_CHILD, {**environment, **variables, TEMPLATE_VARIABLE: json.dumps(told).ljust(_LEAST)}
 
 
 def loaded() -> Application:

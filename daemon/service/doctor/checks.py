@@ -8,6 +8,7 @@ from lease.errors import LeaseError
 
 from ...answers.lists import Check, DoctorAnswer, Level
 from ...states import SEEN_WITHIN
+from ...store.views.server import Server
 from ...text import ago, counted, listed
 from ...version import package_version
 from ..outside.descriptors import descriptors_needed, runs_that_fit
@@ -28,12 +29,8 @@ _WORST_FIRST: tuple[Level, ...] = ("red", "yellow", "green")
 
 
 def answer(found: Sequence[Check]) -> DoctorAnswer:
-    """Return the results as one object."""
-    return DoctorAnswer(all(one.level != "red" for one in found), sorted(found, key=_by_level))
-
-
-def _by_level(one: Check) -> int:
-    return _WORST_FIRST.index(one.level)
+    worst_first = sorted(found, key=lambda one: _WORST_FIRST.index(one.level))
+    return DoctorAnswer(all(one.level != "red" for one in found), worst_first)
 
 
 def doctor(settings: Settings) -> DoctorAnswer:
@@ -45,7 +42,6 @@ def doctor(settings: Settings) -> DoctorAnswer:
 
 
 def unreachable(error: LeaseError) -> Check:
-    """Return the result if the database cannot be asked."""
     said, remedy = _with_remedy(str(error), "check its URL, the network and that its server is running")
     return Check("database", "red", said, remedy)
 
@@ -66,6 +62,11 @@ def checked(found: Examined, *, reached: bool = True) -> list[Check]:
 
 
 _Result = tuple[Level, str, str | None]
+
+
+def _on_server(check: Callable[[Examined, Server], Iterator[_Result]]) -> Callable[[Examined], Iterator[_Result]]:
+    """Return a check that has no result where the database is a file."""
+    return lambda found: iter(()) if found.server is None else check(found, found.server)
 
 
 def _database(found: Examined) -> Iterator[_Result]:
@@ -110,9 +111,7 @@ def _clocks(found: Examined) -> Iterator[_Result]:
         yield level, f"the database's clock is {format_duration(off)} {way} that of this machine", remedy
 
 
-def _pooler(found: Examined) -> Iterator[_Result]:
-    if found.server is None:
-        return
+def _pooler(found: Examined, _: Server) -> Iterator[_Result]:
     if found.direct:
         yield "green", "the connection leads to the server itself, and statements are prepared", None
     else:
@@ -122,9 +121,7 @@ def _pooler(found: Examined) -> Iterator[_Result]:
         yield "yellow", text, remedy
 
 
-def _listen(found: Examined) -> Iterator[_Result]:
-    if found.server is None:
-        return
+def _listen(found: Examined, _: Server) -> Iterator[_Result]:
     if found.hears:
         yield "green", "LISTEN works: a notification arrived", None
     else:
@@ -132,10 +129,7 @@ def _listen(found: Examined) -> Iterator[_Result]:
         yield "yellow", "LISTEN does not work: no notification arrived, so replicas and waiters poll", remedy
 
 
-def _rights(found: Examined) -> Iterator[_Result]:
-    server = found.server
-    if server is None:
-        return
+def _rights(found: Examined, server: Server) -> Iterator[_Result]:
     if not server.may_use_schema:
         grant = f"GRANT USAGE ON SCHEMA {_name(server.schema)} TO {_name(server.role)};"
         yield "red", f'role "{server.role}" may not use schema "{server.schema}"', grant
@@ -150,10 +144,8 @@ def _rights(found: Examined) -> Iterator[_Result]:
         yield "green", f'role "{server.role}" has all rights that replicas need', None
 
 
-def _transactions(found: Examined) -> Iterator[_Result]:
-    if found.server is None:
-        return
-    old = found.server.oldest
+def _transactions(_: Examined, server: Server) -> Iterator[_Result]:
+    old = server.oldest
     level: Level = "green"
     text, remedy = "no transaction is open for long", None
     if old is not None and old.age > _OLD:
@@ -164,16 +156,13 @@ def _transactions(found: Examined) -> Iterator[_Result]:
         text = f"{which} is open for {format_duration(old.age)}: vacuum cannot clean up, and its locks block others"
         end = f"ROLLBACK PREPARED {_text(old.who)}" if old.pid is None else f"SELECT pg_terminate_backend({old.pid})"
         remedy = f"end it in its program, or with `{end}`"
-    if not found.server.sees_all:
+    if not server.sees_all:
         text += "; this role sees only its own"
-        remedy = remedy or f"to see all: GRANT pg_read_all_stats TO {_name(found.server.role)};"
+        remedy = remedy or f"to see all: GRANT pg_read_all_stats TO {_name(server.role)};"
     yield level, text, remedy
 
 
-def _statistics(found: Examined) -> Iterator[_Result]:
-    server = found.server
-    if server is None:
-        return
+def _statistics(_: Examined, server: Server) -> Iterator[_Result]:
     if not server.autovacuum:
         yield "red", "autovacuum is off: tables grow, and statements get slow", "turn on autovacuum and track_counts"
     if off := server.without_autovacuum:
@@ -189,10 +178,7 @@ def _statistics(found: Examined) -> Iterator[_Result]:
         yield "green", "autovacuum is on, and no table lacks statistics", None
 
 
-def _connections(found: Examined) -> Iterator[_Result]:
-    server = found.server
-    if server is None:
-        return
+def _connections(_: Examined, server: Server) -> Iterator[_Result]:
     text = f"{server.connections} of {server.most_connections} connections are in use"
     if server.connections < _FULL * server.most_connections:
         yield "green", text, None
@@ -200,10 +186,7 @@ def _connections(found: Examined) -> Iterator[_Result]:
         yield "yellow", text, "raise max_connections: a replica takes three, and up to 12"
 
 
-def _server_settings(found: Examined) -> Iterator[_Result]:
-    server = found.server
-    if server is None:
-        return
+def _server_settings(found: Examined, server: Server) -> Iterator[_Result]:
     attempt = found.settings.timing.attempt_timeout
     if server.statement_timeout is not None and server.statement_timeout <= attempt:
         text = f"statement_timeout is {format_duration(server.statement_timeout)}, not above attempt_timeout"
@@ -374,15 +357,15 @@ def _name(name: str) -> str:
 CHECKS: dict[str, tuple[Callable[[Examined], Iterator[_Result]], bool]] = {
     "database": (_database, True),
     "tables": (_tables, True),
-    "rights": (_rights, True),
+    "rights": (_on_server(_rights), True),
     "round trip": (_round_trip, True),
     "clocks": (_clocks, True),
-    "pooler": (_pooler, True),
-    "LISTEN": (_listen, True),
-    "transactions": (_transactions, True),
-    "statistics": (_statistics, True),
-    "connections": (_connections, True),
-    "server settings": (_server_settings, True),
+    "pooler": (_on_server(_pooler), True),
+    "LISTEN": (_on_server(_listen), True),
+    "transactions": (_on_server(_transactions), True),
+    "statistics": (_on_server(_statistics), True),
+    "connections": (_on_server(_connections), True),
+    "server settings": (_on_server(_server_settings), True),
     "file": (_file, True),
     "descriptors": (_descriptors, False),
     "grace": (_grace, False),

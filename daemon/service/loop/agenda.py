@@ -47,7 +47,6 @@ class Agenda:
 
     @property
     def idle(self) -> bool:
-        """Nothing is due, running or waiting."""
         return not (self.due or self.pending or self.running)
 
     def moments(self, *, has_room: bool) -> list[float | None]:

@@ -1,8 +1,8 @@
-"""The runs at work in a replica, each in a task of its own, and the outcomes of earlier ones."""
+"""The runs at work in a replica, from their claim on, each in a task of its own, and the outcomes of earlier ones."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -26,6 +26,8 @@ from ...recovery.settle import settle_dead
 from ...scheduling.deploys.rollout import RequiredRevision
 from ...states import RunOutcome
 from ...telemetry.facts import Note, RunEnded
+from ..waking.rest import RoomLeft
+from .agenda import Agenda, read_agenda
 
 MOST_REMEMBERED = 10_000
 
@@ -39,17 +41,18 @@ class ExecutedRun:
 
 
 class RunsAtWork:
-    """Starts runs, stops them, and keeps their outcomes; calls ``changed`` when one has ended."""
+    """Claims runs while it ``may_claim``, starts them, stops them, and keeps their outcomes; calls ``changed`` when one has
+    ended.
+    """
 
     def __init__(
         self,
         context: ReplicaContext,
-        schedules: Mapping[str, Schedule],
         places: int,
-        set_aside: SetAside,
-        changed: Callable[[], None],
+        required: RequiredRevision,
         *,
-        required: RequiredRevision | None = None,
+        changed: Callable[[], None],
+        may_claim: Callable[[], bool],
     ) -> None:
         self.executed: list[ExecutedRun] = []
         """The latest runs, first the one that ended first."""
@@ -62,14 +65,16 @@ class RunsAtWork:
         """The number of runs that were lost with their leases."""
         self.refused = 0
         """The number of writes that changed no row because the grant had ended."""
+        self.set_aside = SetAside()
         self._context = context
-        self._schedules = schedules
         self._known = Known(context.application.run_digests, context.application.queues)
-        context.rows.on_change(self._redefine)
         self._places = places
-        self._room_for_tasks, self._room_for_children = Room(places), Room(places)
-        self._set_aside = set_aside
+        self._rooms = Room(places), Room(places)
+        """For runs that are tasks of this process, and for those with children."""
+        self._redefine()
+        context.rows.on_change(self._redefine)
         self._changed = changed
+        self._may_claim = may_claim
         self._required = required
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
         self._stopping = False
@@ -80,40 +85,42 @@ class RunsAtWork:
     @property
     def free_places(self) -> int:
         """The number of further runs that may be started, of those that are `claimable`."""
-        left = {room: self._left(room) for room in (self._room_for_tasks, self._room_for_children)}
-        return min([self._places - len(self._executions), *(number for number in left.values() if number > 0)])
+        return min([self._places - len(self._executions), *(room.left for room in self._rooms if room.left > 0)])
 
     def claimable(self) -> Known:
         """Return the definitions whose runs may be claimed now."""
-        if self._required is not None and self._required.higher is not None:
+        if self._required.higher is not None:
             return self._known.but(self._known.schedules)
-        full = [room for room in (self._room_for_tasks, self._room_for_children) if self._left(room) <= 0]
+        full = [room for room in self._rooms if room.left <= 0]
         if not full or self._places <= len(self._executions):
-            return self._known.but(self._set_aside.names())
-        without_room = {name for name, schedule in self._schedules.items() if self._room_for(schedule) in full}
-        return self._known.but(self._set_aside.names() | without_room)
+            return self._known.but(self.set_aside.names())
+        without_room = {name for name, schedule in self._context.rows.items() if self._room_for(schedule) in full}
+        return self._known.but(self.set_aside.names() | without_room)
 
     def _redefine(self) -> None:
         """Claim runs of renamed schedules by the names of their rows."""
         application = self._context.rows.application
         self._known.redefine(application.run_digests, application.queues)
+        self._first_jobs = {one.name: one.jobs[0].name for one in application.schedules if one.jobs}
 
     def other_schedules(self) -> Collection[str]:
         """Return the names of the application's schedules that this replica does not have, as far as it has met them."""
         return self._known.other_schedules
 
-    def until_claimable(self) -> float | None:
-        """Return the seconds until more runs may become claimable; None if that is not a question of time."""
-        waits = (self._set_aside, self._room_for_tasks, self._room_for_children)
-        return min((seconds for wait in waits if (seconds := wait.until_next()) is not None), default=None)
+    def room(self) -> RoomLeft:
+        """Return whether another run may be claimed now, or when it may be."""
+        waits = (self.set_aside, *self._rooms)
+        until = min((seconds for wait in waits if (seconds := wait.until_next()) is not None), default=None)
+        return RoomLeft(self._may_claim() and self.free_places > 0, until)
+
+    def look(self) -> Callable[[Connection], Agenda]:
+        """Return the query for what there is to do."""
+        name, holder, known = self._context.application.name, self._context.client.holder, self.claimable()
+        return lambda connection: read_agenda(connection, name, known, holder)
 
     def _room_for(self, schedule: Schedule) -> Room:
         """Return the room for runs of a schedule: tasks need neither processes nor descriptors."""
-        in_replica = all(job.isolation == "task" for job in schedule.jobs)
-        return self._room_for_tasks if in_replica else self._room_for_children
-
-    def _left(self, room: Room) -> int:
-        return room.places - sum(execution.room is room for execution in self._executions.values())
+        return self._rooms[0 if all(job.isolation == "task" for job in schedule.jobs) else 1]
 
     @property
     def claimed(self) -> list[ClaimedRun]:
@@ -121,14 +128,41 @@ class RunsAtWork:
         return [execution.claimed for execution in self._executions.values()]
 
     def ids(self) -> list[int]:
-        """Return the ids of the runs at work."""
         return [run.run_id for run in self.claimed]
+
+    async def fill(self) -> bool:
+        """Claim as many runs as there are places; return whether all were filled: there may be more then."""
+        client, application = self._context.client, self._context.application.name
+        known, asked = self.claimable(), 0
+        higher = self._required.higher
+
+        def places(ending: int) -> int:
+            nonlocal asked
+            asked = min(MOST, self.free_places + ending) if self._may_claim() else 0
+            return asked
+
+        def transaction(connection: Connection, limit: int) -> list[ClaimedRun]:
+            nonlocal higher
+            higher = self._required.look(connection)
+            if higher is not None:
+                return []
+            who = (client.holder, client.label, client.timing.ttl)
+            return claim(connection, application, known, *who, limit, self._first_jobs) if limit > 0 else []
+
+        async with client.acquiring() as acquisition:
+            claimed = await self._context.lane.claim(transaction, places)
+            leases = await acquisition.adopt([run.grant for run in claimed])
+        self._required.take(higher)
+        for run, lease in zip(claimed, leases, strict=True):
+            self.start(run, lease)
+        return 0 < asked == len(claimed)
 
     def start(self, claimed: ClaimedRun, lease: Lease) -> None:
         """Execute a run; after `stop`, only hand it back."""
-        schedule = self._schedules[claimed.schedule]
+        schedule = self._context.rows[claimed.schedule]
         room = self._room_for(schedule)
-        execution = RunExecution(self._context, schedule, claimed, lease, self._set_aside, room)
+        room.taken += 1
+        execution = RunExecution(self._context, schedule, claimed, lease, self.set_aside, room)
         self._executions[asyncio.create_task(self._execute(execution, lease))] = execution
         if self._stopping:
             execution.held.stop.set()
@@ -140,7 +174,6 @@ class RunsAtWork:
             execution.held.stop.set()
 
     def execution(self, run_id: int) -> RunExecution | None:
-        """Return the execution of a run, if it is at work here."""
         return next((one for one in self._executions.values() if one.claimed.run_id == run_id), None)
 
     def cancel(self, run_id: int, by: str, why: str | None) -> None:
@@ -206,6 +239,7 @@ class RunsAtWork:
                 with suppress(LeaseError):
                     await lease.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+            execution.room.taken -= 1
             self._changed()
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
@@ -222,48 +256,3 @@ class RunsAtWork:
             self._context.notify(
                 Note(f"the attempt under {lease.grant.name} could not be settled: {error!r}", is_warning=True)
             )
-
-
-class Claimer:
-    """Claims runs while ``may_claim``, and starts them."""
-
-    def __init__(
-        self, context: ReplicaContext, runs: RunsAtWork, may_claim: Callable[[], bool], required: RequiredRevision
-    ) -> None:
-        self._context = context
-        self._runs = runs
-        self._may_claim = may_claim
-        self._required = required
-        self._read()
-        context.rows.on_change(self._read)
-
-    def _read(self) -> None:
-        schedules = self._context.rows.application.schedules
-        self._first_jobs = {schedule.name: schedule.jobs[0].name for schedule in schedules if schedule.jobs}
-
-    async def fill(self) -> bool:
-        """Claim as many runs as there are places; return whether all were filled: there may be more then."""
-        client, application = self._context.client, self._context.application.name
-        known, asked = self._runs.claimable(), 0
-        higher = self._required.higher
-
-        def places(ending: int) -> int:
-            nonlocal asked
-            asked = min(MOST, self._runs.free_places + ending) if self._may_claim() else 0
-            return asked
-
-        def transaction(connection: Connection, limit: int) -> list[ClaimedRun]:
-            nonlocal higher
-            higher = self._required.look(connection)
-            if higher is not None:
-                return []
-            who = (client.holder, client.label, client.timing.ttl)
-            return claim(connection, application, known, *who, limit, self._first_jobs) if limit > 0 else []
-
-        async with client.acquiring() as acquisition:
-            claimed = await self._context.lane.claim(transaction, places)
-            leases = await acquisition.adopt([run.grant for run in claimed])
-        self._required.take(higher)
-        for run, lease in zip(claimed, leases, strict=True):
-            self._runs.start(run, lease)
-        return 0 < asked == len(claimed)

@@ -1,16 +1,13 @@
 """The entry point of a check: `python -P -m daemon.service.outside.check_main`.
 
-It reads what to load from stdin and answers on stdout, both as JSON. What FILE prints as it is
-loaded goes to stderr.
+It reads what to load from stdin and answers on stdout, both as JSON. What FILE prints as it is loaded goes to stderr.
 """
 
 import json
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
 
 from sqlalchemy import URL
 
@@ -48,20 +45,16 @@ def main() -> int:
             refuse_more_than_fit(application, settings.concurrency)
             revised = application.revised(settings.revision)
             _refuse_what_cannot_start(revised, settings.database)
-            answer = {**asdict(CheckedFile.of(revised, settings)), "warnings": _elsewhere(order, revised, settings)}
+            warnings = []
+            if (before := order.get("before")) is not None:
+                url = Settings.model_validate(before["settings"]).database
+                warnings = what_it_means(before["application"], url, revised.name, settings.database)
+            answer = {**asdict(CheckedFile.of(revised, settings)), "warnings": warnings}
         except (DaemonError, LeaseError) as error:
             problem, *more = [" ".join(str(one).split()) for one in (error, *getattr(error, "more", ()))]
             answer = {"problem": problem, "more": more}
         json.dump(answer, answers)
     return 0
-
-
-def _elsewhere(order: Mapping[str, Any], application: Application, settings: Settings) -> list[str]:
-    before = order.get("before")
-    if before is None:
-        return []
-    url = Settings.model_validate(before["settings"]).database
-    return what_it_means(before["application"], url, application.name, settings.database)
 
 
 def _refuse_what_cannot_start(application: Application, url: str) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,15 +151,11 @@ async def check_file(
     except TimeoutError:
         return WrongFile(f"{command_line.file} could not be loaded within {longest:g}s")
     finally:
-        await _end(process)
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
     return _read(answer, command_line.file, process.returncode)
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
 
 def _read(answer: bytes, file: str, status: int | None) -> CheckedFile | WrongFile:

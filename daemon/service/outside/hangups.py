@@ -71,7 +71,6 @@ def hold_back() -> None:
 
 
 def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
-    """End this process with the status of a signal."""
     os._exit(SIGNAL_BASE + number)
 
 

@@ -74,7 +74,7 @@ class SupervisorLink:
                 os.set_inheritable(ready, False)
             except OSError:
                 ready = None
-        return cls(index or 0, digest, replaced, ready, None if digest is None else _settings(handed()))
+        return cls(index or 0, digest, replaced, ready, None if digest is None else _read(handed()))
 
     @property
     def is_supervised(self) -> bool:
@@ -109,13 +109,12 @@ class SupervisorLink:
                 os.write(self.ready_fd, answer)
 
 
-def _settings(handed: bytes) -> Mapping[str, Any]:
+def _read(handed: bytes) -> Mapping[str, Any]:
     if not handed:
         raise NothingHandedOver(
             "the supervisor handed over no settings: it has ended, or runs another version of leased; restart it"
         )
-    settings: Mapping[str, Any] = json.loads(handed)
-    return settings
+    return dict(json.loads(handed))
 
 
 def _number(text: str) -> int | None:
@@ -174,11 +173,9 @@ class ServiceManager:
         self._send("WATCHDOG=1", "STATUS=restarting in place")
 
     def stopping(self, status: str) -> None:
-        """Tell that the service ends."""
         self._send("STOPPING=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """Tell how it is, in one line."""
         self._send(f"STATUS={status}")
 
     async def watch(self, is_alive: Callable[[], bool]) -> None:
@@ -235,7 +232,6 @@ class Outside:
 
     @property
     def stop_signals(self) -> list[signal.Signals]:
-        """Those that stop this process."""
         return [number for number in STOP_SIGNALS if number not in self.inherited]
 
     def about_inherited(self) -> list[str]:

@@ -2,9 +2,9 @@
 
 import http.client
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 import anyio.to_thread
@@ -22,19 +22,14 @@ _PATIENCE = 5.0
 _UP = b"# HELP leased_replica_up 1 if the replica has answered, otherwise 0\n# TYPE leased_replica_up gauge\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a replica answers, and with which token; ``address`` is None as long as it does not."""
-
-    replica: int
-    address: WebAddress | None
-    token: str | None
+Sources = Sequence[tuple[WebAddress | None, str | None]]
+"""Where each replica answers, None as long as it does not; and with which token."""
 
 
 class GatheredMetrics:
     """The web server of a supervisor, beside those of its replicas."""
 
-    def __init__(self, door: Door, sources: Callable[[], Sequence[Source]], ready: Callable[[], int]) -> None:
+    def __init__(self, door: Door, sources: Callable[[], Sources], ready: Callable[[], int]) -> None:
         self._sources = sources
         self._guard = web_app(
             door,
@@ -60,12 +55,12 @@ class GatheredMetrics:
     async def _answer(self, _request: Request) -> Response:
         texts: dict[int, bytes | None] = {}
 
-        async def ask(source: Source) -> None:
-            texts[source.replica] = await anyio.to_thread.run_sync(_fetched, source)
+        async def ask(replica: int, address: WebAddress | None, token: str | None) -> None:
+            texts[replica] = None if address is None else await anyio.to_thread.run_sync(_fetched, address, token)
 
         async with anyio.create_task_group() as group:
-            for source in self._sources():
-                group.start_soon(ask, source)
+            for replica, source in enumerate(self._sources()):
+                group.start_soon(ask, replica, *source)
         return Response(gathered(texts), headers={"Content-Type": TEXT})
 
 
@@ -84,11 +79,8 @@ def gathered(texts: Mapping[int, bytes | None]) -> bytes:
     up = (
         b'leased_replica_up{replica="%d"} %d\n' % (replica, text is not None) for replica, text in sorted(texts.items())
     )
-    return b"".join((*(_family(heads[name].values(), samples.get(name, ())) for name in heads), _UP, *up))
-
-
-def _family(head: Iterable[bytes], samples: Iterable[bytes]) -> bytes:
-    return b"".join(line + b"\n" for line in (*head, *samples))
+    families = (line + b"\n" for name in heads for line in (*heads[name].values(), *samples.get(name, ())))
+    return b"".join((*families, _UP, *up))
 
 
 def _labelled(sample: bytes, label: bytes) -> bytes:
@@ -99,12 +91,10 @@ def _labelled(sample: bytes, label: bytes) -> bytes:
     return name + b"{" + label + (b"" if rest.startswith(b"}") else b",") + rest
 
 
-def _fetched(source: Source) -> bytes | None:
-    if source.address is None:
-        return None
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(source.address.host, source.address.host)  # noqa: S104 - what it is bound to
-    headers = {} if source.token is None else {"Authorization": f"Bearer {source.token}"}
-    request = urllib.request.Request(f"http://{replace(source.address, host=reached)}/metrics", headers=headers)
+def _fetched(address: WebAddress, token: str | None) -> bytes | None:
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - what it is bound to
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(f"http://{replace(address, host=reached)}/metrics", headers=headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is a replica of ours
     try:
         with opener.open(request, timeout=_PATIENCE) as answer:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 from ...web.address import WebAddress
@@ -12,11 +13,10 @@ from ...web.door import Door
 from ..outside.file_check import CheckedFile, CommandLine, WrongFile
 from ..outside.hangups import SIGNAL_BASE
 from ..outside.outside import Outside
-from .slot import Restarts, Slot
-from .supervised_replica import KILLED_AT, SupervisedReplica
+from .supervised_replica import KILLED_AT, Restarts, Slot, SupervisedReplica
 
 if TYPE_CHECKING:
-    from .gathered_metrics import GatheredMetrics, Source
+    from .gathered_metrics import GatheredMetrics, Sources
 
 READY_WITHIN = 60.0
 """Seconds in which a new replica must be ready to claim, or the old ones go on."""
@@ -32,48 +32,40 @@ class _NotReplaced(Exception):
     """FILE, or a new replica, is not as it should be."""
 
 
+@dataclass(eq=False)
 class Supervisor:
     """Keeps ``count`` replicas of one command line running until SIGTERM or SIGINT.
 
-    The first signal is passed on (the replicas drain), and so is the second (they stop at once);
-    the third kills them. If the supervisor itself dies, a pipe closes (see `stop_requests`). With
-    ``--until-idle``, a replica that exits by itself is not restarted, one that a signal ended is;
-    the supervisor ends with the last of them.
+    The first signal is passed on (the replicas drain), and so is the second (they stop at once); the third kills them.
+    If the supervisor itself dies, a pipe closes (see `stop_requests`). With ``--until-idle``, a replica that exits by
+    itself is not restarted, one that a signal ended is; the supervisor ends with the last of them.
 
-    On SIGHUP it has FILE checked and then replaces one replica after another: each new
-    one is ready before the one in whose place it was started drains (rule 22).
+    On SIGHUP it has FILE checked and then replaces one replica after another: each new one is ready before the one in
+    whose place it was started drains (rule 22).
     """
 
-    def __init__(
-        self,
-        command_line: CommandLine,
-        count: int,
-        checked: CheckedFile,
-        outside: Outside,
-        *,
-        report: Callable[[str], object] = str,
-        warn: Callable[[str], object] = str,
-        restarts: Restarts | None = None,
-        ready_within: float = READY_WITHIN,
-        door: Door | None = None,
-    ) -> None:
-        self._command_line = command_line
-        self._outside = outside
-        self._manager = outside.manager
-        self._report, self._warn = report, warn
-        self._ready_within = ready_within
+    command_line: CommandLine
+    count: int
+    checked: CheckedFile
+    outside: Outside
+    _: KW_ONLY
+    report: Callable[[str], object] = str
+    warn: Callable[[str], object] = str
+    restarts: Restarts = field(default_factory=Restarts)
+    ready_within: float = READY_WITHIN
+    door: Door | None = None
+
+    def __post_init__(self) -> None:
+        self._manager = self.outside.manager
         self._living: set[SupervisedReplica] = set()
         self._signals: list[signal.Signals] = []
         self._roll: asyncio.Task[None] | None = None
         self._checking: asyncio.Future[CheckedFile | WrongFile] | None = None
         self._once_more = False
         self._alive = -1
-        self._door = door
         self._metrics: GatheredMetrics | None = None
-        start, until_idle = self._start, command_line.until_idle
-        self._slots = [
-            Slot(index, checked, start, warn, restarts or Restarts(), until_idle=until_idle) for index in range(count)
-        ]
+        of = (self.checked, self._start, self.warn, self.restarts, self.command_line.until_idle)
+        self._slots = [Slot(index, *of) for index in range(self.count)]
 
     async def run(self) -> int:
         """Return the exit status: the replicas' highest, or 128 + n after a signal n."""
@@ -82,11 +74,11 @@ class Supervisor:
             self._alive, kept = os.pipe()
             for descriptor in (self._alive, kept):
                 stack.callback(os.close, descriptor)
-            for number in self._outside.stop_signals:
+            for number in self.outside.stop_signals:
                 loop.add_signal_handler(number, self._stop, number)
                 stack.callback(loop.remove_signal_handler, number)
-            if self._outside.hangups is not None:
-                stack.enter_context(self._outside.hangups.heard_by(self._hung_up))
+            if self.outside.hangups is not None:
+                stack.enter_context(self.outside.hangups.heard_by(self._hung_up))
             self._serve(stack)
             watchdog = asyncio.create_task(self._manager.watch(lambda: True))
             stack.callback(watchdog.cancel)
@@ -101,24 +93,20 @@ class Supervisor:
 
     def _serve(self, stack: ExitStack) -> None:
         """Serve the metrics of all replicas, if they serve any."""
-        if self._door is not None:
+        if self.door is not None:
             from .gathered_metrics import GatheredMetrics  # noqa: PLC0415 - a server, which few supervisors do without
 
-            self._metrics = GatheredMetrics(self._door, self._sources, self._count_ready)
-            self._metrics.serve(stack, self._report, self._warn)
+            self._metrics = GatheredMetrics(self.door, self._sources, self._count_ready)
+            self._metrics.serve(stack, self.report, self.warn)
 
-    def _sources(self) -> "list[Source]":
+    def _sources(self) -> "Sources":
         """Return where each replica answers: one that is being replaced does, until it ends. For any thread."""
-        from .gathered_metrics import Source  # noqa: PLC0415 - it is loaded
-
-        found: dict[int, tuple[WebAddress | None, str | None]] = dict.fromkeys(range(len(self._slots)), (None, None))
+        found: list[tuple[WebAddress | None, str | None]] = [(None, None)] * self.count
         for one in sorted(self._living, key=lambda one: one.began):
             if one.web is not None:
-                found[one.index] = (
-                    one.web,
-                    one.checked.settings.get("web_read_token") or one.checked.settings.get("web_token"),
-                )
-        return [Source(index, *where) for index, where in found.items()]
+                of = one.checked.settings
+                found[one.index] = (one.web, of.get("web_read_token") or of.get("web_token"))
+        return found
 
     def _count_ready(self) -> int:
         return sum(slot.current is not None and slot.current.serves for slot in self._slots)
@@ -128,7 +116,7 @@ class Supervisor:
     async def _start(
         self, index: int, checked: CheckedFile, replaced: SupervisedReplica | None
     ) -> SupervisedReplica | None:
-        line, count = self._command_line, len(self._slots)
+        line = self.command_line
         try:
             replica = await SupervisedReplica.start(
                 line.arguments(),
@@ -140,11 +128,11 @@ class Supervisor:
                 changed=self._changed,
             )
         except OSError as error:
-            self._warn(f"replica {index + 1} cannot be started: {error.strerror}")
+            self.warn(f"replica {index + 1} cannot be started: {error.strerror}")
             return None
         self._living.add(replica)
         replica.end.add_done_callback(lambda _: self._living.discard(replica))
-        self._report(f"replica {index + 1} of {count} is process {replica.process.pid}")
+        self.report(f"replica {index + 1} of {self.count} is process {replica.process.pid}")
         if self._signals:
             replica.ask(len(self._signals))
         return replica
@@ -152,7 +140,7 @@ class Supervisor:
     def _changed(self) -> None:
         """Tell the service manager how many are ready: with the first one, the service is."""
         ready = self._count_ready()
-        status = f"{ready} of {len(self._slots)} replicas are ready"
+        status = f"{ready} of {self.count} replicas are ready"
         if self._signals or self._roll is not None:
             self._manager.status(status)
         elif ready:
@@ -164,7 +152,7 @@ class Supervisor:
         self._signals.append(number)
         request = min(len(self._signals), KILLED_AT)
         said = _STEPS[request - 1].format(name=number.name)
-        self._report(said)
+        self.report(said)
         self._manager.stopping(said)
         for slot in self._slots:
             slot.stop()
@@ -177,12 +165,12 @@ class Supervisor:
         if terminal_closed:
             self._stop(signal.SIGHUP)
         elif self._signals:
-            self._report("SIGHUP: ignored because the replicas are stopping")
-        elif self._command_line.until_idle:
-            self._report("SIGHUP: ignored because with --until-idle the replicas exit when they are idle")
+            self.report("SIGHUP: ignored because the replicas are stopping")
+        elif self.command_line.until_idle:
+            self.report("SIGHUP: ignored because with --until-idle the replicas exit when they are idle")
         elif self._roll is not None:
             self._once_more = True
-            self._report("SIGHUP: the replicas are being replaced; they will be replaced again after that")
+            self.report("SIGHUP: the replicas are being replaced; they will be replaced again after that")
         else:
             self._roll = asyncio.create_task(self._roll_all())
 
@@ -200,37 +188,37 @@ class Supervisor:
         self._manager.reloading("checking FILE")
         try:
             said = await self._replace_all()
-            self._report(said)
+            self.report(said)
         except _NotReplaced as problem:
             said, *more = (f"SIGHUP: {each}" for each in problem.args)
             for each in (said, *more):
-                self._warn(each)
+                self.warn(each)
         if not self._signals:
             self._manager.ready(said)
 
     async def _replace_all(self) -> str:
         """Return what came of it; raises `_NotReplaced` if something is wrong."""
-        if self._outside.check is None:
+        if self.outside.check is None:
             return _GIVEN_UP
-        self._checking = asyncio.ensure_future(self._outside.check())
+        self._checking = asyncio.ensure_future(self.outside.check())
         await asyncio.wait({self._checking})
         if self._checking.cancelled():
             return _GIVEN_UP
-        checked, count = self._checking.result(), len(self._slots)
+        checked, count = self._checking.result(), self.count
         if isinstance(checked, WrongFile):
             raise _NotReplaced(f"no replica was replaced: {checked.problem}", *checked.more)
         for warning in checked.warnings:
-            self._warn(f"SIGHUP: {warning}")
+            self.warn(f"SIGHUP: {warning}")
         if checked.warnings:
-            self._warn("SIGHUP: until the last replica is replaced, both the old and the new run what is due")
-        self._report("SIGHUP: FILE is valid; replacing the replicas one by one")
+            self.warn("SIGHUP: until the last replica is replaced, both the old and the new run what is due")
+        self.report("SIGHUP: FILE is valid; replacing the replicas one by one")
         for done, slot in enumerate(self._slots):
-            if (problem := await slot.replace(checked, self._ready_within)) is not None and not self._signals:
+            if (problem := await slot.replace(checked, self.ready_within)) is not None and not self._signals:
                 left = "all replicas continue" if done == 0 else f"{done} of {count} are replaced, the others continue"
                 raise _NotReplaced(f"the new replica {done + 1} {problem}; {left} as they were")
             if self._signals:
                 return _GIVEN_UP
-        self._outside.checked = checked
+        self.outside.checked = checked
         if self._metrics is not None:
             self._metrics.admit(checked.settings.get("web_token"), checked.settings.get("web_read_token"))
         return f"SIGHUP: all {count} replicas are replaced"

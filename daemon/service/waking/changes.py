@@ -1,9 +1,8 @@
-"""The changes of an SQLite file, whichever process commits them.
+"""The hearing of a replica on SQLite: the changes of its file, whichever process commits them.
 
-SQLite counts the commits of others for each connection, which costs some microseconds to read. On
-Linux the kernel tells when the file's `-wal` is written to (inotify), and the count is read then;
-and again after that, as a commit can be seen only when all of it is written and on the disk.
-Elsewhere it is read all the time.
+SQLite counts the commits of others for each connection, which costs some microseconds to read. On Linux the kernel
+tells when the file's `-wal` is written to (inotify), and the count is read then; and again after that, as a commit can
+be seen only when all of it is written and on the disk. Elsewhere it is read all the time.
 """
 
 import asyncio
@@ -15,8 +14,13 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from time import monotonic
 
 from lease.database.file_connection import FileConnection
+
+from ...telemetry.facts import Note, Notify
+from .hearing import ProvenHearing
+from .rest import Wakes
 
 _IN_MODIFY = 0x2
 _IN_Q_OVERFLOW = 0x4000
@@ -127,3 +131,61 @@ def _events(read: bytes) -> Iterator[tuple[int, bytes]]:
         _, mask, _, length = _EVENT.unpack_from(read, at)
         at += _EVENT.size + length
         yield mask, read[at - length : at].rstrip(b"\0")
+
+
+_APART = 0.05
+"""Seconds between two looks at the least, for the sake of whoever commits all the time."""
+
+
+class Commits(ProvenHearing):
+    """What a replica hears of the commits to its file. Each sign of life is one, and proves that it hears."""
+
+    def __init__(self, file: str, notify: Notify) -> None:
+        super().__init__()
+        self._file = file
+        self._notify = notify
+        self._changes = FileChanges(file, self._changed)
+        self._works = False
+        self._reported = False
+        self._told_at = 0.0
+        self._telling: asyncio.TimerHandle | None = None
+
+    @property
+    def works(self) -> bool:
+        return self._works
+
+    def begin(self, hearer: Wakes) -> None:
+        self._hearer = hearer
+        self._changes.open()
+        hearer.look_again()  # the sign of life that belongs to it is the first that must be heard
+
+    async def close(self) -> None:
+        await super().close()
+        self._changes.close()
+        if self._telling is not None:
+            self._telling.cancel()
+
+    def _changed(self) -> None:
+        self._heard()
+        if self._reported:
+            self._notify(Note(f"now watching {self._file} for changes"))
+        self._works, self._reported = True, False
+        if self._telling is None:
+            wait = max(0.0, self._told_at + _APART - monotonic())
+            self._telling = asyncio.get_running_loop().call_later(wait, self._tell)
+
+    def _tell(self) -> None:
+        self._telling, self._told_at = None, monotonic()
+        if self._hearer is not None:
+            self._hearer.changed()
+
+    def _unheard(self) -> None:
+        self._forget()
+        self._changes.close()
+        self._changes.open()
+        if not self._reported:
+            self._reported = True
+            self._notify(Note(f"cannot watch {self._file} for changes, so this replica polls (see `poll`)"))
+        if self._works and self._hearer is not None:
+            self._works = False
+            self._hearer.look_again()

@@ -1,5 +1,5 @@
-"""The hearing of a replica on PostgreSQL: one connection, for the notices of its application and
-for the turns in the queues of shared locks.
+"""The hearing of a replica on PostgreSQL: one connection, for the notices of its application and for the turns in the
+queues of shared locks.
 """
 
 from lease.database.address import describe
@@ -11,41 +11,34 @@ from lease.waiters import parse_release, seconds_until_turn
 
 from ...store.notices import channel_of, parse_notice
 from ...telemetry.facts import Note, Notify
-from .hearing import Echo, Hearer
+from .hearing import ProvenHearing
+from .rest import Wakes
 
 
-class Notifications(Listener):
+class Notifications(ProvenHearing, Listener):
     """What a replica of ``application`` hears as ``holder``."""
 
     def __init__(self, route: Route, application: str, holder: str, notify: Notify) -> None:
-        super().__init__(route, [channel_of(application), CHANNEL])
+        ProvenHearing.__init__(self)
+        Listener.__init__(self, route, [channel_of(application), CHANNEL])
         self._holder = holder
         self._notify = notify
-        self._hearer: Hearer | None = None
-        self._echo = Echo()
         self._has_worked = self._has_reported = False
 
     @property
     def works(self) -> bool:
         return self.is_working
 
-    @property
-    def needs_proof(self) -> bool:
-        return self._echo.is_needed
-
-    def begin(self, hearer: Hearer) -> None:
+    def begin(self, hearer: Wakes) -> None:
         self._hearer = hearer
         self._ensure()
 
-    def expect(self, since: float) -> None:
-        self._echo.expect(since, self._unheard)
-
     async def close(self) -> None:
-        self._echo.forget()
-        await super().close()
+        self._forget()
+        await Listener.close(self)
 
     def _unheard(self) -> None:
-        self._echo.forget()
+        self._forget()
         self._say("its own notifications do not arrive, as behind a pooler in transaction mode")
         self.begin_anew()
         self._lost()
@@ -62,13 +55,13 @@ class Notifications(Listener):
             if wait is not None:
                 self._hearer.has_turn(wait)
             return
-        self._echo.heard()
+        self._heard()
         notice = parse_notice(payload)
         if notice is not None:
             self._hearer.hear(notice)
 
     def _begun(self) -> None:
-        self._echo.heard()
+        self._heard()
         self._has_worked = True
         if self._has_reported:
             self._has_reported = False
@@ -77,7 +70,7 @@ class Notifications(Listener):
             self._hearer.look_again()
 
     def _lost(self) -> None:
-        self._echo.forget()
+        self._forget()
         if self._has_worked and self._hearer is not None:  # once, and then as often as `poll` says
             self._has_worked = False
             self._hearer.look_again()

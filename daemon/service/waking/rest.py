@@ -13,7 +13,6 @@ from lease.timing import LeaseTiming
 from ...recovery.deaths import DeathWatch
 from ...store.notices import Notice
 from ..loop.agenda import Agenda
-from .hearing import Hearing
 
 LONGEST = 12.0
 """Seconds for which a replica that hears rests at the longest. Its sign of life, each 10 s, looks
@@ -65,8 +64,8 @@ _SPREAD = 0.005
 class Rest:
     """The rest, which lasts for a time that may change meanwhile, or until it is woken."""
 
-    def __init__(self, hearing: Hearing, deaths: DeathWatch, poll: float, timing: LeaseTiming) -> None:
-        self.hearing = hearing
+    def __init__(self, hears: Callable[[], bool], deaths: DeathWatch, poll: float, timing: LeaseTiming) -> None:
+        self._hears = hears
         self.deaths = deaths
         deaths.tell(self.wake)
         self._poll = poll
@@ -108,10 +107,6 @@ class Rest:
         """End the rest in so many seconds at the latest."""
         asyncio.get_running_loop().call_later(seconds, self.wake)
 
-    def wake_in_turn(self) -> None:
-        """End the rest in a few milliseconds, each replica after another time, so that a herd is spread."""
-        self.wake_in(uniform(0.0, _SPREAD))  # noqa: S311 - no secret
-
     async def after(self, agenda: Agenda, room: RoomLeft) -> None:
         """Rest after a look until there may be something to do."""
         await self.rest(self._length(agenda, room))
@@ -125,20 +120,16 @@ class Rest:
             self.wake()
             return
         seconds = self._length(agenda, room)
-        if began >= self._began or monotonic() + seconds < self._end:
-            self._last(seconds)
+        sooner = (end := monotonic() + seconds) < self._end
+        if sooner:
+            self.wake_in(seconds)
+        if sooner or began >= self._began:
+            self._end = end
 
     def _length(self, agenda: Agenda, room: RoomLeft) -> float:
-        hears, watches = self.hearing.works, self.deaths.suffices
+        hears, watches = self._hears(), self.deaths.suffices
         longest = longest_rest(agenda, hears=hears, watches=watches, poll=self._poll, ttl=self._timing.ttl)
         return rest_length(agenda, room, longest=longest, again=self._timing.retry_wait)
-
-    def _last(self, seconds: float) -> None:
-        """Let it last for so many seconds from now on."""
-        end = monotonic() + seconds
-        if end < self._end:
-            self.wake_in(seconds)
-        self._end = end
 
     async def rest(self, seconds: float) -> None:
         """Rest until woken, and show now and then that this loop is alive."""
@@ -172,7 +163,7 @@ class Wakes:
         match notice.about:
             case "work":
                 if self.room().is_left:
-                    self.rest.wake_in_turn()
+                    self.rest.wake_in(uniform(0.0, _SPREAD))  # noqa: S311 - it only spreads a herd
             case "definitions":
                 self.pulse()
             case "cancel":

@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from daemon import AsyncRun, Schedules
 from daemon.definitions.values.targets import Target, address_of
-from daemon.delivery import queue
 from daemon.delivery.deliverer import Deliverer
 from daemon.delivery.sending import Sender
 from daemon.scheduling.telling import Told, tell
@@ -41,7 +40,7 @@ async def a_shop(
     schedules.add("nightly", cron="0 2 * * *", **settings).job(name="export", isolation="task")(work or export)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
         context = replica.context
-        deliverer = Deliverer(store, context.application, context.notify, 60.0, Sender(environment, Path()))
+        deliverer = Deliverer(context, 60.0, Sender(environment, Path()))
         yield replica, deliverer
 
 
@@ -203,7 +202,7 @@ async def test_all_that_has_waited_for_three_days_is_given_up_with_the_first_and
 
 
 async def test_a_storm_is_a_few_messages_and_then_one_with_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MOST_OF_A_KIND", 2)
+    monkeypatch.setattr("daemon.delivery.deliverer.MOST_OF_A_KIND", 2)
     with Receiver() as receiver:
         async with a_shop(notify={"url": receiver.url}) as (replica, deliverer):
             await write(replica, *[Told("run.long", "nightly")] * 22, Told("run.late", "nightly"))

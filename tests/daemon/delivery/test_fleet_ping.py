@@ -38,12 +38,7 @@ async def a_fleet(receiver: Receiver, *, is_alive: bool = True) -> AsyncIterator
         context = replica.context
         yield (
             replica,
-            FleetPing(
-                *(store, context.client, "shop", context.notify),
-                target={"ping": True, "url": receiver.url},
-                is_alive=lambda: is_alive,
-                sender=Sender({}, Path()),
-            ),
+            FleetPing(context, {"ping": True, "url": receiver.url}, Sender({}, Path()), lambda: is_alive),
         )
 
 

@@ -2,33 +2,30 @@
 
 import pytest
 
-from daemon.delivery.queue import GIVEN_UP_AFTER, LONGEST_WAIT, MOST_OF_A_KIND, Taken, after_failure, before_sending
+from daemon.delivery.deliverer import GIVEN_UP_AFTER, LONGEST_WAIT, MOST_OF_A_KIND, after_failure, before_sending
 from daemon.store.statements.delivery import LatelySent
 
-FAILED = Taken("ops", "run.failed", held=False, is_over=True)
-TEN = {("ops", "run.failed"): LatelySent(MOST_OF_A_KIND, 20.0)}
+TEN = LatelySent(MOST_OF_A_KIND, 20.0)
 
 
 @pytest.mark.parametrize(
-    ("taken", "lately", "gone", "then"),
+    ("kind", "lately", "given", "then"),
     [
-        (FAILED, {}, False, "send"),
-        (FAILED, {("ops", "run.failed"): LatelySent(MOST_OF_A_KIND - 1, 20.0)}, False, "send"),
-        (FAILED, TEN, False, 40.0),
-        (Taken("ops", "run.late", held=False, is_over=False), TEN, False, "send"),
-        (Taken("others", "run.failed", held=False, is_over=True), TEN, False, "send"),
-        (Taken("ops", "run.failed", held=True, is_over=True), TEN, False, "fold"),
-        (Taken("ops", "run.failed", held=True, is_over=True), TEN, True, "gone"),
-        (Taken("hc", "ping.fail", held=False, is_over=True), {("hc", "ping.fail"): LatelySent(99, 1.0)}, False, "send"),
-        (Taken("hc", "ping.start", held=False, is_over=False), {}, False, "send"),
-        (Taken("hc", "ping.start", held=False, is_over=True), {}, False, "dropped"),
+        ("run.failed", None, {"is_over": True}, "send"),
+        ("run.failed", LatelySent(MOST_OF_A_KIND - 1, 20.0), {"is_over": True}, "send"),
+        ("run.failed", TEN, {"is_over": True}, 40.0),
+        ("run.failed", TEN, {"is_over": True, "held": True}, "fold"),
+        ("run.failed", TEN, {"is_over": True, "held": True, "gone": True}, "gone"),
+        ("ping.fail", LatelySent(99, 1.0), {"is_over": True}, "send"),
+        ("ping.start", None, {}, "send"),
+        ("ping.start", None, {"is_over": True}, "dropped"),
     ],
-    ids=["first", "tenth", "eleventh", "of another kind", "to another", "held", "gone", "ping", "start", "late start"],
+    ids=["first", "tenth", "eleventh", "held", "gone", "ping", "start", "late start"],
 )
 def test_ten_of_a_kind_are_sent_in_a_minute_and_what_comes_beyond_is_folded(
-    taken: Taken, lately: dict[tuple[str, str], LatelySent], gone: bool, then: object
+    kind: str, lately: LatelySent | None, given: dict[str, bool], then: object
 ) -> None:
-    assert before_sending(taken, lately, gone) == then
+    assert before_sending(kind, lately, **{"held": False, "is_over": False, "gone": False, **given}) == then
 
 
 def test_retries_come_later_and_later_up_to_an_hour_or_as_the_target_asks_and_end_after_three_days() -> None:

@@ -99,7 +99,7 @@ async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Fau
         run_id = await replica.trigger("blocking")
         await replica.tick()
         await until(lambda: facts_of(replica, LoopBlocked), "it is named")
-        said = Readiness(replica.replica, context.client, context.tasks).blocked()
+        said = Readiness(replica.replica).blocked()
         assert said is not None
         assert said.startswith('job "blocking" of "blocking" (run 1) is blocking the event loop')
         assert f"{__file__}:{Fault.block.__code__.co_firstlineno + 2}, in Fault.block" in said

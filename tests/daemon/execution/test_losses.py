@@ -12,7 +12,6 @@ from sqlalchemy import update
 import lease.statements
 from daemon.execution.loss_notes import LossNote, LossNotes
 from daemon.recovery.settle import settle
-from daemon.service.pulse import Pulse
 from daemon.store.tables import job_run
 from daemon.store.views.history import JobRunLine
 from daemon.testing import ManualReplica, ManualStore
@@ -74,11 +73,10 @@ async def test_what_cannot_be_recorded_while_the_database_is_away_is_recorded_af
         await until(lambda: not runs.claimed, "its work has ended")
         story.store.available = True
         assert (await story.attempt()).lost_why is None
-        pulse = story.replica.replica._pulse
-        assert isinstance(pulse, Pulse)
-        await pulse._record_losses()
+        context = story.replica.context
+        await context.losses.write(context.database)
         assert (await story.attempt()).lost_why == "stolen by another replica with token 2"
-        await pulse._record_losses()
+        await context.losses.write(context.database)
 
 
 async def test_losses_at_one_moment_are_written_together() -> None:

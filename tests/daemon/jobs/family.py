@@ -62,7 +62,7 @@ STAND_IN = """
 import asyncio, json, os, signal, sys, time
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPages
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from daemon.jobs.templates.templates import launch_bare
 from lease.clock import boottime
 from tests.daemon.jobs.trust import end_trust
@@ -85,7 +85,7 @@ async def main():
     print(json.dumps(told), flush=True)
     if order["stop"]:
         os.kill(os.getpid(), signal.SIGSTOP)
-    await child.wait()
+    await child.ended()
 
 asyncio.run(main())
 """

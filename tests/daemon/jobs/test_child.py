@@ -20,7 +20,7 @@ from daemon.jobs.processes.identity import is_alive
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
 from tests.daemon.jobs.trust import a_page, end_trust
@@ -57,7 +57,7 @@ def open_descriptors() -> int:
 
 def printed(child: Child) -> str:
     """Return the last of what it has printed."""
-    return child.transcript.tail
+    return child._pipes.output.tail
 
 
 class Lines:
@@ -102,14 +102,14 @@ async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[St
     yield begin
     for child in started:
         child.kill()
-        await child.wait()
+        await child.ended()
 
 
 async def test_status_and_output_come_back(start: Start) -> None:
     lines = Lines()
     child = await start("sh", "-c", "echo one; echo two >&2; printf three; exit 3", lines=lines)
     await child.go()
-    ended = await child.wait()
+    ended = await child.ended()
     assert (ended.status, ended.signal, ended.why) == (3, None, "exited")
     assert lines.all == ["one", "two", "three"]
     assert printed(child) == "one\ntwo\nthree"
@@ -121,7 +121,7 @@ async def test_the_keeper_is_known_before_the_child_runs(start: Start, tmp_path:
     assert child.pid is None
     assert not (tmp_path / "ran").exists()
     await child.go()
-    assert (await child.wait()).status == 0
+    assert (await child.ended()).status == 0
     assert (tmp_path / "ran").exists()
 
 
@@ -145,7 +145,7 @@ async def test_a_command_that_cannot_run_is_one_sentence(
     child = await start(*(word.format(folder=tmp_path) for word in argv))
     with pytest.raises(ChildNotStarted, match=sentence):
         await child.go()
-    ended = await child.wait()
+    ended = await child.ended()
     assert (ended.status, ended.why) == (None, "refused")
 
 
@@ -157,7 +157,7 @@ async def test_a_folder_that_is_not_there_is_one_sentence(
     )
     with pytest.raises(ChildNotStarted, match=r"folder not found: .*/none"):
         await child.go()
-    assert (await child.wait()).why == "refused"
+    assert (await child.ended()).why == "refused"
 
 
 @pytest.mark.parametrize("argv", [[], ["a\0b"]])
@@ -172,7 +172,7 @@ async def started_and_ended(argv: list[str], **more: Any) -> None:
     try:
         await child.go()
     finally:
-        await child.wait()
+        await child.ended()
 
 
 async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothing(
@@ -196,7 +196,7 @@ async def test_folder_environment_and_arguments_reach_the_command(
         argv, cwd=str(tmp_path), env={"GREETING": "grüß"}, trust=trust, template=template, on_output=lines
     )
     await child.go()
-    await child.wait()
+    await child.ended()
     assert printed(child) == f"{tmp_path}\ngrüß\nä b||two\nlines|-x|"
 
 
@@ -205,7 +205,8 @@ async def test_stop_lets_a_child_end_by_itself(start: Start) -> None:
     child = await start("sh", "-c", 'trap "exit 5" TERM; echo up; while :; do sleep 0.01; done', lines=lines)
     await child.go()
     await lines.first()
-    ended = await child.stop(10)
+    child.stop(10)
+    ended = await child.ended()
     assert (ended.status, ended.why) == (5, "stopped")
 
 
@@ -215,7 +216,7 @@ async def test_kill_ends_the_whole_tree(start: Start) -> None:
     await child.go()
     members = pids(await lines.first())
     child.kill()
-    ended = await child.wait()
+    ended = await child.ended()
     assert (ended.signal, ended.why) == (signal.SIGKILL, "killed")
     if sys.platform == "linux":
         assert living(members) == []
@@ -226,7 +227,7 @@ async def test_a_child_that_is_killed_before_it_was_started_never_runs(start: St
     child.kill()
     with pytest.raises(ChildNotStarted, match=r"ended before it was started \(killed\)"):
         await child.go()
-    assert (await child.wait()).why == "killed"
+    assert (await child.ended()).why == "killed"
     assert not (tmp_path / "ran").exists()
 
 
@@ -234,7 +235,7 @@ async def test_the_end_of_trust_is_told_as_such(start: Start, trust: TrustPage) 
     child = await start("sleep", "1000")
     await child.go()
     end_trust(trust, 0.0)
-    ended = await child.wait()
+    ended = await child.ended()
     assert (ended.signal, ended.why) == (signal.SIGKILL, "trust")
 
 
@@ -247,7 +248,7 @@ async def test_a_killed_keeper_is_noticed_and_its_tree_ended_and_told(start: Sta
     assert len(living(members)) == 3
     killed = boottime()
     os.kill(child.keeper.pid, signal.SIGKILL)
-    ended = await child.wait()
+    ended = await child.ended()
     starvation.assert_within(1.0, killed, boottime(), "its tree is ended")
     assert (ended.status, ended.why) == (None, "abandoned")
     assert living(members) == []
@@ -263,7 +264,7 @@ async def test_a_keeper_that_is_stopped_does_not_save_its_tree(start: Start, mon
     members = pids(await lines.first())
     os.kill(child.keeper.pid, signal.SIGSTOP)
     child.kill()
-    assert (await child.wait()).why == "killed"
+    assert (await child.ended()).why == "killed"
     assert living(members) == []
 
 
@@ -279,12 +280,12 @@ async def test_fifty_megabytes_block_nothing_and_take_no_memory(start: Start) ->
     child = await start(sys.executable, "-c", program, lines=count)
     await child.go()
     with anyio.fail_after(LIMIT):
-        ended = await child.wait()
+        ended = await child.ended()
     unit = 1024 if sys.platform == "linux" else 1
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 10_000_000
     assert seen == 50_000_000 + 4
     assert ended.status == 0
-    kept = child.transcript.close()
+    kept = child._pipes.output._transcript.close()
     assert kept is not None
     assert kept.text.endswith("x\nend\n")
     assert (kept.start + kept.size, kept.line + kept.lines) == (50_000_004, 500_001)
@@ -297,7 +298,7 @@ async def test_an_escaped_process_that_keeps_the_output_open_holds_up_nothing(st
     writing = os.open(f"/proc/{child.keeper.pid}/fd/1", os.O_WRONLY) if sys.platform == "linux" else None
     await child.go()
     with anyio.fail_after(LIMIT):
-        await child.wait()
+        await child.ended()
     assert printed(child) == "done\n"
     if writing is not None:
         os.close(writing)
@@ -308,7 +309,7 @@ async def test_what_the_job_left_running_is_killed_and_said(start: Start) -> Non
     lines = Lines()
     child = await start("sh", "-c", "sleep 1000 & echo pids $!", lines=lines)
     await child.go()
-    ended = await child.wait()
+    ended = await child.ended()
     assert (ended.status, ended.leftovers) == (0, 1)
     assert living(pids(lines.all[0])) == []
     assert "left running were killed" in printed(child)
@@ -327,7 +328,7 @@ pipe.send(Failure("x" * 100_000 + "last line"))
     progress: list[Progress] = []
     child = await start(sys.executable, "-c", program, report=True, on_progress=progress.append)
     await child.go()
-    ended = await child.wait()
+    ended = await child.ended()
     assert ended.status == 0, printed(child)
     assert progress == [Progress(1, 3, "ä\n" * 250), Progress(2.5)]
     assert ended.error is not None
@@ -364,7 +365,7 @@ async def test_a_listener_that_fails_stops_nothing(start: Start) -> None:
 
     child = await start("sh", "-c", "echo a; echo b", lines=fail)
     await child.go()
-    await child.wait()
+    await child.ended()
     assert printed(child) == "a\nb\n"
     told = [problem.args for problem in problems if isinstance(problem, RuntimeError)]
     assert [line for lines in told for line in lines] == ["a", "b"]
@@ -377,7 +378,7 @@ async def test_many_children_at_once_leave_nothing_behind(start: Start) -> None:
         for child in some:
             group.start_soon(child.go)
     for child in some:
-        await child.wait()
+        await child.ended()
     assert [printed(child) for child in some] == [f"{n}\n" for n in range(20)]
     assert open_descriptors() <= descriptors
     assert threading.active_count() <= threads
@@ -387,7 +388,7 @@ async def test_waiting_may_be_cancelled_and_the_child_goes_on(start: Start) -> N
     child = await start("sleep", "1000")
     await child.go()
     with anyio.move_on_after(0.05) as scope:
-        await child.wait()
+        await child.ended()
     assert scope.cancelled_caught
     assert child.pid is not None
     assert living([child.pid]) == [child.pid]
@@ -435,6 +436,6 @@ async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(
     )
     taken = child._pipes.others.taken = []
     await child.go()
-    await child.wait()
+    await child.ended()
     assert done == [Progress(1)]
     assert taken == [b"Stack (most recent call first):", b'  File "/srv/{".py", line 7 in works']

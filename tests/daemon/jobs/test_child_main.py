@@ -20,7 +20,7 @@ from daemon.jobs.processes.child import Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.runners import child_outcome
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
@@ -157,7 +157,7 @@ class Story:
 
     async def run(self, job: str, schedule: str = "nightly") -> ChildEnd:
         page = a_page(boottime() + 3600)
-        ended = await (await self.begin(replace(self.brief, job=job, schedule=schedule), page)).wait()
+        ended = await (await self.begin(replace(self.brief, job=job, schedule=schedule), page)).ended()
         page.close()
         return ended
 
@@ -287,7 +287,7 @@ async def test_a_function_is_not_called_once_trust_has_ended(story_anew: Story) 
     await until((story_anew.folder / "up").exists, "the child loads FILE")
     end_trust(page, 0.0)
     (story_anew.folder / "late").write_text("")
-    ended = await child.wait()
+    ended = await child.ended()
     page.close()
     assert (ended.why, (story_anew.folder / "called").exists()) == ("trust", False)
 
@@ -344,7 +344,8 @@ async def test_a_stopped_function_leaves_through_its_finally(story: Story) -> No
     page = a_page(boottime() + 3600)
     child = await story.begin(replace(story.brief, job="tidy"), page)
     await story.up.wait()
-    ended = await child.stop(10)
+    child.stop(10)
+    ended = await child.ended()
     assert (ended.status, ended.why) == (128 + signal.SIGTERM, "stopped")
     assert story.printed == "up\ntidied\n"
     page.close()
@@ -356,7 +357,7 @@ async def test_a_function_dies_with_its_keeper(story: Story) -> None:
     child = await story.begin(replace(story.brief, job="tidy"), page)
     await story.up.wait()
     os.kill(child.keeper.pid, signal.SIGKILL)
-    assert (await child.wait()).why == "abandoned"
+    assert (await child.ended()).why == "abandoned"
     page.close()
 
 

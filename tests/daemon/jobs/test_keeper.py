@@ -17,7 +17,7 @@ import pytest
 from daemon.jobs.processes import descriptors
 from daemon.jobs.processes.process_tree import STATE, processes, stat
 from daemon.jobs.processes.spawn import KeeperProcess, start_keeper
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, STORM, linux, living, pids, stand_in
 from tests.daemon.jobs.trust import a_page, end_trust

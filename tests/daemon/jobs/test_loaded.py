@@ -19,7 +19,7 @@ from daemon.jobs.child_main import digest_of
 from daemon.jobs.processes import descriptors
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import linux
 from tests.daemon.jobs.test_run import BRIEF
@@ -153,9 +153,9 @@ async def begun(file: Path, job: str, trust: TrustPage, template: Template | Non
 async def seen(file: Path, trust: TrustPage, template: Template | None) -> tuple[dict[str, Any], list[str]]:
     """What the function finds around it, and what else it has printed."""
     child = await begun(file, "looks", trust, template)
-    ended = await child.wait()
-    assert (ended.status, ended.error) == (0, None), child.transcript.tail
-    text = child.transcript.tail
+    ended = await child.ended()
+    assert (ended.status, ended.error) == (0, None), child._pipes.output.tail
+    text = child._pipes.output.tail
     assert text.startswith("loading") is (template is None), "what FILE prints is that of whoever loads it"
     found, *rest = text.removeprefix("loading").splitlines()
     return json.loads(found), rest
@@ -211,5 +211,6 @@ async def test_a_stop_in_the_moment_before_a_function_waits_is_not_lost(
 
 async def stopped(child: Child) -> None:
     with anyio.fail_after(LIMIT / 2):
-        ended = await child.stop(kill_after=LIMIT)
+        child.stop(kill_after=LIMIT)
+        ended = await child.ended()
     assert (ended.why, ended.status) == ("stopped", 128 + signal.SIGTERM)

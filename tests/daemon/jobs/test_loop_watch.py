@@ -265,7 +265,7 @@ def test_a_callback_that_ends_while_it_is_looked_at_accuses_nobody(monkeypatch: 
     loop = asyncio.new_event_loop()
     asyncio.Handle(take, (), loop)._run()
     loop.close()
-    monkeypatch.setattr(loop_watch, "_stack", lambda _: iter(frames))
+    monkeypatch.setattr(loop_watch, "outwards", lambda _: iter(frames))
     assert loop_watch._callback(0) is None
 
 

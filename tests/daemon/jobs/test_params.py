@@ -15,7 +15,7 @@ import pytest
 from daemon.jobs.brief import LONGEST_VARIABLE, hand_over, received
 from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.spawn import start_keeper
-from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT
 from tests.daemon.jobs.trust import a_page
@@ -63,8 +63,8 @@ async def spawned(template: Template | None, params: Mapping[str, Any], *argv: s
 async def printed(template: Template | None, params: Mapping[str, Any], *argv: str) -> list[str]:
     child = await spawned(template, params, *argv)
     await child.go()
-    await child.wait()
-    return child.transcript.tail.split()
+    await child.ended()
+    return child._pipes.output.tail.split()
 
 
 def test_where_they_fit_they_are_a_variable() -> None:
@@ -100,7 +100,7 @@ async def test_the_file_goes_also_where_the_keeper_is_killed(template: Template 
     await child.go()
     assert files(folder) == 1
     os.kill(child.keeper.pid, signal.SIGKILL)
-    assert (await child.wait()).why == "abandoned"
+    assert (await child.ended()).why == "abandoned"
     assert files(folder) == 0
 
 
@@ -114,7 +114,7 @@ async def test_the_file_goes_also_where_the_command_is_never_run(template: Templ
     killed = await spawned(template, LARGE, "true")
     killed.kill()
     for child in (missing, killed):
-        await child.wait()
+        await child.ended()
 
 
 @pytest.mark.usefixtures("processes")

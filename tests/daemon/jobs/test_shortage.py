@@ -108,7 +108,7 @@ async def test_a_child_that_its_keeper_cannot_start_for_want_of_something_is_a_s
     child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, on_output=print)
     with pytest.raises(Shortage, match=SENTENCES[number]):
         await child.go()
-    assert (await child.wait()).why == "refused"
+    assert (await child.ended()).why == "refused"
 
 
 @pytest.mark.usefixtures("processes")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-import daemon.jobs.templates.template
+import daemon.jobs.templates.templates
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
 from daemon.jobs.output.transcript import Transcript
@@ -24,8 +24,7 @@ from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Outcome
 from daemon.jobs.room.shortage import Shortage
 from daemon.jobs.runners import ChildAttempt, Listeners
-from daemon.jobs.templates.template import Launch, Template
-from daemon.jobs.templates.templates import Templates
+from daemon.jobs.templates.templates import Launch, Template, Templates
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux, living
 from tests.daemon.jobs.test_run import BRIEF
@@ -223,7 +222,7 @@ async def test_a_keeper_that_is_killed_after_its_template_leaves_nothing(story: 
 
 
 async def test_a_template_that_does_not_answer_holds_up_nobody(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon.jobs.templates.template, "PATIENCE", 0.1)
+    monkeypatch.setattr(daemon.jobs.templates.templates, "PATIENCE", 0.1)
     before = loaded(story.templates)
     os.kill(before.pid, signal.SIGSTOP)
     assert (await story.run("works"))[0].state == "succeeded"
@@ -234,7 +233,7 @@ async def test_a_template_that_does_not_say_how_a_keeper_ended_holds_up_nobody(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempt, _ = await story.up("waits")
-    monkeypatch.setattr(daemon.jobs.templates.template, "PATIENCE", 0.1)
+    monkeypatch.setattr(daemon.jobs.templates.templates, "PATIENCE", 0.1)
     os.kill(loaded(story.templates).pid, signal.SIGSTOP)
     story.end()
     assert (await attempt.wait()).state == "succeeded"
@@ -248,7 +247,7 @@ async def test_what_file_does_at_the_end_of_a_child_is_not_done_in_its_template(
         assert attempt.keeper is not None
         os.kill(attempt.keeper.pid, signal.SIGKILL)
         assert (await attempt.wait()).state == "failed"
-        assert attempt._child._kept.process.returncode == -signal.SIGKILL
+        assert attempt._kept.process.returncode == -signal.SIGKILL
         assert (await story.run("works"))[0].state == "succeeded"
         assert loaded(story.templates) is template
 
@@ -373,12 +372,13 @@ asyncio.run(main())
 
 
 LOADING = """
-import sys, time
+import os, sys, time
+from functools import partial
 from pathlib import Path
-from daemon.jobs.templates.template import Template
-from daemon.jobs.templates.loaded import TemplateBrief
+from daemon.jobs.templates.templates import Template
+from daemon.jobs.templates.loaded import launch_loaded
 
-template = Template(TemplateBrief("schedules.py", "", {}).launch)
+template = Template(partial(launch_loaded, "schedules.py", "", variables={}, environment=os.environ))
 while not Path("loads").exists():
     time.sleep(0.01)
 print(template.pid, flush=True)

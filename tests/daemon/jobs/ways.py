@@ -1,16 +1,17 @@
 """The ways in which a keeper and its child are started: anew, or forked from a template. What is promised holds for each."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from daemon.definitions.sources.load import load
 from daemon.jobs.processes.spawn import StartedKeeper
-from daemon.jobs.templates.loaded import TemplateBrief
-from daemon.jobs.templates.template import Launch, Template
-from daemon.jobs.templates.templates import launch_bare
+from daemon.jobs.templates.loaded import launch_loaded
+from daemon.jobs.templates.templates import Launch, Template, launch_bare
 from tests.daemon.jobs.family import linux
 from tests.support.waiting import wait_until
 
@@ -46,7 +47,7 @@ def one_way(way: str) -> Iterator[Template | None]:
 def loaded_template(file: Path) -> tuple[Launch, str]:
     """What starts the template of a replica that has loaded this file."""
     made = load(file)
-    return TemplateBrief(made.spec, made.stamp, {}).launch, str(file.parent)
+    return partial(launch_loaded, made.spec, made.stamp, variables={}, environment=os.environ), str(file.parent)
 
 
 def wait_until_ended(keeper: StartedKeeper) -> None:

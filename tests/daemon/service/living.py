@@ -15,11 +15,10 @@ from daemon.jobs.processes.trust_page import TrustPages
 from daemon.jobs.task_thread import TaskThread
 from daemon.operations.trigger import trigger
 from daemon.service.loop.agenda import Agenda
-from daemon.service.parts import entry_of, registered
+from daemon.service.parts import entry_of, hearing_of, registered
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
 from daemon.service.waking.hearing import Hearing
-from daemon.service.waking.opening import hearing_of
 from daemon.service.waking.rest import Rest, RoomLeft, Wakes
 from daemon.store import statements
 from daemon.store.notices import Notice

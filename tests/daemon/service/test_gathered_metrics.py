@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.service.supervision.gathered_metrics import GatheredMetrics, Source, gathered
+from daemon.service.supervision.gathered_metrics import GatheredMetrics, gathered
 from daemon.web.door import Door
 from tests.support.asgi import asked
 
@@ -47,7 +47,7 @@ def test_without_any_answer_it_still_says_so() -> None:
 
 @pytest.mark.anyio
 async def test_a_token_that_a_reload_has_replaced_reads_no_metrics_any_more() -> None:
-    metrics = GatheredMetrics(Door(token="t" * 20), lambda: [Source(0, None, None)], lambda: 0)
+    metrics = GatheredMetrics(Door(token="t" * 20), lambda: [(None, None)], lambda: 0)
     old, new = ({"authorization": f"Bearer {letter * 20}"} for letter in "tn")
     assert (await asked(metrics._guard, "GET", "/metrics", old)).status == 200
     metrics.admit("n" * 20, None)

@@ -44,10 +44,9 @@ async def test_a_run_is_counted_and_only_who_has_the_token_is_told(
     application = Served(a_shop(nothing), sqlite_url).application
     settings = Settings(database_url=sqlite_url, web_token=TOKEN)  # type: ignore[arg-type]  # read as the command reads it
     with Notifier(take) as notifier:
-        service = Service(application, settings, notifier)
-        serving = asyncio.create_task(
-            service.serve(["nightly"], until_idle=False, web=WebAddress("127.0.0.1", 0, asked=True))
-        )
+        web = WebAddress("127.0.0.1", 0, asked=True)
+        service = Service(application, settings, notifier, now=["nightly"], web=web)
+        serving = asyncio.create_task(service.serve())
         url = f"{await asyncio.wait_for(at, LIMIT)}/metrics"
         await asyncio.wait_for(ended.wait(), LIMIT)
         succeeded = 'leased_runs_total{application="shop",reason="",schedule="nightly",state="succeeded"} 1.0'

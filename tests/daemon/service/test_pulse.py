@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, Row, delete, select, update
@@ -19,8 +19,7 @@ from daemon.scheduling.deploys.rollout import RequiredRevision, Rollout, Sight
 from daemon.service import pulse
 from daemon.service.loop.agenda import Agenda, read_agenda
 from daemon.service.pulse import Pulse
-from daemon.service.waking.hearing import Deaf
-from daemon.service.waking.rest import Rest
+from daemon.service.waking.hearing import Hearing
 from daemon.store.tables import delivery
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run as runs
@@ -59,17 +58,6 @@ class LooksOnly(Rollout):
         self.losses += 1
 
 
-class Looking:
-    """A loop that looks at nothing."""
-
-    def look(self) -> Callable[[Connection], Agenda]:
-        """Return the query for what there is to do."""
-        return lambda c: read_agenda(c, "shop", Known({}))
-
-    def looked(self, agenda: Agenda, began: float) -> None:
-        """Take that in."""
-
-
 class Beating:
     """A pulse and what it is given."""
 
@@ -82,8 +70,16 @@ class Beating:
         self.rollout = LooksOnly()
         self.printed: dict[int, Transcript] = {}
         client = replica.context.client
-        rest = Rest(Deaf(), DeathWatch(client.holder, client.timing), 1e6, client.timing)
-        self.pulse = Pulse(replica.context, entry, self, lambda: self.draining, self.rollout, rest=rest, loop=Looking())
+        self.pulse = Pulse(
+            *(replica.context, entry, cast("Any", self), self.rollout),
+            hearing=Hearing(),
+            deaths=DeathWatch(client.holder, client.timing),
+            draining=lambda: self.draining,
+            looked=lambda _agenda, _began: None,
+        )
+
+    def look(self) -> Callable[[Connection], Agenda]:
+        return lambda c: read_agenda(c, "shop", Known({}))
 
     def ids(self) -> Collection[int]:
         return self.at_work

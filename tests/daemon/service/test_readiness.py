@@ -36,7 +36,8 @@ class Parts:
 
     def readiness(self) -> Readiness:
         tasks = SimpleNamespace(age=lambda: self.tasks, blocked=lambda: self.blocked)
-        return Readiness(cast("Any", self), cast("Any", self), cast("Any", tasks))
+        self.context = SimpleNamespace(client=self, tasks=tasks)
+        return Readiness(cast("Any", self))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.service.outside.file_check import CheckedFile, WrongFile
 from daemon.service.outside.outside import Outside, ServiceManager, SupervisorLink
-from daemon.service.outside.stop_requests import Reload, StopRequests
+from daemon.service.outside.stop_requests import StopRequests
 from daemon.telemetry.facts import Fact
 from tests.support.manual import told, until
 
@@ -43,10 +43,11 @@ class Reloadable:
         self.facts: list[Fact] = []
         self.hanging, self.manager = Hanging(), Manager()
         self.checks: list[asyncio.Future[Any]] = []
-        self.requests = StopRequests(cast("Any", self), 12.0, self.facts.append, begun=lambda: None)
         link = SupervisorLink(digest="a digest" if supervised else None)
         outside = Outside(link, self.manager, cast("Any", self.hanging), self._check)
-        self.reload = Reload(outside, self.requests, self.facts.append, until_idle=until_idle)
+        self.requests = StopRequests(
+            *(cast("Any", self), 12.0, outside, self.facts.append), begun=lambda: None, until_idle=until_idle
+        )
 
     def drain(self) -> None:
         self.asked.append("drain")
@@ -65,8 +66,8 @@ class Reloadable:
 
 async def test_a_file_that_is_right_drains_and_starts_anew() -> None:
     replica = Reloadable()
-    with replica.reload.handled():
-        replica.reload.joined()
+    with replica.requests.handled():
+        replica.requests.joined()
         replica.hanging.hang_up(False)
         (await replica.checking()).set_result(CheckedFile("a digest"))
         await until(lambda: replica.requests.starts_anew, "it drains")
@@ -78,8 +79,8 @@ async def test_a_file_that_is_right_drains_and_starts_anew() -> None:
 
 async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_right() -> None:
     replica = Reloadable()
-    with replica.reload.handled():
-        replica.reload.joined()
+    with replica.requests.handled():
+        replica.requests.joined()
         replica.hanging.hang_up(False)
         (await replica.checking()).set_result(WrongFile("shop.py, line 3: no", ("shop.py, line 7: no",)))
         await until(lambda: replica.manager.told == ["RELOADING=1", "READY=1"], "the reload is over")
@@ -93,18 +94,18 @@ async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_righ
 
 async def test_one_before_it_has_joined_waits_until_then() -> None:
     replica = Reloadable()
-    with replica.reload.handled():
+    with replica.requests.handled():
         replica.hanging.hang_up(False)
         await asyncio.sleep(0)
         assert replica.checks == []
-        replica.reload.joined()
+        replica.requests.joined()
         await replica.checking()
 
 
 async def test_one_during_a_check_has_the_file_checked_once_more() -> None:
     replica = Reloadable()
-    with replica.reload.handled():
-        replica.reload.joined()
+    with replica.requests.handled():
+        replica.requests.joined()
         replica.hanging.hang_up(False)
         first = await replica.checking()
         replica.hanging.hang_up(False)
@@ -118,8 +119,8 @@ async def test_one_during_a_check_has_the_file_checked_once_more() -> None:
 
 async def test_a_signal_to_end_during_a_check_is_what_counts() -> None:
     replica = Reloadable()
-    with replica.requests.handled(), replica.reload.handled():
-        replica.reload.joined()
+    with replica.requests.handled():
+        replica.requests.joined()
         replica.hanging.hang_up(False)
         check = await replica.checking()
         replica.requests.on_signal(signal.SIGTERM)
@@ -132,8 +133,8 @@ async def test_a_signal_to_end_during_a_check_is_what_counts() -> None:
 
 async def test_a_terminal_that_closes_drains_and_ends() -> None:
     replica = Reloadable()
-    with replica.reload.handled():
-        replica.reload.joined()
+    with replica.requests.handled():
+        replica.requests.joined()
         replica.hanging.hang_up(True)
     assert (replica.asked, replica.requests.signal, replica.checks) == (["drain"], 1, [])
     assert not replica.requests.starts_anew
@@ -148,8 +149,8 @@ async def test_a_terminal_that_closes_drains_and_ends() -> None:
 )
 async def test_those_that_start_nothing_anew_say_why(kind: dict[str, bool], why: str) -> None:
     replica = Reloadable(**kind)
-    with replica.reload.handled():
-        replica.reload.joined()
+    with replica.requests.handled():
+        replica.requests.joined()
         replica.hanging.hang_up(False)
     assert told(replica.facts, why)
     assert (replica.asked, replica.checks) == ([], [])

@@ -23,14 +23,14 @@ from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.service.environment import withhold_secrets
 from daemon.service.replica import Replica
-from daemon.service.service import FAILED, Service, serve
+from daemon.service.service import FAILED, Service
 from daemon.service.settings import Settings
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
 from daemon.store.views.output import OutputReader
 from daemon.telemetry.facts import Fact, JobPrinted, ReplicaEnded, ReplicaStarted, RunRecovered
 from daemon.telemetry.notifier import Notifier
-from daemon.telemetry.sentences import ended, introduced
+from daemon.telemetry.sentences import sentence
 from daemon.testing.replica import in_process
 from daemon.version import package_version
 from lease.errors import SchemaMissing
@@ -77,7 +77,7 @@ class Served:
 
     async def serve(self, *now: str, until_idle: bool = True) -> int:
         with Notifier(self.facts.append) as notifier:
-            serving = Service(self.application, self.settings(), notifier).serve(now, until_idle=until_idle, web=None)
+            serving = Service(self.application, self.settings(), notifier, now=now, until_idle=until_idle).serve()
             return await asyncio.wait_for(serving, LIMIT)
 
 
@@ -100,25 +100,25 @@ async def test_its_first_line_says_what_runs_where_and_its_last_one_what_it_has_
         assert isinstance(first, ReplicaStarted)
         assert (first.application, first.generation, first.ttl) == ("shop", generation, 75.0)
         assert first.database == sqlite_url
-        assert introduced(first) == (
+        assert sentence(first) == (
             f'leased {package_version()}: "shop", {"generation 1" if generation else "a new generation"}, '
             f"on {sqlite_url}, as {first.replica}, ttl 1m15s"
         )
         assert isinstance(last, ReplicaEnded)
         assert (last.replica, dict(last.runs)) == (first.replica, {"succeeded": 1})
-        assert re.fullmatch(rf"{first.replica} stopped after \d+(\.\d)?s \(1 run succeeded\)", ended(last))
+        assert re.fullmatch(rf"{first.replica} stopped after \d+(\.\d)?s \(1 run succeeded\)", sentence(last))
 
 
 async def test_a_replica_that_ran_nothing_says_so(sqlite_url: str) -> None:
     served = Served(a_shop(nothing), sqlite_url)
     assert await served.serve() == 0
     assert isinstance(served.facts[-1], ReplicaEnded)
-    assert ended(served.facts[-1]).endswith(" (no runs)")
+    assert sentence(served.facts[-1]).endswith(" (no runs)")
 
 
 def test_the_last_line_of_a_replica_counts_its_runs_by_how_they_ended() -> None:
     last = ReplicaEnded("web1:7", 3725.04, {"succeeded": 1_200, "failed": 1, "lost": 2})
-    assert ended(last) == "web1:7 stopped after 1h2m (1,200 runs succeeded, 1 failed, 2 lost)"
+    assert sentence(last) == "web1:7 stopped after 1h2m (1,200 runs succeeded, 1 failed, 2 lost)"
 
 
 async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sqlite_url: str) -> None:
@@ -137,7 +137,7 @@ async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sq
 def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqlite_url: str) -> None:
     served = Served(a_shop(), sqlite_url)
     with Notifier(served.facts.append) as notifier:
-        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
     (row,) = store.runs()
     assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
     assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
@@ -149,7 +149,7 @@ def test_what_an_async_job_prints_is_the_output_of_its_run(store: Store, sqlite_
 
     served, before = Served(a_shop(work), sqlite_url), (sys.stdout, sys.stderr)
     with Notifier(served.facts.append) as notifier:
-        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
     assert [part.text for part in store.do(OutputReader(1).read).parts] == ["hello\n"]
     assert [fact.lines for fact in served.facts if isinstance(fact, JobPrinted)] == [("hello",)]
     assert (sys.stdout, sys.stderr) == before
@@ -161,7 +161,7 @@ def test_a_schema_that_was_overruled_does_not_lead_the_fences_of_jobs_astray(
     monkeypatch.setenv("LEASED_SCHEMA", "other")
     served = Served(a_shop(), sqlite_url)
     with Notifier(served.facts.append) as notifier:
-        assert serve(served.application, served.settings(), notifier, until_idle=True) == 0
+        assert Service(served.application, served.settings(), notifier, until_idle=True).run() == 0
     assert "LEASED_SCHEMA" not in os.environ
 
 
@@ -177,7 +177,7 @@ def test_the_environment_that_jobs_inherit_has_no_secret_but_the_url_of_the_data
 
     served = Served(a_shop(look), sqlite_url)
     with Notifier(served.facts.append) as notifier:
-        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
     assert "LEASED_DATABASE_URL" in seen
     assert not set(SECRETS) & set(seen)
 

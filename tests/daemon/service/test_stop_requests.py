@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from daemon.service.environment import SUPERVISOR_FD
+from daemon.service.outside.outside import Outside
 from daemon.service.outside.stop_requests import StopRequests, supervisor_pipe
 from daemon.telemetry.facts import Fact
 from tests.support.manual import told, until
@@ -22,7 +23,7 @@ class Stoppable:
         self.asked: list[str] = []
         self.facts: list[Fact] = []
         self.begun = 0
-        self.requests = StopRequests(cast("Any", self), grace=12.0, notify=self.facts.append, begun=self.count)
+        self.requests = StopRequests(cast("Any", self), 12.0, Outside(), self.facts.append, begun=self.count)
 
     def count(self) -> None:
         self.begun += 1

@@ -35,6 +35,8 @@ class Ready:
     def blocked(self) -> None:
         return None
 
+    standing = blocked
+
 
 class Replaced:
     """The replica that is replaced: its process, and the address that it holds."""

@@ -24,7 +24,7 @@ from daemon.telemetry.facts import (
     RunSubject,
 )
 from daemon.telemetry.logs import flush_logs, set_up_logs
-from daemon.telemetry.sentences import recovered
+from daemon.telemetry.sentences import sentence
 from daemon.text import ago, clean, lasted, number
 from lease.events import AtRisk, Lost, Renewed
 from lease.model import Grant, Loss, LossKind
@@ -160,8 +160,8 @@ def test_only_of_a_replica_that_is_gone_it_is_said_that_it_is_gone(
     settlement: Settlement, gone: bool, said: str
 ) -> None:
     run = RunSubject("shop", "nightly", 7, 3, "web1:4711")
-    sentence = f'run 7 of "nightly" was recovered from a replica that {said} (token 3): {settlement}'
-    assert recovered(RunRecovered(run, settlement, gone=gone, lived="alive" in said)) == sentence
+    expected = f'run 7 of "nightly" was recovered from a replica that {said} (token 3): {settlement}'
+    assert sentence(RunRecovered(run, settlement, gone=gone, lived="alive" in said)) == expected
 
 
 @pytest.mark.usefixtures("logged")

@@ -8,8 +8,8 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from daemon.telemetry import line_writer
-from daemon.telemetry.line_writer import LineWriter, written_to
+from daemon.telemetry import logs
+from daemon.telemetry.logs import line_writer, written_to
 from tests.support.waiting import LIMIT
 
 
@@ -33,9 +33,9 @@ def test_lines_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stuck()
     stream.go_on.set()
     monkeypatch.setattr(sys, "stderr", stream)
-    writer = LineWriter(str)
+    writer = line_writer(str)
     for number in range(100):
-        writer.write(f"{number}\n")
+        writer.put(f"{number}\n")
     assert writer.flush(30)
     assert stream.lines == [f"{number}\n" for number in range(100)]
 
@@ -45,16 +45,16 @@ def test_a_stream_that_is_stuck_delays_no_caller_and_is_given_up_after_the_patie
 ) -> None:
     stream = Stuck()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(line_writer, "MOST_CHARACTERS", 10)
-    writer = LineWriter(lambda number: f"dropped {number}")
-    writer.write("first")
+    monkeypatch.setattr(logs, "MOST_CHARACTERS", 10)
+    writer = line_writer(lambda number: f"dropped {number}")
+    writer.put("first")
     assert stream.entered.wait(LIMIT)
     for line in ("aaaaa", "bbbbb", "ccccc", "ddddd"):
-        writer.write(line)
+        writer.put(line)
     assert writer.flush(0.01) is False
     stream.go_on.set()
     assert writer.flush(30)
-    writer.write("last")
+    writer.put("last")
     assert writer.flush(30)
     assert stream.lines == ["first", "aaaaa", "bbbbb", "dropped 2", "last"]
 
@@ -66,13 +66,13 @@ def test_without_a_thread_lines_are_written_all_the_same(monkeypatch: pytest.Mon
     stream = Stuck()
     stream.go_on.set()
     monkeypatch.setattr(sys, "stderr", stream)
-    writer = LineWriter(str)
+    writer = line_writer(str)
     with monkeypatch.context() as short:
         short.setattr(threading.Thread, "start", refuse)
-        writer.write("one\n")
+        writer.put("one\n")
         assert stream.lines == ["one\n"]
         assert writer.flush(LIMIT)
-    writer.write("two\n")
+    writer.put("two\n")
     assert writer.flush(LIMIT)
     assert stream.lines == ["one\n", "two\n"]
 
@@ -83,14 +83,14 @@ def test_a_pipe_without_a_reader_is_no_error(monkeypatch: pytest.MonkeyPatch) ->
     with os.fdopen(writing, "w") as pipe:
         monkeypatch.setattr(sys, "stderr", pipe)
         monkeypatch.setattr(sys, "__stderr__", pipe)
-        writer = LineWriter(str)
-        writer.write("nobody hears this")
+        writer = line_writer(str)
+        writer.put("nobody hears this")
         assert writer.flush(30)
 
 
 def test_lines_go_on_where_they_went_while_a_job_in_this_process_redirects(capsys: pytest.CaptureFixture[str]) -> None:
-    writer, of_job = LineWriter(str), io.StringIO()
+    writer, of_job = line_writer(str), io.StringIO()
     with written_to(sys.stderr), redirect_stderr(of_job):
-        writer.write("failed\n")
+        writer.put("failed\n")
         assert writer.flush(LIMIT)
     assert (capsys.readouterr().err, of_job.getvalue()) == ("failed\n", "")

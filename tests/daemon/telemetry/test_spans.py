@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +15,6 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span
 
 from daemon.cli import main
 from daemon.instants import parse_instant
-from daemon.jobs.in_trace import in_trace
 from daemon.operations.backfill import backfill
 from daemon.operations.backfill_plan import Wanted
 from daemon.operations.in_transaction import trigger as in_transaction
@@ -23,6 +23,7 @@ from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.telemetry.facts import JobEnded, JobStarted, JobSubject, Note, RunEnded, RunStarted
 from daemon.telemetry.spans import Spans
 from daemon.testing import ManualReplica, ManualStore
+from tests.daemon.jobs.test_run import BRIEF
 from tests.daemon.telemetry.told import RUN
 from tests.support.manual import ONE_O_CLOCK, a_shop, facts_of, failing
 from tests.support.store import Store, a_schedule
@@ -93,7 +94,7 @@ def test_the_span_of_a_job_is_the_current_one_of_its_function_and_no_other(
     carrier = spans.carrier(JOB)
     version, trace_id, span_id, flags = carrier["TRACEPARENT"].split("-")
     assert (version, int(flags, 16) & 1, len(carrier)) == ("00", 1, 1)
-    with in_trace(carrier):
+    with replace(BRIEF, trace=carrier).in_trace():
         current = get_current_span().get_span_context()
         assert (f"{current.trace_id:032x}", f"{current.span_id:016x}") == (trace_id, span_id)
     assert not get_current_span().get_span_context().is_valid

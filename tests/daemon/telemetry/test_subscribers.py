@@ -10,9 +10,9 @@ import pytest
 
 from daemon import Schedules
 from daemon.errors import DefinitionError
-from daemon.telemetry import subscribers
+from daemon.telemetry import notifier as subscribers
 from daemon.telemetry.facts import Fact, Note, SubscriberFailed
-from daemon.telemetry.subscribers import GROUP, notifier
+from daemon.telemetry.notifier import GROUP, notifier
 from tests.daemon.telemetry.told import told
 from tests.support.waiting import wait_until
 

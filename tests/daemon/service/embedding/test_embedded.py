@@ -21,7 +21,6 @@ from daemon import AsyncRun, EmbeddedReplica, Schedules
 from daemon.errors import DaemonError, DefinitionError, WouldSupersede
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
-from daemon.service.embedding import replica_thread
 from daemon.service.environment import SettingsError
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
@@ -167,7 +166,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_behind(store: Store, mon
         reached.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(replica_thread, "assembled", never)
+    monkeypatch.setattr("daemon.service.parts.expected_wall_clock", never)
 
     async def host() -> None:
         async with inside(a_shop(), store):
@@ -288,7 +287,7 @@ async def test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without one, as in production, it supersedes them: a deploy."""
-    monkeypatch.setattr("daemon.service.embedding.embedded.at_a_terminal", lambda: True)
+    monkeypatch.setattr("daemon.service.embedded.at_a_terminal", lambda: True)
     production, edited = a_shop(), a_shop()
     add_schedule(edited, "comes")
     async with inside(production, store):
@@ -299,7 +298,7 @@ async def test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_
             pass
         async with inside(edited, store, take_over=True) as replica:
             assert replica.is_ready
-        monkeypatch.setattr("daemon.service.embedding.embedded.at_a_terminal", lambda: False)
+        monkeypatch.setattr("daemon.service.embedded.at_a_terminal", lambda: False)
         add_schedule(edited, "comes-too")
         async with inside(edited, store) as replica:
             assert replica.is_ready

@@ -57,7 +57,7 @@ async def test_what_takes_the_place_of_a_run_whose_end_is_passed_over_starts_too
         await until(lambda: not lane._claims, "a set is under way")
         gate.open()
         await until(lambda: len(lane._next) == 2, "both have ended")
-        filling = asyncio.create_task(replica.replica._claimer.fill())
+        filling = asyncio.create_task(replica.replica.runs.fill())
         await until(lambda: lane._claims, "the claim goes with them")
         held.go.set()
         assert await filling

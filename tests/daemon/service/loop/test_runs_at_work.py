@@ -117,7 +117,7 @@ async def test_a_database_that_does_not_answer_keeps_no_process_alive_longer_tha
 
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         with monkeypatch.context() as patched:
-            patched.setattr(replica.replica._context.database, "write", silent)
+            patched.setattr(replica.context.database, "write", silent)
             await asyncio.wait_for(replica.replica.runs.fail(WorkOutlivesLease("stuck", patience=0.01)), LIMIT)
         assert asked.is_set()
         assert replica.replica.runs.failed.is_set()
@@ -224,7 +224,7 @@ async def test_while_there_is_no_room_such_runs_are_left_to_others_and_tasks_go_
         assert [run.state for run in await replica.work()] == ["pending"]
         ours = replica.application.run_digests
         assert replica.replica.runs.claimable().other_digests == [ours["nightly"]]
-        assert (replica.replica.runs.until_claimable() or 0.0) > 0
+        assert (replica.replica.runs.room().in_seconds or 0.0) > 0
         assert (await replica.run_once("hourly")).state == "succeeded"
         waiting = await replica.read(run_id)
         assert (waiting.state, len(waiting.jobs)) == ("pending", 1)

@@ -1,1 +1,0 @@
-"""A replica inside another program: its settings, its thread, and the block that the program waits in."""

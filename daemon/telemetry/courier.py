@@ -1,0 +1,118 @@
+"""A bounded queue and the thread that takes from it, so that whoever puts something there waits for nobody."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Courier(Generic[T]):
+    """Passes items on to ``deliver`` in order. Those that no longer fit are dropped, and ``about_dropped`` returns the
+    item that says how many; it takes their place.
+
+    ``cost`` returns what an item takes of ``most_cost``; one that costs nothing is dropped if ``most`` wait.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        deliver: Callable[[T], object],
+        about_dropped: Callable[[int], T],
+        *,
+        cost: Callable[[T], int],
+        most_cost: int,
+        most: int = 0,
+    ) -> None:
+        self._name, self._deliver, self._about_dropped = name, deliver, about_dropped
+        self._cost, self._most_cost, self._most = cost, most_cost, most
+        self._queue: deque[T] = deque()
+        self._queued = self._dropped = self._delivered = 0
+        self._idle, self._stopped = True, False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def put(self, item: T, counts_as: int = 1) -> bool:
+        """Queue an item, and return whether it fits; one that was dropped counts as so many. For any thread."""
+        cost = self._cost(item)
+        with self._changed:
+            full = self._queued + cost > self._most_cost if cost else len(self._queue) >= self._most
+            if full:
+                self._dropped += counts_as
+                return False
+            self._tell_of_dropped()
+            self._append(item)
+            self._changed.notify_all()
+            has_thread = self._thread is not None or self._start()
+        if not has_thread:
+            self._deliver_here()
+        return True
+
+    def flush(self, patience: float | None) -> bool:
+        """Wait until all is delivered, and return whether it is: not once nothing was for ``patience`` seconds."""
+        with self._changed:
+            self._tell_of_dropped()
+            self._changed.notify_all()
+            while not self._is_done() and self._has_gone_on(self._delivered, patience):
+                continue
+            return self._is_done()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def _is_done(self) -> bool:
+        return self._idle and not self._queue
+
+    def _has_gone_on(self, before: int, patience: float | None) -> bool:
+        return self._changed.wait_for(lambda: self._delivered != before or self._is_done(), patience)
+
+    def _tell_of_dropped(self) -> None:
+        if self._dropped:
+            self._append(self._about_dropped(self._dropped))
+            self._dropped = 0
+
+    def _append(self, item: T) -> None:
+        self._queue.append(item)
+        self._queued += self._cost(item)
+
+    def _next(self) -> T:
+        item = self._queue.popleft()
+        self._queued -= self._cost(item)
+        return item
+
+    def _start(self) -> bool:
+        """Start the thread; return False if the system has none left."""
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
+    def _deliver_here(self) -> None:
+        """Deliver what is queued in this thread: what a replica says of a shortage must not wait for its end."""
+        while True:
+            with self._changed:
+                if not self._queue:
+                    return
+                item = self._next()
+            self._deliver(item)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._idle = not self._queue
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._queue or self._stopped)
+                if self._stopped:
+                    return
+                self._idle = False
+                item = self._next()
+            self._deliver(item)
+            with self._changed:
+                self._delivered += 1
+                self._changed.notify_all()
