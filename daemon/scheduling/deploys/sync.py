@@ -86,14 +86,6 @@ class SyncReport:
         return "schedules: " + (", ".join(parts) or "none")
 
 
-@dataclass(frozen=True, slots=True)
-class _Rename:
-    key: str
-    before: str
-    name: str
-    former: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class _Draft:
     """What is to be written; each schedule has the name of its row."""
@@ -107,7 +99,8 @@ class _Draft:
     unchanged: list[Schedule] = field(default_factory=list)
     unnamed: list[Schedule] = field(default_factory=list)
     """Unchanged, but without the digest of what execution reads: an older version stored it."""
-    renamed: list[_Rename] = field(default_factory=list)
+    renamed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By the names of their rows, what they are called, and what they were called, the latest first."""
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -116,7 +109,6 @@ class _Draft:
 
     def report(self, unreadable: tuple[str, ...] = (), losses: tuple[str, ...] = ()) -> SyncReport:
         names = self.names
-        renamed = {one.key for one in self.renamed}
 
         def named(schedules: Iterable[Schedule]) -> tuple[str, ...]:
             return tuple(names.get(one.name, one.name) for one in schedules)
@@ -126,8 +118,8 @@ class _Draft:
             changed=named(schedule for schedule, _ in self.changed),
             retired=tuple(called(row) for row in self.retired),
             revived=named(schedule for schedule, _ in self.revived),
-            renamed=tuple(f"{one.name} (was {one.before})" for one in self.renamed),
-            unchanged=named(one for one in self.unchanged if one.name not in renamed),
+            renamed=tuple(f"{name} (was {before})" for name, before, *_ in self.renamed.values()),
+            unchanged=named(one for one in self.unchanged if one.name not in self.renamed),
             unreadable=unreadable,
             diffs={names.get(one.name, one.name): diff(one, row) for one, row in self.changed},
             apart=tuple(f"{name} (was {before})" for name, before in self.located.apart),
@@ -202,8 +194,8 @@ def _compare(defined: Application, located: Located, stored: list[Row[Any]]) -> 
     for schedule, own in zip(application.schedules, defined.schedules, strict=True):
         row = rows.pop(schedule.name, None)
         if row is not None and called(row) != own.name:
-            former = [called(row), *(name for name in former_names(row) if name not in {called(row), own.name})]
-            draft.renamed.append(_Rename(row.name, called(row), own.name, tuple(former)))
+            former = (name for name in former_names(row) if name not in {called(row), own.name})
+            draft.renamed[row.name] = (own.name, called(row), *former)
         if row is None:
             draft.added.append(schedule)
         elif row.retired_at is not None:
@@ -275,7 +267,8 @@ def _write(connection: Connection, draft: _Draft, now: datetime) -> None:
     for rows in (changed, retimed, revived, unnamed):
         statements.schedule.change(connection, application.name, rows)
     renamed = [
-        {"key": one.key, "called": one.name, "former": json.dumps(one.former), "at": now} for one in draft.renamed
+        {"key": key, "called": name, "former": json.dumps(former), "at": now}
+        for key, (name, *former) in draft.renamed.items()
     ]
     statements.renames.rename(connection, application.name, renamed)
     written = [*draft.added, *(schedule for schedule, _ in (*draft.changed, *draft.revived))]
