@@ -9,7 +9,7 @@ The life of a run of one job, in the order of the calls:
     attempt.JobExecution.execute           one attempt of one job, in a child process, this process or a command
     held_run.HeldRun.work_ended            the lease may now be released at any time: nothing of the job is left
     next_step.after_job                    the next job, the next attempt, or the end; decided without a database
-    held_run.HeldRun.finish                the end of the run, its last attempt and its lease, in one transaction ...
+    held_run.HeldRun.end                   the end of the run, its last attempt and its lease, in one transaction ...
     writes.transactions.end_runs           ... with the ends of other runs, each of which proves its lease (rule 15)
 
 The states of a run, and the function that writes each change (rules 13 to 16 and 18):

@@ -158,12 +158,14 @@ def interrupt_often(
         begun = time.monotonic()
         found.hangs += interruption.hangs
         end_asyncio()
+        limit = TIMING.ttl / 2  # what is released does not wait for its ttl
         if is_wrecked():
             found.wrecks += 1
             begin_again()
+            limit += TIMING.ttl  # a client that is closed while its work may go on leaves its lease to its ttl
         if not is_free(tables):
             found.left += 1
-            wait_until(lambda: is_free_once_collected(tables), "nothing is held, nobody waits", limit=TIMING.ttl)
+            wait_until(lambda: is_free_once_collected(tables), "nothing is held, nobody waits", limit=limit)
         is_usable()
         found.longest = max(found.longest, time.monotonic() - begun)
     sys.stdout.write(f"{COUNT} {'pairs' if in_pairs else 'single ones'}: {found}\n")

@@ -130,6 +130,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "resumed-by-who-drains",
     ),
     "campaigns do not do what it takes": (
+        "waits-for-what-is-answered",
         "clock-of-the-replica",
         "moved-by-a-clock-that-jumped",
         "fence-in-a-savepoint",
