@@ -187,30 +187,26 @@ class JobExecution:
     async def _watch(self, attempt: Attempt) -> Outcome:
         """Wait for the work to end; end it at its timeout, on a stop, or when its lease is lost."""
         work = asyncio.create_task(attempt.wait())
-        lost, stop = asyncio.create_task(self._held.lost.wait()), asyncio.create_task(self._held.stop.wait())
-        limit = None
-        try:
-            limit = await self._until_limit(attempt, {work, lost, stop})
-            if not work.done() and not lost.done():
-                attempt.stop(self._context.client.timing.kill_time)
-                # A keeper ends its child; a task that ignores its cancellation may run for ever. A replica that
-                # stops has a limit of its own.
-                if attempt.keeper or (limit is None and not self._held.cancelled):
-                    await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
-                else:
-                    await self._ends_in_time(attempt, {work, lost}, limit)
-            if not work.done():
-                attempt.kill()
-                await self._gone_by_ttl(work)
-        finally:
-            lost.cancel()
-            stop.cancel()
+        lost = self._held.lost
+        over: set[asyncio.Future[Any]] = {work, lost}
+        limit = await self._until_limit(attempt, {*over, self._held.must_stop})
+        if not work.done() and not lost.done():
+            attempt.stop(self._context.client.timing.kill_time)
+            # A keeper ends its child; a task that ignores its cancellation may run for ever. A replica that
+            # stops has a limit of its own.
+            if attempt.keeper or (limit is None and not self._held.cancelled):
+                await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await self._ends_in_time(attempt, over, limit)
+        if not work.done():
+            attempt.kill()
+            await self._gone_by_ttl(work)
         outcome = work.result()
-        if self._held.lost.is_set() and outcome.state != "succeeded":
+        if lost.done() and outcome.state != "succeeded":
             return replace(outcome, state="lost", error=self._held.loss_cause())
         return outcome if limit is None else over_limit(outcome, limit)
 
-    async def _until_limit(self, attempt: Attempt, events: set[asyncio.Task[Any]]) -> Limit | None:
+    async def _until_limit(self, attempt: Attempt, events: set[asyncio.Future[Any]]) -> Limit | None:
         """Wait for one of ``events``, or for the first limit, which is returned."""
         own = self._time = OwnTime(attempt)
         while True:
@@ -222,7 +218,7 @@ class JobExecution:
             if (await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
                 return None
 
-    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Task[Any]], limit: Limit | None) -> None:
+    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Future[Any]], limit: Limit | None) -> None:
         """Wait for a task that was told to end; raise `WorkOutlivesLease` when the ttl has passed, or
         `kill_time` if it blocks all other async jobs (rule 25).
         """

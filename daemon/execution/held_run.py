@@ -48,28 +48,32 @@ class HeldRun:
             claimed.application, called, claimed.run_id, claimed.grant.token, context.client.label
         )
         """The subject of facts about this run."""
-        self.lost = asyncio.Event()
-        """Set when the lease is lost."""
-        self.stop = asyncio.Event()
-        """Set when the current job must end and the run must be handed back."""
+        loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        """Done when the lease is lost."""
+        self.must_stop: asyncio.Future[None] = loop.create_future()
+        """Done when the current job must end and the run must be handed back."""
         self.cancelled = False
         """The run is marked: handed back, it ends as cancelled (rule 23)."""
         self.refused = 0
         """The number of writes that changed no row because the grant had ended."""
         self.given_back = False
         """The end of the grant is written: there is nothing left to release."""
-        loop = asyncio.get_running_loop()
-        lease.on_lost(lambda _: _soon(loop, self.lost.set))
+        lease.on_lost(lambda _: _soon(loop, lambda: _set(self.lost)))
 
     def loss_cause(self) -> str:
         """Return why this replica no longer holds the run."""
         loss = self.lease.loss
         return loss.cause if loss is not None else "this replica no longer holds the run"
 
+    def stop(self) -> None:
+        """End the current job, and hand the run back."""
+        _set(self.must_stop)
+
     def cancel(self) -> None:
         """End the current job and then the run: it is marked as cancelled."""
         self.cancelled = True
-        self.stop.set()
+        self.stop()
 
     # While it runs
 
@@ -197,13 +201,11 @@ class HeldRun:
 
     async def _until_known(self, attempt: Callable[[], Awaitable[T]]) -> T | None:
         """Attempt a write, again while the database is away; None once the lease is lost."""
-        while not self.lost.is_set():
+        while not self.lost.done():
             try:
                 return await attempt()
             except StoreUnavailable:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self.context.client.timing.retry_wait):
-                        await self.lost.wait()
+                await asyncio.wait({self.lost}, timeout=self.context.client.timing.retry_wait)
         return None
 
     def _is_ours(self, answer: Done | AlreadyDone | NotOurs | None) -> bool:
@@ -217,6 +219,11 @@ class HeldRun:
         if answer is not None:
             self.refused += 1
             self.context.notify(WriteRefused(self.subject, answer.who))
+
+
+def _set(event: "asyncio.Future[None]") -> None:
+    if not event.done():
+        event.set_result(None)
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

@@ -152,7 +152,7 @@ class RunExecution:
         step: Step = before_jobs(before, more=bool(rest), on_failure=self._schedule.on_failure)
         ended: EndedJob | None = None
         while isinstance(step, NextJob):
-            if self.held.stop.is_set():
+            if self.held.must_stop.done():
                 return await self._end(HandBack(DRAINED), None, [])
             if (left := self._run_left()) is not None and left <= 0:
                 return await self._end(FinishRun("failed", run_is_over(self._schedule.run_timeout or 0.0)), None, rest)

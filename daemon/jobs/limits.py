@@ -80,7 +80,7 @@ class OwnTime:
         return monotonic() - self._began - (self._attempt.lost_to_others() - self._before)
 
 
-async def wait_own_time(attempt: _Losing, events: set[asyncio.Task[Any]], seconds: float) -> bool:
+async def wait_own_time(attempt: _Losing, events: set[asyncio.Future[Any]], seconds: float) -> bool:
     """Wait for one of ``events``, at most ``seconds`` of which other jobs took none (rule 25); return
     whether one of them is done.
     """

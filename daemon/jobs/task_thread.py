@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from typing import Any
 
 from lease.background import BackgroundLoop
@@ -86,18 +87,18 @@ class StartedTask:
         self.ended: Future[BaseException | None] = Future()
         """Its error or None, set when the function has really ended: a cancelled one may go on."""
         self._task: asyncio.Task[BaseException | None] | None = None
-        self._outer: asyncio.Task[Any] | None = None
         self._loop = loop
         self._watch = watch
         self._job = job
         self._held_up_before = watch.held_up
         self._within = within
-        loop.submit(lambda: self._run(argument))
+        loop.check()
+        loop.soon(lambda: self._begin(argument))
 
     def cancel(self) -> None:
         """Ask the function to end; where it blocks the loop, it is interrupted."""
         self._job.must_end = True
-        self._loop.submit(self._cancel)
+        self._loop.soon(self._cancel)
 
     def blocks(self) -> bool:
         """Return whether it blocks the loop now."""
@@ -108,7 +109,7 @@ class StartedTask:
         frames = self._watch.frames_of(self._job)
         stacks = [("running now", of_frames(frames))] if frames else []
         if self._task is not None:
-            stacks += of_tasks(self._task, [one for one in self._tasks() if one is not self._outer])
+            stacks += of_tasks(self._task, self._tasks())
         named = self._watch.named()
         remarks = () if named is None or self.blocks() else (sentence(named),)
         return SeenWork(stacks=bounded(stacks), remarks=remarks)
@@ -122,24 +123,28 @@ class StartedTask:
         """Return for how many seconds of its life others have held up the loop."""
         return max(0.0, self._watch.held_up - self._held_up_before - self._job.held_up)
 
-    async def _cancel(self) -> None:
+    # In the thread
+
+    def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    async def _run(self, argument: Any) -> None:
-        async def whole() -> BaseException | None:
-            try:
-                with self._within:
-                    await self._job.function(argument)
-            except SystemExit as error:  # out of a task it would end the loop and every job in it
-                return error if error.code else None
-            except KeyboardInterrupt as error:
-                return error
-            return None
+    def _begin(self, argument: Any) -> None:
+        context = copy_context()
+        context.run(CURRENT.set, self._job)
+        self._task = asyncio.get_running_loop().create_task(self._run(argument), context=context)
+        self._task.add_done_callback(self._end)
 
-        CURRENT.set(self._job)
-        self._outer = asyncio.current_task()
-        self._task = asyncio.get_running_loop().create_task(whole())
-        await asyncio.wait({self._task})
-        error = asyncio.CancelledError() if self._task.cancelled() else self._task.exception()
-        self.ended.set_result(self._task.result() if error is None else error)  # an error may be false
+    async def _run(self, argument: Any) -> BaseException | None:
+        try:
+            with self._within:
+                await self._job.function(argument)
+        except SystemExit as error:  # out of a task it would end the loop and every job in it
+            return error if error.code else None
+        except KeyboardInterrupt as error:
+            return error
+        return None
+
+    def _end(self, task: "asyncio.Task[BaseException | None]") -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        self.ended.set_result(task.result() if error is None else error)  # an error may be false

@@ -165,13 +165,13 @@ class RunsAtWork:
         execution = RunExecution(self._context, schedule, claimed, lease, self.set_aside, room)
         self._executions[asyncio.create_task(self._execute(execution, lease))] = execution
         if self._stopping:
-            execution.held.stop.set()
+            execution.held.stop()
 
     def stop(self) -> None:
         """Stop all jobs, also of runs that start later, and hand their runs back."""
         self._stopping = True
         for execution in self._executions.values():
-            execution.held.stop.set()
+            execution.held.stop()
 
     def execution(self, run_id: int) -> RunExecution | None:
         return next((one for one in self._executions.values() if one.claimed.run_id == run_id), None)

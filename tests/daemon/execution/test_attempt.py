@@ -182,7 +182,7 @@ async def test_a_task_that_is_told_to_stop_was_stopped() -> None:
     async with a_story(gate.passed) as story:
         executing = asyncio.create_task(story.execute())
         await gate.entered()
-        story.held.stop.set()
+        story.held.stop()
         assert (await executing).state == "stopped"
 
 
@@ -439,7 +439,7 @@ async def test_a_child_that_is_told_to_stop_has_kill_time_for_it(child: Callable
         made = child(story)
         executing = asyncio.create_task(story.execute())
         await until(lambda: made.asked, "the child runs")
-        story.held.stop.set()
+        story.held.stop()
         assert (await executing).state == "stopped"
         assert made.asked == ["go", ("stop", story.replica.context.client.timing.kill_time)]
 

@@ -136,5 +136,5 @@ async def test_the_loss_is_heard_in_the_replicas_own_loop() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         held = await a_held_run(replica)
         await store.take_over(NIGHTLY)
-        await asyncio.wait_for(held.lost.wait(), LIMIT)
+        await asyncio.wait_for(held.lost, LIMIT)
         await until(lambda: held.lease.loss, "it is lost")

@@ -258,7 +258,7 @@ async def test_a_run_that_lost_its_lease_to_nobody_is_handed_back_when_its_work_
         await replica.tick()
         await gate.entered()
         (execution,) = replica.replica.runs._executions.values()
-        execution.held.lost.set()
+        execution.held.lost.set_result(None)
         run = await replica.wait_for(run_id)
         assert (run.state, run.jobs[0].state) == ("pending", "stopped")
         assert (await lease_of(store, NIGHTLY)).holder is None
