@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from daemon.definitions.known import Known
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.writes.lane import Lane
+from daemon.execution.writes.batcher import WriteBatcher
 from daemon.execution.writes.result import AlreadyDone, Done, EndedJob
 from daemon.execution.writes.transactions import EndRun
 from daemon.jobs.reports import Outcome
@@ -61,7 +61,7 @@ class Replica:
     places: int
     told: list[Event]
     """The events of its client, which go on to be added."""
-    lane: Lane = field(init=False)
+    batcher: WriteBatcher = field(init=False)
     first_jobs: dict[str, str] = field(init=False)
     runs: list[int] = field(default_factory=list)
     claims: list[float] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Replica:
     ended: float = 0.0
 
     def __post_init__(self) -> None:
-        self.lane = Lane(self.database)
+        self.batcher = WriteBatcher(self.database)
         self.first_jobs = dict.fromkeys(self.known.schedules, JOB)
 
     async def work(self, counter: Counter) -> Part:
@@ -108,7 +108,7 @@ class Replica:
 
         async with client.acquiring() as acquisition:
             began = monotonic()
-            claimed = await self._write(lambda: self.lane.claim(unit, lambda _: self.places))
+            claimed = await self._write(lambda: self.batcher.claim(unit, lambda _: self.places))
             seconds = monotonic() - began
             leases = await acquisition.adopt([one.grant for one in claimed])
         if claimed:
@@ -120,7 +120,7 @@ class Replica:
             raise BenchmarkError(f"run {claimed.run_id} was claimed, but its first attempt was not recorded")
         end = EndRun(claimed, "succeeded", job=EndedJob(claimed.begun, Outcome("succeeded")))
         async with held.ending():
-            answer = await self._write(lambda: self.lane.write(end))
+            answer = await self._write(lambda: self.batcher.write(end))
         if not isinstance(answer, Done | AlreadyDone):
             raise BenchmarkError(f"run {claimed.run_id}, which ran here, could not be ended: {answer}")
         self.runs.append(claimed.run_id)

@@ -2,7 +2,7 @@
 
 The life of a run of one job, in the order of the calls:
 
-    writes.lane.Lane.claim                 a tick of a replica has free places, and asks for runs for them
+    writes.batcher.WriteBatcher.claim                 a tick of a replica has free places, and asks for runs for them
     claim.claim                            the transaction: runs that may start, a lease for each, the first job's start
     run_execution.RunExecution.execute     the jobs that are left, in their order
     next_step.before_jobs                  what to do first: a run that was resumed may have nothing left but its end

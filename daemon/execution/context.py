@@ -25,7 +25,7 @@ from ..store.notices import WORK, notify
 from ..telemetry.facts import Fact, Notify
 from ..telemetry.spans import Carrier
 from .loss_notes import LossNotes
-from .writes.lane import Lane
+from .writes.batcher import WriteBatcher
 
 
 class Herald:
@@ -91,7 +91,7 @@ class ReplicaContext:
 
     The application, its database, the lease client with the heartbeat, the thread of async jobs, the trust pages of its
     runs, the callback for facts, the templates of children, the losses that are to be recorded, the rows of its
-    schedules, the lane of their writes, and the herald that tells other replicas what may start.
+    schedules, the batcher of their writes, and the herald that tells other replicas what may start.
     """
 
     application: Application
@@ -107,11 +107,11 @@ class ReplicaContext:
     """Returns the variables that pass the span of a job on (`daemon.telemetry.spans`)."""
     losses: LossNotes = field(default_factory=LossNotes)
     rows: Rows = field(init=False)
-    lane: Lane = field(init=False)
+    batcher: WriteBatcher = field(init=False)
     herald: Herald = field(init=False)
 
     def __post_init__(self) -> None:
-        """Give it its rows, its lane and its herald."""
+        """Give it its rows, its batcher and its herald."""
         object.__setattr__(self, "rows", Rows(self.application))
-        object.__setattr__(self, "lane", Lane(self.database))
+        object.__setattr__(self, "batcher", WriteBatcher(self.database))
         object.__setattr__(self, "herald", Herald(self.database, self.application.name))

@@ -85,7 +85,7 @@ class HeldRun:
         if (position, attempt) == (0, 1) and self.claimed.begun is not None:
             return self.claimed.begun  # recorded with the claim
         start = StartJob(self.claimed, job, position, attempt)
-        started = await self._until_known(lambda: self.context.lane.write(start))
+        started = await self._until_known(lambda: self.context.batcher.write(start))
         if isinstance(started, int):
             return started
         if isinstance(started, Marked):
@@ -108,7 +108,7 @@ class HeldRun:
     async def finish_job(self, job: EndedJob) -> bool:
         """Record the end of a job after which the run goes on."""
         end = FinishJob(self.claimed, job, self._targets())
-        return self._is_ours(await self._until_known(lambda: self.context.lane.write(end)))
+        return self._is_ours(await self._until_known(lambda: self.context.batcher.write(end)))
 
     async def leave_word(
         self, job: EndedJob, *, wait: float, reason: str | None, not_started: Sequence[tuple[str, int]]
@@ -138,7 +138,7 @@ class HeldRun:
         """
         end = EndRun(self.claimed, state, reason, job, not_started, wait, self._targets())
         async with self.lease.ending():
-            answer = await self._until_known(lambda: self.context.lane.write(end))
+            answer = await self._until_known(lambda: self.context.batcher.write(end))
         self._wake_replicas(answer, goes_on=state == "pending")
         await self._wake_waiters(answer)
         if isinstance(answer, Done | AlreadyDone):
@@ -152,7 +152,7 @@ class HeldRun:
         answer: Done | AlreadyDone | NotOurs | None = None
         async with self.lease.ending():
             with suppress(StoreUnavailable):
-                answer = await self.context.lane.write(EndRun(self.claimed, "pending", None, job))
+                answer = await self.context.batcher.write(EndRun(self.claimed, "pending", None, job))
         if self._is_ours(answer):
             self._wake_replicas(answer, goes_on=True)
             await self._wake_waiters(answer)

@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
-LANE = "daemon/execution/writes/lane.py"
+LANE = "daemon/execution/writes/batcher.py"
 RUN_ENDS = "daemon/execution/writes/transactions.py"
 ENDS = "tests/daemon/execution/test_completion.py::{}[{{}}-finish]"
 
@@ -47,7 +47,7 @@ RUNS = (
             ),
         ),
         on_either(
-            "tests/daemon/execution/writes/test_lane.py::"
+            "tests/daemon/execution/writes/test_batcher.py::"
             "test_a_database_that_is_away_is_told_to_each_and_a_mistake_of_one_only_to_that_one"
         ),
     ),

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.writes.lane import Write, write_set
+from daemon.execution.writes.batcher import Write, write_set
 from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, Marked, NothingWritten, NotOurs
 from daemon.execution.writes.transactions import (
     PATIENCE,

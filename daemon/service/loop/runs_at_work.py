@@ -17,7 +17,7 @@ from ...execution.attempt import JobExecution, WorkOutlivesLease
 from ...execution.claim import ClaimedRun, claim
 from ...execution.context import ReplicaContext
 from ...execution.run_execution import RunExecution
-from ...execution.writes.lane import MOST
+from ...execution.writes.batcher import MOST
 from ...jobs.output.transcript import Transcript
 from ...jobs.reports import Progress
 from ...jobs.room.room import Room, SetAside
@@ -150,7 +150,7 @@ class RunsAtWork:
             return claim(connection, application, known, *who, limit, self._first_jobs) if limit > 0 else []
 
         async with client.acquiring() as acquisition:
-            claimed = await self._context.lane.claim(transaction, places)
+            claimed = await self._context.batcher.claim(transaction, places)
             leases = await acquisition.adopt([run.grant for run in claimed])
         self._required.take(higher)
         for run, lease in zip(claimed, leases, strict=True):

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.writes.lane import Lane
+from daemon.execution.writes.batcher import WriteBatcher
 from daemon.execution.writes.result import Done, EndedJob
 from daemon.execution.writes.transactions import EndRun
 from daemon.jobs.reports import Outcome
@@ -63,14 +63,14 @@ class OneProcess(Fleet):
 
 
 class Sets:
-    """A lane over a proxy, and runs that live in it."""
+    """A batcher over a proxy, and runs that live in it."""
 
     def __init__(self, store: Store, proxy: Proxy) -> None:
         self.store = store
         self.proxy = proxy
         url = make_url(store.url).set(port=proxy.port).render_as_string(hide_password=False)
         self.database = open_database(url, timeout=LIMIT, connections=2)
-        self._lane = Lane(self.database)
+        self._batcher = WriteBatcher(self.database)
 
     async def live(self) -> None:
         """Claim runs in one set, and end them in others."""
@@ -82,10 +82,10 @@ class Sets:
         def claims(connection: Any, limit: int) -> list[ClaimedRun]:
             return claim(connection, "shop", known, "h1", None, TTL, limit, first_jobs)
 
-        claimed = await self._lane.claim(claims, lambda _: len(NAMES))
+        claimed = await self._batcher.claim(claims, lambda _: len(NAMES))
         assert len(claimed) == len(NAMES)
         ended = [EndRun(one, "succeeded", job=EndedJob(one.begun or 0, Outcome("succeeded"))) for one in claimed]
-        answers = await asyncio.gather(*map(self._lane.write, ended), return_exceptions=True)
+        answers = await asyncio.gather(*map(self._batcher.write, ended), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer

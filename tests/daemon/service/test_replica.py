@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from daemon import AsyncRun, Schedules
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.writes.lane import Claim
+from daemon.execution.writes.batcher import Claim
 from daemon.store.tables import run as run_table
 from daemon.telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, RunEnded, RunRecovered
 from daemon.testing import ManualReplica, ManualStore
@@ -285,14 +285,14 @@ async def test_a_drain_wakes_it_and_lets_jobs_finish() -> None:
 async def test_a_drain_while_a_claim_waits_for_its_set_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         run_id = await replica.trigger("nightly")
-        loop, lane = a_loop(replica), replica.context.lane
-        claim = lane.claim
+        loop, batcher = a_loop(replica), replica.context.batcher
+        claim = batcher.claim
 
         async def drained_meanwhile(unit: Claim, places: Callable[[int], int]) -> list[ClaimedRun]:
             loop.drain()
             return await claim(unit, places)
 
-        monkeypatch.setattr(lane, "claim", drained_meanwhile)
+        monkeypatch.setattr(batcher, "claim", drained_meanwhile)
         await asyncio.wait_for(loop.run(), LIMIT)
         assert (await replica.read(run_id)).state == "pending"
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.writes.lane import Write, write_set
+from daemon.execution.writes.batcher import Write, write_set
 from daemon.execution.writes.result import Done, EndedJob, NotOurs, PassedOver
 from daemon.execution.writes.transactions import PATIENCE, EndRun
 from daemon.jobs.reports import Outcome

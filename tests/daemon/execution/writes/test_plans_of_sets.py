@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.execution.claim import claim
-from daemon.execution.writes.lane import write_set
+from daemon.execution.writes.batcher import write_set
 from daemon.execution.writes.result import EndedJob
 from daemon.execution.writes.transactions import EndRun
 from daemon.jobs.reports import Outcome

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, event, select, update
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.writes.lane import Write, write_set
+from daemon.execution.writes.batcher import Write, write_set
 from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, NothingWritten, NotOurs, PassedOver
 from daemon.execution.writes.transactions import EndRun, FinishJob, StartJob
 from daemon.jobs.reports import Outcome

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from daemon.execution.writes import lane as lanes
-from daemon.execution.writes.lane import Write
+from daemon.execution.writes import batcher
+from daemon.execution.writes.batcher import Write
 from daemon.execution.writes.result import PassedOver
 from daemon.execution.writes.transactions import EndRun
 from daemon.testing import ManualReplica, ManualStore
@@ -25,9 +25,9 @@ class HeldUp:
         self.go = asyncio.Event()
         self.is_free = False
         self._locked: Write | None = None
-        self._write, self._write_set = store.write, lanes.write_set
+        self._write, self._write_set = store.write, batcher.write_set
         monkeypatch.setattr(store, "write", self._held)
-        monkeypatch.setattr(lanes, "write_set", self._written)
+        monkeypatch.setattr(batcher, "write_set", self._written)
 
     async def _held(self, unit: Unit[Any], *, timeout: float | None = None) -> Any:
         await self.go.wait()
@@ -52,13 +52,13 @@ async def test_what_takes_the_place_of_a_run_whose_end_is_passed_over_starts_too
         for _ in range(4):
             await replica.trigger("nightly")
         await replica.tick()
-        held, lane = HeldUp(store, monkeypatch), replica.context.lane
-        before = asyncio.create_task(lane.claim(lambda _, __: [], lambda _: 0))
-        await until(lambda: not lane._claims, "a set is under way")
+        held, batcher = HeldUp(store, monkeypatch), replica.context.batcher
+        before = asyncio.create_task(batcher.claim(lambda _, __: [], lambda _: 0))
+        await until(lambda: not batcher._claims, "a set is under way")
         gate.open()
-        await until(lambda: len(lane._next) == 2, "both have ended")
+        await until(lambda: len(batcher._next) == 2, "both have ended")
         filling = asyncio.create_task(replica.replica.runs.fill())
-        await until(lambda: lane._claims, "the claim goes with them")
+        await until(lambda: batcher._claims, "the claim goes with them")
         held.go.set()
         assert await filling
         held.is_free = True

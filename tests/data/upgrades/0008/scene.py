@@ -18,7 +18,7 @@ from daemon.definitions.job import Job
 from daemon.definitions.known import Known
 from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim
-from daemon.execution.writes.lane import Write, write_set
+from daemon.execution.writes.batcher import Write, write_set
 from daemon.execution.writes.result import EndedJob
 from daemon.execution.writes.transactions import PATIENCE, EndRun, FinishJob, StartJob, save_output, save_progress
 from daemon.jobs.output.transcript import Piece

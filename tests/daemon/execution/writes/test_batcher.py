@@ -1,4 +1,4 @@
-"""The lane writes set by set: what comes meanwhile goes with the next, and nobody waits for another (rule 15)."""
+"""The batcher writes set by set: what comes meanwhile goes with the next, and nobody waits for another (rule 15)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from daemon.execution.writes import lane as lanes
-from daemon.execution.writes.lane import Lane, Write
+from daemon.execution.writes import batcher
+from daemon.execution.writes.batcher import Write, WriteBatcher
 from daemon.execution.writes.result import Done, NothingWritten, PassedOver
 from lease.errors import StoreUnavailable
 from tests.support.manual import until
@@ -40,18 +40,18 @@ class FakeDatabase:
 class Story:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.database = FakeDatabase()
-        self.lane = Lane(self.database)  # type: ignore[arg-type]
+        self.batcher = WriteBatcher(self.database)  # type: ignore[arg-type]
         self.sets: list[list[Any]] = []
         self.alone: list[Any] = []
         self.answer: Answer = lambda writes, _patience: [Done()] * len(writes)
-        monkeypatch.setattr(lanes, "write_set", self._write_set)
+        monkeypatch.setattr(batcher, "write_set", self._write_set)
 
     def _write_set(self, _connection: Connection, writes: list[Write], *, patience: float | None = None) -> list[Any]:
         (self.sets if patience is None else self.alone).append(list(writes))
         return self.answer(list(writes), patience)
 
     def end(self, name: str) -> "asyncio.Task[Any]":
-        return asyncio.create_task(self.lane.write(name))  # type: ignore[arg-type]
+        return asyncio.create_task(self.batcher.write(name))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_what_comes_while_a_set_is_written_goes_with_the_next(story: Story
 
 
 async def test_a_set_is_bounded(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "MOST", 2)
+    monkeypatch.setattr(batcher, "MOST", 2)
     await asyncio.gather(*(story.end(name) for name in "abcde"))
     assert story.sets == [["a", "b"], ["c", "d"], ["e"]]
 
@@ -146,7 +146,7 @@ async def test_what_contradicts_the_tables_is_an_error_of_that_write_alone(story
 
 
 async def test_a_claim_goes_with_the_ends_and_takes_their_places(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "EndRun", str)
+    monkeypatch.setattr(batcher, "EndRun", str)
     asked: list[tuple[int, int]] = []
 
     def places(ending: int) -> int:
@@ -154,7 +154,7 @@ async def test_a_claim_goes_with_the_ends_and_takes_their_places(story: Story, m
         return ending + 1
 
     run: Any = "a run"
-    claimed = asyncio.create_task(story.lane.claim(lambda _, limit: [run] * limit, places))
+    claimed = asyncio.create_task(story.batcher.claim(lambda _, limit: [run] * limit, places))
     ended = [story.end(name) for name in "ab"]
     assert await claimed == [run] * 3
     assert await asyncio.gather(*ended) == [Done()] * 2

@@ -1,4 +1,4 @@
-"""The lane: what runs need to have written at one moment, in one transaction (rule 15)."""
+"""The batcher: what runs need to have written at one moment, in one transaction (rule 15)."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _ALONE = 2
 """How many wait by themselves at a time: others need connections too."""
 
 
-class Lane:
+class WriteBatcher:
     """Writes what is asked for set by set: what comes while one is under way goes with the next.
 
     A write that is refused, or whose row is locked, neither fails nor delays the others. Each method raises
