@@ -55,7 +55,7 @@ class Backend:
     has_own_clock: bool
     """Leases expire by its own clock; otherwise by the machine's clock since its start (rule 1)."""
     has_one_writer: bool
-    """One transaction at a time can write; they take turns (`lease.database.turnstile`), and need no locks of rows."""
+    """One transaction at a time can write; they take turns (`lease.database.writer_gate`), and need no locks of rows."""
     has_functions: bool
     """``lease_fence`` can be called in it, from any language."""
     listens: bool

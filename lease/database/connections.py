@@ -19,7 +19,7 @@ from .address import Address, parse_address, schema_in, without_schema
 from .backend import ConnectionSettings, backend_of
 from .forks import refuse_after_fork
 from .held.statement import OWN
-from .turnstile import Turnstile
+from .writer_gate import WriterGate
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -154,14 +154,14 @@ def connected(url: URL, settings: ConnectionSettings) -> Iterator[Connection]:
 def write_transaction(connection: Connection, patience: float) -> Iterator[None]:
     """Begin a transaction, and commit it after the block, or roll it back if that raises.
 
-    Waits for its turn at most ``patience`` seconds; `TurnstileBusy` says that this took longer.
+    Waits for its turn at most ``patience`` seconds; `WriterGateBusy` says that this took longer.
     """
     file = backend_of(connection).file(connection.engine.url)
     if file is None:
         with connection.begin():
             yield
         return
-    with Turnstile(file) as entrance:
+    with WriterGate(file) as entrance:
         entrance.pass_within(patience)
         driver: Any = connection.connection.driver_connection
         driver.execute("BEGIN IMMEDIATE")
@@ -179,7 +179,7 @@ def use_wal(driver: Any, file: str, patience: float) -> None:
     cursor = driver.cursor()
     if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         # Two that do it to a new file at once can collide without waiting.
-        with Turnstile(file) as entrance:
+        with WriterGate(file) as entrance:
             entrance.pass_within(patience)
             cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()

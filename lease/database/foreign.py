@@ -16,7 +16,7 @@ from sqlalchemy.util import await_only, greenlet_spawn
 from ..errors import LeaseError, StoreUnavailable
 from .backend import FILE_ITSELF, POSTGRESQL, SCHEMA, SQLITE, Backend, backend_named, backend_of
 from .dialects import Instant
-from .turnstile import Turnstile, TurnstileBusy
+from .writer_gate import WriterGate, WriterGateBusy
 
 T = TypeVar("T")
 Rows = Sequence[Sequence[Any]]
@@ -25,7 +25,7 @@ IN_SAVEPOINT = (
     '(in a test whose session joins one, use join_transaction_mode="rollback_only")'
 )
 _PATIENCE = 5.0
-"""Seconds to wait for SQLite's turnstile."""
+"""Seconds to wait for SQLite's writer gate."""
 _IN_TRANSACTION = (2, 3)
 """libpq's PQTRANS_INTRANS and PQTRANS_INERROR."""
 
@@ -114,13 +114,13 @@ class Foreign:
         if not file:
             yield
             return
-        with Turnstile(file) as entrance:
+        with WriterGate(file) as entrance:
             try:
                 if self.in_loop:
                     await_only(entrance.pass_soon(_PATIENCE))
                 else:
                     entrance.pass_within(_PATIENCE)
-            except TurnstileBusy as busy:
+            except WriterGateBusy as busy:
                 raise StoreUnavailable(str(busy)) from None
             yield
 

@@ -20,8 +20,8 @@ from .driver_errors import explain
 from .held.identity import identity_of
 from .held.statement import OWN
 from .held.wire import Wire
-from .turnstile import TurnstileBusy
 from .wires.of_sqlite3 import Sqlite3Wire
+from .writer_gate import WriterGateBusy
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ class SqliteDatabase(OwnDatabase):
     def _explained(self, attempt: Callable[[float], T], seconds: float) -> T:
         try:
             return attempt(seconds)
-        except (sqlite3.Error, DatabaseError, TurnstileBusy, OSError) as error:
+        except (sqlite3.Error, DatabaseError, WriterGateBusy, OSError) as error:
             if isinstance(getattr(error, "orig", None), sqlite3.IntegrityError):
                 raise
             raise explain(error, self._url) from error

@@ -1,7 +1,7 @@
 """The effect of a job: a row, and one more on an account, in a transaction behind the fence.
 
 No constraint prevents a second row: like an ordinary program, it checks first and adds what is
-missing. Only the fence makes that right. It uses nothing of the library but its turnstile, as a
+missing. Only the fence makes that right. It uses nothing of the library but its writer_gate, as a
 program in another language would.
 """
 
@@ -50,7 +50,7 @@ def _write_postgres(url: str, grant: Grant, run: int | None, job: str, park: flo
 def _write_sqlite(path: str, grant: Grant, run: int | None, job: str, park: float) -> tuple[Answer, str]:
     try:
         with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as connection:
-            with turnstile.Turnstile(path) as entrance:
+            with writer_gate.WriterGate(path) as entrance:
                 entrance.pass_within(5)
                 connection.execute("BEGIN IMMEDIATE")
             fence = "UPDATE lease SET token = token WHERE name = ? AND token = ? AND holder = ?"
@@ -89,4 +89,4 @@ def _load(name: str) -> Any:
     return module
 
 
-turnstile = _load("turnstile")
+writer_gate = _load("writer_gate")

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from lease.database.turnstile import Turnstile, TurnstileBusy
+from lease.database.writer_gate import WriterGate, WriterGateBusy
 
 _WRITING = "120"
 """The byte of the index of the write-ahead log that its one writer locks (SQLite's "WAL-mode file format")."""
@@ -14,12 +14,12 @@ def can_write(path: str) -> bool:
     """Return whether the file can be written: a process stopped in a write blocks all others."""
     with (
         closing(sqlite3.connect(path, timeout=0.3, isolation_level=None)) as connection,
-        Turnstile(path) as entrance,
+        WriterGate(path) as entrance,
     ):
         try:
             entrance.pass_within(0.3)
             connection.execute("BEGIN IMMEDIATE")
-        except (TurnstileBusy, sqlite3.OperationalError):
+        except (WriterGateBusy, sqlite3.OperationalError):
             return False
     return True
 

@@ -12,7 +12,7 @@ from lease.database.backend import ConnectionSettings, backend_of
 from lease.database.connections import connected, use_wal, write_transaction
 from lease.database.dialects import lock_timeout, turn
 from lease.database.driver_errors import explain, sqlstate
-from lease.database.turnstile import TurnstileBusy
+from lease.database.writer_gate import WriterGateBusy
 from lease.errors import LeaseError, StoreUnavailable
 
 from ...errors import DaemonError
@@ -88,5 +88,5 @@ def _explained(url: URL, *, reads: bool = False) -> Iterator[None]:
             f"the user {url.username!r} cannot create tables in {describe(url)}; run `leased db upgrade`, "
             "or the script that `leased db sql` prints, as a user who can"
         ) from error
-    except (DatabaseError, InterfaceError, TurnstileBusy, OSError) as error:  # also for a file that is not a database
+    except (DatabaseError, InterfaceError, WriterGateBusy, OSError) as error:  # also for a file that is not a database
         raise explain(error, url) if not isinstance(error, StoreUnavailable) else error from error

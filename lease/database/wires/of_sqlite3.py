@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from ...threads import unless_done
 from ..held.statement import Call
 from ..held.wire import NothingSentError, WireFailed
-from ..turnstile import Turnstile
+from ..writer_gate import WriterGate
 
 T = TypeVar("T")
 _Asked = tuple[Call[Any], "asyncio.Future[Any]"]
@@ -28,7 +28,7 @@ class Sqlite3Wire:
 
     def __init__(self, engine: Engine, path: str, which: Callable[[], object]) -> None:
         self._connection = engine.connect()
-        self._turnstile = Turnstile(path).__enter__()  # open for as long as this is
+        self._writer_gate = WriterGate(path).__enter__()  # open for as long as this is
         self._driver: Any = self._connection.connection.driver_connection
         self._which = which
         self._file = which()
@@ -51,7 +51,7 @@ class Sqlite3Wire:
             return
         with suppress(sqlite3.Error, DatabaseError):
             self._connection.close()
-        self._turnstile.__exit__()
+        self._writer_gate.__exit__()
 
     async def send_in_loop(self, call: Call[T]) -> T:
         if not self._has_worker:  # where a signal comes before this is noted, there are two, and one works at a time
@@ -74,7 +74,7 @@ class Sqlite3Wire:
         compiled = call.statement.compiled(self._connection)
         cursor = self._driver.cursor()
         try:
-            if self._turnstile.is_passed:
+            if self._writer_gate.is_passed:
                 raise NothingSentError("others write")
             rows = _in_one_step(cursor, compiled.text, compiled.parameters(call.values))
         except (sqlite3.Error, OSError) as error:

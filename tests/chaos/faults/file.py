@@ -5,7 +5,7 @@ import os
 import sqlite3
 from contextlib import closing
 
-from lease.database.turnstile import Turnstile, TurnstileBusy
+from lease.database.writer_gate import WriterGate, WriterGateBusy
 
 from ..diary import boottime
 from ..site import SqliteSite
@@ -35,10 +35,10 @@ class HoldWriteLock(_File):
     def start(self) -> bool:
         self._connection = sqlite3.connect(self.path, timeout=2, isolation_level=None, check_same_thread=False)
         try:
-            with Turnstile(self.path) as entrance:
+            with WriterGate(self.path) as entrance:
                 entrance.pass_within(2)
                 self._connection.execute("BEGIN IMMEDIATE")
-        except (TurnstileBusy, sqlite3.OperationalError):
+        except (WriterGateBusy, sqlite3.OperationalError):
             return False
         return True
 

@@ -25,7 +25,7 @@ from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected
 from lease.database.file_connection import FileConnection
 from lease.database.opening import open_database
-from lease.database.turnstile import Turnstile
+from lease.database.writer_gate import WriterGate
 from lease.sync import LeaseClient
 from tests.lease.stores import SHORT, STEADY, Recorder, Tables, in_thread
 from tests.support.binaries import readable_temporary_folder
@@ -152,7 +152,7 @@ def test_a_reader_of_a_file_that_a_client_has_made_holds_up_no_writer(tmp_path: 
 
 @pytest.mark.usefixtures("processes")
 def test_writers_that_write_back_to_back_starve_no_renewal(sqlite_url: str, tables: Tables) -> None:
-    """Without the turnstile, 8 of 8 renewals starved."""
+    """Without the writer gate, 8 of 8 renewals starved."""
     told, timing = Recorder(), LeaseTiming(renew_every=0.3)
     tables.run(lambda connection: connection.execute(text("CREATE TABLE written (what text)")))
     writers = [subprocess.Popen([sys.executable, "-c", BUSY, str(path_of(sqlite_url))]) for _ in range(3)]
@@ -175,12 +175,12 @@ def test_writers_that_write_back_to_back_starve_no_renewal(sqlite_url: str, tabl
 
 BUSY = """
 import sqlite3, sys, time
-from lease.database.turnstile import Turnstile
+from lease.database.writer_gate import WriterGate
 path = sys.argv[1]
 connection = sqlite3.connect(path, timeout=10, isolation_level=None)
 connection.execute("PRAGMA journal_mode = WAL")
 while True:
-    with Turnstile(path) as entrance:
+    with WriterGate(path) as entrance:
         entrance.pass_within(10)
         connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT INTO written VALUES ('x')")
@@ -273,7 +273,7 @@ def test_a_fence_waits_for_its_turn_and_says_so_when_it_does_not_come(
 ) -> None:
     grant = tables.one("a")
     monkeypatch.setattr("lease.database.foreign._PATIENCE", 0.1)
-    with Turnstile(str(path_of(sqlite_url))) as other:
+    with WriterGate(str(path_of(sqlite_url))) as other:
         other.pass_within(1.0)
         with engine.begin() as connection, pytest.raises(StoreUnavailable, match="locked for writing"):
             fence(connection, grant)

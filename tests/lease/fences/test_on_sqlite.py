@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from lease import Grant, LeaseError, fence
-from lease.database.turnstile import Turnstile
+from lease.database.writer_gate import WriterGate
 from tests.lease.stores import Tables, until
 
 
@@ -91,16 +91,16 @@ async def test_an_event_loop_goes_on_while_a_fence_in_it_waits_for_its_turn(
 ) -> None:
     grant = tables.one("a")
     looks: list[bool] = []
-    pass_now = Turnstile.pass_now
+    pass_now = WriterGate.pass_now
 
-    def watched(entrance: Turnstile) -> bool:
+    def watched(entrance: WriterGate) -> bool:
         looks.append(pass_now(entrance))
         return looks[-1]
 
     engine = create_async_engine(sqlite_url.replace("sqlite", "sqlite+aiosqlite", 1), poolclass=NullPool)
-    with Turnstile(sqlite_url.removeprefix("sqlite:///")) as other:
+    with WriterGate(sqlite_url.removeprefix("sqlite:///")) as other:
         assert other.pass_now()
-        monkeypatch.setattr(Turnstile, "pass_now", watched)
+        monkeypatch.setattr(WriterGate, "pass_now", watched)
         fencing = asyncio.ensure_future(fenced(engine, grant))
         await until(lambda: len(looks) > 1)
         assert not any(looks)

@@ -1,4 +1,4 @@
-"""SQLite's turnstile: where many threads of one process come to it, and whose its file is."""
+"""SQLite's writer gate: where many threads of one process come to it, and whose its file is."""
 
 import os
 import shutil
@@ -15,8 +15,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
 from lease import LeaseLost, StoreUnavailable
-from lease.database import turnstile
-from lease.database.turnstile import Turnstile, TurnstileBusy
+from lease.database import writer_gate
+from lease.database.writer_gate import WriterGate, WriterGateBusy
 from lease.sync import LeaseClient
 from tests.lease.stores import SELDOM
 from tests.support.binaries import readable_temporary_folder
@@ -26,37 +26,37 @@ LIMIT = 10.0
 
 
 def pass_once(path: str) -> bool:
-    with Turnstile(path) as entrance:
+    with WriterGate(path) as entrance:
         entrance.pass_within(LIMIT)
     return True
 
 
-def test_the_turnstile_lets_one_through_and_tells_who_waits_too_long(tmp_path: Path) -> None:
+def test_the_writer_gate_lets_one_through_and_tells_who_waits_too_long(tmp_path: Path) -> None:
     path = str(tmp_path / "leased.db")
-    with Turnstile(path) as first:
+    with WriterGate(path) as first:
         first.pass_within(1.0)
-        with Turnstile(path) as second:
+        with WriterGate(path) as second:
             assert not second.pass_now()
-            with pytest.raises(TurnstileBusy, match=r"leased\.db"):
+            with pytest.raises(WriterGateBusy, match=r"leased\.db"):
                 second.pass_within(0.05)
-    with Turnstile(path) as third:
+    with WriterGate(path) as third:
         assert third.pass_now()
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("processes")
-def test_a_child_that_was_forked_meanwhile_does_not_keep_the_turnstile(tmp_path: Path) -> None:
+def test_a_child_that_was_forked_meanwhile_does_not_keep_the_writer_gate(tmp_path: Path) -> None:
     """It inherits the open file; closing it in the parent alone would leave it locked for the child's life."""
     path = str(tmp_path / "leased.db")
     reading, writing = os.pipe()
-    with Turnstile(path) as first:
+    with WriterGate(path) as first:
         first.pass_within(1.0)
         child = os.fork()
         if child == 0:
             os.close(writing)
             os.read(reading, 1)
             os._exit(0)
-    with Turnstile(path) as second:
+    with WriterGate(path) as second:
         passed = second.pass_now()
     os.close(writing)
     os.close(reading)
@@ -70,16 +70,16 @@ def test_of_one_process_one_thread_at_a_time_looks_whether_it_may_pass(
     """Forty that look each millisecond took the processor from who was in, and from the renewals."""
     path = str(tmp_path / "leased.db")
     looks: list[int] = []
-    pass_now = Turnstile.pass_now
+    pass_now = WriterGate.pass_now
 
-    def watched(entrance: Turnstile) -> bool:
+    def watched(entrance: WriterGate) -> bool:
         looks.append(threading.get_ident())
         return pass_now(entrance)
 
     with ThreadPoolExecutor(4) as threads:
-        with Turnstile(path) as first:
+        with WriterGate(path) as first:
             assert first.pass_now()
-            monkeypatch.setattr(Turnstile, "pass_now", watched)
+            monkeypatch.setattr(WriterGate, "pass_now", watched)
             passes = [threads.submit(pass_once, path) for _ in range(4)]
             wait_until(lambda: len(looks) > 50, "somebody looks again and again")
             looking = set(looks)
@@ -92,10 +92,10 @@ def test_of_one_process_one_thread_at_a_time_looks_whether_it_may_pass(
 def test_a_child_that_was_forked_while_a_thread_waited_can_pass(tmp_path: Path) -> None:
     path = str(tmp_path / "leased.db")
     with ThreadPoolExecutor(1) as threads:
-        with Turnstile(path) as first:
+        with WriterGate(path) as first:
             first.pass_within(1.0)
             waiting = threads.submit(pass_once, path)
-            wait_until(lambda: path in turnstile._waiting and turnstile._waiting[path].locked(), "a thread waits")
+            wait_until(lambda: path in writer_gate._waiting and writer_gate._waiting[path].locked(), "a thread waits")
             child = os.fork()
             if child == 0:
                 os._exit(0 if pass_once(path) else 1)
@@ -106,9 +106,9 @@ def test_a_child_that_was_forked_while_a_thread_waited_can_pass(tmp_path: Path) 
 
 KILLED_IN_ITS_TURN = """
 import os, signal, sys, warnings
-from lease.database.turnstile import Turnstile, TurnstileBusy
+from lease.database.writer_gate import WriterGate, WriterGateBusy
 warnings.simplefilter("ignore", DeprecationWarning)
-with Turnstile(sys.argv[1]) as entrance:
+with WriterGate(sys.argv[1]) as entrance:
     assert entrance.pass_now()
     child = os.fork()
     if child == 0:
@@ -141,7 +141,7 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def turnstile_of(database: Path) -> Path:
+def writer_gate_of(database: Path) -> Path:
     return database.with_name(f"{database.name}-turnstile")
 
 
@@ -160,20 +160,20 @@ def test_those_can_open_it_who_may_write_to_the_database(database: Path, mode: i
         pass_once(str(database))
     finally:
         os.umask(umask)
-    assert mode_of(turnstile_of(database)) == expected
+    assert mode_of(writer_gate_of(database)) == expected
 
 
 def test_its_mode_follows_the_databases(database: Path) -> None:
     for mode, expected in ((0o666, 0o666), (0o644, 0o600), (0o660, 0o660)):
         database.chmod(mode)
         pass_once(str(database))
-        assert mode_of(turnstile_of(database)) == expected
+        assert mode_of(writer_gate_of(database)) == expected
 
 
 def test_one_of_an_earlier_version_that_all_could_open_is_closed_to_them(database: Path) -> None:
-    turnstile_of(database).touch(0o644)
+    writer_gate_of(database).touch(0o644)
     pass_once(str(database))
-    assert mode_of(turnstile_of(database)) == 0o600
+    assert mode_of(writer_gate_of(database)) == 0o600
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
@@ -181,10 +181,10 @@ def test_one_of_an_earlier_version_that_all_could_open_is_closed_to_them(databas
 def test_a_user_who_may_only_read_the_database_cannot_hold_it_shut(readable: Path) -> None:
     readable.chmod(0o644)
     pass_once(str(readable))
-    assert as_another_user(HOLD, turnstile_of(readable)) == "PermissionError"
+    assert as_another_user(HOLD, writer_gate_of(readable)) == "PermissionError"
     readable.chmod(0o666)
     pass_once(str(readable))
-    assert as_another_user(HOLD, turnstile_of(readable)) == "held"
+    assert as_another_user(HOLD, writer_gate_of(readable)) == "held"
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
@@ -193,15 +193,15 @@ def test_it_belongs_to_whom_the_database_belongs(readable: Path) -> None:
     """As root's command makes it before the service writes."""
     os.chown(readable, ANOTHER, ANOTHER)
     pass_once(str(readable))
-    assert as_another_user(HOLD, turnstile_of(readable)) == "held"
+    assert as_another_user(HOLD, writer_gate_of(readable)) == "held"
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
 def test_one_that_was_put_there_by_a_user_who_may_not_write_is_refused(readable: Path) -> None:
     """In a folder where all can make files, such as /tmp."""
     readable.chmod(0o644)
-    turnstile_of(readable).touch()
-    os.chown(turnstile_of(readable), ANOTHER, ANOTHER)
+    writer_gate_of(readable).touch()
+    os.chown(writer_gate_of(readable), ANOTHER, ANOTHER)
     with pytest.raises(OSError, match=f"belongs to user {ANOTHER}, who may not write to the database; delete it"):
         pass_once(str(readable))
     readable.chmod(0o666)
@@ -217,9 +217,9 @@ def test_a_user_who_may_write_but_does_not_own_it_passes_though_its_mode_is_outd
     pass_once(str(readable))
     readable.chmod(0o606)
     assert passes_as_another_user(readable)
-    assert mode_of(turnstile_of(readable)) == 0o666
+    assert mode_of(writer_gate_of(readable)) == 0o666
     pass_once(str(readable))
-    assert mode_of(turnstile_of(readable)) == 0o606
+    assert mode_of(writer_gate_of(readable)) == 0o606
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "folder", "pipe"])
@@ -228,7 +228,7 @@ def test_what_is_no_plain_file_of_its_own_is_refused_and_left_as_it_is(
 ) -> None:
     victim = tmp_path / "victim"
     victim.touch(0o640)
-    place = turnstile_of(database)
+    place = writer_gate_of(database)
     if kind == "symlink":
         place.symlink_to(victim)
     elif kind == "hard link":
@@ -245,9 +245,9 @@ def test_what_is_no_plain_file_of_its_own_is_refused_and_left_as_it_is(
 
 
 def test_a_client_tells_it_in_one_sentence(tmp_path: Path) -> None:
-    turnstile_of(tmp_path / "leased.db").symlink_to(tmp_path / "victim")
+    writer_gate_of(tmp_path / "leased.db").symlink_to(tmp_path / "victim")
     with (
-        pytest.raises(StoreUnavailable, match="turnstile is a link or not a regular file"),
+        pytest.raises(StoreUnavailable, match="writer_gate is a link or not a regular file"),
         LeaseClient(f"sqlite:///{tmp_path}/leased.db"),
     ):
         pass
@@ -258,12 +258,12 @@ def test_all_names_of_a_database_lead_through_one(database: Path, tmp_path: Path
     other = tmp_path / "other"
     other.mkdir()
     (other / "link.db").symlink_to(database)
-    with Turnstile(str(other / "link.db")) as first, Turnstile(str(database)) as second:
+    with WriterGate(str(other / "link.db")) as first, WriterGate(str(database)) as second:
         assert first.pass_now()
         assert not second.pass_now()
 
 
-def test_a_fence_over_a_uri_passes_the_same_turnstile(tmp_path: Path) -> None:
+def test_a_fence_over_a_uri_passes_the_same_writer_gate(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///file:{tmp_path}/le%61sed.db?uri=true", poolclass=NullPool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     with LeaseClient(f"sqlite:///{tmp_path}/leased.db", timing=SELDOM) as client, client.hold("a") as held:

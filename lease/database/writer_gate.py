@@ -1,7 +1,7 @@
-"""A turnstile before SQLite's write lock, so that back-to-back writers starve nobody.
+"""A writer_gate before SQLite's write lock, so that back-to-back writers starve nobody.
 
 SQLite's own waiting is not fair: a process that ends one write and begins the next at once wins the lock again and
-again, and a renewal beside it times out. A writer passes the turnstile to begin its write, and lets it go as soon as
+again, and a renewal beside it times out. A writer passes the writer gate to begin its write, and lets it go as soon as
 the write has begun, so that the writer in front cannot begin again before the one behind it.
 """
 
@@ -27,12 +27,12 @@ each millisecond slow down the writer.
 """
 
 
-class TurnstileBusy(TimeoutError):
+class WriterGateBusy(TimeoutError):
     """The turn did not come in time."""
 
 
-class Turnstile:
-    """The turnstile of the database file at ``path``: passed from `pass_within`,
+class WriterGate:
+    """The writer_gate of the database file at ``path``: passed from `pass_within`,
     `pass_soon` or `pass_now` until the block ends.
 
     A file beside the database is locked (``flock``), which the operating system lets go when a
@@ -85,7 +85,7 @@ class Turnstile:
         return False
 
     def pass_within(self, seconds: float) -> None:
-        """Wait at most ``seconds`` to pass; `TurnstileBusy` says that it took longer."""
+        """Wait at most ``seconds`` to pass; `WriterGateBusy` says that it took longer."""
         deadline = time.monotonic() + seconds
         looking = _waiting.setdefault(self._path, threading.Lock())
         if not looking.acquire(timeout=max(0.0, seconds)):
@@ -99,7 +99,7 @@ class Turnstile:
             looking.release()
 
     async def pass_soon(self, seconds: float) -> None:
-        """Wait at most ``seconds`` to pass without blocking the caller's event loop; `TurnstileBusy`
+        """Wait at most ``seconds`` to pass without blocking the caller's event loop; `WriterGateBusy`
         says that it took longer.
         """
         deadline = time.monotonic() + seconds
@@ -108,17 +108,17 @@ class Turnstile:
                 raise self._busy()
             await asyncio.sleep(_PAUSE_OF_A_LOOP)
 
-    def _busy(self) -> TurnstileBusy:
-        return TurnstileBusy(f"another process has kept {self._path} locked for writing for too long")
+    def _busy(self) -> WriterGateBusy:
+        return WriterGateBusy(f"another process has kept {self._path} locked for writing for too long")
 
 
-_entered: WeakSet[Turnstile] = WeakSet()
+_entered: WeakSet[WriterGate] = WeakSet()
 
 
 def _leave_to_the_parent() -> None:
     _waiting.clear()
-    for turnstile in list(_entered):
-        turnstile.leave_to_the_parent()
+    for writer_gate in list(_entered):
+        writer_gate.leave_to_the_parent()
     _entered.clear()
 
 
@@ -127,7 +127,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _opened(file: str, database: str) -> int:
-    """Open the turnstile's file, made where it is missing, with the rights that it is to have."""
+    """Open the writer gate's file, made where it is missing, with the rights that it is to have."""
     try:
         owner = os.stat(database)  # noqa: PTH116 - before each write, and a Path costs more
     except FileNotFoundError:
