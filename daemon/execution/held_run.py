@@ -170,7 +170,7 @@ class HeldRun:
         """Record why the lease was lost under an attempt, and when its work ended, by `boottime`."""
         loss = self.lease.loss or Loss(self.claimed.grant, LossKind.ENDED, self.loss_cause())
         self.context.losses.add(LossNote(job_run_id, self.claimed.grant, loss, ended))
-        with suppress(StoreUnavailable):  # otherwise with a later pulse
+        with suppress(StoreUnavailable):  # otherwise with a later check-in
             await self.context.losses.write(self.context.database)
 
     def _targets(self) -> Sequence[Target]:

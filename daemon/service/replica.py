@@ -24,9 +24,9 @@ from ..scheduling.deploys.rollout import RequiredRevision, Rollout
 from ..scheduling.plan_due import Planner
 from ..scheduling.wall_clock import WallClock
 from ..telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, Notify
+from .check_in import CheckIn
 from .loop.agenda import Agenda
 from .loop.runs_at_work import RunsAtWork
-from .pulse import Pulse
 from .settings import STOP_MARGIN, Settings
 from .waking.hearing import Hearing
 from .waking.rest import Rest, Wakes
@@ -118,7 +118,7 @@ class Replica:
             trusts=self.planner.guard,
             required=self.required,
         )
-        self._pulse = Pulse(
+        self._check_in = CheckIn(
             *(context, entry, self.runs, self.rollout),
             hearing=self.hearing,
             deaths=self._deaths,
@@ -147,8 +147,8 @@ class Replica:
     async def run(self, *, until_idle: bool = False) -> None:
         """Work until `drain`, or ``until_idle``; then stop what is left (rule 19)."""
         self.running = True
-        self.hearing.begin(Wakes(self.rest, self._pulse.wake, self._cancels.wake, self.runs.room, self.runs.ids))
-        async with beside(self._pulse.beat()), beside(self._cancels.watch()):
+        self.hearing.begin(Wakes(self.rest, self._check_in.wake, self._cancels.wake, self.runs.room, self.runs.ids))
+        async with beside(self._check_in.beat()), beside(self._cancels.watch()):
             try:
                 while not self.draining and self.runs.failure is None:
                     agenda = await self.tick()
@@ -210,7 +210,7 @@ class Replica:
             return agenda
         settled = await self._settler.settle_proven_dead()
         if agenda.stranded:
-            await self._pulse.touch()  # so that others see that it lost its lease and did not die (rule 16)
+            await self._check_in.touch()  # so that others see that it lost its lease and did not die (rule 16)
             settled += await self._settler.settle_stale()
         if settled:
             self.context.herald.say_work()

@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
 DECIDED = "tests/daemon/store/test_problems.py::test_a_run_is_long_by_what_was_set_otherwise_by_the_defaults_unless_it_is_usual"
-TOLD = "tests/daemon/service/test_pulse.py::test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it_takes_long"
+TOLD = "tests/daemon/service/test_check_in.py::test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it_takes_long"
 PROBLEMS = "tests/daemon/store/test_problems.py::test_{}[{{}}]"
 
 LONG_RUNS = (

@@ -21,9 +21,13 @@ OUTPUT = (
     Mutant(
         "output-sent-once",
         "output whose saving failed is not saved again: an outage of the database loses it without a word",
-        (Edit("daemon/service/pulse.py", "            if not self._without_output:  #", "            if output:  #"),),
+        (
+            Edit(
+                "daemon/service/check_in.py", "            if not self._without_output:  #", "            if output:  #"
+            ),
+        ),
         on_either(
-            "tests/daemon/service/test_pulse.py::test_output_that_cannot_be_saved_is_tried_again_and_keeps_no_progress_off"
+            "tests/daemon/service/test_check_in.py::test_output_that_cannot_be_saved_is_tried_again_and_keeps_no_progress_off"
         ),
     ),
     Mutant(

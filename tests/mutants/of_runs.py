@@ -166,7 +166,7 @@ RUNS = (
         "a run that was put back by a clock that was a day ahead waits for that day",
         (
             Edit(
-                "daemon/service/pulse.py",
+                "daemon/service/check_in.py",
                 "        start_put_off(connection, application, self._context.rows.application.schedules)\n",
                 "",
             ),

@@ -47,7 +47,7 @@ class ScrapedReplica:
 
     async def pass_time(self) -> None:
         if self.manual.store.available and not self.is_silent:
-            await self.manual.replica._pulse.touch()
+            await self.manual.replica._check_in.touch()
         if not (self.hangs or self.is_silent):
             await (self.manual.tick() if self.runs_long else self.manual.work())
 

@@ -148,10 +148,10 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Wakes:
-    """The parts of a replica that wake: its loop, its pulse, and its watch for cancels."""
+    """The parts of a replica that wake: its loop, its check-in, and its watch for cancels."""
 
     rest: Rest
-    pulse: Callable[[], None]
+    check_in: Callable[[], None]
     cancels: Callable[[], None]
     room: Callable[[], RoomLeft]
     """Whether it may start another run: a full one is not woken, as it looks when one of its own has ended."""
@@ -165,7 +165,7 @@ class Wakes:
                 if self.room().is_left:
                     self.rest.wake_in(uniform(0.0, _SPREAD))  # noqa: S311 - it only spreads a herd
             case "definitions":
-                self.pulse()
+                self.check_in()
             case "cancel":
                 if notice.run_id in self.at_work():
                     self.cancels()
@@ -179,7 +179,7 @@ class Wakes:
         self.rest.wake_in(seconds)
 
     def changed(self) -> None:
-        """Wake whatever may have to know. Not the pulse: it writes itself, and would never come to rest."""
+        """Wake whatever may have to know. Not the check_in: it writes itself, and would never come to rest."""
         if self.room().is_left:
             self.rest.wake()
         if self.at_work():
@@ -188,5 +188,5 @@ class Wakes:
     def look_again(self) -> None:
         """Wake all."""
         self.rest.wake()
-        self.pulse()
+        self.check_in()
         self.cancels()

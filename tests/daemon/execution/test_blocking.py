@@ -103,13 +103,13 @@ async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Fau
         assert said is not None
         assert said.startswith('job "blocking" of "blocking" (run 1) is blocking the event loop')
         assert f"{__file__}:{Fault.block.__code__.co_firstlineno + 2}, in Fault.block" in said
-        await replica.replica._pulse.touch()
+        await replica.replica._check_in.touch()
         found = problems(await store.read(read_overview))
         assert [(one.kind, one.text.partition(": ")[2]) for one in found] == [("blocked", said)]
         fault.gate.set()
         await replica.wait_for(run_id)
         await until(lambda: context.tasks.blocked() is None, "the loop goes on")
-        await replica.replica._pulse.touch()
+        await replica.replica._check_in.touch()
         assert problems(await store.read(read_overview)) == ()
 
 

@@ -115,7 +115,7 @@ class Living:
         await until(lambda: self.hearing.works or not hearing, "it hears")
 
         def rests() -> bool:
-            pulse_rests = not self.replica._pulse._woken.is_set()
+            pulse_rests = not self.replica._check_in._woken.is_set()
             return self.rest.is_sound and pulse_rests and not self.counted.under_way
 
         await until(rests, "it rests, and nothing that it has asked is to be answered")

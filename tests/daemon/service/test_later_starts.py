@@ -45,7 +45,7 @@ async def test_a_replica_pulls_nothing_forward_that_is_meant_to_start_in_hours(d
 
         await replica.sees(all_wait, "each waits for its start")
         for _ in range(2):  # a sign of life, and the tick after it
-            replica.replica._pulse.wake()
+            replica.replica._check_in.wake()
             replica.rest.wake()
             await replica.at_rest(hearing=False)
         waits = select(run.c.id, run.c.state, seconds_until(run.c.available_at), seconds_until(run.c.place_at))

@@ -46,7 +46,7 @@ def three_schedules(gate: Gate) -> Schedules:
 
 async def states_after_a_sign_of_life(replica: ManualReplica) -> list[str]:
     """Let it show that it lives, and then look once; return the states of the runs."""
-    await replica.replica._pulse.touch()
+    await replica.replica._check_in.touch()
     await replica.tick()
     return [run.state for run in await replica.runs()]
 

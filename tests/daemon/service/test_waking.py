@@ -22,7 +22,7 @@ from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import take_on_top
-from daemon.service import pulse
+from daemon.service import check_in
 from daemon.service.waking import rest
 from daemon.service.waking.changes import FileChanges
 from daemon.store import statements
@@ -44,8 +44,8 @@ ITS_LISTENER = "FROM pg_stat_activity WHERE datname = current_database() AND app
 @pytest.fixture(autouse=True)
 def _no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sign of life looks too, and would start what nothing else has."""
-    monkeypatch.setattr(pulse, "TOUCH_EVERY", 1e9)
-    monkeypatch.setattr(pulse, "TOUCH_WHEN_HEARING", 1e9)
+    monkeypatch.setattr(check_in, "TOUCH_EVERY", 1e9)
+    monkeypatch.setattr(check_in, "TOUCH_WHEN_HEARING", 1e9)
 
 
 async def test_a_trigger_wakes_a_replica(database_url: str) -> None:
@@ -241,7 +241,7 @@ async def test_the_death_of_a_replica_on_this_machine_wakes_it(
     async with living(database_url, a_shop()) as replica:
         await replica.at_rest()
         run_id = await replica.do(at_work_in, process.pid, replica.context.application.run_digests["nightly"])
-        replica.replica._pulse.wake()
+        replica.replica._check_in.wake()
         await until(lambda: "gone" in replica.rest.deaths._watched, "it watches its neighbour")
         await replica.at_rest()
         assert await replica.state(run_id) == "running"
@@ -331,10 +331,10 @@ async def test_where_its_sign_of_life_is_not_heard_it_listens_over_another_conne
         listening = f"SELECT pid {ITS_LISTENER}"
         before = query(postgres_url, listening)
         with monkeypatch.context() as unsaid:
-            unsaid.setattr(pulse, "notify", lambda *_: None)
+            unsaid.setattr(check_in, "notify", lambda *_: None)
 
             def said() -> object:
-                replica.replica._pulse.wake()  # the first may still hear the one before
+                replica.replica._check_in.wake()  # the first may still hear the one before
                 return told(replica.facts, "its own notifications do not arrive")
 
             await until(said, "it says so")
@@ -358,12 +358,12 @@ async def test_a_sign_of_life_is_given_though_no_notice_can_be_sent(
 
     async with living(postgres_url, a_shop()) as replica:
         await replica.at_rest()
-        monkeypatch.setattr(pulse, "notify", full)
+        monkeypatch.setattr(check_in, "notify", full)
         for _ in range(2):
             seen = query(postgres_url, "SELECT seen_at FROM replica")
 
             def is_seen(seen: object = seen) -> bool:
-                replica.replica._pulse.wake()
+                replica.replica._check_in.wake()
                 return query(postgres_url, "SELECT seen_at FROM replica") != seen
 
             await until(is_seen, "it is seen to live")
@@ -380,7 +380,7 @@ async def test_where_the_file_system_tells_of_no_change_it_looks_each_poll_and_s
         await replica.becomes(await replica.trigger(), "succeeded")
         await until(lambda: told(replica.facts, "cannot watch"), "it says so")
         said = len(told(replica.facts, "cannot watch"))
-        replica.replica._pulse.wake()
+        replica.replica._check_in.wake()
         await replica.becomes(await replica.trigger(), "succeeded")
         assert not replica.hearing.works
         assert said == len(told(replica.facts, "cannot watch")) == 1
@@ -395,7 +395,7 @@ async def test_where_it_hears_of_changes_again_it_says_so(sqlite_url: str, monke
             silent.undo()
 
             def said() -> object:
-                replica.replica._pulse.wake()  # the first is not heard yet
+                replica.replica._check_in.wake()  # the first is not heard yet
                 return told(replica.facts, "now watching")
 
             await until(said, "it says so")
@@ -413,9 +413,9 @@ async def test_an_idle_replica_that_hears_costs_one_transaction_per_sign_of_life
         monkeypatch.setattr(rest, "LONGEST", 1e6)
         replica.rest.wake()
         await replica.at_rest()
-        monkeypatch.setattr(pulse, "_SAVE_EVERY", 0.01)
-        monkeypatch.setattr(pulse, "TOUCH_WHEN_HEARING", 0.02)
-        replica.replica._pulse.wake()
+        monkeypatch.setattr(check_in, "_SAVE_EVERY", 0.01)
+        monkeypatch.setattr(check_in, "TOUCH_WHEN_HEARING", 0.02)
+        replica.replica._check_in.wake()
         replica.counted.reads = replica.counted.writes = 0
         replica.rest.notices.clear()
         await until(lambda: len(replica.rest.notices) >= 10, "it has heard itself ten times")
@@ -431,9 +431,9 @@ async def test_an_idle_replica_on_sqlite_looks_once_more_when_it_hears_its_own_s
     monkeypatch.setattr("daemon.service.waking.hearing._RECENTLY", 0.0)
     async with living(sqlite_url, a_shop()) as replica:
         await replica.at_rest()
-        monkeypatch.setattr(pulse, "_SAVE_EVERY", 0.01)
-        monkeypatch.setattr(pulse, "TOUCH_WHEN_HEARING", 0.02)
-        replica.replica._pulse.wake()
+        monkeypatch.setattr(check_in, "_SAVE_EVERY", 0.01)
+        monkeypatch.setattr(check_in, "TOUCH_WHEN_HEARING", 0.02)
+        replica.replica._check_in.wake()
         replica.counted.reads = replica.counted.writes = 0
         await until(lambda: replica.counted.writes >= 10, "ten signs of life")
         assert replica.counted.reads <= replica.counted.writes + 1

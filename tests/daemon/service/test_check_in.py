@@ -1,4 +1,4 @@
-"""The pulse of a replica: progress that is saved, and the sign that it lives."""
+"""The check-in of a replica: progress that is saved, and the sign that it lives."""
 
 import asyncio
 import sys
@@ -16,9 +16,9 @@ from daemon.jobs.reports import Progress
 from daemon.recovery import registry
 from daemon.recovery.deaths import DeathWatch
 from daemon.scheduling.deploys.rollout import RequiredRevision, Rollout, Sight
-from daemon.service import pulse
+from daemon.service import check_in
+from daemon.service.check_in import CheckIn
 from daemon.service.loop.agenda import Agenda, read_agenda
-from daemon.service.pulse import Pulse
 from daemon.service.waking.hearing import Hearing
 from daemon.store.tables import delivery
 from daemon.store.tables import replica as replicas
@@ -59,7 +59,7 @@ class LooksOnly(Rollout):
 
 
 class Beating:
-    """A pulse and what it is given."""
+    """A check_in and what it is given."""
 
     def __init__(self, replica: ManualReplica) -> None:
         self.progress: dict[int, Progress] = {}
@@ -70,7 +70,7 @@ class Beating:
         self.rollout = LooksOnly()
         self.printed: dict[int, Transcript] = {}
         client = replica.context.client
-        self.pulse = Pulse(
+        self.check_in = CheckIn(
             *(replica.context, entry, cast("Any", self), self.rollout),
             hearing=Hearing(),
             deaths=DeathWatch(client.holder, client.timing),
@@ -96,7 +96,7 @@ class Beating:
 @asynccontextmanager
 async def beating(replica: ManualReplica) -> AsyncIterator[Beating]:
     given = Beating(replica)
-    going_on = asyncio.create_task(given.pulse.beat())
+    going_on = asyncio.create_task(given.check_in.beat())
     try:
         yield given
     finally:
@@ -106,8 +106,8 @@ async def beating(replica: ManualReplica) -> AsyncIterator[Beating]:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second is a millisecond, and the replica never touches its entry unless a test has it do so each time."""
-    monkeypatch.setattr(pulse, "_SAVE_EVERY", 0.001)
-    monkeypatch.setattr(pulse, "TOUCH_EVERY", 1e9)
+    monkeypatch.setattr(check_in, "_SAVE_EVERY", 0.001)
+    monkeypatch.setattr(check_in, "TOUCH_EVERY", 1e9)
 
 
 async def entries(store: ManualStore) -> list[Row[Any]]:
@@ -146,11 +146,11 @@ async def test_it_shows_that_the_replica_lives_and_whether_it_drains() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         given = Beating(replica)
         store.clock.advance("1m")
-        await given.pulse.touch()
+        await given.check_in.touch()
         (row,) = await entries(store)
         assert (row.seen_at, row.state) == (store.clock.now, "running")
         given.draining = True
-        await given.pulse.touch()
+        await given.check_in.touch()
         assert [row.state for row in await entries(store)] == ["draining"]
 
 
@@ -172,7 +172,7 @@ async def test_with_its_sign_of_life_it_records_that_a_neighbour_is_dead() -> No
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         gone = replace(registry.own_entry("gone", "another application"), start_time=1)
         await store.write(lambda connection: registry.register(connection, gone))
-        await Beating(replica).pulse.touch()
+        await Beating(replica).check_in.touch()
         states = {row.holder: row.state for row in await entries(store)}
         assert states == {replica.context.client.holder: "running", "gone": "dead"}
 
@@ -187,7 +187,7 @@ async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to
         for passed, expected in (("4h", 0), ("1s", 1), ("1h", 1)):
             store.clock.advance(passed)
             for one in (replica, other):
-                await Beating(one).pulse.touch()
+                await Beating(one).check_in.touch()
             late = [*facts_of(replica, RunLate), *facts_of(other, RunLate)]
             assert [(fact.run_id, fact.schedule, fact.state) for fact in late] == [
                 (run_id, "nightly", "pending")
@@ -221,7 +221,7 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
             for one in (replica, other):
                 given = Beating(one)
                 given.at_work = [run_id]
-                await given.pulse.touch()
+                await given.check_in.touch()
             told = facts_of(replica, RunLong)
             assert [(fact.run_id, fact.schedule, fact.level) for fact in told] == [
                 (run_id, "nightly", level) for level in expected
@@ -232,7 +232,7 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
         await store.write(lambda connection: connection.execute(taken_over))
         given = Beating(other)
         given.at_work = [run_id]
-        await given.pulse.touch()
+        await given.check_in.touch()
         assert facts_of(other, RunLong) == [], "it was told before it was taken over"
         gate.open()
 
@@ -245,11 +245,11 @@ async def test_by_a_clock_that_jumps_no_run_is_late_but_the_replica_lives(truste
         store.clock.advance("5h")
         beating, answers = Beating(replica), iter([*trusted, True, True])
         beating.rollout.trusts = lambda _: next(answers)
-        await beating.pulse.touch()
+        await beating.check_in.touch()
         assert facts_of(replica, RunLate) == []
         (entry,) = await entries(store)
         assert entry.seen_at == store.clock.now
-        await beating.pulse.touch()
+        await beating.check_in.touch()
         assert len(facts_of(replica, RunLate)) == 1
 
 
@@ -260,13 +260,13 @@ async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:
             connection.execute(delete(replicas))
 
         await store.write(forget)
-        await Beating(replica).pulse.touch()
+        await Beating(replica).check_in.touch()
         assert [row.holder for row in await entries(store)] == [replica.context.client.holder]
 
 
 @pytest.mark.usefixtures("fast")
 async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "TOUCH_EVERY", -1)
+    monkeypatch.setattr(check_in, "TOUCH_EVERY", -1)
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         store.writes = 0
         async with beating(replica):
@@ -276,15 +276,15 @@ async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("fast")
 async def test_progress_that_cannot_be_saved_holds_up_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its row is locked, say: others would take this replica for dead."""
-    monkeypatch.setattr(pulse, "TOUCH_EVERY", -1)
+    monkeypatch.setattr(check_in, "TOUCH_EVERY", -1)
 
     async def unavailable() -> None:
         raise StoreUnavailable("the row is locked")
 
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         given = Beating(replica)
-        monkeypatch.setattr(given.pulse, "_save", unavailable)
-        going_on = asyncio.create_task(given.pulse.beat())
+        monkeypatch.setattr(given.check_in, "_save", unavailable)
+        going_on = asyncio.create_task(given.check_in.beat())
         await until(lambda: given.rollout.looks > 2, "it touches its entry, and looks")
         going_on.cancel()
 
@@ -292,7 +292,7 @@ async def test_progress_that_cannot_be_saved_holds_up_no_sign_of_life(monkeypatc
 @pytest.mark.usefixtures("fast")
 async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others would take this replica for dead."""
-    monkeypatch.setattr(pulse, "TOUCH_EVERY", -1)
+    monkeypatch.setattr(check_in, "TOUCH_EVERY", -1)
     async with (
         CountingStore(ONE_O_CLOCK) as store,
         ManualReplica(store, a_shop()) as replica,
@@ -345,7 +345,7 @@ async def test_what_jobs_print_is_saved_while_they_run_and_only_if_there_is_some
 
 
 async def test_a_set_of_output_is_bounded_and_each_job_comes_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "_MOST_OUTPUT", 250)
+    monkeypatch.setattr(check_in, "_MOST_OUTPUT", 250)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         given = Beating(replica)
         given.printed = {number: Transcript() for number in range(1, 6)}
@@ -353,7 +353,7 @@ async def test_a_set_of_output_is_bounded_and_each_job_comes_round(monkeypatch: 
         for _ in range(5):
             for transcript in given.printed.values():
                 transcript.add("x" * 99 + "\n")
-            chosen = given.pulse._next_set(given.printed)
+            chosen = given.check_in._next_set(given.printed)
             for number, piece in chosen.items():
                 given.printed[number].saved(piece)
             sets.append(list(chosen))
@@ -371,10 +371,10 @@ async def test_output_that_cannot_be_saved_is_tried_again_and_keeps_no_progress_
         piece = transcript.unsaved()
         store.available = False
         with pytest.raises(StoreUnavailable):
-            await given.pulse._save()
+            await given.check_in._save()
         store.available = True
         given.progress = {1: Progress(2)}
-        await given.pulse._save()
+        await given.check_in._save()
         assert transcript.unsaved() is piece, "this time without it"
-        await given.pulse._save()
+        await given.check_in._save()
         assert transcript.unsaved() is None, "job run 1 is not there: refused, and not tried for ever"

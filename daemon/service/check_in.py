@@ -1,4 +1,4 @@
-"""The pulse of a replica: it saves what its runs report and print, and shows that it is alive.
+"""The check-in of a replica: it saves what its runs report and print, and shows that it is alive.
 
 A sign of life is one transaction, which also looks what there is to do, and who lives: a replica
 that hears costs nothing else while it is idle (rule 24).
@@ -44,8 +44,8 @@ _MOST_OUTPUT = 512 * 1024
 """The characters of output that one transaction saves; that of the jobs beyond it comes with the next."""
 
 
-class Pulse:
-    """The pulse, which runs until it is cancelled.
+class CheckIn:
+    """The check-in, which runs until it is cancelled.
 
     ``draining`` returns whether the replica is draining; ``rollout`` looks which definitions rule; ``looked`` is told what
     there is to do, and when that look began. What blocks the async jobs is shown too (rule 25).
@@ -85,7 +85,7 @@ class Pulse:
                     await part()
                 except StoreUnavailable:
                     self._rollout.lose_contact()
-                except Exception as error:  # noqa: BLE001 - without a pulse, others would take this replica for dead
+                except Exception as error:  # noqa: BLE001 - without a check-in, others would take this replica for dead
                     self._context.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
     def wake(self) -> None:
