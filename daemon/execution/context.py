@@ -1,4 +1,4 @@
-"""The context that all runs of a replica share, and its herald, which sends notices after the commit that they are about
+"""The context that all runs of a replica share, and its publisher, which sends notices after the commit that they are about
 (rules 15 and 24).
 """
 
@@ -28,7 +28,7 @@ from .loss_notes import LossNotes
 from .writes.batcher import WriteBatcher
 
 
-class Herald:
+class Publisher:
     """Notifies other replicas that something may start.
 
     Nobody waits for it. What is said while notices are on their way goes with the next ones, so that
@@ -91,7 +91,7 @@ class ReplicaContext:
 
     The application, its database, the lease client with the heartbeat, the thread of async jobs, the trust pages of its
     runs, the callback for facts, the templates of children, the losses that are to be recorded, the rows of its
-    schedules, the batcher of their writes, and the herald that tells other replicas what may start.
+    schedules, the batcher of their writes, and the publisher that tells other replicas what may start.
     """
 
     application: Application
@@ -108,10 +108,10 @@ class ReplicaContext:
     losses: LossNotes = field(default_factory=LossNotes)
     rows: Rows = field(init=False)
     batcher: WriteBatcher = field(init=False)
-    herald: Herald = field(init=False)
+    publisher: Publisher = field(init=False)
 
     def __post_init__(self) -> None:
-        """Give it its rows, its batcher and its herald."""
+        """Give it its rows, its batcher and its publisher."""
         object.__setattr__(self, "rows", Rows(self.application))
         object.__setattr__(self, "batcher", WriteBatcher(self.database))
-        object.__setattr__(self, "herald", Herald(self.database, self.application.name))
+        object.__setattr__(self, "publisher", Publisher(self.database, self.application.name))

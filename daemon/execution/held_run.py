@@ -183,10 +183,10 @@ class HeldRun:
         if not isinstance(answer, Done):
             return
         if goes_on or answer.promoted:
-            self.context.herald.say_work()
+            self.context.publisher.say_work()
         name = self.claimed.grant.name
         if is_shared(name):
-            self.context.herald.say_released(name, queues_that_take(name))
+            self.context.publisher.say_released(name, queues_that_take(name))
 
     async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:
         """Notify in a statement of its own after the commit, only if a client waits (rule 15)."""

@@ -101,7 +101,7 @@ class CheckIn:
             return
         look, began = self._runs.look(), monotonic()
         sight, agenda = await self._touch(lambda c: (self._rollout.look(c), look(c)))
-        self._context.herald.has_audience = bool(sight.others.living)
+        self._context.publisher.has_audience = bool(sight.others.living)
         self._looked(agenda, began)
         await self._rollout.follow(sight)
 

@@ -121,7 +121,7 @@ async def hearing_of(context: ReplicaContext) -> AsyncIterator[Hearing]:
         yield hearing
     finally:
         await hearing.close()
-        await context.herald.finish()
+        await context.publisher.finish()
 
 
 def _hearing(context: ReplicaContext) -> Hearing:

@@ -213,7 +213,7 @@ class Replica:
             await self._check_in.touch()  # so that others see that it lost its lease and did not die (rule 16)
             settled += await self._settler.settle_stale()
         if settled:
-            self.context.herald.say_work()
+            self.context.publisher.say_work()
         return await self._look() if settled else agenda
 
     async def _plan(self, agenda: Agenda) -> Agenda:
@@ -222,7 +222,7 @@ class Replica:
             return agenda
         planned = await self.planner.plan(agenda.database_time)
         if self.planner.made > self.runs.free_places:
-            self.context.herald.say_work()  # others looked as well, and found it locked
+            self.context.publisher.say_work()  # others looked as well, and found it locked
         return await self._look() if planned else agenda
 
     async def _claim(self, agenda: Agenda) -> Agenda:

@@ -155,7 +155,7 @@ async def test_what_it_plans_beyond_its_places_it_notifies_the_others_of(
         add_schedule(schedules, name)
     said: list[str] = []
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules, concurrency=places) as replica:
-        monkeypatch.setattr(replica.context.herald, "say_work", lambda: said.append("work"))
+        monkeypatch.setattr(replica.context.publisher, "say_work", lambda: said.append("work"))
         store.clock.advance("1h")
         await replica.tick()
         assert said == notices

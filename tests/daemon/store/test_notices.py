@@ -1,9 +1,9 @@
-"""Notices say what they are about on the channel of their application, and a herald sends few of them."""
+"""Notices say what they are about on the channel of their application, and a publisher sends few of them."""
 
 import pytest
 
 from daemon.execution import context
-from daemon.execution.context import Herald
+from daemon.execution.context import Publisher
 from daemon.store.notices import WORK, Notice, channel_of, parse_notice
 from daemon.testing import ManualStore
 from lease.errors import StoreUnavailable
@@ -39,7 +39,7 @@ async def test_what_is_said_while_a_notice_is_on_its_way_goes_with_the_next(monk
     sent = list[str]()
     monkeypatch.setattr(context, "notify", lambda _, application, notice: sent.append(f"{application}: {notice}"))
     async with ManualStore(ONE_O_CLOCK) as store:
-        one = Herald(store, "shop")
+        one = Publisher(store, "shop")
         monkeypatch.setattr(one, "_listens", True)
         for _ in range(100):
             one.say_work()
@@ -58,7 +58,7 @@ async def test_a_notice_that_cannot_be_sent_does_no_harm(monkeypatch: pytest.Mon
 
     async with ManualStore(ONE_O_CLOCK) as store:
         monkeypatch.setattr(store, "read", unavailable)
-        one = Herald(store, "shop")
+        one = Publisher(store, "shop")
         monkeypatch.setattr(one, "_listens", True)
         one.say_work()
         one.say_released("warehouse")
