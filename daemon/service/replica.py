@@ -29,7 +29,7 @@ from .loop.agenda import Agenda
 from .loop.runs_at_work import RunsAtWork
 from .settings import STOP_MARGIN, Settings
 from .waking.hearing import Hearing
-from .waking.rest import Rest, Wakes
+from .waking.idle_wait import IdleWait, Wakes
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class Replica:
         self._places = Places(context)
         self.hearing = hearing or Hearing()
         self._deaths = DeathWatch(client.holder, client.timing)
-        self.rest = Rest(lambda: self.hearing.works, self._deaths, settings.poll, client.timing)
+        self.rest = IdleWait(lambda: self.hearing.works, self._deaths, settings.poll, client.timing)
         self.age = self.rest.age
         self._at_once = False
         self._refills = False

@@ -178,6 +178,6 @@ async def scraped(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scraped]:
 
         for module in (served, collector):
             monkeypatch.setattr(module, "time", machine)
-        for name in ("daemon.web.metrics.served", "daemon.service.waking.rest", "daemon.service.readiness"):
+        for name in ("daemon.web.metrics.served", "daemon.service.waking.idle_wait", "daemon.service.readiness"):
             monkeypatch.setattr(f"{name}.monotonic", machine)
         yield world

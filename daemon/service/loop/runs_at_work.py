@@ -26,7 +26,7 @@ from ...recovery.settle import settle_dead
 from ...scheduling.deploys.rollout import RequiredRevision
 from ...states import RunOutcome
 from ...telemetry.facts import Note, RunEnded
-from ..waking.rest import RoomLeft
+from ..waking.idle_wait import RoomLeft
 from .agenda import Agenda, read_agenda
 
 MOST_REMEMBERED = 10_000

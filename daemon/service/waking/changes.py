@@ -20,7 +20,7 @@ from lease.database.file_connection import FileConnection
 
 from ...telemetry.facts import Note, Notify
 from .hearing import ProvenHearing
-from .rest import Wakes
+from .idle_wait import Wakes
 
 _IN_MODIFY = 0x2
 _IN_Q_OVERFLOW = 0x4000

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-from .rest import Wakes
+from .idle_wait import Wakes
 
 ANSWERS_WITHIN = 2.0
 """Seconds after a sign of life in which it must have been heard; otherwise hearing begins anew."""

@@ -12,7 +12,7 @@ from lease.waiters import parse_release, seconds_until_turn
 from ...store.notices import channel_of, parse_notice
 from ...telemetry.facts import Note, Notify
 from .hearing import ProvenHearing
-from .rest import Wakes
+from .idle_wait import Wakes
 
 
 class Notifications(ProvenHearing, Listener):

@@ -19,7 +19,7 @@ from daemon.service.parts import entry_of, hearing_of, registered
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
 from daemon.service.waking.hearing import Hearing
-from daemon.service.waking.rest import Rest, RoomLeft, Wakes
+from daemon.service.waking.idle_wait import IdleWait, RoomLeft, Wakes
 from daemon.store import statements
 from daemon.store.notices import Notice
 from daemon.telemetry.facts import Fact
@@ -64,7 +64,7 @@ class Counted:
         await self.database.close()
 
 
-class WatchedRest(Rest):
+class WatchedIdleWait(IdleWait):
     """A rest that says whether the loop is in it, and what was heard."""
 
     def __init__(self, *given: Any) -> None:
@@ -89,7 +89,7 @@ class WatchedWakes(Wakes):
     """What follows from what is heard, which is kept."""
 
     def hear(self, notice: Notice) -> None:
-        cast("WatchedRest", self.rest).notices.append(notice)
+        cast("WatchedIdleWait", self.rest).notices.append(notice)
         super().hear(notice)
 
 
@@ -103,8 +103,8 @@ class Living:
         self.facts = facts
 
     @property
-    def rest(self) -> WatchedRest:
-        return cast("WatchedRest", self.replica.rest)
+    def rest(self) -> WatchedIdleWait:
+        return cast("WatchedIdleWait", self.replica.rest)
 
     @property
     def hearing(self) -> Hearing:
@@ -170,7 +170,7 @@ async def living(
         context = ReplicaContext(application, database, client, tasks, trust, facts.append)
         hearing = await stack.enter_async_context(hearing_of(context))
         await stack.enter_async_context(registered(context))
-        with patch(f"{Replica.__module__}.Rest", WatchedRest):
+        with patch(f"{Replica.__module__}.Rest", WatchedIdleWait):
             replica = Replica(context, Settings(**given), entry_of(context), None, hearing)
         await replica.clean_up()
         await replica.join()

@@ -359,7 +359,7 @@ async def test_what_was_lost_and_refused_is_summed_up_at_the_end() -> None:
 
 async def test_however_long_it_rests_it_does_not_pass_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that has not shown itself for half a minute does, and `poll` may be an hour."""
-    monkeypatch.setattr("daemon.service.waking.rest._SHOW_EVERY", 0.01)
+    monkeypatch.setattr("daemon.service.waking.idle_wait._SHOW_EVERY", 0.01)
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         loop = a_loop(replica)
         working = asyncio.create_task(loop.run())
@@ -377,7 +377,7 @@ async def test_its_age_is_the_time_since_it_last_came_round(monkeypatch: pytest.
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         await replica.tick()
         before = replica.replica.age()
-        monkeypatch.setattr("daemon.service.waking.rest.monotonic", lambda: before + 1e9)
+        monkeypatch.setattr("daemon.service.waking.idle_wait.monotonic", lambda: before + 1e9)
         assert replica.replica.age() > 1e6
         await replica.tick()
         assert replica.replica.age() == 0

@@ -215,7 +215,7 @@ async def test_what_happens_in_another_application_wakes_nobody(postgres_url: st
 
 
 async def test_a_full_replica_does_not_look(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.service.waking.rest._SPREAD", 0.0)
+    monkeypatch.setattr("daemon.service.waking.idle_wait._SPREAD", 0.0)
     gate = Gate()
     async with living(postgres_url, a_shop(gate.passed, overlap="allow"), concurrency=1) as replica:
         await replica.at_rest()

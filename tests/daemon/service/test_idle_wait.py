@@ -9,7 +9,7 @@ import pytest
 
 from daemon.recovery.deaths import DeathWatch
 from daemon.service.loop.agenda import Agenda
-from daemon.service.waking.rest import LONGEST, Rest, RoomLeft, has_work, longest_rest, rest_length
+from daemon.service.waking.idle_wait import LONGEST, IdleWait, RoomLeft, has_work, longest_rest, rest_length
 from lease.timing import LeaseTiming
 from tests.support.waiting import LIMIT
 
@@ -56,7 +56,7 @@ def test_there_is_work_when_a_moment_has_come_for_which_there_is_room() -> None:
 
 @pytest.mark.anyio
 async def test_a_later_look_wakes_or_sets_a_new_end() -> None:
-    rest = Rest(lambda: False, DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
+    rest = IdleWait(lambda: False, DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
     resting = asyncio.create_task(rest.after(IDLE, ROOM))
     await asyncio.sleep(0)
     rest.take_in(replace(IDLE, until_due=0.01), ROOM, monotonic())
@@ -71,7 +71,7 @@ async def test_a_later_look_wakes_or_sets_a_new_end() -> None:
 @pytest.mark.anyio
 async def test_a_look_from_before_the_rest_that_is_answered_late_makes_it_no_longer() -> None:
     """The loop has seen since that something is due soon."""
-    rest = Rest(lambda: False, DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
+    rest = IdleWait(lambda: False, DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
     before = monotonic()
     resting = asyncio.create_task(rest.after(replace(IDLE, until_due=0.05), ROOM))
     await asyncio.sleep(0)

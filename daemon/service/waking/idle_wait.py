@@ -61,7 +61,7 @@ _SPREAD = 0.005
 """Seconds over which replicas that hear the same notice spread their looks."""
 
 
-class Rest:
+class IdleWait:
     """The rest, which lasts for a time that may change meanwhile, or until it is woken."""
 
     def __init__(self, hears: Callable[[], bool], deaths: DeathWatch, poll: float, timing: LeaseTiming) -> None:
@@ -150,7 +150,7 @@ class Rest:
 class Wakes:
     """The parts of a replica that wake: its loop, its check-in, and its watch for cancels."""
 
-    rest: Rest
+    rest: IdleWait
     check_in: Callable[[], None]
     cancels: Callable[[], None]
     room: Callable[[], RoomLeft]
