@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from . import events
 from .background import BackgroundLoop
-from .calls.steps import Direct, Loan, Means
+from .calls.steps import Direct, Means, WirePool
 from .clock import Clock, DrivenClock
 from .core import Core, held_here
 from .database.address import Address
@@ -80,7 +80,7 @@ class Runtime:
             self._core.fail(error)
 
     async def _open(self, loop: BackgroundLoop) -> None:
-        store, loan = None, None
+        store, pool = None, None
         if self._database is not None:
             store = DatabaseStore(self._database, self.timing, self._schema)
             try:
@@ -90,7 +90,7 @@ class Runtime:
                 raise
             self._store = self._located = store
             if self._delivery is not None:
-                loan = Loan(loop, store.wire, self.timing.attempt_timeout, store.most_wires)
+                pool = WirePool(loop, store.wire, self.timing.attempt_timeout, store.most_wires)
         listener = self._listener if self._delivery is None else self._delivery.put
         self._core = Core(
             cast("Store", self._store),
@@ -98,12 +98,12 @@ class Runtime:
             clock=self.clock,
             listener=listener,
             label=self._label,
-            before_closing=None if loan is None else loan.end,
+            before_closing=None if pool is None else pool.end,
         )
         await self._core.start()
         if store is not None and (found := store.on_network()) is not None:
             self._core.notify(found)
-        direct = None if store is None or loan is None else Direct(store, loan)
+        direct = None if store is None or pool is None else Direct(store, pool)
         self._means = Means(self._core, loop, CallLedger(loop, looks=self._delivery is not None), self._notify, direct)
 
     @property

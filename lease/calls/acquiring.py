@@ -86,7 +86,7 @@ async def abandon(means: Means, ticket: Ticket) -> None:
     if ticket.is_unanswered:
         core.heartbeat.sweep()  # first: a client that is being closed goes on once the loan has ended
     if direct is not None:
-        await direct.loan.take_back(ticket)
+        await direct.pool.take_back(ticket)
     if ticket.is_unanswered and ticket.state is None:
         with suppress(LeaseError):  # the heartbeat looks for it, too, and so does a closing
             await core.answered(lambda: _release_stray(core, ticket))
@@ -202,7 +202,7 @@ class _Acquisition:
     def _ask_here(self, means: Means, direct: Direct, *, queue: bool) -> Steps[Answer]:
         ticket = self._ticket
         waits = not queue or not direct.store.queues_at_once
-        wire = yield from direct.loan.borrow(ticket, waits=waits)  # first: a wait for one is no part of an attempt
+        wire = yield from direct.pool.borrow(ticket, waits=waits)  # first: a wait for one is no part of an attempt
         if wire is None:
             return _Other.NOT_KNOWN
         try:
@@ -212,7 +212,7 @@ class _Acquisition:
             if ticket.is_unanswered and not isinstance(error, NothingSentError):
                 means.loop.soon(self._core.heartbeat.sweep)
             ticket.is_unanswered = False
-        direct.loan.give_back(ticket)
+        direct.pool.give_back(ticket)
         if ticket.state is None and self._core.is_closed:
             raise RefusedWith(closed_meanwhile(self._name))
         return answer

@@ -69,7 +69,7 @@ class ReleaseUnderWay:
         means, direct = self._means, self._means.direct
         may_wait_for_itself = any(map(FencedTransaction.is_open_here, self._fenced))
         if direct is not None and not may_wait_for_itself and not self._is_in_the_way():
-            wire = yield from direct.loan.borrow(self, first=True)
+            wire = yield from direct.pool.borrow(self, first=True)
             ended = None if wire is None else (yield from self._release_here(direct, wire))
             if ended is not None:
                 return ended
@@ -105,7 +105,7 @@ class ReleaseUnderWay:
         """
         state = self._state
         if self._is_in_the_way() or not state.claim_release():
-            direct.loan.give_back(self)
+            direct.pool.give_back(self)
             return None
         state.ending = True
         try:
@@ -113,7 +113,7 @@ class ReleaseUnderWay:
             if answer.waiting:
                 yield from self._wake(direct, wire, answer)
         except WireFailed:
-            direct.loan.give_back(self)
+            direct.pool.give_back(self)
             return self._failure or (True if state.over else None)  # it was overdue, and the library's thread has tried
         core, released = self._means.core, answer.released
         if state.over:  # the same
@@ -123,7 +123,7 @@ class ReleaseUnderWay:
             if core.is_closed or state.loss is not None or not released:
                 self._means.loop.begin(partial(core.ended, state, released=released))
             self._means.notify(events.Released(state.grant, released))
-        direct.loan.give_back(self)
+        direct.pool.give_back(self)
         return released
 
     def _wake(self, direct: Direct, wire: Wire, answer: statements.Release) -> Steps[None]:
@@ -148,7 +148,7 @@ class ReleaseUnderWay:
         """End it, where its caller was cut short."""
         try:
             if self._means.direct is not None:
-                await self._means.direct.loan.take_back(self)
+                await self._means.direct.pool.take_back(self)
             await self._finish()
         finally:
             del self  # see `_finish`

@@ -234,7 +234,7 @@ class _InLine:
     answered: "asyncio.Future[None]"
 
 
-class Loan:
+class WirePool:
     """A few wires, made as they are needed; a caller borrows one for one statement, or two.
 
     Any thread may borrow one and give it back, and be cut short in either by a signal: `take_back` is
@@ -466,7 +466,7 @@ class Direct:
     """What it takes to send statements in the caller's own thread or event loop."""
 
     store: DatabaseStore
-    loan: Loan
+    pool: WirePool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ BESIDE = "tests/lease/heartbeat/test_beside_other_threads.py"
 ACQUIRING = "lease/calls/acquiring.py"
 RELEASING = "lease/calls/releasing.py"
 LOAN = "lease/calls/steps.py"
-LENT = "tests/lease/calls/test_loan.py"
+LENT = "tests/lease/calls/test_wire_pool.py"
 HEARTBEAT = "lease/heartbeat/heartbeat.py"
 
 CALLS = (

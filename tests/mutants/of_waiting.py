@@ -68,7 +68,7 @@ WAITING = (
     Mutant(
         "releases-wait-for-acquisitions",
         "a release waits for a connection of its client behind all acquisitions that came before",
-        (Edit("lease/calls/releasing.py", "direct.loan.borrow(self, first=True)", "direct.loan.borrow(self)"),),
+        (Edit("lease/calls/releasing.py", "direct.pool.borrow(self, first=True)", "direct.pool.borrow(self)"),),
         on_each("tests/lease/calls/test_bursts.py::test_a_release_does_not_wait_behind_acquisitions[{}]"),
     ),
     Mutant(

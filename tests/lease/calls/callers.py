@@ -14,7 +14,7 @@ AnyClient = SyncLeaseClient | LeaseClient
 
 def wire_of(client: AnyClient) -> Any:
     direct = client._runtime.means.direct
-    return None if direct is None else direct.loan._wires.get(0)
+    return None if direct is None else direct.pool._wires.get(0)
 
 
 def warm(client: SyncLeaseClient) -> SyncLeaseClient:

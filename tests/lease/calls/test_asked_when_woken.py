@@ -231,7 +231,7 @@ async def test_who_is_cancelled_meanwhile_keeps_nothing(
 def is_taken_back(client: LeaseClient) -> bool:
     """Return whether the wire of a caller that was cut short is being closed."""
     direct = client._runtime.means.direct
-    return direct is not None and bool(direct.loan._closing)
+    return direct is not None and bool(direct.pool._closing)
 
 
 def test_who_is_closed_meanwhile_keeps_nothing(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:

@@ -84,7 +84,7 @@ def assert_nothing_is_left(client: AnyClient, tables: Tables) -> None:
             "in flight": core.heartbeat.flights.under_way.copy(),
             "turns": core.turns._current,
             "waited for": core.turns._queues,
-            "lent": direct.loan._borrowers,
+            "lent": direct.pool._borrowers,
             "holder": record.holder,
             "waiting": record.waiting,
         }
@@ -192,15 +192,15 @@ def test_who_is_cut_while_it_waits_for_a_wire_leaves_nothing_to_look_for(client:
     runtime, ticket = client._runtime, Ticket("a")
     direct = runtime.means.direct
     assert direct is not None
-    direct.loan._slots = range(1)
-    direct.loan._borrowers[0] = other = Ticket("b")
+    direct.pool._slots = range(1)
+    direct.pool._borrowers[0] = other = Ticket("b")
     caller = begin(runtime.means, ticket)
     assert take_and_cut(acquire(runtime.means, ticket), 0, "raise", answered=False)
     caller.hasten().result(LIMIT)
     caller.close()
     assert not runtime.core.heartbeat.in_doubt
     assert runtime.core.turns.owner("a") is None
-    direct.loan.give_back(other)
+    direct.pool.give_back(other)
 
 
 @contextmanager
@@ -356,7 +356,7 @@ def test_no_line_of_the_library_runs_in_a_callback_of_its_callers_event_loop(dat
                     pass
                 direct = client._runtime.means.direct
                 assert direct is not None
-                direct.loan._is_over = True  # by the library's thread again
+                direct.pool._is_over = True  # by the library's thread again
                 async with client.hold("a", wait=LIMIT):
                     pass
             finally:

@@ -69,10 +69,10 @@ def test_a_wire_that_does_not_come_is_waited_for_as_long_as_one_attempt(database
     with LeaseClient(database_url, timing=SHORT) as client:
         direct = client._runtime.means.direct
         assert direct is not None
-        direct.loan._connect = never
+        direct.pool._connect = never
         with in_thread(lambda: client.acquire("a")) as acquired:
             assert acquired().release(), "by the library's thread"
-        assert not direct.loan._may_come, "nobody waits for another one soon"
+        assert not direct.pool._may_come, "nobody waits for another one soon"
 
 
 def test_what_is_held_is_refused_with_the_holder(client: LeaseClient, tables: Tables) -> None:
@@ -277,12 +277,12 @@ class TestNetwork:
             warm(client)
             proxy.silent_after = 4
             assert client._runtime.means.direct is not None
-            loan = client._runtime.means.direct.loan
+            pool = client._runtime.means.direct.pool
             wire_of(client).cut()
             for number in range(6):
-                loan._rests_until = 0.0
+                pool._rests_until = 0.0
                 client.acquire("a").release()
-                assert not loan._may_come, f"attempt {number} has failed"
+                assert not pool._may_come, f"attempt {number} has failed"
             begun = time.monotonic()
         assert time.monotonic() - begun < SHORT.kill_time
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("lease-wire")]
@@ -314,7 +314,7 @@ def test_an_error_of_a_handler_while_the_librarys_thread_releases_is_raised(
     held = client.acquire("a")
     direct = client._runtime.means.direct
     assert direct is not None
-    direct.loan._is_over = True  # it is lent no connection
+    direct.pool._is_over = True  # it is lent no connection
 
     def handler(*_: object) -> None:
         raise error
@@ -358,8 +358,8 @@ def test_a_release_that_is_refused_a_wire_says_so(client: LeaseClient, monkeypat
         raise LeaseError("no answer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(direct.loan, "_lend", lambda _: None)
-        patched.setattr(direct.loan, "_wait", refused)
+        patched.setattr(direct.pool, "_lend", lambda _: None)
+        patched.setattr(direct.pool, "_wait", refused)
         with pytest.raises(LeaseError, match="no answer"):
             held.release()
     assert held.release()

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from lease.background import BackgroundLoop
-from lease.calls.steps import Elsewhere, Loan, Steps
+from lease.calls.steps import Elsewhere, Steps, WirePool
 from lease.database.held.wire import Wire
 from lease.threads import caller
 from tests.support.waiting import LIMIT, wait_until
@@ -47,7 +47,7 @@ class Lender:
     def __init__(self, loop: BackgroundLoop, timeout: float) -> None:
         self.made: list[FakeWire] = []
         self.fails = False
-        self.loan = Loan(loop, self._connect, timeout, MOST)
+        self.pool = WirePool(loop, self._connect, timeout, MOST)
         self.loop = loop
 
     async def _connect(self) -> Wire:
@@ -58,7 +58,7 @@ class Lender:
 
     def begin(self, by: Borrower, *, first: bool = False) -> Callable[[], Wire | None]:
         """Begin to borrow; what is returned waits for the end of that."""
-        steps: Steps[Wire | None] = self.loan.borrow(by, first=first)
+        steps: Steps[Wire | None] = self.pool.borrow(by, first=first)
         try:
             step = steps.send(None)
         except StopIteration as end:
@@ -72,13 +72,13 @@ class Lender:
                 steps.send(None)
             return cast("Wire | None", end.value.value)
 
-        if self.loan._may_come:
+        if self.pool._may_come:
             wait_until(lambda: step.future.done() or by.owner in self.waiting, "it waits, or need not")
         return end_it
 
     @property
     def waiting(self) -> dict[Any, Any]:
-        return {**self.loan._first, **self.loan._others}
+        return {**self.pool._first, **self.pool._others}
 
     def borrow(self, owner: object) -> Borrower:
         by = Borrower(owner)
@@ -98,20 +98,20 @@ def lender(timeout: float) -> Iterator[Lender]:
     yield lender
     for wire in lender.made:
         wire.may_close.set()
-    for by in [place.by for place in lender.waiting.values()] + list(lender.loan._borrowers.values()):
-        loop.submit(partial(lender.loan.take_back, by)).result(LIMIT)
-    assert lender.loan._borrowers == {}
-    loop.submit(lender.loan.end).result(LIMIT)
+    for by in [place.by for place in lender.waiting.values()] + list(lender.pool._borrowers.values()):
+        loop.submit(partial(lender.pool.take_back, by)).result(LIMIT)
+    assert lender.pool._borrowers == {}
+    loop.submit(lender.pool.end).result(LIMIT)
     loop.stop()
 
 
 def test_another_is_made_only_for_one_who_finds_none_free(lender: Lender) -> None:
-    lender.loan.give_back(lender.borrow(1))
+    lender.pool.give_back(lender.borrow(1))
     first = lender.borrow(2)
     assert len(lender.made) == 1
     second = lender.borrow(3)
     assert len(lender.made) == 2
-    assert {lender.loan._slot_of(first), lender.loan._slot_of(second)} == {0, 1}
+    assert {lender.pool._slot_of(first), lender.pool._slot_of(second)} == {0, 1}
 
 
 def test_those_who_wait_get_one_in_the_order_in_which_they_came_and_releases_first(lender: Lender) -> None:
@@ -120,7 +120,7 @@ def test_those_who_wait_get_one_in_the_order_in_which_they_came_and_releases_fir
     ends = {by.owner: lender.begin(by, first=str(by.owner).isupper()) for by in order}
     for owner in ("B", "a", "c"):
         lender.begin(Borrower(f"after {owner}"))
-        lender.loan.give_back(lent.pop(0))
+        lender.pool.give_back(lent.pop(0))
         assert ends[owner]() is not None
         lent.append(next(by for by in order if by.owner == owner))
         assert f"after {owner}" in lender.waiting, "nobody passes who waits"
@@ -132,22 +132,22 @@ def test_none_waits_longer_than_an_attempt_takes(lender: Lender) -> None:
     lent = [lender.borrow(1), lender.borrow(2)]
     assert lender.begin(Borrower(3))() is None
     assert lender.waiting == {}
-    assert all(lender.loan._slot_of(by) is not None for by in lent)
+    assert all(lender.pool._slot_of(by) is not None for by in lent)
 
 
 def test_none_waits_where_none_can_be_made(lender: Lender) -> None:
     lender.fails = True
     ends = [lender.begin(Borrower(number)) for number in range(3)]
     assert [end() for end in ends] == [None] * 3
-    assert not lender.loan._may_come, "the next does not even ask"
+    assert not lender.pool._may_come, "the next does not even ask"
 
 
 def test_nobody_passes_those_who_wait_also_in_the_moment_in_which_one_is_given_back(lender: Lender) -> None:
     lent, goes_on = [lender.borrow(1), lender.borrow(2)], threading.Event()
     waits = lender.begin(Borrower(3))
     lender.loop.soon(lambda: goes_on.wait(LIMIT))
-    lender.loan.give_back(lent.pop())
-    steps = lender.loan.borrow(Borrower(4))
+    lender.pool.give_back(lent.pop())
+    steps = lender.pool.borrow(Borrower(4))
     assert isinstance(steps.send(None), Elsewhere)
     goes_on.set()
     assert waits() is not None
@@ -158,18 +158,18 @@ def test_a_handler_does_not_wait_for_what_the_thread_has_that_it_interrupts(lend
     waits = lender.begin(Borrower(3))
     assert lender.begin(Borrower(1))() is None, "it has one"
     assert lender.begin(Borrower(3))() is None, "it waits for one"
-    lender.loan.give_back(lent.pop())
+    lender.pool.give_back(lent.pop())
     assert waits() is not None
 
 
 def test_one_that_was_cut_short_in_line_is_lent_none(lender: Lender) -> None:
     lent, cut = [lender.borrow(1), lender.borrow(2)], Borrower(3)
     waits = lender.begin(cut)
-    lender.loop.submit(lambda: lender.loan.take_back(cut)).result(LIMIT)
+    lender.loop.submit(lambda: lender.pool.take_back(cut)).result(LIMIT)
     assert waits() is None
-    lender.loan.give_back(lent.pop())
-    lender.loop.submit(lambda: lender.loan._wait(cut, first=False)).result(LIMIT)  # it was on its way there
-    assert lender.loan._slot_of(cut) is None
+    lender.pool.give_back(lent.pop())
+    lender.loop.submit(lambda: lender.pool._wait(cut, first=False)).result(LIMIT)  # it was on its way there
+    assert lender.pool._slot_of(cut) is None
     assert lender.waiting == {}
 
 
@@ -181,17 +181,17 @@ def test_one_whose_task_has_gone_can_be_taken_back(lender: Lender) -> None:
 
     asyncio.run(come())
     gc.collect()
-    lender.loop.submit(lambda: lender.loan.take_back(by)).result(LIMIT)
+    lender.loop.submit(lambda: lender.pool.take_back(by)).result(LIMIT)
 
 
 def test_what_was_given_back_without_a_word_is_passed_on_by_whoever_puts_it_right(lender: Lender) -> None:
     """As by one who was cut short in the midst of that."""
     lent = [lender.borrow(1), lender.borrow(2)]
     waits = lender.begin(Borrower(3))
-    slot = lender.loan._slot_of(lent[0])
+    slot = lender.pool._slot_of(lent[0])
     assert slot is not None
-    lender.loan._borrowers.pop(slot)
-    lender.loop.submit(lambda: lender.loan.take_back(lent[0])).result(LIMIT)
+    lender.pool._borrowers.pop(slot)
+    lender.loop.submit(lambda: lender.pool.take_back(lent[0])).result(LIMIT)
     assert waits() is not None
 
 
@@ -201,10 +201,10 @@ def test_no_other_is_made_before_one_that_was_taken_back_is_closed(lender: Lende
     for wire in lender.made:
         wire.may_close.clear()
     for by in lent:
-        lender.loop.begin(partial(lender.loan.take_back, by))
+        lender.loop.begin(partial(lender.pool.take_back, by))
     waits = lender.begin(Borrower(3))
     assert len(lender.made) == MOST
-    assert lender.loan._connecting is None
+    assert lender.pool._connecting is None
     lender.made[1].may_close.set()
     assert waits() is not None
     assert len(lender.made) == MOST + 1
@@ -213,17 +213,17 @@ def test_no_other_is_made_before_one_that_was_taken_back_is_closed(lender: Lende
 def test_those_who_wait_are_answered_when_the_client_is_closed(lender: Lender) -> None:
     lent = [lender.borrow(1), lender.borrow(2)]
     waits = lender.begin(Borrower(3))
-    ending = lender.loop.submit(lender.loan.end)
+    ending = lender.loop.submit(lender.pool.end)
     assert waits() is None
     for by in lent:
-        lender.loan.give_back(by)
+        lender.pool.give_back(by)
     assert ending.result(LIMIT)
 
 
 def test_who_does_not_wait_finds_one_the_next_time(lender: Lender) -> None:
     def begin() -> Wire | None:
         with pytest.raises(StopIteration) as end:
-            lender.loan.borrow(Borrower(1), waits=False).send(None)
+            lender.pool.borrow(Borrower(1), waits=False).send(None)
         return cast("Wire | None", end.value.value)
 
     assert begin() is None
