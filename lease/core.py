@@ -145,7 +145,7 @@ class Closing:
     async def _release_together(self, left: set[Grant]) -> None:
         """Release all that is not locked, besides that under which work may still go on."""
         working = [state.grant for state in self._working]
-        besides = {grant.name for grant in (*working, *self._heartbeat.lingering.grants) if grant not in left}
+        besides = {grant.name for grant in (*working, *self._heartbeat.quarantined.grants) if grant not in left}
         if len(besides) > _MOST_BESIDES:
             return  # a statement has no room for more
         while ended := await retried(lambda: self._store.release_all(self._holder, besides), self._timing):

@@ -32,7 +32,7 @@ class WriterGateBusy(TimeoutError):
 
 
 class WriterGate:
-    """The writer_gate of the database file at ``path``: passed from `pass_within`,
+    """The writer gate of the database file at ``path``: passed from `pass_within`,
     `pass_soon` or `pass_now` until the block ends.
 
     A file beside the database is locked (``flock``), which the operating system lets go when a

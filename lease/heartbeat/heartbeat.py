@@ -28,7 +28,7 @@ from ..model import CLOSED_CAUSE, Grant, Loss, LossKind
 from ..store import Store
 from ..timing import LeaseTiming
 from .evidence import DatabaseClock, RenewalHistory, Risks, Verdicts, judge, strangers
-from .orphan_release import Lingering, OrphanRelease
+from .orphan_release import OrphanRelease, QuarantinedGrants
 
 ANY_NAME = ""
 """In place of a name, where what is being acquired is not known beforehand."""
@@ -112,8 +112,8 @@ class Heartbeat:
         self._history = RenewalHistory(timing, clock())
         self._risks = Risks(self.held.__contains__)
         self._database_clock = DatabaseClock()
-        self.lingering = Lingering(timing, clock)
-        self._orphans = OrphanRelease(store, self.lingering, notify)
+        self.quarantined = QuarantinedGrants(timing, clock)
+        self._orphans = OrphanRelease(store, self.quarantined, notify)
         self._seen = clock()
 
     # What the client reports
@@ -174,7 +174,7 @@ class Heartbeat:
 
     def accounts_for(self, grant: Grant) -> bool:
         """Return whether a grant is held, is lost but may still be worked under, or may yet be adopted."""
-        return grant in self.held or grant in self.lingering or self.flights.may_adopt(grant)
+        return grant in self.held or grant in self.quarantined or self.flights.may_adopt(grant)
 
     @property
     def in_doubt(self) -> bool:
@@ -289,6 +289,6 @@ class Heartbeat:
         self.held.remove(state)
         if state.over:
             return
-        self.lingering.add(state, loss.kind)
+        self.quarantined.add(state, loss.kind)
         self.sweep()  # if the database still has it as ours, it is released
         state.lose(loss)

@@ -14,7 +14,7 @@ from ..store import Store
 from ..timing import LeaseTiming
 
 
-class Lingering:
+class QuarantinedGrants:
     """How long each lost grant is left alone. Released earlier, its name could go to another client
     while the work goes on.
     """
@@ -54,9 +54,9 @@ class OrphanRelease:
     What is to be released is renewed no more: where its release fails again and again, it goes stale.
     """
 
-    def __init__(self, store: Store, lingering: Lingering, notify: events.Listener) -> None:
+    def __init__(self, store: Store, quarantined: QuarantinedGrants, notify: events.Listener) -> None:
         self._store = store
-        self._lingering = lingering
+        self._quarantined = quarantined
         self._notify = notify
         self._under_way: set[Grant] = set()
         self._leaving: set[Grant] = set()
@@ -74,13 +74,13 @@ class OrphanRelease:
     def begin(self, orphans: Iterable[Grant]) -> None:
         """Begin to release those of ``orphans`` under which no work can go on."""
         for orphan in orphans:
-            if orphan not in self._lingering:
-                self._lingering.drop(orphan)
+            if orphan not in self._quarantined:
+                self._quarantined.drop(orphan)
                 self._begin(orphan)
 
     def left(self, grant: Grant) -> None:
         """Begin to release a lost grant whose work has ended now, or the mark that it was broken."""
-        if self._lingering.drop(grant):
+        if self._quarantined.drop(grant):
             self._begin(grant)
         self._begin(mark_of(grant))
 

@@ -1,7 +1,7 @@
 """The effect of a job: a row, and one more on an account, in a transaction behind the fence.
 
 No constraint prevents a second row: like an ordinary program, it checks first and adds what is
-missing. Only the fence makes that right. It uses nothing of the library but its writer_gate, as a
+missing. Only the fence makes that right. It uses nothing of the library but its writer gate, as a
 program in another language would.
 """
 

@@ -179,7 +179,7 @@ class Wakes:
         self.rest.wake_in(seconds)
 
     def changed(self) -> None:
-        """Wake whatever may have to know. Not the check_in: it writes itself, and would never come to rest."""
+        """Wake whatever may have to know. Not the check-in: it writes itself, and would never come to rest."""
         if self.room().is_left:
             self.rest.wake()
         if self.at_work():

@@ -59,7 +59,7 @@ class LooksOnly(Rollout):
 
 
 class Beating:
-    """A check_in and what it is given."""
+    """A check-in and what it is given."""
 
     def __init__(self, replica: ManualReplica) -> None:
         self.progress: dict[int, Progress] = {}

@@ -106,7 +106,7 @@ class Watchman:
         """Rule 6: what nobody holds is not renewed for ever."""
         client = next(client for client in self.clients if client.name == grant.holder)
         heartbeat, now = client.core.heartbeat, self._world()
-        if grant in client.states or grant in heartbeat.lingering:
+        if grant in client.states or grant in heartbeat.quarantined:
             self._nobodys.pop(grant, None)
             return
         timing = self._given.timing

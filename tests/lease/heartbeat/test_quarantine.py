@@ -4,7 +4,7 @@ import pytest
 
 from lease import Grant, LeaseTiming, LossKind
 from lease.grant_state import GrantState
-from lease.heartbeat.orphan_release import Lingering
+from lease.heartbeat.orphan_release import QuarantinedGrants
 from lease.testing import ManualClock
 from tests.lease.stores import Recorder
 
@@ -20,44 +20,44 @@ def lost(grant: Grant, clock: ManualClock) -> GrantState:
 @pytest.mark.parametrize("kind", [LossKind.UNREACHABLE, LossKind.SUSPENDED, LossKind.CLOSED])
 def test_a_lost_grant_is_left_alone_until_its_ttl_is_over(kind: LossKind) -> None:
     clock = ManualClock()
-    lingering = Lingering(TIMING, clock)
-    lingering.add(lost(FIRST, clock), kind)
+    quarantined = QuarantinedGrants(TIMING, clock)
+    quarantined.add(lost(FIRST, clock), kind)
     clock.advance(TIMING.ttl - 0.01)
-    assert FIRST in lingering
-    assert lingering.grants == [FIRST]
+    assert FIRST in quarantined
+    assert quarantined.grants == [FIRST]
     clock.advance(0.01)
-    assert FIRST not in lingering
-    assert lingering.grants == []
+    assert FIRST not in quarantined
+    assert quarantined.grants == []
 
 
 @pytest.mark.parametrize("kind", [LossKind.ENDED, LossKind.BROKEN])
 def test_what_the_database_has_no_more_is_not_left_alone(kind: LossKind) -> None:
     clock = ManualClock()
-    lingering = Lingering(TIMING, clock)
-    lingering.add(lost(FIRST, clock), kind)
-    assert FIRST not in lingering
-    assert not lingering.drop(FIRST)
+    quarantined = QuarantinedGrants(TIMING, clock)
+    quarantined.add(lost(FIRST, clock), kind)
+    assert FIRST not in quarantined
+    assert not quarantined.drop(FIRST)
 
 
 def test_a_grant_whose_ttl_was_nearly_over_is_left_alone_until_its_work_is_dead() -> None:
     clock = ManualClock()
-    lingering = Lingering(TIMING, clock)
+    quarantined = QuarantinedGrants(TIMING, clock)
     state = lost(FIRST, clock)
     clock.advance(TIMING.ttl)
-    lingering.add(state, LossKind.SUSPENDED)
+    quarantined.add(state, LossKind.SUSPENDED)
     clock.advance(TIMING.kill_time - 0.01)
-    assert FIRST in lingering
+    assert FIRST in quarantined
     clock.advance(0.01)
-    assert FIRST not in lingering
+    assert FIRST not in quarantined
 
 
 def test_what_is_left_alone_no_longer_is_forgotten_when_another_comes() -> None:
     """Or a client that loses leases for years would keep them all."""
     clock = ManualClock()
-    lingering = Lingering(TIMING, clock)
-    lingering.add(lost(FIRST, clock), LossKind.CLOSED)
+    quarantined = QuarantinedGrants(TIMING, clock)
+    quarantined.add(lost(FIRST, clock), LossKind.CLOSED)
     clock.advance(TIMING.ttl)
-    lingering.add(lost(SECOND, clock), LossKind.CLOSED)
-    assert not lingering.drop(FIRST)
-    assert lingering.drop(SECOND)
-    assert SECOND not in lingering
+    quarantined.add(lost(SECOND, clock), LossKind.CLOSED)
+    assert not quarantined.drop(FIRST)
+    assert quarantined.drop(SECOND)
+    assert SECOND not in quarantined
