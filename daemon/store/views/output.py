@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, func, litera
 from ...errors import NotFound
 from ...states import RunState
 from ...text import cut_here, last_line, shortened, suggestion
+from ..called import present_name
 from ..statements.dialects import among_keys
 from ..tables import job_output, job_run, run
 from .names import missing_run
@@ -144,7 +145,7 @@ class OutputReader:
 
     def read(self, connection: Connection) -> OutputOfRun:
         """Return what has come since the last call; raises `NotFound`."""
-        of_run = select(run.c.application, run.c.schedule, run.c.state).where(run.c.id == self._run_id)
+        of_run = select(run.c.application, present_name(run), run.c.state).where(run.c.id == self._run_id)
         row = connection.execute(of_run).one_or_none()  # first: what a run that is over printed is all there
         if row is None:
             raise missing_run(connection, self._run_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from daemon.cli import ask
 from daemon.execution.claim import ClaimedRun
@@ -16,6 +16,7 @@ from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.store import migrations
+from daemon.store.tables import schedule
 from daemon.store.views.output import OutputReader
 from lease.errors import StoreUnavailable
 from tests.support.completion import EndedJob, finish_run, record_keeper, retry_run, save_output, start_job
@@ -62,6 +63,12 @@ def world(folder: Path) -> Iterator[World]:
     migrations.upgrade(url)
     with Store(url) as store:
         yield World(store)
+
+
+def test_the_output_of_a_renamed_schedules_run_has_its_present_name(world: World, leased: Leased) -> None:
+    world.start()
+    world.store.do(lambda connection: connection.execute(update(schedule).values(called="every night")))
+    assert leased("logs", "1", "--json").document["schedule"] == "every night"
 
 
 @pytest.fixture
