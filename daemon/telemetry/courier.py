@@ -43,11 +43,19 @@ class Courier(Generic[T]):
                 return False
             self._tell_of_dropped()
             self._append(item)
+            try:
+                self.begin()
+            except RuntimeError:
+                self._deliver_here()
             self._changed.notify_all()
-            has_thread = self._thread is not None or self._start()
-        if not has_thread:
-            self._deliver_here()
         return True
+
+    def begin(self) -> None:
+        """Start the thread, unless it runs; raises `RuntimeError` if the system has none left."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            thread.start()
+            self._thread = thread
 
     def flush(self, patience: float | None) -> bool:
         """Wait until all is delivered, and return whether it is: not once nothing was for ``patience`` seconds."""
@@ -83,24 +91,13 @@ class Courier(Generic[T]):
         self._queued -= self._cost(item)
         return item
 
-    def _start(self) -> bool:
-        """Start the thread; return False if the system has none left."""
-        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            return False
-        self._thread = thread
-        return True
-
     def _deliver_here(self) -> None:
-        """Deliver what is queued in this thread: what a replica says of a shortage must not wait for its end."""
-        while True:
-            with self._changed:
-                if not self._queue:
-                    return
-                item = self._next()
-            self._deliver(item)
+        """Deliver what is queued in this thread, one caller at a time: what a replica says of a shortage must not wait
+        for its end.
+        """
+        while self._queue:
+            self._deliver(self._next())
+            self._delivered += 1
 
     def _run(self) -> None:
         while True:

@@ -161,9 +161,9 @@ class RunsAtWork:
         """Execute a run; after `stop`, only hand it back."""
         schedule = self._context.rows[claimed.schedule]
         room = self._room_for(schedule)
-        room.taken += 1
         execution = RunExecution(self._context, schedule, claimed, lease, self.set_aside, room)
         self._executions[asyncio.create_task(self._execute(execution, lease))] = execution
+        room.taken += 1
         if self._stopping:
             execution.held.stop()
 

@@ -77,3 +77,14 @@ def test_definitions_are_the_same_with_a_subscriber() -> None:
         return schedules.application().checked_digest
 
     assert application(on_fact=logging.info) == application()
+
+
+def test_without_a_thread_for_a_subscriber_there_is_no_notifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may block, and must not do that in a replica's event loop."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        notifier(list[Fact]().append, None)

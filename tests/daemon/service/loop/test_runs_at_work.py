@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -54,6 +55,15 @@ async def test_an_error_of_ours_abandons_the_attempt_and_the_third_one_fails_the
         assert "3 attempts in a row were abandoned" in (run.run.reason or "")
         assert replica.replica.runs.executed == [ExecutedRun(1, "failed")] * 3
         assert len(told(facts_of(replica, Note), "internal error in leased ended run 1: ZeroDivisionError")) == 3
+
+
+async def test_a_run_that_cannot_even_begin_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs_at_work, "RunExecution", broken)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        await replica.trigger("nightly")
+        with suppress(ZeroDivisionError):
+            await replica.tick()
+        assert [room.taken for room in replica.replica.runs._rooms] == [0, 0]
 
 
 async def test_where_not_even_that_can_be_written_the_lease_is_released_and_the_attempt_uses_up_nothing(
