@@ -5,6 +5,7 @@ those below it, is kept as a comment, or is named in a remark and kept as a comm
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -48,8 +49,11 @@ _NOWHERE = "/nonexistent"
 
 def has_users(text: str, known: Collection[str]) -> bool:
     """Return whether each command stands behind the name of a user that is ``known``."""
-    jobs = [job["rest"] for line in _split(text) if (job := _JOB.fullmatch(line.strip(" \t"))) and job["rest"]]
-    return bool(jobs) and all(len(words := rest.split(maxsplit=1)) > 1 and words[0] in known for rest in jobs)
+    jobs = []
+    for line in _split(text):
+        with suppress(InvalidCron):
+            jobs.append(_read_job(line.strip(" \t"), with_users=False)[2])
+    return bool(jobs) and all(len(words := job.split(maxsplit=1)) > 1 and words[0] in known for job in jobs)
 
 
 def translate(text: str, local: LocalFacts, *, with_users: bool) -> ImportedCrontab:
@@ -107,7 +111,7 @@ class _Translation:
     def _take(self, number: int, written: str) -> None:
         """Take a line in; raises `InvalidCron` or `Refusal` if it is lost."""
         variable = _VARIABLE.fullmatch(written)
-        if (written.split(maxsplit=1)[:1] if variable is None else [variable["name"]]) == ["CRON_TZ"]:
+        if re.match(r"CRON_TZ\b", written if variable is None else variable["name"]):
             self._timezone = None  # unless it can be read
         if variable is not None:
             self._keep_comments()
@@ -326,7 +330,8 @@ _SIMPLE = re.compile(r"[^;&|<>(){}#`\n]*")
 _GUARD = re.compile(r"(?:!\s+)?(?:\[\[? |test |command -v |which |type |pgrep )")
 _IF = re.compile(r"\bif\b.*\bfi\b", re.DOTALL)
 _FLOCK = re.compile(r"(?:^|[;&|(]\s*)(?:/usr/bin/)?flock\s")
-_BACKGROUND = re.compile(r"(?<!&)&[\s)]*\Z")
+_BACKGROUND = re.compile(r"(?<!&)&[\s)]*(?:\Z|;)")
+_REDIRECTION = re.compile(r"\d*&?[<>]+&?[ \t]*[^\s;|]+")
 
 
 def split_input(written: str) -> tuple[str, str | None]:
@@ -381,7 +386,7 @@ def surprises_of(command: str) -> Iterator[str]:
 
 def name_for(command: str) -> str:
     """Return the name of the first file in ``command``, otherwise of its first word, as a schedule may be called."""
-    words = [word for word in command.split() if "=" not in word] or ["job"]
+    words = [word for word in _REDIRECTION.sub(" ", command).split() if "=" not in word] or ["job"]
     path = next((word for word in words if "/" in word.rstrip("/") and not word.startswith("/dev/")), words[0])
     stem = re.sub(r"\.(?:sh|py|pl|php|rb|js|jar|bash|cgi)$", "", PurePosixPath(path).name.lower())
     return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:_LONGEST_NAME].strip("-") or "job"

@@ -55,6 +55,8 @@ def queues_that_take(lease: str) -> list[str]:
 
 def read_lock(value: object) -> SharedLock:
     """Return a lock, given as its name or as a table; raises `Refusal`."""
+    if isinstance(value, SharedLock):
+        return value
     if not isinstance(value, Mapping):
         return SharedLock(check_name("lock", value))
     for key in value:

@@ -111,6 +111,20 @@ def test_what_would_be_done_to_many_is_shown_and_nothing_done(leased: Leased, wa
     assert states(leased) == {"pending"}
 
 
+@pytest.mark.usefixtures("waiting")
+def test_runs_of_a_retired_schedule_of_that_name_are_meant_in_any_application(leased: Leased, folder: Path) -> None:
+    shop = (folder / "shop.py").read_text()
+    (folder / "bank.py").write_text(shop.replace('"shop"', '"bank"'))
+    leased("sync", "bank.py")
+    leased("trigger", "nightly", "--application", "bank")
+    assert leased("cancel", "--schedule", "nightly", "--dry-run").err == (
+        'leased: several applications have a schedule "nightly": add --application bank or shop\n'
+    )
+    (folder / "bank.py").write_text(shop.replace('"shop"', '"bank"').replace("nightly", "weekly"))
+    leased("sync", "bank.py")
+    assert "4 runs would be cancelled" in leased("cancel", "--schedule", "nightly", "--dry-run").out
+
+
 def test_where_nobody_can_be_asked_it_needs_yes(leased: Leased, waiting: int) -> None:
     refused = leased("cancel", "--schedule", "nightly")
     assert refused.status == 2

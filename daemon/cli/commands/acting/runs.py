@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Annotated, TypeVar
 
 import typer
+from sqlalchemy import Connection
 
 from lease.durations import format_duration
 
@@ -27,6 +28,7 @@ from ....operations.forget import forget as forget_run
 from ....operations.retry import RetriedRun, Retry, find_failed, retry_many
 from ....operations.retry import retry as retry_run
 from ....operations.selection import Selection
+from ....store.views.names import applications_with
 from ....text import counted, number, when
 from ...ask import act, ask, run_given
 from ...failures import Misused
@@ -210,18 +212,28 @@ def _forgotten(done: Forgotten) -> str:
     return f"{run} is forgotten: its {_WHAT} are deleted; when it ran and how it ended are kept"
 
 
+def _of_one(connection: Connection, which: Selection) -> Selection:
+    """Return the selection, unless several applications have its schedule and none is named; raises `Misused`. Runs of
+    retired schedules of that name, of any application, are meant as well.
+    """
+    found = [] if which.name is None or which.application else applications_with(connection, which.name)
+    if len(found) > 1:
+        raise Misused(f'several applications have a schedule "{which.name}": add --application {" or ".join(found)}')
+    return which
+
+
 def _cancel_many(which: Selection, acting: _Acting) -> None:
     """Show the runs that are not over, ask, and cancel those; runs that were planned since continue."""
     if which.name is None and which.tag is None:
         raise Misused("say which runs: give the number of one run, --schedule NAME or --tag TAG")
-    found = ask(acting.database, lambda connection: find_unfinished(connection, which.in_one_application(connection)))
+    found = ask(acting.database, lambda connection: find_unfinished(connection, _of_one(connection, which)))
     at_work = sum(run.state == "running" for run in found)
     running = f", of which {at_work:,} {'is' if at_work == 1 else 'are'} running" if at_work else ""
     them = f"{counted(len(found), 'run')}{running}"
     done = _shown_and_done(acting, found, f"Cancel {them}?", cancel_many)
     if acting.as_json:
         write_json("cancel-many", CancelManyAnswer(acting.dry_run, done))
-    elif not found:
+    elif not done:
         say(screen(), "there is nothing to cancel: all of these runs have finished")
     elif acting.dry_run:
         say(screen(), f"{them} would be cancelled; nothing was done")
@@ -233,9 +245,7 @@ def _cancel_many(which: Selection, acting: _Acting) -> None:
 
 def _retry_many(which: Selection, within: float, acting: _Acting) -> None:
     """Show the runs that failed in the last ``within`` seconds, ask, and retry those that were shown."""
-    found = ask(
-        acting.database, lambda connection: find_failed(connection, which.in_one_application(connection), within)
-    )
+    found = ask(acting.database, lambda connection: find_failed(connection, _of_one(connection, which), within))
     left_out = [run for run in found if run.outcome != "retried"]
     found = [run for run in found if run.outcome == "retried"]
     them = f"{counted(len(found), 'run')} that failed"
@@ -243,7 +253,7 @@ def _retry_many(which: Selection, within: float, acting: _Acting) -> None:
     if acting.as_json:
         write_json("retry-many", RetryManyAnswer(acting.dry_run, [*done, *left_out]))
         return
-    if not found:
+    if not done:
         say(screen(), "there is nothing to retry: every run that failed in that time has been retried")
     elif acting.dry_run:
         say(screen(), f"{them} would be retried; nothing was done")

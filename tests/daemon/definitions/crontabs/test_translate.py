@@ -44,7 +44,7 @@ def test_what_cron_keeps_for_itself_is_told() -> None:
     assert told.lost == [4, 5, 6]
 
 
-@pytest.mark.parametrize("line", ["CRON_TZ=Mars/Base", "CRON_TZ='Asia/Tokyo", "CRON_TZ\tUTC"])
+@pytest.mark.parametrize("line", ["CRON_TZ=Mars/Base", "CRON_TZ='Asia/Tokyo", "CRON_TZ\tUTC", "CRON_TZ:UTC"])
 def test_lines_below_a_time_zone_that_is_lost_are_lost_too_up_to_the_next_one(line: str) -> None:
     """They would be due by the zone before it."""
     told = imported("CRON_TZ=Asia/Tokyo", "0 1 * * * a", line, "0 2 * * * b", "CRON_TZ=UTC", "0 3 * * * c")
@@ -113,6 +113,7 @@ def test_a_user_is_told_and_kept_as_a_comment() -> None:
         ("0 1 * * * root a\n@daily ada b c\n", True),
         ("0 1 * * * root a\n0 1 * * * backup\n", False),
         ("0 1 * * * root\n", False),
+        ("0 1 * * * root a\n0 0 * * * * root b\n", True),
         ("A=1\n# nothing\n", False),
     ],
 )
@@ -165,6 +166,7 @@ def test_windows_lines_and_a_missing_newline_are_told() -> None:
         ("0 1 * * * cd /srv && /usr/bin/flock -w 5 a.lock a", "flock is not needed: by default, a run is skipped"),
         ("0 1 * * * a --flock b; unflock c", None),
         ("0 1 * * * nohup a > b 2>&1 &", "it leaves a process running in the background: leased kills"),
+        ("0 1 * * * (a & b &) ; c", "it leaves a process running in the background: leased kills"),
         ("0 1 * * * a & b & wait", None),
         ("0 1 * * * a 'x?b=1&c=2' && b >& c", None),
         ("PATH=$HOME/bin", "cron does not expand the $ in PATH"),
@@ -188,6 +190,9 @@ def test_what_may_surprise_is_told(line: str, told: str | None) -> None:
         ("sudo -u www-data php -f /var/www/cron.php", "cron"),
         ("A=/srv/x python3 -m shop.sync", "python3"),
         ("nightly > /dev/null", "nightly"),
+        ("certbot renew >/dev/null 2>&1", "certbot"),
+        ("nightly >>/var/log/nightly.log 2>&1", "nightly"),
+        ("report 2> /var/log/report.err </dev/null", "report"),
         ("A=1", "job"),
         ("'", "job"),
         ("日本", "job"),
