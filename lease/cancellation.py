@@ -83,13 +83,14 @@ async def answer(future: "Future[T]") -> T:
 
 async def settled(future: "Future[Any]") -> None:
     """Wait until it is done, whatever its result is (see `done`)."""
-    if future.done():
-        return
     loop = asyncio.get_running_loop()
     woken = loop.create_future()
-    future.add_done_callback(lambda _: _wake(loop, woken))
-    # If it is done by now, the callback has run in this thread, and what a signal's handler raised in it is lost.
     if not future.done():
+        future.add_done_callback(lambda _: _wake(loop, woken))
+    # If it is done by now, the callback may have run in this thread, and what a signal's handler raised in it is lost.
+    if future.done():
+        await asyncio.sleep(0)  # others have their turn
+    else:
         await woken
 
 

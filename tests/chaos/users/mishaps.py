@@ -11,6 +11,7 @@ from random import Random
 import lease
 import lease.sync
 from lease import LeaseError, LeaseTiming, StoreUnavailable
+from lease.database import file_connection
 from lease.events import Event, Listener, log_event
 from lease.model import Loss
 
@@ -60,12 +61,13 @@ def raise_when_lost(_: Loss) -> None:
 
 def fork(client: lease.sync.LeaseClient, url: str, timing: LeaseTiming, journal: Journal) -> None:
     """Fork, with the client open: the child must not act by it, and open no SQLite file; elsewhere it has its own."""
+    was_open = len(file_connection._open) > 0  # a client whose file was moved or locked may have none for a moment
     pid = os.fork()
     if pid == 0:
         status = _RAISED
         try:
             signal.alarm(int(LONGEST_FORK / 2))
-            status = _in_child(client, url, timing)
+            status = _in_child(client, url, timing, was_open=was_open)
         finally:
             os._exit(status)
     journal.note("forked", pid=pid)
@@ -74,7 +76,7 @@ def fork(client: lease.sync.LeaseClient, url: str, timing: LeaseTiming, journal:
         journal.note("wrong", why=f"a forked child ended with {status}: {_SAID.get(status, 'it was stuck')}")
 
 
-def _in_child(client: lease.sync.LeaseClient, url: str, timing: LeaseTiming) -> int:
+def _in_child(client: lease.sync.LeaseClient, url: str, timing: LeaseTiming, *, was_open: bool) -> int:
     try:
         client.read("users/door")
     except StoreUnavailable:
@@ -85,7 +87,7 @@ def _in_child(client: lease.sync.LeaseClient, url: str, timing: LeaseTiming) -> 
         return _INHERITED_ANSWERS
     try:
         with lease.sync.LeaseClient(url, timing=timing) as own, own.hold(f"users/child/{os.getpid()}"):
-            return _OPENED if url.startswith("sqlite") else _FINE
+            return _OPENED if was_open else _FINE
     except LeaseError:
         return _FINE
 

@@ -11,7 +11,9 @@ import sys
 import threading
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from random import Random
+from traceback import extract_tb
 from typing import Any
 
 from sqlalchemy import create_engine
@@ -51,6 +53,11 @@ def main(name: str, kind: str, seed: str) -> int:
                     use = mains.use if kind == "main" else threads.use
                     use(lease.sync.LeaseClient(url, **options), number, journal, engine, chance, end)
             except KeyboardInterrupt:
+                journal.note("interrupted", client=number)
+            except RuntimeError as error:
+                # asyncio's own, where a second interrupt comes as `asyncio.run` ends
+                if Path(extract_tb(error.__traceback__)[-1].filename).parent != Path(asyncio.__file__).parent:
+                    raise
                 journal.note("interrupted", client=number)
             except threads.Hung:
                 faulthandler.dump_traceback()

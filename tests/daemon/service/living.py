@@ -170,7 +170,7 @@ async def living(
         context = ReplicaContext(application, database, client, tasks, trust, facts.append)
         hearing = await stack.enter_async_context(hearing_of(context))
         await stack.enter_async_context(registered(context))
-        with patch(f"{Replica.__module__}.Rest", WatchedIdleWait):
+        with patch(f"{Replica.__module__}.IdleWait", WatchedIdleWait):
             replica = Replica(context, Settings(**given), entry_of(context), None, hearing)
         await replica.clean_up()
         await replica.join()

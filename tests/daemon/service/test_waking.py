@@ -23,7 +23,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import take_on_top
 from daemon.service import check_in
-from daemon.service.waking import rest
+from daemon.service.waking import idle_wait
 from daemon.service.waking.changes import FileChanges
 from daemon.store import statements
 from daemon.store.notices import ALIVE, notify
@@ -274,7 +274,7 @@ def at_work_in(connection: Connection, pid: int, digest: str) -> int:
 async def test_a_notice_that_is_lost_costs_a_rest_and_no_more(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rest, "LONGEST", 0.05)
+    monkeypatch.setattr(idle_wait, "LONGEST", 0.05)
     monkeypatch.setattr("daemon.store.statements.requests.channel_of", lambda _: "nowhere")
     async with living(postgres_url, a_shop(), poll=0.01) as replica:
         await replica.at_rest()
@@ -410,7 +410,7 @@ async def test_an_idle_replica_that_hears_costs_one_transaction_per_sign_of_life
     monkeypatch.setattr("daemon.service.waking.hearing._RECENTLY", 0.0)
     async with living(postgres_url, a_shop(), poll=0.01) as replica:
         await replica.at_rest()
-        monkeypatch.setattr(rest, "LONGEST", 1e6)
+        monkeypatch.setattr(idle_wait, "LONGEST", 1e6)
         replica.rest.wake()
         await replica.at_rest()
         monkeypatch.setattr(check_in, "_SAVE_EVERY", 0.01)

@@ -247,7 +247,7 @@ def test_what_is_no_plain_file_of_its_own_is_refused_and_left_as_it_is(
 def test_a_client_tells_it_in_one_sentence(tmp_path: Path) -> None:
     writer_gate_of(tmp_path / "leased.db").symlink_to(tmp_path / "victim")
     with (
-        pytest.raises(StoreUnavailable, match="writer_gate is a link or not a regular file"),
+        pytest.raises(StoreUnavailable, match="turnstile is a link or not a regular file"),
         LeaseClient(f"sqlite:///{tmp_path}/leased.db"),
     ):
         pass
