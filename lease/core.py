@@ -413,7 +413,6 @@ class Core:
         raise LeaseError(f"lease {name!r} has changed hands {_TURNS} times while it was being broken; try again")
 
     def _breakable(self, name: str, record: LeaseRecord | None) -> Grant | Break:
-        """Return what is to be broken, or the break that is there."""
         if record is None or record.grant is None:
             raise LeaseError(f"lease {name!r} is free: there is nothing to break")
         if record.broken is not None and is_mark(record.holder):

@@ -279,7 +279,6 @@ class WirePool:
         return wire
 
     def _lend(self, by: Borrower) -> Wire | None:
-        """Lend one that is free."""
         for slot in self._slots:
             if slot in self._wires and not self._is_over and self._borrowers.setdefault(slot, by) is by:
                 self._seen.pop(slot, None)  # it may be the same borrower as the last time
@@ -353,7 +352,6 @@ class WirePool:
                     place.answered.set_result(None)
 
     def _make_another(self) -> None:
-        """Begin to make one, if there is room for it."""
         has_room = self._connecting is None and len(self._wires) + len(self._closing) < len(self._slots)
         if has_room and not self._is_over and monotonic() >= self._rests_until:
             self._connecting = asyncio.get_running_loop().create_task(self._connect_once())

@@ -56,7 +56,6 @@ def schema_in(url: URL) -> str | None:
 
 
 def without_schema(url: URL) -> URL:
-    """Return the URL as a driver takes it."""
     return url.difference_update_query([_SCHEMA])
 
 

@@ -326,7 +326,6 @@ def kind_of(connection: Any) -> ForeignKind | None:
 
 
 def names_of(connection: Any) -> list[str]:
-    """Return the names of a connection's class and its bases."""
     return [f"{one.__module__}.{one.__qualname__}" for one in type(connection).__mro__]
 
 

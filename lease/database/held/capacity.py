@@ -44,7 +44,6 @@ class Capacity:
             raise
 
     def give_back(self) -> None:
-        """Let the next one have it."""
         for queue in (self._first, self._others):
             while queue:
                 place, _ = queue.popitem(last=False)

@@ -86,7 +86,6 @@ class Listener(ABC):
     # The connection
 
     def _ensure(self) -> None:
-        """Begin to listen, if it does not."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._listen())
 

@@ -110,7 +110,6 @@ class Exchange:
 
 
 def is_done(results: Sequence[PGresult]) -> bool:
-    """Return whether the server says that it has done it."""
     return bool(results) and {one.status for one in results} <= _DONE
 
 
