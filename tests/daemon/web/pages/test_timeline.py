@@ -51,7 +51,9 @@ async def test_what_has_nothing_to_show_is_one_line(opened: Open) -> None:
     page = await opened("/timeline?window=1h")
     rest = page[page.index("Nothing in this window") :].partition("</p>")[0]
     idle = set(re.findall(r"<bdi>(.*?)</bdi>", rest))
-    assert idle & {"quarter-close", "monthly-statements", "newsletter-digest"}, "not all of them are due in any one hour"
+    assert idle & {"quarter-close", "monthly-statements", "newsletter-digest"}, (
+        "not all of them are due in any one hour"
+    )
     assert idle.isdisjoint(lanes(page))
 
 
