@@ -3,6 +3,7 @@ once. A third kind of database is one more keyword of `per_dialect`; a type chec
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -132,12 +133,29 @@ this_boot = per_dialect(
 )
 """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
 
+
+def _start() -> float:
+    """Return when this machine started, by the wall clock, which is read first: too late a start would make live leases
+    look like those of another.
+    """
+    wall = time.time()
+    return wall - boottime()
+
+
 _other_boot = per_dialect(
     "other_boot",
     Boolean(),
     postgresql="false",
-    # 2.5 seconds: an attempt takes no longer from the moment at which it is given the time until it reads.
-    sqlite="COALESCE(NULLIF({0}, '') <> NULLIF({3}, '') OR ({1} > {4} + 2.5 AND {1} < {2}), 0)",
+    # The uptime is that of the moment at which this is run, which may come long after it was given one: a process may be
+    # suspended in between. 2.5 seconds: the wall clock may have been set by less meanwhile.
+    sqlite=f"COALESCE(NULLIF({{0}}, '') <> NULLIF({{3}}, ''), "
+    f"{{1}} > MAX({{4}}, {SQLITE_NOW} - {{5}}) + 2.5 AND {{1}} < {{2}}, 0)",
+)
+_started = per_dialect(
+    "started",
+    _SECONDS,
+    postgresql="NULL",
+    sqlite=lambda: bindparam(None, callable_=_start, type_=Double(), unique=True),
 )
 
 
@@ -148,10 +166,10 @@ def other_boot(
     goes on.
 
     Of its boot, its uptime when last renewed, and its expiry. Where either id is not known (the platform has none, or
-    it is hidden from one of the processes), an uptime still to come tells (by more than a renewal takes that is
-    committed while this statement begins); one beyond the expiry is of an older grant (0.1.0 writes none).
+    it is hidden from one of the processes), an uptime still to come tells; one beyond the expiry is of an older grant
+    (0.1.0 writes none).
     """
-    return _other_boot(boot, renewed, expiry, this_boot(), uptime())
+    return _other_boot(boot, renewed, expiry, this_boot(), uptime(), _started())
 
 
 _later = per_dialect("later", UNTYPED, postgresql="({} + make_interval(secs => {}))", sqlite="({} + {})")

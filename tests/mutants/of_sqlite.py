@@ -30,13 +30,22 @@ ON_SQLITE = (
         on_sqlite("tests/lease/fences/test_table.py::test_a_temporary_table_of_that_name_proves_nothing[Connection]"),
     ),
     Mutant(
+        "uptime-as-it-was-given",
+        "a process that was suspended as it asked for a lease takes one that was renewed since for one of an earlier boot",
+        (Edit("lease/database/dialects.py", "MAX({{4}}, {SQLITE_NOW} - {{5}})", "{{4}}"),),
+        on_sqlite(
+            "tests/lease/database/test_sqlite_clock.py"
+            "::test_a_statement_that_waited_since_it_was_given_the_time_takes_no_live_lease[]"
+        ),
+    ),
+    Mutant(
         "boot-unknown-is-another",
         "a process that knows no id of the boot takes every lease for one of another boot, and others do so to it",
         (
             Edit(
                 "lease/database/dialects.py",
-                "NULLIF({0}, '') <> NULLIF({3}, '')",
-                "{0} IS NOT {3}",
+                "NULLIF({{0}}, '') <> NULLIF({{3}}, '')",
+                "{{0}} IS NOT {{3}}",
             ),
         ),
         on_sqlite(

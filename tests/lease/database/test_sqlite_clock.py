@@ -1,12 +1,17 @@
 """SQLite: leases expire by the clock since boot, which nobody sets, and with the boot that they were granted in."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 import lease.database.dialects
-from lease import Grant
+from lease import Grant, clock, statements
+from lease.database.held.statement import Compiled
 from tests.lease.stores import Tables
 
 
@@ -93,13 +98,29 @@ def test_where_an_id_of_the_boot_is_not_known_a_lease_of_an_earlier_one_is_stale
     assert tables.record("a").live
 
 
-def test_a_renewal_that_is_committed_while_a_statement_begins_makes_no_lease_stale(tables: Tables) -> None:
-    """Its uptime is later than the moment that the statement was given."""
+@pytest.mark.parametrize("boot", ["an id", ""])
+def test_a_statement_that_waited_since_it_was_given_the_time_takes_no_live_lease(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, boot: str
+) -> None:
+    """Its process was suspended meanwhile: renewals that have been committed since have later uptimes."""
+    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: boot)
+    _forget_compiled(tables)
+    earlier = given(tables, monkeypatch, seconds_ago=100.0)
     tables.one("a")
-    with tables.transaction() as connection:
-        connection.execute(text("UPDATE lease SET uptime = uptime + 1.0"))
-    assert tables.record("a").live
-    assert tables.grant("a", holder="ben") == []
+    with closing(sqlite3.connect(tables.engine.url.database or "")) as connection:
+        assert connection.execute(*earlier).fetchall() == []
+    assert tables.record("a").holder == "anna"
+
+
+def given(tables: Tables, monkeypatch: pytest.MonkeyPatch, seconds_ago: float) -> tuple[str, Any]:
+    """Return a grant of "a" to another, with the parameters that it was given so long ago."""
+    call = statements.granting("a", "ben", 60.0)
+    wall, up = time.time() - seconds_ago, clock.boottime() - seconds_ago
+    with monkeypatch.context() as earlier, tables.engine.connect() as connection:
+        earlier.setattr(time, "time", lambda: wall)
+        earlier.setattr(lease.database.dialects, "boottime", lambda: up)
+        compiled = Compiled(call.statement._construct, connection.dialect, {})
+        return compiled.text, compiled.parameters(call.values)
 
 
 def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(
