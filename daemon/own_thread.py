@@ -1,4 +1,4 @@
-"""What goes on beside its caller: a call that may block for ever, in a thread of its own, and a task during a block."""
+"""Work alongside its caller: a call that may block without limit, in a thread of its own, and a task during a block."""
 
 import asyncio
 import threading

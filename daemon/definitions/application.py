@@ -16,7 +16,7 @@ from .values.refusal import refused_at
 from .values.strings import refuse_large
 
 LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
-"""What an application's and a schedule's name may have together, so that the lease of a run fits (rule 14)."""
+"""The most characters of an application's and a schedule's name together, so that the lease of a run fits (rule 14)."""
 
 
 @dataclass(frozen=True)

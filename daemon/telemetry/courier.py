@@ -1,4 +1,4 @@
-"""A bounded queue and the thread that takes from it, so that whoever puts something there waits for nobody."""
+"""A bounded queue with a thread that delivers its items, so that nobody who queues one has to wait."""
 
 import threading
 from collections import deque

@@ -98,7 +98,7 @@ class _Lane(Courier[Fact]):
         self._subscriber = subscriber
         self._report = report
         self._reported: set[str] = set()
-        self.begin()  # it may block, so that it is never called in the thread of whoever tells a fact
+        self.begin()  # without a thread of its own, a subscriber could block the replica's event loop
 
     def take(self, fact: Fact) -> None:
         if not self.put(fact, len(fact.lines) if isinstance(fact, JobPrinted) else 1):

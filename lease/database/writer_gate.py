@@ -1,4 +1,4 @@
-"""A writer_gate before SQLite's write lock, so that back-to-back writers starve nobody.
+"""A gate before SQLite's write lock, so that back-to-back writers starve nobody.
 
 SQLite's own waiting is not fair: a process that ends one write and begins the next at once wins the lock again and
 again, and a renewal beside it times out. A writer passes the writer gate to begin its write, and lets it go as soon as

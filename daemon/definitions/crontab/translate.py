@@ -19,10 +19,10 @@ from .document import ImportedCrontab, ImportedSchedule, KeptComment, LineRemark
 
 @dataclass(frozen=True, slots=True)
 class LocalFacts:
-    """What a crontab leaves to the machine that it is on."""
+    """The facts that a crontab leaves to its machine."""
 
     user: str
-    """Who imports it, and probably runs leased."""
+    """The user who imports it, and probably runs leased."""
     timezone: str
     home_of: Callable[[str], str | None]
     """The home folder of a user; None if there is no such user."""

@@ -5,6 +5,7 @@ again and again: a pooler swallows notifications, a network may be silent, and a
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import monotonic
 
@@ -40,7 +41,7 @@ class Hearing:
         """Hear no more."""
 
 
-class ProvenHearing(Hearing):
+class ProvenHearing(Hearing, ABC):
     """A hearing that has to hear the replica's own signs of life. Where many replicas hear each other, few have to send
     anything for that.
     """
@@ -67,8 +68,9 @@ class ProvenHearing(Hearing):
     def _wait(self, then: Callable[[], None]) -> None:
         self._expecting = asyncio.get_running_loop().call_later(ANSWERS_WITHIN / 2, then)
 
+    @abstractmethod
     def _unheard(self) -> None:
-        raise NotImplementedError
+        """Begin to hear again: the sign of life was not heard."""
 
     def _heard(self) -> None:
         """Take in that something was heard just now."""

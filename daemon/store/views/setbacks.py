@@ -1,4 +1,4 @@
-"""Where schedules fell short: how many runs failed since one last succeeded, which never ran, the runs that are tried again
+"""The setbacks of schedules: how many runs failed since one last succeeded, which never ran, the runs that are tried again
 and again, the scheduled times that did not run lately, and what failed, was missed or came too late since a moment.
 """
 
@@ -137,7 +137,7 @@ LATEST = 30
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What a schedule left out."""
+    """The scheduled times that a schedule left out."""
 
     missed: int = 0
     """Scheduled times that were recorded as missed in the last 24 hours."""

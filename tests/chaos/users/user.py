@@ -55,8 +55,9 @@ def main(name: str, kind: str, seed: str) -> int:
             except KeyboardInterrupt:
                 journal.note("interrupted", client=number)
             except RuntimeError as error:
-                # asyncio's own, where a second interrupt comes as `asyncio.run` ends
-                if Path(extract_tb(error.__traceback__)[-1].filename).parent != Path(asyncio.__file__).parent:
+                # Python's own, where a second interrupt comes as `asyncio.run` or `Event.wait` ends
+                raised_in = Path(extract_tb(error.__traceback__)[-1].filename)
+                if raised_in.parent != Path(asyncio.__file__).parent and raised_in != Path(threading.__file__):
                     raise
                 journal.note("interrupted", client=number)
             except threads.Hung:

@@ -59,7 +59,7 @@ _WHAT = "params, reasons, errors and output"
 
 @dataclass(frozen=True, slots=True)
 class _Acting:
-    """Who does something to many runs, and how."""
+    """The author and the options of an act on many runs."""
 
     database: str | None
     who: str

@@ -28,14 +28,14 @@ from .init import write_new
 _CRON_D = Path("/etc/cron.d")
 _WITH_USERS = (Path("/etc/crontab"), _CRON_D)
 _SPOOLS = (Path("/var/spool/cron/crontabs"), Path("/var/spool/cron"), Path("/var/cron/tabs"))
-"""Where the crontabs of users are, each under the name of its user."""
+"""The folders with the crontabs of users, each under the name of its user."""
 _OF_CRON_D = re.compile(r"[A-Za-z0-9_-]+")
 _STDIN = "-"
 STDIN_NAME = "standard input"
 
 
 class NoCrontab(DaemonError):
-    """What was given cannot be read as a crontab."""
+    """The input cannot be read as a crontab."""
 
 
 imports = group("Convert other schedules, such as a crontab, into a TOML file of definitions.")
