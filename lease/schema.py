@@ -78,7 +78,7 @@ def of_grant(grant: Grant) -> ColumnElement[bool]:
 
 def stale() -> ColumnElement[bool]:
     """Return the condition that a held lease may be granted to another, by the database's clock (rule 1)."""
-    return or_(lease.c.expires_at <= clock(), other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at))
+    return or_(lease.c.expires_at <= clock(), other_boot(lease.c))
 
 
 def broken_under(holder: ColumnElement[Any], token: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -101,7 +101,7 @@ def free_for() -> ColumnElement[float | None]:
     free = lease.c.holder.is_(None)
     return case(
         (free & (lease.c.released_at <= clock()), seconds_between(lease.c.released_at, clock())),
-        (or_(free, other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at)), null()),
+        (or_(free, other_boot(lease.c)), null()),
         else_=seconds_between(lease.c.expires_at, clock()),
     )
 

@@ -3,7 +3,6 @@ once. A third kind of database is one more keyword of `per_dialect`; a type chec
 """
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -133,43 +132,24 @@ this_boot = per_dialect(
 )
 """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
 
-
-def _start() -> float:
-    """Return when this machine started, by the wall clock, which is read first: too late a start would make live leases
-    look like those of another.
-    """
-    wall = time.time()
-    return wall - boottime()
-
-
 _other_boot = per_dialect(
     "other_boot",
     Boolean(),
     postgresql="false",
-    # The uptime is that of the moment at which this is run, which may come long after it was given one: a process may be
-    # suspended in between. 2.5 seconds: the wall clock may have been set by less meanwhile.
-    sqlite=f"COALESCE(NULLIF({{0}}, '') <> NULLIF({{3}}, ''), "
-    f"{{1}} > MAX({{4}}, {SQLITE_NOW} - {{5}}) + 2.5 AND {{1}} < {{2}}, 0)",
-)
-_started = per_dialect(
-    "started",
-    _SECONDS,
-    postgresql="NULL",
-    sqlite=lambda: bindparam(None, callable_=_start, type_=Double(), unique=True),
+    sqlite=f"COALESCE(NULLIF({{0}}, '') <> NULLIF({{4}}, ''), "
+    f"{{1}} > {{5}} + 2.5 AND {{1}} < {{2}} AND {SQLITE_NOW} - {{3}} >= {{2}} - {{1}}, 0)",
 )
 
 
-def other_boot(
-    boot: ColumnElement[Any], renewed: ColumnElement[Any], expiry: ColumnElement[Any]
-) -> ColumnElement[bool]:
-    """Return the condition that a grant was made before the machine's last start; never so where the database's clock
-    goes on.
+def other_boot(of: Any) -> ColumnElement[bool]:
+    """Return the condition on the columns of leases that a grant was made before the machine's last start; never so
+    where the database's clock goes on.
 
-    Of its boot, its uptime when last renewed, and its expiry. Where either id is not known (the platform has none, or
-    it is hidden from one of the processes), an uptime still to come tells; one beyond the expiry is of an older grant
-    (0.1.0 writes none).
+    Where either id of the boot is not known (the platform has none, or hides it), an uptime still to come tells; one
+    beyond the expiry is of an older grant (0.1.0 writes none). But the statement may run long after it was given the
+    time, if its process was suspended. So the ttl since the last renewal must also be over by the wall clock.
     """
-    return _other_boot(boot, renewed, expiry, this_boot(), uptime(), _started())
+    return _other_boot(of.boot, of.uptime, of.expires_at, of.renewed_at, this_boot(), uptime())
 
 
 _later = per_dialect("later", UNTYPED, postgresql="({} + make_interval(secs => {}))", sqlite="({} + {})")

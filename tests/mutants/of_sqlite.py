@@ -32,7 +32,7 @@ ON_SQLITE = (
     Mutant(
         "uptime-as-it-was-given",
         "a process that was suspended as it asked for a lease takes one that was renewed since for one of an earlier boot",
-        (Edit("lease/database/dialects.py", "MAX({{4}}, {SQLITE_NOW} - {{5}})", "{{4}}"),),
+        (Edit("lease/database/dialects.py", " AND {SQLITE_NOW} - {{3}} >= {{2}} - {{1}}", ""),),
         on_sqlite(
             "tests/lease/database/test_sqlite_clock.py"
             "::test_a_statement_that_waited_since_it_was_given_the_time_takes_no_live_lease[]"
@@ -44,8 +44,8 @@ ON_SQLITE = (
         (
             Edit(
                 "lease/database/dialects.py",
-                "NULLIF({{0}}, '') <> NULLIF({{3}}, '')",
-                "{{0}} IS NOT {{3}}",
+                "NULLIF({{0}}, '') <> NULLIF({{4}}, '')",
+                "{{0}} IS NOT {{4}}",
             ),
         ),
         on_sqlite(

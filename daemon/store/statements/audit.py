@@ -73,7 +73,7 @@ def stranded(connection: Connection, application: str | None, seconds: float) ->
     Only runs that a replica could have settled: one that started ``seconds`` ago or earlier, and was seen lately.
     """
     another = or_(lease.c.token != run.c.token, func.coalesce(lease.c.holder != run.c.holder, false()))
-    rebooted = other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at)
+    rebooted = other_boot(lease.c)
     left = case(
         (another, seconds_between(lease.c.granted_at, now())),
         # When the lease was freed is not recorded, except that it was after its last renewal.

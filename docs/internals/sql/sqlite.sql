@@ -274,7 +274,7 @@ WHERE schedule.application = at_work.application AND schedule.name = at_work.sch
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND NOT (EXISTS (SELECT *
 FROM lease
-WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) ORDER BY run.available_at, run.id
+WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) IS NULL) THEN (SELECT min(anon_6.until_free) AS min_1
 FROM (SELECT (lease.expires_at - ?) AS until_free
 FROM run JOIN lease ON lease.name = run.lease_name
@@ -284,8 +284,8 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) AS anon_6) END AS until_free, (SELECT min(CASE WHEN (lease.holder = run.holder AND lease.token = run.token AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) OR lease.holder = (? || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1)) THEN (lease.expires_at - ?) ELSE ? END) AS min_2
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) AS anon_6) END AS until_free, (SELECT min(CASE WHEN (lease.holder = run.holder AND lease.token = run.token AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) OR lease.holder = (? || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)) THEN (lease.expires_at - ?) ELSE ? END) AS min_2
 FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name
 WHERE (run.application || '') = ? AND run.state = 'running') AS until_stale, CASE WHEN (EXISTS (SELECT *
 FROM replica
@@ -318,7 +318,7 @@ WHERE schedule.application = at_work.application AND schedule.name = at_work.sch
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND NOT (EXISTS (SELECT *
 FROM lease
-WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) ORDER BY run.available_at, run.id
+WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) AS available, (SELECT starting."of"
 FROM starting) AS starting, (SELECT run.digest
 FROM run
@@ -383,15 +383,15 @@ COMMIT;
 
 
 -- daemon/store/statements/audit.py: stranded
-SELECT run.id, run.lease_name, run.token, run.holder, CASE WHEN (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at) ELSE (? - lease.expires_at) END AS seconds
+SELECT run.id, run.lease_name, run.token, run.holder, CASE WHEN (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at) ELSE (? - lease.expires_at) END AS seconds
 FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name
-WHERE run.state = 'running' AND (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1 OR lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (EXISTS (SELECT *
+WHERE run.state = 'running' AND (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1 OR lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (EXISTS (SELECT *
 FROM replica
 WHERE replica.application = run.application AND replica.state = ? AND (((julianday('now') - 2440587.5) * 86400.0) - replica.started_at) > ? AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < ?)) AND run.application = ? ORDER BY run.id;
 
-SELECT run.id, run.lease_name, run.token, run.holder, CASE WHEN (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at) ELSE (? - lease.expires_at) END AS seconds
+SELECT run.id, run.lease_name, run.token, run.holder, CASE WHEN (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at) ELSE (? - lease.expires_at) END AS seconds
 FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name
-WHERE run.state = 'running' AND (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1 OR lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (EXISTS (SELECT *
+WHERE run.state = 'running' AND (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1 OR lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (EXISTS (SELECT *
 FROM replica
 WHERE replica.application = run.application AND replica.state = ? AND (((julianday('now') - 2440587.5) * 86400.0) - replica.started_at) > ? AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < ?)) ORDER BY run.id;
 
@@ -739,7 +739,7 @@ WHERE (lease.name IN (SELECT value FROM json_each(?)));
 
 SELECT lease.name
 FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1);
+WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1);
 
 
 -- daemon/store/statements/keeping.py: delete_acts
@@ -858,7 +858,7 @@ FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) AS until_start, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
 FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
-FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1)
+FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
 WHERE slots.queue = queues.name) >= queues.slots AND (SELECT run.digest
 FROM run
 WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
@@ -870,7 +870,7 @@ FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) IS NOT NULL) THEN (SELECT min((lease.expires_at - ?)) AS min_1
 FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
-FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1)
+FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
 WHERE slots.queue = queues.name) WHEN (queues.slots <= ? AND (SELECT run.digest
 FROM run
 WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
@@ -881,7 +881,7 @@ WHERE schedule.application = at_work.application AND schedule.name = at_work.sch
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND NOT (EXISTS (SELECT *
 FROM lease
-WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) ORDER BY run.available_at, run.id
+WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) IS NULL) THEN (SELECT min(anon_3.until_free) AS min_2
 FROM (SELECT (lease.expires_at - ?) AS until_free
 FROM run JOIN lease ON lease.name = run.lease_name
@@ -891,10 +891,10 @@ WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >=
 FROM schedule
 WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) ORDER BY run.available_at, run.id
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) AS anon_3) END AS until_free, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
 FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
-FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1)
+FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
 WHERE slots.queue = queues.name) < queues.slots) THEN (SELECT run.digest
 FROM run
 WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
@@ -914,7 +914,7 @@ WHERE schedule.application = at_work.application AND schedule.name = at_work.sch
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND NOT (EXISTS (SELECT *
 FROM lease
-WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) ORDER BY run.available_at, run.id
+WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?) END AS available, (SELECT run.digest
 FROM run
 WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
@@ -932,7 +932,7 @@ FROM json_each(?) AS queues_json) AS queues;
 -- daemon/store/statements/queues.py: taken
 SELECT lease.name
 FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?))) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1);
+WHERE (lease.name IN (SELECT value FROM json_each(?))) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1);
 
 
 -- daemon/store/statements/queues.py: waiting_for
@@ -1321,7 +1321,7 @@ WHERE schedule.application = at_work.application AND schedule.name = at_work.sch
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND NOT (EXISTS (SELECT *
 FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?;
 
 SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
@@ -1349,7 +1349,7 @@ WHERE schedule.application = at_work.application AND schedule.name = at_work.sch
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND NOT (EXISTS (SELECT *
 FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?;
 
 SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
@@ -1360,7 +1360,7 @@ WHERE run.application = ? AND run.queue IS NULL AND run.state = 'pending' AND ru
 FROM schedule
 WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?) AND NOT (EXISTS (SELECT *
 FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
  LIMIT ? OFFSET ?;
 
 
@@ -1528,13 +1528,13 @@ SELECT run.id, run.application, run.schedule, run.lease_name, run.token, run.hol
 FROM job_run
 WHERE job_run.run_id = run.id AND job_run.token = run.token AND job_run.holder = run.holder AND job_run.state = ?) AS begun
 FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN replica ON replica.holder = run.holder
-WHERE run.state = 'running' AND ((lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) AND coalesce(lease.holder = (? || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1), 0) = 0 OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1);
+WHERE run.state = 'running' AND ((lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) AND coalesce(lease.holder = (? || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1), 0) = 0 OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1);
 
 SELECT run.id, run.application, run.schedule, run.lease_name, run.token, run.holder, lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token AS ended, coalesce(replica.state = ?, 0) = 1 OR coalesce(CASE WHEN (lease.name IS NULL) THEN 0 WHEN (lease.holder IS NULL) THEN ? WHEN (lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) THEN replica.seen_at > lease.granted_at ELSE (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < (? - lease.expires_at) END, 0) = 1 AS lived, EXISTS (SELECT *
 FROM job_run
 WHERE job_run.run_id = run.id AND job_run.token = run.token AND job_run.holder = run.holder AND job_run.state = ?) AS begun
 FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN replica ON replica.holder = run.holder
-WHERE run.state = 'running' AND ((lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) AND coalesce(lease.holder = (? || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1), 0) = 0 OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND run.application = ?;
+WHERE run.state = 'running' AND ((lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) AND coalesce(lease.holder = (? || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1), 0) = 0 OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND run.application = ?;
 
 
 -- daemon/store/statements/stranded.py: mark_replicas_dead
@@ -1574,7 +1574,7 @@ WHERE run.state = 'running' AND ((run.lease_name, run.token, run.holder) IN (SEL
 -- lease/statements/endings.py: _locked
 SELECT lease.name, lease.token, lease.holder
 FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.name || ? || CAST(lease.token AS TEXT) || ? || lease.holder IN (SELECT value FROM json_each(?))) AND (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) ORDER BY lease.name;
+WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.name || ? || CAST(lease.token AS TEXT) || ? || lease.holder IN (SELECT value FROM json_each(?))) AND (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) ORDER BY lease.name;
 
 SELECT lease.name, lease.token, lease.holder
 FROM lease
@@ -1629,34 +1629,34 @@ UPDATE lease SET token=lease.token WHERE lease.name = ? AND lease.token = ? AND 
 WITH free AS
 (SELECT lease.name AS name
 FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) ORDER BY lease.name)
+WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) ORDER BY lease.name)
  UPDATE lease SET token=((SELECT max(slot.token) AS max_1
 FROM lease AS slot
 WHERE slot.name = ? OR slot.name >= ? AND slot.name < ?) + ?), holder=?, label=?, boot=?, expires_at=(? + ?), granted_at=((julianday('now') - 2440587.5) * 86400.0), renewed_at=((julianday('now') - 2440587.5) * 86400.0), released_at=NULL, waiters=NULLIF(json_remove(lease.waiters, '$[0]'), '[]'), uptime=? WHERE lease.name IN (SELECT free.name
-FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) AND 1 = 1 RETURNING name, token;
+FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) AND 1 = 1 RETURNING name, token;
 
 WITH free AS
 (SELECT lease.name AS name
 FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) ORDER BY lease.name)
+WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) ORDER BY lease.name)
  UPDATE lease SET token=(lease.token + ?), holder=?, label=?, boot=?, expires_at=(? + ?), granted_at=((julianday('now') - 2440587.5) * 86400.0), renewed_at=((julianday('now') - 2440587.5) * 86400.0), released_at=NULL, waiters=NULLIF(json_remove(lease.waiters, '$[0]'), '[]'), uptime=? WHERE lease.name IN (SELECT free.name
-FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) AND 1 = 1 RETURNING name, token;
+FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) AND 1 = 1 RETURNING name, token;
 
 WITH free AS
 (SELECT lease.name AS name
 FROM lease
-WHERE lease.name = ? AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?))
+WHERE lease.name = ? AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?))
  UPDATE lease SET token=(lease.token + ?), holder=?, label=?, boot=?, expires_at=(? + ?), granted_at=((julianday('now') - 2440587.5) * 86400.0), renewed_at=((julianday('now') - 2440587.5) * 86400.0), released_at=NULL, waiters=NULLIF(json_remove(lease.waiters, '$[0]'), '[]'), uptime=? WHERE lease.name = (SELECT free.name
-FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) AND 1 = 1 RETURNING name, token;
+FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (lease.waiters IS NULL OR substr(lease.waiters, ?, length(?)) = ?) AND 1 = 1 RETURNING name, token;
 
 
 -- lease/statements/grants.py: _grant_in_turn
 WITH free AS
 (SELECT lease.name AS name
 FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) ORDER BY lease.name)
+WHERE (lease.name IN (SELECT value FROM json_each(?))) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) ORDER BY lease.name)
  UPDATE lease SET token=(lease.token + ?), holder=?, label=?, boot=?, expires_at=(? + ?), granted_at=((julianday('now') - 2440587.5) * 86400.0), renewed_at=((julianday('now') - 2440587.5) * 86400.0), released_at=NULL, waiters=?, uptime=? WHERE lease.name IN (SELECT free.name
-FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AND 1 = 1 RETURNING name, token;
+FROM free) AND (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND 1 = 1 RETURNING name, token;
 
 
 -- lease/statements/grants.py: _insert_missing
@@ -1674,17 +1674,17 @@ UPDATE lease SET waiters=? WHERE lease.name = ? AND lease.waiters IS NOT NULL;
 
 
 -- lease/statements/queues.py: lock_queues
-SELECT lease.name, lease.holder, lease.waiters, ? AS moment, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for
+SELECT lease.name, lease.holder, lease.waiters, ? AS moment, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for
 FROM lease
 WHERE (lease.name IN (SELECT value FROM json_each(?))) AND 1 = 1 ORDER BY lease.name;
 
-SELECT lease.name, lease.holder, lease.waiters, ? AS moment, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for
+SELECT lease.name, lease.holder, lease.waiters, ? AS moment, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for
 FROM lease
 WHERE (lease.name IN (SELECT value FROM json_each(?))) ORDER BY lease.name;
 
 
 -- lease/statements/queues.py: read_queues
-SELECT lease.name, lease.holder, lease.waiters, ? AS moment, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for
+SELECT lease.name, lease.holder, lease.waiters, ? AS moment, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for
 FROM lease
 WHERE (lease.name IN (SELECT value FROM json_each(?))) ORDER BY lease.name;
 
@@ -1694,32 +1694,32 @@ UPDATE lease SET waiters=? WHERE lease.name = ?;
 
 
 -- lease/statements/records.py: list_prefix
-SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
+SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
 FROM lease
 WHERE (lease.name LIKE ? || '%' ESCAPE '/') AND substr(lease.name, ?, length(?)) = ? AND lease.holder IS NOT NULL ORDER BY lease.name;
 
-SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
+SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
 FROM lease
 WHERE (lease.name LIKE ? || '%' ESCAPE '/') AND substr(lease.name, ?, length(?)) = ? AND lease.holder IS NOT NULL ORDER BY lease.name
  LIMIT ? OFFSET ?;
 
-SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
+SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
 FROM lease
 WHERE (lease.name LIKE ? || '%' ESCAPE '/') AND substr(lease.name, ?, length(?)) = ? AND lease.name > ? AND lease.holder IS NOT NULL ORDER BY lease.name
  LIMIT ? OFFSET ?;
 
-SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
+SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
 FROM lease
 WHERE (lease.name LIKE ? || '%' ESCAPE '/') AND substr(lease.name, ?, length(?)) = ? ORDER BY lease.name;
 
-SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
+SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
 FROM lease
 WHERE (lease.name LIKE ? || '%' ESCAPE '/') AND substr(lease.name, ?, length(?)) = ? ORDER BY lease.name
  LIMIT ? OFFSET ?;
 
 
 -- lease/statements/records.py: read
-SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
+SELECT lease.name, lease.token, lease.holder, lease.label, lease.granted_at AS granted_at, lease.renewed_at AS renewed_at, CASE WHEN (lease.holder IS NOT NULL) THEN (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) END AS held_for, CASE WHEN (lease.holder IS NOT NULL) THEN (lease.expires_at - ?) END AS expires_in, NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AS live, CASE WHEN (lease.holder IS NULL AND lease.released_at <= ?) THEN (? - lease.released_at) WHEN (lease.holder IS NULL OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) THEN NULL ELSE (? - lease.expires_at) END AS free_for, lease.waiters, lease.broken, ? AS moment
 FROM lease
 WHERE (lease.name IN (SELECT value FROM json_each(?)));
 
@@ -1746,7 +1746,7 @@ DROP TRIGGER IF EXISTS lease_begins_higher;
 -- lease/statements/restoring.py: held_now
 SELECT lease.name, lease.label
 FROM lease
-WHERE lease.holder IS NOT NULL AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, '') OR (lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at), 0) = 1) ORDER BY lease.name;
+WHERE lease.holder IS NOT NULL AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) ORDER BY lease.name;
 
 
 -- lease/statements/restoring.py: lift

@@ -92,6 +92,9 @@ def test_where_an_id_of_the_boot_is_not_known_a_lease_of_an_earlier_one_is_stale
         assert tables.record("a").live
         assert tables.grant("a", holder="ben") == []
     now, boot = up, id_after
+    assert tables.record("a").live, "by the wall clock its ttl is not over"
+    with tables.transaction() as connection:
+        connection.execute(text("UPDATE lease SET renewed_at = renewed_at - 60.0"))
     assert not tables.record("a").live
     assert tables.settle(dead) == [dead]
     assert tables.one("a", holder="ben").token == 2
