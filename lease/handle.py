@@ -11,7 +11,6 @@ from typing import Any, overload
 
 from .calls.releasing import FencedTransaction, ReleaseUnderWay
 from .calls.steps import Steps, take_in_loop
-from .cancellation import answer
 from .database.forks import advice
 from .durations import Duration
 from .errors import LeaseError
@@ -159,7 +158,7 @@ class Lease(Handle):
         """
         with self._state.being_ended():
             yield
-            await answer(self._runtime.call(lambda core: core.forget(self._state)))
+            self._runtime.forget(self._state)
 
 
 class _Proven:

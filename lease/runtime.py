@@ -185,6 +185,13 @@ class Runtime:
         core = self.core
         return self.loop.submit(lambda: work(core), patience)
 
+    def forget(self, state: GrantState) -> None:
+        """Renew a grant no longer that its holder has released in a transaction of its own; for any thread."""
+        loop, core = self.loop, self.core
+        core.heartbeat.forget(state)
+        if core.is_closed:  # then it is waited for
+            loop.soon(partial(core.forget, state))
+
     def call(self, step: Callable[[Core], T]) -> "Future[T]":
         """Run ``step`` with the core, in the library's thread; nothing else there runs meanwhile."""
 
