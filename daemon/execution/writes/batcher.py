@@ -40,11 +40,23 @@ class WriteBatcher:
         self._writer: asyncio.Task[None] | None = None
         self._alone: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_ALONE)
+        self._hear_end: Callable[[], None] = lambda: None
+
+    def on_end(self, hear: Callable[[], None]) -> None:
+        """Call ``hear`` as soon as the end of a run is to be written: a claim that is asked for now goes with it."""
+        self._hear_end = hear
+
+    @property
+    def ending(self) -> bool:
+        """Whether ends of runs go with the next set."""
+        return any(isinstance(waiting.write, EndRun) for waiting in self._next)
 
     async def write(self, write: RunWrite[Answer]) -> Answer:
         """Write it with the next set; return what became of it."""
         waiting = _Waiting(write)
         self._next.append(waiting)
+        if isinstance(write, EndRun):
+            self._hear_end()
         self._go()
         answer: Answer = await waiting.answer
         return answer
@@ -70,6 +82,7 @@ class WriteBatcher:
             claims, self._claims = self._claims, []
             if these or claims:
                 await self._write_set(these, claims)
+                await asyncio.sleep(0)  # who has been answered goes on first, and its place is free for the next set
 
     async def _write_set(self, these: "Sequence[_Waiting]", claims: "Sequence[_Claiming]" = ()) -> None:
         all_ = [*these, *claims]

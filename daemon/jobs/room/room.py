@@ -38,6 +38,11 @@ class Room:
         return min(self._places, self._fits if self._is_paused() else self._fits + self._step)
 
     @property
+    def is_short(self) -> bool:
+        """Whether less may be at work than there are places."""
+        return self._fits is not None
+
+    @property
     def left(self) -> int:
         """The runs that may be added now; less than none where there are more than fit."""
         return self.places - self.taken

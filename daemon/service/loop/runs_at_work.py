@@ -73,6 +73,7 @@ class RunsAtWork:
         """For runs that are tasks of this process, and for those with children."""
         self._redefine()
         context.rows.on_change(self._redefine)
+        context.batcher.on_end(changed)
         self._changed = changed
         self._may_claim = may_claim
         self._required = required
@@ -132,13 +133,18 @@ class RunsAtWork:
 
     async def fill(self) -> bool:
         """Claim as many runs as there are places; return whether all were filled: there may be more then."""
+        if self.free_places <= 0 and not self._context.batcher.ending:
+            return True
         client, application = self._context.client, self._context.application.name
         known, asked = self.claimable(), 0
         higher = self._required.higher
 
         def places(ending: int) -> int:
             nonlocal asked
-            asked = min(MOST, self.free_places + ending) if self._may_claim() else 0
+            freed = (
+                0 if any(room.is_short for room in self._rooms) else ending
+            )  # which room they free is not known here
+            asked = min(MOST, self.free_places + freed) if self._may_claim() else 0
             return asked
 
         def transaction(connection: Connection, limit: int) -> list[ClaimedRun]:
@@ -155,7 +161,7 @@ class RunsAtWork:
         self._required.take(higher)
         for run, lease in zip(claimed, leases, strict=True):
             self.start(run, lease)
-        return 0 < asked == len(claimed)
+        return asked == len(claimed)
 
     def start(self, claimed: ClaimedRun, lease: Lease) -> None:
         """Execute a run; after `stop`, only hand it back."""

@@ -14,6 +14,7 @@ from daemon.execution.writes.transactions import EndRun
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.database import Unit
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, until
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
@@ -55,8 +56,12 @@ async def test_what_takes_the_place_of_a_run_whose_end_is_passed_over_starts_too
         held, batcher = HeldUp(store, monkeypatch), replica.context.batcher
         before = asyncio.create_task(batcher.claim(lambda _, __: [], lambda _: 0))
         await until(lambda: not batcher._claims, "a set is under way")
+        replica.replica.rest.begin_look()
+        resting = asyncio.create_task(replica.replica.rest.rest(LIMIT))
         gate.open()
         await until(lambda: len(batcher._next) == 2, "both have ended")
+        await until(resting.done, "the replica is woken before the ends are written")
+        assert len(replica.replica.runs) == 2
         filling = asyncio.create_task(replica.replica.runs.fill())
         await until(lambda: batcher._claims, "the claim goes with them")
         held.go.set()
