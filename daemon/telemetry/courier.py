@@ -47,7 +47,8 @@ class Courier(Generic[T]):
                 self.begin()
             except RuntimeError:
                 self._deliver_here()
-            self._changed.notify_all()
+            if self._idle:
+                self._changed.notify_all()
         return True
 
     def begin(self) -> None:
@@ -102,14 +103,13 @@ class Courier(Generic[T]):
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._idle = not self._queue
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._queue or self._stopped)
+                while not self._queue and not self._stopped:
+                    self._idle = True
+                    self._changed.notify_all()
+                    self._changed.wait()
                 if self._stopped:
                     return
                 self._idle = False
                 item = self._next()
             self._deliver(item)
-            with self._changed:
-                self._delivered += 1
-                self._changed.notify_all()
+            self._delivered += 1

@@ -72,6 +72,20 @@ def log_fact(fact: Fact) -> None:
             assert_never(fact)
 
 
+def is_logged(fact: Fact) -> bool:
+    """Return whether `log_fact_or_output` may write a line about this fact: of most, only at level debug."""
+    logger = logging.getLogger(LOGGER)
+    if logger.isEnabledFor(logging.DEBUG):
+        return True
+    match fact:
+        case facts.RunStarted() | facts.JobStarted() | facts.JobProgressed() | facts.JobEnded(outcome="succeeded"):
+            return False
+        case facts.LeaseChanged(event):
+            return logger.isEnabledFor(_LEASE_LINES[type(event)][0])
+        case _:
+            return True
+
+
 def log_fact_or_output(fact: Fact) -> None:
     """Write a fact as one log line, and so each line of output."""
     match fact:

@@ -29,9 +29,12 @@ def log(level: int, text: str, **values: Any) -> None:
     """Write one line: as `set_up_logs` has it or, in a program that sees to its logging itself, through the
     standard library alone, the values after the text, and in `extra` as ``leased``.
     """
+    logger = logging.getLogger(LOGGER)
+    if not logger.isEnabledFor(level):  # asked here, as structlog makes a logger first
+        return
     if _is_set_up:
         structlog.stdlib.get_logger(LOGGER).log(level, text, **values)
-    elif (logger := logging.getLogger(LOGGER)).isEnabledFor(level):
+    else:
         shown = (f"{name}={_word(value)}" for name, value in values.items())
         logger.log(level, " ".join([text, *shown]), extra={LOGGER: values})
 

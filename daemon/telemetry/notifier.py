@@ -10,6 +10,7 @@ from typing import Self
 from lease.events import Granted, Refused, Released, Renewed
 
 from .courier import Courier
+from .fact_log import is_logged, log_fact, log_fact_or_output
 from .facts import Fact, JobPrinted, JobProgressed, LeaseChanged, Note, SubscriberFailed
 from .logs import LOGGER
 
@@ -96,12 +97,14 @@ class _Lane(Courier[Fact]):
             f"facts-{self.name}", self._call, _about_dropped, cost=_chatter, most_cost=MOST_CHATTER, most=MOST_FACTS
         )
         self._subscriber = subscriber
+        logs = subscriber is log_fact or subscriber is log_fact_or_output
+        self._wants: Callable[[Fact], bool] = is_logged if logs else lambda _: True
         self._report = report
         self._reported: set[str] = set()
         self.begin()  # without a thread of its own, a subscriber could block the replica's event loop
 
     def take(self, fact: Fact) -> None:
-        if not self.put(fact, len(fact.lines) if isinstance(fact, JobPrinted) else 1):
+        if self._wants(fact) and not self.put(fact, len(fact.lines) if isinstance(fact, JobPrinted) else 1):
             self._report_once("dropped", "it cannot keep up: facts that do not fit in its queue are dropped")
 
     def _call(self, fact: Fact) -> None:
