@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from lease.clock import boottime
-from lease.database.address import without_secrets
 
 from ..definitions.job import Job
 from ..definitions.values.work import Isolation
@@ -62,7 +61,7 @@ class JobExecution:
         *,
         position: int,
         number: int,
-        trust: TrustPage,
+        trust: TrustPage | None,
         room: Room,
         limits: Limits | None = None,
     ) -> None:
@@ -156,6 +155,7 @@ class JobExecution:
             case "thread":
                 return ThreadAttempt(job, brief, held=self._held.lease, listeners=listeners)
             case "process" | "command":
+                assert self._trust is not None  # noqa: S101 - a run with such a job has a page
                 templates = self._context.templates
                 return await ChildAttempt.prepare(job, brief, templates, trust=self._trust, listeners=listeners)
             case _:
@@ -179,7 +179,7 @@ class JobExecution:
             file=str(application.source),
             stamp=application.stamp,
             digest=rows.run_digest(claimed.schedule),
-            database=without_secrets(self._context.database.url),
+            database=self._context.place,
             identity=self._context.database.identity,
             trace=self._context.carrier(self._subject),
         )

@@ -111,14 +111,16 @@ class RunExecution:
         self._notify = context.notify
         self._schedule = schedule
         self.held = HeldRun(context, claimed, lease)
-        self._trust = context.trust.take(lease.trusted_until)
+        has_child = any(job.isolation in {"process", "command"} for job in schedule.jobs)
+        self._trust = context.trust.take(lease.trusted_until) if has_child else None
         self._resumption = Resumption.of(schedule, claimed.jobs)
         self.job: JobExecution | None = None
         """Its latest job; None before the first."""
         self._attempted: tuple[int, float] | None = None
         """The job run of the latest attempt, and when its work ended."""
         self._began = monotonic()
-        lease.watch(self._trust.extend)
+        if self._trust is not None:
+            lease.watch(self._trust.extend)
 
     def cancel(self, by: str, why: str | None) -> None:
         """End the current job and then the run, which ``by`` marked as cancelled; once is enough."""
@@ -140,7 +142,7 @@ class RunExecution:
         try:
             end = await self._run_jobs()
         finally:
-            self._trust.close()
+            self._close_page()
         if end.outcome == "lost" and self._attempted is not None:
             await self.held.note_loss(*self._attempted)
         self._notify(RunEnded(self.held.subject, end.outcome, end.reason, monotonic() - self._began))
@@ -224,7 +226,7 @@ class RunExecution:
         No job is at work any more. The page is given back first, since the run that takes this one's place may be
         claimed in the same transaction, and start before this one has heard of it, or although it was passed over.
         """
-        self._trust.close()
+        self._close_page()
         match step:
             case FinishRun(state, reason):
                 not_started = [(job.name, position) for position, job in rest]
@@ -240,6 +242,10 @@ class RunExecution:
                 return self._lost()
             case _:
                 assert_never(step)
+
+    def _close_page(self) -> None:
+        if self._trust is not None:
+            self._trust.close()
 
     def _written(self, written: Done | AlreadyDone | None, end: EndOfRun) -> EndOfRun:
         """Return how the run ended: as decided, unless it was marked as cancelled (rule 23)."""

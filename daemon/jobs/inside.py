@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from lease.client import Lease
@@ -72,18 +73,21 @@ class _InsideAttempt(Attempt):
     def _given(self, kind: type[AsyncRun] | type[Run], brief: Brief) -> Any:
         """Return the argument of the function."""
         self._brief = brief
-        return kind(brief, self._trusted_until, self._put, _own_logger(self._note), told_to_end=lambda: self._told)
+        return kind(
+            brief, self._trusted_until, self._put, partial(_own_logger, self._note), told_to_end=lambda: self._told
+        )
 
     def _trusted_until(self) -> float:
         return self._held.trusted_until if self._held.loss is None else 0.0
 
     async def _outcome(self, ended: "Future[BaseException | None]") -> Outcome:
         """Wait until the function has ended, and return how."""
-        waited = asyncio.wrap_future(ended)
-        await asyncio.wait({waited})
+        over = asyncio.Event()
+        ended.add_done_callback(lambda _: self._in_loop(over.set))
+        await over.wait()
         self._take()
         self._output.feed(b"", last=True)
-        error = waited.result()
+        error = ended.result()
         if error is None:
             return Outcome("succeeded")
         if isinstance(error, _NotBegun):
@@ -100,12 +104,17 @@ class _InsideAttempt(Attempt):
         """Hand over output or a report to the replica's event loop; for any thread."""
         with self._taken:
             self._taken.wait_for(lambda: len(self._waiting) < _MOST_WAITING, _LONGEST_WAIT)
-            if not self._waiting:
-                try:
-                    self._loop.call_soon_threadsafe(self._take)
-                except RuntimeError:  # the replica's loop has ended
-                    return
+            if not self._waiting and not self._in_loop(self._take):
+                return
             self._waiting.append(new)
+
+    def _in_loop(self, step: Callable[[], object]) -> bool:
+        """Do ``step`` in the replica's event loop; return False if that has ended. For any thread."""
+        try:
+            self._loop.call_soon_threadsafe(step)
+        except RuntimeError:
+            return False
+        return True
 
     def _take(self) -> None:
         with self._taken:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import lease
@@ -21,7 +22,8 @@ class _BaseRun:
     """What both kinds have in common.
 
     `trusted_until` returns the end of trust; `report` takes each progress report, on any thread;
-    `told_to_end` returns whether the attempt was asked to end, where nothing else tells it.
+    `make_logger` is called for the logger when that is asked for, and `told_to_end` returns whether the attempt was asked
+    to end, where nothing else tells it.
     """
 
     def __init__(
@@ -29,7 +31,7 @@ class _BaseRun:
         brief: Brief,
         trusted_until: Callable[[], float],
         report: Callable[[Progress], None],
-        logger: logging.Logger | None = None,
+        make_logger: Callable[[], logging.Logger] = lambda: logging.getLogger(LOGGER),
         *,
         told_to_end: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -37,8 +39,7 @@ class _BaseRun:
         self._trusted_until = trusted_until
         self._report = report
         self._told_to_end = told_to_end
-        known = {"schedule": brief.schedule, "job": brief.job, "run_id": brief.run_id, "attempt": brief.attempt}
-        self._log = logging.LoggerAdapter(logger or logging.getLogger(LOGGER), known)
+        self._make_logger = make_logger
 
     @property
     def schedule(self) -> str:
@@ -74,10 +75,12 @@ class _BaseRun:
         """
         return self._brief.idempotency_key
 
-    @property
+    @cached_property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger whose lines are part of the job's output."""
-        return self._log
+        of = self._brief
+        known = {"schedule": of.schedule, "job": of.job, "run_id": of.run_id, "attempt": of.attempt}
+        return logging.LoggerAdapter(self._make_logger(), known)
 
     def ensure(self, at_least: str | float = 0) -> None:
         """Raise LeaseLost unless the lease can be trusted for `at_least` longer (``"5s"``, or seconds). Raise
@@ -141,7 +144,7 @@ class AsyncRun(_BaseRun):
 
 def run_of_function(run: AsyncRun) -> Run:
     """Return the attempt of ``run`` as a function that is not async gets it."""
-    return Run(run._brief, run._trusted_until, run._report, run._log.logger, told_to_end=run._told_to_end)  # noqa: SLF001 - both kinds are of this module
+    return Run(run._brief, run._trusted_until, run._report, run._make_logger, told_to_end=run._told_to_end)  # noqa: SLF001 - both kinds are of this module
 
 
 class _Done:
