@@ -5,12 +5,10 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from time import monotonic
-
-from starlette.routing import BaseRoute
 
 from ..definitions.application import Application
 from ..errors import DaemonError
@@ -24,8 +22,6 @@ from ..telemetry.facts import Note, ReplicaEnded
 from ..telemetry.logs import flush_logs, written_to
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
-from ..web.api.desk import Desk
-from .metering import metered
 from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
 from .outside.stop_requests import StopRequests
@@ -33,7 +29,6 @@ from .parts import make_fit_for_jobs, opened, surrounded
 from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
-from .web_service import door_to, routes_of, served
 
 
 class Superseded(DaemonError):
@@ -109,18 +104,16 @@ class Service:
 
     @asynccontextmanager
     async def _observed(self, replica: Replica) -> AsyncIterator[None]:
-        """Answer over HTTP and feed the watchdog during the block, as far as they are asked for."""
-        readiness, outside, url = Readiness(replica), self.outside, self.settings.database
-        routes: list[BaseRoute] = []
-        async with beside(outside.manager.watch(readiness.is_alive)):
-            with ExitStack() as open_:
-                door = None if self.web is None else door_to(self.web, self.settings)
-                if door is not None:
-                    open_.callback((desk := Desk(url)).close)
-                    metrics = open_.enter_context(metered(replica, readiness.loops, self.facts, url))
-                    routes += [*metrics, *routes_of(desk, self.settings)]
-                async with served(readiness, door, outside.link, self.facts.notify, routes=routes):
-                    yield
+        """Feed the watchdog, and answer over HTTP, during the block, as far as they are asked for."""
+        readiness = Readiness(replica)
+        async with beside(self.outside.manager.watch(readiness.is_alive)):
+            if self.web is None:
+                yield
+                return
+            from .web_service import observed  # noqa: PLC0415 - a web server takes memory, also of who wants none
+
+            async with observed(replica, readiness, self.web, self.settings, self.facts, self.outside.link):
+                yield
 
     async def _prepare(self, replica: Replica) -> list[int]:
         """Settle what a crash left (rule 18), bring the definitions, and trigger `now`."""

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_network
@@ -19,6 +19,7 @@ from ..errors import DaemonError
 from ..own_thread import beside
 from ..store.views.replicas import read_last_alive, read_replicas
 from ..telemetry.facts import Note, Notify
+from ..telemetry.notifier import Notifier
 from ..text import when
 from ..web.address import WebAddress
 from ..web.api.desk import Desk
@@ -27,8 +28,10 @@ from ..web.app import WebNotStarted, WebServer, web_app
 from ..web.door import Door, refused
 from ..web.pages.routes import page_routes
 from .doctor.checks import doctor
+from .metering import metered
 from .outside.outside import SupervisorLink
 from .readiness import Readiness
+from .replica import Replica
 from .settings import Settings
 
 
@@ -49,21 +52,36 @@ _AGAIN = 0.1
 
 
 @asynccontextmanager
+async def observed(  # noqa: PLR0917 - what is seen, where, as what is told, to whom
+    replica: Replica,
+    readiness: Readiness,
+    address: WebAddress,
+    settings: Settings,
+    facts: Notifier,
+    link: SupervisorLink,
+) -> AsyncIterator[None]:
+    """Serve the probes, metrics, API and pages of a replica during the block; raises `WebNotStarted`."""
+    with ExitStack() as open_:
+        open_.callback((desk := Desk(settings.database)).close)
+        metrics = open_.enter_context(metered(replica, readiness.loops, facts, settings.database))
+        routes = [*metrics, *routes_of(desk, settings)]
+        async with served(readiness, door_to(address, settings), link, facts.notify, routes=routes):
+            yield
+
+
+@asynccontextmanager
 async def served(
     readiness: Readiness,
-    door: Door | None,
+    door: Door,
     link: SupervisorLink,
     notify: Notify,
     *,
     routes: Sequence[BaseRoute] = (),
 ) -> AsyncIterator[None]:
-    """Answer over HTTP, ``routes`` too, during the block, if there is a door; raises `WebNotStarted`.
+    """Answer over HTTP, ``routes`` too, during the block; raises `WebNotStarted`.
 
     A replica that takes the place of another one takes its address when that has ended.
     """
-    if door is None:
-        yield
-        return
     app = web_app(
         *(door, readiness.loops, readiness.problems, readiness.counts),
         standing=readiness.standing,

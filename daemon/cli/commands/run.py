@@ -30,8 +30,6 @@ from ...service.outside.hangups import at_a_terminal, hold_back
 from ...service.outside.outside import Outside
 from ...service.service import Service
 from ...service.settings import Flag, Settings, flag_of, read_settings
-from ...service.supervision.supervisor import Supervisor
-from ...service.web_service import door_to
 from ...store import migrations
 from ...store.statements.schedule import database_time
 from ...store.views.history import read_run
@@ -175,9 +173,11 @@ def run(
     outside.check = lambda: check_file(line, outside.checked)
     if replicas == 1:
         return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over, guarded=guarded)
+    from ...service.supervision.supervisor import Supervisor  # noqa: PLC0415 - with a web server, which takes memory
+    from ...service.web_service import door_to  # noqa: PLC0415 - so does this
+
     _bring_first(application, settings.database, now or (), take_over=take_over, guarded=guarded)
-    beside = None if settings.web is None else settings.web.beside(replicas)
-    door = None if beside is None else door_to(beside, settings)
+    door = None if settings.web is None else door_to(settings.web.beside(replicas), settings)
     supervisor = Supervisor(line, replicas, outside.checked, outside, report=log.info, warn=log.warning, door=door)
     return asyncio.run(supervisor.run())
 
