@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, insert, literal_column, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, literal_column, null, select, update
 
 from lease.database.backend import backend_of
 from lease.database.dialects import insert_missing, now
@@ -117,10 +117,13 @@ def still_running(connection: Connection, application: str, names: Collection[st
     """Return those of the schedules that have an unfinished run (rule 14), which has its place; lock them first.
     A run of a backfill is none of these: it stands behind what the schedule is due for, and skips none of it.
     """
+    # A subquery for each name: PostgreSQL would make a join of an EXISTS, and in a table that has grown at once,
+    # of which it has no statistics yet, one that compares all runs with all names.
+    one = select(run.c.id).where(same_schedule(run), unfinished(), placed(), run.c.backfill.is_(None)).limit(1)
     query = select(schedule.c.name).where(
         schedule.c.application == application,
         among(schedule.c.name, names),
-        exists().where(same_schedule(run), unfinished(), placed(), run.c.backfill.is_(None)),
+        one.correlate(schedule).scalar_subquery().is_not(None),
     )
     return set(connection.scalars(query))
 

@@ -1204,9 +1204,10 @@ UPDATE schedule SET next_due=NULL, retired_at=%(retired_at)s::TIMESTAMP WITH TIM
 -- daemon/store/statements/schedule.py: still_running
 SELECT schedule.name
 FROM schedule
-WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[])) AND (EXISTS (SELECT *
+WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[])) AND (SELECT run.id
 FROM run
-WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL));
+WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL
+ LIMIT %(param_2)s::INTEGER) IS NOT NULL;
 
 
 -- daemon/store/statements/schedule.py: take_turn

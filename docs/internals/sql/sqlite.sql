@@ -1298,9 +1298,10 @@ UPDATE schedule SET next_due=NULL, retired_at=?, retired_by=?, changed_at=?, syn
 -- daemon/store/statements/schedule.py: still_running
 SELECT schedule.name
 FROM schedule
-WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?))) AND (EXISTS (SELECT *
+WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?))) AND (SELECT run.id
 FROM run
-WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL));
+WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL
+ LIMIT ? OFFSET ?) IS NOT NULL;
 
 
 -- daemon/store/statements/schedule.py: take_turn
