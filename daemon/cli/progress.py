@@ -179,7 +179,14 @@ class PlainView:
 
     def line(self, text: str, style: str = "none", lead: str = "") -> None:
         """Write a sentence with what stands before it: one line, and at a terminal as many as it takes."""
-        say(self._console, text, style, lead=lead, hang=0 if lead else 2)
+        if self._console.is_terminal:
+            say(self._console, text, style, lead=lead, hang=0 if lead else 2)
+        elif not self._console.quiet:  # without Rich, which takes longer for a line than a replica for a run
+            try:
+                self._console.file.write(f"{lead}{clean(text)}\n")
+                self._console.file.flush()
+            except BrokenPipeError:
+                self._console.on_broken_pipe()
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
         self.ended.pop(run_id, None)

@@ -248,16 +248,10 @@ def say(console: "Console", sentence: str, style: str = "none", *, lead: str = "
     ``lead`` stands before it, and further lines begin below its end, or are indented by ``hang``.
     """
     text = clean(sentence)
+    lines, indent = [text], " " * (len(lead) or hang)
     if console.is_terminal:
         lines = wrapped(text, max(_LEAST, console.width - len(lead)), hang=hang, measure=width_of)
-        indent = " " * (len(lead) or hang)
-        console.print(lead + f"\n{indent}".join(lines), style=style, soft_wrap=True)
-    elif not console.quiet:  # without Rich, which takes longer for a line than a replica for a run
-        try:
-            console.file.write(f"{lead}{text}\n")
-            console.file.flush()
-        except BrokenPipeError:
-            console.on_broken_pipe()
+    console.print(lead + f"\n{indent}".join(lines), style=style, soft_wrap=True)
 
 
 def print_sentences(console: "Console", sentences: Iterable[str], style: str = "yellow") -> None:
