@@ -122,8 +122,7 @@ class PlainView:
             case JobProgressed(job):
                 self.job_progressed(job, fact)
             case JobPrinted(job, lines):
-                printed = "\n".join(clean(f"  {self.named(job)} | {line}") for line in lines)
-                self._console.print(Text(printed, "dim"), soft_wrap=True)
+                self._print("\n".join(clean(f"  {self.named(job)} | {line}") for line in lines))
             case JobEnded(job):
                 self.job_ended(job, fact)
             case RunCancelled(run, by, why):
@@ -181,12 +180,20 @@ class PlainView:
         """Write a sentence with what stands before it: one line, and at a terminal as many as it takes."""
         if self._console.is_terminal:
             say(self._console, text, style, lead=lead, hang=0 if lead else 2)
-        elif not self._console.quiet:  # without Rich, which takes longer for a line than a replica for a run
+        else:
+            self._print(lead + clean(text))
+
+    def _print(self, lines: str) -> None:
+        """Write lines as they are: to a pipe without Rich, which takes longer for one than a replica for a run."""
+        console = self._console
+        if console.is_terminal:
+            console.print(Text(lines, "dim"), soft_wrap=True)
+        elif not console.quiet:
             try:
-                self._console.file.write(f"{lead}{clean(text)}\n")
-                self._console.file.flush()
+                console.file.write(f"{lines}\n")
+                console.file.flush()
             except BrokenPipeError:
-                self._console.on_broken_pipe()
+                console.on_broken_pipe()
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
         self.ended.pop(run_id, None)
