@@ -3,16 +3,19 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
-branch_labels = ${repr(branch_labels)}
-depends_on = ${repr(depends_on)}
+from daemon.store.migrations.state import schema_name
+
+revision = "${up_revision}"
+down_revision = "${down_revision}"
+branch_labels = None
+depends_on = None
 
 
 def upgrade() -> None:
-    """On PostgreSQL and on SQLite; then append the revision to `daemon.store.migrations.state.REVISIONS`."""
-    ${upgrades if upgrades else "pass"}
+    """On PostgreSQL, in the schema that its URL names, or SQLite; then count the revision in `REVISIONS` in `state.py`."""
+    schema = schema_name(op.get_context())
+    op.add_column("run", sa.Column("…", sa.Text), schema=schema)
 
 
 def downgrade() -> None:
-    raise NotImplementedError("there is no way back; restore a backup")
+    raise NotImplementedError("downgrading is not supported; restore a backup")
