@@ -327,7 +327,7 @@ BACKFILLS = (
     Mutant(
         "instants-skipped-for-a-backfill",
         "an instant is skipped because a run of a backfill is at work",
-        (Edit("daemon/store/statements/schedule.py", ", run.c.backfill.is_(None)),\n", "),\n"),),
+        (Edit("daemon/store/statements/schedule.py", ", run.c.backfill.is_(None)).limit(1)\n", ").limit(1)\n"),),
         on_each(BACKFILL.format("test_the_own_runs_of_a_schedule_go_ahead_and_are_not_skipped_for_a_backfill")),
     ),
     Mutant(
