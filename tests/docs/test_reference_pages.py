@@ -29,12 +29,18 @@ def rows(name: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
 
 
+def in_table(name: str, heading: str) -> str:
+    """Return what to do if a table lacks a row, or has one too many."""
+    return f'correct the table "{heading}" in docs/reference/{name}'
+
+
 def named(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
 def test_each_kind_of_problem_has_a_remedy() -> None:
-    assert {named(kind)[0] for kind, remedy in rows("problems.md", "Problems") if remedy} == {*get_args(Kind)}
+    remedied = {named(kind)[0] for kind, remedy in rows("problems.md", "Problems") if remedy}
+    assert remedied == {*get_args(Kind)}, in_table("problems.md", "Problems")
 
 
 def logged(function: str) -> set[str]:
@@ -50,26 +56,31 @@ def logged(function: str) -> set[str]:
 
 
 def test_each_event_of_a_lease_and_its_line_in_the_log_has_a_row() -> None:
-    table = rows("problems.md", "Log events of leases")
-    assert {name for _, event, *_ in table for name in named(event)} == {event.__name__ for event in get_args(Event)}
-    assert {text for line, *_ in table for text in named(line)} == {text for _, text in fact_log._LEASE_LINES.values()}
-    assert fact_log._LEASE_LINES.keys() == {*get_args(Event)}
+    assert fact_log._LEASE_LINES.keys() == {*get_args(Event)}, (
+        "their lines: _LEASE_LINES in daemon/telemetry/fact_log.py"
+    )
+    table, where = rows("problems.md", "Log events of leases"), in_table("problems.md", "Log events of leases")
+    events = {name for _, event, *_ in table for name in named(event)}
+    assert events == {event.__name__ for event in get_args(Event)}, where
+    lines = {text for line, *_ in table for text in named(line)}
+    assert lines == {text for _, text in fact_log._LEASE_LINES.values()}, where
 
 
 def test_each_line_of_the_log_about_runs_has_a_row() -> None:
     outcomes = {f"run {one}" for one in get_args(RunOutcome)} | {f"job {one}" for one in get_args(JobOutcome)}
     listed = {text for line, *_ in rows("problems.md", "Log events of runs") for text in named(line)}
-    assert listed - {"output"} == outcomes | logged("log_fact") | logged("_log_message")
+    where = in_table("problems.md", "Log events of runs")
+    assert listed - {"output"} == outcomes | logged("log_fact") | logged("_log_message"), where
 
 
 def test_each_fact_has_a_row() -> None:
     listed = [name for cell, *_ in rows("facts.md", "The facts") for name in named(cell)]
-    assert sorted(listed) == sorted(fact.__name__ for fact in get_args(Fact))
+    assert sorted(listed) == sorted(fact.__name__ for fact in get_args(Fact)), in_table("facts.md", "The facts")
 
 
 def test_each_schema_has_a_link() -> None:
     linked = re.findall(r"\(schemas/([\w-]+)\.json\)", (REFERENCE / "json.md").read_text())
-    assert sorted(linked) == sorted(ANSWERS)
+    assert sorted(linked) == sorted(ANSWERS), "link each schema in docs/reference/json.md"
 
 
 def signatures(*of: type) -> set[str]:
@@ -86,7 +97,8 @@ def signatures(*of: type) -> set[str]:
 def test_the_signatures_of_the_library_are_those_that_it_has() -> None:
     shown = {heading: {text for row in rows("library.md", heading) for text in named(row[0])} for heading in LIBRARY}
     for heading, classes in LIBRARY.items():
-        assert {text for text in shown[heading] if "(" in text and "…" not in text} == signatures(*classes)
+        where = in_table("library.md", heading)
+        assert {text for text in shown[heading] if "(" in text and "…" not in text} == signatures(*classes), where
         for one in classes:
             properties = {name for name, _ in inspect.getmembers(one, lambda each: isinstance(each, property))}
-            assert {name for name in properties if name[0] != "_"} <= shown[heading]
+            assert {name for name in properties if name[0] != "_"} <= shown[heading], where

@@ -27,7 +27,8 @@ class Edit:
         if times != 1:
             first = self.old.strip().splitlines()[0]
             raise MutantOutdatedError(
-                f'{self.file}: what a mutant replaces ("{first}" and so on) should be there once, and is there {times} times'
+                f'{self.file}: what a mutant replaces ("{first}" and so on) should be there once, and is there {times} times; '
+                "adapt its Edit in tests/mutants to the code as it is now"
             )
         return text.replace(self.old, self.new)
 

@@ -135,7 +135,10 @@ def fits(mutant: Mutant) -> None:
     texts = {edit.file: (ROOT / edit.file).read_text(encoding="utf-8") for edit in mutant.edits}
     original = dict(texts)
     for edit in mutant.edits:
-        texts[edit.file] = edit.apply(texts[edit.file])
+        try:
+            texts[edit.file] = edit.apply(texts[edit.file])
+        except MutantOutdatedError as error:
+            pytest.fail(f"{mutant.name}: {error}")
     for file, text in texts.items():
         assert text != original[file], mutant.name
         if file.endswith(".py"):

@@ -110,7 +110,7 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     answer("retire", "retire", "--application", "shop")
     answer("db-restored", "db", "restored", "--force")
     elsewhere = {"stack", "notify-test"}  # a replica's, in test_screens.py; a target's, in test_notify_command.py
-    assert seen == set(ANSWERS) - elsewhere
+    assert seen == set(ANSWERS) - elsewhere, "ask for each answer: in READING, or above"
 
 
 @pytest.mark.parametrize("count", [0, 1, int(os.environ.get("LEASED_TEST_SCHEDULES", "300"))])

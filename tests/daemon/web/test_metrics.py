@@ -169,7 +169,7 @@ def test_each_family_has_its_declared_labels_alone_and_none_names_a_run_a_token_
         family = next((name.removesuffix(end) for end in ("_bucket", "_count", "_sum") if name.endswith(end)), name)
         assert {part.partition("=")[0] for part in rest.split(",")} - {"le"} == declared[family]
         seen.add(family)
-    assert seen == set(declared)
+    assert seen == set(declared), "yield each family: in `_own` or `_of_replicas` of collector.py, or in schedules.py"
     assert not {"run", "run_id", "token", "holder", "error"} & {
         label for labels in declared.values() for label in labels
     }

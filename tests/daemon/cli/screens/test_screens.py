@@ -344,5 +344,5 @@ def test_at_a_real_terminal_it_is_the_same() -> None:
 def test_every_command_is_shown() -> None:
     of_screens = {arguments[0] for arguments in (*SCREENS.values(), *LONG.values())}
     assert of_screens == set(COMMANDS) - {"run", "web"}, (
-        "what these show is in test_progress.py and test_web_command.py"
+        "give each command a screen in SCREENS; what these two show is in test_progress.py and test_web_command.py"
     )
