@@ -8,7 +8,8 @@ from typing import get_args
 import lease
 import lease.sync
 from daemon.cli.screen import ANSWERS
-from daemon.states import JobOutcome, RunOutcome
+from daemon.definitions.values.targets import MessageStyle, PingStyle
+from daemon.states import JobOutcome, MessageKind, RunOutcome
 from daemon.store.views.problems import Kind
 from daemon.telemetry import fact_log
 from daemon.telemetry.facts import Fact
@@ -76,6 +77,15 @@ def test_each_line_of_the_log_about_runs_has_a_row() -> None:
 def test_each_fact_has_a_row() -> None:
     listed = [name for cell, *_ in rows("facts.md", "The facts") for name in named(cell)]
     assert sorted(listed) == sorted(fact.__name__ for fact in get_args(Fact)), in_table("facts.md", "The facts")
+
+
+def test_each_kind_and_each_style_of_messages_has_a_row() -> None:
+    kinds = [named(kind)[0] for kind, *_ in rows("messages.md", "Kinds")]
+    assert kinds == [*get_args(MessageKind)], in_table("messages.md", "Kinds")
+    (styles,) = (text for key, text in rows("messages.md", "`notify`") if named(key) == ["style"])
+    assert re.findall(r'"(\w+)"', styles) == [*get_args(MessageStyle)], in_table("messages.md", "`notify`")
+    monitors = [named(style)[0] for style, *_ in rows("messages.md", "`ping`")]
+    assert monitors == [*get_args(PingStyle)], in_table("messages.md", "`ping`")
 
 
 def test_each_schema_has_a_link() -> None:

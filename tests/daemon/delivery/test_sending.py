@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from daemon.definitions.values.targets import address_of
+from daemon.definitions.values.targets import MessageStyle, address_of
 from daemon.delivery import sending
 from daemon.delivery.message import Message
 from daemon.delivery.sending import Reply, Sender
@@ -118,6 +118,12 @@ def test_slack_gets_text_in_which_nothing_is_markup(receiver: Receiver) -> None:
     assert sent({"url": receiver.url, "style": "slack"}).delivered
     text = json.loads(receiver.bodies[0])["text"]
     assert text == '[run.failed] nightly (shop): it said &lt;script&gt; &amp; [31m "$(id)" `id` and more'
+
+
+def test_each_style_has_a_body_of_its_own(receiver: Receiver) -> None:
+    for style in get_args(MessageStyle):
+        assert sent({"url": receiver.url, "style": style}).delivered
+    assert len(set(receiver.bodies)) == len(get_args(MessageStyle)), "`_post` in daemon/delivery/sending.py"
 
 
 @pytest.mark.parametrize(

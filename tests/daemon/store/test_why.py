@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import Connection, event, update
 
 import lease.statements
 from daemon.definitions.application import Application
@@ -17,6 +17,7 @@ from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
+from daemon.states import SkipReason
 from daemon.store.statements.requests import WHEN_FED
 from daemon.store.tables import replica, run, schedule
 from daemon.store.views.causes import (
@@ -97,6 +98,18 @@ def test_an_instant_that_overlaps_one_of_the_same_moment_names_it_too(store: Sto
     store.plan(POLL)
     (first,) = store.runs(run.c.state == "pending")
     assert whys(store)[1:] == [Overlapped(first.id, None)]
+
+
+def test_each_reason_of_a_skipped_run_has_a_cause(store: Store) -> None:
+    store.sync(POLL)
+    run_id = store.do(trigger, "shop", "poll", requested_by="ada")
+
+    def skip(connection: Connection, reason: SkipReason) -> None:
+        connection.execute(update(run).values(state="skipped", reason=reason, available_at=None, finished_at=NOON))
+
+    for reason in get_args(SkipReason):
+        store.do(skip, reason)
+        assert why(store, run_id) is not None, f"{reason}: `_skipped` in daemon/store/views/why.py"
 
 
 @pytest.mark.parametrize(("seen_ago", "away_for"), [(430.0, 430.0), (600.0, 510.0), (20.0, 510.0)])

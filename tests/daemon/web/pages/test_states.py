@@ -6,7 +6,9 @@ from typing import get_args
 import pytest
 
 import daemon.web.pages
+from daemon.definitions.schedule import CatchUp, Overlap
 from daemon.states import JobState, RunState, SkipReason
+from daemon.web.pages import schedule_facts
 from daemon.web.pages.states import ATTEMPTS, MISSED, RUNS, SCHEDULES, Shown, Standing, of_run, worst
 
 PAGES = Path(daemon.web.pages.__file__).parent
@@ -17,6 +19,11 @@ def test_each_state_that_is_stored_is_shown() -> None:
     assert set(RUNS) == set(get_args(RunState))
     assert set(ATTEMPTS) == set(get_args(JobState))
     assert set(SCHEDULES) == set(get_args(Standing))
+
+
+def test_each_choice_of_a_policy_has_words_on_the_page_of_a_schedule() -> None:
+    assert set(schedule_facts._OVERLAPS) == set(get_args(Overlap))
+    assert set(schedule_facts._CATCH_UPS) == set(get_args(CatchUp))
 
 
 @pytest.mark.parametrize("shown", ALL, ids=lambda shown: shown.word)
