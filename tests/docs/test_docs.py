@@ -85,6 +85,7 @@ def test_every_file_that_is_named_is_there() -> None:
 def test_what_is_said_to_be_in_a_file_is_in_it() -> None:
     for page in PAGES:
         for found in IN_FILE.finditer(BLOCK.sub("", page.read_text())):
+            assert (ROOT / found["path"]).exists(), (name_of(page), found[0], "write the path from the root")
             assert re.search(rf"\b{found['name']}\b", (ROOT / found["path"]).read_text()), (name_of(page), found[0])
 
 
