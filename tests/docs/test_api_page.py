@@ -61,4 +61,4 @@ def test_its_tables_have_each_endpoint_with_its_parameters() -> None:
         (one.path[1:].replace("{run_id}", "RUN"), one.answers[0]): set(one.asks.model_fields)
         - (ALWAYS if one.method == "POST" else set(re.findall(r"{(\w+)}", one.path)))
         for one in [*questions(60.0, WELL), *ACTS]
-    }
+    }, "correct the tables of docs/reference/api.md"

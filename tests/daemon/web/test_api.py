@@ -149,7 +149,7 @@ async def test_every_question_and_act_answers_as_its_command_does(ask: Ask, stor
     assert {(one["act"], one["acted_by"], one["why"]) for one in acts} >= {("trigger", "ann@web-1", "to see")}
     assert (await answered("POST", "/forget", "forget", {"run_id": failed}))["already"] is False
     assert (await answered("POST", "/retire", "retire", {"application": "shop"}))["schedules"]
-    assert seen == {(one.method, one.answers[0]) for one in ENDPOINTS}
+    assert seen == {(one.method, one.answers[0]) for one in ENDPOINTS}, "ask here for each endpoint"
 
 
 async def test_pages_follow_one_another_without_gaps_though_more_comes_meanwhile(ask: Ask, store: Store) -> None:
