@@ -19,6 +19,7 @@ CHANGED = (
     "every deployed schedule that is like this one would count as changed, and where its timing differs its planning "
     "begins anew; if that is meant: python -m tests.data.definitions golden"
 )
+UNUSED = "use it in tests/data/definitions/everything.toml, and then: python -m tests.data.definitions golden"
 
 
 @pytest.fixture(autouse=True)
@@ -58,5 +59,5 @@ def test_the_toml_file_uses_every_setting_that_there_is() -> None:
     schedules = document["schedules"].values()
     jobs = [job for schedule in schedules for job in schedule["jobs"]]
     assert set(document) == set(FILE_KEYS)
-    assert {setting for schedule in schedules for setting in schedule} == {*Schedule.settings(), "jobs"}
-    assert {setting for job in jobs for setting in job} == set(JOB_KEYS)
+    assert {setting for schedule in schedules for setting in schedule} == {*Schedule.settings(), "jobs"}, UNUSED
+    assert {setting for job in jobs for setting in job} == set(JOB_KEYS), UNUSED
