@@ -200,8 +200,6 @@ class Acquisition:
         self._sent = runtime.clock()
 
     async def adopt(self, grants: Sequence[Grant]) -> list[Lease]:
-        """Renew these grants from now on, and return their leases. Their trust counts from the beginning
-        of the block (rule 2).
-        """
+        """Renew these grants from now on, and return their leases, whose trust counts from the block's start (rule 2)."""
         adopted = self._runtime.call(lambda core: [core.heartbeat.adopt(grant, self._sent) for grant in grants])
         return [Lease(self._runtime, state) for state in await answer(adopted)]

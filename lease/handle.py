@@ -87,9 +87,7 @@ class Handle:
         return self._state.trusted_until
 
     def remaining(self) -> float:
-        """Return for how many more seconds this lease can be trusted, by this machine's clock; 0 once it
-        is lost (rule 2).
-        """
+        """Return for how many more seconds it can be trusted, by this machine's clock; 0 once it is lost (rule 2)."""
         return self._state.remaining()
 
     def ensure(self, at_least: Duration = 0) -> None:

@@ -187,10 +187,9 @@ class Runtime:
 
     def forget(self, state: GrantState) -> None:
         """Renew a grant no longer that its holder has released in a transaction of its own; for any thread."""
-        loop, core = self.loop, self.core
-        core.heartbeat.forget(state)
-        if core.is_closed:  # then it is waited for
-            loop.soon(partial(core.forget, state))
+        self.core.heartbeat.forget(state)
+        if self.core.is_closed:  # then it is waited for
+            self.loop.soon(partial(self.core.forget, state))
 
     def call(self, step: Callable[[Core], T]) -> "Future[T]":
         """Run ``step`` with the core, in the library's thread; nothing else there runs meanwhile."""
