@@ -13,8 +13,10 @@ from daemon.states import Settlement
 from daemon.telemetry import logs
 from daemon.telemetry.fact_log import log_fact, log_fact_or_output, log_lease_event
 from daemon.telemetry.facts import (
+    Fact,
     JobEnded,
     JobStarted,
+    LeaseChanged,
     RunCancelled,
     RunEnded,
     RunLate,
@@ -22,11 +24,13 @@ from daemon.telemetry.facts import (
     RunRecovered,
     RunStarted,
     RunSubject,
+    TimesSkipped,
 )
 from daemon.telemetry.logs import flush_logs, set_up_logs
+from daemon.telemetry.notifier import Notifier
 from daemon.telemetry.sentences import sentence
 from daemon.text import ago, clean, lasted, number
-from lease.events import AtRisk, Lost, Renewed
+from lease.events import AtRisk, Event, Granted, Lost, Renewed
 from lease.model import Grant, Loss, LossKind
 from tests.daemon.telemetry.told import JOB, RUN, told
 
@@ -213,6 +217,29 @@ def test_lease_events_are_log_lines_by_their_gravity(capsys: pytest.CaptureFixtu
     ]
     assert (lines[0]["names"], lines[0]["remaining"]) == ([GRANT.name], 4.0)
     assert (lines[1]["lease"], lines[1]["token"], lines[1]["cause"]) == (GRANT.name, 3, "stolen by x with token 4")
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("level", ["debug", "info", "warning"])
+def test_the_log_lacks_nothing_that_its_level_asks_for(
+    level: Literal["debug", "info", "warning"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Most facts are not even queued for it."""
+    lost = Loss(GRANT, LossKind.ENDED, "stolen by x with token 4")
+    of_leases: list[Event] = [Granted(GRANT), Renewed((GRANT,), 9.5, 0.01), AtRisk((GRANT,), "away", 4.0), Lost(lost)]
+    went_well: list[Fact] = [JobEnded(JOB, "succeeded", 1.0, None), RunEnded(RUN, "succeeded", None, 1.0)]
+    skipped = TimesSkipped("shop", "nightly", "missed", 3)
+    facts: list[Fact] = [*told(), *went_well, *map(LeaseChanged, of_leases), skipped]
+    set_up_logs("json", level)
+    for fact in facts:
+        log_fact(fact)
+    flush_logs()
+    directly = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    with Notifier(log_fact) as notifier:
+        for fact in facts:
+            notifier.notify(fact)
+    flush_logs()
+    assert [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()] == directly
 
 
 @pytest.mark.usefixtures("logged")
