@@ -89,7 +89,7 @@ def due(
     but: Collection[str] = (),
 ) -> list[Row[Any]]:
     """Lock and return schedules that are due, all or those of ``names``, ``but`` for some; the longest due first; skip
-    locked ones. If there are more than ``limit``, half of them are those that became due last.
+    locked ones. If there are more than half of ``limit``, as many more are those that became due last.
 
     Each row has the database's time as ``now``.
     """
@@ -103,12 +103,11 @@ def due(
         )
         .with_for_update(skip_locked=True, key_share=True)
     )
-    oldest = query.order_by(schedule.c.next_due, schedule.c.name).limit(limit)
+    oldest = query.order_by(schedule.c.next_due, schedule.c.name).limit(limit - limit // 2)
     found = list(connection.execute(oldest))
-    if len(found) < limit:
+    if len(found) < limit - limit // 2:
         return found
-    newest = query.order_by(schedule.c.next_due.desc(), schedule.c.name.desc()).limit(limit - limit // 2)
-    found = found[: limit // 2]
+    newest = query.order_by(schedule.c.next_due.desc(), schedule.c.name.desc()).limit(limit // 2)
     known = {row.name for row in found}
     return found + [row for row in reversed(list(connection.execute(newest))) if row.name not in known]
 
