@@ -8,7 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from lease import Grant, Lease, LeaseClient, LeaseLost, LeaseRecord, events
+from lease import Grant, Lease, LeaseClient, LeaseLost, LeaseRecord, Loss, LossKind, events
+from lease.cancellation import CancelledOnLoss
 from lease.testing import MemoryStore
 from tests.lease.stores import SELDOM, STEADY, Recorder, until
 from tests.support.waiting import wait_until
@@ -96,6 +97,16 @@ async def test_a_loss_cancels_the_task_that_entered_while_another_leaves(
         await working
     with pytest.raises(LeaseLost):
         await service.stop()
+
+
+async def test_a_loss_that_comes_as_the_block_has_just_been_left_cancels_nothing() -> None:
+    """It is heard in another thread, and on its way here."""
+    hears: list[Callable[[Loss], None]] = []
+    with CancelledOnLoss(hears.append):
+        pass
+    hears[0](Loss(Grant("x", 1, "holder"), LossKind.ENDED, "stolen"))
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 async def test_the_task_is_as_before_when_a_loss_has_cancelled_its_block(

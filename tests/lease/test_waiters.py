@@ -2,6 +2,7 @@
 
 import pytest
 
+from lease.statements.queues import Queue
 from lease.waiters import (
     PATIENCE,
     STEP,
@@ -89,3 +90,8 @@ def test_a_notification_names_the_first_who_wait_and_is_read_under_any_encoding(
     said = format_release('"a" or a caf\u00e9', waiting)
     assert said.isascii()
     assert parse_release(said) == ('"a" or a caf\u00e9', [one.holder for one in waiting[:TOLD]])
+
+
+@pytest.mark.parametrize(("free_for", "is_live"), [(-0.1, True), (0.0, False), (0.1, False), (None, False)])
+def test_a_lease_is_held_until_the_moment_at_which_it_goes_stale(free_for: float | None, is_live: bool) -> None:
+    assert Queue("a", "anna", (), 0.0, free_for).is_live is is_live

@@ -11,6 +11,7 @@ import pytest
 
 import lease
 from lease import LeaseNotAcquired
+from lease.calls.acquiring import refusal
 from lease.sync import LeaseClient
 from lease.waiters import PATIENCE
 from tests.lease.stores import HASTY, SELDOM, Tables, in_thread
@@ -87,6 +88,13 @@ def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(data
         with pytest.raises(LeaseNotAcquired, match="'a' is free, but ben's host is ahead in the queue"):
             client.acquire("a", wait=0)
         assert client.try_acquire("a") is None
+
+
+def test_a_lease_that_has_become_free_meanwhile_is_named_as_held_by_nobody(tables: Tables) -> None:
+    tables.release(tables.one("a", holder="anna"))
+    refused = refusal("a", tables.read("a"), "ben", waited=0.0)
+    assert str(refused) == "lease 'a' could not be acquired: it was busy every time"
+    assert refused.holder is None
 
 
 @pytest.mark.usefixtures("passing_seconds")

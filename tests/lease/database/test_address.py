@@ -71,6 +71,12 @@ def test_what_cannot_be_used_is_told_in_one_sentence_without_the_password(given:
     assert refused.value.__cause__ is None
 
 
+def test_a_schema_of_sqlite_is_refused_wherever_it_is_given() -> None:
+    for given in (("sqlite:///leased.db?schema=shop", None), ("sqlite:///leased.db", "shop")):
+        with pytest.raises(LeaseError, match="SQLite has no schemas; leave the schema out"):
+            parse_address(*given)
+
+
 @pytest.mark.parametrize("password", ["p@secret", "p@se/secret", "secret@", "@secret", "p@s:secret"])
 def test_an_unencoded_password_is_refused_and_no_part_of_it_is_told(password: str) -> None:
     given = f"postgresql://anna:{password}@db/shop"
