@@ -85,8 +85,11 @@ def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(data
     assert tables.queue("a", holder="ben's host") == []
     tables.release(grant)
     with LeaseClient(database_url, timing=SELDOM) as client:
-        with pytest.raises(LeaseNotAcquired, match="'a' is free, but ben's host is ahead in the queue"):
+        with pytest.raises(LeaseNotAcquired, match=r"'a' is free, but ben's host is ahead in the queue$"):
             client.acquire("a", wait=0)
+        behind = refusal("a", tables.read("a"), "carl", waited=2.5)
+        assert str(behind) == "lease 'a' is free, but ben's host is ahead in the queue (waited 2.5s)"
+        assert behind.waited == 2.5
         assert client.try_acquire("a") is None
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from lease import LeaseClient, LeaseError
 from lease.database.address import describe, parse_address, place_of
+from lease.database.driver_errors import one_line
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,12 @@ def test_an_at_sign_in_its_place_is_taken() -> None:
     assert parse_address("postgresql://anna@shop:p%40ss@db/shop").username == "anna@shop"
     assert parse_address("postgresql://db/shop?user=anna@shop").query["user"] == "anna@shop"
     assert describe(parse_address("sqlite:////srv/a@b/leased.db")) == "sqlite:////srv/a@b/leased.db"
+
+
+def test_a_password_in_what_a_driver_says_is_not_told() -> None:
+    url = make_url("postgresql://anna:secret@db/shop")
+    assert one_line('connection failed: "secret" is no option', url) == 'connection failed: "***" is no option'
+    assert one_line("connection failed", url.set(password=None)) == "connection failed"
 
 
 def test_a_password_in_the_query_is_not_told() -> None:
