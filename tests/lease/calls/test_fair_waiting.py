@@ -89,7 +89,7 @@ def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(data
             client.acquire("a", wait=0)
         behind = refusal("a", tables.read("a"), "carl", waited=2.5)
         assert str(behind) == "lease 'a' is free, but ben's host is ahead in the queue (waited 2.5s)"
-        assert behind.waited == 2.5
+        assert (behind.label, behind.waited) == ("ben's host", 2.5)
         assert client.try_acquire("a") is None
 
 
@@ -98,6 +98,7 @@ def test_a_lease_that_has_become_free_meanwhile_is_named_as_held_by_nobody(table
     refused = refusal("a", tables.read("a"), "ben", waited=0.0)
     assert str(refused) == "lease 'a' could not be acquired: it was busy every time"
     assert refused.holder is None
+    assert str(refusal("a", None, "ben", waited=0.0)) == str(refused), "nothing is known of it"
 
 
 @pytest.mark.usefixtures("passing_seconds")
