@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from lease import LeaseClient, LeaseError
-from lease.database.address import describe, parse_address, place_of
+from lease.database.address import describe, parse_address, place_of, plain_url
 from lease.database.driver_errors import one_line
 
 
@@ -94,6 +94,10 @@ def test_an_at_sign_in_its_place_is_taken() -> None:
     assert parse_address("postgresql://anna@shop:p%40ss@db/shop").username == "anna@shop"
     assert parse_address("postgresql://db/shop?user=anna@shop").query["user"] == "anna@shop"
     assert describe(parse_address("sqlite:////srv/a@b/leased.db")) == "sqlite:////srv/a@b/leased.db"
+
+
+def test_other_programs_get_the_url_with_its_password_and_without_what_is_ours() -> None:
+    assert plain_url("postgresql+psycopg://anna:secret@db/shop?schema=leases") == "postgresql://anna:secret@db/shop"
 
 
 def test_a_password_in_what_a_driver_says_is_not_told() -> None:
