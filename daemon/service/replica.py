@@ -108,6 +108,7 @@ class Replica:
             changed=self.rest.wake_for_places,
             may_claim=lambda: not self.draining,
         )
+        context.batcher.on_end(self._run_ends)
         name, notify, clock, others = application.name, context.notify, wall_clock, self.runs.other_schedules
         self.planner = Planner(database, name, rows, notify, clock, others=others, called=rows.name)
         self._settler = Settler(database, name, client.holder, client.label, notify, self._deaths, rows.name)
@@ -254,6 +255,11 @@ class Replica:
             self._refills = await self.contact.during(self.runs.fill) or False
             if self._refills:  # else there is an agenda to be read
                 await self.rest.go_on()
+
+    def _run_ends(self) -> None:
+        """Claim with the end of a run that is about to be written, if there was more to claim."""
+        if self._refills:
+            self.rest.wake_for_places()
 
     def _tell_next(self, agenda: Agenda | None) -> None:
         """Report what is due next, if that has changed."""

@@ -73,7 +73,6 @@ class RunsAtWork:
         """For runs that are tasks of this process, and for those with children."""
         self._redefine()
         context.rows.on_change(self._redefine)
-        context.batcher.on_end(changed)
         self._changed = changed
         self._may_claim = may_claim
         self._required = required
