@@ -5,12 +5,13 @@ import gc
 import logging
 import threading
 from collections.abc import Coroutine, Iterator
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import pytest
 
 from lease import LeaseError
-from lease.background import BackgroundLoop
+from lease.background import _AT_ONCE, BackgroundLoop
 from tests.lease.stores import in_thread
 from tests.support.waiting import LIMIT
 
@@ -66,6 +67,34 @@ async def failing(begun: threading.Event) -> None:
         await forever(begun)
     except asyncio.CancelledError:
         raise LeaseError("it went wrong as it was cancelled") from None
+
+
+def test_a_burst_of_calls_lets_all_else_in_the_loop_have_its_turn_in_between(background: BackgroundLoop) -> None:
+    """The heartbeat is in it too (rule 8)."""
+    began: list[int] = []
+    turns: list[int] = []
+    gate = threading.Event()
+
+    async def held() -> None:
+        gate.wait(LIMIT)
+        asyncio.get_running_loop().call_soon(take_turn)
+
+    def take_turn() -> None:
+        turns.append(len(began))
+        if len(began) < 500:
+            asyncio.get_running_loop().call_soon(take_turn)
+
+    async def begin() -> None:
+        began.append(1)
+
+    first = background.submit(held)
+    calls = [background.submit(begin) for _ in range(500)]
+    gate.set()
+    for call in [first, *calls]:
+        call.result(LIMIT)
+    background.submit(running).result(LIMIT)
+    steps = [after - before for before, after in pairwise([0, *turns])]
+    assert max(steps) <= 2 * _AT_ONCE, "what begins in one turn runs in the next"
 
 
 def test_a_call_that_is_under_way_at_the_end_is_answered_with_a_sentence(background: BackgroundLoop) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from lease import LeaseClient, LeaseError
 from lease.database.address import describe, parse_address, place_of, plain_url
-from lease.database.driver_errors import one_line
+from lease.database.driver_errors import is_harmless, one_line
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,10 @@ def test_an_at_sign_in_its_place_is_taken() -> None:
     assert parse_address("postgresql://anna@shop:p%40ss@db/shop").username == "anna@shop"
     assert parse_address("postgresql://db/shop?user=anna@shop").query["user"] == "anna@shop"
     assert describe(parse_address("sqlite:////srv/a@b/leased.db")) == "sqlite:////srv/a@b/leased.db"
+
+
+def test_an_error_without_a_code_may_have_harmed_its_connection() -> None:
+    assert not is_harmless(OSError("the connection was reset"))
 
 
 def test_other_programs_get_the_url_with_its_password_and_without_what_is_ours() -> None:
