@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from lease import InvalidName, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, fence, sync
+from lease import (
+    Grant,
+    InvalidName,
+    LeaseClient,
+    LeaseError,
+    LeaseLost,
+    LeaseNotAcquired,
+    LeaseTiming,
+    LossKind,
+    fence,
+    sync,
+)
+from lease.testing import MemoryStore
 from tests.lease.stores import SELDOM, Tables, until
 from tests.support.waiting import LIMIT
 
@@ -183,3 +195,18 @@ def test_a_sync_client_breaks_and_is_broken_too(database_url: str) -> None:
             assert held.lost.wait(LIMIT)
             assert breaker.try_acquire("a") is None
         assert breaker.acquire("a", wait=LIMIT).token == 2
+
+
+class Restless(MemoryStore):
+    """Whenever a lease is to be broken, another has it."""
+
+    async def break_grant(self, grant: Grant, by: str, reason: str) -> None:
+        del grant, by, reason
+
+
+async def test_a_lease_that_changes_hands_all_the_time_is_not_said_to_be_broken() -> None:
+    store = Restless()
+    async with LeaseClient(store=store) as holder, LeaseClient(store=store) as breaker:
+        await holder.acquire("a")
+        with pytest.raises(LeaseError, match="'a' has changed hands 3 times while it was being broken; try again"):
+            await breaker.break_lease("a", "it hangs")

@@ -96,6 +96,12 @@ def test_an_at_sign_in_its_place_is_taken() -> None:
     assert describe(parse_address("sqlite:////srv/a@b/leased.db")) == "sqlite:////srv/a@b/leased.db"
 
 
+@pytest.mark.parametrize("schema", ["pg_leases", "information_schema", "7leases", "my leases", "l" * 64])
+def test_what_cannot_be_a_schema_of_postgresql_is_refused(schema: str) -> None:
+    with pytest.raises(LeaseError, match="schema"):
+        parse_address("postgresql://db/shop", schema)
+
+
 def test_an_error_without_a_code_may_have_harmed_its_connection() -> None:
     assert not is_harmless(OSError("the connection was reset"))
 
