@@ -199,13 +199,17 @@ def test_it_belongs_to_whom_the_database_belongs(readable: Path) -> None:
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
 def test_one_that_was_put_there_by_a_user_who_may_not_write_is_refused(readable: Path) -> None:
     """In a folder where all can make files, such as /tmp."""
-    readable.chmod(0o644)
     writer_gate_of(readable).touch()
     os.chown(writer_gate_of(readable), ANOTHER, ANOTHER)
-    with pytest.raises(OSError, match=f"belongs to user {ANOTHER}, who may not write to the database; delete it"):
-        pass_once(str(readable))
-    readable.chmod(0o666)
-    assert pass_once(str(readable))
+    for mode, group in ((0o644, ANOTHER), (0o664, 0)):
+        readable.chmod(mode)
+        os.chown(readable, 0, group)
+        with pytest.raises(OSError, match=f"belongs to user {ANOTHER}, who may not write to the database; delete it"):
+            pass_once(str(readable))
+    for mode, group in ((0o664, ANOTHER), (0o666, 0)):
+        readable.chmod(mode)
+        os.chown(readable, 0, group)
+        assert pass_once(str(readable))
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
