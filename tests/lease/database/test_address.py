@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from lease import LeaseClient, LeaseError
 from lease.database.address import describe, parse_address, place_of, plain_url
 from lease.database.driver_errors import is_harmless, one_line
+from lease.testing import MemoryStore
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,11 @@ def test_an_at_sign_in_its_place_is_taken() -> None:
 def test_what_cannot_be_a_schema_of_postgresql_is_refused(schema: str) -> None:
     with pytest.raises(LeaseError, match="schema"):
         parse_address("postgresql://db/shop", schema)
+
+
+def test_a_store_has_no_schema() -> None:
+    with pytest.raises(LeaseError, match="a schema belongs to a database, but this LeaseClient has a store"):
+        LeaseClient(store=MemoryStore(), schema="leases")
 
 
 def test_an_error_without_a_code_may_have_harmed_its_connection() -> None:

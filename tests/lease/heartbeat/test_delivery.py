@@ -90,6 +90,16 @@ def test_whatever_a_subscriber_raises_it_gets_what_follows(
     ]
 
 
+def test_an_interrupt_in_the_programs_own_thread_is_the_programs() -> None:
+    """Where no thread delivers, as in a client with a clock of its own: a Ctrl-C must not be lost."""
+
+    def interrupted(_: events.Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        events.guarded(interrupted)(events.Stalled(1.0))
+
+
 def test_what_is_dropped_of_the_daily_round_is_counted_in_its_place_and_takes_no_loss_with_it(
     stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
