@@ -25,6 +25,15 @@ async def in_own_thread(call: Callable[[], T], name: str) -> T:
     return await asyncio.wrap_future(ended)
 
 
+def soon(loop: asyncio.AbstractEventLoop, step: Callable[[], object]) -> bool:
+    """Do ``step`` in an event loop, from any thread; return False if the loop has ended."""
+    try:
+        loop.call_soon_threadsafe(step)
+    except RuntimeError:
+        return False
+    return True
+
+
 @asynccontextmanager
 async def beside(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
     """Do this work during the block; what is left of it then is cancelled."""

@@ -19,6 +19,7 @@ from ..definitions.values.queues import queues_that_take
 from ..definitions.values.targets import Target
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
+from ..own_thread import soon
 from ..scheduling.lease_names import is_shared
 from ..states import EndState
 from ..telemetry.facts import RunSubject, WriteRefused
@@ -59,7 +60,11 @@ class HeldRun:
         """The number of writes that changed no row because the grant had ended."""
         self.given_back = False
         """The end of the grant is written: there is nothing left to release."""
-        lease.on_lost(lambda _: _soon(loop, lambda: _set(self.lost)))
+
+        def hear_of_loss(_: Loss) -> None:
+            soon(loop, lambda: _set(self.lost))
+
+        lease.on_lost(hear_of_loss)
 
     def loss_cause(self) -> str:
         """Return why this replica no longer holds the run."""
@@ -224,8 +229,3 @@ class HeldRun:
 def _set(event: "asyncio.Future[None]") -> None:
     if not event.done():
         event.set_result(None)
-
-
-def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # the replica's loop has ended
-        loop.call_soon_threadsafe(call)

@@ -14,6 +14,7 @@ from lease.client import Lease
 from lease.clock import boottime
 
 from ..definitions.job import Job
+from ..own_thread import soon
 from ..states import JobOutcome
 from ..telemetry.facts import JobSubject
 from .brief import Brief
@@ -83,7 +84,7 @@ class _InsideAttempt(Attempt):
     async def _outcome(self, ended: "Future[BaseException | None]") -> Outcome:
         """Wait until the function has ended, and return how."""
         over = asyncio.Event()
-        ended.add_done_callback(lambda _: self._in_loop(over.set))
+        ended.add_done_callback(lambda _: soon(self._loop, over.set))
         await over.wait()
         self._take()
         self._output.feed(b"", last=True)
@@ -104,17 +105,9 @@ class _InsideAttempt(Attempt):
         """Hand over output or a report to the replica's event loop; for any thread."""
         with self._taken:
             self._taken.wait_for(lambda: len(self._waiting) < _MOST_WAITING, _LONGEST_WAIT)
-            if not self._waiting and not self._in_loop(self._take):
+            if not self._waiting and not soon(self._loop, self._take):
                 return
             self._waiting.append(new)
-
-    def _in_loop(self, step: Callable[[], object]) -> bool:
-        """Do ``step`` in the replica's event loop; return False if that has ended. For any thread."""
-        try:
-            self._loop.call_soon_threadsafe(step)
-        except RuntimeError:
-            return False
-        return True
 
     def _take(self) -> None:
         with self._taken:
