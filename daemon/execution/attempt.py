@@ -179,7 +179,7 @@ class JobExecution:
             file=str(application.source),
             stamp=application.stamp,
             digest=rows.run_digest(claimed.schedule),
-            database=self._context.place,
+            database=self._context.public_url,
             identity=self._context.database.identity,
             trace=self._context.carrier(self._subject),
         )

@@ -107,15 +107,15 @@ class ReplicaContext:
     carrier: Carrier = lambda _: {}
     """Returns the variables that pass the span of a job on (`daemon.telemetry.spans`)."""
     losses: LossNotes = field(default_factory=LossNotes)
-    place: str = field(init=False)
-    """Where the database is, for jobs, which must not learn how to log in."""
+    public_url: str = field(init=False)
+    """The URL of the database without its password, for jobs."""
     rows: Rows = field(init=False)
     batcher: WriteBatcher = field(init=False)
     publisher: Publisher = field(init=False)
 
     def __post_init__(self) -> None:
         """Give it its rows, its batcher and its publisher."""
-        object.__setattr__(self, "place", without_secrets(self.database.url))
+        object.__setattr__(self, "public_url", without_secrets(self.database.url))
         object.__setattr__(self, "rows", Rows(self.application))
         object.__setattr__(self, "batcher", WriteBatcher(self.database))
         object.__setattr__(self, "publisher", Publisher(self.database, self.application.name))

@@ -110,9 +110,12 @@ class Service:
             if self.web is None:
                 yield
                 return
-            from .web_service import observed  # noqa: PLC0415 - a web server takes memory, also of who wants none
+            from .web_service import web_server  # noqa: PLC0415 - a web server takes memory, also of who wants none
 
-            async with observed(replica, readiness, self.web, self.settings, self.facts, self.outside.link):
+            served = web_server(
+                replica, readiness, self.web, settings=self.settings, facts=self.facts, link=self.outside.link
+            )
+            async with served:
                 yield
 
     async def _prepare(self, replica: Replica) -> list[int]:

@@ -52,10 +52,11 @@ _AGAIN = 0.1
 
 
 @asynccontextmanager
-async def observed(  # noqa: PLR0917 - what is seen, where, as what is told, to whom
+async def web_server(
     replica: Replica,
     readiness: Readiness,
     address: WebAddress,
+    *,
     settings: Settings,
     facts: Notifier,
     link: SupervisorLink,

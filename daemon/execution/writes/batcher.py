@@ -48,7 +48,7 @@ class WriteBatcher:
 
     @property
     def ending(self) -> bool:
-        """Whether ends of runs go with the next set."""
+        """The next set has ends of runs."""
         return any(isinstance(waiting.write, EndRun) for waiting in self._next)
 
     async def write(self, write: RunWrite[Answer]) -> Answer:

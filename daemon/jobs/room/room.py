@@ -39,7 +39,7 @@ class Room:
 
     @property
     def is_short(self) -> bool:
-        """Whether less may be at work than there are places."""
+        """Fewer runs may be at work than there are places."""
         return self._fits is not None
 
     @property

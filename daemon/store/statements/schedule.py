@@ -89,7 +89,7 @@ def due(
     but: Collection[str] = (),
 ) -> list[Row[Any]]:
     """Lock and return schedules that are due, all or those of ``names``, ``but`` for some; the longest due first; skip
-    locked ones. If there are more than half of ``limit``, as many more are those that became due last.
+    locked ones. If more than half of ``limit`` are due, the rest of them are those that became due last.
 
     Each row has the database's time as ``now``.
     """
