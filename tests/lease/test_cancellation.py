@@ -107,6 +107,9 @@ async def test_a_loss_that_comes_as_the_block_has_just_been_left_cancels_nothing
     hears[0](Loss(Grant("x", 1, "holder"), LossKind.ENDED, "stolen"))
     for _ in range(3):
         await asyncio.sleep(0)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
 
 async def test_the_task_is_as_before_when_a_loss_has_cancelled_its_block(
