@@ -4,8 +4,8 @@ to a backfill as a whole.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from ..store import statements
 from ..store.called import called
 from ..store.notices import WORK, notify
 from ..store.views.names import Called
-from ..text import number, when
+from ..text import counted, number, when
 from .backfill_plan import BackfillPlan, CannotBackfill, Split, SurveyedInstant, Wanted, plan_backfill
 from .cancel import CancelledRun, ChosenRun, cancel_many
 from .requester import refuse_unrecordable
@@ -67,7 +67,7 @@ def foresee_backfill(connection: Connection, wanted: Wanted) -> Backfill:
 def foresee_each(connection: Connection, wanted: Wanted) -> tuple[Backfill, Sequence[SurveyedInstant]]:
     """Return what `foresee_backfill` does, and what has become of each scheduled time, in order."""
     planned = plan_backfill(connection, wanted, read_one(connection, wanted.application, wanted.schedule), lock=False)
-    return _told(planned, None, dry_run=True), planned.each
+    return _told(planned), planned.each
 
 
 def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: str | None = None) -> Backfill:
@@ -83,19 +83,14 @@ def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: 
     refuse_unrecordable(requested_by, why)
     (row,) = lock_planned(connection, Selection(wanted.application, wanted.schedule))
     planned = plan_backfill(connection, wanted, row, lock=True)
+    done = replace(_told(planned), dry_run=False)
     if not planned.to_run:
-        return _told(planned, None, dry_run=False)
+        return done
     number_ = _write(connection, planned, requested_by, why)
-    done = _told(planned, number_, dry_run=False, by=requested_by, why=why)
-    statements.acts.record(
-        connection,
-        "backfill",
-        by=requested_by,
-        application=wanted.application,
-        schedule=row.name,
-        why=why,
-        effect=f"backfill {number_}, {when(wanted.first)} to {when(wanted.last)}: {counted_text(done)}",
-    )
+    done = replace(done, backfill_id=number_, requested_by=requested_by, requested_why=why)
+    effect = f"backfill {number_}, {when(wanted.first)} to {when(wanted.last)}: {counted_text(done)}"
+    of = {"application": wanted.application, "schedule": row.name}
+    statements.acts.record(connection, "backfill", by=requested_by, why=why, effect=effect, **of)
     notify(connection, wanted.application, WORK)
     return done
 
@@ -109,8 +104,7 @@ def counted_text(done: Backfill) -> str:
         f"{number(done.left_out)} left out" if done.left_out else None,
         f"{number(done.will_run)} will run",
     ]
-    of = "1 scheduled time" if done.instants == 1 else f"{number(done.instants)} scheduled times"
-    return f"{of}: {', '.join(part for part in parts if part)}"
+    return f"{counted(done.instants, 'scheduled time')}: {', '.join(part for part in parts if part)}"
 
 
 def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | None) -> int:
@@ -129,7 +123,9 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
     whole = [one for one in planned.splits if one.before is None and one.after is None]
     skipped = [one.run_id for one in planned.each if one.fate == "skipped" and one.run_id is not None]
     revived = [*skipped, *(one.row.run_id for one in whole)]
-    new = [*(one.instant for one in planned.each if one.fate == "none"), *_taken(planned.splits, whole)]
+    # Of a row of which nothing is left, the first instant has a run: the row itself.
+    taken = [instant for one in planned.splits for instant in (one.taken[1:] if one in whole else one.taken)]
+    new = [*(one.instant for one in planned.each if one.fate == "none"), *taken]
     done = statements.backfills.revive(connection, same, revived) if revived else 0
     done += statements.backfills.add_runs(connection, same, new) if new else 0
     if done != len(revived) + len(new):
@@ -146,11 +142,6 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
     return made
 
 
-def _taken(splits: Iterable[Split], whole: Sequence[Split]) -> list[datetime]:
-    """Return the instants that get a run of their own; of a row of which nothing is left, all but the first."""
-    return [instant for one in splits for instant in (one.taken[1:] if one in whole else one.taken)]
-
-
 def _write_split(connection: Connection, row: Row[Any], done: Split) -> None:
     run_id, before, after = done.row.run_id, done.before, done.after
     if after is not None and before is not None:
@@ -164,18 +155,12 @@ def _write_split(connection: Connection, row: Row[Any], done: Split) -> None:
         statements.schedule.change(connection, row.application, [values])
 
 
-def _told(
-    planned: BackfillPlan, made: int | None, *, dry_run: bool, by: str | None = None, why: str | None = None
-) -> Backfill:
+def _told(planned: BackfillPlan) -> Backfill:
+    """Return what the backfill comes to, of which nothing is written yet."""
     wanted, fates = planned.wanted, Counter(one.fate for one in planned.each)
     under_way_by = {one.backfill for one in planned.each if one.fate == "under way" and one.backfill is not None}
     return Backfill(
-        made,
-        wanted.application,
-        called(planned.row),
-        wanted.first,
-        wanted.last,
-        wanted.at_most,
+        *(None, wanted.application, called(planned.row), wanted.first, wanted.last, wanted.at_most),
         instants=len(planned.each),
         succeeded=fates["succeeded"],
         under_way=fates["under way"],
@@ -185,9 +170,9 @@ def _told(
         of_skipped=fates["skipped"],
         of_failed=fates["failed"],
         of_none=fates["none"],
-        dry_run=dry_run,
-        requested_by=by,
-        requested_why=why,
+        dry_run=True,
+        requested_by=None,
+        requested_why=None,
     )
 
 
@@ -236,13 +221,13 @@ def change_backfill(
         found = [ChosenRun(*tuple(one)) for one in statements.backfills.unfinished_runs(connection, backfill_id)]
         if not found:
             raise BackfillIsOver(f'backfill {backfill_id} of "{name}" has finished: it has no run left to cancel')
-        statements.backfills.change(connection, backfill_id, {"cancelled_at": _now(connection)})
+        cancelled_at = statements.schedule.database_time(connection)
+        statements.backfills.change(connection, backfill_id, {"cancelled_at": cancelled_at})
         runs = cancel_many(connection, found, requested_by=requested_by, why=why, of=f"backfill {backfill_id}")
     elif not is_so:
         _refuse_over(row, name)
-        statements.backfills.change(
-            connection, backfill_id, {"paused_at": _now(connection) if what == "pause" else None}
-        )
+        paused_at = statements.schedule.database_time(connection) if what == "pause" else None
+        statements.backfills.change(connection, backfill_id, {"paused_at": paused_at})
         # It is an act on the backfill: a pause of the schedule would be another thing.
         of = {"application": row.application, "schedule": row.schedule}
         effect = f"backfill {row.id} is {what}d"
@@ -271,7 +256,3 @@ def _refuse_over(row: Row[Any], called: str) -> None:
         raise BackfillIsOver(f"{of} was cancelled, so none of its runs waits; start a new one with `leased backfill`")
     if row.placed_at is not None:
         raise BackfillIsOver(f"{of} has no waiting runs left; `leased cancel RUN` stops a running one")
-
-
-def _now(connection: Connection) -> Any:
-    return statements.schedule.database_time(connection)

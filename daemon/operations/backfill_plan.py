@@ -171,7 +171,6 @@ class BackfillPlan:
 
     @property
     def to_run(self) -> int:
-        """How many are to run."""
         return sum(one.fate in TO_RUN for one in self.each)
 
 
@@ -180,7 +179,9 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
     schedule = read_schedule(row.definition)
     _refuse(wanted, schedule, called(row))
     key = (row.application, row.name)
-    instants = _instants(wanted, schedule, row)
+    last = min(wanted.last, row.planned_until)
+    due = takewhile(lambda instant: instant <= last, schedule.instants(wanted.first - _TICK, row.anchor))
+    instants = list(islice(due, MOST_INSTANTS + 1))
     if len(instants) > MOST_INSTANTS:
         _refuse_unkept(connection, schedule, row, instants[0])  # to end it earlier would not help
         raise CannotBackfill(
@@ -224,33 +225,25 @@ def _refuse(wanted: Wanted, schedule: Schedule, name: str) -> None:
         )
 
 
-def _instants(wanted: Wanted, schedule: Schedule, row: Row[Any]) -> list[datetime]:
-    last = min(wanted.last, row.planned_until)
-    due = takewhile(lambda instant: instant <= last, schedule.instants(wanted.first - _TICK, row.anchor))
-    return list(islice(due, MOST_INSTANTS + 1))
-
-
 def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], first: datetime) -> None:
     """Raise `CannotBackfill` if nobody knows what became of the first instant: it may have succeeded.
 
     The runs have been read before: what was pruned meanwhile is recorded by now.
     """
-    of, key = f'"{called(row)}"', (row.application, row.name)
-    oldest = statements.backfills.oldest(connection, key)
-    pruned = statements.keeping.pruned_until(connection, *key)
-    if oldest is None:
+    of, start = f'"{called(row)}"', earliest(connection, row)
+    if start is None:
         raise CannotBackfill(
             f"{of} has not been due yet since its first deploy, and a backfill reaches back no further; "
             "`leased trigger` runs it now"
         )
-    if first >= oldest and (pruned is None or first > pruned):
+    if first >= start:
         return
-    start = oldest - _TICK if pruned is None else max(oldest - _TICK, pruned)
-    kept = next(schedule.instants(start, row.anchor), None)
+    kept = next(schedule.instants(start - _TICK, row.anchor), None)
+    pruned = statements.keeping.pruned_until(connection, row.application, row.name)
     why = (
-        f"{of} was first planned at {when(oldest)}"
+        f"{of} was first planned at {when(start)}"
         if pruned is None
-        else (f"runs of {of} up to {when(pruned)} may have been pruned")
+        else f"runs of {of} up to {when(pruned)} may have been pruned"
     )
     remedy = "no backfill is possible now" if kept is None else f"the earliest possible time is {when(kept)}"
     raise CannotBackfill(f"nothing is known about {when(first)}: {why}; {remedy}")

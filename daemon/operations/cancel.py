@@ -111,7 +111,22 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     if outcome in _WRITTEN:
         of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
         statements.acts.record(connection, "cancel", by=requested_by, why=why, **of)
-    return _cancellation(connection, run_id, outcome)
+    row = statements.run.read(connection, run_id)
+    assert row is not None  # noqa: S101 - it is locked
+    called = Called(connection).name(row.application, row.schedule)
+    if outcome == "over":
+        reason = f" ({row.reason})" if row.reason else ""
+        raise RunIsOver(
+            f'run {run_id} of "{called}" has already ended and cannot be cancelled: {row.state} at '
+            f"{when(row.finished_at)}{reason}"
+        )
+    record = lease.statements.reading([row.lease_name])(connection).get(row.lease_name)
+    held = record is not None and row.state in UNFINISHED and (record.token, record.holder) == (row.token, row.holder)
+    return Cancellation(
+        *(run_id, row.application, called, row.state, outcome == "already", row.cancelled_by, row.cancelled_why),
+        replica=record.label if record is not None and held else None,
+        lease_expires_in=record.expires_in if record is not None and held else None,
+    )
 
 
 def decide(state: RunState, *, marked: bool) -> CancelOutcome:
@@ -130,31 +145,6 @@ def decide(state: RunState, *, marked: bool) -> CancelOutcome:
             return "over"
         case _:
             assert_never(state)
-
-
-def _cancellation(connection: Connection, run_id: int, outcome: CancelOutcome) -> Cancellation:
-    row = statements.run.read(connection, run_id)
-    assert row is not None  # noqa: S101 - it is locked
-    called = Called(connection).name(row.application, row.schedule)
-    if outcome == "over":
-        reason = f" ({row.reason})" if row.reason else ""
-        raise RunIsOver(
-            f'run {run_id} of "{called}" has already ended and cannot be cancelled: {row.state} at '
-            f"{when(row.finished_at)}{reason}"
-        )
-    record = lease.statements.reading([row.lease_name])(connection).get(row.lease_name)
-    held = record is not None and row.state in UNFINISHED and (record.token, record.holder) == (row.token, row.holder)
-    return Cancellation(
-        run_id,
-        row.application,
-        called,
-        row.state,
-        outcome == "already",
-        row.cancelled_by,
-        row.cancelled_why,
-        replica=record.label if record is not None and held else None,
-        lease_expires_in=record.expires_in if record is not None and held else None,
-    )
 
 
 def find_unfinished(connection: Connection, selected: Selection) -> list[CancelledRun]:

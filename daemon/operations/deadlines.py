@@ -8,7 +8,6 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from ..definitions.codec import UnreadableDefinition, read_schedule
-from ..definitions.schedule import Schedule
 from ..definitions.triggers.wall_time import stored_deadline
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
@@ -85,13 +84,10 @@ def next_instant(definition: str, due: datetime, anchor: datetime) -> datetime |
     cannot be read.
     """
     try:
-        return _not_excluded(read_schedule(definition), due, anchor)
+        schedule = read_schedule(definition)
     except UnreadableDefinition:
         return None
-
-
-def _not_excluded(schedule: Schedule, first: datetime, anchor: datetime) -> datetime | None:
-    coming = islice(schedule.instants(first - _TICK, anchor), _LOOKED_AT)
+    coming = islice(schedule.instants(due - _TICK, anchor), _LOOKED_AT)
     return next((instant for instant in coming if schedule.excluded_by(instant) is None), None)
 
 

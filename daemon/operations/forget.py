@@ -47,10 +47,7 @@ def foreseen(connection: Connection, run_id: int) -> str:
     """Return what a run is called in the question whether it is to be forgotten. Raises `NotFound`, and
     `RunIsNotOver`.
     """
-    row = _required(connection, run_id, statements.run.read(connection, run_id))
-    if decide(row.state, forgotten=row.forgotten_at is not None) == "refuse":
-        raise _not_over(row, Called(connection).name(row.application, row.schedule))
-    called = Called(connection).name(row.application, row.schedule)
+    row, called = _over(connection, run_id, statements.run.read(connection, run_id))
     return f"run {run_id} of {called} ({row.application}), {row.state} at {when(row.finished_at)}"
 
 
@@ -64,24 +61,16 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
     refuse_unrecordable(requested_by, why)
     of_run = _required(connection, run_id, statements.run.read(connection, run_id))
     statements.schedule.lock(connection, of_run.application, of_run.schedule)  # no retry takes its params meanwhile
-    row = _required(connection, run_id, statements.cancel.lock(connection, run_id))
-    what = decide(row.state, forgotten=row.forgotten_at is not None)
-    match what:
-        case "refuse":
-            raise _not_over(row, Called(connection).name(row.application, row.schedule))
-        case "forget":
-            at = when(statements.schedule.database_time(connection))
-            statements.keeping.forget(connection, run_id, requested_by, f"forgotten by {requested_by} at {at}")
-            of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
-            statements.keeping.forget_acts(connection, **of)
-            statements.acts.record(connection, "forget", by=requested_by, why=why, **of)
-        case "nothing":
-            pass
-        case _:
-            assert_never(what)
+    row, called = _over(connection, run_id, statements.cancel.lock(connection, run_id))
+    already = row.forgotten_at is not None
+    if not already:
+        at = when(statements.schedule.database_time(connection))
+        statements.keeping.forget(connection, run_id, requested_by, f"forgotten by {requested_by} at {at}")
+        of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
+        statements.keeping.forget_acts(connection, **of)
+        statements.acts.record(connection, "forget", by=requested_by, why=why, **of)
     now = _required(connection, run_id, statements.run.read(connection, run_id))
-    of_it = (run_id, row.application, Called(connection).name(row.application, row.schedule), row.state)
-    return Forgotten(*of_it, what == "nothing", now.forgotten_by, now.forgotten_at)
+    return Forgotten(run_id, row.application, called, row.state, already, now.forgotten_by, now.forgotten_at)
 
 
 def _required(connection: Connection, run_id: int, row: Row[Any] | None) -> Row[Any]:
@@ -90,8 +79,13 @@ def _required(connection: Connection, run_id: int, row: Row[Any] | None) -> Row[
     return row
 
 
-def _not_over(row: Row[Any], called: str) -> RunIsNotOver:
-    return RunIsNotOver(
-        f'run {row.id} of "{called}" is {row.state} and cannot be forgotten yet; wait until it ends, or cancel '
-        f"it with `leased cancel {row.id}`"
-    )
+def _over(connection: Connection, run_id: int, found: Row[Any] | None) -> tuple[Row[Any], str]:
+    """Return a run that is over, and what its schedule is called; raises `NotFound` and `RunIsNotOver`."""
+    row = _required(connection, run_id, found)
+    called = Called(connection).name(row.application, row.schedule)
+    if decide(row.state, forgotten=row.forgotten_at is not None) == "refuse":
+        raise RunIsNotOver(
+            f'run {run_id} of "{called}" is {row.state} and cannot be forgotten yet; wait until it ends, or cancel '
+            f"it with `leased cancel {run_id}`"
+        )
+    return row, called

@@ -114,14 +114,12 @@ def processes(standings: Iterable[GenerationStanding]) -> str:
 
 
 def _standings(lines: Sequence[GenerationLine], takeover_after: float) -> list[GenerationStanding]:
-    order = Order(
-        [
-            Generation(line.number, line.digest, line.ruled_at is None, line.rules, line.revision, line.counts)
-            for line in lines
-        ]
-    )
+    made = {
+        line.number: Generation(line.number, line.digest, line.ruled_at is None, line.rules, line.revision, line.counts)
+        for line in lines
+    }
+    order = Order(list(made.values()))
     living = {line.digest for line in lines if line.replicas}
-    made = {one.number: one for one in order.generations}
     ruler = next((line for line in lines if line.rules), None)
     recorded = [name for name in GenerationStanding.__match_args__ if name in GenerationLine.__match_args__]
     return [
@@ -149,28 +147,26 @@ def _next(order: Order, own: Generation, lines: Sequence[GenerationLine], takeov
         case "staged":
             return "it becomes active as soon as one of its replicas is ready, or at once with --take-over"
         case "next":
-            return _when_back(line, takeover_after)
+            ready = [one.ready_for for one in line.replicas if one.is_ready and one.ready_for is not None]
+            if ready:
+                left = _about(takeover_after, max(ready))
+                return f"it becomes active again {left} if one of its replicas stays ready"
+            wait = format_duration(takeover_after)
+            return f"it becomes active again when one of its replicas has been ready for {wait}"
         case "in lieu" if newest is not None and not _is_ready(by_number[newest.number]):
             left = _about(FOR_GOOD_AFTER, by_number[newest.number].away_for)
             return f"it becomes active for good {left} unless a replica of generation {newest.number} is ready"
         case "in lieu" if newest is not None:
             return f"it gives way to generation {newest.number}"
         case "superseded" if newest is not None and _is_ready(line):
-            newer = [one for one in lines if _rank(order, one) > own.rank and one.digest != own.digest]
+            higher = {one.number for one in order.generations if one.rank > own.rank and one.digest != own.digest}
+            newer = [one for one in lines if one.number in higher]
             if any(_is_ready(one) for one in newer):
                 return None
-            left = _about(
-                takeover_after, min((one.away_for for one in newer if one.away_for is not None), default=None)
-            )
+            away_for = min((one.away_for for one in newer if one.away_for is not None), default=None)
+            left = _about(takeover_after, away_for)
             return f"it becomes active {left} unless a replica of generation {newest.number} is ready"
     return None
-
-
-def _when_back(line: GenerationLine, takeover_after: float) -> str:
-    ready = [one.ready_for for one in line.replicas if one.is_ready and one.ready_for is not None]
-    if not ready:
-        return f"it becomes active again when one of its replicas has been ready for {format_duration(takeover_after)}"
-    return f"it becomes active again {_about(takeover_after, max(ready))} if one of its replicas stays ready"
 
 
 def _about(after: float, passed: float | None) -> str:
@@ -180,10 +176,6 @@ def _about(after: float, passed: float | None) -> str:
 
 def _is_ready(line: GenerationLine) -> bool:
     return any(one.is_ready for one in line.replicas)
-
-
-def _rank(order: Order, line: GenerationLine) -> tuple[int, int]:
-    return next(one.rank for one in order.generations if one.number == line.number)
 
 
 @dataclass(frozen=True, slots=True)

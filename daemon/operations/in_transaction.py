@@ -5,8 +5,7 @@ run that refers to it, which blocks no planner. Where the connection commits eac
 itself, the request is a transaction of its own.
 """
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,7 +23,7 @@ from lease.errors import LeaseError, StoreUnavailable
 from ..store.statements import requests
 from ..telemetry.spans import trigger_span
 from .requester import requester
-from .trigger import Request, Requested, carry, request, steps
+from .trigger import Request, Requested, Steps, carry, request, steps
 
 _BEGIN, _COMMIT, _ROLLBACK = text("BEGIN"), text("COMMIT"), text("ROLLBACK")
 _BEGIN_TO_WRITE = text("BEGIN IMMEDIATE")
@@ -61,47 +60,20 @@ def trigger(
 
 
 def _written(wanted: Request, over: Foreign) -> Requested:
-    """Write what is requested, and return it."""
-
     def send(statement: Executable) -> Rows:
         return over.send(statement).rows
 
     file = over.file()
     if file is not None:
         refuse_after_fork()
-    with _explained(wanted, over) as traced:
-        with over.turn(None if over.is_in_transaction() else file):  # unless it has begun to write
-            send(_first(traced, over.backend))
-        rest = steps(traced, notifies=over.backend.listens)
-        return carry(rest if over.is_in_transaction() else _by_itself(rest, over.backend), send)
-
-
-def _first(wanted: Request, backend: Backend) -> Executable:
-    """Return a statement that begins the transaction where the driver does that by itself."""
-    if backend.has_one_writer:
-        return requests.begin_to_write(wanted.application, wanted.schedule)
-    return requests.begin_to_read()
-
-
-def _by_itself(
-    inner: Generator[Executable, Rows, Requested], backend: Backend
-) -> Generator[Executable, Rows, Requested]:
-    yield _BEGIN_TO_WRITE if backend.has_one_writer else _BEGIN
+    name = (wanted.application, wanted.schedule)
     try:
-        requested = yield from inner
-    except BaseException:
-        yield _ROLLBACK
-        raise
-    yield _COMMIT
-    return requested
-
-
-@contextmanager
-def _explained(wanted: Request, over: Foreign) -> Iterator[Request]:
-    """Return a request that has a span; say of an error of the driver what it means for a request."""
-    try:
-        with trigger_span(wanted.application, wanted.schedule) as traceparent:
-            yield replace(wanted, traceparent=traceparent)
+        with trigger_span(*name) as traceparent:
+            with over.turn(None if over.is_in_transaction() else file):  # unless it has begun to write
+                # What begins the transaction, where the driver does that by itself.
+                send(requests.begin_to_write(*name) if over.backend.has_one_writer else requests.begin_to_read())
+            rest = steps(replace(wanted, traceparent=traceparent), notifies=over.backend.listens)
+            return carry(rest if over.is_in_transaction() else _by_itself(rest, over.backend), send)
     except Exception as error:
         if tables_missing(error):
             raise explain(error, over.there) from error
@@ -111,3 +83,14 @@ def _explained(wanted: Request, over: Foreign) -> Iterator[Request]:
                 "it again with BEGIN IMMEDIATE"
             ) from error
         raise
+
+
+def _by_itself(inner: Steps, backend: Backend) -> Steps:
+    yield _BEGIN_TO_WRITE if backend.has_one_writer else _BEGIN
+    try:
+        requested = yield from inner
+    except BaseException:
+        yield _ROLLBACK
+        raise
+    yield _COMMIT
+    return requested

@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal, assert_never
 
 from sqlalchemy import Connection, Row
@@ -18,7 +20,7 @@ from ..store.called import ScheduleKey, called
 from ..store.notices import WORK, notify
 from ..store.views.defined import retirement
 from ..store.views.names import missing_run
-from ..text import suggestion
+from ..text import counted, suggestion
 from .cancel import ChosenRun, keys_of, record_each
 from .requester import refuse_unrecordable
 from .selection import Selection
@@ -207,7 +209,7 @@ def retry(
     Raises `NotFound`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    one = _plan_retry(connection, run_id, from_job)
+    one = foresee_retry(connection, run_id, from_job, lock=True)
     match one.plan:
         case NoRetry():
             raise CannotRetry(one.plan.why)
@@ -222,12 +224,8 @@ def retry(
             assert_never(one.plan)
 
 
-def foresee_retry(connection: Connection, run_id: int, from_job: str | None = None) -> Planned:
-    """Return what a retry would come to now; nothing is written. Raises `NotFound`."""
-    return _plan_retry(connection, run_id, from_job, lock=False)
-
-
-def _plan_retry(connection: Connection, run_id: int, from_job: str | None, *, lock: bool = True) -> Planned:
+def foresee_retry(connection: Connection, run_id: int, from_job: str | None = None, *, lock: bool = False) -> Planned:
+    """Return what a retry comes to now; nothing is written. Raises `NotFound`. ``lock`` is for who writes it next."""
     row = statements.run.read(connection, run_id)
     found = row and plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job, lock=lock)
     if not found:  # it was never there, or is pruned by now
@@ -247,11 +245,9 @@ def plan_retries(
     runs, by id; those that are being pruned are left out.
     """
     locked: dict[ScheduleKey, Row[Any]] = {}
-    names: dict[str, set[str]] = defaultdict(set)
-    for application, name in schedules:
-        names[application].add(name)
-    for application in sorted(names):
-        rows = statements.schedule.of_application(connection, application, lock=lock, names=names[application])
+    for application, keys in groupby(sorted(schedules), key=itemgetter(0)):
+        names = [name for _, name in keys]
+        rows = statements.schedule.of_application(connection, application, lock=lock, names=names)
         locked |= {(application, row.name): row for row in rows}
     jobs = {key: read_job_names(row.definition) for key, row in locked.items()}
     attempts: dict[int, list[Row[Any]]] = defaultdict(list)
@@ -259,8 +255,13 @@ def plan_retries(
         attempts[attempt.run_id].append(attempt)
     found = []
     for row in statements.retries.read_tried(connection, ids, lock=lock):
-        schedule = locked[row.application, row.schedule]
-        tried = _tried(row, called(schedule), attempts[row.id])
+        schedule, earlier = locked[row.application, row.schedule], attempts[row.id]
+        tried = TriedRun(
+            *(row.id, called(schedule), row.state, row.reason, row.digest, row.retried_as, row.retried_state),
+            done={one.job: one.id for one in earlier if one.state == "succeeded"},
+            attempted=tuple(dict.fromkeys(one.job for one in earlier if one.state != "not started")),
+            is_forgotten=row.forgotten_at is not None,
+        )
         plan = decide(tried, jobs[row.application, row.schedule], schedule.run_digest, from_job)
         if isinstance(plan, RetryPlan) and schedule.retired_at is not None:
             how = retirement(schedule.retired_at, schedule.retired_by)
@@ -278,18 +279,16 @@ def write_retries(
     to_make = [(one, one.plan) for one in planned if isinstance(one.plan, RetryPlan)]
     of = {(one.row.application, one.row.schedule): one.schedule for one, _ in to_make}
     schedules = {key: read_schedule(row.definition) for key, row in of.items()}
+    leases = {key: lease_name(key[0], schedule) for key, schedule in schedules.items()}
     rows = []
     for one, _ in to_make:
         key = one.row.application, one.row.schedule
-        lease, waits = lease_name(key[0], schedules[key]), waits_for_predecessor(schedules[key].overlap)
+        lease, waits = leases[key], waits_for_predecessor(schedules[key].overlap)
         rows.append((one.row.id, lease.base, lease.queue, waits, one.schedule.run_digest))
     made = statements.retries.add(connection, rows, by=by, why=why, backfill=backfill)
-    statements.retries.carry(
-        connection,
-        [(made[one.row.id], job.attempt, job.position) for one, plan in to_make for job in plan.carried],
-    )
-    for key, schedule in schedules.items():
-        lease = lease_name(key[0], schedule)
+    carried = [(made[one.row.id], job.attempt, job.position) for one, plan in to_make for job in plan.carried]
+    statements.retries.carry(connection, carried)
+    for key, lease in leases.items():
         if lease.per_run:
             own = [made[one.row.id] for one, _ in to_make if (one.row.application, one.row.schedule) == key]
             statements.run.name_own_leases(connection, own, lease.base)
@@ -297,21 +296,6 @@ def write_retries(
     for application in sorted({application for application, _ in of}):
         notify(connection, application, WORK)
     return made
-
-
-def _tried(row: Row[Any], name: str, attempts: Sequence[Row[Any]]) -> TriedRun:
-    return TriedRun(
-        run_id=row.id,
-        schedule=name,
-        state=row.state,
-        reason=row.reason,
-        digest=row.digest,
-        retried_as=row.retried_as,
-        retried_state=row.retried_state,
-        done={one.job: one.id for one in attempts if one.state == "succeeded"},
-        is_forgotten=row.forgotten_at is not None,
-        attempted=tuple(dict.fromkeys(one.job for one in attempts if one.state != "not started")),
-    )
 
 
 def _told(connection: Connection, one: Planned, run_id: int, plan: RetryPlan | None) -> Retry:
@@ -377,7 +361,7 @@ def retry_many(
     made = write_retries(connection, planned, by=requested_by, why=why)
     done = [_outcome(one, made) for one in planned]
     counts = Counter((one.row.application, one.row.schedule) for one in planned if one.row.id in made)
-    effects = {key: f"{count:,} failed {'run' if count == 1 else 'runs'}" for key, count in counts.items()}
+    effects = {key: counted(count, "failed run") for key, count in counts.items()}
     record_each(connection, "retry", effects, by=requested_by, why=why)
     return done
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -86,12 +88,9 @@ def plan_some(connection: Connection, selected: Selection) -> bool:
 
     It leaves little to `lock_planned`, which plans all of it while it holds the schedules.
     """
-    names: dict[str, list[str]] = {}
-    for application, name in _keys(connection, selected):
-        names.setdefault(application, []).append(name)
     more = []
-    for application in sorted(names):
-        rows = statements.schedule.of_application(connection, application, lock=False, names=names[application])
+    for application, keys in groupby(sorted(_keys(connection, selected)), key=itemgetter(0)):
+        rows = statements.schedule.of_application(connection, application, lock=False, names=[key for _, key in keys])
         long_due = statements.schedule.database_time(connection) - _MOMENT
         if known := _readable([row for row in rows if row.next_due is not None and row.next_due <= long_due]):
             more.append(plan_due(connection, application, known).more)

@@ -126,7 +126,11 @@ def steps(wanted: Request, *, notifies: bool) -> Steps:
             return (yield from steps(replace(wanted, schedule=now_called), notifies=notifies))
     if not rows or rows[0][2]:
         names = yield requests.names(wanted.application)
-        raise _no_such_schedule(wanted, [name for (name,) in names], retired_by=rows[0][2] if rows else "")
+        application, name = wanted.application, wanted.schedule
+        if rows:
+            how = f"was retired by {rows[0][2]}; define it again to run it"
+            raise NoSuchSchedule(f'the schedule "{name}" of "{application}" {how}')
+        raise NoSuchSchedule(f'"{application}" has no schedule "{name}"; {nearest_of(name, [one for (one,) in names])}')
     definition, digest, _, seconds, key = rows[0]
     schedule, now = read_schedule(definition), datetime.fromtimestamp(float(seconds), UTC)
     params = _params(wanted, schedule)
@@ -231,15 +235,6 @@ def _moment(at: datetime | Duration) -> datetime | float:
         raise InvalidInstant(
             f'"{at}" is neither a time like "2026-07-01T02:00:00Z" nor a duration like "15m"'
         ) from error
-
-
-def _no_such_schedule(wanted: Request, names: Sequence[str], *, retired_by: str) -> NoSuchSchedule:
-    application, name = wanted.application, wanted.schedule
-    if retired_by:
-        return NoSuchSchedule(
-            f'the schedule "{name}" of "{application}" was retired by {retired_by}; define it again to run it'
-        )
-    return NoSuchSchedule(f'"{application}" has no schedule "{name}"; {nearest_of(name, names)}')
 
 
 __all__ = ["NoSuchSchedule", "trigger", "trigger_as", "trigger_now"]

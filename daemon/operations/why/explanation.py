@@ -90,7 +90,6 @@ class Moments:
         return f"{self.written(moment)} ({self.ago(moment)})"
 
     def back(self, seconds: float) -> datetime:
-        """Return the moment so many seconds ago."""
         return self.now - timedelta(seconds=seconds)
 
     def ago(self, moment: datetime) -> str:
@@ -135,7 +134,6 @@ def at_work_text(
 
 
 def doing(at_work: RunningRun, detail: RunDetail, last_output: str | None, at: Moments) -> Facts:
-    """Yield what a run does at this moment."""
     job = next((one for one in reversed(detail.jobs) if one.state == "running"), None)
     if job is None:
         yield "job", "between jobs"
@@ -192,15 +190,9 @@ def places(
 
 
 def _next_end(running: Iterable[RunningRun], usual: Mapping[ScheduleKey, Usual]) -> str:
-    left = list(_left(running, usual))
+    known = ((one, usual.get((one.application, one.schedule))) for one in running)
+    left = [its.median - one.running_for for one, its in known if its is not None]
     soonest = min((seconds for seconds in left if seconds >= 0), default=None)
     if soonest is not None:
         return f"; one usually ends {ago(-soonest)}"
     return "; all have run for longer than usual" if left else ""
-
-
-def _left(running: Iterable[RunningRun], usual: Mapping[ScheduleKey, Usual]) -> Iterator[float]:
-    for one in running:
-        known = usual.get((one.application, one.schedule))
-        if known is not None:
-            yield known.median - one.running_for

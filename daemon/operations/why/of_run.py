@@ -78,14 +78,12 @@ def read_said_of_run(connection: Connection, run_id: int) -> SaidOfRun:
 
 
 def explained(facts: SaidOfRun, at: Moments) -> Explanation:
-    """Return why a run is as it is."""
     run = facts.detail.run
     said = run_sentence(facts, at)
     return Explanation(run.application, run.schedule, run.run_id, said, evidence(_evidence(facts, at)))
 
 
 def run_sentence(facts: SaidOfRun, at: Moments) -> Sentence:
-    """Return the state of a run in a sentence, and what to do."""
     run = facts.detail.run
     name = f"run {run.run_id} of {run.schedule}"
     ended = "" if run.finished_at is None else f" {at(run.finished_at)}"

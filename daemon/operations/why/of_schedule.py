@@ -101,7 +101,14 @@ def read_why_schedule(
         next(iter(last_lines(connection, failed).values()), None),
     )
     at = moments or Moments(overview.database_time)
-    said = schedule_sentence(facts, at)
+    # The first that keeps it from running, otherwise what it does now, and what it did last.
+    said = (
+        _is_not_to_run(facts, at)
+        or _cannot_run(facts, at)
+        or _runs(facts, at)
+        or _went_wrong(facts, at)
+        or _rests(facts, at)
+    )
     return Explanation(*named, None, said, evidence(_evidence(facts, said, at)))
 
 
@@ -118,17 +125,6 @@ def why_not_active(name: str, standings: Iterable[GenerationStanding]) -> Explan
         said = Sentence("not active", text, one.came_at, None, ("leased generations",))
         return Explanation(one.application, name, None, said, ())
     return None
-
-
-def schedule_sentence(facts: SaidOfSchedule, at: Moments) -> Sentence:
-    """Return the first that keeps a schedule from running, otherwise what it does now, and what it did last."""
-    return (
-        _is_not_to_run(facts, at)
-        or _cannot_run(facts, at)
-        or _runs(facts, at)
-        or _went_wrong(facts, at)
-        or _rests(facts, at)
-    )
 
 
 def _is_not_to_run(facts: SaidOfSchedule, at: Moments) -> Sentence | None:
@@ -260,10 +256,8 @@ def _evidence(facts: SaidOfSchedule, said: Sentence, at: Moments) -> Facts:
         due = last.last_scheduled_for or last.scheduled_for
         yield "last skipped", f"{at(due)}: {last.in_words(at.written)}"
     if facts.usual is not None:
-        yield (
-            "usually",
-            f"{lasted(facts.usual.median)}, p95 {lasted(facts.usual.p95)}, of {counted(facts.usual.runs, 'run')}",
-        )
+        usual = facts.usual
+        yield "usually", f"{lasted(usual.median)}, p95 {lasted(usual.p95)}, of {counted(usual.runs, 'run')}"
     for problem in problems(facts.overview, at):
         if problem.schedule == defined.schedule and problem.text != said.text:
             yield problem.kind, problem.text
