@@ -11,7 +11,7 @@ from ...states import SEEN_WITHIN
 from ...store.views.server import Server
 from ...text import ago, counted, listed
 from ...version import package_version
-from ..outside.descriptors import descriptors_needed, runs_that_fit
+from ..outside.descriptors import descriptors_needed, more_descriptors
 from ..settings import Settings
 from .examination import Examined, examine, of_machine
 
@@ -34,7 +34,6 @@ def answer(found: Sequence[Check]) -> DoctorAnswer:
 
 
 def doctor(settings: Settings) -> DoctorAnswer:
-    """Examine what there is, and return the results of all checks."""
     try:
         return answer(checked(examine(settings)))
     except LeaseError as error:
@@ -150,11 +149,12 @@ def _transactions(_: Examined, server: Server) -> Iterator[_Result]:
     text, remedy = "no transaction is open for long", None
     if old is not None and old.age > _OLD:
         level = "red" if old.age > _VERY_OLD else "yellow"
-        which = (
-            f"the prepared transaction {old.who}" if old.pid is None else f"a transaction of {old.who} ({old.state})"
-        )
+        if old.pid is None:
+            literal = old.who.replace("'", "''")
+            which, end = f"the prepared transaction {old.who}", f"ROLLBACK PREPARED '{literal}'"
+        else:
+            which, end = f"a transaction of {old.who} ({old.state})", f"SELECT pg_terminate_backend({old.pid})"
         text = f"{which} is open for {format_duration(old.age)}: vacuum cannot clean up, and its locks block others"
-        end = f"ROLLBACK PREPARED {_text(old.who)}" if old.pid is None else f"SELECT pg_terminate_backend({old.pid})"
         remedy = f"end it in its program, or with `{end}`"
     if not server.sees_all:
         text += "; this role sees only its own"
@@ -166,11 +166,9 @@ def _statistics(_: Examined, server: Server) -> Iterator[_Result]:
     if not server.autovacuum:
         yield "red", "autovacuum is off: tables grow, and statements get slow", "turn on autovacuum and track_counts"
     if off := server.without_autovacuum:
-        names = ", ".join(sorted(off))
-        alter = " ".join(
-            f"ALTER TABLE {_name(server.schema)}.{_name(one)} RESET (autovacuum_enabled);" for one in sorted(off)
-        )
-        yield "red", f"autovacuum is off for {names}", alter
+        tables = [f"{_name(server.schema)}.{_name(one)}" for one in sorted(off)]
+        alter = " ".join(f"ALTER TABLE {one} RESET (autovacuum_enabled);" for one in tables)
+        yield "red", f"autovacuum is off for {', '.join(sorted(off))}", alter
     if bare := sorted(server.not_analyzed):
         analyze = f"ANALYZE {', '.join(f'{_name(server.schema)}.{_name(one)}' for one in bare)};"
         yield "yellow", f"no statistics of {listed(bare, 5)}: the server may choose slow plans", analyze
@@ -192,12 +190,8 @@ def _server_settings(found: Examined, server: Server) -> Iterator[_Result]:
         text = f"statement_timeout is {format_duration(server.statement_timeout)}, not above attempt_timeout"
         yield "yellow", text, f"ALTER ROLE {_name(server.role)} SET statement_timeout = 0;"
     if not server.durable:
-        remedy = f"ALTER ROLE {_name(server.role)} SET synchronous_commit = on;"
-        yield (
-            "yellow",
-            "synchronous_commit is off: a crash of the server can undo the end of a run, which runs again",
-            remedy,
-        )
+        text = "synchronous_commit is off: a crash of the server can undo the end of a run, which runs again"
+        yield "yellow", text, f"ALTER ROLE {_name(server.role)} SET synchronous_commit = on;"
 
 
 def _file(found: Examined) -> Iterator[_Result]:
@@ -213,11 +207,8 @@ def _file(found: Examined) -> Iterator[_Result]:
     if file.mode & 0o002:
         yield "red", f"everybody may write to the file (mode {file.mode:04o})", f"chmod o-rwx {file.path}"
     elif file.mode & 0o004:
-        yield (
-            "yellow",
-            f"everybody may read the file (mode {file.mode:04o}), with params and output",
-            f"chmod o-rwx {file.path}",
-        )
+        text = f"everybody may read the file (mode {file.mode:04o}), with params and output"
+        yield "yellow", text, f"chmod o-rwx {file.path}"
     if file.journal != "wal" and found.schema_problem is None:
         text = f"the file is not in WAL mode ({file.journal}), so readers block writers"
         yield "yellow", text, "start a replica, which turns it on"
@@ -226,37 +217,29 @@ def _file(found: Examined) -> Iterator[_Result]:
 
 
 def _descriptors(found: Examined) -> Iterator[_Result]:
-    limit, concurrency = found.descriptors, found.settings.concurrency
-    needed = descriptors_needed(concurrency)
-    if limit is None or needed <= limit:
-        yield "green", f"{counted(concurrency, 'run')} at once need {needed:,} file descriptors; {_limit(limit)}", None
-        return
-    text = f"{counted(concurrency, 'run')} at once need {needed:,} file descriptors, but {_limit(limit)}"
-    fit = runs_that_fit(limit)
-    lower = f"set LEASED_CONCURRENCY to {fit} at most, or " if fit > 0 else ""
-    yield "red", text, f"{lower}raise the limit (`ulimit -Hn`, LimitNOFILE= of a service)"
-
-
-def _limit(limit: int | None) -> str:
-    return "there is no limit" if limit is None else f"a process here may open {limit:,}"
+    limit, needed = found.descriptors, descriptors_needed(found.settings.concurrency)
+    text = f"{counted(found.settings.concurrency, 'run')} at once need {needed:,} file descriptors"
+    if limit is None:
+        yield "green", f"{text}; there is no limit", None
+    elif needed <= limit:
+        yield "green", f"{text}; a process here may open {limit:,}", None
+    else:
+        yield "red", f"{text}, but a process here may open {limit:,}", more_descriptors(limit)
 
 
 def _grace(found: Examined) -> Iterator[_Result]:
     """A supervisor that does not wait for so long kills the replica, and jobs are abandoned."""
     stop = found.settings.longest_stop
+    text = f"a stop takes up to {format_duration(stop)}"
     short = [(service, seconds) for service, seconds in found.stops if seconds < stop]
     for service, seconds in short:
-        text = (
-            f"a stop takes up to {format_duration(stop)}, but systemd kills {service} after {format_duration(seconds)}"
-        )
-        yield "red", text, f"set TimeoutStopSec={round(stop) + 5} in {service}, or lower LEASED_GRACE"
-    if short:
-        return
-    if found.in_kubernetes and stop >= _KUBERNETES_WAITS:
-        text = f"a stop takes up to {format_duration(stop)}, and Kubernetes waits 30s by default"
-        yield "yellow", text, f"set terminationGracePeriodSeconds to {round(stop) + 5}, if it is not that long"
-        return
-    yield "green", f"a stop takes up to {format_duration(stop)}; your supervisor must wait for as long", None
+        remedy = f"set TimeoutStopSec={round(stop) + 5} in {service}, or lower LEASED_GRACE"
+        yield "red", f"{text}, but systemd kills {service} after {format_duration(seconds)}", remedy
+    if not short and found.in_kubernetes and stop >= _KUBERNETES_WAITS:
+        remedy = f"set terminationGracePeriodSeconds to {round(stop) + 5}, if it is not that long"
+        yield "yellow", f"{text}, and Kubernetes waits 30s by default", remedy
+    elif not short:
+        yield "green", f"{text}; your supervisor must wait for as long", None
 
 
 def _web(found: Examined) -> Iterator[_Result]:
@@ -305,11 +288,8 @@ def _releases(found: Examined) -> Iterator[_Result]:
     for (application, what), of in kinds.items():
         if len(of) > 1:
             each = "; ".join(f"{value} on {listed(names, 3)}" for value, names in sorted(of.items()))
-            yield (
-                "yellow",
-                f"replicas of {application} run {len(of)} {what}: {each}",
-                "finish the deploy, or roll it back",
-            )
+            text = f"replicas of {application} run {len(of)} {what}: {each}"
+            yield "yellow", text, "finish the deploy, or roll it back"
     if found.server is not None and len(found.server.ttls) > 1:
         ttls = ", ".join(map(format_duration, found.server.ttls))
         yield "yellow", f"replicas use different lease_ttl: {ttls}", "give all replicas the same LEASED_LEASE_TTL"
@@ -318,11 +298,8 @@ def _releases(found: Examined) -> Iterator[_Result]:
 def _generations(found: Examined) -> Iterator[_Result]:
     for problem in found.deploys:
         said, _, remedy = problem.text.partition("; ")
-        yield (
-            ("red" if problem.kind == "replaced" else "yellow"),
-            said,
-            remedy or "`leased generations` says what comes next",
-        )
+        level: Level = "red" if problem.kind == "replaced" else "yellow"
+        yield level, said, remedy or "`leased generations` says what comes next"
     by_application: defaultdict[str, list[int]] = defaultdict(list)
     for one in found.generations:
         by_application[one.application].append(one.number)
@@ -341,17 +318,10 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 
-def _text(text: str) -> str:
-    """Return a text as SQL writes it."""
-    quote = "'"
-    return f"{quote}{text.replace(quote, 2 * quote)}{quote}"
-
-
 def _name(name: str) -> str:
     """Return a name as SQL writes it."""
-    return (
-        name if name.isidentifier() and name.islower() and name.isascii() else f'"{name.replace(chr(34), chr(34) * 2)}"'
-    )
+    is_plain = name.isidentifier() and name.islower() and name.isascii()
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 CHECKS: dict[str, tuple[Callable[[Examined], Iterator[_Result]], bool]] = {

@@ -34,9 +34,11 @@ def descriptors_needed(concurrency: int) -> int:
     return OF_CHILD * concurrency + OF_REPLICA
 
 
-def runs_that_fit(limit: int) -> int:
-    """Return for how many runs at once so many descriptors are enough."""
-    return (limit - OF_REPLICA) // OF_CHILD
+def more_descriptors(limit: int) -> str:
+    """Return the remedy where so many descriptors are not enough."""
+    fit = (limit - OF_REPLICA) // OF_CHILD
+    lower = f"set LEASED_CONCURRENCY to {fit} at most, or " if fit > 0 else ""
+    return f"{lower}raise the limit (`ulimit -Hn`, LimitNOFILE= of a service)"
 
 
 def refuse_more_than_fit(application: Application, concurrency: int) -> None:
@@ -46,9 +48,7 @@ def refuse_more_than_fit(application: Application, concurrency: int) -> None:
     needed = descriptors_needed(concurrency)
     if limit == resource.RLIM_INFINITY or needed <= limit or all(job.isolation in {"task", "thread"} for job in jobs):
         return
-    fit = runs_that_fit(limit)
-    lower = f"set LEASED_CONCURRENCY to {fit} at most, or " if fit > 0 else ""
     raise SettingsError(
         f"concurrency: {concurrency:,} runs at once need {OF_CHILD} * {concurrency:,} + {OF_REPLICA} = {needed:,} file "
-        f"descriptors, but this process may open {limit:,}; {lower}raise the limit (`ulimit -Hn`, LimitNOFILE= of a service)"
+        f"descriptors, but this process may open {limit:,}; {more_descriptors(limit)}"
     )
