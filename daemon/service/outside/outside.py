@@ -65,16 +65,17 @@ class SupervisorLink:
         """Take what the supervisor has told out of ``environment``: it means nothing to a child. ``handed`` reads what it
         tells in secret. Raises `NothingHandedOver`.
         """
-        index, ready = (_number(environment.pop(name, "")) for name in (REPLICA_INDEX, READY_FD))
+        index, ready = _number(environment.pop(REPLICA_INDEX, "")) or 0, inherited_descriptor(environment, READY_FD)
         pid, _, start_time = environment.pop(REPLACED_PROCESS, "").partition(".")
         replaced = ProcessIdentity(int(pid), int(start_time)) if _number(pid) and _number(start_time) else None
         digest = environment.pop(CHECKED_DIGEST, None)
-        if ready is not None:
-            try:
-                os.set_inheritable(ready, False)
-            except OSError:
-                ready = None
-        return cls(index or 0, digest, replaced, ready, None if digest is None else _read(handed()))
+        if digest is None:
+            return cls(index, digest, replaced, ready)
+        if not (settings := handed()):
+            raise NothingHandedOver(
+                "the supervisor handed over no settings: it has ended, or runs another version of leased; restart it"
+            )
+        return cls(index, digest, replaced, ready, json.loads(settings))
 
     @property
     def is_supervised(self) -> bool:
@@ -109,12 +110,14 @@ class SupervisorLink:
                 os.write(self.ready_fd, answer)
 
 
-def _read(handed: bytes) -> Mapping[str, Any]:
-    if not handed:
-        raise NothingHandedOver(
-            "the supervisor handed over no settings: it has ended, or runs another version of leased; restart it"
-        )
-    return dict(json.loads(handed))
+def inherited_descriptor(environment: MutableMapping[str, str], variable: str) -> int | None:
+    """Take an inherited file descriptor out of ``environment``; None if there is none. No child inherits it further."""
+    descriptor = _number(environment.pop(variable, ""))
+    with suppress(OSError):
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)
+            return descriptor
+    return None
 
 
 def _number(text: str) -> int | None:

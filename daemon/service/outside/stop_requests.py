@@ -13,7 +13,7 @@ from ...telemetry.facts import Note, Notify
 from ..environment import SUPERVISOR_FD
 from .file_check import WrongFile
 from .hangups import end_at_once
-from .outside import Outside
+from .outside import Outside, inherited_descriptor
 
 if TYPE_CHECKING:
     from ..replica import Replica
@@ -75,12 +75,11 @@ class StopRequests:
             self.signal = number
             self.starts_anew = False
             self._drain()
-            self._notify(
-                Note(
-                    f"{number.name}: draining; no more runs are claimed, and running jobs have {self._grace:g}s "
-                    "to finish; a second signal stops them at once"
-                )
+            said = (
+                f"{number.name}: draining; no more runs are claimed, and running jobs have {self._grace:g}s "
+                "to finish; a second signal stops them at once"
             )
+            self._notify(Note(said))
         else:
             self._notify(Note(f"{number.name} again: stopping jobs at once"))
             self._replica.stop_at_once()
@@ -151,18 +150,9 @@ class StopRequests:
 def supervisor_pipe() -> int | None:
     """Return the end of the pipe that this replica inherited from its supervisor; None without one.
 
-    The pipe closes when the supervisor ends, even by SIGKILL. The variable is removed from the
-    environment: the number means nothing to a child of this process.
+    The pipe closes when the supervisor ends, even by SIGKILL.
     """
-    text = os.environ.pop(SUPERVISOR_FD, "")
-    if not text.isascii() or not text.isdigit():
-        return None
-    descriptor = int(text)
-    try:
-        os.set_inheritable(descriptor, False)
-    except OSError:
-        return None
-    return descriptor
+    return inherited_descriptor(os.environ, SUPERVISOR_FD)
 
 
 async def supervisor_gone(descriptor: int | None) -> None:
