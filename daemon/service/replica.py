@@ -109,8 +109,10 @@ class Replica:
             may_claim=lambda: not self.draining,
         )
         context.batcher.on_end(self._run_ends)
-        name, notify, clock, others = application.name, context.notify, wall_clock, self.runs.other_schedules
-        self.planner = Planner(database, name, rows, notify, clock, others=others, called=rows.name)
+        name, notify, known = application.name, context.notify, self.runs.known
+        self.planner = Planner(
+            *(database, name, rows, notify, wall_clock), others=lambda: known.other_schedules, called=rows.name
+        )
         self._settler = Settler(database, name, client.holder, client.label, notify, self._deaths, rows.name)
         self.rollout = Rollout(
             *(database, application, client.holder, client.label, notify),
@@ -185,7 +187,8 @@ class Replica:
         agenda = await self._settle(agenda)
         agenda = await self._plan(agenda)
         agenda = await self._claim(agenda)
-        await self._keep_places(agenda)
+        if agenda.pending and self.runs.room().is_left:
+            await self._places.keep()  # in the queues of shared locks that other programs hold or wait for
         return agenda
 
     async def finish(self) -> None:
@@ -233,11 +236,6 @@ class Replica:
         self._refills = await self.runs.fill()
         return agenda if self._refills else await self._look()
 
-    async def _keep_places(self, agenda: Agenda) -> None:
-        """Queue up for shared locks that other programs hold or wait for, if there is room to run what then may start."""
-        if agenda.pending and self.runs.room().is_left:
-            await self._places.keep()
-
     # The rest between two ticks
 
     async def _rest(self, agenda: Agenda | None) -> None:
@@ -246,15 +244,12 @@ class Replica:
             await self.rest.rest(self.context.client.timing.retry_wait)
         elif not (agenda.due and self.planner.has_more):
             await self.rest.after(agenda, self.runs.room())
-            await self._refill()
-
-    async def _refill(self) -> None:
-        """Claim with the ends of others as long as there is more, and nothing else to look after (rule 15)."""
-        while self._refills and self.rest.is_for_places and not self.draining and self.runs.failure is None:
-            self.rest.begin_claim()
-            self._refills = await self.contact.during(self.runs.fill) or False
-            if self._refills:  # else there is an agenda to be read
-                await self.rest.go_on()
+            # Claim with the ends of others as long as there is more, and nothing else to look after (rule 15).
+            while self._refills and self.rest.is_for_places and not self.draining and self.runs.failure is None:
+                self.rest.begin_claim()
+                self._refills = await self.contact.during(self.runs.fill) or False
+                if self._refills:  # else there is an agenda to be read
+                    await self.rest.go_on()
 
     def _run_ends(self) -> None:
         """Claim with the end of a run that is about to be written, if there was more to claim."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ class RunsAtWork:
         """The number of writes that changed no row because the grant had ended."""
         self.set_aside = SetAside()
         self._context = context
-        self._known = Known(context.application.run_digests, context.application.queues)
+        self.known = Known(context.application.run_digests, context.application.queues)
         self._places = places
         self._rooms = Room(places), Room(places)
         """For runs that are tasks of this process, and for those with children."""
@@ -90,22 +90,18 @@ class RunsAtWork:
     def claimable(self) -> Known:
         """Return the definitions whose runs may be claimed now."""
         if self._required.higher is not None:
-            return self._known.but(self._known.schedules)
+            return self.known.but(self.known.schedules)
         full = [room for room in self._rooms if room.left <= 0]
         if not full or self._places <= len(self._executions):
-            return self._known.but(self.set_aside.names())
+            return self.known.but(self.set_aside.names())
         without_room = {name for name, schedule in self._context.rows.items() if self._room_for(schedule) in full}
-        return self._known.but(self.set_aside.names() | without_room)
+        return self.known.but(self.set_aside.names() | without_room)
 
     def _redefine(self) -> None:
         """Claim runs of renamed schedules by the names of their rows."""
         application = self._context.rows.application
-        self._known.redefine(application.run_digests, application.queues)
+        self.known.redefine(application.run_digests, application.queues)
         self._first_jobs = {one.name: one.jobs[0].name for one in application.schedules if one.jobs}
-
-    def other_schedules(self) -> Collection[str]:
-        """Return the names of the application's schedules that this replica does not have, as far as it has met them."""
-        return self._known.other_schedules
 
     def room(self) -> RoomLeft:
         """Return whether another run may be claimed now, or when it may be."""
@@ -124,7 +120,6 @@ class RunsAtWork:
 
     @property
     def claimed(self) -> list[ClaimedRun]:
-        """The runs at work, as they were claimed."""
         return [execution.claimed for execution in self._executions.values()]
 
     def ids(self) -> list[int]:
@@ -140,9 +135,8 @@ class RunsAtWork:
 
         def places(ending: int) -> int:
             nonlocal asked
-            freed = (
-                0 if any(room.is_short for room in self._rooms) else ending
-            )  # which room they free is not known here
+            # Which room they free is not known here.
+            freed = 0 if any(room.is_short for room in self._rooms) else ending
             asked = min(MOST, self.free_places + freed) if self._may_claim() else 0
             return asked
 
@@ -219,7 +213,6 @@ class RunsAtWork:
         self._changed()
 
     async def fail_if_any(self) -> None:
-        """Signal that this process must end if runs are still at work."""
         if self._executions and self.failure is None:
             names = ", ".join(sorted(f'"{self._context.rows.name(run.schedule)}"' for run in self.claimed))
             await self.fail(WorkOutlivesLease(f"runs of {names} did not stop"))
@@ -258,6 +251,5 @@ class RunsAtWork:
             async with lease.ending():
                 await self._context.database.write(lambda c: settle_dead(c, [lease.grant], by_bug=True))
         except Exception as error:  # noqa: BLE001 - it is settled later, as an attempt that lost its lease
-            self._context.notify(
-                Note(f"the attempt under {lease.grant.name} could not be settled: {error!r}", is_warning=True)
-            )
+            said = f"the attempt under {lease.grant.name} could not be settled: {error!r}"
+            self._context.notify(Note(said, is_warning=True))

@@ -44,12 +44,11 @@ class FileChanges:
         self._watching: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """Begin."""
         loop = asyncio.get_running_loop()
         self._inotify = _inotify_of(self._file.parent) if sys.platform == "linux" else None
         if self._inotify is not None:
             loop.add_reader(self._inotify, self._read)
-        self._watching = loop.create_task(self._watch(self._moments()))
+        self._watching = loop.create_task(self._watch())
 
     def close(self) -> None:
         """End; it may be opened again."""
@@ -68,10 +67,11 @@ class FileChanges:
             if any(name == written or mask & _IN_Q_OVERFLOW for mask, name in _events(os.read(self._inotify, _BUFFER))):
                 self._written.set()
 
-    async def _watch(self, moments: AsyncIterator[None]) -> None:
-        missed = False
-        while True:
-            with suppress(sqlite3.Error), closing(self._connect()) as connection:  # it is being replaced, say
+    async def _watch(self) -> None:
+        moments = self._moments()
+        missed, address = False, f"{self._file.as_uri()}?mode=rw"
+        while True:  # it may be being replaced; without patience: whoever waits here is the event loop
+            with suppress(sqlite3.Error), closing(FileConnection(address, uri=True, timeout=0.0)) as connection:
                 before = _count(connection)
                 if missed:
                     self._changed()
@@ -82,12 +82,7 @@ class FileChanges:
             missed = True
             await asyncio.sleep(_LAST)
 
-    def _connect(self) -> sqlite3.Connection:
-        # Without patience: whoever waits here is the event loop.
-        return FileConnection(f"{self._file.as_uri()}?mode=rw", uri=True, timeout=0.0)
-
     async def _moments(self) -> AsyncIterator[None]:
-        """Yield when the count is to be read."""
         wait = _COUNT_EVERY
         while True:
             if self._inotify is None:

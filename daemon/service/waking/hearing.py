@@ -73,12 +73,10 @@ class ProvenHearing(Hearing, ABC):
         """Begin to hear again: the sign of life was not heard."""
 
     def _heard(self) -> None:
-        """Take in that something was heard just now."""
         self._heard_at = monotonic()
         self._forget()
 
     def _forget(self) -> None:
-        """Expect nothing any more."""
         if self._expecting is not None:
             self._expecting.cancel()
             self._expecting = None

@@ -51,7 +51,6 @@ def rest_length(agenda: Agenda, room: RoomLeft, *, longest: float, again: float)
 
 
 def has_work(agenda: Agenda, room: RoomLeft) -> bool:
-    """Return whether there is something to do now."""
     return any(until is not None and until <= 0 for until in agenda.moments(has_room=room.is_left))
 
 
@@ -159,7 +158,6 @@ class Wakes:
     """The runs at work in it."""
 
     def hear(self, notice: Notice) -> None:
-        """Wake what the notice is about."""
         match notice.about:
             case "work":
                 if self.room().is_left:
@@ -174,10 +172,6 @@ class Wakes:
             case _:
                 assert_never(notice.about)
 
-    def has_turn(self, seconds: float) -> None:
-        """Wake the loop when it is this replica's turn to take a shared lock."""
-        self.rest.wake_in(seconds)
-
     def changed(self) -> None:
         """Wake whatever may have to know. Not the check-in: it writes itself, and would never come to rest."""
         if self.room().is_left:
@@ -186,7 +180,6 @@ class Wakes:
             self.cancels()
 
     def look_again(self) -> None:
-        """Wake all."""
         self.rest.wake()
         self.check_in()
         self.cancels()

@@ -51,13 +51,11 @@ class Notifications(ProvenHearing, Listener):
             return
         if channel == CHANNEL:
             _, turns = parse_release(payload)
-            wait = seconds_until_turn(self._holder, turns)
-            if wait is not None:
-                self._hearer.has_turn(wait)
+            if (wait := seconds_until_turn(self._holder, turns)) is not None:
+                self._hearer.rest.wake_in(wait)
             return
         self._heard()
-        notice = parse_notice(payload)
-        if notice is not None:
+        if (notice := parse_notice(payload)) is not None:
             self._hearer.hear(notice)
 
     def _begun(self) -> None:
