@@ -106,14 +106,12 @@ class CheckIn:
         await self._rollout.follow(sight)
 
     async def touch(self) -> None:
-        """Record that this replica is alive: then one that loses a lease has not died (rule 16).
-
-        Record of others on this machine that they are dead, once their processes are gone.
-        """
+        """Record that this replica is alive: then one that loses a lease has not died (rule 16)."""
         await self._touch(lambda _: None)
 
     async def _touch(self, look: Callable[[Connection], T]) -> T:
-        """Record that this replica is alive, and return what ``look`` finds in the same transaction.
+        """Record that this replica is alive, and of others on this machine that they are dead, once their processes are
+        gone; return what ``look`` finds in the same transaction.
 
         After one that failed with a notice in it, the next one is without: where the server's queue of
         notices is full, nothing that has one is committed.

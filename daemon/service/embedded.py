@@ -194,7 +194,10 @@ class ReplicaThread:
             telling.cancel()
         if replica.runs.failure is not None:
             self._fail(replica.runs.failure)
-            await self._end_others(replica)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.timing.kill_time + STOP_MARGIN):
+                    while replica.runs:  # until they have been stopped and handed back
+                        await replica.runs.one_ended()
             await self._left.wait()
 
     async def _await_failure(self, replica: Replica) -> None:
@@ -210,13 +213,6 @@ class ReplicaThread:
                 "restart that program"
             )
             self.warn(self.failure)
-
-    async def _end_others(self, replica: Replica) -> None:
-        """Wait until the other runs have been stopped and handed back."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.timing.kill_time + STOP_MARGIN):
-                while replica.runs:
-                    await replica.runs.one_ended()
 
 
 @asynccontextmanager

@@ -58,10 +58,8 @@ async def registered(
         return statements.generation.number_of(connection, application.name, application.digest)
 
     generation = await database.write(transaction)
-    database_name, ttl = describe(parse_address(database.url)), context.client.timing.ttl
-    context.notify(
-        ReplicaStarted(context.client.label, package_version(), application.name, generation, database_name, ttl)
-    )
+    label, where, ttl = context.client.label, describe(parse_address(database.url)), context.client.timing.ttl
+    context.notify(ReplicaStarted(label, package_version(), application.name, generation, where, ttl))
     try:
         yield
     finally:
@@ -70,7 +68,6 @@ async def registered(
 
 
 def entry_of(context: ReplicaContext, concurrency: int | None = None) -> registry.ReplicaEntry:
-    """Return the entry of this replica."""
     application = context.application
     return registry.own_entry(
         context.client.holder,
@@ -116,24 +113,18 @@ def make_fit_for_jobs(environment: MutableMapping[str, str], settings: Settings)
 @asynccontextmanager
 async def hearing_of(context: ReplicaContext) -> AsyncIterator[Hearing]:
     """Let a replica hear during the block; at its end, what it has to say itself is sent."""
-    hearing = _hearing(context)
+    url, hearing = context.database.url, Hearing()
+    if (file := backend_of(url).file(url)) is not None:
+        hearing = Commits(file, context.notify)
+    elif backend_of(url).listens:
+        from .waking.notifications import Notifications  # noqa: PLC0415 - its driver is loaded only where there is one
+
+        hearing = Notifications(route_to(url), context.application.name, context.client.holder, context.notify)
     try:
         yield hearing
     finally:
         await hearing.close()
         await context.publisher.finish()
-
-
-def _hearing(context: ReplicaContext) -> Hearing:
-    url = context.database.url
-    backend = backend_of(url)
-    if (file := backend.file(url)) is not None:
-        return Commits(file, context.notify)
-    if not backend.listens:
-        return Hearing()
-    from .waking.notifications import Notifications  # noqa: PLC0415 - its driver is loaded only where there is one
-
-    return Notifications(route_to(url), context.application.name, context.client.holder, context.notify)
 
 
 @asynccontextmanager
@@ -174,11 +165,14 @@ async def opened(
 @asynccontextmanager
 async def surrounded(replica: Replica, settings: Settings, earlier_holder: str | None = None) -> AsyncIterator[None]:
     """Register the replica during the block (see `registered`); prune, and deliver messages beside it."""
-    context = replica.context
+    context, ping = replica.context, None
+    if settings.ping is not None:
+        readiness, target = Readiness(replica), {"ping": True, "url": settings.ping.get_secret_value()}
+        ping = FleetPing(context, target, Sender({}, Path()), lambda: replica.running and readiness.is_alive())
     async with (
         registered(context, earlier_holder, settings.concurrency),
         delivering(context, takeover_after=settings.takeover_after, pages=settings.web_url),
-        pinging(_fleet_ping(replica, settings), settings.database),
+        pinging(ping, settings.database),
         pruning(
             Pruner(
                 *(context.database, context.client, context.application.name, context.notify),
@@ -188,10 +182,3 @@ async def surrounded(replica: Replica, settings: Settings, earlier_holder: str |
         ),
     ):
         yield
-
-
-def _fleet_ping(replica: Replica, settings: Settings) -> FleetPing | None:
-    if settings.ping is None:
-        return None
-    readiness, target = Readiness(replica), {"ping": True, "url": settings.ping.get_secret_value()}
-    return FleetPing(replica.context, target, Sender({}, Path()), lambda: replica.running and readiness.is_alive())

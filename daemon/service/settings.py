@@ -140,9 +140,9 @@ LONGEST_RELEASE = 200
 
 def release_name(text: str | None) -> str | None:
     """Return the name of a release, without spaces around it."""
-    name = None if text is None else text.strip()
-    if name is None:
+    if text is None:
         return None
+    name = text.strip()
     if not name or len(name) > LONGEST_RELEASE or not name.isprintable():
         raise ValueError(
             f"a release is named by 1 to {LONGEST_RELEASE} printable characters, such as a commit or an image"
@@ -322,7 +322,6 @@ _ELSEWHERE = {
 
 
 def flag_of(name: str) -> str | None:
-    """Return the flag of a setting, if it has one."""
     own = next((mark for mark in Settings.model_fields[name].metadata if isinstance(mark, Flag)), Flag())
     return f"--{name.replace('_', '-')}" if own.name == "" else own.name
 

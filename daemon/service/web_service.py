@@ -42,7 +42,6 @@ def door_to(address: WebAddress, settings: Settings) -> Door:
 
 
 def routes_of(desk: Desk, settings: Settings) -> list[BaseRoute]:
-    """Return the routes of the API and of the pages."""
     examine, takeover_after = partial(doctor, settings), settings.takeover_after
     return [*api_routes(desk, takeover_after, examine), *page_routes(desk, takeover_after, examine)]
 

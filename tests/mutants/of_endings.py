@@ -58,7 +58,7 @@ EMBEDDING = (
         "embedded-goes-on-after-a-failure",
         "a replica inside a program keeps its other runs, although it can't end one that has lost its lease",
         (
-            Edit(BLOCK, "            await self._end_others(replica)\n", ""),
+            Edit(BLOCK, "                    while replica.runs:  #", "                    while False:  #"),
             Edit(
                 "daemon/service/replica.py",
                 "        self.runs.stop()\n        self._deaths.close()\n",

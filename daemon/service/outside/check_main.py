@@ -82,20 +82,12 @@ def what_it_means(before: str, url_before: str, application: str, url: str) -> l
     moves = (place_of(here), schema_in(here)) != (place_of(there), schema_in(there))
     if not moves and before == application:
         return []
-    return [
-        _change(before, here, application, there, moves=moves),
-        _left(before, here, moves=moves),
-        _due(application, there),
-    ]
-
-
-def _change(before: str, here: URL, application: str, there: URL, *, moves: bool) -> str:
     changes = []
     if before != application:
         changes.append(f'FILE now defines the application "{application}" instead of "{before}"')
     if moves:
         changes.append(f"the database is now {_shown(there)} instead of {_shown(here)}")
-    return " and ".join(changes)
+    return [" and ".join(changes), _left(before, here, moves=moves), _due(application, there)]
 
 
 def _left(application: str, here: URL, *, moves: bool) -> str:
@@ -142,8 +134,7 @@ def _read_remaining(address: URL, application: str) -> Remaining | None:
 
 
 def _shown(address: URL) -> str:
-    schema = schema_in(address)
-    plain = describe(address)
+    schema, plain = schema_in(address), describe(address)
     return plain if schema is None or "schema=" in plain else f"{plain}, schema {schema}"
 
 

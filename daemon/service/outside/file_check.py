@@ -62,7 +62,10 @@ class CommandLine:
 
 def as_plain(settings: Settings) -> dict[str, Any]:
     """Return what was set, secrets included, as values that JSON has, and that `Settings` takes."""
-    return {name: _plain(getattr(settings, name)) for name in sorted(settings.model_fields_set)}
+    values = {name: getattr(settings, name) for name in sorted(settings.model_fields_set)}
+    secrets = {name: value.get_secret_value() for name, value in values.items() if isinstance(value, SecretStr)}
+    addresses = {name: str(value) for name, value in values.items() if isinstance(value, WebAddress)}
+    return values | secrets | addresses
 
 
 def handed_over(given: Mapping[str, Any], supervisor: int) -> Settings:
@@ -82,16 +85,6 @@ def handed_over(given: Mapping[str, Any], supervisor: int) -> Settings:
             "all replicas"
         )
     return settings.model_copy(update={"database_url": SecretStr(url)})
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case SecretStr():
-            return value.get_secret_value()
-        case WebAddress():
-            return str(value)
-        case _:
-            return value
 
 
 CHECK = (sys.executable, "-P", "-m", "daemon.service.outside.check_main")

@@ -41,10 +41,10 @@ class Hangups:
     def heard_by(self, listener: Callable[[bool], object]) -> Iterator[None]:
         """Call ``listener`` in the running event loop for each SIGHUP, for one before the block too.
 
-        Its argument is whether it comes from a terminal that has closed.
+        Its argument is whether the terminal has closed at which this process was started.
         """
         loop = asyncio.get_running_loop()
-        self._listener = lambda: loop.call_soon_threadsafe(lambda: listener(self.terminal_closed()))
+        self._listener = lambda: loop.call_soon_threadsafe(lambda: listener(self._terminal and not _has_terminal()))
         if self._received:
             self._received = False
             self._listener()
@@ -52,10 +52,6 @@ class Hangups:
             yield
         finally:
             self._listener = None
-
-    def terminal_closed(self) -> bool:
-        """Return whether this process was started at a terminal that is no longer there."""
-        return self._terminal and not _has_terminal()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame

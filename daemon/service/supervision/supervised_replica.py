@@ -94,7 +94,6 @@ class SupervisedReplica:
 
     @property
     def lived(self) -> float:
-        """The seconds since its start."""
         return self._loop.time() - self.began
 
     async def settled(self, within: float) -> bool:
@@ -211,9 +210,12 @@ class Slot:
             wait = self.restarts.wait(wait, 0.0 if replica is None else replica.lived)
             if replica is not None:
                 self.warn(f"replica {self.index + 1} {_ended(replica)}; restarting it in {format_duration(wait)}")
-            await self._rest(wait)
+            self._wake.clear()
             if not self._stopping:
-                await self._fill(replica)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._wake.wait()
+            await self._fill(replica)
 
     async def replace(self, checked: CheckedFile, within: float) -> str | None:
         """Start a replica of what was checked, and drain the one here once that is ready.
@@ -242,13 +244,6 @@ class Slot:
         async with self._turn:
             if self.current is ended and not self._stopping:
                 self.current = await self.start(self.index, self.checked, None)
-
-    async def _rest(self, seconds: float) -> None:
-        self._wake.clear()
-        if not self._stopping:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._wake.wait()
 
 
 def _ended(replica: SupervisedReplica) -> str:

@@ -79,25 +79,18 @@ class Supervisor:
                 stack.callback(loop.remove_signal_handler, number)
             if self.outside.hangups is not None:
                 stack.enter_context(self.outside.hangups.heard_by(self._hung_up))
-            self._serve(stack)
-            watchdog = asyncio.create_task(self._manager.watch(lambda: True))
-            stack.callback(watchdog.cancel)
+            if self.door is not None:
+                from .gathered_metrics import GatheredMetrics  # noqa: PLC0415 - a server, which few supervisors do without
+
+                self._metrics = GatheredMetrics(self.door, self._sources, self._count_ready)
+                self._metrics.serve(stack, self.report, self.warn)
+            stack.callback(asyncio.create_task(self._manager.watch(lambda: True)).cancel)
             statuses = await asyncio.gather(*(slot.keep() for slot in self._slots))
             if self._roll is not None:
                 await self._roll
             while self._living:
                 await asyncio.wait([replica.end for replica in self._living])
         return SIGNAL_BASE + self._signals[0] if self._signals else max(statuses)
-
-    # Metrics
-
-    def _serve(self, stack: ExitStack) -> None:
-        """Serve the metrics of all replicas, if they serve any."""
-        if self.door is not None:
-            from .gathered_metrics import GatheredMetrics  # noqa: PLC0415 - a server, which few supervisors do without
-
-            self._metrics = GatheredMetrics(self.door, self._sources, self._count_ready)
-            self._metrics.serve(stack, self.report, self.warn)
 
     def _sources(self) -> "Sources":
         """Return where each replica answers: one that is being replaced does, until it ends. For any thread."""
