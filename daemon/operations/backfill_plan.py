@@ -46,18 +46,6 @@ class Split:
     after: Tally | None
 
 
-def split(row: CountedRow, taken: Sequence[datetime], schedule: Schedule, anchor: datetime) -> Split | None:
-    """Return the split of a row, from which all instants of a piece of time are taken; None if what it counts are not
-    the instants of the schedule, whose timing was another then.
-    """
-    before = tally(schedule, anchor, row.first - _TICK, taken[0] - _TICK)
-    after = tally(schedule, anchor, taken[-1], row.last)
-    first = taken[0] if before is None else before.first
-    last = taken[-1] if after is None else after.last
-    count = len(taken) + sum(part.count for part in (before, after) if part is not None)
-    return Split(row, before, taken, after) if (first, last, count) == (row.first, row.last, row.count) else None
-
-
 def tally(schedule: Schedule, anchor: datetime, after: datetime, until: datetime) -> Tally | None:
     """Count the instants after ``after`` up to ``until``; None if there are none. It takes milliseconds for a year."""
     older = schedule.older(after, until, 1, anchor)
@@ -268,18 +256,23 @@ def _next_tries(connection: Connection, ids: Sequence[int]) -> Mapping[int, Row[
 
 
 def _splits(each: Iterable[SurveyedInstant], schedule: Schedule, of: Row[Any]) -> list[Split]:
+    """Return the splits of the rows from which these instants are taken: all those of a piece of time."""
     counted: dict[CountedRow, list[datetime]] = {}
     for one in each:
         if one.counted is not None:
             counted.setdefault(one.counted, []).append(one.instant)
     done = []
     for row, taken in counted.items():
-        parts = split(row, taken, schedule, of.anchor)
-        if parts is None:
+        before = tally(schedule, of.anchor, row.first - _TICK, taken[0] - _TICK)
+        after = tally(schedule, of.anchor, taken[-1], row.last)
+        first = taken[0] if before is None else before.first
+        last = taken[-1] if after is None else after.last
+        count = len(taken) + sum(part.count for part in (before, after) if part is not None)
+        if (first, last, count) != (row.first, row.last, row.count):
             raise CannotBackfill(
                 f'run {row.run_id} of "{called(of)}" stands for {number(row.count)} scheduled times from '
                 f"{when(row.first)} to {when(row.last)}, but the timing of its schedule has changed since; leave "
                 "them out"
             )
-        done.append(parts)
+        done.append(Split(row, before, taken, after))
     return done

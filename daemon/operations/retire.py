@@ -13,7 +13,7 @@ from ..scheduling.deploys.sync import sync
 from ..states import UNSEEN_IS_DEAD
 from ..store import statements
 from ..store.views.names import require_application
-from ..text import counted
+from ..text import counted, listed
 from .requester import refuse_unrecordable
 
 
@@ -74,11 +74,10 @@ def require_dead(connection: Connection, application: str, dead: Collection[str]
     found = statements.replica.live(connection, application)
     living = [row for row in found if row.holder not in dead and row.seen_ago < UNSEEN_IS_DEAD]
     if living:
-        named = ", ".join(f"{row.host}:{row.pid}" for row in living[:3])
-        more = f" and {len(living) - 3} more" if len(living) > 3 else ""
+        named = listed([f"{row.host}:{row.pid}" for row in living], 3)
         verb, was = ("are", "were") if len(living) > 1 else ("is", "was")
         raise StillLives(
-            f'"{application}" is not retired: {named}{more} {verb} running, or {was} seen in the last minute; stop its '
+            f'"{application}" is not retired: {named} {verb} running, or {was} seen in the last minute; stop its '
             "replicas first"
         )
     return [row.holder for row in found]

@@ -94,19 +94,15 @@ def decide(
     if why is not None:
         return NoRetry(why)
     first = len(jobs) if from_job is None else jobs.index(from_job)
-    carried = tuple(
-        CarriedJob(job, run.done[job], position)
-        for position, job in enumerate(jobs)
-        if position < first and job in run.done
-    )
+    carried = tuple(CarriedJob(job, run.done[job], at) for at, job in enumerate(jobs[:first]) if job in run.done)
     kept = {one.job for one in carried}
-    gone = tuple(job for job in run.attempted if job not in jobs)
     left = tuple(job for job in jobs if job not in kept)
     if not left:
         return NoRetry(
             f'every job of run {run.run_id} of "{run.schedule}" that is still defined has succeeded; --from JOB '
             "runs some again"
         )
+    gone = tuple(job for job in run.attempted if job not in jobs)
     return RetryPlan(carried, left, gone, redefined=run.digest != digest)
 
 

@@ -346,9 +346,9 @@ def read_settings(
     mistakes = Mistakes()
     with mistakes:
         return _checked(*_given(flags or {}, file or {}, called))
-    said = [str(error) for error in mistakes.found]
     raise together(
-        SettingsError(f"{source}: {one}" if source and one.startswith("[settings]") else one) for one in said
+        SettingsError(f"{source}: {one}" if source and one.startswith("[settings]") else one)
+        for one in map(str, mistakes.found)
     )
 
 

@@ -186,13 +186,9 @@ def places(
     if not theirs:
         return None
     named = [f"{one.run_id} of {one.schedule} ({lasted(one.running_for)})" for one in theirs]
-    return f"{counted(len(theirs), 'run')}: {listed(named, _MOST)}{_next_end(theirs, usual)}"
-
-
-def _next_end(running: Iterable[RunningRun], usual: Mapping[ScheduleKey, Usual]) -> str:
-    known = ((one, usual.get((one.application, one.schedule))) for one in running)
+    text = f"{counted(len(theirs), 'run')}: {listed(named, _MOST)}"
+    known = ((one, usual.get((one.application, one.schedule))) for one in theirs)
     left = [its.median - one.running_for for one, its in known if its is not None]
-    soonest = min((seconds for seconds in left if seconds >= 0), default=None)
-    if soonest is not None:
-        return f"; one usually ends {ago(-soonest)}"
-    return "; all have run for longer than usual" if left else ""
+    if (soonest := min((seconds for seconds in left if seconds >= 0), default=None)) is not None:
+        return f"{text}; one usually ends {ago(-soonest)}"
+    return f"{text}; all have run for longer than usual" if left else text

@@ -112,6 +112,10 @@ class SupervisedReplica:
 
     def ending(self) -> str:
         """Return how it has ended, in words."""
+        if self.found_other_file:
+            return (
+                "did not start because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"
+            )
         status = self.end.result()
         return f"exited with status {status}" if status >= 0 else f"was killed by {signal_name(-status)}"
 
@@ -209,7 +213,7 @@ class Slot:
                 return status
             wait = self.restarts.wait(wait, 0.0 if replica is None else replica.lived)
             if replica is not None:
-                self.warn(f"replica {self.index + 1} {_ended(replica)}; restarting it in {format_duration(wait)}")
+                self.warn(f"replica {self.index + 1} {replica.ending()}; restarting it in {format_duration(wait)}")
             self._wake.clear()
             if not self._stopping:
                 with contextlib.suppress(TimeoutError):
@@ -244,9 +248,3 @@ class Slot:
         async with self._turn:
             if self.current is ended and not self._stopping:
                 self.current = await self.start(self.index, self.checked, None)
-
-
-def _ended(replica: SupervisedReplica) -> str:
-    if replica.found_other_file:
-        return "did not start because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"
-    return replica.ending()
