@@ -205,7 +205,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Databas
         patch.setattr("daemon.service.doctor.examination._others", tuple)
         patch.setattr("daemon.service.doctor.checks.package_version", lambda: "1.0.0")
         patch.setattr("daemon.service.doctor.checks._ms", lambda _: "0.4 ms")
-        patch.setattr("daemon.service.doctor.checks._limit", lambda _: "a process here may open 1,024")
+        patch.setattr("resource.getrlimit", lambda _: (1_024, 1_024))
         patch.setattr("daemon.cli.commands.defining.init.local_zone", lambda: "Europe/Berlin")
         for variable in [name for name in os.environ if name.startswith("LEASED_")]:
             patch.delenv(variable)
