@@ -1,7 +1,4 @@
-"""The daemon's tables, on PostgreSQL and SQLite; a change here needs a migration.
-
-The states of `daemon.states` are CHECK constraints.
-"""
+"""The daemon's tables, on PostgreSQL and SQLite, with the states as constraints; a change here needs a migration."""
 
 from typing import Any, get_args
 

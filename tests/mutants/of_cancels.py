@@ -62,7 +62,13 @@ CANCELS = (
     Mutant(
         "settlement-ignores-the-mark",
         "a marked run whose holder died is put back to pending",
-        (Edit(STRANDED, ".values(**unless_marked(values))", ".values(**values)"),),
+        (
+            Edit(
+                STRANDED,
+                "abandoned = update(run).where(_these(runs)).values(**unless_marked(values))",
+                "abandoned = update(run).where(_these(runs)).values(**values)",
+            ),
+        ),
         on_each(MARKED.format(SETTLED, "-died")),
     ),
     Mutant(
@@ -71,8 +77,8 @@ CANCELS = (
         (
             Edit(
                 STRANDED,
-                "    values = unless_marked(\n",
-                "    values = dict(\n",
+                "stopped = update(run).where(_these(runs)).values(**unless_marked(values))",
+                "stopped = update(run).where(_these(runs)).values(**values)",
             ),
         ),
         on_each(MARKED.format(SETTLED, "-lost its lease")),

@@ -81,8 +81,8 @@ DEPLOYS = (
         (
             Edit(
                 "daemon/store/statements/renames.py",
-                "run.c.schedule == name, pending(), _of_run(strange))",
-                "run.c.schedule == name, _of_run(strange))",
+                "name), pending(), _of_run(strange))",
+                "name), _of_run(strange))",
             ),
         ),
         on_each(ADOPTION_TEST.format("test_a_run_at_work_ends_as_it_began")),

@@ -42,8 +42,8 @@ LOOKS = (
         (
             Edit(
                 STATEMENTS,
-                "    ours = (run.c.id == run_id, run.c.token == grant.token, run.c.holder == grant.holder)\n",
-                "    ours = (run.c.id == run_id,)\n",
+                "run.c.id == run_id, *has_grant(run, grant), agrees",
+                "run.c.id == run_id, agrees",
             ),
         ),
         on_each(LOOK.format("test_a_run_that_ended_meanwhile_or_went_elsewhere_is_not_waited_for")),
@@ -69,7 +69,7 @@ LOOKS = (
     Mutant(
         "look-is-not-forgotten",
         "what was seen of a run stays when the run is forgotten",
-        (Edit("daemon/store/statements/keeping.py", "            look=None,\n", ""),),
+        (Edit("daemon/store/statements/keeping.py", '        "look": None,\n', ""),),
         on_each(LOOK.format("test_what_was_seen_of_a_forgotten_run_is_deleted")),
     ),
     Mutant(

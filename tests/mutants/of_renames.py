@@ -24,8 +24,8 @@ OF_RENAMES = (
         (
             Edit(
                 "daemon/store/statements/renames.py",
-                'changed_at=row["at"], synced_at=row["at"])',
-                'changed_at=row["at"], synced_at=row["at"], paused_at=None)',
+                '"synced_at": row["at"]}',
+                '"synced_at": row["at"], "paused_at": None}',
             ),
         ),
         on_each(TEST.format("test_a_rename_is_no_change_and_takes_the_pause_along[{}]")),

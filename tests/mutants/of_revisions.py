@@ -105,8 +105,8 @@ OF_REVISIONS = (
         (
             Edit(
                 "daemon/store/statements/replica.py",
-                "            not_superseded(replica.c, literal(digest)),\n",
-                "",
+                ".where(*ready, not_superseded(replica.c, literal(digest)))",
+                ".where(*ready)",
             ),
         ),
         on_either(

@@ -39,9 +39,7 @@ MOST_BLOCKED = 100
 
 
 class Found(NamedTuple):
-    """The finds of a look: the seconds until moments, and of each kind the first, as the name of a
-    schedule or the digest of a run. None: there is none.
-    """
+    """The finds of a look: the seconds until moments, and the first schedule, or run digest, of each kind, if any."""
 
     database_time: datetime
     until_due: float | None
@@ -121,9 +119,7 @@ _at_work = (run.c.application + literal_column("''", Text) == _application, runn
 def _first(
     name: str, moment: ColumnElement[Any], of: ColumnElement[str], *where: ColumnElement[bool]
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Return the seconds until the earliest ``moment``, and what it is ``of``; NULL if there is none.
-    In the query it has a ``name``.
-    """
+    """Return the seconds until the earliest ``moment``, and what it is ``of``, else NULL; ``name`` is its query's."""
     earliest = select(moment.label("moment"), of.label("of")).where(*where).order_by(moment).limit(1).cte(name)
     return select(seconds_until(earliest.c.moment)).scalar_subquery(), select(earliest.c.of).scalar_subquery()
 

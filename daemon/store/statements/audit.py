@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, exists, false, func, or_, select
 
+from lease.database.backend import backend_of
 from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale
 
 from ..tables import backfill, job_run, pruned, replica, run, schedule
-from .dialects import begin_snapshot, columns, if_given, running, same_schedule
+from .dialects import columns, if_given, running, same_schedule
 from .sets.replacements import replaced_by
 
 SEEN_LATELY = 30.0
@@ -20,7 +21,8 @@ SEEN_LATELY = 30.0
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
     """Read the database as of one moment during the block; the connection must be in autocommit."""
-    connection.execute(begin_snapshot(connection))
+    one_writer = backend_of(connection).has_one_writer
+    connection.exec_driver_sql("BEGIN" if one_writer else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
         yield
     except BaseException:
@@ -31,21 +33,19 @@ def snapshot(connection: Connection) -> Iterator[None]:
 
 def schedules(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return the schedules, with the instant up to which runs of each may be gone as ``pruned_until``."""
-    of = same_schedule(pruned)
-    query = select(schedule, pruned.c.until.label("pruned_until")).outerjoin(pruned, of)
+    query = select(schedule, pruned.c.until.label("pruned_until")).outerjoin(pruned, same_schedule(pruned))
     query = query.order_by(schedule.c.application, schedule.c.name)
     return list(connection.execute(query.where(*if_given(schedule.c.application, application))))
 
 
 def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return the columns of each run that the audit needs."""
-    what, where = (
-        "id application schedule scheduled_for last_scheduled_for count trigger state",
-        "lease_name queue token holder",
-    )
-    times = "created_at started_at finished_at cancelled_at"
-    before, behind = columns(run, f"{what} {where} {times}"), columns(run, "digest adopted_from retry_of backfill")
-    query = select(*before, replaced_by(), *behind).order_by(run.c.id)
+    query = select(
+        *columns(run, "id application schedule scheduled_for last_scheduled_for count trigger state"),
+        *columns(run, "lease_name queue token holder created_at started_at finished_at cancelled_at"),
+        replaced_by(),
+        *columns(run, "digest adopted_from retry_of backfill"),
+    ).order_by(run.c.id)
     return list(connection.execute(query.where(*if_given(run.c.application, application))))
 
 

@@ -29,7 +29,7 @@ from lease.database.dialects import later, now, seconds_between, seconds_until
 from ...states import DeliveryEnd, DeliveryKind
 from ..called import present_name
 from ..tables import delivery, run, schedule
-from .dialects import among, among_keys, unfinished
+from .dialects import among, among_keys, of_schedule, unfinished
 
 LENT = 60.0
 """Seconds for which a claim lends a message."""
@@ -58,9 +58,8 @@ class LatelySent:
 
 def asking(connection: Connection, application: str, keys: Collection[str]) -> dict[str, str]:
     """Return the definitions, by key, of those of the schedules that may ask for messages or pings."""
-    query = select(schedule.c.name, schedule.c.definition).where(
-        schedule.c.application == application, among(schedule.c.name, keys), asks()
-    )
+    these = (schedule.c.application == application, among(schedule.c.name, keys), asks())
+    query = select(schedule.c.name, schedule.c.definition).where(*these)
     return {key: value for key, value in connection.execute(query)}  # noqa: C416 - rows are not tuples to mypy
 
 
@@ -71,14 +70,8 @@ def asks() -> ColumnElement[bool]:
 
 def has_failed_before(connection: Connection, application: str, key: str, run_id: int) -> bool:
     """Return whether the last run of a schedule that succeeded or failed, but for this one, failed."""
-    query = (
-        select(run.c.state)
-        .where(run.c.application == application, run.c.schedule == key, run.c.id != run_id)
-        .where(run.c.state.in_(["succeeded", "failed"]))
-        .order_by(run.c.id.desc())
-        .limit(1)
-    )
-    return connection.scalar(query) == "failed"
+    others = (*of_schedule(run, application, key), run.c.id != run_id, run.c.state.in_(["succeeded", "failed"]))
+    return connection.scalar(select(run.c.state).where(*others).order_by(run.c.id.desc()).limit(1)) == "failed"
 
 
 def add(connection: Connection, application: str, written: Iterable[NewDelivery]) -> None:
@@ -119,10 +112,10 @@ def claim(connection: Connection, application: str, limit: int) -> list[Row[Any]
 def lately_sent(connection: Connection, application: str, within: float) -> Mapping[tuple[str, str], LatelySent]:
     """Return what was delivered in the last seconds, by target and kind."""
     done_for = seconds_between(delivery.c.done_at, now())
+    lately = (delivery.c.done_at > later(now(), -within), delivery.c.outcome == "delivered")
     query = (
         select(delivery.c.target, delivery.c.kind, func.count(), func.max(done_for))
-        .where(delivery.c.application == application, delivery.c.done_at > later(now(), -within))
-        .where(delivery.c.outcome == "delivered")
+        .where(delivery.c.application == application, *lately)
         .group_by(delivery.c.target, delivery.c.kind)
     )
     return {(target, kind): LatelySent(count, since) for target, kind, count, since in connection.execute(query)}
@@ -147,13 +140,9 @@ def keys_of(connection: Connection, ids: Collection[int]) -> dict[int, str]:
 
 def fold(connection: Connection, head: Row[Any]) -> int:
     """Let a message tell the others of its kind that wait behind it; return how many it tells besides itself."""
-    others = update(delivery).where(
-        delivery.c.application == head.application,
-        delivery.c.target == head.target,
-        delivery.c.kind == head.kind,
-        delivery.c.done_at.is_(None),
-        delivery.c.id > head.id,
-    )
+    to_same = (delivery.c.application == head.application, delivery.c.target == head.target)
+    behind = (delivery.c.kind == head.kind, delivery.c.done_at.is_(None), delivery.c.id > head.id)
+    others = update(delivery).where(*to_same, *behind)
     folded = connection.execute(others.values(done_at=now(), outcome="folded")).rowcount
     grown = update(delivery).where(delivery.c.id == head.id)
     connection.execute(grown.values(held=False, folded=delivery.c.folded + folded))
@@ -217,9 +206,9 @@ def end_all(
     connection: Connection, application: str, target: str, outcome: DeliveryEnd, *, older_than: float = 0.0
 ) -> None:
     """Record what became of all that waits for a target since more than so many seconds ago."""
-    waiting = update(delivery).where(delivery.c.application == application, delivery.c.target == target)
-    waiting = waiting.where(delivery.c.created_at <= later(now(), -older_than))
-    connection.execute(waiting.where(delivery.c.done_at.is_(None)).values(done_at=now(), outcome=outcome))
+    waiting = (delivery.c.created_at <= later(now(), -older_than), delivery.c.done_at.is_(None))
+    ended = update(delivery).where(delivery.c.application == application, delivery.c.target == target, *waiting)
+    connection.execute(ended.values(done_at=now(), outcome=outcome))
 
 
 def resume(connection: Connection, application: str, target: str) -> None:
@@ -230,14 +219,10 @@ def resume(connection: Connection, application: str, target: str) -> None:
 
 def delete_done(connection: Connection, application: str, older_than: float, limit: int) -> int:
     """Delete up to ``limit`` messages that were done with more than so many seconds ago; return how many."""
-    old = (
-        select(delivery.c.id)
-        .where(delivery.c.application == application, delivery.c.done_at < later(now(), -older_than))
-        .order_by(delivery.c.done_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return connection.execute(delete(delivery).where(delivery.c.id.in_(old.scalar_subquery()))).rowcount
+    old = (delivery.c.application == application, delivery.c.done_at < later(now(), -older_than))
+    oldest = select(delivery.c.id).where(*old).order_by(delivery.c.done_at).limit(limit)
+    free = oldest.with_for_update(skip_locked=True).scalar_subquery()
+    return connection.execute(delete(delivery).where(delivery.c.id.in_(free))).rowcount
 
 
 def _heads(application: str) -> Select[Any]:
@@ -248,8 +233,7 @@ def _heads(application: str) -> Select[Any]:
 
 def is_lost() -> ColumnElement[bool]:
     """Return the condition that a message will not be delivered, as the index has it."""
-    condition: ColumnElement[bool] = delivery.c.outcome.in_([literal_column("'gone'"), literal_column("'given up'")])
-    return condition
+    return delivery.c.outcome.in_([literal_column("'gone'"), literal_column("'given up'")])
 
 
 def _is_gone() -> ColumnElement[bool]:

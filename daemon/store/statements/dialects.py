@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    BindParameter,
     Boolean,
     Column,
     ColumnCollection,
@@ -27,7 +26,6 @@ from sqlalchemy import (
     Subquery,
     Table,
     Text,
-    TextClause,
     and_,
     bindparam,
     case,
@@ -37,13 +35,13 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     true,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from lease.database.backend import backend_of
 from lease.database.dialects import UNTYPED, Instant, now, per_dialect
+from lease.model import Grant
 from lease.schema import lease
 
 from ...states import MOST_ABANDONED
@@ -83,9 +81,19 @@ def same_schedule(one: Any, other: Any = schedule) -> ColumnElement[bool]:
     return and_(one.c.application == other.c.application, key == other_key)
 
 
+def of_schedule(of: FromClause, application: str, name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions that a row belongs to a schedule."""
+    return of.c.application == application, of.c.schedule == name
+
+
 def is_under(held: Any = lease, of: Any = run) -> ColumnElement[bool]:
     """Return the condition that a lease is held for a run, under its grant."""
     return and_(held.c.name == of.c.lease_name, held.c.token == of.c.token, held.c.holder == of.c.holder)
+
+
+def has_grant(of: FromClause, grant: Grant) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions that a run, or an attempt, is under a grant."""
+    return of.c.token == grant.token, of.c.holder == grant.holder
 
 
 def are(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:
@@ -122,16 +130,13 @@ def at_last_chance(holder: str | ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(at_work.c.state == RUNNING, at_work.c.holder == holder, on_last_chance(at_work))
 
 
-def unfinished(of: Any = run) -> ColumnElement[bool]:
+def unfinished(of: FromClause = run) -> ColumnElement[bool]:
     """Return the condition that a run is not over, as the index has it."""
-    condition: ColumnElement[bool] = of.c.state.in_([PENDING, RUNNING])
-    return condition
+    return of.c.state.in_([PENDING, RUNNING])
 
 
 def all_pending() -> ColumnElement[bool]:
-    """Return the condition that a run is pending, for a search of all runs: SQLite takes a partial
-    index only for the condition that the index has.
-    """
+    """Return the condition that a run is pending, for a search of all: SQLite looks for the condition that an index has."""
     return and_(unfinished(), pending())
 
 
@@ -148,22 +153,18 @@ class _Strings(TypeDecorator[list[str]]):
         return value if dialect.name == "postgresql" else json.dumps(value)
 
 
-_among = per_dialect(
+among_these = per_dialect(
     "among", Boolean(), postgresql="({} = ANY ({}))", sqlite="({} IN (SELECT value FROM json_each({})))"
 )
+"""The condition that a string is one of those of a parameter."""
 # SQLite cannot use an index for "(…) = 1".
-_among.self_group = lambda self, against=None: self  # type: ignore[method-assign]  # noqa: ARG005
+among_these.self_group = lambda self, against=None: self  # type: ignore[method-assign]  # noqa: ARG005
 STRINGS = _Strings()
 
 
 def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that a string is one of ``values``, which are a single parameter."""
     return among_these(of, bindparam(None, list(values), type_=STRINGS, unique=True))
-
-
-def among_these(of: ColumnElement[str], values: BindParameter[list[str]]) -> ColumnElement[bool]:
-    """Return the condition that a string is one of those of a parameter."""
-    return _among(of, values)
 
 
 def _among_keys_postgresql(array: str, kinds: str, *columns: str) -> str:
@@ -182,9 +183,8 @@ _among_keys = per_dialect("among_keys", UNTYPED, postgresql=_among_keys_postgres
 
 
 def among_keys(of: Column[Any] | Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
-    """Return the condition that a column has one of these values, or several columns one of these tuples.
-
-    They are a single parameter, as those of `among`: a statement takes a limited number of them.
+    """Return the condition that a column has one of these values, or several columns one of these tuples, which are a
+    single parameter: a statement takes a limited number of them.
     """
     columns = of if isinstance(of, Sequence) else (of,)
     listed = [key if isinstance(key, tuple) else (key,) for key in keys]
@@ -222,6 +222,11 @@ as_json_array = per_dialect(
 
 def _row(made_by: str, values: Sequence[str]) -> str:
     return values[0] if len(values) == 1 else f"{made_by}({', '.join(values)})"
+
+
+def in_rows(rows: Subquery) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions that a run is that of one of these rows, which have its id as their ``number``."""
+    return chosen(run.c.id, select(rows.c.number).scalar_subquery()), run.c.id == rows.c.number
 
 
 def newest_first(connection: Connection, query: Select[Any], key: ColumnElement[Any]) -> Select[Any]:
@@ -279,9 +284,7 @@ _turn = per_dialect(
 
 
 def turn(key: str) -> ColumnElement[Any]:
-    """Return SQL that waits for the turn under ``key`` and keeps it until the transaction ends; SQLite has one writer at a
-    time anyway.
-    """
+    """Return SQL that waits for the turn under ``key`` until the transaction ends; SQLite has one writer anyway."""
     return _turn(bindparam(None, key, type_=Text(), unique=True))
 
 
@@ -294,15 +297,8 @@ _may_idle = per_dialect(
 
 
 def may_idle(seconds: float) -> ColumnElement[bool]:
-    """Return a condition that is always true, and lets this transaction wait for its next statement
-    for so many seconds, longer than others (`lease.database.postgresql`).
-    """
+    """Return a condition, always true, by which this transaction may idle for longer (`lease.database.postgresql`)."""
     return _may_idle(literal_column(f"'{round(seconds * 1000)}'", Text))
-
-
-def begin_snapshot(connection: Connection) -> TextClause:
-    """Return what begins a read-only transaction that sees the database as of one moment."""
-    return text("BEGIN" if backend_of(connection).has_one_writer else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -317,11 +313,7 @@ def given(parameter: str, **columns: type[TypeEngine[Any]]) -> Subquery:
 
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:
     """Return the value of such a parameter; moments are whole microseconds since 1970."""
-    return json.dumps(list(rows), default=_microseconds)
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return json.dumps(list(rows), default=lambda moment: (moment - _EPOCH) // timedelta(microseconds=1))
 
 
 def agrees(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:

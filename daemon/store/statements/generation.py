@@ -1,19 +1,20 @@
 """The statements on `generation`, and on who lives of which."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, false, func, insert, null, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, false, func, insert, null, or_, select, true, update
 
 from lease.database.dialects import now, seconds_between
 
 from ..tables import generation, replica
-from .dialects import among
+from .dialects import among, columns
 from .replica import counted
 
 _LATEST = 50
 """So many of the generations that come last are looked at, and those that a decision needs besides."""
+_NEWEST: ColumnElement[int | None] = func.max(generation.c.number)
 
 
 def latest(connection: Connection, application: str, digest: str, revision: int | None) -> list[Row[Any]]:
@@ -25,13 +26,12 @@ def latest(connection: Connection, application: str, digest: str, revision: int 
     counts_as = case((generation.c.discounted_at.is_(None), generation.c.revision), else_=null())
     place = (func.coalesce(counts_as, -1).desc(), generation.c.number.desc())
     numbers = select(generation.c.number).where(of_application)
-    columns = ("number", "digest", "revision", "ruled_at", "rules", "discounted_at")
-    query = select(*(generation.c[name] for name in columns)).where(
+    query = select(*columns(generation, "number digest revision ruled_at rules discounted_at")).where(
         of_application,
         or_(
             generation.c.number.in_(numbers.order_by(*place).limit(_LATEST)),
             generation.c.number.in_(numbers.where(generation.c.digest == digest).order_by(*place).limit(1)),
-            generation.c.number == select(func.max(generation.c.number)).where(of_application).scalar_subquery(),
+            generation.c.number == select(_NEWEST).where(of_application).scalar_subquery(),
             generation.c.rules,
             false() if revision is None else generation.c.revision == revision,
         ),
@@ -41,26 +41,15 @@ def latest(connection: Connection, application: str, digest: str, revision: int 
 
 def number_of(connection: Connection, application: str, digest: str) -> int | None:
     """Return the number under which definitions with ``digest`` came last, or None."""
-    query = select(func.max(generation.c.number)).where(
-        generation.c.application == application, generation.c.digest == digest
-    )
-    number: int | None = connection.scalar(query)
-    return number
+    which = (generation.c.application == application, generation.c.digest == digest)
+    return connection.scalar(select(_NEWEST).where(*which))
 
 
 def add(connection: Connection, application: str, values: Mapping[str, Any]) -> None:
     """Record a generation under the next number."""
     number = select(func.coalesce(func.max(generation.c.number), 0) + 1).where(generation.c.application == application)
-    connection.execute(
-        insert(generation).values(
-            **values,
-            application=application,
-            number=number.scalar_subquery(),
-            came_at=now(),
-            rules=False,
-            in_lieu=False,
-        )
-    )
+    row = {**values, "application": application, "number": number.scalar_subquery(), "came_at": now()}
+    connection.execute(insert(generation).values(**row, rules=False, in_lieu=False))
 
 
 def let_rule(
@@ -76,13 +65,12 @@ def let_rule(
     """Record that the definitions of this generation are those in the database from now on; ``replaced`` is the
     generation before, if they have no schedule of it.
     """
-    of_application = generation.c.application == application
     told = {} if replaced is None else {"replaced": replaced}
-    gives_way = update(generation).where(of_application, generation.c.rules, generation.c.number != number)
-    connection.execute(gives_way.values(rules=False, in_lieu=False, superseded_at=now()))
+    others = (generation.c.application == application, generation.c.rules, generation.c.number != number)
+    connection.execute(update(generation).where(*others).values(rules=False, in_lieu=False, superseded_at=now()))
     connection.execute(
         update(generation)
-        .where(of_application, generation.c.number == number)
+        .where(*_is(application, number))
         .values(rules=True, in_lieu=in_lieu, ruled_at=now(), superseded_at=None, changes=changes, diff=diff, **told)
     )
 
@@ -95,14 +83,12 @@ def let_none_rule(connection: Connection, application: str) -> bool:
 
 def set_revision(connection: Connection, application: str, number: int, revision: int | None) -> None:
     """Record which revision a generation counts as."""
-    which = (generation.c.application == application, generation.c.number == number)
-    connection.execute(update(generation).where(*which).values(revision=revision))
+    connection.execute(update(generation).where(*_is(application, number)).values(revision=revision))
 
 
 def set_run_digests(connection: Connection, application: str, number: int, run_digests: str) -> None:
     """Record by which digests the runs of a generation go: those that were renamed since keep theirs."""
-    which = (generation.c.application == application, generation.c.number == number)
-    connection.execute(update(generation).where(*which).values(run_digests=run_digests))
+    connection.execute(update(generation).where(*_is(application, number)).values(run_digests=run_digests))
 
 
 def discount(connection: Connection, application: str, numbers: Collection[int]) -> None:
@@ -118,30 +104,34 @@ def named(number: int) -> str:
 
 def acknowledge(connection: Connection, application: str, number: int, by: str) -> None:
     """Record that somebody says that what this generation retired is meant."""
-    which = (generation.c.application == application, generation.c.number == number)
-    connection.execute(update(generation).where(*which).values(acknowledged_at=now(), acknowledged_by=by))
+    said = update(generation).where(*_is(application, number))
+    connection.execute(said.values(acknowledged_at=now(), acknowledged_by=by))
 
 
 def read(connection: Connection, application: str, number: int) -> Row[Any] | None:
     """Return a generation, or None."""
-    which = (generation.c.application == application, generation.c.number == number)
-    return connection.execute(select(generation).where(*which)).one_or_none()
+    return connection.execute(select(generation).where(*_is(application, number))).one_or_none()
+
+
+def _is(application: str, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return generation.c.application == application, generation.c.number == number
 
 
 def newest_number(connection: Connection, application: str) -> int | None:
     """Return the number of the generation that came last, or None."""
-    query = select(func.max(generation.c.number)).where(generation.c.application == application)
-    number: int | None = connection.scalar(query)
-    return number
+    return connection.scalar(select(_NEWEST).where(generation.c.application == application))
 
 
 def schedules_of(connection: Connection, application: str, digests: Collection[str]) -> set[str]:
     """Return the names of the schedules that definitions with these digests have, as far as that is known."""
-    query = select(generation.c.run_digests).where(
-        generation.c.application == application, among(generation.c.digest, digests)
-    )
-    stored = (json.loads(known) for known in connection.scalars(query))
+    stored = map(json.loads, _stored(connection, application, digests))
     return {name for known in stored if isinstance(known, dict) for name in known}
+
+
+def _stored(connection: Connection, application: str, digests: Collection[str]) -> Iterable[str]:
+    """Return what is stored of the schedules that definitions with these digests have."""
+    which = (generation.c.application == application, among(generation.c.digest, digests))
+    return connection.scalars(select(generation.c.run_digests).where(*which))
 
 
 def run_digests_of_others(
@@ -155,10 +145,8 @@ def run_digests_of_others(
 ) -> set[str]:
     """Return the run digests of all schedules that the `others` have."""
     found = others(connection, application, holder, seen_within, or_lost=or_lost, least_revision=least_revision)
-    query = select(generation.c.run_digests).where(
-        generation.c.application == application, among(generation.c.digest, [row.digest for row in found if row.digest])
-    )
-    return {digest for known in connection.scalars(query) for digest in read_run_digests(known)}
+    stored = _stored(connection, application, [row.digest for row in found if row.digest])
+    return {digest for known in stored for digest in read_run_digests(known)}
 
 
 def read_run_digests(stored: str) -> list[str]:

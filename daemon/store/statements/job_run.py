@@ -10,7 +10,6 @@ from sqlalchemy import (
     Integer,
     Row,
     Text,
-    and_,
     bindparam,
     delete,
     exists,
@@ -28,34 +27,25 @@ from lease.schema import lease
 
 from ..tables import job_output, job_run, replica, run
 from .acting.cancel import marked
-from .dialects import RUNNING, agrees, among_keys, as_rows, given, insert_or_replace
+from .dialects import RUNNING, agrees, among_keys, as_rows, columns, given, has_grant, insert_or_replace
 
 
 def find_started(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
     """Return the id of the job run that an earlier `starts.start_jobs` recorded, whose answer was lost."""
-    return connection.execute(
-        select(job_run.c.id).where(
-            job_run.c.run_id == run_id,
-            job_run.c.job == job,
-            job_run.c.attempt == attempt,
-            job_run.c.token == grant.token,
-            job_run.c.holder == grant.holder,
-            job_run.c.state == "running",
-        )
-    ).scalar_one_or_none()
+    key = (job_run.c.run_id == run_id, job_run.c.job == job, job_run.c.attempt == attempt)
+    ours = (*has_grant(job_run, grant), job_run.c.state == "running")
+    return connection.scalar(select(job_run.c.id).where(*key, *ours))
 
 
 def is_recorded(connection: Connection, run_id: int, job: str, attempt: int) -> bool:
     """Return whether an attempt of a job is recorded, under whatever grant."""
     key = (job_run.c.run_id == run_id, job_run.c.job == job, job_run.c.attempt == attempt)
-    return connection.execute(select(literal(1)).where(*key)).one_or_none() is not None
+    return connection.scalar(select(literal(1)).where(*key)) is not None
 
 
 def set_keeper(connection: Connection, job_run_id: int, grant: Grant, pid: int, start_time: int) -> int:
     """Record the keeper of a job's child; return the number of rows changed."""
-    return connection.execute(
-        update(job_run).where(_running_under(job_run_id, grant)).values(keeper_pid=pid, keeper_start=start_time)
-    ).rowcount
+    return leave_word(connection, job_run_id, grant, {"keeper_pid": pid, "keeper_start": start_time})
 
 
 def set_progress(connection: Connection, job_run_id: int, holder: str, values: Mapping[str, Any]) -> int:
@@ -69,13 +59,9 @@ def save_output(connection: Connection, holder: str, pieces: Sequence[Mapping[st
     """Add pieces of output (``number`` is of the job run, ``begins``, ``lines_before``, ``printed``), or write one that
     is there anew; return the job runs that are over or whose grant is not in force.
     """
-    ours = select(
-        job_run.c.id,
-        bindparam("begins", type_=BigInteger),
-        bindparam("lines_before", type_=BigInteger),
-        bindparam("printed", type_=Text),
-        now(),
-    ).where(job_run.c.id == bindparam("number"), *_in_force(holder))
+    place = (bindparam("begins", type_=BigInteger), bindparam("lines_before", type_=BigInteger))
+    ours = select(job_run.c.id, *place, bindparam("printed", type_=Text), now())
+    ours = ours.where(job_run.c.id == bindparam("number"), *_in_force(holder))
     added = insert_or_replace(connection, job_output, "text", "saved_at").from_select(
         ["job_run_id", "start", "line", "text", "saved_at"], ours
     )
@@ -90,36 +76,35 @@ def save_output(connection: Connection, holder: str, pieces: Sequence[Mapping[st
 def delete_output(connection: Connection, starts: Mapping[int, int]) -> None:
     """Delete the output of job runs before a place, of each its own; call it after `save_output` has accepted them."""
     if starts:
-        earlier = delete(job_output).where(
-            job_output.c.job_run_id == bindparam("number"), job_output.c.start < bindparam("place")
-        )
-        connection.execute(earlier, [{"number": number, "place": start} for number, start in starts.items()])
+        earlier = (job_output.c.job_run_id == bindparam("number"), job_output.c.start < bindparam("place"))
+        places = [{"number": number, "place": start} for number, start in starts.items()]
+        connection.execute(delete(job_output).where(*earlier), places)
 
 
 def note_loss(  # noqa: PLR0917 - which attempt, and what of it
     connection: Connection, job_run_id: int, grant: Grant, kind: str, why: str | None, ended_ago: float
 ) -> None:
     """Record why the holder of an attempt lost its lease, and when its work ended, also after it was settled."""
-    this = (job_run.c.id == job_run_id, job_run.c.token == grant.token, job_run.c.holder == grant.holder)
     values = {"lost_by": kind, "lost_why": why, "work_ended_at": later(now(), -ended_ago)}
+    this = (job_run.c.id == job_run_id, *has_grant(job_run, grant))
     connection.execute(update(job_run).where(*this, job_run.c.state != "succeeded").values(**values))
 
 
 def leave_word(connection: Connection, job_run_id: int, grant: Grant, values: Mapping[str, Any]) -> int:
     """Record what is known of an attempt that is still at work; return the number of rows changed."""
-    return connection.execute(update(job_run).where(_running_under(job_run_id, grant)).values(**values)).rowcount
+    ours = (job_run.c.id == job_run_id, job_run.c.state == "running", *has_grant(job_run, grant))
+    return connection.execute(update(job_run).where(*ours).values(**values)).rowcount
 
 
 def add_not_started(connection: Connection, run_id: int, grant: Grant, jobs: Sequence[tuple[str, int]]) -> None:
     """Record that jobs (name, position) will not be started."""
-    earlier = select(func.coalesce(func.max(job_run.c.attempt), 0)).where(
-        job_run.c.run_id == run_id, job_run.c.job == bindparam("named")
-    )
+    earlier = (job_run.c.run_id == run_id, job_run.c.job == bindparam("named"))
+    last = select(func.coalesce(func.max(job_run.c.attempt), 0)).where(*earlier).scalar_subquery()
     row = {
         "run_id": run_id,
         "job": bindparam("named"),
         "position": bindparam("place"),
-        "attempt": earlier.scalar_subquery() + 1,
+        "attempt": last + 1,
         "state": "not started",
         "token": grant.token,
         "holder": grant.holder,
@@ -134,34 +119,17 @@ def read(connection: Connection, job_run_id: int) -> Row[Any] | None:
 
 
 def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[Any]]:
-    """Return (run_id, job, position, attempt, state) of all attempts so far; those of a job in order,
-    wherever it stood in the definition.
-    """
-    return connection.execute(
-        select(job_run.c.run_id, job_run.c.job, job_run.c.position, job_run.c.attempt, job_run.c.state)
-        .where(among_keys(job_run.c.run_id, run_ids))
-        .order_by(job_run.c.run_id, job_run.c.attempt, job_run.c.position)
-    )
+    """Return (run_id, job, position, attempt, state) of all attempts so far; those of a job in order."""
+    query = select(*columns(job_run, "run_id job position attempt state"))
+    query = query.where(among_keys(job_run.c.run_id, run_ids))
+    return connection.execute(query.order_by(*columns(job_run, "run_id attempt position")))
 
 
 def _in_force(holder: str) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that a job run is at work under a grant of the holder that is in force."""
-    granted = exists().where(
-        run.c.id == job_run.c.run_id,
-        lease.c.name == run.c.lease_name,
-        lease.c.token == job_run.c.token,
-        lease.c.holder == job_run.c.holder,
-    )
-    return job_run.c.state == "running", job_run.c.holder == holder, granted
-
-
-def _running_under(job_run_id: int, grant: Grant) -> ColumnElement[bool]:
-    return and_(
-        job_run.c.id == job_run_id,
-        job_run.c.state == "running",
-        job_run.c.token == grant.token,
-        job_run.c.holder == grant.holder,
-    )
+    of_run = (run.c.id == job_run.c.run_id, lease.c.name == run.c.lease_name)
+    of_grant = (lease.c.token == job_run.c.token, lease.c.holder == job_run.c.holder)
+    return job_run.c.state == "running", job_run.c.holder == holder, exists().where(*of_run, *of_grant)
 
 
 def start_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, int]:
@@ -175,18 +143,19 @@ def start_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[in
 
 
 _starts = given("starts", number=BigInteger, token=BigInteger, holder=Text, job=Text, position=Integer, attempt=Integer)
+_NEW = {
+    "run_id": run.c.id,
+    "job": _starts.c.job,
+    "position": _starts.c.position,
+    "attempt": _starts.c.attempt,
+    "state": RUNNING,
+    "token": run.c.token,
+    "holder": run.c.holder,
+    "started_at": now(),
+    "release": select(replica.c.release).where(replica.c.holder == run.c.holder).scalar_subquery(),
+}
 _ours = (
-    select(
-        run.c.id,
-        _starts.c.job,
-        _starts.c.position,
-        _starts.c.attempt,
-        RUNNING,
-        run.c.token,
-        run.c.holder,
-        now(),
-        select(replica.c.release).where(replica.c.holder == run.c.holder).scalar_subquery(),
-    )
+    select(*_NEW.values())
     .where(
         run.c.id == _starts.c.number,
         agrees(run.c.state, RUNNING),
@@ -199,5 +168,4 @@ _ours = (
     )
     .with_for_update(of=lease, read=True, key_share=True, skip_locked=True)
 )
-_NAMES = ["run_id", "job", "position", "attempt", "state", "token", "holder", "started_at", "release"]
-_START = Statement(insert_missing(job_run).from_select(_NAMES, _ours).returning(job_run.c.run_id, job_run.c.id))
+_START = Statement(insert_missing(job_run).from_select(list(_NEW), _ours).returning(job_run.c.run_id, job_run.c.id))

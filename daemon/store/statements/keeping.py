@@ -12,7 +12,7 @@ from lease.database.dialects import insert_missing, later, now, seconds_between
 from lease.schema import free_or_stale, lease
 
 from ..tables import act, generation, job_output, job_run, pruned, replica, run, schedule
-from .dialects import SCHEDULED, all_pending, among, among_keys, running, same_schedule, unfinished
+from .dialects import SCHEDULED, all_pending, among, among_keys, of_schedule, running, same_schedule, unfinished
 from .generation import read_run_digests
 
 _any = run.alias("any_run")
@@ -33,9 +33,8 @@ def keeping(connection: Connection, application: str) -> list[Row[Any]]:
 
 def oldest_kept(connection: Connection, application: str, name: str, runs: int) -> int | None:
     """Return the oldest of the newest so many runs of a schedule; None if there are not so many."""
-    query = select(run.c.id).where(run.c.application == application, run.c.schedule == name)
-    found: int | None = connection.scalar(query.order_by(run.c.id.desc()).offset(runs - 1).limit(1))
-    return found
+    query = select(run.c.id).where(*of_schedule(run, application, name)).order_by(run.c.id.desc())
+    return connection.scalar(query.offset(runs - 1).limit(1))
 
 
 def first_runs(  # noqa: PLR0917 - of what, and from where to where
@@ -56,7 +55,7 @@ def first_runs(  # noqa: PLR0917 - of what, and from where to where
             func.coalesce(goes_on, false()).label("goes_on"),
         )
         .join(schedule, same_schedule(schedule, run))
-        .where(run.c.application == application, run.c.schedule == name, run.c.id > after)
+        .where(*of_schedule(run, application, name), run.c.id > after)
     )
     if before is not None:
         query = query.where(run.c.id < before)
@@ -67,7 +66,7 @@ def mark_pruned(connection: Connection, application: str, name: str, until: date
     """Record that runs of instants up to ``until`` may be gone, unless later ones may, by another pruner, say."""
     first = {"application": application, "schedule": name, "until": until}
     connection.execute(insert_missing(pruned).values(**first))
-    earlier = (pruned.c.application == application, pruned.c.schedule == name, pruned.c.until < until)
+    earlier = (*of_schedule(pruned, application, name), pruned.c.until < until)
     connection.execute(update(pruned).where(*earlier).values(until=until))
 
 
@@ -75,9 +74,7 @@ def pruned_until(connection: Connection, application: str, name: str) -> datetim
     """Return the instant up to which runs may be gone. Whoever reads the runs before this knows of each that was
     there whether it may have been missed: it is recorded before they go.
     """
-    query = select(pruned.c.until).where(pruned.c.application == application, pruned.c.schedule == name)
-    found: datetime | None = connection.scalar(query)
-    return found
+    return connection.scalar(select(pruned.c.until).where(*of_schedule(pruned, application, name)))
 
 
 def delete_runs(connection: Connection, application: str, name: str, ids: Collection[int]) -> int:
@@ -184,19 +181,16 @@ def forget(connection: Connection, run_id: int, by: str, said: str) -> None:
     is one of ours that says nothing of it.
     """
     plain = or_(run.c.reason.is_(None), run.c.state == "skipped", run.c.reason == "retired")
-    connection.execute(
-        update(run)
-        .where(run.c.id == run_id)
-        .values(
-            params="{}",
-            requested_why=None,
-            cancelled_why=None,
-            look=None,
-            reason=case((plain, run.c.reason), else_=said),
-            forgotten_at=now(),
-            forgotten_by=by,
-        )
-    )
+    values = {
+        "params": "{}",
+        "requested_why": None,
+        "cancelled_why": None,
+        "look": None,
+        "reason": case((plain, run.c.reason), else_=said),
+        "forgotten_at": now(),
+        "forgotten_by": by,
+    }
+    connection.execute(update(run).where(run.c.id == run_id).values(**values))
     attempts = select(job_run.c.id).where(job_run.c.run_id == run_id)
     connection.execute(delete(job_output).where(job_output.c.job_run_id.in_(attempts)))
     nothing = dict.fromkeys(("error", "message", "log_tail", "tail_start", "tail_line"))
@@ -205,5 +199,5 @@ def forget(connection: Connection, run_id: int, by: str, said: str) -> None:
 
 def forget_acts(connection: Connection, application: str, schedule: str, run_id: int) -> None:
     """Delete the reasons that people gave for what they did to a run; who did what, and when, stays."""
-    of_schedule = (act.c.application == application, act.c.schedule == schedule)
-    connection.execute(update(act).where(*of_schedule, act.c.run_id == run_id).values(why=None, effect=None))
+    of_run = (*of_schedule(act, application, schedule), act.c.run_id == run_id)
+    connection.execute(update(act).where(*of_run).values(why=None, effect=None))

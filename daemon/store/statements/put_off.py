@@ -31,12 +31,9 @@ class Allowed(NamedTuple):
 def find_late_starts(
     connection: Connection, application: str, queues: Collection[str], longest_wait: float
 ) -> set[str]:
-    """Return the names of the schedules with runs that are to start in more than ``longest_wait`` seconds: of those
-    in no queue, and in these.
-    """
-    query = select(run.c.schedule).where(
-        run.c.application == application, pending(), run.c.available_at > later(MOMENT, longest_wait)
-    )
+    """Return the schedules with runs, in no queue or in these, that start in more than ``longest_wait`` seconds."""
+    late = (run.c.application == application, pending(), run.c.available_at > later(MOMENT, longest_wait))
+    query = select(run.c.schedule).where(*late)
     return set(connection.scalars(union(query.where(run.c.queue.is_(None)), query.where(among(run.c.queue, queues)))))
 
 

@@ -22,9 +22,7 @@ from .dialects import MOMENT, STRINGS, among, among_these, as_rows, at_last_chan
 
 
 class InQueue(NamedTuple):
-    """The finds of a look at one queue: the seconds until moments, and the digests of the first runs. None: there
-    is none.
-    """
+    """The finds of a look at one queue: the seconds until moments, and the digests of the first runs, if any."""
 
     until_start: float | None
     until_free: float | None
@@ -75,9 +73,7 @@ def waiting_for(connection: Connection, application: str, locks: Collection[str]
 
 
 def applications_waiting(connection: Connection, locks: Collection[str], queues: Collection[str]) -> list[str]:
-    """Return the applications, of those with a replica, of which a run waits for one of these shared locks, or in
-    one of these queues.
-    """
+    """Return the applications with a replica of which a run waits for one of these shared locks, or in these queues."""
     waits = (run.c.application == replica.c.application, pending(), run.c.available_at.is_not(None))
     under = (*waits, among(run.c.lease_name, locks))
     found = [

@@ -66,11 +66,8 @@ def touch(connection: Connection, holder: str, state: ReplicaState, blocked: str
 
 def mark_stopped_if_alive(connection: Connection, holder: str) -> None:
     """Record that a replica which is recorded as alive has stopped."""
-    connection.execute(
-        update(replica)
-        .where(replica.c.holder == holder, replica.c.state.in_(LIVE))
-        .values(state="stopped", seen_at=now(), stopped_at=now())
-    )
+    alive = (replica.c.holder == holder, replica.c.state.in_(LIVE))
+    connection.execute(update(replica).where(*alive).values(state="stopped", seen_at=now(), stopped_at=now()))
 
 
 def mark_ready(connection: Connection, holder: str) -> None:
@@ -80,22 +77,15 @@ def mark_ready(connection: Connection, holder: str) -> None:
 
 def mark_dead(connection: Connection, holders: Collection[str]) -> None:
     """Mark replicas as dead."""
-    connection.execute(
-        update(replica)
-        .where(among(replica.c.holder, holders), replica.c.state.in_(LIVE))
-        .values(state="dead", stopped_at=now())
-    )
+    alive = (among(replica.c.holder, holders), replica.c.state.in_(LIVE))
+    connection.execute(update(replica).where(*alive).values(state="dead", stopped_at=now()))
 
 
 def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:
     """Mark replicas not seen for ``older_than`` seconds as dead; return their holders."""
-    unseen = (
-        update(replica)
-        .where(replica.c.state.in_(LIVE), _unseen(older_than))
-        .values(state="dead", stopped_at=now())
-        .returning(replica.c.holder)
-    )
-    return list(connection.scalars(unseen))
+    unseen = update(replica).where(replica.c.state.in_(LIVE), _unseen(older_than))
+    unseen = unseen.values(state="dead", stopped_at=now())
+    return list(connection.scalars(unseen.returning(replica.c.holder)))
 
 
 def prune(connection: Connection, older_than: float) -> int:
@@ -106,13 +96,9 @@ def prune(connection: Connection, older_than: float) -> int:
 
 def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int] | None:
     """Return (started_at, start_time) of the replica that started last in this boot, if any."""
-    latest = (
-        select(replica.c.started_at, replica.c.start_time)
-        .where(replica.c.boot_id == boot_id, replica.c.start_time > 0)
-        .order_by(replica.c.start_time.desc())
-        .limit(1)
-    )
-    found = connection.execute(latest).one_or_none()
+    in_boot = (replica.c.boot_id == boot_id, replica.c.start_time > 0)
+    query = select(replica.c.started_at, replica.c.start_time).where(*in_boot)
+    found = connection.execute(query.order_by(replica.c.start_time.desc()).limit(1)).one_or_none()
     return None if found is None else (found.started_at, found.start_time)
 
 
@@ -120,27 +106,20 @@ def highest_revision(connection: Connection, application: str, digest: str, seen
     """Return the highest revision that counts of the application's replicas that are ready, were seen in the last
     ``seen_within`` seconds, do not drain, and are not superseded by the definitions ``digest``.
     """
-    highest: int | None = connection.scalar(
-        select(func.max(counted(replica.c))).where(
-            replica.c.application == application,
-            *is_ready(replica.c, seen_within),
-            not_superseded(replica.c, literal(digest)),
-        )
-    )
-    return highest
+    ready = (replica.c.application == application, *is_ready(replica.c, seen_within))
+    of_those = select(func.max(counted(replica.c))).where(*ready, not_superseded(replica.c, literal(digest)))
+    return connection.scalar(of_those)
 
 
 def not_superseded(columns: ReadOnlyColumnCollection[str, Any], digest: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return whether the definitions ``digest`` are those of a replica, or no newer (`Generation.rank`)."""
     own, its = generation.alias("own"), generation.alias("its")
-    is_higher = or_(
-        its.c.revision > own.c.revision, and_(its.c.revision == own.c.revision, its.c.number > own.c.number)
-    )
+    came_later = and_(its.c.revision == own.c.revision, its.c.number > own.c.number)
     higher = exists().where(
         its.c.application == columns.application,
         its.c.digest == columns.digest,
         its.c.discounted_at.is_(None),
-        is_higher,
+        or_(its.c.revision > own.c.revision, came_later),
     )
     newer = exists().where(
         own.c.application == columns.application,
@@ -185,8 +164,7 @@ def holders_among(connection: Connection, holders: Collection[str]) -> set[str]:
 
 def _counts(application: Any, digest: Any, revision: Any) -> ColumnElement[bool]:
     """Return whether no take-over has made the revision of these definitions count no more."""
-    of_these = and_(
-        generation.c.application == application, generation.c.digest == digest, generation.c.revision >= revision
-    )
+    of = generation.c
+    of_these = and_(of.application == application, of.digest == digest, of.revision >= revision)
     gone = exists().where(of_these, generation.c.discounted_at.is_not(None))
     return or_(not_(gone), exists().where(of_these, generation.c.discounted_at.is_(None)))

@@ -40,8 +40,8 @@ from .dialects import (
     among_keys,
     among_these,
     as_rows,
-    chosen,
     given,
+    in_rows,
     pending,
     same_schedule,
     unfinished,
@@ -75,14 +75,10 @@ def due(
     The first ones are found before their moments are looked at: PostgreSQL takes it that a third of all runs were
     before a moment that it does not know yet, and would look at each that is not over.
     """
+    of_these = ~among(run.c.schedule, but) if names is None else among(run.c.schedule, names)
     first = (
         select(run.c.id, run.c.schedule, run.c.place_at)
-        .where(
-            run.c.application == application,
-            pending(),
-            unplaced(),
-            ~among(run.c.schedule, but) if names is None else among(run.c.schedule, names),
-        )
+        .where(run.c.application == application, pending(), unplaced(), of_these)
         .order_by(run.c.place_at, run.c.id)
         .limit(limit)
         .subquery()
@@ -103,12 +99,7 @@ def place(connection: Connection, runs: Iterable[tuple[int, bool]]) -> set[int]:
 _runs = given("runs", number=BigInteger, waits=Integer)
 _PLACE = Statement(
     update(run)
-    .where(
-        chosen(run.c.id, select(_runs.c.number).scalar_subquery()),
-        run.c.id == _runs.c.number,
-        agrees(run.c.state, PENDING),
-        run.c.place_at.is_not(None),
-    )
+    .where(*in_rows(_runs), agrees(run.c.state, PENDING), run.c.place_at.is_not(None))
     .values(place_at=null(), available_at=case((_runs.c.waits == 1, run.c.available_at), else_=now()))
     .returning(run.c.id)
 )
@@ -119,9 +110,7 @@ MOST_FED = 100
 
 _own, _other = run.alias("own"), run.alias("other")
 _of_backfill = _own.c.backfill == backfill.c.id
-_left = exists().where(
-    _of_backfill, _own.c.state == PENDING, _own.c.place_at.is_not(None), _own.c.available_at.is_(None)
-)
+_left = exists().where(_of_backfill, _own.c.state == PENDING, unplaced(_own))
 
 
 def _count(*where: ColumnElement[bool]) -> ColumnElement[int]:
@@ -152,10 +141,8 @@ def may_feed() -> ColumnElement[bool]:
 
 def first_to_feed(application: ColumnElement[str], but: BindParameter[list[str]]) -> ColumnElement[str | None]:
     """Return the schedule of the first backfill for which something is to be done, of all ``but`` for some; else NULL."""
-    query = select(backfill.c.schedule).where(
-        backfill.c.application == application, may_feed(), ~among_these(backfill.c.schedule, but)
-    )
-    return query.order_by(backfill.c.id).limit(1).scalar_subquery()
+    open_ones = (backfill.c.application == application, may_feed(), ~among_these(backfill.c.schedule, but))
+    return select(backfill.c.schedule).where(*open_ones).order_by(backfill.c.id).limit(1).scalar_subquery()
 
 
 def to_feed(
@@ -164,11 +151,9 @@ def to_feed(
     """Return the first backfills for which something is to be done (id, schedule, and how many runs ``may_start``), of
     all schedules ``but`` for some, or of those of ``names``.
     """
-    query = select(backfill.c.id, backfill.c.schedule, (backfill.c.at_most - _at_work).label("may_start")).where(
-        backfill.c.application == application,
-        may_feed(),
-        ~among(backfill.c.schedule, but) if names is None else among(backfill.c.schedule, names),
-    )
+    of_these = ~among(backfill.c.schedule, but) if names is None else among(backfill.c.schedule, names)
+    query = select(backfill.c.id, backfill.c.schedule, (backfill.c.at_most - _at_work).label("may_start"))
+    query = query.where(backfill.c.application == application, may_feed(), of_these)
     return list(connection.execute(query.order_by(backfill.c.id).limit(MOST_FED)))
 
 
@@ -190,38 +175,30 @@ def at_work(connection: Connection, application: str, names: Collection[str]) ->
     return set(connection.scalars(select(run.c.schedule).where(*mine, run.c.backfill.is_not(None)).distinct()))
 
 
-_YES = literal_column("1", Integer)
-
-
 def begin_to_write(application: str, name: str) -> Executable:
-    """Change nothing, and so take SQLite's write lock before anything is read: what was read before
-    could have changed by the time of the first write.
-    """
+    """Change nothing, but take SQLite's write lock: what is read before it could change until the first write."""
     return update(schedule).where(*_of(application, name)).values(name=schedule.c.name)
 
 
 def begin_to_read() -> Executable:
     """Ask for nothing: a driver that begins transactions by itself has one open afterwards."""
-    return select(_YES)
+    return select(literal_column("1", Integer))
 
 
 def read(application: str, name: str) -> Executable:
     """Return (definition, run digest, by what it was retired, the database's time in seconds, key) of a
     schedule, without a lock; it is retired by nothing, "", if it is not.
     """
-    by_a_deploy = literal_column("'a deploy'", Text)
-    retired_by = case(
-        (schedule.c.retired_at.is_(None), literal_column("''", Text)),
-        else_=func.coalesce(schedule.c.retired_by, by_a_deploy),
-    )
+    by = func.coalesce(schedule.c.retired_by, literal_column("'a deploy'", Text))
+    retired_by = case((schedule.c.retired_at.is_(None), literal_column("''", Text)), else_=by)
     columns = (schedule.c.definition, schedule.c.run_digest, retired_by, seconds_of(now()), schedule.c.name)
     return select(*columns).where(*_of(application, name))
 
 
 def renamed(application: str) -> Executable:
     """Return (what it is called, JSON of what it was called) of each schedule that was renamed."""
-    renamed_ones = (schedule.c.application == application, schedule.c.called.is_not(None))
-    return select(schedule.c.called, schedule.c.former).where(*renamed_ones)
+    query = select(schedule.c.called, schedule.c.former)
+    return query.where(schedule.c.application == application, schedule.c.called.is_not(None))
 
 
 def names(application: str) -> Executable:
@@ -245,9 +222,7 @@ def keyed(application: str, name: str, key: str) -> Executable:
 
 
 def take_key(application: str, name: str, key: str, at: datetime) -> Executable:
-    """Insert a key, and return a row if it was free. While another transaction is about to take it,
-    this waits for the end of that one.
-    """
+    """Insert a key, and return a row if it was free; wait for another transaction that is about to take it."""
     values = {"application": application, "schedule": name, "key": key, "run_id": 0, "created_at": at}
     return insert_missing(trigger_key).values(**values).returning(trigger_key.c.run_id)
 

@@ -11,24 +11,30 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 
 from ..tables import run
-from .dialects import MOMENT, PENDING, SCHEDULED, agrees, among, among_keys, number, pending, running, unfinished
+from .dialects import (
+    MOMENT,
+    PENDING,
+    SCHEDULED,
+    agrees,
+    among,
+    among_keys,
+    has_grant,
+    number,
+    of_schedule,
+    pending,
+    running,
+    unfinished,
+)
 
 
 def extend(
     connection: Connection, application: str, name: str, *, scheduled_for: datetime, last: datetime, count: int
 ) -> int:
     """Extend a counted row to further instants; return the number of rows changed."""
-    return connection.execute(
-        update(run)
-        .where(
-            run.c.application == application,
-            run.c.schedule == name,
-            run.c.scheduled_for == scheduled_for,
-            run.c.trigger == SCHEDULED,
-            run.c.last_scheduled_for.is_not(None),
-        )
-        .values(last_scheduled_for=last, count=count, finished_at=now())
-    ).rowcount
+    of_instant = (run.c.scheduled_for == scheduled_for, run.c.trigger == SCHEDULED)
+    counted = (*of_schedule(run, application, name), *of_instant, run.c.last_scheduled_for.is_not(None))
+    values = {"last_scheduled_for": last, "count": count, "finished_at": now()}
+    return connection.execute(update(run).where(*counted).values(**values)).rowcount
 
 
 def name_leases(
@@ -46,8 +52,7 @@ def name_leases(
     connection.execute(
         update(run)
         .where(
-            run.c.application == application,
-            run.c.schedule == name,
+            *of_schedule(run, application, name),
             pending(),
             run.c.digest.is_not_distinct_from(digest),
             or_(run.c.lease_name != wanted, run.c.queue.is_distinct_from(queue)),
@@ -63,14 +68,11 @@ def let_wait(connection: Connection, application: str, name: str, digest: str | 
     ahead = run.alias("ahead")
     first = (
         select(ahead.c.id)
-        .where(
-            *(ahead.c.application == application, ahead.c.schedule == name, unfinished(ahead)),
-            ahead.c.available_at.is_not(None),
-        )
+        .where(*of_schedule(ahead, application, name), unfinished(ahead), ahead.c.available_at.is_not(None))
         .order_by(ahead.c.state == PENDING, ahead.c.scheduled_for, ahead.c.id)  # first one that is at work
         .limit(1)
     )
-    these = (run.c.application == application, run.c.schedule == name, pending(), run.c.available_at.is_not(None))
+    these = (*of_schedule(run, application, name), pending(), run.c.available_at.is_not(None))
     connection.execute(
         update(run)
         .where(*these, run.c.digest.is_not_distinct_from(digest), run.c.id != first.scalar_subquery())
@@ -80,11 +82,8 @@ def let_wait(connection: Connection, application: str, name: str, digest: str | 
 
 def name_own_leases(connection: Connection, ids: Collection[int], base: str) -> None:
     """Give each of these pending runs, which hold no lease, one of its own."""
-    connection.execute(
-        update(run)
-        .where(among_keys(run.c.id, ids), agrees(run.c.state, PENDING))
-        .values(lease_name=base + "/" + number(run.c.id))
-    )
+    these = (among_keys(run.c.id, ids), agrees(run.c.state, PENDING))
+    connection.execute(update(run).where(*these).values(lease_name=base + "/" + number(run.c.id)))
 
 
 def at_work(connection: Connection, application: str) -> list[int]:
@@ -99,8 +98,8 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
 
 def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
     """Record what becomes of a run once it is settled: with a ``reason`` it has failed; else it waits."""
-    under = (run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
-    connection.execute(update(run).where(*under).values(reason=reason, available_at=later(now(), wait)))
+    ours = (run.c.id == run_id, running(), *has_grant(run, grant))
+    connection.execute(update(run).where(*ours).values(reason=reason, available_at=later(now(), wait)))
 
 
 def late(connection: Connection, application: str) -> list[str]:
@@ -118,13 +117,9 @@ def mark_missed(connection: Connection, application: str, names: Collection[str]
         .limit(limit)
         .scalar_subquery()
     )
-    missed = (
-        update(run)
-        .where(run.c.id.in_(longest), is_late())
-        .values(state="skipped", reason="missed", available_at=null(), finished_at=now())
-        .returning(run.c.schedule)
-    )
-    return Counter(connection.scalars(missed))
+    values = {"state": "skipped", "reason": "missed", "available_at": null(), "finished_at": now()}
+    missed = update(run).where(run.c.id.in_(longest), is_late()).values(**values)
+    return Counter(connection.scalars(missed.returning(run.c.schedule)))
 
 
 def is_late() -> ColumnElement[bool]:

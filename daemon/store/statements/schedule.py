@@ -64,14 +64,9 @@ def change(connection: Connection, application: str, rows: Sequence[Mapping[str,
 
 
 def retire(connection: Connection, application: str, names: Collection[str], at: datetime, by: str | None) -> None:
-    """Mark schedules as retired: their rows stay, but they have no instants (rule 17). ``by`` is the generation,
-    or who ended the application.
-    """
-    connection.execute(
-        update(schedule)
-        .where(schedule.c.application == application, among(schedule.c.name, names))
-        .values(retired_at=at, retired_by=by, next_due=null(), changed_at=at, synced_at=at)
-    )
+    """Mark schedules, which keep no instants, as retired (rule 17) ``by`` a generation or who ended the application."""
+    retired = update(schedule).where(schedule.c.application == application, among(schedule.c.name, names))
+    connection.execute(retired.values(retired_at=at, retired_by=by, next_due=null(), changed_at=at, synced_at=at))
 
 
 def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
@@ -129,20 +124,12 @@ def still_running(connection: Connection, application: str, names: Collection[st
 
 def lock(connection: Connection, application: str, name: str) -> Row[Any] | None:
     """Lock a schedule, waiting for it if necessary, and return it."""
-    query = (
-        select(schedule)
-        .where(schedule.c.application == application, schedule.c.name == name)
-        .with_for_update(key_share=True)
-    )
-    return connection.execute(query).one_or_none()
+    query = select(schedule).where(schedule.c.application == application, schedule.c.name == name)
+    return connection.execute(query.with_for_update(key_share=True)).one_or_none()
 
 
 def lock_free(connection: Connection, keys: Collection[ScheduleKey]) -> set[ScheduleKey]:
     """Lock and return those of the schedules (application, name) that are not locked."""
-    query = (
-        select(schedule.c.application, schedule.c.name)
-        .where(are(keys))
-        .order_by(schedule.c.application, schedule.c.name)
-        .with_for_update(skip_locked=True, key_share=True)
-    )
+    key = (schedule.c.application, schedule.c.name)
+    query = select(*key).where(are(keys)).order_by(*key).with_for_update(skip_locked=True, key_share=True)
     return {(application, name) for application, name in connection.execute(query)}

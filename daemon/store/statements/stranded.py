@@ -62,13 +62,15 @@ def find(connection: Connection, application: str | None) -> list[StrandedRun]:
 def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun]:
     """Return the running runs under these grants, whose holders are known to be dead."""
     keys = [(grant.name, grant.token, grant.holder) for grant in grants]
-    query = _runs(_ended(), _ended_itself())
-    query = query.where(among_keys((run.c.lease_name, run.c.token, run.c.holder), keys))
+    under_these = among_keys((run.c.lease_name, run.c.token, run.c.holder), keys)
+    query = _runs(_ended(), _ended_itself()).where(under_these)
     return [_stranded(row) for row in connection.execute(query)]
 
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Row[Any]]:
     """Return the running runs of replicas in this boot and pid namespace, with a row per keeper."""
+    of_keeper = and_(job_run.c.run_id == run.c.id, _of_attempt(), job_run.c.keeper_pid.is_not(None))
+    here = (replica.c.boot_id == boot_id, replica.c.pid_namespace == pid_namespace)
     query = (
         select(
             *columns(run, "id lease_name token holder"),
@@ -76,16 +78,10 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
             *columns(job_run, "keeper_pid keeper_start"),
         )
         .join(replica, replica.c.holder == run.c.holder)
-        .outerjoin(job_run, and_(job_run.c.run_id == run.c.id, _of_attempt(), job_run.c.keeper_pid.is_not(None)))
-        .where(
-            run.c.application == application,
-            running(),
-            replica.c.boot_id == boot_id,
-            replica.c.pid_namespace == pid_namespace,
-        )
-        .order_by(run.c.id, job_run.c.id)
+        .outerjoin(job_run, of_keeper)
+        .where(run.c.application == application, running(), *here)
     )
-    return list(connection.execute(query))
+    return list(connection.execute(query.order_by(run.c.id, job_run.c.id)))
 
 
 def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> dict[int, RunState]:
@@ -94,16 +90,14 @@ def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> dict[int
 
     Since when each may start is left as it is: on SQLite, the wall clock may be a day ahead just now.
     """
-    values = unless_marked(
-        {
-            "state": case((_has_failed(), "failed"), else_="pending"),
-            "finished_at": case((_has_failed(), now()), else_=null()),
-            "token": null(),
-            "holder": null(),
-        }
-    )
-    stopped = update(run).where(_these(runs)).values(**values).returning(run.c.id, run.c.state)
-    return {row.id: row.state for row in connection.execute(stopped)}
+    values = {
+        "state": case((_has_failed(), "failed"), else_="pending"),
+        "finished_at": case((_has_failed(), now()), else_=null()),
+        "token": null(),
+        "holder": null(),
+    }
+    stopped = update(run).where(_these(runs)).values(**unless_marked(values))
+    return {row.id: row.state for row in connection.execute(stopped.returning(run.c.id, run.c.state))}
 
 
 def abandon_runs(
@@ -146,16 +140,11 @@ def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Liter
         .correlate(job_run)
         .scalar_subquery()
     )
-    keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
-    these = among_keys((job_run.c.run_id, job_run.c.token, job_run.c.holder), keys)
+    these = among_keys((job_run.c.run_id, job_run.c.token, job_run.c.holder), _proofs(runs))
     at_work = select(job_run.c.id).where(these, job_run.c.state == "running").order_by(job_run.c.id)
-    connection.execute(
-        update(job_run)
-        .where(job_run.c.id.in_(at_work.with_for_update(key_share=True).scalar_subquery()))
-        .values(
-            state=case((job_run.c.error.is_not(None), "failed"), else_=state), finished_at=now(), renewed_at=renewed_at
-        )
-    )
+    ended = update(job_run).where(job_run.c.id.in_(at_work.with_for_update(key_share=True).scalar_subquery()))
+    as_ended = case((job_run.c.error.is_not(None), "failed"), else_=state)
+    connection.execute(ended.values(state=as_ended, finished_at=now(), renewed_at=renewed_at))
 
 
 def _has_failed() -> ColumnElement[bool]:
@@ -188,10 +177,7 @@ def _ended() -> ColumnElement[bool]:
 
 
 def _lived(ended: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that the holder did not die.
-
-    A free lease was released by its holder: all others end the attempt together with the grant.
-    """
+    """Return the condition that the holder did not die; who else frees its lease ends the attempt with the grant."""
     seen_since_it_went_stale = seconds_between(replica.c.seen_at, now()) < seconds_between(lease.c.expires_at, clock())
     seen_since_another_grant = replica.c.seen_at > lease.c.granted_at
     lived = case(
@@ -208,8 +194,11 @@ def _of_attempt() -> ColumnElement[bool]:
 
 
 def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
-    keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
-    return and_(among_keys((run.c.id, run.c.token, run.c.holder), keys), running())
+    return and_(among_keys((run.c.id, run.c.token, run.c.holder), _proofs(runs)), running())
+
+
+def _proofs(runs: Collection[StrandedRun]) -> list[tuple[int, int, str]]:
+    return [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
 
 
 def _stranded(row: Row[Any]) -> StrandedRun:

@@ -151,7 +151,7 @@ IN_QUEUES = (
     Mutant(
         "found-is-still-so",
         "a run is claimed as it was found, though its definition has changed since",
-        (Edit(CLAIMS, "            agrees(run.c.digest, _ordered.c.digest),\n", ""),),
+        (Edit(CLAIMS, ", agrees(run.c.digest, _ordered.c.digest), *_startable", ", *_startable"),),
         on_postgres(ORDER.format("test_a_run_that_changed_since_it_was_found_is_asked_again[change0]")),
     ),
 )

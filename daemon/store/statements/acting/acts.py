@@ -49,8 +49,5 @@ def record_of_each(
 
 
 def entry(what: Act, *, by: str, application: str, **about: Any) -> Executable:
-    """Return the statement that records it, for a connection of another kind; see `record`.
-
-    It asks for no number, so that a role that may only insert can record.
-    """
+    """Return what `record` executes, for other connections; it asks for no number, as a role may only insert."""
     return insert(act).inline().values(acted_at=now(), acted_by=by, act=what, application=application, **about)

@@ -12,19 +12,29 @@ from sqlalchemy import Connection, Row, bindparam, case, insert, literal, null, 
 from lease.database.dialects import Instant, insert_missing, now
 from lease.database.held.statement import Statement
 
-from ...called import ScheduleKey, present_name
+from ...called import ScheduleKey
 from ...tables import backfill, run
-from ..dialects import PENDING, SCHEDULED, SKIPPED, agrees, among_keys, as_rows, given, unfinished
+from ..dialects import (
+    PENDING,
+    SCHEDULED,
+    SKIPPED,
+    agrees,
+    among_keys,
+    as_rows,
+    columns,
+    given,
+    of_schedule,
+    unfinished,
+)
 from ..requests import WHEN_FED
+from .cancel import CHOSEN
 
-_DUE = (run.c.id, run.c.scheduled_for, run.c.last_scheduled_for, run.c.count, run.c.state, run.c.reason, run.c.backfill)
+_DUE = columns(run, "id scheduled_for last_scheduled_for count state reason backfill")
 
 
 def oldest(connection: Connection, of: ScheduleKey) -> datetime | None:
     """Return the first instant of a schedule that has a run; None if none has."""
-    query = select(run.c.scheduled_for).where(*_of(of)).order_by(run.c.scheduled_for).limit(1)
-    found: datetime | None = connection.scalar(query)
-    return found
+    return connection.scalar(select(run.c.scheduled_for).where(*_of(of)).order_by(run.c.scheduled_for).limit(1))
 
 
 def due_between(connection: Connection, of: ScheduleKey, first: datetime, last: datetime) -> list[Row[Any]]:
@@ -105,13 +115,12 @@ def change(connection: Connection, backfill_id: int, values: Mapping[str, Any]) 
 
 def unfinished_runs(connection: Connection, backfill_id: int) -> list[Row[Any]]:
     """Return (id, application, schedule, scheduled_for, state) of the runs of a backfill that are not over."""
-    columns = (run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.state)
-    query = select(*columns).where(run.c.backfill == backfill_id, unfinished())
+    query = select(*CHOSEN).where(run.c.backfill == backfill_id, unfinished())
     return list(connection.execute(query.order_by(run.c.scheduled_for.desc(), run.c.id.desc())))
 
 
 def _of(of: ScheduleKey) -> Sequence[Any]:
-    return run.c.application == of[0], run.c.schedule == of[1], run.c.trigger == SCHEDULED
+    return *of_schedule(run, *of), run.c.trigger == SCHEDULED
 
 
 _SAME = (

@@ -33,11 +33,10 @@ def marked() -> ColumnElement[bool]:
 
 
 def unless_marked(values: Mapping[str, Any], remark: str | ColumnElement[str] = "") -> dict[str, Any]:
-    """Return ``values`` for an unmarked run, and for a marked one those of its end as cancelled.
-
-    ``remark`` is added to the reason then.
-    """
-    end = {"state": literal("cancelled", Text), "reason": _reason() + remark, "finished_at": now()}
+    """Return ``values`` for an unmarked run; for a marked one its end as cancelled, with a ``remark`` to the reason."""
+    why = func.coalesce(literal(": ", Text) + run.c.cancelled_why, "")
+    reason = literal("cancelled by ", Text) + _by() + why + remark  # cancelled by ann@web-1: wrong file
+    end = {"state": literal("cancelled", Text), "reason": reason, "finished_at": now()}
     ended = {name: case((marked(), value), else_=values.get(name, run.c[name])) for name, value in end.items()}
     return {**values, **ended}
 
@@ -51,16 +50,12 @@ def lock(connection: Connection, run_id: int) -> Row[Any] | None:
 def end_pending(connection: Connection, ids: Collection[int]) -> None:
     """Record the end of those of these runs that are marked and pending; they hold no lease."""
     values = unless_marked({"available_at": null(), "place_at": null(), "token": null(), "holder": null()})
-    connection.execute(
-        update(run).where(among_keys(run.c.id, ids), agrees(run.c.state, PENDING), marked()).values(**values)
-    )
+    these = (among_keys(run.c.id, ids), agrees(run.c.state, PENDING), marked())
+    connection.execute(update(run).where(*these).values(**values))
 
 
 def find_pending(connection: Connection, application: str | None) -> list[Row[Any]]:
-    """Return (id, application, schedule) of the runs that are pending although they are marked.
-
-    Only a replica of an earlier version, which knows no marks, puts back such a run.
-    """
+    """Return (id, application, schedule) of pending runs that are marked: only an earlier version puts one back."""
     which = (all_pending(), marked(), *if_given(run.c.application, application))
     return list(connection.execute(select(run.c.id, run.c.application, run.c.schedule).where(*which)))
 
@@ -75,18 +70,12 @@ def find_told(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     return list(connection.execute(query.where(among_keys(run.c.id, ids), told)))
 
 
-def _reason() -> ColumnElement[str]:
-    """Return SQL for the reason: ``cancelled by ann@web-1: wrong file``."""
-    why = func.coalesce(literal(": ", Text) + run.c.cancelled_why, "")
-    return literal("cancelled by ", Text) + _by() + why
-
-
 def _by() -> ColumnElement[str]:
     return func.coalesce(run.c.cancelled_by, "an unknown user").label("cancelled_by")
 
 
 _schedules = given("schedules", application=Text, name=Text)
-_chosen = (run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.state)
+CHOSEN = (run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.state)
 
 
 def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) -> list[Row[Any]]:
@@ -95,28 +84,23 @@ def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) 
     lets nobody go ahead who goes too, behind one of them or in its place under a lock.
     """
     query = (
-        select(*_chosen, run.c.cancelled_at)
+        select(*CHOSEN, run.c.cancelled_at)
         .select_from(_schedules)
         .join(run, same_schedule(run, _schedules))
         .where(unfinished())
-        .order_by(
-            agrees(run.c.state, RUNNING),
-            *(run.c.application, run.c.schedule, run.c.scheduled_for.desc(), run.c.id.desc()),
-        )
+        .order_by(agrees(run.c.state, RUNNING), run.c.application, run.c.schedule)
+        .order_by(run.c.scheduled_for.desc(), run.c.id.desc())
     )
     return list(connection.execute(query, {"schedules": as_rows(sorted(schedules))}))
 
 
 def lock_many(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Lock these runs and return (id, application, schedule, scheduled_for, state, cancelled_at) of each."""
-    query = select(*_chosen, run.c.cancelled_at).where(among_keys(run.c.id, ids)).order_by(run.c.id)
+    query = select(*CHOSEN, run.c.cancelled_at).where(among_keys(run.c.id, ids)).order_by(run.c.id)
     return list(connection.execute(query.with_for_update(key_share=True)))
 
 
 def mark(connection: Connection, ids: Collection[int], by: str, why: str | None) -> None:
     """Mark these runs as cancelled, but for those that are marked or over."""
-    connection.execute(
-        update(run)
-        .where(among_keys(run.c.id, ids), run.c.finished_at.is_(None), ~marked())
-        .values(cancelled_at=now(), cancelled_by=by, cancelled_why=why)
-    )
+    these = (among_keys(run.c.id, ids), run.c.finished_at.is_(None), ~marked())
+    connection.execute(update(run).where(*these).values(cancelled_at=now(), cancelled_by=by, cancelled_why=why))

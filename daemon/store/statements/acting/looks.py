@@ -9,7 +9,7 @@ from lease.database.dialects import now, seconds_between
 from lease.model import Grant
 
 from ...tables import replica, run
-from ..dialects import RUNNING, agrees
+from ..dialects import RUNNING, agrees, columns, has_grant
 
 _KEPT = 60.0
 """Seconds for which a question is answered: whoever asked longer ago has gone."""
@@ -30,15 +30,13 @@ def ask(connection: Connection, run_id: int, by: str) -> datetime | None:
 
 def answer(connection: Connection, run_id: int, grant: Grant, text: str) -> None:
     """Record what was seen of a run at work, for all who have asked; nothing if another has it now."""
-    ours = (run.c.id == run_id, run.c.token == grant.token, run.c.holder == grant.holder)
-    connection.execute(
-        update(run).where(*ours, agrees(run.c.state, RUNNING)).values(look=text, looked_at=now(), look_asked_at=null())
-    )
+    answered = update(run).where(run.c.id == run_id, *has_grant(run, grant), agrees(run.c.state, RUNNING))
+    connection.execute(answered.values(look=text, looked_at=now(), look_asked_at=null()))
 
 
 def read(connection: Connection, run_id: int) -> Row[Any] | None:
     """Return (state, token, holder, look, looked_at, look_asked_by) of a run, and (host, pid, version) of its replica."""
-    of_run = (run.c.state, run.c.token, run.c.holder, run.c.look, run.c.looked_at, run.c.look_asked_by)
-    columns: tuple[ColumnElement[Any], ...] = (*of_run, replica.c.host, replica.c.pid, replica.c.version)
+    of_run = columns(run, "state token holder look looked_at look_asked_by")
+    query = select(*of_run, *columns(replica, "host pid version"))
     both = run.outerjoin(replica, replica.c.holder == run.c.holder)
-    return connection.execute(select(*columns).select_from(both).where(run.c.id == run_id)).one_or_none()
+    return connection.execute(query.select_from(both).where(run.c.id == run_id)).one_or_none()

@@ -40,7 +40,7 @@ def find_failed(connection: Connection, schedules: Collection[ScheduleKey], with
     """
     since = select(later(now(), -within)).scalar_subquery()
     query = (
-        select(run.c.id, run.c.application, run.c.schedule, run.c.scheduled_for, run.c.state)
+        select(*columns(run, "id application schedule scheduled_for state"))
         .select_from(_schedules)
         .join(run, same_schedule(run, _schedules))
         .where(run.c.state == FAILED, run.c.finished_at >= since, ~exists().where(_next.c.retry_of == run.c.id))
@@ -113,9 +113,7 @@ def add(
 
 
 def carry(connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
-    """Insert attempts that succeeded before into runs that do not make them again. Rows are (id of the run, id of
-    the attempt, position of the job now).
-    """
+    """Insert attempts that succeeded before, to be made no more: (id of the run, id of the attempt, position now)."""
     values = {
         "run_id": _carried.c.run_id,
         "job": job_run.c.job,
@@ -129,12 +127,8 @@ def carry(connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
         "carried_from": func.coalesce(job_run.c.carried_from, job_run.c.id),
     }
     done = select(*values.values()).select_from(_carried).join(job_run, job_run.c.id == _carried.c.number)
-    connection.execute(
-        insert_missing(job_run).from_select(
-            list(values), done.where(true()).order_by(_carried.c.run_id, _carried.c.position)
-        ),
-        {"carried": as_rows(rows)},
-    )
+    done = done.where(true()).order_by(_carried.c.run_id, _carried.c.position)
+    connection.execute(insert_missing(job_run).from_select(list(values), done), {"carried": as_rows(rows)})
 
 
 def read_carried(connection: Connection, run_id: int) -> list[str]:

@@ -40,6 +40,7 @@ from ..dialects import (
     cause_of_run,
     chosen,
     given,
+    in_rows,
     on_last_chance,
     pending,
 )
@@ -173,12 +174,7 @@ _startable = (agrees(run.c.state, PENDING), run.c.available_at <= MOMENT, ~marke
 _LOCK = Statement(
     _locking(
         select(run.c.id)
-        .where(
-            chosen(run.c.id, select(_ordered.c.number).scalar_subquery()),
-            run.c.id == _ordered.c.number,
-            agrees(run.c.digest, _ordered.c.digest),
-            *_startable,
-        )
+        .where(*in_rows(_ordered), agrees(run.c.digest, _ordered.c.digest), *_startable)
         .order_by(_ordered.c.place)
         .limit(bindparam("limit"))
     )
@@ -186,11 +182,7 @@ _LOCK = Statement(
 _slotted = given("slotted", number=BigInteger, lease=Text)
 _PUT_UNDER = Statement(
     update(run)
-    .where(
-        chosen(run.c.id, select(_slotted.c.number).scalar_subquery()),
-        run.c.id == _slotted.c.number,
-        agrees(run.c.state, PENDING),
-    )
+    .where(*in_rows(_slotted), agrees(run.c.state, PENDING))
     .values(lease_name=_slotted.c.lease)
     .returning(run.c.id)
 )

@@ -165,11 +165,7 @@ def _promoting() -> Statement:
         .scalar_subquery()
     )
     # `available_at` is set in all runs that do not wait, also in running ones.
-    ahead = exists().where(
-        same_schedule(other, _schedules),
-        unfinished(other),
-        other.c.available_at.is_not(None),
-    )
+    ahead = exists().where(same_schedule(other, _schedules), unfinished(other), other.c.available_at.is_not(None))
     firsts = select(first).select_from(_schedules).where(~ahead).scalar_subquery()
     return Statement(
         update(run)

@@ -41,9 +41,7 @@ def take(connection: Connection, application: str) -> list[Row[Any]]:
 
 
 def is_late_to_finish() -> ColumnElement[bool]:
-    """Return the condition that a run has not succeeded by its deadline; of one that was skipped or cancelled,
-    or is about to be, that is not asked.
-    """
+    """Return the condition that a run did not succeed by its deadline; not of one that is skipped or cancelled."""
     until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
     goes_on = or_(~marked(), run.c.finished_at.is_not(None))
     asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
@@ -51,9 +49,7 @@ def is_late_to_finish() -> ColumnElement[bool]:
 
 
 def read_long(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:
-    """Return (id, application, schedule, key, running_for, told_long, definition) of those of these runs that a replica
-    executes.
-    """
+    """Return (id, application, schedule, key, running_for, told_long, definition) of those of the runs at a replica."""
     ours = same_schedule(schedule, run)
     query = select(
         run.c.id,

@@ -53,18 +53,14 @@ def add(connection: Connection, application: str, rows: Iterable[Mapping[str, An
 
 
 def unfinished(connection: Connection, application: str, names: Collection[str]) -> dict[str, tuple[int, str | None]]:
-    """Return a run of each schedule that is not over, and the label of who has it; the one at work,
-    if there are several. Runs of backfills are in nobody's way.
-    """
+    """Return an unfinished run of each schedule, but for backfills, best one at work, and the label of who has it."""
     given_ = as_rows((name,) for name in sorted(names))
     rows = _UNFINISHED(connection, {"of_application": application, "names": given_})
     return {name: (run_id, label) for name, run_id, label in rows}
 
 
 def name_leases(connection: Connection, application: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Name the leases of pending runs, which hold none: each of its own. Rows are (schedule, how
-    the names begin, digest).
-    """
+    """Give pending runs, which hold none, leases of their own, by (schedule, how the names begin, digest)."""
     _NAME_LEASES(connection, {"named": as_rows((application, *row) for row in rows)})
 
 

@@ -92,12 +92,7 @@ _MARK_OLDER = Statement(
     .returning(run.c.id, run.c.state)
 )
 _other = run.alias("other")
-_ahead = exists().where(
-    same_schedule(_other, run),
-    unfinished(_other),
-    _other.c.id != run.c.id,
-    placed(_other),
-)
+_ahead = exists().where(same_schedule(_other, run), unfinished(_other), _other.c.id != run.c.id, placed(_other))
 _START = Statement(
     update(run)
     .where(run.c.id == _firsts.c.number, agrees(run.c.state, PENDING), ~_ahead)
