@@ -90,6 +90,9 @@ pruned = Table(
     ),
 )
 
+_UNFINISHED = "state IN ('pending', 'running')"
+_MAY_START = "state = 'pending' AND available_at IS NOT NULL"
+
 run = Table(
     "run",
     metadata,
@@ -119,9 +122,8 @@ run = Table(
     Column("cancelled_at", Instant),  # it ends as soon as its work has
     Column("cancelled_by", Text),
     Column("cancelled_why", Text),
-    Column(
-        "overlapped", BigInteger
-    ),  # the run that was not over when this one was due, and so is skipped; or that replaced it
+    # The run that was not over when this one was due, and so is skipped; or that replaced it.
+    Column("overlapped", BigInteger),
     Column("overlapped_by", Text),  # who had that run then
     Column("away_from", Instant),  # of one that was missed: since when nothing was up, until it was planned
     Column("place_at", Instant),  # it was requested for then, and takes its place behind others only then
@@ -149,19 +151,11 @@ run = Table(
     CheckConstraint("count >= 1", name="run_count"),
     CheckConstraint("(token IS NULL) = (holder IS NULL)", name="run_grant"),
     CheckConstraint("state <> 'running' OR (token IS NOT NULL AND started_at IS NOT NULL)", name="run_running"),
-    CheckConstraint("(finished_at IS NULL) = (state IN ('pending', 'running'))", name="run_over"),
+    CheckConstraint(f"(finished_at IS NULL) = ({_UNFINISHED})", name="run_over"),
     CheckConstraint("state NOT IN ('failed', 'cancelled', 'skipped') OR reason IS NOT NULL", name="run_reason"),
     # For the claim: only runs that may start (rule 14); those of each queue apart, so that one that is long holds up no other.
-    _index(
-        "run_claim_idx",
-        "application available_at id",
-        "state = 'pending' AND available_at IS NOT NULL AND queue IS NULL",
-    ),
-    _index(
-        "run_queue_idx",
-        "application queue available_at id",
-        "state = 'pending' AND available_at IS NOT NULL AND queue IS NOT NULL",
-    ),
+    _index("run_claim_idx", "application available_at id", f"{_MAY_START} AND queue IS NULL"),
+    _index("run_queue_idx", "application queue available_at id", f"{_MAY_START} AND queue IS NOT NULL"),
     _index("run_start_by_idx", "application start_by", "state = 'pending' AND start_by IS NOT NULL"),
     _index("run_running_idx", "application", "state = 'running'"),
     # Each due instant has one run (rule 13).
@@ -177,17 +171,15 @@ run = Table(
     # Only what was late: the end of any other run costs nothing.
     _index("run_late_idx", "application schedule finished_at", "state = 'succeeded' AND finish_by < finished_at"),
     _index(
-        "run_finish_by_idx",
-        "application finish_by",
-        "finish_by IS NOT NULL AND late_at IS NULL AND state IN ('pending', 'running')",
+        "run_finish_by_idx", "application finish_by", f"finish_by IS NOT NULL AND late_at IS NULL AND {_UNFINISHED}"
     ),
     # The last ones: of two indexes that begin alike, SQLite, which has no statistics here, takes the newer.
-    _index("run_unfinished_idx", "application schedule scheduled_for id", "state IN ('pending', 'running')"),
+    _index("run_unfinished_idx", "application schedule scheduled_for id", _UNFINISHED),
     # The same but for unplaced ones: 10⁵ that were requested for later hold up none of their schedule (rule 23).
     _index(
         "run_placed_idx",
         "application schedule scheduled_for id",
-        "state IN ('pending', 'running') AND (place_at IS NULL OR available_at IS NOT NULL)",
+        f"{_UNFINISHED} AND (place_at IS NULL OR available_at IS NOT NULL)",
     ),
     postgresql_with={"fillfactor": "80"},
 )

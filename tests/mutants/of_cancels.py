@@ -54,7 +54,7 @@ CANCELS = (
     Mutant(
         "hand-back-ignores-the-mark",
         "a marked run is put back to pending by its holder",
-        (Edit("daemon/store/statements/sets/ends.py", ".values(unless_marked(values, remark))", ".values(values)"),),
+        (Edit("daemon/store/statements/sets/ends.py", ".values(unless_marked(_end, _remark))", ".values(_end)"),),
         on_each(
             MARKED.format("test_a_marked_run_that_would_go_on_later_ends_as_cancelled_instead", "-hand back"),
         ),

@@ -260,7 +260,7 @@ REQUESTS = (
     Mutant(
         "promotion-of-the-unplaced",
         "the end of another run starts one that is requested for later",
-        (Edit(PROMOTIONS, "            placed(waiting),\n", ""), UNGUARDED),
+        (Edit(PROMOTIONS, ", placed(_waiting)\n", "\n"), UNGUARDED),
         on_each(LATER.format("test_the_end_of_another_run_does_not_start_it")),
     ),
     Mutant(

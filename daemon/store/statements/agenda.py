@@ -78,21 +78,15 @@ def read(
     holder: str | None,
 ) -> Found:
     """Look for what there is but for the runs of ``other_digests`` and the instants of ``other_schedules``."""
-    values = {
-        "application": application,
-        "other_schedules": other_schedules,
-        "other_digests": other_digests,
-        "of_holder": holder or "",
-    }
-    (row,) = _READ(connection, values)
+    others = {"other_schedules": other_schedules, "other_digests": other_digests}
+    (row,) = _READ(connection, {"application": application, **others, "of_holder": holder or ""})
     return _FOUND.read(row)
 
 
 def digests(connection: Connection, application: str) -> list[str | None]:
     """Return the run digests of the definitions that unfinished runs were made from."""
-    return list(
-        connection.scalars(select(run.c.digest).where(run.c.application == application, unfinished()).distinct())
-    )
+    query = select(run.c.digest).where(run.c.application == application, unfinished())
+    return list(connection.scalars(query.distinct()))
 
 
 def schedules(connection: Connection, application: str) -> list[str]:

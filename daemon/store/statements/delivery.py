@@ -89,9 +89,7 @@ def until_due(connection: Connection, application: str) -> float | None:
 
 
 def claim(connection: Connection, application: str, limit: int) -> list[Row[Any]]:
-    """Lend the first message of each target, of up to ``limit``, as far as it is due; return them with their age in seconds, and what
-    their schedules are called.
-    """
+    """Lend the first message of each target if it is due, up to ``limit``; return them with ``age`` and ``called``."""
     due = (
         select(delivery.c.id)
         .where(delivery.c.id.in_(_heads(application)), delivery.c.done_at.is_(None), delivery.c.available_at <= now())

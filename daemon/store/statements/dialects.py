@@ -163,7 +163,7 @@ STRINGS = _Strings()
 
 
 def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a string is one of ``values``, which are a single parameter."""
+    """Return the condition that a string is one of ``values``, a single parameter: a statement takes only so many."""
     return among_these(of, bindparam(None, list(values), type_=STRINGS, unique=True))
 
 
@@ -183,9 +183,7 @@ _among_keys = per_dialect("among_keys", UNTYPED, postgresql=_among_keys_postgres
 
 
 def among_keys(of: Column[Any] | Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
-    """Return the condition that a column has one of these values, or several columns one of these tuples, which are a
-    single parameter: a statement takes a limited number of them.
-    """
+    """Return the condition that a column has one of these values, or several columns one of the tuples, as `among`."""
     columns = of if isinstance(of, Sequence) else (of,)
     listed = [key if isinstance(key, tuple) else (key,) for key in keys]
     array = bindparam(None, json.dumps(listed), type_=Text(), unique=True)

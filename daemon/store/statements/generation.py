@@ -160,9 +160,7 @@ def read_run_digests(stored: str) -> list[str]:
 def living_others(
     connection: Connection, application: str, digest: str, seen_within: float, dead: Collection[str] = ()
 ) -> list[Row[Any]]:
-    """Return (digest, host) of each replica that runs other definitions, does not drain, and was seen lately; not of
-    those that are ``dead``, although nobody has recorded that.
-    """
+    """Return (digest, host) of replicas of other definitions that were seen lately, do not drain, are not ``dead``."""
     query = select(replica.c.digest, replica.c.host).where(
         replica.c.application == application,
         replica.c.digest != digest,

@@ -89,10 +89,12 @@ def delete_runs(connection: Connection, application: str, name: str, ids: Collec
     over = select(run.c.id).where(among_keys(run.c.id, ids), ~unfinished(), run.c.id < newest)
     going = set(connection.scalars(over.with_for_update(skip_locked=True)))
     going -= _with_a_held_lease(connection, application, name, going)
-    attempts = _attempts(connection, going)
-    going -= {run_id for run_id, free in attempts.values() if not free}
+    query = select(job_run.c.id, job_run.c.run_id).where(among_keys(job_run.c.run_id, going))
+    attempts = {row.id: row.run_id for row in connection.execute(query)}
+    free = set(connection.scalars(query.with_for_update(skip_locked=True)))
+    going -= {run_id for number, run_id in attempts.items() if number not in free}
     going -= _that_try_one_again_that_stays(connection, going)
-    job_runs = [number for number, (run_id, _) in attempts.items() if run_id in going]
+    job_runs = [number for number, run_id in attempts.items() if run_id in going]
     connection.execute(delete(job_output).where(among_keys(job_output.c.job_run_id, job_runs)))
     connection.execute(delete(job_run).where(among_keys(job_run.c.id, job_runs)))
     return connection.execute(delete(run).where(among_keys(run.c.id, going))).rowcount
@@ -120,14 +122,6 @@ def _with_a_held_lease(connection: Connection, application: str, name: str, ids:
     return {named[one] for one in there - gone}
 
 
-def _attempts(connection: Connection, ids: Collection[int]) -> dict[int, tuple[int, bool]]:
-    """Lock the job runs of these runs; return for each its run, and whether it could be locked."""
-    query = select(job_run.c.id, job_run.c.run_id).where(among_keys(job_run.c.run_id, ids))
-    found = {row.id: row.run_id for row in connection.execute(query)}
-    locked = set(connection.scalars(query.with_for_update(skip_locked=True)))
-    return {number: (run_id, number in locked) for number, run_id in found.items()}
-
-
 def delete_acts(connection: Connection, older_than: float, limit: int) -> int:
     """Delete up to ``limit`` acts, of whatever application, that are older than so many seconds; return how many."""
     horizon = select(later(now(), -older_than)).scalar_subquery()
@@ -145,20 +139,15 @@ def delete_generations(connection: Connection, application: str, older_than: flo
     of_application = generation.c.application == application
     newest = select(generation.c.number).where(of_application).order_by(generation.c.number.desc()).limit(but)
     left_at = func.coalesce(generation.c.superseded_at, generation.c.came_at, type_=now.type)
-    old = (
-        select(generation.c.number, generation.c.run_digests)
-        .where(
-            of_application,
-            ~generation.c.rules,
-            seconds_between(left_at, now()) > older_than,
-            generation.c.number.not_in(newest),
-            ~exists().where(replica.c.digest == generation.c.digest),
-        )
-        .order_by(generation.c.number)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    old = select(generation.c.number, generation.c.run_digests).where(
+        of_application,
+        ~generation.c.rules,
+        seconds_between(left_at, now()) > older_than,
+        generation.c.number.not_in(newest),
+        ~exists().where(replica.c.digest == generation.c.digest),
     )
-    found = {number: read_run_digests(stored) for number, stored in connection.execute(old)}
+    oldest = old.order_by(generation.c.number).limit(limit).with_for_update(skip_locked=True)
+    found = {number: read_run_digests(stored) for number, stored in connection.execute(oldest)}
     used = _digests_at_work(connection, application, {digest for digests in found.values() for digest in digests})
     going = [number for number, digests in found.items() if used.isdisjoint(digests)]
     return connection.execute(delete(generation).where(of_application, generation.c.number.in_(going))).rowcount

@@ -83,15 +83,15 @@ def mark_dead(connection: Connection, holders: Collection[str]) -> None:
 
 def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:
     """Mark replicas not seen for ``older_than`` seconds as dead; return their holders."""
-    unseen = update(replica).where(replica.c.state.in_(LIVE), _unseen(older_than))
+    unseen = update(replica).where(replica.c.state.in_(LIVE), seconds_between(replica.c.seen_at, now()) > older_than)
     unseen = unseen.values(state="dead", stopped_at=now())
     return list(connection.scalars(unseen.returning(replica.c.holder)))
 
 
 def prune(connection: Connection, older_than: float) -> int:
     """Delete replicas that ended and were not seen for ``older_than`` seconds; return how many."""
-    gone = delete(replica).where(replica.c.state.not_in(LIVE), _unseen(older_than))
-    return connection.execute(gone).rowcount
+    unseen = seconds_between(replica.c.seen_at, now()) > older_than
+    return connection.execute(delete(replica).where(replica.c.state.not_in(LIVE), unseen)).rowcount
 
 
 def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int] | None:
@@ -151,10 +151,6 @@ def last_seen(connection: Connection, application: str, before: datetime) -> dat
     """Return the last sign of life of any replica of an application that had its last one by then."""
     query = select(replica.c.seen_at).where(replica.c.application == application, replica.c.seen_at <= before)
     return connection.scalar(query.order_by(replica.c.seen_at.desc()).limit(1))
-
-
-def _unseen(seconds: float) -> ColumnElement[bool]:
-    return seconds_between(replica.c.seen_at, now()) > seconds
 
 
 def holders_among(connection: Connection, holders: Collection[str]) -> set[str]:

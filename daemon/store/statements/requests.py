@@ -148,9 +148,7 @@ def first_to_feed(application: ColumnElement[str], but: BindParameter[list[str]]
 def to_feed(
     connection: Connection, application: str, *, names: Collection[str] | None = None, but: Collection[str] = ()
 ) -> list[Row[Any]]:
-    """Return the first backfills for which something is to be done (id, schedule, and how many runs ``may_start``), of
-    all schedules ``but`` for some, or of those of ``names``.
-    """
+    """Return (id, schedule, how many runs ``may_start``) of backfills to feed, in order, ``but`` some or of ``names``."""
     of_these = ~among(backfill.c.schedule, but) if names is None else among(backfill.c.schedule, names)
     query = select(backfill.c.id, backfill.c.schedule, (backfill.c.at_most - _at_work).label("may_start"))
     query = query.where(backfill.c.application == application, may_feed(), of_these)
@@ -186,9 +184,7 @@ def begin_to_read() -> Executable:
 
 
 def read(application: str, name: str) -> Executable:
-    """Return (definition, run digest, by what it was retired, the database's time in seconds, key) of a
-    schedule, without a lock; it is retired by nothing, "", if it is not.
-    """
+    """Return (definition, run digest, what retired it or "", the database's time in seconds, key) of a schedule."""
     by = func.coalesce(schedule.c.retired_by, literal_column("'a deploy'", Text))
     retired_by = case((schedule.c.retired_at.is_(None), literal_column("''", Text)), else_=by)
     columns = (schedule.c.definition, schedule.c.run_digest, retired_by, seconds_of(now()), schedule.c.name)

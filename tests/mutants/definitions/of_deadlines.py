@@ -9,7 +9,7 @@ DEADLINES = (
     Mutant(
         "late-told-again",
         "a run that is late to finish is told with each sign of life of each replica",
-        (Edit(LATE, "            run.c.late_at.is_(None),\n", ""),),
+        (Edit(LATE, ", run.c.late_at.is_(None), ~marked())", ", ~marked())"),),
         on_each(TOLD.format("test_a_run_that_is_late_to_finish_is_told_once[{}]")),
     ),
     Mutant(

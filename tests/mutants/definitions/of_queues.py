@@ -111,7 +111,7 @@ IN_QUEUES = (
     Mutant(
         "locked-run-goes-before-nobody",
         "a slot for the run that another replica has just locked goes to a run behind it",
-        (Edit(CLAIMS, 'found if waiting == "slots" else _locking(found)', "_locking(found)"),),
+        (Edit(CLAIMS, 'found if waiting == "slots" else found.with_for_update(', "found.with_for_update("),),
         on_postgres(ORDER.format("test_a_free_slot_is_for_the_first_also_while_another_replica_looks[counts0-order0]")),
     ),
     Mutant(

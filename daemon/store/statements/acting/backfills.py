@@ -14,18 +14,7 @@ from lease.database.held.statement import Statement
 
 from ...called import ScheduleKey
 from ...tables import backfill, run
-from ..dialects import (
-    PENDING,
-    SCHEDULED,
-    SKIPPED,
-    agrees,
-    among_keys,
-    as_rows,
-    columns,
-    given,
-    of_schedule,
-    unfinished,
-)
+from ..dialects import PENDING, SCHEDULED, SKIPPED, agrees, among_keys, as_rows, columns, given, of_schedule, unfinished
 from ..requests import WHEN_FED
 from .cancel import CHOSEN
 

@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Select,
     Text,
     bindparam,
     exists,
@@ -155,11 +154,7 @@ def _finding(apart: ColumnElement[bool], waiting: Waiting) -> Statement:
         .order_by(run.c.available_at, run.c.id)
         .limit(bindparam("limit"))
     )
-    return Statement(found if waiting == "slots" else _locking(found))
-
-
-def _locking(found: Select[Any]) -> Select[Any]:
-    return found.with_for_update(of=run, skip_locked=True, key_share=True)
+    return Statement(found if waiting == "slots" else found.with_for_update(of=run, skip_locked=True, key_share=True))
 
 
 _of_holder: Any = bindparam("of_holder", type_=Text())
@@ -172,12 +167,11 @@ _CANDIDATES = {
 _ordered = given("ordered", number=BigInteger, place=Integer, digest=Text)
 _startable = (agrees(run.c.state, PENDING), run.c.available_at <= MOMENT, ~marked())
 _LOCK = Statement(
-    _locking(
-        select(run.c.id)
-        .where(*in_rows(_ordered), agrees(run.c.digest, _ordered.c.digest), *_startable)
-        .order_by(_ordered.c.place)
-        .limit(bindparam("limit"))
-    )
+    select(run.c.id)
+    .where(*in_rows(_ordered), agrees(run.c.digest, _ordered.c.digest), *_startable)
+    .order_by(_ordered.c.place)
+    .limit(bindparam("limit"))
+    .with_for_update(of=run, skip_locked=True, key_share=True)
 )
 _slotted = given("slotted", number=BigInteger, lease=Text)
 _PUT_UNDER = Statement(

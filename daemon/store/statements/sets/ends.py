@@ -136,45 +136,6 @@ def _locking(table: Any, query: Select[Any]) -> dict[bool, Statement]:
     }
 
 
-def _ending_runs() -> Statement:
-    put_back = _ends.c.state == PENDING
-    all_done = literal_column("'; by then all of its jobs had succeeded'", Text)
-    values = {
-        "state": _ends.c.state,
-        "reason": _ends.c.reason,
-        "finished_at": case((put_back, null()), else_=now()),
-        "available_at": case((put_back, later(now(), func.coalesce(_ends.c.wait, 0.0))), else_=run.c.available_at),
-    }
-    remark = case((_ends.c.state == SUCCEEDED, all_done), else_=literal_column("''", Text))
-    changed = update(run).where(*_proven(run, _ends)).values(unless_marked(values, remark))
-    return Statement(changed.returning(run.c.id, run.c.state, run.c.reason))
-
-
-def _promoting() -> Statement:
-    waiting, other = run.alias("waiting"), run.alias("other")
-    first = (
-        select(waiting.c.id)
-        .where(
-            same_schedule(waiting, _schedules),
-            unfinished(waiting),
-            waiting.c.available_at.is_(None),
-            placed(waiting),
-        )
-        .order_by(waiting.c.scheduled_for, waiting.c.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    # `available_at` is set in all runs that do not wait, also in running ones.
-    ahead = exists().where(same_schedule(other, _schedules), unfinished(other), other.c.available_at.is_not(None))
-    firsts = select(first).select_from(_schedules).where(~ahead).scalar_subquery()
-    return Statement(
-        update(run)
-        .where(chosen(run.c.id, firsts))
-        .values(available_at=now())
-        .returning(run.c.application, run.c.schedule)
-    )
-
-
 _LOCK_SCHEDULES = _locking(
     schedule,
     select(schedule.c.application, schedule.c.name, schedule.c.abandoned)
@@ -183,7 +144,21 @@ _LOCK_SCHEDULES = _locking(
 )
 _LOCK_RUNS = _locking(run, select(run.c.id).where(*_proven(run, _runs)).order_by(run.c.id))
 _LOCK_JOBS = _locking(job_run, select(job_run.c.id).where(*_proven(job_run, _jobs)).order_by(job_run.c.id))
-_END_RUNS = _ending_runs()
+_put_back = _ends.c.state == PENDING
+_all_done = literal_column("'; by then all of its jobs had succeeded'", Text)
+_remark = case((_ends.c.state == SUCCEEDED, _all_done), else_=literal_column("''", Text))
+_end = {
+    "state": _ends.c.state,
+    "reason": _ends.c.reason,
+    "finished_at": case((_put_back, null()), else_=now()),
+    "available_at": case((_put_back, later(now(), func.coalesce(_ends.c.wait, 0.0))), else_=run.c.available_at),
+}
+_END_RUNS = Statement(
+    update(run)
+    .where(*_proven(run, _ends))
+    .values(unless_marked(_end, _remark))
+    .returning(run.c.id, run.c.state, run.c.reason)
+)
 _END_JOBS = Statement(
     update(job_run)
     .where(*_proven(job_run, _ended))
@@ -207,4 +182,19 @@ _RESET_ABANDONED = Statement(
 _RESET_ABANDONED_OF = Statement(
     update(schedule).where(same_schedule(schedule, _schedules)).values(abandoned=0).returning(schedule.c.name)
 )
-_PROMOTE = _promoting()
+_waiting, _other = run.alias("waiting"), run.alias("other")
+_first = (
+    select(_waiting.c.id)
+    .where(
+        same_schedule(_waiting, _schedules), unfinished(_waiting), _waiting.c.available_at.is_(None), placed(_waiting)
+    )
+    .order_by(_waiting.c.scheduled_for, _waiting.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+# `available_at` is set in all runs that do not wait, also in running ones.
+_ahead = exists().where(same_schedule(_other, _schedules), unfinished(_other), _other.c.available_at.is_not(None))
+_firsts = select(_first).select_from(_schedules).where(~_ahead).scalar_subquery()
+_PROMOTE = Statement(
+    update(run).where(chosen(run.c.id, _firsts)).values(available_at=now()).returning(run.c.application, run.c.schedule)
+)

@@ -21,16 +21,10 @@ def take(connection: Connection, application: str) -> list[Row[Any]]:
     """Mark the runs that are late to finish and not marked yet, but for those that are to end, and those that
     another transaction has locked; return (id, schedule, state, finish_by) of each.
     """
+    is_late = (run.c.finish_by.is_not(None), run.c.finish_by < MOMENT, run.c.late_at.is_(None), ~marked())
     late = (
         select(run.c.id)
-        .where(
-            run.c.application == application,
-            unfinished(),
-            run.c.finish_by.is_not(None),
-            run.c.finish_by < MOMENT,
-            run.c.late_at.is_(None),
-            ~marked(),
-        )
+        .where(run.c.application == application, unfinished(), *is_late)
         .order_by(run.c.finish_by)
         .limit(MOST)
         .with_for_update(skip_locked=True, key_share=True)
@@ -50,7 +44,6 @@ def is_late_to_finish() -> ColumnElement[bool]:
 
 def read_long(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:
     """Return (id, application, schedule, key, running_for, told_long, definition) of those of the runs at a replica."""
-    ours = same_schedule(schedule, run)
     query = select(
         run.c.id,
         run.c.application,
@@ -59,7 +52,7 @@ def read_long(connection: Connection, ids: Collection[int], holder: str) -> list
         seconds_between(run.c.started_at, now()).label("running_for"),
         run.c.told_long,
         definition_with("long").label("definition"),
-    ).join(schedule, ours)
+    ).join(schedule, same_schedule(schedule, run))
     return list(connection.execute(query.where(run.c.id.in_(ids), running(), run.c.holder == holder)))
 
 

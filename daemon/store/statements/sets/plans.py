@@ -66,8 +66,7 @@ def name_leases(connection: Connection, application: str, rows: Iterable[Sequenc
 
 def move_on(connection: Connection, application: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Move schedules (`MOVED_ON`) on, which must be locked."""
-    given_ = as_rows([application, *(row[name] for name in MOVED_ON)] for row in rows)
-    _MOVE_ON(connection, {"moved": given_})
+    _MOVE_ON(connection, {"moved": as_rows([application, *(row[name] for name in MOVED_ON)] for row in rows)})
 
 
 _of_application: Any = bindparam("of_application", type_=Text())

@@ -57,9 +57,7 @@ def mark_older(connection: Connection, application: str, newer: Iterable[tuple[s
 
 
 def start(connection: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
-    """Let runs (id, when) that wait start then, unless another of their schedule is unfinished, whose
-    end promotes them; return the ids of those that may start.
-    """
+    """Let runs (id, when) start then, unless an unfinished one, at its end, promotes them; return the ids of these."""
     return {run_id for (run_id,) in _START(connection, {"firsts": as_rows(rows)})}
 
 
