@@ -46,7 +46,7 @@ DELIVERY = (
         (
             Edit(
                 STATEMENTS,
-                ".where(delivery.c.id.in_(_heads(application)), delivery.c.done_at",
+                ".where(_is_first(application), delivery.c.done_at",
                 ".where(delivery.c.done_at",
             ),
         ),

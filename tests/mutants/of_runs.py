@@ -7,9 +7,9 @@ RUN_ENDS = "daemon/execution/writes/transactions.py"
 ENDS = "tests/daemon/execution/test_completion.py::{}[{{}}-finish]"
 
 _ROWS_BY_ID = Edit(
-    "daemon/store/statements/sets/ends.py",
-    "return table.c.id == rows.c.number, agrees(table.c.state, RUNNING), *same_grant",
-    "return table.c.id == rows.c.number, agrees(table.c.state, RUNNING)",
+    "daemon/store/statements/dialects.py",
+    "return of.c.id == rows.c.number, agrees(of.c.state, RUNNING), *same_grant",
+    "return of.c.id == rows.c.number, agrees(of.c.state, RUNNING)",
 )
 _ANY_RELEASE = Edit(
     RUN_ENDS,

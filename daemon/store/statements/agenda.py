@@ -172,25 +172,13 @@ _available = _found(
     first_by=BY_START,
 )
 _in_application = run.c.application == _application
-_until_due, _due_schedule = _first(
-    "due",
-    schedule.c.next_due,
-    schedule.c.name,
-    schedule.c.application == _application,
-    schedule.c.next_due.is_not(None),
-    ~among_these(schedule.c.name, _other_schedules),
-)
-_until_late, _late_schedule = _first(
-    "late",
-    run.c.start_by,
-    run.c.schedule,
-    _in_application,
-    pending(),
-    run.c.start_by.is_not(None),
-    run.c.started_at.is_(None),
-    ~among_these(run.c.schedule, _other_schedules),
-)
-_lacks_place = (_in_application, pending(), unplaced(), ~among_these(run.c.schedule, _other_schedules))
+_is_ours = ~among_these(schedule.c.name, _other_schedules)
+_is_due = (schedule.c.application == _application, schedule.c.next_due.is_not(None), _is_ours)
+_until_due, _due_schedule = _first("due", schedule.c.next_due, schedule.c.name, *_is_due)
+_of_ours = ~among_these(run.c.schedule, _other_schedules)
+_has_limit = (_in_application, pending(), run.c.start_by.is_not(None), run.c.started_at.is_(None), _of_ours)
+_until_late, _late_schedule = _first("late", run.c.start_by, run.c.schedule, *_has_limit)
+_lacks_place = (_in_application, pending(), unplaced(), _of_ours)
 _until_place, _place_schedule = _first("lacking", run.c.place_at, run.c.schedule, *_lacks_place)
 _until_start, _starting = _first(
     "starting", run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > MOMENT, _known)

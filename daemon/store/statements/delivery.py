@@ -8,21 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    and_,
-    delete,
-    exists,
-    func,
-    insert,
-    literal_column,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, literal_column, or_, select, update
 
 from lease.database.dialects import later, now, seconds_between, seconds_until
 
@@ -85,14 +71,14 @@ def add(connection: Connection, application: str, written: Iterable[NewDelivery]
 def until_due(connection: Connection, application: str) -> float | None:
     """Return in how many seconds the first message may be sent; None if none waits."""
     soonest = func.min(seconds_until(delivery.c.available_at))
-    return connection.scalar(select(soonest).where(delivery.c.id.in_(_heads(application))))
+    return connection.scalar(select(soonest).where(_is_first(application)))
 
 
 def claim(connection: Connection, application: str, limit: int) -> list[Row[Any]]:
     """Lend the first message of each target if it is due, up to ``limit``; return them with ``age`` and ``called``."""
     due = (
         select(delivery.c.id)
-        .where(delivery.c.id.in_(_heads(application)), delivery.c.done_at.is_(None), delivery.c.available_at <= now())
+        .where(_is_first(application), delivery.c.done_at.is_(None), delivery.c.available_at <= now())
         .order_by(delivery.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -180,9 +166,10 @@ def drop_superseded(connection: Connection, head: Row[Any]) -> int:
     """
     newer, first = delivery.alias("newer"), delivery.alias("first")
     ends: list[ColumnElement[str]] = [literal_column("'ping.success'"), literal_column("'ping.fail'")]
-    queued = and_(newer.c.application == head.application, newer.c.target == head.target, newer.c.done_at.is_(None))
-    is_later = and_(newer.c.schedule == delivery.c.schedule, newer.c.id > delivery.c.id, newer.c.kind.in_(ends))
+    queued = (newer.c.application == head.application, newer.c.target == head.target, newer.c.done_at.is_(None))
+    is_later = (newer.c.schedule == delivery.c.schedule, newer.c.id > delivery.c.id, newer.c.kind.in_(ends))
     hides = or_(newer.c.kind == "ping.fail", delivery.c.kind == "ping.success")
+    is_hidden = exists().where(*queued, *is_later, hides)
     of_run = run.c.id == delivery.c.run_id
     unseen = exists().where(of_run, run.c.started_at > head.created_at)
     is_over = exists().where(of_run, ~unfinished())
@@ -191,10 +178,7 @@ def drop_superseded(connection: Connection, head: Row[Any]) -> int:
         delivery.c.target == head.target,
         delivery.c.done_at.is_(None),
         delivery.c.id > head.id,
-        or_(
-            and_(delivery.c.kind.in_(ends), unseen, exists().where(queued, is_later, hides)),
-            and_(delivery.c.kind == "ping.start", is_over),
-        ),
+        or_(delivery.c.kind.in_(ends) & unseen & is_hidden, (delivery.c.kind == "ping.start") & is_over),
         exists().where(first.c.id == head.id, first.c.done_at.is_(None)),  # else the next may have been sent by now
     )
     return connection.execute(superseded).rowcount
@@ -223,10 +207,11 @@ def delete_done(connection: Connection, application: str, older_than: float, lim
     return connection.execute(delete(delivery).where(delivery.c.id.in_(free))).rowcount
 
 
-def _heads(application: str) -> Select[Any]:
+def _is_first(application: str) -> ColumnElement[bool]:
+    """Return the condition that a message is the first that waits for its target."""
     waits = delivery.alias("waits")
     first = select(func.min(waits.c.id)).where(waits.c.application == application, waits.c.done_at.is_(None))
-    return first.group_by(waits.c.target)
+    return delivery.c.id.in_(first.group_by(waits.c.target))
 
 
 def is_lost() -> ColumnElement[bool]:
@@ -235,4 +220,4 @@ def is_lost() -> ColumnElement[bool]:
 
 
 def _is_gone() -> ColumnElement[bool]:
-    return and_(is_lost(), delivery.c.outcome == "gone")
+    return is_lost() & (delivery.c.outcome == "gone")

@@ -81,7 +81,7 @@ def same_schedule(one: Any, other: Any = schedule) -> ColumnElement[bool]:
     return and_(one.c.application == other.c.application, key == other_key)
 
 
-def of_schedule(of: FromClause, application: str, name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def of_schedule(of: FromClause, application: Any, name: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return the conditions that a row belongs to a schedule."""
     return of.c.application == application, of.c.schedule == name
 
@@ -225,6 +225,12 @@ def _row(made_by: str, values: Sequence[str]) -> str:
 def in_rows(rows: Subquery) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return the conditions that a run is that of one of these rows, which have its id as their ``number``."""
     return chosen(run.c.id, select(rows.c.number).scalar_subquery()), run.c.id == rows.c.number
+
+
+def proven(of: FromClause, rows: Subquery) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a run or an attempt at work is that of a row (number, token, holder), by its grant."""
+    same_grant = (agrees(of.c.token, rows.c.token), agrees(of.c.holder, rows.c.holder))
+    return of.c.id == rows.c.number, agrees(of.c.state, RUNNING), *same_grant
 
 
 def newest_first(connection: Connection, query: Select[Any], key: ColumnElement[Any]) -> Select[Any]:

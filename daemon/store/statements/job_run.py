@@ -27,7 +27,7 @@ from lease.schema import lease
 
 from ..tables import job_output, job_run, replica, run
 from .acting.cancel import marked
-from .dialects import RUNNING, agrees, among_keys, as_rows, columns, given, has_grant, insert_or_replace
+from .dialects import RUNNING, agrees, among_keys, as_rows, columns, given, has_grant, insert_or_replace, proven
 
 
 def find_started(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
@@ -157,10 +157,7 @@ _NEW = {
 _ours = (
     select(*_NEW.values())
     .where(
-        run.c.id == _starts.c.number,
-        agrees(run.c.state, RUNNING),
-        agrees(run.c.token, _starts.c.token),
-        agrees(run.c.holder, _starts.c.holder),
+        *proven(run, _starts),
         ~marked(),
         lease.c.name == run.c.lease_name,
         agrees(lease.c.token, _starts.c.token),

@@ -5,7 +5,7 @@ the start of a due instant is not, which is that instant and its `jitter`.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Double, Text, and_, bindparam, or_, select, union, update
 
@@ -13,7 +13,7 @@ from lease.database.dialects import later, now
 from lease.database.held.statement import Statement
 
 from ..tables import run, schedule
-from .dialects import MOMENT, SCHEDULED, among, as_rows, given, pending, same_schedule, unfinished
+from .dialects import MOMENT, SCHEDULED, among, as_rows, given, of_schedule, pending, same_schedule, unfinished
 
 
 class Allowed(NamedTuple):
@@ -51,12 +51,10 @@ _beyond_jitter = and_(
     run.c.scheduled_for > schedule.c.changed_at,
     run.c.available_at > later(run.c.scheduled_for, _allowed.c.jitter),
 )
-_application: Any = bindparam("of_application", type_=Text())
 _START = Statement(
     update(run)
     .where(
-        run.c.application == _application,
-        run.c.schedule == _allowed.c.schedule,
+        *of_schedule(run, bindparam("of_application", type_=Text()), _allowed.c.schedule),
         same_schedule(schedule, run),
         unfinished(),
         pending(),

@@ -4,22 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    and_,
-    case,
-    delete,
-    exists,
-    func,
-    literal,
-    not_,
-    null,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, func, literal, null, or_, select, update
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from lease.database.dialects import insert_missing, later, now, seconds_between
@@ -114,7 +99,7 @@ def highest_revision(connection: Connection, application: str, digest: str, seen
 def not_superseded(columns: ReadOnlyColumnCollection[str, Any], digest: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return whether the definitions ``digest`` are those of a replica, or no newer (`Generation.rank`)."""
     own, its = generation.alias("own"), generation.alias("its")
-    came_later = and_(its.c.revision == own.c.revision, its.c.number > own.c.number)
+    came_later = (its.c.revision == own.c.revision) & (its.c.number > own.c.number)
     higher = exists().where(
         its.c.application == columns.application,
         its.c.digest == columns.digest,
@@ -126,9 +111,9 @@ def not_superseded(columns: ReadOnlyColumnCollection[str, Any], digest: ColumnEl
         own.c.digest == digest,
         own.c.discounted_at.is_(None),
         own.c.revision.is_not(None),
-        not_(higher.correlate_except(its)),
+        ~higher.correlate_except(its),
     )
-    return or_(columns.digest == digest, not_(newer.correlate_except(own)))
+    return or_(columns.digest == digest, ~newer.correlate_except(own))
 
 
 def counts(connection: Connection, application: str, digest: str, revision: int) -> bool:
@@ -161,6 +146,6 @@ def holders_among(connection: Connection, holders: Collection[str]) -> set[str]:
 def _counts(application: Any, digest: Any, revision: Any) -> ColumnElement[bool]:
     """Return whether no take-over has made the revision of these definitions count no more."""
     of = generation.c
-    of_these = and_(of.application == application, of.digest == digest, of.revision >= revision)
-    gone = exists().where(of_these, generation.c.discounted_at.is_not(None))
-    return or_(not_(gone), exists().where(of_these, generation.c.discounted_at.is_(None)))
+    of_these = (of.application == application, of.digest == digest, of.revision >= revision)
+    gone = exists().where(*of_these, of.discounted_at.is_not(None))
+    return or_(~gone, exists().where(*of_these, of.discounted_at.is_(None)))

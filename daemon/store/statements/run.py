@@ -11,20 +11,7 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 
 from ..tables import run
-from .dialects import (
-    MOMENT,
-    PENDING,
-    SCHEDULED,
-    agrees,
-    among,
-    among_keys,
-    has_grant,
-    number,
-    of_schedule,
-    pending,
-    running,
-    unfinished,
-)
+from .dialects import MOMENT, PENDING, SCHEDULED, agrees, among, among_keys, number, pending, running, unfinished
 
 
 def extend(
@@ -32,9 +19,9 @@ def extend(
 ) -> int:
     """Extend a counted row to further instants; return the number of rows changed."""
     of_instant = (run.c.scheduled_for == scheduled_for, run.c.trigger == SCHEDULED)
-    counted = (*of_schedule(run, application, name), *of_instant, run.c.last_scheduled_for.is_not(None))
-    values = {"last_scheduled_for": last, "count": count, "finished_at": now()}
-    return connection.execute(update(run).where(*counted).values(**values)).rowcount
+    counted = update(run).where(run.c.application == application, run.c.schedule == name, *of_instant)
+    extended = counted.where(run.c.last_scheduled_for.is_not(None))
+    return connection.execute(extended.values(last_scheduled_for=last, count=count, finished_at=now())).rowcount
 
 
 def name_leases(
@@ -52,7 +39,8 @@ def name_leases(
     connection.execute(
         update(run)
         .where(
-            *of_schedule(run, application, name),
+            run.c.application == application,
+            run.c.schedule == name,
             pending(),
             run.c.digest.is_not_distinct_from(digest),
             or_(run.c.lease_name != wanted, run.c.queue.is_distinct_from(queue)),
@@ -66,13 +54,14 @@ def let_wait(connection: Connection, application: str, name: str, digest: str | 
     not wait: it starts when it would have, after its retry's wait, say.
     """
     ahead = run.alias("ahead")
+    waits_for_none = (unfinished(ahead), ahead.c.available_at.is_not(None))
     first = (
         select(ahead.c.id)
-        .where(*of_schedule(ahead, application, name), unfinished(ahead), ahead.c.available_at.is_not(None))
+        .where(ahead.c.application == application, ahead.c.schedule == name, *waits_for_none)
         .order_by(ahead.c.state == PENDING, ahead.c.scheduled_for, ahead.c.id)  # first one that is at work
         .limit(1)
     )
-    these = (*of_schedule(run, application, name), pending(), run.c.available_at.is_not(None))
+    these = (run.c.application == application, run.c.schedule == name, pending(), run.c.available_at.is_not(None))
     connection.execute(
         update(run)
         .where(*these, run.c.digest.is_not_distinct_from(digest), run.c.id != first.scalar_subquery())
@@ -98,7 +87,7 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
 
 def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
     """Record what becomes of a run once it is settled: with a ``reason`` it has failed; else it waits."""
-    ours = (run.c.id == run_id, running(), *has_grant(run, grant))
+    ours = (run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
     connection.execute(update(run).where(*ours).values(reason=reason, available_at=later(now(), wait)))
 
 
@@ -110,13 +99,8 @@ def late(connection: Connection, application: str) -> list[str]:
 
 def mark_missed(connection: Connection, application: str, names: Collection[str], limit: int) -> Counter[str]:
     """Mark up to ``limit`` late runs of these schedules, which are locked, as missed; return how many by schedule."""
-    longest = (
-        select(run.c.id)
-        .where(run.c.application == application, among(run.c.schedule, names), is_late())
-        .order_by(run.c.start_by)
-        .limit(limit)
-        .scalar_subquery()
-    )
+    late = select(run.c.id).where(run.c.application == application, among(run.c.schedule, names), is_late())
+    longest = late.order_by(run.c.start_by).limit(limit).scalar_subquery()
     values = {"state": "skipped", "reason": "missed", "available_at": null(), "finished_at": now()}
     missed = update(run).where(run.c.id.in_(longest), is_late()).values(**values)
     return Counter(connection.scalars(missed.returning(run.c.schedule)))

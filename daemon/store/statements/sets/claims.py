@@ -5,20 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Integer,
-    Text,
-    bindparam,
-    exists,
-    func,
-    null,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, exists, func, null, or_, select, update
 
 from lease.database.dialects import now, seconds_between
 from lease.database.held.statement import Statement
@@ -104,14 +91,8 @@ def candidates(  # noqa: PLR0917 - who claims what, beside what
     others; with ``slots`` each has yet to get one, and to be locked (see `lock`). So are runs on their last
     chance, if ``holder`` has one at work, or without ``last_chances``.
     """
-    values = {
-        "application": application,
-        "other_digests": other_digests,
-        "limit": limit,
-        "of_holder": holder,
-        **({} if slots else {"tried": list(tried)}),
-        **({} if queue is None else {"of_queue": queue}),
-    }
+    values = {"application": application, "other_digests": other_digests, "limit": limit, "of_holder": holder}
+    values |= {"tried": list(tried), "of_queue": queue}  # for those of the statements that ask for them
     waiting: Waiting = "apart" if queue is None else "slots" if slots else "leases"
     rows = _CANDIDATES[waiting, last_chances](connection, values)
     return [Candidate(number, name, bool(chance), digest, at) for number, name, chance, digest, at in rows]
@@ -134,7 +115,8 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Sta
     return list(map(_STARTED.read, rows))
 
 
-def _finding(apart: ColumnElement[bool], waiting: Waiting) -> Statement:
+def _finding(waiting: Waiting, *, last_chances: bool) -> Statement:
+    apart = or_(~at_last_chance(_of_holder), ~on_last_chance()) if last_chances else ~on_last_chance()
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
     under_own_lease = (~live, ~among_these(run.c.lease_name, bindparam("tried", type_=STRINGS)))
     found = (
@@ -158,9 +140,8 @@ def _finding(apart: ColumnElement[bool], waiting: Waiting) -> Statement:
 
 
 _of_holder: Any = bindparam("of_holder", type_=Text())
-_any = or_(~at_last_chance(_of_holder), ~on_last_chance())
 _CANDIDATES = {
-    (waiting, last_chances): _finding(_any if last_chances else ~on_last_chance(), waiting)
+    (waiting, last_chances): _finding(waiting, last_chances=last_chances)
     for waiting in get_args(Waiting)
     for last_chances in (True, False)
 }

@@ -9,12 +9,10 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Connection,
     Double,
     Integer,
     Select,
-    Subquery,
     Text,
     case,
     exists,
@@ -32,7 +30,7 @@ from lease.model import Grant
 from ...called import ScheduleKey
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
-from ..dialects import PENDING, RUNNING, SUCCEEDED, agrees, as_rows, chosen, given, same_schedule, unfinished
+from ..dialects import PENDING, RUNNING, SUCCEEDED, agrees, as_rows, chosen, given, proven, same_schedule, unfinished
 from ..requests import placed
 
 
@@ -123,11 +121,6 @@ _ends = given("ends", number=BigInteger, token=BigInteger, holder=Text, state=Te
 _ended = given("jobs", **ENDED_JOB)
 
 
-def _proven(table: Any, rows: Subquery) -> tuple[ColumnElement[bool], ...]:
-    same_grant = (agrees(table.c.token, rows.c.token), agrees(table.c.holder, rows.c.holder))
-    return table.c.id == rows.c.number, agrees(table.c.state, RUNNING), *same_grant
-
-
 def _locking(table: Any, query: Select[Any]) -> dict[bool, Statement]:
     """Return the statements that lock the rows of a table, by whether they wait for locked ones, or skip them."""
     return {
@@ -142,8 +135,8 @@ _LOCK_SCHEDULES = _locking(
     .where(same_schedule(schedule, _schedules))
     .order_by(schedule.c.application, schedule.c.name),
 )
-_LOCK_RUNS = _locking(run, select(run.c.id).where(*_proven(run, _runs)).order_by(run.c.id))
-_LOCK_JOBS = _locking(job_run, select(job_run.c.id).where(*_proven(job_run, _jobs)).order_by(job_run.c.id))
+_LOCK_RUNS = _locking(run, select(run.c.id).where(*proven(run, _runs)).order_by(run.c.id))
+_LOCK_JOBS = _locking(job_run, select(job_run.c.id).where(*proven(job_run, _jobs)).order_by(job_run.c.id))
 _put_back = _ends.c.state == PENDING
 _all_done = literal_column("'; by then all of its jobs had succeeded'", Text)
 _remark = case((_ends.c.state == SUCCEEDED, _all_done), else_=literal_column("''", Text))
@@ -155,13 +148,13 @@ _end = {
 }
 _END_RUNS = Statement(
     update(run)
-    .where(*_proven(run, _ends))
+    .where(*proven(run, _ends))
     .values(unless_marked(_end, _remark))
     .returning(run.c.id, run.c.state, run.c.reason)
 )
 _END_JOBS = Statement(
     update(job_run)
-    .where(*_proven(job_run, _ended))
+    .where(*proven(job_run, _ended))
     .values(finished_at=now(), **{name: _ended.c[name] for name in list(ENDED_JOB)[3:]})
     .returning(job_run.c.id)
 )
@@ -177,7 +170,7 @@ _STOP_JOBS = Statement(
     .returning(job_run.c.id)
 )
 _RESET_ABANDONED = Statement(
-    update(run).where(*_proven(run, _runs), run.c.abandoned > 0).values(abandoned=0).returning(run.c.id)
+    update(run).where(*proven(run, _runs), run.c.abandoned > 0).values(abandoned=0).returning(run.c.id)
 )
 _RESET_ABANDONED_OF = Statement(
     update(schedule).where(same_schedule(schedule, _schedules)).values(abandoned=0).returning(schedule.c.name)

@@ -48,14 +48,13 @@ MOVED_ON = {
 
 def add(connection: Connection, application: str, rows: Iterable[Mapping[str, Any]]) -> int:
     """Insert runs (`NEW_RUN`), except for instants that have one; return how many were inserted."""
-    given_ = as_rows([row[name] for name in NEW_RUN] for row in rows)
-    return len(_ADD(connection, {"of_application": application, "runs": given_}))
+    runs = as_rows([row[name] for name in NEW_RUN] for row in rows)
+    return len(_ADD(connection, {"of_application": application, "runs": runs}))
 
 
 def unfinished(connection: Connection, application: str, names: Collection[str]) -> dict[str, tuple[int, str | None]]:
     """Return an unfinished run of each schedule, but for backfills, best one at work, and the label of who has it."""
-    given_ = as_rows((name,) for name in sorted(names))
-    rows = _UNFINISHED(connection, {"of_application": application, "names": given_})
+    rows = _UNFINISHED(connection, {"of_application": application, "names": as_rows((name,) for name in sorted(names))})
     return {name: (run_id, label) for name, run_id, label in rows}
 
 
