@@ -1,7 +1,7 @@
 """The statements on `generation`, and on who lives of which."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, false, func, insert, null, or_, select, true, update
@@ -66,8 +66,8 @@ def let_rule(
     generation before, if they have no schedule of it.
     """
     told = {} if replaced is None else {"replaced": replaced}
-    others = (generation.c.application == application, generation.c.rules, generation.c.number != number)
-    connection.execute(update(generation).where(*others).values(rules=False, in_lieu=False, superseded_at=now()))
+    ruled = (generation.c.application == application, generation.c.rules, generation.c.number != number)
+    connection.execute(update(generation).where(*ruled).values(rules=False, in_lieu=False, superseded_at=now()))
     connection.execute(
         update(generation)
         .where(*_is(application, number))
@@ -124,14 +124,13 @@ def newest_number(connection: Connection, application: str) -> int | None:
 
 def schedules_of(connection: Connection, application: str, digests: Collection[str]) -> set[str]:
     """Return the names of the schedules that definitions with these digests have, as far as that is known."""
-    stored = map(json.loads, _stored(connection, application, digests))
+    query = select(generation.c.run_digests).where(*_have(application, digests))
+    stored = map(json.loads, connection.scalars(query))
     return {name for known in stored if isinstance(known, dict) for name in known}
 
 
-def _stored(connection: Connection, application: str, digests: Collection[str]) -> Iterable[str]:
-    """Return what is stored of the schedules that definitions with these digests have."""
-    which = (generation.c.application == application, among(generation.c.digest, digests))
-    return connection.scalars(select(generation.c.run_digests).where(*which))
+def _have(application: str, digests: Collection[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return generation.c.application == application, among(generation.c.digest, digests)
 
 
 def run_digests_of_others(
@@ -145,8 +144,9 @@ def run_digests_of_others(
 ) -> set[str]:
     """Return the run digests of all schedules that the `others` have."""
     found = others(connection, application, holder, seen_within, or_lost=or_lost, least_revision=least_revision)
-    stored = _stored(connection, application, [row.digest for row in found if row.digest])
-    return {digest for known in stored for digest in read_run_digests(known)}
+    known = _have(application, [row.digest for row in found if row.digest])
+    query = select(generation.c.run_digests).where(*known)
+    return {digest for stored in connection.scalars(query) for digest in read_run_digests(stored)}
 
 
 def read_run_digests(stored: str) -> list[str]:

@@ -99,8 +99,8 @@ def late(connection: Connection, application: str) -> list[str]:
 
 def mark_missed(connection: Connection, application: str, names: Collection[str], limit: int) -> Counter[str]:
     """Mark up to ``limit`` late runs of these schedules, which are locked, as missed; return how many by schedule."""
-    late = select(run.c.id).where(run.c.application == application, among(run.c.schedule, names), is_late())
-    longest = late.order_by(run.c.start_by).limit(limit).scalar_subquery()
+    overdue = select(run.c.id).where(run.c.application == application, among(run.c.schedule, names), is_late())
+    longest = overdue.order_by(run.c.start_by).limit(limit).scalar_subquery()
     values = {"state": "skipped", "reason": "missed", "available_at": null(), "finished_at": now()}
     missed = update(run).where(run.c.id.in_(longest), is_late()).values(**values)
     return Counter(connection.scalars(missed.returning(run.c.schedule)))

@@ -635,16 +635,6 @@ FROM json_array_elements(CAST(%(starts)s::VARCHAR AS json)) AS starts_json) AS s
 WHERE run.id = starts.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM starts.token AND run.holder IS NOT DISTINCT FROM starts.holder AND run.cancelled_at IS NULL AND lease.name = run.lease_name AND lease.token IS NOT DISTINCT FROM starts.token AND lease.holder IS NOT DISTINCT FROM starts.holder FOR KEY SHARE OF lease SKIP LOCKED ON CONFLICT DO NOTHING RETURNING job_run.run_id, job_run.id;
 
 
--- daemon/store/statements/keeping.py: _attempts
-SELECT job_run.id, job_run.run_id
-FROM job_run
-WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
-
-SELECT job_run.id, job_run.run_id
-FROM job_run
-WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) FOR UPDATE SKIP LOCKED;
-
-
 -- daemon/store/statements/keeping.py: _digests_at_work
 SELECT DISTINCT run.digest
 FROM run
@@ -700,6 +690,14 @@ DELETE FROM job_output WHERE (job_output.job_run_id = ANY (ARRAY(SELECT CAST(key
 DELETE FROM job_run WHERE (job_run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
 
 DELETE FROM run WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
+
+SELECT job_run.id, job_run.run_id
+FROM job_run
+WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)));
+
+SELECT job_run.id, job_run.run_id
+FROM job_run
+WHERE (job_run.run_id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) FOR UPDATE SKIP LOCKED;
 
 SELECT run.id
 FROM run

@@ -708,12 +708,6 @@ FROM json_each(?) AS starts_json) AS starts, lease
 WHERE run.id = starts.number AND run.state IS 'running' AND run.token IS starts.token AND run.holder IS starts.holder AND run.cancelled_at IS NULL AND lease.name = run.lease_name AND lease.token IS starts.token AND lease.holder IS starts.holder ON CONFLICT DO NOTHING RETURNING run_id, id;
 
 
--- daemon/store/statements/keeping.py: _attempts
-SELECT job_run.id, job_run.run_id
-FROM job_run
-WHERE ((job_run.run_id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
-
-
 -- daemon/store/statements/keeping.py: _digests_at_work
 SELECT DISTINCT run.digest
 FROM run
@@ -769,6 +763,10 @@ DELETE FROM job_output WHERE ((job_output.job_run_id) IN (SELECT json_extract(va
 DELETE FROM job_run WHERE ((job_run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
 
 DELETE FROM run WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
+
+SELECT job_run.id, job_run.run_id
+FROM job_run
+WHERE ((job_run.run_id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?)));
 
 SELECT run.id
 FROM run

@@ -40,7 +40,7 @@ PRUNING = (
     Mutant(
         "mark-that-goes-back",
         "a pruner that was held up records less than another one has pruned meanwhile",
-        (Edit(OLD_RUNS, ", pruned.c.until < until)", ")"),),
+        (Edit(OLD_RUNS, ", pruned.c.until < until)", ",)"),),
         on_each(PRUNE.format("test_what_is_recorded_of_it_never_goes_back")),
     ),
     Mutant(

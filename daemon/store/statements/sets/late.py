@@ -35,7 +35,7 @@ def take(connection: Connection, application: str) -> list[Row[Any]]:
 
 
 def is_late_to_finish() -> ColumnElement[bool]:
-    """Return the condition that a run did not succeed by its deadline; not of one that is skipped or cancelled."""
+    """Return the condition that a run did not succeed by its deadline; not of one skipped, cancelled or marked."""
     until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
     goes_on = or_(~marked(), run.c.finished_at.is_not(None))
     asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
