@@ -53,8 +53,8 @@ class Sheet:
 
     Where it is too wide, columns without any text are left out, and then those in ``spare``, the first
     of them first; what is still too wide is shown as one record after the other. ``wraps`` are the
-    columns of text that may be wrapped. Those in ``unless_one`` are left out where all their cells are
-    the same, those in ``if_any`` where all are empty, and those in ``without`` always. A file has the
+    columns of text that may be wrapped. A column "application" is left out where all its cells are the
+    same, those in ``if_any`` where all are empty, and those in ``without`` always. A file has the
     columns ``if_any``, so that a column keeps its place, and a hyphen for an empty cell.
     """
 
@@ -64,12 +64,11 @@ class Sheet:
         right: Collection[str] = (),
         wraps: Collection[str] = (),
         spare: Sequence[str] = (),
-        unless_one: Collection[str] = (),
         if_any: Collection[str] = (),
         without: Collection[str] = (),
     ) -> None:
         self.columns, self.right, self.wraps, self.spare = columns, right, wraps, spare
-        self.unless_one, self.if_any, self.without = unless_one, if_any, without
+        self.if_any, self.without = if_any, without
         self.rows: list[list[Text]] = []
 
     def add(self, *cells: object) -> None:
@@ -98,7 +97,7 @@ class Sheet:
 
     def _says(self, at: int, name: str, width: int) -> bool:
         said = {row[at].plain for row in self.rows}
-        if name in self.unless_one and len(said) < 2:
+        if name == "application" and len(said) < 2:
             return False
         return any(said) or name not in self.if_any or width == _WIDTH_OF_A_FILE
 

@@ -64,7 +64,6 @@ def a_table() -> Sheet:
         right=("run",),
         wraps=("reason",),
         spare=("token", "started"),
-        unless_one=("application",),
     )
     shown.add(1, "shop", NAME, INSTANT, REASON, "4711")
     return shown

@@ -108,7 +108,6 @@ def backfills(
         right=("backfill", "runs", "done", "failed"),
         wraps=("why",),
         spare=("to",),
-        unless_one=("application",),
     )
     for one in found:
         counts = (number(one.instants), number(one.done), number(one.failed) if one.failed else "")

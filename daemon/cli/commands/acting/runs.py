@@ -305,7 +305,7 @@ def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, do: Calla
 
 def _by_schedule(runs: Iterable[ChosenRun]) -> Sheet:
     """Return a table of runs: how many there are of each schedule, and for which times."""
-    shown = Sheet("schedule", "application", "runs", "from", "to", right=("runs",), unless_one=("application",))
+    shown = Sheet("schedule", "application", "runs", "from", "to", right=("runs",))
     for (application, schedule), group in groupby(sorted(runs, key=lambda run: run.named), key=lambda run: run.named):
         instants = sorted(run.scheduled_for for run in group)
         shown.add(schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))

@@ -70,7 +70,6 @@ def _table(found: Sequence[ActLine], times: Times) -> Sheet:
         right=("run",),
         wraps=("why", "effect"),
         spare=("effect",),
-        unless_one=("application",),
         if_any=("run", "why", "effect"),
     )
     for _, alike in groupby(

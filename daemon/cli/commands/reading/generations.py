@@ -44,7 +44,6 @@ def generation_table(found: Sequence[GenerationStanding]) -> Sheet:
         *("generation", "application", "revision", "state", "run by", "differs"),
         right=("generation", "revision"),
         wraps=("run by", "differs"),
-        unless_one=("application",),
         if_any=("revision", "run by", "differs"),
     )
     for one in found:
@@ -60,7 +59,7 @@ def show_changed(console: "Console", found: Sequence[Changed]) -> None:
         say(console, "It changed no schedule that was there before, or that is not recorded.")
         return
     columns = ("schedule", "application", "how", "setting", "before", "after")
-    shown = Sheet(*columns, unless_one=("application",), wraps=("setting", "before", "after"))
+    shown = Sheet(*columns, wraps=("setting", "before", "after"))
     for one in found:
         for each in one.settings:
             before, after = (setting_text(each.setting, value) for value in (each.before, each.after))
@@ -183,7 +182,6 @@ def _table(found: Sequence[GenerationStanding], times: Times, *, wide: bool) -> 
         right=("generation", "revision"),
         wraps=("brought by", "changed", "releases", "run by"),
         spare=() if wide else ("superseded", "ruled", "came", "changed", "releases"),
-        unless_one=("application",),
         if_any=("revision", "superseded", "changed", "releases", "run by"),
         without=() if wide else ("digest", "brought by"),
     )

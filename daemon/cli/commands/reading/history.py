@@ -41,7 +41,6 @@ def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
         right=("run", "took", "token"),
         wraps=("reason",),
         spare=() if wide else ("took", "try"),
-        unless_one=("application",),
         if_any=("reason",),
         without=() if wide else ("started", "token"),
     )

@@ -73,7 +73,7 @@ def replicas(
     times = Times.of(now, utc=utc)
     columns = ("replica", "application", "state", "generation", "revision", "release", "version", "started", "seen")
     spare = ("version", "started", "revision", "release")
-    shown = Sheet(*columns, spare=spare, unless_one=("application",), if_any=("revision",), right=("revision",))
+    shown = Sheet(*columns, spare=spare, if_any=("revision",), right=("revision",))
     for one in found:
         runs = (generation(one), one.revision, one.release)
         cells = (state_cell(one.state), *runs, one.version, times(one.started_at), times(one.seen_at))

@@ -101,7 +101,6 @@ def _show_schedules(console: "Console", found: Report, *, whole: bool) -> None:
         *("late", "retried", "recovered", "cancelled", "active", "on request"),
         right=("due", "succeeded", "failed", "missed", "late", "retried", "recovered", "cancelled", "active"),
         wraps=("skipped",),
-        unless_one=("application",),
         if_any=("missed", "skipped", "late", "retried", "recovered", "cancelled", "active", "on request"),
     )
     said = [line for line in found.items if whole or not line.is_plain]
@@ -133,7 +132,6 @@ def _deploys(found: Sequence[Deploy], times: Times) -> Sheet:
         *columns,
         right=("generation", "revision"),
         wraps=("changes",),
-        unless_one=("application",),
         if_any=("revision",),
     )
     for one in found:
@@ -143,9 +141,7 @@ def _deploys(found: Sequence[Deploy], times: Times) -> Sheet:
 
 def _acts(found: Sequence[Act], times: Times) -> Sheet:
     columns = ("act", "application", "when", "who", "schedule", "times", "why")
-    shown = Sheet(
-        *columns, right=("times",), wraps=("why",), unless_one=("application",), if_any=("schedule", "times", "why")
-    )
+    shown = Sheet(*columns, right=("times",), wraps=("why",), if_any=("schedule", "times", "why"))
     for one in found:
         more = f" and {number(one.schedules - 1)} more" if one.schedules > 1 else ""
         times_done = number(one.count) if one.count > 1 else ""

@@ -109,7 +109,7 @@ def _show_verdict(console: "Console", status: StatusFound, times: Times, *, whol
 def _show_replicas(console: "Console", overview: Overview) -> None:
     if overview.replicas:
         columns = ("replica", "application", "state", "up", "running", "seen")
-        replicas = Sheet(*columns, right=("running",), unless_one=("application",), if_any=("state",), spare=("up",))
+        replicas = Sheet(*columns, right=("running",), if_any=("state",), spare=("up",))
         all_run = for_people() and all(one.state == "running" for one in overview.replicas)
         runs = Counter(run.holder for run in overview.running)
         now = overview.database_time
@@ -124,9 +124,7 @@ def _show_replicas(console: "Console", overview: Overview) -> None:
 def _show_waiting(console: "Console", overview: Overview, times: Times) -> None:
     shown = overview.waiting[:_MOST_WAITING]
     if shown:  # of those that are counted, all may have begun since
-        waiting = Sheet(
-            "waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",), unless_one=("application",)
-        )
+        waiting = Sheet("waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",))
         for run in shown:
             why = sentence(run.why, times.by_clock) if run.why else None
             waiting.add(run.run_id, run.schedule, run.application, why)
@@ -165,7 +163,6 @@ def _schedules(overview: Overview, found: Sequence[ScheduleLine], times: Times, 
         right=("took",),
         wraps=("now", "left out"),
         spare=() if wide else ("when", "took", "left out", "last"),
-        unless_one=("application",),
         if_any=("now", "left out"),
     )
     running, waiting = _by_schedule(overview.running), _by_schedule(overview.waiting)
@@ -228,7 +225,6 @@ def _running(found: Sequence[RunningRun]) -> Sheet:
         *("running", "schedule", "application", "job", "attempt", "progress", "for", "token", "holder"),
         right=("running", "attempt", "for", "token"),
         wraps=("job", "progress"),
-        unless_one=("application",),
     )
     for run in found:
         job, attempt = (run.job.job, run.job.attempt) if run.job else ("between jobs", None)
