@@ -27,7 +27,7 @@ IN_TWO_PLACES = frozenset({"Lease", "LeaseClient"})
 BY_STRING = {
     "daemon/__init__.py": "",  # its public names; a type checker sees each as a plain import
     "daemon/cli/app.py": r"daemon\.cli\.commands\..+",
-    "daemon/cli/commands/defining/schema.py": r"daemon\.(answers|cli\.commands|operations)\..+",  # the answers of all commands
+    "daemon/cli/commands/defining/schema.py": r"daemon\.(answers|cli\.commands|operations|recovery)\..+",  # the answers of all commands
     "daemon/definitions/sources/load.py": "",  # what users name
     "daemon/definitions/sources/toml_file.py": "",  # what users name
     "daemon/store/statements/dialects.py": "",  # SQLAlchemy's, by the kind of database

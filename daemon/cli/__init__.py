@@ -26,12 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EXPECTED as error:
         return report_expected(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - a bug in leased, reported with its traceback
-        if (lost := unwritten(error)) is not None:
-            report(lost, "failed", as_json=as_json)
-        elif (short := shortage(error, "this command cannot continue")) is None:
+        known = unwritten(error) or shortage(error, "this command cannot continue")
+        if known is None:
             report_defect(error)
         else:
-            report(str(short), "failed", as_json=as_json)
+            report(str(known), "failed", as_json=as_json)
         return FAILED
     if (lost := unwritten()) is not None:
         report(lost, "failed", as_json=as_json)

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any
@@ -144,14 +143,17 @@ class LazyGroup(TyperGroup):
         if name in LATER:
             raise NotYet(f"the command {name} does not exist yet; {LATER[name]}")
         if name not in COMMANDS and not name.startswith("-"):
-            raise Misused(no_such_command(name, COMMANDS))
+            meant = [command for command, others in _OTHERS.items() if name.lower() in others]
+            if not meant and (near := nearest(name, COMMANDS)) is not None:
+                meant = [near]
+            which = " or ".join(f"`leased {one}`" for one in meant)
+            remedy = f"did you mean {which}?" if meant else "see `leased --help`"
+            raise Misused(f'there is no command "{name}"; {remedy}')
         return super().resolve_command(ctx, args)
 
     def get_command(self, _ctx: Any, name: str) -> Any:
-        """Import a command, and return it; None if there is none of this name."""
-        if name not in COMMANDS:
+        if (entry := COMMANDS.get(name)) is None:
             return None
-        entry = COMMANDS[name]
         found = getattr(import_module(f".commands.{entry.module}", __package__), entry.function or name)
         if isinstance(found, typer.Typer):
             return get_command(found)
@@ -160,22 +162,12 @@ class LazyGroup(TyperGroup):
         return get_command(alone)
 
     def list_commands(self, _ctx: Any) -> list[str]:
-        """Return the names of all commands."""
         return list(COMMANDS)
 
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         """Write the lines of the help, without an import of the commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
-
-
-def no_such_command(name: str, known: Iterable[str]) -> str:
-    """Return the error about a command that does not exist, with what may be meant."""
-    meant = [command for command, others in _OTHERS.items() if name.lower() in others]
-    if not meant and (near := nearest(name, list(known))) is not None:
-        meant = [near]
-    remedy = f"did you mean {' or '.join(f'`leased {one}`' for one in meant)}?" if meant else "see `leased --help`"
-    return f'there is no command "{name}"; {remedy}'
 
 
 app = typer.Typer(
@@ -208,14 +200,8 @@ def leased(
     if context.invoked_subcommand is None:
         sys.stderr.write(context.get_help() + "\n")
         raise typer.Exit(USAGE)
-    warn_of_unknown_variables(as_json=bool(context.obj))
+    if any(name.startswith(PREFIX) for name in os.environ):
+        from ..service.settings import Settings  # noqa: PLC0415 - the help needs no settings
 
-
-def warn_of_unknown_variables(*, as_json: bool) -> None:
-    """Write a warning for each environment variable that looks like a setting but is not."""
-    if not any(name.startswith(PREFIX) for name in os.environ):
-        return
-    from ..service.settings import Settings  # noqa: PLC0415 - the help needs no settings
-
-    for sentence in unknown_variables(os.environ, Settings.model_fields):
-        report(sentence, "settings", as_json=as_json, what="warning")
+        for sentence in unknown_variables(os.environ, Settings.model_fields):
+            report(sentence, "settings", as_json=bool(context.obj), what="warning")

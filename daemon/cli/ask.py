@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import Connection
 
 from lease.database.address import parse_address
 from lease.database.backend import backend_of
@@ -19,7 +19,7 @@ from ..service.settings import read_settings
 from ..store import migrations
 from ..store.views.names import RunMeant, require_schedule, runs_meant, timezone_of
 from .failures import Misused, NoDatabase, report
-from .options import local_zone, number_of
+from .options import local_zone, number_if_any
 from .screen import say, screen, write_json
 
 T = TypeVar("T")
@@ -40,10 +40,9 @@ def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: f
 
 def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
     """Run ``unit`` on the database at ``url`` and return its result; see `ask`."""
-    address = _existing(url)
 
     async def asked() -> T:
-        async with _opened(address) as database:
+        async with _opened(url) as database:
             do = database.write if write else database.read
             return await do(_checked(unit), timeout=patience)
 
@@ -61,10 +60,6 @@ def act(
         say(screen(), sentence(done), hang=hang)
 
 
-async def _rest() -> None:
-    await asyncio.sleep(_EVERY)
-
-
 def _tell(error: StoreUnavailable) -> None:
     report(f"{error}; trying again", "database", as_json=False, what="warning")
 
@@ -74,17 +69,17 @@ def ask_again(
     unit: Unit[T],
     goes_on: Callable[[T], bool],
     *,
-    rest: Callable[[], Awaitable[None]] = _rest,
+    rest: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(_EVERY),
     away: Callable[[StoreUnavailable], None] = _tell,
 ) -> None:
     """Run ``unit``, which reads, as long as ``goes_on`` says so of its result; by default once a second.
 
     An outage after the first time is waited for, and reported once.
     """
-    address = _existing(read_settings({"database_url": database}).database)
+    url = read_settings({"database_url": database}).database
 
     async def asked() -> None:
-        async with _opened(address) as opened:
+        async with _opened(url) as opened:
             is_away, more = False, goes_on(await opened.read(_checked(unit)))
             while more:
                 await rest()
@@ -98,20 +93,16 @@ def ask_again(
     asyncio.run(asked())
 
 
-def _existing(url: str) -> URL:
-    """Return the address of a database; raises `NoDatabase` rather than let a file be created."""
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[OwnDatabase]:
+    """Open a database for the block; raises `NoDatabase` rather than let a file be created."""
     address = parse_address(url)
     file = backend_of(address).file(address)
-    if file is not None and not Path(file).exists():
+    if file is not None and not Path(file).exists():  # noqa: ASYNC240 - this loop has nothing else to do
         raise NoDatabase(
             f'there is no database file "{file}"; create it with `leased run FILE`, or name another '
             "with --database or LEASED_DATABASE_URL"
         )
-    return address
-
-
-@asynccontextmanager
-async def _opened(address: URL) -> AsyncIterator[OwnDatabase]:
     opened = open_database(address, timeout=PATIENCE, application="leased command")
     try:
         yield opened
@@ -131,10 +122,8 @@ def run_given(database: str | None, text: str, application: str | None, meant: R
     """Return the number of the run that ``text`` stands for: a number is that of a run, and all else the name of a
     schedule. Raises `Misused` and `NotFound`.
     """
-    if text.isascii() and text.isdigit():
-        if application is not None:
-            raise Misused("--application goes with the name of a schedule: leave it out, or leave out the number")
-        return number_of(text)
+    if (run_id := number_if_any(text, application)) is not None:
+        return run_id
 
     def read(connection: Connection) -> list[int]:
         require_schedule(connection, text, application)

@@ -6,7 +6,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 import typer
 
@@ -65,13 +64,20 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
 )
 
 EXPECTED = (DaemonError, LeaseError, typer.TyperException)
-"""The errors that are reported without a traceback: mistakes of the user, and faults of the
-database."""
+"""The errors that are reported without a traceback: mistakes of the user, and faults of the database."""
 
 
 def report_expected(error: Exception, *, as_json: bool) -> int:
     """Report an error that is `EXPECTED`, with the other mistakes if there are several; return its exit status."""
-    message = _usage(error) if isinstance(error, typer.TyperException) else str(error)
+    message = str(error)
+    if isinstance(error, typer.TyperException):
+        message = error.format_message()
+        for theirs, ours in _WORDS:
+            message = theirs.sub(ours, message)
+        command = getattr(getattr(error, "ctx", None), "command_path", None)
+        has_remedy = _NEGATIVE.fullmatch(message) or any(known in message for known in _WITH_A_REMEDY)
+        if command is not None and not has_remedy:
+            message = f"{message.rstrip('.')}; see `{command} --help`"
     if number := _NEGATIVE.fullmatch(message):
         message = f'"{number[1]}" starts like an option, and numbers here are 0 or more'
     found = ((kind, status) for types, kind, status in _KINDS if isinstance(error, types))
@@ -81,39 +87,29 @@ def report_expected(error: Exception, *, as_json: bool) -> int:
     return status
 
 
-def _usage(error: typer.TyperException) -> str:
-    """Return the framework's sentence about a mistake of usage, with a remedy."""
-    message = error.format_message()
-    for theirs, ours in _WORDS:
-        message = theirs.sub(ours, message)
-    command = getattr(getattr(error, "ctx", None), "command_path", None)
-    if command is None or _NEGATIVE.fullmatch(message) or any(known in message for known in _WITH_A_REMEDY):
-        return message
-    return f"{message.rstrip('.')}; see `{command} --help`"
-
-
 def report(message: str, kind: str, *, as_json: bool, what: str = "error", more: Sequence[str] = ()) -> None:
     """Write an error or a warning to stderr: a sentence, and one for each of ``more``, or an object with ``--json``."""
-    document = {what: {"message": message, "kind": kind, **({"more": more} if more else {})}}
-    lines = [f"leased: {escaped(one)}" for one in (message, *more)]
     if as_json:
-        lines = [json_text(document)]
-    elif sys.stderr.isatty():
-        lines = [part for line in lines for part in wrapped(line, shutil.get_terminal_size().columns)]
-    sys.stderr.write("".join(f"{each}\n" for each in lines))
+        document = {what: {"message": message, "kind": kind, **({"more": more} if more else {})}}
+        sys.stderr.write(json_text(document) + "\n")
+    else:
+        write_to_stderr([f"leased: {escaped(one)}" for one in (message, *more)])
+
+
+def write_to_stderr(sentences: Sequence[str]) -> None:
+    """Write sentences to stderr: each on a line, and at a terminal on as many as it takes."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    for sentence in sentences:
+        sys.stderr.write("\n".join([sentence] if width is None else wrapped(sentence, width)) + "\n")
+    sys.stderr.flush()
 
 
 def report_defect(error: Exception) -> None:
     """Write to stderr what a bug report needs: the traceback, starting in our own code."""
     sys.stderr.write("leased: this is a bug in leased; please report it with the traceback below\n")
-    traceback.print_exception(type(error), error, _ours(error.__traceback__))
-
-
-def _ours(trace: TracebackType | None) -> TracebackType | None:
-    """Return ``trace`` without the frames of the framework that called the command."""
-    framework = str(Path(typer.__file__).parent)
-    called = [frame for frame, _ in traceback.walk_tb(trace)]
-    last = max((at for at, frame in enumerate(called) if frame.f_code.co_filename.startswith(framework)), default=-1)
-    for _ in range(last + 1):
-        trace = trace.tb_next if trace is not None else None
-    return trace
+    framework, trace, ours = str(Path(typer.__file__).parent), error.__traceback__, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.startswith(framework):
+            ours = trace.tb_next  # what follows the last frame of the framework that called the command
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, ours)

@@ -52,10 +52,18 @@ def number_of(text: str, what: Literal["run", "backfill"] = "run") -> int:
     return int(text)
 
 
+def number_if_any(text: str, application: str | None) -> int | None:
+    """Return the number of a run; None for the name of a schedule, of which alone ``application`` may be given."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    if application is not None:
+        raise Misused("--application goes with the name of a schedule: leave it out, or leave out the number")
+    return number_of(text)
+
+
 Database = Annotated[
     str | None,
     typer.Option(
-        "--database",
         metavar="URL",
         help="postgresql://… or sqlite:///file.db; by default LEASED_DATABASE_URL, otherwise sqlite:///leased.db.",
     ),
@@ -63,37 +71,32 @@ Database = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Show tokens, holders and digests too.")]
 Utc = Annotated[bool, typer.Option("--utc", help="Show times in full, in UTC.")]
-Application = Annotated[
-    str | None, typer.Option("--application", metavar="NAME", help="The application; needed if there are several.")
-]
-RunNumber = Annotated[
-    int, typer.Argument(metavar="RUN", parser=number_of, help="The number of the run.", show_default=False)
-]
-OnlySchedule = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)]
-ScheduleName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)]
+Application = Annotated[str | None, typer.Option(metavar="NAME", help="The application; needed if there are several.")]
+RunNumber = Annotated[int, typer.Argument(metavar="RUN", parser=number_of, help="The number of the run.")]
+OnlySchedule = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this schedule.")]
+ScheduleName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.")]
 RunOrName = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN|NAME", help="The number of a run, or a schedule's name for its latest run.", show_default=False
-    ),
+    str, typer.Argument(metavar="RUN|NAME", help="The number of a run, or a schedule's name for its latest run.")
 ]
-File = Annotated[
-    str,
-    typer.Argument(metavar="FILE", help="schedules.py, package.module:schedules, or a .toml file.", show_default=False),
-]
+File = Annotated[str, typer.Argument(metavar="FILE", help="schedules.py, package.module:schedules, or a .toml file.")]
 Revision = Annotated[
     str | None,
     typer.Option(
-        "--revision",
         metavar="N",
         help="Orders definitions: a higher revision supersedes a lower one. By default the revision in FILE.",
-        show_default=False,
+    ),
+]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")]
+OfBackfill = Annotated[
+    int | None,
+    typer.Option(
+        "--backfill", metavar="ID", parser=lambda text: number_of(text, "backfill"), help="All runs of this backfill."
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show which runs would be affected, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; required without a terminal.")]
-Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Reason; it is recorded.")]
-By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who is doing this; by default USER@HOST.")]
+Why = Annotated[str | None, typer.Option(metavar="TEXT", help="Reason; it is recorded.")]
+By = Annotated[str | None, typer.Option(metavar="WHO", help="Who is doing this; by default USER@HOST.")]
 
 
 def author(by: str | None, why: str | None) -> str:
@@ -138,12 +141,9 @@ def moment(
     option: str, text: str, zone: Callable[[], str] = local_zone, *, past: bool = False, quiet: bool = False
 ) -> datetime | timedelta:
     """Return an instant, or a duration that counts from now by the database's clock; raises `Misused` for neither."""
-    given = duration_of(text)
-    return (
-        given
-        if given is not None
-        else instant(option, text, zone, past=past, quiet=quiet, more=', or a duration like "40m"')
-    )
+    if (given := duration_of(text)) is not None:
+        return given
+    return instant(option, text, zone, past=past, quiet=quiet, more=', or a duration like "40m"')
 
 
 def before_now(option: str, given: datetime | timedelta, now: datetime) -> datetime:

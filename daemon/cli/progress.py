@@ -23,37 +23,9 @@ from rich.text import Text
 from lease.durations import format_duration
 
 from ..states import JobOutcome, RunOutcome
-from ..store.views.history import JobRunLine, RunDetail
+from ..store.views.history import RunDetail
+from ..telemetry import facts
 from ..telemetry.fact_log import log_fact
-from ..telemetry.facts import (
-    DatabaseAway,
-    DatabaseBack,
-    Fact,
-    JobEnded,
-    JobPrinted,
-    JobProgressed,
-    JobStarted,
-    JobSubject,
-    LeaseChanged,
-    LoopBlocked,
-    LoopFreed,
-    MessageSent,
-    NextDue,
-    Note,
-    ReplicaEnded,
-    ReplicaStarted,
-    RunCancelled,
-    RunEnded,
-    RunLate,
-    RunLong,
-    RunRecovered,
-    RunStarted,
-    RunSubject,
-    SchedulesRetired,
-    SubscriberFailed,
-    TimesSkipped,
-    WriteRefused,
-)
 from ..telemetry.sentences import sentence
 from ..text import clean, last_line, lasted, number, shortened
 from .screen import Sheet, Times, how_far, print_verdict, say, state_cell
@@ -67,7 +39,8 @@ def print_summary(console: Console, detail: RunDetail, times: Times) -> None:
     if not of_jobs:
         return
     last = [attempts[-1] for attempts in of_jobs.values()]
-    notes = [_note(job) for job in last]
+    errors = ["" if job.state == "succeeded" else last_line(job.error) for job in last]
+    notes = [error or job.message for job, error in zip(last, errors, strict=True)]
     without = [] if any(job.done is not None for job in last) else ["done"]
     without += [] if any(notes) else ["message"]
     columns = ("job", "state", "done", "took", "message")
@@ -81,12 +54,6 @@ def print_summary(console: Console, detail: RunDetail, times: Times) -> None:
     console.print(jobs)
 
 
-def _note(job: JobRunLine) -> str | None:
-    """Return the last line of its error, otherwise its last message."""
-    said = last_line(job.error)
-    return said if said and job.state != "succeeded" else job.message
-
-
 MOST_REMEMBERED = 1_000
 LINE_EVERY = 2.0
 """The least number of seconds between two progress lines of one job."""
@@ -98,7 +65,7 @@ class PlainView:
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
-        self._reported: dict[JobSubject, float] = {}
+        self._reported: dict[facts.JobSubject, float] = {}
         self.ended: dict[int, RunOutcome] = {}
         """The outcomes of the latest runs."""
 
@@ -107,57 +74,62 @@ class PlainView:
 
     def __exit__(self, *_error: object) -> None: ...
 
-    def __call__(self, fact: Fact) -> None:
+    def __call__(self, fact: facts.Fact) -> None:
         """Write what a fact has to say, if anything."""
         match fact:
-            case RunStarted(run):
+            case facts.RunStarted(run):
                 self.line(f"{run.schedule}: run {run.run_id} started, token {run.token}", "bold")
-            case RunEnded(run, outcome, reason):
+            case facts.RunEnded(run, outcome, reason):
                 self._remember(run.run_id, outcome)
                 self.run_ended(run)
                 because = f" ({reason})" if reason else ""
                 self.line(f"{run.schedule}: run {run.run_id} {outcome}{because}", _style(outcome))
-            case JobStarted(job):
+            case facts.JobStarted(job):
                 self.job_started(job)
-            case JobProgressed(job):
+            case facts.JobProgressed(job):
                 self.job_progressed(job, fact)
-            case JobPrinted(job, lines):
+            case facts.JobPrinted(job, lines):
                 self._print("\n".join(clean(f"  {self.named(job)} | {line}") for line in lines))
-            case JobEnded(job):
+            case facts.JobEnded(job):
                 self.job_ended(job, fact)
-            case RunCancelled(run, by, why):
+            case facts.RunCancelled(run, by, why):
                 because = f": {why}" if why else ""
                 self.line(
                     f"{run.schedule}: run {run.run_id} was cancelled by {by}{because}; stopping its job", "yellow"
                 )
-            case RunRecovered() | LoopFreed() | ReplicaStarted() | ReplicaEnded():
+            case facts.RunRecovered() | facts.LoopFreed() | facts.ReplicaStarted() | facts.ReplicaEnded():
                 self.line(sentence(fact), "dim")
-            case LoopBlocked() | RunLate() | RunLong():
+            case facts.LoopBlocked() | facts.RunLate() | facts.RunLong():
                 self.line(sentence(fact), "yellow")
-            case DatabaseAway(error):
+            case facts.DatabaseAway(error):
                 self.line(f"{error}; retrying", "dim")
-            case DatabaseBack(seconds):
+            case facts.DatabaseBack(seconds):
                 self.line(f"the database is back after {seconds:.1f}s", "dim")
-            case Note(text, is_warning):
+            case facts.Note(text, is_warning):
                 self.line(text, "yellow" if is_warning else "dim")
-            case WriteRefused() | LeaseChanged() | SubscriberFailed() | NextDue():
-                log_fact(fact)
-            case MessageSent(outcome="delivered"):
+            case facts.MessageSent(outcome="delivered"):
                 pass
-            case MessageSent(_, schedule, _, kind, to, outcome, error):
+            case facts.MessageSent(_, schedule, _, kind, to, outcome, error):
                 self.line(f"{schedule}: {kind} to {to} {outcome}: {error}", "yellow")
-            case TimesSkipped() | SchedulesRetired():
+            case (
+                facts.WriteRefused()
+                | facts.LeaseChanged()
+                | facts.SubscriberFailed()
+                | facts.NextDue()
+                | facts.TimesSkipped()
+                | facts.SchedulesRetired()
+            ):
                 log_fact(fact)
             case _:
                 assert_never(fact)
 
-    def run_ended(self, run: RunSubject) -> None:
+    def run_ended(self, run: facts.RunSubject) -> None:
         """Put away what is shown of a run: here, nothing."""
 
-    def job_started(self, job: JobSubject) -> None:
+    def job_started(self, job: facts.JobSubject) -> None:
         """Do nothing: the first line of an attempt shows that it has started."""
 
-    def job_progressed(self, job: JobSubject, fact: JobProgressed) -> None:
+    def job_progressed(self, job: facts.JobSubject, fact: facts.JobProgressed) -> None:
         """Write how far a job has come, at most every `LINE_EVERY` seconds."""
         now = self._clock()
         if now - self._reported.get(job, -LINE_EVERY) >= LINE_EVERY:
@@ -165,15 +137,13 @@ class PlainView:
             more = f", {fact.message}" if fact.message else ""
             self.line(f"{job.name}: {how_far(fact.done, fact.total)}{more}", lead="  ")
 
-    def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
-        """Write how an attempt ended."""
+    def job_ended(self, job: facts.JobSubject, fact: facts.JobEnded) -> None:
         self._reported.pop(job, None)
         said = f": {last_line(fact.error)}" if last_line(fact.error) else ""
         ended = f"{job.name}: {fact.outcome} in {format_duration(fact.seconds)}{said}"
         self.line(ended, _style(fact.outcome), lead="  ")
 
-    def named(self, job: JobSubject) -> str:
-        """Return what a job is called."""
+    def named(self, job: facts.JobSubject) -> str:
         return job.name
 
     def line(self, text: str, style: str = "none", lead: str = "") -> None:
@@ -207,7 +177,7 @@ class ProgressView(PlainView):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._bars: dict[JobSubject, TaskID] = {}
+        self._bars: dict[facts.JobSubject, TaskID] = {}
         self._progress = _Bars(console, self.below)
 
     def __enter__(self) -> Self:
@@ -221,31 +191,25 @@ class ProgressView(PlainView):
         """Return the line below the bars: here, none."""
         return ""
 
-    def job_started(self, job: JobSubject) -> None:
-        """Draw a bar for the attempt."""
+    def job_started(self, job: facts.JobSubject) -> None:
         self._bars[job] = self._progress.add_task(clean(self.named(job)), total=None, message="")
 
-    def job_progressed(self, job: JobSubject, fact: JobProgressed) -> None:
-        """Move the bar of the attempt."""
-        bar = self._bars.get(job)
-        if bar is not None:
-            self._progress.update(
-                bar, completed=fact.done, total=fact.total, message=shortened(clean(fact.message or ""), 40)
-            )
+    def job_progressed(self, job: facts.JobSubject, fact: facts.JobProgressed) -> None:
+        if (bar := self._bars.get(job)) is not None:
+            message = shortened(clean(fact.message or ""), 40)
+            self._progress.update(bar, completed=fact.done, total=fact.total, message=message)
 
-    def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
-        """Remove the bar and write how the attempt ended."""
+    def job_ended(self, job: facts.JobSubject, fact: facts.JobEnded) -> None:
         self._remove(job)
         super().job_ended(job, fact)
 
-    def run_ended(self, run: RunSubject) -> None:
+    def run_ended(self, run: facts.RunSubject) -> None:
         """Remove the bars of attempts that an internal error ended."""
         for job in [job for job in self._bars if job.run == run]:
             self._remove(job)
 
-    def _remove(self, job: JobSubject) -> None:
-        bar = self._bars.pop(job, None)
-        if bar is not None:
+    def _remove(self, job: facts.JobSubject) -> None:
+        if (bar := self._bars.pop(job, None)) is not None:
             self._progress.remove_task(bar)
 
 
@@ -256,21 +220,22 @@ class LiveView(ProgressView):
 
     def __init__(self, console: Console, now: Callable[[], datetime] = lambda: datetime.now().astimezone()) -> None:
         self._now = now
-        self._next = NextDue(None, None)
+        self._next = facts.NextDue(None, None)
         super().__init__(console)
 
-    def __call__(self, fact: Fact) -> None:
+    def __call__(self, fact: facts.Fact) -> None:
         """Write what a fact has to say that is still of interest when the run has ended well."""
         match fact:
-            case RunStarted() | JobEnded(outcome="succeeded"):
-                if isinstance(fact, JobEnded):
-                    self._remove(fact.job)
-            case RunEnded(run, "succeeded", _, seconds):
+            case facts.RunStarted():
+                pass
+            case facts.JobEnded(job, outcome="succeeded"):
+                self._remove(job)
+            case facts.RunEnded(run, "succeeded", _, seconds):
                 self._remember(run.run_id, "succeeded")
                 self.run_ended(run)
                 took = "" if seconds is None else f" in {format_duration(seconds)}"
                 self.line(f"{run.schedule}: run {run.run_id} succeeded{took}", "green")
-            case NextDue():
+            case facts.NextDue():
                 self._next = fact
             case _:
                 super().__call__(fact)
@@ -279,7 +244,7 @@ class LiveView(ProgressView):
         """Write a sentence, with the time of day."""
         super().line(text, style, f"{self._now():%H:%M:%S}  {lead}")
 
-    def named(self, job: JobSubject) -> str:
+    def named(self, job: facts.JobSubject) -> str:
         """Return what a job is called: its schedule too, since many may be active."""
         return f"{job.run.schedule}: {job.name}"
 
@@ -312,7 +277,6 @@ class _Bars(Progress):
         )
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Return the bars, and what is below them."""
         yield from super().get_renderables()
         if below := self._below():
             yield Text(below, "dim", no_wrap=True, overflow="ellipsis")

@@ -1,11 +1,10 @@
 """A question to be answered with yes or no, asked at a terminal."""
 
-import shutil
 import sys
 
 from ..errors import DaemonError
-from ..text import clean, wrapped
-from .failures import Misused
+from ..text import clean
+from .failures import Misused, write_to_stderr
 
 
 class NotConfirmed(DaemonError):
@@ -14,14 +13,10 @@ class NotConfirmed(DaemonError):
 
 def tell(sentence: str) -> None:
     """Write a sentence to stderr, where questions are asked."""
-    line = clean(sentence)
-    lines = wrapped(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
-    sys.stderr.write("".join(f"{each}\n" for each in lines))
-    sys.stderr.flush()
+    write_to_stderr([clean(sentence)])
 
 
 def can_be_asked() -> bool:
-    """Return whether a person is at a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

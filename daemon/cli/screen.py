@@ -88,18 +88,28 @@ class Sheet:
             places = [at for at in places if self.columns[at] not in left_out]
             more = width - sum(least[at] for at in places) - _BETWEEN * (len(places) - 1)
             if more >= 0:
-                return self._widened({at: least[at] for at in places}, more)
-        return None
+                break
+        else:
+            return None
+        widths = {at: least[at] for at in places}
+        wanting = {at: missing for at in places if (missing := self._widest(at) - least[at]) > 0}
+        # What is left over is shared out among the columns that can use it, evenly.
+        for left, at in zip(range(len(wanting), 0, -1), sorted(wanting, key=lambda at: wanting[at]), strict=True):
+            given = min(wanting[at], more // left)
+            widths[at] += given
+            more -= given
+        return widths
 
     def _places(self, width: int) -> list[int]:
         """Return the places of the columns that have something to say."""
-        return [at for at, name in enumerate(self.columns) if name not in self.without and self._says(at, name, width)]
-
-    def _says(self, at: int, name: str, width: int) -> bool:
-        said = {row[at].plain for row in self.rows}
-        if name == "application" and len(said) < 2:
-            return False
-        return any(said) or name not in self.if_any or width == _WIDTH_OF_A_FILE
+        places = []
+        for at, name in enumerate(self.columns):
+            said = {row[at].plain for row in self.rows}
+            is_same = name == "application" and len(said) < 2
+            is_empty = name in self.if_any and not any(said) and width != _WIDTH_OF_A_FILE
+            if not (name in self.without or is_same or is_empty):
+                places.append(at)
+        return places
 
     def _least(self, at: int) -> int:
         widest = self._widest(at)
@@ -110,15 +120,6 @@ class Sheet:
 
     def _widest(self, at: int) -> int:
         return max((row[at].cell_len for row in self.rows), default=0)
-
-    def _widened(self, widths: dict[int, int], more: int) -> dict[int, int]:
-        """Return the widths with ``more`` shared out among the columns that can use it, evenly."""
-        wanting = {at: missing for at, width in widths.items() if (missing := self._widest(at) - width) > 0}
-        for left, at in zip(range(len(wanting), 0, -1), sorted(wanting, key=lambda at: wanting[at]), strict=True):
-            given = min(wanting[at], more // left)
-            widths[at] += given
-            more -= given
-        return widths
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Segment"]:
         from rich.segment import Segment  # noqa: PLC0415 - not for JSON
@@ -188,7 +189,6 @@ def _side_by_side(cells: Sequence[_Cell], aligned: Sequence[tuple[int, bool]]) -
 
 
 def width_of(text: str) -> int:
-    """Return how wide ``text`` is on a screen."""
     from rich.cells import cell_len  # noqa: PLC0415 - not for JSON
 
     return cell_len(text)
@@ -254,7 +254,6 @@ def say(console: "Console", sentence: str, style: str = "none", *, lead: str = "
 
 
 def print_sentences(console: "Console", sentences: Iterable[str], style: str = "yellow") -> None:
-    """Print sentences, each on a line of its own."""
     for sentence in sentences:
         say(console, sentence, style, hang=2)
 
@@ -343,7 +342,7 @@ ANSWERS = {
     "backfills": ("answers.lists", "BackfillsAnswer", 1),
     "backfill-changed": ("operations.backfill", "ChangedBackfill", 1),
     "db-current": ("cli.commands.db", "CurrentAnswer", 1),
-    "db-restored": ("cli.commands.db", "Restored", 1),
+    "db-restored": ("recovery.restoring", "Restored", 1),
 }
 """By command: the module that declares its answer, the class there, and the answer's version."""
 

@@ -8,7 +8,7 @@ import termios
 import tty
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lease.database.database import Unit
 from lease.durations import format_duration
@@ -27,7 +27,6 @@ _EVERY = 2.0
 _BEGIN = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 """Another screen, without a cursor, on which long lines are cut."""
 _END = "\x1b[?7h\x1b[?25h\x1b[?1049l"
-_TERMINATED = 128 + signal.SIGTERM
 
 
 def watch(database: str | None, unit: Unit[T], show: "Callable[[Console, T], None]") -> None:
@@ -87,7 +86,9 @@ class _WatchedScreen(Generic[T]):
 
     def _begin(self) -> None:
         loop = asyncio.get_running_loop()
-        signal.signal(signal.SIGTERM, _terminated)  # by default it would leave the terminal like this
+        signal.signal(
+            signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+        )  # by default it would leave the terminal like this
         if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:  # the shell has job control
             loop.add_signal_handler(signal.SIGTSTP, self._stop)
         loop.add_signal_handler(signal.SIGWINCH, self._wake.set)
@@ -129,7 +130,3 @@ class _WatchedScreen(Generic[T]):
         shown = "".join(f"\x1b[K{line}\n" for line in lines[:most])
         sys.stdout.write(f"\x1b[H{shown}\x1b[J{below}")
         sys.stdout.flush()
-
-
-def _terminated(*_: object) -> NoReturn:
-    sys.exit(_TERMINATED)

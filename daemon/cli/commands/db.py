@@ -9,7 +9,7 @@ import typer
 from lease.database.address import describe, parse_address, schema_in
 from lease.database.backend import backend_of
 
-from ...recovery.restoring import Restored, prepare_restored
+from ...recovery.restoring import prepare_restored
 from ...service.settings import read_settings
 from ...store import migrations
 from ..ask import ask_url
@@ -81,22 +81,17 @@ def restored(
     """
     url = read_settings({"database_url": database}).database
     ask_url(url, lambda _: None)  # it is there, and answers soon
-    done = ask_url(
-        url, lambda connection: prepare_restored(connection, by=by, force=force), write=True, patience=_RESTORING
-    )
+    done = ask_url(url, lambda c: prepare_restored(c, by=by, force=force), write=True, patience=_RESTORING)
     if as_json:
         write_json("db-restored", done)
         return
-    print_sentences(screen(), _lines(done), style="none")
-
-
-def _lines(done: Restored) -> list[str]:
     put_back = f" (run {', '.join(map(str, done.runs_put_back))})" if done.runs_put_back else ""
     cancelled = f" (run {', '.join(map(str, done.runs_cancelled))})" if done.runs_cancelled else ""
-    return [
+    lines = (
         f"tokens raised to {done.token} for {done.leases} {'lease' if done.leases == 1 else 'leases'}; new names start there",
         f"grants ended: {len(done.grants_ended)}",
         f"running runs put back: {len(done.runs_put_back)}{put_back}",
         f"cancelled runs ended: {len(done.runs_cancelled)}{cancelled}",
         f"replicas marked as dead: {done.replicas_marked_dead}",
-    ]
+    )
+    print_sentences(screen(), lines, style="none")

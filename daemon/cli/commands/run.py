@@ -69,20 +69,17 @@ def with_setting_flags(command: Callable[..., int]) -> Callable[..., int]:
 
 def _option(flag: str, field: FieldInfo) -> Any:
     meaning = " ".join((field.description or "").replace("`", "").split())
-    option = typer.Option(flag, metavar=_value(field), help=meaning, show_default=False)
-    return Annotated[str | None, option]  # a string, so that the settings parse it and report what is wrong
-
-
-def _value(field: FieldInfo) -> str:
-    own = next((mark.value for mark in field.metadata if isinstance(mark, Flag)), "")
-    if own:
-        return own
     types = (field.annotation, *get_args(field.annotation))
-    if get_origin(field.annotation) is Literal:
-        return "|".join(get_args(field.annotation))
-    if any(kind is float or (get_origin(kind) is Annotated and get_args(kind)[0] is float) for kind in types):
-        return "DURATION"
-    return "N" if int in types else "TEXT"
+    if own := [mark.value for mark in field.metadata if isinstance(mark, Flag) and mark.value]:
+        value = own[0]
+    elif get_origin(field.annotation) is Literal:
+        value = "|".join(get_args(field.annotation))
+    elif any(kind is float or (get_origin(kind) is Annotated and get_args(kind)[0] is float) for kind in types):
+        value = "DURATION"
+    else:
+        value = "N" if int in types else "TEXT"
+    option = typer.Option(flag, metavar=value, help=meaning)
+    return Annotated[str | None, option]  # a string, so that the settings parse it and report what is wrong
 
 
 def look_first(application: Application, settings: Settings, *, guarded: bool) -> None:

@@ -22,16 +22,10 @@ from ..options import Database
 
 def web(
     file: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FILE", help="A file whose settings are to hold, as for `leased run`.", show_default=False
-        ),
+        str | None, typer.Argument(metavar="FILE", help="A file whose settings are to hold, as for `leased run`.")
     ] = None,
     database: Database = None,
-    address: Annotated[
-        str | None,
-        typer.Option("--web", metavar="HOST:PORT", help="Address to serve HTTP on.", show_default=False),
-    ] = None,
+    address: Annotated[str | None, typer.Option("--web", metavar="HOST:PORT", help="Address to serve HTTP on.")] = None,
 ) -> int:
     """Serve the pages and the API without running anything: they stay when the last replica is gone."""
     flags = {"database_url": database, "web": address}

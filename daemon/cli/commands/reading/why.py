@@ -1,7 +1,7 @@
 """`leased why`: why a schedule or a run does or does not run, with the evidence, and what to do."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -12,12 +12,8 @@ from ....service.settings import read_settings
 from ....store.statements.schedule import database_time
 from ....text import clean
 from ...ask import ask
-from ...failures import Misused
-from ...options import Application, Database, Json, Utc, number_of
+from ...options import Application, Database, Json, Utc, number_if_any
 from ...screen import Times, for_people, say, screen, write_json
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _WELL = {"due", "running", "succeeded", "on request"}
 _ILL = {
@@ -35,19 +31,14 @@ _ILL = {
 
 
 def why(
-    name: Annotated[
-        str,
-        typer.Argument(metavar="NAME|RUN", help="A schedule's name, or the number of a run.", show_default=False),
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A schedule's name, or the number of a run.")],
     utc: Utc = False,
     application: Application = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Say why a schedule or a run does or does not run, and what to do."""
-    run_id = number_of(name) if name.isascii() and name.isdigit() else None
-    if run_id is not None and application is not None:
-        raise Misused("--application goes with the name of a schedule: leave it out, or leave out the number")
+    run_id = number_if_any(name, application)
     takeover_after = read_settings({"database_url": database}).takeover_after
 
     def read(connection: Connection) -> tuple[datetime, Explanation]:
@@ -60,17 +51,12 @@ def why(
     now, found = ask(database, read)
     if as_json:
         write_json("why", why_answer(now, found))
-    else:
-        _show(screen(), found)
-
-
-def _show(console: "Console", found: Explanation) -> None:
-    sentence = found.sentence
+        return
+    console, sentence = screen(), found.sentence
     what = found.schedule if found.run_id is None else f"run {found.run_id} of {found.schedule}"
     console.print(f"{clean(what)} ({clean(found.application)})  ", style="bold", end="", soft_wrap=True)
-    console.print(
-        sentence.state, style="green" if sentence.state in _WELL else "red" if sentence.state in _ILL else "yellow"
-    )
+    style = "green" if sentence.state in _WELL else "red" if sentence.state in _ILL else "yellow"
+    console.print(sentence.state, style=style)
     say(console, sentence.text, lead="  ")
     if sentence.next and for_people():
         say(console, " / ".join(sentence.next), "dim", lead="  ")
