@@ -1,8 +1,7 @@
 """`leased backfill` and `leased backfills`: past instants that are run after all."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Literal
 
@@ -10,13 +9,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....answers.lists import BackfillsAnswer
-from ....operations.backfill import (
-    Backfill,
-    ChangedBackfill,
-    change_backfill,
-    counted_text,
-    foresee_backfill,
-)
+from ....operations.backfill import Backfill, ChangedBackfill, change_backfill, counted_text, foresee_backfill
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
 from ....operations.cancel import said
@@ -26,7 +19,7 @@ from ....store.views.names import require_application
 from ....text import number, when
 from ...ask import act, ask, zone_of
 from ...failures import Misused
-from ...options import Application, By, Database, DryRun, Json, ScheduleName, Why, Yes, author, instant, number_of
+from ...options import Application, By, Database, DryRun, Json, Limit, ScheduleName, Why, Yes, author, instant
 from ...question import confirm
 from ...screen import Sheet, say, screen, write_json
 
@@ -36,19 +29,10 @@ _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs
 def backfill(
     schedule: ScheduleName,
     first: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="TIME",
-            help='The first scheduled time: "yesterday 02:00", "2026-11-01", …',
-            show_default=False,
-        ),
+        str, typer.Option("--from", metavar="TIME", help='The first scheduled time: "yesterday 02:00", "2026-11-01", …')
     ],
     last: Annotated[
-        str,
-        typer.Option(
-            "--to", metavar="TIME", help="The last scheduled time; a date includes that day.", show_default=False
-        ),
+        str, typer.Option("--to", metavar="TIME", help="The last scheduled time; a date includes that day.")
     ],
     at_most: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help=_AT_MOST_HELP)] = 1,
     application: Application = None,
@@ -60,7 +44,11 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs."""
-    start, end = _span(first, last, zone_of(database, schedule, application), quiet=as_json)
+    zone = zone_of(database, schedule, application)
+    start = instant("--from", first, zone, past=True, quiet=as_json)
+    end = instant("--to", last, zone, past=True, to_end=True, quiet=as_json)
+    if start > end:
+        raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier time as --from")
     who = author(by, why)
 
     def look(connection: Connection) -> tuple[Wanted, Backfill]:
@@ -79,12 +67,12 @@ def backfill(
     if not done.instants:
         span = f"from {when(start)} to {when(end)}"
         say(screen(), f"{named} has no scheduled time {span} in what has been planned so far; nothing was done", hang=2)
-        return
-    say(screen(), f"{named}: {counted_text(done)}; {_and_now(done)}", hang=2)
+    else:
+        say(screen(), f"{named}: {counted_text(done)}; {_and_now(done)}", hang=2)
 
 
 def backfills(
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
+    limit: Limit = 20,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
@@ -102,9 +90,8 @@ def backfills(
     if not found:
         say(screen(), "There are no backfills; `leased backfill NAME --from TIME --to TIME` requests one.")
         return
-    columns = ("backfill", "application", "schedule", "from", "to", "runs", "done", "failed", "state", "who", "why")
     shown = Sheet(
-        *columns,
+        *("backfill", "application", "schedule", "from", "to", "runs", "done", "failed", "state", "who", "why"),
         right=("backfill", "runs", "done", "failed"),
         wraps=("why",),
         spare=("to",),
@@ -134,24 +121,11 @@ def _and_now(done: Backfill) -> str:
     return f"backfill {done.backfill_id} runs them after other runs, {at_a_time}; see `leased backfills`"
 
 
-def _span(first: str, last: str, zone: Callable[[], str], *, quiet: bool) -> tuple[datetime, datetime]:
-    start = instant("--from", first, zone, past=True, quiet=quiet)
-    end = instant("--to", last, zone, past=True, to_end=True, quiet=quiet)
-    if start > end:
-        raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier time as --from")
-    return start, end
-
-
-OfBackfill = Annotated[
-    int | None,
-    typer.Option(
-        "--backfill",
-        metavar="ID",
-        parser=lambda text: number_of(text, "backfill"),
-        help="All runs of this backfill.",
-        show_default=False,
-    ),
-]
+def refuse_beside(given: Mapping[str, object], why: str) -> None:
+    """Raise `Misused` for an option that is given although another rules it out, as ``why`` says."""
+    for option, value in given.items():
+        if value:
+            raise Misused(f"{option} {why}")
 
 
 def act_on_backfill(
@@ -165,9 +139,7 @@ def act_on_backfill(
     as_json: bool,
 ) -> None:
     """Pause, resume or cancel a backfill; raises `Misused` for other options that select runs."""
-    for option, value in beside.items():
-        if value:
-            raise Misused(f"{option} cannot be combined with --backfill: leave it out")
+    refuse_beside(beside, "cannot be combined with --backfill: leave it out")
     change = partial(change_backfill, what=what, backfill_id=backfill_id, requested_by=who, why=why)
     act(database, change, "backfill-changed", partial(_changed, what), as_json=as_json, hang=2)
 

@@ -4,11 +4,11 @@ import asyncio
 import json
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from ....answers.notify import NotifyTestAnswer, Tried, notify_answer, targets_to_try
 from ....delivery.message import Message
@@ -17,18 +17,15 @@ from ....store import statements
 from ....store.statements.schedule import database_time
 from ....text import ago, target_text
 from ...ask import ask
+from ...failures import FAILED
 from ...options import Application, Database, Json
 from ...screen import Sheet, say, screen, write_json
-
-_FAILED = 1
 
 
 def notify(
     test: Annotated[
         str | None,
-        typer.Option(
-            "--test", metavar="NAME", help="Send a trial message to the targets of this schedule, from this machine."
-        ),
+        typer.Option(metavar="NAME", help="Send a trial message to the targets of this schedule, from this machine."),
     ] = None,
     application: Application = None,
     database: Database = None,
@@ -54,27 +51,18 @@ def notify(
 
 
 def _try(name: str, application: str | None, database: str | None, *, as_json: bool) -> None:
-    def read(connection: Connection) -> tuple[str, list[str]]:
-        return targets_to_try(connection, name, application)
-
-    of, addresses = ask(database, read)
+    of, addresses = ask(database, lambda connection: targets_to_try(connection, name, application))
     message = Message(0, "test", of, name, None, datetime.now(UTC), f"this is a trial message about {name}")
-    tried = [_tried(address, message, of, database) for address in addresses]
+    tried = []
+    for address in addresses:
+        reply = asyncio.run(Sender(os.environ, Path.cwd()).send(json.loads(address), message))
+        if reply.delivered:
+            ask(database, partial(statements.delivery.resume, application=of, target=address), write=True)
+        tried.append(Tried(target_text(address), reply.delivered, reply.text))
     if as_json:
         write_json("notify-test", NotifyTestAnswer(of, name, tried))
     else:
         for one in tried:
             say(screen(), f"{one.target}: {'delivered' if one.delivered else 'failed'} ({one.text})")
     if not all(one.delivered for one in tried):
-        raise typer.Exit(_FAILED)
-
-
-def _tried(address: str, message: Message, application: str, database: str | None) -> Tried:
-    reply = asyncio.run(Sender(os.environ, Path.cwd()).send(json.loads(address), message))
-    if reply.delivered:
-
-        def resume(connection: Connection) -> None:
-            statements.delivery.resume(connection, application, address)
-
-        ask(database, resume, write=True)
-    return Tried(target_text(address), reply.delivered, reply.text)
+        raise typer.Exit(FAILED)

@@ -17,16 +17,16 @@ from ....store.views.causes import paused_text
 from ....text import number, when
 from ...ask import PATIENCE, ask, zone_of
 from ...failures import Misused
-from ...options import Application, By, Database, Json, Why, author, moment
-from ...screen import say, screen, write_json
-from .backfill import OfBackfill, act_on_backfill
+from ...options import Application, By, Database, Json, OfBackfill, Why, author, moment
+from ...screen import print_sentences, screen, write_json
+from .backfill import act_on_backfill
 
 T = TypeVar("T")
 
 _PATIENCE_WITH_MANY = 60.0
 """How many seconds a command waits for the database that locks all schedules, and plans what is due of them."""
 
-Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The name of the schedule.")]
 Tag = Annotated[str | None, typer.Option(metavar="TAG", help="All schedules with this tag.")]
 All = Annotated[bool, typer.Option("--all", help="All schedules; with --application, all of that application.")]
 _UNTIL_HELP = 'When the pause ends: "18:00", "tomorrow", "2026-12-01 02:00", or a duration from now. By default until `leased resume`.'
@@ -57,9 +57,7 @@ def pause(
     if as_json:
         write_json("pause", PauseAnswer(done))
         return
-    console = screen()
-    for one in done:
-        say(console, _paused(one), hang=2)
+    print_sentences(screen(), map(_paused, done), "none")
 
 
 def resume(
@@ -84,17 +82,12 @@ def resume(
     if as_json:
         write_json("resume", ResumeAnswer(done))
         return
-    console = screen()
-    for one in done:
-        if one.resumed or len(done) == 1:
-            say(console, _resumed(one), hang=2)
-    if len(done) > 1 and (others := sum(not one.resumed for one in done)):
-        said = (
-            "1 schedule was not paused, and stays as it was"
-            if others == 1
-            else f"{number(others)} schedules were not paused, and stay as they were"
-        )
-        say(console, said, hang=2)
+    said = [_resumed(one) for one in done if one.resumed or len(done) == 1]
+    others = sum(not one.resumed for one in done)
+    if len(done) > 1 and others:
+        more = "1 schedule was not paused, and stays as it was"
+        said.append(more if others == 1 else f"{number(others)} schedules were not paused, and stay as they were")
+    print_sentences(screen(), said, "none")
 
 
 def _which(name: str | None, tag: str | None, application: str | None, *, everything: bool) -> Selection:
@@ -113,12 +106,7 @@ def _prepared(database: str | None, which: Selection, act: Callable[[Connection,
         patience = _PATIENCE_WITH_MANY
         while ask(database, partial(plan_some, selected=which), write=True, patience=patience):
             pass
-    return ask(
-        database,
-        lambda connection: act(connection, which.in_one_application(connection)),
-        write=True,
-        patience=patience,
-    )
+    return ask(database, lambda c: act(c, which.in_one_application(c)), write=True, patience=patience)
 
 
 def _paused(one: PausedSchedule) -> str:

@@ -1,11 +1,12 @@
 """`leased cancel`, `leased retry` and `leased forget`: what people do to runs, to one by its number or to many at once."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from typing import Annotated, TypeVar
 
 import typer
@@ -14,35 +15,25 @@ from sqlalchemy import Connection
 from lease.durations import format_duration
 
 from ....answers.acts import CancelManyAnswer, RetryManyAnswer
-from ....operations.cancel import (
-    Cancellation,
-    ChosenRun,
-    cancel_many,
-    find_unfinished,
-    in_transactions,
-    said,
-)
+from ....operations.cancel import Cancellation, ChosenRun, cancel_many, find_unfinished, in_transactions, said
 from ....operations.cancel import cancel as cancel_run
 from ....operations.forget import Forgotten, foreseen
 from ....operations.forget import forget as forget_run
-from ....operations.retry import RetriedRun, Retry, find_failed, retry_many
+from ....operations.retry import Retry, find_failed, retry_many
 from ....operations.retry import retry as retry_run
 from ....operations.selection import Selection
 from ....store.views.names import applications_with
 from ....text import counted, number, when
 from ...ask import act, ask, run_given
 from ...failures import Misused
-from ...options import Application, By, Database, DryRun, Json, RunNumber, Why, Yes, author, moment
+from ...options import Application, By, Database, DryRun, Json, OfBackfill, RunNumber, Why, Yes, author, moment
 from ...question import can_be_asked, confirm, says_yes, tell
 from ...screen import Sheet, print_sentences, say, screen, write_json
-from .backfill import OfBackfill, act_on_backfill
+from .backfill import act_on_backfill, refuse_beside
 
 C = TypeVar("C", bound=ChosenRun)
 
-OneRun = Annotated[
-    str | None,
-    typer.Argument(metavar="RUN|NAME", help="The number of a run, or a schedule's name.", show_default=False),
-]
+OneRun = Annotated[str | None, typer.Argument(metavar="RUN|NAME", help="The number of a run, or a schedule's name.")]
 OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="NAME", help="Only runs of this schedule.")]
 OfTag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only runs of schedules with this tag.")]
 _FROM_HELP = (
@@ -50,10 +41,11 @@ _FROM_HELP = (
 )
 _FAILED_HELP = "All failed runs that have not been retried, even if their schedule has succeeded since."
 _SINCE_HELP = "With --failed: only runs that ended within this duration, or since then; by default 24h."
-_BY_DEFAULT = 24 * 3600.0
-_LONGEST = 10 * 365 * 24 * 3600.0
+_BY_DEFAULT = timedelta(hours=24)
+_LONGEST = timedelta(days=3650)
 _SHOWN = 10
 """How many runs that are left out are named, each with the reason; --json has all of them."""
+_SELECTS_MANY = "selects many runs: leave it out, or leave out the run's number"
 _WHAT = "params, reasons, errors and output"
 
 
@@ -92,7 +84,7 @@ def cancel(
     if run is None:
         _cancel_many(Selection(application, schedule, tag), _Acting(database, who, why, dry_run, yes, as_json))
         return
-    _refuse_beside_a_run({**of_many, "--application": None})
+    refuse_beside({**of_many, "--application": None}, _SELECTS_MANY)
     run_id = run_given(database, run, application, "active")
     unit = partial(cancel_run, run_id=run_id, requested_by=who, why=why)
     act(database, unit, "cancel", _cancelled, as_json=as_json)
@@ -120,11 +112,19 @@ def retry(
             raise Misused("say which run: give its number, or use --failed for all that failed")
         if from_job is not None:
             raise Misused("--from needs the number of one run: give it, or leave out --from")
+        within = _BY_DEFAULT
+        if since is not None:
+            given = moment("--since", since, past=True, quiet=as_json)
+            within = given if isinstance(given, timedelta) else datetime.now(UTC) - given
+            if not timedelta(0) < within <= _LONGEST:
+                raise Misused(
+                    f'--since "{since}" is not between 1s and {format_duration(_LONGEST.total_seconds())} ago'
+                )
         acting = _Acting(database, who, why, dry_run, yes, as_json)
-        _retry_many(Selection(application, schedule, tag), _since(since, quiet=as_json), acting)
+        _retry_many(Selection(application, schedule, tag), within.total_seconds(), acting)
         return
     of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag}
-    _refuse_beside_a_run({**of_many, "--dry-run": dry_run, "--yes": yes})
+    refuse_beside({**of_many, "--dry-run": dry_run, "--yes": yes}, _SELECTS_MANY)
     run_id = run_given(database, run, application, "not skipped")
     unit = partial(retry_run, run_id=run_id, requested_by=who, why=why, from_job=from_job)
     act(database, unit, "retry", _retried, as_json=as_json)
@@ -150,43 +150,22 @@ def forget(
     act(database, unit, "forget", _forgotten, as_json=as_json)
 
 
-def _refuse_beside_a_run(given: Mapping[str, object]) -> None:
-    """Raise `Misused` for an option that selects many runs, given together with the number of one."""
-    for option, value in given.items():
-        if value:
-            raise Misused(f"{option} selects many runs: leave it out, or leave out the run's number")
-
-
-def _since(text: str | None, *, quiet: bool) -> float:
-    if text is None:
-        return _BY_DEFAULT
-    given = moment("--since", text, past=True, quiet=quiet)
-    seconds = (given if isinstance(given, timedelta) else datetime.now(UTC) - given).total_seconds()
-    if not 0 < seconds <= _LONGEST:
-        raise Misused(f'--since "{text}" is not between 1s and {format_duration(_LONGEST)} ago')
-    return seconds
-
-
 def _cancelled(done: Cancellation) -> str:
+    """Return the present state of the run; promise nothing that only its replica can do."""
+    if done.state == "cancelled":
+        then = "it has ended" if done.already else "it will not start"
+    elif done.lease_expires_in is None:
+        then = "nobody holds its lease, so the next replica that checks ends it"
+    else:
+        then = (
+            f"{done.replica or 'its replica'} will stop its job at the next renewal at the latest; if that replica is "
+            f"dead, another one ends the run within {format_duration(max(0.0, round(done.lease_expires_in, 1)))}"
+        )
     run = f"run {done.run_id} of {done.schedule} ({done.application})"
     why = f": {done.cancelled_why}" if done.cancelled_why else ""
     if done.already:
-        return f"{run} was already cancelled by {done.cancelled_by}{why}; {_and_now(done)}"
-    if done.state == "cancelled":
-        return f"{run} is cancelled; {_and_now(done)}"
-    return f"cancelling {run}: {_and_now(done)}"
-
-
-def _and_now(done: Cancellation) -> str:
-    """Return the present state of the run; promise nothing that only its replica can do."""
-    if done.state == "cancelled":
-        return "it has ended" if done.already else "it will not start"
-    if done.lease_expires_in is None:
-        return "nobody holds its lease, so the next replica that checks ends it"
-    return (
-        f"{done.replica or 'its replica'} will stop its job at the next renewal at the latest; if that replica is dead, "
-        f"another one ends the run within {format_duration(max(0.0, round(done.lease_expires_in, 1)))}"
-    )
+        return f"{run} was already cancelled by {done.cancelled_by}{why}; {then}"
+    return f"{run} is cancelled; {then}" if done.state == "cancelled" else f"cancelling {run}: {then}"
 
 
 def _retried(done: Retry) -> str:
@@ -258,7 +237,14 @@ def _retry_many(which: Selection, within: float, acting: _Acting) -> None:
     elif acting.dry_run:
         say(screen(), f"{them} would be retried; nothing was done")
     else:
-        say(screen(), _many_retried(done))
+        counts = Counter(run.outcome for run in done)
+        made = sorted(run.retried_as for run in done if run.outcome == "retried" and run.retried_as is not None)
+        parts = []
+        if made:
+            those = f"run {made[0]}" if len(made) == 1 else f"runs {made[0]} to {made[-1]}"
+            parts.append(f"{counted(len(made), 'run')} retried, as {those}")
+        parts += [f"{number(counts['already'])} had already been retried"] if counts["already"] else []
+        say(screen(), "; ".join(parts) or "nothing was retried")
     left_out = [*(run for run in done if run.outcome == "left out"), *left_out]
     told = [f"left out: {run.why}" for run in left_out[:_SHOWN] if run.why]
     if len(left_out) > _SHOWN:
@@ -266,26 +252,19 @@ def _retry_many(which: Selection, within: float, acting: _Acting) -> None:
     print_sentences(screen(), told)
 
 
-def _many_retried(done: Sequence[RetriedRun]) -> str:
-    counts = Counter(run.outcome for run in done)
-    made = sorted(run.retried_as for run in done if run.outcome == "retried" and run.retried_as is not None)
-    said = []
-    if made:
-        which = f"run {made[0]}" if len(made) == 1 else f"runs {made[0]} to {made[-1]}"
-        said.append(f"{counted(len(made), 'run')} retried, as {which}")
-    if counts["already"]:
-        said.append(f"{number(counts['already'])} had already been retried")
-    return "; ".join(said) or "nothing was retried"
-
-
 def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, do: Callable[..., list[C]]) -> Sequence[C]:
-    """Show the runs, ask, and act on them in parts, each in its own transaction; return what became of each, or the runs
-    as they are if nothing is to be done.
+    """Show how many runs there are of each schedule, ask, and act on them in parts, each in its own transaction; return
+    what became of each, or the runs as they are if nothing is to be done.
 
     Progress goes to stderr, and if it stops early, so does what is left to do.
     """
     if runs and not acting.as_json:
-        screen().print(_by_schedule(runs))
+        named = attrgetter("named")
+        shown = Sheet("schedule", "application", "runs", "from", "to", right=("runs",))
+        for (application, schedule), group in groupby(sorted(runs, key=named), key=named):
+            instants = sorted(run.scheduled_for for run in group)
+            shown.add(schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))
+        screen().print(shown)
     if acting.dry_run or not runs:
         return runs
     confirm(question, yes=acting.yes)
@@ -301,12 +280,3 @@ def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, do: Calla
                 f"stopped after {number(len(done))} of {counted(len(runs), 'run')}; run the same command again for the rest"
             )
     return done
-
-
-def _by_schedule(runs: Iterable[ChosenRun]) -> Sheet:
-    """Return a table of runs: how many there are of each schedule, and for which times."""
-    shown = Sheet("schedule", "application", "runs", "from", "to", right=("runs",))
-    for (application, schedule), group in groupby(sorted(runs, key=lambda run: run.named), key=lambda run: run.named):
-        instants = sorted(run.scheduled_for for run in group)
-        shown.add(schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))
-    return shown

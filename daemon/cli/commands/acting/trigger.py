@@ -49,24 +49,17 @@ def trigger(
 
     def transaction(connection: Connection) -> tuple[str, Requested]:
         found = application_of(connection, schedule, application)
-        return found, trigger_as(
-            connection, replace(wanted, application=found, traceparent=given_traceparent(os.environ))
-        )
+        traced = replace(wanted, application=found, traceparent=given_traceparent(os.environ))
+        return found, trigger_as(connection, traced)
 
     found, done = ask(database, transaction, write=True)
     if as_json:
         write_json("trigger", TriggerAnswer(done.run_id, found, schedule, done.already, done.at))
         return
-    say(screen(), _sentence(done, f"run {done.run_id} of {schedule} ({found})"))
-
-
-def _sentence(done: Requested, run: str) -> str:
-    more = f"see `leased show {done.run_id}`"
+    what = "waits for a replica" if done.at is None else f"starts at {when(done.at)}"
     if done.already:
-        return f"{run} was already requested with this key, so no second run is created; {more}"
-    if done.at is not None:
-        return f"{run} starts at {when(done.at)}; {more}"
-    return f"{run} waits for a replica; {more}"
+        what = "was already requested with this key, so no second run is created"
+    say(screen(), f"run {done.run_id} of {schedule} ({found}) {what}; see `leased show {done.run_id}`")
 
 
 def _words(given: Sequence[str]) -> Mapping[str, str]:
@@ -87,9 +80,8 @@ def _params(text: str | None) -> Mapping[str, Any] | None:
     try:
         given = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
     except OSError as error:
-        raise Misused(
-            f"--params {text} cannot be read: {error.strerror}; write @PATH with the path of a file"
-        ) from None
+        reason = error.strerror
+        raise Misused(f"--params {text} cannot be read: {reason}; write @PATH with the path of a file") from None
     except ValueError as error:
         raise Misused(f"--params is not valid JSON: {error}; {_EXAMPLE}") from None
     if not isinstance(given, dict):
