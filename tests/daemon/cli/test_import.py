@@ -5,6 +5,7 @@ import json
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_the_crontab_may_come_from_standard_input(leased: Leased, monkeypatch: p
 def test_users_are_found_or_told(
     leased: Leased, monkeypatch: pytest.MonkeyPatch, text: str, flags: list[str], schedule: str
 ) -> None:
-    monkeypatch.setattr(imports, "_users", lambda: {"root"})
+    monkeypatch.setattr("pwd.getpwall", lambda: [SimpleNamespace(pw_name="root")])
     Path("c").write_text(text)
     answer = leased("import", "crontab", "c", *ASKED, *flags)
     assert list(tomllib.loads(answer.out)["schedules"]) == [schedule]

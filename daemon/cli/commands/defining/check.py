@@ -57,8 +57,6 @@ def against_database(application: Application, url: str) -> Iterator[Remark]:
 
 
 _SHOWN = 3
-_Found = Sequence[tuple[Schedule, Sequence[Preview]]]
-"""The schedules, each with the instants that come next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +150,7 @@ def check(
 
 def preview_command(
     expression: Annotated[
-        str,
-        typer.Argument(
-            metavar="EXPRESSION", help="A cron expression, a duration or a point in time.", show_default=False
-        ),
+        str, typer.Argument(metavar="EXPRESSION", help="A cron expression, a duration or a point in time.")
     ],
     timezone: Annotated[str, typer.Option(metavar="TZ", help="An IANA time zone name.")] = "UTC",
     start: Annotated[
@@ -193,7 +188,14 @@ def preview_command(
     print_sentences(console, remarks)
 
 
-def _print(application: Application, found: _Found, remarks: Sequence[tuple[Code, str]], *, strict: bool) -> None:
+def _print(
+    application: Application,
+    found: Sequence[tuple[Schedule, Sequence[Preview]]],
+    remarks: Sequence[tuple[Code, str]],
+    *,
+    strict: bool,
+) -> None:
+    """Write the verdict, the remarks, and the schedules, each with the instants that come next."""
     console = screen()
     warnings = sum(code not in NOTES for code, _ in remarks)
     fails = strict and warnings
@@ -204,23 +206,19 @@ def _print(application: Application, found: _Found, remarks: Sequence[tuple[Code
         what, style = ("note", "none") if code in NOTES else ("warning", "yellow")
         say(console, f"{what}[{code}]: {text}", style, hang=2)
     console.print()
-    console.print(_coming(found))
+    shown = Sheet("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
+    for schedule, coming in found:
+        jobs = ", ".join(job.name for job in schedule.jobs)
+        cells = (schedule.name, str(schedule.trigger), schedule.timezone, jobs)
+        first = in_zone_text(coming[0]) if coming else ON_REQUEST if schedule.on_request else "never"
+        shown.add(*cells, first)
+        for later in coming[1:]:
+            shown.add(*(("", "", "", "") if for_people() else cells), in_zone_text(later))
+    console.print(shown)
     if application.defaults:
         console.print()
         said = ", ".join(f"{name} {_as_written(value)}" for name, value in application.defaults.items())
         say(console, f"defaults: {said}")
-
-
-def _coming(found: _Found) -> Sheet:
-    shown = Sheet("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
-    for schedule, coming in found:
-        jobs = ", ".join(job.name for job in schedule.jobs)
-        of = (schedule.name, str(schedule.trigger), schedule.timezone, jobs)
-        first = in_zone_text(coming[0]) if coming else ON_REQUEST if schedule.on_request else "never"
-        shown.add(*of, first)
-        for later in coming[1:]:
-            shown.add(*(("", "", "", "") if for_people() else of), in_zone_text(later))
-    return shown
 
 
 def _as_written(value: Any) -> str:

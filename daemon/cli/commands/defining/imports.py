@@ -14,7 +14,7 @@ import typer
 
 from ....definitions.crontab.document import LineRemark, write_document
 from ....definitions.crontab.translate import LocalFacts, has_users, translate
-from ....definitions.values.names import LONGEST, check_name
+from ....definitions.values.names import check_name
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone
 from ....errors import DaemonError, Place
@@ -23,7 +23,7 @@ from ...failures import DONE, FAILED
 from ...options import Json, group, local_timezone
 from ...question import tell
 from ...screen import say, screen, write_json
-from .init import write_new
+from .init import application_name, write_new
 
 _CRON_D = Path("/etc/cron.d")
 _WITH_USERS = (Path("/etc/crontab"), _CRON_D)
@@ -68,13 +68,12 @@ class ImportAnswer:
 
 @imports.command()
 def crontab(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; - for standard input.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; - for standard input.")],
     with_users: Annotated[
         bool | None,
         typer.Option(
             "--system/--user",
             help="Whether each line names a user before the command, as in /etc/crontab. Detected by default.",
-            show_default=False,
         ),
     ] = None,
     timezone: Annotated[
@@ -93,22 +92,18 @@ def crontab(
 
     Exit with status 1 if a line could not be converted; write the others all the same.
     """
-    _check(timezone, application)
-    done = _imported(file, with_users, timezone, application, output)
-    if as_json:
-        write_json("import-crontab", done)
-    else:
-        _print(done)
-    return FAILED if done.lost or not done.toml else DONE
-
-
-def _check(timezone: str | None, application: str | None) -> None:
     if timezone is not None:
         with refused_at(Place(field="--timezone")):
             check_timezone(timezone)
     if application is not None:
         with refused_at(Place(field="--application")):
             check_name("application", application)
+    done = _imported(file, with_users, timezone, application, output)
+    if as_json:
+        write_json("import-crontab", done)
+    else:
+        _print(done)
+    return FAILED if done.lost or not done.toml else DONE
 
 
 def _imported(
@@ -120,20 +115,24 @@ def _imported(
     owner = path.name if path.parent in _SPOOLS else None  # by where it is
     if with_users is None:
         by_place = path in _WITH_USERS or path.parent in _WITH_USERS
-        with_users = owner is None and (by_place or has_users(text, _users()))
-    zone, called = timezone or local_timezone(), application or _application(name)
+        users = {entry.pw_name for entry in pwd.getpwall()}
+        with_users = owner is None and (by_place or has_users(text, users))
+    zone = timezone or local_timezone()
+    if (
+        application is None
+    ):  # a name that no other crontab of any machine has: that of the host, and of the file or user
+        host, stem = socket.gethostname().partition(".")[0], _user() if file == _STDIN else path.stem
+        application = application_name(f"{host}-{stem}")
     found = translate(text, LocalFacts(_user(), zone, _home_of, owner), with_users=with_users)
-    remarks = list(found.remarks)
     if path.parent == _CRON_D and not _OF_CRON_D.fullmatch(path.name):
         why = "Debian's cron reads no file with such a name, so it may have been switched off"
-        remarks.insert(0, LineRemark((), why))
-    found = replace(found, remarks=tuple(remarks))
-    document = write_document(found, called, name) if found.schedules else ""
+        found = replace(found, remarks=(LineRemark((), why), *found.remarks))
+    document = write_document(found, application, name) if found.schedules else ""
     written = str(output) if output is not None and document else None
     if written is not None:
         write_new(Path(written), document)
     items = [ImportedLine(one.line, one.schedule, one.timing, one.timezone) for one in found.schedules]
-    return ImportAnswer(file, called, zone, with_users, written, document, items, remarks, found.lost)
+    return ImportAnswer(file, application, zone, with_users, written, document, items, list(found.remarks), found.lost)
 
 
 def _read(file: str, name: str) -> str:
@@ -151,22 +150,11 @@ def _read(file: str, name: str) -> str:
     return text
 
 
-def _application(file: str) -> str:
-    """Return a name that no other crontab of any machine has: that of the host, and that of the file or user."""
-    host = socket.gethostname().partition(".")[0]
-    stem = _user() if file == STDIN_NAME else Path(file).stem
-    return re.sub(r"[^\w.-]+", "-", f"{host}-{stem}").strip("-")[: LONGEST["application"]]
-
-
 def _user() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:  # a user id without a name, as in a container
         return str(os.geteuid())
-
-
-def _users() -> set[str]:
-    return {entry.pw_name for entry in pwd.getpwall()}
 
 
 def _home_of(user: str) -> str | None:

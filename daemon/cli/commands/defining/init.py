@@ -102,6 +102,7 @@ Form = Literal["python", "toml"]
 _SUFFIXES: dict[str, Form] = {".py": "python", ".toml": "toml"}
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f'\"\\]+")
 _COMMAND = re.compile(r"^([# ]+leased .+?) {2,}(?=\S)", re.MULTILINE)
+"""A command in the text, up to what it does, which is put into one column."""
 _FIRST = "hello"
 """The schedule to begin with."""
 
@@ -127,11 +128,12 @@ def init(
 ) -> None:
     """Write a first FILE of schedules, in Python or TOML, that runs without changes."""
     path, form = _chosen(file, python=python, toml=toml)
-    name, zone = _application(Path.cwd().name), local_zone()
+    name, zone = application_name(Path.cwd().name) or "app", local_zone()
     file_shown = quote(str(path))
     put_in = {"FILE": file_shown, "APPLICATION": name, "TIMEZONE": zone}
-    text = PYTHON if form == "python" else TOML
-    write_new(path, _aligned(re.sub("|".join(put_in), lambda mark: put_in[mark[0]], text)))
+    text = re.sub("|".join(put_in), lambda mark: put_in[mark[0]], PYTHON if form == "python" else TOML)
+    width = max(len(command[1]) for command in _COMMAND.finditer(text))
+    write_new(path, _COMMAND.sub(lambda command: f"{command[1]:{width}}    ", text))
     if as_json:
         write_json("init", InitAnswer(str(path), form, name, zone))
         return
@@ -144,12 +146,6 @@ def init(
         ("run it again, then:", f"leased trigger {_FIRST}"),
     ):
         say(console, command, lead=f"  {what:20}")
-
-
-def _aligned(text: str) -> str:
-    """Return the text with what its commands do in one column."""
-    width = max(len(command[1]) for command in _COMMAND.finditer(text))
-    return _COMMAND.sub(lambda command: f"{command[1]:{width}}    ", text)
 
 
 def _chosen(file: Path | None, *, python: bool, toml: bool) -> tuple[Path, Form]:
@@ -169,5 +165,6 @@ def _chosen(file: Path | None, *, python: bool, toml: bool) -> tuple[Path, Form]
     return file, form
 
 
-def _application(folder: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", folder).strip("-")[: LONGEST["application"]] or "app"
+def application_name(text: str) -> str:
+    """Return as much of a text as can be the name of an application."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-")[: LONGEST["application"]]

@@ -9,11 +9,9 @@ from typing import Literal, Self
 
 from ....definitions.application import Application
 from ....definitions.due import Preview, preview_schedule
-from ....definitions.job import Job
 from ....definitions.schedule import Schedule
 from ....definitions.triggers.wall_time import surprises
 from ....scheduling.plan import waits_for_predecessor
-from ....shared_lock import SharedLock
 from ....text import listed, number
 
 _LOOKED_AT = 366
@@ -48,20 +46,12 @@ def remark_on(coming: Preview) -> str:
     return ", ".join(filter(None, (excluded, coming.note)))
 
 
-def excluded_remarks(schedule: Schedule, now: datetime) -> Iterator[str]:
-    """Yield a remark if nothing of a schedule runs for a long time."""
-    coming = preview_schedule(schedule, now, _LOOKED_AT) if schedule.exclude else ()
-    if coming and all(one.excluded for one in coming):
-        what = (
-            "the only scheduled time left"
-            if len(coming) == 1
-            else f"each of the next {number(len(coming))} scheduled times"
-        )
-        yield f"exclude keeps {what} from running"
-
-
 APART = "both names have history, so nothing is taken over; remove the former name from was"
 """Said of a schedule with `was`."""
+_IN_A_THREAD = (
+    "it runs in a thread of the replica: it cannot be killed, shares its memory, and takes the replica with it if it "
+    "crashes; it must call run.ensure() regularly, or the replica exits if the job does not stop in time"
+)
 _NAMED = 3
 """So many schedules one sentence names."""
 _LISTED = 10
@@ -124,25 +114,16 @@ def file_remarks(application: Application, left: str | None) -> Iterator[Remark]
             "clean up at the end of the file (close a connection, dispose of an engine)",
         )
     if unbounded := [schedule.name for schedule in application.schedules if schedule.keep is None]:
-        named = ", ".join(unbounded[:_NAMED]) + (
-            f" and {number(more)} more" if (more := len(unbounded) - _NAMED) > 0 else ""
-        )
-        of = "" if len(unbounded) == len(application.schedules) else f" for {named}"
+        of = "" if len(unbounded) == len(application.schedules) else f" for {listed(unbounded, _NAMED)}"
         limit = "keep = { days = 90, runs = 500 }"
         yield Remark("no-retention", f"no retention set{of}; history grows without limit. Add {limit}")
     sharing = Counter(schedule.lock for schedule in application.schedules)
     for schedule in application.schedules:
-        if schedule.lock is not None and schedule.lock.slots > 1 == sharing[schedule.lock]:
-            yield from _unused_slots(schedule, schedule.lock)
-
-
-def _unused_slots(schedule: Schedule, lock: SharedLock) -> Iterator[Remark]:
-    if waits_for_predecessor(schedule.overlap):
-        yield Remark(
-            "unused-slots",
-            f'{schedule.name} alone has the lock {lock}, and with overlap = "{schedule.overlap}" one run at a time, '
-            'so it needs only one slot; overlap = "allow" would use all of them',
-        )
+        is_alone = schedule.lock is not None and schedule.lock.slots > 1 == sharing[schedule.lock]
+        if is_alone and waits_for_predecessor(schedule.overlap):
+            alone = f"{schedule.name} alone has the lock {schedule.lock}"
+            serial = f'with overlap = "{schedule.overlap}" one run at a time, so it needs only one slot'
+            yield Remark("unused-slots", f'{alone}, and {serial}; overlap = "allow" would use all of them')
 
 
 def remarks_on(schedule: Schedule, now: datetime, folder: Path) -> Iterator[Remark]:
@@ -152,7 +133,14 @@ def remarks_on(schedule: Schedule, now: datetime, folder: Path) -> Iterator[Rema
             yield Remark("no-timezone", "it has no timezone, so it uses UTC")
         yield from (Remark("cron-days", text) for text in surprises(schedule.cron))
     for job in schedule.jobs:
-        yield from _job_remarks(schedule, job)
+        limit = schedule.run_timeout
+        if job.timeout is None and limit is None and schedule.stall_after is None:
+            yield Remark("no-timeout", "no timeout; a job that hangs blocks its schedule until you stop it", job.name)
+        if job.timeout is not None and limit is not None and job.timeout > limit:
+            longer = "its timeout is never reached, because run_timeout, which covers all jobs together, is shorter"
+            yield Remark("unreached-timeout", longer, job.name)
+        if job.isolation == "thread":
+            yield Remark("thread", _IN_A_THREAD, job.name)
     for job in schedule.jobs:
         if job.cwd is not None and not (folder / job.cwd).is_dir():
             yield Remark("no-folder", f"its cwd {job.cwd} does not exist on this machine", job.name)
@@ -160,21 +148,8 @@ def remarks_on(schedule: Schedule, now: datetime, folder: Path) -> Iterator[Rema
         yield Remark("disabled", "it is disabled, so it is never due")
     elif not schedule.on_request and next(schedule.instants(now, now), None) is None:
         yield Remark("never-due", "it has no further scheduled time")
-    yield from (Remark("all-excluded", text) for text in excluded_remarks(schedule, now))
-
-
-def _job_remarks(schedule: Schedule, job: Job) -> Iterator[Remark]:
-    limit = schedule.run_timeout
-    if job.timeout is None and limit is None and schedule.stall_after is None:
-        yield Remark("no-timeout", "no timeout; a job that hangs blocks its schedule until you stop it", job.name)
-    if job.timeout is not None and limit is not None and job.timeout > limit:
-        longer = "its timeout is never reached, because run_timeout, which covers all jobs together, is shorter"
-        yield Remark("unreached-timeout", longer, job.name)
-    if job.isolation == "thread":
-        yield Remark(
-            "thread",
-            "it runs in a thread of the replica: it cannot be killed, shares its memory, and takes the "
-            "replica with it if it crashes; it must call run.ensure() regularly, or the replica exits if the job "
-            "does not stop in time",
-            job.name,
-        )
+    coming = preview_schedule(schedule, now, _LOOKED_AT) if schedule.exclude else ()
+    if coming and all(one.excluded for one in coming):
+        many = f"each of the next {number(len(coming))} scheduled times"
+        what = "the only scheduled time left" if len(coming) == 1 else many
+        yield Remark("all-excluded", f"exclude keeps {what} from running")

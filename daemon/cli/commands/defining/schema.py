@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -20,9 +19,7 @@ def schema(
     answer: Annotated[
         str | None,
         typer.Argument(
-            metavar="COMMAND",
-            help="Print the schema of this command's --json output instead: status, db-current, …",
-            show_default=False,
+            metavar="COMMAND", help="Print the schema of this command's --json output instead: status, db-current, …"
         ),
     ] = None,
 ) -> None:
@@ -30,18 +27,14 @@ def schema(
     if answer is not None:
         if answer not in ANSWERS:
             raise Misused(f'no command "{answer}" answers with --json; {suggestion(answer, ANSWERS)}')
-        _write(answer_schema(answer))
-        return
-    settings = json_schema_of(Settings)
-    del settings["properties"]["revision"]  # in a file it is no setting: it stands at the top
-    _write(json_schema(settings))
+        document = answer_schema(answer)
+    else:
+        settings = json_schema_of(Settings)
+        del settings["properties"]["revision"]  # in a file it is no setting: it stands at the top
+        document = json_schema(settings)
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def answer_schema(command: str) -> dict[str, Any]:
-    """Return the JSON Schema of the answer of a command."""
     module, declared, _ = ANSWERS[command]
     return schema_of(name_of(command), getattr(import_module(f"daemon.{module}"), declared))
-
-
-def _write(document: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")

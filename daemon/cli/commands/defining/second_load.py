@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from ....definitions.application import Application
 from ....definitions.sources.load import load
@@ -63,8 +63,7 @@ class SecondLoad:
             raise DefinitionError(place, f"loading it a second time failed ({again['error']})", _REMEDY)
         if (found := difference(whole(application), again["whole"], self._file)) is not None:
             raise found
-        left: str | None = again["left"]
-        return left
+        return cast("str | None", again["left"])
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """`leased sync`: the write of definitions to the database, or a list of what it would change."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, assert_never
@@ -8,11 +8,10 @@ from typing import Annotated, assert_never
 import typer
 from sqlalchemy import Connection
 
-from ....definitions.application import Application
 from ....errors import RetiresAll
 from ....operations.foresee import Foreseen, foresee
 from ....operations.generations import processes, who_runs
-from ....scheduling.deploys.bring import Brought, stage, take_on_top
+from ....scheduling.deploys.bring import stage, take_on_top
 from ....scheduling.deploys.sync import SyncReport, patience
 from ....scheduling.deploys.sync import sync as write_definitions
 from ....scheduling.generations.standing import State
@@ -115,14 +114,19 @@ def sync(
         migrations.prepare(settings.database)
         plan_all_outgoing(application, settings.database)
 
-    bring = partial(partial(take_on_top, why=why) if take_over else stage, by=who)
-    transaction = partial(
-        _synced,
-        application=application,
-        take_over=take_over,
-        takeover_after=settings.takeover_after,
-        bring=None if dry_run else bring,
-    )
+    def transaction(connection: Connection) -> _Synced:
+        """Bring the definitions, and return what that came to; with ``dry_run``, what it would come to."""
+        after = settings.takeover_after
+        foreseen = foresee(connection, application, by="sync", take_over=take_over, takeover_after=after)
+        retire = foreseen.forecast.state != "in lieu"
+        report = write_definitions(connection, application, dry_run=True, retire=retire)
+        if not dry_run:
+            take = partial(take_on_top, why=why) if take_over else stage
+            brought = take(connection, application, by=who)
+            if brought.report is not None:
+                return _Synced(brought.report, foreseen, written=True, warning=brought.warning)
+        return _Synced(report, foreseen, written=False)
+
     found = ask_url(settings.database, transaction, write=not dry_run, patience=patience(application))
     if as_json:
         write_json("sync", _answer(application.name, found, dry_run=dry_run))
@@ -134,36 +138,21 @@ def sync(
         raise RetiresAll(found.foreseen.refusal)
 
 
-def _synced(
-    connection: Connection,
-    application: Application,
-    *,
-    take_over: bool,
-    takeover_after: float,
-    bring: Callable[[Connection, Application], Brought] | None,
-) -> _Synced:
-    """Bring the definitions, and return what that came to; without ``bring``, what it would come to."""
-    foreseen = foresee(connection, application, by="sync", take_over=take_over, takeover_after=takeover_after)
-    retire = foreseen.forecast.state != "in lieu"
-    found = _Synced(write_definitions(connection, application, dry_run=True, retire=retire), foreseen, written=False)
-    brought = bring(connection, application) if bring else None
-    if brought is None or brought.report is None:
-        return found
-    return _Synced(brought.report, foreseen, written=True, warning=brought.warning)
-
-
 def _show(application: str, found: _Synced, *, dry_run: bool) -> None:
     console, changes, generation = screen(), list(found.report.changes), found.foreseen.forecast
     style, stands, more = _stands(generation.state) if found.foreseen.refusal is None else ("red", "refused", "")
     ok = "OK: " if style == "green" else ""
     verdict = f"{ok}{application}, generation {generation.number} {'would be' if dry_run else 'is'} {stands}"
     say(console, verdict, f"bold {style}", hang=2)
-    for sentence in filter(None, (more, *_notes(found))):
+    notes = [more, found.foreseen.forecast.missing]
+    if others := found.foreseen.others:
+        notes.append(f"{who_runs(others)}: {processes(others)}")
+    if left := len(found.report.unchanged):
+        notes.append(f"unchanged: {counted(left, 'schedule')}")
+    for sentence in filter(None, notes):
         say(console, sentence, lead="  ")
-    for warning in (
-        *(_NO_CHANGES[change](name) for change, name in changes if change in _NO_CHANGES),
-        *found.report.losses,
-    ):
+    warnings = [_NO_CHANGES[change](name) for change, name in changes if change in _NO_CHANGES]
+    for warning in (*warnings, *found.report.losses):
         say(console, warning, "yellow", lead="  ")
     listed = Sheet("change" if found.written else "would be", "schedule")
     changed = [change for change in changes if change[0] not in {"unchanged", *_NO_CHANGES}]
@@ -187,15 +176,6 @@ def _answer(application: str, found: _Synced, *, dry_run: bool) -> SyncAnswer:
         items=[ScheduleChange(name, change) for change, name in found.report.changes],
         losses=found.report.losses,
     )
-
-
-def _notes(found: _Synced) -> Iterator[str]:
-    """Yield what keeps the definitions from being the newest, who runs others, and how many schedules stay as they are."""
-    yield found.foreseen.forecast.missing
-    if others := found.foreseen.others:
-        yield f"{who_runs(others)}: {processes(others)}"
-    if left := len(found.report.unchanged):
-        yield f"unchanged: {counted(left, 'schedule')}"
 
 
 def _stands(state: State) -> tuple[str, str, str]:
