@@ -15,11 +15,10 @@ from ....store.views.acting import ActLine, read_activity
 from ....store.views.names import require_schedule
 from ....text import number
 from ...ask import ask, zone_of
-from ...options import Application, Database, Json, Utc, moment, one_of
+from ...options import Application, Database, Json, Limit, Utc, moment, one_of
 from ...screen import Sheet, Times, say, screen, write_json
 
 _ACTS: tuple[Act, ...] = get_args(Act)
-_NOTHING = "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."
 
 
 def activity(
@@ -32,7 +31,7 @@ def activity(
         str | None,
         typer.Option(metavar="DURATION|TIME", help="Only what was done since then, or within this duration."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
+    limit: Limit = 20,
     utc: Utc = False,
     database: Database = None,
     application: Application = None,
@@ -59,14 +58,14 @@ def activity(
     elif any(each is not None for each in (schedule, by, act, since, application)):
         say(console, "Nothing matches; `leased activity` without options lists everything.")
     else:
-        say(console, _NOTHING)
+        acts = "`leased trigger`, `cancel`, `pause`, `resume` and the like"
+        say(console, f"Nobody has done anything yet; {acts} are listed here.")
 
 
 def _table(found: Sequence[ActLine], times: Times) -> Sheet:
     """Return a row for each act; one act on many schedules is one row."""
-    columns = ("when", "who", "act", "application", "schedule", "run", "why", "effect")
     shown = Sheet(
-        *columns,
+        *("when", "who", "act", "application", "schedule", "run", "why", "effect"),
         right=("run",),
         wraps=("why", "effect"),
         spare=("effect",),
@@ -76,9 +75,7 @@ def _table(found: Sequence[ActLine], times: Times) -> Sheet:
         found, key=lambda one: (one.acted_at, one.acted_by, one.act, one.application, one.why, one.run_id)
     ):
         one, *more = alike
-        schedules = one.schedule or ""
-        if more:
-            schedules = f"{more[-1].schedule} and {number(len(more))} more"
+        schedules = f"{more[-1].schedule} and {number(len(more))} more" if more else one.schedule or ""
         until = f"until {times.by_clock(one.until)}" if one.until else None
         effect = "; ".join(filter(None, (until, None if more else one.effect)))
         shown.add(times(one.acted_at), one.acted_by, one.act, one.application, schedules, one.run_id, one.why, effect)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import typer
 from sqlalchemy import Connection
@@ -17,9 +17,6 @@ from ...ask import ask
 from ...failures import FAILED
 from ...options import Application, Database, Json
 from ...screen import print_sentences, say, screen, write_json
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 T = TypeVar("T")
 PATIENCE = 300.0
@@ -65,15 +62,25 @@ def audit(database: Database = None, application: Application = None, as_json: J
     whole = history(tables)
     found = check(whole.facts, BOUNDS)
     if as_json:
-        items = [_finding(violation) for violation in found]
+        items = [
+            Finding(
+                violation.promise,
+                violation.what,
+                _each(getattr(fact, "schedule", None) for fact in violation.facts),
+                _each(getattr(fact, "run", None) for fact in violation.facts),
+                _each(getattr(getattr(fact, "grant", fact), "name", None) for fact in violation.facts),
+            )
+            for violation in found
+        ]
         write_json("audit", filled(AuditAnswer, whole, database_time=whole.at, ok=not found, items=items))
     else:
-        _show(screen(), whole, found)
+        _show(whole, found)
     if found:
         raise typer.Exit(FAILED)
 
 
-def _show(console: "Console", whole: History, found: Sequence[Violation]) -> None:
+def _show(whole: History, found: Sequence[Violation]) -> None:
+    console = screen()
     # Recorded rows cannot tell that every promise was kept.
     verdict = f"{counted(len(found), 'violation')} found" if found else "no violations found"
     runs = counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
@@ -83,16 +90,6 @@ def _show(console: "Console", whole: History, found: Sequence[Violation]) -> Non
     if len(found) > SHOWN:
         say(console, f"and {number(len(found) - SHOWN)} more; --json has them all")
     print_sentences(console, whole.remarks, style="dim")
-
-
-def _finding(violation: Violation) -> Finding:
-    return Finding(
-        violation.promise,
-        violation.what,
-        _each(getattr(fact, "schedule", None) for fact in violation.facts),
-        _each(getattr(fact, "run", None) for fact in violation.facts),
-        _each(getattr(getattr(fact, "grant", fact), "name", None) for fact in violation.facts),
-    )
 
 
 def _each(values: Iterable[T | None]) -> tuple[T, ...]:

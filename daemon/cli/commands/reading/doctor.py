@@ -1,7 +1,6 @@
 """`leased doctor`: the database, this machine and the replicas, each check with its remedy."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,9 +12,6 @@ from ....text import counted
 from ...failures import FAILED
 from ...options import Database, Json
 from ...screen import drawable, for_people, say, screen, write_json
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _LOOK: dict[Level, tuple[str, str]] = {"red": ("✗", "red"), "yellow": ("○", "yellow"), "green": ("✓", "green")}
 
@@ -29,12 +25,13 @@ def doctor(database: Database = None, as_json: Json = False) -> None:
     if as_json:
         write_json("doctor", found)
     else:
-        _show(screen(), found.items)
+        _show(found.items)
     if not found.ok:
         raise typer.Exit(FAILED)
 
 
-def _show(console: "Console", found: Sequence[Check]) -> None:
+def _show(found: Sequence[Check]) -> None:
+    console = screen()
     red, yellow = (sum(one.level == level for one in found) for level in ("red", "yellow"))
     parts = [counted(red, "problem")] * bool(red) + [counted(yellow, "warning")] * bool(yellow)
     verdict = ", ".join(parts) or f"OK: all {len(found)} checks are green"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -30,10 +30,6 @@ from ...failures import Misused
 from ...options import MOST, Application, By, Database, Json, Utc, Why, Wide, author
 from ...screen import Sheet, Times, for_people, print_sentences, say, screen, write_json
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-
 DIGEST_SHOWN = 12
 """How many characters of a digest are shown in a table; --json has all of them."""
 
@@ -50,21 +46,6 @@ def generation_table(found: Sequence[GenerationStanding]) -> Sheet:
         differs = "" if one.differs is None else str(one.differs)
         shown.add(one.number, one.application, one.revision, one.state, run_by(one), differs)
     return shown
-
-
-def show_changed(console: "Console", found: Sequence[Changed]) -> None:
-    """Write what a generation changed: a line for each setting."""
-    console.print()
-    if not found:
-        say(console, "It changed no schedule that was there before, or that is not recorded.")
-        return
-    columns = ("schedule", "application", "how", "setting", "before", "after")
-    shown = Sheet(*columns, wraps=("setting", "before", "after"))
-    for one in found:
-        for each in one.settings:
-            before, after = (setting_text(each.setting, value) for value in (each.before, each.after))
-            shown.add(one.schedule, one.application, one.how, each.setting, before, after)
-    console.print(shown)
 
 
 def run_by(one: GenerationStanding) -> str:
@@ -90,9 +71,7 @@ MOST_LISTED = 10_000
 
 
 def generations(
-    number: Annotated[
-        int | None, typer.Argument(metavar="N", min=1, max=MOST, help="Only this generation.", show_default=False)
-    ] = None,
+    number: Annotated[int | None, typer.Argument(metavar="N", min=1, max=MOST, help="Only this generation.")] = None,
     confirmed: Annotated[
         bool,
         typer.Option("--acknowledge", help="Confirm what generation N retired, so that status stops reporting it."),
@@ -153,7 +132,17 @@ def _show(found: Sequence[GenerationStanding], times: Times, changed: Sequence[C
     console = screen()
     console.print(_table(found, times, wide=wide))
     if changed is not None:
-        show_changed(console, changed)
+        console.print()
+    if changed:
+        columns = ("schedule", "application", "how", "setting", "before", "after")
+        shown = Sheet(*columns, wraps=("setting", "before", "after"))
+        for one in changed:
+            for each in one.settings:
+                before, after = (setting_text(each.setting, value) for value in (each.before, each.after))
+                shown.add(one.schedule, one.application, one.how, each.setting, before, after)
+        console.print(shown)
+    elif changed is not None:
+        say(console, "It changed no schedule that was there before, or that is not recorded.")
     if coming := sentences(beside_each_other(found)):
         console.print()
         print_sentences(console, coming)

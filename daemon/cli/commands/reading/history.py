@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from ....store.views.history import JobRunLine, RunDetail, RunLine, read_run, re
 from ....store.views.names import require_schedule
 from ....text import clean, counted, lasted, number, signal_name, size
 from ...ask import ask, run_given
-from ...options import RUN_STATES, Application, Database, Json, OnlySchedule, RunOrName, Utc, Wide, one_of
+from ...options import RUN_STATES, Application, Database, Json, Limit, OnlySchedule, RunOrName, Utc, Wide, one_of
 from ...screen import (
     Sheet,
     Times,
@@ -29,9 +29,6 @@ from ...screen import (
     state_cell,
     write_json,
 )
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
@@ -46,9 +43,11 @@ def runs_table(found: Sequence[RunLine], times: Times, *, wide: bool) -> Sheet:
     )
     for alike in _folded(found, times) if for_people() else ([run] for run in found):
         run, count = alike[0], sum(one.count for one in alike)
+        first, last = alike[-1].run_id, run.run_id  # the latest is first
+        to = "-" if last - first == len(alike) - 1 else "…"  # others are between
         reason = (run.in_words(times.by_clock), run.last_output, run.retries_in_words)
         shown.add(
-            *(_numbers([one.run_id for one in alike]), run.schedule, run.application, _due(alike, times)),
+            *(f"{first}{to}{last}" if len(alike) > 1 else last, run.schedule, run.application, _due(alike, times)),
             state_cell(run.state, f" x{number(count)}" if count > 1 else ""),
             *(lasted(run.seconds), tries(run), times(run.started_at), run.token),
             "; ".join(filter(None, reason)),
@@ -72,13 +71,6 @@ def _folded(found: Iterable[RunLine], times: Times) -> Iterator[list[RunLine]]:
         yield from together.values()
 
 
-def _numbers(runs: Sequence[int]) -> str:
-    """Return the numbers of runs, given latest first, as ``2-4``, or ``2…6`` if others are between."""
-    if len(runs) == 1:
-        return str(runs[0])
-    return f"{runs[-1]}{'-' if runs[0] - runs[-1] == len(runs) - 1 else '…'}{runs[0]}"
-
-
 def _due(alike: Sequence[RunLine], times: Times) -> str:
     first = times(alike[-1].scheduled_for)
     last = times(alike[0].last_scheduled_for or alike[0].scheduled_for)
@@ -95,7 +87,7 @@ _SHOWN = 8
 
 def runs(
     schedule: OnlySchedule = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
+    limit: Limit = 20,
     state: Annotated[
         str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(RUN_STATES)}.")
     ] = None,
@@ -161,17 +153,26 @@ def show(
         console.print()
         console.print(_attempts(detail.jobs, times, wide=in_full))
     for job in detail.jobs:
-        _texts(console, job)
+        lost = None if job.lost_why is None else f"its lease was lost: {job.lost_why}"
+        for what, text in (("end", lost), ("error", job.error), ("log", job.log_tail)):
+            if text and text.strip():
+                console.print()
+                console.print(f"{what} of {clean(job.job)}, attempt {job.attempt}:", style="bold")
+                console.print(clean(text.rstrip(), lines=True), soft_wrap=True)
     print_sentences(console, (one.in_words for one in gone))
 
 
 def _facts(detail: RunDetail, times: Times, *, wide: bool) -> dict[str, object]:
     run = detail.run
     instants = f"{times(run.scheduled_for)} to {times(run.last_scheduled_for)}, {number(run.count)} scheduled times"
+    again = None if run.retry_of is None else f"retry of run {run.retry_of}"
+    cause = again or ("trigger" if run.cause == "manual" else run.cause)
+    if run.backfill is not None:
+        cause = ", ".join(filter(None, (f"backfill {run.backfill}", again)))
     cancelled = (detail.cancelled_by, detail.cancelled_why, times(detail.cancelled_at))
     facts = {
         "due": instants if run.count > 1 else times(run.scheduled_for),
-        "cause": _cause(run),
+        "cause": cause,
         "retried": None if run.retried_as is None else f"as run {run.retried_as}",
         "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
         "cancelled by": ", ".join(filter(None, cancelled)),
@@ -184,13 +185,6 @@ def _facts(detail: RunDetail, times: Times, *, wide: bool) -> dict[str, object]:
         "params": json.dumps(detail.params, ensure_ascii=False) if detail.params else None,
     }
     return facts | ({"token": run.token, "holder": detail.replica or run.holder} if wide else {})
-
-
-def _cause(run: RunLine) -> str:
-    again = None if run.retry_of is None else f"retry of run {run.retry_of}"
-    if run.backfill is not None:
-        return f"backfill {run.backfill}" + (f", {again}" if again else "")
-    return again or ("trigger" if run.cause == "manual" else run.cause)
 
 
 def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
@@ -206,31 +200,12 @@ def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
     )
     for job in jobs:
         before = "" if job.carried_from is None else f" in run {job.carried_from}"
+        progress = ", ".join(filter(None, (how_far(job.done, job.total), job.message)))
+        status = "" if job.exit_status is None else f"status {job.exit_status}"
+        ended = status if job.exit_signal is None else signal_name(job.exit_signal)
         memory = "" if job.peak_memory is None else size(job.peak_memory)
         shown.add(
             *(job.job, job.attempt, state_cell(job.state, before), times(job.started_at), lasted(job.seconds)),
-            *(
-                ", ".join(filter(None, (how_far(job.done, job.total), job.message))),
-                _exit(job),
-                memory,
-                job.release,
-                job.token,
-                job.replica or job.holder[:_SHOWN],
-            ),
+            *(progress, ended, memory, job.release, job.token, job.replica or job.holder[:_SHOWN]),
         )
     return shown
-
-
-def _texts(console: "Console", job: JobRunLine) -> None:
-    lost = None if job.lost_why is None else f"its lease was lost: {job.lost_why}"
-    for what, text in (("end", lost), ("error", job.error), ("log", job.log_tail)):
-        if text and text.strip():
-            console.print()
-            console.print(f"{what} of {clean(job.job)}, attempt {job.attempt}:", style="bold")
-            console.print(clean(text.rstrip(), lines=True), soft_wrap=True)
-
-
-def _exit(job: JobRunLine) -> str:
-    if job.exit_signal is not None:
-        return signal_name(job.exit_signal)
-    return "" if job.exit_status is None else f"status {job.exit_status}"

@@ -41,12 +41,8 @@ def locks(
     console = screen()
     if found:
         console.print(shown)
+    elif free:
+        say(console, "There are no leases yet; schedules and programs that take locks create them.")
     else:
-        say(console, _none(prefix, free=free))
-
-
-def _none(prefix: str, *, free: bool) -> str:
-    named = f' whose name begins with "{prefix}"' if prefix else ""
-    if free:
-        return "There are no leases yet; schedules and programs that take locks create them."
-    return f"No lease{named} is held; --all lists those that nobody holds."
+        named = f' whose name begins with "{prefix}"' if prefix else ""
+        say(console, f"No lease{named} is held; --all lists those that nobody holds.")

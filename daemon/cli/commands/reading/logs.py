@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,16 +16,11 @@ from ...options import Application, Database, RunOrName
 from ...question import tell
 from ...screen import for_people, print_sentences, say, screen, state_cell, write_json
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 
 def logs(
     run: RunOrName,
-    job: Annotated[str | None, typer.Option("--job", metavar="NAME", help="Only this job.", show_default=False)] = None,
-    attempt: Annotated[
-        int | None, typer.Option("--attempt", metavar="N", min=1, help="Only this attempt.", show_default=False)
-    ] = None,
+    job: Annotated[str | None, typer.Option(metavar="NAME", help="Only this job.")] = None,
+    attempt: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only this attempt.")] = None,
     follow: Annotated[
         bool,
         typer.Option(
@@ -43,17 +38,15 @@ def logs(
     if run != str(run_id) and not (as_json or run.isdigit()):
         tell(f"run {run_id} of {run}:")
     reader = OutputReader(run_id, job, attempt, waits=follow)
-    text = None if as_json else _Text(screen(), titled=job is None or attempt is None)
+    text = None if as_json else _Text(titled=job is None or attempt is None)
     more = _objects() if text is None else text.more
     if follow:
         ask_again(database, reader.read, more)
     else:
         more(ask(database, reader.read))
-    if text is not None:
-        text.end(follow=follow)
-        if (found := text.had_none) is not None:
-            gone = ask(database, lambda connection: read_retirements(connection, found.schedule, found.application))
-            print_sentences(screen(), (one.in_words for one in gone))
+    if text is not None and (found := text.end(follow=follow)) is not None:
+        gone = ask(database, lambda connection: read_retirements(connection, found.schedule, found.application))
+        print_sentences(screen(), (one.in_words for one in gone))
 
 
 def _objects() -> Callable[[OutputOfRun], bool]:
@@ -84,17 +77,12 @@ _INSIDE = (
 class _Text:
     """Output as text, each attempt under its name if it is ``titled``."""
 
-    def __init__(self, console: "Console", *, titled: bool) -> None:
-        self._console = console
+    def __init__(self, *, titled: bool) -> None:
+        self._console = screen()
         self._titled = titled
         self._of: tuple[str, int] | None = None
         self._in_line = False
         self._last: OutputOfRun | None = None
-
-    @property
-    def had_none(self) -> OutputOfRun | None:
-        """The run, if it has no output so far."""
-        return self._last if self._of is None else None
 
     def more(self, found: OutputOfRun) -> bool:
         """Write the new output; return whether there may be more."""
@@ -103,22 +91,25 @@ class _Text:
         self._last = found
         return found.state in UNFINISHED
 
-    def end(self, *, follow: bool) -> None:
-        """End the last line; write that there was no output, and how a followed run ended."""
+    def end(self, *, follow: bool) -> OutputOfRun | None:
+        """End the last line, and write how a followed run ended; if the run had no output, write that and return it."""
         self._end_line()
-        assert self._last is not None  # noqa: S101 - it has been asked for
-        named, state = f"run {self._last.run_id} of {clean(self._last.schedule)}", self._last.state
+        run = self._last
+        assert run is not None  # noqa: S101 - it has been asked for
+        named = f"run {run.run_id} of {clean(run.schedule)}"
         if self._of is None:
-            far = " so far" if state in UNFINISHED else ""
-            hint = _HINTS.get(state, "").format(self._last.run_id)
-            say(self._console, f"There is no output of {named}{far} ({state}{hint}).", "dim")
-            if self._last.is_inside and not hint:
+            far = " so far" if run.state in UNFINISHED else ""
+            hint = _HINTS.get(run.state, "").format(run.run_id)
+            say(self._console, f"There is no output of {named}{far} ({run.state}{hint}).", "dim")
+            if run.is_inside and not hint:
                 say(self._console, _INSIDE, "dim")
-        elif follow and self._titled:
+            return run
+        if follow and self._titled:
             self._console.print(f"\n{named}  ", style="bold", end="", soft_wrap=True)
-            self._console.print(state_cell(state))
-            if state == "failed" and for_people():
-                say(self._console, f"leased show {self._last.run_id}", "dim", lead="  ")
+            self._console.print(state_cell(run.state))
+            if run.state == "failed" and for_people():
+                say(self._console, f"leased show {run.run_id}", "dim", lead="  ")
+        return None
 
     def _write(self, part: OutputPart) -> None:
         if self._of != (part.job, part.attempt):

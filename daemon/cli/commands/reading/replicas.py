@@ -39,7 +39,8 @@ def releases_live(replicas: Iterable[ReplicaLine]) -> list[str]:
         if len(found) > 1
     ]
     said += [
-        f"{one.host}:{one.pid} claims no runs of {one.application}: its revision is {_own(one)}, a replica of "
+        f"{one.host}:{one.pid} claims no runs of {one.application}: its revision is {one.revision}"
+        f"{'' if one.revision is None or one.held_back_by > one.revision else ', which no longer counts'}, a replica of "
         f"revision {one.held_back_by} is ready, and with require_revision only the highest revision claims runs."
         for one in living
         if one.held_back_by is not None
@@ -47,13 +48,8 @@ def releases_live(replicas: Iterable[ReplicaLine]) -> list[str]:
     return said
 
 
-def _own(line: ReplicaLine) -> str:
-    counts = line.revision is None or line.held_back_by is None or line.held_back_by > line.revision
-    return f"{line.revision}" if counts else f"{line.revision}, which no longer counts"
-
-
 def replicas(
-    past: Annotated[int, typer.Option("--past", min=0, max=10_000, help="Number of stopped replicas to include.")] = 10,
+    past: Annotated[int, typer.Option(min=0, max=10_000, help="Number of stopped replicas to include.")] = 10,
     utc: Utc = False,
     database: Database = None,
     application: Application = None,
@@ -75,21 +71,14 @@ def replicas(
     spare = ("version", "started", "revision", "release")
     shown = Sheet(*columns, spare=spare, if_any=("revision",), right=("revision",))
     for one in found:
-        runs = (generation(one), one.revision, one.release)
-        cells = (state_cell(one.state), *runs, one.version, times(one.started_at), times(one.seen_at))
-        shown.add(f"{one.host}:{one.pid}", one.application, *cells)
+        generation = "-" if one.generation is None else str(one.generation)
+        if one.generation is not None and one.state in LIVE and not one.rules:
+            generation += ", not current"
+        cells = (generation, one.revision, one.release, one.version, times(one.started_at), times(one.seen_at))
+        shown.add(f"{one.host}:{one.pid}", one.application, state_cell(one.state), *cells)
     console = screen()
     if found:
         console.print(shown)
         print_sentences(console, releases_live(found))
     else:
         say(console, "There are no replicas; `leased run FILE` starts one.")
-
-
-def generation(replica: ReplicaLine) -> str:
-    """Return the generation of its definitions as text; for a live replica, also whether others are active."""
-    if replica.generation is None:
-        return "-"
-    return (
-        str(replica.generation) if replica.rules or replica.state not in LIVE else f"{replica.generation}, not current"
-    )

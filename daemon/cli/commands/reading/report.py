@@ -1,7 +1,7 @@
 """`leased report`: what became of all that was due in a night, with the deploys, acts and outages in it."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -15,9 +15,6 @@ from ...ask import ask
 from ...failures import FAILED, Misused
 from ...options import Application, Database, Json, Utc, before_now, moment
 from ...screen import Sheet, Times, drawable, print_sentences, say, screen, write_json
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 MOST = 50
 """How many schedules are listed without --all, if they have something to say."""
@@ -58,12 +55,13 @@ def report(
     if as_json:
         write_json("report", report_answer(found))
     else:
-        _show(screen(), found, Times.of(found.database_time, utc=utc), whole=whole)
+        _show(found, Times.of(found.database_time, utc=utc), whole=whole)
     if check and not found.ok:
         raise typer.Exit(FAILED)
 
 
-def _show(console: "Console", found: Report, times: Times, *, whole: bool) -> None:
+def _show(found: Report, times: Times, *, whole: bool) -> None:
+    console = screen()
     say(console, found.verdict, "bold green" if found.ok else "bold red")
     long = lasted((found.until - found.since).total_seconds())
     say(console, f"{times.by_clock(found.since)} to {times.by_clock(found.until)} ({long})", "dim", lead="  ")
@@ -74,7 +72,7 @@ def _show(console: "Console", found: Report, times: Times, *, whole: bool) -> No
             say(console, " / ".join(commands), "dim", lead="    ")
     if more := len(wrong[_MOST_PROBLEMS:]):
         say(console, f"and {counted(more, 'more schedule')} with problems, first in the table", "red", lead="  ")
-    _show_schedules(console, found, whole=whole)
+    _show_schedules(found, whole=whole)
     for shown in (_deploys(found.deploys, times), _acts(found.acts, times)):
         if shown.rows:
             console.print()
@@ -95,7 +93,8 @@ def _problem(line: ScheduleReport, times: Times) -> str:
     return f"{line.schedule}: {', '.join(parts)}"
 
 
-def _show_schedules(console: "Console", found: Report, *, whole: bool) -> None:
+def _show_schedules(found: Report, *, whole: bool) -> None:
+    console = screen()
     shown = Sheet(
         *("schedule", "application", "due", "succeeded", "failed", "missed", "skipped"),
         *("late", "retried", "recovered", "cancelled", "active", "on request"),
@@ -127,9 +126,8 @@ def _some(count: int) -> str:
 
 
 def _deploys(found: Sequence[Deploy], times: Times) -> Sheet:
-    columns = ("deploy", "application", "generation", "revision", "by", "changes")
     shown = Sheet(
-        *columns,
+        *("deploy", "application", "generation", "revision", "by", "changes"),
         right=("generation", "revision"),
         wraps=("changes",),
         if_any=("revision",),
@@ -143,10 +141,9 @@ def _acts(found: Sequence[Act], times: Times) -> Sheet:
     columns = ("act", "application", "when", "who", "schedule", "times", "why")
     shown = Sheet(*columns, right=("times",), wraps=("why",), if_any=("schedule", "times", "why"))
     for one in found:
-        more = f" and {number(one.schedules - 1)} more" if one.schedules > 1 else ""
-        times_done = number(one.count) if one.count > 1 else ""
-        at = times.by_clock(one.last_at)
-        shown.add(one.act, one.application, at, one.by, f"{one.schedule or ''}{more}", times_done, one.why)
+        of = (one.schedule or "") + (f" and {number(one.schedules - 1)} more" if one.schedules > 1 else "")
+        count = number(one.count) if one.count > 1 else ""
+        shown.add(one.act, one.application, times.by_clock(one.last_at), one.by, of, count, one.why)
     return shown
 
 

@@ -2,23 +2,20 @@
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lease.durations import format_duration, parse_duration
 from lease.errors import InvalidDuration
 
-from ....operations.look import AskedReplica, StackAnswer, ask, not_answered, read_look
+from ....operations.look import StackAnswer, ask, not_answered, read_look
 from ....text import when
 from ...ask import ask as ask_database
 from ...ask import ask_again, run_given
 from ...failures import Misused
 from ...options import Application, By, Database, Json, RunOrName, author
 from ...screen import print_sentences, say, screen, write_json
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _EVERY = 0.2
 _LONGEST = 300.0
@@ -27,7 +24,7 @@ _LONGEST = 300.0
 def stack(
     run: RunOrName,
     timeout: Annotated[
-        str, typer.Option("--timeout", metavar="DURATION", help="How long to wait for the replica's answer.")
+        str, typer.Option(metavar="DURATION", help="How long to wait for the replica's answer.")
     ] = "10s",
     application: Application = None,
     by: By = None,
@@ -35,30 +32,15 @@ def stack(
     as_json: Json = False,
 ) -> None:
     """Show what a running job does at this moment: its processes and where its code stands."""
-    within = _seconds(timeout)
+    try:
+        within = parse_duration(timeout)
+    except InvalidDuration as error:
+        raise Misused(f"--timeout: {error}") from None
+    if not 0 < within <= _LONGEST:
+        raise Misused(f"--timeout is {timeout}; write a duration from 1s to {format_duration(_LONGEST)}")
     who = author(by, None)
     run_id = run_given(database, run, application, "active")
     question = ask_database(database, lambda connection: ask(connection, run_id, requested_by=who), write=True)
-    found = _answer(database, question, within)
-    if found is None:
-        raise not_answered(question, format_duration(within))
-    if as_json:
-        write_json("stack", found)
-    else:
-        _show(screen(), found)
-
-
-def _seconds(timeout: str) -> float:
-    try:
-        seconds = parse_duration(timeout)
-    except InvalidDuration as error:
-        raise Misused(f"--timeout: {error}") from None
-    if not 0 < seconds <= _LONGEST:
-        raise Misused(f"--timeout is {timeout}; write a duration from 1s to {format_duration(_LONGEST)}")
-    return seconds
-
-
-def _answer(database: str | None, question: AskedReplica, within: float) -> StackAnswer | None:
     found: StackAnswer | None = None
     until = monotonic() + within
 
@@ -68,10 +50,16 @@ def _answer(database: str | None, question: AskedReplica, within: float) -> Stac
         return look is None and monotonic() < until
 
     ask_again(database, lambda connection: read_look(connection, question), goes_on, rest=lambda: asyncio.sleep(_EVERY))
-    return found
+    if found is None:
+        raise not_answered(question, format_duration(within))
+    if as_json:
+        write_json("stack", found)
+    else:
+        _show(found)
 
 
-def _show(console: "Console", found: StackAnswer) -> None:
+def _show(found: StackAnswer) -> None:
+    console = screen()
     name = f"run {found.run_id} of {found.schedule} ({found.application}) on {found.replica}"
     say(console, f"{name}, at {when(found.looked_at)}", "bold")
     if found.job is None:

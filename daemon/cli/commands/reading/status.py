@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -15,7 +14,6 @@ from ....store.views.causes import paused_text, sentence
 from ....store.views.defined import RetiredSchedule
 from ....store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun
 from ....store.views.problems import Problem
-from ....store.views.setbacks import LeftOut
 from ....text import ago, counted, lasted, listed, number, when
 from ...ask import ask, zone_of
 from ...failures import FAILED, Misused
@@ -63,7 +61,10 @@ def show_status(
     if listed:
         _show(console, _schedules(overview, listed, times, wide=wide))
     if len(overview.schedules) > MOST:
-        say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
+        last = Counter(line.last_state or "no run yet" for line in overview.schedules)
+        states = ", ".join(f"{number(count)} {state}" for state, count in sorted(last.items()))
+        counts = f"{number(len(overview.schedules))} schedules in all (last runs: {states})"
+        say(console, f"{counts}; --all lists them, --tag and --state some")
     if wide and overview.running:
         _show(console, _running(overview.running))
     _show_waiting(console, overview, times)
@@ -151,12 +152,6 @@ def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLin
     return [line for line in overview.schedules if (line.application, line.schedule) in concerned][:MOST]
 
 
-def _counts(schedules: Sequence[ScheduleLine]) -> str:
-    counts = Counter(line.last_state or "no run yet" for line in schedules)
-    states = ", ".join(f"{number(count)} {state}" for state, count in sorted(counts.items()))
-    return f"{number(len(schedules))} schedules in all (last runs: {states})"
-
-
 def _schedules(overview: Overview, found: Sequence[ScheduleLine], times: Times, *, wide: bool) -> Sheet:
     shown = Sheet(
         *("schedule", "application", "when", "next", "last", "result", "took", "now", "left out"),
@@ -167,7 +162,9 @@ def _schedules(overview: Overview, found: Sequence[ScheduleLine], times: Times, 
     )
     running, waiting = _by_schedule(overview.running), _by_schedule(overview.waiting)
     for line in found:
-        key = (line.application, line.schedule)
+        key, left_out = (line.application, line.schedule), line.left_out
+        missed = f"{number(left_out.missed)} missed in 24h" if left_out.missed else ""
+        skipped = f"{left_out.overlapped} of {left_out.latest} skipped" if left_out.overlapped else ""
         is_unfinished = line.last_state in UNFINISHED
         state, run_id = line.last_state, line.last_run_id
         if is_unfinished or state is None:
@@ -178,7 +175,7 @@ def _schedules(overview: Overview, found: Sequence[ScheduleLine], times: Times, 
             state_cell(state, f", run {run_id}"),
             lasted(line.finished_seconds if is_unfinished else line.last_seconds),
             _now(line, running.get(key, ()), waiting.get(key, ()), times),
-            _left_out(line.left_out),
+            ", ".join(filter(None, (missed, skipped))),
         )
     return shown
 
@@ -208,16 +205,9 @@ def _at(run: RunningRun) -> str:
     if run.job is None:
         return ""
     notes = [f"attempt {run.job.attempt}"] if run.job.attempt > 1 else []
-    notes += [far] if (far := _far(run)) else []
+    notes += [far] if (far := how_far(run.job.done, run.job.total)) else []
     cancelled = f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
     return f", {run.job.job}" + (f" ({', '.join(notes)})" if notes else "") + cancelled
-
-
-def _left_out(left_out: LeftOut) -> str:
-    """Return what a schedule left out: ``36 missed in 24h, 2 of 30 skipped``."""
-    missed = f"{number(left_out.missed)} missed in 24h" if left_out.missed else ""
-    of = f"{left_out.overlapped} of {left_out.latest} skipped" if left_out.overlapped else ""
-    return ", ".join(filter(None, (missed, of)))
 
 
 def _running(found: Sequence[RunningRun]) -> Sheet:
@@ -227,9 +217,11 @@ def _running(found: Sequence[RunningRun]) -> Sheet:
         wraps=("job", "progress"),
     )
     for run in found:
-        job, attempt = (run.job.job, run.job.attempt) if run.job else ("between jobs", None)
-        progress = ", ".join(filter(None, (_far(run), run.job.message))) if run.job else ""
-        cells = (job, attempt, progress, lasted(run.running_for), run.token, _holder(run))
+        at: tuple[object, ...] = ("between jobs", None, "")
+        if (job := run.job) is not None:
+            progress = ", ".join(filter(None, (how_far(job.done, job.total), job.message)))
+            at = (job.job, job.attempt, progress)
+        cells = (*at, lasted(run.running_for), run.token, _holder(run))
         shown.add(run.run_id, run.schedule, run.application, *cells)
     return shown
 
@@ -257,10 +249,6 @@ def _next(line: ScheduleLine, times: Times) -> str:
         return "disabled"
     never = ON_REQUEST if line.timing == ON_REQUEST else "never"
     return never if line.next_due is None else times(line.next_due)
-
-
-def _far(run: RunningRun) -> str:
-    return "" if run.job is None else how_far(run.job.done, run.job.total)
 
 
 def _holder(run: RunningRun) -> str:
@@ -311,9 +299,9 @@ def status(
         times = Times.of(found.overview.database_time, utc=utc)
         show_status(console, found, listed, times, wide=wide or not for_people(), whole=whole, narrowed=narrowed)
 
-    written = partial(_by_clock, in_full=as_json or utc)
     asked = StatusReader(
-        application, schedule, one_of(RUN_STATES, "state", state), tag, start, takeover_after, as_json, written
+        *(application, schedule, one_of(RUN_STATES, "state", state), tag, start, takeover_after, as_json),
+        written=lambda now, at: Times.of(now, utc=as_json or utc).by_clock(at),
     )
     if watched:
         for option in ["--json"] * as_json + ["--check"] * check:
@@ -327,7 +315,3 @@ def status(
         show(screen(), found)
     if check and found.problems:
         raise typer.Exit(FAILED)
-
-
-def _by_clock(now: datetime, moment: datetime, *, in_full: bool) -> str:
-    return Times.of(now, utc=in_full).by_clock(moment)
