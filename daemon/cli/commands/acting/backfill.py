@@ -18,7 +18,7 @@ from ....store.views.acting import BackfillLine, read_backfills
 from ....store.views.names import require_application
 from ....text import number, when
 from ...ask import act, ask, zone_of
-from ...failures import Misused
+from ...failures import Misused, refuse_beside
 from ...options import Application, By, Database, DryRun, Json, Limit, ScheduleName, Why, Yes, author, instant
 from ...question import confirm
 from ...screen import Sheet, say, screen, write_json
@@ -119,13 +119,6 @@ def _and_now(done: Backfill) -> str:
         return "there is nothing left to run; nothing was done"
     at_a_time = "one at a time" if done.at_most == 1 else f"at most {done.at_most} at a time"
     return f"backfill {done.backfill_id} runs them after other runs, {at_a_time}; see `leased backfills`"
-
-
-def refuse_beside(given: Mapping[str, object], why: str) -> None:
-    """Raise `Misused` for an option that is given although another rules it out, as ``why`` says."""
-    for option, value in given.items():
-        if value:
-            raise Misused(f"{option} {why}")
 
 
 def act_on_backfill(

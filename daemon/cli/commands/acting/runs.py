@@ -25,11 +25,11 @@ from ....operations.selection import Selection
 from ....store.views.names import applications_with
 from ....text import counted, number, when
 from ...ask import act, ask, run_given
-from ...failures import Misused
+from ...failures import Misused, refuse_beside
 from ...options import Application, By, Database, DryRun, Json, OfBackfill, RunNumber, Why, Yes, author, moment
 from ...question import can_be_asked, confirm, says_yes, tell
 from ...screen import Sheet, print_sentences, say, screen, write_json
-from .backfill import act_on_backfill, refuse_beside
+from .backfill import act_on_backfill
 
 C = TypeVar("C", bound=ChosenRun)
 
