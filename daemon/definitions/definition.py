@@ -80,24 +80,13 @@ class Definition(BaseModel):
 
     def stored(self) -> dict[str, Any]:
         """Return the settings as they are stored, fit for JSON."""
-        defaults = self._later_defaults()
+        settings = self.settings()
+        stored = self.model_dump(mode="json", include=settings.keys() - self.settings(Mark.NAMING).keys())
         return {
             name: value
-            for name, value in self.model_dump(mode="json", exclude=self._unstored()).items()
-            if name not in defaults or getattr(self, name) != defaults[name]
+            for name, value in stored.items()
+            if name in self.always_stored or getattr(self, name) != settings[name].default
         }
-
-    @classmethod
-    @cache
-    def _unstored(cls) -> set[str]:
-        return cls.model_fields.keys() - (cls.settings().keys() - cls.settings(Mark.NAMING).keys())
-
-    @classmethod
-    @cache
-    def _later_defaults(cls) -> Mapping[str, Any]:
-        """Return the defaults of the settings that are stored only where they differ from them."""
-        later = {name: info for name, info in cls.settings().items() if name not in cls.always_stored}
-        return {name: info.get_default(call_default_factory=True) for name, info in later.items()}
 
 
 D = TypeVar("D", bound=Definition)
