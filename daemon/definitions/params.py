@@ -30,9 +30,10 @@ def fitting(
     """
     params = read_table(given)
     for name, value in params.items():
-        _declared(schedule, declared, name)
-        if not _is_like(declared[name], value):
-            raise _of_another_type(name, declared[name], value, secrets)
+        default = _declared(schedule, declared, name)
+        is_whole_number = isinstance(default, float) and type(value) is int
+        if default is not None and type(value) is not type(default) and not is_whole_number:
+            raise _of_another_type(name, default, value, secrets)
     whole = {**declared, **params}
     refuse_large(whole)
     return whole
@@ -46,18 +47,17 @@ def parsed(
 
     Raises `Refusal`.
     """
-    return {name: _parsed(name, _declared(schedule, declared, name), text, secrets) for name, text in words.items()}
-
-
-def _parsed(name: str, declared: Any, text: str, secrets: Collection[str]) -> Any:
-    if isinstance(declared, str):
-        return text
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        if declared is None:
-            return text
-        raise _of_another_type(name, declared, text, secrets) from None
+    params: dict[str, Any] = dict(words)
+    for name, text in words.items():
+        default = _declared(schedule, declared, name)
+        if isinstance(default, str):
+            continue
+        try:
+            params[name] = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            if default is not None:
+                raise _of_another_type(name, default, text, secrets) from None
+    return params
 
 
 def _no_constant(text: str) -> Any:
@@ -73,21 +73,7 @@ def _declared(schedule: str, declared: Mapping[str, Any], name: str) -> Any:
 
 
 def _of_another_type(name: str, declared: Any, value: Any, secrets: Collection[str]) -> Refusal:
-    problem = f'the parameter "{name}" is {_kind(declared)}, like its default'
+    problem = f'the parameter "{name}" is {_KINDS[type(declared)]}, like its default'
     if name not in secrets:
         problem += f" {shown(declared)}, not {shown(value)}"
     return Refusal(problem, "give one of that type", field="params")
-
-
-def _is_like(declared: Any, value: Any) -> bool:
-    match declared:
-        case None:
-            return True
-        case float():
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case _:
-            return type(value) is type(declared)
-
-
-def _kind(value: Any) -> str:
-    return _KINDS[type(value)]
