@@ -18,19 +18,12 @@ _OF_A_CHILD = frozenset(["cwd", "env"])
 """The settings that only a child has: defaults of them are none of a task or a thread."""
 
 
-class _DefaultSettings(Definition):
-    always_stored = frozenset()
-
-
-def _fields() -> dict[str, Any]:
-    return {
-        name: (Annotated[info.annotation, *info.metadata, Field(title=info.title, description=info.description)], None)
-        for model in (Schedule, Job)
-        for name, info in model.settings(Mark.DEFAULT).items()
-    }
-
-
-DefaultSettings: type[Definition] = create_model("DefaultSettings", __base__=_DefaultSettings, **_fields())
+_FIELDS: dict[str, Any] = {
+    name: (Annotated[info.annotation, *info.metadata, Field(title=info.title, description=info.description)], None)
+    for model in (Schedule, Job)
+    for name, info in model.settings(Mark.DEFAULT).items()
+}
+DefaultSettings: type[Definition] = create_model("DefaultSettings", __base__=Definition, **_FIELDS)
 """The settings that may be given for all: those of schedules and jobs with `Mark.DEFAULT`."""
 
 
@@ -39,16 +32,16 @@ class Defaults:
     """The settings that were given for all."""
 
     given: Mapping[str, Any] = field(default_factory=dict)
-    stored: Mapping[str, Any] = field(default_factory=dict)
+    shown: Mapping[str, Any] = field(default_factory=dict)
     """The same, fit for JSON; of `env` the names only, for values may be secret."""
 
     def of_schedule(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a schedule: its own, and what it does not say itself, but for what means
         nothing if it runs only on request.
         """
-        names = set(Schedule.settings(Mark.DEFAULT))
+        names: Collection[str] = Schedule.settings(Mark.DEFAULT)
         if own.get("on_request") is True:
-            names = {name for name in names if not is_meaningless(name, self.given.get(name))}
+            names = [name for name in names if not is_meaningless(name, self.given.get(name))]
         return self._with(own, names)
 
     def of_job(self, own: Mapping[str, Any], function: object = None) -> dict[str, Any]:
@@ -61,10 +54,6 @@ class Defaults:
         if isinstance(env := own.get("env"), Mapping) and "env" in self.given:
             settings["env"] = {**self.given["env"], **env}
         return settings
-
-    def shown(self) -> dict[str, Any]:
-        """Return them fit for JSON, in the order in which they were given."""
-        return {name: self.stored[name] for name in self.given}
 
     def _with(self, own: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
         return {**own, **{name: self.given[name] for name in self.given if name in names and own.get(name) is None}}

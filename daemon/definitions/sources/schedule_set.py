@@ -188,7 +188,7 @@ class ScheduleSet:
         self.use()
         wrong = into.get().schedules
         schedules = [builder.schedule() for builder in self._builders.values() if builder.name not in wrong]
-        others: dict[str, Any] = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
+        others: dict[str, Any] = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown}
         others |= {"revision": self.revision, "require_revision": self.require_revision, "on_fact": self.on_fact}
         if wrong and not schedules:
             return Application(name=self.name, schedules=(), **others)

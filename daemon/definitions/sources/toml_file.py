@@ -57,7 +57,7 @@ def read_toml(path: Path, source: str) -> Application:
     if not schedules:
         mistakes.refuse()  # and not, besides, that there is none
     with mistakes:
-        named, of_all = document.get("application", "unnamed"), {"settings": settings, "defaults": defaults.shown()}
+        named, of_all = document.get("application", "unnamed"), {"settings": settings, "defaults": defaults.shown}
         ordered = {"revision": revision, "require_revision": required}
         application = make_application(named, schedules, place, source=path, spec=str(path), **of_all, **ordered)
     mistakes.refuse()
