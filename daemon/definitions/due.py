@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from .schedule import Schedule
 from .triggers.trigger import Cron, Trigger
 from .triggers.wall_time import Tally
-from .values.calendars import Calendar, Part, covering
+from .values.calendars import Calendar, covering
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +40,17 @@ def due_pieces(
     pieces: list[DuePiece] = []
     for part in reversed(list(schedule.parts(after, until))):
         least = newest if newest == 0 or not part.excluded else newest_excluded
-        piece = _piece(schedule, part, anchor, least)
+        older = schedule.older(part.after, part.until, least, anchor)
+        begin = part.after if older is None else older.last
+        instants = list(_instants(schedule, begin, part.until, anchor)) if least > 0 else []
+        pieces.append(DuePiece(part.excluded, older, instants))
         if not part.excluded:
-            newest = max(0, newest - len(piece.instants))
-        pieces.append(piece)
+            newest = max(0, newest - len(instants))
     return pieces[::-1]
-
-
-def _piece(schedule: Schedule, part: Part, anchor: datetime, least: int) -> DuePiece:
-    older = schedule.older(part.after, part.until, least, anchor)
-    if least == 0:
-        return DuePiece(part.excluded, older, [])
-    after = part.after if older is None else older.last
-    return DuePiece(part.excluded, older, list(_instants(schedule, after, part.until, anchor)))
 
 
 def _instants(schedule: Schedule, after: datetime, until: datetime, anchor: datetime) -> Iterator[datetime]:
     return takewhile(lambda instant: instant <= until, schedule.instants(after, anchor))
-
-
-IN_GAP = "skipped by the clock, runs right after the gap"
-FIRST_TIME = "repeated hour, first time"
-SECOND_TIME = "repeated hour, second time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +86,9 @@ def preview_schedule(
 
 
 def _preview(trigger: Trigger, instant: datetime, zone: ZoneInfo, exclude: Sequence[Calendar]) -> Preview:
-    local = instant.astimezone(zone)
-    return Preview(instant, local, _note(trigger, local), covering(exclude, instant, zone))
-
-
-def _note(trigger: Trigger, local: datetime) -> str | None:
+    local, note = instant.astimezone(zone), None
     if isinstance(trigger, Cron) and not trigger.pattern.matches(local):
-        return IN_GAP
-    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
-        return None
-    return SECOND_TIME if local.fold else FIRST_TIME
+        note = "skipped by the clock, runs right after the gap"
+    elif local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        note = "repeated hour, second time" if local.fold else "repeated hour, first time"
+    return Preview(instant, local, note, covering(exclude, instant, zone))

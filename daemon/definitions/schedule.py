@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self, assert_never
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Strict, model_validator
@@ -142,7 +142,7 @@ class Schedule(Definition):
             raise Refusal(
                 "a run could come later than start_within allows", "set it below start_within", field="jitter"
             )
-        if self.lock is not None and self.lock.slots == 1 and _may_overlap(self.overlap):
+        if self.lock is not None and self.lock.slots == 1 and self.overlap == "allow":
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
             raise Refusal(problem, "leave one of them out, or give the lock several slots", field="lock")
         if self.name in self.was:
@@ -252,13 +252,3 @@ class Schedule(Definition):
         `env` included.
         """
         return sha256_of([self.canonical(), [sorted(job.env.items()) for job in self.jobs]])
-
-
-def _may_overlap(overlap: Overlap) -> bool:
-    match overlap:
-        case "allow":
-            return True
-        case "skip" | "queue" | "replace":
-            return False
-        case _:
-            assert_never(overlap)
