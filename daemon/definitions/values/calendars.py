@@ -38,11 +38,6 @@ class Calendar:
     name: str | None = None
     """None: they are written into the schedule itself."""
 
-    def covering(self, day: date) -> str | None:
-        """Return what of it has ``day``: its name, or, where it has none, how that day is written."""
-        written = _read(self.days).written(day)
-        return written if written is None or self.name is None else self.name
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -54,7 +49,9 @@ class Part:
 
 
 def covering(calendars: Sequence[Calendar], instant: datetime, zone: ZoneInfo) -> str | None:
-    """Return what of the first calendar that has the local day of ``instant`` has it; None: it is in none."""
+    """Return the name of the first calendar that has the local day of ``instant``, or, where that has none, how the day
+    is written in it; None: it is in none.
+    """
     return _covering(calendars, instant.astimezone(zone).date()) if calendars else None
 
 
@@ -76,19 +73,9 @@ def bounds(written: str) -> tuple[date, date]:
     return date.fromisoformat(first), date.fromisoformat(last if found else first)
 
 
-@dataclass(frozen=True, slots=True)
-class _Days:
-    single: dict[date | tuple[int, int], str]
-    """How a date is written, and how a day of every year, by its month and number."""
-    ranges: tuple[tuple[date, date, str], ...]
-
-    def written(self, day: date) -> str | None:
-        found = self.single.get(day) or self.single.get((day.month, day.day))
-        return found or next((text for first, last, text in self.ranges if first <= day <= last), None)
-
-
 @lru_cache(maxsize=1 << 12)
-def _read(days: tuple[str, ...]) -> _Days:
+def _read(days: tuple[str, ...]) -> tuple[dict[date | tuple[int, int], str], list[tuple[date, date, str]]]:
+    """Return how a date is written, and how a day of every year, by its month and number; and the ranges."""
     single: dict[date | tuple[int, int], str] = {}
     ranges = []
     for text in days:
@@ -98,11 +85,17 @@ def _read(days: tuple[str, ...]) -> _Days:
             single[int(text[:2]), int(text[3:])] = text
         else:
             single[date.fromisoformat(text)] = text
-    return _Days(single, tuple(ranges))
+    return single, ranges
 
 
 def _covering(calendars: Sequence[Calendar], day: date) -> str | None:
-    return next((found for calendar in calendars if (found := calendar.covering(day)) is not None), None)
+    for calendar in calendars:
+        single, ranges = _read(calendar.days)
+        written = single.get(day) or single.get((day.month, day.day))
+        written = written or next((text for first, last, text in ranges if first <= day <= last), None)
+        if written is not None:
+            return calendar.name or written
+    return None
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
