@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any, Self, TypeVar, assert_never
+from typing import Any, Self, assert_never
 
 import lease.statements
 from lease.client import LeaseClient
@@ -16,7 +16,6 @@ from lease.timing import LeaseTiming
 
 from ..definitions.application import Application
 from ..definitions.job import Job
-from ..definitions.schedule import Schedule
 from ..definitions.sources.load import load
 from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages
@@ -40,7 +39,15 @@ Definitions = Schedules | Application | str | Path
 
 def application_of(definitions: Definitions, *, in_children: bool) -> Application:
     """Return the application, with functions that run in this process unless ``in_children``."""
-    application = _application(definitions)
+    match definitions:
+        case Schedules():
+            application = definitions.application(Path.cwd() / "schedules.py")
+        case Application():
+            application = definitions
+        case str() | Path():
+            application = load(definitions)
+        case _:
+            assert_never(definitions)
     if not in_children:
         return in_process(application)
     if not application.spec:
@@ -51,28 +58,16 @@ def application_of(definitions: Definitions, *, in_children: bool) -> Applicatio
     return application
 
 
-def _application(definitions: Definitions) -> Application:
-    match definitions:
-        case Schedules():
-            return definitions.application(Path.cwd() / "schedules.py")
-        case Application():
-            return definitions
-        case str() | Path():
-            return load(definitions)
-        case _:
-            assert_never(definitions)
-
-
 def in_process(application: Application) -> Application:
     """Return the application with its functions as tasks; commands stay child processes."""
-    return replace(application, schedules=tuple(_schedule(schedule) for schedule in application.schedules))
+    schedules = [
+        schedule.model_copy(update={"jobs": tuple(map(_in_process, schedule.jobs))})
+        for schedule in application.schedules
+    ]
+    return replace(application, schedules=tuple(schedules))
 
 
-def _schedule(schedule: Schedule) -> Schedule:
-    return schedule.model_copy(update={"jobs": tuple(_job(job) for job in schedule.jobs)})
-
-
-def _job(job: Job) -> Job:
+def _in_process(job: Job) -> Job:
     if job.function is None or job.isolation != "process":
         return job
     in_a_task = {"isolation": "task", "function": _as_task(job.function), "env": {}, "cwd": None}
@@ -91,8 +86,6 @@ def _as_task(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[Any
 
     return call
 
-
-T = TypeVar("T")
 
 TIMING = LeaseTiming("15s", renew_every="0.1s")
 """Renewed often, so that a loss is noticed at once."""
@@ -125,7 +118,6 @@ class ManualReplica:
         """All facts that it reported, in order."""
         self._settings = Settings(concurrency=concurrency, poll=1.0, grace=10.0, web=None)
         self._timing = timing
-        self._context: ReplicaContext | None = None
         self._replica: Replica | None = None
         self._stack = AsyncExitStack()
 
@@ -149,9 +141,9 @@ class ManualReplica:
                 release=self.application.release,
             )
             await self.store.write(lambda connection: registry.register(connection, entry))
-            stack.push_async_callback(self._mark_stopped, client.holder)
-            self._context = ReplicaContext(self.application, self.store, client, tasks, trust, self.facts.append)
-            self._replica = Replica(self._context, self._settings, entry)
+            stack.push_async_callback(self.store.write, lambda c: registry.mark_stopped(c, client.holder))
+            context = ReplicaContext(self.application, self.store, client, tasks, trust, self.facts.append)
+            self._replica = Replica(context, self._settings, entry)
             await self._replica.join()
             stack.push_async_callback(self._stop_at_exit)
             self._stack = stack.pop_all()
@@ -159,17 +151,21 @@ class ManualReplica:
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
-        self._context = self._replica = None
+        self._replica = None
 
     @property
     def context(self) -> ReplicaContext:
         """The context that its parts share."""
-        return _opened(self._context)
+        return self.replica.context
 
     @property
     def replica(self) -> Replica:
         """The replica of `leased run` that this object moves."""
-        return _opened(self._replica)
+        if self._replica is None:
+            raise Misuse(
+                "this ManualReplica is not open: use it as `async with ManualReplica(store, schedules) as replica`"
+            )
+        return self._replica
 
     # Moving it
 
@@ -307,17 +303,6 @@ class ManualReplica:
     async def _stop_at_exit(self) -> None:
         self.store.available = True  # so that runs can be handed back
         await self.stop()
-
-    async def _mark_stopped(self, holder: str) -> None:
-        await self.store.write(lambda connection: registry.mark_stopped(connection, holder))
-
-
-def _opened(part: T | None) -> T:
-    if part is None:
-        raise Misuse(
-            "this ManualReplica is not open: use it as `async with ManualReplica(store, schedules) as replica`"
-        )
-    return part
 
 
 def _something_due(agenda: Agenda) -> bool:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _TAKEN_TTL = 60.0
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own, and is for this user only
+"""A folder in memory, used if there is one: leases wait for the disk longer than for all else."""
 _MOMENT = timedelta(seconds=1)
 _COMPILED: dict[Any, Any] = {}
 """What SQLAlchemy has compiled, which takes longer than most tests."""
@@ -50,9 +51,16 @@ class ManualStore:
         self._stack = ExitStack()
 
     async def __aenter__(self) -> Self:
-        _require_asyncio()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise Misuse(
+                "replicas run only on asyncio; if anyio's pytest plugin runs your tests, "
+                'let the fixture anyio_backend return "asyncio"'
+            ) from None
+        memory = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
         with ExitStack() as stack:
-            temporary = tempfile.TemporaryDirectory(prefix="leased-test-", dir=_in_memory(), ignore_cleanup_errors=True)
+            temporary = tempfile.TemporaryDirectory(prefix="leased-test-", dir=memory, ignore_cleanup_errors=True)
             folder = stack.enter_context(temporary)
             self._opened = self._open(Path(folder) / "leased.db")
             stack.callback(self._opened.dispose)
@@ -167,21 +175,6 @@ def _template() -> tuple[Dialect, bytes]:
         tables = cast("sqlite3.Connection", connection.connection.driver_connection).serialize()
     engine.dispose()
     return engine.dialect, tables
-
-
-def _in_memory() -> Path | None:
-    """Return a folder in memory if there is one: leases wait for the disk longer than for all else."""
-    return _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
-
-
-def _require_asyncio() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise Misuse(
-            "replicas run only on asyncio; if anyio's pytest plugin runs your tests, "
-            'let the fixture anyio_backend return "asyncio"'
-        ) from None
 
 
 @contextmanager
