@@ -120,8 +120,8 @@ OF_REVISIONS = (
         (
             Edit(
                 "daemon/definitions/sources/schedule_set.py",
-                "    for name in sorted(found):\n",
-                "    for name in ():\n",
+                "    for name, file, module in files:\n",
+                "    for name, file, module in ():\n",
             ),
         ),
         on_either(

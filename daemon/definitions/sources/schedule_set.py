@@ -44,18 +44,19 @@ def hash_of_code(application: Application) -> str:
     the packages that have FILE itself or one of its functions.
     """
     source = application.source.resolve()
-    files, of_others = list(_files()), _folders_of_others()
+    files = sorted(_files(), key=lambda found: found[0])
     own = {name.partition(".")[0] for name in modules_of_functions(application)}
     own |= {name.partition(".")[0] for name, file, _ in files if file == source}
-
-    def counts(name: str, file: Path) -> bool:
-        return file != source and (name.partition(".")[0] in own or not _is_of_others(file, of_others))
-
-    found = {name: (file, module) for name, file, module in files if counts(name, file)}
+    paths = sysconfig.get_paths()
+    folders = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    folders += [*site.getsitepackages(), site.getusersitepackages()]
+    of_others = {Path(folder).resolve() for folder in folders}
     digest = hashlib.sha256(_contents(source, None))
-    for name in sorted(found):
-        digest.update(f"\n{name}\n".encode())
-        digest.update(hashlib.sha256(_contents(*found[name])).digest())
+    for name, file, module in files:
+        is_of_others = not _OF_PACKAGES.isdisjoint(file.parts) or not of_others.isdisjoint(file.parents)
+        if file != source and (name.partition(".")[0] in own or not is_of_others):
+            digest.update(f"\n{name}\n".encode())
+            digest.update(hashlib.sha256(_contents(file, module)).digest())
     return f"sha256:{digest.hexdigest()[:_SHOWN]}"
 
 
@@ -70,17 +71,6 @@ def _files() -> Iterator[tuple[str, Path, ModuleType]]:
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and name.partition(".")[0] not in _OURS | _OF_THE_HOST:
             yield name, Path(file).resolve(), module
-
-
-def _is_of_others(file: Path, folders: set[Path]) -> bool:
-    return not _OF_PACKAGES.isdisjoint(file.parts) or not folders.isdisjoint(file.parents)
-
-
-def _folders_of_others() -> set[Path]:
-    paths = sysconfig.get_paths()
-    folders = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    folders += [*site.getsitepackages(), site.getusersitepackages()]
-    return {Path(folder).resolve() for folder in folders}
 
 
 def _contents(file: Path, module: ModuleType | None) -> bytes:
