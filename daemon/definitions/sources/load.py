@@ -46,7 +46,7 @@ def load(spec: str | Path, *, every_mistake: bool = False) -> Application:
     """
     text, at_once = str(spec), AtOnce()
     try:
-        application = _load_with(text, at_once)
+        application = _load(text, at_once)
     except DefinitionError as first:
         if every_mistake and at_once.had_one:
             first.more = tuple(_others(text, first))
@@ -59,7 +59,7 @@ def _others(text: str, first: DefinitionError) -> Iterator[DaemonError]:
     found, nowhere = InFile(text), io.StringIO()
     with found, redirect_stdout(nowhere), redirect_stderr(nowhere):  # it has printed all that before
         try:
-            _load_with(text, found)
+            _load(text, found)
         except DefinitionError as failure:
             if (failure.place.line or math.inf) > (first.place.line or 0):
                 raise
@@ -71,14 +71,6 @@ def _others(text: str, first: DefinitionError) -> Iterator[DaemonError]:
             yield error
 
 
-def _load_with(text: str, mistakes: AtOnce) -> Application:
-    token = into.set(mistakes)
-    try:
-        return _load(text)
-    finally:
-        into.reset(token)
-
-
 def stamp_of(file: str | Path) -> str:
     """Return what changes whenever ``file`` is written; the same each time where there is none."""
     try:
@@ -88,24 +80,33 @@ def stamp_of(file: str | Path) -> str:
     return f"{found.st_mtime_ns}.{found.st_size}.{found.st_ino}"
 
 
-def _load(text: str) -> Application:
+def _load(text: str, mistakes: AtOnce) -> Application:
     stem, colon, attribute = text.rpartition(":")
-    if text.endswith(".toml"):
-        path = _existing(text, text)
-        _look_in(path.parent)
-        return read_toml(path, text)
-    if text.endswith(".py"):
-        return _from_file(_existing(text, text), text, None)
-    if colon and stem.endswith(".py"):
-        return _from_file(_existing(stem, text), text, attribute)
-    if colon and stem and attribute and not stem.endswith(("/", ".")):
-        return _from_module(stem, text, attribute)
+    token = into.set(mistakes)
+    try:
+        if text.endswith(".toml"):
+            path = _existing(text, text)
+            _look_in(path.parent)
+            return read_toml(path, text)
+        if text.endswith(".py"):
+            return _from_file(_existing(text, text), text, None)
+        if colon and stem.endswith(".py"):
+            return _from_file(_existing(stem, text), text, attribute)
+        if colon and stem and attribute and not stem.endswith(("/", ".")):
+            return _from_module(stem, text, attribute)
+    finally:
+        into.reset(token)
     raise DefinitionError(Place(source=text), "this does not say what to load", _FORMS)
 
 
 def _from_file(path: Path, source: str, attribute: str | None) -> Application:
     _look_in(path.parent)
-    name = _module_name(path)
+    # Others in its folder import it by this name too: so one file is one module, also for a job's module that imports
+    # it back.
+    name = name_of_file(path)
+    taken = sys.modules.get(name)
+    if taken is not None and name not in _loaded and getattr(taken, "__file__", None) != str(path):
+        name = f"leased_file_{name}"
     loader = _AsItIs(name, str(path))
     definition = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert definition is not None  # noqa: S101 - there is a loader
@@ -173,15 +174,3 @@ def _existing(file: str, source: str) -> Path:
 def _look_in(folder: Path) -> None:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-
-
-def _module_name(path: Path) -> str:
-    """Return the name under which others in its folder import the file too, unless that is taken.
-
-    So one file is one module, also for a job's module that imports it back.
-    """
-    name = name_of_file(path)
-    taken = sys.modules.get(name)
-    if taken is None or name in _loaded or getattr(taken, "__file__", None) == str(path):
-        return name
-    return f"leased_file_{name}"

@@ -176,13 +176,9 @@ def _named_work(given: Mapping[str, Any], own: Place) -> tuple[object, Mapping[s
         if "name" not in given:
             raise DefinitionError(own, "it has no name", 'write name = "…"')
         return given["name"], {"command": given["command"]}
-    function = _function(given["call"], replace(own, field="call"))
-    return given.get("name", getattr(function, "__name__", "").replace("_", "-")), {"function": function}
-
-
-def _function(call: object, place: Place) -> object:
-    module_name, colon, attribute = call.partition(":") if isinstance(call, str) else ("", "", "")
-    if not colon or not module_name or not attribute:
+    call, place = given["call"], replace(own, field="call")
+    module_name, _, attribute = call.partition(":") if isinstance(call, str) else ("", "", "")
+    if not module_name or not attribute:
         raise DefinitionError(
             place, f"{shown(call)} does not name a function", 'write it like "package.module:function"'
         )
@@ -191,7 +187,7 @@ def _function(call: object, place: Place) -> object:
     function = member(module, attribute, place)
     if not callable(function):
         raise DefinitionError(place, f"{call} is {shown(function)}, not a function", "name a function")
-    return function
+    return given.get("name", getattr(function, "__name__", "").replace("_", "-")), {"function": function}
 
 
 def _refuse_unknown(

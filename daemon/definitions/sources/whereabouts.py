@@ -3,7 +3,6 @@
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 
 from ...errors import DefinitionError, Place
 from ..application import Application
@@ -51,15 +50,11 @@ def _place(name: str, schedules: ScheduleSet) -> Whereabouts | None:
     if attribute is None or not file or not file.endswith(".py"):
         return None
     path = Path(file).resolve()
-    return Whereabouts(name, path, _spec(name, module, path, attribute))
-
-
-def _spec(name: str, module: ModuleType, path: Path, attribute: str) -> str:
     if name == "__main__" and module.__spec__ is None:
-        return f"{path}:{attribute}"
+        return Whereabouts(name, path, f"{path}:{attribute}")
     dotted = module_name(name)
     depth = dotted.count(".") + (path.name == "__init__.py")
-    return f"{path.parents[depth]}/{dotted}:{attribute}"
+    return Whereabouts(name, path, f"{path.parents[depth]}/{dotted}:{attribute}")
 
 
 def _preferred(found: list[Whereabouts], functions: set[str], order: list[str]) -> Whereabouts | None:
@@ -77,16 +72,11 @@ def _preferred(found: list[Whereabouts], functions: set[str], order: list[str]) 
 
 
 def _refuse_functions_in_children(application: Application, *, has_name: bool) -> None:
-    problem = (
-        "no module that has a name for them imports all their functions"
-        if has_name
-        else "no module has a name for them"
-    )
-    remedy = (
-        "import them where all modules of their functions are imported"
-        if has_name
-        else 'assign them at the top of a module (schedules = Schedules("…")), or make the job an async function'
-    )
+    problem = "no module has a name for them"
+    remedy = 'assign them at the top of a module (schedules = Schedules("…")), or make the job an async function'
+    if has_name:
+        problem = "no module that has a name for them imports all their functions"
+        remedy = "import them where all modules of their functions are imported"
     for schedule in application.schedules:
         for job in schedule.jobs:
             if job.function is not None and job.isolation == "process":
