@@ -425,15 +425,12 @@ def _values(expression: str, written: Mapping[str, FieldText]) -> dict[str, list
     except (CroniterError, ValueError) as error:
         raise InvalidCron(f'"{expression}" cannot be read as cron: {error}') from None
     order = [written[field.name] for field in (*FIELDS, SECOND)]  # croniter returns seconds last
-    return {field.of.name: _is_plain(field, found) for field, found in zip(order, expanded, strict=True)}
-
-
-def _is_plain(written: FieldText, expanded: list[int | str]) -> list[int]:
-    if not written.plain:
-        return []
-    if "*" in expanded:
-        return list(range(written.of.first, written.of.last + 1))
-    return sorted(int(value) for value in expanded)
+    values: dict[str, list[int]] = {}
+    for text, found in zip(order, expanded, strict=True):
+        every = range(text.of.first, text.of.last + 1)
+        plain = every if "*" in found else sorted(int(value) for value in found)
+        values[text.of.name] = [*plain] if text.plain else []
+    return values
 
 
 def _why_never(written: Mapping[str, FieldText]) -> str:
