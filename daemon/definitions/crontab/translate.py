@@ -156,7 +156,12 @@ class _Translation:
         first, _ = split_input(command)
         if not first.strip():
             raise InvalidCron("there is nothing before the %, which ends the command")
-        description, comments = self._described()
+        comments, description = tuple(self._above), " ".join(filter(None, self._above))
+        self._above.clear()
+        if _PROSE.fullmatch(description) and description[0].isupper():
+            comments = ()
+        else:
+            description = ""
         quiet = ["the prefix that keeps it out of cron's log or mail is left out"] if is_quiet else []
         for sentence in (*due.remarks, *surprises_of(first), *quiet):
             self._say(number, sentence)
@@ -195,12 +200,6 @@ class _Translation:
                 f"there is no user {user} on this machine, so cwd is left out: cron would run it in that user's home",
             )
         return "/" if home == _NOWHERE else home
-
-    def _described(self) -> tuple[str, tuple[str, ...]]:
-        """Return what the comments right above say, as a description if it reads like one, or as comments."""
-        texts, joined = tuple(self._above), " ".join(filter(None, self._above))
-        self._above.clear()
-        return (joined, ()) if _PROSE.fullmatch(joined) and joined[0].isupper() else ("", texts)
 
     def _keep_comments(self) -> None:
         if self._above:
