@@ -64,7 +64,11 @@ _WIDTH = 118
 
 def write_document(imported: ImportedCrontab, application: str, source: str) -> str:
     """Return the file; what all schedules have in common stands in its ``[defaults]``."""
-    cwd, env = _shared(imported.schedules)
+    schedules = imported.schedules
+    folders = {one.cwd for one in schedules}
+    cwd = folders.pop() if len(folders) == 1 else None
+    common = set.intersection(*(set(one.env.items()) for one in schedules)) if schedules else set()
+    env = {name: value for one in schedules[:1] for name, value in one.env.items() if (name, value) in common}
     lines = [
         f"# Imported from {clean(source)} by `leased import crontab`.",
         f"application = {string_text(application)}",
@@ -87,15 +91,6 @@ def write_document(imported: ImportedCrontab, application: str, source: str) -> 
         else:
             lines += _comments(part)
     return "\n".join(lines) + "\n"
-
-
-def _shared(schedules: Sequence[ImportedSchedule]) -> tuple[str | None, Mapping[str, str]]:
-    """Return the folder and the variables that all schedules have."""
-    folders = {one.cwd for one in schedules}
-    items = [set(one.env.items()) for one in schedules] or [set()]
-    common = set.intersection(*items)
-    env = {name: value for one in schedules[:1] for name, value in one.env.items() if (name, value) in common}
-    return folders.pop() if len(folders) == 1 else None, env
 
 
 def _schedule(one: ImportedSchedule, timezone: str, cwd: str | None, env: Mapping[str, str]) -> Iterator[str]:

@@ -168,7 +168,11 @@ class _Translation:
         user = user or self._local.owner or self._local.user
         if user != self._local.user:
             comments = (*comments, f"cron ran this as {user}")
-            self._say(number, _of_another_user(user, self._local.user))
+            as_user = f'["sudo", "-n", "-u", "{user}", …]'
+            if self._local.user == "root":
+                as_user = f'["runuser", "-u", "{user}", "--", …]'
+            own = f"leased runs jobs as its own user: run leased as {user}, or write command = {as_user}"
+            self._say(number, f"cron runs it as {user}, but {own}")
         self._parts.append(
             ImportedSchedule(
                 line=number,
@@ -235,11 +239,6 @@ def _read_job(written: str, *, with_users: bool) -> tuple[str, str | None, str, 
     if command.startswith("*"):
         raise InvalidCron('a "*" follows the five fields, and cron accepts no command that starts with it')
     return job["timing"], user, command, bool(job["quiet"] or flags)
-
-
-def _of_another_user(user: str, own: str) -> str:
-    wrapped = f'["runuser", "-u", "{user}", "--", …]' if own == "root" else f'["sudo", "-n", "-u", "{user}", …]'
-    return f"cron runs it as {user}, but leased runs jobs as its own user: run leased as {user}, or write command = {wrapped}"
 
 
 _OTHER_NAMES = {
