@@ -126,29 +126,25 @@ def make_application(name: object, schedules: Iterable[Schedule], place: Place, 
     if application and not made:
         raise DefinitionError(place, f'the application "{application}" has no schedule', "add one")
     for schedule in made:
-        with mistakes:
-            _check_schedule(application, schedule, replace(place, schedule=schedule.name))
+        own = replace(place, schedule=schedule.name)
+        with mistakes, refused_at(own):
+            if not schedule.jobs:
+                raise DefinitionError(own, "it has no job", "add a function or a command")
+            refuse_like_an_option("schedule", schedule.name, f'; was = "{schedule.name}" keeps its history')
+            for job in schedule.jobs:
+                refuse_like_an_option("job", job.name)
+            refuse_twice("job", [job.name for job in schedule.jobs])
+            refuse_large(schedule.params)
+            if len(application) + len(schedule.name) > LONGEST_NAMES:
+                problem = f'its name and that of the application "{application}" are too long'
+                remedy = f"together they name a lease, which has at most {LONGEST_NAMES} characters"
+                raise DefinitionError(own, problem, remedy)
     with mistakes:
         _refuse_other_slots(made, place)
     with mistakes:
         _refuse_ambiguous_names(made, place)
     mistakes.refuse()
     return Application(name=application, schedules=made, **others)
-
-
-def _check_schedule(application: str, schedule: Schedule, own: Place) -> None:
-    """Raise `DefinitionError` for a schedule without a job, and for names and params that are not fit for use."""
-    if not schedule.jobs:
-        raise DefinitionError(own, "it has no job", "add a function or a command")
-    with refused_at(own):
-        refuse_like_an_option("schedule", schedule.name, f'; was = "{schedule.name}" keeps its history')
-        for job in schedule.jobs:
-            refuse_like_an_option("job", job.name)
-        refuse_twice("job", [job.name for job in schedule.jobs])
-        refuse_large(schedule.params)
-    if len(application) + len(schedule.name) > LONGEST_NAMES:
-        remedy = f"together they name a lease, which has at most {LONGEST_NAMES} characters"
-        raise DefinitionError(own, f'its name and that of the application "{application}" are too long', remedy)
 
 
 def _refuse_other_slots(schedules: Iterable[Schedule], place: Place) -> None:
