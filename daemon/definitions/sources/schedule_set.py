@@ -137,19 +137,19 @@ class ScheduleSet:
 
     def cron(self, expression: str, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
         """Run the decorated function at the times of a cron expression: 5 fields, or 6 with seconds first."""
-        return self._single({"cron": expression}, settings)
+        return self._single("cron", expression, settings)
 
     def every(self, interval: Duration, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
         """Run the decorated function at an interval of elapsed time: ``"10m"``, or a number of seconds."""
-        return self._single({"every": interval}, settings)
+        return self._single("every", interval, settings)
 
     def at(self, instant: Any, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
         """Run the decorated function once, at an RFC 3339 time or a `datetime` with a time zone."""
-        return self._single({"at": instant}, settings)
+        return self._single("at", instant, settings)
 
     def on_request(self, bare: None = None, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
         """Run the decorated function only if `leased trigger` or a program requests a run."""
-        return self._single({"on_request": True if bare is None else bare}, settings)
+        return self._single("on_request", True if bare is None else bare, settings)
 
     def add(
         self,
@@ -195,15 +195,17 @@ class ScheduleSet:
         global _is_used  # noqa: PLW0603 - of the program, in which one file may be two modules
         _is_used = True
 
-    def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
-        [(kind, when)] = trigger.items()
-        if callable(when):
+    def _single(self, kind: str, when: object, settings: Mapping[str, Any]) -> Callable[[Function], Function]:
+        if callable(when):  # it is the function: the decorator has no parentheses
             with into.get():
-                raise _without_parentheses(kind, when)
+                name = _name_of(when, {}, Place())
+                lacks = f"of {name} has no parentheses" if kind == "on_request" else f"does not say when {name} is due"
+                how = f"write it with parentheses: {_EXAMPLES.get(kind, f'.{kind}()')}"
+                raise DefinitionError(Place(), f"the decorator .{kind} {lacks}", how)
 
         def register(function: Function) -> Function:
             with into.get():
-                self._define(function, trigger, settings)
+                self._define(function, {kind: when}, settings)
             return function
 
         return register
@@ -288,13 +290,6 @@ def _read_calendars(given: object) -> Calendars:
     if not isinstance(given, Mapping):
         raise DefinitionError(Place(field="calendars"), f"{shown(given)} is not a table of names and days", how)
     return read_calendars(given, Place(), how)
-
-
-def _without_parentheses(kind: str, function: object) -> DefinitionError:
-    name = _name_of(function, {}, Place())
-    lacks = f"of {name} has no parentheses" if kind == "on_request" else f"does not say when {name} is due"
-    how = f"write it with parentheses: {_EXAMPLES.get(kind, f'.{kind}()')}"
-    return DefinitionError(Place(), f"the decorator .{kind} {lacks}", how)
 
 
 def _named(name: object) -> Place:
