@@ -72,7 +72,14 @@ def _read_target(value: object) -> dict[str, Any]:
             "messages in the style slack are not signed", "leave secret_env out, and keep the URL secret with url_env"
         )
     if "on" in read:
-        read["on"] = _read_kinds(read["on"])
+        kinds = read["on"]
+        if not isinstance(kinds, list | tuple | set | frozenset) or not kinds:
+            how = 'write it like ["run.failed", "schedule.missed"]'
+            raise Refusal(f"on = {shown(kinds)} is not a list of kinds", how)
+        for kind in kinds:
+            if kind not in KINDS:
+                raise Refusal(f"on: {shown(kind)} is not a kind of message", suggestion(str(kind), KINDS))
+        read["on"] = [kind for kind in KINDS if kind in kinds]
     if isinstance(read.get("command"), list | tuple):
         read["command"] = list(read["command"])
     return read
@@ -108,15 +115,6 @@ def _read(
     if "style" in given and given["style"] not in styles:
         raise no_choice(given["style"], styles)
     return {key: given[key] for key in known if key in given}
-
-
-def _read_kinds(value: object) -> list[str]:
-    if not isinstance(value, list | tuple | set | frozenset) or not value:
-        raise Refusal(f"on = {shown(value)} is not a list of kinds", 'write it like ["run.failed", "schedule.missed"]')
-    for kind in value:
-        if kind not in KINDS:
-            raise Refusal(f"on: {shown(kind)} is not a kind of message", suggestion(str(kind), KINDS))
-    return [kind for kind in KINDS if kind in value]
 
 
 def check_url(url: object) -> str:
