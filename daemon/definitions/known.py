@@ -26,8 +26,6 @@ class Known:
     def __init__(self, run_digests: Mapping[str, str], queues: Mapping[str, RunQueue] = MappingProxyType({})) -> None:
         self.left: frozenset[str] = frozenset()
         """The digests of its own whose runs are left to others for now."""
-        self.queues: Collection[RunQueue] = ()
-        """The queues in which runs of its schedules wait, but for those that are left to others."""
         self.redefine(run_digests, queues)
 
     def redefine(self, run_digests: Mapping[str, str], queues: Mapping[str, RunQueue]) -> None:
@@ -35,6 +33,7 @@ class Known:
         self._run_digests = run_digests
         self._queues = queues
         self.queues = _sorted(queues.values())
+        """The queues in which runs of its schedules wait, but for those that are left to others."""
         self._own = frozenset(run_digests.values())
         self._others = _Others()
 
@@ -112,11 +111,9 @@ class Rows(Mapping[str, Schedule]):
         return key in self._names
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names of the rows."""
         return iter(self._names)
 
     def __len__(self) -> int:
-        """Return how many schedules there are."""
         return len(self._names)
 
     def name(self, key: str) -> str:
