@@ -251,6 +251,7 @@ _OTHER_NAMES = {
 }
 """Names that some crons have besides those of Debian's, each with what it means."""
 _DRAW = re.compile(r"(\d*)~(\d*)", re.ASCII)
+"""A range of which cron draws one value; here the first one stands for it, and jitter for the others."""
 _DRAWN = ((0, 59, 1, "minute"), (0, 23, 60, "hour"))
 """Of the fields that may be drawn: the first value, the last, how many minutes each is, and the name."""
 _STEP_OF_A_NUMBER = re.compile(r"(?:^|,)\w+/\d", re.ASCII)
@@ -275,7 +276,22 @@ def read_timing(written: str) -> CronTiming:
         return CronTiming(expression)
     fields = written.split()
     remarks: list[str] = []
-    jitter = sum(_without_draw(fields, at, written, remarks) for at in range(len(fields)))
+    jitter = 0
+    for at, text in enumerate(written.split()):
+        if "~" not in text:
+            continue
+        drawn = _DRAW.fullmatch(text)
+        if at >= len(_DRAWN) or drawn is None:
+            raise InvalidCron(f'"{written}": cron picks a random value of "{text}"; write a fixed one')
+        first, last, minutes, name = _DRAWN[at]
+        low, high = int(drawn[1] or first), int(drawn[2] or last)
+        if not first <= low <= high <= last:
+            where = f"the field {name}, which goes from {first} to {last}"
+            raise InvalidCron(f'"{written}": "{text}" is not a range of {where}')
+        fields[at] = str(low)
+        jitter += (high - low) * minutes
+        here = "here each run starts after a random delay (jitter)"
+        remarks.append(f'cron picks one {name} of "{text}" when it starts; {here}')
     for at in (2, 4):
         if fields[at] == "?":
             fields[at] = "*"
@@ -283,26 +299,6 @@ def read_timing(written: str) -> CronTiming:
     expression = " ".join(fields)
     parse(expression)
     return CronTiming(expression, jitter, (*remarks, *_differences(fields)))
-
-
-def _without_draw(fields: list[str], at: int, written: str, remarks: list[str]) -> int:
-    """Put the first value of a range of which cron draws one, ``A~B``; return how many minutes more it may be."""
-    if "~" not in fields[at]:
-        return 0
-    drawn = _DRAW.fullmatch(fields[at])
-    if at >= len(_DRAWN) or drawn is None:
-        raise InvalidCron(f'"{written}": cron picks a random value of "{fields[at]}"; write a fixed one')
-    first, last, minutes, name = _DRAWN[at]
-    low, high = int(drawn[1] or first), int(drawn[2] or last)
-    if not first <= low <= high <= last:
-        raise InvalidCron(
-            f'"{written}": "{fields[at]}" is not a range of the field {name}, which goes from {first} to {last}'
-        )
-    fields[at] = str(low)
-    remarks.append(
-        f'cron picks one {name} of "{drawn[0]}" when it starts; here each run starts after a random delay (jitter)'
-    )
-    return (high - low) * minutes
 
 
 def _differences(fields: list[str]) -> Iterator[str]:
