@@ -49,8 +49,7 @@ class Application:
         """A SHA-256 that says which definitions these are: of all that is stored of them but the folders,
         which may differ from host to host as the values of `env` may.
         """
-        named = sorted(self.shared.values(), key=lambda one: str(one["name"]))
-        return sha256_of(named)
+        return sha256_of(sorted(self.shared.values(), key=lambda one: str(one["name"])))
 
     @cached_property
     def checked_digest(self) -> str:

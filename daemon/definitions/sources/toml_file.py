@@ -26,7 +26,6 @@ _FOR_ALL = {
     for key in DefaultSettings.settings()
 }
 _TABLES = {"schedules": "write [schedules.NAME]", "settings": "write [settings]"}
-_NOTHING: Mapping[str, Refusal] = {}
 _A_WORK: Mapping[str, Any] = {"name": "job", "command": "true"}
 """Stands for what a job runs, if that is not known."""
 
@@ -153,7 +152,7 @@ def _job(number: int, given: Mapping[str, Any], place: Place, defaults: Defaults
     own = replace(place, job=label)
     settings = {key: value for key, value in given.items() if key in Job.settings()}
     try:
-        _refuse_unknown(given, JOB_KEYS, own)
+        _refuse_unknown(given, JOB_KEYS, own, {})
         name, work = _named_work(given, own)
     except DefinitionError as error:
         mistakes, others = Mistakes(), settings.keys() - {"isolation"}
@@ -191,7 +190,7 @@ def _named_work(given: Mapping[str, Any], own: Place) -> tuple[object, Mapping[s
 
 
 def _refuse_unknown(
-    given: Mapping[str, object], known: tuple[str, ...], place: Place, misplaced: Mapping[str, Refusal] = _NOTHING
+    given: Mapping[str, object], known: tuple[str, ...], place: Place, misplaced: Mapping[str, Refusal]
 ) -> None:
     mistakes = Mistakes()
     for key in given:

@@ -188,8 +188,7 @@ def _midnight(instant: datetime) -> datetime:
 
 
 def _offset(instant: datetime, zone: tzinfo) -> timedelta:
-    offset = instant.astimezone(zone).utcoffset()
-    return offset if offset is not None else timedelta(0)
+    return instant.astimezone(zone).utcoffset() or timedelta(0)
 
 
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
