@@ -124,7 +124,12 @@ class ScheduleSet:
         with into.get():
             _check_subscriber(on_fact)
         with into.get():
-            self._calendars = _read_calendars({} if calendars is None else calendars)
+            given: object = {} if calendars is None else calendars
+            how = 'give calendars={"NAME": [...]} to Schedules'
+            if not isinstance(given, Mapping):
+                problem = f"{shown(given)} is not a table of names and days"
+                raise DefinitionError(Place(field="calendars"), problem, how)
+            self._calendars = read_calendars(given, Place(), how)
         with into.get():
             self._defaults = read_defaults(
                 self._calendars.resolved(defaults, Place()),
@@ -283,13 +288,6 @@ def _check_subscriber(given: object) -> None:
     if inspect.iscoroutinefunction(given):
         problem, remedy = f"{shown(given)} is async, and nothing would await it", "give a function that is not async"
         raise DefinitionError(Place(field="on_fact"), problem, remedy)
-
-
-def _read_calendars(given: object) -> Calendars:
-    how = 'give calendars={"NAME": [...]} to Schedules'
-    if not isinstance(given, Mapping):
-        raise DefinitionError(Place(field="calendars"), f"{shown(given)} is not a table of names and days", how)
-    return read_calendars(given, Place(), how)
 
 
 def _named(name: object) -> Place:
