@@ -30,7 +30,7 @@ from ..scheduling.lease_names import PRUNING
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
 from ..store import statements
 from ..telemetry.facts import Note, Notify
-from ..text import number
+from ..text import counted
 from .choice import DAY, Outdated, Seen, age_kept, choose
 
 MOST_RUNS = 300
@@ -64,9 +64,7 @@ class Bounded:
 
 
 def kept(connection: Connection, application: str) -> dict[str, Mapping[str, int]]:
-    """Return what is kept of each schedule that says so, by name; a definition of a newer version, which
-    cannot be read, keeps all.
-    """
+    """Return what each schedule keeps, by name, of those that say so; what a newer version defined keeps all."""
     found: dict[str, Mapping[str, int]] = {}
     for row in statements.keeping.keeping(connection, application):
         with suppress(KeyError, TypeError, ValueError):
@@ -93,11 +91,6 @@ def choose_next(connection: Connection, bounded: Bounded, after: int) -> Outdate
     if choice.until is not None:
         statements.keeping.mark_pruned(connection, *of, choice.until)
     return choice
-
-
-def delete_chosen(connection: Connection, bounded: Bounded, chosen: Outdated) -> int:
-    """Delete the chosen runs; return how many."""
-    return statements.keeping.delete_runs(connection, bounded.application, bounded.schedule, chosen.ids)
 
 
 def delete_old_records(connection: Connection, application: str) -> bool:
@@ -128,33 +121,24 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 
+@dataclass
 class Pruner:
     """Prunes the schedules of one application for a replica, until ``stops`` says that this drains."""
 
-    def __init__(  # noqa: PLR0917 - what is pruned, for whom, and when not
-        self,
-        database: Database,
-        client: LeaseClient,
-        application: str,
-        notify: Notify,
-        stops: Callable[[], bool] = lambda: False,
-        sleep: Sleep = asyncio.sleep,
-        trusts: Trusts | None = None,
-    ) -> None:
-        self._database = database
-        self._client = client
-        self._application = application
-        self._notify = notify
-        self._stops = stops
-        self._sleep = sleep
-        self._trusts = trusts
+    database: Database
+    client: LeaseClient
+    application: str
+    notify: Notify
+    stops: Callable[[], bool] = lambda: False
+    sleep: Sleep = asyncio.sleep
+    trusts: Trusts | None = None
 
     async def prune_on(self) -> None:
         """Look each `EVERY` seconds whether it is time to prune, and do it."""
-        await self._sleep(uniform(*FIRST_AFTER))  # noqa: S311 - it only spreads the replicas
+        await self.sleep(uniform(*FIRST_AFTER))  # noqa: S311 - it only spreads the replicas
         while True:
             await self.try_to_prune()
-            await self._sleep(uniform(0.9, 1.1) * EVERY)  # noqa: S311
+            await self.sleep(uniform(0.9, 1.1) * EVERY)  # noqa: S311
 
     async def try_to_prune(self) -> None:
         """Prune, if that can be done now; what is left is for the next turn."""
@@ -163,46 +147,45 @@ class Pruner:
         except (LeaseError, ClockJumped):  # the database is away, the lease is lost, or how old runs are is not sure
             pass
         except Exception as error:  # noqa: BLE001 - a history that grows must not end the replica
-            self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
+            self.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
     async def prune(self) -> int:
         """Prune what is no longer kept, unless another replica does it or has done it lately; return how many
         runs were deleted. Raises `LeaseLost`, `StoreUnavailable` and `ClockJumped`.
         """
-        name = f"{PRUNING}{self._application}"
-        lately = await self._database.read(lambda c: statements.keeping.was_granted(c, name, 0.8 * EVERY))
-        held = None if lately or self._stops() else await self._client.try_acquire(name)
+        name = f"{PRUNING}{self.application}"
+        lately = await self.database.read(lambda c: statements.keeping.was_granted(c, name, 0.8 * EVERY))
+        held = None if lately or self.stops() else await self.client.try_acquire(name)
         if held is None:
             return 0
         try:
-            return await self._prune(held)
+            keeps = await self.database.read(lambda c: kept(c, self.application))
+            gone = {name: await self._prune_schedule(held, name, keep) for name, keep in keeps.items()}
+            records = partial(delete_old_records, application=self.application)
+            while not self.stops() and await self._resting(held, records):
+                pass
+            if total := sum(gone.values()):
+                schedules = sum(1 for runs in gone.values() if runs)
+                self.notify(Note(f"{counted(total, 'run')} of {counted(schedules, 'schedule')} pruned (keep)"))
+            return total
         finally:
             with suppress(LeaseError):
                 await held.release()
 
-    async def _prune(self, held: Lease) -> int:
-        keeps = await self._database.read(lambda c: kept(c, self._application))
-        gone = {name: await self._prune_schedule(held, name, keep) for name, keep in keeps.items()}
-        records = partial(delete_old_records, application=self._application)
-        while not self._stops() and await self._resting(held, records):
-            pass
-        if total := sum(gone.values()):
-            count = sum(1 for runs in gone.values() if runs)
-            of = f"{number(count)} {'schedule' if count == 1 else 'schedules'}"
-            self._notify(Note(f"{number(total)} {'run' if total == 1 else 'runs'} of {of} pruned (keep)"))
-        return total
-
     async def _prune_schedule(self, held: Lease, name: str, keep: Mapping[str, int]) -> int:
         """Delete the runs of a schedule that are no longer kept, step by step; return how many."""
-        if self._stops():
+        if self.stops():
             return 0
-        bounding = partial(bound, application=self._application, name=name, keep=keep)
-        bounded = await self._database.read(by_trusted_time(bounding, self._trusts))
+        bounding = partial(bound, application=self.application, name=name, keep=keep)
+        bounded = await self.database.read(by_trusted_time(bounding, self.trusts))
         after, gone = 0, 0
-        while bounded is not None and not self._stops():
+        while bounded is not None and not self.stops():
             chosen = await self._resting(held, partial(choose_next, bounded=bounded, after=after))
             if chosen.ids:
-                gone += await self._resting(held, partial(delete_chosen, bounded=bounded, chosen=chosen))
+                deletes = partial(
+                    statements.keeping.delete_runs, application=self.application, name=name, ids=chosen.ids
+                )
+                gone += await self._resting(held, deletes)
             if not chosen.more:
                 break
             after = chosen.after
@@ -212,8 +195,8 @@ class Pruner:
         """Do ``unit`` in a transaction, while the lease is held, and rest for a time that goes by what it took."""
         held.ensure()
         began = monotonic()
-        done = await self._database.write(by_trusted_time(unit, self._trusts))
-        await self._sleep(max(_LEAST_REST, (monotonic() - began) * (1 / SHARE - 1)))
+        done = await self.database.write(by_trusted_time(unit, self.trusts))
+        await self.sleep(max(_LEAST_REST, (monotonic() - began) * (1 / SHARE - 1)))
         return done
 
 

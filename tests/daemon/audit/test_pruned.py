@@ -10,7 +10,8 @@ from daemon.execution.writes.result import EndedJob
 from daemon.jobs.reports import Outcome
 from daemon.operations.retry import retry
 from daemon.operations.trigger import trigger
-from daemon.pruning.pruner import bound, choose_next, delete_chosen
+from daemon.pruning.pruner import bound, choose_next
+from daemon.store.statements.keeping import delete_runs
 from daemon.store.tables import job_run, pruned, run
 from tests.support.completion import finish_job, finish_run
 from tests.support.store import Store, a_schedule
@@ -36,7 +37,7 @@ def prune(store: Store, name: str) -> None:
     after = 0
     while bounded is not None:
         chosen = store.do(choose_next, bounded, after)
-        store.do(delete_chosen, bounded, chosen)
+        store.do(delete_runs, bounded.application, bounded.schedule, chosen.ids)
         if not chosen.more:
             return
         after = chosen.after
@@ -66,7 +67,8 @@ def test_what_a_retry_has_taken_over_is_not_missed_when_the_run_before_has_gone(
         assert audit(store.url) == []
         bounded = store.do(bound, "shop", "daily", {"runs": 1})
         assert bounded is not None
-        assert store.do(delete_chosen, bounded, store.do(choose_next, bounded, 0)) == 1
+        chosen = store.do(choose_next, bounded, 0)
+        assert store.do(delete_runs, "shop", "daily", chosen.ids) == 1
         assert [row.retry_of for row in store.runs()] == [first.run_id]
         assert [str(violation) for violation in audit(store.url)] == []
 

@@ -18,12 +18,11 @@ from daemon.pruning.pruner import (
     SILENT_IS_DEAD,
     bound,
     choose_next,
-    delete_chosen,
     delete_old_records,
     kept,
 )
 from daemon.recovery import registry
-from daemon.store.statements.keeping import mark_pruned, pruned_until
+from daemon.store.statements.keeping import delete_runs, mark_pruned, pruned_until
 from daemon.store.tables import act, generation, job_output, job_run, replica, run, schedule
 from daemon.store.views.replicas import read_replicas
 from lease.database.dialects import later, now
@@ -86,7 +85,7 @@ def pruned_alone(store: Store, name: str = "daily", application: str = "shop") -
     after, gone = 0, 0
     while bounded is not None:
         chosen = store.do(choose_next, bounded, after)
-        gone += store.do(delete_chosen, bounded, chosen)
+        gone += store.do(delete_runs, bounded.application, bounded.schedule, chosen.ids)
         if not chosen.more:
             break
         after = chosen.after
@@ -355,7 +354,7 @@ def test_neither_waits_for_who_locks_the_schedule_nor_holds_up_a_request(postgre
             chosen = choose_next(pruner, bounded, 0)
             other.execute(text("SET LOCAL lock_timeout = '1s'"))
             trigger(other, "shop", "daily", requested_by="ada")
-            assert delete_chosen(pruner, bounded, chosen) == 2
+            assert delete_runs(pruner, "shop", "daily", chosen.ids) == 2
         with store.begin() as other:
             other.execute(select(schedule).with_for_update(key_share=True))
             assert pruned(store) == 1

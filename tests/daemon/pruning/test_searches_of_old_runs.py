@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from daemon.pruning.choice import Outdated
-from daemon.pruning.pruner import MOST_RUNS, Bounded, bound, choose_next, delete_chosen
+from daemon.pruning.pruner import MOST_RUNS, Bounded, bound, choose_next
+from daemon.store.statements.keeping import delete_runs
 from daemon.store.tables import job_output, job_run, run
 from tests.support.store import Store, a_schedule
 
@@ -76,7 +76,7 @@ def test_on_postgresql_a_step_reads_pages_by_the_number_of_its_runs(
             bounded = bound(connection, "shop", name, {"runs": 20 if name == "s7" else KEPT})
             assert bounded is not None
             step = choose_next(connection, bounded, 0)
-            assert delete_chosen(connection, bounded, step) == runs
+            assert delete_runs(connection, "shop", name, step.ids) == runs
         assert [(sql, pages) for sql, pages in found if pages > MOST * runs + 100] == []
 
 
@@ -97,6 +97,6 @@ def test_on_sqlite_no_step_reads_a_table_as_a_whole(sqlite_url: str) -> None:
         oldest = [plan for plan in plans if " run " in plan]
         assert len(oldest) == 2
         assert all("run_history_idx" in plan for plan in oldest)
-        delete_chosen(connection, bounded, Outdated((1, 2), None, 2, more=False))
+        delete_runs(connection, "shop", "daily", (1, 2))
     assert [plan for plan in plans if plan.startswith("SCAN") and f"{plan.split()[1]} " in tables] == []
     assert [plan for plan in plans if "TEMP B-TREE FOR ORDER" in plan] == []
