@@ -54,9 +54,20 @@ def evidence(
         has_slots = run.queue is not None and run.queue not in QUEUES_OF_PRIORITY
         unchanged = not has_slots and schedules[run.application, run.schedule].changed_at <= run.created_at
         for job in jobs.get(run.id, ()):
-            if job.id not in unsure and (unchanged or _has(run, job)):
-                _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, _last(job))
-    held, standing = _add_leases(seen, [row for row in leases if row.name in names], wall_clock_at)
+            is_present = run.state != "pending" and (run.token, run.holder) == (job.token, job.holder)
+            if job.id not in unsure and (unchanged or is_present):
+                last = job.finished_at if job.state in _ENDED_BY_ITS_HOLDER else job.started_at
+                _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, last)
+    held: set[Grant] = set()
+    standing: dict[str, int] = {}
+    for row in leases:
+        if row.name in names:
+            standing[row.name] = row.token
+            if row.holder is not None:
+                grant, at = Grant(row.name, row.token, row.holder), row.granted_at
+                held.add(grant)
+                if at is not None and (wall_clock_at is None or abs(at - wall_clock_at) < MINUTES):
+                    _see(seen, grant, at, at)
     for grant, (first, last) in seen.items():
         yield GrantBegan(grant, first)
         if grant not in held:
@@ -65,31 +76,6 @@ def evidence(
         yield HighestToken(name, token)
     for name in sorted({grant.name for grant in seen} - standing.keys()):
         yield Deleted(name)
-
-
-def _add_leases(
-    seen: _Seen, leases: Iterable[Row[Any]], wall_clock_at: datetime | None
-) -> tuple[set[Grant], dict[str, int]]:
-    """Add the evidence of lease rows; return the held grants, and the token of each name."""
-    held: set[Grant] = set()
-    standing: dict[str, int] = {}
-    for row in leases:
-        standing[row.name] = row.token
-        if row.holder is not None:
-            grant = Grant(row.name, row.token, row.holder)
-            held.add(grant)
-            if row.granted_at is not None and (wall_clock_at is None or abs(row.granted_at - wall_clock_at) < MINUTES):
-                _see(seen, grant, row.granted_at, row.granted_at)
-    return held, standing
-
-
-def _has(run: Row[Any], job: Row[Any]) -> bool:
-    return run.state != "pending" and (run.token, run.holder) == (job.token, job.holder)
-
-
-def _last(job: Row[Any]) -> datetime:
-    ended: datetime = job.finished_at if job.state in _ENDED_BY_ITS_HOLDER else job.started_at
-    return ended
 
 
 def _see(seen: _Seen, grant: Grant, first: datetime, last: datetime) -> None:
@@ -103,25 +89,22 @@ MINUTES = timedelta(minutes=10)
 
 def wrongly_timed(job_runs: Sequence[Row[Any]], at: datetime) -> frozenset[int]:
     """Return the ids of job runs, given in the order of writing, whose times cannot be true."""
-    impossible = {row.id for row in job_runs if _is_impossible(row, at)}
-    possible = [row for row in job_runs if row.id not in impossible]
-    kept = _longest_in_order([row.started_at for row in possible])
-    return frozenset(impossible | {row.id for index, row in enumerate(possible) if _off(possible, kept, index)})
-
-
-def _off(job_runs: Sequence[Row[Any]], kept: Sequence[int], index: int) -> bool:
-    """Return whether a start is minutes out of the order of those kept."""
-    place = bisect_right(kept, index)
-    start = job_runs[index].started_at
-    before = job_runs[kept[place - 1]].started_at if place else start
-    after = job_runs[kept[place]].started_at if place < len(kept) else start
-    return bool(start < before - MINUTES or start > after + MINUTES)
-
-
-def _is_impossible(row: Row[Any], at: datetime) -> bool:
-    """Return whether an attempt ended in the future, or before it started."""
-    ended = row.finished_at or row.started_at
-    return bool(ended > at + MINUTES or ended < row.started_at - MINUTES)
+    wrong, possible = set[int](), []
+    for row in job_runs:
+        ended = row.finished_at or row.started_at
+        if ended > at + MINUTES or ended < row.started_at - MINUTES:  # in the future, or before it started
+            wrong.add(row.id)
+        else:
+            possible.append(row)
+    starts = [row.started_at for row in possible]
+    kept = _longest_in_order(starts)
+    for index, (row, start) in enumerate(zip(possible, starts, strict=True)):
+        place = bisect_right(kept, index)
+        before = starts[kept[place - 1]] if place else start
+        after = starts[kept[place]] if place < len(kept) else start
+        if start < before - MINUTES or start > after + MINUTES:
+            wrong.add(row.id)
+    return frozenset(wrong)
 
 
 def _longest_in_order(times: Sequence[datetime]) -> list[int]:

@@ -113,7 +113,15 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
         *evidence(
             tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None
         ),
-        *_stranded(tables),
+        *(
+            RunStranded(
+                row.id,
+                Grant(row.lease_name, row.token, row.holder),
+                since=tables.at - timedelta(seconds=row.seconds),
+                at=tables.at,
+            )
+            for row in tables.stranded
+        ),
         *_expected_facts(schedules, most, remarks),
         *records(tables.runs, _by_run(tables.job_runs), schedules),
         *backfills(tables.backfills, schedules),
@@ -147,12 +155,6 @@ def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], most: int, re
             yield ScheduleProgress(label, row.planned_until, row.next_due, following)
 
 
-def _stranded(tables: Tables) -> Iterator[Fact]:
-    for row in tables.stranded:
-        grant = Grant(row.lease_name, row.token, row.holder)
-        yield RunStranded(row.id, grant, tables.at - timedelta(seconds=row.seconds), tables.at)
-
-
 def records(
     runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], schedules: Mapping[tuple[str, str], Row[Any]]
 ) -> Iterator[Recorded]:
@@ -163,8 +165,13 @@ def records(
     and the holder that ended it is known to have that job.
     """
     defined = {key: _job_names(row.definition) for key, row in schedules.items()}
-    known = _known(runs, jobs)
-    successions = _Successions(runs, jobs)
+    known: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)  # the jobs that each holder has started
+    for run in runs:
+        for job in jobs.get(run.id, ()):
+            if job.state != "not started" and job.carried_from is None:
+                known[run.application, run.schedule, job.holder].add(job.job)
+    retry_of = {run.id: run.retry_of for run in runs}
+    by_id = {job.id: job for of_run in jobs.values() for job in of_run}
     for run in runs:
         key = (run.application, run.schedule)
         attempts = [job for job in jobs.get(run.id, ()) if job.carried_from is None]
@@ -184,7 +191,11 @@ def records(
             succeeded=Counter(job.job for job in attempts if job.state == "succeeded"),
             jobs=expected,
             attempted=attempted,
-            left_running=tuple(job.job for job in attempts if job.state == "running" and not _is_at_work(run, job)),
+            left_running=tuple(
+                job.job
+                for job in attempts
+                if job.state == "running" and (run.state, run.token, run.holder) != ("running", job.token, job.holder)
+            ),
             # Before an adoption, another definition may have had them.
             strange=tuple(job for job in attempted if job not in expected)
             if by_it and expected and run.adopted_from is None
@@ -192,7 +203,7 @@ def records(
             retry_of=run.retry_of,
             backfill=run.backfill,
             carried=tuple(job.job for job in carried),
-            not_done=successions.not_done(run, carried),
+            not_done=_not_done(run, carried, retry_of, by_id),
         )
 
 
@@ -216,12 +227,11 @@ def _expected(
     return None
 
 
-def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:
+def marks(runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:
     """Yield a fact for each run that was marked as cancelled.
 
     By a wall clock, which may have been set between the two, it is not certain that an attempt started after the end.
     """
-    runs = list(runs)
     starts = {} if wall_clock else {run.id: run.started_at for run in runs}
     for run in runs:
         if run.cancelled_at is not None:
@@ -240,20 +250,6 @@ def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, w
             )
 
 
-def _known(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> Mapping[tuple[str, str, str], set[str]]:
-    """Return the jobs that each holder has started in runs of each schedule."""
-    known: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for run in runs:
-        for job in jobs.get(run.id, ()):
-            if job.state != "not started" and job.carried_from is None:
-                known[run.application, run.schedule, job.holder].add(job.job)
-    return known
-
-
-def _is_at_work(run: Row[Any], job: Row[Any]) -> bool:
-    return run.state == "running" and (run.token, run.holder) == (job.token, job.holder)
-
-
 def _job_names(definition: str) -> tuple[str, ...]:
     try:
         return tuple(job["name"] for job in json.loads(definition)["jobs"])
@@ -261,34 +257,24 @@ def _job_names(definition: str) -> tuple[str, ...]:
         return ()
 
 
-class _Successions:
-    """Which run tries which again, among all runs of a history."""
-
-    def __init__(self, runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> None:
-        self._retry_of: dict[int, int | None] = {run.id: run.retry_of for run in runs}
-        self._attempts = {job.id: job for of_run in jobs.values() for job in of_run}
-
-    def not_done(self, run: Row[Any], carried: Sequence[Row[Any]]) -> tuple[str, ...]:
-        """Return the jobs that a run took over as done, although none of the runs before it has done them; what was
-        pruned is believed.
-        """
-        before = set(self._before(run.retry_of)) if carried else set()
-        return tuple(job.job for job in carried if not self._was_done(job, before))
-
-    def _was_done(self, carried: Row[Any], before: set[int]) -> bool:
-        done = self._attempts.get(carried.carried_from)
-        if done is None:
-            return True
-        is_success = done.state == "succeeded" and done.carried_from is None and done.job == carried.job
-        whole = all(self._retry_of[run] is None or self._retry_of[run] in before for run in before)
-        return is_success and (done.run_id in before or not whole)
-
-    def _before(self, run: int | None) -> Iterator[int]:
-        seen: set[int] = set()
-        while run in self._retry_of and run is not None and run not in seen:
-            seen.add(run)
-            yield run
-            run = self._retry_of[run]
+def _not_done(
+    run: Row[Any], carried: Sequence[Row[Any]], retry_of: Mapping[int, int | None], attempts: Mapping[int, Row[Any]]
+) -> tuple[str, ...]:
+    """Return the jobs that a run took over as done, although none of the runs before it has done them; what was
+    pruned is believed.
+    """
+    before, number = set[int](), run.retry_of
+    while carried and number in retry_of and number not in before:
+        before.add(number)
+        number = retry_of[number]
+    whole = all(retry_of[one] is None or retry_of[one] in before for one in before)
+    found = []
+    for job in carried:
+        if (done := attempts.get(job.carried_from)) is not None:
+            is_success = done.state == "succeeded" and done.carried_from is None and done.job == job.job
+            if not is_success or (whole and done.run_id not in before):
+                found.append(job.job)
+    return tuple(found)
 
 
 AFTER_A_CHANGE = timedelta(seconds=15)

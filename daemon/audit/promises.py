@@ -117,26 +117,25 @@ def in_order(found: Iterable[Violation]) -> list[Violation]:
 # Grants
 
 
-def tokens_increase(history: Iterable[object], tolerance: timedelta) -> Iterator[Violation]:
+def tokens_increase(history: Sequence[object], tolerance: timedelta) -> Iterator[Violation]:
     """Yield grants whose token is not above that of each earlier grant of their name, and leases whose row is missing
     or was set back (rule 5).
     """
-    facts = list(history)
     highest: dict[str, GrantBegan] = {}
     under: dict[tuple[str, int], GrantBegan] = {}
-    for after in in_time(facts):
+    for after in in_time(history):
         name, token = after.grant.name, after.grant.token
-        before = under.get((name, token)) or _beyond(highest.get(name), after, tolerance)
+        before, top = under.get((name, token)), highest.get(name)
+        is_raised = top is None or token > top.grant.token
+        if before is None and top is not None and not is_raised and after.at - top.at > tolerance:
+            before = top  # a later grant, beyond a step of the clock
         if before is not None:
-            yield Violation(
-                Promise.TOKENS,
-                f"lease {name!r} was granted under token {token} at {after.at}, after token {before.grant.token}",
-                (before, after),
-            )
+            what = f"lease {name!r} was granted under token {token} at {after.at}, after token {before.grant.token}"
+            yield Violation(Promise.TOKENS, what, (before, after))
         under.setdefault((name, token), after)
-        if name not in highest or token > highest[name].grant.token:
+        if is_raised:
             highest[name] = after
-    for fact in facts:
+    for fact in history:
         if isinstance(fact, Deleted):
             deleted = "is missing" if fact.at is None else f"was deleted at {fact.at}"
             yield Violation(Promise.TOKENS, f"the row of lease {fact.name!r} {deleted}", (fact,))
@@ -156,13 +155,6 @@ def in_time(history: Iterable[object]) -> list[GrantBegan]:
     return sorted(of_kind(GrantBegan, history), key=lambda fact: (fact.at, fact.grant.token))
 
 
-def _beyond(highest: GrantBegan | None, after: GrantBegan, tolerance: timedelta) -> GrantBegan | None:
-    """Return ``highest`` if ``after`` came later with a lower token, beyond a step of the clock."""
-    if highest is None or after.grant.token > highest.grant.token:
-        return None
-    return highest if after.at - highest.at > tolerance else None
-
-
 Succession = tuple[GrantBegan, datetime | None, GrantBegan]
 """A grant, when its name was free again (None: unknown), and the next grant of that name."""
 
@@ -179,11 +171,10 @@ def no_overlap(successions: Iterable[Succession], tolerance: timedelta) -> Itera
             )
 
 
-def _successions(history: Iterable[object]) -> Iterator[Succession]:
-    facts = list(history)
-    ended = {fact.grant: fact.at for fact in of_kind(GrantEnded, facts)}
+def _successions(history: Sequence[object]) -> Iterator[Succession]:
+    ended = {fact.grant: fact.at for fact in of_kind(GrantEnded, history)}
     by_name: dict[str, list[GrantBegan]] = defaultdict(list)
-    for granted in in_time(facts):
+    for granted in in_time(history):
         by_name[granted.grant.name].append(granted)
     for of_name in by_name.values():
         yield from ((before, ended.get(before.grant), after) for before, after in pairwise(of_name))
@@ -206,15 +197,6 @@ def settled_in_time(history: Iterable[object], within: timedelta | None) -> Iter
 
 def accounted_once(history: Iterable[object], *, complete: bool) -> Iterator[Violation]:
     """Yield due instants without a run and instants with two, including those in counted rows (rule 13)."""
-    due, recorded = _by_schedule(history)
-    for schedule in sorted(due.keys() | recorded.keys()):
-        instants = [Due(schedule, at, certain) for at, certain in sorted(due[schedule].items())]
-        yield from _accounted_once(
-            schedule, instants, sorted(recorded[schedule], key=lambda run: (run.first, run.last, run.run)), complete
-        )
-
-
-def _by_schedule(history: Iterable[object]) -> tuple[dict[str, dict[datetime, bool]], dict[str, list[Recorded]]]:
     due: dict[str, dict[datetime, bool]] = defaultdict(dict)
     recorded: dict[str, list[Recorded]] = defaultdict(list)
     for fact in history:
@@ -222,7 +204,10 @@ def _by_schedule(history: Iterable[object]) -> tuple[dict[str, dict[datetime, bo
             due[fact.schedule][fact.at] = fact.certain or due[fact.schedule].get(fact.at, False)
         elif isinstance(fact, Recorded) and not fact.manual:
             recorded[fact.schedule].append(fact)
-    return due, recorded
+    for schedule in sorted(due.keys() | recorded.keys()):
+        instants = [Due(schedule, at, certain) for at, certain in sorted(due[schedule].items())]
+        runs = sorted(recorded[schedule], key=lambda run: (run.first, run.last, run.run))
+        yield from _accounted_once(schedule, instants, runs, complete)
 
 
 def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], complete: bool) -> Iterator[Violation]:
@@ -231,19 +216,18 @@ def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], co
     accounted = [not instant.certain for instant in instants]
     for run in runs:
         if covered_to is not None and run.first <= covered_to.last:
-            yield Violation(
-                Promise.INSTANTS,
-                f'runs {covered_to.run} and {run.run} of "{schedule}" both account for {run.first}',
-                (covered_to, run),
-            )
+            what = f'runs {covered_to.run} and {run.run} of "{schedule}" both account for {run.first}'
+            yield Violation(Promise.INSTANTS, what, (covered_to, run))
         if covered_to is None or run.last > covered_to.last:
             covered_to = run
         span = range(bisect_left(due, run.first), bisect_right(due, run.last))
         least = sum(instants[index].certain for index in span)
         for index in span:
             accounted[index] = True
+        # All its instants are known: a counted row may begin before those that are due.
+        is_whole = bool(due) and due[0] <= run.first and run.last <= due[-1]
         # A backfill also runs instants at which the schedule was not due by the timing of then.
-        known = (complete and run.backfill is None) or ((span or run.count > 1) and _is_whole(due, run))
+        known = (complete and run.backfill is None) or ((span or run.count > 1) and is_whole)
         if known and not least <= run.count <= len(span):
             yield Violation(
                 Promise.INSTANTS,
@@ -253,16 +237,8 @@ def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], co
             )
     for at, done in zip(due, accounted, strict=True):
         if not done:
-            yield Violation(
-                Promise.INSTANTS,
-                f'no run accounts for "{schedule}" at {at}: that scheduled time is lost',
-                (Due(schedule, at),),
-            )
-
-
-def _is_whole(due: list[datetime], run: Recorded) -> bool:
-    """Return whether all instants of the run are known: a counted row may begin before them."""
-    return bool(due) and due[0] <= run.first and run.last <= due[-1]
+            what = f'no run accounts for "{schedule}" at {at}: that scheduled time is lost'
+            yield Violation(Promise.INSTANTS, what, (Due(schedule, at),))
 
 
 def planned_on(history: Iterable[object]) -> Iterator[Violation]:
@@ -272,13 +248,9 @@ def planned_on(history: Iterable[object]) -> Iterator[Violation]:
             yield Violation(
                 Promise.INSTANTS,
                 f'"{fact.schedule}" is planned until {fact.until}; its next scheduled time is recorded as '
-                f"{_shown(fact.next_due)} but should be {_shown(fact.first_after)}",
+                f"{fact.next_due or 'never'} but should be {fact.first_after or 'never'}",
                 (fact,),
             )
-
-
-def _shown(instant: datetime | None) -> str:
-    return "never" if instant is None else str(instant)
 
 
 def run_after_all(history: Iterable[object]) -> Iterator[Violation]:
@@ -312,19 +284,13 @@ def done_once(history: Iterable[object]) -> Iterator[Violation]:
         for job, attempts in run.succeeded.items():
             times = attempts + run.carried.count(job)
             if times > 1:
-                yield Violation(
-                    Promise.EFFECTS,
-                    f'job "{job}" of run {run.run} of "{run.schedule}" has succeeded {times} times',
-                    (run,),
-                )
+                what = f'job "{job}" of run {run.run} of "{run.schedule}" has succeeded {times} times'
+                yield Violation(Promise.EFFECTS, what, (run,))
         if run.state == "succeeded":
             for job in dict.fromkeys((*(run.jobs or ()), *run.attempted)):
                 if not run.succeeded.get(job) and job not in run.carried:
-                    yield Violation(
-                        Promise.EFFECTS,
-                        f'run {run.run} of "{run.schedule}" has succeeded, but its job "{job}" has not',
-                        (run,),
-                    )
+                    what = f'run {run.run} of "{run.schedule}" has succeeded, but its job "{job}" has not'
+                    yield Violation(Promise.EFFECTS, what, (run,))
 
 
 def retried_once(history: Iterable[object]) -> Iterator[Violation]:
@@ -341,13 +307,11 @@ def retried_once(history: Iterable[object]) -> Iterator[Violation]:
     for number, of_one in retries.items():
         first, before = of_one[0], runs.get(number)  # which may have been pruned
         if len(of_one) > 1:
-            yield _of_run(
-                Promise.EFFECTS, first, f"tries run {number} again, and so does run {of_one[1].run}", *of_one[1:]
-            )
+            what = f"tries run {number} again, and so does run {of_one[1].run}"
+            yield _of_run(Promise.EFFECTS, first, what, *of_one[1:])
         if before is not None and not before.over:
-            yield _of_run(
-                Promise.EFFECTS, first, f"tries run {number} again, which is not over: {before.state}", before
-            )
+            what = f"tries run {number} again, which is not over: {before.state}"
+            yield _of_run(Promise.EFFECTS, first, what, before)
         if before is not None and (before.schedule, before.first) != (first.schedule, first.first):
             what = f"tries run {number} again, which is one of {before.schedule!r} due at {before.first}"
             yield _of_run(Promise.EFFECTS, first, what, before)
@@ -361,11 +325,8 @@ def kept_to(history: Iterable[object]) -> Iterator[Violation]:
     """Yield jobs that a run has attempted and its definition does not have (rule 22)."""
     for run in of_kind(Recorded, history):
         for job in run.strange:
-            yield Violation(
-                Promise.DEFINITIONS,
-                f'run {run.run} has attempted job "{job}", which its definition does not have',
-                (run,),
-            )
+            what = f'run {run.run} has attempted job "{job}", which its definition does not have'
+            yield Violation(Promise.DEFINITIONS, what, (run,))
 
 
 # Cancels
@@ -402,13 +363,12 @@ def went_on(mark: RunMarked, what: str, *facts: object) -> Violation:
 # Backfills
 
 
-def as_many_as_told(history: Iterable[object]) -> Iterator[Violation]:
+def as_many_as_told(history: Sequence[object]) -> Iterator[Violation]:
     """Yield backfills with fewer or more runs than instants that were to run, with two runs of one instant, and with a
     run of another time or schedule (rule 23).
     """
-    facts = list(history)
-    runs = backfilled(facts)
-    for backfill in of_kind(BackfillRecorded, facts):
+    runs = backfilled(history)
+    for backfill in of_kind(BackfillRecorded, history):
         of_it = runs[backfill.backfill]
         if len(of_it) != backfill.instants:
             yield of_backfill(
