@@ -1,6 +1,6 @@
 """The answer about all that there is: replicas, schedules, runs and problems."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -65,8 +65,7 @@ class StatusFound:
 
     @property
     def living(self) -> Sequence[ReplicaLine]:
-        """The replicas that count as alive."""
-        return _living(self.overview)
+        return [one for one in self.overview.replicas if one.is_alive]
 
     @property
     def answer(self) -> StatusAnswer:
@@ -101,13 +100,19 @@ class StatusReader:
             application = application_of(connection, self.schedule, application)
             only_these = keys_named(connection, self.schedule, application, retired=True)
         names = Called(connection)
-        keys = None if self.tag is None else schedules_tagged(connection, application, self.tag)
-        tagged = None if keys is None else {(of, names.name(of, key)) for of, key in keys}
+        tagged = None
+        if self.tag is not None:
+            tagged = {(of, names.name(of, key)) for of, key in schedules_tagged(connection, application, self.tag)}
         dead = proven_dead(neighbours(connection))
         standings = read_standings(connection, application, dead=dead, takeover_after=self.takeover_after)
         overview = read_overview(connection, application, dead=dead, only=only_these)
-        after, matching = self.after, _only(overview.schedules, self.state, tagged)
-        listed = [line for line in matching if after is None or (line.application, line.schedule) > after][: self.limit]
+        listed = [
+            line
+            for line in overview.schedules
+            if self.state in (None, line.last_state)
+            and (tagged is None or (line.application, line.schedule) in tagged)
+            and (self.after is None or (line.application, line.schedule) > self.after)
+        ][: self.limit]
         if self.with_deadlines:
             from ..operations.deadlines import with_deadlines  # noqa: PLC0415 - the definitions, and all that they load
 
@@ -123,22 +128,5 @@ class StatusReader:
         found = (*of_generations(standings), *problems(overview, written), *past, *undelivered)
         failed = [one.run_id for one in found if one.kind == "failing" and one.run_id is not None]
         printed = last_lines(connection, failed[:MOST_PRINTED])
-        standing = beside_each_other(standings)
-        last_alive = None if _living(overview) else read_last_alive(connection)
-        return StatusFound(overview, listed, standing, found, since, printed, last_alive)
-
-
-def _living(overview: Overview) -> list[ReplicaLine]:
-    return [one for one in overview.replicas if one.is_alive]
-
-
-def _only(
-    schedules: Sequence[ScheduleLine], state: str | None, tagged: Collection[ScheduleKey] | None
-) -> list[ScheduleLine]:
-    """Return the schedules whose last run is in ``state``, and that are ``tagged``; None is any."""
-    return [
-        line
-        for line in schedules
-        if (state is None or line.last_state == state)
-        and (tagged is None or (line.application, line.schedule) in tagged)
-    ]
+        last_alive = None if any(one.is_alive for one in overview.replicas) else read_last_alive(connection)
+        return StatusFound(overview, listed, beside_each_other(standings), found, since, printed, last_alive)

@@ -64,19 +64,15 @@ def read_activity(
         query = query.where(among_keys((act.c.application, act.c.schedule), keys))
     if by is not None:
         query = query.where(or_(act.c.acted_by == by, act.c.acted_by.startswith(f"{by}@", autoescape=True)))
-    if since is not None:
-        start = literal(since, act.c.acted_at.type) if isinstance(since, datetime) else _before(since)
-        query = query.where(act.c.acted_at >= start)
+    if isinstance(since, datetime):
+        query = query.where(act.c.acted_at >= literal(since, act.c.acted_at.type))
+    elif since is not None:
+        query = query.where(act.c.acted_at >= later(now(), -min(since, _EVER).total_seconds()))
     if before is not None:
         come_later = act.alias("come_later")
         moment = select(come_later.c.acted_at).where(come_later.c.id == before).scalar_subquery()
         query = query.where(act.c.acted_at <= moment, or_(act.c.acted_at < moment, act.c.id < before))
     return list(map(reader.read, connection.execute(query.limit(limit))))
-
-
-def _before(ago: timedelta) -> ColumnElement[datetime]:
-    moment: ColumnElement[datetime] = later(now(), -min(ago, _EVER).total_seconds())
-    return moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +100,15 @@ class BackfillLine:
 
     @property
     def done(self) -> int:
-        """How many are over."""
         return self.instants - self.running - self.waiting
 
     @property
     def is_over(self) -> bool:
-        """Whether all are over."""
         return not (self.running or self.waiting)
 
     @property
     def in_words(self) -> str:
-        """Return how far it is: ``backfill 3 of nightly: 4 of 6 done, 1 running, by ann``."""
+        """How far it is: ``backfill 3 of nightly: 4 of 6 done, 1 running, by ann``."""
         parts = [f"{self.done:,} of {self.instants:,} done"]
         parts += [f"{self.failed:,} of them failed or were cancelled"] if self.failed else []
         parts += [f"{self.running:,} running"] if self.running else []
@@ -131,9 +125,7 @@ def read_backfills(
     unfinished: bool = False,
     before: int | None = None,
 ) -> list[BackfillLine]:
-    """Return the latest backfills, the newest first; with ``unfinished``, those of which a run is not over, and with
-    ``before``, those of a lower number.
-    """
+    """Return the latest backfills, the newest first: only ``unfinished`` ones, or those of numbers below ``before``."""
 
     def number(*states: str) -> ColumnElement[int | None]:
         return case((run.c.state.in_(states), 1))

@@ -113,7 +113,6 @@ class RetiredSchedule:
 
     @property
     def how(self) -> str:
-        """How it was retired, as text."""
         return retirement(self.retired_at, self.retired_by)
 
     @property
@@ -136,9 +135,7 @@ def read_retired(
     within: float = SHOWN_FOR,
     by: Collection[tuple[str, str]] | None = None,
 ) -> list[RetiredSchedule]:
-    """Return the schedules that were retired in the last ``within`` seconds and still are; of these, those that
-    were ``by`` (application, generation).
-    """
+    """Return what was retired in the last ``within`` seconds and still is, only ``by`` these (application, generation)."""
     lately = (schedule.c.retired_at.is_not(None), seconds_between(schedule.c.retired_at, now()) < within)
     query = select(*_RETIRED.columns).where(*lately, *if_given(schedule.c.application, application))
     if by is not None:

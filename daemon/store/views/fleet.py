@@ -105,13 +105,14 @@ def read_fleet(connection: Connection, *, usual: WhichUsual = lambda *_: (), kno
     """
     schedules, unfinished = tuple(_read_schedules(connection)), _read_unfinished(connection)
     unknown = {one.digest for one in schedules} - set(known)
+    of_unknown = select(schedule.c.digest, schedule.c.definition).where(among(schedule.c.digest, unknown))
     return Fleet(
         database_time=database_time(connection),
         schedules=schedules,
         unfinished=unfinished,
         left_out=read_left_out(connection, literal(True)),
         usual=read_usual(connection, usual(schedules, unfinished)),
-        definitions=_definitions(connection, unknown) if unknown else {},
+        definitions=dict(_in_steps(connection, of_unknown)) if unknown else {},
         replicas=tuple(read_replicas(connection)),
         locks=held_by_programs(connection),
         oldest_transaction=_oldest(connection),
@@ -205,8 +206,3 @@ def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
         .group_by(run.c.application, schedule.c.name, called)
     )
     return {(row.application, row.called): reader.read(row) for row in _in_steps(connection, query)}
-
-
-def _definitions(connection: Connection, digests: Collection[str]) -> dict[str, str]:
-    query = select(schedule.c.digest, schedule.c.definition).where(among(schedule.c.digest, digests))
-    return dict(_in_steps(connection, query))

@@ -1,7 +1,7 @@
 """The history of runs, one run with its attempts, and the runs that people look for."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -160,7 +160,6 @@ class RunDetail:
 
     @property
     def state(self) -> RunState:
-        """The state of the run."""
         return self.run.state
 
     @property
@@ -182,9 +181,7 @@ def read_runs(
     before: int | None = None,
     also: Sequence[ColumnElement[bool]] = (),
 ) -> list[RunLine]:
-    """Return the latest runs, the newest first; ``before`` is a run before which they were requested, ``also`` are more
-    conditions.
-    """
+    """Return the latest runs, the newest first: of those requested ``before`` a run, for which ``also`` these hold."""
     # SQLite goes through all runs if they are to come in the order of the key itself, which only few of them have to.
     order = run.c.id + 0 if state in ("pending", "running") else run.c.id
     query = with_why(select(*_RUN_LINE.columns)).order_by(order.desc()).limit(limit).where(*also)
@@ -317,7 +314,18 @@ class FoundRuns:
 def find_runs(connection: Connection, search: RunSearch, *, before: int | None, limit: int) -> FoundRuns:
     """Return the latest runs of a search; one that no index supports looks at `LOOKED_AT` numbers of runs at most."""
     known = state if (state := search.state) in get_args(RunState) else None
-    which, bottom = list(_conditions(search)), None
+    which, bottom = list[ColumnElement[bool]](), None
+    if search.is_bounded and search.application is not None:
+        # SQLite would take an index that begins with it, and sort all runs of the application.
+        which.append(run.c.application.concat("") == search.application)
+    if search.state == "missed":
+        which += [run.c.state == "skipped", run.c.reason == "missed"]
+    if search.backfill is not None:
+        which.append(run.c.backfill == search.backfill)
+    if search.text is not None:
+        has_text = func.lower(present_name(schedule)).contains(search.text.lower(), autoescape=True)
+        named = select(schedule.c.application, schedule.c.name).where(has_text)
+        which.append(tuple_(run.c.application, run.c.schedule).in_(named))
     if search.is_bounded:
         bottom = _bottom(connection, before)
         which.append(run.c.id >= (bottom or 0))
@@ -356,21 +364,6 @@ def zones_of(connection: Connection, run_ids: Collection[int]) -> dict[ScheduleK
     return {(of, name): read_policies(definition).timezone for of, name, definition in rows}
 
 
-def _conditions(search: RunSearch) -> Iterator[ColumnElement[bool]]:
-    if search.is_bounded and search.application is not None:
-        # SQLite would take an index that begins with it, and sort all runs of the application.
-        yield run.c.application.concat("") == search.application
-    if search.state == "missed":
-        yield run.c.state == "skipped"
-        yield run.c.reason == "missed"
-    if search.backfill is not None:
-        yield run.c.backfill == search.backfill
-    if search.text is not None:
-        has_text = func.lower(present_name(schedule)).contains(search.text.lower(), autoescape=True)
-        named = select(schedule.c.application, schedule.c.name).where(has_text)
-        yield tuple_(run.c.application, run.c.schedule).in_(named)
-
-
 def _crashed(bottom: int | None, before: int | None) -> ColumnElement[bool]:
     """Return the condition that an attempt of a run was abandoned, of runs between two numbers if they are given."""
     if bottom is None and before is None:
@@ -394,12 +387,8 @@ def _bottom(connection: Connection, before: int | None) -> int | None:
 
 def _bottom_of_schedule(connection: Connection, name: str, application: str | None, before: int | None) -> int | None:
     """Return the last run of a schedule that is looked at for a state, which may be rare; None if all will be."""
-    newest = (
-        select(run.c.id)
-        .where(_named(connection, name, application))
-        .order_by(run.c.id.desc())
-        .offset(LOOKED_AT - 1)
-        .limit(2)
-    )
-    rows = connection.scalars(newest if before is None else newest.where(run.c.id < before)).all()
+    newest = select(run.c.id).where(_named(connection, name, application)).order_by(run.c.id.desc())
+    if before is not None:
+        newest = newest.where(run.c.id < before)
+    rows = connection.scalars(newest.offset(LOOKED_AT - 1).limit(2)).all()
     return rows[0] if len(rows) > 1 else None

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Float,
     Integer,
-    Subquery,
     Text,
     and_,
     case,
@@ -81,7 +80,6 @@ class TimeWindow:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
         return (self.ends - self.begins).total_seconds()
 
 
@@ -125,7 +123,27 @@ def read_lanes(
     keys = names.keys(schedules)
     firsts = _firsts(connection, keys, window)
     lanes = given("lanes", application=Text, schedule=Text, first=BigInteger)
-    query, reader = _spans(lanes, window, columns)
+    started = case((run.c.started_at.is_not(None), run.c.started_at), else_=run.c.scheduled_for)
+    is_skipped = run.c.state == "skipped"
+    over = case((is_skipped, func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for)), else_=run.c.finished_at)
+    begins, ends = (_since(window.begins, moment) for moment in (started, over))
+    ended = case((and_(is_skipped, run.c.reason == "missed"), literal("missed", Text)), else_=run.c.state)
+    column = cast(begins / literal(window.seconds / columns, Float), Integer)
+    reader = Reader(
+        LaneSpan,
+        ended=ended,
+        begins=func.min(begins),
+        ends=func.max(ends),
+        runs=func.sum(run.c.count),
+        run_id=func.max(run.c.id),
+    )
+    query = (
+        select(*reader.columns, lanes.c.application, lanes.c.schedule.label("key"))
+        .select_from(lanes.join(run, and_(same_schedule(run, lanes), run.c.id >= lanes.c.first)))
+        .where(run.c.id < window.end, run.c.finished_at >= literal(window.begins, Instant))
+        .where(started < literal(window.ends, Instant), or_(~is_skipped, ends >= 0))
+        .group_by(lanes.c.application, lanes.c.schedule, ended, column)
+    )
     rows = connection.execute(query, {"lanes": as_rows((*key, firsts.get(key, window.first)) for key in keys)})
     found: dict[ScheduleKey, list[LaneSpan]] = {}
     for row in rows:
@@ -142,38 +160,11 @@ def _firsts(connection: Connection, keys: Sequence[ScheduleKey], window: TimeWin
     if window.end - window.first <= each:
         return {}
     lanes = given("keys", application=Text, schedule=Text)
-    ours = same_schedule(run, lanes)
-    within = and_(ours, run.c.id >= window.first, run.c.id < window.end)
-    last = select(run.c.id).where(within).order_by(run.c.id.desc()).offset(each).limit(1).correlate(lanes)
+    within = (same_schedule(run, lanes), run.c.id >= window.first, run.c.id < window.end)
+    last = select(run.c.id).where(*within).order_by(run.c.id.desc()).offset(each).limit(1).correlate(lanes)
     query = select(lanes.c.application, lanes.c.schedule, last.scalar_subquery())
     rows = connection.execute(query, {"keys": as_rows(keys)})
     return {(application, key): first for application, key, first in rows if first is not None}
-
-
-def _spans(lanes: Subquery, window: TimeWindow, columns: int) -> tuple[Any, Reader[LaneSpan]]:
-    started = case((run.c.started_at.is_not(None), run.c.started_at), else_=run.c.scheduled_for)
-    is_skipped = run.c.state == "skipped"
-    over = case((is_skipped, func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for)), else_=run.c.finished_at)
-    begins, ends = (_since(window.begins, moment) for moment in (started, over))
-    ended = case((and_(is_skipped, run.c.reason == "missed"), literal("missed", Text)), else_=run.c.state)
-    column = cast(begins / literal(window.seconds / columns, Float), Integer)
-    ours = same_schedule(run, lanes)
-    reader = Reader(
-        LaneSpan,
-        ended=ended,
-        begins=func.min(begins),
-        ends=func.max(ends),
-        runs=func.sum(run.c.count),
-        run_id=func.max(run.c.id),
-    )
-    query = (
-        select(*reader.columns, lanes.c.application, lanes.c.schedule.label("key"))
-        .select_from(lanes.join(run, and_(ours, run.c.id >= lanes.c.first)))
-        .where(run.c.id < window.end, run.c.finished_at >= literal(window.begins, Instant))
-        .where(started < literal(window.ends, Instant), or_(~is_skipped, ends >= 0))
-        .group_by(lanes.c.application, lanes.c.schedule, ended, column)
-    )
-    return query, reader
 
 
 def read_attempts(

@@ -1,7 +1,7 @@
 """The leases, and the runs that they are held for."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, or_, select
@@ -16,7 +16,7 @@ from ...text import suggestion
 from ..reader import Reader
 from ..statements.dialects import is_under, running
 from ..tables import run
-from .usual import Long, long_for
+from .usual import long_for
 
 OF_DAEMON = ("run/", "prune/", "ping/")
 """The beginnings of the names of leases that the daemon takes for itself."""
@@ -71,29 +71,28 @@ def read_locks(
         select(run.c.lease_name, run.c.token, run.c.holder, run.c.id).where(run.c.state == "running")
     )
     runs = {(name, token, holder): run_id for name, token, holder, run_id in running}
-    locks = [
-        Lock(
-            record.name,
-            record.token,
-            record.holder,
-            record.label,
-            record.granted_at,
-            record.renewed_at,
-            record.held_for,
-            record.expires_in,
-            record.live,
-            runs.get((record.name, record.token, record.holder)),
-            waiting=tuple(waiter.label for waiter in record.waiting),
+    locks = []
+    for one in records:
+        run_id, long = runs.get((one.name, one.token, one.holder)), None
+        if one.live and run_id is None and not one.name.startswith(OF_DAEMON):
+            long = long_for(one.held_for or 0.0, None, None)
+        locks.append(
+            Lock(
+                one.name,
+                one.token,
+                one.holder,
+                one.label,
+                one.granted_at,
+                one.renewed_at,
+                one.held_for,
+                one.expires_in,
+                one.live,
+                run_id,
+                None if long is None else long.level,
+                tuple(waiter.label for waiter in one.waiting),
+            )
         )
-        for record in records
-    ]
-    return [lock if long is None else replace(lock, long=long.level) for lock in locks for long in [_long(lock)]]
-
-
-def _long(lock: Lock) -> Long | None:
-    if lock.run_id is not None or not lock.live or lock.name.startswith(OF_DAEMON):
-        return None
-    return long_for(lock.held_for or 0.0, None, None)
+    return locks
 
 
 @dataclass(frozen=True, slots=True)

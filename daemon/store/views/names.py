@@ -50,9 +50,7 @@ def of_each(connection: Connection, schedules: Collection[ScheduleKey], value: S
 def keys_named(
     connection: Connection, name: str, application: str | None = None, *, retired: bool = False
 ) -> list[ScheduleKey]:
-    """Return (application, key) of the schedules that are called so; where none is, of one that was; with ``retired``
-    also of retired ones.
-    """
+    """Return (application, key) of the schedules that are called so, or else were; with ``retired`` also retired ones."""
     is_called = or_(schedule.c.called == name, and_(schedule.c.name == name, schedule.c.called.is_(None)))
     query = select(*renames.NAMES).where(*if_given(schedule.c.application, application), is_called)
     present: list[Row[Any]] = list(connection.execute(query))
@@ -64,9 +62,7 @@ def keys_named(
 
 
 def applications_with(connection: Connection, name: str, *, retired: bool = False) -> list[str]:
-    """Return the applications with a schedule that is, or was, called so, and is not retired; with ``retired``, one
-    that is.
-    """
+    """Return the applications with a schedule that is, or was, called so; with ``retired`` those with a retired one only."""
     present = [application for application, _ in keys_named(connection, name)]
     if not retired:
         return present
@@ -142,9 +138,7 @@ def timezone_of(connection: Connection, application: str, name: str) -> str:
 def require_schedule(
     connection: Connection, name: str | None, application: str | None, *, retired: bool = True
 ) -> None:
-    """Raise `NotFound` unless there is, or was, a schedule of this name, in ``application`` if one is given. Without
-    ``retired``, the retired ones are not offered in its place.
-    """
+    """Raise `NotFound` unless there is, or was, such a schedule; without ``retired``, offer no retired one instead."""
     require_application(connection, application)
     if name is not None and not keys_named(connection, name, application, retired=True):
         known = schedule_names(connection, application, retired=retired)

@@ -151,7 +151,11 @@ class OutputReader:
             raise missing_run(connection, self._run_id)
         found = list(connection.execute(_ATTEMPTS.where(job_run.c.run_id == self._run_id)))
         attempts = self._asked(found, is_over=row.state not in ("pending", "running"))
-        pieces = self._pieces(connection, [one.id for one in attempts])
+        pieces: Mapping[int, Sequence[tuple[int, int, str]]] = {}
+        if ids := [one.id for one in attempts]:
+            newest = min(self._newest.get(one, 0) for one in ids)  # it may have grown; earlier pieces are as they were
+            pieces = _by_attempt(connection, job_run.c.id.in_(ids), job_output.c.start >= newest)
+            self._newest |= {one: max(start for start, _, _ in some) for one, some in pieces.items()}
         parts = []
         for one in attempts:
             new, self._positions[one.id] = fragments(pieces.get(one.id, ()), self._positions.get(one.id, Position()))
@@ -168,15 +172,6 @@ class OutputReader:
         if not asked and (is_over or not self._waits):
             require_attempt(self._run_id, {(one.job, one.attempt) for one in found}, self._job, self._attempt)
         return [one for one in asked if one.id not in self._over]
-
-    def _pieces(self, connection: Connection, ids: list[int]) -> dict[int, list[tuple[int, int, str]]]:
-        """Return what is stored of attempts: in pieces, and with its end."""
-        if not ids:
-            return {}
-        newest = min(self._newest.get(one, 0) for one in ids)  # this may have grown; earlier pieces are as they were
-        found = _by_attempt(connection, job_run.c.id.in_(ids), job_output.c.start >= newest)
-        self._newest |= {one: max(start for start, _, _ in pieces) for one, pieces in found.items()}
-        return found
 
 
 def require_attempt(run_id: int, known: Collection[tuple[str, int]], job: str | None, attempt: int | None) -> None:

@@ -13,7 +13,7 @@ from lease.schema import lease, stale
 
 from ...states import RunState
 from ..called import ScheduleKey, present_name
-from ..policies import GivenLong, read_policies
+from ..policies import read_policies
 from ..reader import Reader
 from ..statements.dialects import (
     among_keys,
@@ -34,7 +34,7 @@ from .defined import RetiredSchedule, read_retired
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
 from .setbacks import LeftOut, TryingRun, read_left_out, read_never_run, read_streaks, read_trying
-from .usual import Long, Usual, long_for, may_be_long, read_usual
+from .usual import Long, long_for, may_be_long, read_usual
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
 
 NOTHING_LEFT_OUT = LeftOut()
@@ -180,6 +180,8 @@ def read_overview(
     waiting = and_(pending(), ~waits_to_be_fed(), of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
     schedules = _schedules(connection, which)
+    of = schedule.c.application
+    with_schedules = select(of).where(*if_given(of, application)).distinct().order_by(of)
     found = Overview(
         database_time=database_time(connection),
         replicas=tuple(replicas),
@@ -190,25 +192,17 @@ def read_overview(
         backfills=tuple(read_backfills(connection, limit=MOST_WAITING, application=application, unfinished=True)),
         trying=tuple(read_trying(connection, of_run)),
         retired=tuple(read_retired(connection, application)),
-        all_retired=() if schedules or only else tuple(_with_schedules(connection, application)),
+        all_retired=() if schedules or only else tuple(connection.scalars(with_schedules)),
     )
-    return found if only is None else _narrowed(found, Called(connection), only)
-
-
-def _narrowed(found: Overview, names: Called, only: Collection[ScheduleKey]) -> Overview:
-    """Return the overview without what is of other schedules."""
+    if only is None:
+        return found
+    names = Called(connection)
     called = {(of, names.name(of, key)) for of, key in only}
     return replace(
         found,
         backfills=tuple(one for one in found.backfills if (one.application, one.schedule) in called),
         retired=tuple(one for one in found.retired if (one.application, one.schedule) in called),
     )
-
-
-def _with_schedules(connection: Connection, application: str | None) -> Sequence[str]:
-    """Return the applications that have schedules, retired ones as well."""
-    of = schedule.c.application
-    return connection.scalars(select(of).where(*if_given(of, application)).distinct().order_by(of)).all()
 
 
 def _among(
@@ -245,10 +239,10 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         schedule,
         schedule=present_name(schedule),
         timing=schedule.c.trigger,
-        paused_at=_if_paused(schedule.c.paused_at),
-        paused_by=_if_paused(schedule.c.paused_by),
-        paused_why=_if_paused(schedule.c.paused_why),
-        paused_until=_if_paused(schedule.c.paused_until),
+        paused_at=case((in_force(), schedule.c.paused_at)),
+        paused_by=case((in_force(), schedule.c.paused_by)),
+        paused_why=case((in_force(), schedule.c.paused_why)),
+        paused_until=case((in_force(), schedule.c.paused_until)),
         due_in=seconds_between(now(), schedule.c.next_due),
         last_run_id=last.id,
         last_state=last.state,
@@ -289,10 +283,6 @@ def _completed(
             by_key[key], left_out=lacks, failures=failures.get(key, 0), never_ran_at=never_ran.get(key)
         )
     return list(by_key.values())
-
-
-def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((in_force(), column))
 
 
 _RUNNING_RUN = Reader(
@@ -342,13 +332,12 @@ def read_running(
         (one.application, one.schedule) for one, given in found if one.draining or may_be_long(one.running_for, given)
     }
     usual = read_usual(connection, asked)
-    return [_measured(one, given, usual.get((one.application, one.schedule))) for one, given in found]
-
-
-def _measured(one: RunningRun, given: GivenLong, usual: Usual | None) -> RunningRun:
-    """Return a running run with what its usual duration says of it."""
-    ends_in = usual.median - one.running_for if one.draining and usual is not None else None
-    return replace(one, usually_ends_in=ends_in, long=long_for(one.running_for, given, usual))
+    lines = []
+    for one, given in found:
+        known = usual.get((one.application, one.schedule))
+        ends_in = known.median - one.running_for if one.draining and known is not None else None
+        lines.append(replace(one, usually_ends_in=ends_in, long=long_for(one.running_for, given, known)))
+    return lines
 
 
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:

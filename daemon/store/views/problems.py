@@ -13,7 +13,7 @@ from ...text import ago, counted, lasted, listed, shortened, when
 from ..called import ScheduleKey
 from .causes import NO_REPLICA, WaitsForLock
 from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
-from .setbacks import LeftOut, Past, TryingRun
+from .setbacks import Past, TryingRun
 from .usual import Usual, long_for, usually
 
 LATE_AFTER = 60.0
@@ -224,15 +224,14 @@ def _locks(overview: Overview) -> Iterator[Problem]:
     """Yield one for each lock that a program has held for long, and for which a run waits."""
     locks = [(run.why, run) for run in overview.waiting if isinstance(run.why, WaitsForLock)]
     for name, group in groupby(sorted(locks, key=lambda pair: pair[0].lock), key=lambda pair: pair[0].lock):
-        held, runs = next(pair[0] for pair in locks if pair[0].lock == name), [run for _, run in group]
+        (held, first), *others = group
         if held.since is None or held.run_id is not None:
             continue
         seconds = (overview.database_time - held.since).total_seconds()
         if (long := long_for(seconds, None, None)) is not None:
-            waits = f"run {runs[0].run_id} waits for it" if len(runs) == 1 else f"{len(runs):,} runs wait for it"
+            waits = f"{1 + len(others):,} runs wait for it" if others else f"run {first.run_id} waits for it"
             by = held.held_by or "an unknown client"
             text = f'the lock "{name}" has been held for {lasted(seconds)} by {by}, {long.text}; {waits}'
-            first = runs[0]
             yield Problem(
                 "lock held", text, *_of(first), first.run_id, (f"leased locks {name}", *_look_at(first)), long.level
             )
@@ -244,9 +243,8 @@ def _failing(overview: Overview, named: Named, written: Callable[[datetime], str
     for schedule in overview.schedules:
         if schedule.finished_state == "failed":
             last, reason = schedule.finished_run_id, shortened(schedule.finished_reason or "")
-            text = f"the last run of {named(schedule)} failed (run {last}: {reason})"
-            if schedule.last_run_id != last:
-                text = f"the last finished run of {named(schedule)} failed (run {last}: {reason})"
+            which = "last" if schedule.last_run_id == last else "last finished"
+            text = f"the {which} run of {named(schedule)} failed (run {last}: {reason})"
             if schedule.failures > 1:
                 text += f"; {schedule.failures:,} have failed since one succeeded"
             failed.add((schedule.application, schedule.schedule))
@@ -279,19 +277,14 @@ def _left_out(overview: Overview, named: Named, written: Callable[[datetime], st
             text = (
                 f"{left_out.overlapped} of the last {left_out.latest} scheduled times of {named(schedule)} were "
                 "skipped because an earlier run was active"
-            ) + _pace(left_out)
+            )
+            if left_out.median_seconds is not None:  # whether they wait long or take long: each needs another remedy
+                wait, took = lasted(left_out.median_wait), lasted(left_out.median_seconds)
+                text += f"; its runs usually start {wait} after their scheduled time, and take {took}"
             yield Problem("thinned", text, *of)
         if schedule.never_ran_at is not None and schedule.paused_at is None:
             text = f"{named(schedule)} has never run: it missed its scheduled time {written(schedule.never_ran_at)}"
             yield Problem("never ran", text, *of, next=(f"leased why {schedule.schedule}",))
-
-
-def _pace(left_out: LeftOut) -> str:
-    """Return whether its runs wait long or take long: each needs another remedy."""
-    if left_out.median_seconds is None:
-        return ""
-    wait = lasted(left_out.median_wait)
-    return f"; its runs usually start {wait} after their scheduled time, and take {lasted(left_out.median_seconds)}"
 
 
 def past_problems(overview: Overview, past: list[Past], since: datetime) -> Iterator[Problem]:

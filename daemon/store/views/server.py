@@ -114,7 +114,10 @@ def read_server(connection: Connection) -> Server | None:
     asked = (given | {"rights": list(RIGHTS)}, of_version)
     missing = [(row.relname, row.name) for each in asked for row in connection.execute(_MISSING, each)]
     of_tables = connection.execute(_TABLES, given).all()
-    lacks = ("lease", "SELECT") in missing or not found["may_use_schema"]
+    ttls: list[float] = []
+    if of_tables and ("lease", "SELECT") not in missing and found["may_use_schema"]:
+        quoted = connection.dialect.identifier_preparer.quote(schema)
+        ttls = list(connection.scalars(text(_TTLS.format(quoted))))
     found["statement_timeout"] = int(found["statement_timeout"]) / 1000 or None
     return Server(
         **found,
@@ -123,7 +126,7 @@ def read_server(connection: Connection) -> Server | None:
         oldest=oldest_transaction(connection),
         not_analyzed=[row.relname for row in of_tables if row.bare],
         without_autovacuum=[row.relname for row in of_tables if row.off],
-        ttls=[] if lacks or not of_tables else _ttls(connection, schema),
+        ttls=ttls,
     )
 
 
@@ -131,8 +134,3 @@ def oldest_transaction(connection: Connection) -> OldTransaction | None:
     """Return the oldest transaction of another client that is open in the database; None if there is none."""
     found: Any = connection.execute(_OLDEST).mappings().one_or_none()
     return None if found is None else OldTransaction(**found)
-
-
-def _ttls(connection: Connection, schema: str) -> list[float]:
-    name = connection.dialect.identifier_preparer.quote(schema)
-    return list(connection.scalars(text(_TTLS.format(name))))

@@ -178,13 +178,14 @@ def read_left_out(connection: Connection, application: ColumnElement[bool]) -> d
             _counts().label("counts"),
         ).where(schedule.c.retired_at.is_(None), application, any_skipped, or_(any_missed, any_overlapped))
     )
-    return {(row.application, row.called): _left_out(row.definition, row.missed, row.counts) for row in rows}
-
-
-def _left_out(definition: str, missed: int, counts: str) -> LeftOut:
-    as_asked = bool(missed) and read_policies(definition).catch_up == "skip"
-    ((overlapped, latest),) = json.loads(counts)
-    return LeftOut(int(missed), as_asked, overlapped or 0, latest if overlapped else 0)
+    found = {}
+    for row in rows:
+        as_asked = bool(row.missed) and read_policies(row.definition).catch_up == "skip"
+        ((overlapped, latest),) = json.loads(row.counts)
+        found[row.application, row.called] = LeftOut(
+            int(row.missed), as_asked, overlapped or 0, latest if overlapped else 0
+        )
+    return found
 
 
 def _counts() -> Any:
@@ -221,11 +222,8 @@ def read_past(connection: Connection, since: datetime, application: str | None =
     failed = and_(run.c.state == FAILED, ~exists().where(_next.c.retry_of == run.c.id))
     missed = and_(run.c.state == SKIPPED, run.c.reason == "missed")
     late = and_(run.c.state == SUCCEEDED, run.c.finish_by < run.c.finished_at)
-    found = union_all(
-        _grouped("failed", and_(failed, since_then)),
-        _grouped("missed", and_(missed, since_then)),
-        _grouped("late to finish", and_(late, since_then)),
-    ).subquery()
+    kinds = {"failed": failed, "missed": missed, "late to finish": late}
+    found = union_all(*(_grouped(kind, and_(which, since_then)) for kind, which in kinds.items())).subquery()
     kind, name, count = found.c.kind, found.c.schedule, found.c["count"]
     reader = Reader(Past, _last, kind=kind, schedule=name, count=count, run_id=_last.c.id)
     query = select(*reader.columns, found.c.definition).join(_last, _last.c.id == found.c.last)

@@ -4,7 +4,7 @@ long compared with that.
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import ceil
 from statistics import median
@@ -71,13 +71,12 @@ def read_usual(
     succeeded = newest_first(connection, succeeded, looked_at.c.id)
     newest = succeeded.limit(max(_FEWEST, min(latest, _TOGETHER // len(schedules)))).subquery("latest")
     # Both in one: to look the runs up is what takes long.
-    found = of_each(connection, schedules, select(as_json_array(newest.c.took, newest.c.waited)))
-    return {key: _usual(runs) for key, seconds in found.items() if (runs := json.loads(seconds or "[]"))}
-
-
-def _usual(runs: Sequence[tuple[float, float]]) -> Usual:
-    took, waited = (sorted(seconds) for seconds in zip(*runs, strict=True))
-    return Usual(median(took), took[ceil(0.95 * len(took)) - 1], len(took), median(waited))
+    usual = {}
+    for key, both in of_each(connection, schedules, select(as_json_array(newest.c.took, newest.c.waited))).items():
+        if runs := json.loads(both or "[]"):
+            seconds, waits = (sorted(each) for each in zip(*runs, strict=True))
+            usual[key] = Usual(median(seconds), seconds[ceil(0.95 * len(seconds)) - 1], len(seconds), median(waits))
+    return usual
 
 
 ENOUGH_RUNS = 10
@@ -114,9 +113,7 @@ def may_be_long(seconds: float, given: GivenLong) -> bool:
 
 
 def thresholds(given: GivenLong, usual: Usual | None) -> Mapping[LongLevel, float]:
-    """Return from how many seconds on a run is at each level: as was given, otherwise by default, but then not before it
-    takes unusually long.
-    """
+    """Return from how many seconds on a run is at each level: as given, or by default but not before it is unusual."""
     if given is not None:
         return given or {}
     if usual is None or usual.runs < ENOUGH_RUNS:

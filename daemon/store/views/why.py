@@ -1,7 +1,7 @@
 """What is read of a run to say why it did not run, or waits, in the same statement as the run itself."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -63,17 +63,6 @@ class _First(NamedTuple):
     """Since when it counts as waiting, by its priority."""
     run_id: int
     schedule: str
-
-
-def name_first(
-    connection: Connection, rows: Sequence[Row[Any]], whys: Sequence[Why | None], digests: Collection[str]
-) -> list[Why | None]:
-    """Return the causes of these runs. Those that wait for capacity or a slot name the run that goes first because its
-    priority is higher, if one of ``digests`` does.
-    """
-    before = [tuple(_before(row, why)) for row, why in zip(rows, whys, strict=True)]
-    first = _read(connection, {queue for queues in before for queue in queues}, digests)
-    return [_behind(*one, first) for one in zip(rows, whys, before, strict=True)]
 
 
 def _before(row: Row[Any], why: Why | None) -> Iterator[tuple[str, str]]:
@@ -142,15 +131,8 @@ class KnownGenerations(NamedTuple):
     lives: bool
     """A replica lives."""
 
-    @property
-    def living(self) -> list[str]:
-        """The digests of the definitions that a living replica has."""
-        return [digest for digest, (_, lives) in self.generations.items() if lives]
-
 
 _NOTHING_KNOWN = KnownGenerations({}, lives=False)
-
-
 _AS_IT_IS = (
     *("application", "state", "reason", "attempt", "digest", "queue", "available_at", "place_at", "backfill"),
     *("cancelled_at", "cancelled_by", "cancelled_why"),
@@ -160,8 +142,10 @@ _AS_IT_IS = (
 def with_why(query: Select[Any]) -> Select[Any]:
     """Return a query of `run` with the columns that `whys` takes."""
     waits = and_(run.c.state == "pending", run.c.available_at.is_(None), placed())
+    holder_of_first = select(_theirs.c.label).where(is_under(_theirs, _first)).correlate(_first).scalar_subquery()
     own_lease = or_(run.c.queue.is_(None), run.c.queue.in_(QUEUES_OF_PRIORITY))
     held = and_(run.c.state == "pending", own_lease, lease.c.holder.is_not(None), ~free_or_stale())
+    under = select(_under.c.id).where(_under.c.state == "running", is_under(lease, _under)).limit(1)
     gone = or_(run.c.state == "pending", run.c.reason == "retired")
     return query.select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name)).add_columns(
         *(run.c[name].label(f"why_{name}") for name in _AS_IT_IS),
@@ -178,10 +162,10 @@ def with_why(query: Select[Any]) -> Select[Any]:
         replaced_by().label("why_replaced_by"),
         case((gone, _of_schedule(schedule.c.retired_by))).label("why_retired_by"),
         case((gone, _of_schedule(schedule.c.retired_at))).label("why_retired_at"),
-        case((waits, _ahead(lambda ahead: ahead.c.id))).label("why_ahead"),
-        case((waits, _ahead(_holder_of))).label("why_ahead_by"),
+        case((waits, _ahead(_first.c.id))).label("why_ahead"),
+        case((waits, _ahead(holder_of_first))).label("why_ahead_by"),
         case((held, func.coalesce(lease.c.label, lease.c.holder))).label("why_held_by"),
-        case((held, _run_under_lease())).label("why_run_under"),
+        case((held, under.correlate(lease).scalar_subquery())).label("why_run_under"),
         case((held, lease.c.granted_at)).label("why_held_since"),
         type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
         case((run.c.reason == "paused", pause_of())).label("why_pause"),
@@ -207,13 +191,22 @@ def moment_of_place() -> ColumnElement[Any]:
 
 
 def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
-    """Return why each of the runs of a query `with_why` did not run, or waits; None of all others."""
-    unclaimed = {row.why_application for row in rows if _may_start(row)}
+    """Return why each of the runs of a query `with_why` did not run, or waits; None of all others. Those that wait for
+    capacity or a slot name the run that goes first because its priority is higher, if a living replica may run that.
+    """
+    unclaimed = {
+        row.why_application
+        for row in rows
+        if row.why_state == "pending" and row.why_held_by is None and row.why_ahead is None
+    }
     known = {application: _known(connection, application) for application in sorted(unclaimed)}
     pauses = pauses_by_act(connection, {row.why_pause for row in rows if row.why_pause is not None})
     full = _full(connection, {row.why_slots_of for row in rows if row.why_slots_of is not None})
     found = [_why(row, known.get(row.why_application, _NOTHING_KNOWN), pauses, full) for row in rows]
-    return name_first(connection, rows, found, {digest for one in known.values() for digest in one.living})
+    before = [tuple(_before(row, why)) for row, why in zip(rows, found, strict=True)]
+    living = {digest for one in known.values() for digest, (_, lives) in one.generations.items() if lives}
+    first = _read(connection, {queue for queues in before for queue in queues}, living)
+    return [_behind(*one, first) for one in zip(rows, found, before, strict=True)]
 
 
 def _why(
@@ -287,25 +280,11 @@ def _full(connection: Connection, definitions: Collection[str]) -> dict[str, cau
     return {of: causes.WaitsForSlot(*lock) for of, lock in slots.items() if taken.issuperset(lock.leases)}
 
 
-def _may_start(row: Row[Any]) -> bool:
-    return row.why_state == "pending" and row.why_held_by is None and row.why_ahead is None
-
-
-def _ahead(of: Callable[[Any], ColumnElement[Any]]) -> ScalarSelect[Any]:
-    """Return the query for the first unfinished run of the schedule that waits for no other."""
+def _ahead(value: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """Return the query for a value of the first unfinished run of the schedule that waits for no other."""
     same = same_schedule(_first, run)
-    first = select(of(_first)).where(same, unfinished(_first), _first.c.available_at.is_not(None))
+    first = select(value).where(same, unfinished(_first), _first.c.available_at.is_not(None))
     return first.order_by(_first.c.scheduled_for, _first.c.id).limit(1).correlate(run).scalar_subquery()
-
-
-def _holder_of(of: Any) -> ColumnElement[Any]:
-    """Return the query for the label of who has a run."""
-    return select(_theirs.c.label).where(is_under(_theirs, of)).correlate(of).scalar_subquery()
-
-
-def _run_under_lease() -> ScalarSelect[Any]:
-    under = select(_under.c.id).where(_under.c.state == "running", is_under(lease, _under))
-    return under.limit(1).correlate(lease).scalar_subquery()
 
 
 def _known(connection: Connection, application: str) -> KnownGenerations:

@@ -139,17 +139,17 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list
     def number(which: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((which, run.c.count), else_=0))
 
+    is_retried = or_(_has_attempt("failed"), and_(run.c.state.in_(["failed", "cancelled"]), _is_tried_again()))
     counted = (
         func.sum(run.c.count).label("due"),
         number(_is_late()).label("late"),
-        number(_is_retried()).label("retried"),
-        number(_is_recovered()).label("recovered"),
+        number(is_retried).label("retried"),
+        number(and_(run.c.state == "succeeded", _has_attempt("abandoned"))).label("recovered"),
         func.max(case((and_(run.c.state == FAILED, ~_is_tried_again()), run.c.id))).label("last"),
         func.max(case((run.c.last_scheduled_for >= asked.until, run.c.id))).label("cut"),
     )
     cut = []
-    query = asked.of_each((run.c.state, reason.label("reason")), counted, asked.due())
-    for row in asked.all(query):
+    for row in asked.all(asked.of_each((run.c.state, reason.label("reason")), counted, asked.due())):
         of = counts[row.application, row.name]
         if row.state == "skipped":
             of.skipped[row.reason or "unknown"] += int(row.due)
@@ -180,39 +180,27 @@ def _has_attempt(state: str) -> ColumnElement[bool]:
     return and_(run.c.attempt > 1, one.correlate(run).scalar_subquery().is_not(None))
 
 
-def _is_retried() -> ColumnElement[bool]:
-    return or_(_has_attempt("failed"), and_(run.c.state.in_(["failed", "cancelled"]), _is_tried_again()))
-
-
 def _is_tried_again(of: Any = run) -> ColumnElement[bool]:
     return exists().where(_next.c.retry_of == of.c.id)
 
 
-def _is_recovered() -> ColumnElement[bool]:
-    return and_(run.c.state == "succeeded", _has_attempt("abandoned"))
-
-
 def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], end_later: Collection[int]) -> None:
     """Count of a row that stands for many skipped times only those of this time, where it began before or ends after."""
+
+    def began_before(one: Any) -> ColumnElement[bool]:
+        return and_(same_schedule(one), one.c.trigger == SCHEDULED, one.c.scheduled_for < asked.since)
+
+    wanted = ("reason", "count", "scheduled_for", "last_scheduled_for")
+    both, last = with_newest(asked.connection, schedule, run, "before", wanted, began_before, by="scheduled_for")
+    before = select(schedule.c.application, schedule.c.name, *_times(last)).select_from(both)
+    before = before.where(asked.of(schedule.c.application), last.last_scheduled_for >= asked.since)
     after = select(run.c.application, run.c.schedule.label("name"), *_times(run.c))
     after = after.where(among_keys(run.c.id, end_later))
-    for row in (*asked.all(_cut_by_begin(asked)), *(asked.all(after) if end_later else ())):
+    for row in (*asked.all(before), *(asked.all(after) if end_later else ())):
         of = counts[row.application, row.name]
         counted = row.stands_for if row.first >= asked.since else 0
         of.skipped[row.reason] += within(row.first, row.last, row.stands_for, asked.since, asked.until) - counted
         of.estimated = True
-
-
-def _cut_by_begin(asked: _Night) -> Select[Any]:
-    """Return the query for the last row of each schedule from before this time, if it stands for times in it too."""
-
-    def which(one: Any) -> ColumnElement[bool]:
-        return and_(same_schedule(one), one.c.trigger == SCHEDULED, one.c.scheduled_for < asked.since)
-
-    wanted = ("reason", "count", "scheduled_for", "last_scheduled_for")
-    both, last = with_newest(asked.connection, schedule, run, "before", wanted, which, by="scheduled_for")
-    query = select(schedule.c.application, schedule.c.name, *_times(last)).select_from(both)
-    return query.where(asked.of(schedule.c.application), last.last_scheduled_for >= asked.since)
 
 
 def _times(of: Any) -> Sequence[ColumnElement[Any]]:
@@ -344,14 +332,13 @@ def _deploys(asked: _Night) -> list[Deploy]:
 def _acts(asked: _Night) -> list[Act]:
     """Return the latest of what people did; what one did for one reason is one."""
     same = (act.c.application, act.c.act, act.c.acted_by, act.c.why)
-    name = present_name(act)
     first, last = (of(act.c.acted_at, type_=act.c.acted_at.type) for of in (func.min, func.max))
     reader = Reader(
         Act,
         act,
         by=act.c.acted_by,
         count=func.count(),
-        schedule=func.min(name),
+        schedule=func.min(present_name(act)),
         schedules=func.count(act.c.schedule.distinct()),
         first_at=first,
         last_at=last,
@@ -378,12 +365,22 @@ def _outages(asked: _Night, at: datetime) -> list[OutageLine]:
     for row in asked.all(query.where(asked.of(replica.c.application), needed)):
         lives[row.application].append((row.started_at, _end(row, at)))
     away: defaultdict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
-    for row in asked.all(_unplanned(asked)):
+    planned_at = func.min(run.c.created_at, type_=run.c.created_at.type).label("planned_at")
+    unplanned = (  # what was missed knows the times in which nothing was planned
+        select(schedule.c.application, run.c.away_from, planned_at)
+        .select_from(schedule)
+        .join(run, _ours)
+        .where(asked.of(schedule.c.application), run.c.state == SKIPPED, run.c.reason == "missed")
+        .where(run.c.finished_at >= asked.since, run.c.away_from < asked.until)
+        .group_by(schedule.c.application, run.c.away_from)
+    )
+    for row in asked.all(unplanned):
         away[row.application].append((row.away_from, row.planned_at))
     found = []
     for of in sorted(lives.keys() | away.keys()):
-        gaps = merged([*_gaps(merged(lives[of]), at), *away[of]])
-        for start, end in gaps:
+        times = pairwise([*merged(lives[of]), (at, at)])
+        gaps = [(end, start) for (_, end), (start, _) in times if end < start]
+        for start, end in merged([*gaps, *away[of]]):
             if end - start > _MOMENT and end > asked.since and start < asked.until:
                 found.append(OutageLine(of, start, None if end >= at else end))
     return found
@@ -395,23 +392,3 @@ def _end(row: Row[Any], at: datetime) -> datetime:
         return at
     stopped: datetime = row.stopped_at if row.state == "stopped" else row.seen_at
     return stopped
-
-
-def _gaps(lives: Sequence[tuple[datetime, datetime]], at: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the times between lives, and after the last."""
-    for (_, end), (start, _) in pairwise([*lives, (at, at)]):
-        if end < start:
-            yield end, start
-
-
-def _unplanned(asked: _Night) -> Select[Any]:
-    """Return the query for the times in which nothing was planned, which what was missed knows."""
-    end = func.min(run.c.created_at, type_=run.c.created_at.type).label("planned_at")
-    return (
-        select(schedule.c.application, run.c.away_from, end)
-        .select_from(schedule)
-        .join(run, _ours)
-        .where(asked.of(schedule.c.application), run.c.state == SKIPPED, run.c.reason == "missed")
-        .where(run.c.finished_at >= asked.since, run.c.away_from < asked.until)
-        .group_by(schedule.c.application, run.c.away_from)
-    )

@@ -158,8 +158,7 @@ class Report:
         if not totals.due:
             return
         yield f"{number(totals.succeeded)} succeeded"
-        skipped = sum(totals.skipped.values())
-        if skipped:
+        if skipped := sum(totals.skipped.values()):
             yield f"{number(skipped)} skipped ({reasons(totals.skipped)})"
         if totals.missed:
             yield f"{number(totals.missed)} missed"
