@@ -1,6 +1,4 @@
-"""A schedule as it stands in the database, the replicas that have its definition; which schedules are retired, by what, and
-since when; and what remains of an application that goes elsewhere.
-"""
+"""Schedules as they are stored, the replicas that can execute them, what is retired, and what remains of an application."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, case, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal, select, type_coerce
 from sqlalchemy.sql.sqltypes import Boolean
 
 from lease.database.dialects import clock, now, seconds_between
@@ -176,7 +176,7 @@ def read_overview(
     ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
     of_run = _unfinished_among(application, only)
-    which = _among(schedule.c.application, schedule.c.name, application, only)
+    which = _among(schedule, application, only)
     waiting = and_(pending(), ~waits_to_be_fed(), of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
     schedules = _schedules(connection, which)
@@ -205,17 +205,16 @@ def read_overview(
     )
 
 
-def _among(
-    application: Column[Any], name: Column[Any], of: str | None, only: Collection[ScheduleKey] | None
-) -> ColumnElement[bool]:
+def _among(of: Table, application: str | None, only: Collection[ScheduleKey] | None) -> ColumnElement[bool]:
+    """Return the condition that a schedule, or the schedule of a run, is one of those that are asked for."""
     if only is None:
-        return literal(True) if of is None else application == of
-    return among_keys((application, name), sorted(only))
+        return literal(True) if application is None else of.c.application == application
+    return among_keys((of.c.application, of.c.name if of is schedule else of.c.schedule), sorted(only))
 
 
-def _unfinished_among(of: str | None, only: Collection[ScheduleKey] | None) -> ColumnElement[bool]:
+def _unfinished_among(application: str | None, only: Collection[ScheduleKey] | None) -> ColumnElement[bool]:
     """Return the condition of unfinished runs, by which SQLite finds the index that has no others."""
-    return and_(unfinished(), _among(run.c.application, run.c.schedule, of, only))
+    return and_(unfinished(), _among(run, application, only))
 
 
 def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:

@@ -1,6 +1,4 @@
-"""The setbacks of schedules: how many runs failed since one last succeeded, which never ran, the runs that are tried again
-and again, the scheduled times that did not run lately, and what failed, was missed or came too late since a moment.
-"""
+"""The setbacks of schedules: failures in a row, runs tried again and again, what never ran, and what did not lately."""
 
 import json
 from collections.abc import Collection

@@ -1,6 +1,4 @@
-"""How long the runs of a schedule usually take: the median and p95 of the latest that succeeded; and whether a run takes
-long compared with that.
-"""
+"""How long runs of a schedule usually take, by the latest that succeeded; and whether one is long compared with that."""
 
 import json
 import math

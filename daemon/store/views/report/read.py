@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Text,
     and_,
     case,
@@ -69,18 +68,6 @@ class _Night:
             _ours, run.c.trigger == SCHEDULED, self.during(run.c.scheduled_for), self.of(schedule.c.application)
         )
 
-    def of_each(
-        self, group: Sequence[ColumnElement[Any]], values: Sequence[ColumnElement[Any]], which: ColumnElement[bool]
-    ) -> Select[Any]:
-        """Return the query for ``values`` of the runs of each schedule, by ``group``. PostgreSQL would go through all runs,
-        of however long a history; by LATERAL it looks up those of each schedule, as SQLite does anyway.
-        """
-        if backend_of(self.connection).is_embedded:
-            keys = (schedule.c.application, schedule.c.name)
-            return select(*keys, *group, *values).select_from(schedule).join(run, which).group_by(*keys, *group)
-        each = select(*group, *values).where(which).group_by(*group).correlate(schedule).lateral("each")
-        return select(schedule.c.application, schedule.c.name, *each.c).join(each, true())
-
     def all(self, query: Any) -> Sequence[Row[Any]]:
         return self.connection.execute(query).all()
 
@@ -134,7 +121,6 @@ def read_report(
 
 def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list[int]:
     """Count what was due, and return the runs that stand for later times too, at most one of a schedule."""
-    reason = case((run.c.state == SKIPPED, run.c.reason))
 
     def number(which: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((which, run.c.count), else_=0))
@@ -148,8 +134,15 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list
         func.max(case((and_(run.c.state == FAILED, ~_is_tried_again()), run.c.id))).label("last"),
         func.max(case((run.c.last_scheduled_for >= asked.until, run.c.id))).label("cut"),
     )
+    keys = (schedule.c.application, schedule.c.name)
+    group = (run.c.state, case((run.c.state == SKIPPED, run.c.reason)).label("reason"))
+    query = select(*keys, *group, *counted).select_from(schedule).join(run, asked.due()).group_by(*keys, *group)
+    if not backend_of(asked.connection).is_embedded:
+        # PostgreSQL would go through all runs, of however long a history: by LATERAL it looks up those of each schedule.
+        each = select(*group, *counted).where(asked.due()).group_by(*group).correlate(schedule).lateral("each")
+        query = select(*keys, *each.c).join(each, true())
     cut = []
-    for row in asked.all(asked.of_each((run.c.state, reason.label("reason")), counted, asked.due())):
+    for row in asked.all(query):
         of = counts[row.application, row.name]
         if row.state == "skipped":
             of.skipped[row.reason or "unknown"] += int(row.due)
