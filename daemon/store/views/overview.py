@@ -319,14 +319,13 @@ def read_running(
         .where(running(), _unfinished_among(application, only))
         .order_by(run.c.id + 0)  # SQLite goes through all runs if they are to come in the order of the key itself
     )
-
-    def read(row: Any) -> RunningRun:
-        at = row[len(_RUNNING_RUN.columns) :]
-        job = _RUNNING_JOB.read(at) if at[0] is not None else None
+    found = []
+    for row in rows:
+        of_job = row[len(_RUNNING_RUN.columns) :]
+        job = _RUNNING_JOB.read(of_job) if of_job[0] is not None else None
         draining = row.replica_state == "draining" and row.holder not in dead
-        return _RUNNING_RUN.read(row, held=bool(row.is_held), draining=draining, job=job)
-
-    found = [(read(row), read_policies(row.definition or "{}").long) for row in rows]
+        one = _RUNNING_RUN.read(row, held=bool(row.is_held), draining=draining, job=job)
+        found.append((one, read_policies(row.definition or "{}").long))
     asked = {
         (one.application, one.schedule) for one, given in found if one.draining or may_be_long(one.running_for, given)
     }

@@ -139,9 +139,6 @@ class Report:
     @property
     def verdict(self) -> str:
         """The report in one sentence."""
-        return f"{self._headline()}: {', '.join(self._parts())}"
-
-    def _headline(self) -> str:
         lost, wrong = self.totals.lost, []
         if lost:
             wrong.append(f"{counted(lost, 'scheduled time')} {'was' if lost == 1 else 'were'} lost")
@@ -150,7 +147,8 @@ class Report:
         if late := self.not_planned:
             since = min(one.not_planned_since for one in late if one.not_planned_since is not None)
             wrong.append(f"no replica has planned what was due of {counted(len(late), 'schedule')} since {when(since)}")
-        return " and ".join(wrong) if wrong else "Nothing was lost" + (" so far" if self.totals.active else "")
+        headline = " and ".join(wrong) or ("Nothing was lost so far" if self.totals.active else "Nothing was lost")
+        return f"{headline}: {', '.join(self._parts())}"
 
     def _parts(self) -> Iterator[str]:
         totals = self.totals
