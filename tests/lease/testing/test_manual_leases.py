@@ -18,6 +18,8 @@ from lease import (
     events,
 )
 from lease.testing import ManualClock, ManualLeases
+from lease.testing.loop import ManualLoop
+from lease.testing.store import MemoryStore
 from tests.lease.stores import Recorder, in_thread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -217,3 +219,38 @@ async def test_a_name_that_nobody_may_acquire_is_refused_in_a_task_too(leases: M
     async with leases.async_client() as client:
         with pytest.raises(InvalidName):
             await client.acquire("run/shop/nightly")
+
+
+def test_a_loop_is_not_at_rest_before_what_its_calls_left_to_do_is_done() -> None:
+    entered, go = threading.Event(), threading.Event()
+    loop = ManualLoop(lambda: 0.0, threading.Condition())
+
+    def busy() -> None:
+        entered.set()
+        go.wait(LIMIT)
+
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    loop.call_soon_threadsafe(loop.call_soon, busy)
+    assert entered.wait(LIMIT)
+    assert not loop.is_at_rest
+    go.set()
+    wait_until(lambda: loop.is_at_rest, "the loop is at rest")
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(LIMIT)
+    loop.close()
+
+
+def test_a_wait_in_memory_ends_once_each_time_that_it_is_told() -> None:
+    async def told_once() -> bool:
+        wait = MemoryStore().waiting("a", "holder")
+        wait.tell()
+        await wait(LIMIT, 0)
+        again = asyncio.create_task(wait(LIMIT, 0))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        still_waits = not again.done()
+        again.cancel()
+        return still_waits
+
+    assert asyncio.run(told_once())
