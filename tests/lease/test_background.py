@@ -12,6 +12,7 @@ import pytest
 
 from lease import LeaseError
 from lease.background import _AT_ONCE, BackgroundLoop
+from lease.threads import LastingLoop
 from tests.lease.stores import in_thread
 from tests.support.waiting import LIMIT
 
@@ -47,6 +48,24 @@ def test_it_never_asks_whether_its_thread_lives(background: BackgroundLoop, monk
     """Up to Python 3.12, a signal in the midst of that question makes a living thread say no from then on."""
     monkeypatch.setattr(threading.Thread, "is_alive", lambda _: False)
     assert background.submit(running).result(LIMIT).is_running()
+
+
+def test_where_no_thread_can_be_started_nothing_of_its_loop_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[asyncio.AbstractEventLoop] = []
+
+    def no_thread(_thread: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    class Noted(LastingLoop):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    monkeypatch.setattr("lease.background.LastingLoop", Noted)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        BackgroundLoop("lease-test")
+    assert [loop.is_closed() for loop in made] == [True]
 
 
 async def forever(begun: threading.Event) -> None:

@@ -150,6 +150,14 @@ def test_who_leaves_a_queue_in_which_its_place_has_run_out_leaves_nothing_behind
     assert tables.value("SELECT count(*) FROM lease WHERE waiters IS NOT NULL") == 0
 
 
+def test_a_place_is_given_in_the_queue_of_its_name_and_in_no_other(tables: Tables) -> None:
+    for name in ("a", "b"):
+        tables.one(name, holder="ben")
+    tables.run(lambda connection: statements.queue_up(connection, ["a"], "anna", "anna's host"))
+    assert [waiter.holder for waiter in tables.record("a").waiting] == ["anna"]
+    assert not tables.record("b").waiting
+
+
 def make_each_statement(tables: Tables, first: str, second: str, third: str) -> None:
     grant, broken, dead = tables.one(first), tables.one(second), tables.one(third)
     tables.queue(first, holder="ben")
