@@ -13,9 +13,8 @@ from daemon.cli.commands.defining.schema import answer_schema
 from daemon.cli.screen import ANSWERS
 from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.definition import Definition
-from daemon.definitions.job import Job
-from daemon.definitions.schedule import TRIGGERS, Schedule
-from daemon.definitions.sources.toml_schema import json_schema_of
+from daemon.definitions.schedule import TRIGGERS, Job, Schedule
+from daemon.definitions.sources.toml_file import json_schema_of
 from daemon.service.embedded import NOT_EMBEDDED
 from daemon.service.environment import variable_of
 from daemon.service.settings import Settings, flag_of

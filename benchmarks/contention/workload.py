@@ -7,9 +7,8 @@ from pathlib import Path
 from sqlalchemy import Connection, func, insert, literal, select
 
 from daemon.definitions.application import Application
-from daemon.definitions.job import Job
 from daemon.definitions.known import Known
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.scheduling.deploys.sync import sync
 from daemon.scheduling.plan_due import plan_due
 from daemon.store.tables import job_run, run, schedule

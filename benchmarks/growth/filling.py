@@ -8,9 +8,8 @@ from sqlalchemy import Connection, insert, literal, select
 
 import lease.statements
 from daemon.definitions.codec import write_schedule
-from daemon.definitions.job import Job
 from daemon.definitions.known import Known
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.store.tables import run, schedule
 from lease.schema import lease as leases
 

@@ -10,10 +10,9 @@ from ..errors import DefinitionError, Mistakes, Place
 from ..text import counted, suggestion
 from .definition import sha256_of
 from .schedule import Schedule
-from .values.names import check_name, refuse_like_an_option, refuse_twice
 from .values.queues import RunQueue
 from .values.refusal import refused_at
-from .values.strings import refuse_large
+from .values.strings import check_name, refuse_large, refuse_like_an_option, refuse_twice
 
 LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
 """The most characters of an application's and a schedule's name together, so that the lease of a run fits (rule 14)."""

@@ -8,8 +8,7 @@ from pydantic import Field, create_model
 
 from ..errors import Place
 from .definition import Definition, Mark, read_settings
-from .job import Job
-from .schedule import Schedule
+from .schedule import Job, Schedule
 from .triggers.trigger import is_meaningless
 from .values.refusal import Refusal
 from .values.work import default_isolation

@@ -18,8 +18,8 @@ from pydantic_core import ErrorDetails
 
 from ..errors import DefinitionError, Mistakes, Place, together
 from ..text import suggestion
-from .values.names import check_name
 from .values.refusal import Refusal, no_choice, refused_at, shown
+from .values.strings import check_name
 
 
 def sha256_of(value: object) -> str:

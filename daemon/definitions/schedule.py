@@ -1,25 +1,93 @@
-"""A schedule: when its jobs run, in which order, and by which policies."""
+"""A schedule: its jobs, when they run and by which policies; and its due instants."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby, islice, takewhile
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Strict, model_validator
+from pydantic import Field, Strict, model_validator
 
 from ..states import Priority
 from .definition import Definition, Mark, sha256_of
-from .job import Job
 from .triggers.trigger import At, Cron, Every, OnRequest, Trigger, refuse_meaningless
 from .triggers.wall_time import Tally, deadline
-from .values.calendars import Exclude, Part, covering, parts
-from .values.durations import Keep, Long, duration
-from .values.names import FormerNames, name_of
+from .values.calendars import Calendar, Exclude, Part, covering, parts
 from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
-from .values.strings import Strings, Table, Text
+from .values.strings import Folder, FormerNames, Strings, Table, Text, name_of
 from .values.targets import Notify, Ping, Target, targets_of
-from .values.times import CronExpression, FinishBy, Instant, TimeZone
+from .values.times import CronExpression, FinishBy, Instant, Keep, Long, TimeZone, duration
+from .values.work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
+
+# Its jobs
+
+LONGEST_WAIT = 3600.0
+"""Seconds. Up to here the wait before a retry doubles, or up to the first one, if that is longer."""
+
+
+class Job(Definition):
+    """One step of a schedule: a function or a command. Durations are in seconds."""
+
+    kind = "job"
+    always_stored = frozenset(["isolation", "timeout", "retries", "backoff", "cwd", "env"])
+
+    name: Annotated[str, name_of("job"), Mark.PART]
+    function: Annotated[Function | None, Mark.PART] = None
+    command: Annotated[Command | None, Mark.PART] = None
+
+    isolation: ChosenIsolation = Field(default_factory=default_isolation)
+    """`task`: inside the replica; `process`: in a child process; `thread`: inside the replica, for
+    a function that is not async: it can't be killed. By default async functions are tasks, and
+    everything else runs in a process."""
+    timeout: Annotated[float | None, duration(least=0.001), Mark.DEFAULT] = None
+    """When this time has passed, the job is stopped and has failed. `leased check` names the jobs
+    without a timeout."""
+    retries: Annotated[int, Strict(), Field(ge=0, le=1_000_000), Mark.DEFAULT] = 0
+    """How many more attempts a failed job gets; abandoned, stopped or lost attempts do not count."""
+    backoff: Annotated[float, duration(), Mark.DEFAULT] = 10.0
+    """The wait before the first retry. It doubles with each further retry, up to an hour (or up to
+    the first wait, if that is longer), plus up to a fifth at random. The run holds no lease while
+    it waits."""
+    cwd: Annotated[Folder, Mark.DEFAULT] = None
+    """The folder of the child process, by default the folder of FILE."""
+    env: Annotated[Environment, Mark.DEFAULT] = {}  # noqa: RUF012 - pydantic copies it
+    """Variables for the child process, in addition to the replica's own."""
+
+    @model_validator(mode="after")
+    def _settings_fit_the_work(self) -> Self:
+        if (self.function is None) == (self.command is None):
+            raise Refusal("it must have either a function or a command", "give one of them")
+        if self.isolation in {"task", "thread"} and (self.env or self.cwd):
+            raise Refusal(
+                f"a {self.isolation} runs inside the replica and has no folder or environment of its own",
+                'set isolation = "process", or leave this out',
+                field="env" if self.env else "cwd",
+            )
+        return self
+
+    @property
+    def longest_wait(self) -> float:
+        """The longest wait before a retry."""
+        return max(LONGEST_WAIT, self.backoff)
+
+    def executed(self) -> dict[str, Any]:
+        """Return what execution reads of it, without the folder, which may differ from host to host."""
+        return {name: value for name, value in self.canonical().items() if name != "cwd"}
+
+    def canonical(self) -> dict[str, Any]:
+        """Return what is stored of it: functions by name, and of `env` the names only, for
+        values may be secret.
+        """
+        return {
+            "name": self.name,
+            "isolation": self.isolation,
+            "function": function_name(self.function) if self.function else None,
+            "command": list(self.command) if isinstance(self.command, tuple) else self.command,
+            **self.stored(),
+        }
+
 
 CatchUp = Literal["skip", "latest", "all"]
 Overlap = Literal["skip", "queue", "replace", "allow"]
@@ -252,3 +320,85 @@ class Schedule(Definition):
         `env` included.
         """
         return sha256_of([self.canonical(), [sorted(job.env.items()) for job in self.jobs]])
+
+
+# Its due instants
+
+
+@dataclass(frozen=True, slots=True)
+class DuePiece:
+    """Instants that follow each other, all on excluded days or none: ``older`` ones that are only counted, and then
+    ``instants``.
+    """
+
+    excluded: bool
+    older: Tally | None
+    instants: list[datetime]
+
+
+def due_pieces(
+    schedule: Schedule, after: datetime, until: datetime, anchor: datetime, *, newest: int, newest_excluded: int
+) -> list[DuePiece]:
+    """Return what is due after ``after``, up to ``until``. If there is much, only the ``newest`` instants
+    on days that are not excluded are enumerated, and of each piece among them that is excluded the
+    ``newest_excluded``: to enumerate a year takes too long.
+    """
+    few = list(islice(_instants(schedule, after, until, anchor), newest + 1))
+    if len(few) <= newest:
+        cut = groupby(few, key=lambda instant: schedule.excluded_by(instant) is not None)
+        return [DuePiece(excluded, None, list(instants)) for excluded, instants in cut]
+    pieces: list[DuePiece] = []
+    for part in reversed(list(schedule.parts(after, until))):
+        least = newest if newest == 0 or not part.excluded else newest_excluded
+        older = schedule.older(part.after, part.until, least, anchor)
+        begin = part.after if older is None else older.last
+        instants = list(_instants(schedule, begin, part.until, anchor)) if least > 0 else []
+        pieces.append(DuePiece(part.excluded, older, instants))
+        if not part.excluded:
+            newest = max(0, newest - len(instants))
+    return pieces[::-1]
+
+
+def _instants(schedule: Schedule, after: datetime, until: datetime, anchor: datetime) -> Iterator[datetime]:
+    return takewhile(lambda instant: instant <= until, schedule.instants(after, anchor))
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One instant, in UTC and by the clock of the schedule's time zone, with a remark where that
+    clock changes, and the day or calendar that keeps it from running.
+    """
+
+    instant: datetime
+    local: datetime
+    note: str | None = None
+    excluded: str | None = None
+
+
+def preview(
+    trigger: Trigger, timezone: str, after: datetime, count: int, exclude: Sequence[Calendar] = ()
+) -> tuple[Preview, ...]:
+    """Return the next instants of a trigger; an interval counts from ``after``, to the second."""
+    zone = ZoneInfo(timezone)
+    instants = trigger.instants(after, timezone=zone, anchor=after.replace(microsecond=0))
+    return tuple(_preview(trigger, instant, zone, exclude) for instant in islice(instants, count))
+
+
+def preview_schedule(
+    schedule: Schedule, after: datetime, count: int, anchor: datetime | None = None
+) -> tuple[Preview, ...]:
+    """Return the next instants of a schedule, those that are excluded too; an interval counts from
+    ``anchor``, by default from ``after``.
+    """
+    zone, trigger = ZoneInfo(schedule.timezone), schedule.trigger
+    instants = schedule.instants(after, after if anchor is None else anchor)
+    return tuple(_preview(trigger, instant, zone, schedule.exclude) for instant in islice(instants, count))
+
+
+def _preview(trigger: Trigger, instant: datetime, zone: ZoneInfo, exclude: Sequence[Calendar]) -> Preview:
+    local, note = instant.astimezone(zone), None
+    if isinstance(trigger, Cron) and not trigger.pattern.matches(local):
+        note = "skipped by the clock, runs right after the gap"
+    elif local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        note = "repeated hour, second time" if local.fold else "repeated hour, first time"
+    return Preview(instant, local, note, covering(exclude, instant, zone))

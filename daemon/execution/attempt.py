@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from lease.clock import boottime
 
-from ..definitions.job import Job
+from ..definitions.schedule import Job
 from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.inside import TaskAttempt, ThreadAttempt

@@ -14,7 +14,7 @@ from lease.errors import StoreUnavailable
 from lease.model import Loss, LossKind
 from lease.statements import notify as notify_waiters
 
-from ..definitions.job import Job
+from ..definitions.schedule import Job
 from ..definitions.values.queues import queues_that_take
 from ..definitions.values.targets import Target
 from ..jobs.processes.identity import ProcessIdentity

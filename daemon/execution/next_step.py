@@ -5,8 +5,7 @@ carries out (rules 16 and 22).
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
-from ..definitions.job import Job
-from ..definitions.schedule import OnFailure
+from ..definitions.schedule import Job, OnFailure
 from ..jobs.reports import Outcome
 from ..text import last_line
 

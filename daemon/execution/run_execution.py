@@ -9,8 +9,7 @@ from typing import Self, assert_never
 from lease.client import Lease
 from lease.durations import format_duration
 
-from ..definitions.job import Job
-from ..definitions.schedule import Schedule
+from ..definitions.schedule import Job, Schedule
 from ..jobs.limits import Limits, run_is_over
 from ..jobs.reports import Outcome
 from ..jobs.room.room import Room, SetAside

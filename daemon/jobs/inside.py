@@ -13,7 +13,7 @@ from typing import Any
 from lease.client import Lease
 from lease.clock import boottime
 
-from ..definitions.job import Job
+from ..definitions.schedule import Job
 from ..own_thread import soon
 from ..states import JobOutcome
 from ..telemetry.facts import JobSubject

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, assert_never
 
-from ..definitions.job import Job
+from ..definitions.schedule import Job
 from ..states import JobOutcome
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief, hand_over

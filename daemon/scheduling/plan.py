@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Literal, NamedTuple, assert_never
 
-from ..definitions.due import DuePiece, due_pieces
-from ..definitions.schedule import Overlap, Schedule
+from ..definitions.schedule import DuePiece, Overlap, Schedule, due_pieces
 from ..definitions.triggers.trigger import At
 from ..states import SkipReason
 from .plan_rows import LONGEST_STRETCH, Counted, Entry, Ledger, Stretch, Verdict, fold, only_newest

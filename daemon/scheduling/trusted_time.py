@@ -11,8 +11,7 @@ from sqlalchemy import Connection
 from lease.database.backend import backend_of
 from lease.database.database import Unit
 
-from ..definitions.job import LONGEST_WAIT
-from ..definitions.schedule import Schedule
+from ..definitions.schedule import LONGEST_WAIT, Schedule
 from ..store import statements
 
 T = TypeVar("T")

@@ -17,8 +17,8 @@ from typing import Any
 import anyio
 
 from ..definitions.application import Application
+from ..definitions.sources.load import application_here
 from ..definitions.sources.schedule_set import ScheduleSet, hash_of_code
-from ..definitions.sources.whereabouts import application_here
 from ..errors import DaemonError
 from ..jobs.task_thread import TaskThread
 from ..own_thread import in_own_thread

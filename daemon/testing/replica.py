@@ -15,7 +15,7 @@ from lease.client import LeaseClient
 from lease.timing import LeaseTiming
 
 from ..definitions.application import Application
-from ..definitions.job import Job
+from ..definitions.schedule import Job
 from ..definitions.sources.load import load
 from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages

@@ -15,8 +15,7 @@ from typer.main import get_command
 
 import lease
 from daemon.cli.app import LATER, app
-from daemon.definitions.job import Job
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.definitions.sources.load import load
 from daemon.jobs.run import AsyncRun
 from daemon.service.settings import Settings

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from daemon.definitions.job import Job
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.definitions.sources.load import load
 from daemon.testing import run_once
 from tests.docs.pages import ROOT, blocks, run_program

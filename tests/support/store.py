@@ -28,9 +28,8 @@ from sqlalchemy.pool import NullPool
 import lease.statements
 from daemon.definitions.application import Application
 from daemon.definitions.codec import read_schedule
-from daemon.definitions.job import Job
 from daemon.definitions.known import Known
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.scheduling.deploys.sync import SyncReport, sync

@@ -20,11 +20,10 @@ from ...errors import DefinitionError, Mistakes, Place
 from ..application import Application, make_application
 from ..defaults import Defaults, read_defaults
 from ..definition import read
-from ..job import Job
-from ..schedule import Schedule
+from ..schedule import Job, Schedule
 from ..values.calendars import Calendars, read_calendars
-from ..values.names import check_name, check_required, check_revision, refuse_taken
 from ..values.refusal import refused_at, shown
+from ..values.strings import check_name, check_required, check_revision, refuse_taken
 from ..values.work import plain
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
 from .mistakes import IN_PYTHON, into

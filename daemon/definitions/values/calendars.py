@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from ...errors import Mistakes, Place
 from ...text import suggestion
-from .names import check_name
 from .refusal import Refusal, refused_at, shown
+from .strings import check_name
 
 RANGE = ".."
 """Between the first and the last day of a range."""

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from ...shared_lock import SharedLock
 from ...states import LEADS, Priority
 from ...text import suggestion
-from .names import LONGEST, check_name
 from .refusal import Refusal, shown
+from .strings import LONGEST, check_name
 
 MOST_SLOTS = 1_000
 _WRITTEN = 'write it like "api", or { name = "api", slots = 3 }'

@@ -1,12 +1,115 @@
-"""Strings, lists of them, and tables whose values JSON can hold, as settings have them."""
+"""Strings, lists of them, tables whose values JSON can hold; and the names that users give: of applications, schedules,
+jobs, locks and calendars; and revisions (rule 21).
+"""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+import unicodedata
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from .refusal import Refusal, shown
+
+Named = Literal["application", "schedule", "job", "lock", "calendar"]
+
+LONGEST: dict[Named, int] = {"application": 200, "schedule": 200, "job": 200, "lock": 255, "calendar": 200}
+WITHOUT_SLASH: frozenset[Named] = frozenset(["application", "schedule"])
+"""Leases are named with them."""
+
+
+def check_name(kind: Named, name: object) -> str:
+    """Return ``name``; raises `Refusal`."""
+    of = f"of {'an' if kind == 'application' else 'a'} {kind}"
+    if not isinstance(name, str) or not name.strip() or name != name.strip():
+        raise Refusal(f"{shown(name)} is not the name {of}", "give a string without spaces around it")
+    if len(name) > LONGEST[kind]:
+        raise Refusal(
+            f'the name {of} "{name[:20]}…" has {len(name)} characters', f"at most {LONGEST[kind]} are allowed"
+        )
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+        raise Refusal(f"the name {of} {shown(name)} has control characters", "leave them out")
+    if "/" in name and kind in WITHOUT_SLASH:
+        raise Refusal(f'the name {of} "{name}" has a "/"', 'it separates the parts of lease names; use "-" or "."')
+    if kind == "lock" and name.startswith("run/"):
+        raise Refusal(f'{shown(name)} begins with "run/", which is reserved for the daemon', "choose another name")
+    return name
+
+
+def name_of(kind: Named) -> BeforeValidator:
+    """Return the validator of a name."""
+    pattern = "^[^/]*$" if kind in WITHOUT_SLASH else None
+    written = Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST[kind], pattern=pattern)]
+    return BeforeValidator(partial(check_name, kind), json_schema_input_type=written)
+
+
+def read_former_names(value: object) -> tuple[str, ...]:
+    """Return one former name of a schedule, or several in the order of a list; raises `Refusal`."""
+    if not isinstance(value, (str, list, tuple)):
+        raise Refusal(f"{shown(value)} is not a former name", 'write it like "nightly", or ["nightly", "night"]')
+    names = tuple(check_name("schedule", name) for name in ([value] if isinstance(value, str) else value))
+    for name in names:
+        if names.count(name) > 1:
+            raise Refusal(f'"{name}" is listed twice', "leave one of them out")
+    return names
+
+
+FormerNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(read_former_names, json_schema_input_type=str | Sequence[str]),
+    Field(title="a name, or a list of names"),
+]
+
+
+def refuse_like_an_option(kind: Named, name: str, more: str = "") -> None:
+    """Raise `Refusal` if a name begins with "-". Only a FILE is asked: the database may have such names."""
+    if name.startswith("-"):
+        remedy = f"commands would read it as an option: give it another name{more}"
+        raise Refusal(f'the name of a {kind} {shown(name)} begins with "-"', remedy)
+
+
+def refuse_taken(what: str, name: str, taken: Container[str]) -> None:
+    """Raise `Refusal` if a name is one of those ``taken``."""
+    if name in taken:
+        raise Refusal(f'there are two {what}s named "{name}"', "rename one of them")
+
+
+def refuse_twice(what: str, names: Iterable[str]) -> None:
+    """Raise `Refusal` if a name is given twice."""
+    seen: set[str] = set()
+    for name in names:
+        refuse_taken(what, name, seen)
+        seen.add(name)
+
+
+GREATEST = 2**63 - 1
+
+
+def check_revision(value: object) -> int:
+    """Return ``value`` as a revision; raises `Refusal`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= GREATEST:
+        raise Refusal(f"{shown(value)} is not a revision", f"give a whole number from 0 to {GREATEST}")
+    return int(value)
+
+
+def parse_revision(value: object) -> int:
+    """Return a revision that may be written as a string, as in the environment; raises `Refusal`."""
+    text = value.strip() if isinstance(value, str) else ""
+    return check_revision(int(text) if text.isascii() and text.isdigit() and len(text) < 30 else value)
+
+
+def check_required(value: object) -> bool:
+    """Return whether the highest living revision is required; raises `Refusal`."""
+    if not isinstance(value, bool):
+        raise Refusal(f"{shown(value)} is neither true nor false", "give true or false, without quotes")
+    return value
+
+
+Revision = Annotated[
+    int, BeforeValidator(parse_revision, json_schema_input_type=Annotated[int, Field(ge=0, le=GREATEST)])
+]
+"""A revision as a setting."""
 
 
 def is_storable(text: str) -> bool:

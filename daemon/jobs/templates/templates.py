@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic
 
 from ...definitions.application import Application
-from ...definitions.job import Job
+from ...definitions.schedule import Job
 from ..processes.descriptors import limit_of_children
 from ..processes.identity import identity, is_alive
 from ..processes.spawn import TemplateGone

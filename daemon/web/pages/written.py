@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from lease.durations import format_duration, parse_duration
 
-from ...definitions.job import Job
-from ...definitions.schedule import TRIGGERS, Schedule
+from ...definitions.schedule import TRIGGERS, Job, Schedule
 from ...definitions.toml_text import DURATIONS, key_text, value_text
 from ...text import MASK
 

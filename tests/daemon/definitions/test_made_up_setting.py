@@ -28,12 +28,12 @@ OF_THE_COMMAND = '''\
     shelf: Literal["top", "bottom"] = "top"
     """Where it keeps what it has done."""
 '''
-DECLARATIONS = {
-    "daemon/definitions/schedule.py": ("    tags: Strings = ()\n", OF_A_SCHEDULE),
-    "daemon/definitions/job.py": ("    cwd: Annotated[Folder, Mark.DEFAULT] = None\n", OF_A_JOB),
-    "daemon/service/settings.py": ("    grace: Seconds = 20.0\n", OF_THE_COMMAND),
-}
-"""Per file, the line before which the field goes, and the field. Nothing else is changed."""
+DECLARATIONS = [
+    ("daemon/definitions/schedule.py", "    tags: Strings = ()\n", OF_A_SCHEDULE),
+    ("daemon/definitions/schedule.py", "    cwd: Annotated[Folder, Mark.DEFAULT] = None\n", OF_A_JOB),
+    ("daemon/service/settings.py", "    grace: Seconds = 20.0\n", OF_THE_COMMAND),
+]
+"""The file, the line before which the field goes, and the field. Nothing else is changed."""
 
 TOML = """
 application = "shop"
@@ -62,7 +62,7 @@ pytestmark = pytest.mark.usefixtures("processes")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the product in which three fields are declared, and `make docs` was called."""
     copy = copy_product(tmp_path_factory.mktemp("made-up") / "product", PARTS)
-    for file, (before, field) in DECLARATIONS.items():
+    for file, before, field in DECLARATIONS:
         text = (copy / file).read_text()
         assert text.count(before) == 1
         (copy / file).write_text(text.replace(before, f"{field}{before}"))

@@ -8,8 +8,7 @@ import pytest
 
 from daemon import Schedules
 from daemon.definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
-from daemon.definitions.due import due_pieces, preview, preview_schedule
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Schedule, due_pieces, preview, preview_schedule
 from daemon.definitions.triggers.trigger import OnRequest, is_meaningless
 from daemon.errors import DefinitionError
 

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.definitions.due import preview, preview_schedule
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Schedule, preview, preview_schedule
 from daemon.definitions.triggers.trigger import At, Cron
 
 

@@ -10,8 +10,7 @@ import pytest
 import daemon
 from daemon import AsyncRun, Run, Schedules
 from daemon.definitions.application import Application
-from daemon.definitions.job import Job
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.definitions.sources.load import load
 from daemon.definitions.values.work import _MODULE_OF_RUNS, _RUNS
 from daemon.errors import DefinitionError

@@ -11,8 +11,7 @@ import pytest
 
 from daemon import Schedules
 from daemon.definitions.application import Application
-from daemon.definitions.sources.load import load, stamp_of
-from daemon.definitions.sources.whereabouts import application_here
+from daemon.definitions.sources.load import application_here, load, stamp_of
 from daemon.errors import DefinitionError
 
 SHOP = """

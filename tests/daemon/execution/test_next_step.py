@@ -4,8 +4,7 @@ from typing import Any, get_args
 
 import pytest
 
-from daemon.definitions.job import LONGEST_WAIT, Job
-from daemon.definitions.schedule import OnFailure
+from daemon.definitions.schedule import LONGEST_WAIT, Job, OnFailure
 from daemon.execution.next_step import (
     Failures,
     FinishRun,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from daemon.definitions.job import Job
+from daemon.definitions.schedule import Job
 from daemon.jobs import inside
 from daemon.jobs.brief import Brief
 from daemon.jobs.inside import TaskAttempt, ThreadAttempt

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from daemon.definitions.job import Job
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.operations.trigger import trigger
 from daemon.scheduling.trusted_time import start_put_off
 from daemon.store.tables import run, schedule

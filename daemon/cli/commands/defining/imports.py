@@ -14,8 +14,8 @@ import typer
 
 from ....definitions.crontab.document import LineRemark, write_document
 from ....definitions.crontab.translate import LocalFacts, has_users, translate
-from ....definitions.values.names import check_name
 from ....definitions.values.refusal import refused_at
+from ....definitions.values.strings import check_name
 from ....definitions.values.times import check_timezone
 from ....errors import DaemonError, Place
 from ....text import counted, listed

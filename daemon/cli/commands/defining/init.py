@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ....definitions.values.names import LONGEST
+from ....definitions.values.strings import LONGEST
 from ....errors import DaemonError
 from ...failures import Misused
 from ...options import Json, local_zone

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from ....definitions.application import Application
-from ....definitions.due import Preview, preview_schedule
-from ....definitions.schedule import Schedule
+from ....definitions.schedule import Preview, Schedule, preview_schedule
 from ....definitions.triggers.wall_time import surprises
 from ....scheduling.plan import waits_for_predecessor
 from ....text import listed, number

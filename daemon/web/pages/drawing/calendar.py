@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from ....definitions.due import Preview, due_pieces, preview_schedule
-from ....definitions.schedule import Schedule
+from ....definitions.schedule import Preview, Schedule, due_pieces, preview_schedule
 from ....store.views.lately import Happened
 from ....text import listed
 

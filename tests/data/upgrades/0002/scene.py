@@ -14,8 +14,7 @@ from sqlalchemy import create_engine, event, update
 from sqlalchemy.pool import NullPool
 
 from daemon.definitions.application import Application
-from daemon.definitions.job import Job
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.execution.claim import claim
 from daemon.jobs.reports import Outcome, Progress
 from daemon.operations.trigger import trigger

@@ -14,9 +14,8 @@ from sqlalchemy import create_engine, event, update
 from sqlalchemy.pool import NullPool
 
 from daemon.definitions.application import Application
-from daemon.definitions.job import Job
 from daemon.definitions.known import Known
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Job, Schedule
 from daemon.execution.claim import claim
 from daemon.execution.writes.batcher import Write, write_set
 from daemon.execution.writes.result import EndedJob
