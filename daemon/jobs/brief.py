@@ -140,7 +140,6 @@ def hand_over(params: Mapping[str, Any], environment: MutableMapping[str, str]) 
 
 
 def received(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters that were handed over."""
     path = environment.get(PARAMS_FILE_VARIABLE)
     text = environment[PARAMS_VARIABLE] if path is None else Path(path).read_text()
     return dict(json.loads(text))

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -40,6 +41,8 @@ _LOOK = 0.05
 """Seconds between two looks whether trust has been extended, or has ended."""
 _PATIENCE = 10.0
 """Seconds that a keeper has to end a process without trust."""
+_OURS = (__name__, "asyncio.runners", "asyncio.base_events")
+"""The modules through which a job is called."""
 
 
 class OtherDefinitions(DaemonError):
@@ -66,7 +69,6 @@ def main() -> int:
     trust, report = _inherited(descriptor), _inherited(os.environ.pop("LEASED_REPORT_FD"))
     pipe = ReportPipe(report)
     answer_signal(report)
-    place, number = map(int, page.split(":"))
     try:
         function = find(brief, application)
     except OtherDefinitions as error:
@@ -75,12 +77,18 @@ def main() -> int:
     except DaemonError as error:
         pipe.send(Failure(str(error)))
         return 1
+    end_of_trust = partial(trusted_until, trust, *map(int, page.split(":")))
     kind = AsyncRun if inspect.iscoroutinefunction(function) else Run
-    run = kind(brief, lambda: trusted_until(trust, place, number), pipe.send)
-    _wait_while_late(lambda: trusted_until(trust, place, number))
+    run = kind(brief, end_of_trust, pipe.send)
+    _wait_while_late(end_of_trust)
     try:
         with brief.in_trace():
-            _call(function, run)
+            if isinstance(run, AsyncRun):
+                import asyncio  # noqa: PLC0415 - a function that is not async starts without it
+
+                asyncio.run(function(run))
+            else:
+                function(run)
     except Exception as error:  # noqa: BLE001 (anything that a job raises is its failure)
         pipe.send(Failure(_traceback(error)))
         return 1
@@ -130,25 +138,12 @@ def digest_of(schedule: Schedule) -> str:
         raise
 
 
-def _call(function: Callable[..., Any], run: Run | AsyncRun) -> None:
-    if isinstance(run, AsyncRun):
-        import asyncio  # noqa: PLC0415 - a function that is not async starts without it
-
-        asyncio.run(function(run))
-    else:
-        function(run)
-
-
 def _traceback(error: Exception) -> str:
     """Return the traceback, starting at the job's own first frame."""
     frames = error.__traceback__
-    while frames is not None and _is_ours(frames.tb_frame):
+    while frames is not None and frames.tb_frame.f_globals.get("__name__") in _OURS:
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames))
-
-
-def _is_ours(frame: FrameType) -> bool:
-    return frame.f_globals.get("__name__") in (__name__, "asyncio.runners", "asyncio.base_events")
 
 
 def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:

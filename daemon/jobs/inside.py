@@ -42,7 +42,9 @@ class _NotBegun(Exception):
 class _InsideAttempt(Attempt):
     """What both kinds have in common: a function of a job, with a log and prints that are kept as the attempt's output."""
 
-    def __init__(self, job: Job, *, held: Lease, listeners: Listeners) -> None:
+    def __init__(
+        self, kind: type[AsyncRun] | type[Run], job: Job, brief: Brief, *, held: Lease, listeners: Listeners
+    ) -> None:
         assert job.function is not None  # noqa: S101 - commands run in processes
         self._function: Callable[..., Any] = job.function
         self._held = held
@@ -52,6 +54,9 @@ class _InsideAttempt(Attempt):
         self._told = False
         self._waiting: list[bytes | Progress] = []
         self._taken = threading.Condition()
+        self._brief = brief
+        make_logger = partial(_own_logger, self._note)
+        self._run = kind(brief, self._trusted_until, self._put, make_logger, told_to_end=lambda: self._told)
 
     def stop(self, kill_after: float) -> None:
         del kill_after
@@ -70,13 +75,6 @@ class _InsideAttempt(Attempt):
             raise _NotBegun
         with printed_to(self._put), self._brief.in_trace():
             yield
-
-    def _given(self, kind: type[AsyncRun] | type[Run], brief: Brief) -> Any:
-        """Return the argument of the function."""
-        self._brief = brief
-        return kind(
-            brief, self._trusted_until, self._put, partial(_own_logger, self._note), told_to_end=lambda: self._told
-        )
 
     def _trusted_until(self) -> float:
         return self._held.trusted_until if self._held.loss is None else 0.0
@@ -128,8 +126,7 @@ class TaskAttempt(_InsideAttempt):
     def __init__(
         self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
     ) -> None:
-        super().__init__(job, held=held, listeners=listeners)
-        self._run = self._given(AsyncRun, brief)
+        super().__init__(AsyncRun, job, brief, held=held, listeners=listeners)
         self._subject = subject
         self._thread = thread
 
@@ -158,8 +155,7 @@ class ThreadAttempt(_InsideAttempt):
     """A function in a thread of its own; it hears from `run.ensure` that it must end."""
 
     def __init__(self, job: Job, brief: Brief, *, held: Lease, listeners: Listeners) -> None:
-        super().__init__(job, held=held, listeners=listeners)
-        self._run = self._given(Run, brief)
+        super().__init__(Run, job, brief, held=held, listeners=listeners)
         self._name = f"leased-job-{job.name}"
         self._ended: Future[BaseException | None] = Future()
 

@@ -37,8 +37,6 @@ _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 @dataclass(eq=False, slots=True)
 class Watched:
-    """A job in the loop, as the watch sees it."""
-
     function: Callable[..., Any]
     subject: JobSubject | None = None
     must_end: bool = False
@@ -80,7 +78,6 @@ class LoopWatch:
         self._has_failed = False
 
     async def begin(self) -> None:
-        """Start the watch over the loop in which this runs."""
         self._ident = threading.get_ident()
         loop = asyncio.get_running_loop()
         thread = threading.Thread(target=self._watch, args=[loop], name="leased-tasks-watch", daemon=True)
@@ -121,7 +118,6 @@ class LoopWatch:
         return found[1] if found is not None and context_of(found[0]).get(CURRENT) is job else []
 
     def blocked_by(self, job: Watched) -> bool:
-        """Return whether this job holds the loop up now."""
         stall = self._stall
         return stall is not None and stall.job is job
 

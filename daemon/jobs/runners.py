@@ -15,6 +15,7 @@ from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
 from .reports import Outcome, Progress
+from .stacks.of_child import seen_of_child
 from .stacks.seen import SeenWork
 from .templates.templates import Templates
 
@@ -77,10 +78,15 @@ class ChildAttempt(Child, Attempt):
         template = await templates.of(job)
         environment = {**templates.environment, **job.env, **brief.environment()}
         params_file = hand_over(brief.params, environment)
+        command: tuple[str, ...] = FUNCTION_CHILD
         if job.function is not None:
             environment[BRIEF_VARIABLE] = brief.to_json()
+        elif isinstance(job.command, str):
+            command = ("/bin/sh", "-c", job.command)
+        else:
+            command = job.command or ()
         prepared = await cls.spawn(
-            _command(job),
+            command,
             cwd=str(Path(brief.file).parent / (job.cwd or "")),
             env=environment,
             trust=trust,
@@ -98,15 +104,9 @@ class ChildAttempt(Child, Attempt):
         return child_outcome(await self.ended())
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
-        return await self.seen_work({*secrets, *self.job.env.values()}, is_function=self.job.function is not None)
-
-
-def _command(job: Job) -> tuple[str, ...]:
-    if job.function is not None:
-        return FUNCTION_CHILD
-    if isinstance(job.command, str):
-        return ("/bin/sh", "-c", job.command)
-    return job.command or ()
+        secrets, is_function = {*secrets, *self.job.env.values()}, self.job.function is not None
+        pipe, lines = self._kept.reported, self._pipes.others
+        return await seen_of_child(self.pid, self.keeper.pid, pipe, lines, secrets=secrets, is_function=is_function)
 
 
 def child_outcome(ended: ChildEnd) -> Outcome:

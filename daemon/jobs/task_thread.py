@@ -101,7 +101,6 @@ class StartedTask:
         self._loop.soon(self._cancel)
 
     def blocks(self) -> bool:
-        """Return whether it blocks the loop now."""
         return self._watch.blocked_by(self._job)
 
     def seen(self) -> SeenWork:
@@ -109,15 +108,12 @@ class StartedTask:
         frames = self._watch.frames_of(self._job)
         stacks = [("running now", of_frames(frames))] if frames else []
         if self._task is not None:
-            stacks += of_tasks(self._task, self._tasks())
+            # Those that the job has started, as far as Python tells whose they are (from 3.12 on).
+            others = (one for one in asyncio.all_tasks(self._task.get_loop()) if hasattr(one, "get_context"))
+            stacks += of_tasks(self._task, [one for one in others if one.get_context().get(CURRENT) is self._job])
         named = self._watch.named()
         remarks = () if named is None or self.blocks() else (sentence(named),)
         return SeenWork(stacks=bounded(stacks), remarks=remarks)
-
-    def _tasks(self) -> list[asyncio.Task[Any]]:
-        """Return the tasks that the job has started, as far as Python tells whose they are (from 3.12 on)."""
-        started = asyncio.all_tasks(self._task.get_loop()) if self._task is not None else ()
-        return [one for one in started if hasattr(one, "get_context") and one.get_context().get(CURRENT) is self._job]
 
     def lost_to_others(self) -> float:
         """Return for how many seconds of its life others have held up the loop."""

@@ -51,7 +51,8 @@ class Output:
     def feed(self, data: bytes, *, last: bool = False) -> None:
         """Add bytes that were read; with `last`, an unfinished line counts as a line."""
         *lines, self._rest = (self._rest + self._decoder.decode(data, last)).split("\n")
-        lines = plain_lines(lines)
+        if not "".join(lines).isprintable():
+            lines = [plain_line(line) for line in lines]
         text = "\n".join([*lines, ""])
         self._in_line = self._in_line and not lines
         self._rest = self._rest[self._rest.rfind("\r", 0, -1) + 1 :]
@@ -61,7 +62,11 @@ class Output:
             text += part
             self._in_line = True
         if lines:
-            pass_on(self._on_lines, _in_pieces(lines), "output")
+            if max(map(len, lines)) > LONGEST_LINE:
+                lines = [
+                    one[at : at + LONGEST_LINE] for one in lines for at in range(0, max(1, len(one)), LONGEST_LINE)
+                ]
+            pass_on(self._on_lines, lines, "output")
             self._transcript.add(text)
 
     def note(self, sentence: str) -> None:
@@ -77,17 +82,6 @@ def pass_on(listener: Callable[[T], None], what: T, called: str) -> None:
     except Exception as error:  # noqa: BLE001 - see above
         about = {"message": f"the listener to a job's {called} failed", "exception": error}
         asyncio.get_running_loop().call_exception_handler(about)
-
-
-def _in_pieces(lines: list[str]) -> list[str]:
-    if max(map(len, lines)) <= LONGEST_LINE:
-        return lines
-    return [line[start : start + LONGEST_LINE] for line in lines for start in range(0, max(1, len(line)), LONGEST_LINE)]
-
-
-def plain_lines(lines: list[str]) -> list[str]:
-    """Return lines as a terminal would leave them, without colours; all at once where there is nothing to do."""
-    return lines if "".join(lines).isprintable() else [plain_line(line) for line in lines]
 
 
 def plain_line(line: str) -> str:
@@ -117,7 +111,7 @@ class _Printed:
             if len(self._rest) > LONGEST_LINE:
                 end, self._rest = end + self._rest, ""
             if end:
-                self._pass_on(whole + end)
+                self._take((whole + end).encode(errors="replace"))
             return True
 
     def close(self) -> None:
@@ -125,10 +119,7 @@ class _Printed:
         with self._lock:
             self._closed = True
             if self._rest:
-                self._pass_on(self._rest)
-
-    def _pass_on(self, text: str) -> None:
-        self._take(text.encode(errors="replace"))
+                self._take(self._rest.encode(errors="replace"))
 
 
 _PRINTED: ContextVar[_Printed | None] = ContextVar("leased_printed", default=None)

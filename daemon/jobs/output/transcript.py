@@ -36,7 +36,6 @@ class Piece:
         return self.text.count("\n")
 
     def and_then(self, text: str) -> "Piece":
-        """Return it with what was printed next."""
         return Piece(self.start, self.line, self.text + text)
 
 
@@ -65,7 +64,6 @@ class Transcript:
         self._move(*self._new.drop_surplus())
 
     def unsaved(self) -> Piece | None:
-        """Return the piece to save next, if there is one."""
         if self._closed:
             return None
         if self._handed_over is None:

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +17,7 @@ from ..output.output import Output, pass_on
 from ..output.transcript import Transcript
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room.shortage import Shortage, shortage, shortage_of
-from ..stacks.of_child import Lines, seen_of_child
-from ..stacks.seen import SeenWork
+from ..stacks.of_child import Lines
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage
@@ -202,9 +201,9 @@ class Child:
         if (problem := await asyncio.shield(self._started)) is not None:
             raise problem
 
-    async def ended(self) -> ChildEnd:
-        """Wait until nothing of the child's tree is left, and return how it ended."""
-        return await asyncio.shield(self._ended)
+    def ended(self) -> "asyncio.Future[ChildEnd]":
+        """Return what is done, with how the child ended, once nothing of its tree is left."""
+        return asyncio.shield(self._ended)
 
     def stop(self, kill_after: float) -> None:
         """Send SIGTERM to the tree, and kill what is left after `kill_after` seconds."""
@@ -213,11 +212,6 @@ class Child:
     def kill(self) -> None:
         """Kill the tree at once, even if its keeper is stuck; `ended` returns when it is gone."""
         self._order("kill\n", PATIENCE)
-
-    async def seen_work(self, secrets: Collection[str], *, is_function: bool) -> SeenWork:
-        """Return what it does now; a function's process is asked for its stacks."""
-        pipe, lines = self._kept.reported, self._pipes.others
-        return await seen_of_child(self.pid, self.keeper.pid, pipe, lines, secrets=secrets, is_function=is_function)
 
     def _order(self, order: str, patience: float) -> None:
         """Send an order to the keeper; kill the keeper if it does not begin within ``patience``."""

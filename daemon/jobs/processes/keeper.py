@@ -163,7 +163,6 @@ class Keeper:
             self.obey(*line.split(b" "))
 
     def obey(self, word: bytes, what: bytes = b"") -> None:
-        """Carry out one order of the replica."""
         if word == b"go" and self.child is None:
             if self.reason_to_end() is None:  # a replica that was paused may send this too late
                 self.start(*bytes.fromhex(what.decode()).split(b"\0"))
@@ -180,7 +179,6 @@ class Keeper:
                 self.wakes_at = boottime() + WAKE
 
     def start(self, cwd: bytes, *argv: bytes) -> None:
-        """Start the child."""
         if self.report >= 0:
             os.set_inheritable(self.trust[0], True)
             os.set_inheritable(self.report, True)
@@ -250,7 +248,6 @@ class Keeper:
                 self.answer(f'{{"stuck": {[pid for pid in tree if pid > 0]}}}')
 
     def answer(self, line: str) -> None:
-        """Send one line to the replica."""
         try:
             os.write(self.control, line.encode() + b"\n")
         except OSError:

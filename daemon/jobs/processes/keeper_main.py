@@ -19,7 +19,6 @@ else:  # run as an isolated script: this folder is not on the path
 
 
 def main() -> None:
-    """Become a keeper, then keep the child."""
     control, report, limit, parent = (int(sys.argv[place]) for place in (1, 3, 4, 5))
     trust, place, number = map(int, sys.argv[2].split(":"))
     for descriptor in (control, trust, report):

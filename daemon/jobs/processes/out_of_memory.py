@@ -17,23 +17,17 @@ class KillCount:
     """
 
     def __init__(self) -> None:
-        self._file: str | None = None
-        self._file, self._before = next(_counters(), (None, 0))
+        counts = ((file, count) for file in _files() if (count := _count(file)) is not None)
+        self._file: str | None
+        self._file, self._before = next(counts, (None, 0))
 
     def has_grown(self) -> bool:
-        """Return whether there were more of them since this was made."""
         now = _count(self._file) if self._file is not None else None
         return now is not None and now > self._before
 
 
-def _counters() -> Iterator[tuple[str, int]]:
-    """Return the files that have the count, and the count in each, the closest to this process first."""
-    for file in _files():
-        if (count := _count(file)) is not None:
-            yield file, count
-
-
 def _files() -> Iterator[str]:
+    """Yield the files that may have the count, the closest to this process first."""
     for line in _read(f"{PROC}/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if "memory" in controllers.split(","):

@@ -37,7 +37,6 @@ class StartedKeeper(Protocol):
 
     def poll(self) -> int | None: ...
     def kill(self) -> None: ...
-    def send_signal(self, number: int, /) -> None: ...
 
 
 class KeeperSource(Protocol):
@@ -125,7 +124,6 @@ class _NewInterpreter:
     def start(
         self, env: Mapping[str, str], trust: TrustPage, *, control: int, printed: int, report: int, remove: str
     ) -> StartedKeeper:
-        """Start a keeper in a new interpreter."""
         descriptors = {"LEASED_REPORT_FD": str(report), "LEASED_TRUST": trust.address} if report >= 0 else {}
         told = (control, trust.address, report, limit_of_children(), os.getpid(), remove)
         return subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
@@ -165,23 +163,20 @@ def refusal(step: Step, number: int, argv: Sequence[str], cwd: str | None, env: 
             missing = number == errno.ENOENT
             return f"folder not found: {cwd}" if missing else f"can't run in folder {cwd}: {os.strerror(number)}"
         case "command":
-            return _command_refusal(argv[0], number, env)
+            command = argv[0]
+            match number:
+                case errno.ENOENT if shutil.which(command, path=env.get("PATH")):
+                    return f"interpreter not found: the one named in the first line of {command}"
+                case errno.ENOENT:
+                    return f"command not found: {command}"
+                case errno.EACCES:
+                    return f"permission denied: {command} (is it an executable file?)"
+                case errno.ENOEXEC:
+                    return f'not a program: {command} (a script needs a first line like "#!/bin/sh")'
+                case _:
+                    return f"can't run {command}: {os.strerror(number)}"
         case _:
             assert_never(step)
-
-
-def _command_refusal(command: str, number: int, env: Mapping[str, str]) -> str:
-    match number:
-        case errno.ENOENT if shutil.which(command, path=env.get("PATH")):
-            return f"interpreter not found: the one named in the first line of {command}"
-        case errno.ENOENT:
-            return f"command not found: {command}"
-        case errno.EACCES:
-            return f"permission denied: {command} (is it an executable file?)"
-        case errno.ENOEXEC:
-            return f'not a program: {command} (a script needs a first line like "#!/bin/sh")'
-        case _:
-            return f"can't run {command}: {os.strerror(number)}"
 
 
 def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:

@@ -7,8 +7,6 @@ import threading
 
 from .end_of_trust import PAGE
 
-_FREE = PAGE.pack(0, 0.0)
-
 
 class TrustPages:
     """Shared memory with a page for each of ``most`` runs at once. All of it is taken here, so that
@@ -24,7 +22,7 @@ class TrustPages:
             self._write, path = tempfile.mkstemp(prefix="leased-trust")
         try:
             self._read = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            os.pwrite(self._write, _FREE * most, 0)
+            os.pwrite(self._write, PAGE.pack(0, 0.0) * most, 0)
         except BaseException:
             os.close(self._write)
             raise
@@ -39,16 +37,18 @@ class TrustPages:
         with self._lock:
             self._last += 1
             page = TrustPage(self, self._read, self._free.pop(), self._last, until)
-        self.write(page, until)
+        self.write(page.place, page.number, until)
         return page
 
-    def write(self, page: "TrustPage", until: float) -> None:
-        """Write the end of trust of a page."""
-        self._put(page.place, PAGE.pack(page.number, until))
+    def write(self, place: int, number: int, until: float) -> None:
+        """Write the number of the page that stands in a place, and its end of trust."""
+        with self._lock:
+            if self._write >= 0:
+                os.pwrite(self._write, PAGE.pack(number, until), place)
 
     def give_back(self, page: "TrustPage") -> None:
         """Free a page: whoever still reads it has no trust any more."""
-        self._put(page.place, _FREE)
+        self.write(page.place, 0, 0.0)
         with self._lock:
             self._free.append(page.place)
 
@@ -58,11 +58,6 @@ class TrustPages:
             os.close(self._write)
             os.close(self._read)
             self._write = self._read = -1
-
-    def _put(self, place: int, page: bytes) -> None:
-        with self._lock:
-            if self._write >= 0:
-                os.pwrite(self._write, page, place)
 
 
 class TrustPage:
@@ -90,14 +85,12 @@ class TrustPage:
         with self._lock:
             if until > self._until and self.fd >= 0:
                 self._until = until
-                self._pages.write(self, until)
+                self._pages.write(self.place, self.number, until)
 
     def read(self) -> float:
-        """Return the end of trust."""
         return self._until
 
     def close(self) -> None:
-        """Give the page back."""
         with self._lock:
             if self.fd >= 0:
                 self.fd = -1

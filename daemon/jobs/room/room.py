@@ -56,7 +56,6 @@ class Room:
                 self._fits, self._pause = None, 0.0
 
     def end(self) -> None:
-        """Count one of them as ended."""
         self._at_work -= 1
 
     def run_short(self) -> None:

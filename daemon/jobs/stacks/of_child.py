@@ -214,7 +214,6 @@ def _stacks(lines: Sequence[bytes]) -> list[list[str]]:
 
 
 def _without_ours(frames: list[str]) -> list[str]:
-    """Return frames without those that called the job."""
     ours = next(
         (at for at, frame in enumerate(frames) if f"{os.sep}daemon{os.sep}jobs{os.sep}child_main.py:" in frame), None
     )

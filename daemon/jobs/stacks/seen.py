@@ -24,8 +24,6 @@ ProcessState = Literal["running", "sleeping", "waiting for the kernel", "stopped
 
 @dataclass(frozen=True, slots=True)
 class SeenProcess:
-    """A process of a job."""
-
     pid: int
     parent: int
     state: ProcessState
@@ -49,8 +47,6 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class SeenWork:
-    """What was seen of the work of a job."""
-
     processes: Sequence[SeenProcess] = ()
     stacks: Sequence[Stack] = ()
     remarks: Sequence[str] = ()
@@ -122,7 +118,6 @@ def _waited_for(task: "asyncio.Task[Any]") -> "Iterator[asyncio.Task[Any]]":
 
 
 def outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    """Yield a frame and those that called it."""
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -131,9 +126,6 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
 def of_frames(frames: Sequence[FrameType]) -> list[str]:
     """Return frames as they are shown, without those of ours that called the job."""
     shown = list(frames)
-    ours = next((at for at, frame in enumerate(shown) if _is_ours(frame)), len(shown))
+    names = (str(frame.f_globals.get("__name__")) for frame in shown)
+    ours = next((at for at, name in enumerate(names) if name.startswith(_OURS)), len(shown))
     return [f"{one.f_code.co_filename}:{one.f_lineno} in {one.f_code.co_qualname}" for one in shown[:ours]]
-
-
-def _is_ours(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).startswith(_OURS)

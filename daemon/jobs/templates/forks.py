@@ -15,7 +15,7 @@ import sys
 
 TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING or __package__:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from typing import NoReturn
 
     from ..processes.keeper import Keeper, become_keeper, spawn
@@ -91,7 +91,6 @@ class Forks:
         return request, [int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)]
 
     def _fork(self) -> int:
-        """Fork; return 0 in the new process."""
         try:
             pid = os.fork()
         except OSError as error:
@@ -175,17 +174,11 @@ class KeeperBrief:
 
     @classmethod
     def read(cls, descriptor: int) -> "KeeperBrief":
-        """Return the brief that was written there, and close it."""
         with os.fdopen(descriptor, "rb") as file:
             file.seek(0)
             words = file.read().split(b"\0")
-        environment = _split(words[4:])
+        environment = {name: value for name, _, value in (entry.partition(b"=") for entry in words[4:])}
         return cls((int(words[0]), int(words[1])), int(words[2]), os.fsdecode(words[3]), environment)
-
-
-def _split(entries: "Sequence[bytes]") -> dict[bytes, bytes]:
-    pairs = (entry.partition(b"=") for entry in entries)
-    return {name: value for name, _, value in pairs}
 
 
 if __name__ == "__main__":

@@ -34,7 +34,11 @@ class Effects:
     """
 
     def __init__(self, limit: int) -> None:
-        _expect_signals()
+        # Signals have the effect that a keeper gives them for a command; Python itself ignores two.
+        for number in set(RESET) - {signal.SIGPIPE, signal.SIGXFSZ}:
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         limit_descriptors(limit)
         self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._before = dict(os.environb)
@@ -44,7 +48,6 @@ class Effects:
         self._unset: set[bytes] = set()
 
     def note(self) -> None:
-        """Note them, once FILE is loaded."""
         self._set = {name: value for name, value in os.environb.items() if self._before.get(name) != value}
         self._unset = self._before.keys() - os.environb.keys()
         self._folder = None if self._folder == Path.cwd() else Path.cwd()
@@ -64,14 +67,6 @@ class Effects:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def _expect_signals() -> None:
-    """Give signals the effect that a keeper gives them for a command; Python itself ignores two."""
-    for number in set(RESET) - {signal.SIGPIPE, signal.SIGXFSZ}:
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _handlers() -> dict[signal.Signals, Callable[[int, FrameType | None], Any] | int]:

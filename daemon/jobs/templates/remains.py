@@ -14,8 +14,6 @@ _HARMLESS = ("/dev/null", "/dev/random", "/dev/urandom")
 
 
 class Before:
-    """The state of this process before FILE is loaded."""
-
     def __init__(self) -> None:
         self.descriptors = _descriptors()
         self.random = random.getstate()

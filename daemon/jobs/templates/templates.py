@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -187,13 +187,10 @@ class ForkedKeeper:
         return self.returncode
 
     def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-    def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Kill it, unless it has ended."""
         if self.returncode is None and (not self._template.has_ended or self._lives()):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+                os.kill(self.pid, signal.SIGKILL)
 
     def _lives(self) -> bool:
         return self._identity is not None and is_alive(self._identity) is not False
@@ -219,12 +216,15 @@ class Templates:
         schedules = () if application is None else application.schedules
         jobs = [job for schedule in schedules for job in schedule.jobs if job.isolation in {"process", "command"}]
         self._bare = self._loaded = None
-        self._surroundings = _most_common_surroundings(jobs)
+        found = Counter(_surroundings(job) for job in jobs if job.function is not None).most_common(1)
+        # FILE and the interpreter may read variables, and files of the folder, as they are loaded: a function with others
+        # than most have starts anew.
+        self._surroundings = found[0][0] if found else None
         if sys.platform == "linux" and jobs:
             self._bare = _Renewed(partial(Template, partial(launch_bare, environment=environment)))
         if sys.platform == "linux" and application is not None and self._surroundings is not None:
             (variables, folder), of = self._surroundings, application
-            launch = partial(launch_loaded, of.spec, of.stamp, variables=variables, environment=environment)
+            launch = partial(launch_loaded, of.spec, of.stamp, variables=dict(variables), environment=environment)
             self._loaded = _Renewed(partial(Template, launch, str(of.source.parent / (folder or ""))))
 
     async def of(self, job: Job) -> Template | None:
@@ -232,15 +232,12 @@ class Templates:
         loaded = None
         if self._loaded is not None and job.function is not None and _surroundings(job) == self._surroundings:
             loaded = await self._loaded.current()
-            self._report(self._loaded.unfit)
+            if (unfit := self._loaded.unfit) is not None and self._say is not None:
+                self._say(
+                    f"each child process of a function loads {self._file} again, which takes more time and memory: {unfit}"
+                )
+                self._say = None
         return loaded or (None if self._bare is None else await self._bare.current())
-
-    def _report(self, unfit: str | None) -> None:
-        if unfit is not None and self._say is not None:
-            self._say(
-                f"each child process of a function loads {self._file} again, which takes more time and memory: {unfit}"
-            )
-            self._say = None
 
     def close(self) -> None:
         for template in (self._bare, self._loaded):
@@ -248,16 +245,9 @@ class Templates:
                 template.close()
 
 
-def _surroundings(job: Job) -> tuple[dict[str, str], str | None]:
-    return dict(job.env), job.cwd
-
-
-def _most_common_surroundings(jobs: Iterable[Job]) -> tuple[dict[str, str], str | None] | None:
-    """Return the `env` and `cwd` that most functions have; None if there are none. FILE and the interpreter may read
-    variables, and files of the folder, as they are loaded, so that a function with others starts anew.
-    """
-    counted = Counter((tuple(sorted(job.env.items())), job.cwd) for job in jobs if job.function is not None)
-    return next(((dict(variables), folder) for (variables, folder), _ in counted.most_common(1)), None)
+def _surroundings(job: Job) -> tuple[tuple[tuple[str, str], ...], str | None]:
+    """Return the `env` and `cwd` of a job, to be compared."""
+    return tuple(sorted(job.env.items())), job.cwd
 
 
 def launch_bare(

@@ -26,5 +26,5 @@ def end_trust(page: TrustPage, seconds: float) -> float:
     """Let trust end so many seconds from now, however far off its end was, and return when that is."""
     until = boottime() + seconds
     page._until = until
-    page._pages.write(page, until)
+    page._pages.write(page.place, page.number, until)
     return until
