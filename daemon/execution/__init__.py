@@ -57,7 +57,6 @@ The states of a job run, which is one attempt of one job:
                             └──▶ abandoned     settle, settle_dead: its holder died
     finish ───────────────────▶ not started   an earlier job failed for good
 
-A claim records the first attempt of a run too. What follows a job is decided in `next_step`, without a database: to
-finish, retry, hand back or let go. `held_run` asks for it, `writes` writes it, for many runs in one transaction, and
-`recovery.settle` writes for a holder that is gone. A drawing of both is in docs/images/states.svg.
+A claim records the first attempt of a run too, and `recovery.settle` writes for a holder that is gone. A drawing of
+both is in docs/images/states.svg.
 """

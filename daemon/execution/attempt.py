@@ -43,8 +43,6 @@ class WorkOutlivesLease(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class JobSeen:
-    """What was seen of an attempt of a job."""
-
     job: str
     attempt: int
     isolation: Isolation
@@ -146,43 +144,39 @@ class JobExecution:
         return Outcome("failed", f"the job could not be started: {error}")
 
     async def _prepare(self) -> Attempt:
-        job, brief = self._job, self._brief()
-        listeners = Listeners(self._printed, self._progressed, self._transcript)
-        match job.isolation:
-            case "task":
-                tasks = self._context.tasks
-                return TaskAttempt(job, brief, self._subject, held=self._held.lease, thread=tasks, listeners=listeners)
-            case "thread":
-                return ThreadAttempt(job, brief, held=self._held.lease, listeners=listeners)
-            case "process" | "command":
-                assert self._trust is not None  # noqa: S101 - a run with such a job has a page
-                templates = self._context.templates
-                return await ChildAttempt.prepare(job, brief, templates, trust=self._trust, listeners=listeners)
-            case _:
-                assert_never(job.isolation)
-
-    def _brief(self) -> Brief:
-        claimed, application, job = self._claimed, self._context.application, self._job.name
-        rows = self._context.rows
-        return Brief(
+        context, claimed, job = self._context, self._claimed, self._job
+        application, rows = context.application, context.rows
+        brief = Brief(
             application=application.name,
             schedule=rows.name(claimed.schedule),
             row=claimed.schedule,
             scheduled_for=claimed.scheduled_for,
             run_id=claimed.run_id,
-            job=job,
+            job=job.name,
             attempt=self._number,
             params=claimed.params,
-            idempotency_key=idempotency_key(application.name, claimed.schedule, claimed.occurrence, job),
+            idempotency_key=idempotency_key(application.name, claimed.schedule, claimed.occurrence, job.name),
             grant=claimed.grant,
             source=application.spec,
             file=str(application.source),
             stamp=application.stamp,
             digest=rows.run_digest(claimed.schedule),
-            database=self._context.public_url,
-            identity=self._context.database.identity,
-            trace=self._context.carrier(self._subject),
+            database=context.public_url,
+            identity=context.database.identity,
+            trace=context.carrier(self._subject),
         )
+        listeners = Listeners(self._printed, self._progressed, self._transcript)
+        match job.isolation:
+            case "task":
+                thread = context.tasks
+                return TaskAttempt(job, brief, self._subject, held=self._held.lease, thread=thread, listeners=listeners)
+            case "thread":
+                return ThreadAttempt(job, brief, held=self._held.lease, listeners=listeners)
+            case "process" | "command":
+                assert self._trust is not None  # noqa: S101 - a run with such a job has a page
+                return await ChildAttempt.prepare(job, brief, context.templates, trust=self._trust, listeners=listeners)
+            case _:
+                assert_never(job.isolation)
 
     async def _watch(self, attempt: Attempt) -> Outcome:
         """Wait for the work to end; end it at its timeout, on a stop, or when its lease is lost."""

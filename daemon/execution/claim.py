@@ -95,8 +95,6 @@ class Search:
 
 _OF_OTHERS = 100
 """How many more runs of a lock a claim looks at than it may take, as others may have locked the first ones."""
-Who = tuple[str, str | None, float]
-"""The holder, its label, and the ttl of what it is granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,6 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     Of runs that were never claimed before, the first attempt is recorded too, where ``first_jobs``
     has the first job of the schedule.
     """
-    who = (holder, label, ttl)
     started: list[StartedRun] = []
     grants: dict[str, Grant] = {}
     tried: set[str] = set()
@@ -168,44 +165,42 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
             known.meet([*(one.digest for one in found), *statements.agenda.digests(connection, application)])
             continue
         first = first_of_each(found)
-        granted = _grant(connection, [one for one in found if first.get(one.lease_name) == one.id], who)
+        wanted = [one for one in found if first.get(one.lease_name) == one.id]
+        granted = _grant(connection, wanted, holder, label, ttl)
         apart = {one.id for one in found if one.on_last_chance}
         last_chances = last_chances and apart.isdisjoint(granted)
         if granted:
             grants |= {grant.name: grant for grant in granted.values()}
-            started += _start(connection, found, {grant.name: number for number, grant in granted.items()}, holder)
+            slots = {one.lease_name for one in found if one.slot_of is not None}
+            if slotted := [(run_id, grant.name) for run_id, grant in granted.items() if grant.name in slots]:
+                statements.claims.put_under(connection, slotted)
+            started += statements.claims.start(connection, granted, holder)
         missed = len(granted) < len(first) and any(one.slot_of for one in found)  # others may be free
         if len(found) < places and not missed and not (last_chances and apart.difference(first.values())):
             break
         tried |= first.keys()
-    _release_unused(connection, grants, started)
+    used = {row.lease_name for row in started}
+    for name, grant in grants.items():
+        if name not in used:  # its run was no longer pending: nothing else would end the grant
+            lease.statements.release(connection, grant)
     return _claimed(connection, started, grants, first_jobs)
 
 
-def _grant(connection: Connection, first: Iterable[Candidate], who: Who) -> dict[int, Grant]:
+def _grant(
+    connection: Connection, first: Iterable[Candidate], holder: str, label: str | None, ttl: float
+) -> dict[int, Grant]:
     """Grant their leases, and return the grants by the ids of their runs. Those that are slots of a lock are granted by
     themselves: their tokens grow together, and if some are gone, the first runs get the others.
     """
     by_lock: dict[str | None, dict[str, int]] = defaultdict(dict)
     for one in first:
         by_lock[one.slot_of][one.lease_name] = one.id
-    holder, label, ttl = who
     granted: dict[int, Grant] = {}
     for lock, runs in by_lock.items():
         grants = lease.statements.grant(connection, list(runs), holder, ttl, label=label, slot_of=lock)
         ids = [runs[grant.name] for grant in grants] if lock is None else runs.values()
         granted |= dict(zip(ids, grants, strict=False))
     return granted
-
-
-def _start(
-    connection: Connection, found: Iterable[Candidate], granted: Mapping[str, int], holder: str
-) -> list[StartedRun]:
-    """Start the runs of the leases that were granted; one under a slot is told first which it has got."""
-    slots = {one.lease_name for one in found if one.slot_of is not None}
-    if slotted := [(run_id, name) for name, run_id in granted.items() if name in slots]:
-        statements.claims.put_under(connection, slotted)
-    return statements.claims.start(connection, granted.values(), holder)
 
 
 def first_of_each(found: Iterable[Candidate]) -> dict[str, int]:
@@ -219,21 +214,17 @@ def first_of_each(found: Iterable[Candidate]) -> dict[str, int]:
     return first
 
 
-def _release_unused(connection: Connection, grants: Mapping[str, Grant], started: list[StartedRun]) -> None:
-    """End the grants whose runs were no longer pending: nothing else would end them."""
-    used = {row.lease_name for row in started}
-    for name, grant in grants.items():
-        if name not in used:
-            lease.statements.release(connection, grant)
-
-
 def _claimed(
     connection: Connection, started: list[StartedRun], grants: Mapping[str, Grant], first_jobs: Mapping[str, str]
 ) -> list[ClaimedRun]:
-    fresh = [row for row in started if row.attempt == 1 and row.retry_of is None]
     resumed = [row.id for row in started if row.attempt > 1 or row.retry_of is not None]  # a retry has carried jobs
     jobs = _jobs(connection, resumed) if resumed else {}
-    begun = _begin(connection, fresh, grants, first_jobs)
+    first = [
+        (row.id, grants[row.lease_name].token, grants[row.lease_name].holder, first_jobs[row.schedule], 0, 1)
+        for row in started
+        if row.attempt == 1 and row.retry_of is None and row.schedule in first_jobs
+    ]
+    begun = statements.job_run.start_jobs(connection, first) if first else {}
     started = sorted(started, key=lambda row: (row.available_at, row.id))
     return [
         ClaimedRun(
@@ -261,18 +252,6 @@ def _occurrence(row: StartedRun) -> datetime | int:
     if row.retry_of is not None:
         return row.scheduled_for if row.origin is None else row.origin
     return row.id if row.trigger == "manual" else row.scheduled_for
-
-
-def _begin(
-    connection: Connection, fresh: list[StartedRun], grants: Mapping[str, Grant], first_jobs: Mapping[str, str]
-) -> dict[int, int]:
-    """Record the first attempts of fresh runs; return the ids of their job runs by those of the runs."""
-    rows = [
-        (row.id, grants[row.lease_name].token, grants[row.lease_name].holder, first_jobs[row.schedule], 0, 1)
-        for row in fresh
-        if row.schedule in first_jobs
-    ]
-    return statements.job_run.start_jobs(connection, rows) if rows else {}
 
 
 def _jobs(connection: Connection, run_ids: list[int]) -> dict[int, dict[str, EarlierAttempts]]:

@@ -62,7 +62,6 @@ class Publisher:
         self._send_soon()
 
     async def finish(self) -> None:
-        """Wait until all is sent."""
         if self._task is not None:
             await asyncio.wait({self._task})
 
@@ -88,12 +87,7 @@ def _send(connection: Connection, *, told: set[str], locks: Collection[str], que
 
 @dataclass(frozen=True, slots=True)
 class ReplicaContext:
-    """The parts of a replica that its runs work with.
-
-    The application, its database, the lease client with the heartbeat, the thread of async jobs, the trust pages of its
-    runs, the callback for facts, the templates of children, the losses that are to be recorded, the rows of its
-    schedules, the batcher of their writes, and the publisher that tells other replicas what may start.
-    """
+    """The parts of a replica that its runs work with."""
 
     application: Application
     database: Database
@@ -114,7 +108,6 @@ class ReplicaContext:
     publisher: Publisher = field(init=False)
 
     def __post_init__(self) -> None:
-        """Give it its rows, its batcher and its publisher."""
         object.__setattr__(self, "public_url", without_secrets(self.database.url))
         object.__setattr__(self, "rows", Rows(self.application))
         object.__setattr__(self, "batcher", WriteBatcher(self.database))

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 from typing import Literal, TypeVar
-
-from sqlalchemy import Connection
 
 from lease.client import Lease
 from lease.clock import boottime
@@ -16,7 +15,6 @@ from lease.statements import notify as notify_waiters
 
 from ..definitions.schedule import Job
 from ..definitions.values.queues import queues_that_take
-from ..definitions.values.targets import Target
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..own_thread import soon
@@ -31,6 +29,7 @@ from .writes.result import AlreadyDone, Done, EndedJob, Marked, NotOurs
 from .writes.transactions import EndRun, FinishJob, StartJob
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 
 class HeldRun:
@@ -90,7 +89,7 @@ class HeldRun:
         if (position, attempt) == (0, 1) and self.claimed.begun is not None:
             return self.claimed.begun  # recorded with the claim
         start = StartJob(self.claimed, job, position, attempt)
-        started = await self._until_known(lambda: self.context.batcher.write(start))
+        started = await self._until_known(self.context.batcher.write, start)
         if isinstance(started, int):
             return started
         if isinstance(started, Marked):
@@ -101,31 +100,29 @@ class HeldRun:
 
     async def record_keeper(self, job_run_id: int, keeper: ProcessIdentity) -> bool:
         """Record the keeper of a child, before the child runs (rule 18)."""
-        return self._is_ours(
-            await self._write(lambda c: transactions.record_keeper(c, self.claimed, job_run_id, keeper))
-        )
+        record = partial(transactions.record_keeper, claimed=self.claimed, job_run_id=job_run_id, keeper=keeper)
+        return self._is_ours(await self._until_known(self.context.database.write, record))
 
     async def save_progress(self, progress: Mapping[int, Progress]) -> None:
         """Record how far jobs have come, by the id of the job run."""
-        holder = self.claimed.grant.holder
-        await self._write(lambda c: transactions.save_progress(c, holder, progress))
+        save = partial(transactions.save_progress, holder=self.claimed.grant.holder, progress=progress)
+        await self._until_known(self.context.database.write, save)
 
     async def finish_job(self, job: EndedJob) -> bool:
         """Record the end of a job after which the run goes on."""
-        end = FinishJob(self.claimed, job, self._targets())
-        return self._is_ours(await self._until_known(lambda: self.context.batcher.write(end)))
+        end = FinishJob(self.claimed, job, self.context.rows[self.claimed.schedule].targets)
+        return self._is_ours(await self._until_known(self.context.batcher.write, end))
 
     async def leave_word(
         self, job: EndedJob, *, wait: float, reason: str | None, not_started: Sequence[tuple[str, int]]
     ) -> None:
         """Record what is to follow when this process has ended, if that can be done in `kill_time`."""
+        leave = partial(
+            transactions.leave_word, claimed=self.claimed, job=job, wait=wait, reason=reason, not_started=not_started
+        )
         with suppress(TimeoutError):
             async with asyncio.timeout(self.context.client.timing.kill_time):
-                await self._write(
-                    lambda c: transactions.leave_word(
-                        c, self.claimed, job, wait=wait, reason=reason, not_started=not_started
-                    )
-                )
+                await self._until_known(self.context.database.write, leave)
 
     # Writes that end the run
 
@@ -141,11 +138,11 @@ class HeldRun:
         """Write the end of the run, its last job and its lease; or put it back to pending for ``wait`` seconds, in which
         it holds no lease. Return what was written, None if the run is not ours.
         """
-        end = EndRun(self.claimed, state, reason, job, not_started, wait, self._targets())
+        targets = self.context.rows[self.claimed.schedule].targets
+        end = EndRun(self.claimed, state, reason, job, not_started, wait, targets)
         async with self.lease.ending():
-            answer = await self._until_known(lambda: self.context.batcher.write(end))
-        self._wake_replicas(answer, goes_on=state == "pending")
-        await self._wake_waiters(answer)
+            answer = await self._until_known(self.context.batcher.write, end)
+        await self._wake_others(answer, goes_on=state == "pending")
         if isinstance(answer, Done | AlreadyDone):
             self.given_back = True
             return answer
@@ -159,8 +156,7 @@ class HeldRun:
             with suppress(StoreUnavailable):
                 answer = await self.context.batcher.write(EndRun(self.claimed, "pending", None, job))
         if self._is_ours(answer):
-            self._wake_replicas(answer, goes_on=True)
-            await self._wake_waiters(answer)
+            await self._wake_others(answer, goes_on=True)
 
     def work_ended(self, job: Job) -> float:
         """Return when the work of an attempt ended, by `boottime`, now that this replica has seen
@@ -178,12 +174,10 @@ class HeldRun:
         with suppress(StoreUnavailable):  # otherwise with a later check-in
             await self.context.losses.write(self.context.database)
 
-    def _targets(self) -> Sequence[Target]:
-        return self.context.rows[self.claimed.schedule].targets
-
-    def _wake_replicas(self, answer: Done | AlreadyDone | NotOurs | None, *, goes_on: bool) -> None:
+    async def _wake_others(self, answer: Done | AlreadyDone | NotOurs | None, *, goes_on: bool) -> None:
         """Notify other replicas after the commit of what they may start now, or sooner than they know (rule
         24): this very run, which is pending again; its successor; or one that waits for the shared lock or a slot of it.
+        If clients wait for the lease, notify them in a statement of its own (rule 15).
         """
         if not isinstance(answer, Done):
             return
@@ -192,23 +186,17 @@ class HeldRun:
         name = self.claimed.grant.name
         if is_shared(name):
             self.context.publisher.say_released(name, queues_that_take(name))
-
-    async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:
-        """Notify in a statement of its own after the commit, only if a client waits (rule 15)."""
-        if isinstance(answer, Done) and answer.waiting:
+        if answer.waiting:
             with suppress(StoreUnavailable):
-                await self.context.database.read(lambda c: notify_waiters(c, self.claimed.grant.name, answer.waiting))
+                await self.context.database.read(lambda c: notify_waiters(c, name, answer.waiting))
 
     # One write
 
-    async def _write(self, transaction: Callable[[Connection], T]) -> T | None:
-        return await self._until_known(lambda: self.context.database.write(transaction))
-
-    async def _until_known(self, attempt: Callable[[], Awaitable[T]]) -> T | None:
-        """Attempt a write, again while the database is away; None once the lease is lost."""
+    async def _until_known(self, write: Callable[[W], Awaitable[T]], what: W) -> T | None:
+        """Write, again while the database is away; None once the lease is lost."""
         while not self.lost.done():
             try:
-                return await attempt()
+                return await write(what)
             except StoreUnavailable:
                 await asyncio.wait({self.lost}, timeout=self.context.client.timing.retry_wait)
         return None

@@ -39,7 +39,6 @@ class LossNotes:
         self._writing = False
 
     def add(self, note: LossNote) -> None:
-        """Keep a note until it is written."""
         self._notes.append(note)
 
     async def write(self, database: Database) -> None:

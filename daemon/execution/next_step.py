@@ -76,7 +76,6 @@ class Failures:
         return bool(self.failed or self.gone)
 
     def and_job(self, job: str) -> "Failures":
-        """Return these, and a job that failed for good."""
         return replace(self, failed=(*self.failed, job))
 
 
@@ -114,7 +113,11 @@ def after_job(
         case "failed" if outcome.ends_run:
             return FinishRun("failed", _error_line(outcome))
         case "failed" if failures < job.retries:
-            return _retry(outcome, job, backoff(job, failures, chance), before, run_left)
+            wait = backoff(job, failures, chance)
+            if run_left is None or wait < run_left:
+                return RetryLater(wait, f'job "{job.name}" failed: {_error_line(outcome)}')
+            reason = _reason(before.and_job(job.name), outcome)
+            return FinishRun("failed", f"{reason}; a retry would exceed its run_timeout")
         case "failed" if stops_run(on_failure) or not more:
             return FinishRun("failed", _reason(before.and_job(job.name), outcome))
         case "succeeded" if not more:
@@ -123,13 +126,6 @@ def after_job(
             return NextJob()
         case _:
             assert_never(outcome.state)
-
-
-def _retry(outcome: Outcome, job: Job, wait: float, before: Failures, run_left: float | None) -> RetryLater | FinishRun:
-    """Return the retry, or the end of the run if that would come after its `run_timeout`."""
-    if run_left is None or wait < run_left:
-        return RetryLater(wait, f'job "{job.name}" failed: {_error_line(outcome)}')
-    return FinishRun("failed", f"{_reason(before.and_job(job.name), outcome)}; a retry would exceed its run_timeout")
 
 
 def stops_run(on_failure: OnFailure) -> bool:

@@ -19,8 +19,6 @@ from .context import ReplicaContext
 
 
 class Places:
-    """The places of one replica."""
-
     def __init__(self, context: ReplicaContext) -> None:
         self._context = context
         locks = [schedule.lock for schedule in context.application.schedules]
@@ -52,7 +50,6 @@ def sought(connection: Connection, application: str, locks: Collection[str], hol
 
 
 def _holders(queue: Queue) -> set[str]:
-    """Return who holds the lease or waits for it."""
     waiting = {waiter.holder for waiter in queue.waiting}
     return waiting if queue.holder is None else {queue.holder, *waiting}
 

@@ -46,7 +46,6 @@ class Resumption:
 
     @classmethod
     def of(cls, schedule: Schedule, attempts: Sequence[EarlierAttempts]) -> Self:
-        """Return the resumption of a run with these earlier attempts."""
         return cls(schedule, {job.job: job for job in attempts})
 
     def remaining(self) -> list[tuple[int, Job]]:
@@ -71,7 +70,6 @@ class Resumption:
         ]
 
     def failures(self, job: str) -> int:
-        """Return how many attempts of a job have failed."""
         earlier = self.earlier.get(job)
         return earlier.failures if earlier else 0
 
@@ -86,8 +84,6 @@ Rest = Sequence[tuple[int, Job]]
 
 @dataclass(frozen=True, slots=True)
 class EndOfRun:
-    """How this replica's execution of a run ended, and why."""
-
     outcome: RunOutcome
     reason: str | None = None
 
@@ -134,10 +130,9 @@ class RunExecution:
 
     async def execute(self) -> RunOutcome:
         """Run the jobs that are not done, in order, and return the outcome of the run."""
-        waited = None if self.claimed.attempt > 1 else self.claimed.waited
         of = self.claimed
-        made = (of.traceparent, of.attempt, of.cause, of.scheduled_for)
-        self._notify(RunStarted(self.held.subject, waited, *made))
+        waited = None if of.attempt > 1 else of.waited
+        self._notify(RunStarted(self.held.subject, waited, of.traceparent, of.attempt, of.cause, of.scheduled_for))
         try:
             end = await self._run_jobs()
         finally:
@@ -183,8 +178,11 @@ class RunExecution:
         )
         job_run_id, outcome = await self.job.execute()
         self._attempted = None if job_run_id is None else (job_run_id, self.held.work_ended(job))
-        if job.isolation == "process":
-            self._note_file(outcome)
+        if job.isolation == "process":  # it has loaded FILE; noted before this run can be claimed again (rule 22)
+            if outcome.state == "not run":
+                self._set_aside.put(self._schedule.name)
+            elif outcome.state == "succeeded":
+                self._set_aside.take_back(self._schedule.name)
         return None if job_run_id is None else EndedJob(job_run_id, outcome), outcome
 
     async def _leave_word(self, step: Step, job: EndedJob, rest: Rest) -> None:
@@ -193,13 +191,6 @@ class RunExecution:
         reason, rest = (step.reason, rest) if isinstance(step, FinishRun) else (None, ())
         not_started = [(job.name, position) for position, job in rest]
         await self.held.leave_word(job, wait=wait, reason=reason, not_started=not_started)
-
-    def _note_file(self, outcome: Outcome) -> None:
-        """Leave the runs of a schedule that FILE has no longer to others, before this run can be claimed again (rule 22)."""
-        if outcome.state == "not run":
-            self._set_aside.put(self._schedule.name)
-        elif outcome.state == "succeeded":
-            self._set_aside.take_back(self._schedule.name)
 
     def _next_step(self, job: Job, outcome: Outcome, before: Failures, *, more: bool) -> Step:
         return after_job(

@@ -93,8 +93,8 @@ RUNS = (
         (
             Edit(
                 "daemon/execution/attempt.py",
-                "claimed.schedule, claimed.occurrence, job),",
-                'claimed.schedule, claimed.occurrence, f"{job}/{self._number}"),',
+                "claimed.schedule, claimed.occurrence, job.name),",
+                'claimed.schedule, claimed.occurrence, f"{job.name}/{self._number}"),',
             ),
         ),
         on_either(

@@ -174,15 +174,11 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Waiting(_Asked):
-    """A write that is asked for."""
-
     write: RunWrite[Any]
     passed_over: int = 0
 
 
 @dataclass(slots=True)
 class _Claiming(_Asked):
-    """A claim that is asked for."""
-
     claim: Claim
     places: Callable[[int], int]

@@ -65,8 +65,6 @@ class NotOurs:
 
 @dataclass(frozen=True, slots=True)
 class EndedJob:
-    """A job run that has ended, and its outcome."""
-
     job_run_id: int
     outcome: Outcome
 

@@ -144,7 +144,7 @@ def record_keeper(
     connection: Connection, claimed: ClaimedRun, job_run_id: int, keeper: ProcessIdentity
 ) -> Done | NotOurs:
     """Record the keeper of a child, before the child runs (rule 18)."""
-    if not _holds(connection, claimed):
+    if not lease.statements.hold(connection, [claimed.grant], lock_wait=PATIENCE):
         return not_ours(connection, claimed.run_id, claimed.grant)
     changed = statements.job_run.set_keeper(connection, job_run_id, claimed.grant, keeper.pid, keeper.start_time)
     require_one_row(changed, claimed.run_id, f"the keeper of job run {job_run_id}")
@@ -191,7 +191,7 @@ def leave_word(
     Whoever settles the run then ends the attempt as failed, and the run too if there is a ``reason``.
     """
     grant = claimed.grant
-    if not _holds(connection, claimed):
+    if not lease.statements.hold(connection, [grant], lock_wait=PATIENCE):
         return not_ours(connection, claimed.run_id, grant)
     statements.run.leave_word(connection, claimed.run_id, grant, wait, truncate_for_db(reason, LONGEST_ERROR))
     changed = statements.job_run.leave_word(connection, job.job_run_id, grant, job_run_values(job.outcome))
@@ -199,10 +199,6 @@ def leave_word(
     if not_started:
         statements.job_run.add_not_started(connection, claimed.run_id, grant, not_started)
     return Done()
-
-
-def _holds(connection: Connection, claimed: ClaimedRun) -> bool:
-    return bool(lease.statements.hold(connection, [claimed.grant], lock_wait=PATIENCE))
 
 
 @dataclass(frozen=True, slots=True)
