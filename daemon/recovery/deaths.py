@@ -35,7 +35,6 @@ def neighbours(connection: Connection) -> list[Neighbour]:
 
 
 def proven_dead(found: Iterable[Neighbour]) -> frozenset[str]:
-    """Return the holders of those whose process is gone."""
     return frozenset(one.holder for one in found if is_alive(one.process) is False)
 
 
@@ -87,7 +86,6 @@ class DeathWatch:
                 self._watch(one)
 
     def close(self) -> None:
-        """Follow nobody any more."""
         self._is_closed = True
         for holder in list(self._watched):
             self._let_go(holder)

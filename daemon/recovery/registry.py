@@ -50,7 +50,6 @@ def own_entry(
     release: str | None = None,
     concurrency: int | None = None,
 ) -> ReplicaEntry:
-    """Return the entry of this process."""
     me = identity(os.getpid())
     return ReplicaEntry(
         holder=holder,
@@ -75,15 +74,11 @@ def register(connection: Connection, replica: ReplicaEntry) -> None:
     It is recorded as started when its process was, which may have begun long before: the offset of the wall
     clock is taken from the two (see `wall_clock_offset`).
     """
-    statements.replica.add(connection, asdict(replica), _age(replica))
+    age = 0.0  # where it is not known
+    if replica.start_time != 0 and replica.boot_id is not None:
+        age = max(0.0, boottime() - replica.start_time / os.sysconf("SC_CLK_TCK"))
+    statements.replica.add(connection, asdict(replica), age)
     mark_unseen_dead(connection)
-
-
-def _age(replica: ReplicaEntry) -> float:
-    """Return the seconds since the start of a process of this machine; 0 where that is not known."""
-    if replica.start_time == 0 or replica.boot_id is None:
-        return 0.0
-    return max(0.0, boottime() - replica.start_time / os.sysconf("SC_CLK_TCK"))
 
 
 def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float | None:

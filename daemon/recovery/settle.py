@@ -53,11 +53,9 @@ class SettledRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class Suspect(Neighbour):
     """A replica of this boot and pid namespace whose process can be checked, with what it holds."""
 
-    holder: str
-    replica: ProcessIdentity
     grants: tuple[Grant, ...]
     keepers: tuple[ProcessIdentity, ...]
 
@@ -157,28 +155,19 @@ def _end_marked(connection: Connection, application: str | None) -> None:
     statements.ends.promote(connection, free)
 
 
+@dataclass(eq=False)
 class Settler:
     """Settles the runs of one application for the replica ``holder``, and reports each of them. ``called`` returns the
     name of the schedule in a row.
     """
 
-    def __init__(  # noqa: PLR0917 - who settles what, for whom
-        self,
-        database: Database,
-        application: str,
-        holder: str,
-        label: str,
-        notify: Notify,
-        deaths: DeathWatch,
-        called: Callable[[str], str] = str,
-    ) -> None:
-        self._deaths = deaths
-        self._database = database
-        self._application = application
-        self._holder = holder
-        self._label = label
-        self._notify = notify
-        self._called = called
+    database: Database
+    application: str
+    holder: str
+    label: str
+    notify: Notify
+    deaths: DeathWatch
+    called: Callable[[str], str] = str
 
     async def clean_up(self) -> None:
         """Settle what an earlier crash left, and first end what is left of its work on this machine: also of work
@@ -189,7 +178,7 @@ class Settler:
 
     async def settle_stale(self, *, at_startup: bool = False) -> list[SettledRun]:
         """End the grants that are stale by the database's clock, so that their runs can resume."""
-        settled = await self._database.write(lambda connection: settle(connection, self._application))
+        settled = await self.database.write(lambda connection: settle(connection, self.application))
         self._report(settled, at_startup=at_startup)
         return settled
 
@@ -201,9 +190,9 @@ class Settler:
         namespace = pid_namespace()
         if namespace is None or not boot_id():
             return []
-        found = await self._database.read(lambda c: suspects(c, self._application, boot_id(), namespace))
-        self._deaths.follow_too(Neighbour(suspect.holder, suspect.replica) for suspect in found)
-        dead = [suspect for suspect in found if suspect.holder != self._holder and is_alive(suspect.replica) is False]
+        found = await self.database.read(lambda c: suspects(c, self.application, boot_id(), namespace))
+        self.deaths.follow_too(found)
+        dead = [suspect for suspect in found if suspect.holder != self.holder and is_alive(suspect.process) is False]
         gone = [suspect for suspect in dead if await asyncio.to_thread(_work_is_gone, suspect.keepers)]
         if not gone:
             return []
@@ -213,16 +202,14 @@ class Settler:
             statements.replica.mark_dead(connection, [suspect.holder for suspect in gone])
             return settled
 
-        settled = await self._database.write(transaction)
+        settled = await self.database.write(transaction)
         self._report(settled, at_startup=at_startup, gone=True)
         return settled
 
     def _report(self, settled: Iterable[SettledRun], *, at_startup: bool = False, gone: bool = False) -> None:
         for run in settled:
-            subject = RunSubject(
-                self._application, self._called(run.schedule), run.run_id, run.grant.token, self._label
-            )
-            self._notify(RunRecovered(subject, run.outcome, at_startup, gone, run.lived))
+            subject = RunSubject(self.application, self.called(run.schedule), run.run_id, run.grant.token, self.label)
+            self.notify(RunRecovered(subject, run.outcome, at_startup, gone, run.lived))
 
 
 def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, assert_never
 from ..definitions.schedule import DuePiece, Overlap, Schedule, due_pieces
 from ..definitions.triggers.trigger import At
 from ..states import SkipReason
-from .plan_rows import LONGEST_STRETCH, Counted, Entry, Ledger, Stretch, Verdict, fold, only_newest
+from .plan_rows import LONGEST_STRETCH, Counted, Ledger, Stretch, Verdict, fold, only_newest
 
 _TICK = timedelta(microseconds=1)
 
@@ -149,7 +149,19 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, 
         unfinished = unfinished or any(one.skip is None for one in decided)
     next_due = next(schedule.instants(planned_until, state.anchor), None)
     return Plan(
-        runs=tuple(_planned(application, schedule, entry) for entry in ledger.entries()),
+        runs=tuple(
+            PlannedRun(
+                scheduled_for=entry.first,
+                state="pending" if entry.skip is None else "skipped",
+                reason=entry.skip,
+                available_at=entry.first + jitter(application, schedule, entry.first),
+                waits=entry.waits,
+                last_scheduled_for=entry.last if entry.counted else None,
+                count=entry.count,
+                extends=entry.extends,
+            )
+            for entry in ledger.entries()
+        ),
         next_due=next_due,
         planned_until=planned_until,
         stretch=ledger.stretch,
@@ -195,7 +207,7 @@ def _decided(
 def _caught_up(schedule: Schedule, due: list[datetime], now: datetime) -> frozenset[datetime]:
     """Return the missed instants that run nevertheless."""
     in_time = [instant for instant in due if not _too_late(schedule, instant, now)]
-    missed = [instant for instant in in_time if _late(instant, now) > MISSED_AFTER]
+    missed = [instant for instant in in_time if (now - instant).total_seconds() > MISSED_AFTER]
     match schedule.catch_up:
         case "all" if schedule.overlap != "replace":
             return frozenset(missed[-MOST_CAUGHT_UP:])
@@ -223,7 +235,7 @@ def _skip(
     schedule: Schedule, instant: datetime, now: datetime, caught_up: Container[datetime], *, unfinished: bool
 ) -> SkipReason | None:
     """Return why an instant that is not paused does not run; None if it runs."""
-    missed = _late(instant, now) > MISSED_AFTER
+    missed = (now - instant).total_seconds() > MISSED_AFTER
     if _too_late(schedule, instant, now) or (missed and instant not in caught_up):
         return "missed"
     match schedule.overlap:
@@ -235,22 +247,5 @@ def _skip(
             assert_never(schedule.overlap)
 
 
-def _planned(application: str, schedule: Schedule, entry: Entry) -> PlannedRun:
-    return PlannedRun(
-        scheduled_for=entry.first,
-        state="pending" if entry.skip is None else "skipped",
-        reason=entry.skip,
-        available_at=entry.first + jitter(application, schedule, entry.first),
-        waits=entry.waits,
-        last_scheduled_for=entry.last if entry.counted else None,
-        count=entry.count,
-        extends=entry.extends,
-    )
-
-
-def _late(instant: datetime, now: datetime) -> float:
-    return (now - instant) / timedelta(seconds=1)
-
-
 def _too_late(schedule: Schedule, instant: datetime, now: datetime) -> bool:
-    return schedule.start_within is not None and _late(instant, now) > schedule.start_within
+    return schedule.start_within is not None and (now - instant).total_seconds() > schedule.start_within

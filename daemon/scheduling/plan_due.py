@@ -78,7 +78,9 @@ def _plan_and_place(
 ) -> PlanReport:
     late, skipped = _skip_late_runs(connection, application, known)
     places = place_due(connection, application, known, others)  # first: an instant finds them there
-    rows = _due(connection, application, known, others)
+    which = {"names": list(known)} if others is None else {"but": others}
+    due = statements.schedule.due(connection, application, MOST_SCHEDULES, **which)
+    rows = [row for row in due if row.name in known]
     names = {row.name for row in rows}
     busy = statements.schedule.still_running(connection, application, names) if rows else set()
     filled_in = statements.requests.at_work(connection, application, names) if rows else set()
@@ -130,16 +132,6 @@ def _behind_a_backfill(decided: Plan, schedule: Schedule) -> Plan:
     return replace(decided, runs=tuple(runs))
 
 
-def _due(
-    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None
-) -> list[Row[Any]]:
-    """Lock and return the known schedules that are due."""
-    if others is None:
-        return statements.schedule.due(connection, application, MOST_SCHEDULES, names=list(known))
-    rows = statements.schedule.due(connection, application, MOST_SCHEDULES, but=others)
-    return [row for row in rows if row.name in known]
-
-
 def _skip_late_runs(
     connection: Connection, application: str, known: Mapping[str, Schedule]
 ) -> tuple[bool, Counter[tuple[str, SkipReason]]]:
@@ -164,6 +156,7 @@ def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
     )
 
 
+@dataclass(eq=False)
 class Planner:
     """Plans the schedules of one application.
 
@@ -171,29 +164,18 @@ class Planner:
     they were met. ``called`` returns the name of the schedule in a row. ``wall_clock`` is given if the database has no clock of its own.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        application: str,
-        schedules: Mapping[str, Schedule],
-        notify: Notify,
-        wall_clock: WallClock | None = None,
-        *,
-        others: Callable[[], Collection[str]] = tuple,
-        called: Callable[[str], str] = str,
-    ) -> None:
-        self._database = database
-        self._application = application
-        self._schedules = schedules
-        self._others = others
-        self._called = called
-        self._notify = notify
-        self._wall_clock = wall_clock
-        self._reported: set[str] = set()
-        self.has_more = False
-        """The last call has not planned all that was due."""
-        self.made = 0
-        """The number of runs that it has planned."""
+    database: Database
+    application: str
+    schedules: Mapping[str, Schedule]
+    notify: Notify
+    wall_clock: WallClock | None = None
+    others: Callable[[], Collection[str]] = tuple
+    called: Callable[[str], str] = str
+    has_more: bool = field(default=False, init=False)
+    """The last call has not planned all that was due."""
+    made: int = field(default=0, init=False)
+    """The number of runs that it has planned."""
+    _reported: set[str] = field(default_factory=set, init=False)
 
     async def plan(self, database_time: datetime) -> bool:
         """Plan what is due, as much as one transaction may; return False where a jump of the clock stands in the way.
@@ -205,14 +187,14 @@ class Planner:
             return False
 
         def plan(connection: Connection) -> PlanReport:
-            return plan_due(connection, self._application, self._schedules, others=self._others())
+            return plan_due(connection, self.application, self.schedules, others=self.others())
 
         try:
-            report = await self._database.write(by_trusted_time(plan, self.guard))
+            report = await self.database.write(by_trusted_time(plan, self.guard))
         except ClockJumped:
             return False
         for (key, reason), count in report.skipped.items():
-            self._notify(TimesSkipped(self._application, self._called(key), reason, count))
+            self.notify(TimesSkipped(self.application, self.called(key), reason, count))
         self._report_faults(report)
         self.has_more, self.made = report.more, report.made
         return True
@@ -220,15 +202,15 @@ class Planner:
     @property
     def guard(self) -> Trusts | None:
         """The judge of the database's time, for `by_trusted_time`; None where that can always be trusted."""
-        return None if self._wall_clock is None else self.trusts
+        return None if self.wall_clock is None else self.trusts
 
     def trusts(self, database_time: datetime) -> bool:
         """Return whether planning may trust this time; report a jump of the clock."""
-        if self._wall_clock is None:
+        if self.wall_clock is None:
             return True
-        judgement = self._wall_clock.judge(database_time.timestamp(), boottime())
+        judgement = self.wall_clock.judge(database_time.timestamp(), boottime())
         if judgement.note is not None:
-            self._notify(Note(judgement.note, is_warning=not judgement.trusted))
+            self.notify(Note(judgement.note, is_warning=not judgement.trusted))
         return judgement.trusted
 
     def _report_faults(self, report: PlanReport) -> None:
@@ -240,5 +222,5 @@ class Planner:
                 "two replicas planned the same schedule at once, which is a bug in leased"
             )
         for fault in faults - self._reported:
-            self._notify(Note(fault, is_warning=True))
+            self.notify(Note(fault, is_warning=True))
         self._reported |= faults

@@ -145,7 +145,7 @@ class Ledger:
     @property
     def is_full(self) -> bool:
         """No instant has a place any more that needs a row."""
-        return self._rows() >= self._most_rows
+        return len(self._entries) + (self._counted_to is not None) >= self._most_rows
 
     @property
     def stretch(self) -> Stretch | None:
@@ -153,13 +153,9 @@ class Ledger:
         return Stretch(self._reason, self._length, self._counted_from) if self._reason else None
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the rows in the order of their instants."""
         yield from self._entries
         if (counted := self._counted()) is not None:
             yield counted
-
-    def _rows(self) -> int:
-        return len(self._entries) + (self._counted_to is not None)
 
     def _end_stretch(self) -> None:
         if (counted := self._counted()) is not None:

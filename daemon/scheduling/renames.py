@@ -5,7 +5,7 @@ by that, so that replicas from before a rename and from after it exclude each ot
 stands beside it, and so does each name that it had.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,13 +104,9 @@ def located(connection: Connection, application: Application, rows: Collection[R
 def _free_key(name: str, rows: Iterable[Row[Any]], taken: Collection[str], longest: int) -> str:
     """Return the key of a new row: its name, unless a row that is called otherwise has that key."""
     used = {row.name for row in rows}.union(taken)
-    return next(key for key in _keys(name, longest) if key not in used)
-
-
-def _keys(name: str, longest: int) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        ending = f"~{number}"
-        yield name[: longest - len(ending)] + ending
+    key, number = name, 1
+    while key in used:
         number += 1
+        ending = f"~{number}"
+        key = name[: longest - len(ending)] + ending
+    return key

@@ -20,7 +20,6 @@ class Judgement:
 
 
 _TRUSTED = Judgement(trusted=True)
-_HELD = Judgement(trusted=False)
 
 
 class WallClock:
@@ -43,18 +42,15 @@ class WallClock:
             return _TRUSTED if note is None else Judgement(trusted=True, note=note)
         if self._new_offset is None or abs(offset - self._new_offset) >= JUMP:
             self._new_offset, self._since = offset, boot
-            return Judgement(trusted=False, note=_jumped(offset - self._offset))
+            by, direction = abs(offset - self._offset), "forward" if offset > self._offset else "back"
+            note = (
+                f"the wall clock jumped {direction} by {by:.0f}s: planning pauses until it is back, or has "
+                f"kept the new time for {PATIENCE:g}s"
+            )
+            return Judgement(trusted=False, note=note)
         if boot - self._since < PATIENCE:
-            return _HELD
+            return Judgement(trusted=False)
         self._offset, self._new_offset = offset, None
         return Judgement(
             trusted=True, note=f"the wall clock has kept the new time for {PATIENCE:g}s: planning resumes with it"
         )
-
-
-def _jumped(seconds: float) -> str:
-    direction = "forward" if seconds > 0 else "back"
-    return (
-        f"the wall clock jumped {direction} by {abs(seconds):.0f}s: planning pauses until it is back, or has "
-        f"kept the new time for {PATIENCE:g}s"
-    )

@@ -25,8 +25,6 @@ class PlanningFailed(DaemonError):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The plan of one schedule."""
-
     schedule: Schedule
     digest: str | None
     """That of the definition which its runs are of."""
@@ -114,14 +112,45 @@ def _moved_on(decision: Decision) -> dict[str, Any]:
 
 
 def _new_rows(connection: Connection, application: str, decision: Decision) -> list[dict[str, Any]]:
-    """Return the rows of its new runs; those that were missed say since when nothing was up."""
+    """Return the rows of its new runs; those that were missed say since when nothing was up that plans."""
+    schedule, now = decision.schedule, decision.now
+    lease = lease_name(application, schedule)
     new = [planned for planned in decision.plan.runs if not planned.extends]
-    away = _away(connection, application, new, decision.since)
-    nothing = {"away_from": None, "overlapped": None, "overlapped_by": None}
-    return [
-        {**_row(application, decision, planned), **nothing, **(away if planned.reason == "missed" else {})}
-        for planned in new
-    ]
+    away_from = None
+    if (missed := next((one.scheduled_for for one in new if one.reason == "missed"), None)) is not None:
+        seen = statements.replica.last_seen(connection, application, missed)
+        away_from = decision.since if seen is None else max(decision.since, seen)
+    rows = []
+    for planned in new:
+        runs = planned.state == "pending"
+        start_by = None
+        if schedule.start_within is not None:
+            start_by = planned.scheduled_for + timedelta(seconds=schedule.start_within)
+        if not runs and (planned.reason != "missed" or start_by is None or start_by >= now):
+            start_by = None
+        rows.append(
+            {
+                "schedule": schedule.name,
+                "scheduled_for": planned.scheduled_for,
+                "last_scheduled_for": planned.last_scheduled_for,
+                "count": planned.count,
+                "state": planned.state,
+                "reason": planned.reason,
+                "lease_name": lease.base,
+                "queue": lease.queue,
+                "available_at": planned.available_at if runs and not planned.waits else None,
+                "start_by": start_by,
+                "finish_by": schedule.finishes_by(planned.scheduled_for) if runs else None,
+                "params": json.dumps(dict(schedule.params)),
+                "digest": decision.digest,
+                "created_at": now,
+                "finished_at": None if runs else now,
+                "away_from": away_from if planned.reason == "missed" else None,
+                "overlapped": None,
+                "overlapped_by": None,
+            }
+        )
+    return rows
 
 
 def _named(connection: Connection, application: str, overlapping: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -132,15 +161,6 @@ def _named(connection: Connection, application: str, overlapping: list[dict[str,
         row | dict(zip(("overlapped", "overlapped_by"), found.get(row["schedule"], (None, None)), strict=True))
         for row in overlapping
     ]
-
-
-def _away(connection: Connection, application: str, new: list[PlannedRun], since: datetime) -> dict[str, Any]:
-    """Return since when nothing was up that plans, if instants were missed."""
-    missed = next((planned.scheduled_for for planned in new if planned.reason == "missed"), None)
-    if missed is None:
-        return {}
-    seen = statements.replica.last_seen(connection, application, missed)
-    return {"away_from": since if seen is None else max(since, seen)}
 
 
 def _extend(connection: Connection, application: str, schedule: Schedule, planned: PlannedRun) -> None:
@@ -157,31 +177,3 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
             f'schedule "{schedule.name}": expected one row that counts its skipped times since '
             f"{planned.scheduled_for}, but found {changed}"
         )
-
-
-def _row(application: str, decision: Decision, planned: PlannedRun) -> dict[str, Any]:
-    schedule, now = decision.schedule, decision.now
-    lease = lease_name(application, schedule)
-    runs = planned.state == "pending"
-    start_by = None
-    if schedule.start_within is not None:
-        start_by = planned.scheduled_for + timedelta(seconds=schedule.start_within)
-    if not runs and (planned.reason != "missed" or start_by is None or start_by >= now):
-        start_by = None
-    return {
-        "schedule": schedule.name,
-        "scheduled_for": planned.scheduled_for,
-        "last_scheduled_for": planned.last_scheduled_for,
-        "count": planned.count,
-        "state": planned.state,
-        "reason": planned.reason,
-        "lease_name": lease.base,
-        "queue": lease.queue,
-        "available_at": planned.available_at if runs and not planned.waits else None,
-        "start_by": start_by,
-        "finish_by": schedule.finishes_by(planned.scheduled_for) if runs else None,
-        "params": json.dumps(dict(schedule.params)),
-        "digest": decision.digest,
-        "created_at": now,
-        "finished_at": None if runs else now,
-    }

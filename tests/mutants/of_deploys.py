@@ -35,8 +35,9 @@ DEPLOYS = (
         (
             Edit(
                 "daemon/scheduling/deploys/rollout.py",
-                "        self.trusts = trusts\n",
-                "        self.trusts = None\n",
+                "    _patience: Patience = field(default_factory=Patience, init=False)\n",
+                "    _patience: Patience = field(default_factory=Patience, init=False)\n\n"
+                "    def __post_init__(self) -> None:\n        self.trusts = None\n",
             ),
         ),
         on_each(ROLLOUT.format("test_nothing_changes_hands_by_a_clock_that_has_just_jumped")),

@@ -129,8 +129,8 @@ NEIGHBOURS = (
         (
             Edit(
                 "daemon/scheduling/write_plan.py",
-                '    return {"away_from": since if seen is None else max(since, seen)}\n',
-                "    return {}\n",
+                '"away_from": away_from if planned.reason == "missed" else None,',
+                '"away_from": None,',
             ),
         ),
         on_each(

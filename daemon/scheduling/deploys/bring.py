@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from ...definitions.application import Application
 from ...errors import RetiresAll, WouldSupersede
-from ...states import SEEN_WITHIN, Act
+from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.called import called, former_names
 from ...store.notices import DEFINITIONS, notify
@@ -213,7 +213,8 @@ def take_on_top(connection: Connection, application: Application, *, by: str, wh
             f"generation {ruler.number} is active",
             f"no longer counts: revision {revisions}" if outranked else "",
         ]
-        _record(connection, application, "take-over", by, "; ".join(filter(None, (*told, written.retired))), why)
+        effect = "; ".join(filter(None, (*told, written.retired)))
+        statements.acts.record(connection, "take-over", by=by, application=application.name, why=why, effect=effect)
     return Brought(order, others, written.report, rules=True, warning=written.warning)
 
 
@@ -250,7 +251,9 @@ def carry_out(
         match decide(order, others):
             case None:
                 if written.retired is not None:
-                    _record(connection, application, "deploy", by, written.retired)
+                    statements.acts.record(
+                        connection, "deploy", by=by, application=application.name, effect=written.retired
+                    )
                 return Brought(order, others, written.report, own is not None and own.rules, written.warning)
             case Add():
                 _add(connection, application, by, application.revision)
@@ -269,14 +272,10 @@ def _add(connection: Connection, application: Application, by: str, revision: in
         "digest": application.digest,
         "revision": revision,
         "brought_by": by,
-        "run_digests": _fingerprints(connection, application),
+        "run_digests": json.dumps(application.fingerprints(located(connection, application).keys)),
     }
     statements.generation.add(connection, application.name, values)
     notify(connection, application.name, DEFINITIONS)
-
-
-def _fingerprints(connection: Connection, application: Application) -> str:
-    return json.dumps(application.fingerprints(located(connection, application).keys))
 
 
 def _brought_first(
@@ -307,7 +306,7 @@ def _synced(connection: Connection, application: Application, own: Generation, *
     """Write the definitions, which are those of a generation, into the database."""
     report = sync(connection, application, retire=retire, retired_by=statements.generation.named(own.number))
     if report.renamed:
-        fingerprints = _fingerprints(connection, application)
+        fingerprints = json.dumps(application.fingerprints(located(connection, application).keys))
         statements.generation.set_run_digests(connection, application.name, own.number, fingerprints)
     notify(connection, application.name, DEFINITIONS)
     return report
@@ -353,9 +352,3 @@ def _write(
     of_living = listed(retired_of_living(connection, application, report.retired, others))
     warning = f"generation {own.number} retired schedules that live replicas of other definitions run: {of_living}"
     return _Written(report, f"generation {own.number} retired {names}", warning if of_living else None)
-
-
-def _record(  # noqa: PLR0917 - who did what, with what effect, why
-    connection: Connection, application: Application, what: Act, by: str, effect: str, why: str | None = None
-) -> None:
-    statements.acts.record(connection, what, by=by, application=application.name, why=why, effect=effect)

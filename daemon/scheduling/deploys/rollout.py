@@ -6,7 +6,7 @@ an application's runs belong to its replicas alone, the highest living revision 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from time import monotonic
@@ -21,7 +21,7 @@ from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.notices import DEFINITIONS, WORK, notify
 from ...telemetry.facts import Note, Notify, SchedulesRetired
-from ..generations.moves import TAKEOVER_AFTER, Count, is_newer_ready, next_move
+from ..generations.moves import Count, is_newer_ready, next_move
 from ..generations.order import Move, Order, Others
 from ..generations.standing import Standing, stand
 from ..renames import located
@@ -63,7 +63,8 @@ class RequiredRevision:
         if higher == self.higher:
             return
         self.higher = higher
-        self._notify(Note(f'application "{self._name}": {self.sentence() or self._free()}'))
+        free = f"no replica of a higher revision than {self._own} is ready; this one claims runs"
+        self._notify(Note(f'application "{self._name}": {self.sentence() or free}'))
         self._changed()
 
     def sentence(self) -> str | None:
@@ -77,9 +78,6 @@ class RequiredRevision:
             "with require_revision only the highest revision claims runs"
         )
 
-    def _free(self) -> str:
-        return f"no replica of a higher revision than {self._own} is ready; this one claims runs"
-
 
 _LOOK_AGAIN = 1.0
 """Seconds after which one that waits for a clock that can be trusted looks again."""
@@ -87,8 +85,6 @@ _LOOK_AGAIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a look found."""
-
     database_time: datetime
     order: Order
     others: Others
@@ -99,39 +95,24 @@ class Sight:
     """The revision to whose replicas runs are to be left."""
 
 
+@dataclass(eq=False)
 class Rollout:
     """Brings the definitions of one replica to the database, and watches over which rule there."""
 
-    def __init__(
-        self,
-        database: Database,
-        application: Application,
-        holder: str,
-        label: str,
-        notify: Notify,
-        *,
-        rows: Rows | None = None,
-        takeover_after: float = TAKEOVER_AFTER,
-        clock: Callable[[], float] = monotonic,
-        trusts: Trusts | None = None,
-        required: RequiredRevision | None = None,
-    ) -> None:
-        self._database = database
-        self._application = application
-        self._digest = application.digest
-        self._holder = holder
-        self._label = label
-        self._notify = notify
-        self._rows = rows or Rows(application)
-        self._takeover_after = takeover_after
-        self._clock = clock
-        self.trusts = trusts
-        """The judge of the database's time; None where that can always be trusted."""
-        self._required = required or RequiredRevision(application, notify)
-        self._count = Count()
-        self._stands: tuple[Standing, float] | None = None
-        self._patience = Patience()
-        self._timeout = patience(application)
+    database: Database
+    application: Application
+    holder: str
+    label: str
+    notify: Notify
+    rows: Rows
+    required: RequiredRevision
+    takeover_after: float
+    trusts: Trusts | None
+    """The judge of the database's time; None where that can always be trusted."""
+    clock: Callable[[], float] = monotonic
+    _count: Count = field(default_factory=Count, init=False)
+    _stands: tuple[Standing, float] | None = field(default=None, init=False)
+    _patience: Patience = field(default_factory=Patience, init=False)
 
     async def join(
         self, *, take_over: bool = False, guarded: bool = False, stopping: Callable[[], bool] = lambda: False
@@ -146,36 +127,34 @@ class Rollout:
         def transaction(connection: Connection) -> Brought:
             brought = bring(
                 connection,
-                self._application,
-                by=self._label,
-                holder=self._holder,
+                self.application,
+                by=self.label,
+                holder=self.holder,
                 take_over=take_over,
                 guarded=guarded,
-                takeover_after=self._takeover_after,
+                takeover_after=self.takeover_after,
             )
-            statements.replica.mark_ready(connection, self._holder)
-            notify(connection, self._application.name, DEFINITIONS)  # others see that this one has joined
+            statements.replica.mark_ready(connection, self.holder)
+            notify(connection, self.application.name, DEFINITIONS)  # others see that this one has joined
             return brought
 
         while (brought := await self._join(transaction)) is None:
             if stopping():
                 return None
             await asyncio.sleep(_LOOK_AGAIN)
-        self._count = Count(at=self._clock())
+        self._count = Count(at=self.clock())
         if brought.report is not None:
             self._say(str(brought.report))
         self._report(brought)
         self._tell(brought.order, brought.others)
         if brought.rules:
-            await self._adopt(
-                await self._database.read(lambda c: self._strangers(c, located(c, self._application).keys))
-            )
+            await self._adopt(await self.database.read(lambda c: self._strangers(c, located(c, self.application).keys)))
         return brought
 
     @property
     def look_every(self) -> float:
         """Seconds between two looks at the most, or it would count to more than `takeover_after`."""
-        return self._takeover_after / 2
+        return self.takeover_after / 2
 
     def lose_contact(self) -> None:
         """Count no time until the next look: the database is away, for the others too perhaps."""
@@ -185,30 +164,32 @@ class Rollout:
     def look(self, connection: Connection) -> Sight:
         """Return who lives and which definitions there are, for `follow`; in any transaction."""
         now = statements.schedule.database_time(connection)
-        keys = located(connection, self._application).keys
-        found = look(connection, self._application, self._holder)
-        return Sight(now, *found, self._strangers(connection, keys), keys, self._required.look(connection))
+        keys = located(connection, self.application).keys
+        found = look(connection, self.application, self.holder)
+        return Sight(now, *found, self._strangers(connection, keys), keys, self.required.look(connection))
 
     async def follow(self, sight: Sight) -> None:
         """Move if it is time to; not by a clock that has just jumped."""
         if self.trusts is not None and not self.trusts(sight.database_time):
             self.lose_contact()
             return
-        self._rows.stand(sight.keys)
-        self._required.take(sight.higher)
+        self.rows.stand(sight.keys)
+        self.required.take(sight.higher)
         order, others = sight.order, sight.others
-        is_ready = is_newer_ready(order, self._digest, others)
-        self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
+        is_ready = is_newer_ready(order, self.application.digest, others)
+        self._count = self._count.after(self.clock(), is_ready=is_ready, long_enough=self.takeover_after)
         if self._next(order, others) is not None:
             try:
-                moved = await self._change(self._move)
+                moved = await self._change(
+                    lambda c: carry_out(c, self.application, self.label, self.holder, self._next)
+                )
             except ClockJumped:
                 self.lose_contact()
                 return
             order, others = moved.order, moved.others
             self._report(moved)
         self._tell(order, others)
-        own = order.latest(self._digest)
+        own = order.latest(self.application.digest)
         if own is not None and own.rules:
             await self._adopt(sight.strangers)
 
@@ -216,18 +197,18 @@ class Rollout:
         """Return how these definitions stand, and what comes next and when; None if they are current, or
         not brought yet. For any thread.
         """
-        held_back = self._required.sentence()
+        held_back = self.required.sentence()
         if self._stands is None or self._stands[0].state in ("unknown", "current"):
             return held_back
         standing, at = self._stands
-        return "; ".join(filter(None, (standing.text(self._clock() - at), held_back)))
+        return "; ".join(filter(None, (standing.text(self.clock() - at), held_back)))
 
     async def _join(self, transaction: Unit[Brought]) -> Brought | None:
         """Join; None while the time is not to be trusted and this would change a definition."""
         try:
             return await self._change(transaction)
         except ClockJumped:
-            changes = await self._database.read(lambda c: sync(c, self._application, dry_run=True))
+            changes = await self.database.read(lambda c: sync(c, self.application, dry_run=True))
         if changes.added or changes.changed or changes.revived or changes.retired:
             return None
         return await self._brought(transaction)
@@ -236,8 +217,8 @@ class Rollout:
         """Do what may replace definitions, after what is due by them has been planned, so that it takes no time.
         Raises `ClockJumped`.
         """
-        planned = by_trusted_time(partial(plan_outgoing, application=self._application), self.trusts)
-        while await self._database.write(planned, timeout=self._timeout):
+        planned = by_trusted_time(partial(plan_outgoing, application=self.application), self.trusts)
+        while await self.database.write(planned, timeout=patience(self.application)):
             pass
         return await self._brought(by_trusted_time(transaction, self.trusts))
 
@@ -245,60 +226,57 @@ class Rollout:
         """Bring the definitions, and take in the rows in which they stand then."""
 
         def and_rows(connection: Connection) -> tuple[Brought, Mapping[str, str]]:
-            return transaction(connection), located(connection, self._application).keys
+            return transaction(connection), located(connection, self.application).keys
 
-        brought, keys = await self._database.write(and_rows, timeout=self._timeout)
-        self._rows.stand(keys)
+        brought, keys = await self.database.write(and_rows, timeout=patience(self.application))
+        self.rows.stand(keys)
         return brought
 
     def _report(self, brought: Brought) -> None:
         """Report what people may not have meant."""
         report = brought.report
         if report is not None and report.retired:
-            self._notify(SchedulesRetired(self._application.name, report.retired))
+            self.notify(SchedulesRetired(self.application.name, report.retired))
         for sentence in report.losses if report is not None else ():
             self._say(sentence, is_warning=True)
         if brought.warning is not None:
             self._say(brought.warning, is_warning=True)
 
     def _say(self, sentence: str, *, is_warning: bool = False) -> None:
-        self._notify(Note(f'application "{self._application.name}": {sentence}', is_warning=is_warning))
+        self.notify(Note(f'application "{self.application.name}": {sentence}', is_warning=is_warning))
 
     def _strangers(self, connection: Connection, keys: Mapping[str, str]) -> Strangers:
-        return strangers(connection, self._application.keyed(keys), self._holder)
+        return strangers(connection, self.application.keyed(keys), self.holder)
 
     async def _adopt(self, found: Strangers) -> None:
         """Let runs whose definition nobody has any more go by these."""
-        given_up = self._patience.given_up(found, self._clock())
+        given_up = self._patience.given_up(found, self.clock())
         if not given_up:
             return
 
         def transaction(connection: Connection) -> Adopted:
-            adopted = adopt(connection, self._application, self._holder, given_up)
-            notify(connection, self._application.name, WORK)
+            adopted = adopt(connection, self.application, self.holder, given_up)
+            notify(connection, self.application.name, WORK)
             return adopted
 
-        adopted = await self._database.write(transaction)
+        adopted = await self.database.write(transaction)
         if adopted.adopted or adopted.cancelled:
             self._say(str(adopted))
 
     def _next(self, order: Order, others: Others) -> Move | None:
         return next_move(
             order,
-            self._digest,
+            self.application.digest,
             others,
             self._count,
             starting=False,
-            takeover_after=self._takeover_after,
-            revision=self._application.revision,
+            takeover_after=self.takeover_after,
+            revision=self.application.revision,
         )
-
-    def _move(self, connection: Connection) -> Brought:
-        return carry_out(connection, self._application, self._label, self._holder, self._next)
 
     def _tell(self, order: Order, others: Others) -> None:
         """Tell how these definitions stand when that has changed; the time that is left is no change."""
-        now = stand(order, self._digest, others, self._count, takeover_after=self._takeover_after)
-        before, self._stands = self._stands, (now, self._clock())
+        now = stand(order, self.application.digest, others, self._count, takeover_after=self.takeover_after)
+        before, self._stands = self._stands, (now, self.clock())
         if before is None or now.change != before[0].change:
             self._say(now.text(), is_warning=now.is_held_back)

@@ -126,11 +126,6 @@ class _Draft:
             losses=losses,
         )
 
-    def outgoing(self) -> Iterator[Row[Any]]:
-        """Yield the rows of the definitions that are no longer planned by."""
-        yield from (row for schedule, row in self.changed if _is_retimed(schedule, row))
-        yield from self.retired
-
 
 def sync(
     connection: Connection,
@@ -180,18 +175,13 @@ def plan_outgoing(connection: Connection, application: Application) -> bool:
 
 
 def _draft(connection: Connection, application: Application, *, lock: bool, retire: bool = True) -> _Draft:
-    rows = statements.schedule.of_application(connection, application.name, lock=lock)
-    draft = _compare(application, located(connection, application, rows), rows)
-    if not retire:
-        draft.retired.clear()
-    return draft
-
-
-def _compare(defined: Application, located: Located, stored: list[Row[Any]]) -> _Draft:
-    application = defined.keyed(located.keys)
-    draft = _Draft(application, located)
-    rows = {row.name: row for row in stored if row.name not in located.emptied}
-    for schedule, own in zip(application.schedules, defined.schedules, strict=True):
+    """Compare the definitions with what is stored; without ``retire``, none of it is retired."""
+    stored = statements.schedule.of_application(connection, application.name, lock=lock)
+    where = located(connection, application, stored)
+    draft = _Draft(application.keyed(where.keys), where)
+    digests, run_digests = draft.application.digests, draft.application.run_digests
+    rows = {row.name: row for row in stored if row.name not in where.emptied}
+    for schedule, own in zip(draft.application.schedules, application.schedules, strict=True):
         row = rows.pop(schedule.name, None)
         if row is not None and called(row) != own.name:
             former = (name for name in former_names(row) if name not in {called(row), own.name})
@@ -200,21 +190,25 @@ def _compare(defined: Application, located: Located, stored: list[Row[Any]]) -> 
             draft.added.append(schedule)
         elif row.retired_at is not None:
             draft.revived.append((schedule, row))
-        elif row.digest != application.digests[schedule.name]:
+        elif row.digest != digests[schedule.name]:
             draft.changed.append((schedule, row))
         else:
             draft.unchanged.append(schedule)
-            if row.run_digest != application.run_digests[schedule.name]:
+            if row.run_digest != run_digests[schedule.name]:
                 draft.unnamed.append(schedule)
-    draft.retired.extend(row for row in rows.values() if row.retired_at is None)
+    if retire:
+        draft.retired.extend(row for row in rows.values() if row.retired_at is None)
     return draft
 
 
 def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tuple[str, ...]]:
-    """Return the outgoing definitions by which something is due, and the names of those that cannot be read."""
+    """Return the definitions that are no longer planned by and by which something is due, and the names of those that
+    cannot be read.
+    """
     readable: dict[str, Schedule] = {}
     unreadable: list[str] = []
-    for row in draft.outgoing():
+    retimed = (row for schedule, row in draft.changed if _is_retimed(schedule, row))
+    for row in (*retimed, *draft.retired):
         if row.next_due is None or row.next_due > now:
             continue
         try:

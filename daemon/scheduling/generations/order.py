@@ -208,7 +208,6 @@ class Differences:
 
 
 def differences(own: Fingerprints, other: Fingerprints) -> Differences:
-    """Return in what ``own`` differs from ``other``."""
     both = sorted(own.keys() & other.keys())
     gone = {other[name][0]: name for name in other.keys() - own.keys()}
     renamed = {name: gone[own[name][0]] for name in sorted(own.keys() - other.keys()) if own[name][0] in gone}

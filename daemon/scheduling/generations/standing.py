@@ -18,8 +18,6 @@ State = Literal["unknown", "current", "in lieu", "staged", "next", "superseded"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the definitions of a replica stand."""
-
     state: State
     number: int = 0
     other: int = 0
@@ -44,6 +42,7 @@ class Standing:
         """Return the standing as text, when so many seconds have passed since."""
         me, other, while_ = f"generation {self.number}", f"generation {self.other}", format_duration(self.long_enough)
         within = format_duration(float(max(0, round((self.waits or 0.0) - passed))))
+        remark = f"; {self.missing}" if self.is_held_back else ""
         match self.state:
             case "unknown":
                 return "these definitions have no generation yet"
@@ -61,25 +60,23 @@ class Standing:
                 return (
                     f"{me} is the fallback for {other}, which has no ready replica; it retires nothing, and "
                     f"becomes active for good in {within} unless a replica of {other} has been ready for {while_} "
-                    f"by then" + (f"; {self.missing}" if self.is_held_back else "")
+                    f"by then{remark}"
                 )
             case "next":
                 return f"{me} is on standby: {other} is its fallback; {me} becomes active in {within} if it stays ready"
+            case "superseded" if self.is_other_ready:
+                remedy = self.missing or "to make its definitions active now, start it with --take-over"
+                return (
+                    f"{me} is superseded by {other}: this replica changes no definitions; if no newer replica is ready "
+                    f"for {while_}, this one becomes the fallback; {remedy}"
+                )
             case "superseded":
-                return self._superseded(me, other, within, while_)
+                return (
+                    f"{me} is superseded by {other}, which has no ready replica: falling back to {me} in {within}"
+                    f"{remark}"
+                )
             case _:
                 assert_never(self.state)
-
-    def _superseded(self, me: str, other: str, within: str, while_: str) -> str:
-        if not self.is_other_ready:
-            return f"{me} is superseded by {other}, which has no ready replica: falling back to {me} in {within}" + (
-                f"; {self.missing}" if self.is_held_back else ""
-            )
-        remedy = self.missing or "to make its definitions active now, start it with --take-over"
-        return (
-            f"{me} is superseded by {other}: this replica changes no definitions; if no newer replica is ready "
-            f"for {while_}, this one becomes the fallback; {remedy}"
-        )
 
 
 def stand(order: Order, digest: str, others: Others, count: Count, *, takeover_after: float) -> Standing:
@@ -133,7 +130,6 @@ def on_hosts(hosts: Sequence[str]) -> str:
 
 
 def state_of(order: Order, own: Generation) -> State:
-    """Return how a generation stands."""
     if order.is_newest(own):
         return "current" if own.rules else "staged" if own.is_staged else "next"
     return "in lieu" if own.rules else "superseded"

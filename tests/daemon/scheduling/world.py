@@ -12,7 +12,7 @@ from daemon.execution.claim import claim
 from daemon.operations.foresee import foresee
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
-from daemon.scheduling.deploys.rollout import Rollout
+from daemon.scheduling.deploys.rollout import RequiredRevision, Rollout
 from daemon.scheduling.generations.standing import Forecast, state_of
 from daemon.store.tables import generation
 from daemon.store.tables import replica as replicas
@@ -53,6 +53,7 @@ class Side:
             holder,
             self._hear,
             rows=self.rows,
+            required=RequiredRevision(application, self._hear),
             takeover_after=T,
             clock=lambda: self._now,
             trusts=self._trusts,

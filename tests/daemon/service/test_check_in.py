@@ -47,9 +47,9 @@ class LooksOnly(Rollout):
     def __init__(self) -> None:
         self.looks = self.losses = 0
         self.trusts = None
-        self._takeover_after = 60.0
-        self._application, self._holder = a_shop().application(), "h1"
-        self._required = RequiredRevision(self._application, lambda _: None)
+        self.takeover_after = 60.0
+        self.application, self.holder = a_shop().application(), "h1"
+        self.required = RequiredRevision(self.application, lambda _: None)
 
     async def follow(self, sight: Sight) -> None:
         self.looks += 1
