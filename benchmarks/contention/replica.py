@@ -11,8 +11,7 @@ from sqlalchemy import Connection, func, select
 from daemon.definitions.known import Known
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.batcher import WriteBatcher
-from daemon.execution.writes.result import AlreadyDone, Done, EndedJob
-from daemon.execution.writes.transactions import EndRun
+from daemon.execution.writes.transactions import AlreadyDone, Done, EndedJob, EndRun
 from daemon.jobs.reports import Outcome
 from daemon.store.tables import run
 from lease.client import Lease, LeaseClient

@@ -70,9 +70,7 @@ COMMANDS = {
         "reading.generations",
         "List the generations of the definitions: which is active, which replicas run which, and what happens next.",
     ),
-    "trigger": Lazy(
-        "acting.trigger", "Request a run, now or later, and record who asked and why; a replica executes it."
-    ),
+    "trigger": Lazy("acting.runs", "Request a run, now or later, and record who asked and why; a replica executes it."),
     "cancel": Lazy(
         "acting.runs", "Cancel a run: a pending run ends at once; a running one ends when its job has stopped."
     ),

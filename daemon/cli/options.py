@@ -1,4 +1,6 @@
-"""The options that several commands share, such as who acts and why, and moments as people type them."""
+"""The options that several commands share, such as who acts and why, moments as people type them, and the question
+whether to do it.
+"""
 
 import os
 import sys
@@ -15,9 +17,8 @@ from ..instants import duration_of
 from ..operations.requester import recordable, requester
 from ..operations.typed_moment import typed_moment
 from ..states import RunState
-from ..text import when
-from .failures import USAGE, Misused
-from .question import tell
+from ..text import clean, when
+from .failures import USAGE, Misused, write_to_stderr
 
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 MOST = 2**63 - 1
@@ -176,3 +177,44 @@ def instant(
     if found.understood and not quiet:
         tell(f"{option} {text} is {found.understood}")
     return found.instant
+
+
+# The question, answered with yes or no at a terminal
+
+
+class NotConfirmed(DaemonError):
+    """Something was to be confirmed, and nobody said yes."""
+
+
+def tell(sentence: str) -> None:
+    """Write a sentence to stderr, where questions are asked."""
+    write_to_stderr([clean(sentence)])
+
+
+def can_be_asked() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def says_yes(question: str) -> bool:
+    """Ask on stderr, and read a line; end that of the question where Ctrl-C or Ctrl-D leaves it open."""
+    answer = ""
+    try:
+        sys.stderr.write(f"{clean(question)} [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    finally:
+        if not answer.endswith("\n"):
+            sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless ``yes`` has answered; raises `Misused` if nobody can be asked, and `NotConfirmed` for a no."""
+    if yes:
+        return
+    if not can_be_asked():
+        raise Misused(
+            f"{question} Not at a terminal, so nothing was done; --yes confirms, --dry-run shows what would be done"
+        )
+    if not says_yes(question):
+        raise NotConfirmed("nothing was done")

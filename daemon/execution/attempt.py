@@ -16,7 +16,7 @@ from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.inside import TaskAttempt, ThreadAttempt
 from ..jobs.limits import Limit, Limits, OwnTime, over_limit, wait_own_time
-from ..jobs.output.transcript import Transcript
+from ..jobs.output import Transcript
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress

@@ -1,8 +1,9 @@
 """The context that all runs of a replica share, and its publisher, which sends notices after the commit that they are about
-(rules 15 and 24).
+(rules 15 and 24); and the losses of leases that are still to be recorded.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,22 +12,76 @@ from functools import partial
 from sqlalchemy import Connection
 
 from lease.client import LeaseClient
+from lease.clock import boottime
 from lease.database.address import without_secrets
 from lease.database.backend import backend_of
 from lease.database.database import Database
 from lease.errors import StoreUnavailable
+from lease.model import Grant, Loss
 
 from ..definitions.application import Application
 from ..definitions.known import Rows
 from ..jobs.processes.trust_page import TrustPages
+from ..jobs.reports import LONGEST_MESSAGE
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..store import statements
 from ..store.notices import WORK, notify
 from ..telemetry.facts import Fact, Notify
 from ..telemetry.spans import Carrier
-from .loss_notes import LossNotes
 from .writes.batcher import WriteBatcher
+from .writes.transactions import truncate_for_db
+
+# The losses of leases that are still to be recorded in their attempts
+
+MOST_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LossNote:
+    """An attempt whose lease was lost, and whose work ended at ``ended``, by `lease.clock.boottime`."""
+
+    job_run_id: int
+    grant: Grant
+    loss: Loss
+    ended: float
+
+
+class LossNotes:
+    """The notes that are not written yet, the latest `MOST_KEPT`.
+
+    Mostly the database cannot be reached when a lease is lost, and later another replica has settled the attempt, and
+    did not know. A note names the holder's own attempt, and leaves what a settler wrote.
+    """
+
+    def __init__(self) -> None:
+        self._notes: deque[LossNote] = deque(maxlen=MOST_KEPT)
+        self._writing = False
+
+    def add(self, note: LossNote) -> None:
+        self._notes.append(note)
+
+    async def write(self, database: Database) -> None:
+        """Write the notes; those that could not be written are kept. One call writes for all that come
+        meanwhile: mostly all runs of a replica lose their leases at once.
+        """
+        if self._writing:
+            return
+        self._writing = True
+        try:
+            while notes := list(self._notes):
+                await database.write(partial(_write, notes=notes))
+                written = set(map(id, notes))
+                self._notes = deque((note for note in self._notes if id(note) not in written), maxlen=MOST_KEPT)
+        finally:
+            self._writing = False
+
+
+def _write(connection: Connection, notes: list[LossNote]) -> None:
+    for note in sorted(notes, key=lambda note: note.job_run_id):
+        why = truncate_for_db(note.loss.cause, LONGEST_MESSAGE)
+        ago = boottime() - note.ended
+        statements.job_run.note_loss(connection, note.job_run_id, note.grant, str(note.loss.kind), why, ago)
 
 
 class Publisher:

@@ -22,11 +22,9 @@ from ..scheduling.lease_names import is_shared
 from ..states import EndState
 from ..telemetry.facts import RunSubject, WriteRefused
 from .claim import ClaimedRun
-from .context import ReplicaContext
-from .loss_notes import LossNote
+from .context import LossNote, ReplicaContext
 from .writes import transactions
-from .writes.result import AlreadyDone, Done, EndedJob, Marked, NotOurs
-from .writes.transactions import EndRun, FinishJob, StartJob
+from .writes.transactions import AlreadyDone, Done, EndedJob, EndRun, FinishJob, Marked, NotOurs, StartJob
 
 T = TypeVar("T")
 W = TypeVar("W")

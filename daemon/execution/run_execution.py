@@ -34,7 +34,7 @@ from .next_step import (
     before_jobs,
     stops_run,
 )
-from .writes.result import AlreadyDone, Done, EndedJob
+from .writes.transactions import AlreadyDone, Done, EndedJob
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ..own_thread import soon
 from ..states import JobOutcome
 from ..telemetry.facts import JobSubject
 from .brief import Brief
-from .output.output import Output, printed_to
+from .output import Output, printed_to
 from .reports import Outcome, Progress
 from .run import LOGGER, AsyncRun, Run
 from .runners import Attempt, Listeners

@@ -10,7 +10,7 @@ from ..definitions.schedule import Job
 from ..states import JobOutcome
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief, hand_over
-from .output.transcript import Transcript
+from .output import Transcript
 from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage

@@ -23,8 +23,8 @@ from ..definitions.values.refusal import Refusal
 from ..errors import InvalidInstant, NotFound, NotRecordable
 from ..instants import parse_instant
 from ..scheduling.lease_names import lease_name
-from ..scheduling.place import place
 from ..scheduling.plan import MISSED_AFTER
+from ..scheduling.write_plan import place
 from ..store import statements
 from ..store.statements import acts, requests
 from ..store.views.names import nearest_of

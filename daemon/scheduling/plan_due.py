@@ -21,13 +21,12 @@ from ..definitions.schedule import Schedule
 from ..states import SkipReason
 from ..store import statements
 from ..telemetry.facts import Note, Notify, TimesSkipped
-from .place import defined, feed_due, place_due
 from .plan import Pause, Plan, PlanState, plan, waits_for_predecessor
 from .plan_rows import LONGEST_STRETCH, Stretch
 from .telling import Told, tell
 from .trusted_time import ClockJumped, Trusts, by_trusted_time
 from .wall_clock import WallClock
-from .write_plan import Decision, write_plans
+from .write_plan import Decision, defined, feed_due, place_due, write_plans
 
 MOST_SCHEDULES = 100
 """The most schedules that one transaction plans: a replica starts no more at once, and others plan the rest meanwhile."""

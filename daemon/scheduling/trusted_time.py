@@ -65,13 +65,13 @@ def start_put_off(connection: Connection, application: str, schedules: Iterable[
     if backend_of(connection).has_own_clock:
         return 0
     queues = {queue.name for one in schedules if (queue := one.queue) is not None}
-    late = statements.put_off.find_late_starts(connection, application, queues, LONGEST_WAIT)
+    late = statements.run.find_late_starts(connection, application, queues, LONGEST_WAIT)
     allowed = [
-        statements.put_off.Allowed(one.name, one.run_digest(), one.digest(), one.jitter, _longest_wait(one))
+        statements.run.Allowed(one.name, one.run_digest(), one.digest(), one.jitter, _longest_wait(one))
         for one in schedules
         if one.name in late
     ]
-    return statements.put_off.start(connection, application, allowed) if allowed else 0
+    return statements.run.start(connection, application, allowed) if allowed else 0
 
 
 def _longest_wait(schedule: Schedule) -> float:

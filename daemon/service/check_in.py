@@ -5,7 +5,7 @@ that hears costs nothing else while it is idle (rule 24).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -16,17 +16,18 @@ from sqlalchemy import Connection
 from lease.errors import StoreUnavailable
 
 from ..execution.context import ReplicaContext
-from ..execution.long_runs import take_long
 from ..execution.writes.transactions import save_output, save_progress
-from ..jobs.output.transcript import Piece, Transcript
+from ..jobs.output import Piece, Transcript
 from ..recovery import registry
 from ..recovery.deaths import DeathWatch, Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.telling import Told, tell
 from ..scheduling.trusted_time import part_by_trusted_time, start_put_off
-from ..states import LiveReplicaState
+from ..states import LONG_LEVELS, LiveReplicaState
 from ..store import statements
 from ..store.notices import ALIVE, notify
+from ..store.policies import read_policies
+from ..store.views.usual import Long, long_for, may_be_long, read_usual
 from ..telemetry.facts import Note, RunLate, RunLong
 from ..telemetry.sentences import sentence
 from .loop.agenda import Agenda
@@ -192,8 +193,35 @@ class CheckIn:
         """
         application = self._entry.application
         start_put_off(connection, application, self._context.rows.application.schedules)
-        rows = statements.late.take(connection, application)
+        rows = statements.run.take(connection, application)
         tell(connection, application, [Told("run.late", row.schedule, row.id) for row in rows])
         called = self._context.rows.name
         late = [RunLate(application, called(row.schedule), row.id, row.state, row.finish_by) for row in rows]
         return [*late, *take_long(connection, self._runs.ids(), self._entry.holder)]
+
+
+# Its runs that take long, as one fact for each level that they reach
+
+
+def take_long(connection: Connection, ids: Collection[int], holder: str) -> list[RunLong]:
+    """Mark which of these runs of a replica have become long, or longer, and return a fact for each."""
+    rows = {row.id: row for row in statements.run.read_long(connection, ids, holder)} if ids else {}
+    given = {run_id: read_policies(row.definition or "{}").long for run_id, row in rows.items()}
+    may_be = [row for row in rows.values() if may_be_long(row.running_for, given[row.id])]
+    usual = read_usual(connection, {(row.application, row.schedule) for row in may_be})
+    found: Mapping[int, Long] = {
+        row.id: long
+        for row in may_be
+        if (long := long_for(row.running_for, given[row.id], usual.get((row.application, row.schedule)))) is not None
+        and LONG_LEVELS.index(long.level) >= (row.told_long or 0)
+    }
+    if not found:
+        return []
+    levels = {run_id: long.level for run_id, long in found.items()}
+    marked = sorted(statements.run.mark_long(connection, levels, holder))
+    facts = []
+    for run_id in marked:
+        row, long = rows[run_id], found[run_id]
+        tell(connection, row.application, [Told("run.long", row.key, run_id)])
+        facts.append(RunLong(row.application, row.schedule, run_id, long.level, row.running_for, long.threshold))
+    return facts

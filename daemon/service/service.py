@@ -12,7 +12,7 @@ from time import monotonic
 
 from ..definitions.application import Application
 from ..errors import DaemonError
-from ..jobs.output.output import parted_streams
+from ..jobs.output import parted_streams
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
 from ..own_thread import beside

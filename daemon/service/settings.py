@@ -22,7 +22,7 @@ from ..definitions.values.strings import Revision
 from ..definitions.values.targets import check_url
 from ..definitions.values.times import duration
 from ..errors import Mistakes, together
-from ..scheduling.generations.moves import TAKEOVER_AFTER
+from ..scheduling.generations.order import TAKEOVER_AFTER
 from ..text import shortened, suggestion
 from ..web.address import WebAddress
 from .database_url import readable, url_from_file

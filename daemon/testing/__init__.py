@@ -22,8 +22,7 @@ process, so that a test can patch what they call. Commands run as usual. Leases 
 real time. docs/how-to/schedules/test-your-schedules.md says more.
 """
 
-from .clock import ManualTimeOfDay, Misuse
 from .replica import ManualReplica, run_once
-from .store import ManualStore
+from .store import ManualStore, ManualTimeOfDay, Misuse
 
 __all__ = ["ManualReplica", "ManualStore", "ManualTimeOfDay", "Misuse", "run_once"]

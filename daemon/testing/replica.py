@@ -30,8 +30,7 @@ from ..service.replica import Replica
 from ..service.settings import Settings
 from ..store.views.history import RunDetail, read_run, read_runs
 from ..telemetry.facts import Fact, LeaseChanged
-from .clock import Misuse
-from .store import ManualStore
+from .store import ManualStore, Misuse
 
 Definitions = Schedules | Application | str | Path
 """A `Schedules`, or FILE as on the command line: ``"shop.py"`` or ``"shop:schedules"``."""

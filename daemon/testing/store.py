@@ -1,4 +1,4 @@
-"""The database of a test: a temporary SQLite file that goes by the clock of the test."""
+"""The database of a test, a temporary SQLite file, and its clock, which moves only when the test moves it."""
 
 import asyncio
 import os
@@ -18,12 +18,42 @@ import lease
 import lease.statements
 from lease.database.database import Unit
 from lease.database.dialects import SQLITE_NOW, clock, later
+from lease.durations import Duration, parse_duration
 from lease.errors import StoreUnavailable
 from lease.model import Grant
 from lease.schema import lease as leases
 
+from ..errors import DaemonError
+from ..instants import parse_instant
 from ..store.tables import metadata
-from .clock import ManualTimeOfDay, Misuse
+
+
+class ManualTimeOfDay:
+    """A wall clock that only the test moves.
+
+    It decides what is due; leases go by the machine's own clock.
+    """
+
+    def __init__(self, instant: str | datetime) -> None:
+        self._now = parse_instant(instant)
+
+    @property
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self._now
+
+    def set(self, instant: str | datetime) -> None:
+        """Set the clock, forward or back: RFC 3339, or a `datetime` with a time zone."""
+        self._now = parse_instant(instant)
+
+    def advance(self, duration: Duration) -> None:
+        """Move the clock forward by ``"90s"``, ``"1h"`` or a number of seconds."""
+        self._now += timedelta(seconds=parse_duration(duration))
+
+
+class Misuse(DaemonError, RuntimeError):
+    """This package was used in a way that cannot work; the message says what to do instead."""
+
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ CANCELS = (
     Mutant(
         "replacement-waits-for-nobody",
         "a run that replaces one at work may start at once",
-        (Edit("daemon/store/statements/sets/replacements.py", ", ~_ahead)", ")"),),
+        (Edit("daemon/store/statements/sets/plans.py", ", ~_ahead)", ")"),),
         on_each(REPLACING.format("test_a_run_at_work_is_marked_and_the_newer_one_starts_when_it_has_ended")),
     ),
     Mutant(

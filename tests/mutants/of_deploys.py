@@ -2,8 +2,8 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_sqlite
 
-ADOPTION = "daemon/scheduling/deploys/adoption.py"
-MOVES = "daemon/scheduling/generations/moves.py"
+ADOPTION = "daemon/scheduling/deploys/rollout.py"
+MOVES = "daemon/scheduling/generations/order.py"
 CLAIM = "daemon/execution/claim.py"
 ROLLOUT = "tests/daemon/scheduling/test_rollout.py::{}[{{}}]"
 ADOPTION_TEST = "tests/daemon/scheduling/test_adoption.py::{}[{{}}]"

@@ -22,7 +22,7 @@ LONG_RUNS = (
     Mutant(
         "long-told-again",
         "that a run takes long is told with each sign of life",
-        (Edit("daemon/execution/long_runs.py", "(row.told_long or 0)", "0"),),
+        (Edit("daemon/service/check_in.py", "(row.told_long or 0)", "0"),),
         on_either(TOLD),
     ),
     Mutant(

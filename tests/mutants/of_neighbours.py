@@ -104,7 +104,7 @@ NEIGHBOURS = (
     Mutant(
         "loss-without-a-word",
         "a loss that could not be recorded while the database was away is not recorded afterwards",
-        (Edit("daemon/execution/loss_notes.py", "        self._notes.append(note)\n", ""),),
+        (Edit("daemon/execution/context.py", "        self._notes.append(note)\n", "        pass\n"),),
         on_either(
             "tests/daemon/execution/test_losses.py::test_what_cannot_be_recorded_while_the_database_is_away_is_recorded_afterwards"
         ),

@@ -111,7 +111,7 @@ OPERATORS = (
         "Ctrl-C at a question is reported as a bug in leased",
         (
             Edit(
-                "daemon/cli/question.py",
+                "daemon/cli/options.py",
                 '    answer = ""\n    try:\n',
                 '    import typer\n\n    return typer.confirm(question, err=True)\n    answer = ""\n    try:\n',
             ),

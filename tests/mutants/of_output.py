@@ -35,7 +35,7 @@ OUTPUT = (
         "all that a job prints is kept in memory until it can be saved, and in the database for good",
         (
             Edit(
-                "daemon/jobs/output/transcript.py",
+                "daemon/jobs/output.py",
                 "            if not enough and self.size <= MOST_BYTES:\n",
                 "            if enough or self.size:\n",
             ),
@@ -55,7 +55,7 @@ OUTPUT = (
         "what a job's tasks print after its end goes where nobody takes it any more, and is lost",
         (
             Edit(
-                "daemon/jobs/output/output.py",
+                "daemon/jobs/output.py",
                 "            if self._closed:\n                return False\n",
                 "            if self._closed:\n                return True\n",
             ),

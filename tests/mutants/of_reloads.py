@@ -70,7 +70,7 @@ RELOADS = (
         "a replica drains before the one that takes its place is ready",
         (
             Edit(
-                "daemon/service/supervision/supervised_replica.py",
+                "daemon/service/supervision/supervisor.py",
                 "            if not await new.settled(within):\n",
                 "            if new.end.done():\n",
             ),

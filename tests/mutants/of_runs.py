@@ -186,7 +186,7 @@ RUNS = (
                 "",
             ),
             Edit(
-                "daemon/store/statements/put_off.py",
+                "daemon/store/statements/run.py",
                 "        or_(~_of_instant, _beyond_jitter),\n",
                 "",
             ),
@@ -274,7 +274,7 @@ REQUESTS = (
         "many runs of a schedule whose definition cannot be read hide those of others",
         (
             Edit(
-                "daemon/scheduling/place.py",
+                "daemon/scheduling/write_plan.py",
                 "        if overlaps or len(due) < MOST_PLACED:\n            break\n",
                 "        break\n",
             ),
@@ -290,7 +290,7 @@ REQUESTS = (
     Mutant(
         "place-beside-the-unfinished",
         "a run whose moment has come starts beside an unfinished one",
-        (Edit("daemon/scheduling/place.py", "[(run_id, waits[name]) for", "[(run_id, False) for"),),
+        (Edit("daemon/scheduling/write_plan.py", "[(run_id, waits[name]) for", "[(run_id, False) for"),),
         on_each(LATER.format("test_behind_an_unfinished_run_it_waits_for_that")),
     ),
     Mutant(

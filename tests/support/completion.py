@@ -7,11 +7,16 @@ from sqlalchemy import Connection
 
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.writes.batcher import Write, write_set
-from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, Marked, NothingWritten, NotOurs
 from daemon.execution.writes.transactions import (
     PATIENCE,
+    AlreadyDone,
+    Done,
+    EndedJob,
     EndRun,
     FinishJob,
+    Marked,
+    NothingWritten,
+    NotOurs,
     StartJob,
     leave_word,
     record_keeper,

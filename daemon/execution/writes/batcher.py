@@ -11,8 +11,19 @@ from lease.database.database import Database
 from lease.errors import StoreUnavailable
 
 from ..claim import ClaimedRun
-from .result import NothingWritten, PassedOver
-from .transactions import PATIENCE, Answer, EndRun, FinishJob, RunWrite, StartJob, end_runs, finish_jobs, start_jobs
+from .transactions import (
+    PATIENCE,
+    Answer,
+    EndRun,
+    FinishJob,
+    NothingWritten,
+    PassedOver,
+    RunWrite,
+    StartJob,
+    end_runs,
+    finish_jobs,
+    start_jobs,
+)
 
 Write = StartJob | FinishJob | EndRun
 Claim = Callable[[Connection, int], list[ClaimedRun]]

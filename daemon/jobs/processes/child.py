@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self, assert_never
 
-from ..output.output import Output, pass_on
-from ..output.transcript import Transcript
+from ..output import Output, Transcript, pass_on
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room.shortage import Shortage, shortage, shortage_of
 from ..stacks.of_child import Lines

@@ -18,8 +18,22 @@ from ...store import statements
 from ...store.called import called, former_names
 from ...store.notices import DEFINITIONS, notify
 from ...text import listed
-from ..generations.moves import TAKEOVER_AFTER, Count, next_move, sync_move
-from ..generations.order import NO_REVISION, Add, Generation, Move, Order, Others, PutOnTop, Raise, Rule, rank_of
+from ..generations.order import (
+    NO_REVISION,
+    TAKEOVER_AFTER,
+    Add,
+    Count,
+    Generation,
+    Move,
+    Order,
+    Others,
+    PutOnTop,
+    Raise,
+    Rule,
+    next_move,
+    rank_of,
+    sync_move,
+)
 from ..generations.standing import on_hosts, superseded, who_runs
 from ..renames import located
 from .sync import SyncReport, sync

@@ -10,8 +10,7 @@ from typing import Literal, assert_never
 from lease.durations import format_duration
 
 from ...text import counted
-from .moves import FOR_GOOD_AFTER, Count, next_move, sync_move
-from .order import Generation, Move, Order, Others, PutOnTop, rank_of
+from .order import FOR_GOOD_AFTER, Count, Generation, Move, Order, Others, PutOnTop, next_move, rank_of, sync_move
 
 State = Literal["unknown", "current", "in lieu", "staged", "next", "superseded"]
 

@@ -18,7 +18,7 @@ from ...execution.claim import ClaimedRun, claim
 from ...execution.context import ReplicaContext
 from ...execution.run_execution import RunExecution
 from ...execution.writes.batcher import MOST
-from ...jobs.output.transcript import Transcript
+from ...jobs.output import Transcript
 from ...jobs.reports import Progress
 from ...jobs.room.room import Room, SetAside
 from ...recovery import registry

@@ -14,7 +14,6 @@ from . import (
     generation,
     job_run,
     keeping,
-    put_off,
     queues,
     renames,
     replica,
@@ -24,4 +23,4 @@ from . import (
     stranded,
 )
 from .acting import acts, backfills, cancel, looks, pauses, retries
-from .sets import claims, ends, late, plans, replacements
+from .sets import claims, ends, plans

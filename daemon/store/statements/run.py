@@ -1,17 +1,53 @@
-"""The statements on `run`."""
+"""The statements on `run`, also on those that a clock has put off, and those that are late to finish."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, null, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    case,
+    null,
+    or_,
+    select,
+    type_coerce,
+    union,
+    update,
+)
 
-from lease.database.dialects import later, now
+from lease.database.dialects import later, now, seconds_between
+from lease.database.held.statement import Statement
 from lease.model import Grant
 
-from ..tables import run
-from .dialects import MOMENT, PENDING, SCHEDULED, agrees, among, among_keys, number, pending, running, unfinished
+from ...states import LONG_LEVELS, LongLevel
+from ..called import present_name
+from ..tables import run, schedule
+from .acting.cancel import marked
+from .dialects import (
+    MOMENT,
+    PENDING,
+    SCHEDULED,
+    agrees,
+    among,
+    among_keys,
+    as_rows,
+    definition_with,
+    given,
+    number,
+    of_schedule,
+    pending,
+    running,
+    same_schedule,
+    unfinished,
+)
 
 
 def extend(
@@ -109,3 +145,116 @@ def mark_missed(connection: Connection, application: str, names: Collection[str]
 def is_late() -> ColumnElement[bool]:
     """Return the condition that a run should have started by now but did not."""
     return and_(pending(), run.c.start_by.is_not(None), run.c.start_by < MOMENT, run.c.started_at.is_(None))
+
+
+# Those that a clock which had jumped has put off
+#
+# A start is written by the clock: that of a run that is put back, follows on another or takes its place. Only the
+# start of a due instant is not, which is that instant and its `jitter`.
+
+
+class Allowed(NamedTuple):
+    """How much later the runs of a schedule may be meant to start, in seconds."""
+
+    schedule: str
+    run_digest: str
+    digest: str
+    jitter: float
+    """After a due instant, by this definition."""
+    wait: float
+    """From now on."""
+
+
+def find_late_starts(
+    connection: Connection, application: str, queues: Collection[str], longest_wait: float
+) -> set[str]:
+    """Return the schedules with runs, in no queue or in these, that start in more than ``longest_wait`` seconds."""
+    late = (run.c.application == application, pending(), run.c.available_at > later(MOMENT, longest_wait))
+    query = select(run.c.schedule).where(*late)
+    return set(connection.scalars(union(query.where(run.c.queue.is_(None)), query.where(among(run.c.queue, queues)))))
+
+
+def start(connection: Connection, application: str, allowed: Iterable[Allowed]) -> int:
+    """Let the runs start now that are to start later than is ``allowed``; return how many. How much later a due
+    instant may start that was planned by another definition is not known: its run is left alone.
+    """
+    return len(_START(connection, {"of_application": application, "allowed": as_rows(allowed)}))
+
+
+_allowed = given("allowed", schedule=Text, run_digest=Text, digest=Text, jitter=Double, wait=Double)
+_of_instant = and_(run.c.trigger == SCHEDULED, run.c.attempt == 0)
+_beyond_jitter = and_(
+    schedule.c.digest == _allowed.c.digest,
+    run.c.scheduled_for > schedule.c.changed_at,
+    run.c.available_at > later(run.c.scheduled_for, _allowed.c.jitter),
+)
+_START = Statement(
+    update(run)
+    .where(
+        *of_schedule(run, bindparam("of_application", type_=Text()), _allowed.c.schedule),
+        same_schedule(schedule, run),
+        unfinished(),
+        pending(),
+        run.c.digest == _allowed.c.run_digest,
+        run.c.available_at > later(now(), _allowed.c.wait),
+        or_(~_of_instant, _beyond_jitter),
+    )
+    .values(available_at=now())
+    .returning(run.c.id)
+)
+
+
+# Those that are late to finish: past their deadline and not over, told once
+
+MOST = 100
+"""So many are found at a time; others are found the next time."""
+
+
+def take(connection: Connection, application: str) -> list[Row[Any]]:
+    """Mark the runs that are late to finish and not marked yet, but for those that are to end, and those that
+    another transaction has locked; return (id, schedule, state, finish_by) of each.
+    """
+    is_late = (run.c.finish_by.is_not(None), run.c.finish_by < MOMENT, run.c.late_at.is_(None), ~marked())
+    late = (
+        select(run.c.id)
+        .where(run.c.application == application, unfinished(), *is_late)
+        .order_by(run.c.finish_by)
+        .limit(MOST)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    told = update(run).where(run.c.id.in_(late.scalar_subquery())).values(late_at=now())
+    found = connection.execute(told.returning(run.c.id, run.c.schedule, run.c.state, run.c.finish_by))
+    return sorted(found, key=lambda row: (row.finish_by, row.id))
+
+
+def is_late_to_finish() -> ColumnElement[bool]:
+    """Return the condition that a run did not succeed by its deadline; not of one skipped, cancelled or marked."""
+    until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
+    goes_on = or_(~marked(), run.c.finished_at.is_not(None))
+    asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
+    return type_coerce(and_(asked, run.c.finish_by < until), Boolean)
+
+
+def read_long(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:
+    """Return (id, application, schedule, key, running_for, told_long, definition) of those of the runs at a replica."""
+    query = select(
+        run.c.id,
+        run.c.application,
+        present_name(schedule).label("schedule"),
+        run.c.schedule.label("key"),
+        seconds_between(run.c.started_at, now()).label("running_for"),
+        run.c.told_long,
+        definition_with("long").label("definition"),
+    ).join(schedule, same_schedule(schedule, run))
+    return list(connection.execute(query.where(run.c.id.in_(ids), running(), run.c.holder == holder)))
+
+
+def mark_long(connection: Connection, levels: Mapping[int, LongLevel], holder: str) -> list[int]:
+    """Record up to which level each of these runs is told, but for those that another transaction has locked, or that
+    this replica no longer executes; return the ids of the others.
+    """
+    level = case({run_id: 1 + LONG_LEVELS.index(level) for run_id, level in levels.items()}, value=run.c.id, else_=0)
+    mine = and_(run.c.id.in_(levels), running(), run.c.holder == holder)
+    free = select(run.c.id).where(mine).with_for_update(skip_locked=True, key_share=True)
+    told = update(run).where(run.c.id.in_(free.scalar_subquery())).values(told_long=level)
+    return list(connection.scalars(told.returning(run.c.id)))

@@ -16,7 +16,7 @@ from ..called import ScheduleKey, present_name
 from ..policies import read_policies
 from ..reader import Reader
 from ..statements.dialects import among_keys, cause_of_run, same_schedule, unfinished
-from ..statements.sets.late import is_late_to_finish
+from ..statements.run import is_late_to_finish
 from ..tables import job_output, job_run, replica, run, schedule
 from .causes import Why, sentence
 from .names import keys_named, missing_run

@@ -47,7 +47,7 @@ from ..statements.dialects import (
 from ..statements.generation import read_run_digests
 from ..statements.requests import placed
 from ..statements.run import is_late
-from ..statements.sets.replacements import replaced_by
+from ..statements.sets.plans import replaced_by
 from ..tables import generation, job_run, replica, run, schedule
 from . import causes
 from .acting import pause_of, pauses_by_act

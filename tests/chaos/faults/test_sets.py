@@ -15,8 +15,7 @@ from sqlalchemy import make_url, text
 
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.batcher import WriteBatcher
-from daemon.execution.writes.result import Done, EndedJob
-from daemon.execution.writes.transactions import EndRun
+from daemon.execution.writes.transactions import Done, EndedJob, EndRun
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from lease.database.opening import open_database

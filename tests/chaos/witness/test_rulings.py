@@ -7,7 +7,7 @@ from sqlalchemy.pool import NullPool
 
 from daemon.definitions.schedule import Schedule
 from daemon.operations.trigger import trigger
-from daemon.scheduling.deploys.adoption import adopt
+from daemon.scheduling.deploys.rollout import adopt
 from daemon.store.tables import run
 from lease.database.address import parse_address
 from tests.chaos.history import Clocks, witnessed

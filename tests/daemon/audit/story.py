@@ -12,13 +12,13 @@ from daemon.cli.ask import ask_url
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.writes.result import Done, EndedJob
+from daemon.execution.writes.transactions import Done, EndedJob
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, register
 from daemon.recovery.settle import settle
-from daemon.scheduling.deploys.adoption import adopt
+from daemon.scheduling.deploys.rollout import adopt
 from daemon.scheduling.plan import first_state
 from daemon.store.statements.schedule import database_time
 from daemon.store.tables import job_run, replica, schedule

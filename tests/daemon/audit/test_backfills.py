@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete
 
 from daemon.definitions.triggers.trigger import Every
-from daemon.execution.writes.result import EndedJob
+from daemon.execution.writes.transactions import EndedJob
 from daemon.jobs.reports import Outcome
 from daemon.operations.backfill import backfill
 from daemon.operations.backfill_plan import Wanted

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 import pytest
 from sqlalchemy import Row, update
 
-from daemon.audit.evidence import wrongly_timed
+from daemon.audit.history import wrongly_timed
 from daemon.store.tables import job_run
 from lease.database.dialects import later
 from tests.support.store import Store

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete
 
 from daemon.audit import Promise
-from daemon.execution.writes.result import EndedJob
+from daemon.execution.writes.transactions import EndedJob
 from daemon.jobs.reports import Outcome
 from daemon.operations.retry import retry
 from daemon.operations.trigger import trigger

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from daemon import Schedules
-from daemon.cli.commands.defining.remarks import Code, file_remarks, remarks_on
+from daemon.cli.commands.defining.check import Code, file_remarks, remarks_on
 from daemon.definitions.schedule import Schedule
 from tests.daemon.jobs.family import linux
 

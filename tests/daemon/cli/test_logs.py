@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 
 from daemon.cli import ask
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.output.transcript import Piece
+from daemon.jobs.output import Piece
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel

@@ -15,7 +15,7 @@ from daemon import AsyncRun, Schedules
 from daemon.execution import attempt
 from daemon.execution.attempt import JobExecution, WorkOutlivesLease
 from daemon.execution.held_run import HeldRun
-from daemon.execution.writes.result import job_run_state
+from daemon.execution.writes.transactions import job_run_state
 from daemon.jobs import inside
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity

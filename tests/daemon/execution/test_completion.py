@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.output.transcript import Piece
+from daemon.jobs.output import Piece
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome, Progress
 from daemon.operations.trigger import trigger

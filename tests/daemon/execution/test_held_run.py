@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 import lease.statements
 from daemon.execution.held_run import HeldRun
-from daemon.execution.writes.result import EndedJob
+from daemon.execution.writes.transactions import EndedJob
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome
 from daemon.store.tables import run

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 import lease.statements
-from daemon.execution.loss_notes import LossNote, LossNotes
+from daemon.execution.context import LossNote, LossNotes
 from daemon.recovery.settle import settle
 from daemon.store.tables import job_run
 from daemon.store.views.history import JobRunLine

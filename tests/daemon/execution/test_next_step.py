@@ -18,7 +18,7 @@ from daemon.execution.next_step import (
     backoff,
     before_jobs,
 )
-from daemon.execution.writes.result import job_run_state
+from daemon.execution.writes.transactions import job_run_state
 from daemon.jobs.reports import Outcome
 
 

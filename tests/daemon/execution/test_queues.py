@@ -14,7 +14,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import ClaimedRun
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
-from daemon.scheduling.deploys.adoption import adopt
+from daemon.scheduling.deploys.rollout import adopt
 from daemon.service.loop.agenda import read_agenda
 from daemon.states import LEADS
 from daemon.store import statements

@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from daemon.errors import NotFound
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.output.transcript import Piece
+from daemon.jobs.output import Piece
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.store.views.history import read_run

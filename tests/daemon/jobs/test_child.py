@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 import daemon.jobs.processes.child
-from daemon.jobs.output.transcript import KEPT_BYTES, MOST_BYTES
+from daemon.jobs.output import KEPT_BYTES, MOST_BYTES
 from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.identity import is_alive
 from daemon.jobs.processes.spawn import start_keeper

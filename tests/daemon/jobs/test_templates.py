@@ -17,7 +17,7 @@ import pytest
 import daemon.jobs.templates.templates
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
-from daemon.jobs.output.transcript import Transcript
+from daemon.jobs.output import Transcript
 from daemon.jobs.processes.process_tree import PARENT, processes, stat
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage

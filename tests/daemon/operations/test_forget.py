@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from daemon.errors import DaemonError, NotFound, NotRecordable
-from daemon.execution.writes.result import EndedJob
+from daemon.execution.writes.transactions import EndedJob
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.forget import RunIsNotOver, decide, foreseen, forget

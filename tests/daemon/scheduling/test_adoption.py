@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from daemon.scheduling.deploys.adoption import strangers
+from daemon.scheduling.deploys.rollout import strangers
 from daemon.states import UNSEEN_IS_DEAD
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run

@@ -27,7 +27,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def taken(store: Store) -> list[int]:
-    return [row.id for row in store.do(statements.late.take, "shop")]
+    return [row.id for row in store.do(statements.run.take, "shop")]
 
 
 def late_run(store: Store, name: str = "sync", **settings: Any) -> int:
@@ -60,12 +60,12 @@ def test_a_requested_run_has_a_deadline_that_counts_from_the_request_if_it_is_a_
 def test_a_run_that_is_late_to_finish_is_told_once(store: Store) -> None:
     run_id = late_run(store)
     in_time = store.do(trigger, "shop", "sync", requested_by="ada")
-    (row,) = store.do(statements.late.take, "shop")
+    (row,) = store.do(statements.run.take, "shop")
     assert (row.id, row.schedule, row.state, row.finish_by) == (run_id, "sync", "pending", store.run(run_id).finish_by)
     assert taken(store) == []
     assert store.run(run_id).late_at is not None
     assert store.run(in_time).late_at is None
-    assert [row.id for row in store.do(statements.late.take, "another")] == []
+    assert [row.id for row in store.do(statements.run.take, "another")] == []
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled", "skipped"])
@@ -100,13 +100,13 @@ def test_a_run_at_work_is_told_too_and_keeps_its_grant(store: Store) -> None:
 def test_of_very_many_a_bounded_number_is_told_at_a_time_the_oldest_first(store: Store) -> None:
     many = a_schedule("many", overlap="queue")
     store.sync(many)
-    pending_runs(store, many, statements.late.MOST + 1)
+    pending_runs(store, many, statements.run.MOST + 1)
     ids = [row.id for row in store.runs()]
     for number, run_id in enumerate(ids):
         by = update(run).where(run.c.id == run_id).values(finish_by=PAST + timedelta(seconds=number))
         store.do(Connection.execute, by)
-    assert taken(store) == ids[: statements.late.MOST]
-    assert taken(store) == ids[statements.late.MOST :]
+    assert taken(store) == ids[: statements.run.MOST]
+    assert taken(store) == ids[statements.run.MOST :]
 
 
 def test_a_run_that_another_transaction_has_locked_is_told_later(postgres_url: str) -> None:
@@ -114,7 +114,7 @@ def test_a_run_that_another_transaction_has_locked_is_told_later(postgres_url: s
 
     def take(connection: Connection) -> list[int]:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
-        return [row.id for row in statements.late.take(connection, "shop")]
+        return [row.id for row in statements.run.take(connection, "shop")]
 
     with Store(postgres_url) as store:
         run_id = late_run(store)
@@ -135,7 +135,7 @@ def test_runs_that_are_late_to_finish_are_found_by_their_index(sqlite_url: str) 
 
     with Store(sqlite_url) as store, store.begin() as connection:
         event.listen(connection, "before_cursor_execute", explain)
-        statements.late.take(connection, "shop")
+        statements.run.take(connection, "shop")
     assert any("run_finish_by_idx (application=? AND finish_by" in plan for plan in plans)
     assert not [plan for plan in plans if plan.startswith("SCAN run")]
 

@@ -1,7 +1,16 @@
 """What a replica does about the definitions in the database, decided from what it sees (rule 21)."""
 
-from daemon.scheduling.generations.moves import Count, is_newer_ready, next_move
-from daemon.scheduling.generations.order import Add, Generation, Order, Others, PutOnTop, Rule
+from daemon.scheduling.generations.order import (
+    Add,
+    Count,
+    Generation,
+    Order,
+    Others,
+    PutOnTop,
+    Rule,
+    is_newer_ready,
+    next_move,
+)
 
 from .orders import NOBODY, living, old_and_new
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Cron, Every, OnRequest
-from daemon.scheduling.deploys.adoption import adopt
+from daemon.scheduling.deploys.rollout import adopt
 from daemon.scheduling.deploys.sync import SyncReport, plan_outgoing
 from daemon.scheduling.plan_due import ENOUGH_ROWS, MOST_SCHEDULES
 from daemon.scheduling.plan_rows import MOST_ROWS

@@ -136,7 +136,7 @@ async def test_what_was_let_through_once_rules_again_after_it_was_away(world: Wo
 async def test_an_older_one_that_is_on_top_for_good_is_not_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.scheduling.generations.moves.FOR_GOOD_AFTER", FOR_GOOD)
+    monkeypatch.setattr("daemon.scheduling.generations.order.FOR_GOOD_AFTER", FOR_GOOD)
     await world.start(OLD, "a1")
     world.store.do(take_on_top, OTHER, by="ann")
     await world.pass_time(T + 2 * FOR_GOOD)

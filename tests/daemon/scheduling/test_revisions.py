@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from daemon.definitions.application import Application
 from daemon.errors import RevisionTaken
-from daemon.operations.foresee import foresee
+from daemon.operations.generations import foresee
 from daemon.scheduling.deploys.bring import bring, stage, take_on_top
 from daemon.scheduling.generations.order import Generation, Order
 from daemon.scheduling.generations.standing import state_of
@@ -126,7 +126,7 @@ async def test_one_staged_with_it_is_current_from_its_first_replica_on_and_not_b
 
 async def test_a_rollback_stands_in_first_and_is_for_good_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It then counts as the revision that it took over from; so that one does not come back by a restart."""
-    monkeypatch.setattr("daemon.scheduling.generations.moves.FOR_GOOD_AFTER", FOR_GOOD)
+    monkeypatch.setattr("daemon.scheduling.generations.order.FOR_GOOD_AFTER", FOR_GOOD)
     new = await world.start(at(NEW, 42), "b1")
     await world.start(at(OLD, 41), "a1")
     assert world.rules(NEW)

@@ -95,7 +95,7 @@ async def test_the_newer_ones_rule_again_when_one_has_been_ready_for_long(world:
 async def test_a_rollback_is_for_good_when_no_newer_one_has_been_ready_for_longer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.scheduling.generations.moves.FOR_GOOD_AFTER", FOR_GOOD)
+    monkeypatch.setattr("daemon.scheduling.generations.order.FOR_GOOD_AFTER", FOR_GOOD)
     await world.start(OLD, "a1")
     new = await world.start(NEW, "b1")
     world.end(new)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from daemon.scheduling.generations.moves import Count, recorded
-from daemon.scheduling.generations.order import Differences, Order, Others, differences
+from daemon.scheduling.generations.order import Count, Differences, Order, Others, differences, recorded
 from daemon.scheduling.generations.standing import Standing, stand, superseded
 
 from .orders import NOBODY, living, old_and_new

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, Row, delete, select, update
 
 from daemon.definitions.known import Known
-from daemon.jobs.output.transcript import Transcript
+from daemon.jobs.output import Transcript
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry
 from daemon.recovery.deaths import DeathWatch

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 
 from daemon import AsyncRun, Schedules
 from daemon.execution.attempt import WorkOutlivesLease
-from daemon.execution.writes.result import EndedJob
+from daemon.execution.writes.transactions import EndedJob
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.service.environment import withhold_secrets

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.service.supervision.supervised_replica import Restarts
+from daemon.service.supervision.supervisor import Restarts
 from tests.support.telling import is_alive
 from tests.support.waiting import LIMIT, wait_until
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from daemon.service.outside.file_check import CommandLine
 from daemon.service.outside.file_check import CheckedFile, WrongFile
 from daemon.service.outside.outside import Outside
-from daemon.service.supervision.supervised_replica import Restarts
+from daemon.service.supervision.supervisor import Restarts
 from daemon.service.supervision.supervisor import Supervisor
 
 folder, count, until_idle, replica = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "idle", sys.argv[4]

@@ -37,9 +37,9 @@ SEARCHES: dict[str, Callable[[Connection], Any]] = {
 OF_PLACED: dict[str, Callable[[Connection], Any]] = {
     "the one to promote, and those ahead": lambda c: statements.ends.promote(c, {("shop", "daily")}),
     "still running": lambda c: statements.schedule.still_running(c, "shop", ["daily"]),
-    "overlapped": lambda c: statements.plans.unfinished(c, "shop", {"daily"}),
-    "replaced by a newer run": lambda c: statements.replacements.mark_older(c, "shop", [("daily", 7)]),
-    "ahead of the one that replaces": lambda c: statements.replacements.start(c, [(7, datetime.now(UTC))]),
+    "overlapped": lambda c: statements.plans.unfinished_of_each(c, "shop", {"daily"}),
+    "replaced by a newer run": lambda c: statements.plans.mark_older(c, "shop", [("daily", 7)]),
+    "ahead of the one that replaces": lambda c: statements.plans.start(c, [(7, datetime.now(UTC))]),
 }
 """Searches that 10⁵ runs of the schedule that are requested for later do not slow."""
 
@@ -168,7 +168,7 @@ _DUE_LATER = """
 OF_FEW: dict[str, tuple[str, Callable[[Connection], Any]]] = {
     "whose moment has come": ("run_place_idx", lambda c: statements.requests.due(c, "shop", 1000)),
     "that did not start in time": ("run_start_by_idx", lambda c: statements.run.late(c, "shop")),
-    "late to finish": ("run_finish_by_idx", lambda c: statements.late.take(c, "shop")),
+    "late to finish": ("run_finish_by_idx", lambda c: statements.run.take(c, "shop")),
 }
 """Searches that ask for few of the runs that are not over, by an index that has these alone."""
 

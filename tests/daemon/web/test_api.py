@@ -23,7 +23,7 @@ import lease.statements
 from daemon.answers.lists import Check, DoctorAnswer
 from daemon.cli.screen import name_of
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.output.transcript import Piece
+from daemon.jobs.output import Piece
 from daemon.jobs.reports import Outcome
 from daemon.store.tables import act
 from daemon.web.address import WebAddress

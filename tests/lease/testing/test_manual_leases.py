@@ -243,8 +243,9 @@ def test_a_loop_is_not_at_rest_before_what_its_calls_left_to_do_is_done() -> Non
 
 def test_a_wait_in_memory_ends_once_each_time_that_it_is_told() -> None:
     async def told_once() -> bool:
-        wait = MemoryStore().waiting("a", "holder")
-        wait.tell()
+        store = MemoryStore()
+        wait = store.waiting("a", "holder")
+        await store.leave("a", "another")
         await wait(LIMIT, 0)
         again = asyncio.create_task(wait(LIMIT, 0))
         for _ in range(10):

@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
-LATE = "daemon/store/statements/sets/late.py"
+LATE = "daemon/store/statements/run.py"
 TOLD = "tests/daemon/scheduling/test_finish_by.py::{}"
 
 DEADLINES = (

@@ -74,7 +74,7 @@ IN_QUEUES = (
         "runs that could all start stay so when their schedule is put under slots, where no lease keeps them apart",
         (
             Edit(
-                "daemon/scheduling/deploys/adoption.py",
+                "daemon/scheduling/deploys/rollout.py",
                 "    if waits_for_predecessor(schedule.overlap):\n",
                 "    if False:\n",
             ),

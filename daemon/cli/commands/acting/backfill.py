@@ -13,14 +13,13 @@ from ....operations.backfill import Backfill, ChangedBackfill, change_backfill, 
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
 from ....operations.cancel import said
-from ....operations.named import application_of
+from ....operations.selection import application_of
 from ....store.views.acting import BackfillLine, read_backfills
 from ....store.views.names import require_application
 from ....text import number, when
 from ...ask import act, ask, zone_of
 from ...failures import Misused, refuse_beside
-from ...options import Application, By, Database, DryRun, Json, Limit, ScheduleName, Why, Yes, author, instant
-from ...question import confirm
+from ...options import Application, By, Database, DryRun, Json, Limit, ScheduleName, Why, Yes, author, confirm, instant
 from ...screen import Sheet, say, screen, write_json
 
 _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs overlap = "allow".'

@@ -20,8 +20,7 @@ from ....definitions.values.times import check_timezone
 from ....errors import DaemonError, Place
 from ....text import counted, listed
 from ...failures import DONE, FAILED
-from ...options import Json, group, local_timezone
-from ...question import tell
+from ...options import Json, group, local_timezone, tell
 from ...screen import say, screen, write_json
 from .init import application_name, write_new
 

@@ -9,8 +9,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....errors import RetiresAll
-from ....operations.foresee import Foreseen, foresee
-from ....operations.generations import processes, who_runs
+from ....operations.generations import Foreseen, foresee, processes, who_runs
 from ....scheduling.deploys.bring import stage, take_on_top
 from ....scheduling.deploys.sync import SyncReport, patience
 from ....scheduling.deploys.sync import sync as write_definitions
@@ -25,7 +24,7 @@ from ...failures import Misused, report
 from ...load_file import load_file
 from ...options import By, Database, File, Json, Revision, author
 from ...screen import Sheet, say, screen, write_json
-from .remarks import APART
+from .check import APART
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from ....store.views.defined import read_retirements
 from ....store.views.output import OutputOfRun, OutputPart, OutputReader
 from ....text import clean, cut_here
 from ...ask import ask, ask_again, run_given
-from ...options import Application, Database, RunOrName
-from ...question import tell
+from ...options import Application, Database, RunOrName, tell
 from ...screen import for_people, print_sentences, say, screen, state_cell, write_json
 
 

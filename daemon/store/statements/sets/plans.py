@@ -1,16 +1,48 @@
-"""The plans of many schedules: the runs of their due instants, and that the schedules have moved on (rule 13)."""
+"""The plans of many schedules: the runs of their due instants, that the schedules have moved on (rule 13), and
+what gives way to a newer run of its schedule (rule 23).
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, bindparam, case, null, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    literal_column,
+    null,
+    select,
+    true,
+    update,
+)
 
-from lease.database.dialects import Instant, insert_missing
+from lease.database.dialects import Instant, insert_missing, now
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...tables import run, schedule
-from ..dialects import RUNNING, SCHEDULED, all_pending, as_rows, given, is_under, number, running, same_schedule
+from ..acting.cancel import marked
+from ..dialects import (
+    PENDING,
+    RUNNING,
+    SCHEDULED,
+    agrees,
+    all_pending,
+    as_rows,
+    given,
+    is_under,
+    number,
+    running,
+    same_schedule,
+    unfinished,
+)
 from ..dialects import unfinished as is_unfinished
 from ..requests import placed
 
@@ -52,7 +84,9 @@ def add(connection: Connection, application: str, rows: Iterable[Mapping[str, An
     return len(_ADD(connection, {"of_application": application, "runs": runs}))
 
 
-def unfinished(connection: Connection, application: str, names: Collection[str]) -> dict[str, tuple[int, str | None]]:
+def unfinished_of_each(
+    connection: Connection, application: str, names: Collection[str]
+) -> dict[str, tuple[int, str | None]]:
     """Return an unfinished run of each schedule, but for backfills, best one at work, and the label of who has it."""
     rows = _UNFINISHED(connection, {"of_application": application, "names": as_rows((name,) for name in sorted(names))})
     return {name: (run_id, label) for name, run_id, label in rows}
@@ -112,4 +146,77 @@ _MOVE_ON = Statement(
     .where(same_schedule(schedule, _moved))
     .values({name: _moved.c[name] for name in list(MOVED_ON)[1:]})
     .returning(schedule.c.name)
+)
+
+
+# The runs that give way to a newer one of their schedule (`overlap = "replace"`, rule 23)
+#
+# Their schedules must be locked: so no run of them ends meanwhile, and none takes its place.
+
+REPLACER = "leased"
+"""Who cancelled a run that was replaced."""
+
+
+def replaced_by() -> ColumnElement[int | None]:
+    """Return SQL for the newer run that replaced one that is marked; NULL for any other."""
+    is_replaced = and_(run.c.cancelled_at.is_not(None), run.c.cancelled_by == REPLACER)
+    return case((is_replaced, run.c.overlapped), else_=null()).label("replaced_by")
+
+
+def planned(connection: Connection, application: str, rows: Iterable[tuple[str, datetime]]) -> dict[str, int]:
+    """Return by their schedules the runs that were planned for instants: (schedule, instant), one of each schedule."""
+    found = _PLANNED(connection, {"instants": as_rows((application, *row) for row in rows)})
+    return {name: run_id for run_id, name in found}
+
+
+def mark_older(connection: Connection, application: str, newer: Iterable[tuple[str, int]]) -> list[tuple[int, str]]:
+    """Mark the unfinished runs of schedules but for the ``newer`` ones (schedule, id), which replace them;
+    return (id, state) of each that was marked now.
+
+    A claim that has just locked one of them is waited for, so that its state is certain.
+    """
+    rows = _MARK_OLDER(connection, {"newer": as_rows((application, *row) for row in newer)})
+    return [(run_id, state) for run_id, state in rows]
+
+
+def start(connection: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
+    """Let runs (id, when) start then, unless an unfinished one, at its end, promotes them; return the ids of these."""
+    return {run_id for (run_id,) in _START(connection, {"firsts": as_rows(rows)})}
+
+
+_instants = given("instants", application=Text, schedule=Text, scheduled_for=Instant)
+_newer = given("newer", application=Text, schedule=Text, number=BigInteger)
+_firsts = given("firsts", number=BigInteger, available_at=Instant)
+_PLANNED = Statement(
+    select(run.c.id, run.c.schedule).where(
+        same_schedule(run, _instants),
+        run.c.scheduled_for == _instants.c.scheduled_for,
+        run.c.trigger == SCHEDULED,
+    )
+)
+_MARK_OLDER = Statement(
+    update(run)
+    .where(
+        same_schedule(run, _newer),
+        unfinished(),
+        run.c.id != _newer.c.number,
+        ~marked(),
+        placed(),
+        run.c.backfill.is_(None),  # it runs an instant of its own, for which the newer one does not stand in
+    )
+    .values(
+        cancelled_at=now(),
+        cancelled_by=literal_column(f"'{REPLACER}'", Text),
+        cancelled_why=literal_column("'replaced by run '", Text) + cast(_newer.c.number, Text),
+        overlapped=_newer.c.number,
+    )
+    .returning(run.c.id, run.c.state)
+)
+_other = run.alias("other")
+_ahead = exists().where(same_schedule(_other, run), unfinished(_other), _other.c.id != run.c.id, placed(_other))
+_START = Statement(
+    update(run)
+    .where(run.c.id == _firsts.c.number, agrees(run.c.state, PENDING), ~_ahead)
+    .values(available_at=_firsts.c.available_at)
+    .returning(run.c.id)
 )

@@ -31,8 +31,8 @@ from ...called import ScheduleKey, present_name
 from ...policies import read_policies
 from ...reader import Reader
 from ...statements.dialects import FAILED, SCHEDULED, SKIPPED, among_keys, definition_with, same_schedule, with_newest
+from ...statements.run import is_late_to_finish
 from ...statements.schedule import database_time
-from ...statements.sets.late import is_late_to_finish
 from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
 from ..problems import LATE_AFTER
 from .report import Act, Deploy, OutageLine, Report, ScheduleReport, by_problem, merged, summed, within

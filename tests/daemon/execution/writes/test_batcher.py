@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from daemon.execution.writes import batcher
 from daemon.execution.writes.batcher import Write, WriteBatcher
-from daemon.execution.writes.result import Done, NothingWritten, PassedOver
+from daemon.execution.writes.transactions import Done, NothingWritten, PassedOver
 from lease.errors import StoreUnavailable
 from tests.support.manual import until
 from tests.support.waiting import LIMIT

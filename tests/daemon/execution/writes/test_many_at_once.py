@@ -22,8 +22,7 @@ from sqlalchemy.exc import DBAPIError
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.batcher import Write, write_set
-from daemon.execution.writes.result import Done, EndedJob, NotOurs, PassedOver
-from daemon.execution.writes.transactions import PATIENCE, EndRun
+from daemon.execution.writes.transactions import PATIENCE, Done, EndedJob, EndRun, NotOurs, PassedOver
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle

@@ -12,8 +12,7 @@ from sqlalchemy import Connection
 
 from daemon.execution.claim import claim
 from daemon.execution.writes.batcher import write_set
-from daemon.execution.writes.result import EndedJob
-from daemon.execution.writes.transactions import EndRun
+from daemon.execution.writes.transactions import EndedJob, EndRun
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from tests.support.store import TTL, Store, a_schedule

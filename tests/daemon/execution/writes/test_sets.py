@@ -9,8 +9,17 @@ from sqlalchemy import Connection, event, select, update
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.batcher import Write, write_set
-from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, NothingWritten, NotOurs, PassedOver
-from daemon.execution.writes.transactions import EndRun, FinishJob, StartJob
+from daemon.execution.writes.transactions import (
+    AlreadyDone,
+    Done,
+    EndedJob,
+    EndRun,
+    FinishJob,
+    NothingWritten,
+    NotOurs,
+    PassedOver,
+    StartJob,
+)
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.store.tables import job_run, run, schedule

@@ -9,8 +9,7 @@ from sqlalchemy import Connection
 
 from daemon.execution.writes import batcher
 from daemon.execution.writes.batcher import Write
-from daemon.execution.writes.result import PassedOver
-from daemon.execution.writes.transactions import EndRun
+from daemon.execution.writes.transactions import EndRun, PassedOver
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.database import Unit
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, until

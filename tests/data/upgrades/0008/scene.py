@@ -18,9 +18,16 @@ from daemon.definitions.known import Known
 from daemon.definitions.schedule import Job, Schedule
 from daemon.execution.claim import claim
 from daemon.execution.writes.batcher import Write, write_set
-from daemon.execution.writes.result import EndedJob
-from daemon.execution.writes.transactions import PATIENCE, EndRun, FinishJob, StartJob, save_output, save_progress
-from daemon.jobs.output.transcript import Piece
+from daemon.execution.writes.transactions import (
+    PATIENCE,
+    EndedJob,
+    EndRun,
+    FinishJob,
+    StartJob,
+    save_output,
+    save_progress,
+)
+from daemon.jobs.output import Piece
 from daemon.jobs.reports import Outcome, Progress
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
