@@ -34,6 +34,19 @@ def told() -> Recorder:
     return Recorder()
 
 
+def test_a_store_is_closed_only_when_nothing_can_be_renewed_over_it_any_more() -> None:
+    class Watched(MemoryStore):
+        beating: bool | None = None
+
+        async def close(self) -> None:
+            self.beating = any("Heartbeat.run" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+    store = Watched()
+    with lease.sync.LeaseClient(store=store) as client, client.hold("a"):
+        pass
+    assert store.beating is False
+
+
 def kinds(told: Recorder) -> list[str]:
     return [type(event).__name__ for event in told.all]
 
