@@ -8,6 +8,10 @@ from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
 
 from lease import Grant, LeaseLost, create_tables, statements
+from lease.database.address import parse_address
+from lease.database.backend import ConnectionSettings
+from lease.database.connections import connected
+from lease.database.held.statement import OWN
 from tests.lease.stores import Tables
 
 pytestmark = pytest.mark.conformance
@@ -126,6 +130,13 @@ def test_a_fence_fails_after_each_way_that_a_grant_can_end(tables: Tables, end: 
             tables.end_dead(grant)
     with pytest.raises(LeaseLost, match="token 1 has ended"):
         tables.fence(grant)
+
+
+def test_a_statement_on_a_connection_of_ours_begins_a_transaction_as_any_other_would(tables: Tables) -> None:
+    with connected(parse_address(tables.url), ConnectionSettings()) as plain:
+        connection = plain.execution_options(**{OWN: {}})
+        statements.read(connection, "a")
+        assert connection.in_transaction()
 
 
 def test_making_the_tables_again_changes_nothing(tables: Tables) -> None:
