@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
-from ..operations.selection import application_of
+from ..operations.named import application_of
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
 from ..store.called import ScheduleKey

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ..operations.generations import read_standings
-from ..operations.selection import application_of
+from ..operations.named import application_of
 from ..operations.why import Evidence, Explanation, Moments, State, read_why_schedule, why_not_active
 from ..recovery.deaths import neighbours, proven_dead
 from ..store.views.names import keys_named, require_application, require_schedule

@@ -14,7 +14,7 @@ from lease.database.database import OwnDatabase, Unit
 from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
 
-from ..operations.selection import application_of
+from ..operations.named import application_of
 from ..service.settings import read_settings
 from ..store import migrations
 from ..store.views.names import RunMeant, require_schedule, runs_meant, timezone_of

@@ -14,11 +14,12 @@ from .definition import Definition, Mark, sha256_of
 from .triggers.trigger import At, Cron, Every, OnRequest, Trigger, refuse_meaningless
 from .triggers.wall_time import Tally, deadline
 from .values.calendars import Calendar, Exclude, Part, covering, parts
+from .values.durations import Keep, Long, duration
 from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
 from .values.strings import Folder, FormerNames, Strings, Table, Text, name_of
 from .values.targets import Notify, Ping, Target, targets_of
-from .values.times import CronExpression, FinishBy, Instant, Keep, Long, TimeZone, duration
+from .values.times import CronExpression, FinishBy, Instant, TimeZone
 from .values.work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
 
 # Its jobs

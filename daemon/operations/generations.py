@@ -13,12 +13,10 @@ from sqlalchemy import Connection
 
 from lease.durations import format_duration
 
-from ..definitions.application import Application
 from ..definitions.toml_text import DURATIONS
 from ..errors import DaemonError, NotFound
-from ..scheduling.deploys.bring import Superseding, look, refusal, superseding
-from ..scheduling.generations.order import FOR_GOOD_AFTER, Differences, Generation, Order, differences, recorded
-from ..scheduling.generations.standing import Bringer, Forecast, State, forecast, held_back, held_back_by, state_of
+from ..scheduling.generations.order import FOR_GOOD_AFTER, Differences, Generation, Order, differences
+from ..scheduling.generations.standing import State, held_back, held_back_by, state_of
 from ..scheduling.generations.standing import who_runs as they_run
 from ..store import statements
 from ..store.views.generations import GenerationLine, RunBy, read_diffs, read_generations
@@ -271,53 +269,3 @@ def acknowledge(
         found = statements.generation.read(connection, application, number)
         assert found is not None  # noqa: S101 - it was there
     return Acknowledged(application, number, already, found.acknowledged_by, found.acknowledged_at)
-
-
-# The look ahead: what would become of definitions if they were brought now, and who runs others
-
-
-@dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What would become of definitions, and the other generations that live."""
-
-    forecast: Forecast
-    others: Sequence[GenerationStanding]
-    refusal: str | None
-    """Why they would be refused although they would be the newest: they retire all that living replicas run."""
-    superseding: Superseding | None
-    """The definitions of living replicas that these would supersede, if a replica brought them."""
-
-
-def foresee(
-    connection: Connection,
-    application: Application,
-    *,
-    by: Bringer,
-    take_over: bool = False,
-    takeover_after: float,
-    dead: Collection[str] = (),
-) -> Foreseen:
-    """Return what would become of definitions, brought by a ready replica or a sync; nothing is written. Replicas that
-    are ``dead`` don't count, although nobody has recorded that.
-
-    Raises `RevisionTaken`.
-    """
-    order, others = look(connection, application, None, dead)
-    order.refuse_taken(application.name, application.digest, application.revision)
-    found = forecast(
-        order,
-        application.digest,
-        others,
-        by=by,
-        takeover_after=takeover_after,
-        take_over=take_over,
-        revision=application.revision,
-    )
-    after = recorded(order, application.digest, application.revision)
-    standings = read_standings(connection, application.name, dead=dead, takeover_after=takeover_after)
-    return Foreseen(
-        found,
-        [one for one in standings if one.replicas and one.digest != application.digest],
-        None if take_over else refusal(connection, application, after, others),
-        superseding(connection, application, after, others, dead),
-    )

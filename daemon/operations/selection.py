@@ -11,40 +11,21 @@ from sqlalchemy import Connection, Row
 
 from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.schedule import Schedule
-from ..errors import Ambiguous, NotFound
+from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
 from ..store.called import ScheduleKey
 from ..store.views.defined import retirement
 from ..store.views.names import (
-    applications_with,
     keys_named,
     nearest_of,
     require_application,
-    require_schedule,
     schedule_names,
     schedules_named,
     schedules_tagged,
 )
+from .named import application_of
 from .trigger import NoSuchSchedule
-
-# The meaning of the name of a schedule: whose it is, and which of its runs
-
-
-def application_of(connection: Connection, schedule: str, application: str | None) -> str:
-    """Return ``application``, or the only one that has the schedule.
-
-    Raises `NotFound` if there is none, and `Ambiguous` if there are several.
-    """
-    require_application(connection, application)
-    if application is not None:
-        return application
-    require_schedule(connection, schedule, None, retired=False)
-    found = applications_with(connection, schedule) or applications_with(connection, schedule, retired=True)
-    if len(found) > 1:
-        raise Ambiguous(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
-    return found[0]
-
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog: of many short intervals, some are always due."""

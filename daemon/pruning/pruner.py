@@ -24,7 +24,7 @@ from lease.client import Lease, LeaseClient
 from lease.database.database import Database, Unit
 from lease.errors import LeaseError
 
-from ..definitions.values.times import read_keep
+from ..definitions.values.durations import read_keep
 from ..own_thread import beside
 from ..scheduling.lease_names import PRUNING
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time

@@ -18,9 +18,9 @@ from lease.errors import InvalidTiming, LeaseError
 from lease.timing import LeaseTiming
 
 from ..definitions.definition import firsts
+from ..definitions.values.durations import duration
 from ..definitions.values.strings import Revision
 from ..definitions.values.targets import check_url
-from ..definitions.values.times import duration
 from ..errors import Mistakes, together
 from ..scheduling.generations.order import TAKEOVER_AFTER
 from ..text import shortened, suggestion

@@ -21,7 +21,7 @@ from lease.errors import LeaseError
 from ...definitions.application import Application
 from ...definitions.sources.schedule_set import hash_of_code
 from ...errors import DaemonError, SchemaNotReady, WouldSupersede
-from ...operations.generations import Foreseen, foresee
+from ...operations.foresee import Foreseen, foresee
 from ...recovery.deaths import neighbours, proven_dead
 from ...service.environment import EARLIER_HOLDER
 from ...service.outside.descriptors import raise_limit, refuse_more_than_fit

@@ -24,6 +24,8 @@ ProcessState = Literal["running", "sleeping", "waiting for the kernel", "stopped
 
 @dataclass(frozen=True, slots=True)
 class SeenProcess:
+    """A process of a job."""
+
     pid: int
     parent: int
     state: ProcessState

@@ -12,11 +12,12 @@ from ...operations.backfill import Backfill, backfill, foresee_backfill
 from ...operations.backfill_plan import Wanted
 from ...operations.cancel import MOST_AT_ONCE, Cancellation, cancel, cancel_many, find_unfinished
 from ...operations.forget import Forgotten, forget
+from ...operations.named import application_of
 from ...operations.pause import pause, resume
 from ...operations.requester import recordable
 from ...operations.retire import RetiredApplication, nothing_of, retire
 from ...operations.retry import Retry, find_failed, retry, retry_many
-from ...operations.selection import Selection, application_of, plan_some
+from ...operations.selection import Selection, plan_some
 from ...operations.trigger import request, trigger_as
 from ...recovery.deaths import neighbours, proven_dead
 from ...scheduling.deploys.sync import plan_outgoing

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from daemon.definitions.application import Application
 from daemon.errors import RevisionTaken
-from daemon.operations.generations import foresee
+from daemon.operations.foresee import foresee
 from daemon.scheduling.deploys.bring import bring, stage, take_on_top
 from daemon.scheduling.generations.order import Generation, Order
 from daemon.scheduling.generations.standing import state_of

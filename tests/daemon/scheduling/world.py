@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from daemon.definitions.application import Application
 from daemon.definitions.known import Known, Rows
 from daemon.execution.claim import claim
-from daemon.operations.generations import foresee
+from daemon.operations.foresee import foresee
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.rollout import RequiredRevision, Rollout

@@ -13,7 +13,7 @@ from ....operations.backfill import Backfill, ChangedBackfill, change_backfill, 
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
 from ....operations.cancel import said
-from ....operations.selection import application_of
+from ....operations.named import application_of
 from ....store.views.acting import BackfillLine, read_backfills
 from ....store.views.names import require_application
 from ....text import number, when

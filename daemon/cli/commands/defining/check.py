@@ -19,8 +19,9 @@ from ....definitions.schedule import SHORTEST_INTERVAL, Preview, Schedule, previ
 from ....definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from ....definitions.triggers.wall_time import surprises
 from ....definitions.values.calendars import read_exclude
+from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at
-from ....definitions.values.times import check_duration, check_timezone
+from ....definitions.values.times import check_timezone
 from ....errors import InvalidInstant, Place, SchemaNotReady
 from ....instants import parse_instant
 from ....scheduling.plan import waits_for_predecessor

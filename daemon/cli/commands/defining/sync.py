@@ -9,7 +9,8 @@ import typer
 from sqlalchemy import Connection
 
 from ....errors import RetiresAll
-from ....operations.generations import Foreseen, foresee, processes, who_runs
+from ....operations.foresee import Foreseen, foresee
+from ....operations.generations import processes, who_runs
 from ....scheduling.deploys.bring import stage, take_on_top
 from ....scheduling.deploys.sync import SyncReport, patience
 from ....scheduling.deploys.sync import sync as write_definitions
