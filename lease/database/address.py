@@ -154,7 +154,7 @@ def plain_url(address: Address) -> str:
 
 def without_secrets(url: URL) -> str:
     """Return where a URL leads, for those who must not learn how to log in."""
-    return url.set(password=None, query=_where_it_leads(url)).render_as_string()
+    return url.set(query=_where_it_leads(url)).render_as_string()
 
 
 def _where_it_leads(url: URL) -> dict[str, Any]:

@@ -169,6 +169,23 @@ def test_a_place_is_given_in_the_queue_of_its_name_and_in_no_other(tables: Table
     assert not tables.record("b").waiting
 
 
+def test_who_ends_a_grant_learns_who_waits_for_its_name(tables: Tables) -> None:
+    grant = tables.one("a", holder="ben")
+    tables.queue("a", holder="anna")
+    with tables.transaction() as connection:
+        locked = statements.lock(connection, [grant])
+        waiting = statements.end(connection, locked)
+    assert {name: [waiter.holder for waiter in of_it] for name, of_it in waiting.items()} == {grant: ["anna"]}
+
+
+def test_the_queues_of_names_are_read_by_name(tables: Tables) -> None:
+    for name in ("b", "a"):
+        tables.one(name, holder="ben")
+    tables.queue("b", holder="anna")
+    found = tables.run(lambda connection: statements.read_queues(connection, ["a", "b", "never"]))
+    assert [(queue.name, [one.holder for one in queue.waiting]) for queue in found] == [("a", []), ("b", ["anna"])]
+
+
 def make_each_statement(tables: Tables, first: str, second: str, third: str) -> None:
     grant, broken, dead = tables.one(first), tables.one(second), tables.one(third)
     tables.queue(first, holder="ben")

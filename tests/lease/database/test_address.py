@@ -7,7 +7,9 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from lease import LeaseClient, LeaseError
-from lease.database.address import describe, parse_address, place_of, plain_url
+from lease.database.address import describe, parse_address, place_of, plain_url, without_secrets
+from lease.database.backend import ConnectionSettings, backend_of, schema_of
+from lease.database.connections import connected
 from lease.database.driver_errors import is_harmless, one_line
 from lease.testing import MemoryStore
 
@@ -120,6 +122,18 @@ def test_a_password_in_what_a_driver_says_is_not_told() -> None:
     url = make_url("postgresql://anna:secret@db/shop")
     assert one_line('connection failed: "secret" is no option', url) == 'connection failed: "***" is no option'
     assert one_line("connection failed", url.set(password=None)) == "connection failed"
+
+
+def test_where_a_url_leads_is_told_without_what_its_user_logs_in_with() -> None:
+    url = make_url("postgresql://anna:secret@/shop?host=/run/db&schema=leases&sslkey=secret.key&passfile=secret.pgpass")
+    assert without_secrets(url) == "postgresql://anna:***@/shop?host=%2Frun%2Fdb&schema=leases"
+
+
+def test_a_connection_that_says_no_schema_finds_the_tables_where_its_kind_has_them(database_url: str) -> None:
+    with connected(parse_address(database_url), ConnectionSettings()) as plain:
+        schema = backend_of(plain).schema
+        assert schema_of(plain.execution_options(schema_translate_map={None: None})) == schema
+        assert schema_of(plain.execution_options(schema_translate_map={None: "leases"})) == (schema and "leases")
 
 
 def test_a_password_in_the_query_is_not_told() -> None:
