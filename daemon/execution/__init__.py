@@ -41,7 +41,7 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
     To cancelled (rule 23):
         cancel               a run that is pending; one at work is marked, and its replica stops the
                              job as soon as it hears of it (cancel_watch)
-        replace_older        the same of runs that a newer one replaces (write_plan, place)
+        replace_older        the same of runs that a newer one replaces (write_plan)
         finish, retry, hand_back, let_go, settle, settle_dead
                              a run that is marked, whatever else they would have written
 
@@ -58,5 +58,5 @@ The states of a job run, which is one attempt of one job:
     finish ───────────────────▶ not started   an earlier job failed for good
 
 A claim records the first attempt of a run too, and `recovery.settle` writes for a holder that is gone. A drawing of
-both is in docs/images/states.svg.
+both kinds of states is in docs/images/states.svg.
 """

@@ -16,7 +16,6 @@ from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.inside import TaskAttempt, ThreadAttempt
 from ..jobs.limits import Limit, Limits, OwnTime, over_limit, wait_own_time
-from ..jobs.output import Transcript
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress
@@ -24,6 +23,7 @@ from ..jobs.room.room import Room
 from ..jobs.room.shortage import Shortage, shortage
 from ..jobs.runners import Attempt, ChildAttempt, Listeners
 from ..jobs.stacks.seen import SeenWork
+from ..jobs.transcript import Transcript
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 

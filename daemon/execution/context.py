@@ -84,6 +84,9 @@ def _write(connection: Connection, notes: list[LossNote]) -> None:
         statements.job_run.note_loss(connection, note.job_run_id, note.grant, str(note.loss.kind), why, ago)
 
 
+# What its runs share, and the notices
+
+
 class Publisher:
     """Notifies other replicas that something may start.
 

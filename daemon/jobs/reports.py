@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import assert_never
 
 from ..states import JobOutcome
-from .output import Piece
+from .transcript import Piece
 
 LONGEST_ERROR = 16 * 1024
 LONGEST_MESSAGE = 500

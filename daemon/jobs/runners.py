@@ -10,7 +10,6 @@ from ..definitions.schedule import Job
 from ..states import JobOutcome
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief, hand_over
-from .output import Transcript
 from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
@@ -18,6 +17,7 @@ from .reports import Outcome, Progress
 from .stacks.of_child import seen_of_child
 from .stacks.seen import SeenWork
 from .templates.templates import Templates
+from .transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ def retry(
     Raises `NotFound`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    one = foresee_retry(connection, run_id, from_job, lock=True)
+    one = plan_retry(connection, run_id, from_job, lock=True)
     match one.plan:
         case NoRetry():
             raise CannotRetry(one.plan.why)
@@ -220,7 +220,7 @@ def retry(
             assert_never(one.plan)
 
 
-def foresee_retry(connection: Connection, run_id: int, from_job: str | None = None, *, lock: bool = False) -> Planned:
+def plan_retry(connection: Connection, run_id: int, from_job: str | None = None, *, lock: bool = False) -> Planned:
     """Return what a retry comes to now; nothing is written. Raises `NotFound`. ``lock`` is for who writes it next."""
     row = statements.run.read(connection, run_id)
     found = row and plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job, lock=lock)

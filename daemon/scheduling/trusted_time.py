@@ -71,7 +71,7 @@ def start_put_off(connection: Connection, application: str, schedules: Iterable[
         for one in schedules
         if one.name in late
     ]
-    return statements.run.start(connection, application, allowed) if allowed else 0
+    return statements.run.start_put_off(connection, application, allowed) if allowed else 0
 
 
 def _longest_wait(schedule: Schedule) -> float:

@@ -1,4 +1,5 @@
-"""The check-in of a replica: it saves what its runs report and print, and shows that it is alive.
+"""The check-in of a replica: it saves what its runs report and print, tells which of them take long, and shows that it is
+alive.
 
 A sign of life is one transaction, which also looks what there is to do, and who lives: a replica
 that hears costs nothing else while it is idle (rule 24).
@@ -17,7 +18,7 @@ from lease.errors import StoreUnavailable
 
 from ..execution.context import ReplicaContext
 from ..execution.writes.transactions import save_output, save_progress
-from ..jobs.output import Piece, Transcript
+from ..jobs.transcript import Piece, Transcript
 from ..recovery import registry
 from ..recovery.deaths import DeathWatch, Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout
@@ -193,7 +194,7 @@ class CheckIn:
         """
         application = self._entry.application
         start_put_off(connection, application, self._context.rows.application.schedules)
-        rows = statements.run.take(connection, application)
+        rows = statements.run.take_late(connection, application)
         tell(connection, application, [Told("run.late", row.schedule, row.id) for row in rows])
         called = self._context.rows.name
         late = [RunLate(application, called(row.schedule), row.id, row.state, row.finish_by) for row in rows]

@@ -36,7 +36,8 @@ from .environment import SOFT_LIMIT, withhold_secrets
 from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
-from .waking.hearing import Commits, Hearing
+from .waking.changes import Commits
+from .waking.hearing import Hearing
 
 
 @asynccontextmanager
@@ -116,7 +117,7 @@ async def hearing_of(context: ReplicaContext) -> AsyncIterator[Hearing]:
     if (file := backend_of(url).file(url)) is not None:
         hearing = Commits(file, context.notify)
     elif backend_of(url).listens:
-        from .waking.hearing import Notifications  # noqa: PLC0415 - its driver is loaded only where there is one
+        from .waking.notifications import Notifications  # noqa: PLC0415 - its driver is loaded only where there is one
 
         hearing = Notifications(route_to(url), context.application.name, context.client.holder, context.notify)
     try:

@@ -14,9 +14,9 @@ from lease.waiters import Waiters
 
 from ...definitions.values.targets import Target
 from ...errors import DaemonError
-from ...jobs.output import Piece
 from ...jobs.processes.identity import ProcessIdentity
 from ...jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Outcome, Progress
+from ...jobs.transcript import Piece
 from ...scheduling.telling import Told, write
 from ...states import UNFINISHED, DeliveryKind, EndState, JobState, RunState
 from ...store import statements
@@ -151,6 +151,9 @@ def truncate_for_db(text: str | None, most: int) -> str | None:
 
 
 Answer = TypeVar("Answer")
+
+
+# The transactions
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self, assert_never
 
-from ..output import Output, Transcript, pass_on
+from ..output import Output, pass_on
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room.shortage import Shortage, shortage, shortage_of
 from ..stacks.of_child import Lines
+from ..transcript import Transcript
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage
@@ -201,7 +202,7 @@ class Child:
             raise problem
 
     def ended(self) -> "asyncio.Future[ChildEnd]":
-        """Return what is done, with how the child ended, once nothing of its tree is left."""
+        """Return a future of how the child ended; it is done when nothing of its tree is left."""
         return asyncio.shield(self._ended)
 
     def stop(self, kill_after: float) -> None:

@@ -146,6 +146,9 @@ def _go_by(connection: Connection, application: str, schedule: Schedule, digest:
         statements.run.let_wait(connection, application, schedule.name, digest)
 
 
+# The rollout
+
+
 class RequiredRevision:
     """Says whether this replica must leave runs to others, because its definitions have `require_revision` and a replica
     of a higher revision is ready. One that a take-over made count no more is lower than any, and one whose definitions

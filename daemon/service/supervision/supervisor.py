@@ -1,4 +1,4 @@
-"""The supervisor of `--replicas N`: it keeps N replicas running, and replaces them on SIGHUP."""
+"""The supervisor of `--replicas N`: it keeps N replicas running, each in its slot, and replaces them on SIGHUP."""
 
 import asyncio
 import contextlib
@@ -267,6 +267,9 @@ _STEPS = (
     "{name} a third time: killing the replicas",
 )
 _GIVEN_UP = "SIGHUP: abandoned because the replicas are stopping"
+
+
+# The supervisor
 
 
 class _NotReplaced(Exception):

@@ -174,7 +174,7 @@ def find_late_starts(
     return set(connection.scalars(union(query.where(run.c.queue.is_(None)), query.where(among(run.c.queue, queues)))))
 
 
-def start(connection: Connection, application: str, allowed: Iterable[Allowed]) -> int:
+def start_put_off(connection: Connection, application: str, allowed: Iterable[Allowed]) -> int:
     """Let the runs start now that are to start later than is ``allowed``; return how many. How much later a due
     instant may start that was planned by another definition is not known: its run is left alone.
     """
@@ -210,7 +210,7 @@ MOST = 100
 """So many are found at a time; others are found the next time."""
 
 
-def take(connection: Connection, application: str) -> list[Row[Any]]:
+def take_late(connection: Connection, application: str) -> list[Row[Any]]:
     """Mark the runs that are late to finish and not marked yet, but for those that are to end, and those that
     another transaction has locked; return (id, schedule, state, finish_by) of each.
     """

@@ -66,3 +66,8 @@ def test_a_replica_whose_pages_nobody_looks_at_loads_no_templates() -> None:
     )
     assert "starlette" in loaded
     assert not loaded & {"jinja2", "prometheus_client"}
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_replica_loads_the_driver_of_postgresql_only_for_a_database_there() -> None:
+    assert "psycopg" not in loaded_by("import daemon.service.service\nimport daemon.testing")

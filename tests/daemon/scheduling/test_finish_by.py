@@ -27,7 +27,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def taken(store: Store) -> list[int]:
-    return [row.id for row in store.do(statements.run.take, "shop")]
+    return [row.id for row in store.do(statements.run.take_late, "shop")]
 
 
 def late_run(store: Store, name: str = "sync", **settings: Any) -> int:
@@ -60,12 +60,12 @@ def test_a_requested_run_has_a_deadline_that_counts_from_the_request_if_it_is_a_
 def test_a_run_that_is_late_to_finish_is_told_once(store: Store) -> None:
     run_id = late_run(store)
     in_time = store.do(trigger, "shop", "sync", requested_by="ada")
-    (row,) = store.do(statements.run.take, "shop")
+    (row,) = store.do(statements.run.take_late, "shop")
     assert (row.id, row.schedule, row.state, row.finish_by) == (run_id, "sync", "pending", store.run(run_id).finish_by)
     assert taken(store) == []
     assert store.run(run_id).late_at is not None
     assert store.run(in_time).late_at is None
-    assert [row.id for row in store.do(statements.run.take, "another")] == []
+    assert [row.id for row in store.do(statements.run.take_late, "another")] == []
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled", "skipped"])
@@ -114,7 +114,7 @@ def test_a_run_that_another_transaction_has_locked_is_told_later(postgres_url: s
 
     def take(connection: Connection) -> list[int]:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
-        return [row.id for row in statements.run.take(connection, "shop")]
+        return [row.id for row in statements.run.take_late(connection, "shop")]
 
     with Store(postgres_url) as store:
         run_id = late_run(store)
@@ -135,7 +135,7 @@ def test_runs_that_are_late_to_finish_are_found_by_their_index(sqlite_url: str) 
 
     with Store(sqlite_url) as store, store.begin() as connection:
         event.listen(connection, "before_cursor_execute", explain)
-        statements.run.take(connection, "shop")
+        statements.run.take_late(connection, "shop")
     assert any("run_finish_by_idx (application=? AND finish_by" in plan for plan in plans)
     assert not [plan for plan in plans if plan.startswith("SCAN run")]
 

@@ -168,7 +168,7 @@ _DUE_LATER = """
 OF_FEW: dict[str, tuple[str, Callable[[Connection], Any]]] = {
     "whose moment has come": ("run_place_idx", lambda c: statements.requests.due(c, "shop", 1000)),
     "that did not start in time": ("run_start_by_idx", lambda c: statements.run.late(c, "shop")),
-    "late to finish": ("run_finish_by_idx", lambda c: statements.run.take(c, "shop")),
+    "late to finish": ("run_finish_by_idx", lambda c: statements.run.take_late(c, "shop")),
 }
 """Searches that ask for few of the runs that are not over, by an index that has these alone."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from ....definitions.codec import read_job_names
 from ....operations.cancel import decide
 from ....operations.forget import decide as decide_forget
-from ....operations.retry import NoRetry, RetriedBefore, RetryPlan, foresee_retry
+from ....operations.retry import NoRetry, RetriedBefore, RetryPlan, plan_retry
 from ....store.called import called
 from ....store.views.causes import WaitsForLock, WaitsForRun, WaitsForSlot
 from ....store.views.history import read_run
@@ -67,7 +67,7 @@ def _behind(visit: Visit, run_id: int) -> list[WaitingRun]:
 
 
 def _read_retry(connection: Connection, asked: RetryAsked, visit: Visit) -> Mapping[str, object]:
-    found = foresee_retry(connection, asked.run_id, asked.from_job or None)
+    found = plan_retry(connection, asked.run_id, asked.from_job or None)
     application, schedule = found.row.application, called(found.schedule)
     impossible = ""
     match found.plan:
