@@ -373,8 +373,10 @@ class Core:
     async def ended(self, state: GrantState, *, released: bool) -> None:
         """Take note that the holder's own thread has released it, or found it ended."""
         self._closing.ended(state)
-        if not released:
+        if state.loss is not None:
             self._leave(state)
+        elif not released:
+            self.heartbeat.leave(state.grant)
 
     def forget(self, state: GrantState) -> None:
         """Renew this grant no longer; its holder has released it."""

@@ -2,8 +2,7 @@
 
     facts     what a history consists of
     promises  pure functions from facts to violations, and `check`, which calls them all
-    evidence  the grants for which the daemon's own tables give evidence
-    history   the history in these tables
+    history   the history in the daemon's own tables, and the grants for which they give evidence
 
 `leased audit` checks the real tables.
 """

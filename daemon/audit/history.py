@@ -151,6 +151,8 @@ def _longest_in_order(times: Sequence[datetime]) -> list[int]:
     return found[::-1]
 
 
+# The history
+
 RECOVERED_WITHIN = timedelta(seconds=60)
 """A live replica settles stale leases in a second or two, plus at most 30 s of an open fence."""
 BOUNDS = Bounds(recovery=RECOVERED_WITHIN, tolerance=timedelta(seconds=2))

@@ -121,7 +121,7 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Pruner:
     """Prunes the schedules of one application for a replica, until ``stops`` says that this drains."""
 
@@ -160,7 +160,7 @@ class Pruner:
             return 0
         try:
             keeps = await self.database.read(lambda c: kept(c, self.application))
-            gone = {name: await self._prune_schedule(held, name, keep) for name, keep in keeps.items()}
+            gone = {schedule: await self._prune_schedule(held, schedule, keep) for schedule, keep in keeps.items()}
             records = partial(delete_old_records, application=self.application)
             while not self.stops() and await self._resting(held, records):
                 pass

@@ -88,7 +88,7 @@ def _replace(connection: Connection, application: str, decisions: Sequence[Decis
     waiting = {name: one.available_at for name, one in new.items() if one.waits}
     if waiting:
         replace_older(connection, application, [(name, newest[name]) for name in waiting])
-        statements.plans.start(connection, [(newest[name], at) for name, at in waiting.items()])
+        statements.plans.start_replacing(connection, [(newest[name], at) for name, at in waiting.items()])
     return newest
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,10 @@ class _Row:
     expires_at: float = 0.0
     granted_at: float = 0.0
     renewed_at: float = 0.0
-    released_at: float | None = None
-    waiting: Waiters = ()
-    broken: Break | None = None
+    # What a grant changes is compared, by simulations: not when it was free, who waits, or why it ended.
+    released_at: float | None = field(default=None, compare=False)
+    waiting: Waiters = field(default=(), compare=False)
+    broken: Break | None = field(default=None, compare=False)
 
 
 class MemoryStore:

@@ -14,6 +14,7 @@ from lease import (
     LeaseError,
     LeaseLost,
     LeaseTiming,
+    Loss,
     LossKind,
     SchemaMissing,
     StoreUnavailable,
@@ -21,6 +22,8 @@ from lease import (
     statements,
 )
 from lease.clock import boottime
+from lease.core import Core
+from lease.grant_state import GrantState
 from lease.testing import MemoryStore
 from tests.lease.stores import HASTY, SELDOM, STEADY, Recorder, Tables, in_thread, until
 from tests.support.starvation import Starvation
@@ -45,6 +48,20 @@ def test_a_store_is_closed_only_when_nothing_can_be_renewed_over_it_any_more() -
     with lease.sync.LeaseClient(store=store) as client, client.hold("a"):
         pass
     assert store.beating is False
+
+
+def test_a_grant_that_its_holder_released_as_it_was_lost_is_left_alone_no_longer() -> None:
+    async def lost_and_released(core: Core, state: GrantState) -> list[Grant]:
+        core.heartbeat._lose(state, Loss(state.grant, LossKind.SUSPENDED, "a test"))
+        alone = core.heartbeat.quarantined.grants
+        await core.ended(state, released=True)
+        assert core.heartbeat.quarantined.grants == []
+        return alone
+
+    with lease.sync.LeaseClient(store=MemoryStore()) as client:
+        held = client.acquire("a")
+        means = client._runtime.means
+        assert means.loop.submit(lambda: lost_and_released(means.core, held._state)).result(LIMIT) == [held.grant]
 
 
 def kinds(told: Recorder) -> list[str]:

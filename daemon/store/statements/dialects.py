@@ -136,7 +136,9 @@ def unfinished(of: FromClause = run) -> ColumnElement[bool]:
 
 
 def all_pending() -> ColumnElement[bool]:
-    """Return the condition that a run is pending, for a search of all: SQLite looks for the condition that an index has."""
+    """Return the condition that a run is pending, for a search of all runs: SQLite takes a partial index
+    only for the condition that the index has.
+    """
     return and_(unfinished(), pending())
 
 

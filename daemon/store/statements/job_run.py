@@ -31,7 +31,7 @@ from .dialects import RUNNING, agrees, among_keys, as_rows, columns, given, has_
 
 
 def find_started(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
-    """Return the id of the job run that an earlier `starts.start_jobs` recorded, whose answer was lost."""
+    """Return the id of the job run that an earlier `start_jobs` recorded, whose answer was lost."""
     key = (job_run.c.run_id == run_id, job_run.c.job == job, job_run.c.attempt == attempt)
     ours = (*has_grant(job_run, grant), job_run.c.state == "running")
     return connection.scalar(select(job_run.c.id).where(*key, *ours))
@@ -121,7 +121,9 @@ def read(connection: Connection, job_run_id: int) -> Row[Any] | None:
 
 
 def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[Any]]:
-    """Return (run_id, job, position, attempt, state) of all attempts so far; those of a job in order."""
+    """Return (run_id, job, position, attempt, state) of all attempts so far; those of a job in order,
+    wherever it stood in the definition.
+    """
     query = select(*columns(job_run, "run_id job position attempt state"))
     query = query.where(among_keys(job_run.c.run_id, run_ids))
     return connection.execute(query.order_by(*columns(job_run, "run_id attempt position")))

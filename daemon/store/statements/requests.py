@@ -184,7 +184,9 @@ def begin_to_read() -> Executable:
 
 
 def read(application: str, name: str) -> Executable:
-    """Return (definition, run digest, what retired it or "", the database's time in seconds, key) of a schedule."""
+    """Return (definition, run digest, what retired it or "", the database's time in seconds, key) of a schedule,
+    without a lock.
+    """
     by = func.coalesce(schedule.c.retired_by, literal_column("'a deploy'", Text))
     retired_by = case((schedule.c.retired_at.is_(None), literal_column("''", Text)), else_=by)
     columns = (schedule.c.definition, schedule.c.run_digest, retired_by, seconds_of(now()), schedule.c.name)

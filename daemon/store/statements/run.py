@@ -206,7 +206,7 @@ _START = Statement(
 
 # Those that are late to finish: past their deadline and not over, told once
 
-MOST = 100
+MOST_LATE = 100
 """So many are found at a time; others are found the next time."""
 
 
@@ -214,17 +214,17 @@ def take_late(connection: Connection, application: str) -> list[Row[Any]]:
     """Mark the runs that are late to finish and not marked yet, but for those that are to end, and those that
     another transaction has locked; return (id, schedule, state, finish_by) of each.
     """
-    is_late = (run.c.finish_by.is_not(None), run.c.finish_by < MOMENT, run.c.late_at.is_(None), ~marked())
-    late = (
+    past = (run.c.finish_by.is_not(None), run.c.finish_by < MOMENT, run.c.late_at.is_(None), ~marked())
+    found = (
         select(run.c.id)
-        .where(run.c.application == application, unfinished(), *is_late)
+        .where(run.c.application == application, unfinished(), *past)
         .order_by(run.c.finish_by)
-        .limit(MOST)
+        .limit(MOST_LATE)
         .with_for_update(skip_locked=True, key_share=True)
     )
-    told = update(run).where(run.c.id.in_(late.scalar_subquery())).values(late_at=now())
-    found = connection.execute(told.returning(run.c.id, run.c.schedule, run.c.state, run.c.finish_by))
-    return sorted(found, key=lambda row: (row.finish_by, row.id))
+    told = update(run).where(run.c.id.in_(found.scalar_subquery())).values(late_at=now())
+    marked_now = connection.execute(told.returning(run.c.id, run.c.schedule, run.c.state, run.c.finish_by))
+    return sorted(marked_now, key=lambda row: (row.finish_by, row.id))
 
 
 def is_late_to_finish() -> ColumnElement[bool]:

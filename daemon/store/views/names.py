@@ -62,7 +62,9 @@ def keys_named(
 
 
 def applications_with(connection: Connection, name: str, *, retired: bool = False) -> list[str]:
-    """Return the applications with a schedule that is, or was, called so; with ``retired`` those with a retired one only."""
+    """Return the applications with a schedule that is, or was, called so, and is not retired; with ``retired``, one
+    that is.
+    """
     present = [application for application, _ in keys_named(connection, name)]
     if not retired:
         return present
@@ -138,7 +140,9 @@ def timezone_of(connection: Connection, application: str, name: str) -> str:
 def require_schedule(
     connection: Connection, name: str | None, application: str | None, *, retired: bool = True
 ) -> None:
-    """Raise `NotFound` unless there is, or was, such a schedule; without ``retired``, offer no retired one instead."""
+    """Raise `NotFound` unless there is, or was, a schedule of this name, in ``application`` if one is given. Without
+    ``retired``, the retired ones are not offered in its place.
+    """
     require_application(connection, application)
     if name is not None and not keys_named(connection, name, application, retired=True):
         known = schedule_names(connection, application, retired=retired)

@@ -1,4 +1,6 @@
-"""The setbacks of schedules: failures in a row, runs tried again and again, what never ran, and what did not lately."""
+"""The setbacks of schedules: failures in a row, runs tried again and again, what never ran, what did not lately, and what
+failed, was missed or came too late since a moment.
+"""
 
 import json
 from collections.abc import Collection

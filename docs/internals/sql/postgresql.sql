@@ -1121,6 +1121,19 @@ FROM run
 WHERE run.id = %(id_1)s::BIGINT;
 
 
+-- daemon/store/statements/run.py: read_long
+SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS key, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%%' || %(definition_1)s::VARCHAR || '%%') THEN schedule.definition END AS definition
+FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
+WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = %(holder_1)s::VARCHAR;
+
+
+-- daemon/store/statements/run.py: take_late
+UPDATE run SET late_at=clock_timestamp() WHERE run.id IN (SELECT run.id
+FROM run
+WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.finish_by IS NOT NULL AND run.finish_by < (SELECT clock_timestamp() AS anon_1) AND run.late_at IS NULL AND run.cancelled_at IS NULL ORDER BY run.finish_by
+ LIMIT %(param_1)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED) RETURNING run.id, run.schedule, run.state, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by;
+
+
 -- daemon/store/statements/schedule.py: add
 INSERT INTO schedule (application, name, definition, digest, run_digest, trigger, enabled, next_due, planned_until, anchor, stretch_reason, stretch_count, stretch_from, changed_at, synced_at, created_at, called) VALUES (%(application)s::VARCHAR COLLATE "C", %(name)s::VARCHAR COLLATE "C", %(definition)s::VARCHAR, %(digest)s::VARCHAR, %(run_digest)s::VARCHAR, %(trigger)s::VARCHAR, %(enabled)s, %(next_due)s::TIMESTAMP WITH TIME ZONE, %(planned_until)s::TIMESTAMP WITH TIME ZONE, %(anchor)s::TIMESTAMP WITH TIME ZONE, %(stretch_reason)s::VARCHAR, %(stretch_count)s::BIGINT, %(stretch_from)s::TIMESTAMP WITH TIME ZONE, %(changed_at)s::TIMESTAMP WITH TIME ZONE, %(synced_at)s::TIMESTAMP WITH TIME ZONE, %(created_at)s::TIMESTAMP WITH TIME ZONE, %(called)s::VARCHAR);
 
@@ -1365,24 +1378,16 @@ UPDATE job_run SET state=%(state)s::VARCHAR, finished_at=clock_timestamp() FROM 
 FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE job_run.run_id = runs.number AND job_run.state = 'running' AND job_run.token IS NOT DISTINCT FROM runs.token AND job_run.holder IS NOT DISTINCT FROM runs.holder RETURNING job_run.id;
 
 
--- daemon/store/statements/sets/late.py: read_long
-SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS key, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%%' || %(definition_1)s::VARCHAR || '%%') THEN schedule.definition END AS definition
-FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
-WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = %(holder_1)s::VARCHAR;
-
-
--- daemon/store/statements/sets/late.py: take
-UPDATE run SET late_at=clock_timestamp() WHERE run.id IN (SELECT run.id
-FROM run
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.finish_by IS NOT NULL AND run.finish_by < (SELECT clock_timestamp() AS anon_1) AND run.late_at IS NULL AND run.cancelled_at IS NULL ORDER BY run.finish_by
- LIMIT %(param_1)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED) RETURNING run.id, run.schedule, run.state, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by;
-
-
 -- daemon/store/statements/sets/plans.py: add
 INSERT INTO run (application, trigger, schedule, scheduled_for, last_scheduled_for, count, state, reason, lease_name, queue, available_at, start_by, finish_by, params, digest, created_at, finished_at, away_from, overlapped, overlapped_by) SELECT %(of_application)s::VARCHAR AS anon_1, 'schedule', runs.schedule, runs.scheduled_for, runs.last_scheduled_for, runs.count, runs.state, runs.reason, runs.lease_name, runs.queue, runs.available_at, runs.start_by, runs.finish_by, runs.params, runs.digest, runs.created_at, runs.finished_at, runs.away_from, runs.overlapped, runs.overlapped_by
 FROM (SELECT (runs_json.value ->> 0) AS schedule, to_timestamp(CAST((runs_json.value ->> 1) AS double precision) / 1000000.0) AS scheduled_for, to_timestamp(CAST((runs_json.value ->> 2) AS double precision) / 1000000.0) AS last_scheduled_for, CAST((runs_json.value ->> 3) AS BIGINT) AS count, (runs_json.value ->> 4) AS state, (runs_json.value ->> 5) AS reason, (runs_json.value ->> 6) AS lease_name, (runs_json.value ->> 7) AS queue, to_timestamp(CAST((runs_json.value ->> 8) AS double precision) / 1000000.0) AS available_at, to_timestamp(CAST((runs_json.value ->> 9) AS double precision) / 1000000.0) AS start_by, to_timestamp(CAST((runs_json.value ->> 10) AS double precision) / 1000000.0) AS finish_by, (runs_json.value ->> 11) AS params, (runs_json.value ->> 12) AS digest, to_timestamp(CAST((runs_json.value ->> 13) AS double precision) / 1000000.0) AS created_at, to_timestamp(CAST((runs_json.value ->> 14) AS double precision) / 1000000.0) AS finished_at, to_timestamp(CAST((runs_json.value ->> 15) AS double precision) / 1000000.0) AS away_from, CAST((runs_json.value ->> 16) AS BIGINT) AS overlapped, (runs_json.value ->> 17) AS overlapped_by
 FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs
 WHERE true ON CONFLICT DO NOTHING RETURNING run.id;
+
+
+-- daemon/store/statements/sets/plans.py: mark_older
+UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by='leased', cancelled_why=('replaced by run ' || CAST(newer.number AS TEXT)), overlapped=newer.number FROM (SELECT (newer_json.value ->> 0) AS application, (newer_json.value ->> 1) AS schedule, CAST((newer_json.value ->> 2) AS BIGINT) AS number
+FROM json_array_elements(CAST(%(newer)s::VARCHAR AS json)) AS newer_json) AS newer WHERE run.application = newer.application AND run.schedule = newer.schedule AND run.state IN ('pending', 'running') AND run.id != newer.number AND run.cancelled_at IS NULL AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL RETURNING run.id, run.state;
 
 
 -- daemon/store/statements/sets/plans.py: move_on
@@ -1395,32 +1400,27 @@ UPDATE run SET lease_name=(named.base || %(base_1)s::VARCHAR || CAST(CAST(run.id
 FROM json_array_elements(CAST(%(named)s::VARCHAR AS json)) AS named_json) AS named WHERE run.application = named.application AND run.schedule = named.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest IS NOT DISTINCT FROM named.digest AND run.lease_name != (named.base || %(base_1)s::VARCHAR || CAST(CAST(run.id AS BIGINT) AS TEXT)) RETURNING run.id;
 
 
--- daemon/store/statements/sets/plans.py: unfinished
-SELECT names.name, run.id, CASE WHEN (run.state = 'running') THEN lease.label ELSE NULL END AS anon_1
-FROM (SELECT (names_json.value ->> 0) AS name
-FROM json_array_elements(CAST(%(names)s::VARCHAR AS json)) AS names_json) AS names JOIN run ON run.id = (SELECT each.id
-FROM run AS each
-WHERE each.application = %(of_application)s::VARCHAR AND each.schedule = names.name AND each.state IN ('pending', 'running') AND (each.place_at IS NULL OR each.available_at IS NOT NULL) AND each.backfill IS NULL ORDER BY CASE WHEN (each.state = 'running') THEN %(param_1)s::INTEGER ELSE %(param_2)s::INTEGER END, each.scheduled_for, each.id
- LIMIT %(param_3)s::INTEGER) LEFT OUTER JOIN lease ON lease.name = run.lease_name AND lease.token = run.token AND lease.holder = run.holder;
-
-
--- daemon/store/statements/sets/replacements.py: mark_older
-UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by='leased', cancelled_why=('replaced by run ' || CAST(newer.number AS TEXT)), overlapped=newer.number FROM (SELECT (newer_json.value ->> 0) AS application, (newer_json.value ->> 1) AS schedule, CAST((newer_json.value ->> 2) AS BIGINT) AS number
-FROM json_array_elements(CAST(%(newer)s::VARCHAR AS json)) AS newer_json) AS newer WHERE run.application = newer.application AND run.schedule = newer.schedule AND run.state IN ('pending', 'running') AND run.id != newer.number AND run.cancelled_at IS NULL AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL RETURNING run.id, run.state;
-
-
--- daemon/store/statements/sets/replacements.py: planned
+-- daemon/store/statements/sets/plans.py: planned
 SELECT run.id, run.schedule
 FROM run, (SELECT (instants_json.value ->> 0) AS application, (instants_json.value ->> 1) AS schedule, to_timestamp(CAST((instants_json.value ->> 2) AS double precision) / 1000000.0) AS scheduled_for
 FROM json_array_elements(CAST(%(instants)s::VARCHAR AS json)) AS instants_json) AS instants
 WHERE run.application = instants.application AND run.schedule = instants.schedule AND run.scheduled_for = instants.scheduled_for AND run.trigger = 'schedule';
 
 
--- daemon/store/statements/sets/replacements.py: start
+-- daemon/store/statements/sets/plans.py: start_replacing
 UPDATE run SET available_at=firsts.available_at FROM (SELECT CAST((firsts_json.value ->> 0) AS BIGINT) AS number, to_timestamp(CAST((firsts_json.value ->> 1) AS double precision) / 1000000.0) AS available_at
 FROM json_array_elements(CAST(%(firsts)s::VARCHAR AS json)) AS firsts_json) AS firsts WHERE run.id = firsts.number AND run.state IS NOT DISTINCT FROM 'pending' AND NOT (EXISTS (SELECT *
 FROM run AS other
 WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING run.id;
+
+
+-- daemon/store/statements/sets/plans.py: unfinished_of_each
+SELECT names.name, run.id, CASE WHEN (run.state = 'running') THEN lease.label ELSE NULL END AS anon_1
+FROM (SELECT (names_json.value ->> 0) AS name
+FROM json_array_elements(CAST(%(names)s::VARCHAR AS json)) AS names_json) AS names JOIN run ON run.id = (SELECT each.id
+FROM run AS each
+WHERE each.application = %(of_application)s::VARCHAR AND each.schedule = names.name AND each.state IN ('pending', 'running') AND (each.place_at IS NULL OR each.available_at IS NOT NULL) AND each.backfill IS NULL ORDER BY CASE WHEN (each.state = 'running') THEN %(param_1)s::INTEGER ELSE %(param_2)s::INTEGER END, each.scheduled_for, each.id
+ LIMIT %(param_3)s::INTEGER) LEFT OUTER JOIN lease ON lease.name = run.lease_name AND lease.token = run.token AND lease.holder = run.holder;
 
 
 -- daemon/store/statements/stranded.py: abandon_runs
@@ -1660,7 +1660,7 @@ WHERE (lease.name = ANY(ARRAY(SELECT json_array_elements_text(CAST(%(names)s::VA
 UPDATE lease SET expires_at=(clock_timestamp() + make_interval(secs => %(ttl)s)), renewed_at=clock_timestamp(), uptime=NULL WHERE lease.holder = %(of_holder)s::VARCHAR AND (SELECT set_config('lock_timeout', %(lock_wait)s::VARCHAR, true)) IS NOT NULL AND (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL RETURNING lease.name, lease.token, CAST(EXTRACT(epoch FROM lease.renewed_at) AS double precision) AS anon_1;
 
 
--- lease/statements/renewals.py: renew_unlocked
+-- lease/statements/renewals.py: renewing_unlocked
 WITH unlocked AS
 (SELECT lease.name AS name
 FROM lease

@@ -831,19 +831,6 @@ FROM lease
 WHERE lease.name = ? AND (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) < ?;
 
 
--- daemon/store/statements/put_off.py: find_late_starts
-SELECT run.schedule
-FROM run
-WHERE run.application = ? AND run.state = 'pending' AND run.available_at > ((SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) + ?) AND run.queue IS NULL UNION SELECT run.schedule
-FROM run
-WHERE run.application = ? AND run.state = 'pending' AND run.available_at > ((SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) + ?) AND (run.queue IN (SELECT value FROM json_each(?)));
-
-
--- daemon/store/statements/put_off.py: start
-UPDATE run SET available_at=((julianday('now') - 2440587.5) * 86400.0) FROM (SELECT json_extract(allowed_json.value, '$[0]') AS schedule, json_extract(allowed_json.value, '$[1]') AS run_digest, json_extract(allowed_json.value, '$[2]') AS digest, CAST(json_extract(allowed_json.value, '$[3]') AS DOUBLE) AS jitter, CAST(json_extract(allowed_json.value, '$[4]') AS DOUBLE) AS wait
-FROM json_each(?) AS allowed_json) AS allowed, schedule WHERE run.application = ? AND run.schedule = allowed.schedule AND schedule.application = run.application AND schedule.name = run.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest = allowed.run_digest AND run.available_at > (((julianday('now') - 2440587.5) * 86400.0) + allowed.wait) AND (NOT (run."trigger" = 'schedule' AND run.attempt = ?) OR schedule.digest = allowed.digest AND run.scheduled_for > schedule.changed_at AND run.available_at > (run.scheduled_for + allowed.jitter)) RETURNING id;
-
-
 -- daemon/store/statements/queues.py: read
 SELECT (SELECT (run.available_at - ((julianday('now') - 2440587.5) * 86400.0)) AS anon_1
 FROM run
@@ -1181,6 +1168,14 @@ WHERE run.application = ? AND run.state = ? ORDER BY run.id;
 UPDATE run SET last_scheduled_for=?, count=?, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.schedule = ? AND run.scheduled_for = ? AND run."trigger" = 'schedule' AND run.last_scheduled_for IS NOT NULL;
 
 
+-- daemon/store/statements/run.py: find_late_starts
+SELECT run.schedule
+FROM run
+WHERE run.application = ? AND run.state = 'pending' AND run.available_at > ((SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) + ?) AND run.queue IS NULL UNION SELECT run.schedule
+FROM run
+WHERE run.application = ? AND run.state = 'pending' AND run.available_at > ((SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) + ?) AND (run.queue IN (SELECT value FROM json_each(?)));
+
+
 -- daemon/store/statements/run.py: late
 SELECT DISTINCT run.schedule
 FROM run
@@ -1196,6 +1191,12 @@ UPDATE run SET available_at=NULL WHERE run.application = ? AND run.schedule = ? 
 FROM run AS ahead
 WHERE ahead.application = ? AND ahead.schedule = ? AND ahead.state IN ('pending', 'running') AND ahead.available_at IS NOT NULL ORDER BY ahead.state = 'pending', ahead.scheduled_for, ahead.id
  LIMIT ? OFFSET ?);
+
+
+-- daemon/store/statements/run.py: mark_long
+UPDATE run SET told_long=CASE run.id WHEN ? THEN ? ELSE ? END WHERE run.id IN (SELECT run.id
+FROM run
+WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?) RETURNING id;
 
 
 -- daemon/store/statements/run.py: mark_missed
@@ -1221,6 +1222,24 @@ UPDATE run SET lease_name=(? || CAST(CAST(run.id AS BIGINT) AS TEXT)) WHERE ((ru
 SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
 FROM run
 WHERE run.id = ?;
+
+
+-- daemon/store/statements/run.py: read_long
+SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS "key", (((julianday('now') - 2440587.5) * 86400.0) - run.started_at) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%' || ? || '%') THEN schedule.definition END AS definition
+FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
+WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?;
+
+
+-- daemon/store/statements/run.py: start_put_off
+UPDATE run SET available_at=((julianday('now') - 2440587.5) * 86400.0) FROM (SELECT json_extract(allowed_json.value, '$[0]') AS schedule, json_extract(allowed_json.value, '$[1]') AS run_digest, json_extract(allowed_json.value, '$[2]') AS digest, CAST(json_extract(allowed_json.value, '$[3]') AS DOUBLE) AS jitter, CAST(json_extract(allowed_json.value, '$[4]') AS DOUBLE) AS wait
+FROM json_each(?) AS allowed_json) AS allowed, schedule WHERE run.application = ? AND run.schedule = allowed.schedule AND schedule.application = run.application AND schedule.name = run.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest = allowed.run_digest AND run.available_at > (((julianday('now') - 2440587.5) * 86400.0) + allowed.wait) AND (NOT (run."trigger" = 'schedule' AND run.attempt = ?) OR schedule.digest = allowed.digest AND run.scheduled_for > schedule.changed_at AND run.available_at > (run.scheduled_for + allowed.jitter)) RETURNING id;
+
+
+-- daemon/store/statements/run.py: take_late
+UPDATE run SET late_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.id IN (SELECT run.id
+FROM run
+WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.finish_by IS NOT NULL AND run.finish_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND run.late_at IS NULL AND run.cancelled_at IS NULL ORDER BY run.finish_by
+ LIMIT ? OFFSET ?) RETURNING id, schedule, state, finish_by AS finish_by;
 
 
 -- daemon/store/statements/schedule.py: add
@@ -1444,30 +1463,16 @@ UPDATE job_run SET state=?, finished_at=((julianday('now') - 2440587.5) * 86400.
 FROM json_each(?) AS runs_json) AS runs WHERE job_run.run_id = runs.number AND job_run.state = 'running' AND job_run.token IS runs.token AND job_run.holder IS runs.holder RETURNING id;
 
 
--- daemon/store/statements/sets/late.py: mark_long
-UPDATE run SET told_long=CASE run.id WHEN ? THEN ? ELSE ? END WHERE run.id IN (SELECT run.id
-FROM run
-WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?) RETURNING id;
-
-
--- daemon/store/statements/sets/late.py: read_long
-SELECT run.id, run.application, coalesce(schedule.called, schedule.name) AS schedule, run.schedule AS "key", (((julianday('now') - 2440587.5) * 86400.0) - run.started_at) AS running_for, run.told_long, CASE WHEN (schedule.definition LIKE '%' || ? || '%') THEN schedule.definition END AS definition
-FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
-WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?;
-
-
--- daemon/store/statements/sets/late.py: take
-UPDATE run SET late_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.id IN (SELECT run.id
-FROM run
-WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.finish_by IS NOT NULL AND run.finish_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND run.late_at IS NULL AND run.cancelled_at IS NULL ORDER BY run.finish_by
- LIMIT ? OFFSET ?) RETURNING id, schedule, state, finish_by AS finish_by;
-
-
 -- daemon/store/statements/sets/plans.py: add
 INSERT INTO run (application, "trigger", schedule, scheduled_for, last_scheduled_for, count, state, reason, lease_name, queue, available_at, start_by, finish_by, params, digest, created_at, finished_at, away_from, overlapped, overlapped_by) SELECT ? AS anon_1, 'schedule', runs.schedule, runs.scheduled_for, runs.last_scheduled_for, runs.count, runs.state, runs.reason, runs.lease_name, runs.queue, runs.available_at, runs.start_by, runs.finish_by, runs.params, runs.digest, runs.created_at, runs.finished_at, runs.away_from, runs.overlapped, runs.overlapped_by
 FROM (SELECT json_extract(runs_json.value, '$[0]') AS schedule, (CAST(json_extract(runs_json.value, '$[1]') AS REAL) / 1000000.0) AS scheduled_for, (CAST(json_extract(runs_json.value, '$[2]') AS REAL) / 1000000.0) AS last_scheduled_for, CAST(json_extract(runs_json.value, '$[3]') AS BIGINT) AS count, json_extract(runs_json.value, '$[4]') AS state, json_extract(runs_json.value, '$[5]') AS reason, json_extract(runs_json.value, '$[6]') AS lease_name, json_extract(runs_json.value, '$[7]') AS queue, (CAST(json_extract(runs_json.value, '$[8]') AS REAL) / 1000000.0) AS available_at, (CAST(json_extract(runs_json.value, '$[9]') AS REAL) / 1000000.0) AS start_by, (CAST(json_extract(runs_json.value, '$[10]') AS REAL) / 1000000.0) AS finish_by, json_extract(runs_json.value, '$[11]') AS params, json_extract(runs_json.value, '$[12]') AS digest, (CAST(json_extract(runs_json.value, '$[13]') AS REAL) / 1000000.0) AS created_at, (CAST(json_extract(runs_json.value, '$[14]') AS REAL) / 1000000.0) AS finished_at, (CAST(json_extract(runs_json.value, '$[15]') AS REAL) / 1000000.0) AS away_from, CAST(json_extract(runs_json.value, '$[16]') AS BIGINT) AS overlapped, json_extract(runs_json.value, '$[17]') AS overlapped_by
 FROM json_each(?) AS runs_json) AS runs
 WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING id;
+
+
+-- daemon/store/statements/sets/plans.py: mark_older
+UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by='leased', cancelled_why=('replaced by run ' || CAST(newer.number AS TEXT)), overlapped=newer.number FROM (SELECT json_extract(newer_json.value, '$[0]') AS application, json_extract(newer_json.value, '$[1]') AS schedule, CAST(json_extract(newer_json.value, '$[2]') AS BIGINT) AS number
+FROM json_each(?) AS newer_json) AS newer WHERE run.application = newer.application AND run.schedule = newer.schedule AND run.state IN ('pending', 'running') AND run.id != newer.number AND run.cancelled_at IS NULL AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL RETURNING id, state;
 
 
 -- daemon/store/statements/sets/plans.py: move_on
@@ -1480,32 +1485,27 @@ UPDATE run SET lease_name=(named.base || ? || CAST(CAST(run.id AS BIGINT) AS TEX
 FROM json_each(?) AS named_json) AS named WHERE run.application = named.application AND run.schedule = named.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest IS named.digest AND run.lease_name != (named.base || ? || CAST(CAST(run.id AS BIGINT) AS TEXT)) RETURNING id;
 
 
--- daemon/store/statements/sets/plans.py: unfinished
-SELECT names.name, run.id, CASE WHEN (run.state = 'running') THEN lease.label ELSE NULL END AS anon_1
-FROM (SELECT json_extract(names_json.value, '$[0]') AS name
-FROM json_each(?) AS names_json) AS names JOIN run ON run.id = (SELECT "each".id
-FROM run AS "each"
-WHERE "each".application = ? AND "each".schedule = names.name AND "each".state IN ('pending', 'running') AND ("each".place_at IS NULL OR "each".available_at IS NOT NULL) AND "each".backfill IS NULL ORDER BY CASE WHEN ("each".state = 'running') THEN ? ELSE ? END, "each".scheduled_for, "each".id
- LIMIT ? OFFSET ?) LEFT OUTER JOIN lease ON lease.name = run.lease_name AND lease.token = run.token AND lease.holder = run.holder;
-
-
--- daemon/store/statements/sets/replacements.py: mark_older
-UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by='leased', cancelled_why=('replaced by run ' || CAST(newer.number AS TEXT)), overlapped=newer.number FROM (SELECT json_extract(newer_json.value, '$[0]') AS application, json_extract(newer_json.value, '$[1]') AS schedule, CAST(json_extract(newer_json.value, '$[2]') AS BIGINT) AS number
-FROM json_each(?) AS newer_json) AS newer WHERE run.application = newer.application AND run.schedule = newer.schedule AND run.state IN ('pending', 'running') AND run.id != newer.number AND run.cancelled_at IS NULL AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL RETURNING id, state;
-
-
--- daemon/store/statements/sets/replacements.py: planned
+-- daemon/store/statements/sets/plans.py: planned
 SELECT run.id, run.schedule
 FROM run, (SELECT json_extract(instants_json.value, '$[0]') AS application, json_extract(instants_json.value, '$[1]') AS schedule, (CAST(json_extract(instants_json.value, '$[2]') AS REAL) / 1000000.0) AS scheduled_for
 FROM json_each(?) AS instants_json) AS instants
 WHERE run.application = instants.application AND run.schedule = instants.schedule AND run.scheduled_for = instants.scheduled_for AND run."trigger" = 'schedule';
 
 
--- daemon/store/statements/sets/replacements.py: start
+-- daemon/store/statements/sets/plans.py: start_replacing
 UPDATE run SET available_at=firsts.available_at FROM (SELECT CAST(json_extract(firsts_json.value, '$[0]') AS BIGINT) AS number, (CAST(json_extract(firsts_json.value, '$[1]') AS REAL) / 1000000.0) AS available_at
 FROM json_each(?) AS firsts_json) AS firsts WHERE run.id = firsts.number AND run.state IS 'pending' AND NOT (EXISTS (SELECT *
 FROM run AS other
 WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING id;
+
+
+-- daemon/store/statements/sets/plans.py: unfinished_of_each
+SELECT names.name, run.id, CASE WHEN (run.state = 'running') THEN lease.label ELSE NULL END AS anon_1
+FROM (SELECT json_extract(names_json.value, '$[0]') AS name
+FROM json_each(?) AS names_json) AS names JOIN run ON run.id = (SELECT "each".id
+FROM run AS "each"
+WHERE "each".application = ? AND "each".schedule = names.name AND "each".state IN ('pending', 'running') AND ("each".place_at IS NULL OR "each".available_at IS NOT NULL) AND "each".backfill IS NULL ORDER BY CASE WHEN ("each".state = 'running') THEN ? ELSE ? END, "each".scheduled_for, "each".id
+ LIMIT ? OFFSET ?) LEFT OUTER JOIN lease ON lease.name = run.lease_name AND lease.token = run.token AND lease.holder = run.holder;
 
 
 -- daemon/store/statements/stranded.py: abandon_runs
@@ -1727,7 +1727,7 @@ WHERE (lease.name IN (SELECT value FROM json_each(?)));
 UPDATE lease SET expires_at=(? + ?), renewed_at=((julianday('now') - 2440587.5) * 86400.0), uptime=? WHERE lease.holder = ? AND 1 = 1 AND 1 = 1 RETURNING name, token, renewed_at AS anon_1;
 
 
--- lease/statements/renewals.py: renew_unlocked
+-- lease/statements/renewals.py: renewing_unlocked
 WITH unlocked AS
 (SELECT lease.name AS name
 FROM lease

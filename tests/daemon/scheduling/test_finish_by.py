@@ -100,13 +100,13 @@ def test_a_run_at_work_is_told_too_and_keeps_its_grant(store: Store) -> None:
 def test_of_very_many_a_bounded_number_is_told_at_a_time_the_oldest_first(store: Store) -> None:
     many = a_schedule("many", overlap="queue")
     store.sync(many)
-    pending_runs(store, many, statements.run.MOST + 1)
+    pending_runs(store, many, statements.run.MOST_LATE + 1)
     ids = [row.id for row in store.runs()]
     for number, run_id in enumerate(ids):
         by = update(run).where(run.c.id == run_id).values(finish_by=PAST + timedelta(seconds=number))
         store.do(Connection.execute, by)
-    assert taken(store) == ids[: statements.run.MOST]
-    assert taken(store) == ids[statements.run.MOST :]
+    assert taken(store) == ids[: statements.run.MOST_LATE]
+    assert taken(store) == ids[statements.run.MOST_LATE :]
 
 
 def test_a_run_that_another_transaction_has_locked_is_told_later(postgres_url: str) -> None:

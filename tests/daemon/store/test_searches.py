@@ -39,7 +39,7 @@ OF_PLACED: dict[str, Callable[[Connection], Any]] = {
     "still running": lambda c: statements.schedule.still_running(c, "shop", ["daily"]),
     "overlapped": lambda c: statements.plans.unfinished_of_each(c, "shop", {"daily"}),
     "replaced by a newer run": lambda c: statements.plans.mark_older(c, "shop", [("daily", 7)]),
-    "ahead of the one that replaces": lambda c: statements.plans.start(c, [(7, datetime.now(UTC))]),
+    "ahead of the one that replaces": lambda c: statements.plans.start_replacing(c, [(7, datetime.now(UTC))]),
 }
 """Searches that 10⁵ runs of the schedule that are requested for later do not slow."""
 

@@ -35,7 +35,9 @@ _next = run.alias("next")
 
 
 def find_failed(connection: Connection, schedules: Collection[ScheduleKey], within: float) -> list[Row[Any]]:
-    """Return (id, application, schedule, scheduled_for, state) of runs that failed ``within`` seconds, not retried yet."""
+    """Return (id, application, schedule, scheduled_for, state) of the runs of these schedules that failed in
+    the last ``within`` seconds, and that no other has tried again.
+    """
     since = select(later(now(), -within)).scalar_subquery()
     query = (
         select(*columns(run, "id application schedule scheduled_for state"))

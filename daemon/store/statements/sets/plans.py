@@ -43,7 +43,6 @@ from ..dialects import (
     same_schedule,
     unfinished,
 )
-from ..dialects import unfinished as is_unfinished
 from ..requests import placed
 
 NEW_RUN = {
@@ -116,7 +115,7 @@ _first = (
     .where(
         _each.c.application == _of_application,
         _each.c.schedule == _names.c.name,
-        is_unfinished(_each),
+        unfinished(_each),
         placed(_each),
         _each.c.backfill.is_(None),
     )
@@ -179,8 +178,10 @@ def mark_older(connection: Connection, application: str, newer: Iterable[tuple[s
     return [(run_id, state) for run_id, state in rows]
 
 
-def start(connection: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
-    """Let runs (id, when) start then, unless an unfinished one, at its end, promotes them; return the ids of these."""
+def start_replacing(connection: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
+    """Let runs (id, when) that wait start then, unless another of their schedule is unfinished, whose end promotes them;
+    return the ids of those that may start.
+    """
     return {run_id for (run_id,) in _START(connection, {"firsts": as_rows(rows)})}
 
 

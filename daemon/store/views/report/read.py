@@ -136,8 +136,9 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list
     )
     keys = (schedule.c.application, schedule.c.name)
     group = (run.c.state, case((run.c.state == SKIPPED, run.c.reason)).label("reason"))
-    query = select(*keys, *group, *counted).select_from(schedule).join(run, asked.due()).group_by(*keys, *group)
-    if not backend_of(asked.connection).is_embedded:
+    if backend_of(asked.connection).is_embedded:
+        query = select(*keys, *group, *counted).select_from(schedule).join(run, asked.due()).group_by(*keys, *group)
+    else:
         # PostgreSQL would go through all runs, of however long a history: by LATERAL it looks up those of each schedule.
         each = select(*group, *counted).where(asked.due()).group_by(*group).correlate(schedule).lateral("each")
         query = select(*keys, *each.c).join(each, true())
