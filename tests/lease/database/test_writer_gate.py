@@ -241,11 +241,13 @@ def test_what_is_no_plain_file_of_its_own_is_refused_and_left_as_it_is(
         place.mkdir()
     else:
         os.mkfifo(place)
+    open_before = len([*Path("/dev/fd").iterdir()])
     with pytest.raises(
         OSError, match="is a link or not a regular file, but leased keeps its own file there; delete it"
     ):
         pass_once(str(database))
     assert mode_of(victim) == 0o640
+    assert len([*Path("/dev/fd").iterdir()]) == open_before
 
 
 def test_a_client_tells_it_in_one_sentence(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ DEADLINES = (
         (
             Edit(
                 LATE,
-                ".limit(MOST)\n        .with_for_update(skip_locked=True, ",
-                ".limit(MOST)\n        .with_for_update(",
+                ".limit(MOST_LATE)\n        .with_for_update(skip_locked=True, ",
+                ".limit(MOST_LATE)\n        .with_for_update(",
             ),
         ),
         on_postgres(TOLD.format("test_a_run_that_another_transaction_has_locked_is_told_later")),
