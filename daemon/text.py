@@ -32,15 +32,17 @@ def clean(text: str, *, lines: bool = False) -> str:
     return text if text.isprintable() else text.translate(_IN_LINES if lines else _ON_A_LINE)
 
 
-_BESIDE_ASCII = re.compile(r"[^\n -~]")
+_BESIDE_ASCII = re.compile(r"[^\n -~]+")
 
 
 def json_text(document: Any) -> str:
     """Return a document as JSON that a terminal may show: what is not printable is escaped."""
-    return _BESIDE_ASCII.sub(
-        lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1],
-        json.dumps(document, ensure_ascii=False),
-    )
+    return _BESIDE_ASCII.sub(_escaped, json.dumps(document, ensure_ascii=False))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    text = found[0]
+    return text if text.isprintable() else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 _UNBROKEN = re.compile(r"(?:\d{4}-\d\d-\d\d (?=\d\d:\d\d)|`[^`]*`|[^\s`])+|`")

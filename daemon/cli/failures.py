@@ -106,8 +106,8 @@ def report(message: str, kind: str, *, as_json: bool, what: str = "error", more:
 def write_to_stderr(sentences: Sequence[str]) -> None:
     """Write sentences to stderr: each on a line, and at a terminal on as many as it takes."""
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
-    for sentence in sentences:
-        sys.stderr.write("\n".join([sentence] if width is None else wrapped(sentence, width)) + "\n")
+    lines = sentences if width is None else [line for sentence in sentences for line in wrapped(sentence, width)]
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
     sys.stderr.flush()
 
 

@@ -86,9 +86,8 @@ class _WatchedScreen(Generic[T]):
 
     def _begin(self) -> None:
         loop = asyncio.get_running_loop()
-        signal.signal(
-            signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-        )  # by default it would leave the terminal like this
+        # By default it would leave the terminal like this.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:  # the shell has job control
             loop.add_signal_handler(signal.SIGTSTP, self._stop)
         loop.add_signal_handler(signal.SIGWINCH, self._wake.set)

@@ -85,7 +85,8 @@ class Definition(BaseModel):
         return {
             name: value
             for name, value in stored.items()
-            if name in self.always_stored or getattr(self, name) != settings[name].default
+            if name in self.always_stored
+            or getattr(self, name) != settings[name].get_default(call_default_factory=True)
         }
 
 

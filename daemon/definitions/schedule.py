@@ -90,6 +90,8 @@ class Job(Definition):
         }
 
 
+# When they run, and by which policies
+
 CatchUp = Literal["skip", "latest", "all"]
 Overlap = Literal["skip", "queue", "replace", "allow"]
 OnFailure = Literal["stop", "continue"]

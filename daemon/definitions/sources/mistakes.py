@@ -1,5 +1,5 @@
-"""The mistakes in a Python file: raised where they are made, or all collected while `load` runs it once more; and settings
-that were given to a schedule and belong elsewhere; and what goes wrong in the import of what users wrote.
+"""The mistakes in a Python file: raised where they are made, or all collected while `load` runs it once more, such
+as settings that were given to a schedule and belong elsewhere; and the imports of what users wrote.
 """
 
 import traceback

@@ -1,5 +1,5 @@
-"""Strings, lists of them, tables whose values JSON can hold; and the names that users give: of applications, schedules,
-jobs, locks and calendars; and revisions (rule 21).
+"""Names that users give, of applications, schedules, jobs, locks and calendars; revisions (rule 21); and strings, lists of
+them, and tables whose values JSON can hold.
 """
 
 import json
@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from .refusal import Refusal, shown
+
+# Names and revisions
 
 Named = Literal["application", "schedule", "job", "lock", "calendar"]
 
@@ -110,6 +112,9 @@ Revision = Annotated[
     int, BeforeValidator(parse_revision, json_schema_input_type=Annotated[int, Field(ge=0, le=GREATEST)])
 ]
 """A revision as a setting."""
+
+
+# Strings, lists of them, and tables
 
 
 def is_storable(text: str) -> bool:

@@ -34,11 +34,6 @@ from ...options import Database, File, Json, instant
 from ...screen import Sheet, for_people, print_sentences, say, screen, write_json
 from .second_load import SecondLoad
 
-# The remarks
-
-_LOOKED_AT = 366
-"""So many instants are looked at for one that is not excluded."""
-
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
@@ -68,6 +63,10 @@ def remark_on(coming: Preview) -> str:
     return ", ".join(filter(None, (excluded, coming.note)))
 
 
+# The remarks
+
+_LOOKED_AT = 366
+"""So many instants are looked at for one that is not excluded."""
 APART = "both names have history, so nothing is taken over; remove the former name from was"
 """Said of a schedule with `was`."""
 _IN_A_THREAD = (
@@ -201,6 +200,8 @@ def against_database(application: Application, url: str) -> Iterator[Remark]:
         yield Remark("was-apart", f"{name}: {APART}")
     yield from (Remark("left-behind", text) for text in report.losses)
 
+
+# The commands
 
 _SHOWN = 3
 

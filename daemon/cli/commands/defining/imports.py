@@ -114,12 +114,10 @@ def _imported(
     owner = path.name if path.parent in _SPOOLS else None  # by where it is
     if with_users is None:
         by_place = path in _WITH_USERS or path.parent in _WITH_USERS
-        users = {entry.pw_name for entry in pwd.getpwall()}
-        with_users = owner is None and (by_place or has_users(text, users))
+        with_users = owner is None and (by_place or has_users(text, {entry.pw_name for entry in pwd.getpwall()}))
     zone = timezone or local_timezone()
-    if (
-        application is None
-    ):  # a name that no other crontab of any machine has: that of the host, and of the file or user
+    if application is None:
+        # A name that no other crontab of any machine has: that of the host, and of the file or user.
         host, stem = socket.gethostname().partition(".")[0], _user() if file == _STDIN else path.stem
         application = application_name(f"{host}-{stem}")
     found = translate(text, LocalFacts(_user(), zone, _home_of, owner), with_users=with_users)

@@ -119,13 +119,13 @@ def sync(
         after = settings.takeover_after
         foreseen = foresee(connection, application, by="sync", take_over=take_over, takeover_after=after)
         retire = foreseen.forecast.state != "in lieu"
-        report = write_definitions(connection, application, dry_run=True, retire=retire)
+        would = write_definitions(connection, application, dry_run=True, retire=retire)
         if not dry_run:
             take = partial(take_on_top, why=why) if take_over else stage
             brought = take(connection, application, by=who)
             if brought.report is not None:
                 return _Synced(brought.report, foreseen, written=True, warning=brought.warning)
-        return _Synced(report, foreseen, written=False)
+        return _Synced(would, foreseen, written=False)
 
     found = ask_url(settings.database, transaction, write=not dry_run, patience=patience(application))
     if as_json:
