@@ -288,7 +288,7 @@ async def test_where_a_pooler_swallows_all_notices_it_looks_each_poll_and_says_s
     """Here nothing listens when it notifies itself."""
     monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.05)
     swallowed = "nowhere; UNLISTEN nowhere"
-    monkeypatch.setattr("daemon.service.waking.hearing.channel_of", lambda _: swallowed)
+    monkeypatch.setattr("daemon.service.waking.notifications.channel_of", lambda _: swallowed)
     async with living(postgres_url, a_shop(), poll=0.02) as replica:
         await replica.becomes(await replica.trigger(), "succeeded")
         await until(lambda: told(replica.facts, "cannot listen"), "it says so")
