@@ -247,8 +247,9 @@ class DatabaseStore:
     def on_network(self) -> OnNetwork | None:
         """Return that the database is a file on a network file system, if it is."""
         file = self._backend.file(self.url)
-        kind = None if file is None else network_file_system(file)
-        return None if file is None or kind is None else OnNetwork(file, kind)
+        if file is None or (kind := network_file_system(file)) is None:
+            return None
+        return OnNetwork(file, kind)
 
     async def close(self) -> None:
         await self._turns.close()

@@ -10,7 +10,7 @@ from lease import LeaseClient, LeaseError
 from lease.database.address import describe, parse_address, place_of, plain_url, without_secrets
 from lease.database.backend import ConnectionSettings, backend_of, schema_of
 from lease.database.connections import connected
-from lease.database.driver_errors import is_harmless, one_line
+from lease.database.driver_errors import detail, is_harmless, one_line
 from lease.testing import MemoryStore
 
 
@@ -112,6 +112,14 @@ def test_a_store_has_no_schema() -> None:
 
 def test_an_error_without_a_code_may_have_harmed_its_connection() -> None:
     assert not is_harmless(OSError("the connection was reset"))
+
+
+def test_the_detail_of_an_error_is_found_in_whichever_layer_and_as_whichever_driver_has_it() -> None:
+    class OfAsyncpg(Exception):
+        detail = "Key (name)=(a) already exists."
+
+    assert detail(OfAsyncpg()) == "Key (name)=(a) already exists."
+    assert detail(OSError("the connection was reset")) is None
 
 
 def test_other_programs_get_the_url_with_its_password_and_without_what_is_ours() -> None:
