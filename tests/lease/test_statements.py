@@ -12,6 +12,8 @@ from lease.database.address import parse_address
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected
 from lease.database.held.statement import OWN
+from lease.statements import Queued
+from lease.waiters import LOOK, Waiter, format_waiters
 from tests.lease.stores import Tables
 
 pytestmark = pytest.mark.conformance
@@ -184,6 +186,17 @@ def test_the_queues_of_names_are_read_by_name(tables: Tables) -> None:
     tables.queue("b", holder="anna")
     found = tables.run(lambda connection: statements.read_queues(connection, ["a", "b", "never"]))
     assert [(queue.name, [one.holder for one in queue.waiting]) for queue in found] == [("a", []), ("b", ["anna"])]
+
+
+def test_a_place_that_ends_before_its_holder_looks_again_is_not_kept_whatever_others_have(tables: Tables) -> None:
+    tables.one("a", holder="ben")
+    tables.queue("a", holder="cleo")
+    (queue,) = tables.run(lambda connection: statements.read_queues(connection, ["a"]))
+    ends = format_waiters((Waiter("anna", "anna", queue.moment + LOOK / 2), *queue.waiting))
+    tables.value("UPDATE lease SET waiters = :waiting RETURNING 1", waiting=ends)
+    found = tables.run(statements.queueing("a", "anna", "anna", 1.0))
+    assert isinstance(found, Queued)
+    assert not found.keeps
 
 
 def make_each_statement(tables: Tables, first: str, second: str, third: str) -> None:

@@ -32,7 +32,10 @@ def as_mounted(folder: Path, kind: str) -> str:
     [("nfs4", "nfs4"), ("cifs", "cifs"), ("fuse.sshfs", "fuse.sshfs"), ("ext4", None), ("fuse", None)],
 )
 def test_the_kind_of_the_mount_decides(tmp_path: Path, mounted: Path, kind: str, found: str | None) -> None:
-    mounted.write_text(MOUNT.format(device="0:0", folder="/home", kind="nfs") + as_mounted(tmp_path, kind))
+    elsewhere = (
+        MOUNT.format(device="0:0", folder="/home", kind="nfs").encode() + b"37 35 0:1 /m\xfcll / rw - nfs m rw\n"
+    )
+    mounted.write_bytes(elsewhere + as_mounted(tmp_path, kind).encode())
     assert network_file_system(str(tmp_path / "not-made-yet.db")) == found
     mounted.unlink()
     assert network_file_system(str(tmp_path / "not-made-yet.db")) is None
