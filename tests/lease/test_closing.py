@@ -50,6 +50,24 @@ def test_a_store_is_closed_only_when_nothing_can_be_renewed_over_it_any_more() -
     assert store.beating is False
 
 
+def test_a_client_that_is_closed_twice_at_once_closes_its_store_once() -> None:
+    class Slow(MemoryStore):
+        closed = 0
+
+        async def close(self) -> None:
+            await asyncio.sleep(0)
+            self.closed += 1
+
+    async def twice(core: Core) -> None:
+        await asyncio.gather(core.close(), core.close())
+
+    store = Slow()
+    with lease.sync.LeaseClient(store=store) as client:
+        means = client._runtime.means
+        means.loop.submit(lambda: twice(means.core)).result(LIMIT)
+        assert store.closed == 1
+
+
 def test_a_grant_that_its_holder_released_as_it_was_lost_is_left_alone_no_longer() -> None:
     async def lost_and_released(core: Core, state: GrantState) -> list[Grant]:
         core.heartbeat._lose(state, Loss(state.grant, LossKind.SUSPENDED, "a test"))

@@ -1,12 +1,13 @@
 """The timing of a lease (rule 3)."""
 
 import math
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lease import InvalidTiming, LeaseTiming
+from lease import InvalidTiming, LeaseTiming, clock
 from lease.timing import LEAST_TTL
 
 
@@ -16,6 +17,17 @@ def test_the_default_is_that_of_rule_3() -> None:
     assert (timing.attempt_timeout, timing.retry_wait, timing.kill_time) == (2.0, 0.25, 3.0)
     assert timing.tolerated_outage == 5.25
     assert LeaseTiming() == timing
+
+
+@pytest.mark.parametrize(("kept", "expected"), [(7, 5.0), (None, 6.0)], ids=["since the start", "without suspension"])
+def test_time_counts_from_the_start_of_the_machine_where_that_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, kept: int | None, expected: float
+) -> None:
+    """A machine that has slept trusts no lease of before."""
+    monkeypatch.setattr(clock, "_CLOCK", kept)
+    monkeypatch.setattr(time, "clock_gettime", lambda which: {7: 5.0}[which])
+    monkeypatch.setattr(time, "monotonic", lambda: 6.0)
+    assert clock.boottime() == expected
 
 
 @pytest.mark.parametrize(
