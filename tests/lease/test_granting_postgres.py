@@ -33,6 +33,18 @@ def test_granting_passes_over_a_row_that_is_locked_however_it_is(tables: Tables,
     assert tables.one("locked").token == 2
 
 
+def test_who_takes_a_place_in_many_queues_passes_over_a_row_that_is_locked(tables: Tables) -> None:
+    for name in ("free", "locked"):
+        tables.one(name, holder="ben")
+    with tables.transaction() as other:
+        lock(other, "locked")
+        with in_thread(
+            lambda: tables.run(lambda c: statements.queue_up(c, ["free", "locked"], "anna", "anna's host"))
+        ) as queued:
+            queued()
+    assert [bool(tables.record(name).waiting) for name in ("free", "locked")] == [True, False]
+
+
 def test_granting_passes_over_a_live_row_that_is_fenced_and_locks_no_live_row(tables: Tables) -> None:
     """Rule 4, and the mistake of ON CONFLICT DO UPDATE ... WHERE: it locks live rows."""
     live = tables.one("live", holder="ben")

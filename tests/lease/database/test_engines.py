@@ -140,6 +140,7 @@ def test_an_engine_of_sqlite_is_followed_to_its_file_and_no_further(tmp_path: Pa
         ({"host": "a", "port": 5432, "passfile": "f"}, {"host": "a", "port": 5432, "passfile": "f"}),
         ({"timeout": 5, "command_timeout": 60, "statement_cache_size": 0, "row_factory": dict}, {}),
         ({"server_settings": {"application_name": "shop", "search_path": "a b"}}, {"options": "-c search_path=a\\ b"}),
+        ({"server_settings": {"search_path": None}}, {}),
     ],
 )
 def test_the_words_of_other_drivers_are_translated(given: dict[str, Any], words: dict[str, Any]) -> None:
