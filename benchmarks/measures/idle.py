@@ -145,9 +145,8 @@ statements all that it sends, heartbeat and looks included. CPU is in percent of
 replica's process. The start is that on a database with empty tables, alone, from the start of the process, FILE and its
 20,000 schedules included; `leased status` is a command of its own, the start of its Python included.""",
     measure,
-    why_not_more="""Most of it is code. Python itself has 10 MB resident, with asyncio and ssl 20; pydantic adds 6, structlog with rich 7,
-SQLAlchemy 21, psycopg 11, leased with typer, starlette and uvicorn 20: that is 85 MB before a database is opened, of which 15
-are pages of libraries that processes share. The arenas that glibc gives each thread add 9 (`MALLOC_ARENA_MAX=1` takes them
-away), statements and connections the rest. Each of 20,000 schedules takes 5 to 6 KB: its definition, its job and its cron
-expression as objects.""",
+    why_not_more="""Most of it is code. Python with asyncio and ssl has 20 MB resident; SQLAlchemy with its asyncio part adds 21, leased's own
+code 17, psycopg 9, pydantic 8, structlog with rich 7: that is 82 MB before a database is opened. The arenas that glibc gives
+each thread add 9 (`MALLOC_ARENA_MAX=1` takes them away), statements and connections the rest. Each of 20,000 schedules takes 6
+to 7 KB: its definition, its job and its cron expression as objects.""",
 )

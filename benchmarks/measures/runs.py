@@ -161,12 +161,8 @@ one by one) and APScheduler 4 (asyncpg, events in memory), the latter two at con
 jobs that do nothing, from one process, on the same server, in the same rounds. None of these jobs has a fenced end.""",
     measure,
     ("psycopg", "pgqueuer", "procrastinate", "apscheduler"),
-    why_not_more="""With 100 at a time a run costs 0.55 ms of CPU in the replica and about 0.9 ms in the server, which share two cores:
-1.45 ms come to at most 1,380 runs a second, and both cores are busy. Of the replica's time (`py-spy --gil`, 2,128 samples) 38 % goes
-into the execution of runs with their tasks and limits, 17 % into the event loops and the wakings between threads, 13 % into
-psycopg and SQLAlchemy, 7 % into the delivery of facts, 6 % into claiming; no function takes more than 5 % by itself. Of the
-server's, 0.37 ms are twelve statements of a set (`pg_stat_statements`, beside other work): the insert of the attempts 0.11,
-then the claims, the ends and the promotions, 0.03 to 0.05 each; the rest is the log (3.9 KB a run), commits and processes. With 10 at a time the same statements are shared by a
-tenth of the runs, and a set waits for four commits in a row. pgqueuer writes one row for a job, and no lease, no attempt, no
-history.""",
+    why_not_more="""With 100 at a time a run costs 0.27 ms of CPU in the replica and 0.2 in the server, so 2,000 a second take about half of
+each core. The two mostly take turns: the server writes the ends of one set and claims the next in a transaction, and the replica
+executes what came of it. With 10 at a time the same statements are shared by a tenth of the runs. pgqueuer writes one row for a
+job, and no lease, no attempt, no history.""",
 )
