@@ -14,7 +14,6 @@ from lease import (
     LeaseError,
     LeaseLost,
     LeaseTiming,
-    Loss,
     LossKind,
     SchemaMissing,
     StoreUnavailable,
@@ -23,7 +22,6 @@ from lease import (
 )
 from lease.clock import boottime
 from lease.core import Core
-from lease.grant_state import GrantState
 from lease.testing import MemoryStore
 from tests.lease.stores import HASTY, SELDOM, STEADY, Recorder, Tables, in_thread, until
 from tests.support.starvation import Starvation
@@ -37,49 +35,21 @@ def told() -> Recorder:
     return Recorder()
 
 
-def test_a_store_is_closed_only_when_nothing_can_be_renewed_over_it_any_more() -> None:
+def test_a_client_that_is_closed_twice_at_once_closes_its_store_once_and_after_its_heartbeat() -> None:
+    closed: list[bool] = []
+
     class Watched(MemoryStore):
-        beating: bool | None = None
-
-        async def close(self) -> None:
-            self.beating = any("Heartbeat.run" in repr(task.get_coro()) for task in asyncio.all_tasks())
-
-    store = Watched()
-    with lease.sync.LeaseClient(store=store) as client, client.hold("a"):
-        pass
-    assert store.beating is False
-
-
-def test_a_client_that_is_closed_twice_at_once_closes_its_store_once() -> None:
-    class Slow(MemoryStore):
-        closed = 0
-
         async def close(self) -> None:
             await asyncio.sleep(0)
-            self.closed += 1
+            closed.append(any("Heartbeat.run" in repr(task.get_coro()) for task in asyncio.all_tasks()))
 
     async def twice(core: Core) -> None:
         await asyncio.gather(core.close(), core.close())
 
-    store = Slow()
-    with lease.sync.LeaseClient(store=store) as client:
+    with lease.sync.LeaseClient(store=Watched()) as client:
         means = client._runtime.means
         means.loop.submit(lambda: twice(means.core)).result(LIMIT)
-        assert store.closed == 1
-
-
-def test_a_grant_that_its_holder_released_as_it_was_lost_is_left_alone_no_longer() -> None:
-    async def lost_and_released(core: Core, state: GrantState) -> list[Grant]:
-        core.heartbeat._lose(state, Loss(state.grant, LossKind.SUSPENDED, "a test"))
-        alone = core.heartbeat.quarantined.grants
-        await core.ended(state, released=True)
-        assert core.heartbeat.quarantined.grants == []
-        return alone
-
-    with lease.sync.LeaseClient(store=MemoryStore()) as client:
-        held = client.acquire("a")
-        means = client._runtime.means
-        assert means.loop.submit(lambda: lost_and_released(means.core, held._state)).result(LIMIT) == [held.grant]
+        assert closed == [False], "whether its heartbeat ran, each time"
 
 
 def kinds(told: Recorder) -> list[str]:

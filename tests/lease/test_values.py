@@ -7,12 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from lease import Break, Grant, InvalidName, LeaseRecord, Loss, LossKind, events
-from lease.calls.acquiring import refusal
 from lease.heartbeat.evidence import judge, strangers
 from lease.heartbeat.heartbeat import ANY_NAME, Flight, explanations
 from lease.model import DAEMON, Renewal, check_name
-from lease.statements.queues import Queue
-from lease.waiters import Waiter
 
 A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")
 
@@ -149,19 +146,6 @@ def test_events_are_logged_by_default_and_losses_are_warnings(
     with caplog.at_level(logging.DEBUG, logger="lease"):
         events.log_event(event)
     assert [entry.levelno for entry in caplog.records] == [level]
-
-
-def test_who_is_refused_is_told_who_is_in_the_way_as_far_as_that_is_known() -> None:
-    ahead = replace(record(None), waiting=(Waiter("ben", "ben's host", 9.0), Waiter("anna", "anna's host", 9.0)))
-    first, busy = refusal("a", ahead, "anna", waited=2.0), refusal("a", None, "anna", waited=0.0)
-    assert str(first) == "lease 'a' is free, but ben's host is ahead in the queue (waited 2s)"
-    assert (first.name, first.holder, first.label, first.waited) == ("a", "ben", "ben's host", 2.0)
-    assert str(busy) == "lease 'a' could not be acquired: it was busy every time"
-    assert (busy.name, busy.holder, busy.label) == ("a", None, None)
-
-
-def test_a_queue_is_of_a_live_lease_until_that_has_been_free_for_a_moment() -> None:
-    assert [Queue("a", "ben", (), 5.0, free_for).is_live for free_for in (-0.5, 0.0, 0.5, None)] == [True, *[False] * 3]
 
 
 def test_a_loss_says_which_lease_and_why() -> None:

@@ -218,7 +218,7 @@ class Templates:
         self._bare = self._loaded = None
         found = Counter(_surroundings(job) for job in jobs if job.function is not None).most_common(1)
         # FILE and the interpreter may read variables, and files of the folder, as they are loaded: a function with others
-        # than most have starts anew.
+        # than most have is started without a template.
         self._surroundings = found[0][0] if found else None
         if sys.platform == "linux" and jobs:
             self._bare = _Renewed(partial(Template, partial(launch_bare, environment=environment)))

@@ -42,7 +42,7 @@ from .sync import patience, plan_outgoing, sync
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What became of such runs: their numbers by schedule."""
+    """What became of such runs: how many of each schedule."""
 
     adopted: dict[str, int]
     cancelled: dict[str, int]
@@ -81,7 +81,7 @@ class Patience:
         self._since: dict[str | None, float] = {}
 
     def lose_contact(self) -> None:
-        """Count anew from the next look on."""
+        """Start counting again at the next look."""
         self._since.clear()
 
     def given_up(self, found: Strangers, now: float) -> frozenset[str | None]:

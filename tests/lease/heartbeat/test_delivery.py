@@ -152,15 +152,6 @@ def test_closing_gives_up_on_a_subscriber_that_takes_nothing(stuck: Stuck) -> No
 
 
 @pytest.mark.usefixtures("passing_seconds")
-def test_its_thread_ends_when_it_is_closed() -> None:
-    delivery = Delivery(Recorder())
-    (thread,) = [one for one in threading.enumerate() if one.name == "lease-events"]
-    wait_until(lambda: not delivery._busy, "it waits for events")
-    delivery.close()
-    thread.join(LIMIT)
-    assert not thread.is_alive()
-
-
 def test_a_subscriber_that_blocks_delays_no_renewal_and_no_other_call(database_url: str, stuck: Stuck) -> None:
     ends: list[float] = []
     with LeaseClient(database_url, timing=STEADY, on_event=stuck) as client:

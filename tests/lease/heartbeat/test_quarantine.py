@@ -2,11 +2,14 @@
 
 import pytest
 
-from lease import Grant, LeaseTiming, LossKind
+from lease import Grant, LeaseTiming, Loss, LossKind
+from lease.core import Core
 from lease.grant_state import GrantState
 from lease.heartbeat.orphan_release import QuarantinedGrants
-from lease.testing import ManualClock
+from lease.sync import LeaseClient
+from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import Recorder
+from tests.support.waiting import LIMIT
 
 TIMING = LeaseTiming(ttl=15)
 FIRST, SECOND = Grant("a", 1, "anna"), Grant("b", 1, "anna")
@@ -61,3 +64,17 @@ def test_what_is_left_alone_no_longer_is_forgotten_when_another_comes() -> None:
     assert not quarantined.drop(FIRST)
     assert quarantined.drop(SECOND)
     assert SECOND not in quarantined
+
+
+def test_a_grant_that_its_holder_released_as_it_was_lost_is_left_alone_no_longer() -> None:
+    async def lost_and_released(core: Core, state: GrantState) -> list[Grant]:
+        core.heartbeat._lose(state, Loss(state.grant, LossKind.SUSPENDED, "a test"))
+        alone = core.heartbeat.quarantined.grants
+        await core.ended(state, released=True)
+        assert core.heartbeat.quarantined.grants == []
+        return alone
+
+    with LeaseClient(store=MemoryStore()) as client:
+        held = client.acquire("a")
+        means = client._runtime.means
+        assert means.loop.submit(lambda: lost_and_released(means.core, held._state)).result(LIMIT) == [held.grant]
