@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -52,6 +53,7 @@ class OtherDefinitions(DaemonError):
 def main() -> int:
     """Make the attempt that the brief describes; return the exit status."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    sys.unraisablehook = partial(_exit_later, sys.unraisablehook)
     signal.signal(signal.SIGWINCH, _hear)  # from its keeper (`Keeper.wake_child`)
     _set_up_output()
     application = None
@@ -149,6 +151,19 @@ def _traceback(error: Exception) -> str:
 def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
     """Exit as SIGTERM asks, but through the job's own `finally` and `with`."""
     sys.exit(128 + number)
+
+
+def _exit_later(before: Callable[["sys.UnraisableHookArgs"], object], ignored: "sys.UnraisableHookArgs") -> None:
+    """Send a stop once more that came where Python can raise nothing, as in `__del__` or the callback of a weak reference."""
+    frames = ignored.exc_traceback
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    if frames is None or frames.tb_frame.f_code is not _exit_on_signal.__code__:
+        before(ignored)
+        return
+    again = threading.Timer(_LOOK, os.kill, (os.getpid(), signal.SIGTERM))
+    again.daemon = True
+    again.start()
 
 
 def _hear(_number: int, _frame: FrameType | None) -> None:

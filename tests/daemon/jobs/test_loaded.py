@@ -90,6 +90,16 @@ def looks(run: Run) -> None:
 def sleeps(run: Run) -> None:
     time.sleep(1000)
 
+class Gone:
+    def __del__(self):
+        open("blocked", "w").close()
+        time.sleep(1000)
+
+@nightly.job()
+def collects(run: Run) -> None:
+    Gone()
+    time.sleep(1000)
+
 @nightly.job()
 def late(run: Run) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCONT])
@@ -206,6 +216,14 @@ async def test_a_stop_in_the_moment_before_a_function_waits_is_not_lost(
     """Python has heard of the signal then, and would raise nothing before the wait is over."""
     child = await begun(file, "late", trust, template)
     await until((file.parent / "folder" / "blocked").exists, "it blocks the signal")
+    await stopped(child)
+
+
+async def test_a_stop_where_python_ignores_what_is_raised_is_not_lost(
+    file: Path, template: Template, trust: TrustPage
+) -> None:
+    child = await begun(file, "collects", trust, template)
+    await until((file.parent / "folder" / "blocked").exists, "it is in `__del__`")
     await stopped(child)
 
 
