@@ -32,7 +32,7 @@ COMPUTED: dict[type[ast.operator], tuple[str, str]] = {
 }
 DROPPED = {"order_by", "limit", "with_for_update", "where"}
 """Parts of a SQL statement without which it is one still."""
-UNTOUCHED = {"assert_never", "cast", "TypeVar", "getLogger", "info", "warning", "debug", "error", "log"}
+UNTOUCHED = {"assert_never", "cast", "TypeVar", "TypeVarTuple", "getLogger", "info", "warning", "debug", "error", "log"}
 """Calls for type checkers and for people."""
 LONGEST_WORD = 30
 
@@ -63,7 +63,8 @@ def mutated_expressions(source: Source, node: ast.AST) -> Iterator[Change]:
     if isinstance(node, ast.Call):
         yield from _call(source, node)
     for child in ast.iter_child_nodes(node):
-        yield from mutated_expressions(source, child)
+        if not (isinstance(child, ast.keyword) and _names(child)):
+            yield from mutated_expressions(source, child)
 
 
 def _constant(source: Source, node: ast.Constant) -> Iterator[Change]:
@@ -102,8 +103,13 @@ def _call(source: Source, node: ast.Call) -> Iterator[Change]:
             yield link, "", f"{node.func.attr} dropped"
         if node.func.attr == "where":
             yield from _without(source, node, [*node.args], "an SQL condition dropped")
-    keywords: list[ast.AST] = [one for one in node.keywords if one.arg is not None]
+    keywords: list[ast.AST] = [one for one in node.keywords if one.arg is not None and not _names(one)]
     yield from _without(source, node, keywords, "an argument dropped")
+
+
+def _names(keyword: ast.keyword) -> bool:
+    """Return whether it names a thread, a task or a constraint for people."""
+    return keyword.arg == "name" and isinstance(keyword.value, ast.Constant | ast.JoinedStr)
 
 
 def _without(source: Source, call: ast.Call, arguments: list[ast.AST], what: str) -> Iterator[Change]:

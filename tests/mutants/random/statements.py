@@ -14,8 +14,10 @@ def mutated_statement(source: Source, node: ast.stmt) -> Iterator[Change]:
     """Return the mutations of a statement itself, without those of the expressions and blocks in it."""
     span = source.span(node)
     match node:
-        case ast.Expr(ast.Call(func=ast.Name("assert_never"))):
+        case ast.Expr(ast.Call(func=ast.Name("assert_never"))) | ast.Raise(exc=ast.Name("NotImplementedError")):
             return
+        case ast.Delete(targets=[ast.Name()]):
+            return  # says that an argument is not needed
         case ast.Expr(ast.Call() | ast.Await()) | ast.AugAssign() | ast.Delete() | ast.Raise():
             yield span, "pass", "a statement deleted"
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript(), *_]):

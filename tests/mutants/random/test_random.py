@@ -128,6 +128,10 @@ def test_an_error_is_handled_differently() -> None:
         "a = 'a whole sentence'",
         "a = _logger.info('%d', 1)",
         "if TYPE_CHECKING:\n    a = 1",
+        "a = TypeVarTuple('A')",
+        "del a",
+        "raise NotImplementedError",
+        "a = b(c, name='words')",
     ],
 )
 def test_what_is_for_readers_alone_is_not(said: str) -> None:
