@@ -269,8 +269,8 @@ class _Poll:
     def __init__(self, poller: "TurnPoller", name: str, holder: str) -> None:
         self.name = name
         self.holder = holder
-        self.turn: asyncio.Future[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
+        self.turn: asyncio.Future[None]
+        self.timer: asyncio.TimerHandle
         self._poller = poller
 
     async def __call__(self, seconds: float, ahead: int) -> None:
@@ -307,8 +307,7 @@ class TurnPoller:
 
     def forget(self, wait: _Poll) -> None:
         self._due.pop(wait, None)
-        if wait.timer is not None:
-            wait.timer.cancel()
+        wait.timer.cancel()
 
     def look_later(self, wait: _Poll, ahead: int) -> None:
         """Look for one who has so many before it."""
@@ -336,7 +335,7 @@ class TurnPoller:
         with suppress(Exception):  # the next attempt of each finds out
             found = await self._read([wait.name for wait in waits])
         for wait in waits:
-            if wait.turn is None or wait.turn.done():  # it waits no more
+            if wait.turn.done():  # it waits no more
                 continue
             record = found.get(wait.name)
             if record is None or is_turn_of(wait.holder, record):

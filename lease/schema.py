@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    bindparam,
     case,
     inspect,
     not_,
@@ -26,11 +27,11 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from .database.address import checked_schema
 from .database.backend import SCHEMA, backend_of, quoted
-from .database.dialects import Expiry, Instant, Name, clock, lock_timeout, other_boot, seconds_between, turn
+from .database.dialects import Expiry, Instant, Name, any_of, clock, lock_timeout, other_boot, seconds_between, turn
 from .database.driver_errors import sqlstate
 from .errors import LeaseError
 from .model import Grant, mark_of
@@ -70,6 +71,12 @@ lease = Table(
 ADDED = ("released_at", "waiters", "broken", "uptime")
 """The columns that the first version did not have."""
 
+ENDED = {"holder": null(), "label": null(), "boot": null(), "expires_at": null(), "released_at": clock()}
+"""What is written into the row of a grant that ends."""
+
+named = any_of(lease.c.name, bindparam("names", type_=Text()))
+"""The condition that the name of a lease is one of those that the parameter has."""
+
 
 def of_grant(grant: Grant) -> ColumnElement[bool]:
     """Return the condition that this very grant is in force: name, token *and* holder (rule 6)."""
@@ -108,7 +115,7 @@ def free_for() -> ColumnElement[float | None]:
 
 def functions(schema: str = SCHEMA) -> str:
     """Return the SQL that makes ``lease_fence`` on PostgreSQL."""
-    template = resources.files(__package__).joinpath("functions.sql").read_text(encoding="utf-8")
+    template = resources.files(__package__).joinpath("functions.sql").read_text("utf-8")
     return template.replace("@schema.", quoted(schema))
 
 
@@ -160,8 +167,8 @@ def _create_tables(connection: Connection, schema: str | None) -> None:
     # Two CREATE TABLE IF NOT EXISTS at once can still collide, so they take turns.
     connection.execute(select(turn(_TURN)))
     create_schema(connection, schema)
-    columns = _columns(connection, schema)
-    if columns and (foreign := [column.name for column in lease.c if column.name not in {*columns, *ADDED}]):
+    lacks = _lacks(connection, schema)
+    if foreign := [name for name in lacks if name not in ADDED]:
         raise LeaseError(
             f"the table {lease.name} in this database belongs to another program (it has no column {foreign[0]!r}): "
             "leased needs the name for itself; use another database"
@@ -172,18 +179,19 @@ def _create_tables(connection: Connection, schema: str | None) -> None:
         metadata.create_all(connection.execution_options(schema_translate_map={None: schema}), tables=[lease])
     finally:
         connection.execution_options(schema_translate_map=before)
-    if missing := [name for name in ADDED if columns and name not in columns]:
-        _add(connection, schema, missing)
+    if lacks:
+        _add(connection, schema, lacks)
     if schema is not None and not _has_functions(connection, schema):
         connection.execute(text(functions(schema)))
 
 
-def _columns(connection: Connection, schema: str | None) -> set[str]:
-    """Return the columns of the table; none where there is no table."""
-    inspector = inspect(connection)
-    if not inspector.has_table(lease.name, schema=schema):
-        return set()
-    return {column["name"] for column in inspector.get_columns(lease.name, schema=schema)}
+def _lacks(connection: Connection, schema: str | None) -> list[str]:
+    """Return the columns that the table lacks, if there is one."""
+    try:
+        columns = {column["name"] for column in inspect(connection).get_columns(lease.name, schema=schema)}
+    except NoSuchTableError:
+        return []
+    return [column.name for column in lease.c if column.name not in columns]
 
 
 def _add(connection: Connection, schema: str | None, names: list[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, null, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, select, update
 
 from ..database.dialects import (
     any_of,
@@ -21,10 +21,9 @@ from ..database.dialects import (
 )
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Break, Grant, mark_of
-from ..schema import lease, of_grant, stale
+from ..schema import ENDED, lease, named, of_grant, stale
 from ..waiters import Waiters, parse_waiters
 
-_ENDED = {"holder": null(), "label": null(), "boot": null(), "expires_at": null(), "released_at": clock()}
 _AT_ONCE = 2_000
 
 
@@ -67,7 +66,7 @@ _RELEASE = Statement(
         lease.c.holder == bindparam("of_holder"),
         lock_timeout("lock_wait"),
     )
-    .values(_ENDED)
+    .values(ENDED)
     .returning(seconds_of(clock()).label("moment"), lease.c.waiters)
 )
 
@@ -90,7 +89,7 @@ def release_all(connection: Connection, holder: str, besides: Collection[str] = 
     rows = connection.execute(
         update(lease)
         .where(mine, lease.c.name.in_(select(unlocked.c.name)))
-        .values(_ENDED)
+        .values(ENDED)
         .returning(lease.c.name, lease.c.token, lease.c.waiters, seconds_of(clock()))
     )
     return {Grant(name, token, holder): parse_waiters(waiters, at) for name, token, waiters, at in rows}
@@ -167,21 +166,18 @@ def _locking(*where: ColumnElement[bool], waits: bool = False, shared: bool = Fa
     return Statement(ours.with_for_update(skip_locked=not waits, read=shared, key_share=shared))
 
 
-_NAMED = any_of(lease.c.name, bindparam("names", type_=Text()))
 # The whole grant as a string: the row of another one must not even be locked, as its holder would wait.
 _exactly = any_of(
     lease.c.name + "/" + cast(lease.c.token, Text) + "/" + lease.c.holder, bindparam("keys", type_=Text())
 )
-_ours = select(lease.c.name, lease.c.token, lease.c.holder).where(_NAMED, _exactly)
+_ours = select(lease.c.name, lease.c.token, lease.c.holder).where(named, _exactly)
 _FIND = Statement(_ours)
 _LOCK = _locking()
 _LOCK_STALE = _locking(stale())
 _LOCK_WAITING = _locking(lock_timeout("lock_wait"), waits=True)
 _HOLD = _locking(shared=True)
 _HOLD_WAITING = _locking(lock_timeout("lock_wait"), waits=True, shared=True)
-_END = Statement(
-    update(lease).where(_NAMED).values(_ENDED).returning(lease.c.name, lease.c.waiters, seconds_of(clock()))
-)
+_END = Statement(update(lease).where(named).values(ENDED).returning(lease.c.name, lease.c.waiters, seconds_of(clock())))
 
 
 def break_grant(connection: Connection, grant: Grant, *, by: str, reason: str, lock_wait: float = 5.0) -> Break | None:

@@ -3,7 +3,6 @@ next token (rules 4 and 5).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +10,6 @@ from sqlalchemy import ColumnElement, Connection, Double, Text, and_, bindparam,
 
 from ..database.backend import backend_of
 from ..database.dialects import (
-    Name,
-    any_of,
     array_of,
     clock,
     durably_committed,
@@ -25,7 +22,7 @@ from ..database.dialects import (
 )
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
-from ..schema import free_or_stale, lease
+from ..schema import free_or_stale, lease, named
 from ..waiters import PLACE, Waiter, ahead_of, beginning_with, behind, format_waiters, joined, may_take
 from .queues import lock_queues, write_queue
 
@@ -67,8 +64,7 @@ def grant(
         _insert_missing(connection, missing)
         granted += _grant_free(connection, missing, holder, ttl, label, slot_of)
     left = [name for name in _left(left, granted) if queue or present.get(name)]
-    waiter = Waiter(holder, label or "", 0.0)
-    return granted + _grant_in_turn(connection, left, waiter, ttl, label, slot_of, queue=queue, lock_wait=lock_wait)
+    return granted + _grant_in_turn(connection, left, holder, ttl, label, slot_of, queue=queue, lock_wait=lock_wait)
 
 
 def granting(name: str, holder: str, ttl: float, *, label: str | None = None) -> Call[Grant | None]:
@@ -124,7 +120,7 @@ def _grants(rows: Rows, holder: str) -> Iterator[Grant]:
 def _grant_in_turn(  # noqa: PLR0917 - who is granted what
     connection: Connection,
     names: Sequence[str],
-    waiter: Waiter,
+    holder: str,
     ttl: float,
     label: str | None,
     slot_of: str | None,
@@ -132,17 +128,17 @@ def _grant_in_turn(  # noqa: PLR0917 - who is granted what
     queue: bool,
     lock_wait: float | None,
 ) -> list[Grant]:
-    """Grant those of ``names`` whose turn it is, and queue ``waiter`` for the others if it is to be."""
+    """Grant those of ``names`` whose turn it is, and queue ``holder`` for the others if it is to be."""
     granted = []
     for found in lock_queues(connection, names, lock_wait=lock_wait) if names else []:
         taken: list[Grant] = []
-        if not found.is_live and may_take(ahead_of(waiter.holder, found.waiting), found.free_for):
-            left = format_waiters(behind(found.waiting, waiter.holder))
-            values = {**_values_of_all([found.name], waiter.holder, ttl, label, slot_of), "waiters_left": left}
+        if not found.is_live and may_take(ahead_of(holder, found.waiting), found.free_for):
+            left = format_waiters(behind(found.waiting, holder))
+            values = {**_values_of_all([found.name], holder, ttl, label, slot_of), "waiters_left": left}
             statement = _GRANT_IN_TURN_SLOT if slot_of is not None else _GRANT_IN_TURN
-            taken = list(_grants(statement(connection, values), waiter.holder))
+            taken = list(_grants(statement(connection, values), holder))
         if queue and not taken:
-            place = replace(waiter, until=found.moment + PLACE)
+            place = Waiter(holder, label or "", found.moment + PLACE)
             write_queue(connection, found.name, joined(found.waiting, place))
         granted += taken
     return granted
@@ -177,7 +173,6 @@ _GRANTED = {
 def _granting(
     where: ColumnElement[bool], waiters: ColumnElement[Any], last_token: ColumnElement[Any] = lease.c.token
 ) -> Statement:
-    named = any_of(lease.c.name, bindparam("names", type_=Text()))
     free = select(lease.c.name).where(named, where).order_by(lease.c.name).with_for_update(skip_locked=True).cte("free")
     return _updating(waiters, last_token, lease.c.name.in_(select(free.c.name)), where)
 
@@ -198,19 +193,16 @@ _is_free = free_or_stale() & or_(
 )
 _slot = lease.alias("slot")
 _slots = or_(
-    _slot.c.name == bindparam("slot_of", type_=Name),
-    and_(_slot.c.name >= bindparam("from", type_=Name), _slot.c.name < bindparam("before", type_=Name)),  # "/" to "0"
+    _slot.c.name == bindparam("slot_of"),
+    and_(_slot.c.name >= bindparam("from"), _slot.c.name < bindparam("before")),  # "/" to "0"
 )
 _highest = select(func.max(_slot.c.token)).where(_slots)
-_waiters_left = bindparam("waiters_left", type_=Text())
 _without_first = without_first(lease.c.waiters)
 _GRANT_FREE = _granting(_is_free, _without_first)
 _GRANT_FREE_SLOT = _granting(_is_free, _without_first, _highest.scalar_subquery())
-_of_name = lease.c.name == bindparam("of_name", type_=Name)
+_of_name = lease.c.name == bindparam("of_name")
 _free = select(lease.c.name).where(_of_name, _is_free).with_for_update(skip_locked=True).cte("free")
 _GRANT_ONE = _updating(_without_first, lease.c.token, lease.c.name == select(_free.c.name).scalar_subquery(), _is_free)
-_GRANT_IN_TURN = _granting(free_or_stale(), _waiters_left)
-_GRANT_IN_TURN_SLOT = _granting(free_or_stale(), _waiters_left, _highest.scalar_subquery())
-_PRESENT = Statement(
-    select(lease.c.name, lease.c.waiters.is_not(None)).where(any_of(lease.c.name, bindparam("names", type_=Text())))
-)
+_GRANT_IN_TURN = _granting(free_or_stale(), bindparam("waiters_left"))
+_GRANT_IN_TURN_SLOT = _granting(free_or_stale(), bindparam("waiters_left"), _highest.scalar_subquery())
+_PRESENT = Statement(select(lease.c.name, lease.c.waiters.is_not(None)).where(named))

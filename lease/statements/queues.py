@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Text, bindparam, case, func, select, update
 
 from ..database.backend import backend_of
-from ..database.dialects import any_of, array_of, clock, lock_timeout, seconds_of, soon_committed, with_last
+from ..database.dialects import array_of, clock, lock_timeout, seconds_of, soon_committed, with_last
 from ..database.held.statement import Call, Rows, Statement
 from ..model import LeaseRecord
-from ..schema import free_for, lease
+from ..schema import free_for, lease, named
 from ..waiters import (
     LOOK,
     PLACE,
@@ -144,7 +144,7 @@ _QUEUES = (
     select(
         lease.c.name, lease.c.holder, lease.c.waiters, seconds_of(clock()).label("moment"), free_for().label("free_for")
     )
-    .where(any_of(lease.c.name, bindparam("names", type_=Text())))
+    .where(named)
     .order_by(lease.c.name)
 )
 _READ = Statement(_QUEUES)
@@ -154,7 +154,7 @@ _NOTIFY = Statement(select(func.pg_notify(CHANNEL, bindparam("payload", type_=Te
 _LEAVE = (
     update(lease)
     .where(lease.c.name == bindparam("of_name"), lease.c.waiters.is_not(None))
-    .values(waiters=bindparam("left", type_=Text()))
+    .values(waiters=bindparam("left"))
 )
 _place = with_last(
     lease.c.waiters,

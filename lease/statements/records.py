@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Text, bindparam, case, func, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, Connection, case, func, select, type_coerce
 
-from ..database.dialects import any_of, array_of, clock, now, seconds_between, seconds_of
+from ..database.dialects import array_of, clock, now, seconds_between, seconds_of
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Break, LeaseRecord
-from ..schema import free_for, free_or_stale, lease
+from ..schema import free_for, free_or_stale, lease, named
 from ..waiters import parse_waiters
 
 
@@ -77,4 +77,4 @@ def _break(kept: str) -> Break:
     return Break(**{**values, "at": datetime.fromisoformat(values["at"])})
 
 
-_READ = Statement(select(*columns()).where(any_of(lease.c.name, bindparam("names", type_=Text()))))
+_READ = Statement(select(*columns()).where(named))

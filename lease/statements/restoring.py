@@ -6,14 +6,13 @@ from sqlalchemy import Connection, Row, and_, cast, func, not_, null, select, te
 from sqlalchemy.types import BigInteger
 
 from ..database.backend import backend_of, quoted, schema_of
-from ..database.dialects import clock, durably_committed, lock_timeout, now, seconds_of
+from ..database.dialects import durably_committed, lock_timeout, now, seconds_of
 from ..errors import LeaseError
-from ..schema import lease, stale
+from ..schema import ENDED, lease, stale
 
 MOST_GRANTS = 2**20
 """Grants of one name in a second that are taken for impossible: the new tokens are the seconds since 1970, times this.
 """
-HIGHEST = 2**63 - 1
 _PATIENCE = 2.0
 
 
@@ -50,23 +49,13 @@ def lift(connection: Connection, by: int = 1) -> Lifted:
         )
     ).one()
     token = max(highest + by, seconds * MOST_GRANTS)
-    if token > HIGHEST // 2:
+    if token >= 2**62:  # of 2**63
         raise LeaseError(
             f"the tokens are at {highest}, and {by} more would leave too few of 64 bits; raise them by less"
         )
     held = connection.scalars(select(lease.c.name).where(lease.c.holder.is_not(None)).order_by(lease.c.name))
     ended = tuple(held)
-    connection.execute(
-        update(lease).values(
-            token=token,
-            holder=null(),
-            label=null(),
-            boot=null(),
-            expires_at=null(),
-            released_at=clock(),
-            waiters=null(),
-        )
-    )
+    connection.execute(update(lease).values({**ENDED, "token": token, "waiters": null()}))
     _let_new_names_begin_at(connection, token)
     return Lifted(token, number, ended)
 

@@ -45,6 +45,62 @@ def test_who_takes_a_place_in_many_queues_passes_over_a_row_that_is_locked(table
     assert [bool(tables.record(name).waiting) for name in ("free", "locked")] == [True, False]
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_fence_is_not_in_the_way_of_those_who_take_and_leave_places(tables: Tables, *, waits: bool) -> None:
+    fenced = tables.one("a", holder="ben")
+    with tables.transaction() as connection:
+        statements.fence(connection, fenced)
+        wait = 0.01 if waits else None
+        tables.run(lambda c: statements.grant(c, ["a"], "anna", 60.0, queue=True, lock_wait=wait))
+        assert tables.record("a").waiting
+        tables.run(lambda c: statements.leave_queues(c, ["a"], "anna", lock_wait=0.01))
+        assert not tables.record("a").waiting
+
+
+def test_one_who_takes_or_leaves_a_place_waits_for_a_lock_of_its_row_no_longer_than_it_says(tables: Tables) -> None:
+    tables.one("a", holder="ben")
+    with tables.transaction() as other:
+        lock(other, "a")
+        with pytest.raises(Exception, match="lock timeout"):
+            tables.run(lambda c: statements.grant(c, ["a"], "anna", 60.0, queue=True, lock_wait=0.01))
+        with pytest.raises(Exception, match="lock timeout"):
+            tables.run(lambda c: statements.leave_queues(c, ["a"], "anna", lock_wait=0.01))
+
+
+def test_what_is_held_is_kept_from_its_end_and_from_nothing_else(tables: Tables) -> None:
+    """Rule 11: neither from other transactions that hold it, nor from its renewal."""
+    grant = tables.one("a")
+    for lock_wait in (None, 0.01):
+        with tables.transaction() as holding:
+            assert statements.hold(holding, [grant], lock_wait=lock_wait) == {grant}
+            for wait in (None, 0.01):
+                assert tables.run(lambda c: statements.hold(c, [grant], lock_wait=wait)) == {grant}  # noqa: B023
+            tables.fence(grant)
+            assert tables.renew() == {("a", 1)}
+            assert tables.run(lambda c: statements.lock(c, [grant])) == set()
+            assert tables.end_dead(grant) == []
+            with pytest.raises(Exception, match="lock timeout"):
+                tables.run(lambda c: statements.lock(c, [grant], lock_wait=0.01))
+
+
+def test_what_is_locked_for_its_end_is_passed_over_or_waited_for_by_those_who_hold_it(tables: Tables) -> None:
+    grant, other = tables.one("a"), tables.one("b")
+    with tables.transaction() as ending:
+        assert statements.lock(ending, [grant]) == {grant}
+        assert tables.run(lambda c: statements.hold(c, [grant, other])) == {other}
+        assert tables.run(lambda c: statements.in_force(c, grant))
+        with pytest.raises(Exception, match="lock timeout"):
+            tables.run(lambda c: statements.hold(c, [grant, other], lock_wait=0.01))
+
+
+def test_all_of_a_holder_end_but_what_is_fenced(tables: Tables) -> None:
+    fenced, other = tables.one("fenced"), tables.one("other")
+    with tables.transaction() as connection:
+        statements.fence(connection, fenced)
+        with in_thread(lambda: tables.run(lambda c: statements.release_all(c, "anna"))) as ended:
+            assert set(ended()) == {other}
+
+
 def test_granting_passes_over_a_live_row_that_is_fenced_and_locks_no_live_row(tables: Tables) -> None:
     """Rule 4, and the mistake of ON CONFLICT DO UPDATE ... WHERE: it locks live rows."""
     live = tables.one("live", holder="ben")
@@ -185,6 +241,7 @@ def test_a_renewal_waits_for_a_locked_row_no_longer_than_it_says(tables: Tables,
         with pytest.raises(Exception, match="lock timeout"):
             tables.renew()
         starvation.assert_within(3.0, begun, boottime(), "it is refused")
+        statements.fence(other, Grant("free", 1, "anna"))  # which is no lock in its way
         unlocked = tables.run(statements.renewing_unlocked("anna", 60.0))
         assert unlocked.pairs == {("free", 1)}
 

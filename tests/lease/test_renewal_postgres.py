@@ -129,6 +129,7 @@ async def test_the_store_tells_unknown_from_stolen(postgres_url: str, tables: Ta
         renewal = await asyncio.wait_for(store.renew("anna", 60.0, [locked, stolen]), LIMIT)
     assert renewal.pairs == frozenset()
     assert {name: record.grant for name, record in renewal.missing.items()} == {"locked": locked, "stolen": thief}
+    assert renewal.database_time is not None, "what was found instead tells it"
     await store.close()
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, literal, select
 from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
 
@@ -12,6 +12,7 @@ from lease.database.address import parse_address
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected
 from lease.database.held.statement import OWN
+from lease.schema import broken_under, lease
 from lease.statements import Queued
 from lease.waiters import LOOK, Waiter, format_waiters
 from tests.lease.stores import Tables
@@ -141,6 +142,11 @@ def test_a_statement_on_a_connection_of_ours_begins_a_transaction_as_any_other_w
         assert connection.in_transaction()
 
 
+def test_an_error_that_is_not_the_drivers_is_raised_as_it_is_from_a_connection_of_ours(tables: Tables) -> None:
+    with connected(parse_address(tables.url), ConnectionSettings()) as plain, pytest.raises(UnicodeEncodeError):
+        statements.read(plain.execution_options(**{OWN: {}}), ["\ud800"])
+
+
 def test_making_the_tables_again_changes_nothing(tables: Tables) -> None:
     grant = tables.one("a")
     tables.run(create_tables)
@@ -197,6 +203,106 @@ def test_a_place_that_ends_before_its_holder_looks_again_is_not_kept_whatever_ot
     found = tables.run(statements.queueing("a", "anna", "anna", 1.0))
     assert isinstance(found, Queued)
     assert not found.keeps
+
+
+def test_one_who_waits_has_its_place_whether_it_has_a_label_or_not(tables: Tables) -> None:
+    tables.one("a", holder="ben")
+    for holder, label in (("anna", "anna's host"), ("cleo", None)):
+        tables.run(lambda c: statements.grant(c, ["a"], holder, 60.0, label=label, queue=True))  # noqa: B023
+    waiting = [(one.holder, one.label) for one in tables.record("a").waiting]
+    assert waiting == [("anna", "anna's host"), ("cleo", "")]
+
+
+def test_what_those_who_wait_do_not_take_is_granted_to_one_who_did_not_wait(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lease.waiters.PATIENCE", 0.5)
+    tables.one("a", holder="ben")
+    tables.queue("a", holder="cleo")
+    tables.make_stale("a")
+    granted = tables.grant("a", "b", "c", holder="anna", label="anna's host")
+    assert sorted(grant.name for grant in granted) == ["a", "b", "c"]
+    assert tables.record("a").waiting == ()
+    assert tables.record("a").label == "anna's host"
+
+
+def test_the_token_of_a_slot_is_above_those_of_all_slots_of_its_lock_and_of_nothing_else(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def granted(*names: str, holder: str = "anna", queue: bool = False) -> dict[str, int]:
+        made = tables.run(
+            lambda c: statements.grant(c, names, holder, 60.0, label=f"{holder}'s host", slot_of="api", queue=queue)
+        )
+        return {grant.name: grant.token for grant in made}
+
+    monkeypatch.setattr("lease.waiters.PATIENCE", 0.5)
+    tables.grant("ap", "api0", "api-2", "apis/2", "Api/2")
+    tables.value("UPDATE lease SET token = 99 RETURNING 1")
+    assert granted("api") == {"api": 1}
+    assert granted("api/2", "api/10") == {"api/2": 2, "api/10": 2}
+    tables.release(Grant("api", 1, "anna"))
+    assert granted("api", "api/2") == {"api": 3}
+    for holder in ("dan", "ben"):
+        assert granted("api/10", holder=holder, queue=True) == {}
+    tables.make_stale("api/10")
+    assert granted("api/10", holder="ben", queue=True) == {"api/10": 4}
+    assert tables.record("api/10").label == "ben's host"
+    assert tables.record("api/10").waiting == ()
+
+
+def test_one_who_leaves_the_queue_of_a_free_lease_learns_whose_turn_it_is(tables: Tables) -> None:
+    def leave(holder: str) -> dict[str, list[str]]:
+        left = tables.run(lambda c: statements.leave_queues(c, ["a", "never"], holder, lock_wait=1.0))
+        return {name: [waiter.holder for waiter in waiting] for name, waiting in left.items()}
+
+    grant = tables.one("a")
+    for holder in ("ben", "cleo"):
+        tables.queue("a", holder=holder)
+    assert leave("dan") == {}, "somebody has it"
+    tables.release(grant)
+    assert leave("ben") == {"a": ["cleo"]}
+
+
+def test_what_is_in_force_is_kept_so_or_locked_for_its_end_by_name_token_and_holder(tables: Tables) -> None:
+    grant, other = tables.one("a"), tables.one("b", holder="ben")
+    wrong = [Grant("a", 2, "anna"), Grant("a", 1, "ben"), Grant("c", 1, "anna")]
+    tables.make_stale("b")
+    for lock_wait in (None, 0.01):
+        with tables.transaction() as connection:
+            for keep in (statements.hold, statements.lock):
+                assert keep(connection, [grant, *wrong, other], lock_wait=lock_wait) == {grant, other}
+                assert keep(connection, wrong, lock_wait=lock_wait) == set()
+                assert keep(connection, [], lock_wait=lock_wait) == set()
+            assert statements.in_force(connection, grant)
+            assert not any(statements.in_force(connection, one) for one in wrong)
+
+
+def test_a_list_goes_on_after_a_name_and_can_leave_out_what_is_free(tables: Tables) -> None:
+    for name in ("b/1", "a/1", "a/3", "a/2", "a/4"):
+        tables.one(name)
+    tables.release(tables.record("a/3").grant or Grant("", 0, ""))
+
+    def listed(**given: Any) -> list[str]:
+        return [one.name for one in tables.run(lambda c: statements.list_prefix(c, "a/", **given))]
+
+    assert listed() == ["a/1", "a/2", "a/3", "a/4"]
+    assert listed(free=False) == ["a/1", "a/2", "a/4"]
+    assert listed(after="a/1", limit=2) == ["a/2", "a/3"]
+
+
+def test_a_grant_that_was_broken_is_known_as_such_until_its_work_has_ended(tables: Tables) -> None:
+    grants = [tables.one(name) for name in ("live", "ended", "stale", "whole")]
+    for grant in grants[:3]:
+        assert tables.run(lambda c: statements.break_grant(c, grant, by="ben", reason="it hangs"))  # noqa: B023
+    tables.release(Grant("ended", 1, "broken:anna"))
+    tables.make_stale("stale")
+
+    def broken(holder: str, token: int) -> list[str]:
+        found = select(lease.c.name).where(broken_under(literal(holder), literal(token)))
+        return list(tables.run(lambda connection: connection.scalars(found).all()))
+
+    assert broken("anna", 1) == ["live"]
+    assert (broken("ben", 1), broken("anna", 2)) == ([], [])
 
 
 def make_each_statement(tables: Tables, first: str, second: str, third: str) -> None:

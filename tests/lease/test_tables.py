@@ -5,9 +5,10 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Table, create_engine, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from lease import Grant, LeaseError, LeaseLost, create_tables
+from lease import Grant, LeaseError, LeaseLost, LeaseTiming, create_tables, schema, statements
 from lease.clock import boot_id, boottime
 from lease.schema import ADDED
 from lease.sync import LeaseClient
@@ -106,6 +107,7 @@ def test_a_table_of_the_first_version_is_brought_up_to_date_and_its_live_lease_s
 def test_adding_columns_does_not_hold_up_renewals_behind_a_long_transaction(
     empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert LeaseTiming().tolerated_outage > schema._PATIENCE
     monkeypatch.setattr("lease.schema._PATIENCE", 0.1)
     with Tables(empty_postgres_url) as tables:
         with tables.transaction() as connection:
@@ -152,6 +154,24 @@ def test_the_callers_own_tables_are_found_afterwards_where_they_were_found_befor
             create_tables(connection)
             connection.execute(flat.insert().values(id=1))
     assert query(empty_postgres_url, "SELECT count(*) FROM shop.flat") == [(2,)]
+
+
+def test_they_are_made_in_a_schema_of_their_own_whatever_is_elsewhere(empty_postgres_url: str) -> None:
+    """Also where another program has a table of that name in the schema that is searched."""
+    query(empty_postgres_url, "CREATE TABLE lease (id int)")
+    engine = create_engine(empty_postgres_url, poolclass=NullPool)
+    for _ in range(2):
+        with engine.begin() as connection:
+            create_tables(connection, "Own")
+    query(empty_postgres_url, 'ALTER TABLE "Own".lease DROP COLUMN broken')
+    with engine.begin() as connection:
+        create_tables(connection, "Own")
+    with LeaseClient(empty_postgres_url, timing=SELDOM, schema="Own") as client, client.hold("a") as held:
+        assert held.token == 1
+        with engine.begin() as connection:
+            held.fence(connection)
+            statements.fence(connection, held.grant, schema="Own")
+            statements.fence(connection.execution_options(schema_translate_map={None: "Own"}), held.grant)
 
 
 def test_another_programs_table_is_refused_and_left_as_it_is(empty_database_url: str) -> None:
@@ -202,6 +222,14 @@ def test_a_role_that_may_not_make_what_is_missing_is_told_so(
     says = "this role cannot create or migrate leased's tables; run"
     with pytest.raises(LeaseError, match=says), modest.begin() as connection:
         create_tables(connection)
+
+
+def test_what_else_the_database_refuses_is_raised_as_it_is(empty_postgres_url: str) -> None:
+    engine = create_engine(empty_postgres_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        with pytest.raises(DBAPIError, match="read-only transaction"):
+            create_tables(connection)
 
 
 def test_a_function_of_another_version_is_replaced(empty_postgres_url: str) -> None:

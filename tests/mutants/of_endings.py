@@ -28,7 +28,7 @@ ENDINGS = (
             Edit(
                 BREAKING,
                 "breaking.values(holder=mark_of(grant).holder, broken=encode(made))",
-                "breaking.values(**_ENDED, broken=encode(made))",
+                "breaking.values(**ENDED, broken=encode(made))",
             ),
         ),
         on_each("tests/lease/test_breaks.py::test_the_next_is_granted_when_the_work_has_ended_and_no_earlier[{}]"),

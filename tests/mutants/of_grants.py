@@ -14,9 +14,9 @@ GRANTS = (
         "row-deleted-on-release",
         "a release deletes the row, and with it the token that the next one must exceed",
         (
-            Edit(ENDING, "null, select, update\n", "null, select, update, delete\n"),
+            Edit(ENDING, "cast, select, update\n", "cast, select, update, delete\n"),
             Edit(ENDING, "_RELEASE = Statement(\n    update(lease)\n", "_RELEASE = Statement(\n    delete(lease)\n"),
-            Edit(ENDING, "    .values(_ENDED)\n    .returning(seconds_of", "    .returning(seconds_of"),
+            Edit(ENDING, "    .values(ENDED)\n    .returning(seconds_of", "    .returning(seconds_of"),
         ),
         on_each(STORE.format("test_the_token_survives_release_and_grows_by_one_with_each_grant")),
     ),

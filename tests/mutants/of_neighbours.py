@@ -84,7 +84,7 @@ NEIGHBOURS = (
     Mutant(
         "settlement-locks-others",
         "who settles a grant, or ends the dead, locks rows in which only the name is that of one of them",
-        (Edit("lease/statements/endings.py", ".where(_NAMED, _exactly)", ".where(_NAMED)"),),
+        (Edit("lease/statements/endings.py", ".where(named, _exactly)", ".where(named)"),),
         on_postgres(
             "tests/lease/test_granting_postgres.py::test_settling_and_ending_the_dead_lock_no_row_of_another_grant"
         ),

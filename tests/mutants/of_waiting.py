@@ -76,7 +76,7 @@ WAITING = (
         "a client that has had its turn keeps its place before all others",
         (
             Edit(GRANTING, "_without_first = without_first(lease.c.waiters)", "_without_first = lease.c.waiters"),
-            Edit(GRANTING, "behind(found.waiting, waiter.holder)", "found.waiting"),
+            Edit(GRANTING, "behind(found.waiting, holder)", "found.waiting"),
         ),
         on_each(CONFORMANCE.format("test_who_is_queued_comes_first_and_one_who_did_not_wait_is_told_so")),
     ),

@@ -60,7 +60,6 @@ class Capacity:
         """See to it that nobody waits for long for a database that is silent."""
         if not self._watched:
             self._watched = True
-            self.answered()  # what is under way has begun just now, or it will tell
             asyncio.get_running_loop().call_later(self._silence, self._look)
 
     def _look(self) -> None:

@@ -53,7 +53,6 @@ class Subscription:
         """Take in whose turn it is: each gets a while to take the lease, and then the one behind."""
         if self._later is not None:  # whoever came before has taken what was released before
             self._later.cancel()
-            self._later = None
         wait = seconds_until_turn(self._holder, turns)
         if wait is None:
             return

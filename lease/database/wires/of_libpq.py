@@ -10,7 +10,7 @@ import asyncio
 import select
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, LiteralString, TypeVar
@@ -34,17 +34,19 @@ QUESTIONS: tuple[LiteralString, LiteralString] = (f"{WHO_ANSWERS}, {IDENTITY}", 
 """Ask it, and which database it is; the second one where this role, or all there, may not ask for the server."""
 Answer = tuple[int, str, str | None]
 """The process, the isolation level, and the database's identity (`lease.database.held.identity`)."""
-_NOTHING: Answer = (0, "", None)
 
 
 async def ask_in_loop(driver: "psycopg.AsyncConnection[Any]") -> Answer:
     """Ask that over a connection in autocommit."""
     try:
-        return await (await driver.execute(QUESTIONS[0], prepare=False)).fetchone() or _NOTHING
+        cursor = await driver.execute(QUESTIONS[0], prepare=False)
     except psycopg.DatabaseError:
         if driver.closed:
             raise
-        return await (await driver.execute(QUESTIONS[1], prepare=False)).fetchone() or _NOTHING
+        cursor = await driver.execute(QUESTIONS[1], prepare=False)
+    answer: Answer
+    (answer,) = await cursor.fetchall()
+    return answer
 
 
 def is_direct(driver: "psycopg.AsyncConnection[Any]", pid: int) -> bool:
@@ -56,9 +58,7 @@ _DONE = {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}
 _TYPES: Mapping[int, Callable[[str], Any]] = {
     16: "t".__eq__,  # boolean
     20: int,
-    21: int,
     23: int,
-    700: float,
     701: float,
 }
 """How values are read, by the OID of their type; all others are texts."""
@@ -69,11 +69,9 @@ class Exchange:
     to wait until the socket is readable; True, until it is writable too. The connection's encoding is utf8.
     """
 
-    def __init__(self, connection: PGconn, names: str, *, prepares: bool = False) -> None:
-        """``names``: how the names of what is prepared begin."""
+    def __init__(self, connection: PGconn) -> None:
         self._connection = connection
-        self._names = names
-        self.prepares = prepares
+        self.prepares = False
         """Statements are prepared: the connection leads to the server itself, not to a pooler."""
         self._prepared: dict[str, bytes] = {}
 
@@ -81,7 +79,7 @@ class Exchange:
         """Run a statement with its parameters, $1, $2 …; all results are put into ``results``."""
         given = [None if value is None else str(value).encode() for value in values]
         if self.prepares and text not in self._prepared:
-            name = f"{self._names}_{len(self._prepared)}".encode()
+            name = f"lease_wire_{len(self._prepared)}".encode()
             self._connection.send_prepare(name, text.encode())
             yield from self._take_in(results)
             if not is_done(results):
@@ -110,6 +108,7 @@ class Exchange:
 
 
 def is_done(results: Sequence[PGresult]) -> bool:
+    """Return whether a statement was carried out, by all its results; a pooler that is out of step gives none."""
     return bool(results) and {one.status for one in results} <= _DONE
 
 
@@ -141,22 +140,20 @@ async def connect(route: Route, engine: Engine, settings: ConnectionSettings) ->
     ``engine`` compiles statements as libpq takes them.
     """
     driver = await psycopg.AsyncConnection.connect(**{**await route.arguments(settings), "autocommit": True})
-    wire = _LibpqWire(driver, engine)
-    try:
+    with ExitStack() as unless_good:
+        unless_good.callback(driver.pgconn.finish)
+        wire = _LibpqWire(driver, engine)
         pid, isolation, route.identity = await wire.ask()
-    except BaseException:
-        driver.pgconn.finish()
-        raise
-    if isolation != "read committed":
-        driver.pgconn.finish()
-        return None
-    wire.exchange.prepares = is_direct(driver, pid)
+        if isolation != "read committed":
+            return None
+        wire.exchange.prepares = is_direct(driver, pid)
+        unless_good.pop_all()
     return wire
 
 
 class _LibpqWire:
     def __init__(self, driver: "psycopg.AsyncConnection[Any]", engine: Engine) -> None:
-        self.exchange = Exchange(driver.pgconn, "lease_wire")
+        self.exchange = Exchange(driver.pgconn)
         self._driver = driver  # which closes it once it is gone
         self._pgconn = driver.pgconn
         self._engine = engine
@@ -227,16 +224,16 @@ class _LibpqWire:
     def close(self, seconds: float) -> None:
         pgconn, end = self._pgconn, monotonic() + seconds
         with suppress(psycopg.Error, OSError):
-            self._drain()  # first: what has arrived already makes no socket readable
-            while pgconn.transaction_status == TransactionStatus.ACTIVE and (left := end - monotonic()) > 0:
+            while self._is_under_way() and (left := end - monotonic()) > 0:
                 _wait(pgconn.socket, left)
                 pgconn.consume_input()
-                self._drain()
         pgconn.finish()
 
-    def _drain(self) -> None:
+    def _is_under_way(self) -> bool:
+        """Return whether more is to come than has arrived, which makes no socket readable, and is taken in first."""
         while not self._pgconn.is_busy() and self._pgconn.get_result() is not None:
             pass
+        return self._pgconn.transaction_status == TransactionStatus.ACTIVE
 
     def _rows(self, compiled: Compiled, results: list[PGresult]) -> Rows:
         """Return the rows of an answer; `WireFailed` where any of it is an error."""

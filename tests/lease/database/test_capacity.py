@@ -13,7 +13,8 @@ from lease import LeaseTiming, StoreUnavailable
 from lease.database.database import OwnDatabase
 from lease.database.held.capacity import Capacity
 from lease.database.opening import open_database
-from lease.database_store import _CONNECTIONS
+from lease.database_store import _CONNECTIONS, DatabaseStore
+from lease.testing import ManualClock
 from tests.lease.stores import Tables, until
 from tests.support.postgres import query
 from tests.support.proxy import Proxy
@@ -101,6 +102,75 @@ async def test_who_is_cancelled_as_its_place_comes_gives_it_back() -> None:
     just_then.cancel()
     await asyncio.wait_for(last, LIMIT)
     assert [early.cancelled(), just_then.cancelled()] == [True, True]
+
+
+async def test_who_is_closed_while_it_waits_gets_no_place() -> None:
+    """As a coroutine is whose event loop has ended, or that nobody keeps."""
+    capacity = Capacity(1, LIMIT)
+    await capacity.take()
+    waiting = capacity.take()
+    waiting.send(None)
+    waiting.close()
+    capacity.give_back()
+    await asyncio.wait_for(capacity.take(), LIMIT / 2)
+
+
+async def test_those_who_wait_do_so_while_the_database_answers_anybody_and_the_next_begin_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    clock = ManualClock(loop.time())
+    monkeypatch.setattr(loop, "time", clock)
+    database = Capacity(1, 1.0)
+    capacity = Capacity(1, 1.0, database)
+    await capacity.take()
+    clock.advance(60)  # it has long been silent, as nobody asked
+
+    async def waits(first: int) -> str | None:
+        try:
+            await capacity.take(first=first % 2 == 0)
+        except TimeoutError as error:
+            return str(error)
+        return None
+
+    async def after(seconds: float) -> int:
+        """How many have been told by then."""
+        clock.advance(seconds)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return sum(task.done() for task in tasks)
+
+    async def comes_back() -> str | None:
+        await tasks[0]
+        return await waits(0)
+
+    tasks = [asyncio.create_task(waits(number)) for number in range(60)]
+    tasks.append(asyncio.create_task(comes_back()))
+    assert await after(0.9) == 0
+    database.answered()
+    assert await after(0.9) == 0
+    capacity.answered()
+    assert await after(0.9) == 0
+    assert await after(0.2) == 60
+    assert await after(0.9) == 60
+    assert await after(0.2) == 61
+    tasks.append(asyncio.create_task(waits(1)))
+    await asyncio.sleep(0)
+    assert await after(0.9) == 61
+    assert await after(0.2) == 62
+    assert {task.result() for task in tasks} == {"no answer within 1s"}
+    capacity.give_back()
+    await asyncio.wait_for(capacity.take(), LIMIT)
+
+
+async def test_an_acquisition_waits_for_those_under_way_while_the_database_is_not_silent(database_url: str) -> None:
+    store = DatabaseStore(database_url, LeaseTiming(attempt_timeout=0.2))
+    async with AsyncExitStack() as places:
+        for _ in range(_CONNECTIONS - 1):
+            await places.enter_async_context(store.admitted())
+        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2s"):
+            await places.enter_async_context(store.admitted())
+    await store.close()
 
 
 async def test_what_was_granted_after_a_long_wait_for_a_connection_is_trusted(database_url: str) -> None:

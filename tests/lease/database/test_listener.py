@@ -19,6 +19,7 @@ from lease.waiters import Waiter
 from tests.lease.database.subscribed import subscribed
 from tests.lease.stores import Tables, until
 from tests.support.postgres import query
+from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT
 
 
@@ -36,6 +37,18 @@ async def begins(listener: ReleaseListener, *subscriptions: Subscription) -> Non
     await listener.start(LIMIT)
     for subscription in subscriptions:
         subscription.heard.clear()
+
+
+async def hears(subscription: Subscription, tables: Tables) -> None:
+    """Return once it hears of its turn."""
+    subscription.heard.clear()
+    tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
+    await asyncio.wait_for(subscription.heard.wait(), LIMIT)
+
+
+LISTENING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'leased listener'"
+)
 
 
 @pytest.fixture
@@ -246,15 +259,50 @@ async def test_it_ends_when_nobody_has_waited_for_long(
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with subscribed(listener, "a", "anna"):
         await listener.start(LIMIT)
-    listening = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND application_name = 'leased listener'"
-    )
-    await until(lambda: postgres_tables.value(listening) == 0)
-    with subscribed(listener, "a", "anna"):
+    await until(lambda: postgres_tables.value(LISTENING) == 0)
+    with subscribed(listener, "a", "anna") as subscription:
         await listener.start(LIMIT)
         assert listener.is_working, "it begins anew"
+        await hears(subscription, postgres_tables)
     await listener.close()
+
+
+@pytest.mark.anyio
+async def test_it_can_be_told_to_listen_over_another_connection(postgres_url: str, postgres_tables: Tables) -> None:
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with subscribed(listener, "a", "anna") as subscription:
+        for _ in range(3):
+            listener.begin_anew()
+            assert not listener.is_working
+            await begins(listener, subscription)
+            await hears(subscription, postgres_tables)
+        await until(lambda: postgres_tables.value(LISTENING) == 1)
+    await listener.close()
+
+
+@pytest.mark.anyio
+async def test_a_listener_over_a_silent_network_says_so(
+    proxied_url: str, proxy: Proxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lease.database.listening.listener._CONNECT", 0.05)
+    proxy.blackhole()
+    listener = ReleaseListener(route_to(proxied_url), CHANNEL)
+    with caplog.at_level(logging.WARNING, "lease"), subscribed(listener, "a", "anna"):
+        await listener.start(0.0)
+        await until(lambda: caplog.messages)
+    await listener.close()
+    assert "no connection within 0.05s" in caplog.messages[0]
+
+
+@pytest.mark.anyio
+async def test_who_was_next_is_so_no_more_once_another_has_taken_the_lease(postgres_url: str) -> None:
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with subscribed(listener, "a", "anna") as subscription:
+        for turns in (["ben", "anna"], ["cleo"]):
+            subscription.told(turns)
+        assert subscription._later is not None
+        assert subscription._later.cancelled()
+        assert not subscription.heard.is_set()
 
 
 @pytest.mark.anyio

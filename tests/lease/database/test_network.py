@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import re
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnava
 from lease.clock import boottime
 from lease.database.connections import route_to
 from lease.database.driver_errors import explain
+from lease.database.held.line import Line
 from lease.database.listening.releases import ReleaseListener
 from lease.database.opening import open_database
 from tests.lease.database.subscribed import subscribed
@@ -64,6 +66,23 @@ async def test_an_attempt_over_a_silent_connection_ends_by_its_limit_and_by_no_c
     assert proxy.cancels == 0
     assert proxy.connections == 2
     await database.close()
+
+
+@pytest.mark.anyio
+async def test_the_connection_of_an_attempt_is_cut_unless_the_attempt_has_just_ended() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        line, loop = Line(), asyncio.get_running_loop()
+        line.runs_over(ours)
+        ended = asyncio.create_task(asyncio.sleep(0))
+        await ended
+        await line.cut(ended)
+        assert line.is_cut
+        ours.send(b"x")
+        assert theirs.recv(1) == b"x"
+        await asyncio.wait_for(line.cut(asyncio.create_task(loop.sock_recv(ours, 1))), LIMIT)
+        assert theirs.recv(1) == b""
 
 
 @pytest.mark.anyio
