@@ -55,17 +55,17 @@ class BackgroundLoop:
             raise
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
+        asyncio.set_event_loop(self._loop)  # jobs run in it too, and may ask the policy
         try:
-            self._run_until_stopped()
-            self._over = True
+            try:
+                self._run_until_stopped()
+            finally:
+                self._over = True  # not Thread.is_alive: up to Python 3.12, a signal in the midst of it makes it say no
             self._loop.run_until_complete(self._end_tasks())
         except Exception as error:
-            self._over = True
             self._failed(error)
             raise
         finally:
-            self._over = True  # not Thread.is_alive: up to Python 3.12, a signal in the midst of that makes it say no
             self._loop.close()
             self._refuse_what_is_open()
 

@@ -28,12 +28,11 @@ class CancelledOnLoss:
         self._on_lost = on_lost
         self._over = False
         self._cancelled = False
-        self._task: Callable[[], asyncio.Task[Any] | None] = _nothing
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         # Weakly, and no loop: as its frames, and all that runs in that loop, would live for as long as this.
-        self._task = _nothing if task is None else weakref.ref(task)
+        self._task: Callable[[], asyncio.Task[Any] | None] = _nothing if task is None else weakref.ref(task)
         self._earlier = 0 if task is None else task.cancelling()
         self._on_lost(self._lost)
         del self._on_lost  # its lease refers to this now, and need not be referred to by it
@@ -53,7 +52,7 @@ class CancelledOnLoss:
         task = self._task()
         if task is not None:
             with suppress(RuntimeError):  # its loop is closed: nothing of the block runs any more
-                task.get_loop().call_soon_threadsafe(self._cancel)
+                task.get_loop().call_soon_threadsafe(self._cancel)  # not the task: a loop at rest would keep it
 
     def _cancel(self) -> None:
         if not self._over and (task := self._task()) is not None:

@@ -52,14 +52,12 @@ class RenewalHistory:
 
     def __init__(self, timing: LeaseTiming, now: float) -> None:
         self._timing = timing
-        self._locked: frozenset[Grant] = frozenset()
-        self._error: str | None = None
-        self._starved = 0.0
-        self._confirmed = now
+        self.confirmed(now)
 
     def confirmed(self, sent: float, locked: Collection[Grant] = ()) -> None:
         """Record that the database answered what was sent at ``sent``; the rows of ``locked`` were not renewed."""
-        self._confirmed, self._starved, self._error = sent, 0.0, None
+        self._confirmed, self._starved = sent, 0.0
+        self._error: str | None = None
         self._locked = frozenset(locked)
 
     def failed(self, error: str) -> None:
@@ -119,12 +117,11 @@ class DatabaseClock:
     """Compares each time that the database gives with the one before. All in seconds."""
 
     def __init__(self) -> None:
-        self._offset: float | None = None
-        self._took = 0.0
+        self._last: tuple[float, float] | None = None  # its offset from ours, and the round trip
 
     def forget(self) -> None:
         """Start again: a long time has passed since the last comparison."""
-        self._offset = None
+        self._last = None
 
     def step(self, database_time: float | None, sent: float, received: float) -> float | None:
         """Return by how much the clock has stepped, if it has: it showed ``database_time`` (None: it
@@ -132,8 +129,9 @@ class DatabaseClock:
         """
         if database_time is None:
             return None
-        offset, took = database_time - (sent + received) / 2, received - sent
-        step = 0.0 if self._offset is None else offset - self._offset
-        unsure = (took + self._took) / 2  # each offset is right to half of its round trip
-        self._offset, self._took = offset, took
+        before, self._last = self._last, (database_time - (sent + received) / 2, received - sent)
+        if before is None:
+            return None
+        step = self._last[0] - before[0]
+        unsure = (self._last[1] + before[1]) / 2  # each offset is right to half of its round trip
         return step if abs(step) > _STEP + unsure else None

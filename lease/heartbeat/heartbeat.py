@@ -225,7 +225,6 @@ class Heartbeat:
                 self._wanted.set()
             return
         sent = self._clock()
-        self._next_beat = sent + self._timing.retry_wait
         try:
             await self._beat(sent)
         except StoreUnavailable as error:
@@ -276,7 +275,7 @@ class Heartbeat:
         now = self._seen = self._clock()
         tick = min(_TICK, self._timing.give_up / 4)
         planned = min([now + tick, *(state.trusted_until for state in self.held.all())])
-        await asyncio.sleep(max(0.0, planned - now))
+        await asyncio.sleep(planned - now)
         now = self._seen = self._clock()
         if now - planned > self._timing.give_up / 10:
             self._history.stalled(now - planned)

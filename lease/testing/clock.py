@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -99,13 +98,11 @@ class ManualClock:
 
     def _settle(self) -> None:
         """Wait until all that is due has happened."""
-        deadline = time.monotonic() + _REAL
         with self._changed:
-            while not all(loop.is_at_rest for loop in self._loops):
-                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
-                    raise AssertionError(
-                        f"a client is still busy after {_REAL:g} real seconds: does a callback wait in its thread?"
-                    )
+            if not self._changed.wait_for(lambda: all(loop.is_at_rest for loop in self._loops), _REAL):
+                raise AssertionError(
+                    f"a client is still busy after {_REAL:g} real seconds: does a callback wait in its thread?"
+                )
 
 
 def _in_event_loop() -> bool:

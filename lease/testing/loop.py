@@ -85,10 +85,7 @@ class _Selector(selectors.DefaultSelector):
         self._told = rest
 
     def select(self, timeout: float | None = None) -> _Ready:
-        ready = super().select(0)
-        if ready or (timeout is not None and timeout <= 0):
-            return ready
-        return self._told(timeout, super().select)
+        return super().select(0) if timeout == 0 else self._told(timeout, super().select)
 
 
 def _nothing() -> None:

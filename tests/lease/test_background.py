@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import threading
+import weakref
 from collections.abc import Coroutine, Iterator
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -14,7 +15,7 @@ from lease import LeaseError
 from lease.background import _AT_ONCE, BackgroundLoop
 from lease.threads import LastingLoop
 from tests.lease.stores import in_thread
-from tests.support.waiting import LIMIT
+from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.usefixtures("passing_seconds")
 
@@ -42,6 +43,15 @@ def test_its_loop_is_of_the_kind_that_psycopg_takes_everywhere(monkeypatch: pyte
         assert isinstance(background.submit(running).result(LIMIT), asyncio.SelectorEventLoop)
     finally:
         background.stop()
+
+
+def test_it_is_its_threads_loop_also_to_the_policy(background: BackgroundLoop) -> None:
+    """As with `asyncio.run`. A job may have a library that asks there."""
+
+    async def by_policy() -> asyncio.AbstractEventLoop:
+        return asyncio.get_event_loop_policy().get_event_loop()
+
+    assert background.submit(by_policy).result(LIMIT) is background.submit(running).result(LIMIT)
 
 
 def test_it_never_asks_whether_its_thread_lives(background: BackgroundLoop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +175,23 @@ def test_any_number_of_threads_may_stop_it() -> None:
         assert background.is_over
 
 
+def test_what_nobody_waits_for_any_more_is_cancelled(background: BackgroundLoop) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        try:
+            await forever(begun)
+        finally:
+            ended.set()
+
+    asked = background.submit(work)
+    assert begun.wait(LIMIT)
+    asked.cancel()
+    for _ in range(2):
+        background.submit(running).result(LIMIT)
+    assert ended.is_set()
+
+
 def test_what_goes_wrong_when_its_caller_has_gone_is_not_logged(
     background: BackgroundLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -177,6 +204,40 @@ def test_what_goes_wrong_when_its_caller_has_gone_is_not_logged(
         del asked
         gc.collect()  # which is when asyncio would log it
     assert caplog.records == []
+
+
+def test_nothing_is_kept_of_what_was_done(background: BackgroundLoop) -> None:
+    kept: list[weakref.ref[Any]] = []
+
+    async def work() -> None:
+        kept.append(weakref.ref(asyncio.current_task()))
+
+    asked = background.submit(work)
+    asked.result(LIMIT)
+    kept.append(weakref.ref(asked))
+    del asked
+    background.begin(work)
+    wait_until(lambda: len(kept) == 3 and not any(one() for one in kept), "all of it is gone")
+
+
+def test_only_what_fails_in_a_task_for_which_nobody_waits_is_a_debug_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    background, begun = BackgroundLoop("lease-test"), threading.Event()
+
+    async def fail() -> None:
+        raise OSError("the disk is full")
+
+    with caplog.at_level(logging.DEBUG, "lease"):
+        background.begin(running)
+        background.begin(fail)
+        background.begin(lambda: forever(begun))
+        assert begun.wait(LIMIT)
+        background.stop()
+    (record,) = caplog.records
+    assert (record.name, record.levelname, record.getMessage()) == ("lease", "DEBUG", "a background task failed")
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], OSError)
 
 
 def test_what_is_begun_as_it_ends_is_not_even_made(background: BackgroundLoop) -> None:

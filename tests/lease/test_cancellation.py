@@ -1,15 +1,18 @@
 """The block of an async `hold`: who is cancelled by a loss, and what else may cancel it meanwhile."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import anyio
 import pytest
 
 from lease import Grant, Lease, LeaseClient, LeaseLost, LeaseRecord, Loss, LossKind, events
-from lease.cancellation import CancelledOnLoss
+from lease.cancellation import CancelledOnLoss, answer, uncut
 from lease.testing import MemoryStore
 from tests.lease.stores import SELDOM, STEADY, Recorder, until
 from tests.support.waiting import wait_until
@@ -110,6 +113,43 @@ async def test_a_loss_that_comes_as_the_block_has_just_been_left_cancels_nothing
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+async def test_a_loss_on_its_way_keeps_no_task() -> None:
+    """A loop that is at rest would keep it, with its error's frames, until it runs again."""
+    hears: list[Callable[[Loss], None]] = []
+
+    async def enter() -> None:
+        CancelledOnLoss(hears.append).__enter__()
+
+    entering = asyncio.create_task(enter())
+    await entering
+    await asyncio.sleep(0)  # asyncio has it in hand as it wakes this
+    hears[0](Loss(Grant("x", 1, "holder"), LossKind.ENDED, "stolen"))
+    entered = weakref.ref(entering)
+    del entering
+    assert entered() is None
+
+
+async def test_a_cancellation_of_the_task_that_leaves_is_not_dropped_with_that_of_the_one_that_entered() -> None:
+    hears: list[Callable[[Loss], None]] = []
+    block = CancelledOnLoss(hears.append)
+
+    async def enter() -> None:
+        block.__enter__()
+        hears[0](Loss(Grant("x", 1, "holder"), LossKind.ENDED, "stolen"))
+        await asyncio.sleep(60)
+
+    entering = asyncio.create_task(enter())
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError), ExitStack() as leaving:  # noqa: PT012
+        leaving.push(block)
+        await asyncio.sleep(60)
+    assert task.uncancel() == 0
 
 
 async def test_the_task_is_as_before_when_a_loss_has_cancelled_its_block(
@@ -240,6 +280,61 @@ async def test_the_loss_of_both_is_that_of_the_outer(client: LeaseClient, store:
             await store.release(inner.grant)
             await asyncio.sleep(60)
     assert task.cancelling() == 0
+
+
+async def test_who_is_cancelled_while_it_waits_for_an_answer_cancels_what_was_asked() -> None:
+    asked = Future[None]()
+    waiting = asyncio.create_task(answer(asked))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert asked.cancelled()
+
+
+async def test_who_finds_an_answer_there_lets_others_have_their_turn() -> None:
+    turns: list[str] = []
+    asked = Future[None]()
+    asked.set_result(None)
+    asyncio.get_running_loop().call_soon(turns.append, "another's")
+    await answer(asked)
+    assert turns == ["another's"]
+
+
+@pytest.mark.parametrize("how", [answer, uncut])
+async def test_an_answer_that_was_cancelled_is_a_cancellation_to_asyncio(
+    how: Callable[[Future[None]], Awaitable[None]],
+) -> None:
+    """`concurrent.futures` has one of its own, which would pass for an ordinary error."""
+    asked = Future[None]()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await how(asked)
+
+
+@pytest.mark.usefixtures("own_heap")
+@pytest.mark.parametrize("kind", [Future, asyncio.Future])
+@pytest.mark.parametrize("end", ["answered", "failed", "cancelled"])
+async def test_who_is_cancelled_in_what_must_not_be_cut_is_cancelled_at_its_end_whatever_that_is(
+    caplog: pytest.LogCaptureFixture, kind: type[Future[None]], end: str
+) -> None:
+    asked = kind()
+    waiting = asyncio.create_task(uncut(asked))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    if end == "cancelled":
+        asked.cancel()
+    elif end == "failed":
+        asked.set_exception(OSError("which nobody asks for"))
+    else:
+        asked.set_result(None)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    del asked
+    gc.collect()  # which is when asyncio would log it
+    assert caplog.messages == []
 
 
 async def test_a_release_is_not_cut_by_a_second_cancellation(

@@ -119,6 +119,7 @@ async def test_a_stolen_lease_is_not_renewed_and_its_thief_is_told(kept: Kept) -
     assert renewal.pairs == frozenset()
     assert renewal.missing["a"].grant == stolen
     assert renewal.missing["a"].label == "label of ben"
+    assert not (await kept.store.renew("anna", 60.0, [Grant("never", 1, "anna")])).missing
 
 
 async def test_a_lapsed_lease_that_nobody_else_was_granted_can_be_renewed(kept: Kept) -> None:
@@ -200,6 +201,7 @@ async def test_a_released_lease_is_read_as_free_and_keeps_its_token(kept: Kept) 
     record = await kept.record("a")
     assert (record.token, record.holder, record.label, record.live) == (1, None, None, False)
     assert (record.grant, record.held_for, record.expires_in) == (None, None, None)
+    assert record.free_for == pytest.approx(0, abs=10)
 
 
 async def test_a_held_lease_is_read_with_its_times(kept: Kept) -> None:
@@ -339,5 +341,8 @@ async def test_all_leases_of_a_holder_end_together_besides_those_that_are_named(
     assert sorted(released) == sorted(granted[1:])
     assert (await kept.record(ODD_NAMES[0])).grant == granted[0]
     assert (await kept.record("another's")).grant == other
+    ended = await kept.record(ODD_NAMES[1])
+    assert (ended.holder, ended.label) == (None, None)
+    assert ended.free_for == pytest.approx(0, abs=10)
     assert await kept.store.release_all("anna", [ODD_NAMES[0]]) == []
     assert await kept.granted(ODD_NAMES[1], holder="ben") == Grant(ODD_NAMES[1], 2, "ben")

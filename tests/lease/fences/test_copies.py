@@ -109,6 +109,12 @@ def test_a_database_is_told_by_its_server_and_its_oid(copied: Copied, part: str)
         assert connection.execute("SELECT 1").fetchone() == (1,), "nothing has failed in the transaction"
 
 
+def test_where_the_database_is_the_same_another_name_of_it_makes_no_difference(copied: Copied) -> None:
+    by_another_name, identity = plain(copied.home).replace("127.0.0.1", "localhost"), identity_of(copied.home)
+    with psycopg.connect(by_another_name) as connection, pytest.raises(LeaseLost, match="never granted"):
+        lease.fence(connection, Grant("never", 1, "anna"), home=copied.home, identity=identity)
+
+
 @pytest.mark.extended
 def test_a_restored_dump_is_refused(postgres_programs: Binaries, tmp_path: Path) -> None:
     """On another server, in a database of the same name and OID."""

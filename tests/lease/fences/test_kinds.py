@@ -1,5 +1,6 @@
 """What the fence takes, and what it refuses, on either kind of database (rule 11)."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,13 @@ from tests.support.waiting import wait_until
 WRONG = Grant("a", 7, "anna")
 
 
-def test_a_connection_is_fenced(tables: Tables, engine: Engine) -> None:
+def test_a_connection_is_fenced(tables: Tables, engine: Engine, database_url: str) -> None:
     grant = tables.one("a")
-    with engine.begin() as connection:
-        fence(connection, grant)
-    with engine.begin() as connection, pytest.raises(LeaseLost):
-        fence(connection, WRONG)
+    for home in (None, database_url):
+        with engine.begin() as connection:
+            fence(connection, grant, home=home)
+        with engine.begin() as connection, pytest.raises(LeaseLost):
+            fence(connection, WRONG, home=home)
 
 
 def test_a_connection_whose_transaction_begins_with_the_fence_is_fenced(tables: Tables, engine: Engine) -> None:
@@ -168,9 +170,11 @@ def test_another_database_of_the_same_server_is_refused_by_its_name(
     ):
         engine = create_engine(other, poolclass=NullPool)
         leads = f"this connection is to .*{make_url(other).database}"
-        with engine.begin() as connection, pytest.raises(LeaseError, match=leads) as refused:
-            held.fence(connection)
-        assert not isinstance(refused.value, LeaseLost)
+        by_url = partial(fence, grant=held.grant, home=postgres_url)
+        for fenced in (held.fence, by_url):
+            with engine.begin() as connection, pytest.raises(LeaseError, match=leads) as refused:
+                fenced(connection)
+            assert not isinstance(refused.value, LeaseLost)
 
 
 def test_a_lost_lease_is_lost_also_by_another_name_of_the_same_server(
@@ -213,7 +217,30 @@ def test_a_database_in_memory_is_refused_and_no_file_is_made(
         memory = create_engine("sqlite:///:memory:", poolclass=NullPool)
         with memory.begin() as connection, pytest.raises(LeaseError, match="this connection is to"):
             held.fence(connection)
+        with memory.begin() as connection, pytest.raises(LeaseError, match="another database at the same address"):
+            fence(connection, held.grant, home="sqlite://")
     assert not (tmp_path / ":memory:-turnstile").exists()
+
+
+def test_in_a_folder_that_is_there_no_more_the_databases_are_named_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder := tmp_path / "left").mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    memory = create_engine("sqlite://", poolclass=NullPool)
+    with memory.begin() as connection, pytest.raises(LeaseError, match="this connection is to sqlite"):
+        fence(connection, WRONG, home="postgresql://somewhere/db")
+
+
+def test_a_file_that_is_there_no_more_is_not_taken_for_the_leases(sqlite_url: str, tmp_path: Path) -> None:
+    with Tables(sqlite_url) as of_file, create_engine(sqlite_url, poolclass=NullPool).connect() as connection:
+        grant = of_file.one("a")
+        with connection.begin():
+            fence(connection, grant, home=sqlite_url)
+        (tmp_path / "leased.db").unlink()
+        with connection.begin(), pytest.raises(LeaseError, match="another database at the same address"):
+            fence(connection, grant, home=sqlite_url)
 
 
 def test_writes_of_a_fenced_transaction_are_kept(tables: Tables, engine: Engine) -> None:

@@ -12,7 +12,7 @@ from psycopg.rows import class_row, dict_row, scalar_row
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from lease import Grant, LeaseError, LeaseLost, fence, statements
+from lease import Grant, LeaseError, LeaseLost, SchemaMissing, fence, statements
 from lease.sync import LeaseClient
 from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.postgres import plain
@@ -322,6 +322,12 @@ def test_a_fence_that_was_never_granted_here_says_so(tables: Tables, postgres_en
     """Rows are never deleted (rule 5), so a missing one tells of another database, or of a failover that lost it."""
     with postgres_engine.begin() as connection, pytest.raises(LeaseLost, match="never granted in this database"):
         fence(connection, Grant("never", 1, "anna"))
+
+
+def test_a_schema_without_our_tables_is_named(tables: Tables, postgres_engine: Engine) -> None:
+    grant = tables.one("a")
+    with postgres_engine.begin() as connection, pytest.raises(SchemaMissing, match=r"schema.*elsewhere"):
+        fence(connection, grant, schema="elsewhere")
 
 
 @dataclass

@@ -1,13 +1,14 @@
 """One fence, by the kind of connection and whoever holds the lease; none that does nothing in silence (rule 11)."""
 
 import gc
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import psycopg
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_scoped_session, async_sessionmaker
 from sqlalchemy.orm import Session
 
 import lease
@@ -89,6 +90,8 @@ def test_a_lease_stands_for_its_grant(tables: Tables, sync_client: lease.sync.Le
     assert held is not None
     with engine.begin() as connection:
         lease.fence(connection, held)
+        with pytest.raises(LeaseError, match="the bound of a fence is 0"):
+            lease.fence(connection, held, bound=0)
     tables.end_dead(held.grant)
     with engine.begin() as connection, pytest.raises(LeaseLost):
         lease.fence(connection, held, bound="5s")
@@ -107,6 +110,12 @@ async def test_a_transaction_whose_fence_was_never_awaited_cannot_be_committed(
         async with AsyncSession(async_engine) as session, session.begin():
             held.fence(session)  # type: ignore[unused-coroutine]
             await session.execute(text(WRITE))
+    sessions = async_scoped_session(async_sessionmaker(async_engine), scopefunc=lambda: 1)
+    with never_awaited(), pytest.raises(LeaseError, match="never awaited"):  # noqa: PT012
+        async with sessions.begin():
+            held.fence(sessions)  # type: ignore[unused-coroutine]
+            await sessions.execute(text(WRITE))
+    await sessions.remove()
     assert rows(written) == 0
     async with async_engine.begin() as connection:  # another transaction knows nothing of it
         await held.fence(connection)
@@ -178,6 +187,8 @@ def test_what_is_no_connection_is_refused(engine: Engine) -> None:
     grant = lease.Grant("a", 1, "anna")
     with pytest.raises(LeaseError, match=r"not sqlalchemy\.engine\.base\.Engine"):
         lease.fence(engine, grant)  # type: ignore[call-overload]
+    with closing(sqlite3.connect(":memory:")) as driver, pytest.raises(LeaseError, match=r"not sqlite3\.Connection"):
+        lease.fence(driver, grant)  # type: ignore[call-overload]
 
 
 def test_a_driver_that_cannot_be_asked_is_refused() -> None:

@@ -20,6 +20,8 @@ from tests.support.waiting import LIMIT, wait_until
 
 GRANT = Grant("a", 1, "anna")
 LOST = events.Lost(Loss(GRANT, LossKind.ENDED, "stolen"))
+QUITE_LONG = 10.0
+"""Seconds that nothing takes which is done at once."""
 RENEWED = events.Renewed((GRANT, GRANT), 5.0, 0.1)
 
 
@@ -32,6 +34,7 @@ class Stuck:
         self.go_on = threading.Event()
 
     def __call__(self, event: events.Event) -> None:
+        self.thread = threading.current_thread()
         self.taking.set()
         assert self.go_on.wait(LIMIT)
         self.told(event)
@@ -52,7 +55,9 @@ def first_taken(stuck: Stuck) -> Delivery:
     return delivery
 
 
-def test_events_are_delivered_in_order_and_all_of_them_before_it_is_closed() -> None:
+def test_events_are_delivered_in_order_and_all_of_them_before_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_PATIENCE", QUITE_LONG)
+    begun = time.monotonic()
     taken: list[float] = []
 
     def slow(event: events.Event) -> None:
@@ -60,12 +65,13 @@ def test_events_are_delivered_in_order_and_all_of_them_before_it_is_closed() -> 
         time.sleep(0.001)
         taken.append(event.seconds)
 
-    delivery = Delivery(slow)
+    delivering = Delivery(slow)
     for number in range(100):
-        delivery.put(events.Stalled(number))
-    delivery.close()
+        delivering.put(events.Stalled(number))
+    delivering.close()
     assert taken == list(range(100))
-    delivery.put(events.Stalled(100))
+    assert time.monotonic() - begun < QUITE_LONG, "nobody waits once that is done"
+    delivering.put(events.Stalled(100))
     assert taken[-1] == 100, "what comes after it is delivered at once"
 
 
@@ -134,21 +140,50 @@ def test_a_queue_that_is_full_drops_even_losses_and_says_so(stuck: Stuck, monkey
     assert stuck.told.all == [events.Granted(GRANT), LOST, LOST, events.Dropped(3)]
 
 
-def test_one_renewal_of_more_leases_than_fit_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MOST_CHATTER", 1)
+def test_what_was_dropped_is_told_at_the_end_though_nothing_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST_EVENTS", 0)
     told = Recorder()
     delivering = Delivery(told)
-    delivering.put(RENEWED)
+    delivering.put(LOST)
     delivering.close()
-    assert told.all == [RENEWED]
+    assert told.all == [events.Dropped(1)]
 
 
-@pytest.mark.usefixtures("passing_seconds")
-def test_closing_gives_up_on_a_subscriber_that_takes_nothing(stuck: Stuck) -> None:
+def test_one_renewal_of_more_leases_than_fit_is_delivered_and_takes_no_loss_with_it(
+    stuck: Stuck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "MOST_CHATTER", 1)
+    delivering = first_taken(stuck)
+    for event in (RENEWED, LOST):
+        delivering.put(event)
+    stuck.go_on.set()
+    delivering.close()
+    assert stuck.told.all == [events.Granted(GRANT), RENEWED, LOST]
+
+
+def test_closing_gives_up_on_a_subscriber_that_takes_nothing_and_it_gets_no_more(
+    stuck: Stuck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_PATIENCE", 0.05)
     delivering = first_taken(stuck)
     delivering.put(LOST)
     delivering.close()
     assert stuck.told.all == []
+    monkeypatch.setattr(delivery, "_PATIENCE", QUITE_LONG)
+    begun = time.monotonic()
+    delivering.close()
+    assert time.monotonic() - begun < QUITE_LONG, "it is not waited for twice"
+    stuck.go_on.set()
+    stuck.thread.join(LIMIT)
+    assert stuck.told.all == [events.Granted(GRANT)]
+
+
+def test_the_thread_that_delivers_ends_as_it_is_closed(stuck: Stuck) -> None:
+    delivering = first_taken(stuck)
+    stuck.go_on.set()
+    delivering.close()
+    stuck.thread.join(QUITE_LONG)
+    assert not stuck.thread.is_alive()
 
 
 @pytest.mark.usefixtures("passing_seconds")
@@ -235,7 +270,7 @@ def test_what_nobody_logs_wakes_no_thread(
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
 @pytest.mark.usefixtures("processes")
-def test_a_forked_child_does_not_wait_for_a_thread_that_only_its_parent_has(
+def test_a_forked_child_does_without_a_thread_that_only_its_parent_has(
     stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "_PATIENCE", 2 * LIMIT)
@@ -245,7 +280,10 @@ def test_a_forked_child_does_not_wait_for_a_thread_that_only_its_parent_has(
         try:
             signal.alarm(10)  # which ends it where `close` does not
             under_way.close()
-            os._exit(0)
+            stuck.go_on = threading.Event()  # the thread may just have had the lock of that one
+            stuck.go_on.set()
+            under_way.put(LOST)
+            os._exit(0 if stuck.told.all == [LOST] else 1)
         finally:
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0

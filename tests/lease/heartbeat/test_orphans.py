@@ -2,12 +2,13 @@
 
 import asyncio
 
+import anyio
 import pytest
 
 from lease import Grant, LossKind, events
 from lease.errors import StoreUnavailable
 from lease.heartbeat.heartbeat import ANY_NAME
-from lease.model import Loss
+from lease.model import Loss, mark_of
 from tests.lease.beating import Beating
 from tests.lease.stores import until
 
@@ -108,13 +109,62 @@ async def test_a_grant_declared_lost_is_released_when_the_database_is_back(beati
     assert told.index(events.Lost) < told.index(events.OrphanReleased)
 
 
+async def test_a_lost_grant_is_released_when_the_database_is_back_though_nothing_else_is_held(
+    beating: Beating,
+) -> None:
+    state = await beating.hold()
+    async with beating.running():
+        beating.store.available = False
+        beating.clock.advance(1.01)
+        await until(lambda: state.loss)
+        beating.heartbeat.leave(state.grant)
+        await until(lambda: beating.told.of(events.ReleaseFailed))
+        beating.store.available = True
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+
+
+async def test_work_that_ends_when_the_heartbeat_has_ended_is_left_to_its_ttl(beating: Beating) -> None:
+    state = await beating.hold()
+    async with beating.running():
+        beating.heartbeat._lose(state, Loss(state.grant, LossKind.UNREACHABLE, "it was away"))
+    beating.heartbeat.leave(state.grant)
+    assert beating.store.releases == []
+
+
+async def test_a_lost_grant_is_released_when_its_work_has_ended_and_no_renewal_is_waited_for(beating: Beating) -> None:
+    state = await beating.hold()
+    async with anyio.create_task_group() as tasks:
+        beating.heartbeat._orphans.run_in(tasks)
+        beating.heartbeat._lose(state, Loss(state.grant, LossKind.UNREACHABLE, "it was away"))
+        beating.heartbeat.leave(state.grant)
+    assert beating.told.of(events.OrphanReleased) == [events.OrphanReleased(state.grant)]
+
+
+async def test_a_lost_grant_that_was_released_as_its_ttl_was_over_is_not_released_again_when_its_work_ends(
+    beating: Beating,
+) -> None:
+    state = await beating.hold()
+    beating.heartbeat._lose(state, Loss(state.grant, LossKind.UNREACHABLE, "it was away"))
+    beating.clock.advance(beating.timing.ttl)
+    async with anyio.create_task_group() as tasks:
+        beating.heartbeat._orphans.run_in(tasks)
+        await beating.beat()
+    assert beating.store.releases == [state.grant]
+    async with anyio.create_task_group() as tasks:
+        beating.heartbeat._orphans.run_in(tasks)
+        beating.heartbeat.leave(state.grant)
+    assert beating.store.releases == [state.grant, mark_of(state.grant)]
+
+
 @pytest.mark.usefixtures("passing_seconds")
-async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
+async def test_a_release_that_hangs_delays_no_renewal_and_is_not_asked_for_twice(beating: Beating) -> None:
     """Rule 7: a row that somebody has locked (here: an orphan's, by a fenced transaction) delays no other."""
     state = await beating.hold("known")
-    hanging = asyncio.Event()
+    hanging, asked = asyncio.Event(), list[str]()
 
     async def release(grant: Grant) -> bool:
+        asked.append(grant.name)
         await hanging.wait()
         raise StoreUnavailable("its row is locked")
 
@@ -124,6 +174,7 @@ async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
         for number in (1, 2, 3):
             beating.clock.advance(0.25)
             await beating.renewals(number)
+        assert asked == ["orphan"]
         hanging.set()
         await until(lambda: beating.told.of(events.ReleaseFailed))
     assert beating.told.of(events.AtRisk) == []

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from lease import (
 from lease.testing import ManualClock, ManualLeases
 from lease.testing.loop import ManualLoop
 from lease.testing.store import MemoryStore
+from tests.lease.beating import SlowStore
 from tests.lease.stores import Recorder, in_thread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -59,6 +61,14 @@ def test_a_short_outage_loses_nothing(leases: ManualLeases) -> None:
         held.ensure(at_least="5s")
 
 
+def test_a_heartbeat_that_fails_tries_again_after_retry_wait_each_time(leases: ManualLeases) -> None:
+    told, leases.store = Recorder(), (store := SlowStore(leases.clock))
+    with leases.client(on_event=told) as client, client.hold("a"):
+        store.raises = [RuntimeError("a bug")] * 100
+        leases.advance(client.timing.renew_every + 4 * client.timing.retry_wait)
+        assert len(told.of(events.HeartbeatFailed)) == 5
+
+
 def test_a_suspended_process_is_told_as_that(leases: ManualLeases) -> None:
     with leases.client() as client:
         with pytest.raises(LeaseLost, match="this process was suspended or starved for"), client.hold("a") as held:
@@ -89,6 +99,8 @@ def test_a_holder_that_is_gone_is_succeeded_after_its_ttl(leases: ManualLeases) 
     with leases.client() as client:
         leases.advance("14s")
         assert client.try_acquire("a") is None
+        assert (record := client.read("a")) is not None
+        assert (record.held_for, record.expires_in) == (14.0, 1.0)
         leases.advance("1s")
         assert client.acquire("a").token == 2
 
@@ -111,6 +123,8 @@ def test_a_wait_that_nobody_can_end_is_an_error_and_no_hang(leases: ManualLeases
         client.acquire("a")
         with pytest.raises(AssertionError, match="manual clock has moved by 3h, and this call still waits"):
             other.acquire("a", wait=None)
+        assert (record := client.read("a")) is not None
+        assert record.waiting == ()
 
 
 @pytest.mark.usefixtures("passing_seconds")
@@ -134,12 +148,32 @@ def test_a_call_while_the_database_is_away_fails_at_once(leases: ManualLeases) -
             client.read("a")
 
 
+@pytest.mark.parametrize("error", [StoreUnavailable("it is away"), ValueError("a bug")])
+def test_a_call_is_tried_three_times_while_the_database_is_away_and_not_after_another_error(
+    leases: ManualLeases, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    errors, asked = [StoreUnavailable("it is away"), error, error], list[float]()
+
+    async def read(name: str) -> None:
+        asked.append(leases.clock() - begun)
+        raise errors[len(asked) - 1]
+
+    with leases.client() as client:
+        monkeypatch.setattr(leases.store, "read", read)
+        begun, apart = leases.clock(), client.timing.retry_wait
+        with pytest.raises(type(error), match=str(error)):
+            client.read("a")
+    assert asked == [0.0, apart, 2 * apart][: 3 if isinstance(error, StoreUnavailable) else 2]
+
+
 def test_the_loop_of_a_client_is_closed_with_it(leases: ManualLeases) -> None:
     """Or a run of many tests would have no files left to open."""
     with leases.client() as client:
         assert client._runtime._loop is not None
         loop = client._runtime._loop._loop
     assert loop.is_closed()
+    leases.advance("1m")
+    assert leases.clock() == 1_060.0
 
 
 @pytest.mark.usefixtures("passing_seconds")
@@ -224,6 +258,7 @@ async def test_a_name_that_nobody_may_acquire_is_refused_in_a_task_too(leases: M
 def test_a_loop_is_not_at_rest_before_what_its_calls_left_to_do_is_done() -> None:
     entered, go = threading.Event(), threading.Event()
     loop = ManualLoop(lambda: 0.0, threading.Condition())
+    assert not loop.is_at_rest, "it has not begun"
 
     def busy() -> None:
         entered.set()
@@ -241,12 +276,42 @@ def test_a_loop_is_not_at_rest_before_what_its_calls_left_to_do_is_done() -> Non
     loop.close()
 
 
-def test_a_wait_in_memory_ends_once_each_time_that_it_is_told() -> None:
+def test_who_waits_for_a_loop_to_be_at_rest_is_told_that_it_was_closed() -> None:
+    changed, looked = threading.Condition(), threading.Event()
+    loop = ManualLoop(lambda: 0.0, changed)
+
+    def is_at_rest() -> bool:
+        looked.set()
+        return loop.is_at_rest
+
+    def wait() -> bool:
+        with changed:
+            return changed.wait_for(is_at_rest)
+
+    with in_thread(wait) as waited:
+        assert looked.wait(LIMIT)
+        loop.close()
+        assert waited()
+
+
+@pytest.mark.parametrize("another_does", ["leave", "release", "release_all"])
+def test_a_wait_in_memory_ends_once_each_time_that_it_is_told(another_does: str) -> None:
     async def told_once() -> bool:
         store = MemoryStore()
+        grant = await store.grant("a", "another", "", 60.0)
+        assert isinstance(grant, Grant)
         wait = store.waiting("a", "holder")
-        await store.leave("a", "another")
-        await wait(LIMIT, 0)
+        match another_does:
+            case "leave":
+                await store.leave("a", "another")
+            case "release":
+                await store.release(grant)
+            case _:
+                await store.release_all("another", [])
+        first = asyncio.create_task(wait(LIMIT, 0))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert first.done()
         again = asyncio.create_task(wait(LIMIT, 0))
         for _ in range(10):
             await asyncio.sleep(0)
@@ -255,3 +320,15 @@ def test_a_wait_in_memory_ends_once_each_time_that_it_is_told() -> None:
         return still_waits
 
     assert asyncio.run(told_once())
+
+
+def test_a_wait_in_memory_that_is_closed_is_kept_no_longer() -> None:
+    async def forgotten() -> bool:
+        wait = (store := MemoryStore()).waiting("a", "holder")
+        kept = weakref.ref(wait)
+        wait.close()
+        del wait
+        await store.leave("a", "another")
+        return kept() is None
+
+    assert asyncio.run(forgotten())
