@@ -95,8 +95,8 @@ def checked_schema(name: str | tuple[str, ...]) -> str:
 
 def _is_torn(url: URL) -> bool:
     """Return whether a part of the password may have gone astray: SQLAlchemy takes the first @ for its end."""
-    parts = (url.database or "", *url.query) if url.password is not None else ()
-    return any("@" in part for part in (url.host or "", *parts))
+    parts = (url.database, *url.query) if url.password is not None else ()
+    return any("@" in part for part in (url.host, *parts) if part)
 
 
 def _with_sslmode(url: URL) -> URL:
@@ -109,19 +109,18 @@ def _with_sslmode(url: URL) -> URL:
 
 def _with_path(url: URL) -> URL:
     path = backend_of(url).file(url)
-    if path is not None and path != url.database:
+    if path is None:
+        raise LeaseError("SQLite needs a file that several connections can share; write sqlite:///file.db")
+    if path != url.database:
         raise LeaseError(
             f"SQLite needs the path of its file here, not a file: URI; write sqlite:///{Path(path).absolute()}"
         )
-    if path is None:
-        raise LeaseError("SQLite needs a file that several connections can share; write sqlite:///file.db")
     if unknown := [name for name in url.query if name not in (*OURS_OF_SQLITE, _SCHEMA)]:
         raise LeaseError(
             f"the database's URL has the parameter {unknown[0]}, which leased does not accept for SQLite: it opens the file "
             "itself, for reading and writing; leave it out"
         )
-    query = {_SCHEMA: url.query[_SCHEMA]} if _SCHEMA in url.query else {}
-    return url.set(database=str(Path(path).expanduser().absolute()), query=query)
+    return url.set(database=str(Path(path).expanduser().absolute())).difference_update_query(OURS_OF_SQLITE)
 
 
 def describe(url: URL) -> str:
@@ -133,17 +132,16 @@ def describe(url: URL) -> str:
     if file is not None:
         return f"{name}:///{Path(file).absolute()}"
     schema = {_SCHEMA: url.query[_SCHEMA]} if url.query.get(_SCHEMA, SCHEMA) != SCHEMA else {}
-    plain = url.set(drivername=name, query=schema).render_as_string(hide_password=True)
-    if hosts := _several_hosts(url):
-        return plain.replace("@/" if url.username else ":///", f"{'@' if url.username else '://'}{hosts}/", 1)
-    return plain
+    plain = url.set(drivername=name, query=schema).render_as_string()
+    before = "@" if url.username else "://"
+    return plain.replace(f"{before}/", f"{before}{_several_hosts(url)}/", 1)
 
 
 def _several_hosts(url: URL) -> str:
     """Return the hosts that the query has, as libpq writes them; none of them is a socket's folder."""
     given = url.query.get("host", ())
     hosts = (given,) if isinstance(given, str) else given
-    return "" if url.host or any(host.startswith("/") for host in hosts) else ",".join(hosts)
+    return "" if any(host.startswith("/") for host in hosts) else ",".join(hosts)
 
 
 def plain_url(address: Address) -> str:

@@ -32,8 +32,6 @@ class ConnectionSettings:
     """How long connecting may take; None where the caller bounds it."""
     lock_wait: float | None = None
     """How long a writer waits for the one before it."""
-    any_thread: bool = False
-    """Threads use it in turns, not only the one that connects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,7 @@ def _for_psycopg(settings: ConnectionSettings) -> dict[str, Any]:
 
 
 def _for_sqlite3(settings: ConnectionSettings) -> dict[str, Any]:
-    options: dict[str, Any] = {"check_same_thread": False} if settings.any_thread else {}
-    return options if settings.lock_wait is None else {**options, "timeout": settings.lock_wait}
+    return {} if settings.lock_wait is None else {"timeout": settings.lock_wait}
 
 
 POSTGRESQL = Backend(

@@ -135,19 +135,15 @@ def make_async_engine(route: Route, settings: ConnectionSettings) -> "AsyncEngin
 
 def engine_for_libpq(url: URL) -> Engine:
     """Return an engine that never connects, for compiling statements as libpq takes them: parameters $1, $2 …"""
-    engine = create_engine(without_schema(url), paramstyle="numeric_dollar", **_options(url, ConnectionSettings("")))
+    engine = create_engine(without_schema(url), paramstyle="numeric_dollar", **_options(url, ConnectionSettings()))
     return engine.execution_options(**{OWN: {}})
 
 
 @contextmanager
 def connected(url: URL, settings: ConnectionSettings) -> Iterator[Connection]:
     """Give one connection, made for the block and closed after it."""
-    engine = make_engine(url, settings)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    with make_engine(url, settings).connect() as connection:
+        yield connection
 
 
 @contextmanager
@@ -169,20 +165,17 @@ def write_transaction(connection: Connection, patience: float) -> Iterator[None]
         yield
         driver.execute("COMMIT")
     except BaseException:
-        if driver.in_transaction:
-            driver.rollback()
+        driver.rollback()
         raise
 
 
 def use_wal(driver: Any, file: str, patience: float) -> None:
     """Turn a file of SQLite to WAL, where readers and the writer do not hold each other up."""
-    cursor = driver.cursor()
-    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+    if driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         # Two that do it to a new file at once can collide without waiting.
         with WriterGate(file) as entrance:
             entrance.pass_within(patience)
-            cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.close()
+            driver.execute("PRAGMA journal_mode = WAL")
 
 
 def _make_private(file: str) -> None:

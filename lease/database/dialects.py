@@ -115,7 +115,7 @@ now = per_dialect("now", Instant(), postgresql="clock_timestamp()", sqlite=SQLIT
 
 
 def _boottime() -> ColumnElement[float]:
-    return bindparam(None, callable_=boottime, type_=Double(), unique=True)
+    return bindparam(None, callable_=boottime)
 
 
 clock = per_dialect("clock", Expiry(), postgresql="clock_timestamp()", sqlite=_boottime)
@@ -128,7 +128,7 @@ this_boot = per_dialect(
     "this_boot",
     Text(),
     postgresql="NULL",
-    sqlite=lambda: bindparam(None, callable_=boot_id, type_=Text(), unique=True),
+    sqlite=lambda: bindparam(None, callable_=boot_id),
 )
 """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
 
@@ -214,9 +214,9 @@ class _Milliseconds(TypeDecorator[float]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: float | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
         del dialect
-        return None if value is None else str(max(1, round(value * 1000)))
+        return str(max(1, round(value * 1000)))
 
 
 _lock_timeout = per_dialect(
@@ -235,7 +235,7 @@ def lock_timeout(seconds: float | str) -> ColumnElement[bool]:
     """
     if isinstance(seconds, str):
         return _lock_timeout(bindparam(seconds, type_=_Milliseconds()))
-    return _lock_timeout(bindparam(None, seconds, type_=_Milliseconds(), unique=True))
+    return _lock_timeout(bindparam(None, seconds, type_=_Milliseconds()))
 
 
 soon_committed = per_dialect(
@@ -266,7 +266,7 @@ def turn(key: int) -> ColumnElement[Any]:
     """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends
     with the transaction. SQLite has one writer at a time anyway.
     """
-    return _turn(bindparam(None, key, type_=BigInteger(), unique=True))
+    return _turn(bindparam(None, key, type_=BigInteger()))
 
 
 class _DoNothing(SyntaxExtension, FunctionElement[Any]):

@@ -119,8 +119,8 @@ def _remedy(error: BaseException, said: str, url: URL) -> str:
         return "; it is a standby, or set to be read-only: use the URL of the primary"
     if said.startswith("attempt to write a readonly database"):
         return "; this user may not write to the file, or not to its folder"
-    if said.startswith("unable to open database file") and url.database:
-        return f"; {_why_not_opened(Path(url.database))}"
+    if said.startswith("unable to open database file"):
+        return f"; {_why_not_opened(Path(str(url.database)))}"
     return next((f"; {remedy}" for pattern, remedy in _AT_FIRST_CONTACT if re.search(pattern, said)), "")
 
 
@@ -171,8 +171,7 @@ def one_line(text: str, url: URL) -> str:
     """Return the line of a driver's message that says most, without the password of ``url``."""
     lines = [line.strip(" -\t") for line in text.splitlines() if line.strip()]
     line = lines[-1] if lines[0].startswith("Multiple connection attempts") else lines[0]
-    password = str(url.password or "")
-    return line.replace(password, "***") if password else line
+    return line.replace(str(url.password), "***") if url.password else line
 
 
 def _said(error: BaseException) -> str:

@@ -5,7 +5,6 @@ words of libpq, which psycopg takes; of SQLite's none says where to connect. And
 import ssl
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,7 +21,7 @@ _OURS = frozenset(
 )
 """What tells a driver how to work, not where and as whom to connect: this library decides that for its own connections.
 """
-_UNLESS_SET = frozenset({"async_creator_fn", "direct_tls", "ssl_context"})
+_UNLESS_SET = frozenset({"direct_tls", "ssl_context"})
 """What has no translation, unless it is not set."""
 
 
@@ -62,9 +61,7 @@ def _ssl(value: Any) -> dict[str, Any]:
         return {"ssl (an SSLContext)": value}
     if value is True or value in ("true", "True"):
         # What ssl.create_default_context() does: the machine's own authorities, and the name of the host.
-        authorities = ssl.get_default_verify_paths().cafile
-        found = authorities is not None and Path(authorities).exists()
-        return {"sslmode": "verify-full", "sslrootcert": str(authorities) if found else "system"}
+        return {"sslmode": "verify-full", "sslrootcert": ssl.get_default_verify_paths().cafile or "system"}
     mode = "disable" if value is False else getattr(value, "name", value)
     mode = str(mode).replace("_", "-")
     if mode not in _SSL_MODES:

@@ -46,7 +46,6 @@ def _leave_to_the_parent() -> None:
         mark_this_process()
         connection.is_inherited = True
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # or the interpreter would close it at its end
-    _open.clear()
 
 
 if hasattr(os, "register_at_fork"):

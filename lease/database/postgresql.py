@@ -70,7 +70,6 @@ class PostgresqlDatabase(OwnDatabase):
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: {}})
         self._held: list[_Held] = []
         self._is_closed = False
-        self._asked = 0.0
 
     @cached_property
     def _of_wires(self) -> Engine:
@@ -105,7 +104,6 @@ class PostgresqlDatabase(OwnDatabase):
         with suppress(Exception):
             async with asyncio.timeout(self._timeout):
                 await self._let_go()
-                await self._engine.dispose()
 
     async def _bounded(
         self, work: "Callable[[_Held], Awaitable[T]]", timeout: float | None, *, first: bool = False

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from ..errors import LeaseError
 from ..threads import LastingThreads
-from .backend import SQLITE, ConnectionSettings
+from .backend import ConnectionSettings
 from .connections import Route, make_engine, use_wal, write_transaction
 from .database import OwnDatabase, Unit
 from .driver_errors import explain
@@ -62,12 +62,11 @@ class SqliteDatabase(OwnDatabase):
         """Do nothing: no server limits how many there are."""
 
     async def wire(self) -> Wire | None:
-        path = SQLITE.file(self._url)
-        if path is None:
-            return None  # each connection would have a database of its own
         self._refuse_removed()
-        engine = _engine(self._url, min(self._timeout, _SOON), any_thread=True)
-        return await asyncio.get_running_loop().run_in_executor(None, Sqlite3Wire, engine, path, self._file)
+        engine = _engine(self._url, min(self._timeout, _SOON))
+        return await asyncio.get_running_loop().run_in_executor(
+            None, Sqlite3Wire, engine, str(self._url.database), self._file
+        )
 
     async def close(self) -> None:
         # A call that was given up may still be in its thread; what it holds is closed with the
@@ -76,7 +75,6 @@ class SqliteDatabase(OwnDatabase):
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
         for connection in self._held:
             connection.close()
-        self._engine.dispose()
 
     async def _bounded(self, attempt: Callable[[float], T], timeout: float | None, *, first: bool = False) -> T:
         seconds = self._timeout if timeout is None else timeout
@@ -100,11 +98,10 @@ class SqliteDatabase(OwnDatabase):
             raise explain(error, self._url) from None
         try:
             task = asyncio.get_running_loop().run_in_executor(self._threads, self._explained, attempt, seconds)
-        except RuntimeError as error:  # it was closed while this waited for its turn
+        except BaseException as error:
             self._capacity.give_back()
-            raise explain(error, self._url) from error
-        except BaseException:
-            self._capacity.give_back()
+            if isinstance(error, RuntimeError):  # it was closed while this waited for its turn
+                raise explain(error, self._url) from error
             raise
         # When it took too long, or the caller was cancelled, nobody asks what came of it.
         task.add_done_callback(lambda late: late.cancelled() or late.exception())
@@ -159,8 +156,8 @@ class SqliteDatabase(OwnDatabase):
         return None
 
 
-def _engine(url: URL, timeout: float, *, any_thread: bool = False) -> Engine:
-    engine = make_engine(url, ConnectionSettings(lock_wait=timeout, any_thread=any_thread))
+def _engine(url: URL, timeout: float) -> Engine:
+    engine = make_engine(url, ConnectionSettings(lock_wait=timeout))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -88,7 +88,7 @@ class WriterGate:
         """Wait at most ``seconds`` to pass; `WriterGateBusy` says that it took longer."""
         deadline = time.monotonic() + seconds
         looking = _waiting.setdefault(self._path, threading.Lock())
-        if not looking.acquire(timeout=max(0.0, seconds)):
+        if not looking.acquire(timeout=seconds):
             raise self._busy()
         try:
             while not self.pass_now():
@@ -117,9 +117,8 @@ _entered: WeakSet[WriterGate] = WeakSet()
 
 def _leave_to_the_parent() -> None:
     _waiting.clear()
-    for writer_gate in list(_entered):
-        writer_gate.leave_to_the_parent()
-    _entered.clear()
+    while _entered:
+        _entered.pop().leave_to_the_parent()
 
 
 if hasattr(os, "register_at_fork"):
@@ -133,16 +132,15 @@ def _opened(file: str, database: str) -> int:
     except FileNotFoundError:
         owner = None
     try:
-        descriptor = _open(file, os.O_RDWR)
-        descriptor = _made(file, owner) if descriptor is None else descriptor
+        descriptor = _found_or_made(file, owner)
+    except FileNotFoundError:
+        raise OSError(f"its folder {Path(database).parent} does not exist; create it first") from None
     except PermissionError:
         raise OSError(f"this user cannot open {file}, which every writer of the database opens") from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise
         raise _no_plain_file(file) from None
-    if descriptor is None:
-        raise OSError(f"its folder {Path(database).parent} does not exist; create it first")
     try:
         _check(descriptor, file, owner)
     except BaseException:
@@ -151,19 +149,16 @@ def _opened(file: str, database: str) -> int:
     return descriptor
 
 
-def _open(file: str, flags: int) -> int | None:
+def _found_or_made(file: str, database: os.stat_result | None) -> int:
+    """Open the file, or make it as SQLite makes its own: of the database's owner and group, where we may say so."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
     with suppress(FileNotFoundError):
-        return os.open(file, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    return None
-
-
-def _made(file: str, database: os.stat_result | None) -> int | None:
-    """Make the file as SQLite makes its own: of the database's owner and group, where we may say so."""
+        return os.open(file, flags)
     try:
-        descriptor = _open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:  # another was faster
-        return _open(file, os.O_RDWR)
-    if descriptor is not None and database is not None:
+        return os.open(file, flags)
+    if database is not None:
         for owner in (database.st_uid, -1):
             with suppress(PermissionError):
                 os.fchown(descriptor, owner, database.st_gid)

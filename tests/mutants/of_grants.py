@@ -102,8 +102,8 @@ GRANTS = (
             ),
             Edit(
                 DIALECTS,
-                "bindparam(None, callable_=boottime, type_=Double(), unique=True)",
-                "bindparam(None, callable_=lambda: datetime.now(UTC).timestamp(), type_=Double(), unique=True)",
+                "bindparam(None, callable_=boottime)",
+                "bindparam(None, callable_=lambda: datetime.now(UTC).timestamp())",
             ),
         ),
         on_each(

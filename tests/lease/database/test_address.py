@@ -1,6 +1,7 @@
 """The addresses of databases: what is taken, what is refused, and what is shown of one."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import create_engine, make_url
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from lease import LeaseClient, LeaseError
 from lease.database.address import describe, parse_address, place_of, plain_url, without_secrets
 from lease.database.backend import ConnectionSettings, backend_of, schema_of
-from lease.database.connections import connected
+from lease.database.connections import connected, route_to
 from lease.database.driver_errors import detail, is_harmless, one_line
 from lease.testing import MemoryStore
 
@@ -118,7 +119,10 @@ def test_the_detail_of_an_error_is_found_in_whichever_layer_and_as_whichever_dri
     class OfAsyncpg(Exception):
         detail = "Key (name)=(a) already exists."
 
-    assert detail(OfAsyncpg()) == "Key (name)=(a) already exists."
+    class OfPsycopg(Exception):
+        diag = SimpleNamespace(message_detail=OfAsyncpg.detail)
+
+    assert detail(OfAsyncpg()) == detail(OfPsycopg()) == "Key (name)=(a) already exists."
     assert detail(OSError("the connection was reset")) is None
 
 
@@ -133,8 +137,10 @@ def test_a_password_in_what_a_driver_says_is_not_told() -> None:
 
 
 def test_where_a_url_leads_is_told_without_what_its_user_logs_in_with() -> None:
-    url = make_url("postgresql://anna:secret@/shop?host=/run/db&schema=leases&sslkey=secret.key&passfile=secret.pgpass")
-    assert without_secrets(url) == "postgresql://anna:***@/shop?host=%2Frun%2Fdb&schema=leases"
+    url = make_url(
+        "postgresql://anna:secret@/shop?host=/run/db&port=1&schema=leases&sslkey=secret.key&passfile=secret.p"
+    )
+    assert without_secrets(url) == "postgresql://anna:***@/shop?host=%2Frun%2Fdb&port=1&schema=leases"
 
 
 def test_a_connection_that_says_no_schema_finds_the_tables_where_its_kind_has_them(database_url: str) -> None:
@@ -165,6 +171,7 @@ def test_no_representation_shows_a_password() -> None:
     assert "secret" not in repr(client)
     assert "secret" not in repr(client._runtime)
     assert "secret" not in repr(parse_address("postgresql://anna:secret@db/shop"))
+    assert "secret" not in repr(route_to("postgresql://anna:secret@db/shop"))
 
 
 def test_a_database_that_is_not_supported_can_be_shown_all_the_same() -> None:
@@ -189,6 +196,8 @@ def test_one_database_is_one_place_however_its_url_is_written(one: str, other: s
     [
         ("postgresql://db/shop", "postgresql://db:5433/shop"),
         ("postgresql://db/shop", "postgresql://db/warehouse"),
+        ("postgresql://db/shop", "postgresql://other/shop"),
+        ("sqlite:////srv/leased.db", "sqlite:///:memory:"),
         ("sqlite:////srv/leased.db", "sqlite:////srv/other.db"),
     ],
 )

@@ -2,14 +2,16 @@
 
 import ast
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, bindparam, make_url, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lease import LeaseError
 from lease.database.backend import BACKENDS, POSTGRESQL, SQLITE, ConnectionSettings, backend_named, backend_of
+from lease.database.dialects import Instant
 
 ROOT = Path(__file__).parents[3]
 NAMES = {name for backend in BACKENDS for name in (backend.name, *backend.aliases)}
@@ -45,6 +47,13 @@ async def test_an_engine_and_its_connections_have_the_backend_of_their_url(
         assert backend_of(async_engine) is backend_of(asynchronous) is backend
 
 
+def test_a_moment_comes_back_as_it_was_sent_and_none_as_none(engine: Engine) -> None:
+    with engine.connect() as connection:
+        for moment in (datetime(2026, 10, 25, 1, 30, 0, 250_000, UTC), None):
+            sent = bindparam("moment", moment, type_=Instant())
+            assert connection.scalar(select(type_coerce(sent, Instant()))) == moment
+
+
 def test_a_database_that_is_not_supported_is_refused_by_name() -> None:
     with pytest.raises(LeaseError, match="mysql is not supported; use PostgreSQL"):
         backend_of(make_url("mysql://db/shop"))
@@ -54,6 +63,7 @@ def test_a_database_that_is_not_supported_is_refused_by_name() -> None:
     ("url", "file"),
     [
         ("sqlite:////srv/leased.db", "/srv/leased.db"),
+        ("sqlite:///file://localhost/srv/le%61sed.db?uri=true", "/srv/leased.db"),
         ("sqlite:///:memory:", None),
         ("sqlite://", None),
         ("postgresql://db/shop", None),

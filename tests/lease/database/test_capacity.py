@@ -15,6 +15,8 @@ from lease.database.held.capacity import Capacity
 from lease.database.opening import open_database
 from lease.database_store import _CONNECTIONS, DatabaseStore
 from lease.testing import ManualClock
+from lease.database_store import _CONNECTIONS
+from lease.statements import granting
 from tests.lease.stores import Tables, until
 from tests.support.postgres import query
 from tests.support.proxy import Proxy
@@ -46,6 +48,20 @@ async def test_a_call_may_wait_for_its_connection_for_longer_than_an_attempt_tak
     assert answers == [None] * 6
 
 
+def fail_after_a_while(connection: Connection) -> None:
+    take_a_while(connection)
+    connection.execute(text("SELECT CAST('no number' AS integer)"))
+
+
+async def test_a_database_that_answers_with_errors_is_not_silent(postgres_url: str) -> None:
+    database = opened(postgres_url)
+    try:
+        answers = await asyncio.gather(*(database.read(fail_after_a_while) for _ in range(5)), return_exceptions=True)
+    finally:
+        await database.close()
+    assert ["no number" in str(one) for one in answers] == [True] * 5
+
+
 async def test_a_call_whose_connection_comes_free_as_the_database_is_closed_says_that_it_cannot_be_used(
     database_url: str,
 ) -> None:
@@ -57,6 +73,7 @@ async def test_a_call_whose_connection_comes_free_as_the_database_is_closed_says
     assert [
         end for end in ends if end is not None and not isinstance(end, (StoreUnavailable, asyncio.CancelledError))
     ] == []
+    assert not any("no answer" in str(end) for end in ends)  # nobody waits for a connection any longer
 
 
 async def test_those_who_wait_are_told_once_the_database_has_been_silent_for_an_attempt(
@@ -89,6 +106,21 @@ async def test_who_goes_first_goes_before_those_who_came_earlier() -> None:
     capacity.give_back()
     await asyncio.gather(*waiting)
     assert order == ["B", "D", "a", "c"]
+
+
+async def test_a_write_that_goes_first_is_done_before_those_that_came_earlier(database_url: str) -> None:
+    database, order = opened(database_url), list[str]()
+
+    async def work(name: str) -> None:
+        write = database.write_alone if name in "cD" else database.write
+        await write(granting(name, "anna", 60.0), first=name.isupper())
+        order.append(name)
+
+    try:
+        await asyncio.gather(*map(work, "abcDE"))
+    finally:
+        await database.close()
+    assert order == ["a", "D", "E", "b", "c"]
 
 
 async def test_who_is_cancelled_as_its_place_comes_gives_it_back() -> None:

@@ -77,20 +77,29 @@ def test_a_listener_that_changes_what_its_engine_connects_with_is_asked_for_each
 
 
 def test_a_listener_that_connects_by_itself_or_fails_is_told(safe_url: str, front: TlsFront) -> None:
+    made: list[psycopg.Connection[Any]] = []
+
     def connect(*_: Any) -> psycopg.Connection[Any]:
-        return psycopg.connect(make_conninfo(plain(safe_url), **front.client_arguments))
+        made.append(psycopg.connect(make_conninfo(plain(safe_url), **front.client_arguments)))
+        return made[-1]
+
+    def mistake(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters["no_such"] = 1
 
     def fail(*_: Any) -> None:
         raise OSError("no token to be had")
 
     for listener, error, says in (
         (connect, LeaseError, "cannot take over a .do_connect. listener that makes the connection itself"),
+        (mistake, LeaseError, "cannot take over no_such from this engine"),
         (fail, StoreUnavailable, "listener of the engine failed: .*no token to be had"),
     ):
         engine = create_engine(safe_url)
         event.listen(engine, "do_connect", listener)
         with pytest.raises(error, match=says):
             token(engine, "a")
+    assert made
+    assert all(one.closed for one in made)
 
 
 def engines_that_nobody_can_follow(url: str) -> Iterator[tuple[Engine | AsyncEngine, str]]:
@@ -131,15 +140,20 @@ def test_an_engine_of_sqlite_is_followed_to_its_file_and_no_further(tmp_path: Pa
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"database": "shop", "user": "anna"}, {"dbname": "shop", "user": "anna"}),
-        ({"ssl": "require"}, {"sslmode": "require"}),
-        ({"ssl": "verify-full"}, {"sslmode": "verify-full"}),
+        ({"database": "shop", "username": "anna"}, {"dbname": "shop", "user": "anna"}),
+        *(
+            ({"ssl": mode}, {"sslmode": mode})
+            for mode in ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+        ),
         ({"ssl": False}, {"sslmode": "disable"}),
-        ({"ssl": None, "direct_tls": False}, {}),
+        ({"ssl": None, "direct_tls": False, "ssl_context": False}, {}),
         ({"host": ["a", "b"], "port": [5432, 5433]}, {"host": "a,b", "port": "5432,5433"}),
         ({"host": "a", "port": 5432, "passfile": "f"}, {"host": "a", "port": 5432, "passfile": "f"}),
         ({"timeout": 5, "command_timeout": 60, "statement_cache_size": 0, "row_factory": dict}, {}),
-        ({"server_settings": {"application_name": "shop", "search_path": "a b"}}, {"options": "-c search_path=a\\ b"}),
+        (
+            {"server_settings": {"application_name": "shop", "search_path": "a b", "role": "a\\b"}},
+            {"options": "-c search_path=a\\ b -c role=a\\\\b"},
+        ),
         ({"server_settings": {"search_path": None}}, {}),
     ],
 )
@@ -172,6 +186,8 @@ def test_trust_in_the_machines_own_authorities_is_translated() -> None:
     words, _ = in_words_of_libpq({"ssl": True})
     assert words["sslmode"] == "verify-full"
     assert words["sslrootcert"] == "system" or Path(words["sslrootcert"]).exists()
+    for written in ("true", "True"):
+        assert parse_address(f"postgresql+asyncpg://db/shop?ssl={written}").query == words
 
 
 def test_what_has_no_translation_is_named() -> None:

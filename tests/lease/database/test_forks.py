@@ -1,16 +1,19 @@
 """SQLite in a process that was forked: what was open at the fork decides whether it can be used there."""
 
 import multiprocessing
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 
 import lease
+from lease.database.file_connection import FileConnection
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY
 from tests.support.forking import in_forked_child, is_refused
@@ -31,12 +34,23 @@ def opened(url: str, _: lease.Grant) -> None:
     token(url)
 
 
+def connected(url: str, _: lease.Grant) -> None:
+    FileConnection(make_url(url).database or "")
+
+
+def opened_another(url: str, _: lease.Grant) -> None:
+    try:
+        token(f"{url}-of-a-child")
+    finally:
+        assert not Path(f"{make_url(url).database}-of-a-child").exists()
+
+
 def fenced(url: str, grant: lease.Grant) -> None:
     with create_engine(url).begin() as connection:
         lease.fence(connection, grant)
 
 
-@pytest.mark.parametrize("way", [opened, fenced])
+@pytest.mark.parametrize("way", [opened, opened_another, connected, fenced])
 def test_where_a_file_was_open_at_the_fork_the_child_can_use_no_sqlite(
     sqlite_url: str, way: Callable[[str, lease.Grant], None]
 ) -> None:
@@ -66,6 +80,15 @@ def test_where_all_were_closed_before_the_fork_the_child_can_open_one(sqlite_url
         token(f"{sqlite_url}/no-folder/leased.db")
     assert in_forked_child(lambda: token(sqlite_url)) == "2"
     assert token(sqlite_url) == 3
+
+
+def test_what_is_closed_or_could_not_be_opened_is_no_open_file_although_it_is_referred_to(sqlite_url: str) -> None:
+    kept = FileConnection(make_url(sqlite_url).database or "")
+    kept.close()
+    with pytest.raises(sqlite3.OperationalError) as of_one_that_was_not_opened:
+        FileConnection(f"{make_url(sqlite_url).database}/no-folder/leased.db")
+    assert in_forked_child(lambda: token(sqlite_url)) == "1"
+    del kept, of_one_that_was_not_opened
 
 
 def test_what_was_made_before_the_fork_says_what_to_do(sqlite_url: str) -> None:

@@ -14,6 +14,7 @@ from tests.lease.stores import Tables
 from tests.support.waiting import LIMIT, wait_until
 
 _SHOW = text("SHOW idle_in_transaction_session_timeout")
+_PID = text("SELECT pg_backend_pid()")
 
 
 @pytest.fixture
@@ -73,5 +74,19 @@ async def test_a_transaction_may_be_idle_for_as_long_as_an_attempt_may_take_and_
         for _ in range(10):  # no statement is prepared that begins it
             assert await database.write(lambda connection: connection.scalar(_SHOW)) == idle
         assert await database.read(lambda connection: connection.scalar(_SHOW)) == "0"
+    finally:
+        await database.close()
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_was_left_in_a_transaction_is_not_used_again(postgres_url: str) -> None:
+    def leave_open(connection: Connection) -> object:
+        connection.exec_driver_sql("BEGIN")
+        return connection.scalar(_PID)
+
+    database = open_database(postgres_url, timeout=LIMIT, connections=1)
+    try:
+        left = await database.read(leave_open)
+        assert await database.read(lambda connection: connection.scalar(_PID)) != left
     finally:
         await database.close()

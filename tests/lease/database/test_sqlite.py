@@ -317,6 +317,14 @@ def test_two_clients_make_the_tables_at_the_same_moment(empty_sqlite_url: str) -
         assert all(result() for result in (one, two, three, four))
 
 
+def test_an_sqlite_that_is_too_old_is_refused_with_its_version(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(LeaseError, match=f"has SQLite {sqlite3.sqlite_version}, but leased needs 3.35 or later"):
+        open_database(sqlite_url, timeout=2.0)
+
+
 def refusal(url: str) -> str:
     with pytest.raises(LeaseError) as refused:
         LeaseClient(url, timing=STEADY).__enter__()
