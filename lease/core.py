@@ -415,7 +415,7 @@ class Core:
     def _breakable(self, name: str, record: LeaseRecord | None) -> Grant | Break:
         if record is None or record.grant is None:
             raise LeaseError(f"lease {name!r} is free: there is nothing to break")
-        if record.broken is not None and is_mark(record.holder):
+        if record.broken is not None and is_mark(record.grant.holder):
             return record.broken
         if record.holder == self.holder:
             raise LeaseError(f"lease {name!r} is held by this client itself: release it instead")

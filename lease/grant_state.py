@@ -101,19 +101,18 @@ class GrantState:
         """Call all who watch with the end of trust."""
         self._call(list(self._watchers), self._trusted_until)
 
-    def lose(self, loss: Loss) -> bool:
-        """Declare the grant lost, for good; False when it was lost or over before. Only when all know of it are
+    def lose(self, loss: Loss) -> None:
+        """Declare the grant lost, for good, unless it was lost or over before. Only when all know of it are
         the program's callbacks called, which may take long.
         """
         if self.loss is not None or self.over:
-            return False
+            return
         self.loss = loss
         for event in list(self._events.values()):
             event.set()
         self._when_over()
         self._notify(events.Lost(loss))
         self._call(self._taken(), loss)
-        return True
 
     def finish(self) -> None:
         self.over = True

@@ -133,9 +133,9 @@ def mark_of(grant: Grant) -> Grant:
     return replace(grant, holder=f"{_MARK}{grant.holder}")
 
 
-def is_mark(holder: str | None) -> bool:
+def is_mark(holder: str) -> bool:
     """Return whether this is no client but the mark of a broken grant."""
-    return holder is not None and holder.startswith(_MARK)
+    return holder.startswith(_MARK)
 
 
 def ended_sentence(grant: Grant) -> str:

@@ -46,10 +46,9 @@ class SafeCondition(_thread.RLock):  # type: ignore[misc]  # typeshed alone call
     def wait_for(self, predicate: Callable[[], object], timeout: float | None = None) -> bool:
         """Wait until ``predicate`` holds; False if it does not after ``timeout`` seconds."""
         end = None if timeout is None else monotonic() + timeout
-        while not predicate():
-            if not self.wait(None if end is None else end - monotonic()) and end is not None and monotonic() >= end:
-                return bool(predicate())
-        return True
+        while not (holds := bool(predicate())) and (end is None or monotonic() < end):
+            self.wait(None if end is None else end - monotonic())
+        return holds
 
     def notify_all(self) -> None:
         while self._waiters:

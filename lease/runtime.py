@@ -49,7 +49,7 @@ class Runtime:
             raise LeaseError("a LeaseClient needs the URL of a database (or an engine), or a store, but not both")
         if schema is not None and store is not None:
             raise LeaseError("a schema belongs to a database, but this LeaseClient has a store; leave the schema out")
-        self._database = database if store is None else None
+        self._database = database
         self._schema = schema
         self._store = store
         self._listener = events.check_listener(listener)
@@ -80,7 +80,7 @@ class Runtime:
             self._core.fail(error)
 
     async def _open(self, loop: BackgroundLoop) -> None:
-        store, pool = None, None
+        direct = found = None
         if self._database is not None:
             store = DatabaseStore(self._database, self.timing, self._schema)
             try:
@@ -89,8 +89,9 @@ class Runtime:
                 await store.close()
                 raise
             self._store = self._located = store
+            found = store.on_network()
             if self._delivery is not None:
-                pool = WirePool(loop, store.wire, self.timing.attempt_timeout, store.most_wires)
+                direct = Direct(store, WirePool(loop, store.wire, self.timing.attempt_timeout, store.most_wires))
         listener = self._listener if self._delivery is None else self._delivery.put
         self._core = Core(
             cast("Store", self._store),
@@ -98,13 +99,14 @@ class Runtime:
             clock=self.clock,
             listener=listener,
             label=self._label,
-            before_closing=None if pool is None else pool.end,
+            before_closing=None if direct is None else direct.pool.end,
         )
         await self._core.start()
-        if store is not None and (found := store.on_network()) is not None:
+        if found is not None:
             self._core.notify(found)
-        direct = None if store is None or pool is None else Direct(store, pool)
-        self._means = Means(self._core, loop, CallLedger(loop, looks=self._delivery is not None), self._notify, direct)
+        self._means = Means(
+            self._core, loop, CallLedger(loop, looks=self._delivery is not None), partial(self._notify, loop), direct
+        )
 
     @property
     def home(self) -> Home | None:
@@ -156,13 +158,6 @@ class Runtime:
         return self._loop is not None and self._loop.is_inherited
 
     @property
-    def loop(self) -> BackgroundLoop:
-        if self._loop is None:
-            raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
-        self._loop.check()
-        return self._loop
-
-    @property
     def means(self) -> Means:
         """What its callers share with the library's thread."""
         if self._means is None:
@@ -173,23 +168,24 @@ class Runtime:
     def core(self) -> Core:
         return self.means.core
 
-    def _notify(self, event: Event) -> None:
+    def _notify(self, loop: BackgroundLoop, event: Event) -> None:
         """Deliver an event of a caller's own thread. It goes by the library's thread, as a signal's
         handler may stop the caller's in the midst of this, and wait for that one.
         """
-        if self._loop is not None and self._delivery is not None and self._delivery.wants(event):
-            self._loop.soon(partial(self.core.notify, event))
+        if self._delivery is not None and self._delivery.wants(event):
+            loop.soon(partial(self.core.notify, event))
 
     def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
         """Begin ``work`` with the core, in the library's thread (see `BackgroundLoop.submit`)."""
-        core = self.core
-        return self.loop.submit(lambda: work(core), patience)
+        means = self.means
+        return means.loop.submit(lambda: work(means.core), patience)
 
     def forget(self, state: GrantState) -> None:
         """Renew a grant no longer that its holder has released in a transaction of its own; for any thread."""
         self.core.heartbeat.forget(state)
         if self.core.is_closed:  # then it is waited for
-            self.loop.soon(partial(self.core.forget, state))
+            self.means.loop.check()
+            self.means.loop.soon(partial(self.core.forget, state))
 
     def call(self, step: Callable[[Core], T]) -> "Future[T]":
         """Run ``step`` with the core, in the library's thread; nothing else there runs meanwhile."""

@@ -4,6 +4,7 @@ of the process until it is collected, the heartbeat too.
 
 import asyncio
 import gc
+import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -109,6 +110,35 @@ async def test_those_who_have_gone_leave_nothing_to_the_garbage_collector(
         with no_circles():
             await they(client, tables)
             await until(lambda: _is_forgotten(client))
+
+
+async def test_calls_that_ended_well_leave_nothing_to_be_put_right(database_url: str, tables: Tables) -> None:
+    tables.one("held", ttl=3600.0)
+    async with lease.LeaseClient(database_url, timing=HASTY) as client:
+        async with client.hold("a"):
+            pass
+        await (await client.acquire("a")).release()
+        leading = client.lead("a")
+        await anext(leading)
+        await leading.aclose()  # type: ignore[attr-defined]
+        assert await client.try_acquire("held") is None
+        assert await client.read("a") is not None
+        assert _is_forgotten(client)
+        assert not client._runtime.core._asking
+    with lease.sync.LeaseClient(database_url, timing=HASTY) as other:
+        with other.hold("a"):
+            pass
+        other.acquire("a").release()
+        assert other.try_acquire("held") is None
+        assert _is_forgotten(other)
+
+
+def test_a_client_that_was_closed_is_kept_by_nobody(sqlite_url: str) -> None:
+    with lease.sync.LeaseClient(sqlite_url) as client, client.hold("a"):
+        kept = weakref.ref(client._runtime)
+    del client
+    gc.collect()
+    assert kept() is None
 
 
 def test_threads_that_are_refused_leave_nothing_to_the_garbage_collector(database_url: str, tables: Tables) -> None:

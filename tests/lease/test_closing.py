@@ -276,36 +276,6 @@ def test_a_lease_that_whoever_closes_has_not_released_is_told_as_lost_and_left_t
     assert kinds(told) == ["Granted", "Lost", "ReleaseFailed"]
 
 
-@pytest.mark.anyio
-async def test_a_release_that_is_under_way_is_no_loss(told: Recorder) -> None:
-    """Its work has ended well; closing waits for its answer."""
-    slow = SlowStore()
-    async with lease.LeaseClient(store=slow, timing=SELDOM, on_event=told) as client:
-        held = await client.try_acquire("a")
-        assert held is not None
-        releasing = asyncio.ensure_future(held.release())
-        await until(slow.asked.is_set)
-        closing = asyncio.ensure_future(client.__aexit__())
-        await until(lambda: client._runtime.core._closed)
-        slow.answers.set()
-        assert await asyncio.wait_for(releasing, LIMIT)
-        await asyncio.wait_for(closing, LIMIT)
-    assert kinds(told) == ["Granted", "Released"]
-
-
-class SlowStore(MemoryStore):
-    """Whose releases wait until a test lets them go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked, self.answers = threading.Event(), threading.Event()
-
-    async def release(self, grant: lease.Grant) -> bool:
-        self.asked.set()
-        await until(self.answers.is_set)
-        return await super().release(grant)
-
-
 def test_what_is_adopted_after_the_closing_began_is_lost_from_the_start() -> None:
     acquired = threading.Event()
 

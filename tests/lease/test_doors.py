@@ -45,6 +45,14 @@ def test_trio_is_refused_and_shown_the_way(sqlite_url: str) -> None:
     assert trio.run(trio.to_thread.run_sync, held) == 1
 
 
+@pytest.mark.anyio
+async def test_a_client_that_was_never_opened_cannot_be_closed_and_says_so(sqlite_url: str) -> None:
+    with pytest.raises(LeaseError, match="this client is not open: use it as"):
+        lease.sync.LeaseClient(sqlite_url).__exit__()
+    with pytest.raises(LeaseError, match="this client is not open: use it as"):
+        await LeaseClient(sqlite_url).__aexit__()
+
+
 CLIENTS = [LeaseClient, lease.sync.LeaseClient]
 
 

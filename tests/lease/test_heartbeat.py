@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import gc
+import weakref
 from collections.abc import Collection
 
 import pytest
@@ -329,6 +331,22 @@ async def test_what_is_left_to_its_ttl_is_not_renewed_once_all_is_lost_and_the_f
     late = beating.heartbeat.adopt(Grant("late", 1, "anna"), beating.clock())
     assert late.loss is not None
     assert late.loss.cause == "the heartbeat has ended"
+async def test_what_was_released_is_kept_by_nobody(beating: Beating) -> None:
+    state = await beating.hold()
+    beating.heartbeat.forget(state)
+    kept = weakref.ref(state)
+    del state
+    gc.collect()
+    assert kept() is None
+
+
+async def test_a_grant_that_has_ended_although_its_release_failed_is_lost(beating: Beating) -> None:
+    state = await beating.hold()
+    with pytest.raises(ConnectionError), state.being_ended():  # noqa: PT012
+        await beating.store.release(state.grant)
+        raise ConnectionError
+    await beating.beat()
+    assert state.loss is not None
 
 
 async def test_a_step_of_the_databases_clock_is_told_and_a_slow_answer_is_none(beating: Beating) -> None:

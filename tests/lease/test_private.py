@@ -1,9 +1,12 @@
 """What the library uses of other people's private parts is there, in this version of Python and of each package."""
 
 import re
+import sqlite3
 import threading
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -11,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine
 
 import lease
-from lease.private import Answer, SafeCondition, connect_arguments
+from lease.private import _CREATED_BY, Answer, SafeCondition, connect_arguments
 
 PRIVATE = ("_release_save", "_acquire_restore", "_condition", "_creator")
 """All of them: none is named anywhere else in the library."""
@@ -25,6 +28,7 @@ def test_an_rlock_can_be_let_go_whole_and_taken_again() -> None:
         except AttributeError as error:
             pytest.fail(f"this Python's RLock has no way to wait without it ({error}): SafeCondition needs another")
         assert not in_thread(lambda: condition.acquire(blocking=False)), "it was not taken again"
+        assert not condition._waiters, "it is waited for still"
     assert in_thread(lambda: condition.acquire(blocking=False)), "it was not let go"
 
 
@@ -49,6 +53,19 @@ def test_the_arguments_of_an_engine_are_where_they_are_looked_for() -> None:
     assert dict(arguments or {}).get("timeout") == 3, (
         "this SQLAlchemy keeps what an engine connects with elsewhere: connect_arguments needs another way"
     )
+
+
+def test_an_engine_that_connects_in_a_way_of_its_own_has_no_such_arguments() -> None:
+    engine = create_engine("sqlite://", creator=partial(sqlite3.connect, "x.db"))
+    assert connect_arguments(engine.pool) is None
+
+
+def test_arguments_that_are_not_where_they_are_looked_for_are_an_error() -> None:
+    def connect() -> None: ...
+
+    connect.__module__, connect.__qualname__ = _CREATED_BY
+    with pytest.raises(LookupError):
+        connect_arguments(SimpleNamespace(_creator=connect))
 
 
 def test_no_other_module_of_the_library_names_a_private_part_of_others() -> None:

@@ -47,7 +47,22 @@ def test_every_public_name_is_there() -> None:
         getattr(lease, name)
 
 
-@pytest.mark.parametrize("name", ["client", "durations", "errors", "model", "testing", "timing"])
+MODULES = [
+    "client",
+    "clock",
+    "durations",
+    "errors",
+    "events",
+    "model",
+    "schema",
+    "statements",
+    "sync",
+    "testing",
+    "timing",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_a_module_can_be_named_without_an_import_of_its_own(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     module = importlib.import_module(f"lease.{name}")
     monkeypatch.delattr(lease, name)

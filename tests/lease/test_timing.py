@@ -1,6 +1,7 @@
 """The timing of a lease (rule 3)."""
 
 import math
+import sys
 import time
 
 import pytest
@@ -28,6 +29,12 @@ def test_time_counts_from_the_start_of_the_machine_where_that_can_be_read(
     monkeypatch.setattr(time, "clock_gettime", lambda which: {7: 5.0}[which])
     monkeypatch.setattr(time, "monotonic", lambda: 6.0)
     assert clock.boottime() == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this is about Linux")
+def test_on_linux_time_that_the_machine_was_suspended_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "clock_gettime", {time.CLOCK_BOOTTIME: 5.0}.__getitem__)
+    assert clock.boottime() == 5.0
 
 
 @pytest.mark.parametrize(

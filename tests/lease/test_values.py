@@ -9,7 +9,7 @@ import pytest
 from lease import Break, Grant, InvalidName, LeaseRecord, Loss, LossKind, events
 from lease.heartbeat.evidence import judge, strangers
 from lease.heartbeat.heartbeat import ANY_NAME, Flight, explanations
-from lease.model import DAEMON, Renewal, check_name
+from lease.model import DAEMON, Renewal, check_name, is_turn_of
 
 A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")
 
@@ -90,6 +90,11 @@ def test_a_stranger_is_explained_by_the_flights_that_were_under_way_when_it_was_
     assert second == {A: {of_any}, B: {of_any}}, "and by none that has begun since"
     assert explanations([A], second, {later}) == {A: frozenset()}
     assert explanations([], second, {of_any}) == {}
+
+
+def test_it_is_nobodys_turn_while_a_lease_is_live_and_anybodys_once_it_is_free() -> None:
+    assert not is_turn_of("ben", record(A))
+    assert is_turn_of("ben", record(None))
 
 
 # Names

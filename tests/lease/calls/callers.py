@@ -51,7 +51,7 @@ class Blocked:
             begun.set()
             self._was_awaited = not self._over.wait(LIMIT)
 
-        self._client._runtime.loop.soon(block)
+        self._client._runtime.means.loop.soon(block)
         assert begun.wait(LIMIT)
 
     def __exit__(self, *error: object) -> None:

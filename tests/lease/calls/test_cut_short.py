@@ -25,6 +25,7 @@ from lease.core import Ticket
 from lease.errors import LeaseError
 from lease.ledger import Caller
 from lease.sync import LeaseClient
+from lease.testing import MemoryStore
 from tests.lease.calls.callers import AnyClient, warm
 from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.acquiring import release_of
@@ -129,6 +130,73 @@ def leave(caller: Caller, how: str) -> None:
     """Leave the caller's block by an error; who has vanished leaves none."""
     if how != "vanish":
         caller.__exit__()
+
+
+@pytest.mark.anyio
+async def test_an_acquisition_that_was_cut_short_or_closed_on_its_way_does_not_begin() -> None:
+    begun = list[str]()
+
+    async def work() -> None:
+        begun.append("it")
+
+    cut, late = Ticket("a"), Ticket("b")
+    async with lease.LeaseClient(store=MemoryStore(), timing=SELDOM) as client:
+        core = client._runtime.core
+        await asyncio.wrap_future(client._runtime.submit(lambda core: core.abandon(cut)))
+        assert not core.begin(cut)
+        with pytest.raises(LeaseError, match="was closed while it acquired lease 'a'"):
+            await core.work_for(cut, work)
+    with pytest.raises(LeaseError, match="this client is closed"):
+        await core.work_for(late, work)
+    assert not core.begin(late)
+    assert not begun
+
+
+def test_however_many_calls_begin_they_are_looked_through_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = list[bool]()
+
+    async def put_right() -> None: ...
+
+    def look() -> None:
+        looks.append(True)
+        whole()
+
+    with LeaseClient(store=MemoryStore()) as client:
+        calls = client._runtime.means.ledger
+        whole = calls._look
+        monkeypatch.setattr(calls, "_look", look)
+        monkeypatch.setattr(ledger, "_LOOK", 60.0)
+        begun = [calls.open(put_right) for _ in range(100)]
+        client.read("a")
+        assert looks == [True]
+        for one in begun:
+            one.close()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning")
+@pytest.mark.parametrize("why", ["it left", "its loop was closed", "its loop is gone"])
+def test_a_caller_that_somebody_keeps_is_put_right_all_the_same(monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    done = threading.Event()
+
+    async def put_right() -> None:
+        done.set()
+
+    monkeypatch.setattr(ledger, "_LOOK", 0.01)
+    with LeaseClient(store=MemoryStore()) as client:
+        calls, loop = client._runtime.means.ledger, asyncio.new_event_loop()
+        kept = calls.open(put_right, loop)
+        assert not calls.entries[kept.reference].is_forsaken
+        if why == "it left":
+            kept.__exit__()
+        elif why == "its loop was closed":
+            loop.close()
+        else:
+            del loop
+            gc.collect()
+        assert done.wait(LIMIT)
+        assert not calls.entries
+    with pytest.raises(LeaseError, match="this client is closed"):
+        calls.open(put_right)
 
 
 @pytest.mark.parametrize("how", WAYS)

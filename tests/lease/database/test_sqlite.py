@@ -399,6 +399,8 @@ async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     for _ in range(3):
         with pytest.raises(StoreUnavailable):
             LeaseClient(f"sqlite:///{tmp_path}/missing/leased.db", timing=STEADY).__enter__()
+        with pytest.raises(StoreUnavailable):
+            await lease.LeaseClient(f"sqlite:///{tmp_path}/missing/leased.db", timing=STEADY).__aenter__()
     wait_until(lambda: threading.active_count() <= before, "its threads are gone")
 
 

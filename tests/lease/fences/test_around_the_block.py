@@ -63,6 +63,20 @@ async def test_a_release_inside_its_fenced_transaction_says_what_to_do(
         wait_until(lambda: postgres_tables.record("a").grant is None, "it is released when the transaction has ended")
 
 
+def test_a_lease_that_fences_many_transactions_remembers_only_those_that_can_still_be_open(
+    postgres_url: str, postgres_engine: Engine
+) -> None:
+    with lease.sync.LeaseClient(postgres_url, timing=SELDOM) as client, client.hold("a") as held:
+        for bound in ("10s", "20s", "30s"):
+            with postgres_engine.connect() as connection:
+                for _ in range(2):
+                    with connection.begin():
+                        held.fence(connection, bound=bound)
+                        shown = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+                        assert shown == bound
+        assert len(held._fenced) == 1
+
+
 def test_a_transaction_that_was_not_fenced_holds_no_release_up(postgres_tables: Tables, postgres_url: str) -> None:
     """The next one on the same connection, say."""
     engine = create_engine(postgres_url, poolclass=NullPool)

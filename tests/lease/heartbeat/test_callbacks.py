@@ -80,6 +80,20 @@ def test_a_call_that_would_wait_is_refused_in_on_event(database_url: str, kind: 
     assert "can't call a LeaseClient" in said[0]
 
 
+@pytest.mark.anyio
+async def test_a_subscriber_cannot_close_its_async_client(database_url: str) -> None:
+    said = list[str]()
+
+    def listen(_: events.Event) -> None:
+        if not said:
+            refused(lambda: asyncio.run(client.__aexit__()), said)
+
+    client = lease.LeaseClient(database_url, timing=OFTEN, on_event=listen)
+    async with client, client.hold("a"):
+        await until(lambda: said)
+    assert "can't call a LeaseClient" in said[0]
+
+
 def test_a_call_that_would_wait_is_refused_in_watch(database_url: str) -> None:
     said = list[str]()
     with LeaseClient(database_url, timing=OFTEN) as client, client.hold("a") as held:

@@ -44,9 +44,9 @@ def test_a_database_that_is_away_for_too_long_is_told_as_that(leases: ManualLeas
     with leases.client() as client:
         with pytest.raises(LeaseLost, match="database unreachable for 10s"), client.hold("a") as held:  # noqa: PT012
             with leases.database_away():
-                leases.advance("7s")
+                leases.advance("9.5s")
                 held.ensure()
-                leases.advance("13s")
+                leases.advance("10.5s")
             assert held.lost.is_set()
         assert held.loss is not None
         assert held.loss.kind is LossKind.UNREACHABLE
@@ -164,6 +164,26 @@ def test_a_call_is_tried_three_times_while_the_database_is_away_and_not_after_an
         with pytest.raises(type(error), match=str(error)):
             client.read("a")
     assert asked == [0.0, apart, 2 * apart][: 3 if isinstance(error, StoreUnavailable) else 2]
+def test_what_could_not_be_released_is_released_once_the_database_is_back(leases: ManualLeases) -> None:
+    with leases.client() as client, leases.client() as other:
+        held = client.acquire("a")
+        with leases.database_away(), pytest.raises(StoreUnavailable):
+            held.release()
+        leases.advance("3s")
+        assert other.acquire("a").token == 2
+
+
+def test_what_has_ended_is_not_released_again(leases: ManualLeases) -> None:
+    told = Recorder()
+    with leases.client(on_event=told) as client:
+        held, stolen = client.acquire("a"), client.acquire("b")
+        assert held.release()
+        assert not held.release()
+        leases.steal("b")
+        leases.advance("3s")
+        assert stolen.lost.is_set()
+        assert not stolen.release()
+    assert [event.grant for event in told.of(events.Released)] == [held.grant]
 
 
 def test_the_loop_of_a_client_is_closed_with_it(leases: ManualLeases) -> None:
@@ -191,6 +211,22 @@ def test_closing_does_not_wait_for_ever_for_work_that_does_not_end(leases: Manua
         let_go.set()
         with pytest.raises(LeaseLost, match="the client was closed"):
             worked()
+
+
+@pytest.mark.anyio
+async def test_closing_lets_the_tasks_of_the_test_end_before_time_passes(leases: ManualLeases) -> None:
+    async def work() -> None:
+        async with client.hold("a"):
+            begun.set()
+            await asyncio.sleep(LIMIT)
+
+    told, begun = Recorder(), asyncio.Event()
+    async with leases.async_client(on_event=told) as client:
+        working = asyncio.create_task(work())
+        await begun.wait()
+    with pytest.raises(LeaseLost, match="the client was closed"):
+        await working
+    assert told.of(events.Released)
 
 
 @pytest.mark.anyio
