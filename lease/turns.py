@@ -38,7 +38,7 @@ class Turns:
     def __init__(self) -> None:
         self._current: dict[str, LocalTurn] = {}
         self._queues: dict[str, _Queue] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop  # set before anybody waits
 
     def owner(self, name: str) -> Hashable | None:
         turn = self._current.get(name)
@@ -60,8 +60,6 @@ class Turns:
         """Wait at most ``seconds`` (None: for ever) until ``turn`` begins; False when it did not."""
         if self.take_now(turn):
             return True
-        if seconds is not None and seconds <= 0:
-            return False
         self._loop = asyncio.get_running_loop()
         begun = self._loop.create_future()
         self._queues.setdefault(turn.name, OrderedDict())[turn] = begun
@@ -79,7 +77,7 @@ class Turns:
     def end(self, turn: LocalTurn) -> None:
         """End ``turn``, if it is on: the next begins."""
         drop(self._current, turn.name, turn)  # and no other: another thread may end it too, and a third begin its own
-        if turn.name in self._queues and self._loop is not None:
+        if turn.name in self._queues:
             with suppress(RuntimeError):  # the loop is closed, and nobody waits in it any more
                 self._loop.call_soon_threadsafe(self._pass_on, turn.name)
 

@@ -76,7 +76,7 @@ def may_take(ahead: int, free_for: float | None) -> bool:
     """Return whether it is the turn of one with ``ahead`` waiters before it, of a lease that has
     been free (or stale) for so many seconds; None: not known since when.
     """
-    return ahead == 0 or free_for is None or free_for >= _kept_for(ahead)
+    return free_for is None or free_for >= _kept_for(ahead)
 
 
 def turn_in(ahead: int, free_for: float) -> float:

@@ -95,15 +95,15 @@ async def abandon(means: Means, ticket: Ticket) -> None:
 
 async def _release_stray(core: Core, ticket: Ticket) -> None:
     """Release what was granted in an answer that did not arrive."""
-    record = await core.store.read(ticket.turn.name)
-    grant = None if record is None else record.grant
-    if grant is not None and _is_stray(core, grant) and core.turns.has(ticket.turn):  # else it has been put right
-        await core.store.release(grant)
+    stray = _stray(core, await core.store.read(ticket.turn.name))
+    if stray is not None and core.turns.has(ticket.turn):  # else it has been put right
+        await core.store.release(stray)
 
 
-def _is_stray(core: Core, grant: Grant | None) -> bool:
-    """Return whether the database has it under this client, which knows nothing of it."""
-    return grant is not None and grant.holder == core.holder and not core.heartbeat.accounts_for(grant)
+def _stray(core: Core, record: object) -> Grant | None:
+    """Return the grant that the database has under this client, which knows nothing of it; None where it has none."""
+    grant = record.grant if isinstance(record, LeaseRecord) else None
+    return None if grant is None or grant.holder != core.holder or core.heartbeat.accounts_for(grant) else grant
 
 
 class _Acquisition:
@@ -115,6 +115,7 @@ class _Acquisition:
         self._means = means
         self._name = check_name(ticket.turn.name, taken=DAEMON)
         self._deadline = None if ticket.wait is None else core.clock() + ticket.wait
+        self._waited = ticket.wait or 0.0
 
     def steps(self) -> Steps[GrantState | LeaseError]:
         core, ticket = self._core, self._ticket
@@ -232,7 +233,7 @@ class _Acquisition:
             self._will_hear()
             queued = yield Sending(wire, direct.store.queueing(name, core.holder, core.label))
             record = queued.record if queued is not None and queued.keeps else None
-        is_ours = record is not None and _is_stray(core, record.grant)
+        is_ours = _stray(core, record) is not None
         if record is not None and not is_ours and not is_turn_of(core.holder, record):
             return record
         if not is_ours and (record is not None or not is_asked):  # another who took a place had locked the row, say
@@ -300,7 +301,7 @@ class _Acquisition:
                 core.heartbeat.sweep()
                 await core.store.release(answer)
                 return None
-            case LeaseRecord(grant=Grant() as earlier) if _is_stray(core, earlier):
+            case LeaseRecord() if (earlier := _stray(core, answer)) is not None:
                 # The reply to an earlier attempt was lost, and with it that grant.
                 await core.store.release(earlier)
                 return await self._ask_once(queue=queue)
@@ -338,18 +339,18 @@ class _Acquisition:
         if isinstance(answer, _Other):
             return self._refused_within(_ADOPTED)
         self._notify(events.Refused(self._name, answer))
-        return refusal(self._name, answer, self._core.holder, waited=self._ticket.wait or 0.0)
+        return refusal(self._name, answer, self._core.holder, waited=self._waited)
 
     def _refused_within(self, why: str) -> LeaseNotAcquired:
         """Return the error for a task or thread that was refused it within its own client."""
-        held, waited = self._core.heartbeat.held.named(self._name), self._ticket.wait or 0.0
+        held = self._core.heartbeat.held.named(self._name)
         return LeaseNotAcquired(
-            f"lease {self._name!r} could not be acquired{_after(waited)}: {why}",
+            f"lease {self._name!r} could not be acquired{_after(self._waited)}: {why}",
             name=self._name,
             holder=self._core.holder,
             label=self._core.label,
             token=None if held is None else held.grant.token,
-            waited=waited,
+            waited=self._waited,
         )
 
 

@@ -79,8 +79,6 @@ class ReleaseUnderWay:
         except OutOfPatience:
             ending.add_done_callback(self._tell_failure)
             return held_up(self._state.grant)
-        except RefusedWith as refused:
-            return refused.error
         return released
 
     def steps_at_the_end_of_a_block(self) -> Steps[bool]:

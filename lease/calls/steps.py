@@ -69,9 +69,7 @@ class Elsewhere:
     patience: float | None = None
 
     def in_thread(self) -> Any:
-        if self.patience is None:
-            self.future.exception()
-        elif not self._is_done_within(self.patience):
+        if self.patience is not None and not self._is_done_within(self.patience):
             raise OutOfPatience
         return self._answer()
 
@@ -101,7 +99,7 @@ class Elsewhere:
         return True
 
     def _answer(self) -> Any:
-        error = self.future.exception()
+        error = self.future.exception()  # in a thread, it waits for that
         try:
             if isinstance(error, LeaseError):
                 raise RefusedWith(error)
@@ -209,6 +207,8 @@ async def take_inside(steps: Steps[T]) -> T:
 
 _REST = 10.0
 """Seconds until the next attempt to connect, after one that failed."""
+_NONE = -1
+"""In place of a slot."""
 _LOOKS = 4
 """How often it is looked, in the time that an attempt may take, whether one takes longer."""
 _AFTER_THE_CUT = 1.0
@@ -274,12 +274,11 @@ class WirePool:
             self._loop.soon(self._make_another)
         elif wire is None and self._may_come:
             yield Elsewhere(self._loop.submit(partial(self._wait, by, first=first)))
-            slot = self._slot_of(by)
-            wire = None if slot is None else self._wires.get(slot)
+            wire = self._wires.get(self._slot_of(by))
         return wire
 
     def _lend(self, by: Borrower) -> Wire | None:
-        for slot in self._slots:
+        for slot in self._slots:  # not through the dictionary: another thread may change it meanwhile
             if slot in self._wires and not self._is_over and self._borrowers.setdefault(slot, by) is by:
                 self._seen.pop(slot, None)  # it may be the same borrower as the last time
                 wire = None if self._is_over else self._wires.get(slot)
@@ -293,20 +292,17 @@ class WirePool:
     @property
     def _may_come(self) -> bool:
         """Whether there is one, or will be."""
-        is_likely = bool(self._wires) or self._connecting is not None or monotonic() >= self._rests_until
-        return is_likely and not self._is_over
+        return not self._is_over and (bool(self._wires) or monotonic() >= self._rests_until)
 
-    def _slot_of(self, by: Borrower) -> int | None:
+    def _slot_of(self, by: Borrower) -> int:
         for slot in self._slots:
             if self._borrowers.get(slot) is by:
                 return slot
-        return None
+        return _NONE
 
     def give_back(self, by: Borrower) -> None:
         """End the loan to ``by``, if it has not been taken back."""
         slot = self._slot_of(by)
-        if slot is None:
-            return
         wire = self._wires.get(slot)
         if wire is None or (wire.is_well and not self._is_over):
             self._borrowers.pop(slot, None)
@@ -348,8 +344,7 @@ class WirePool:
             place = line.get(by.owner)
             if place is not None and place.by is by:
                 del line[by.owner]
-                if not place.answered.done():
-                    place.answered.set_result(None)
+                place.answered.set_result(None)
 
     def _make_another(self) -> None:
         has_room = self._connecting is None and len(self._wires) + len(self._closing) < len(self._slots)
@@ -363,7 +358,6 @@ class WirePool:
         self._gone.add(by)
         self._end_wait(by)
         closing = self._take(by)
-        self._freed()  # it may have been cut short before it let anybody know that it had given it back
         if closing is not None:
             with suppress(OSError):  # no thread could be started for it
                 await closing
@@ -371,12 +365,11 @@ class WirePool:
     def _take(self, by: Borrower) -> "asyncio.Future[None] | None":
         """End the loan to ``by``, and begin to close what it had."""
         slot = self._slot_of(by)
-        if slot is None:
-            return None
         wire = self._wires.pop(slot, None)  # first, so that the next to borrow finds none
         self._borrowers.pop(slot, None)
-        self._freed()
-        return None if wire is None else self._close(wire)
+        closing = None if wire is None else self._close(wire)
+        self._freed()  # it may have been cut short before it let anybody know that it had given it back
+        return closing
 
     async def end(self) -> bool:
         """Lend nothing more, and wait for those who have one, at most as long as an attempt may take; False where
@@ -384,10 +377,9 @@ class WirePool:
         """
         self._is_over = True
         self._freed()
-        self._given_back.clear()
         if self._connecting is not None:
             await asyncio.wait({self._connecting}, timeout=self._timeout)
-        if self._borrowers and not await self._is_given_back(self._timeout):
+        if not await self._is_given_back(self._timeout):
             for wire in self._wires.values():
                 wire.cut()  # and no more: its borrower may be in the midst of using it
             if not await self._is_given_back(_AFTER_THE_CUT):
@@ -450,11 +442,10 @@ class WirePool:
         closing = asyncio.get_running_loop().run_in_executor(None, wire.close, self._timeout)
         self._closing.add(closing)
         closing.add_done_callback(self._closed)
-        # asyncio would log an error that nobody asked for.
-        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
         return closing
 
     def _closed(self, closing: "asyncio.Future[None]") -> None:
+        _ = closing.cancelled() or closing.exception()  # asyncio would log an error that nobody asked for
         self._closing.discard(closing)
         self._freed()  # the server had it until now, so there was no room for another
 

@@ -72,7 +72,8 @@ async def test_the_next_is_granted_when_the_work_has_ended_and_no_earlier(
         LeaseNotAcquired, match=r"broken by ben's host:18 .*work of anna's host:17.* may continue"
     ) as refused:
         await holder.acquire("a")
-    assert (refused.value.holder, refused.value.token) == (held.holder, 1)
+    told = refused.value
+    assert (told.name, told.holder, told.label, told.token) == ("a", held.holder, "anna's host:17", 1)
     assert not waiting.done()
     assert not await held.release()
     successor = await asyncio.wait_for(waiting, LIMIT)

@@ -133,12 +133,15 @@ async def test_the_async_client_refuses_them_too_and_reads_them(tables: Tables) 
         assert record.holder == "anna"
 
 
-def test_a_client_is_refused_where_gevent_has_patched_threads(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", ["threading", "thread", "socket", "select"])
+def test_a_client_is_refused_where_gevent_has_patched_threads(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
     monkey = ModuleType("gevent.monkey")
     patched: set[str] = set()
     monkeypatch.setattr(monkey, "is_module_patched", patched.__contains__, raising=False)
     monkeypatch.setitem(sys.modules, "gevent.monkey", monkey)
     with lease.sync.LeaseClient(sqlite_url):
-        patched.add("threading")
+        patched.add(module)
     with pytest.raises(LeaseError, match="gevent has patched this process"), lease.sync.LeaseClient(sqlite_url):
         pass

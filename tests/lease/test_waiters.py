@@ -7,10 +7,12 @@ from lease.waiters import (
     PATIENCE,
     STEP,
     TOLD,
+    Awaited,
     Waiter,
     ahead_of,
     beginning_with,
     behind,
+    entry_of,
     format_release,
     format_waiters,
     joined,
@@ -31,17 +33,37 @@ def test_the_queue_survives_its_row() -> None:
     assert parse_waiters(None, now=0.0) == ()
 
 
+def test_what_a_later_version_adds_to_a_place_is_passed_over() -> None:
+    assert parse_waiters('[["anna", "anna", 100.0, "more"]]', now=99.0) == (Waiter("anna", "anna", 100.0),)
+
+
+def test_of_the_names_that_others_wait_for_a_client_remembers_only_some() -> None:
+    awaited = Awaited()
+    for number in range(3_000):
+        awaited.add(f"name {number}")
+    assert awaited.take("name 2998")
+    assert awaited.take("name 2999")
+    assert not awaited.take("name 2999"), "until it is asked for"
+    assert not awaited.take("name 0")
+
+
 def test_a_place_lapses_with_a_client_that_does_not_look_again() -> None:
     late = Waiter("ben", "ben", 120.0)
     assert parse_waiters(format_waiters((ANNA, late, CLEO)), now=100.0) == (late,)
 
 
 def test_the_first_is_known_by_how_the_row_begins() -> None:
-    odd = Waiter('b"en\\', "", 100.0)
+    odd = Waiter('b"en\\ \N{SNOWMAN}', "", 100.0)
     for first in (*QUEUE, odd):
         column = format_waiters((first, CLEO))
         assert column is not None
         assert [one for one in (*QUEUE, odd) if column.startswith(beginning_with(one.holder))] == [first]
+
+
+def test_who_has_a_place_is_known_by_an_entry_of_the_row() -> None:
+    column = format_waiters((ANNA, CLEO))
+    assert column is not None
+    assert [one for one in QUEUE if entry_of(one.holder) in column] == [ANNA, CLEO]
 
 
 def test_a_client_has_one_place_and_a_newcomer_comes_last() -> None:

@@ -98,7 +98,7 @@ CALLS = (
         "a caller takes a wire that is given back, although others wait for one: with 200 threads, some wait for seconds",
         (Edit(LOAN, "None if self._first or self._others else self._lend(by)", "self._lend(by)"),),
         on_either(
-            f"{LENT}::test_nobody_passes_those_who_wait_also_in_the_moment_in_which_one_is_given_back",
+            f"{LENT}::test_nobody_passes_those_who_wait_also_in_the_moment_in_which_one_is_given_back[False]",
         ),
     ),
     Mutant(
@@ -111,7 +111,7 @@ CALLS = (
         "handler-waits-for-whom-it-interrupts",
         "a signal's handler stands in line for the wire of the very call that it has interrupted",
         (Edit(LOAN, "by in self._gone or self._is_served(by.owner)", "by in self._gone"),),
-        on_either(f"{LENT}::test_a_handler_does_not_wait_for_what_the_thread_has_that_it_interrupts"),
+        on_either(f"{LENT}::test_a_handler_does_not_wait_for_what_the_thread_has_that_it_interrupts[False]"),
     ),
     Mutant(
         "wire-given-back-without-a-word",

@@ -83,6 +83,7 @@ def assert_nothing_is_left(client: AnyClient, tables: Tables) -> None:
         found: dict[str, object] = {
             "held": core.heartbeat.held.all(),
             "in flight": core.heartbeat.flights.under_way.copy(),
+            "under way": core.acquiring,
             "turns": core.turns._current,
             "waited for": core.turns._queues,
             "lent": direct.pool._borrowers,
@@ -254,6 +255,27 @@ def test_what_the_program_has_adopted_is_not_released_with_an_acquisition_that_i
     state.ensure()
     assert tables.record("a").grant == grant
     runtime.submit(lambda core: core.release(state)).result(LIMIT)
+
+
+def test_what_is_put_right_twice_takes_nothing_from_the_next_call_of_its_client(
+    client: LeaseClient, tables: Tables
+) -> None:
+    means, cut, next_one = client._runtime.means, Ticket("a"), Ticket("a")
+    caller = begin(means, cut)
+    assert take_and_cut(acquire(means, cut), 0, "vanish", answered=True)
+    caller.hasten().result(LIMIT)
+    warm(client)
+    with begin(means, next_one) as goes_on:
+        steps = acquire(means, next_one)
+        answer = steps.send(None).in_thread()
+        caller.hasten().result(LIMIT)
+        assert tables.record("a").holder == client.holder
+        with pytest.raises(StopIteration) as end:
+            steps.send(answer)
+        assert tables.record("a").grant == end.value.value.grant
+        goes_on.hasten().result(LIMIT)
+        goes_on.close()
+    caller.close()
 
 
 def test_who_is_cut_while_it_waits_for_a_wire_leaves_nothing_to_look_for(client: LeaseClient) -> None:

@@ -10,10 +10,13 @@ from contextlib import ExitStack
 import pytest
 
 import lease
-from lease import LeaseNotAcquired
-from lease.calls.acquiring import refusal
+from lease import LeaseNotAcquired, LeaseTiming, StoreUnavailable
+from lease.calls.acquiring import _Acquisition, refusal
+from lease.clock import boottime
+from lease.core import Core, Ticket
 from lease.sync import LeaseClient
-from lease.waiters import PATIENCE
+from lease.testing import MemoryStore
+from lease.waiters import LOOK, PATIENCE
 from tests.lease.stores import HASTY, SELDOM, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
@@ -89,16 +92,22 @@ def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(data
             client.acquire("a", wait=0)
         behind = refusal("a", tables.read("a"), "carl", waited=2.5)
         assert str(behind) == "lease 'a' is free, but ben's host is ahead in the queue (waited 2.5s)"
-        assert (behind.label, behind.waited) == ("ben's host", 2.5)
+        assert (behind.name, behind.holder, behind.label, behind.waited) == ("a", "ben's host", "ben's host", 2.5)
         assert client.try_acquire("a") is None
 
 
 def test_a_lease_that_has_become_free_meanwhile_is_named_as_held_by_nobody(tables: Tables) -> None:
     tables.release(tables.one("a", holder="anna"))
+    refused = refusal("a", tables.read("a"), "ben", waited=2.5)
+    assert str(refused) == "lease 'a' could not be acquired (waited 2.5s): it was busy every time"
+    assert (refused.name, refused.holder, refused.waited) == ("a", None, 2.5)
+    assert str(refusal("a", None, "ben", waited=2.5)) == str(refused), "nothing is known of it"
+
+
+def test_a_holder_without_a_label_is_named_by_its_id(tables: Tables) -> None:
+    tables.one("a", holder="anna")
     refused = refusal("a", tables.read("a"), "ben", waited=0.0)
-    assert str(refused) == "lease 'a' could not be acquired: it was busy every time"
-    assert refused.holder is None
-    assert str(refusal("a", None, "ben", waited=0.0)) == str(refused), "nothing is known of it"
+    assert str(refused).startswith("lease 'a' is held by anna (holder anna, token 1) for ")
 
 
 @pytest.mark.usefixtures("passing_seconds")
@@ -219,3 +228,11 @@ def test_waiting_costs_next_to_nothing(postgres_tables: Tables, proxied_url: str
         with pytest.raises(LeaseNotAcquired):
             client.acquire("a", wait=4.0)
         assert len(proxy.statements) - asked <= 12
+
+
+def test_who_waits_without_limit_asks_again_while_it_has_a_place_however_long_a_retry_is_put_off() -> None:
+    core = Core(MemoryStore(), LeaseTiming(ttl=3600, retry_wait=300), clock=boottime, listener=lambda _: None)
+    steps = _Acquisition(core, Ticket("a", wait=None)).steps()
+    steps.send(None)
+    rests = steps.send(StoreUnavailable("it is away"))
+    assert rests.work.args == (LOOK,)

@@ -49,8 +49,12 @@ async def test_what_is_free_is_acquired_and_released_while_the_librarys_thread_i
         held = await client.acquire("a")
         held.ensure()
         assert tables.record("a").grant == held.grant
+        assert await client.try_acquire("a") is None
         assert await held.release()
         assert tables.record("a").holder is None
+        async with client.hold("a"):
+            pass
+        assert not client._runtime.means.ledger.entries, "nothing is left to be put right"
 
 
 async def test_many_tasks_share_it(client: LeaseClient) -> None:
@@ -111,6 +115,7 @@ async def test_one_whose_coroutine_is_closed_leaves_nothing(client: LeaseClient,
     acquiring = client.acquire("a")
     acquiring.send(None)  # it has sent its statement, and waits for the answer
     acquiring.close()
+    assert not client._runtime.means.ledger.entries, "it is put right once"
     await assert_nothing_is_left(client, tables)
     await (await client.acquire("a")).release()
 

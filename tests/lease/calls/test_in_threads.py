@@ -9,13 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from types import FrameType
+from typing import Any
 
 import pytest
 
-from lease import LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
-from lease.sync import LeaseClient
+from lease import LeaseError, LeaseLost, LeaseNotAcquired, LeaseTiming, StoreUnavailable, events
+from lease.calls import steps
+from lease.calls.acquiring import acquire, begin
+from lease.calls.steps import take_in_thread
+from lease.core import Ticket
+from lease.database.held.wire import WireFailed
+from lease.grant_state import GrantState
+from lease.sync import Lease, LeaseClient
+from lease.turns import LocalTurn
 from tests.lease.calls.callers import Blocked, beat, before_each_answer, warm, wire_of
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread
+from tests.support.acquiring import release_of
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
 
@@ -40,7 +49,9 @@ def test_what_is_free_is_acquired_and_released_while_the_librarys_thread_is_busy
         assert tables.record("a").grant == held.grant
         assert held.release()
         assert tables.record("a").holder is None
-        assert client.acquire("a").token == held.token + 1
+        with client.hold("a") as held_again:
+            assert held_again.token == held.token + 1
+        assert not client._runtime.means.ledger.entries, "nothing is left to be put right"
 
 
 def test_the_first_acquisition_takes_the_same_path_as_all_others(database_url: str, tables: Tables) -> None:
@@ -81,6 +92,7 @@ def test_what_is_held_is_refused_with_the_holder(client: LeaseClient, tables: Ta
         client.acquire("a")
     assert client.try_acquire("a") is None
     assert client._runtime.core.turns.owner("a") is None
+    assert not client._runtime.means.ledger.entries, "nothing is left to be put right"
 
 
 @pytest.mark.usefixtures("passing_seconds")
@@ -103,6 +115,105 @@ def test_a_grant_that_its_caller_has_not_heard_of_is_no_orphan(client: LeaseClie
     beat(client)
     assert tables.record("a").grant == held.grant
     held.ensure()
+
+
+def test_a_grant_of_which_its_caller_has_taken_note_is_not_looked_for_where_it_is_put_right(
+    client: LeaseClient, told: Recorder
+) -> None:
+    """As where a signal comes between that note and the next line."""
+    means, ticket = client._runtime.means, Ticket("a")
+    with begin(means, ticket) as caller:
+        state = take_in_thread(acquire(means, ticket), caller, waits=True)
+        means.core.heartbeat.held.remove(state)
+        ticket.is_unanswered = True
+        caller.hasten().result(LIMIT)
+        caller.close()
+    wait_until(lambda: events.Released(state.grant, True) in told.of(events.Released), "it was there to be released")
+
+
+def test_what_the_database_has_under_this_client_is_asked_for_once_over_the_wire(
+    client: LeaseClient, tables: Tables
+) -> None:
+    stray = tables.one("a", holder=client.holder)
+    sent: list[None] = []
+    before_each_answer(client, lambda: sent.append(None))
+    held = client.acquire("a")
+    assert len(sent) == 2, "it asked for it, and looked who has it"
+    assert held.token == stray.token + 1
+
+
+def test_who_gets_its_turn_as_its_wait_ends_takes_no_place_in_the_queue(
+    client: LeaseClient, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, other = client._runtime.core, LocalTurn("a", "another thread")
+    tables.one("a", holder="anna")
+    assert core.turns.take_now(other)
+    with in_thread(lambda: client.acquire("a", wait=LIMIT)) as acquired:
+        wait_until(lambda: "a" in core.turns._queues, "it waits for its turn")
+        clock = core.clock
+        monkeypatch.setattr(core, "clock", lambda: clock() + LIMIT)
+        monkeypatch.setattr(core.store, "waiting", None)  # whoever calls it fails
+        core.turns.end(other)
+        with pytest.raises(LeaseNotAcquired, match="is held by"):
+            acquired()
+    assert tables.record("a").waiting == ()
+
+
+class Unseen(dict[Any, Any]):
+    def items(self) -> Any:
+        return ()
+
+
+def test_what_a_signal_interrupts_at_the_end_of_a_block_is_released_at_once(
+    client: LeaseClient, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client._runtime.means.ledger, "entries", Unseen())  # which is looked through now and then
+    monkeypatch.setattr(Lease, "_end", interrupted)
+    with pytest.raises(KeyboardInterrupt), client.hold("a"):
+        pass
+    wait_until(lambda: tables.record("a").holder is None, "it is released")
+
+
+@pytest.mark.parametrize("when", ["before it is sent", "before its answer comes", "as its answer is lost"])
+def test_a_release_for_which_the_librarys_thread_had_to_step_in_says_that_it_is_done(
+    client: LeaseClient, told: Recorder, when: str
+) -> None:
+    """As where its caller is stopped in the midst of it for longer than an attempt takes (rule 8)."""
+    release, answer = release_of(client.acquire("a")), None
+    call = release.steps()
+    step = call.send(None)
+    if when == "before its answer comes":
+        answer = step.in_thread()
+    client._runtime.loop.submit(release._finish).result(LIMIT)
+    if when == "before it is sent":
+        answer = step.in_thread()
+    with pytest.raises(StopIteration) as end:
+        call.throw(WireFailed) if when == "as its answer is lost" else call.send(answer)
+    assert end.value.value is True
+    assert client.acquire("a").release(), "it has given its connection back"
+
+
+def test_a_release_for_which_the_librarys_thread_stepped_in_in_vain_counts_by_its_own_answer(
+    client: LeaseClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, core = release_of(client.acquire("a")), client._runtime.core
+    call = release.steps()
+    answer = call.send(None).in_thread()
+
+    async def release_in_vain(state: GrantState) -> None:
+        core.forget(state)
+        raise StoreUnavailable("it is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(core, "release", release_in_vain)
+        stepped_in = client._runtime.loop.submit(release._finish)
+        assert isinstance(stepped_in.exception(LIMIT), StoreUnavailable)
+    with pytest.raises(StopIteration) as end:
+        call.send(answer)
+    assert end.value.value is True
 
 
 def test_a_renewal_beside_a_release_finds_no_loss(client: LeaseClient, told: Recorder) -> None:
@@ -175,6 +286,30 @@ def test_one_that_is_closed_meanwhile_holds_nothing(database_url: str, tables: T
             client.acquire("a")
         closed()
     assert tables.record("a").holder is None
+
+
+def test_a_release_that_is_answered_late_in_a_closing_is_no_work_that_goes_on(
+    database_url: str, told: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "_AFTER_THE_CUT", 0.01)
+    timing, is_closing = LeaseTiming(ttl=60, renew_every=20, attempt_timeout=0.3, kill_time=10), threading.Event()
+    client = LeaseClient(database_url, timing=timing, on_event=told)
+    client.__enter__()
+    held = warm(client).acquire("a")
+
+    def close() -> None:
+        is_closing.wait(LIMIT)
+        client.__exit__(None, None, None)
+
+    def let_it_close() -> None:
+        is_closing.set()
+        wait_until(lambda: client._runtime.core._closing._awaited, "it is waited for")
+
+    before_each_answer(client, let_it_close)
+    with in_thread(close) as closed:
+        assert held.release()
+        closed()
+    assert told.of(events.ReleaseFailed) == []
 
 
 def test_one_that_is_closed_by_a_handler_in_the_midst_leaves_no_grant(database_url: str, tables: Tables) -> None:
@@ -293,6 +428,37 @@ class TestNetwork:
         wait_until(lambda: client.acquire("a").release() and wire_of(client) is not None, "there is another one")
 
 
+def test_the_release_of_what_is_lost_waits_for_no_connection(client: LeaseClient, tables: Tables) -> None:
+    held, direct = client.acquire("a"), client._runtime.means.direct
+    assert direct is not None
+    tables.release(held.grant)
+    beat(client)
+    assert held.loss is not None
+    direct.pool.borrow = None  # type: ignore[assignment,method-assign]  # whoever calls it fails
+    assert not held.release()
+
+
+def test_the_release_of_what_is_lost_while_it_waits_for_a_connection_gives_that_back(
+    client: LeaseClient, tables: Tables
+) -> None:
+    held, other, direct = client.acquire("a"), Ticket("b"), client._runtime.means.direct
+    assert direct is not None
+    direct.pool._slots = range(1)
+    other.owner = "another thread"
+    direct.pool._borrowers[0] = other
+    call = release_of(held).steps()
+    waiting = call.send(None)
+    tables.release(held.grant)
+    beat(client)
+    assert held.loss is not None
+    direct.pool.give_back(other)
+    elsewhere = call.send(waiting.in_thread())
+    assert direct.pool._borrowers == {}
+    with pytest.raises(StopIteration) as end:
+        call.send(elsewhere.in_thread())
+    assert end.value.value is False
+
+
 def test_a_file_that_another_one_took_the_place_of_is_let_go_of(sqlite_url: str) -> None:
     with LeaseClient(sqlite_url, timing=SELDOM) as client:
         first = wire_of(warm(client))
@@ -300,6 +466,7 @@ def test_a_file_that_another_one_took_the_place_of_is_let_go_of(sqlite_url: str)
         shutil.copy(path, path.with_suffix(".copy"))
         path.with_suffix(".copy").replace(path)
         client.acquire("a").release()
+        assert not client._runtime.core.heartbeat.in_doubt, "nothing was sent to the other one"
         wait_until(lambda: wire_of(client) is not first, "it is closed")
         warm(client)
         with Tables(sqlite_url) as tables:
@@ -325,8 +492,10 @@ def test_an_error_of_a_handler_while_the_librarys_thread_releases_is_raised(
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        with Blocked(client), pytest.raises(type(error), match=str(error)):
-            release_in_vain()
+        with Blocked(client):
+            with pytest.raises(type(error), match=str(error)):
+                release_in_vain()
+            assert not client._runtime.means.ledger.entries, "it is put right once"
     finally:
         signal.signal(signal.SIGALRM, before)
     wait_until(lambda: tables.record("a").holder is None, "it is released")

@@ -1,6 +1,7 @@
 """A caller that wants what it has itself: it waits, as any other one does, unless it could wait for ever in vain."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -106,4 +107,22 @@ async def test_a_sync_wait_without_end_for_another_task_of_the_same_loop_is_refu
         client.acquire("a", wait=None)
     over.set()
     await holding
-    client.acquire("a", wait=None).release()
+    with client.hold("a"), pytest.raises(LeaseError, match="this task or thread already holds it"):
+        client.acquire("a", wait=None)
+
+
+@pytest.mark.anyio
+async def test_a_sync_wait_without_end_for_a_task_of_another_loop_ends_when_that_releases_it(
+    client: LeaseClient,
+) -> None:
+    held = threading.Event()
+
+    async def hold() -> None:
+        with client.hold("a"):
+            held.set()
+            await until(lambda: is_waited_for(client))
+
+    with in_thread(lambda: asyncio.run(hold())) as over:
+        assert held.wait(LIMIT)
+        client.acquire("a", wait=None).release()
+        over()

@@ -66,6 +66,21 @@ async def test_one_that_is_cancelled_holds_up_nobody(when: str) -> None:
     assert turns.owner("a") == 3
 
 
+async def test_one_that_is_cancelled_has_no_turn_until_it_leaves() -> None:
+    """Else its caller's next call could be told that it has the lease already."""
+    turns, first = Turns(), LocalTurn("a", 1)
+    assert turns.take_now(first)
+    second = asyncio.create_task(turns.take(LocalTurn("a", 2), None))
+    await asyncio.sleep(0)
+    owners: list[object] = []
+    turns.end(first)
+    asyncio.get_running_loop().call_soon(lambda: owners.append(turns.owner("a")))
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert owners == [None]
+
+
 async def test_a_turn_that_has_ended_ends_no_later_one() -> None:
     turns, first, second = Turns(), LocalTurn("a", 1), LocalTurn("a", 1)
     assert turns.take_now(first)
@@ -73,6 +88,14 @@ async def test_a_turn_that_has_ended_ends_no_later_one() -> None:
     assert turns.take_now(second)
     turns.end(first)
     assert turns.has(second)
+
+
+@pytest.mark.parametrize("line", range(8))
+async def test_a_turn_that_ends_in_another_thread_as_one_begins_to_wait_for_it_comes_at_once(line: int) -> None:
+    turns, first = Turns(), LocalTurn("a", 1)
+    assert turns.take_now(first)
+    with _at_lines_of(Turns.take, {line: lambda: turns.end(first)}):
+        assert await turns.take(LocalTurn("a", 2), LIMIT)
 
 
 async def test_who_does_not_wait_passes_nobody_who_does() -> None:

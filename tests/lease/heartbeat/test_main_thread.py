@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import make_url
 
-from lease.threads import LastingThreads
+from lease.threads import LastingLoop, LastingThreads
 from tests.lease.stores import SHORT, Tables
 from tests.support.waiting import LIMIT, wait_until
 
@@ -118,6 +118,15 @@ def test_no_more_threads_are_started_than_are_allowed(threads: LastingThreads) -
     assert {call.result(LIMIT) for call in calls} == {"test-0", "test-1"}
 
 
+def test_a_thread_that_has_nothing_to_do_does_the_next_call(threads: LastingThreads) -> None:
+    def work() -> str:
+        name: str = threads.submit(lambda: threading.current_thread().name).result(LIMIT)
+        wait_until(lambda: threads._busy == 0, "it has nothing to do")
+        return name
+
+    assert {work() for _ in range(3)} == {"test-0"}
+
+
 def test_without_a_thread_a_call_ends_with_an_error_and_one_that_is_there_does_the_work_of_the_others(
     threads: LastingThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +150,8 @@ def test_an_error_of_a_call_is_that_of_its_future_and_the_thread_goes_on(threads
     assert threads.submit(sum, [1, 2]).result(LIMIT) == 3
 
 
-def test_a_shutdown_ends_what_is_under_way_well_and_cancels_the_rest_if_told() -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_a_shutdown_ends_what_is_under_way_well_and_cancels_the_rest_if_told(*, told: bool) -> None:
     threads, let_go, begun = LastingThreads(1, "test"), threading.Event(), threading.Event()
 
     def wait() -> bool:
@@ -150,10 +160,26 @@ def test_a_shutdown_ends_what_is_under_way_well_and_cancels_the_rest_if_told() -
 
     first, second = threads.submit(wait), threads.submit(wait)
     assert begun.wait(LIMIT)
-    threads.shutdown(wait=False, cancel_futures=True)
-    assert second.cancelled()
+    threads.shutdown(wait=False, cancel_futures=told)
+    assert second.cancelled() is told
     with pytest.raises(RuntimeError, match="shut down"):
         threads.submit(wait)
     let_go.set()
     threads.shutdown()
     assert first.result(0)
+    assert told or second.result(0)
+
+
+def test_an_event_loop_is_closed_without_a_wait_for_its_blocking_calls() -> None:
+    loop, begun, let_go, ended = LastingLoop(), threading.Event(), threading.Event(), threading.Event()
+
+    def block() -> None:
+        begun.set()
+        let_go.wait(LIMIT)
+        ended.set()
+
+    loop.run_in_executor(None, block)
+    assert begun.wait(LIMIT)
+    loop.close()
+    assert not ended.is_set()
+    let_go.set()

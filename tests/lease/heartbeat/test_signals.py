@@ -120,7 +120,9 @@ def test_a_wait_for_a_loss_that_is_interrupted_anywhere_leaves_the_loss_to_be_to
 
     def tell() -> None:
         lost.set()
+        assert lost.is_set()
         lost.clear()
+        assert not lost.is_set()
 
     interrupt_everywhere(lambda: lost.wait(0.001), tell)
 
