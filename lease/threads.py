@@ -9,13 +9,13 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
 from itertools import compress, starmap
 from operator import is_, not_
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack
 
 from .errors import LeaseError
@@ -171,12 +171,10 @@ class LastingThreads(Executor):
             for worker in self._workers:
                 worker.join()
 
-    def _waiting(self) -> list[_Call]:
-        calls = []
-        while not self._calls.empty():
-            if (call := self._calls.get()) is not None:
-                calls.append(call)
-        return calls
+    def _waiting(self) -> Iterator[_Call]:
+        with suppress(Empty):  # a thread may take the last one meanwhile
+            while (call := self._calls.get_nowait()) is not None:
+                yield call
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

@@ -359,8 +359,7 @@ class WirePool:
         self._end_wait(by)
         closing = self._take(by)
         if closing is not None:
-            with suppress(OSError):  # no thread could be started for it
-                await closing
+            await asyncio.wait({closing})  # and not `await closing`: cut off, it would cancel what no thread has begun
 
     def _take(self, by: Borrower) -> "asyncio.Future[None] | None":
         """End the loan to ``by``, and begin to close what it had."""

@@ -1,8 +1,8 @@
 """The heartbeat on a store in memory: what extends trust, what ends it, and what stops the heartbeat (nothing)."""
 
 import asyncio
-import re
 import gc
+import re
 import weakref
 from collections.abc import Collection
 
@@ -331,6 +331,8 @@ async def test_what_is_left_to_its_ttl_is_not_renewed_once_all_is_lost_and_the_f
     late = beating.heartbeat.adopt(Grant("late", 1, "anna"), beating.clock())
     assert late.loss is not None
     assert late.loss.cause == "the heartbeat has ended"
+
+
 async def test_what_was_released_is_kept_by_nobody(beating: Beating) -> None:
     state = await beating.hold()
     beating.heartbeat.forget(state)

@@ -187,7 +187,7 @@ def test_a_release_for_which_the_librarys_thread_had_to_step_in_says_that_it_is_
     step = call.send(None)
     if when == "before its answer comes":
         answer = step.in_thread()
-    client._runtime.loop.submit(release._finish).result(LIMIT)
+    client._runtime.means.loop.submit(release._finish).result(LIMIT)
     if when == "before it is sent":
         answer = step.in_thread()
     with pytest.raises(StopIteration) as end:
@@ -209,7 +209,7 @@ def test_a_release_for_which_the_librarys_thread_stepped_in_in_vain_counts_by_it
 
     with monkeypatch.context() as patched:
         patched.setattr(core, "release", release_in_vain)
-        stepped_in = client._runtime.loop.submit(release._finish)
+        stepped_in = client._runtime.means.loop.submit(release._finish)
         assert isinstance(stepped_in.exception(LIMIT), StoreUnavailable)
     with pytest.raises(StopIteration) as end:
         call.send(answer)

@@ -13,7 +13,7 @@ from lease.background import BackgroundLoop
 from lease.calls import steps
 from lease.calls.steps import Elsewhere, Steps, WirePool
 from lease.database.held.wire import Wire
-from lease.threads import caller
+from lease.threads import _AT_ONCE, caller
 from tests.support.waiting import LIMIT, wait_until
 
 MOST = 2
@@ -256,6 +256,21 @@ def test_no_other_is_made_before_one_that_was_taken_back_is_closed(lender: Lende
     lender.made[1].may_close.set()
     assert waits[0]() is not None
     assert len(lender.made) == MOST + 1
+
+
+def test_one_that_was_taken_back_is_closed_also_if_who_waits_for_that_is_cut_off(lender: Lender) -> None:
+    by, go_on = lender.borrow(1), threading.Event()
+
+    def occupy_all_threads() -> None:
+        for _ in range(_AT_ONCE):
+            asyncio.get_running_loop().run_in_executor(None, go_on.wait, LIMIT)
+
+    lender.do(occupy_all_threads)
+    taking = lender.loop.submit(lambda: lender.pool.take_back(by))
+    wait_until(lambda: lender.pool._closing, "it is to be closed")
+    lender.do(taking.cancel)
+    go_on.set()
+    wait_until(lambda: lender.made[0].was_closed, "it is closed")
 
 
 def test_no_error_of_closing_one_is_logged_nor_that_nobody_waited_for_it(

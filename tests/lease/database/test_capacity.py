@@ -14,9 +14,8 @@ from lease.database.database import OwnDatabase
 from lease.database.held.capacity import Capacity
 from lease.database.opening import open_database
 from lease.database_store import _CONNECTIONS, DatabaseStore
-from lease.testing import ManualClock
-from lease.database_store import _CONNECTIONS
 from lease.statements import granting
+from lease.testing import ManualClock
 from tests.lease.stores import Tables, until
 from tests.support.postgres import query
 from tests.support.proxy import Proxy

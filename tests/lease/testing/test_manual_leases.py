@@ -164,6 +164,8 @@ def test_a_call_is_tried_three_times_while_the_database_is_away_and_not_after_an
         with pytest.raises(type(error), match=str(error)):
             client.read("a")
     assert asked == [0.0, apart, 2 * apart][: 3 if isinstance(error, StoreUnavailable) else 2]
+
+
 def test_what_could_not_be_released_is_released_once_the_database_is_back(leases: ManualLeases) -> None:
     with leases.client() as client, leases.client() as other:
         held = client.acquire("a")
