@@ -29,7 +29,7 @@ def _is_in(file: str, folders: tuple[str, ...]) -> bool:
 
 
 PARTS: Mapping[str, Part] = {
-    "lease": Part("lease", ("lease",), ("tests/lease", "tests/model")),
+    "lease": Part("lease", ("lease",), ("tests/lease", "tests/model", "tests/daemon")),
     "daemon": Part(
         "daemon",
         ("daemon/scheduling", "daemon/execution", "daemon/recovery", "daemon/store"),
