@@ -333,6 +333,7 @@ def test_a_statement_in_transactions_of_a_programs_own_is_compiled_once(tables: 
 
     event.listen(tables.engine, "after_cursor_execute", look)
     make_each_statement(tables, "a", "b", "c")
+    tables.run(lambda connection: connection.execute(select(literal("asked here alone"))))
     assert compiled
     compiled.clear()
     make_each_statement(tables, "d", "e", "f")
