@@ -373,6 +373,7 @@ def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str)
 
 def in_child(work: Callable[[], str]) -> str:
     """Do ``work`` in a process of a user without rights; its modules are loaded already."""
+    wait_until(lambda: gc.collect() >= 0 and not file_connection._open, "what tests before this had open is closed")
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
