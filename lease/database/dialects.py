@@ -41,9 +41,9 @@ UNTYPED: TypeEngine[Any] = NULLTYPE
 _SECONDS: TypeEngine[float] = Double()
 
 
-def per_dialect(name: str, type_: TypeEngine[T], *, postgresql: Written, sqlite: Written) -> type[FunctionElement[T]]:
+def per_dialect(type_: TypeEngine[T], *, postgresql: Written, sqlite: Written) -> type[FunctionElement[T]]:
     """Return an SQL function that each kind of database is given in words of its own."""
-    made: type[FunctionElement[T]] = type(name, (FunctionElement,), {"type": type_, "inherit_cache": True})
+    made: type[FunctionElement[T]] = type("PerDialect", (FunctionElement,), {"type": type_, "inherit_cache": True})
     for dialect, written in {"postgresql": postgresql, "sqlite": sqlite}.items():
         compiles(made, dialect)(partial(_compile, written))
     return made
@@ -60,9 +60,7 @@ def _compile(written: Written, element: FunctionElement[Any], compiler: SQLCompi
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A name; names sort the same on every database."""
 
-seconds_of = per_dialect(
-    "seconds_of", _SECONDS, postgresql="CAST(EXTRACT(epoch FROM {}) AS double precision)", sqlite="{}"
-)
+seconds_of = per_dialect(_SECONDS, postgresql="CAST(EXTRACT(epoch FROM {}) AS double precision)", sqlite="{}")
 """A moment as a number of seconds, whatever ``DateStyle`` says of how moments are shown."""
 
 
@@ -110,7 +108,7 @@ class Expiry(TypeDecorator[Any]):
 SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 """SQLite's wall clock, in seconds since 1970."""
 
-now = per_dialect("now", Instant(), postgresql="clock_timestamp()", sqlite=SQLITE_NOW)
+now = per_dialect(Instant(), postgresql="clock_timestamp()", sqlite=SQLITE_NOW)
 """The database's wall clock at this very moment, not at the start of the transaction (rule 1)."""
 
 
@@ -118,14 +116,13 @@ def _boottime() -> ColumnElement[float]:
     return bindparam(None, callable_=boottime)
 
 
-clock = per_dialect("clock", Expiry(), postgresql="clock_timestamp()", sqlite=_boottime)
+clock = per_dialect(Expiry(), postgresql="clock_timestamp()", sqlite=_boottime)
 """Now, by the clock that leases expire by; on SQLite, setting the wall clock does not move it (rule 1)."""
 
-uptime = per_dialect("uptime", _SECONDS, postgresql="NULL", sqlite=_boottime)
+uptime = per_dialect(_SECONDS, postgresql="NULL", sqlite=_boottime)
 """The seconds since the machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
 
 this_boot = per_dialect(
-    "this_boot",
     Text(),
     postgresql="NULL",
     sqlite=lambda: bindparam(None, callable_=boot_id),
@@ -133,7 +130,6 @@ this_boot = per_dialect(
 """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
 
 _other_boot = per_dialect(
-    "other_boot",
     Boolean(),
     postgresql="false",
     sqlite=f"COALESCE(NULLIF({{0}}, '') <> NULLIF({{4}}, ''), "
@@ -152,7 +148,7 @@ def other_boot(of: Any) -> ColumnElement[bool]:
     return _other_boot(of.boot, of.uptime, of.expires_at, of.renewed_at, this_boot(), uptime())
 
 
-_later = per_dialect("later", UNTYPED, postgresql="({} + make_interval(secs => {}))", sqlite="({} + {})")
+_later = per_dialect(UNTYPED, postgresql="({} + make_interval(secs => {}))", sqlite="({} + {})")
 
 
 def later(moment: ColumnElement[Any], seconds: float | ColumnElement[float]) -> ColumnElement[Any]:
@@ -161,7 +157,6 @@ def later(moment: ColumnElement[Any], seconds: float | ColumnElement[float]) -> 
 
 
 seconds_between = per_dialect(
-    "seconds_between",
     Float(),
     postgresql="CAST(EXTRACT(epoch FROM {1} - {0}) AS double precision)",
     sqlite="({1} - {0})",
@@ -175,7 +170,6 @@ def seconds_until(moment: ColumnElement[Any]) -> ColumnElement[float]:
 
 
 any_of = per_dialect(
-    "any_of",
     UNTYPED,
     postgresql="({} = ANY(ARRAY(SELECT json_array_elements_text(CAST({} AS json)))))",
     sqlite="({} IN (SELECT value FROM json_each({})))",
@@ -191,7 +185,6 @@ def array_of(texts: Iterable[str]) -> str:
 
 
 without_first = per_dialect(
-    "without_first",
     Text(),
     postgresql="CAST(NULLIF(CAST({} AS jsonb) - 0, '[]') AS text)",
     sqlite="NULLIF(json_remove({}, '$[0]'), '[]')",
@@ -199,7 +192,6 @@ without_first = per_dialect(
 """A JSON array without its first element; NULL when none is left."""
 
 with_last = per_dialect(
-    "with_last",
     Text(),
     postgresql="CAST(COALESCE(CAST({} AS jsonb), '[]') "
     "|| jsonb_build_array(jsonb_build_array(CAST({} AS text), CAST({} AS text), {})) AS text)",
@@ -220,7 +212,6 @@ class _Milliseconds(TypeDecorator[float]):
 
 
 _lock_timeout = per_dialect(
-    "lock_timeout",
     Boolean(),
     postgresql="(SELECT set_config('lock_timeout', {}, true)) IS NOT NULL",
     sqlite="1",
@@ -239,7 +230,6 @@ def lock_timeout(seconds: float | str) -> ColumnElement[bool]:
 
 
 soon_committed = per_dialect(
-    "soon_committed",
     Boolean(),
     postgresql="(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL",
     sqlite="1",
@@ -249,7 +239,6 @@ it has locked until it is committed, and that does not wait for the disk.
 """
 
 durably_committed = per_dialect(
-    "durably_committed",
     Boolean(),
     postgresql="(SELECT CASE current_setting('synchronous_commit') WHEN 'off' "
     "THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL",
@@ -259,7 +248,7 @@ durably_committed = per_dialect(
 database or a role has let commits return before they are on disk (``synchronous_commit = off``).
 """
 
-_turn = per_dialect("turn", Text(), postgresql="CAST(pg_advisory_xact_lock({}) AS text)", sqlite="{}")
+_turn = per_dialect(Text(), postgresql="CAST(pg_advisory_xact_lock({}) AS text)", sqlite="{}")
 
 
 def turn(key: int) -> ColumnElement[Any]:

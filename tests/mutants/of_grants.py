@@ -81,8 +81,8 @@ GRANTS = (
         (
             Edit(
                 DIALECTS,
-                'per_dialect("clock", Expiry(), postgresql="clock_timestamp()"',
-                'per_dialect("clock", Expiry(), postgresql="now()"',
+                'per_dialect(Expiry(), postgresql="clock_timestamp()"',
+                'per_dialect(Expiry(), postgresql="now()"',
             ),
         ),
         on_postgres(
@@ -96,8 +96,8 @@ GRANTS = (
         (
             Edit(
                 DIALECTS,
-                'per_dialect("clock", Expiry(), postgresql="clock_timestamp()"',
-                'per_dialect("clock", Expiry(), postgresql=lambda: bindparam('
+                'per_dialect(Expiry(), postgresql="clock_timestamp()"',
+                "per_dialect(Expiry(), postgresql=lambda: bindparam("
                 "None, callable_=lambda: datetime.now(UTC), type_=TIMESTAMP(timezone=True), unique=True)",
             ),
             Edit(

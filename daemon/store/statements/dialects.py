@@ -155,9 +155,7 @@ class _Strings(TypeDecorator[list[str]]):
         return value if dialect.name == "postgresql" else json.dumps(value)
 
 
-among_these = per_dialect(
-    "among", Boolean(), postgresql="({} = ANY ({}))", sqlite="({} IN (SELECT value FROM json_each({})))"
-)
+among_these = per_dialect(Boolean(), postgresql="({} = ANY ({}))", sqlite="({} IN (SELECT value FROM json_each({})))")
 """The condition that a string is one of those of a parameter."""
 # SQLite cannot use an index for "(…) = 1".
 among_these.self_group = lambda self, against=None: self  # type: ignore[method-assign]  # noqa: ARG005
@@ -181,7 +179,7 @@ def _among_keys_sqlite(array: str, _kinds: str, *columns: str) -> str:
     return f"(({', '.join(columns)}) IN (SELECT {key} FROM json_each({array})))"
 
 
-_among_keys = per_dialect("among_keys", UNTYPED, postgresql=_among_keys_postgresql, sqlite=_among_keys_sqlite)
+_among_keys = per_dialect(UNTYPED, postgresql=_among_keys_postgresql, sqlite=_among_keys_sqlite)
 
 
 def among_keys(of: Column[Any] | Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
@@ -193,17 +191,16 @@ def among_keys(of: Column[Any] | Sequence[Column[Any]], keys: Iterable[Any]) -> 
     return _among_keys(array, literal_column(kinds), *columns)
 
 
-chosen = per_dialect("chosen", UNTYPED, postgresql="({} = ANY (ARRAY{}))", sqlite="({} IN {})")
+chosen = per_dialect(UNTYPED, postgresql="({} = ANY (ARRAY{}))", sqlite="({} IN {})")
 """Whether a key is one of those that a query finds; PostgreSQL looks each up by its index, also before it has statistics."""
 
-elements = per_dialect("elements", UNTYPED, postgresql="json_array_elements(CAST({} AS json))", sqlite="json_each({})")
+elements = per_dialect(UNTYPED, postgresql="json_array_elements(CAST({} AS json))", sqlite="json_each({})")
 """The elements of a JSON array, as rows."""
 
-element = per_dialect("element", UNTYPED, postgresql="({} ->> {})", sqlite="json_extract({}, '$[{}]')")
+element = per_dialect(UNTYPED, postgresql="({} ->> {})", sqlite="json_extract({}, '$[{}]')")
 """One element of a JSON array."""
 
 moment = per_dialect(
-    "moment",
     UNTYPED,
     postgresql="to_timestamp(CAST({} AS double precision) / 1000000.0)",
     sqlite="(CAST({} AS REAL) / 1000000.0)",
@@ -212,7 +209,6 @@ moment = per_dialect(
 
 
 as_json_array = per_dialect(
-    "as_json_array",
     Text(),
     postgresql=lambda *values: f"CAST(json_agg({_row('json_build_array', values)}) AS text)",
     sqlite=lambda *values: f"json_group_array({_row('json_array', values)})",
@@ -285,7 +281,7 @@ def number(value: Column[Any]) -> ColumnElement[str]:
 
 
 _turn = per_dialect(
-    "turn", Text(), postgresql="CAST(pg_advisory_xact_lock(hashtextextended({}, 7401936208)) AS text)", sqlite="{}"
+    Text(), postgresql="CAST(pg_advisory_xact_lock(hashtextextended({}, 7401936208)) AS text)", sqlite="{}"
 )
 
 
@@ -295,7 +291,6 @@ def turn(key: str) -> ColumnElement[Any]:
 
 
 _may_idle = per_dialect(
-    "may_idle",
     Boolean(),
     postgresql="(SELECT set_config('idle_in_transaction_session_timeout', {}, true)) IS NOT NULL",
     sqlite="1",
