@@ -31,11 +31,13 @@ def unused(value: int) -> int:
     return value + 1
 '''
 TESTS = """
+import logging
 import pytest
 from toy.toy import is_free
 
 @pytest.mark.parametrize("until", [1.0, 2.0])
 def test_it_is_free_at_its_end_and_no_earlier(until):
+    logging.error("a::b, which is no test")
     assert is_free(until, 3.0)
     assert not is_free(3.0, 3.0)
     assert not is_free(4.0, 3.0)

@@ -133,6 +133,7 @@ def _first_failed(mutated: Path, bench: Bench, tests: Sequence[Measured]) -> str
 def _named_first(outcome: Outcome) -> str | None:
     for line in outcome.output.splitlines():
         word, _, rest = line.partition(" ")
-        if word in {"FAILED", "ERROR"} and "::" in rest:
-            return rest.partition(" - ")[0]
+        node = rest.partition(" - ")[0]
+        if word in {"FAILED", "ERROR"} and "::" in node and not node.startswith(" "):  # that is a line of a log
+            return node
     return None
