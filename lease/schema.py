@@ -72,7 +72,7 @@ ADDED = ("released_at", "waiters", "broken", "uptime")
 """The columns that the first version did not have."""
 
 ENDED = {"holder": null(), "label": null(), "boot": null(), "expires_at": null(), "released_at": clock()}
-"""What is written into the row of a grant that ends."""
+"""The values of the row of a grant that has ended."""
 
 named = any_of(lease.c.name, bindparam("names", type_=Text()))
 """The condition that the name of a lease is one of those that the parameter has."""

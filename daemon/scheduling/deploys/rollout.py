@@ -42,7 +42,7 @@ from .sync import patience, plan_outgoing, sync
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What became of such runs: how many of each schedule."""
+    """How many such runs of each schedule were adopted, and how many cancelled."""
 
     adopted: dict[str, int]
     cancelled: dict[str, int]

@@ -210,20 +210,13 @@ async def test_a_stop_right_after_the_start_is_not_lost(file: Path, template: Te
         await stopped(await begun(file, "sleeps", trust, template))
 
 
-async def test_a_stop_in_the_moment_before_a_function_waits_is_not_lost(
-    file: Path, template: Template, trust: TrustPage
+@pytest.mark.parametrize("job", ["late", "collects"])
+async def test_a_stop_in_a_moment_in_which_python_raises_nothing_is_not_lost(
+    file: Path, template: Template, trust: TrustPage, job: str
 ) -> None:
-    """Python has heard of the signal then, and would raise nothing before the wait is over."""
-    child = await begun(file, "late", trust, template)
-    await until((file.parent / "folder" / "blocked").exists, "it blocks the signal")
-    await stopped(child)
-
-
-async def test_a_stop_where_python_ignores_what_is_raised_is_not_lost(
-    file: Path, template: Template, trust: TrustPage
-) -> None:
-    child = await begun(file, "collects", trust, template)
-    await until((file.parent / "folder" / "blocked").exists, "it is in `__del__`")
+    """It has heard of the signal, but the function waits in a call before it is raised; or it is in `__del__`."""
+    child = await begun(file, job, trust, template)
+    await until((file.parent / "folder" / "blocked").exists, "it is there")
     await stopped(child)
 
 

@@ -1,4 +1,4 @@
-"""What drivers say: in one sentence, and with the remedy where one is known."""
+"""The errors of drivers: each is told in one sentence, with the remedy where one is known."""
 
 import sqlite3
 
