@@ -52,7 +52,7 @@ class CancelWatch:
         ids = list(self.at_work())
         if not ids:
             return
-        for row in await self.context.database.read(lambda c: statements.cancel.find_told(c, ids)):
+        for row in await self.context.database.read(lambda c: statements.run.find_told(c, ids)):
             if row.cancelled_at is not None:
                 self.cancel(row.id, row.cancelled_by, row.cancelled_why)
             if row.look_asked_by is not None:
@@ -80,7 +80,7 @@ class Looks:
             seen = await execution.seen()
             text = json.dumps(None if seen is None else asdict(seen))
             grant = execution.claimed.grant
-            await self._context.database.write(lambda c: statements.looks.answer(c, run_id, grant, text))
+            await self._context.database.write(lambda c: statements.run.answer_look(c, run_id, grant, text))
         except StoreUnavailable:  # whoever asked hears nothing, and the next look is asked for again
             pass
         except Exception as error:  # noqa: BLE001 - a look must not harm what it looks at

@@ -152,7 +152,7 @@ def find_unfinished(connection: Connection, selected: Selection) -> list[Cancell
     written. Raises `NotFound`.
     """
     schedules = selected.schedules(connection, retired=True)
-    return [_cancelled(row) for row in statements.cancel.find_unfinished(connection, schedules)]
+    return [_cancelled(row) for row in statements.run.find_unfinished(connection, schedules)]
 
 
 def cancel_many(
@@ -184,12 +184,12 @@ def _cancel(
 ) -> list[CancelledRun]:
     """Lock these schedules and then these runs, as all transactions do, and cancel them; return what became of each."""
     statements.ends.lock_schedules(connection, of, waits=True)
-    done = [_cancelled(row) for row in statements.cancel.lock_many(connection, ids)]
+    done = [_cancelled(row) for row in statements.run.lock_many(connection, ids)]
     ended = [run for run in done if run.outcome == "ended"]
     marked = [run for run in done if run.outcome == "marked"]
-    statements.cancel.mark(connection, [run.run_id for run in (*ended, *marked)], by, why)
+    statements.run.mark_cancelled(connection, [run.run_id for run in (*ended, *marked)], by, why)
     if ended:
-        statements.cancel.end_pending(connection, [run.run_id for run in ended])
+        statements.run.end_marked(connection, [run.run_id for run in ended])
         statements.ends.promote(connection, of)
     for application in sorted({run.application for run in ended}):
         notify(connection, application, WORK)

@@ -61,7 +61,7 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
     refuse_unrecordable(requested_by, why)
     of_run = _required(connection, run_id, statements.run.read(connection, run_id))
     statements.schedule.lock(connection, of_run.application, of_run.schedule)  # no retry takes its params meanwhile
-    row, called = _over(connection, run_id, statements.cancel.lock(connection, run_id))
+    row, called = _over(connection, run_id, statements.run.lock(connection, run_id))
     already = row.forgotten_at is not None
     if not already:
         at = when(statements.schedule.database_time(connection))

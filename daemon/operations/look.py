@@ -72,9 +72,9 @@ def ask(connection: Connection, run_id: int, *, requested_by: str) -> AskedRepli
     """Ask the replica of a run at work what it does. Raises `NotFound`, `NotAtWork` and `NotRecordable`."""
     recordable("requested_by", requested_by)
     explained = read_why_run(connection, run_id)
-    row = statements.looks.read(connection, run_id)
+    row = statements.run.read_look(connection, run_id)
     hears = row is not None and row.state == "running" and explained.sentence.state not in _NOBODY_HEARS
-    asked_at = statements.looks.ask(connection, run_id, requested_by) if hears else None
+    asked_at = statements.run.ask_for_look(connection, run_id, requested_by) if hears else None
     if row is None or asked_at is None:
         raise NotAtWork(f"no replica can be asked: {explained.sentence.text}")
     notify(connection, explained.application, Notice("cancel", run_id))
@@ -85,7 +85,7 @@ def read_look(connection: Connection, question: AskedReplica) -> StackAnswer | N
     """Return the answer, if it is there; raises `NotAtWork` if the replica has the run no longer."""
     explained = question.explained
     assert explained.run_id is not None  # noqa: S101 - it is about a run
-    row = statements.looks.read(connection, explained.run_id)
+    row = statements.run.read_look(connection, explained.run_id)
     if row is None or (row.state, row.token) != ("running", question.token):
         name = f"run {explained.run_id} of {explained.schedule}"
         raise NotAtWork(

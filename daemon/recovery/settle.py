@@ -147,11 +147,11 @@ def _end_marked(connection: Connection, application: str | None) -> None:
 
     A replica of an earlier version, which knows no marks, has put them back.
     """
-    found = statements.cancel.find_pending(connection, application)
+    found = statements.run.find_marked(connection, application)
     if not found:
         return
     free = statements.schedule.lock_free(connection, {(row.application, row.schedule) for row in found})
-    statements.cancel.end_pending(connection, [row.id for row in found if (row.application, row.schedule) in free])
+    statements.run.end_marked(connection, [row.id for row in found if (row.application, row.schedule) in free])
     statements.ends.promote(connection, free)
 
 

@@ -68,7 +68,7 @@ def replace_older(connection: Connection, application: str, newer: Collection[tu
     """
     marked = statements.plans.mark_older(connection, application, newer)
     if waiting := [run_id for run_id, state in marked if state == "pending"]:
-        statements.cancel.end_pending(connection, waiting)
+        statements.run.end_marked(connection, waiting)
     notify_each(connection, application, [Notice("cancel", run_id) for run_id, state in marked if state == "running"])
 
 

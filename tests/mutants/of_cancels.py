@@ -29,7 +29,7 @@ CANCELS = (
         (
             Edit(
                 "daemon/scheduling/write_plan.py",
-                "        statements.cancel.end_pending(connection, waiting)\n",
+                "        statements.run.end_marked(connection, waiting)\n",
                 "        pass\n",
             ),
         ),
@@ -179,7 +179,7 @@ RETRIES = (
         "of a queue that is cancelled in parts, the first goes first, and the next one starts",
         (
             Edit(
-                "daemon/store/statements/acting/cancel.py",
+                "daemon/store/statements/run.py",
                 "run.c.scheduled_for.desc(), run.c.id.desc()",
                 "run.c.scheduled_for, run.c.id",
             ),

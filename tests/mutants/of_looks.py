@@ -5,7 +5,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 CHILD = "tests/daemon/jobs/stacks/test_of_child.py::{}"
 LOOK = "tests/daemon/operations/test_look.py::{}[{{}}]"
 IN_CHILD = "daemon/jobs/stacks/in_child.py"
-STATEMENTS = "daemon/store/statements/acting/looks.py"
+STATEMENTS = "daemon/store/statements/run.py"
 
 LOOKS = (
     Mutant(

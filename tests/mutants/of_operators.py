@@ -66,7 +66,7 @@ OPERATORS = (
         (
             Edit("daemon/store/statements/dialects.py", "if len(columns) == 1 else", "if len(columns) == 0 else"),
             Edit(
-                "daemon/store/statements/acting/cancel.py",
+                "daemon/store/statements/run.py",
                 "ids), agrees(run.c.state, PENDING), marked())",
                 "ids), run.c.state == PENDING, marked())",
             ),

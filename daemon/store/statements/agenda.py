@@ -30,9 +30,9 @@ from lease.schema import broken_under, free_or_stale, lease
 
 from ..reader import Reader
 from ..tables import replica, run, schedule
-from .acting.cancel import marked
 from .dialects import MOMENT, STRINGS, among_these, at_last_chance, on_last_chance, pending, running, unfinished
 from .requests import first_to_feed, placed, unplaced
+from .run import marked
 
 MOST_BLOCKED = 100
 """The runs behind live leases of which one is waited for; of more, others are looked at when these have gone on."""

@@ -26,8 +26,8 @@ from lease.model import Grant
 from lease.schema import lease
 
 from ..tables import job_output, job_run, replica, run
-from .acting.cancel import marked
 from .dialects import RUNNING, agrees, among_keys, as_rows, columns, given, has_grant, insert_or_replace, proven
+from .run import marked
 
 
 def find_started(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:

@@ -16,9 +16,9 @@ from lease.schema import lease
 from ...states import QUEUES_OF_PRIORITY
 from ..reader import Reader
 from ..tables import replica, run
-from .acting.cancel import marked
 from .agenda import BY_START, LIVE, UNTIL_FREE, until_own_lease
 from .dialects import MOMENT, STRINGS, among, among_these, as_rows, at_last_chance, given, on_last_chance, pending
+from .run import marked
 
 
 class InQueue(NamedTuple):

@@ -29,8 +29,8 @@ from lease.schema import broken_under, lease, stale
 
 from ...states import LIVE, RunState
 from ..tables import job_run, replica, run, schedule
-from .acting.cancel import unless_marked
 from .dialects import among_keys, are, columns, if_given, running
+from .run import unless_marked
 
 
 @dataclass(frozen=True, slots=True)

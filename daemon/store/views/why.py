@@ -31,7 +31,6 @@ from ...states import LEADS, QUEUES_OF_PRIORITY, SEEN_WITHIN, Priority
 from ...text import last_line
 from ..called import present_name
 from ..statements import queues
-from ..statements.acting.cancel import marked
 from ..statements.agenda import BY_START, LIVE
 from ..statements.dialects import (
     MOMENT,
@@ -46,7 +45,7 @@ from ..statements.dialects import (
 )
 from ..statements.generation import read_run_digests
 from ..statements.requests import placed
-from ..statements.run import is_late
+from ..statements.run import is_late, marked
 from ..statements.sets.plans import replaced_by
 from ..tables import generation, job_run, replica, run, schedule
 from . import causes

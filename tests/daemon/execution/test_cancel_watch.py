@@ -98,7 +98,7 @@ async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytes
             store.reads = 0
             await until(lambda: store.reads > 2, "it has asked in the outage")
             with monkeypatch.context() as broken:
-                broken.setattr("daemon.store.statements.cancel.find_told", lambda *_: 1 // 0)
+                broken.setattr("daemon.store.statements.run.find_told", lambda *_: 1 // 0)
                 store.available = True
                 await until(lambda: told(replica.facts, "internal error in leased; runs continue"), "the error is told")
             assert (await replica.wait_for(run_id)).state == "cancelled"

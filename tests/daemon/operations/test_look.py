@@ -51,12 +51,12 @@ def at_work(store: Store, **replicas: Any) -> ClaimedRun:
 
 def answered(store: Store, claimed: ClaimedRun, seen: JobSeen | None) -> None:
     text = json.dumps(None if seen is None else asdict(seen))
-    store.do(statements.looks.answer, claimed.run_id, claimed.grant, text)
+    store.do(statements.run.answer_look, claimed.run_id, claimed.grant, text)
 
 
 def told(store: Store, claimed: ClaimedRun) -> list[tuple[int, str | None]]:
     """Who asks, as the replica reads it."""
-    return [(row.id, row.look_asked_by) for row in store.do(statements.cancel.find_told, [claimed.run_id])]
+    return [(row.id, row.look_asked_by) for row in store.do(statements.run.find_told, [claimed.run_id])]
 
 
 def test_the_replica_reads_the_question_with_the_cancels_and_its_answer_comes_back(store: Store) -> None:

@@ -28,11 +28,11 @@ from tests.support.store import Store, a_schedule, an_application
 SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "pending definitions": lambda c: statements.renames.pending_definitions(c, "shop"),
     "cancelled with their schedule": lambda c: statements.renames.cancel_retired(c, "shop", ["x"]),
-    "marked and pending": lambda c: statements.cancel.find_pending(c, "shop"),
-    "not over, of schedules": lambda c: statements.cancel.find_unfinished(c, {("shop", "daily")}),
+    "marked and pending": lambda c: statements.run.find_marked(c, "shop"),
+    "not over, of schedules": lambda c: statements.run.find_unfinished(c, {("shop", "daily")}),
     "running, of schedules": lambda c: read_running(c, None, only={("shop", "daily")}),
     "running anywhere": lambda c: read_running(c, None),
-    "marked and pending anywhere": lambda c: statements.cancel.find_pending(c, None),
+    "marked and pending anywhere": lambda c: statements.run.find_marked(c, None),
 }
 OF_PLACED: dict[str, Callable[[Connection], Any]] = {
     "the one to promote, and those ahead": lambda c: statements.ends.promote(c, {("shop", "daily")}),
@@ -119,9 +119,9 @@ _WAITING = """
 """
 IDS = range(1, 1001)
 BY_ID: dict[str, Callable[[Connection], Any]] = {
-    "locked for a cancel": lambda c: statements.cancel.lock_many(c, IDS),
-    "marked as cancelled": lambda c: statements.cancel.mark(c, IDS, "ada", None),
-    "ended as cancelled": lambda c: statements.cancel.end_pending(c, IDS),
+    "locked for a cancel": lambda c: statements.run.lock_many(c, IDS),
+    "marked as cancelled": lambda c: statements.run.mark_cancelled(c, IDS, "ada", None),
+    "ended as cancelled": lambda c: statements.run.end_marked(c, IDS),
     "tried again": lambda c: statements.retries.read_tried(c, IDS, lock=True),
     "given leases of their own": lambda c: statements.run.name_own_leases(c, IDS, "run/shop/daily"),
     "placed": lambda c: statements.requests.place(c, ((number, False) for number in IDS)),

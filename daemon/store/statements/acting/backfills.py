@@ -16,7 +16,7 @@ from ...called import ScheduleKey
 from ...tables import backfill, run
 from ..dialects import PENDING, SCHEDULED, SKIPPED, agrees, among_keys, as_rows, columns, given, of_schedule, unfinished
 from ..requests import WHEN_FED
-from .cancel import CHOSEN
+from ..run import CHOSEN
 
 _DUE = columns(run, "id scheduled_for last_scheduled_for count state reason backfill")
 

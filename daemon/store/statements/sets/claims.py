@@ -14,7 +14,6 @@ from lease.schema import free_or_stale, lease
 from ....states import RunCause
 from ...reader import Reader
 from ...tables import run
-from ..acting.cancel import marked
 from ..dialects import (
     MOMENT,
     PENDING,
@@ -30,7 +29,7 @@ from ..dialects import (
     on_last_chance,
     pending,
 )
-from ..run import is_late
+from ..run import is_late, marked
 
 Waiting = Literal["apart", "leases", "slots"]
 """For what the runs of a queue wait: each for its lease, in no queue of theirs or in one; or for the slots of a lock."""

@@ -29,9 +29,9 @@ from lease.model import Grant
 
 from ...called import ScheduleKey
 from ...tables import job_run, run, schedule
-from ..acting.cancel import unless_marked
 from ..dialects import PENDING, RUNNING, SUCCEEDED, agrees, as_rows, chosen, given, proven, same_schedule, unfinished
 from ..requests import placed
+from ..run import unless_marked
 
 
 def lock_schedules(connection: Connection, keys: Collection[ScheduleKey], *, waits: bool) -> dict[ScheduleKey, int]:

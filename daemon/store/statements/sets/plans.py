@@ -28,7 +28,6 @@ from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...tables import run, schedule
-from ..acting.cancel import marked
 from ..dialects import (
     PENDING,
     RUNNING,
@@ -44,6 +43,7 @@ from ..dialects import (
     unfinished,
 )
 from ..requests import placed
+from ..run import marked
 
 NEW_RUN = {
     "schedule": Text,

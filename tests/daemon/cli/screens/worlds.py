@@ -22,7 +22,8 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring, stage
 from daemon.store import migrations
-from daemon.store.statements import looks, replica
+from daemon.store.statements import replica
+from daemon.store.statements import run as of_runs
 from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
 from tests.support.store import TTL, Store
 
@@ -194,7 +195,7 @@ def one(world: World) -> None:
                 world.end(run, world.begin(run, "publish", 1))
     world.at("12:02:00", "web-1")
     world.do(lambda c: save_progress(c, "web-1", {job: Progress(12, 32, "Banco Central do Brasil")}))
-    world.do(looks.answer, run.run_id, run.grant, json.dumps(dataclasses.asdict(LOOK)))
+    world.do(of_runs.answer_look, run.run_id, run.grant, json.dumps(dataclasses.asdict(LOOK)))
     world.do(trigger, "shop", name, requested_by="ada@laptop", params={"day": "2026-06-30"})
 
 
