@@ -11,7 +11,7 @@ from ..operations.generations import GenerationStanding, beside_each_other, of_g
 from ..operations.named import application_of
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
-from ..store.called import ScheduleKey
+from ..store.tables import ScheduleKey
 from ..store.views.acting import BackfillLine
 from ..store.views.defined import RetiredSchedule
 from ..store.views.names import Called, keys_named, require_schedule, schedules_tagged

@@ -19,8 +19,8 @@ from ..operations.deadlines import success_deadline
 from ..own_thread import beside
 from ..scheduling.lease_names import PINGING
 from ..store import statements
-from ..store.called import ScheduleKey
 from ..store.policies import read_policies
+from ..store.tables import ScheduleKey
 from ..store.views.fleet import Fleet, ScheduleFacts, read_fleet
 from ..telemetry.facts import Note
 from ..text import listed

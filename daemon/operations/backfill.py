@@ -15,8 +15,8 @@ from ..errors import DaemonError, NotFound
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan_rows import LONGEST_STRETCH
 from ..store import statements
-from ..store.called import called
 from ..store.notices import WORK, notify
+from ..store.tables import called
 from ..store.views.names import Called
 from ..text import counted, number, when
 from .backfill_plan import BackfillPlan, CannotBackfill, Split, SurveyedInstant, Wanted, plan_backfill

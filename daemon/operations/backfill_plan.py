@@ -19,7 +19,7 @@ from ..errors import DaemonError
 from ..scheduling.plan import waits_for_predecessor
 from ..states import RunState
 from ..store import statements
-from ..store.called import called
+from ..store.tables import called
 from ..text import number, when
 from .retry import Planned, RetryPlan, plan_retries
 

@@ -13,8 +13,8 @@ import lease.statements
 from ..errors import DaemonError
 from ..states import UNFINISHED, Act, RunState
 from ..store import statements
-from ..store.called import ScheduleKey
 from ..store.notices import WORK, Notice, notify, notify_each
+from ..store.tables import ScheduleKey
 from ..store.views.names import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable

@@ -11,8 +11,8 @@ from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.triggers.wall_time import stored_deadline
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
-from ..store.called import ScheduleKey
 from ..store.policies import Policies, read_policies
+from ..store.tables import ScheduleKey
 from ..store.views.defined import read_stored
 from ..store.views.fleet import ScheduleFacts
 from ..store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun

@@ -12,8 +12,8 @@ from ..definitions.codec import read_schedule
 from ..errors import InvalidInstant
 from ..instants import parse_instant
 from ..store import statements
-from ..store.called import ScheduleKey, called
 from ..store.notices import WORK, notify
+from ..store.tables import ScheduleKey, called
 from ..store.views.causes import paused_text
 from ..text import when
 from .requester import refuse_unrecordable

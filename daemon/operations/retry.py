@@ -16,8 +16,8 @@ from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
 from ..states import RunState
 from ..store import statements
-from ..store.called import ScheduleKey, called
 from ..store.notices import WORK, notify
+from ..store.tables import ScheduleKey, called
 from ..store.views.defined import retirement
 from ..store.views.names import missing_run
 from ..text import counted, suggestion

@@ -14,7 +14,7 @@ from ..definitions.schedule import Schedule
 from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
-from ..store.called import ScheduleKey
+from ..store.tables import ScheduleKey
 from ..store.views.defined import retirement
 from ..store.views.names import (
     keys_named,

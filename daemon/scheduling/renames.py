@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 from ..definitions.application import LONGEST_NAMES, Application
 from ..definitions.schedule import Schedule
 from ..store import statements
-from ..store.called import called, former_names
+from ..store.tables import called, former_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,34 @@
-"""The daemon's tables, on PostgreSQL and SQLite, with the states as constraints; a change here needs a migration."""
+"""The daemon's tables, on PostgreSQL and SQLite, with the states as constraints; a change of one needs a migration.
 
-from typing import Any, get_args
+Below them: what a schedule is called, and how values are made of rows.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any, Generic, TypeVar, get_args
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
+    FromClause,
     Identity,
     Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
+    Row,
     Table,
     Text,
     UniqueConstraint,
+    func,
+    literal,
+    select,
     text,
 )
 
@@ -369,3 +380,80 @@ delivery = Table(
     _index("delivery_done_idx", "application done_at", "done_at IS NOT NULL"),
     _index("delivery_lost_idx", "application target", "outcome IN ('gone', 'given up')"),
 )
+
+
+# What a schedule is called: its row keeps the name under which it was first defined (rule 17)
+
+ScheduleKey = tuple[str, str]
+"""Its application and its name."""
+
+
+def called(row: Row[Any]) -> str:
+    """Return what the schedule of a row is called."""
+    name: str = row.name if row.called is None else row.called
+    return name
+
+
+def former_names(row: Row[Any]) -> list[str]:
+    """Return the names that the schedule of a row had, the newest first."""
+    names: list[str] = [] if row.former is None else json.loads(row.former)
+    return names
+
+
+def present_name(of: Any) -> ColumnElement[str]:
+    """Return what a schedule is called, of a table of schedules, or of what belongs to them."""
+    if "called" in of.c:
+        return func.coalesce(of.c.called, of.c.name, type_=of.c.name.type)
+    key = of.c.schedule
+    now = select(schedule.c.called).where(schedule.c.application == of.c.application, schedule.c.name == key)
+    return func.coalesce(now.correlate(of).scalar_subquery(), key, type_=key.type).label("schedule")
+
+
+def key_of(application: Any, name: Any) -> ColumnElement[str]:
+    """Return the key of the row that is called so, otherwise ``name``: it may be the key of one that is there."""
+    given = literal(name, Text) if isinstance(name, str) else name
+    now = select(schedule.c.name).where(schedule.c.application == application, schedule.c.called == given)
+    return func.coalesce(now.scalar_subquery(), given)
+
+
+# Values of rows: each column fills the field that it is named for, in any order
+
+T = TypeVar("T")
+
+
+class Reader(Generic[T]):
+    """The columns of a query that fill fields of ``kind``, a dataclass or named tuple: those of ``table`` that have the
+    name of a field, ``but`` for some, and those that are given.
+
+    In the query they come first, labelled and in the order of its fields; what else a row has may follow.
+    """
+
+    def __init__(
+        self,
+        kind: type[T],
+        table: FromClause | None = None,
+        /,
+        *,
+        but: Collection[str] = (),
+        **columns: ColumnElement[Any],
+    ) -> None:
+        fields: tuple[str, ...] = kind.__match_args__  # type: ignore[attr-defined]
+        if unknown := columns.keys() - set(fields):
+            raise TypeError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
+        if table is not None:
+            columns = {name: table.c[name] for name in fields if name in table.c and name not in but} | columns
+        self._kind = kind
+        self._names = [name for name in fields if name in columns]
+        self._come_first = self._names == list(fields[: len(columns)])
+        self.columns = [_named(name, columns[name]) for name in self._names]
+
+    def read(self, row: Sequence[Any], **more: Any) -> T:
+        """Return the value of a row; ``more`` are the fields that are not in it."""
+        filled = row[: len(self._names)]
+        if self._come_first:
+            return self._kind(*filled, **more)  # in half the time
+        return self._kind(**dict(zip(self._names, filled, strict=True)), **more)
+
+
+def _named(name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return column if getattr(column, "name", None) == name else column.label(name)

@@ -20,7 +20,7 @@ from ...jobs.transcript import Piece
 from ...scheduling.telling import Told, write
 from ...states import UNFINISHED, DeliveryKind, EndState, JobState, RunState
 from ...store import statements
-from ...store.called import ScheduleKey
+from ...store.tables import ScheduleKey
 from ..claim import ClaimedRun
 
 # Their results, and the values of an ended job

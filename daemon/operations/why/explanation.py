@@ -8,7 +8,7 @@ from typing import Literal
 from lease.durations import format_duration
 
 from ...states import MOST_ABANDONED
-from ...store.called import ScheduleKey
+from ...store.tables import ScheduleKey
 from ...store.views.defined import Living
 from ...store.views.history import RunDetail
 from ...store.views.overview import RunningRun

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ...states import MOST_ABANDONED
-from ...store.called import ScheduleKey
 from ...store.statements.schedule import database_time
+from ...store.tables import ScheduleKey
 from ...store.views.causes import (
     Cancelled,
     Replaced,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ...scheduling.generations.standing import held_back
 from ...states import ON_REQUEST, UNSEEN_IS_DEAD
-from ...store.called import ScheduleKey
+from ...store.tables import ScheduleKey
 from ...store.views.acting import ActLine, read_activity
 from ...store.views.causes import paused_text, sentence
 from ...store.views.defined import Living, StoredSchedule, read_defined, read_living, retirement

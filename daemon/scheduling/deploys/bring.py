@@ -15,8 +15,8 @@ from ...definitions.application import Application
 from ...errors import RetiresAll, WouldSupersede
 from ...states import SEEN_WITHIN
 from ...store import statements
-from ...store.called import called, former_names
 from ...store.notices import DEFINITIONS, notify
+from ...store.tables import called, former_names
 from ...text import listed
 from ..generations.order import (
     NO_REVISION,

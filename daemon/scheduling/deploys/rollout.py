@@ -21,8 +21,8 @@ from ...definitions.known import Rows
 from ...definitions.schedule import Schedule
 from ...states import SEEN_WITHIN
 from ...store import statements
-from ...store.called import called
 from ...store.notices import DEFINITIONS, WORK, notify
+from ...store.tables import called
 from ...telemetry.facts import Note, Notify, SchedulesRetired
 from ...text import counted
 from ..generations.order import Count, Move, Order, Others, is_newer_ready, next_move

@@ -24,7 +24,7 @@ from ...definitions.application import Application
 from ...definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
 from ...definitions.schedule import Schedule
 from ...store import statements
-from ...store.called import called, former_names
+from ...store.tables import called, former_names
 from ...text import counted, number, when
 from ..lease_names import lease_name
 from ..plan import Pause, PlanState, changed_state, first_state

@@ -28,8 +28,7 @@ from lease.database.dialects import clock, now, seconds_between, seconds_until
 from lease.database.held.statement import Statement
 from lease.schema import broken_under, free_or_stale, lease
 
-from ..reader import Reader
-from ..tables import replica, run, schedule
+from ..tables import Reader, replica, run, schedule
 from .dialects import MOMENT, STRINGS, among_these, at_last_chance, on_last_chance, pending, running, unfinished
 from .requests import first_to_feed, placed, unplaced
 from .run import marked

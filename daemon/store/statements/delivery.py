@@ -13,8 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, ins
 from lease.database.dialects import later, now, seconds_between, seconds_until
 
 from ...states import DeliveryEnd, DeliveryKind
-from ..called import present_name
-from ..tables import delivery, run, schedule
+from ..tables import delivery, present_name, run, schedule
 from .dialects import among, among_keys, of_schedule, unfinished
 
 LENT = 60.0

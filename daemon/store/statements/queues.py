@@ -14,8 +14,7 @@ from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...states import QUEUES_OF_PRIORITY
-from ..reader import Reader
-from ..tables import replica, run
+from ..tables import Reader, replica, run
 from .agenda import BY_START, LIVE, UNTIL_FREE, until_own_lease
 from .dialects import MOMENT, STRINGS, among, among_these, as_rows, at_last_chance, given, on_last_chance, pending
 from .run import marked

@@ -28,9 +28,8 @@ from sqlalchemy import (
 from lease.database.dialects import insert_missing, now, seconds_of
 from lease.database.held.statement import Statement
 
-from ..called import key_of, present_name
 from ..notices import WORK, channel_of
-from ..tables import backfill, run, schedule, trigger_key
+from ..tables import backfill, key_of, present_name, run, schedule, trigger_key
 from .dialects import (
     MOMENT,
     PENDING,

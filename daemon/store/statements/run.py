@@ -32,8 +32,7 @@ from lease.database.held.statement import Statement
 from lease.model import Grant
 
 from ...states import LONG_LEVELS, LongLevel
-from ..called import ScheduleKey, present_name
-from ..tables import replica, run, schedule
+from ..tables import ScheduleKey, present_name, replica, run, schedule
 from .dialects import (
     MOMENT,
     PENDING,

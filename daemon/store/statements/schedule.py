@@ -10,8 +10,7 @@ from lease.database.backend import backend_of
 from lease.database.dialects import insert_missing, now
 from lease.schema import lease
 
-from ..called import ScheduleKey
-from ..tables import run, schedule
+from ..tables import ScheduleKey, run, schedule
 from .dialects import MOMENT, among, are, may_idle, same_schedule, turn, unfinished
 from .requests import placed
 

@@ -10,10 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, and_, case,
 from lease.database.dialects import later, now
 
 from ...states import Act
-from ..called import present_name
-from ..reader import Reader
 from ..statements.dialects import among_keys, if_given, same_schedule
-from ..tables import act, backfill, run, schedule
+from ..tables import Reader, act, backfill, present_name, run, schedule
 from .names import keys_named
 
 _EVER = timedelta(days=36_500)

@@ -12,11 +12,9 @@ from lease.database.dialects import now, seconds_between
 
 from ...states import SEEN_WITHIN, ReplicaState
 from ...text import when
-from ..called import ScheduleKey, former_names, present_name
-from ..reader import Reader
 from ..statements.dialects import among_keys, are, if_given
 from ..statements.generation import read_run_digests
-from ..tables import generation, run, schedule
+from ..tables import Reader, ScheduleKey, former_names, generation, present_name, run, schedule
 from .acting import in_force
 from .names import Called
 from .replicas import read_replicas

@@ -12,8 +12,6 @@ from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between, seconds_of
 
 from ...states import LongLevel
-from ..called import ScheduleKey, present_name
-from ..reader import Reader
 from ..statements.dialects import (
     CANCELLED,
     FAILED,
@@ -27,7 +25,7 @@ from ..statements.dialects import (
     unfinished,
 )
 from ..statements.schedule import database_time
-from ..tables import run, schedule
+from ..tables import Reader, ScheduleKey, present_name, run, schedule
 from .acting import in_force
 from .locks import held_by_programs
 from .replicas import ReplicaLine, read_replicas

@@ -12,10 +12,9 @@ from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
-from ..reader import Reader
 from ..statements.dialects import among_keys, columns, if_given
 from ..statements.generation import named
-from ..tables import generation, replica
+from ..tables import Reader, generation, replica
 from .defined import PROBLEM_FOR, read_retired
 
 _LOOKED_AT = 50

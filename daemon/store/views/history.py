@@ -12,12 +12,10 @@ from lease.database.dialects import now, seconds_between
 
 from ...states import JobState, RunCause, RunState
 from ...text import MASK
-from ..called import ScheduleKey, present_name
 from ..policies import read_policies
-from ..reader import Reader
 from ..statements.dialects import among_keys, cause_of_run, same_schedule, unfinished
 from ..statements.run import is_late_to_finish
-from ..tables import job_output, job_run, replica, run, schedule
+from ..tables import Reader, ScheduleKey, job_output, job_run, present_name, replica, run, schedule
 from .causes import Why, sentence
 from .names import keys_named, missing_run
 from .output import last_lines, tails

@@ -25,10 +25,8 @@ from sqlalchemy import (
 
 from lease.database.dialects import Instant, seconds_between
 
-from ..called import ScheduleKey
-from ..reader import Reader
 from ..statements.dialects import among_keys, as_json_array, as_rows, given, same_schedule
-from ..tables import job_run, run
+from ..tables import Reader, ScheduleKey, job_run, run
 from .history import RunLine, read_runs
 from .names import Called
 

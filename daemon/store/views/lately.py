@@ -11,10 +11,8 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_
 from lease.database.dialects import now, seconds_between
 
 from ...states import RunCause, RunState
-from ..called import ScheduleKey
-from ..reader import Reader
 from ..statements.dialects import FAILED, SCHEDULED, among_keys, as_json_array, cause_of_run, columns, same_schedule
-from ..tables import job_run, run, schedule
+from ..tables import Reader, ScheduleKey, job_run, run, schedule
 from .names import of_each
 from .output import tails
 

@@ -13,9 +13,8 @@ from lease.statements import list_prefix
 from ...errors import NotFound
 from ...states import LongLevel
 from ...text import suggestion
-from ..reader import Reader
 from ..statements.dialects import is_under, running
-from ..tables import run
+from ..tables import Reader, run
 from .usual import long_for
 
 OF_DAEMON = ("run/", "prune/", "ping/")

@@ -9,11 +9,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 from ...errors import NotFound
 from ...states import UNFINISHED
 from ...text import suggestion
-from ..called import ScheduleKey, called, former_names, present_name
 from ..policies import read_policies
 from ..statements import renames
 from ..statements.dialects import among_keys, are, definition_with, if_given
-from ..tables import generation, replica, run, schedule
+from ..tables import ScheduleKey, called, former_names, generation, present_name, replica, run, schedule
 
 
 class Called:

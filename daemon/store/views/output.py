@@ -10,9 +10,8 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, func, litera
 from ...errors import NotFound
 from ...states import RunState
 from ...text import cut_here, last_line, shortened, suggestion
-from ..called import present_name
 from ..statements.dialects import among_keys
-from ..tables import job_output, job_run, run
+from ..tables import job_output, job_run, present_name, run
 from .names import missing_run
 
 

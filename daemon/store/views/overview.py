@@ -12,9 +12,7 @@ from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
 
 from ...states import RunState
-from ..called import ScheduleKey, present_name
 from ..policies import read_policies
-from ..reader import Reader
 from ..statements.dialects import (
     among_keys,
     definition_with,
@@ -27,7 +25,7 @@ from ..statements.dialects import (
     with_newest,
 )
 from ..statements.schedule import database_time
-from ..tables import job_run, replica, run, schedule
+from ..tables import Reader, ScheduleKey, job_run, present_name, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .defined import RetiredSchedule, read_retired

@@ -10,7 +10,7 @@ from lease.durations import format_duration
 
 from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
 from ...text import ago, counted, lasted, listed, shortened, when
-from ..called import ScheduleKey
+from ..tables import ScheduleKey
 from .causes import NO_REPLICA, WaitsForLock
 from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
 from .setbacks import Past, TryingRun

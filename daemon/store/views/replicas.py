@@ -9,10 +9,9 @@ from sqlalchemy import Boolean, ColumnElement, Connection, ScalarSelect, and_, c
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD, ReplicaState
-from ..reader import Reader
 from ..statements.dialects import among, if_given
 from ..statements.replica import counted, is_ready, not_superseded
-from ..tables import generation, replica
+from ..tables import Reader, generation, replica
 
 _other = replica.alias("other")
 

@@ -13,9 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, fu
 from lease.database.dialects import later, now
 
 from ...text import last_line
-from ..called import ScheduleKey, present_name
 from ..policies import read_policies
-from ..reader import Reader
 from ..statements.dialects import (
     FAILED,
     MOMENT,
@@ -28,7 +26,7 @@ from ..statements.dialects import (
     same_schedule,
     unfinished,
 )
-from ..tables import job_run, run, schedule
+from ..tables import Reader, ScheduleKey, job_run, present_name, run, schedule
 from .names import of_each
 from .why import last_error
 

@@ -8,10 +8,9 @@ from sqlalchemy import Boolean, ColumnElement, Connection, and_, case, func, or_
 from lease.database.dialects import later, now, seconds_between
 
 from ...text import counted, lasted, shortened, target_text
-from ..reader import Reader
 from ..statements.delivery import asks, is_lost
 from ..statements.dialects import if_given
-from ..tables import delivery, schedule
+from ..tables import Reader, delivery, schedule
 from .problems import Problem
 
 _DAY = 86_400.0

@@ -14,10 +14,9 @@ from lease.database.dialects import seconds_between
 
 from ...states import LongLevel
 from ...text import how_long, lasted
-from ..called import ScheduleKey
 from ..policies import GivenLong
 from ..statements.dialects import as_json_array, newest_first, same_schedule
-from ..tables import run, schedule
+from ..tables import ScheduleKey, run, schedule
 from .names import of_each
 
 _LATEST = 100

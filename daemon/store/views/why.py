@@ -29,7 +29,6 @@ from lease.schema import free_or_stale, lease
 from ...shared_lock import SharedLock
 from ...states import LEADS, QUEUES_OF_PRIORITY, SEEN_WITHIN, Priority
 from ...text import last_line
-from ..called import present_name
 from ..statements import queues
 from ..statements.agenda import BY_START, LIVE
 from ..statements.dialects import (
@@ -47,7 +46,7 @@ from ..statements.generation import read_run_digests
 from ..statements.requests import placed
 from ..statements.run import is_late, marked
 from ..statements.sets.plans import replaced_by
-from ..tables import generation, job_run, replica, run, schedule
+from ..tables import generation, job_run, present_name, replica, run, schedule
 from . import causes
 from .acting import pause_of, pauses_by_act
 from .causes import Why

@@ -25,8 +25,8 @@ from ...operations.generations import read_standings
 from ...operations.why import Moments, read_why_run
 from ...recovery.deaths import neighbours, proven_dead
 from ...states import Act, RunState
-from ...store.called import ScheduleKey
 from ...store.statements.schedule import database_time
+from ...store.tables import ScheduleKey
 from ...store.views.acting import read_activity, read_backfills
 from ...store.views.history import read_run, read_runs
 from ...store.views.locks import read_locks, require_lease

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ...operations.deadlines import success_deadline
 from ...states import LONG_LEVELS
-from ...store.called import ScheduleKey
 from ...store.policies import Policies
+from ...store.tables import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished
 from ...store.views.setbacks import LeftOut
 from ...store.views.usual import ENOUGH_RUNS, Usual, long_for

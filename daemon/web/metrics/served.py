@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 
 from lease.database.database import OwnDatabase
 
-from ...store.called import ScheduleKey
 from ...store.policies import Policies, read_policies
+from ...store.tables import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished, read_fleet
 from ...store.views.usual import Usual, may_be_long
 from ..database_thread import DatabaseThread

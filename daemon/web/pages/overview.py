@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import Connection
 
 from ...states import ON_REQUEST
-from ...store.called import ScheduleKey
 from ...store.policies import read_policies
+from ...store.tables import ScheduleKey
 from ...store.views.defined import read_stored
 from ...store.views.lately import read_strips
 from ...store.views.names import read_tags

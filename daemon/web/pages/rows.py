@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ...answers.status import StatusFound
-from ...store.called import ScheduleKey
+from ...store.tables import ScheduleKey
 from ...store.views.acting import BackfillLine
 from ...store.views.lately import StripRun
 from ...store.views.overview import RunningRun, ScheduleLine, WaitingRun

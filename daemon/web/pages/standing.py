@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from ...answers.status import StatusFound
-from ...store.called import ScheduleKey
+from ...store.tables import ScheduleKey
 from ...store.views.overview import ScheduleLine
 from ...store.views.problems import Kind
 from ..api.asked import Unfit

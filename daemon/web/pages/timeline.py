@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from ...instants import format_instant
-from ...store.called import ScheduleKey
+from ...store.tables import ScheduleKey
 from ...store.views.defined import read_stored
 from ...store.views.lanes import (
     Ended,

@@ -15,8 +15,7 @@ from daemon.operations.selection import Selection
 from daemon.operations.trigger import trigger
 from daemon.scheduling.deploys.sync import SyncReport, sync
 from daemon.scheduling.renames import located
-from daemon.store.called import called
-from daemon.store.tables import schedule
+from daemon.store.tables import called, schedule
 from daemon.store.views.acting import read_activity
 from daemon.store.views.history import read_runs
 from daemon.store.views.names import applications_with

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import Connection, create_engine, literal, select
 
-from daemon.store.reader import Reader
+from daemon.store.tables import Reader
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
 from daemon.store import statements
-from daemon.store.called import ScheduleKey
-from daemon.store.tables import schedule
+from daemon.store.tables import ScheduleKey, schedule
 from daemon.store.views.history import read_runs
 from daemon.store.views.lanes import TimeWindow, read_window, read_window_runs
 from daemon.store.views.overview import read_running

@@ -3,8 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from daemon.store.called import called
-from daemon.store.tables import schedule
+from daemon.store.tables import called, schedule
 from tests.support.replicas import ReplicaProcess, Story
 from tests.support.waiting import wait_until
 

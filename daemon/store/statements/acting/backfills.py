@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, case, insert, literal, null, 
 from lease.database.dialects import Instant, insert_missing, now
 from lease.database.held.statement import Statement
 
-from ...called import ScheduleKey
-from ...tables import backfill, run
+from ...tables import ScheduleKey, backfill, run
 from ..dialects import PENDING, SCHEDULED, SKIPPED, agrees, among_keys, as_rows, columns, given, of_schedule, unfinished
 from ..requests import WHEN_FED
 from ..run import CHOSEN

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, null, select, update
 
-from ...called import ScheduleKey
-from ...tables import run, schedule
+from ...tables import ScheduleKey, run, schedule
 from ..dialects import SCHEDULED, are, if_given, same_schedule
 
 COLUMNS = ("paused_at", "paused_by", "paused_why", "paused_until")

@@ -23,8 +23,7 @@ from sqlalchemy import (
 
 from lease.database.dialects import Instant, insert_missing, later, now
 
-from ...called import ScheduleKey
-from ...tables import job_run, run
+from ...tables import ScheduleKey, job_run, run
 from ..dialects import FAILED, among_keys, as_rows, columns, given, same_schedule
 from ..requests import WHEN_FED
 

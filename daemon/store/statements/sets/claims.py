@@ -12,8 +12,7 @@ from lease.database.held.statement import Statement
 from lease.schema import free_or_stale, lease
 
 from ....states import RunCause
-from ...reader import Reader
-from ...tables import run
+from ...tables import Reader, run
 from ..dialects import (
     MOMENT,
     PENDING,

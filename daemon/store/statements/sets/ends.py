@@ -27,8 +27,7 @@ from lease.database.dialects import later, now
 from lease.database.held.statement import Statement
 from lease.model import Grant
 
-from ...called import ScheduleKey
-from ...tables import job_run, run, schedule
+from ...tables import ScheduleKey, job_run, run, schedule
 from ..dialects import PENDING, RUNNING, SUCCEEDED, agrees, as_rows, chosen, given, proven, same_schedule, unfinished
 from ..requests import placed
 from ..run import unless_marked

@@ -27,13 +27,23 @@ from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between
 
 from ....states import LIVE, SEEN_WITHIN
-from ...called import ScheduleKey, present_name
 from ...policies import read_policies
-from ...reader import Reader
 from ...statements.dialects import FAILED, SCHEDULED, SKIPPED, among_keys, definition_with, same_schedule, with_newest
 from ...statements.run import is_late_to_finish
 from ...statements.schedule import database_time
-from ...tables import act, backfill, generation, job_run, pruned, replica, run, schedule
+from ...tables import (
+    Reader,
+    ScheduleKey,
+    act,
+    backfill,
+    generation,
+    job_run,
+    present_name,
+    pruned,
+    replica,
+    run,
+    schedule,
+)
 from ..problems import LATE_AFTER
 from .report import Act, Deploy, OutageLine, Report, ScheduleReport, by_problem, merged, summed, within
 

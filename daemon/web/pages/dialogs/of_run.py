@@ -9,7 +9,7 @@ from ....definitions.codec import read_job_names
 from ....operations.cancel import decide
 from ....operations.forget import decide as decide_forget
 from ....operations.retry import NoRetry, RetriedBefore, RetryPlan, plan_retry
-from ....store.called import called
+from ....store.tables import called
 from ....store.views.causes import WaitsForLock, WaitsForRun, WaitsForSlot
 from ....store.views.history import read_run
 from ....store.views.names import timezone_of

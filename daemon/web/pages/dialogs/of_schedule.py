@@ -20,7 +20,7 @@ from ....operations.pause import foresee_resume
 from ....operations.selection import read_one
 from ....operations.typed_moment import typed_moment
 from ....scheduling.plan import waits_for_predecessor
-from ....store.called import called
+from ....store.tables import called
 from ....store.views.names import timezone_of
 from ....store.views.usual import read_usual
 from ....text import MASK
