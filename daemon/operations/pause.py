@@ -85,15 +85,15 @@ def pause(
     begun = {key for key, act in done.items() if act == "paused"}
     changed = {key for key, act in done.items() if act == "changed"}
     if begun:
-        statements.pauses.begin(connection, begun, at=now, by=requested_by, why=why, until=end)
+        statements.schedule.begin_pause(connection, begun, at=now, by=requested_by, why=why, until=end)
     if changed:
-        statements.pauses.change(connection, changed, by=requested_by, why=why, until=end)
+        statements.schedule.change_pause(connection, changed, by=requested_by, why=why, until=end)
     _record_pauses(connection, rows, done, now)
     for application in sorted({application for application, _ in begun | changed}):
         notify(connection, application, WORK)  # of what was planned, some may start
     return [
         PausedSchedule(row.application, called(row), row.trigger, done[_key(row)], *_pause_of(row))
-        for row in statements.pauses.lock(connection, done.keys())
+        for row in statements.schedule.lock_all(connection, done.keys())
     ]
 
 
@@ -111,9 +111,9 @@ def resume(
     rows = lock_planned(connection, selected)
     now = statements.schedule.database_time(connection)
     paused = {_key(row) for row in rows if is_paused(row, now)}
-    passed = statements.pauses.passed(connection, paused) if paused else {}
+    passed = statements.schedule.skipped_in_pause(connection, paused) if paused else {}
     if paused:
-        statements.pauses.end(connection, paused)
+        statements.schedule.end_pause(connection, paused)
         effects = (
             (application, name, passed_text(passed.get((application, name), 0))) for application, name in sorted(paused)
         )
@@ -130,7 +130,7 @@ def foresee_resume(connection: Connection, application: str, name: str) -> int:
     """
     row = read_one(connection, application, name)
     now = statements.schedule.database_time(connection)
-    planned = statements.pauses.passed(connection, {_key(row)}).get(_key(row), 0)
+    planned = statements.schedule.skipped_in_pause(connection, {_key(row)}).get(_key(row), 0)
     if row.next_due is None or row.next_due > now:
         return planned
     schedule = read_schedule(row.definition)
@@ -172,7 +172,7 @@ def _record_pauses(
     """Record each pause as it is now: those that were made together, together."""
     was = {_key(row): row for row in before}
     alike: dict[tuple[Any, ...], list[tuple[str, str, str | None]]] = {}
-    for row in statements.pauses.lock(connection, {key for key, act in done.items() if act != "already paused"}):
+    for row in statements.schedule.lock_all(connection, {key for key, act in done.items() if act != "already paused"}):
         old = was[_key(row)]
         effect = None if done[_key(row)] == "paused" else f"changed: it was {paused_text(*_pause_of(old))}"
         same = (row.paused_by, row.paused_why, row.paused_until)

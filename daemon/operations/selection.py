@@ -69,7 +69,7 @@ def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[An
     schedule has, an application that is not there, and where there are no schedules.
     """
     keys = _keys(connection, selected)
-    rows = _there(connection, selected, statements.pauses.lock(connection, keys))
+    rows = _there(connection, selected, statements.schedule.lock_all(connection, keys))
     now = statements.schedule.database_time(connection)
     while due := [row for row in rows if row.next_due is not None and row.next_due <= now]:
         more = [
@@ -77,7 +77,7 @@ def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[An
             for application in sorted({row.application for row in due})
             if (known := _readable([row for row in due if row.application == application]))
         ]
-        rows = statements.pauses.lock(connection, keys)
+        rows = statements.schedule.lock_all(connection, keys)
         if not any(more):
             break
     return [row for row in rows if row.retired_at is None]
@@ -106,7 +106,7 @@ def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
     require_application(connection, application)
     if selected.tag is not None:
         return schedules_tagged(connection, application, selected.tag)
-    keys = statements.pauses.keys(connection, application)
+    keys = statements.schedule.keys(connection, application)
     if not keys:
         of = "there are no schedules" if application is None else f'"{application}" has no schedules'
         raise NotFound(f"{of}; `leased run FILE` or `leased sync FILE` adds them")

@@ -56,7 +56,9 @@ def write_plans(connection: Connection, application: str, decisions: Sequence[De
     if apart := [named for decision in decisions if (named := _names_apart(application, decision)) is not None]:
         statements.plans.name_leases(connection, application, apart)
     if ended := {(application, decision.schedule.name) for decision in decisions if decision.plan.ends_pause}:
-        statements.pauses.end(connection, ended)  # first: the tables refuse to move on from a pause that is there
+        statements.schedule.end_pause(
+            connection, ended
+        )  # first: the tables refuse to move on from a pause that is there
     statements.plans.move_on(connection, application, [_moved_on(decision) for decision in decisions])
     return len(rows) - made
 

@@ -286,7 +286,7 @@ def _changed_columns(schedule: Schedule, row: Row[Any], now: datetime) -> dict[s
     """Return the columns of a schedule that counts from now on; a pause stays, unless it has ended by itself."""
     state = changed_state(PlanState(planned_until=row.planned_until, anchor=row.anchor), now)
     is_over = row.paused_at is not None and Pause(row.paused_at, row.paused_until).is_over(state.planned_until)
-    pause = {column: None if is_over else getattr(row, column) for column in statements.pauses.COLUMNS}
+    pause = {column: None if is_over else getattr(row, column) for column in statements.schedule.PAUSE}
     return _plan_columns(schedule, state) | pause
 
 

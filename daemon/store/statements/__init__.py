@@ -22,5 +22,5 @@ from . import (
     schedule,
     stranded,
 )
-from .acting import acts, backfills, pauses, retries
+from .acting import acts, backfills, retries
 from .sets import claims, ends, plans

@@ -389,7 +389,7 @@ def test_an_older_replica_may_not_plan_past_the_end_of_a_pause_and_nothing_is_lo
     paused(store, until=timedelta(seconds=45))
     passes(store, 30.0)
     with monkeypatch.context() as older:
-        older.setattr(statements.pauses, "end", lambda *_: None)
+        older.setattr(statements.schedule, "end_pause", lambda *_: None)
         assert store.planned(POLL) == {"paused": 1}
         passes(store, 60.0)
         before = store.everything()
