@@ -18,6 +18,7 @@ from ..store.tables import ScheduleKey
 from ..store.views.defined import retirement
 from ..store.views.names import (
     keys_named,
+    missing_schedule,
     nearest_of,
     require_application,
     schedule_names,
@@ -56,9 +57,7 @@ class Selection:
         require_application(connection, self.application)
         found = schedules_named(connection, self.name, self.application, retired=retired)
         if self.name is not None and not found:
-            known = schedule_names(connection, self.application, retired=retired)
-            of = "" if self.application is None else f' of "{self.application}"'
-            raise NotFound(f'there is no schedule "{self.name}"{of}; {nearest_of(self.name, known)}')
+            raise missing_schedule(connection, self.name, self.application, retired=retired)
         return found & schedules_tagged(connection, self.application, self.tag) if self.tag is not None else found
 
 
@@ -106,7 +105,7 @@ def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
     require_application(connection, application)
     if selected.tag is not None:
         return schedules_tagged(connection, application, selected.tag)
-    keys = statements.schedule.keys(connection, application)
+    keys = schedules_named(connection, None, application)
     if not keys:
         of = "there are no schedules" if application is None else f'"{application}" has no schedules'
         raise NotFound(f"{of}; `leased run FILE` or `leased sync FILE` adds them")

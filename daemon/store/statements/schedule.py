@@ -11,7 +11,7 @@ from lease.database.dialects import insert_missing, now
 from lease.schema import lease
 
 from ..tables import ScheduleKey, run, schedule
-from .dialects import MOMENT, SCHEDULED, among, are, if_given, may_idle, same_schedule, turn, unfinished
+from .dialects import MOMENT, SCHEDULED, among, are, may_idle, same_schedule, turn, unfinished
 from .requests import placed
 
 _SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
@@ -182,10 +182,3 @@ def skipped_in_pause(connection: Connection, keys: Collection[ScheduleKey]) -> d
         .group_by(schedule.c.application, schedule.c.name)
     )
     return {(application, name): int(count) for application, name, count in connection.execute(query)}
-
-
-def keys(connection: Connection, application: str | None) -> set[tuple[str, str]]:
-    """Return the schedules of an application, or of all, that are not retired."""
-    which = (schedule.c.retired_at.is_(None), *if_given(schedule.c.application, application))
-    rows = connection.execute(select(schedule.c.application, schedule.c.name).where(*which))
-    return {(of, name) for of, name in rows}

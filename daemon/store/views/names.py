@@ -144,9 +144,14 @@ def require_schedule(
     """
     require_application(connection, application)
     if name is not None and not keys_named(connection, name, application, retired=True):
-        known = schedule_names(connection, application, retired=retired)
-        of = "" if application is None else f' of "{application}"'
-        raise NotFound(f'there is no schedule "{name}"{of}; {nearest_of(name, known)}')
+        raise missing_schedule(connection, name, application, retired=retired)
+
+
+def missing_schedule(connection: Connection, name: str, application: str | None, *, retired: bool) -> NotFound:
+    """Return the error about a schedule that does not exist, which names the nearest one."""
+    known = schedule_names(connection, application, retired=retired)
+    of = "" if application is None else f' of "{application}"'
+    return NotFound(f'there is no schedule "{name}"{of}; {nearest_of(name, known)}')
 
 
 def missing_run(connection: Connection, run_id: int) -> NotFound:
