@@ -15,7 +15,6 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
-    bindparam,
     case,
     exists,
     func,
@@ -29,7 +28,17 @@ from lease.database.held.statement import Statement
 from lease.schema import broken_under, free_or_stale, lease
 
 from ..tables import Reader, replica, run, schedule
-from .dialects import MOMENT, STRINGS, among_these, at_last_chance, on_last_chance, pending, running, unfinished
+from .dialects import (
+    MOMENT,
+    STRINGS,
+    among_these,
+    at_last_chance,
+    on_last_chance,
+    parameter,
+    pending,
+    running,
+    unfinished,
+)
 from .requests import first_to_feed, placed, unplaced
 from .run import marked
 
@@ -93,10 +102,10 @@ def schedules(connection: Connection, application: str) -> list[str]:
     return list(connection.scalars(select(schedule.c.name).where(schedule.c.application == application)))
 
 
-_application: Any = bindparam("application", type_=Text())
-_holder: Any = bindparam("of_holder", type_=Text())
-_other_schedules: Any = bindparam("other_schedules", type_=STRINGS)
-_other_digests: Any = bindparam("other_digests", type_=STRINGS)
+_application = parameter("application")
+_holder = parameter("of_holder")
+_other_schedules = parameter("other_schedules", STRINGS)
+_other_digests = parameter("other_digests", STRINGS)
 
 LIVE = and_(lease.c.holder.is_not(None), ~free_or_stale())
 UNTIL_FREE = seconds_between(clock(), lease.c.expires_at)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    Double,
     FromClause,
     Integer,
     Select,
@@ -36,6 +37,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -99,6 +101,11 @@ def has_grant(of: FromClause, grant: Grant) -> tuple[ColumnElement[bool], Column
 def are(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     """Return the condition that schedules have one of these keys (application, name)."""
     return among_keys((schedule.c.application, schedule.c.name), sorted(keys))
+
+
+def as_bool(condition: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return a condition as a value: of SQLite too it is read as True or False."""
+    return type_coerce(condition, Boolean)
 
 
 def pending() -> ColumnElement[bool]:
@@ -302,14 +309,21 @@ def may_idle(seconds: float) -> ColumnElement[bool]:
     return _may_idle(literal_column(f"'{round(seconds * 1000)}'", Text))
 
 
+def parameter(name: str, type_: TypeEngine[Any] | type[Text] = Text) -> Any:
+    """Return the parameter of a statement that is kept, by default a string."""
+    return bindparam(name, type_=type_)
+
+
+_TYPES: dict[type, Any] = {int: BigInteger, float: Double, str: Text, bool: Boolean, datetime: Instant}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def given(parameter: str, **columns: type[TypeEngine[Any]]) -> Subquery:
-    """Return the rows of a parameter, whose values are in the order of ``columns`` (see `as_rows`)."""
-    rows = elements(bindparam(parameter, type_=Text())).table_valued("value", name=f"{parameter}_json")
-    fields = [_field(rows.c.value, place, type_()).label(name) for place, (name, type_) in enumerate(columns.items())]
-    return select(*fields).select_from(rows).subquery(parameter)
+def given(name: str, /, **columns: type) -> Subquery:
+    """Return the rows of a parameter, whose values are in the order of ``columns`` (see `as_rows`); an int is a big one."""
+    rows = elements(parameter(name)).table_valued("value", name=f"{name}_json")
+    types = ((of, _TYPES.get(type_, type_)()) for of, type_ in columns.items())
+    fields = [_field(rows.c.value, place, type_).label(of) for place, (of, type_) in enumerate(types)]
+    return select(*fields).select_from(rows).subquery(name)
 
 
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:

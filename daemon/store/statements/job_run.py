@@ -146,7 +146,7 @@ def start_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[in
     return dict(tuple(row) for row in _START(connection, {"starts": as_rows(rows)}))
 
 
-_starts = given("starts", number=BigInteger, token=BigInteger, holder=Text, job=Text, position=Integer, attempt=Integer)
+_starts = given("starts", number=int, token=int, holder=str, job=str, position=Integer, attempt=Integer)
 _NEW = {
     "run_id": run.c.id,
     "job": _starts.c.job,

@@ -7,7 +7,7 @@ Each looks at the first of a queue by an index: it takes as long with ten runs t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Integer, Text, and_, bindparam, case, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Integer, and_, case, exists, func, or_, select, union
 
 from lease.database.dialects import seconds_until
 from lease.database.held.statement import Statement
@@ -16,7 +16,18 @@ from lease.schema import lease
 from ...states import QUEUES_OF_PRIORITY
 from ..tables import Reader, replica, run
 from .agenda import BY_START, LIVE, UNTIL_FREE, until_own_lease
-from .dialects import MOMENT, STRINGS, among, among_these, as_rows, at_last_chance, given, on_last_chance, pending
+from .dialects import (
+    MOMENT,
+    STRINGS,
+    among,
+    among_these,
+    as_rows,
+    at_last_chance,
+    given,
+    on_last_chance,
+    parameter,
+    pending,
+)
 from .run import marked
 
 
@@ -84,12 +95,12 @@ def applications_waiting(connection: Connection, locks: Collection[str], queues:
 
 
 _of_priority = run.c.queue.in_(QUEUES_OF_PRIORITY)
-_queues = given("queues", name=Text, slots=Integer)
-_slots = given("slots", queue=Text, lease=Text)
-_holder: Any = bindparam("of_holder", type_=Text())
-_other_digests: Any = bindparam("other_digests", type_=STRINGS)
+_queues = given("queues", name=str, slots=Integer)
+_slots = given("slots", queue=str, lease=str)
+_holder = parameter("of_holder")
+_other_digests = parameter("other_digests", STRINGS)
 _claimable = (
-    run.c.application == bindparam("application", type_=Text()),
+    run.c.application == parameter("application"),
     run.c.queue == _queues.c.name,
     pending(),
     run.c.digest.is_not(None),
@@ -132,4 +143,4 @@ _IN_QUEUE = Reader(
     starting=_first(run.c.digest, *_starting),
 )
 _READ = Statement(select(*_IN_QUEUE.columns).select_from(_queues))
-_TAKEN = Statement(select(lease.c.name).where(among_these(lease.c.name, bindparam("leases", type_=STRINGS)), LIVE))
+_TAKEN = Statement(select(lease.c.name).where(among_these(lease.c.name, parameter("leases", STRINGS)), LIVE))

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     BindParameter,
     ColumnElement,
     Connection,
@@ -95,7 +94,7 @@ def place(connection: Connection, runs: Iterable[tuple[int, bool]]) -> set[int]:
     return {number for (number,) in placed}
 
 
-_runs = given("runs", number=BigInteger, waits=Integer)
+_runs = given("runs", number=int, waits=Integer)
 _PLACE = Statement(
     update(run)
     .where(*in_rows(_runs), agrees(run.c.state, PENDING), run.c.place_at.is_not(None))

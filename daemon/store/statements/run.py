@@ -7,25 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Connection,
-    Double,
-    Row,
-    Text,
-    and_,
-    bindparam,
-    case,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    type_coerce,
-    union,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, func, literal, null, or_, select, union, update
 
 from lease.database.dialects import later, now, seconds_between
 from lease.database.held.statement import Statement
@@ -42,6 +24,7 @@ from .dialects import (
     all_pending,
     among,
     among_keys,
+    as_bool,
     as_rows,
     columns,
     definition_with,
@@ -50,6 +33,7 @@ from .dialects import (
     if_given,
     number,
     of_schedule,
+    parameter,
     pending,
     running,
     same_schedule,
@@ -206,7 +190,7 @@ def _by() -> ColumnElement[str]:
     return func.coalesce(run.c.cancelled_by, "an unknown user").label("cancelled_by")
 
 
-_schedules = given("schedules", application=Text, name=Text)
+_schedules = given("schedules", application=str, name=str)
 CHOSEN = (run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.state)
 
 
@@ -305,7 +289,7 @@ def start_put_off(connection: Connection, application: str, allowed: Iterable[Al
     return len(_START(connection, {"of_application": application, "allowed": as_rows(allowed)}))
 
 
-_allowed = given("allowed", schedule=Text, run_digest=Text, digest=Text, jitter=Double, wait=Double)
+_allowed = given("allowed", schedule=str, run_digest=str, digest=str, jitter=float, wait=float)
 _of_instant = and_(run.c.trigger == SCHEDULED, run.c.attempt == 0)
 _beyond_jitter = and_(
     schedule.c.digest == _allowed.c.digest,
@@ -315,7 +299,7 @@ _beyond_jitter = and_(
 _START = Statement(
     update(run)
     .where(
-        *of_schedule(run, bindparam("of_application", type_=Text()), _allowed.c.schedule),
+        *of_schedule(run, parameter("of_application"), _allowed.c.schedule),
         same_schedule(schedule, run),
         unfinished(),
         pending(),
@@ -356,7 +340,7 @@ def is_late_to_finish() -> ColumnElement[bool]:
     until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
     goes_on = or_(~marked(), run.c.finished_at.is_not(None))
     asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
-    return type_coerce(and_(asked, run.c.finish_by < until), Boolean)
+    return as_bool(and_(asked, run.c.finish_by < until))
 
 
 def read_long(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:

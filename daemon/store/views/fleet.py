@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, case, func, literal, or_, select, type_coerce
-from sqlalchemy.sql.sqltypes import Boolean
+from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, case, func, literal, or_, select
 
 from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between, seconds_of
@@ -21,6 +20,7 @@ from ..statements.dialects import (
     SKIPPED,
     SUCCEEDED,
     among,
+    as_bool,
     same_schedule,
     unfinished,
 )
@@ -166,7 +166,7 @@ def _base() -> CTE:
             present_name(schedule).label("name"),
             schedule.c.digest,
             schedule.c.trigger,
-            type_coerce(case((in_force(), literal(True)), else_=literal(False)), Boolean).label("paused"),
+            as_bool(case((in_force(), literal(True)), else_=literal(False))).label("paused"),
             seconds_of(schedule.c.next_due).label("next_due"),
             func.coalesce(seconds_between(schedule.c.next_due, now()), 0.0).label("late_for"),
             _last([SUCCEEDED, FAILED, CANCELLED], seconds_of(_of.c.finished_at)).label("last_end"),

@@ -6,22 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Float,
-    Integer,
-    Text,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    literal_column,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Integer, and_, case, cast, func, literal, literal_column, or_, select
 
 from lease.database.dialects import Instant, seconds_between
 
@@ -103,7 +88,7 @@ def _first_made(moment: datetime, name: str) -> ColumnElement[int]:
     lowest, highest = (select(extreme(run.c.id)).scalar_subquery() for extreme in (func.min, func.max))
     low, high = func.coalesce(lowest, 0), func.coalesce(highest + 1, 0)
     halves = select(low.label("low"), high.label("high")).cte(name, recursive=True)
-    middle = literal_column(f"({name}.low + {name}.high) / 2", BigInteger)
+    middle: ColumnElement[int] = literal_column(f"({name}.low + {name}.high) / 2")
     made = select(run.c.created_at).where(run.c.id >= middle).order_by(run.c.id).limit(1).correlate(halves)
     is_before = made.scalar_subquery() < literal(moment, Instant)
     halved = select(case((is_before, middle + 1), else_=halves.c.low), case((is_before, halves.c.high), else_=middle))
@@ -120,13 +105,13 @@ def read_lanes(
     names = Called(connection)
     keys = names.keys(schedules)
     firsts = _firsts(connection, keys, window)
-    lanes = given("lanes", application=Text, schedule=Text, first=BigInteger)
+    lanes = given("lanes", application=str, schedule=str, first=int)
     started = case((run.c.started_at.is_not(None), run.c.started_at), else_=run.c.scheduled_for)
     is_skipped = run.c.state == "skipped"
     over = case((is_skipped, func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for)), else_=run.c.finished_at)
     begins, ends = (_since(window.begins, moment) for moment in (started, over))
-    ended = case((and_(is_skipped, run.c.reason == "missed"), literal("missed", Text)), else_=run.c.state)
-    column = cast(begins / literal(window.seconds / columns, Float), Integer)
+    ended = case((and_(is_skipped, run.c.reason == "missed"), literal("missed")), else_=run.c.state)
+    column = cast(begins / literal(window.seconds / columns), Integer)
     reader = Reader(
         LaneSpan,
         ended=ended,
@@ -157,7 +142,7 @@ def _firsts(connection: Connection, keys: Sequence[ScheduleKey], window: TimeWin
     each = max(1_000, LOOKED_AT // len(keys))
     if window.end - window.first <= each:
         return {}
-    lanes = given("keys", application=Text, schedule=Text)
+    lanes = given("keys", application=str, schedule=str)
     within = (same_schedule(run, lanes), run.c.id >= window.first, run.c.id < window.end)
     last = select(run.c.id).where(*within).order_by(run.c.id.desc()).offset(each).limit(1).correlate(lanes)
     query = select(lanes.c.application, lanes.c.schedule, last.scalar_subquery())
@@ -196,7 +181,7 @@ def read_window_runs(
     """Return the latest runs of these schedules in a window, of those with a number below ``before`` if it is given."""
     if not schedules:
         return []
-    lanes = given("keys", application=Text, schedule=Text)
+    lanes = given("keys", application=str, schedule=str)
     within = (
         same_schedule(run, lanes),
         run.c.id >= window.first,

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal, select, type_coerce
-from sqlalchemy.sql.sqltypes import Boolean
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal, select
 
 from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
@@ -15,6 +14,7 @@ from ...states import RunState
 from ..policies import read_policies
 from ..statements.dialects import (
     among_keys,
+    as_bool,
     definition_with,
     if_given,
     is_under,
@@ -304,7 +304,7 @@ def read_running(
 ) -> list[RunningRun]:
     """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
-    held = type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean).label("is_held")
+    held = as_bool(and_(lease.c.name.is_not(None), ~stale())).label("is_held")
     more = (held, replica.c.state.label("replica_state"), definition_with("long").label("definition"))
     rows = connection.execute(
         select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)

@@ -6,22 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Connection,
-    Row,
-    ScalarSelect,
-    Select,
-    Text,
-    and_,
-    case,
-    exists,
-    func,
-    or_,
-    select,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select
 
 from lease.database.dialects import seconds_until
 from lease.schema import free_or_stale, lease
@@ -34,6 +19,7 @@ from ..statements.agenda import BY_START, LIVE
 from ..statements.dialects import (
     MOMENT,
     among,
+    as_bool,
     as_rows,
     given,
     is_under,
@@ -97,7 +83,7 @@ def _read(
     """Return the first run of each of these queues that may start now."""
     if not queues:
         return {}
-    asked = given("queues", application=Text, name=Text)
+    asked = given("queues", application=str, name=str)
     free = or_(asked.c.name.contains(" "), ~exists().where(lease.c.name == run.c.lease_name, LIVE))
     may_start = (pending(), run.c.available_at <= MOMENT, ~is_late(), ~marked(), ~on_last_chance(), free)
     known = (run.c.application == asked.c.application, *may_start, among(run.c.digest, digests))
@@ -165,7 +151,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((held, func.coalesce(lease.c.label, lease.c.holder))).label("why_held_by"),
         case((held, under.correlate(lease).scalar_subquery())).label("why_run_under"),
         case((held, lease.c.granted_at)).label("why_held_since"),
-        type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
+        as_bool(and_(pending(), on_last_chance())).label("why_last_chance"),
         case((run.c.reason == "paused", pause_of())).label("why_pause"),
     )
 
@@ -295,7 +281,7 @@ def _known(connection: Connection, application: str) -> KnownGenerations:
     )
     numbers = select(func.max(generation.c.number) - _LATEST).where(generation.c.application == application)
     rows = connection.execute(
-        select(generation.c.number, generation.c.run_digests, type_coerce(living, Boolean).label("lives"))
+        select(generation.c.number, generation.c.run_digests, as_bool(living).label("lives"))
         .where(generation.c.application == application, or_(generation.c.number > numbers.scalar_subquery(), living))
         .order_by(generation.c.number)
     )

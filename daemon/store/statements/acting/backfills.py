@@ -116,7 +116,7 @@ _SAME = (
     "backfill",
 )
 """What all new runs of a backfill have in common."""
-_instants = given("instants", instant=Instant)
+_instants = given("instants", instant=datetime)
 _new = {
     "scheduled_for": _instants.c.instant,
     "trigger": SCHEDULED,

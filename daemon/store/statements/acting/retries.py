@@ -3,23 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Connection,
-    Integer,
-    Row,
-    Text,
-    and_,
-    case,
-    exists,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import Connection, Integer, Row, Text, and_, case, exists, func, literal, null, or_, select, true
 
 from lease.database.dialects import Instant, insert_missing, later, now
 
@@ -27,9 +11,9 @@ from ...tables import ScheduleKey, job_run, run
 from ..dialects import FAILED, among_keys, as_rows, columns, given, same_schedule
 from ..requests import WHEN_FED
 
-_schedules = given("schedules", application=Text, name=Text)
-_retries = given("retries", number=BigInteger, lease_name=Text, queue=Text, waits=Boolean, digest=Text)
-_carried = given("carried", run_id=BigInteger, number=BigInteger, position=Integer)
+_schedules = given("schedules", application=str, name=str)
+_retries = given("retries", number=int, lease_name=str, queue=str, waits=bool, digest=str)
+_carried = given("carried", run_id=int, number=int, position=Integer)
 _next = run.alias("next")
 
 

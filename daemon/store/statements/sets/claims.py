@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, exists, func, null, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, exists, func, null, or_, select, update
 
 from lease.database.dialects import now, seconds_between
 from lease.database.held.statement import Statement
@@ -26,6 +26,7 @@ from ..dialects import (
     given,
     in_rows,
     on_last_chance,
+    parameter,
     pending,
 )
 from ..run import is_late, marked
@@ -116,16 +117,16 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Sta
 def _finding(waiting: Waiting, *, last_chances: bool) -> Statement:
     apart = or_(~at_last_chance(_of_holder), ~on_last_chance()) if last_chances else ~on_last_chance()
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
-    under_own_lease = (~live, ~among_these(run.c.lease_name, bindparam("tried", type_=STRINGS)))
+    under_own_lease = (~live, ~among_these(run.c.lease_name, parameter("tried", STRINGS)))
     found = (
         select(run.c.id, run.c.lease_name, on_last_chance(), run.c.digest, run.c.available_at)
         .where(
-            run.c.application == bindparam("application", type_=Text()),
-            run.c.queue.is_(None) if waiting == "apart" else run.c.queue == bindparam("of_queue", type_=Text()),
+            run.c.application == parameter("application"),
+            run.c.queue.is_(None) if waiting == "apart" else run.c.queue == parameter("of_queue"),
             pending(),
             run.c.available_at <= MOMENT,
             run.c.digest.is_not(None),
-            ~among_these(run.c.digest, bindparam("other_digests", type_=STRINGS)),
+            ~among_these(run.c.digest, parameter("other_digests", STRINGS)),
             ~is_late(),
             ~marked(),
             apart,
@@ -137,13 +138,13 @@ def _finding(waiting: Waiting, *, last_chances: bool) -> Statement:
     return Statement(found if waiting == "slots" else found.with_for_update(of=run, skip_locked=True, key_share=True))
 
 
-_of_holder: Any = bindparam("of_holder", type_=Text())
+_of_holder = parameter("of_holder")
 _CANDIDATES = {
     (waiting, last_chances): _finding(waiting, last_chances=last_chances)
     for waiting in get_args(Waiting)
     for last_chances in (True, False)
 }
-_ordered = given("ordered", number=BigInteger, place=Integer, digest=Text)
+_ordered = given("ordered", number=int, place=Integer, digest=str)
 _startable = (agrees(run.c.state, PENDING), run.c.available_at <= MOMENT, ~marked())
 _LOCK = Statement(
     select(run.c.id)
@@ -152,14 +153,14 @@ _LOCK = Statement(
     .limit(bindparam("limit"))
     .with_for_update(of=run, skip_locked=True, key_share=True)
 )
-_slotted = given("slotted", number=BigInteger, lease=Text)
+_slotted = given("slotted", number=int, lease=str)
 _PUT_UNDER = Statement(
     update(run)
     .where(*in_rows(_slotted), agrees(run.c.state, PENDING))
     .values(lease_name=_slotted.c.lease)
     .returning(run.c.id)
 )
-_ids = given("ids", number=BigInteger)
+_ids = given("ids", number=int)
 _STARTED = Reader(
     StartedRun,
     run,

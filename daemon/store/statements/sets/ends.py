@@ -7,21 +7,7 @@ locked is passed over, unless one ``waits`` for it.
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Double,
-    Integer,
-    Select,
-    Text,
-    case,
-    exists,
-    func,
-    literal_column,
-    null,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Integer, Select, Text, case, exists, func, literal_column, null, select, update
 
 from lease.database.dialects import later, now
 from lease.database.held.statement import Statement
@@ -99,24 +85,24 @@ def _ids(rows: Iterable[Sequence[Any]]) -> set[int]:
 
 
 ENDED_JOB = {
-    "number": BigInteger,
-    "token": BigInteger,
-    "holder": Text,
-    "state": Text,
-    "error": Text,
-    "log_tail": Text,
-    "tail_start": BigInteger,
-    "tail_line": BigInteger,
-    "exit_status": BigInteger,
+    "number": int,
+    "token": int,
+    "holder": str,
+    "state": str,
+    "error": str,
+    "log_tail": str,
+    "tail_start": int,
+    "tail_line": int,
+    "exit_status": int,
     "exit_signal": Integer,
-    "peak_memory": BigInteger,
+    "peak_memory": int,
 }
 """The columns of an ended attempt, in their order: first what proves it."""
 
-_schedules = given("schedules", application=Text, name=Text)
-_runs = given("runs", number=BigInteger, token=BigInteger, holder=Text)
-_jobs = given("jobs", number=BigInteger, token=BigInteger, holder=Text)
-_ends = given("ends", number=BigInteger, token=BigInteger, holder=Text, state=Text, reason=Text, wait=Double)
+_schedules = given("schedules", application=str, name=str)
+_runs = given("runs", number=int, token=int, holder=str)
+_jobs = given("jobs", number=int, token=int, holder=str)
+_ends = given("ends", number=int, token=int, holder=str, state=str, reason=str, wait=float)
 _ended = given("jobs", **ENDED_JOB)
 
 

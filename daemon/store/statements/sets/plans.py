@@ -6,24 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Text,
-    and_,
-    bindparam,
-    case,
-    cast,
-    exists,
-    literal_column,
-    null,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, exists, literal_column, null, select, true, update
 
-from lease.database.dialects import Instant, insert_missing, now
+from lease.database.dialects import insert_missing, now
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
@@ -38,6 +23,7 @@ from ..dialects import (
     given,
     is_under,
     number,
+    parameter,
     running,
     same_schedule,
     unfinished,
@@ -46,33 +32,33 @@ from ..requests import placed
 from ..run import marked
 
 NEW_RUN = {
-    "schedule": Text,
-    "scheduled_for": Instant,
-    "last_scheduled_for": Instant,
-    "count": BigInteger,
-    "state": Text,
-    "reason": Text,
-    "lease_name": Text,
-    "queue": Text,
-    "available_at": Instant,
-    "start_by": Instant,
-    "finish_by": Instant,
-    "params": Text,
-    "digest": Text,
-    "created_at": Instant,
-    "finished_at": Instant,
-    "away_from": Instant,
-    "overlapped": BigInteger,
-    "overlapped_by": Text,
+    "schedule": str,
+    "scheduled_for": datetime,
+    "last_scheduled_for": datetime,
+    "count": int,
+    "state": str,
+    "reason": str,
+    "lease_name": str,
+    "queue": str,
+    "available_at": datetime,
+    "start_by": datetime,
+    "finish_by": datetime,
+    "params": str,
+    "digest": str,
+    "created_at": datetime,
+    "finished_at": datetime,
+    "away_from": datetime,
+    "overlapped": int,
+    "overlapped_by": str,
 }
 """The columns of the run of a due instant, in their order."""
 MOVED_ON = {
-    "name": Text,
-    "next_due": Instant,
-    "planned_until": Instant,
-    "stretch_reason": Text,
-    "stretch_count": BigInteger,
-    "stretch_from": Instant,
+    "name": str,
+    "next_due": datetime,
+    "planned_until": datetime,
+    "stretch_reason": str,
+    "stretch_count": int,
+    "stretch_from": datetime,
 }
 """The columns of a schedule that has moved on, in their order."""
 
@@ -101,14 +87,14 @@ def move_on(connection: Connection, application: str, rows: Iterable[Mapping[str
     _MOVE_ON(connection, {"moved": as_rows([application, *(row[name] for name in MOVED_ON)] for row in rows)})
 
 
-_of_application: Any = bindparam("of_application", type_=Text())
+_of_application = parameter("of_application")
 _runs = given("runs", **NEW_RUN)
 # With the application: SQLite then takes these rows first, and looks up each.
-_named = given("named", application=Text, schedule=Text, base=Text, digest=Text)
-_moved = given("moved", application=Text, **MOVED_ON)
+_named = given("named", application=str, schedule=str, base=str, digest=str)
+_moved = given("moved", application=str, **MOVED_ON)
 _new = select(_of_application, SCHEDULED, *_runs.c).where(true())
 _ADD = Statement(insert_missing(run).from_select(["application", "trigger", *NEW_RUN], _new).returning(run.c.id))
-_names = given("names", name=Text)
+_names = given("names", name=str)
 _each = run.alias("each")
 _first = (
     select(_each.c.id)
@@ -158,7 +144,7 @@ REPLACER = "leased"
 
 def replaced_by() -> ColumnElement[int | None]:
     """Return SQL for the newer run that replaced one that is marked; NULL for any other."""
-    is_replaced = and_(run.c.cancelled_at.is_not(None), run.c.cancelled_by == REPLACER)
+    is_replaced = run.c.cancelled_at.is_not(None) & (run.c.cancelled_by == REPLACER)
     return case((is_replaced, run.c.overlapped), else_=null()).label("replaced_by")
 
 
@@ -185,9 +171,9 @@ def start_replacing(connection: Connection, rows: Iterable[Sequence[Any]]) -> se
     return {run_id for (run_id,) in _START(connection, {"firsts": as_rows(rows)})}
 
 
-_instants = given("instants", application=Text, schedule=Text, scheduled_for=Instant)
-_newer = given("newer", application=Text, schedule=Text, number=BigInteger)
-_firsts = given("firsts", number=BigInteger, available_at=Instant)
+_instants = given("instants", application=str, schedule=str, scheduled_for=datetime)
+_newer = given("newer", application=str, schedule=str, number=int)
+_firsts = given("firsts", number=int, available_at=datetime)
 _PLANNED = Statement(
     select(run.c.id, run.c.schedule).where(
         same_schedule(run, _instants),
