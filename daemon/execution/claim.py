@@ -89,7 +89,7 @@ class Search:
         started in between, and so is seen no more, is not free.
         """
         names = [name for lock in locks for name in lock.leases]
-        out = {*self.tried, *(statements.queues.taken(self.connection, names) if names else ())}
+        out = {*self.tried, *(statements.agenda.taken(self.connection, names) if names else ())}
         return {lock: iter([name for name in lock.leases if name not in out]) for lock in locks}
 
 

@@ -138,7 +138,7 @@ class Publisher:
 
 def _send(connection: Connection, *, told: set[str], locks: Collection[str], queues: Collection[str]) -> None:
     is_released = locks or queues
-    waiting = statements.queues.applications_waiting(connection, locks, queues) if is_released else []
+    waiting = statements.agenda.applications_waiting(connection, locks, queues) if is_released else []
     for application in sorted(told.union(waiting)):
         notify(connection, application, WORK)
 

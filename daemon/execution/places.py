@@ -40,7 +40,7 @@ def sought(connection: Connection, application: str, locks: Collection[str], hol
     """Return those of ``locks`` for which a run is due that others than replicas hold or wait for,
     and in whose queue ``holder`` has no place, or not for long any more.
     """
-    names = statements.queues.waiting_for(connection, application, locks)
+    names = statements.agenda.waiting_for(connection, application, locks)
     if not names:
         return []
     there = {queue: _holders(queue) for queue in lease.statements.read_queues(connection, names)}

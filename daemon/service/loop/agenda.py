@@ -60,7 +60,7 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         others = (known.other_digests, known.other_schedules)
         row = statements.agenda.read(connection, application, *others, holder)
         leases = {queue.name: queue.leases for queue in known.queues}
-        queues = statements.queues.read(connection, application, leases, others[0], holder)
+        queues = statements.agenda.read_queues(connection, application, leases, others[0], holder)
         digests = [*row.digests, *(digest for queue in queues for digest in queue.digests)]
         if not known.is_strange(digests, row.schedules):
             break
@@ -71,7 +71,7 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
     is_due = row.until_due is not None and row.until_due <= 0
     is_to_be_placed = (row.until_place is not None and row.until_place <= 0) or row.fed_schedule is not None
     is_late = row.until_late is not None and row.until_late < 0
-    waiting: list[statements.agenda.Found | statements.queues.InQueue] = [row, *queues]
+    waiting: list[statements.agenda.Found | statements.agenda.InQueue] = [row, *queues]
     available = any(each.available is not None for each in waiting)
     return Agenda(
         database_time=row.database_time,

@@ -7,20 +7,6 @@ outside that order skips locked rows and waits for none.
 """
 # ruff: noqa: F401 - a statement is called by its module: statements.run.read
 
-from . import (
-    agenda,
-    audit,
-    delivery,
-    generation,
-    job_run,
-    keeping,
-    queues,
-    renames,
-    replica,
-    requests,
-    run,
-    schedule,
-    stranded,
-)
+from . import agenda, audit, delivery, generation, job_run, keeping, renames, replica, requests, run, schedule, stranded
 from .acting import acts, backfills, retries
 from .sets import claims, ends, plans

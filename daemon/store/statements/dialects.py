@@ -137,6 +137,11 @@ def at_last_chance(holder: str | ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(at_work.c.state == RUNNING, at_work.c.holder == holder, on_last_chance(at_work))
 
 
+def stands_apart(holder: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition that a run on its last chance is not for this holder, which has another one at work."""
+    return and_(at_last_chance(holder), on_last_chance())
+
+
 def unfinished(of: FromClause = run) -> ColumnElement[bool]:
     """Return the condition that a run is not over, as the index has it."""
     return of.c.state.in_([PENDING, RUNNING])
@@ -162,16 +167,16 @@ class _Strings(TypeDecorator[list[str]]):
         return value if dialect.name == "postgresql" else json.dumps(value)
 
 
-among_these = per_dialect(Boolean(), postgresql="({} = ANY ({}))", sqlite="({} IN (SELECT value FROM json_each({})))")
+_among_these = per_dialect(Boolean(), postgresql="({} = ANY ({}))", sqlite="({} IN (SELECT value FROM json_each({})))")
 """The condition that a string is one of those of a parameter."""
 # SQLite cannot use an index for "(…) = 1".
-among_these.self_group = lambda self, against=None: self  # type: ignore[method-assign]  # noqa: ARG005
-STRINGS = _Strings()
+_among_these.self_group = lambda self, against=None: self  # type: ignore[method-assign]  # noqa: ARG005
+_STRINGS = _Strings()
 
 
 def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that a string is one of ``values``, a single parameter: a statement takes only so many."""
-    return among_these(of, bindparam(None, list(values), type_=STRINGS, unique=True))
+    return _among_these(of, bindparam(None, list(values), type_=_STRINGS, unique=True))
 
 
 def _among_keys_postgresql(array: str, kinds: str, *columns: str) -> str:
@@ -309,9 +314,14 @@ def may_idle(seconds: float) -> ColumnElement[bool]:
     return _may_idle(literal_column(f"'{round(seconds * 1000)}'", Text))
 
 
-def parameter(name: str, type_: TypeEngine[Any] | type[Text] = Text) -> Any:
-    """Return the parameter of a statement that is kept, by default a string."""
-    return bindparam(name, type_=type_)
+def parameter(name: str) -> Any:
+    """Return a parameter of a statement that is kept: a string."""
+    return bindparam(name, type_=Text())
+
+
+def among_given(of: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Return the condition that a string is one of those of a parameter."""
+    return _among_these(of, bindparam(name, type_=_STRINGS))
 
 
 _TYPES: dict[type, Any] = {int: BigInteger, float: Double, str: Text, bool: Boolean, datetime: Instant}

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Executable,
@@ -35,8 +34,8 @@ from .dialects import (
     RUNNING,
     agrees,
     among,
+    among_given,
     among_keys,
-    among_these,
     as_rows,
     given,
     in_rows,
@@ -137,9 +136,13 @@ def may_feed() -> ColumnElement[bool]:
     return and_(is_open(), backfill.c.paused_at.is_(None), or_(~_left, has_turn))
 
 
-def first_to_feed(application: ColumnElement[str], but: BindParameter[list[str]]) -> ColumnElement[str | None]:
-    """Return the schedule of the first backfill for which something is to be done, of all ``but`` for some; else NULL."""
-    open_ones = (backfill.c.application == application, may_feed(), ~among_these(backfill.c.schedule, but))
+def first_to_feed(application: ColumnElement[str]) -> ColumnElement[str | None]:
+    """Return the schedule of the first backfill for which something is to be done, of all but ``other_schedules``; else NULL."""
+    open_ones = (
+        backfill.c.application == application,
+        may_feed(),
+        ~among_given(backfill.c.schedule, "other_schedules"),
+    )
     return select(backfill.c.schedule).where(*open_ones).order_by(backfill.c.id).limit(1).scalar_subquery()
 
 

@@ -14,8 +14,7 @@ from lease.schema import free_or_stale, lease
 from ...shared_lock import SharedLock
 from ...states import LEADS, QUEUES_OF_PRIORITY, SEEN_WITHIN, Priority
 from ...text import last_line
-from ..statements import queues
-from ..statements.agenda import BY_START, LIVE
+from ..statements.agenda import BY_START, LIVE, taken
 from ..statements.dialects import (
     MOMENT,
     among,
@@ -260,8 +259,8 @@ def _full(connection: Connection, definitions: Collection[str]) -> dict[str, cau
     """Return of which of these definitions all slots are taken."""
     locks = {definition: json.loads(definition).get("lock") for definition in definitions}
     slots = {of: SharedLock(**lock) for of, lock in locks.items() if isinstance(lock, dict)}
-    taken = queues.taken(connection, {lease for lock in slots.values() for lease in lock.leases}) if slots else set()
-    return {of: causes.WaitsForSlot(*lock) for of, lock in slots.items() if taken.issuperset(lock.leases)}
+    live = taken(connection, {lease for lock in slots.values() for lease in lock.leases}) if slots else set()
+    return {of: causes.WaitsForSlot(*lock) for of, lock in slots.items() if live.issuperset(lock.leases)}
 
 
 def _ahead(value: ColumnElement[Any]) -> ScalarSelect[Any]:

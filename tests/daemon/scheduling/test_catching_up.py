@@ -142,7 +142,7 @@ STATEMENTS: dict[str, Callable[[Connection, Keys], object]] = {
     "late runs to mark": lambda c, k: statements.run.mark_missed(c, "shop", k.names, 10),
     "runs to claim": lambda c, k: statements.claims.candidates(c, "shop", k.names, "h", k.names, 10),
     "runs to start": lambda c, k: statements.claims.start(c, k.numbers, "h"),
-    "locks sought": lambda c, k: statements.queues.waiting_for(c, "shop", k.names),
+    "locks sought": lambda c, k: statements.agenda.waiting_for(c, "shop", k.names),
     "runs to cancel": lambda c, k: statements.run.end_marked(c, k.numbers),
     "runs that may be cancelled": lambda c, k: statements.run.find_told(c, k.numbers),
     "attempts": lambda c, k: list(statements.job_run.of_runs(c, k.numbers)),

@@ -101,7 +101,7 @@ IN_QUEUES = (
         "a look goes through all that may start to find whose lease is live",
         (
             Edit(
-                "daemon/store/statements/queues.py",
+                "daemon/store/statements/agenda.py",
                 "_all_blocked = and_(~_shares, _first_free.is_(None))",
                 "_all_blocked = ~_shares",
             ),

@@ -16,9 +16,8 @@ from ...tables import Reader, run
 from ..dialects import (
     MOMENT,
     PENDING,
-    STRINGS,
     agrees,
-    among_these,
+    among_given,
     as_rows,
     at_last_chance,
     cause_of_run,
@@ -117,7 +116,7 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Sta
 def _finding(waiting: Waiting, *, last_chances: bool) -> Statement:
     apart = or_(~at_last_chance(_of_holder), ~on_last_chance()) if last_chances else ~on_last_chance()
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
-    under_own_lease = (~live, ~among_these(run.c.lease_name, parameter("tried", STRINGS)))
+    under_own_lease = (~live, ~among_given(run.c.lease_name, "tried"))
     found = (
         select(run.c.id, run.c.lease_name, on_last_chance(), run.c.digest, run.c.available_at)
         .where(
@@ -126,7 +125,7 @@ def _finding(waiting: Waiting, *, last_chances: bool) -> Statement:
             pending(),
             run.c.available_at <= MOMENT,
             run.c.digest.is_not(None),
-            ~among_these(run.c.digest, parameter("other_digests", STRINGS)),
+            ~among_given(run.c.digest, "other_digests"),
             ~is_late(),
             ~marked(),
             apart,
