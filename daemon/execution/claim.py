@@ -22,7 +22,7 @@ from ..definitions.values.queues import RunQueue
 from ..shared_lock import SharedLock
 from ..states import JobState, RunCause
 from ..store import statements
-from ..store.statements.sets.claims import Candidate, StartedRun
+from ..store.statements.claims import Candidate, StartedRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,14 +183,14 @@ def _cancel(
     connection: Connection, of: Collection[ScheduleKey], ids: Sequence[int], by: str, why: str | None
 ) -> list[CancelledRun]:
     """Lock these schedules and then these runs, as all transactions do, and cancel them; return what became of each."""
-    statements.ends.lock_schedules(connection, of, waits=True)
+    statements.claims.lock_schedules(connection, of, waits=True)
     done = [_cancelled(row) for row in statements.run.lock_many(connection, ids)]
     ended = [run for run in done if run.outcome == "ended"]
     marked = [run for run in done if run.outcome == "marked"]
     statements.run.mark_cancelled(connection, [run.run_id for run in (*ended, *marked)], by, why)
     if ended:
         statements.run.end_marked(connection, [run.run_id for run in ended])
-        statements.ends.promote(connection, of)
+        statements.claims.promote(connection, of)
     for application in sorted({run.application for run in ended}):
         notify(connection, application, WORK)
     for application in sorted({run.application for run in marked}):

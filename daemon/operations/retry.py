@@ -288,7 +288,7 @@ def write_retries(
         if lease.per_run:
             own = [made[one.row.id] for one, _ in to_make if (one.row.application, one.row.schedule) == key]
             statements.run.name_own_leases(connection, own, lease.base)
-    statements.ends.promote(connection, of.keys())
+    statements.claims.promote(connection, of.keys())
     for application in sorted({application for application, _ in of}):
         notify(connection, application, WORK)
     return made

@@ -81,5 +81,5 @@ def _put_back(connection: Connection) -> dict[int, str]:
     states = statements.stranded.stop_runs(connection, running)
     statements.stranded.end_jobs(connection, running, "stopped")
     over = {(run.application, run.schedule) for run in running if states.get(run.run_id) != "pending"}
-    statements.ends.promote(connection, over)
+    statements.claims.promote(connection, over)
     return dict(sorted(states.items()))

@@ -123,7 +123,7 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
         statements.stranded.end_jobs(connection, died, "abandoned")
     settled = [run for run in runs if run.run_id in outcomes]
     over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] in {"failed", "cancelled"}}
-    statements.ends.promote(connection, over)
+    statements.claims.promote(connection, over)
     _tell(connection, settled, outcomes)
     return [SettledRun(run.run_id, run.schedule, run.grant, outcomes[run.run_id], run.lived) for run in settled]
 
@@ -152,7 +152,7 @@ def _end_marked(connection: Connection, application: str | None) -> None:
         return
     free = statements.schedule.lock_free(connection, {(row.application, row.schedule) for row in found})
     statements.run.end_marked(connection, [row.id for row in found if (row.application, row.schedule) in free])
-    statements.ends.promote(connection, free)
+    statements.claims.promote(connection, free)
 
 
 @dataclass(eq=False)

@@ -140,7 +140,7 @@ def _skip_late_runs(
     if not free:
         return False, Counter()
     marked = statements.run.mark_missed(connection, application, [name for _, name in free], MOST_LATE)
-    statements.ends.promote(connection, {(application, name) for name in marked})
+    statements.claims.promote(connection, {(application, name) for name in marked})
     return sum(marked.values()) == MOST_LATE, Counter({(name, "missed"): count for name, count in marked.items()})
 
 

@@ -42,24 +42,24 @@ def write_plans(connection: Connection, application: str, decisions: Sequence[De
     overlapping = [row for row in rows if row["reason"] == "overlap"]
     replaced = [row for row in rows if row["reason"] == "replaced"]
     others = [row for row in rows if row["reason"] not in {"overlap", "replaced"}]
-    made = statements.plans.add(connection, application, others) if others else 0
+    made = statements.schedule.add_runs(connection, application, others) if others else 0
     if overlapping:  # with the runs that they overlap, which may have been made just now
-        made += statements.plans.add(connection, application, _named(connection, application, overlapping))
+        made += statements.schedule.add_runs(connection, application, _named(connection, application, overlapping))
     newest = _replace(connection, application, decisions)
     if replaced:  # with the run that replaces them, unless there is more to plan before that
         replaced = [row | {"overlapped": newest.get(row["schedule"])} for row in replaced]
-        made += statements.plans.add(connection, application, replaced)
+        made += statements.schedule.add_runs(connection, application, replaced)
     for decision in decisions:
         for planned in decision.plan.runs:
             if planned.extends:
                 _extend(connection, application, decision.schedule, planned)
     if apart := [named for decision in decisions if (named := _names_apart(application, decision)) is not None]:
-        statements.plans.name_leases(connection, application, apart)
+        statements.schedule.name_leases(connection, application, apart)
     if ended := {(application, decision.schedule.name) for decision in decisions if decision.plan.ends_pause}:
         statements.schedule.end_pause(
             connection, ended
         )  # first: the tables refuse to move on from a pause that is there
-    statements.plans.move_on(connection, application, [_moved_on(decision) for decision in decisions])
+    statements.schedule.move_on(connection, application, [_moved_on(decision) for decision in decisions])
     return len(rows) - made
 
 
@@ -68,7 +68,7 @@ def replace_older(connection: Connection, application: str, newer: Collection[tu
     wait end at once, and those at work as soon as their work has (rule 23). Replicas hear of it with
     the commit. The newer ones are still to be promoted.
     """
-    marked = statements.plans.mark_older(connection, application, newer)
+    marked = statements.schedule.mark_older(connection, application, newer)
     if waiting := [run_id for run_id, state in marked if state == "pending"]:
         statements.run.end_marked(connection, waiting)
     notify_each(connection, application, [Notice("cancel", run_id) for run_id, state in marked if state == "running"])
@@ -86,11 +86,11 @@ def _replace(connection: Connection, application: str, decisions: Sequence[Decis
     if not new:
         return {}
     instants = [(name, one.scheduled_for) for name, one in new.items()]
-    newest = statements.plans.planned(connection, application, instants)
+    newest = statements.schedule.planned(connection, application, instants)
     waiting = {name: one.available_at for name, one in new.items() if one.waits}
     if waiting:
         replace_older(connection, application, [(name, newest[name]) for name in waiting])
-        statements.plans.start_replacing(connection, [(newest[name], at) for name, at in waiting.items()])
+        statements.schedule.start_replacing(connection, [(newest[name], at) for name, at in waiting.items()])
     return newest
 
 
@@ -159,7 +159,7 @@ def _new_rows(connection: Connection, application: str, decision: Decision) -> l
 def _named(connection: Connection, application: str, overlapping: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows with the runs that were not over, and who had them."""
     names = {row["schedule"] for row in overlapping}
-    found = statements.plans.unfinished_of_each(connection, application, names)
+    found = statements.schedule.unfinished_of_each(connection, application, names)
     return [
         row | dict(zip(("overlapped", "overlapped_by"), found.get(row["schedule"], (None, None)), strict=True))
         for row in overlapping
@@ -278,7 +278,7 @@ def place(
     if newest:
         replace_older(connection, application, newest.items())
     behind = {(application, name) for _, name in runs if waits[name]}
-    statements.ends.promote(connection, behind)
+    statements.claims.promote(connection, behind)
     return len(placed)
 
 

@@ -5,7 +5,7 @@ each of which loses an instant, runs one, or does something twice; and of retrie
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
-CLAIMS = "daemon/store/statements/sets/claims.py"
+CLAIMS = "daemon/store/statements/claims.py"
 STRANDED = "daemon/store/statements/stranded.py"
 MARKED = "tests/daemon/execution/test_marked.py::{}[{{}}{}]"
 SETTLED = "test_a_marked_run_whose_holder_is_gone_is_settled_as_cancelled"
@@ -20,7 +20,7 @@ CANCELS = (
     Mutant(
         "replacement-waits-for-nobody",
         "a run that replaces one at work may start at once",
-        (Edit("daemon/store/statements/sets/plans.py", ", ~_ahead)", ")"),),
+        (Edit("daemon/store/statements/schedule.py", ", ~_ahead)", ")"),),
         on_each(REPLACING.format("test_a_run_at_work_is_marked_and_the_newer_one_starts_when_it_has_ended")),
     ),
     Mutant(
@@ -54,7 +54,7 @@ CANCELS = (
     Mutant(
         "hand-back-ignores-the-mark",
         "a marked run is put back to pending by its holder",
-        (Edit("daemon/store/statements/sets/ends.py", ".values(unless_marked(_end, _remark))", ".values(_end)"),),
+        (Edit("daemon/store/statements/claims.py", ".values(unless_marked(_end, _remark))", ".values(_end)"),),
         on_each(
             MARKED.format("test_a_marked_run_that_would_go_on_later_ends_as_cancelled_instead", "-hand back"),
         ),

@@ -81,7 +81,7 @@ DEPLOYS = (
         "a run is adopted while an attempt of it is at work",
         (
             Edit(
-                "daemon/store/statements/renames.py",
+                "daemon/store/statements/acting/renames.py",
                 "name), pending(), _of_run(strange))",
                 "name), _of_run(strange))",
             ),

@@ -9,7 +9,7 @@ NEIGHBOURS = (
     Mutant(
         "last-chances-together",
         "runs that were abandoned twice are at work beside each other: who kills its replica takes them with it",
-        (Edit("daemon/store/statements/sets/claims.py", "            apart,\n", ""),),
+        (Edit("daemon/store/statements/claims.py", "            apart,\n", ""),),
         on_each(CLAIM.format("test_of_runs_abandoned_twice_one_is_at_work_in_a_replica")),
     ),
     Mutant(

@@ -23,7 +23,7 @@ OF_RENAMES = (
         "a rename ends the pause of its schedule",
         (
             Edit(
-                "daemon/store/statements/renames.py",
+                "daemon/store/statements/acting/renames.py",
                 '"synced_at": row["at"]}',
                 '"synced_at": row["at"], "paused_at": None}',
             ),

@@ -56,7 +56,7 @@ RUNS = (
         "a set waits for a run or an attempt that another transaction has locked, and with it all its neighbours",
         (
             Edit(
-                "daemon/store/statements/sets/ends.py",
+                "daemon/store/statements/claims.py",
                 "with_for_update(of=table, key_share=True, skip_locked=not waits)",
                 "with_for_update(of=table, key_share=True)",
             ),
@@ -69,7 +69,7 @@ RUNS = (
         (
             Edit(
                 RUN_ENDS,
-                "    schedules = statements.ends.lock_schedules(connection, {end.schedule for end in ends}, waits=waits)\n",
+                "    schedules = statements.claims.lock_schedules(connection, {end.schedule for end in ends}, waits=waits)\n",
                 "    schedules = dict.fromkeys([end.schedule for end in ends], 0)\n",
             ),
         ),
@@ -121,7 +121,7 @@ RUNS = (
             Edit(
                 "daemon/scheduling/write_plan.py",
                 '    overlapping = [row for row in rows if row["reason"] == "overlap"]\n',
-                "    statements.plans.move_on(connection, application, [_moved_on(decision) for decision in decisions])\n"
+                "    statements.schedule.move_on(connection, application, [_moved_on(decision) for decision in decisions])\n"
                 '    connection.exec_driver_sql("COMMIT")\n'
                 '    if connection.dialect.name == "sqlite":\n'
                 '        connection.exec_driver_sql("BEGIN IMMEDIATE")\n'
@@ -248,7 +248,7 @@ RUNS = (
 )
 
 LATER = "tests/daemon/operations/test_trigger_at.py::{}[{{}}]"
-PROMOTIONS = "daemon/store/statements/sets/ends.py"
+PROMOTIONS = "daemon/store/statements/claims.py"
 REQUESTING = "daemon/operations/trigger.py"
 UNGUARDED = Edit(
     "daemon/store/migrations/versions/0009_acts.py",

@@ -118,7 +118,7 @@ def job_run_state(outcome: Outcome) -> JobState:
 
 
 def job_run_row(job: EndedJob, grant: Grant) -> tuple[Any, ...]:
-    """Return the end of an attempt under a grant, as `statements.ends.end_jobs` takes it."""
+    """Return the end of an attempt under a grant, as `statements.claims.end_jobs` takes it."""
     values = {
         "number": job.job_run_id,
         "token": grant.token,
@@ -126,7 +126,7 @@ def job_run_row(job: EndedJob, grant: Grant) -> tuple[Any, ...]:
         "state": job_run_state(job.outcome),
         **job_run_values(job.outcome),
     }
-    return tuple(values[name] for name in statements.ends.ENDED_JOB)
+    return tuple(values[name] for name in statements.claims.ENDED_JOB)
 
 
 def job_run_values(outcome: Outcome) -> dict[str, Any]:
@@ -230,12 +230,12 @@ def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: 
     held = lease.statements.hold(connection, [end.grant for end in ends], lock_wait=patience)
     ours = [end for end in ends if end.grant in held]
     jobs = [(end.job.job_run_id, end.grant) for end in ours]
-    free = statements.ends.lock_jobs(connection, jobs, waits=patience is not None) if jobs else set()
+    free = statements.claims.lock_jobs(connection, jobs, waits=patience is not None) if jobs else set()
     proven = [end for end in ours if end.job.job_run_id in free]
     if succeeded := [(end.claimed.run_id, end.grant) for end in proven if end.job.outcome.state == "succeeded"]:
-        statements.ends.reset_abandoned(connection, succeeded)
+        statements.claims.reset_abandoned(connection, succeeded)
     ended = (
-        statements.ends.end_jobs(connection, [job_run_row(end.job, end.grant) for end in proven]) if proven else set()
+        statements.claims.end_jobs(connection, [job_run_row(end.job, end.grant) for end in proven]) if proven else set()
     )
     for end in proven:
         if end.job.outcome.stalled and end.job.job_run_id in ended:
@@ -350,15 +350,15 @@ def end_runs(connection: Connection, ends: Sequence[EndRun], *, patience: float 
     transactions that are fenced with these grants.
     """
     waits = patience is not None
-    schedules = statements.ends.lock_schedules(connection, {end.schedule for end in ends}, waits=waits)
+    schedules = statements.claims.lock_schedules(connection, {end.schedule for end in ends}, waits=waits)
     free = [end for end in ends if end.schedule in schedules]
     granted = lease.statements.lock(connection, [end.grant for end in free], lock_wait=patience)
     proven = _proven(connection, [end for end in free if end.grant in granted], waits=waits)
     written = _write(connection, proven)
     abandoned = {key for key, number in schedules.items() if number}
     if done_well := abandoned.intersection(end.schedule for end in proven if end.state == "succeeded"):
-        statements.ends.reset_abandoned_of(connection, done_well)
-    promoted = statements.ends.promote(connection, {end.schedule for end in proven})
+        statements.claims.reset_abandoned_of(connection, done_well)
+    promoted = statements.claims.promote(connection, {end.schedule for end in proven})
     done = {end.grant: replace(written[end.grant], promoted=end.schedule in promoted) for end in proven}
     return [
         done.get(end.grant)
@@ -371,9 +371,9 @@ def _proven(connection: Connection, held: Sequence[EndRun], *, waits: bool) -> l
     """Return those whose run and attempt are at work under the grant, and locked now."""
     if not held:
         return []
-    runs = statements.ends.lock_runs(connection, [(end.claimed.run_id, end.grant) for end in held], waits=waits)
+    runs = statements.claims.lock_runs(connection, [(end.claimed.run_id, end.grant) for end in held], waits=waits)
     of_job = [(end.job.job_run_id, end.grant) for end in held if end.job is not None and end.claimed.run_id in runs]
-    jobs = statements.ends.lock_jobs(connection, of_job, waits=waits) if of_job else set()
+    jobs = statements.claims.lock_jobs(connection, of_job, waits=waits) if of_job else set()
     return [end for end in held if end.claimed.run_id in runs and (end.job is None or end.job.job_run_id in jobs)]
 
 
@@ -382,15 +382,15 @@ def _write(connection: Connection, proven: Sequence[EndRun]) -> dict[Grant, Done
     if not proven:
         return {}
     released = lease.statements.end(connection, [end.grant for end in proven])
-    written = statements.ends.end_runs(connection, [_row(end) for end in proven])
+    written = statements.claims.end_runs(connection, [_row(end) for end in proven])
     jobs = [job_run_row(end.job, end.grant) for end in proven if end.job is not None]
-    ended = statements.ends.end_jobs(connection, jobs) if jobs else set()
+    ended = statements.claims.end_jobs(connection, jobs) if jobs else set()
     if (len(released), len(written), len(ended)) != (len(proven), len(proven), len(jobs)):
         numbers = ", ".join(str(end.claimed.run_id) for end in proven)
         raise NothingWritten(f"the ends of runs {numbers} changed other rows than those that had been locked for them")
     if without := [(end.claimed.run_id, end.grant) for end in proven if end.job is None]:
         # An attempt that never ran may be recorded as running: the answer to its start was lost.
-        statements.ends.stop_jobs(connection, without)
+        statements.claims.stop_jobs(connection, without)
     for end in proven:
         if end.not_started:
             statements.job_run.add_not_started(connection, end.claimed.run_id, end.grant, end.not_started)

@@ -130,7 +130,7 @@ def adopt(connection: Connection, application: Application, holder: str, given_u
             adopted[called(row)] = number
             _go_by(connection, application.name, own[row.name], row.run_digest)
     cancelled = statements.renames.cancel_retired(connection, application.name, strange)
-    statements.ends.promote(connection, {(application.name, name) for name in cancelled})
+    statements.claims.promote(connection, {(application.name, name) for name in cancelled})
     return Adopted(adopted, cancelled)
 
 

@@ -12,7 +12,7 @@ from lease.schema import lease, stale
 
 from ..tables import backfill, job_run, pruned, replica, run, schedule
 from .dialects import columns, if_given, running, same_schedule
-from .sets.plans import replaced_by
+from .schedule import replaced_by
 
 SEEN_LATELY = 30.0
 """Seconds. A replica touches its entry every five."""

@@ -1,23 +1,56 @@
-"""The statements on `schedule`: its sync, what is due of it, its locks, and its pauses."""
+"""The statements on `schedule`: their sync, their locks, the plans of what is due, and pauses."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, literal_column, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    true,
+    update,
+)
 
 from lease.database.backend import backend_of
 from lease.database.dialects import insert_missing, now
+from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ..tables import ScheduleKey, run, schedule
-from .dialects import MOMENT, SCHEDULED, among, are, may_idle, same_schedule, turn, unfinished
+from .dialects import (
+    MOMENT,
+    PENDING,
+    RUNNING,
+    SCHEDULED,
+    agrees,
+    all_pending,
+    among,
+    are,
+    as_rows,
+    given,
+    is_under,
+    may_idle,
+    number,
+    parameter,
+    running,
+    same_schedule,
+    turn,
+    unfinished,
+)
 from .requests import placed
+from .run import marked
 
-_SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
-"""A moment that PostgreSQL knows as it plans a statement: it takes it that a third of all schedules are before one that
-it doesn't, and would look at each of a million. It counts from the statement: a transaction may have waited for longer.
-"""
 _SYNC_COMPUTES = 10.0
 """Seconds that a sync of thousands of schedules may take between two statements."""
 
@@ -74,6 +107,33 @@ def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
         connection.execute(insert_missing(lease), rows)
 
 
+def lock(connection: Connection, application: str, name: str) -> Row[Any] | None:
+    """Lock a schedule, waiting for it if necessary, and return it."""
+    query = select(schedule).where(schedule.c.application == application, schedule.c.name == name)
+    return connection.execute(query.with_for_update(key_share=True)).one_or_none()
+
+
+def lock_all(connection: Connection, keys: Collection[ScheduleKey]) -> list[Row[Any]]:
+    """Lock schedules, waiting for them if necessary, in the one order of all transactions, and return them."""
+    query = select(schedule).where(are(keys)).order_by(schedule.c.application, schedule.c.name)
+    return list(connection.execute(query.with_for_update(key_share=True)))
+
+
+def lock_free(connection: Connection, keys: Collection[ScheduleKey]) -> set[ScheduleKey]:
+    """Lock and return those of the schedules (application, name) that are not locked."""
+    key = (schedule.c.application, schedule.c.name)
+    query = select(*key).where(are(keys)).order_by(*key).with_for_update(skip_locked=True, key_share=True)
+    return {(application, name) for application, name in connection.execute(query)}
+
+
+# The plans: what is due, the runs of it, and that the schedules have moved on (rule 13)
+
+_SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
+"""A moment that PostgreSQL knows as it plans a statement: it takes it that a third of all schedules are before one that
+it doesn't, and would look at each of a million. It counts from the statement: a transaction may have waited for longer.
+"""
+
+
 def due(
     connection: Connection,
     application: str,
@@ -121,23 +181,182 @@ def still_running(connection: Connection, application: str, names: Collection[st
     return set(connection.scalars(query))
 
 
-def lock(connection: Connection, application: str, name: str) -> Row[Any] | None:
-    """Lock a schedule, waiting for it if necessary, and return it."""
-    query = select(schedule).where(schedule.c.application == application, schedule.c.name == name)
-    return connection.execute(query.with_for_update(key_share=True)).one_or_none()
+NEW_RUN = {
+    "schedule": str,
+    "scheduled_for": datetime,
+    "last_scheduled_for": datetime,
+    "count": int,
+    "state": str,
+    "reason": str,
+    "lease_name": str,
+    "queue": str,
+    "available_at": datetime,
+    "start_by": datetime,
+    "finish_by": datetime,
+    "params": str,
+    "digest": str,
+    "created_at": datetime,
+    "finished_at": datetime,
+    "away_from": datetime,
+    "overlapped": int,
+    "overlapped_by": str,
+}
+"""The columns of the run of a due instant, in their order."""
+MOVED_ON = {
+    "name": str,
+    "next_due": datetime,
+    "planned_until": datetime,
+    "stretch_reason": str,
+    "stretch_count": int,
+    "stretch_from": datetime,
+}
+"""The columns of a schedule that has moved on, in their order."""
 
 
-def lock_all(connection: Connection, keys: Collection[ScheduleKey]) -> list[Row[Any]]:
-    """Lock schedules, waiting for them if necessary, in the one order of all transactions, and return them."""
-    query = select(schedule).where(are(keys)).order_by(schedule.c.application, schedule.c.name)
-    return list(connection.execute(query.with_for_update(key_share=True)))
+def add_runs(connection: Connection, application: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Insert runs (`NEW_RUN`), except for instants that have one; return how many were inserted."""
+    runs = as_rows([row[name] for name in NEW_RUN] for row in rows)
+    return len(_ADD(connection, {"of_application": application, "runs": runs}))
 
 
-def lock_free(connection: Connection, keys: Collection[ScheduleKey]) -> set[ScheduleKey]:
-    """Lock and return those of the schedules (application, name) that are not locked."""
-    key = (schedule.c.application, schedule.c.name)
-    query = select(*key).where(are(keys)).order_by(*key).with_for_update(skip_locked=True, key_share=True)
-    return {(application, name) for application, name in connection.execute(query)}
+def unfinished_of_each(
+    connection: Connection, application: str, names: Collection[str]
+) -> dict[str, tuple[int, str | None]]:
+    """Return an unfinished run of each schedule, but for backfills, best one at work, and the label of who has it."""
+    rows = _UNFINISHED(connection, {"of_application": application, "names": as_rows((name,) for name in sorted(names))})
+    return {name: (run_id, label) for name, run_id, label in rows}
+
+
+def name_leases(connection: Connection, application: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Give pending runs, which hold none, leases of their own, by (schedule, how the names begin, digest)."""
+    _NAME_LEASES(connection, {"named": as_rows((application, *row) for row in rows)})
+
+
+def move_on(connection: Connection, application: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Move schedules (`MOVED_ON`) on, which must be locked."""
+    _MOVE_ON(connection, {"moved": as_rows([application, *(row[name] for name in MOVED_ON)] for row in rows)})
+
+
+_of_application = parameter("of_application")
+_runs = given("runs", **NEW_RUN)
+# With the application: SQLite then takes these rows first, and looks up each.
+_named = given("named", application=str, schedule=str, base=str, digest=str)
+_moved = given("moved", application=str, **MOVED_ON)
+_new = select(_of_application, SCHEDULED, *_runs.c).where(true())
+_ADD = Statement(insert_missing(run).from_select(["application", "trigger", *NEW_RUN], _new).returning(run.c.id))
+_names = given("names", name=str)
+_each = run.alias("each")
+_first = (
+    select(_each.c.id)
+    .where(
+        _each.c.application == _of_application,
+        _each.c.schedule == _names.c.name,
+        unfinished(_each),
+        placed(_each),
+        _each.c.backfill.is_(None),
+    )
+    .order_by(case((_each.c.state == RUNNING, 0), else_=1), _each.c.scheduled_for, _each.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_UNFINISHED = Statement(
+    select(_names.c.name, run.c.id, case((running(), lease.c.label), else_=null())).select_from(
+        _names.join(run, run.c.id == _first).outerjoin(lease, is_under())
+    )
+)
+_wanted = _named.c.base + "/" + number(run.c.id)
+_NAME_LEASES = Statement(
+    update(run)
+    .where(
+        same_schedule(run, _named),
+        all_pending(),
+        run.c.digest.is_not_distinct_from(_named.c.digest),
+        run.c.lease_name != _wanted,
+    )
+    .values(lease_name=_wanted)
+    .returning(run.c.id)
+)
+_MOVE_ON = Statement(
+    update(schedule)
+    .where(same_schedule(schedule, _moved))
+    .values({name: _moved.c[name] for name in list(MOVED_ON)[1:]})
+    .returning(schedule.c.name)
+)
+
+
+# The runs that give way to a newer one of their schedule (`overlap = "replace"`, rule 23)
+#
+# Their schedules must be locked: so no run of them ends meanwhile, and none takes its place.
+
+REPLACER = "leased"
+"""Who cancelled a run that was replaced."""
+
+
+def replaced_by() -> ColumnElement[int | None]:
+    """Return SQL for the newer run that replaced one that is marked; NULL for any other."""
+    is_replaced = run.c.cancelled_at.is_not(None) & (run.c.cancelled_by == REPLACER)
+    return case((is_replaced, run.c.overlapped), else_=null()).label("replaced_by")
+
+
+def planned(connection: Connection, application: str, rows: Iterable[tuple[str, datetime]]) -> dict[str, int]:
+    """Return by their schedules the runs that were planned for instants: (schedule, instant), one of each schedule."""
+    found = _PLANNED(connection, {"instants": as_rows((application, *row) for row in rows)})
+    return {name: run_id for run_id, name in found}
+
+
+def mark_older(connection: Connection, application: str, newer: Iterable[tuple[str, int]]) -> list[tuple[int, str]]:
+    """Mark the unfinished runs of schedules but for the ``newer`` ones (schedule, id), which replace them;
+    return (id, state) of each that was marked now.
+
+    A claim that has just locked one of them is waited for, so that its state is certain.
+    """
+    rows = _MARK_OLDER(connection, {"newer": as_rows((application, *row) for row in newer)})
+    return [(run_id, state) for run_id, state in rows]
+
+
+def start_replacing(connection: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
+    """Let runs (id, when) that wait start then, unless another of their schedule is unfinished, whose end promotes them;
+    return the ids of those that may start.
+    """
+    return {run_id for (run_id,) in _START(connection, {"firsts": as_rows(rows)})}
+
+
+_instants = given("instants", application=str, schedule=str, scheduled_for=datetime)
+_newer = given("newer", application=str, schedule=str, number=int)
+_firsts = given("firsts", number=int, available_at=datetime)
+_PLANNED = Statement(
+    select(run.c.id, run.c.schedule).where(
+        same_schedule(run, _instants),
+        run.c.scheduled_for == _instants.c.scheduled_for,
+        run.c.trigger == SCHEDULED,
+    )
+)
+_MARK_OLDER = Statement(
+    update(run)
+    .where(
+        same_schedule(run, _newer),
+        unfinished(),
+        run.c.id != _newer.c.number,
+        ~marked(),
+        placed(),
+        run.c.backfill.is_(None),  # it runs an instant of its own, for which the newer one does not stand in
+    )
+    .values(
+        cancelled_at=now(),
+        cancelled_by=literal_column(f"'{REPLACER}'", Text),
+        cancelled_why=literal_column("'replaced by run '", Text) + cast(_newer.c.number, Text),
+        overlapped=_newer.c.number,
+    )
+    .returning(run.c.id, run.c.state)
+)
+_other = run.alias("other")
+_ahead = exists().where(same_schedule(_other, run), unfinished(_other), _other.c.id != run.c.id, placed(_other))
+_START = Statement(
+    update(run)
+    .where(run.c.id == _firsts.c.number, agrees(run.c.state, PENDING), ~_ahead)
+    .values(available_at=_firsts.c.available_at)
+    .returning(run.c.id)
+)
 
 
 # The pauses: of one, of all with a tag, or of an application (rule 23)

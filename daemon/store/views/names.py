@@ -10,7 +10,7 @@ from ...errors import NotFound
 from ...states import UNFINISHED
 from ...text import suggestion
 from ..policies import read_policies
-from ..statements import renames
+from ..statements.acting.renames import NAMES, renamed
 from ..statements.dialects import among_keys, are, definition_with, if_given
 from ..tables import ScheduleKey, called, former_names, generation, present_name, replica, run, schedule
 
@@ -19,7 +19,7 @@ class Called:
     """What the schedules of renamed rows are called, and which rows are meant by a name."""
 
     def __init__(self, connection: Connection) -> None:
-        rows = renames.renamed(connection)
+        rows = renamed(connection)
         self._called: dict[ScheduleKey, str] = {(row.application, row.name): called(row) for row in rows}
         self._keys = {(application, name): key for (application, key), name in self._called.items()}
 
@@ -51,10 +51,10 @@ def keys_named(
 ) -> list[ScheduleKey]:
     """Return (application, key) of the schedules that are called so, or else were; with ``retired`` also retired ones."""
     is_called = or_(schedule.c.called == name, and_(schedule.c.name == name, schedule.c.called.is_(None)))
-    query = select(*renames.NAMES).where(*if_given(schedule.c.application, application), is_called)
+    query = select(*NAMES).where(*if_given(schedule.c.application, application), is_called)
     present: list[Row[Any]] = list(connection.execute(query))
     found = {row.application: row for row in present}
-    for row in renames.renamed(connection, application):
+    for row in renamed(connection, application):
         if name in former_names(row):
             found.setdefault(row.application, row)
     return sorted((of, row.name) for of, row in found.items() if retired or row.retired_at is None)

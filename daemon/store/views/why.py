@@ -30,7 +30,7 @@ from ..statements.dialects import (
 from ..statements.generation import read_run_digests
 from ..statements.requests import placed
 from ..statements.run import is_late, marked
-from ..statements.sets.plans import replaced_by
+from ..statements.schedule import replaced_by
 from ..tables import generation, job_run, present_name, replica, run, schedule
 from . import causes
 from .acting import pause_of, pauses_by_act

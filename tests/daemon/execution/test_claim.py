@@ -17,7 +17,7 @@ from daemon.operations.trigger import trigger
 from daemon.service.loop.agenda import read_agenda
 from daemon.states import MOST_ABANDONED
 from daemon.store import statements
-from daemon.store.statements.sets.claims import Candidate
+from daemon.store.statements.claims import Candidate
 from daemon.store.tables import run, schedule
 from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, start_job
 from tests.support.store import TTL, Store, a_schedule, pending_runs

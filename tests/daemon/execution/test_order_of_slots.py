@@ -11,7 +11,7 @@ import lease.statements
 from daemon.execution import claim as claiming
 from daemon.execution.claim import ClaimedRun
 from daemon.store import statements
-from daemon.store.statements.sets.claims import Candidate
+from daemon.store.statements.claims import Candidate
 from daemon.store.tables import run
 from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule, pending_runs

@@ -185,7 +185,7 @@ def test_making_the_run_and_moving_on_is_one_transaction(store: Store, monkeypat
         raise ConnectionError("between the run and the schedule")
 
     with monkeypatch.context() as patched:
-        patched.setattr(statements.plans, "move_on", crash)
+        patched.setattr(statements.schedule, "move_on", crash)
         with pytest.raises(ConnectionError):
             store.plan(poll)
     assert store.everything() == before

@@ -34,11 +34,11 @@ SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "marked and pending anywhere": lambda c: statements.run.find_marked(c, None),
 }
 OF_PLACED: dict[str, Callable[[Connection], Any]] = {
-    "the one to promote, and those ahead": lambda c: statements.ends.promote(c, {("shop", "daily")}),
+    "the one to promote, and those ahead": lambda c: statements.claims.promote(c, {("shop", "daily")}),
     "still running": lambda c: statements.schedule.still_running(c, "shop", ["daily"]),
-    "overlapped": lambda c: statements.plans.unfinished_of_each(c, "shop", {"daily"}),
-    "replaced by a newer run": lambda c: statements.plans.mark_older(c, "shop", [("daily", 7)]),
-    "ahead of the one that replaces": lambda c: statements.plans.start_replacing(c, [(7, datetime.now(UTC))]),
+    "overlapped": lambda c: statements.schedule.unfinished_of_each(c, "shop", {"daily"}),
+    "replaced by a newer run": lambda c: statements.schedule.mark_older(c, "shop", [("daily", 7)]),
+    "ahead of the one that replaces": lambda c: statements.schedule.start_replacing(c, [(7, datetime.now(UTC))]),
 }
 """Searches that 10⁵ runs of the schedule that are requested for later do not slow."""
 

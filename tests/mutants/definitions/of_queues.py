@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 
 SEARCH = "daemon/execution/claim.py"
-CLAIMS = "daemon/store/statements/sets/claims.py"
+CLAIMS = "daemon/store/statements/claims.py"
 QUEUES = "tests/daemon/execution/test_queues.py::{}[{{}}]"
 ORDER = "tests/daemon/execution/test_order_of_slots.py::{}"
 

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, nul
 
 from lease.database.dialects import now
 
-from ..tables import backfill, pruned, run, schedule, trigger_key
-from .dialects import all_pending, among, of_schedule, pending, same_schedule
-from .dialects import unfinished as is_unfinished
+from ...tables import backfill, pruned, run, schedule, trigger_key
+from ..dialects import all_pending, among, of_schedule, pending, same_schedule
+from ..dialects import unfinished as is_unfinished
 
 NAMES = (schedule.c.application, schedule.c.name, schedule.c.called, schedule.c.former, schedule.c.retired_at)
 
