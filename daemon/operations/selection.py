@@ -17,6 +17,7 @@ from ..store import statements
 from ..store.tables import ScheduleKey
 from ..store.views.defined import retirement
 from ..store.views.names import (
+    application_of,
     keys_named,
     missing_schedule,
     nearest_of,
@@ -25,7 +26,6 @@ from ..store.views.names import (
     schedules_named,
     schedules_tagged,
 )
-from .named import application_of
 from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)
