@@ -21,8 +21,7 @@ from ..definitions.schedule import Schedule
 from ..states import SkipReason
 from ..store import statements
 from ..telemetry.facts import Note, Notify, TimesSkipped
-from .plan import Pause, Plan, PlanState, plan, waits_for_predecessor
-from .plan_rows import LONGEST_STRETCH, Stretch
+from .plan import LONGEST_STRETCH, Pause, Plan, PlanState, Stretch, plan, waits_for_predecessor
 from .telling import Told, tell
 from .trusted_time import ClockJumped, Trusts, by_trusted_time
 from .wall_clock import WallClock

@@ -16,8 +16,7 @@ from ..definitions.schedule import Overlap, Schedule
 from ..errors import DaemonError
 from ..store import statements
 from ..store.notices import Notice, notify_each
-from .lease_names import lease_name
-from .plan import Plan, PlannedRun, waits_for_predecessor
+from .plan import Plan, PlannedRun, lease_name, waits_for_predecessor
 
 
 class PlanningFailed(DaemonError):

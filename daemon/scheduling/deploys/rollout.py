@@ -27,8 +27,7 @@ from ...telemetry.facts import Note, Notify, SchedulesRetired
 from ...text import counted
 from ..generations.order import Count, Move, Order, Others, is_newer_ready, next_move
 from ..generations.standing import Standing, stand
-from ..lease_names import lease_name
-from ..plan import waits_for_predecessor
+from ..plan import lease_name, waits_for_predecessor
 from ..renames import located
 from ..trusted_time import ClockJumped, Trusts, by_trusted_time
 from .bring import Brought, bring, carry_out, look

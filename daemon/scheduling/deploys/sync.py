@@ -26,8 +26,7 @@ from ...definitions.schedule import Schedule
 from ...store import statements
 from ...store.called import called, former_names
 from ...text import counted, number, when
-from ..lease_names import lease_name
-from ..plan import Pause, PlanState, changed_state, first_state
+from ..plan import Pause, PlanState, changed_state, first_state, lease_name
 from ..plan_due import plan_due
 from ..renames import Located, located
 from ..telling import Told, tell

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.trigger import trigger
-from daemon.scheduling.lease_names import lease_name
+from daemon.scheduling.plan import lease_name
 from daemon.scheduling.plan_due import PlanReport, plan_due
 from daemon.scheduling.write_plan import PlanningFailed
 from daemon.store import statements
