@@ -7,7 +7,7 @@ gives the next one.
 """
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
@@ -103,7 +103,6 @@ class PlannedRun:
     """A run row to write; with ``last_scheduled_for``, a counted row for ``count`` instants."""
 
     scheduled_for: datetime
-    state: Literal["pending", "skipped"]
     reason: SkipReason | None
     """Why it is skipped; None if it is pending."""
     available_at: datetime
@@ -114,6 +113,10 @@ class PlannedRun:
     count: int = 1
     extends: bool = False
     """The counted row with this `scheduled_for` exists: update `last_scheduled_for` and `count`."""
+
+    @property
+    def state(self) -> Literal["pending", "skipped"]:
+        return "pending" if self.reason is None else "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def changed_state(state: PlanState, now: datetime) -> PlanState:
 
 def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, most_rows: int | None = None) -> Plan:
     """Decide what becomes of the instants that are due at ``now``, the database's time (rule 1)."""
-    ledger = Ledger(state.stretch, most_rows)
+    ledger = Ledger(lambda instant: instant + jitter(application, schedule, instant), state.stretch, most_rows)
     planned_until, unfinished = state.planned_until, state.unfinished
     for span in spans(state.pause, planned_until, now):
         pieces = due_pieces(
@@ -166,19 +169,7 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, 
         unfinished = unfinished or any(one.skip is None for one in decided)
     next_due = next(schedule.instants(planned_until, state.anchor), None)
     return Plan(
-        runs=tuple(
-            PlannedRun(
-                scheduled_for=entry.first,
-                state="pending" if entry.skip is None else "skipped",
-                reason=entry.skip,
-                available_at=entry.first + jitter(application, schedule, entry.first),
-                waits=entry.waits,
-                last_scheduled_for=entry.last if entry.counted else None,
-                count=entry.count,
-                extends=entry.extends,
-            )
-            for entry in ledger.entries()
-        ),
+        runs=ledger.runs(),
         next_due=next_due,
         planned_until=planned_until,
         stretch=ledger.stretch,
@@ -296,19 +287,6 @@ class Counted:
     skip: SkipReason
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row; a counted row stands for ``count`` instants from ``first`` to ``last``."""
-
-    first: datetime
-    last: datetime
-    skip: SkipReason | None
-    waits: bool = False
-    count: int = 1
-    counted: bool = False
-    extends: bool = False
-
-
 def fold(decided: Iterable[Verdict | Counted]) -> Iterator[Verdict | Counted]:
     """Yield what was decided, and of each stretch of skipped instants all but the newest 1,000 as one count."""
     for skip, stretch in groupby(decided, key=lambda one: one.skip):
@@ -335,11 +313,16 @@ def only_newest(decided: list[Verdict | Counted], *, waits: bool) -> list[Verdic
 
 
 class Ledger:
-    """Turns instants into rows, at most ``most_rows``; each instant has its place in one row."""
+    """Turns instants into rows, at most ``most_rows``; each instant has its place in one row. ``starts`` returns when the
+    run of an instant may start.
+    """
 
-    def __init__(self, stretch: Stretch | None, most_rows: int | None = None) -> None:
+    def __init__(
+        self, starts: Callable[[datetime], datetime], stretch: Stretch | None, most_rows: int | None = None
+    ) -> None:
+        self._starts = starts
         self._most_rows = MOST_ROWS if most_rows is None else min(most_rows, MOST_ROWS)
-        self._entries: list[Entry] = []
+        self._runs: list[PlannedRun] = []
         self._reason = stretch.reason if stretch else None
         self._length = stretch.count if stretch else 0
         self._counted_from = stretch.counted_from if stretch else None
@@ -363,7 +346,7 @@ class Ledger:
             self._length += tally.count
             self._counted_to = tally.last
         else:
-            self._entries.append(Entry(tally.first, tally.last, counted.skip, count=tally.count, counted=True))
+            self._runs.append(self._counted_row(tally.first, tally.last, tally.count))
             self._length = 0
         return True
 
@@ -383,37 +366,37 @@ class Ledger:
             self._counted_from = self._counted_from or instant
             self._counted_to = instant
         else:
-            self._entries.append(Entry(instant, instant, skip, waits=verdict.waits))
+            self._runs.append(PlannedRun(instant, skip, self._starts(instant), waits=verdict.waits))
         return True
 
     @property
     def is_full(self) -> bool:
         """No instant has a place any more that needs a row."""
-        return len(self._entries) + (self._counted_to is not None) >= self._most_rows
+        return len(self._runs) + (self._counted_to is not None) >= self._most_rows
 
     @property
     def stretch(self) -> Stretch | None:
         """The stretch that goes on after the last instant."""
         return Stretch(self._reason, self._length, self._counted_from) if self._reason else None
 
-    def entries(self) -> Iterator[Entry]:
-        yield from self._entries
-        if (counted := self._counted()) is not None:
-            yield counted
+    def runs(self) -> tuple[PlannedRun, ...]:
+        return (*self._runs, *self._counted())
 
     def _end_stretch(self) -> None:
-        if (counted := self._counted()) is not None:
-            self._entries.append(counted)
+        self._runs += self._counted()
         self._reason, self._length = None, 0
         self._counted_from = self._counted_to = None
         self._extends = False
 
-    def _counted(self) -> Entry | None:
+    def _counted(self) -> list[PlannedRun]:
+        """Return the counted row behind the others, if this plan adds to one."""
         if self._counted_from is None or self._counted_to is None:
-            return None
-        count = self._length - LONGEST_STRETCH
-        row = Entry(self._counted_from, self._counted_to, self._reason, count=count, counted=True)
-        return replace(row, extends=True) if self._extends else row
+            return []
+        row = self._counted_row(self._counted_from, self._counted_to, self._length - LONGEST_STRETCH)
+        return [replace(row, extends=self._extends)]
+
+    def _counted_row(self, first: datetime, last: datetime, count: int) -> PlannedRun:
+        return PlannedRun(first, self._reason, self._starts(first), last_scheduled_for=last, count=count)
 
 
 # The lease under which a run executes (rule 14)
