@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from lease.clock import boottime
 from lease.database.database import Database
 
 from ..definitions.codec import UnreadableDefinition
@@ -24,7 +23,6 @@ from ..telemetry.facts import Note, Notify, TimesSkipped
 from .plan import LONGEST_STRETCH, Pause, Plan, PlanState, Stretch, plan, waits_for_predecessor
 from .telling import Told, tell
 from .trusted_time import ClockJumped, Trusts, by_trusted_time
-from .wall_clock import WallClock
 from .write_plan import Decision, defined, feed_due, place_due, write_plans
 
 MOST_SCHEDULES = 100
@@ -159,14 +157,15 @@ class Planner:
     """Plans the schedules of one application.
 
     ``others`` returns the names of schedules of the application that are not among them, as far as
-    they were met. ``called`` returns the name of the schedule in a row. ``wall_clock`` is given if the database has no clock of its own.
+    they were met. ``called`` returns the name of the schedule in a row. ``trusts`` judges the database's time; None where
+    that can always be trusted.
     """
 
     database: Database
     application: str
     schedules: Mapping[str, Schedule]
     notify: Notify
-    wall_clock: WallClock | None = None
+    trusts: Trusts | None = None
     others: Callable[[], Collection[str]] = tuple
     called: Callable[[str], str] = str
     has_more: bool = field(default=False, init=False)
@@ -181,14 +180,14 @@ class Planner:
         On SQLite ``database_time`` is the machine's clock.
         """
         self.has_more, self.made = False, 0
-        if not self.trusts(database_time):
+        if self.trusts is not None and not self.trusts(database_time):
             return False
 
         def plan(connection: Connection) -> PlanReport:
             return plan_due(connection, self.application, self.schedules, others=self.others())
 
         try:
-            report = await self.database.write(by_trusted_time(plan, self.guard))
+            report = await self.database.write(by_trusted_time(plan, self.trusts))
         except ClockJumped:
             return False
         for (key, reason), count in report.skipped.items():
@@ -196,20 +195,6 @@ class Planner:
         self._report_faults(report)
         self.has_more, self.made = report.more, report.made
         return True
-
-    @property
-    def guard(self) -> Trusts | None:
-        """The judge of the database's time, for `by_trusted_time`; None where that can always be trusted."""
-        return None if self.wall_clock is None else self.trusts
-
-    def trusts(self, database_time: datetime) -> bool:
-        """Return whether planning may trust this time; report a jump of the clock."""
-        if self.wall_clock is None:
-            return True
-        judgement = self.wall_clock.judge(database_time.timestamp(), boottime())
-        if judgement.note is not None:
-            self.notify(Note(judgement.note, is_warning=not judgement.trusted))
-        return judgement.trusted
 
     def _report_faults(self, report: PlanReport) -> None:
         """Report, once, what planning could not do; what it did is in the table of runs."""

@@ -27,6 +27,7 @@ from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..pruning.pruner import Pruner, pruning
 from ..recovery import registry
+from ..scheduling.trusted_time import Trusts
 from ..scheduling.wall_clock import WallClock
 from ..store import statements
 from ..telemetry.facts import Fact, LeaseChanged, Note, Notify, ReplicaStarted
@@ -80,17 +81,18 @@ def entry_of(context: ReplicaContext, concurrency: int | None = None) -> registr
     )
 
 
-async def expected_wall_clock(database: Database) -> WallClock | None:
-    """Return the watch of the wall clock, which SQLite goes by; None for a database with its own.
+async def judge_of_time(database: Database, notify: Notify) -> Trusts | None:
+    """Return the judge of the wall clock, which SQLite goes by; None for a database with its own.
 
     It starts from what other replicas last recorded.
     """
     if backend_of(database.url).has_own_clock:
         return None
     if not boot_id() or sys.platform != "linux":
-        return WallClock()
+        return WallClock(notify).trusts
     ticks = os.sysconf("SC_CLK_TCK")
-    return WallClock(await database.read(lambda c: registry.wall_clock_offset(c, boot_id(), ticks)))
+    offset = await database.read(lambda c: registry.wall_clock_offset(c, boot_id(), ticks))
+    return WallClock(notify, offset).trusts
 
 
 _PATIENCE = 5
@@ -153,8 +155,8 @@ async def opened(
             parts = (application, database, client, tasks, trust, told, templates, listeners)
             context = ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
             async with hearing_of(context) as hearing:
-                clock = await expected_wall_clock(database)
-                yield Replica(context, settings, entry_of(context, settings.concurrency), clock, hearing)
+                trusts = await judge_of_time(database, told)
+                yield Replica(context, settings, entry_of(context, settings.concurrency), trusts, hearing)
     finally:
         templates.close()
         trust.close()
@@ -177,7 +179,7 @@ async def surrounded(replica: Replica, settings: Settings, earlier_holder: str |
             Pruner(
                 *(context.database, context.client, context.application.name, context.notify),
                 stops=lambda: replica.draining,
-                trusts=replica.planner.guard,
+                trusts=replica.planner.trusts,
             )
         ),
     ):

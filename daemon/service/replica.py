@@ -22,7 +22,7 @@ from ..recovery.deaths import DeathWatch
 from ..recovery.settle import Settler
 from ..scheduling.deploys.rollout import RequiredRevision, Rollout
 from ..scheduling.plan_due import Planner
-from ..scheduling.wall_clock import WallClock
+from ..scheduling.trusted_time import Trusts
 from ..telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, Notify
 from .check_in import CheckIn
 from .loop.agenda import Agenda
@@ -84,7 +84,7 @@ class Replica:
         context: ReplicaContext,
         settings: Settings,
         entry: registry.ReplicaEntry,
-        wall_clock: WallClock | None = None,
+        trusts: Trusts | None = None,
         hearing: Hearing | None = None,
     ) -> None:
         application, database, client, rows = context.application, context.database, context.client, context.rows
@@ -111,14 +111,14 @@ class Replica:
         context.batcher.on_end(self._run_ends)
         name, notify, known = application.name, context.notify, self.runs.known
         self.planner = Planner(
-            *(database, name, rows, notify, wall_clock), others=lambda: known.other_schedules, called=rows.name
+            *(database, name, rows, notify, trusts), others=lambda: known.other_schedules, called=rows.name
         )
         self._settler = Settler(database, name, client.holder, client.label, notify, self._deaths, rows.name)
         self.rollout = Rollout(
             *(database, application, client.holder, client.label, notify),
             rows=rows,
             takeover_after=settings.takeover_after,
-            trusts=self.planner.guard,
+            trusts=trusts,
             required=self.required,
         )
         self._check_in = CheckIn(

@@ -94,7 +94,7 @@ class Service:
                     requests.joined()
                     await self._work(replica)
                     if until_idle and not requests.stopping:
-                        of, trusts = self.application.name, replica.planner.guard
+                        of, trusts = self.application.name, replica.planner.trusts
                         await prune_at_the_end(context.database, context.client, of, context.notify, trusts)
                     failed = await self._any_failed(replica, triggered)
         notify(ReplicaEnded(context.client.label, monotonic() - started, replica.runs.tally))
