@@ -23,7 +23,7 @@ from ..definitions.values.refusal import Refusal
 from ..errors import InvalidInstant, NotFound, NotRecordable
 from ..instants import parse_instant
 from ..scheduling.plan import MISSED_AFTER, lease_name
-from ..scheduling.write_plan import place
+from ..scheduling.plan_due import place
 from ..store import statements
 from ..store.statements import acts, requests
 from ..store.views.names import nearest_of

@@ -114,7 +114,7 @@ NEIGHBOURS = (
         "an instant that is skipped does not name the run that was in its way",
         (
             Edit(
-                "daemon/scheduling/write_plan.py",
+                "daemon/scheduling/plan_due.py",
                 "_named(connection, application, overlapping))\n",
                 "overlapping)\n",
             ),
@@ -128,7 +128,7 @@ NEIGHBOURS = (
         "an instant that was missed does not say since when nothing was up",
         (
             Edit(
-                "daemon/scheduling/write_plan.py",
+                "daemon/scheduling/plan_due.py",
                 '"away_from": away_from if planned.reason == "missed" else None,',
                 '"away_from": None,',
             ),
