@@ -146,7 +146,7 @@ def plan_due(
     planned = _plan_and_place(connection, application, known, others)
     fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
     unreadable = {**fed.unreadable, **planned.unreadable}
-    return replace(planned, made=planned.made + fed.placed, unreadable=unreadable)
+    return replace(planned, made=planned.made + fed.made, unreadable=unreadable)
 
 
 def _plan_and_place(
@@ -180,7 +180,7 @@ def _plan_and_place(
     tell(connection, application, missed)
     return PlanReport(
         late or places.more or ((more or bool(rows)) and bool(decisions)),
-        made + places.placed,
+        made + places.made,
         doubled,
         unreadable,
         skipped,
@@ -394,20 +394,9 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
 # The places of runs that were requested for a moment, or by a backfill: behind the unfinished runs of their schedules
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceReport:
-    """What became of runs whose moment had come."""
-
-    placed: int = 0
-    more: bool = False
-    """There are more to place at once."""
-    unreadable: Mapping[str, str] = field(default_factory=dict)
-    """The schedules of which none was placed, and why."""
-
-
 def place_due(
     connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
-) -> PlaceReport:
+) -> PlanReport:
     """Place the runs of known schedules whose moment has come; those of locked schedules stay for later.
 
     With ``others``, the known ones are all that the application has but for these.
@@ -425,12 +414,12 @@ def place_due(
         passed_over |= found  # many of schedules that are locked or unreadable hide nobody behind them
     runs = [(row.id, row.schedule) for row in due if row.schedule in overlaps]
     placed = place(connection, application, runs, overlaps) if runs else 0
-    return PlaceReport(placed, len(due) == MOST_PLACED and placed > 0, unreadable)
+    return PlanReport(len(due) == MOST_PLACED and placed > 0, placed, unreadable=unreadable)
 
 
 def feed_due(
     connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
-) -> PlaceReport:
+) -> PlanReport:
     """Place the next runs of backfills of known schedules whose turn it is: of each schedule at most those of one
     backfill, and none while another run of the schedule is not over; those of locked schedules stay for later.
 
@@ -451,7 +440,7 @@ def feed_due(
     placed = place(connection, application, runs, overlaps) if runs else 0
     if first:
         statements.requests.close(connection, [row.id for row in first.values()])
-    return PlaceReport(placed, unreadable=unreadable)
+    return PlanReport(made=placed, unreadable=unreadable)
 
 
 def _lock(
