@@ -25,11 +25,10 @@ from ..scheduling.plan_due import Planner
 from ..scheduling.trusted_time import Trusts
 from ..telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, Notify
 from .check_in import CheckIn
-from .loop.agenda import Agenda
-from .loop.runs_at_work import RunsAtWork
+from .runs_at_work import RunsAtWork
 from .settings import STOP_MARGIN, Settings
 from .waking.hearing import Hearing
-from .waking.idle_wait import IdleWait, Wakes
+from .waking.idle_wait import Agenda, IdleWait, Wakes
 
 T = TypeVar("T")
 

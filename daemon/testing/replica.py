@@ -25,9 +25,9 @@ from ..operations.trigger import NoSuchSchedule, trigger
 from ..own_thread import in_own_thread
 from ..recovery import registry
 from ..schedules import Schedules
-from ..service.loop.agenda import Agenda
 from ..service.replica import Replica
 from ..service.settings import Settings
+from ..service.waking.idle_wait import Agenda
 from ..store.views.history import RunDetail, read_run, read_runs
 from ..telemetry.facts import Fact, LeaseChanged
 from .store import ManualStore, Misuse

@@ -60,7 +60,7 @@ NEIGHBOURS = (
         "a replica that ends itself for a job that blocks does not record that first: its neighbours count as abandoned",
         (
             Edit(
-                "daemon/service/loop/runs_at_work.py",
+                "daemon/service/runs_at_work.py",
                 "await database.write(lambda connection: registry.mark_stopped(connection, client.holder))",
                 "await database.write(lambda _: None)",
             ),

@@ -107,7 +107,7 @@ RUNS = (
         "a claim that waits for its set is made though its replica was told to drain meanwhile",
         (
             Edit(
-                "daemon/service/loop/runs_at_work.py",
+                "daemon/service/runs_at_work.py",
                 " if self._may_claim() else 0\n",
                 "\n",
             ),

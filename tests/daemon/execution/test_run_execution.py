@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daemon import AsyncRun, Schedules
-from daemon.service.loop.runs_at_work import ExecutedRun
+from daemon.service.runs_at_work import ExecutedRun
 from daemon.telemetry.facts import RunEnded, RunStarted, WriteRefused
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import ONE_O_CLOCK, SELDOM, Gate, a_shop, facts_of, failing, lease_of, nothing

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.scheduling import plan_due as planning
-from daemon.service.loop.agenda import read_agenda
+from daemon.service.waking.idle_wait import read_agenda
 from daemon.store.tables import run, schedule
 from daemon.store.views.causes import WaitsForStart
 from daemon.store.views.history import read_run

@@ -14,12 +14,11 @@ from daemon.execution.context import ReplicaContext
 from daemon.jobs.processes.trust_page import TrustPages
 from daemon.jobs.task_thread import TaskThread
 from daemon.operations.trigger import trigger
-from daemon.service.loop.agenda import Agenda
 from daemon.service.parts import entry_of, hearing_of, registered
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
 from daemon.service.waking.hearing import Hearing
-from daemon.service.waking.idle_wait import IdleWait, RoomLeft, Wakes
+from daemon.service.waking.idle_wait import Agenda, IdleWait, RoomLeft, Wakes
 from daemon.store import statements
 from daemon.store.notices import Notice
 from daemon.telemetry.facts import Fact

@@ -11,23 +11,22 @@ from sqlalchemy import Connection
 from lease.client import Lease
 from lease.errors import LeaseError
 
-from ...definitions.known import Known
-from ...definitions.schedule import Schedule
-from ...execution.attempt import JobExecution, WorkOutlivesLease
-from ...execution.claim import ClaimedRun, claim
-from ...execution.context import ReplicaContext
-from ...execution.run_execution import RunExecution
-from ...execution.writes.batcher import MOST
-from ...jobs.reports import Progress
-from ...jobs.room.room import Room, SetAside
-from ...jobs.transcript import Transcript
-from ...recovery import registry
-from ...recovery.settle import settle_dead
-from ...scheduling.deploys.rollout import RequiredRevision
-from ...states import RunOutcome
-from ...telemetry.facts import Note, RunEnded
-from ..waking.idle_wait import RoomLeft
-from .agenda import Agenda, read_agenda
+from ..definitions.known import Known
+from ..definitions.schedule import Schedule
+from ..execution.attempt import JobExecution, WorkOutlivesLease
+from ..execution.claim import ClaimedRun, claim
+from ..execution.context import ReplicaContext
+from ..execution.run_execution import RunExecution
+from ..execution.writes.batcher import MOST
+from ..jobs.reports import Progress
+from ..jobs.room.room import Room, SetAside
+from ..jobs.transcript import Transcript
+from ..recovery import registry
+from ..recovery.settle import settle_dead
+from ..scheduling.deploys.rollout import RequiredRevision
+from ..states import RunOutcome
+from ..telemetry.facts import Note, RunEnded
+from .waking.idle_wait import Agenda, RoomLeft, read_agenda
 
 MOST_REMEMBERED = 10_000
 

@@ -13,8 +13,8 @@ from daemon.execution.attempt import WorkOutlivesLease
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.room import room
 from daemon.jobs.runners import ChildAttempt
-from daemon.service.loop import runs_at_work
-from daemon.service.loop.runs_at_work import ExecutedRun
+from daemon.service import runs_at_work
+from daemon.service.runs_at_work import ExecutedRun
 from daemon.telemetry.facts import JobProgressed, Note, RunStarted
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import (
