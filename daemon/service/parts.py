@@ -37,8 +37,7 @@ from .environment import SOFT_LIMIT, withhold_secrets
 from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
-from .waking.changes import Commits
-from .waking.hearing import Hearing
+from .waking.hearing import Commits, Hearing
 
 
 @asynccontextmanager
