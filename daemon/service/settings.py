@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -22,10 +23,10 @@ from ..definitions.values.durations import duration
 from ..definitions.values.strings import Revision
 from ..definitions.values.targets import check_url
 from ..errors import Mistakes, together
+from ..jobs.processes.process_tree import MARK
 from ..scheduling.generations.order import TAKEOVER_AFTER
 from ..text import shortened, suggestion
 from ..web.address import WebAddress
-from .database_url import readable, url_from_file
 from .environment import SettingsError, variable_of
 
 __all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
@@ -148,6 +149,15 @@ def release_name(text: str | None) -> str | None:
             f"a release is named by 1 to {LONGEST_RELEASE} printable characters, such as a commit or an image"
         )
     return name
+
+
+def readable(url: SecretStr) -> SecretStr:
+    """Return the URL; raises `ValueError` for one that cannot be used."""
+    try:
+        parse_address(url.get_secret_value())
+    except LeaseError as error:
+        raise ValueError(str(error)) from None
+    return url
 
 
 # The settings
@@ -429,3 +439,49 @@ def _sentence(details: ErrorDetails, given: Mapping[str, Any], places: Mapping[s
         case _:
             said = details["msg"][:1].lower() + details["msg"][1:]
     return f"{places[name]}: {said}"
+
+
+# The database's URL out of a file, for the secrets of containers
+
+_URL, _FILE = variable_of("database_url"), variable_of("database_url_file")
+
+
+def url_from_file(in_file: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the file that the environment or `[settings]` (``in_file``) name, and the URL that it
+    holds; None where they name none.
+    """
+    url, path = os.environ.get(_URL), os.environ.get(_FILE)
+    if url and MARK in os.environ:
+        return None  # in a job, where its replica has named the database, and inherited what had named it
+    if url and path:
+        raise SettingsError(f"{_URL} and {_FILE} are both set: leave one of them out")
+    for name, value, other in ((_URL, url, path), (_FILE, path, url)):
+        if value is not None and not value.strip() and not other:
+            raise SettingsError(f"{name} is set, but empty; give it a value, or unset it to use the default")
+    if path:
+        return path, read_url(path, _FILE)
+    if url or "database_url_file" not in in_file:
+        return None
+    if "database_url" in in_file:
+        raise SettingsError("[settings] has both database_url and database_url_file: leave one of them out")
+    path = str(in_file["database_url_file"])
+    return path, read_url(path, "[settings] database_url_file")
+
+
+def read_url(path: str, where: str) -> str:
+    """Return the URL that a file holds; raises `SettingsError`, which names ``where`` the file is named."""
+    try:
+        url = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f'{where}: "{path}" cannot be read: {error.strerror}') from None
+    except UnicodeDecodeError:
+        raise SettingsError(f'{where}: "{path}" cannot be read: it is not UTF-8') from None
+    if not url:
+        raise SettingsError(f'{where}: "{path}" is empty; it must contain the URL of the database')
+    if len(url.splitlines()) > 1:
+        raise SettingsError(f'{where}: "{path}" has several lines; it must contain only the URL of the database')
+    try:
+        parse_address(url)
+    except LeaseError as error:
+        raise SettingsError(f'{where}: the URL in "{path}" is not valid: {error}') from None
+    return url

@@ -18,9 +18,8 @@ from lease.database.address import describe, parse_address
 
 from ...definitions.application import Application
 from ...web.address import WebAddress
-from ..database_url import read_url
 from ..environment import SettingsError
-from ..settings import Settings, flag_of
+from ..settings import Settings, flag_of, read_url
 
 
 @dataclass(frozen=True, slots=True)
