@@ -28,7 +28,7 @@ from ..telemetry.facts import Note, ReplicaEnded
 from ..telemetry.notifier import notifier
 from ..text import suggestion
 from .environment import SettingsError
-from .outside.hangups import at_a_terminal
+from .outside.outside import at_a_terminal
 from .parts import make_fit_for_jobs, opened, surrounded
 from .readiness import Readiness
 from .replica import Replica

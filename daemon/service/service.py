@@ -22,8 +22,7 @@ from ..telemetry.facts import Note, ReplicaEnded
 from ..telemetry.logs import flush_logs, written_to
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
-from .outside.hangups import SIGNAL_BASE
-from .outside.outside import Outside
+from .outside.outside import SIGNAL_BASE, Outside
 from .outside.stop_requests import StopRequests
 from .parts import make_fit_for_jobs, opened, surrounded
 from .readiness import Readiness

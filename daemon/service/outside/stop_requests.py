@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from ...telemetry.facts import Note, Notify
 from ..environment import SUPERVISOR_FD
 from .file_check import WrongFile
-from .hangups import end_at_once
-from .outside import Outside, inherited_descriptor
+from .outside import Outside, end_at_once, inherited_descriptor
 
 if TYPE_CHECKING:
     from ..replica import Replica
