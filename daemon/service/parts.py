@@ -34,8 +34,7 @@ from ..telemetry.facts import Fact, LeaseChanged, Note, Notify, ReplicaStarted
 from ..telemetry.spans import found_spans
 from ..version import package_version
 from .environment import SOFT_LIMIT, withhold_secrets
-from .readiness import Readiness
-from .replica import Replica
+from .replica import Readiness, Replica
 from .settings import Settings
 from .waking.hearing import Commits, Hearing
 

@@ -25,8 +25,7 @@ from ..web.address import WebAddress
 from .outside.outside import SIGNAL_BASE, Outside
 from .outside.stop_requests import StopRequests
 from .parts import make_fit_for_jobs, opened, surrounded
-from .readiness import Readiness
-from .replica import Replica
+from .replica import Readiness, Replica
 from .settings import Settings
 
 

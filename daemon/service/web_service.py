@@ -30,8 +30,7 @@ from ..web.pages.routes import page_routes
 from .doctor.checks import doctor
 from .metering import metered
 from .outside.outside import SupervisorLink
-from .readiness import Readiness
-from .replica import Replica
+from .replica import Readiness, Replica
 from .settings import Settings
 
 
