@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..definitions.application import Application
-from ..service.load_with_settings import load_with_settings
+from ..service.outside.file_check import load_with_settings
 from .streams import answers_apart
 
 
