@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon import Schedules
 from daemon.delivery.deliverer import Deliverer
 from daemon.delivery.sending import Sender
-from daemon.service.metering import own_facts
 from daemon.service.replica import Readiness
+from daemon.service.web_service import own_facts
 from daemon.telemetry.facts import Fact, Note
 from daemon.telemetry.measures import Measures
 from daemon.testing import ManualReplica, ManualStore
