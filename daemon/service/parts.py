@@ -48,7 +48,8 @@ async def registered(
     ``earlier_holder`` is the replica that this very process was before it started anew. Others find
     its process alive, so nobody else can tell that it has ended, if the database was away as it did.
     """
-    entry, database, application = entry_of(context, concurrency), context.database, context.application
+    database, application = context.database, context.application
+    entry = registry.entry_of(application, context.client.holder, concurrency)
 
     def transaction(connection: Connection) -> int | None:
         registry.register(connection, entry)
@@ -64,19 +65,6 @@ async def registered(
     finally:
         with suppress(StoreUnavailable):  # its leases show that it is gone
             await database.write(lambda connection: registry.mark_stopped(connection, entry.holder))
-
-
-def entry_of(context: ReplicaContext, concurrency: int | None = None) -> registry.ReplicaEntry:
-    application = context.application
-    return registry.own_entry(
-        context.client.holder,
-        application.name,
-        application.digest,
-        revision=application.revision,
-        requires_revision=application.require_revision,
-        release=application.release,
-        concurrency=concurrency,
-    )
 
 
 async def judge_of_time(database: Database, notify: Notify) -> Trusts | None:
@@ -154,7 +142,8 @@ async def opened(
             context = ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
             async with hearing_of(context) as hearing:
                 trusts = await judge_of_time(database, told)
-                yield Replica(context, settings, entry_of(context, settings.concurrency), trusts, hearing)
+                entry = registry.entry_of(application, client.holder, settings.concurrency)
+                yield Replica(context, settings, entry, trusts, hearing)
     finally:
         templates.close()
         trust.close()

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -31,14 +30,6 @@ from .waking.idle_wait import Agenda, RoomLeft, read_agenda
 MOST_REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutedRun:
-    """A run that this replica has executed."""
-
-    run_id: int
-    outcome: RunOutcome
-
-
 class RunsAtWork:
     """Claims runs while it ``may_claim``, starts them, stops them, and keeps their outcomes; calls ``changed`` when one has
     ended.
@@ -53,8 +44,8 @@ class RunsAtWork:
         changed: Callable[[], None],
         may_claim: Callable[[], bool],
     ) -> None:
-        self.executed: list[ExecutedRun] = []
-        """The latest runs, first the one that ended first."""
+        self.executed: list[int] = []
+        """The ids of the latest runs, first the one that ended first."""
         self.tally: Counter[RunOutcome] = Counter()
         """How many runs ended how."""
         self.failure: BaseException | None = None
@@ -241,7 +232,7 @@ class RunsAtWork:
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
         self.tally[outcome] += 1
-        self.executed.append(ExecutedRun(run_id, outcome))
+        self.executed.append(run_id)
         del self.executed[:-MOST_REMEMBERED]
 
     async def _abandon(self, lease: Lease) -> None:

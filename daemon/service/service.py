@@ -172,7 +172,7 @@ class Service:
     async def _any_failed(self, replica: Replica, triggered: Sequence[int]) -> bool:
         """Return whether a run failed here, or a triggered run elsewhere, which is reported too."""
         context, failed = replica.context, bool(replica.runs.tally["failed"] or replica.runs.set_aside)
-        for run_id in sorted(set(triggered) - {run.run_id for run in replica.runs.executed}):
+        for run_id in sorted(set(triggered).difference(replica.runs.executed)):
             row = await context.database.read(partial(statements.run.read, run_id=run_id))
             if row is not None:
                 called = context.rows.name(row.schedule)
