@@ -25,17 +25,7 @@ from ..states import SkipReason
 from ..store import statements
 from ..store.notices import Notice, notify_each
 from ..telemetry.facts import Note, Notify, TimesSkipped
-from .plan import (
-    LONGEST_STRETCH,
-    Pause,
-    Plan,
-    PlannedRun,
-    PlanState,
-    Stretch,
-    lease_name,
-    plan,
-    waits_for_predecessor,
-)
+from .plan import LONGEST_STRETCH, Pause, Plan, PlannedRun, PlanState, Stretch, lease_name, plan, waits_for_predecessor
 from .telling import Told, tell
 from .trusted_time import ClockJumped, Trusts, by_trusted_time
 
@@ -130,11 +120,7 @@ class Planner:
 
 
 def plan_due(
-    connection: Connection,
-    application: str,
-    known: Mapping[str, Schedule],
-    *,
-    others: Collection[str] | None = None,
+    connection: Connection, application: str, known: Mapping[str, Schedule], *, others: Collection[str] | None = None
 ) -> PlanReport:
     """Write a run for each due instant of the known schedules; call it again while it returns ``more``. If these are
     all that the application has but for some ``others``, the database is not told their names.

@@ -81,12 +81,7 @@ async def web_server(
 
 @asynccontextmanager
 async def served(
-    readiness: Readiness,
-    door: Door,
-    link: SupervisorLink,
-    notify: Notify,
-    *,
-    routes: Sequence[BaseRoute] = (),
+    readiness: Readiness, door: Door, link: SupervisorLink, notify: Notify, *, routes: Sequence[BaseRoute] = ()
 ) -> AsyncIterator[None]:
     """Answer over HTTP, ``routes`` too, during the block; raises `WebNotStarted`.
 

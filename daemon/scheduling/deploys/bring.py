@@ -219,10 +219,7 @@ def take_on_top(connection: Connection, application: Application, *, by: str, wh
     ruler = order.ruler
     if ruler is not None and (outranked or ruled_before is None or ruled_before.number != ruler.number):
         revisions = listed(sorted({str(one.revision) for one in outranked}))
-        told = [
-            f"generation {ruler.number} is active",
-            f"no longer counts: revision {revisions}" if outranked else "",
-        ]
+        told = [f"generation {ruler.number} is active", f"no longer counts: revision {revisions}" if outranked else ""]
         effect = "; ".join(filter(None, (*told, written.retired)))
         statements.acts.record(connection, "take-over", by=by, application=application.name, why=why, effect=effect)
     return Brought(order, others, written.report, rules=True, warning=written.warning)
