@@ -27,8 +27,7 @@ from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..pruning.pruner import Pruner, pruning
 from ..recovery import registry
-from ..scheduling.trusted_time import Trusts
-from ..scheduling.wall_clock import WallClock
+from ..scheduling.trusted_time import Trusts, WallClock
 from ..store import statements
 from ..telemetry.facts import Fact, LeaseChanged, Note, Notify, ReplicaStarted
 from ..telemetry.spans import found_spans

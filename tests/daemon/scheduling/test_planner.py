@@ -10,9 +10,9 @@ from sqlalchemy import text
 from daemon import Schedules
 from daemon.scheduling import plan_due as planner_module
 from daemon.scheduling import plan_due as planning
-from daemon.scheduling import wall_clock
+from daemon.scheduling import trusted_time
 from daemon.scheduling.plan_due import Planner, PlanReport, plan_due
-from daemon.scheduling.wall_clock import WallClock
+from daemon.scheduling.trusted_time import WallClock
 from daemon.telemetry.facts import Fact, Note, TimesSkipped
 from daemon.testing import ManualReplica, ManualStore
 from lease.clock import boottime
@@ -103,7 +103,7 @@ async def test_instants_that_had_a_run_already_are_a_defect_that_is_reported_onc
 def boot(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """The clock since boot, which moves by itself no more."""
     clock = ManualClock(boottime())
-    monkeypatch.setattr(wall_clock, "boottime", clock)
+    monkeypatch.setattr(trusted_time, "boottime", clock)
     return clock
 
 

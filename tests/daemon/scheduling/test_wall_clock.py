@@ -13,10 +13,9 @@ import pytest
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.recovery import registry
 from daemon.recovery.registry import ReplicaEntry
-from daemon.scheduling import wall_clock
+from daemon.scheduling import trusted_time
 from daemon.scheduling.plan_due import plan_due
-from daemon.scheduling.trusted_time import ClockJumped, by_trusted_time
-from daemon.scheduling.wall_clock import JUMP, PATIENCE, WallClock
+from daemon.scheduling.trusted_time import JUMP, PATIENCE, ClockJumped, WallClock, by_trusted_time
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import Fact, Note
 from lease.clock import boot_id, boottime
@@ -36,7 +35,7 @@ class AClock(WallClock):
     def at(self, boot: float, *, ahead: float = 0.0) -> bool:
         """Whether it is trusted so many seconds after the start, when it is ahead of what it was by so much."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(wall_clock, "boottime", lambda: boot)
+            patch.setattr(trusted_time, "boottime", lambda: boot)
             return self.trusts(datetime.fromtimestamp(START + boot + ahead, UTC))
 
 
