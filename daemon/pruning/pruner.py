@@ -215,6 +215,5 @@ async def prune_at_the_end(
 
 @asynccontextmanager
 async def pruning(pruner: Pruner) -> AsyncIterator[None]:
-    """Prune in the background during the block."""
     async with beside(pruner.prune_on()):
         yield

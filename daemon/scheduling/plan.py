@@ -213,7 +213,6 @@ def _decided(
 
 
 def _caught_up(schedule: Schedule, due: list[datetime], now: datetime) -> frozenset[datetime]:
-    """Return the missed instants that run nevertheless."""
     in_time = [instant for instant in due if not _too_late(schedule, instant, now)]
     missed = [instant for instant in in_time if (now - instant).total_seconds() > MISSED_AFTER]
     match schedule.catch_up:

@@ -79,7 +79,6 @@ def check_token(token: str) -> None:
 
 
 def host_names(value: Any) -> tuple[str, ...]:
-    """Return the names of hosts as they are compared."""
     given = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
     names = tuple(str(name).lower().removesuffix(".") for name in given)
     for name in names:
@@ -121,7 +120,6 @@ def header_name(value: str | None) -> str | None:
 
 
 def networks(value: Any) -> tuple[str, ...]:
-    """Return addresses and networks as they are compared."""
     given = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
     try:
         return tuple(str(ipaddress.ip_network(str(one), strict=False)) for one in given)
@@ -140,7 +138,6 @@ LONGEST_RELEASE = 200
 
 
 def release_name(text: str | None) -> str | None:
-    """Return the name of a release, without spaces around it."""
     if text is None:
         return None
     name = text.strip()
@@ -165,8 +162,6 @@ def readable(url: SecretStr) -> SecretStr:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """The flag of a setting."""
-
     name: str | None = ""
     """By default the setting's own, with hyphens; None for no flag."""
     value: str = ""
@@ -337,7 +332,6 @@ def flag_of(name: str) -> str | None:
 
 
 def flag_or_name(name: str) -> str:
-    """Return what a setting is called on the command line."""
     return (flag_of(name) if name in Settings.model_fields else None) or name
 
 

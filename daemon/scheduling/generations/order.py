@@ -144,7 +144,6 @@ class Order:
                 )
 
     def after(self, move: Move, digest: str, revision: int | None) -> "Order":
-        """Return the order after a move with these definitions."""
         match move:
             case "add":
                 number = max((one.number for one in self.generations), default=0) + 1

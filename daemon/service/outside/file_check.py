@@ -49,7 +49,6 @@ class CommandLine:
         return cls(file, given, until_idle, str(Path.cwd()), dict(os.environ))
 
     def arguments(self) -> list[str]:
-        """Return the command that runs one replica."""
         given = [f"{flag_of(name)}={value}" for name, value in self.flags.items()]
         idle = ["--until-idle"] if self.until_idle else []
         return [sys.executable, "-P", "-m", "leased", "run", "--yes", *given, *idle, "--", self.file]

@@ -93,7 +93,6 @@ class SupervisorLink:
         )
 
     def ready(self) -> None:
-        """Tell the supervisor that this replica is ready to claim."""
         self._answer(READY)
 
     def serves(self, address: WebAddress) -> None:

@@ -119,7 +119,6 @@ class SupervisedReplica:
                 self.process.send_signal(signal.SIGKILL if self._requests >= KILLED_AT else signal.SIGTERM)
 
     def ending(self) -> str:
-        """Return how it has ended, in words."""
         if self.found_other_file:
             return (
                 "did not start because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"

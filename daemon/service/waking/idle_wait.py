@@ -196,7 +196,6 @@ class IdleWait:
         self._woken.set()
 
     def wake_in(self, seconds: float) -> None:
-        """End the rest in so many seconds at the latest."""
         asyncio.get_running_loop().call_later(seconds, self.wake)
 
     async def after(self, agenda: Agenda, room: RoomLeft) -> None:
