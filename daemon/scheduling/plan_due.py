@@ -158,7 +158,7 @@ def _plan_and_place(
             continue
         decided = plan(application, schedule, _state(row, unfinished=row.name in busy), row.now, left)
         decided = _behind_a_backfill(decided, schedule) if row.name in filled_in else decided
-        decisions.append(Decision(schedule, row.run_digest, decided, row.now, row.planned_until))
+        decisions.append(Decision(schedule, decided, row))
         skipped.update(_skipped(row, decided))
         made, more = made + len(decided.runs), more or decided.more
     doubled = write_plans(connection, application, decisions) if decisions else 0
@@ -224,13 +224,9 @@ def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
 @dataclass(frozen=True, slots=True)
 class Decision:
     schedule: Schedule
-    digest: str | None
-    """That of the definition which its runs are of."""
     plan: Plan
-    now: datetime
-    """The database's time for which it was decided."""
-    since: datetime
-    """Until then the schedule had been planned."""
+    row: Row[Any]
+    """Of the schedule, as `statements.schedule.due` has read and locked it."""
 
 
 def write_plans(connection: Connection, application: str, decisions: Sequence[Decision]) -> int:
@@ -294,7 +290,7 @@ def _names_apart(application: str, decision: Decision) -> tuple[str, str, str | 
     lease = lease_name(application, decision.schedule)
     if not lease.per_run or all(planned.extends for planned in decision.plan.runs):
         return None
-    return decision.schedule.name, lease.base, decision.digest
+    return decision.schedule.name, lease.base, decision.row.run_digest
 
 
 def _moved_on(decision: Decision) -> dict[str, Any]:
@@ -311,13 +307,14 @@ def _moved_on(decision: Decision) -> dict[str, Any]:
 
 def _new_rows(connection: Connection, application: str, decision: Decision) -> list[dict[str, Any]]:
     """Return the rows of its new runs; those that were missed say since when nothing was up that plans."""
-    schedule, now = decision.schedule, decision.now
+    schedule, now = decision.schedule, decision.row.now
     lease = lease_name(application, schedule)
     new = [planned for planned in decision.plan.runs if not planned.extends]
     away_from = None
     if (missed := next((one.scheduled_for for one in new if one.reason == "missed"), None)) is not None:
         seen = statements.replica.last_seen(connection, application, missed)
-        away_from = decision.since if seen is None else max(decision.since, seen)
+        since = decision.row.planned_until
+        away_from = since if seen is None else max(since, seen)
     rows = []
     for planned in new:
         runs = planned.state == "pending"
@@ -340,7 +337,7 @@ def _new_rows(connection: Connection, application: str, decision: Decision) -> l
                 "start_by": start_by,
                 "finish_by": schedule.finishes_by(planned.scheduled_for) if runs else None,
                 "params": json.dumps(dict(schedule.params)),
-                "digest": decision.digest,
+                "digest": decision.row.run_digest,
                 "created_at": now,
                 "finished_at": None if runs else now,
                 "away_from": away_from if planned.reason == "missed" else None,
