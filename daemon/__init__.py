@@ -30,7 +30,7 @@ The life of a run, in the order in which to read it: some 3,000 lines, which cal
 
     service.replica            `tick`: what a replica does in each turn of its loop
     scheduling.plan            what becomes of each due instant
-    scheduling.plan_due        the transaction that plans; `scheduling.write_plan` writes its rows
+    scheduling.plan_due        the transaction that plans, and writes its rows
     execution.claim            the run is claimed under a lease
     execution.run_execution    its jobs in order; `execution.attempt` is one attempt of one of them
     execution.next_step        what follows when a job has ended

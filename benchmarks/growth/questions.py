@@ -14,7 +14,7 @@ from daemon.answers.status import StatusReader
 from daemon.execution.claim import claim
 from daemon.operations.why import Moments
 from daemon.scheduling.plan_due import plan_due
-from daemon.service.loop.agenda import read_agenda
+from daemon.service.waking.idle_wait import read_agenda
 from daemon.store.statements.schedule import database_time
 from daemon.store.views.overview import read_overview
 from daemon.store.views.problems import problems

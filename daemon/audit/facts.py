@@ -13,8 +13,6 @@ from ..states import RunState
 
 @dataclass(frozen=True, slots=True)
 class GrantBegan:
-    """A lease was granted."""
-
     grant: Grant
     at: datetime
     until: datetime | None = None

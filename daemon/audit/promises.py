@@ -105,12 +105,10 @@ def violations(
 
 
 def of_kind(kind: type[T], history: Iterable[object]) -> Iterator[T]:
-    """Return the facts of one kind."""
     return (fact for fact in history if isinstance(fact, kind))
 
 
 def in_order(found: Iterable[Violation]) -> list[Violation]:
-    """Return violations in the order of the promises."""
     return sorted(found, key=lambda violation: list(Promise).index(violation.promise))
 
 
@@ -351,12 +349,10 @@ def replaced_first(history: Iterable[object], tolerance: timedelta) -> Iterator[
 
 
 def after_end(mark: RunMarked, at: datetime, tolerance: timedelta) -> bool:
-    """Return whether this was after the end of a cancelled run."""
     return mark.state == "cancelled" and mark.ended is not None and at > mark.ended + tolerance
 
 
 def went_on(mark: RunMarked, what: str, *facts: object) -> Violation:
-    """Return what a cancelled run did."""
     return Violation(Promise.CANCELS, f'run {mark.run} of "{mark.schedule}" {what}', (mark, *facts))
 
 
@@ -399,7 +395,6 @@ def not_run_again(history: Iterable[object]) -> Iterator[Violation]:
 
 
 def backfilled(facts: Iterable[object]) -> dict[int, list[Recorded]]:
-    """Return the runs of each backfill."""
     found: dict[int, list[Recorded]] = defaultdict(list)
     for fact in of_kind(Recorded, facts):
         if fact.backfill is not None:
@@ -408,6 +403,5 @@ def backfilled(facts: Iterable[object]) -> dict[int, list[Recorded]]:
 
 
 def of_backfill(backfill: BackfillRecorded, what: str, *facts: object) -> Violation:
-    """Return what is wrong with a backfill."""
     text = f'backfill {backfill.backfill} of "{backfill.schedule}" {what}'
     return Violation(Promise.BACKFILLS, text, (backfill, *facts))

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..definitions.application import Application
-from ..service.load_with_settings import load_with_settings
+from ..service.outside.file_check import load_with_settings
 
 
 def load_file(file: str, flags: Mapping[str, Any]) -> Application:

@@ -17,7 +17,6 @@ from lease.errors import LeaseError
 from ..execution.context import ReplicaContext
 from ..operations.deadlines import success_deadline
 from ..own_thread import beside
-from ..scheduling.lease_names import PINGING
 from ..store import statements
 from ..store.policies import read_policies
 from ..store.tables import ScheduleKey
@@ -28,6 +27,8 @@ from ..web.database_thread import DatabaseThread
 from .message import Message
 from .sending import Sender
 
+PINGING = "ping/"
+"""The beginning of the name of the lease under which a replica pings for the whole fleet; the application follows."""
 EVERY = 60.0
 """Seconds between two pings of the fleet."""
 _PATIENCE = 10.0

@@ -14,7 +14,7 @@ The life of a run of one job, in the order of the calls:
 
 The states of a run, and the function that writes each change (rules 13 to 16 and 18):
 
-      write_plan, trigger              write_plan: missed, overlap, replaced, paused, excluded
+      plan_due, trigger                plan_due: missed, overlap, replaced, paused, excluded
                │                                        │
                ▼                                        ▼
           ┌─────────┐   plan_due: start_within has  ┌─────────┐
@@ -41,7 +41,7 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
     To cancelled (rule 23):
         cancel               a run that is pending; one at work is marked, and its replica stops the
                              job as soon as it hears of it (cancel_watch)
-        replace_older        the same of runs that a newer one replaces (write_plan)
+        replace_older        the same of runs that a newer one replaces (plan_due)
         finish, retry, hand_back, let_go, settle, settle_dead
                              a run that is marked, whatever else they would have written
 

@@ -18,7 +18,7 @@ from ..definitions.values.queues import queues_that_take
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..own_thread import soon
-from ..scheduling.lease_names import is_shared
+from ..scheduling.plan import is_shared
 from ..states import EndState
 from ..telemetry.facts import RunSubject, WriteRefused
 from .claim import ClaimedRun

@@ -12,8 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row
 
 from ..errors import DaemonError, NotFound
-from ..scheduling.lease_names import lease_name
-from ..scheduling.plan_rows import LONGEST_STRETCH
+from ..scheduling.plan import LONGEST_STRETCH, lease_name
 from ..store import statements
 from ..store.notices import WORK, notify
 from ..store.tables import called

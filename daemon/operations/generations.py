@@ -211,7 +211,7 @@ def setting_text(setting: str, value: object) -> str:
 
 def read_changed(connection: Connection, standings: Sequence[GenerationStanding]) -> list[Changed]:
     """Return what these generations changed when their definitions last came into the database."""
-    from ..scheduling.deploys.diff import is_timing_only  # noqa: PLC0415 - the definitions, and all that they load
+    from ..scheduling.deploys.sync import is_timing_only  # noqa: PLC0415 - the definitions, and all that they load
 
     found, keys = [], [(one.application, one.number) for one in standings]
     diffs = read_diffs(connection, keys)

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Row
 
 from ..definitions.codec import read_job_names, read_schedule
 from ..errors import DaemonError
-from ..scheduling.lease_names import lease_name
-from ..scheduling.plan import waits_for_predecessor
+from ..scheduling.plan import lease_name, waits_for_predecessor
 from ..states import RunState
 from ..store import statements
 from ..store.notices import WORK, notify

@@ -22,9 +22,8 @@ from ..definitions.schedule import Schedule
 from ..definitions.values.refusal import Refusal
 from ..errors import InvalidInstant, NotFound, NotRecordable
 from ..instants import parse_instant
-from ..scheduling.lease_names import lease_name
-from ..scheduling.plan import MISSED_AFTER
-from ..scheduling.write_plan import place
+from ..scheduling.plan import MISSED_AFTER, lease_name
+from ..scheduling.plan_due import place
 from ..store import statements
 from ..store.statements import acts, requests
 from ..store.views.names import nearest_of

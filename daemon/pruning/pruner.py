@@ -26,13 +26,14 @@ from lease.errors import LeaseError
 
 from ..definitions.values.durations import read_keep
 from ..own_thread import beside
-from ..scheduling.lease_names import PRUNING
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
 from ..store import statements
 from ..telemetry.facts import Note, Notify
 from ..text import counted
 from .choice import DAY, Outdated, Seen, age_kept, choose
 
+PRUNING = "prune/"
+"""The beginning of the name of the lease under which a replica prunes; the application follows."""
 MOST_RUNS = 300
 """The most runs that one step looks at."""
 ACTS_KEPT = 400 * DAY
@@ -214,6 +215,5 @@ async def prune_at_the_end(
 
 @asynccontextmanager
 async def pruning(pruner: Pruner) -> AsyncIterator[None]:
-    """Prune in the background during the block."""
     async with beside(pruner.prune_on()):
         yield

@@ -59,7 +59,6 @@ class DeathWatch:
         self._settling_until = 0.0
 
     def tell(self, died: Callable[[], None]) -> None:
-        """Call ``died`` from now on."""
         self._died = died
 
     @property
@@ -79,7 +78,6 @@ class DeathWatch:
         self.follow_too(neighbours.values())
 
     def follow_too(self, found: Iterable[Neighbour]) -> None:
-        """Follow these, besides the others."""
         known = {self._holder, *self._watched, *self._dead}
         for one in found:
             if one.holder not in known and not self._is_closed:

@@ -2,12 +2,13 @@
 
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection
 
 from lease.clock import boot_id, boottime
 
+from ..definitions.application import Application
 from ..jobs.processes.identity import identity, pid_namespace
 from ..states import UNSEEN_IS_DEAD, LiveReplicaState
 from ..store import statements
@@ -40,16 +41,8 @@ class ReplicaEntry:
     """How many runs it runs at a time; None: an older version of leased registered it."""
 
 
-def own_entry(
-    holder: str,
-    application: str,
-    digest: str | None = None,
-    *,
-    revision: int | None = None,
-    requires_revision: bool = False,
-    release: str | None = None,
-    concurrency: int | None = None,
-) -> ReplicaEntry:
+def own_entry(holder: str, application: str, digest: str | None = None) -> ReplicaEntry:
+    """Return the entry of this process, with what can be known without the definitions."""
     me = identity(os.getpid())
     return ReplicaEntry(
         holder=holder,
@@ -61,9 +54,16 @@ def own_entry(
         pid_namespace=pid_namespace(),
         version=package_version(),
         digest=digest,
-        revision=revision,
-        requires_revision=requires_revision,
-        release=release,
+    )
+
+
+def entry_of(application: Application, holder: str, concurrency: int | None = None) -> ReplicaEntry:
+    """Return the entry of this process as a replica of ``application``."""
+    return replace(
+        own_entry(holder, application.name, application.digest),
+        revision=application.revision,
+        requires_revision=application.require_revision,
+        release=application.release,
         concurrency=concurrency,
     )
 

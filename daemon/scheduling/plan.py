@@ -1,21 +1,23 @@
-"""The plan of a schedule: what becomes of each due instant (rules 13 and 14). Pure.
+"""The plan of a schedule: what becomes of each due instant, and in which rows, and under which lease its runs execute
+(rules 13 and 14). Pure.
 
-`write_plan` writes it in one transaction. `plan` is called again as long as it returns `more`, and
+`plan_due` writes it in one transaction. `plan` is called again as long as it returns `more`, and
 at `next_due`. Each instant comes up in only one call: a plan starts after `planned_until`, and
 gives the next one.
 """
 
 import hashlib
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import takewhile
+from functools import reduce
+from itertools import groupby, takewhile
 from typing import Literal, NamedTuple, assert_never
 
 from ..definitions.schedule import DuePiece, Overlap, Schedule, due_pieces
 from ..definitions.triggers.trigger import At
+from ..definitions.triggers.wall_time import Tally
 from ..states import SkipReason
-from .plan_rows import LONGEST_STRETCH, Counted, Ledger, Stretch, Verdict, fold, only_newest
 
 _TICK = timedelta(microseconds=1)
 
@@ -63,6 +65,21 @@ others are counted.
 Only the newest 1,000 can be caught up, and at most 600 are recent enough not to count as missed, so
 the fate of all earlier ones is certain.
 """
+MOST_ROWS = 1_000
+"""The most rows of one plan (rule 13)."""
+LONGEST_STRETCH = 1_000
+"""The most instants of one stretch that have a row of their own (rule 13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The latest instants of a schedule, if none of them ran, all for the same reason."""
+
+    reason: SkipReason
+    count: int
+    """How many there are, but for those that a counted row before them stands for."""
+    counted_from: datetime | None = None
+    """The first instant of its counted row; None while it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +103,6 @@ class PlannedRun:
     """A run row to write; with ``last_scheduled_for``, a counted row for ``count`` instants."""
 
     scheduled_for: datetime
-    state: Literal["pending", "skipped"]
     reason: SkipReason | None
     """Why it is skipped; None if it is pending."""
     available_at: datetime
@@ -97,6 +113,10 @@ class PlannedRun:
     count: int = 1
     extends: bool = False
     """The counted row with this `scheduled_for` exists: update `last_scheduled_for` and `count`."""
+
+    @property
+    def state(self) -> Literal["pending", "skipped"]:
+        return "pending" if self.reason is None else "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +151,7 @@ def changed_state(state: PlanState, now: datetime) -> PlanState:
 
 def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, most_rows: int | None = None) -> Plan:
     """Decide what becomes of the instants that are due at ``now``, the database's time (rule 1)."""
-    ledger = Ledger(state.stretch, most_rows)
+    ledger = Ledger(lambda instant: instant + jitter(application, schedule, instant), state.stretch, most_rows)
     planned_until, unfinished = state.planned_until, state.unfinished
     for span in spans(state.pause, planned_until, now):
         pieces = due_pieces(
@@ -149,19 +169,7 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, 
         unfinished = unfinished or any(one.skip is None for one in decided)
     next_due = next(schedule.instants(planned_until, state.anchor), None)
     return Plan(
-        runs=tuple(
-            PlannedRun(
-                scheduled_for=entry.first,
-                state="pending" if entry.skip is None else "skipped",
-                reason=entry.skip,
-                available_at=entry.first + jitter(application, schedule, entry.first),
-                waits=entry.waits,
-                last_scheduled_for=entry.last if entry.counted else None,
-                count=entry.count,
-                extends=entry.extends,
-            )
-            for entry in ledger.entries()
-        ),
+        runs=ledger.runs(),
         next_due=next_due,
         planned_until=planned_until,
         stretch=ledger.stretch,
@@ -190,7 +198,7 @@ def jitter(application: str, schedule: Schedule, instant: datetime) -> timedelta
 
 def _decided(
     schedule: Schedule, pieces: list[DuePiece], now: datetime, *, is_paused: bool, unfinished: bool
-) -> Iterator[Verdict | Counted]:
+) -> "Iterator[Verdict | Counted]":
     """Yield what becomes of the instants. That a day is excluded comes first: it stays so, whatever else happened."""
     ordinary = [instant for piece in pieces if not piece.excluded for instant in piece.instants]
     caught_up = _caught_up(schedule, ordinary, now)
@@ -205,7 +213,6 @@ def _decided(
 
 
 def _caught_up(schedule: Schedule, due: list[datetime], now: datetime) -> frozenset[datetime]:
-    """Return the missed instants that run nevertheless."""
     in_time = [instant for instant in due if not _too_late(schedule, instant, now)]
     missed = [instant for instant in in_time if (now - instant).total_seconds() > MISSED_AFTER]
     match schedule.catch_up:
@@ -249,3 +256,186 @@ def _skip(
 
 def _too_late(schedule: Schedule, instant: datetime, now: datetime) -> bool:
     return schedule.start_within is not None and (now - instant).total_seconds() > schedule.start_within
+
+
+# The rows: one per instant, and a counted row for the rest of a long stretch
+#
+# A stretch is a series of instants that did not run for the same reason. Of those that come up at once the newest 1,000
+# have a row each, and a counted one before them stands for all others; a stretch that grows beyond 1,000 goes on in a
+# counted row behind them (rule 13).
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of one instant: it is skipped, or runs, or runs behind an earlier run."""
+
+    instant: datetime
+    skip: SkipReason | None
+    waits: bool = False
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(self.instant, self.instant, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Instants that are skipped for one reason, and not looked at one by one."""
+
+    tally: Tally
+    skip: SkipReason
+
+
+def fold(decided: Iterable[Verdict | Counted]) -> Iterator[Verdict | Counted]:
+    """Yield what was decided, and of each stretch of skipped instants all but the newest 1,000 as one count."""
+    for skip, stretch in groupby(decided, key=lambda one: one.skip):
+        same = list(stretch)
+        to_last_count = max((place for place, one in enumerate(same, 1) if isinstance(one, Counted)), default=0)
+        beyond = 0 if skip is None else max(to_last_count, len(same) - LONGEST_STRETCH)
+        if skip is not None and beyond:
+            yield Counted(reduce(Tally.and_then, (one.tally for one in same[:beyond])), skip)
+        yield from same[beyond:]
+
+
+def only_newest(decided: list[Verdict | Counted], *, waits: bool) -> list[Verdict | Counted]:
+    """Let only the newest of those run that would, which replaces all others; ``waits``: behind one at work."""
+    newest = max((one.instant for one in decided if isinstance(one, Verdict) and one.skip is None), default=None)
+
+    def beside_newest(one: Verdict | Counted) -> Verdict | Counted:
+        if isinstance(one, Counted):
+            return one
+        if one.instant == newest:
+            return replace(one, waits=waits)
+        return replace(one, skip=one.skip or "replaced", waits=False)
+
+    return [beside_newest(one) for one in decided]
+
+
+class Ledger:
+    """Turns instants into rows, at most ``most_rows``; each instant has its place in one row. ``starts`` returns when the
+    run of an instant may start.
+    """
+
+    def __init__(
+        self, starts: Callable[[datetime], datetime], stretch: Stretch | None, most_rows: int | None = None
+    ) -> None:
+        self._starts = starts
+        self._most_rows = MOST_ROWS if most_rows is None else min(most_rows, MOST_ROWS)
+        self._runs: list[PlannedRun] = []
+        self._reason = stretch.reason if stretch else None
+        self._length = stretch.count if stretch else 0
+        self._counted_from = stretch.counted_from if stretch else None
+        self._extends = self._counted_from is not None
+        self._counted_to: datetime | None = None
+
+    def enter(self, decided: Verdict | Counted) -> bool:
+        """Give what was decided a row or add it to the counted one; return False if the plan is full."""
+        return self._count(decided) if isinstance(decided, Counted) else self._enter(decided)
+
+    def _count(self, counted: Counted) -> bool:
+        """Add instants to the counted row that the stretch has, or give them one of their own."""
+        goes_on = counted.skip == self._reason and self._counted_from is not None
+        if self.is_full and not (goes_on and self._counted_to is not None):
+            return False
+        if counted.skip != self._reason:
+            self._end_stretch()
+            self._reason = counted.skip
+        tally = counted.tally
+        if self._counted_from is not None:
+            self._length += tally.count
+            self._counted_to = tally.last
+        else:
+            self._runs.append(self._counted_row(tally.first, tally.last, tally.count))
+            self._length = 0
+        return True
+
+    def _enter(self, verdict: Verdict) -> bool:
+        instant, skip = verdict.instant, verdict.skip
+        goes_on = skip is not None and skip == self._reason
+        beyond = goes_on and self._length >= LONGEST_STRETCH
+        needs_row = not beyond or self._counted_to is None
+        if needs_row and self.is_full:
+            return False
+        if not goes_on:
+            self._end_stretch()
+            self._reason = skip
+        if skip is not None:
+            self._length += 1
+        if beyond:
+            self._counted_from = self._counted_from or instant
+            self._counted_to = instant
+        else:
+            self._runs.append(PlannedRun(instant, skip, self._starts(instant), waits=verdict.waits))
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        """No instant has a place any more that needs a row."""
+        return len(self._runs) + (self._counted_to is not None) >= self._most_rows
+
+    @property
+    def stretch(self) -> Stretch | None:
+        """The stretch that goes on after the last instant."""
+        return Stretch(self._reason, self._length, self._counted_from) if self._reason else None
+
+    def runs(self) -> tuple[PlannedRun, ...]:
+        return (*self._runs, *self._counted())
+
+    def _end_stretch(self) -> None:
+        self._runs += self._counted()
+        self._reason, self._length = None, 0
+        self._counted_from = self._counted_to = None
+        self._extends = False
+
+    def _counted(self) -> list[PlannedRun]:
+        """Return the counted row behind the others, if this plan adds to one."""
+        if self._counted_from is None or self._counted_to is None:
+            return []
+        row = self._counted_row(self._counted_from, self._counted_to, self._length - LONGEST_STRETCH)
+        return [replace(row, extends=self._extends)]
+
+    def _counted_row(self, first: datetime, last: datetime, count: int) -> PlannedRun:
+        return PlannedRun(first, self._reason, self._starts(first), last_scheduled_for=last, count=count)
+
+
+# The lease under which a run executes (rule 14)
+
+_OWN = "run/"
+"""How the names of leases begin that are no shared locks."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseName:
+    """``run/<application>/<schedule>``, or the shared `lock`; with `overlap = "allow"` ``…/<run id>``. Under a lock
+    with several slots, that of the slot under which the claim puts it.
+
+    Names never collide: those of applications and schedules have no ``/``, and a lock does not begin with ``run/``.
+    """
+
+    base: str
+    per_run: bool
+    queue: str | None = None
+    """The queue in which it waits to be claimed (`definitions.values.queues`)."""
+
+    def of_run(self, run_id: int) -> str:
+        return f"{self.base}/{run_id}" if self.per_run else self.base
+
+
+def lease_name(application: str, schedule: Schedule) -> LeaseName:
+    """Return the lease name for a schedule's runs. Under a shared lock, no more overlap than it has slots."""
+    queue = None if schedule.queue is None else schedule.queue.name
+    if schedule.lock is not None:
+        return LeaseName(schedule.lock.name, per_run=False, queue=queue)
+    base = f"{_OWN}{application}/{schedule.name}"
+    match schedule.overlap:
+        case "allow":
+            return LeaseName(base, per_run=True, queue=queue)
+        case "skip" | "queue" | "replace":
+            return LeaseName(base, per_run=False, queue=queue)
+        case _:
+            assert_never(schedule.overlap)
+
+
+def is_shared(name: str) -> bool:
+    """Return whether the lease of this name is a shared lock, which runs of any schedule may wait for."""
+    return not name.startswith(_OWN)

@@ -3,30 +3,31 @@
 One transaction is bounded, however much was missed, and a replica claims between two of them. Half
 of it is for the schedules that became due last, which may start at once; so nothing waits behind
 those that have missed a year, and these move on too.
+
+So too what a new run replaces (`overlap = "replace"`), and the places of runs on request (rule 23).
 """
 
+import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from lease.clock import boottime
 from lease.database.database import Database
 
-from ..definitions.codec import UnreadableDefinition
-from ..definitions.schedule import Schedule
+from ..definitions.codec import UnreadableDefinition, read_schedule
+from ..definitions.schedule import Overlap, Schedule
+from ..errors import DaemonError
 from ..states import SkipReason
 from ..store import statements
+from ..store.notices import Notice, notify_each
 from ..telemetry.facts import Note, Notify, TimesSkipped
-from .plan import Pause, Plan, PlanState, plan, waits_for_predecessor
-from .plan_rows import LONGEST_STRETCH, Stretch
+from .plan import LONGEST_STRETCH, Pause, Plan, PlannedRun, PlanState, Stretch, lease_name, plan, waits_for_predecessor
 from .telling import Told, tell
 from .trusted_time import ClockJumped, Trusts, by_trusted_time
-from .wall_clock import WallClock
-from .write_plan import Decision, defined, feed_due, place_due, write_plans
 
 MOST_SCHEDULES = 100
 """The most schedules that one transaction plans: a replica starts no more at once, and others plan the rest meanwhile."""
@@ -34,6 +35,12 @@ ENOUGH_ROWS = 1_000
 """The most rows that one transaction makes."""
 MOST_LATE = 5_000
 """The most runs that one transaction records as missed because they did not start in time."""
+MOST_PLACED = 1_000
+"""The most runs that one transaction places."""
+
+
+class PlanningFailed(DaemonError):
+    """The plan does not match the database; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,68 @@ class PlanReport:
     """How many scheduled times do not run, by schedule and reason."""
 
 
+@dataclass(eq=False)
+class Planner:
+    """Plans the schedules of one application.
+
+    ``others`` returns the names of schedules of the application that are not among them, as far as
+    they were met. ``called`` returns the name of the schedule in a row. ``trusts`` judges the database's time; None where
+    that can always be trusted.
+    """
+
+    database: Database
+    application: str
+    schedules: Mapping[str, Schedule]
+    notify: Notify
+    trusts: Trusts | None = None
+    others: Callable[[], Collection[str]] = tuple
+    called: Callable[[str], str] = str
+    has_more: bool = field(default=False, init=False)
+    """The last call has not planned all that was due."""
+    made: int = field(default=0, init=False)
+    """The number of runs that it has planned."""
+    _reported: set[str] = field(default_factory=set, init=False)
+
+    async def plan(self, database_time: datetime) -> bool:
+        """Plan what is due, as much as one transaction may; return False where a jump of the clock stands in the way.
+
+        On SQLite ``database_time`` is the machine's clock.
+        """
+        self.has_more, self.made = False, 0
+        if self.trusts is not None and not self.trusts(database_time):
+            return False
+
+        def plan(connection: Connection) -> PlanReport:
+            return plan_due(connection, self.application, self.schedules, others=self.others())
+
+        try:
+            report = await self.database.write(by_trusted_time(plan, self.trusts))
+        except ClockJumped:
+            return False
+        for (key, reason), count in report.skipped.items():
+            self.notify(TimesSkipped(self.application, self.called(key), reason, count))
+        self._report_faults(report)
+        self.has_more, self.made = report.more, report.made
+        return True
+
+    def _report_faults(self, report: PlanReport) -> None:
+        """Report, once, what planning could not do; what it did is in the table of runs."""
+        faults = {f'schedule "{name}": {why}' for name, why in report.unreadable.items()}
+        if report.doubled:
+            faults.add(
+                f"{report.doubled} scheduled times already had a run: "
+                "two replicas planned the same schedule at once, which is a bug in leased"
+            )
+        for fault in faults - self._reported:
+            self.notify(Note(fault, is_warning=True))
+        self._reported |= faults
+
+
+# One transaction
+
+
 def plan_due(
-    connection: Connection,
-    application: str,
-    known: Mapping[str, Schedule],
-    *,
-    others: Collection[str] | None = None,
+    connection: Connection, application: str, known: Mapping[str, Schedule], *, others: Collection[str] | None = None
 ) -> PlanReport:
     """Write a run for each due instant of the known schedules; call it again while it returns ``more``. If these are
     all that the application has but for some ``others``, the database is not told their names.
@@ -69,7 +132,7 @@ def plan_due(
     planned = _plan_and_place(connection, application, known, others)
     fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
     unreadable = {**fed.unreadable, **planned.unreadable}
-    return replace(planned, made=planned.made + fed.placed, unreadable=unreadable)
+    return replace(planned, made=planned.made + fed.made, unreadable=unreadable)
 
 
 def _plan_and_place(
@@ -95,7 +158,7 @@ def _plan_and_place(
             continue
         decided = plan(application, schedule, _state(row, unfinished=row.name in busy), row.now, left)
         decided = _behind_a_backfill(decided, schedule) if row.name in filled_in else decided
-        decisions.append(Decision(schedule, row.run_digest, decided, row.now, row.planned_until))
+        decisions.append(Decision(schedule, decided, row))
         skipped.update(_skipped(row, decided))
         made, more = made + len(decided.runs), more or decided.more
     doubled = write_plans(connection, application, decisions) if decisions else 0
@@ -103,7 +166,7 @@ def _plan_and_place(
     tell(connection, application, missed)
     return PlanReport(
         late or places.more or ((more or bool(rows)) and bool(decisions)),
-        made + places.placed,
+        made + places.made,
         doubled,
         unreadable,
         skipped,
@@ -155,71 +218,248 @@ def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
     )
 
 
-@dataclass(eq=False)
-class Planner:
-    """Plans the schedules of one application.
+# The writing of plans: their rows and the new state of their schedules
 
-    ``others`` returns the names of schedules of the application that are not among them, as far as
-    they were met. ``called`` returns the name of the schedule in a row. ``wall_clock`` is given if the database has no clock of its own.
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    schedule: Schedule
+    plan: Plan
+    row: Row[Any]
+    """Of the schedule, as `statements.schedule.due` has read and locked it."""
+
+
+def write_plans(connection: Connection, application: str, decisions: Sequence[Decision]) -> int:
+    """Write the runs of all plans, and move their schedules on; return how many of the runs already existed."""
+    rows = [row for decision in decisions for row in _new_rows(connection, application, decision)]
+    overlapping = [row for row in rows if row["reason"] == "overlap"]
+    replaced = [row for row in rows if row["reason"] == "replaced"]
+    others = [row for row in rows if row["reason"] not in {"overlap", "replaced"}]
+    made = statements.schedule.add_runs(connection, application, others) if others else 0
+    if overlapping:  # with the runs that they overlap, which may have been made just now
+        made += statements.schedule.add_runs(connection, application, _named(connection, application, overlapping))
+    newest = _replace(connection, application, decisions)
+    if replaced:  # with the run that replaces them, unless there is more to plan before that
+        replaced = [row | {"overlapped": newest.get(row["schedule"])} for row in replaced]
+        made += statements.schedule.add_runs(connection, application, replaced)
+    for decision in decisions:
+        for planned in decision.plan.runs:
+            if planned.extends:
+                _extend(connection, application, decision.schedule, planned)
+    if apart := [named for decision in decisions if (named := _names_apart(application, decision)) is not None]:
+        statements.schedule.name_leases(connection, application, apart)
+    if ended := {(application, decision.schedule.name) for decision in decisions if decision.plan.ends_pause}:
+        statements.schedule.end_pause(connection, ended)  # first: the tables refuse to move on from a pause that is there
+    statements.schedule.move_on(connection, application, [_moved_on(decision) for decision in decisions])
+    return len(rows) - made
+
+
+def replace_older(connection: Connection, application: str, newer: Collection[tuple[str, int]]) -> None:
+    """Cancel the unfinished runs of locked schedules but for the ``newer`` ones (schedule, id): those that
+    wait end at once, and those at work as soon as their work has (rule 23). Replicas hear of it with
+    the commit. The newer ones are still to be promoted.
     """
+    marked = statements.schedule.mark_older(connection, application, newer)
+    if waiting := [run_id for run_id, state in marked if state == "pending"]:
+        statements.run.end_marked(connection, waiting)
+    notify_each(connection, application, [Notice("cancel", run_id) for run_id, state in marked if state == "running"])
 
-    database: Database
-    application: str
-    schedules: Mapping[str, Schedule]
-    notify: Notify
-    wall_clock: WallClock | None = None
-    others: Callable[[], Collection[str]] = tuple
-    called: Callable[[str], str] = str
-    has_more: bool = field(default=False, init=False)
-    """The last call has not planned all that was due."""
-    made: int = field(default=0, init=False)
-    """The number of runs that it has planned."""
-    _reported: set[str] = field(default_factory=set, init=False)
 
-    async def plan(self, database_time: datetime) -> bool:
-        """Plan what is due, as much as one transaction may; return False where a jump of the clock stands in the way.
+def _replace(connection: Connection, application: str, decisions: Sequence[Decision]) -> dict[str, int]:
+    """Replace what is unfinished of schedules that ask for it by the new run of each; return these by schedule."""
+    new = {
+        decision.schedule.name: planned
+        for decision in decisions
+        if decision.schedule.overlap == "replace"
+        for planned in decision.plan.runs
+        if planned.state == "pending" and (planned.waits or len(decision.plan.runs) > 1)
+    }  # before a pause and after it, a plan may have one each: the last replaces the others
+    if not new:
+        return {}
+    instants = [(name, one.scheduled_for) for name, one in new.items()]
+    newest = statements.schedule.planned(connection, application, instants)
+    waiting = {name: one.available_at for name, one in new.items() if one.waits}
+    if waiting:
+        replace_older(connection, application, [(name, newest[name]) for name in waiting])
+        statements.schedule.start_replacing(connection, [(newest[name], at) for name, at in waiting.items()])
+    return newest
 
-        On SQLite ``database_time`` is the machine's clock.
-        """
-        self.has_more, self.made = False, 0
-        if not self.trusts(database_time):
-            return False
 
-        def plan(connection: Connection) -> PlanReport:
-            return plan_due(connection, self.application, self.schedules, others=self.others())
+def _names_apart(application: str, decision: Decision) -> tuple[str, str, str | None] | None:
+    """Return how the leases of its runs are named, if each has one of its own."""
+    lease = lease_name(application, decision.schedule)
+    if not lease.per_run or all(planned.extends for planned in decision.plan.runs):
+        return None
+    return decision.schedule.name, lease.base, decision.row.run_digest
 
+
+def _moved_on(decision: Decision) -> dict[str, Any]:
+    stretch = decision.plan.stretch
+    return {
+        "name": decision.schedule.name,
+        "next_due": decision.plan.next_due,
+        "planned_until": decision.plan.planned_until,
+        "stretch_reason": stretch.reason if stretch else None,
+        "stretch_count": stretch.count if stretch else None,
+        "stretch_from": stretch.counted_from if stretch else None,
+    }
+
+
+def _new_rows(connection: Connection, application: str, decision: Decision) -> list[dict[str, Any]]:
+    """Return the rows of its new runs; those that were missed say since when nothing was up that plans."""
+    schedule, now = decision.schedule, decision.row.now
+    lease = lease_name(application, schedule)
+    new = [planned for planned in decision.plan.runs if not planned.extends]
+    away_from = None
+    if (missed := next((one.scheduled_for for one in new if one.reason == "missed"), None)) is not None:
+        seen = statements.replica.last_seen(connection, application, missed)
+        since = decision.row.planned_until
+        away_from = since if seen is None else max(since, seen)
+    rows = []
+    for planned in new:
+        runs = planned.state == "pending"
+        start_by = None
+        if schedule.start_within is not None:
+            start_by = planned.scheduled_for + timedelta(seconds=schedule.start_within)
+        if not runs and (planned.reason != "missed" or start_by is None or start_by >= now):
+            start_by = None
+        rows.append(
+            {
+                "schedule": schedule.name,
+                "scheduled_for": planned.scheduled_for,
+                "last_scheduled_for": planned.last_scheduled_for,
+                "count": planned.count,
+                "state": planned.state,
+                "reason": planned.reason,
+                "lease_name": lease.base,
+                "queue": lease.queue,
+                "available_at": planned.available_at if runs and not planned.waits else None,
+                "start_by": start_by,
+                "finish_by": schedule.finishes_by(planned.scheduled_for) if runs else None,
+                "params": json.dumps(dict(schedule.params)),
+                "digest": decision.row.run_digest,
+                "created_at": now,
+                "finished_at": None if runs else now,
+                "away_from": away_from if planned.reason == "missed" else None,
+                "overlapped": None,
+                "overlapped_by": None,
+            }
+        )
+    return rows
+
+
+def _named(connection: Connection, application: str, overlapping: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with the runs that were not over, and who had them."""
+    names = {row["schedule"] for row in overlapping}
+    found = statements.schedule.unfinished_of_each(connection, application, names)
+    return [
+        row | dict(zip(("overlapped", "overlapped_by"), found.get(row["schedule"], (None, None)), strict=True))
+        for row in overlapping
+    ]
+
+
+def _extend(connection: Connection, application: str, schedule: Schedule, planned: PlannedRun) -> None:
+    changed = statements.run.extend(
+        connection,
+        application,
+        schedule.name,
+        scheduled_for=planned.scheduled_for,
+        last=planned.last_scheduled_for or planned.scheduled_for,
+        count=planned.count,
+    )
+    if changed != 1:
+        raise PlanningFailed(
+            f'schedule "{schedule.name}": expected one row that counts its skipped times since '
+            f"{planned.scheduled_for}, but found {changed}"
+        )
+
+
+# The places of runs that were requested for a moment, or by a backfill: behind the unfinished runs of their schedules
+
+
+def place_due(
+    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
+) -> PlanReport:
+    """Place the runs of known schedules whose moment has come; those of locked schedules stay for later.
+
+    With ``others``, the known ones are all that the application has but for these.
+    """
+    passed_over: set[str] = set()
+    unreadable: dict[str, str] = {}
+    while True:
+        which = {"names": known.keys() - passed_over} if others is None else {"but": passed_over.union(others)}
+        due = statements.requests.due(connection, application, MOST_PLACED, **which)
+        found = {row.schedule for row in due}
+        overlaps, refused = _lock(connection, application, known, found)
+        unreadable |= refused
+        if overlaps or len(due) < MOST_PLACED:
+            break
+        passed_over |= found  # many of schedules that are locked or unreadable hide nobody behind them
+    runs = [(row.id, row.schedule) for row in due if row.schedule in overlaps]
+    placed = place(connection, application, runs, overlaps) if runs else 0
+    return PlanReport(len(due) == MOST_PLACED and placed > 0, placed, unreadable=unreadable)
+
+
+def feed_due(
+    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
+) -> PlanReport:
+    """Place the next runs of backfills of known schedules whose turn it is: of each schedule at most those of one
+    backfill, and none while another run of the schedule is not over; those of locked schedules stay for later.
+
+    With ``others``, the known ones are all that the application has but for these.
+    """
+    which = {"names": list(known)} if others is None else {"but": others}
+    found = {row.schedule for row in statements.requests.to_feed(connection, application, **which)}
+    overlaps, unreadable = _lock(connection, application, known, found)
+    first: dict[str, Row[Any]] = {}
+    again = statements.requests.to_feed(connection, application, names=overlaps) if overlaps else ()
+    for row in again:  # now that they are locked
+        first.setdefault(row.schedule, row)
+    runs = [
+        (run_id, name)
+        for name, row in first.items()
+        for run_id in statements.requests.next_runs(connection, row.id, row.may_start)
+    ]
+    placed = place(connection, application, runs, overlaps) if runs else 0
+    if first:
+        statements.requests.close(connection, [row.id for row in first.values()])
+    return PlanReport(made=placed, unreadable=unreadable)
+
+
+def _lock(
+    connection: Connection, application: str, known: Mapping[str, Schedule], names: Collection[str]
+) -> tuple[dict[str, Overlap], dict[str, str]]:
+    """Lock those of these schedules that are known and free, and return the policy of each, or why it cannot be read."""
+    keys = {(application, name) for name in names if name in known}
+    free = [name for _, name in statements.schedule.lock_free(connection, keys)] if keys else []
+    rows = statements.schedule.of_application(connection, application, lock=False, names=free) if free else []
+    overlaps: dict[str, Overlap] = {}
+    unreadable: dict[str, str] = {}
+    for row in rows:
         try:
-            report = await self.database.write(by_trusted_time(plan, self.guard))
-        except ClockJumped:
-            return False
-        for (key, reason), count in report.skipped.items():
-            self.notify(TimesSkipped(self.application, self.called(key), reason, count))
-        self._report_faults(report)
-        self.has_more, self.made = report.more, report.made
-        return True
+            overlaps[row.name] = defined(row, known[row.name]).overlap
+        except UnreadableDefinition as error:
+            unreadable[row.name] = str(error)
+    return overlaps, unreadable
 
-    @property
-    def guard(self) -> Trusts | None:
-        """The judge of the database's time, for `by_trusted_time`; None where that can always be trusted."""
-        return None if self.wall_clock is None else self.trusts
 
-    def trusts(self, database_time: datetime) -> bool:
-        """Return whether planning may trust this time; report a jump of the clock."""
-        if self.wall_clock is None:
-            return True
-        judgement = self.wall_clock.judge(database_time.timestamp(), boottime())
-        if judgement.note is not None:
-            self.notify(Note(judgement.note, is_warning=not judgement.trusted))
-        return judgement.trusted
+def place(
+    connection: Connection, application: str, runs: Collection[tuple[int, str]], overlaps: Mapping[str, Overlap]
+) -> int:
+    """Give runs (id, schedule) their places, the first one first, and start those that are in front; return
+    how many had none yet. The schedules must be locked; ``overlaps`` has the policy of each: whether its
+    runs wait for each other, and whether the last one replaces all others.
+    """
+    waits = {name: waits_for_predecessor(overlap) for name, overlap in overlaps.items()}
+    placed = statements.requests.place(connection, [(run_id, waits[name]) for run_id, name in runs])
+    newest = {name: run_id for run_id, name in runs if run_id in placed and overlaps[name] == "replace"}
+    if newest:
+        replace_older(connection, application, newest.items())
+    behind = {(application, name) for _, name in runs if waits[name]}
+    statements.claims.promote(connection, behind)
+    return len(placed)
 
-    def _report_faults(self, report: PlanReport) -> None:
-        """Report, once, what planning could not do; what it did is in the table of runs."""
-        faults = {f'schedule "{name}": {why}' for name, why in report.unreadable.items()}
-        if report.doubled:
-            faults.add(
-                f"{report.doubled} scheduled times already had a run: "
-                "two replicas planned the same schedule at once, which is a bug in leased"
-            )
-        for fault in faults - self._reported:
-            self.notify(Note(fault, is_warning=True))
-        self._reported |= faults
+
+def defined(row: Row[Any], known: Schedule) -> Schedule:
+    """Return the definition in the database; ``known`` is that of the replica."""
+    return known if row.digest == known.digest() else read_schedule(row.definition)

@@ -31,9 +31,9 @@ from ..store.policies import read_policies
 from ..store.views.usual import Long, long_for, may_be_long, read_usual
 from ..telemetry.facts import Note, RunLate, RunLong
 from ..telemetry.sentences import sentence
-from .loop.agenda import Agenda
-from .loop.runs_at_work import RunsAtWork
+from .runs_at_work import RunsAtWork
 from .waking.hearing import Hearing
+from .waking.idle_wait import Agenda
 
 T = TypeVar("T")
 

@@ -28,10 +28,9 @@ from ..telemetry.facts import Note, ReplicaEnded
 from ..telemetry.notifier import notifier
 from ..text import suggestion
 from .environment import SettingsError
-from .outside.hangups import at_a_terminal
+from .outside.outside import at_a_terminal
 from .parts import make_fit_for_jobs, opened, surrounded
-from .readiness import Readiness
-from .replica import Replica
+from .replica import Readiness, Replica
 from .settings import STOP_MARGIN, Settings, read_settings
 
 NOT_EMBEDDED: Mapping[str, str] = {

@@ -17,23 +17,9 @@ CHECKED_DIGEST = "LEASED_CHECKED_DIGEST"
 REPLACED_PROCESS = "LEASED_REPLACED_PROCESS"
 EARLIER_HOLDER = "LEASED_EARLIER_HOLDER"
 SOFT_LIMIT = "LEASED_SOFT_LIMIT"
-_FOR_CHILDREN = frozenset(
-    f"{PREFIX}{name}"
-    for name in (
-        "ATTEMPT",
-        "BRIEF",
-        "IDEMPOTENCY_KEY",
-        "KEEPER",
-        "MESSAGE",
-        "MESSAGE_KIND",
-        "PARAMS",
-        "PARAMS_FILE",
-        "REPORT_FD",
-        "RUN",
-        "SCHEDULE",
-        "SCHEDULED_FOR",
-        "TRUST",
-    )
+_FOR_CHILDREN = (
+    "ATTEMPT BRIEF IDEMPOTENCY_KEY KEEPER MESSAGE MESSAGE_KIND PARAMS PARAMS_FILE "
+    "REPORT_FD RUN SCHEDULE SCHEDULED_FOR TRUST"
 )
 _OURS = frozenset(
     {SUPERVISOR_FD, REPLICA_INDEX, READY_FD, CHECKED_DIGEST, REPLACED_PROCESS, EARLIER_HOLDER, SOFT_LIMIT}
@@ -66,6 +52,6 @@ def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -
         f"{variable} is set, but there is no such setting; {suggestion(variable, known)}"
         for variable in sorted(environment)
         if variable.startswith(PREFIX)
-        and variable not in (*known, *_FOR_CHILDREN, *_OURS)
+        and variable not in (*known, *map(variable_of, _FOR_CHILDREN.split()), *_OURS)
         and not variable.startswith(_TESTS)
     ]

@@ -27,17 +27,15 @@ from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..pruning.pruner import Pruner, pruning
 from ..recovery import registry
-from ..scheduling.wall_clock import WallClock
+from ..scheduling.trusted_time import Trusts, WallClock
 from ..store import statements
 from ..telemetry.facts import Fact, LeaseChanged, Note, Notify, ReplicaStarted
 from ..telemetry.spans import found_spans
 from ..version import package_version
 from .environment import SOFT_LIMIT, withhold_secrets
-from .readiness import Readiness
-from .replica import Replica
+from .replica import Readiness, Replica
 from .settings import Settings
-from .waking.changes import Commits
-from .waking.hearing import Hearing
+from .waking.hearing import Commits, Hearing
 
 
 @asynccontextmanager
@@ -49,7 +47,8 @@ async def registered(
     ``earlier_holder`` is the replica that this very process was before it started anew. Others find
     its process alive, so nobody else can tell that it has ended, if the database was away as it did.
     """
-    entry, database, application = entry_of(context, concurrency), context.database, context.application
+    database, application = context.database, context.application
+    entry = registry.entry_of(application, context.client.holder, concurrency)
 
     def transaction(connection: Connection) -> int | None:
         registry.register(connection, entry)
@@ -67,30 +66,18 @@ async def registered(
             await database.write(lambda connection: registry.mark_stopped(connection, entry.holder))
 
 
-def entry_of(context: ReplicaContext, concurrency: int | None = None) -> registry.ReplicaEntry:
-    application = context.application
-    return registry.own_entry(
-        context.client.holder,
-        application.name,
-        application.digest,
-        revision=application.revision,
-        requires_revision=application.require_revision,
-        release=application.release,
-        concurrency=concurrency,
-    )
-
-
-async def expected_wall_clock(database: Database) -> WallClock | None:
-    """Return the watch of the wall clock, which SQLite goes by; None for a database with its own.
+async def judge_of_time(database: Database, notify: Notify) -> Trusts | None:
+    """Return the judge of the wall clock, which SQLite goes by; None for a database with its own.
 
     It starts from what other replicas last recorded.
     """
     if backend_of(database.url).has_own_clock:
         return None
     if not boot_id() or sys.platform != "linux":
-        return WallClock()
+        return WallClock(notify).trusts
     ticks = os.sysconf("SC_CLK_TCK")
-    return WallClock(await database.read(lambda c: registry.wall_clock_offset(c, boot_id(), ticks)))
+    offset = await database.read(lambda c: registry.wall_clock_offset(c, boot_id(), ticks))
+    return WallClock(notify, offset).trusts
 
 
 _PATIENCE = 5
@@ -153,8 +140,9 @@ async def opened(
             parts = (application, database, client, tasks, trust, told, templates, listeners)
             context = ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
             async with hearing_of(context) as hearing:
-                clock = await expected_wall_clock(database)
-                yield Replica(context, settings, entry_of(context, settings.concurrency), clock, hearing)
+                trusts = await judge_of_time(database, told)
+                entry = registry.entry_of(application, client.holder, settings.concurrency)
+                yield Replica(context, settings, entry, trusts, hearing)
     finally:
         templates.close()
         trust.close()
@@ -177,7 +165,7 @@ async def surrounded(replica: Replica, settings: Settings, earlier_holder: str |
             Pruner(
                 *(context.database, context.client, context.application.name, context.notify),
                 stops=lambda: replica.draining,
-                trusts=replica.planner.guard,
+                trusts=replica.planner.trusts,
             )
         ),
     ):

@@ -22,14 +22,15 @@ from ..recovery.deaths import DeathWatch
 from ..recovery.settle import Settler
 from ..scheduling.deploys.rollout import RequiredRevision, Rollout
 from ..scheduling.plan_due import Planner
-from ..scheduling.wall_clock import WallClock
+from ..scheduling.trusted_time import Trusts
 from ..telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, Notify
+from ..telemetry.sentences import sentence
+from ..web.health import Beat
 from .check_in import CheckIn
-from .loop.agenda import Agenda
-from .loop.runs_at_work import RunsAtWork
+from .runs_at_work import RunsAtWork
 from .settings import STOP_MARGIN, Settings
 from .waking.hearing import Hearing
-from .waking.idle_wait import IdleWait, Wakes
+from .waking.idle_wait import Agenda, IdleWait, Wakes
 
 T = TypeVar("T")
 
@@ -84,7 +85,7 @@ class Replica:
         context: ReplicaContext,
         settings: Settings,
         entry: registry.ReplicaEntry,
-        wall_clock: WallClock | None = None,
+        trusts: Trusts | None = None,
         hearing: Hearing | None = None,
     ) -> None:
         application, database, client, rows = context.application, context.database, context.client, context.rows
@@ -111,14 +112,14 @@ class Replica:
         context.batcher.on_end(self._run_ends)
         name, notify, known = application.name, context.notify, self.runs.known
         self.planner = Planner(
-            *(database, name, rows, notify, wall_clock), others=lambda: known.other_schedules, called=rows.name
+            *(database, name, rows, notify, trusts), others=lambda: known.other_schedules, called=rows.name
         )
         self._settler = Settler(database, name, client.holder, client.label, notify, self._deaths, rows.name)
         self.rollout = Rollout(
             *(database, application, client.holder, client.label, notify),
             rows=rows,
             takeover_after=settings.takeover_after,
-            trusts=self.planner.guard,
+            trusts=trusts,
             required=self.required,
         )
         self._check_in = CheckIn(
@@ -288,3 +289,53 @@ class Replica:
             await self.rest.rest(min(left, self._settings.poll))
             if self._at_once:
                 deadline = min(deadline, monotonic() + self.context.client.timing.kill_time + _STOP_LIMIT)
+
+
+LOOP_LIMIT = 30.0
+"""Seconds without a tick after which a loop counts as dead."""
+
+
+class Readiness:
+    """The loops of a replica, and the problems that keep it from being ready."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._client, self._tasks = replica.context.client, replica.context.tasks
+        self._started = monotonic()
+
+    def loops(self) -> dict[str, Beat]:
+        age = self._replica.age() if self._replica.running else monotonic() - self._started
+        return {
+            "replica": Beat(age, LOOP_LIMIT),
+            "heartbeat": Beat(self._client.heartbeat_age(), self._client.timing.give_up),
+        }
+
+    def is_alive(self) -> bool:
+        return all(beat.alive for beat in self.loops().values())
+
+    def problems(self) -> dict[str, str]:
+        """Return a sentence for each check that fails; empty when the replica is ready."""
+        found = {}
+        if self._replica.draining:
+            found["draining"] = "the replica is stopping and claims no more runs"
+        if not self._replica.running:
+            found["starting"] = "the replica is still starting"
+        if (away := self._replica.contact.lost_for()) is not None:
+            found["database"] = f"the database has been unreachable for {away:.0f}s"
+        if (silent := self._client.heartbeat_age()) > self._client.timing.renew_every * 2:
+            found["heartbeat"] = f"the heartbeat has not run for {silent:.0f}s"
+        if (age := self._tasks.age()) > LOOP_LIMIT:
+            found["tasks"] = f"an async job has blocked the event loop of async jobs for {age:.0f}s"
+        return found
+
+    def standing(self) -> str | None:
+        return self._replica.rollout.standing()
+
+    def blocked(self) -> str | None:
+        """Return a sentence about the job that blocks all async jobs, if one does (rule 25)."""
+        named = self._tasks.blocked()
+        return None if named is None else sentence(named)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of runs lost with their leases, and of writes that were refused."""
+        return {"runs_lost": self._replica.runs.lost, "writes_refused": self._replica.runs.refused}

@@ -22,12 +22,10 @@ from ..telemetry.facts import Note, ReplicaEnded
 from ..telemetry.logs import flush_logs, written_to
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
-from .outside.hangups import SIGNAL_BASE
-from .outside.outside import Outside
+from .outside.outside import SIGNAL_BASE, Outside
 from .outside.stop_requests import StopRequests
 from .parts import make_fit_for_jobs, opened, surrounded
-from .readiness import Readiness
-from .replica import Replica
+from .replica import Readiness, Replica
 from .settings import Settings
 
 
@@ -94,7 +92,7 @@ class Service:
                     requests.joined()
                     await self._work(replica)
                     if until_idle and not requests.stopping:
-                        of, trusts = self.application.name, replica.planner.guard
+                        of, trusts = self.application.name, replica.planner.trusts
                         await prune_at_the_end(context.database, context.client, of, context.notify, trusts)
                     failed = await self._any_failed(replica, triggered)
         notify(ReplicaEnded(context.client.label, monotonic() - started, replica.runs.tally))
@@ -174,7 +172,7 @@ class Service:
     async def _any_failed(self, replica: Replica, triggered: Sequence[int]) -> bool:
         """Return whether a run failed here, or a triggered run elsewhere, which is reported too."""
         context, failed = replica.context, bool(replica.runs.tally["failed"] or replica.runs.set_aside)
-        for run_id in sorted(set(triggered) - {run.run_id for run in replica.runs.executed}):
+        for run_id in sorted(set(triggered).difference(replica.runs.executed)):
             row = await context.database.read(partial(statements.run.read, run_id=run_id))
             if row is not None:
                 called = context.rows.name(row.schedule)

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -22,10 +23,10 @@ from ..definitions.values.durations import duration
 from ..definitions.values.strings import Revision
 from ..definitions.values.targets import check_url
 from ..errors import Mistakes, together
+from ..jobs.processes.process_tree import MARK
 from ..scheduling.generations.order import TAKEOVER_AFTER
 from ..text import shortened, suggestion
 from ..web.address import WebAddress
-from .database_url import readable, url_from_file
 from .environment import SettingsError, variable_of
 
 __all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
@@ -78,7 +79,6 @@ def check_token(token: str) -> None:
 
 
 def host_names(value: Any) -> tuple[str, ...]:
-    """Return the names of hosts as they are compared."""
     given = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
     names = tuple(str(name).lower().removesuffix(".") for name in given)
     for name in names:
@@ -120,7 +120,6 @@ def header_name(value: str | None) -> str | None:
 
 
 def networks(value: Any) -> tuple[str, ...]:
-    """Return addresses and networks as they are compared."""
     given = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
     try:
         return tuple(str(ipaddress.ip_network(str(one), strict=False)) for one in given)
@@ -139,7 +138,6 @@ LONGEST_RELEASE = 200
 
 
 def release_name(text: str | None) -> str | None:
-    """Return the name of a release, without spaces around it."""
     if text is None:
         return None
     name = text.strip()
@@ -150,13 +148,20 @@ def release_name(text: str | None) -> str | None:
     return name
 
 
+def readable(url: SecretStr) -> SecretStr:
+    """Return the URL; raises `ValueError` for one that cannot be used."""
+    try:
+        parse_address(url.get_secret_value())
+    except LeaseError as error:
+        raise ValueError(str(error)) from None
+    return url
+
+
 # The settings
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """The flag of a setting."""
-
     name: str | None = ""
     """By default the setting's own, with hyphens; None for no flag."""
     value: str = ""
@@ -327,7 +332,6 @@ def flag_of(name: str) -> str | None:
 
 
 def flag_or_name(name: str) -> str:
-    """Return what a setting is called on the command line."""
     return (flag_of(name) if name in Settings.model_fields else None) or name
 
 
@@ -429,3 +433,49 @@ def _sentence(details: ErrorDetails, given: Mapping[str, Any], places: Mapping[s
         case _:
             said = details["msg"][:1].lower() + details["msg"][1:]
     return f"{places[name]}: {said}"
+
+
+# The database's URL out of a file, for the secrets of containers
+
+_URL, _FILE = variable_of("database_url"), variable_of("database_url_file")
+
+
+def url_from_file(in_file: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the file that the environment or `[settings]` (``in_file``) name, and the URL that it
+    holds; None where they name none.
+    """
+    url, path = os.environ.get(_URL), os.environ.get(_FILE)
+    if url and MARK in os.environ:
+        return None  # in a job, where its replica has named the database, and inherited what had named it
+    if url and path:
+        raise SettingsError(f"{_URL} and {_FILE} are both set: leave one of them out")
+    for name, value, other in ((_URL, url, path), (_FILE, path, url)):
+        if value is not None and not value.strip() and not other:
+            raise SettingsError(f"{name} is set, but empty; give it a value, or unset it to use the default")
+    if path:
+        return path, read_url(path, _FILE)
+    if url or "database_url_file" not in in_file:
+        return None
+    if "database_url" in in_file:
+        raise SettingsError("[settings] has both database_url and database_url_file: leave one of them out")
+    path = str(in_file["database_url_file"])
+    return path, read_url(path, "[settings] database_url_file")
+
+
+def read_url(path: str, where: str) -> str:
+    """Return the URL that a file holds; raises `SettingsError`, which names ``where`` the file is named."""
+    try:
+        url = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f'{where}: "{path}" cannot be read: {error.strerror}') from None
+    except UnicodeDecodeError:
+        raise SettingsError(f'{where}: "{path}" cannot be read: it is not UTF-8') from None
+    if not url:
+        raise SettingsError(f'{where}: "{path}" is empty; it must contain the URL of the database')
+    if len(url.splitlines()) > 1:
+        raise SettingsError(f'{where}: "{path}" has several lines; it must contain only the URL of the database')
+    try:
+        parse_address(url)
+    except LeaseError as error:
+        raise SettingsError(f'{where}: the URL in "{path}" is not valid: {error}') from None
+    return url

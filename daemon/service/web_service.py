@@ -1,38 +1,48 @@
-"""The web server of a replica, which may have to wait for the address of the one that it replaces."""
+"""The web server of a replica, its metrics among what it serves, which may have to wait for the address of the replica that
+it replaces; and the one of `leased web`.
+"""
 
 import asyncio
+import platform
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from lease.errors import LeaseError
+from lease.database.backend import backend_of
+from lease.errors import LeaseError, StoreUnavailable
 
 from ..errors import DaemonError
 from ..own_thread import beside
 from ..store.views.replicas import read_last_alive, read_replicas
 from ..telemetry.facts import Note, Notify
+from ..telemetry.measures import Measures
 from ..telemetry.notifier import Notifier
 from ..text import when
+from ..version import package_version
 from ..web.address import WebAddress
 from ..web.api.desk import Desk
 from ..web.api.routes import api_routes
-from ..web.app import WebNotStarted, WebServer, web_app
+from ..web.app import METRICS_TEXT, WebNotStarted, WebServer, web_app
 from ..web.door import Door, refused
+from ..web.health import Loops
+from ..web.metrics.reading import Own
 from ..web.pages.routes import page_routes
 from .doctor.checks import doctor
-from .metering import metered
 from .outside.outside import SupervisorLink
-from .readiness import Readiness
-from .replica import Replica
+from .replica import Readiness, Replica
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from ..web.metrics.served import ServedMetrics
 
 
 def door_to(address: WebAddress, settings: Settings) -> Door:
@@ -71,12 +81,7 @@ async def web_server(
 
 @asynccontextmanager
 async def served(
-    readiness: Readiness,
-    door: Door,
-    link: SupervisorLink,
-    notify: Notify,
-    *,
-    routes: Sequence[BaseRoute] = (),
+    readiness: Readiness, door: Door, link: SupervisorLink, notify: Notify, *, routes: Sequence[BaseRoute] = ()
 ) -> AsyncIterator[None]:
     """Answer over HTTP, ``routes`` too, during the block; raises `WebNotStarted`.
 
@@ -119,6 +124,48 @@ async def _start_later(server: WebServer, link: SupervisorLink, notify: Notify) 
             else:
                 return
         await asyncio.sleep(_AGAIN)
+
+
+def own_facts(replica: Replica, loops: Loops, measures: Measures) -> Own:
+    """Return what the metrics of a replica are made of, beside what is read of the fleet."""
+    context, application = replica.context, replica.context.application
+    return Own(
+        application=application.name,
+        schedules=[schedule.name for schedule in application.schedules],
+        holder=context.client.holder,
+        version=package_version(),
+        revision=application.revision,
+        database=backend_of(context.database.url).name,
+        python=platform.python_version(),
+        measures=measures,
+        loops=loops,
+        held=lambda: len(replica.runs),
+    )
+
+
+@contextmanager
+def metered(replica: Replica, loops: Loops, facts: Notifier, url: str) -> Iterator[Sequence[BaseRoute]]:
+    """Count facts during the block, and give the route of `/metrics`."""
+    measures = Measures()
+    facts.add(measures)
+    own = own_facts(replica, loops, measures)
+    served: ServedMetrics | None = None
+
+    async def text(_request: Request) -> Response:
+        nonlocal served
+        from ..web.metrics.served import ServedMetrics  # noqa: PLC0415 - prometheus_client is loaded when it is asked for
+
+        served = served or ServedMetrics(url, own, lambda said: facts.notify(Note(said, is_warning=True)))
+        try:
+            return Response(await served.text(), headers={"Content-Type": METRICS_TEXT})
+        except StoreUnavailable as error:
+            return refused(503, str(error))
+
+    try:
+        yield [Route("/metrics", text)]
+    finally:
+        if served is not None:
+            served.close()
 
 
 _REST = 1.0

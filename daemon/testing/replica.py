@@ -25,9 +25,9 @@ from ..operations.trigger import NoSuchSchedule, trigger
 from ..own_thread import in_own_thread
 from ..recovery import registry
 from ..schedules import Schedules
-from ..service.loop.agenda import Agenda
 from ..service.replica import Replica
 from ..service.settings import Settings
+from ..service.waking.idle_wait import Agenda
 from ..store.views.history import RunDetail, read_run, read_runs
 from ..telemetry.facts import Fact, LeaseChanged
 from .store import ManualStore, Misuse
@@ -131,14 +131,7 @@ class ManualReplica:
                     self.store.url, timing=self._timing, on_event=lambda event: self.facts.append(LeaseChanged(event))
                 )
             )
-            entry = registry.own_entry(
-                client.holder,
-                self.application.name,
-                self.application.digest,
-                revision=self.application.revision,
-                requires_revision=self.application.require_revision,
-                release=self.application.release,
-            )
+            entry = registry.entry_of(self.application, client.holder)
             await self.store.write(lambda connection: registry.register(connection, entry))
             stack.push_async_callback(self.store.write, lambda c: registry.mark_stopped(c, client.holder))
             context = ReplicaContext(self.application, self.store, client, tasks, trust, self.facts.append)
@@ -193,7 +186,7 @@ class ManualReplica:
                     break  # nothing was claimed: the rest is for later, or for another replica
                 done = runs.tally.total()
         latest = runs.executed[len(runs.executed) - (done - before) :]
-        return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in latest)]
+        return [await self.read(run_id) for run_id in dict.fromkeys(latest)]
 
     async def wait_for(self, run_id: int, limit: float = LIMIT) -> RunDetail:
         """Wait until this replica has stopped executing a run (it is over, waits for a retry, or is

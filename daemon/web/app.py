@@ -31,6 +31,8 @@ _START_LIMIT = 10.0
 _STOP_LIMIT = 5.0
 _BACKLOG = 128
 _WARN_EVERY = 60.0
+METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+"""The type of what `/metrics` answers."""
 AT_END = "leased.at_end"
 """In the scope of a request: a set of what the server calls, in its loop, before it waits for its answers to end."""
 

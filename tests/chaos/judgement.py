@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, text
 
 from daemon.definitions.sources.load import load
 from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.scheduling.lease_names import PRUNING
+from daemon.pruning.pruner import PRUNING
 from tests.checker import Bounds, Violation, check
 from tests.checker.facts import Fact, Starved
 from tests.support.starter import ROOT

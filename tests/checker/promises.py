@@ -15,7 +15,8 @@ from daemon.audit.promises import (
     of_kind,
     went_on,
 )
-from daemon.scheduling.lease_names import PINGING, PRUNING
+from daemon.delivery.fleet_ping import PINGING
+from daemon.pruning.pruner import PRUNING
 
 from .facts import (
     BackfillRecorded,

@@ -28,7 +28,7 @@ CANCELS = (
         "a run that waits goes on waiting when a newer one replaces it",
         (
             Edit(
-                "daemon/scheduling/write_plan.py",
+                "daemon/scheduling/plan_due.py",
                 "        statements.run.end_marked(connection, waiting)\n",
                 "        pass\n",
             ),

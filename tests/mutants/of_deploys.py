@@ -16,7 +16,7 @@ DEPLOYS = (
             Edit(
                 MOVES,
                 "    if order.is_newest(own):\n        # Where",
-                "    if starting and not own.rules:\n        return Rule()\n    if order.is_newest(own):\n        # Where",
+                '    if starting and not own.rules:\n        return "rule"\n    if order.is_newest(own):\n        # Where',
             ),
         ),
         on_each(ROLLOUT.format("test_an_old_replica_that_restarts_in_the_midst_of_a_rollout_changes_nothing")),

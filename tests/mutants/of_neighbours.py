@@ -60,7 +60,7 @@ NEIGHBOURS = (
         "a replica that ends itself for a job that blocks does not record that first: its neighbours count as abandoned",
         (
             Edit(
-                "daemon/service/loop/runs_at_work.py",
+                "daemon/service/runs_at_work.py",
                 "await database.write(lambda connection: registry.mark_stopped(connection, client.holder))",
                 "await database.write(lambda _: None)",
             ),
@@ -114,7 +114,7 @@ NEIGHBOURS = (
         "an instant that is skipped does not name the run that was in its way",
         (
             Edit(
-                "daemon/scheduling/write_plan.py",
+                "daemon/scheduling/plan_due.py",
                 "_named(connection, application, overlapping))\n",
                 "overlapping)\n",
             ),
@@ -128,7 +128,7 @@ NEIGHBOURS = (
         "an instant that was missed does not say since when nothing was up",
         (
             Edit(
-                "daemon/scheduling/write_plan.py",
+                "daemon/scheduling/plan_due.py",
                 '"away_from": away_from if planned.reason == "missed" else None,',
                 '"away_from": None,',
             ),

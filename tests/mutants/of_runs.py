@@ -107,7 +107,7 @@ RUNS = (
         "a claim that waits for its set is made though its replica was told to drain meanwhile",
         (
             Edit(
-                "daemon/service/loop/runs_at_work.py",
+                "daemon/service/runs_at_work.py",
                 " if self._may_claim() else 0\n",
                 "\n",
             ),
@@ -119,7 +119,7 @@ RUNS = (
         "a schedule is moved on in one transaction and its runs are made in the next: a crash in between loses instants",
         (
             Edit(
-                "daemon/scheduling/write_plan.py",
+                "daemon/scheduling/plan_due.py",
                 '    overlapping = [row for row in rows if row["reason"] == "overlap"]\n',
                 "    statements.schedule.move_on(connection, application, [_moved_on(decision) for decision in decisions])\n"
                 '    connection.exec_driver_sql("COMMIT")\n'
@@ -274,7 +274,7 @@ REQUESTS = (
         "many runs of a schedule whose definition cannot be read hide those of others",
         (
             Edit(
-                "daemon/scheduling/write_plan.py",
+                "daemon/scheduling/plan_due.py",
                 "        if overlaps or len(due) < MOST_PLACED:\n            break\n",
                 "        break\n",
             ),
@@ -290,7 +290,7 @@ REQUESTS = (
     Mutant(
         "place-beside-the-unfinished",
         "a run whose moment has come starts beside an unfinished one",
-        (Edit("daemon/scheduling/write_plan.py", "[(run_id, waits[name]) for", "[(run_id, False) for"),),
+        (Edit("daemon/scheduling/plan_due.py", "[(run_id, waits[name]) for", "[(run_id, False) for"),),
         on_each(LATER.format("test_behind_an_unfinished_run_it_waits_for_that")),
     ),
     Mutant(

@@ -8,7 +8,7 @@ SHORTAGES = (
         "an attempt that the machine has no room for counts as failed",
         (Edit("daemon/execution/attempt.py", 'return Outcome("no room", ', 'return Outcome("failed", '),),
         on_either(
-            "tests/daemon/service/loop/test_runs_at_work.py::"
+            "tests/daemon/service/test_runs_at_work.py::"
             "test_a_run_that_the_machine_has_no_room_for_waits_uses_up_nothing_and_is_tried_again"
         ),
     ),

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon import Schedules
 from daemon.delivery.deliverer import Deliverer
 from daemon.delivery.sending import Sender
-from daemon.service.metering import own_facts
-from daemon.service.readiness import Readiness
+from daemon.service.replica import Readiness
+from daemon.service.web_service import own_facts
 from daemon.telemetry.facts import Fact, Note
 from daemon.telemetry.measures import Measures
 from daemon.testing import ManualReplica, ManualStore
@@ -178,6 +178,6 @@ async def scraped(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scraped]:
 
         for module in (served, collector):
             monkeypatch.setattr(module, "time", machine)
-        for name in ("daemon.web.metrics.served", "daemon.service.waking.idle_wait", "daemon.service.readiness"):
+        for name in ("daemon.web.metrics.served", "daemon.service.waking.idle_wait", "daemon.service.replica"):
             monkeypatch.setattr(f"{name}.monotonic", machine)
         yield world

@@ -33,7 +33,7 @@ from daemon.definitions.schedule import Job, Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.scheduling.deploys.sync import SyncReport, sync
-from daemon.scheduling.lease_names import lease_name
+from daemon.scheduling.plan import lease_name
 from daemon.scheduling.plan_due import PlanReport, plan_due
 from daemon.store.tables import job_run, run, schedule
 from lease.database.dialects import clock, later, now

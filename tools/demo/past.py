@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from daemon.definitions.schedule import Schedule
-from daemon.scheduling.lease_names import lease_name
+from daemon.scheduling.plan import lease_name
 from daemon.states import EndState
 from daemon.store.tables import act, generation, job_output, job_run, run
 from daemon.store.tables import schedule as schedules

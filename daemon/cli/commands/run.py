@@ -26,8 +26,7 @@ from ...recovery.deaths import neighbours, proven_dead
 from ...service.environment import EARLIER_HOLDER
 from ...service.outside.descriptors import raise_limit, refuse_more_than_fit
 from ...service.outside.file_check import CheckedFile, CommandLine, check_file, handed_over
-from ...service.outside.hangups import at_a_terminal, hold_back
-from ...service.outside.outside import Outside
+from ...service.outside.outside import Outside, at_a_terminal, hold_back
 from ...service.service import Service
 from ...service.settings import Flag, Settings, flag_of, read_settings
 from ...store import migrations

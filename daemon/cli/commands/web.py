@@ -9,7 +9,7 @@ import typer
 
 from lease.errors import StoreUnavailable
 
-from ...service.outside.hangups import SIGNAL_BASE, STOP_SIGNALS
+from ...service.outside.outside import SIGNAL_BASE, STOP_SIGNALS
 from ...service.settings import read_settings
 from ...service.web_service import WebAlone, nobody_runs
 from ...store.statements.schedule import database_time

@@ -21,15 +21,11 @@ from ...text import listed
 from ..generations.order import (
     NO_REVISION,
     TAKEOVER_AFTER,
-    Add,
     Count,
     Generation,
     Move,
     Order,
     Others,
-    PutOnTop,
-    Raise,
-    Rule,
     next_move,
     rank_of,
     sync_move,
@@ -223,10 +219,7 @@ def take_on_top(connection: Connection, application: Application, *, by: str, wh
     ruler = order.ruler
     if ruler is not None and (outranked or ruled_before is None or ruled_before.number != ruler.number):
         revisions = listed(sorted({str(one.revision) for one in outranked}))
-        told = [
-            f"generation {ruler.number} is active",
-            f"no longer counts: revision {revisions}" if outranked else "",
-        ]
+        told = [f"generation {ruler.number} is active", f"no longer counts: revision {revisions}" if outranked else ""]
         effect = "; ".join(filter(None, (*told, written.retired)))
         statements.acts.record(connection, "take-over", by=by, application=application.name, why=why, effect=effect)
     return Brought(order, others, written.report, rules=True, warning=written.warning)
@@ -269,13 +262,13 @@ def carry_out(
                         connection, "deploy", by=by, application=application.name, effect=written.retired
                     )
                 return Brought(order, others, written.report, own is not None and own.rules, written.warning)
-            case Add():
+            case "add":
                 _add(connection, application, by, application.revision)
-            case Raise():
+            case "raise":
                 _set_revision(connection, application, own, application.revision)
-            case Rule(in_lieu=in_lieu):
-                written = _write(connection, application, order, others, in_lieu=in_lieu)
-            case PutOnTop():
+            case "rule" | "stand in" as move:
+                written = _write(connection, application, order, others, in_lieu=move == "stand in")
+            case "put on top":
                 written = _put_on_top(connection, application, by=by)
             case never:
                 assert_never(never)

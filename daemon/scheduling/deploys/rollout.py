@@ -27,8 +27,7 @@ from ...telemetry.facts import Note, Notify, SchedulesRetired
 from ...text import counted
 from ..generations.order import Count, Move, Order, Others, is_newer_ready, next_move
 from ..generations.standing import Standing, stand
-from ..lease_names import lease_name
-from ..plan import waits_for_predecessor
+from ..plan import lease_name, waits_for_predecessor
 from ..renames import located
 from ..trusted_time import ClockJumped, Trusts, by_trusted_time
 from .bring import Brought, bring, carry_out, look
@@ -38,25 +37,6 @@ from .sync import patience, plan_outgoing, sync
 #
 # Only pending ones: a run at work ends as it began. What waits of a schedule that was retired ends as cancelled, once
 # no living replica has that schedule as it was.
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """How many such runs of each schedule were adopted, and how many cancelled."""
-
-    adopted: dict[str, int]
-    cancelled: dict[str, int]
-
-    def __str__(self) -> str:
-        """Return it as text, such as ``2 runs of "nightly" will use its current definition``."""
-        said = [
-            f'{counted(number, "run")} of "{name}" will use its current definition'
-            for name, number in self.adopted.items()
-        ]
-        said += [
-            f'{counted(number, "run")} of "{name}" cancelled: it was retired' for name, number in self.cancelled.items()
-        ]
-        return "; ".join(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +87,17 @@ def strangers(connection: Connection, application: Application, holder: str) -> 
     return Strangers(frozenset(unknown - unseen), frozenset(unseen))
 
 
-def adopt(connection: Connection, application: Application, holder: str, given_up: Collection[str | None]) -> Adopted:
+def adopt(connection: Connection, application: Application, holder: str, given_up: Collection[str | None]) -> str:
     """Let the runs of ``given_up`` definitions that are strange still go by the definitions in the database, which are
-    those of ``application``; end those of retired schedules.
+    those of ``application``; end those of retired schedules. Return what was done, as text; nothing if nothing was.
     """
     statements.schedule.take_turn(connection, application.name)
     application = application.keyed(located(connection, application).keys)
     found = strangers(connection, application, holder)
     strange = (found.gone | found.unseen) & frozenset(given_up)
-    adopted: dict[str, int] = {}
     if not strange:
-        return Adopted({}, {})
+        return ""
+    said: list[str] = []
     own = {schedule.name: schedule for schedule in application.schedules}
     digests = set(application.run_digests.values())
     waiting = statements.renames.pending_definitions(connection, application.name)
@@ -127,11 +107,12 @@ def adopt(connection: Connection, application: Application, holder: str, given_u
             continue
         number = statements.renames.adopt(connection, application.name, row.name, strange, row.run_digest)
         if number:
-            adopted[called(row)] = number
+            said.append(f'{counted(number, "run")} of "{called(row)}" will use its current definition')
             _go_by(connection, application.name, own[row.name], row.run_digest)
     cancelled = statements.renames.cancel_retired(connection, application.name, strange)
     statements.claims.promote(connection, {(application.name, name) for name in cancelled})
-    return Adopted(adopted, cancelled)
+    said += [f'{counted(number, "run")} of "{name}" cancelled: it was retired' for name, number in cancelled.items()]
+    return "; ".join(said)
 
 
 def _go_by(connection: Connection, application: str, schedule: Schedule, digest: str | None) -> None:
@@ -372,14 +353,13 @@ class Rollout:
         if not given_up:
             return
 
-        def transaction(connection: Connection) -> Adopted:
-            adopted = adopt(connection, self.application, self.holder, given_up)
+        def transaction(connection: Connection) -> str:
+            said = adopt(connection, self.application, self.holder, given_up)
             notify(connection, self.application.name, WORK)
-            return adopted
+            return said
 
-        adopted = await self.database.write(transaction)
-        if adopted.adopted or adopted.cancelled:
-            self._say(str(adopted))
+        if said := await self.database.write(transaction):
+            self._say(said)
 
     def _next(self, order: Order, others: Others) -> Move | None:
         return next_move(

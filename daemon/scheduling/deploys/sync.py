@@ -22,16 +22,15 @@ from sqlalchemy import Connection, Row
 
 from ...definitions.application import Application
 from ...definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
+from ...definitions.definition import Mark
 from ...definitions.schedule import Schedule
 from ...store import statements
 from ...store.tables import called, former_names
-from ...text import counted, number, when
-from ..lease_names import lease_name
-from ..plan import Pause, PlanState, changed_state, first_state
+from ...text import MASK, counted, number, when
+from ..plan import Pause, PlanState, changed_state, first_state, lease_name
 from ..plan_due import plan_due
 from ..renames import Located, located
 from ..telling import Told, tell
-from .diff import Diff, diff
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog."""
@@ -42,6 +41,12 @@ _PER_SECOND = 200
 _IN_WORDS = {"apart": "not renamed: both names have history"}
 MOST_NAMED = 10
 """How many schedules of a kind a report names."""
+TIMING = "timing"
+"""When it is due, in words: stands for the settings that say so."""
+_TIMED_BY = {"cron", "every", "at", "on_request", "trigger"}
+"""What `TIMING` stands for."""
+Diff = Mapping[str, tuple[Any, Any]]
+"""By setting, what it was before and what it is after; ``job NAME, SETTING`` for those of a job, and ``param NAME``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,3 +333,40 @@ def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Sc
                 f'pause and idempotency keys, and can run at the same time; add was = "{called(row)}" to take '
                 f"them over"
             )
+
+
+# The difference between two definitions of a schedule: what was set before, and what is set after
+
+
+def diff(schedule: Schedule, row: Row[Any]) -> Diff:
+    """Return in which settings a schedule differs from its row, without the values of secret params."""
+    stored, defined = _read(row.definition), schedule.canonical()
+    before, after = dict(_settings(stored, row.trigger)), dict(_settings(defined, str(schedule.trigger)))
+    changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    hidden = {f"param {name}" for of in (stored, defined) for name in of.get("secrets", ())}
+    before, after = ({key: MASK if key in hidden else of[key] for key in of} for of in (before, after))
+    return {key: (before.get(key), after.get(key)) for key in changed}
+
+
+def is_timing_only(changes: Diff) -> bool:
+    """Return whether it is due at other times, and executes the same."""
+    return changes.keys() <= {TIMING, *Schedule.settings(Mark.TIMING)}
+
+
+def _read(definition: str) -> Mapping[str, Any]:
+    stored = json.loads(definition)
+    return stored if isinstance(stored, dict) else {}
+
+
+def _settings(stored: Mapping[str, Any], timing: str) -> Iterator[tuple[str, Any]]:
+    yield TIMING, timing
+    for name, value in stored.items():
+        if name == "jobs":
+            for job in value:
+                yield from ((f"job {job.get('name')}, {key}", each) for key, each in job.items() if key != "name")
+        elif name == "params":
+            yield from ((f"param {param}", each) for param, each in value.items())
+        elif name not in _TIMED_BY | {"name", "catch_up"}:
+            yield name, value
+    catch_up = stored.get("catch_up")  # of one with `exclude` within another
+    yield "catch_up", next(iter(catch_up.values()), None) if isinstance(catch_up, dict) else catch_up

@@ -10,7 +10,7 @@ is for good counts as the revision of the one that it takes over from.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
-from typing import assert_never
+from typing import Literal, assert_never
 
 from ...errors import RevisionTaken
 from ...text import listed
@@ -56,29 +56,15 @@ class Others:
         return any(ready >= seconds for digest, ready in self.ready.items() if digest != besides)
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
-    """Record these definitions as a generation."""
+Move = Literal["add", "raise", "rule", "stand in", "put on top"]
+"""What is done with definitions.
 
-
-@dataclass(frozen=True, slots=True)
-class Raise:
-    """Record the higher revision that these definitions now carry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Make these definitions those in the database; ``in_lieu`` of a newer generation, retire nothing."""
-
-    in_lieu: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PutOnTop:
-    """Make these definitions the newest for good."""
-
-
-Move = Add | Raise | Rule | PutOnTop
+    add         record them as a generation
+    raise       record the higher revision that they now carry
+    rule        make them those in the database
+    stand in    the same in lieu of a newer generation: retire nothing
+    put on top  make them the newest for good
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +144,18 @@ class Order:
                 )
 
     def after(self, move: Move, digest: str, revision: int | None) -> "Order":
-        """Return the order after a move with these definitions."""
         match move:
-            case Add():
+            case "add":
                 number = max((one.number for one in self.generations), default=0) + 1
                 return Order([*self.generations, Generation(number, digest, True, False, revision)])
-            case Raise():
+            case "raise":
                 own = self.latest(digest)
                 return Order([replace(one, revision=revision) if one == own else one for one in self.generations])
-            case PutOnTop():
+            case "put on top":
                 counts_as = self.revision_on_top(digest, revision)
-                recorded = self.after(Raise() if self.is_on_top(digest, revision) else Add(), digest, counts_as)
-                return recorded.after(Rule(), digest, counts_as)
-            case Rule():
+                recorded = self.after("raise" if self.is_on_top(digest, revision) else "add", digest, counts_as)
+                return recorded.after("rule", digest, counts_as)
+            case "rule" | "stand in":
                 own = self.latest(digest)
                 return Order(
                     [replace(one, rules=one == own, is_staged=one.is_staged and one != own) for one in self.generations]
@@ -279,13 +264,13 @@ def next_move(
         # Where all have just restarted, an older one that was the first has found no newer one away for long.
         at_once = starting and not others.had_time(takeover_after, besides=digest)
         may_rule = own.is_staged or at_once or count.ready >= takeover_after
-        return Rule() if may_rule and not own.rules else None
+        return "rule" if may_rule and not own.rules else None
     if order.newer_than(own) & others.ready.keys():
         return None
     if own.rules:
-        return PutOnTop() if count.absent >= FOR_GOOD_AFTER else None
+        return "put on top" if count.absent >= FOR_GOOD_AFTER else None
     is_alone = starting and not others.living
-    return Rule(in_lieu=True) if is_alone or count.absent >= takeover_after else None
+    return "stand in" if is_alone or count.absent >= takeover_after else None
 
 
 def sync_move(order: Order, digest: str, others: Others, *, revision: int | None = None) -> Move | None:
@@ -300,8 +285,8 @@ def sync_move(order: Order, digest: str, others: Others, *, revision: int | None
     if others.living - {digest}:
         return None
     if order.newest is not None and rank_of(own.counted) < rank_of(order.newest.counted):
-        return None if own.rules else Rule(in_lieu=True)
-    return None if own.rules and order.is_newest(own) else PutOnTop()
+        return None if own.rules else "stand in"
+    return None if own.rules and order.is_newest(own) else "put on top"
 
 
 def recorded(order: Order, digest: str, revision: int | None) -> Order:
@@ -310,7 +295,7 @@ def recorded(order: Order, digest: str, revision: int | None) -> Order:
     return order if move is None else order.after(move, digest, revision)
 
 
-def _to_record(order: Order, digest: str, revision: int | None) -> Add | Raise | None:
+def _to_record(order: Order, digest: str, revision: int | None) -> Move | None:
     """Return what must be recorded first: definitions that are unknown, or a higher revision.
 
     A revision that only says more of those that rule, or wait for their first replica, is raised
@@ -318,10 +303,10 @@ def _to_record(order: Order, digest: str, revision: int | None) -> Add | Raise |
     """
     own = order.latest(digest)
     if own is None:
-        return Add()
+        return "add"
     if rank_of(revision) <= rank_of(own.revision) or order.has_come(digest, revision):
         return None
-    return Raise() if own.is_staged or (own.rules and order.is_newest(own)) else Add()
+    return "raise" if own.is_staged or (own.rules and order.is_newest(own)) else "add"
 
 
 def _own(order: Order, digest: str) -> Generation:

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 from lease.durations import format_duration
 
 from ...text import counted
-from .order import FOR_GOOD_AFTER, Count, Generation, Move, Order, Others, PutOnTop, next_move, rank_of, sync_move
+from .order import FOR_GOOD_AFTER, Count, Generation, Move, Order, Others, next_move, rank_of, sync_move
 
 State = Literal["unknown", "current", "in lieu", "staged", "next", "superseded"]
 
@@ -192,7 +192,7 @@ def forecast(
     """Return what would become of the definitions ``digest``, brought by a ready replica or a sync."""
     after = order
     if take_over:
-        after = order.without(order.outranked(revision, others.living)).after(PutOnTop(), digest, revision)
+        after = order.without(order.outranked(revision, others.living)).after("put on top", digest, revision)
     else:
 
         def decide(order: Order) -> Move | None:

@@ -50,8 +50,6 @@ _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_40
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFile:
-    """A file of SQLite."""
-
     path: str
     mode: int
     """Its permissions."""
@@ -110,7 +108,6 @@ def examine(settings: Settings) -> Examined:
 
 
 def of_machine(settings: Settings) -> Examined:
-    """Return what is known without a database."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return Examined(
         settings=settings,

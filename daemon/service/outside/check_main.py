@@ -22,10 +22,9 @@ from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
 from ...store.views.defined import Remaining, read_remaining
 from ...text import counted, when
-from ..load_with_settings import load_with_settings
 from ..settings import Settings, read_settings
 from .descriptors import refuse_more_than_fit
-from .file_check import CheckedFile
+from .file_check import CheckedFile, load_with_settings
 
 FAILED = 1
 

@@ -35,7 +35,6 @@ def descriptors_needed(concurrency: int) -> int:
 
 
 def more_descriptors(limit: int) -> str:
-    """Return the remedy where so many descriptors are not enough."""
     fit = (limit - OF_REPLICA) // OF_CHILD
     lower = f"set LEASED_CONCURRENCY to {fit} at most, or " if fit > 0 else ""
     return f"{lower}raise the limit (`ulimit -Hn`, LimitNOFILE= of a service)"

@@ -1,4 +1,6 @@
-"""The check of FILE in a fresh interpreter, which reads its modules anew (rule 22)."""
+"""The loading of FILE with all that is wrong in it, and its check in a fresh interpreter, which reads its modules anew
+(rule 22).
+"""
 
 import asyncio
 import contextlib
@@ -17,10 +19,12 @@ from pydantic import SecretStr
 from lease.database.address import describe, parse_address
 
 from ...definitions.application import Application
+from ...definitions.sources.load import load
+from ...definitions.sources.toml_file import settings_in
+from ...errors import DefinitionError, Mistakes
 from ...web.address import WebAddress
-from ..database_url import read_url
 from ..environment import SettingsError
-from ..settings import Settings, flag_of
+from ..settings import Settings, flag_of, read_settings, read_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,6 @@ class CommandLine:
         return cls(file, given, until_idle, str(Path.cwd()), dict(os.environ))
 
     def arguments(self) -> list[str]:
-        """Return the command that runs one replica."""
         given = [f"{flag_of(name)}={value}" for name, value in self.flags.items()]
         idle = ["--until-idle"] if self.until_idle else []
         return [sys.executable, "-P", "-m", "leased", "run", "--yes", *given, *idle, "--", self.file]
@@ -85,6 +88,22 @@ def handed_over(given: Mapping[str, Any], supervisor: int) -> Settings:
             "all replicas"
         )
     return settings.model_copy(update={"database_url": SecretStr(url)})
+
+
+def load_with_settings(file: str, flags: Mapping[str, Any]) -> Application:
+    """Return what FILE defines; raises `DefinitionError`, with all mistakes of FILE, those of `[settings]` too.
+
+    ``flags`` has the settings of the command line.
+    """
+    try:
+        return load(file, every_mistake=True)
+    except DefinitionError as error:
+        mistakes = Mistakes()
+        if file.endswith(".toml"):
+            with mistakes:
+                read_settings(flags, settings_in(Path(file)), source=file)
+        error.more += tuple(mistakes.found)
+        raise
 
 
 CHECK = (sys.executable, "-P", "-m", "daemon.service.outside.check_main")

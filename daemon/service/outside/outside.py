@@ -1,4 +1,4 @@
-"""What a replica has to do with outside its database and its jobs."""
+"""What a replica has to do with outside its database and its jobs: its supervisor, the service manager, and SIGHUP."""
 
 import asyncio
 import json
@@ -7,10 +7,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from types import FrameType
+from typing import Any, NoReturn, Self
 
 from ...definitions.application import Application
 from ...errors import DaemonError
@@ -18,7 +19,6 @@ from ...jobs.processes.identity import ProcessIdentity, is_alive
 from ...web.address import WebAddress
 from ..environment import CHECKED_DIGEST, EARLIER_HOLDER, READY_FD, REPLACED_PROCESS, REPLICA_INDEX
 from .file_check import CheckedFile, WrongFile
-from .hangups import STOP_SIGNALS, Hangups
 
 READY = b"ready\n"
 """What a replica writes once it is ready to claim."""
@@ -93,7 +93,6 @@ class SupervisorLink:
         )
 
     def ready(self) -> None:
-        """Tell the supervisor that this replica is ready to claim."""
         self._answer(READY)
 
     def serves(self, address: WebAddress) -> None:
@@ -196,6 +195,80 @@ class ServiceManager:
             sender.settimeout(_PATIENCE)
             sender.sendto(message, self._address)
 
+
+# SIGHUP, from the start of the process on: FILE has changed, or the terminal has closed
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HELD_BACK = (signal.SIGHUP, *STOP_SIGNALS)
+"""What a process that starts anew in its place holds back until it is caught there."""
+SIGNAL_BASE = 128
+"""A process that signal n stopped exits with this plus n, as in a shell."""
+
+
+def at_a_terminal() -> bool:
+    """Return whether somebody started this process by hand: its standard input is a terminal."""
+    return os.isatty(0)
+
+
+class Hangups:
+    """Catches SIGHUP, and keeps it until somebody listens.
+
+    Where it is ignored, as `nohup` has it, it stays so.
+    """
+
+    def __init__(self) -> None:
+        self._listener: Callable[[], object] | None = None
+        self._received = False
+        self._terminal = _has_terminal()
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._on_signal)
+        if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            # The first process of a container gets no signal without a handler, not even one that was held back.
+            signal.signal(signal.SIGTERM, end_at_once)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[bool], object]) -> Iterator[None]:
+        """Call ``listener`` in the running event loop for each SIGHUP, for one before the block too.
+
+        Its argument is whether the terminal has closed at which this process was started.
+        """
+        loop = asyncio.get_running_loop()
+        self._listener = lambda: loop.call_soon_threadsafe(lambda: listener(self._terminal and not _has_terminal()))
+        if self._received:
+            self._received = False
+            self._listener()
+        try:
+            yield
+        finally:
+            self._listener = None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._listener is None:
+            self._received = True
+        else:
+            self._listener()
+
+
+def hold_back() -> None:
+    """Hold signals back; those that come now reach the program that takes this one's place."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+
+
+def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(SIGNAL_BASE + number)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+# All of it
 
 _ABOUT_INHERITED = {
     signal.SIGHUP: "SIGHUP is ignored because the parent process ignored it (nohup?): closing the terminal does "

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from ...telemetry.facts import Note, Notify
 from ..environment import SUPERVISOR_FD
 from .file_check import WrongFile
-from .hangups import end_at_once
-from .outside import Outside, inherited_descriptor
+from .outside import Outside, end_at_once, inherited_descriptor
 
 if TYPE_CHECKING:
     from ..replica import Replica
@@ -85,7 +84,7 @@ class StopRequests:
             self._replica.stop_at_once()
 
     async def _watch_supervisor(self) -> None:
-        await supervisor_gone(supervisor_pipe())
+        await supervisor_gone(inherited_descriptor(os.environ, SUPERVISOR_FD))
         self._drain()
         self._notify(Note("the supervisor is gone: draining"))
 
@@ -147,16 +146,10 @@ class StopRequests:
         self._notify(Note(f"SIGHUP: {what}", is_warning))
 
 
-def supervisor_pipe() -> int | None:
-    """Return the end of the pipe that this replica inherited from its supervisor; None without one.
-
-    The pipe closes when the supervisor ends, even by SIGKILL.
-    """
-    return inherited_descriptor(os.environ, SUPERVISOR_FD)
-
-
 async def supervisor_gone(descriptor: int | None) -> None:
-    """Wait until the supervisor has died; without a ``descriptor``, for ever."""
+    """Wait until the supervisor has ended, even by SIGKILL: that closes the pipe of this ``descriptor``. Without one, for
+    ever.
+    """
     loop = asyncio.get_running_loop()
     gone = asyncio.Event()
     if descriptor is None:

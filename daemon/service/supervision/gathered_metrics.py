@@ -13,9 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...web.address import WebAddress
-from ...web.app import WebNotStarted, WebServer, web_app
+from ...web.app import METRICS_TEXT, WebNotStarted, WebServer, web_app
 from ...web.door import Door
-from ..metering import TEXT
 
 _PATIENCE = 5.0
 """Seconds that a replica may take; Prometheus waits for 10."""
@@ -61,7 +60,7 @@ class GatheredMetrics:
         async with anyio.create_task_group() as group:
             for replica, source in enumerate(self._sources()):
                 group.start_soon(ask, replica, *source)
-        return Response(gathered(texts), headers={"Content-Type": TEXT})
+        return Response(gathered(texts), headers={"Content-Type": METRICS_TEXT})
 
 
 def gathered(texts: Mapping[int, bytes | None]) -> bytes:

@@ -19,8 +19,7 @@ from ...web.address import WebAddress
 from ...web.door import Door
 from ..environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX, SUPERVISOR_FD
 from ..outside.file_check import CheckedFile, CommandLine, WrongFile
-from ..outside.hangups import SIGNAL_BASE
-from ..outside.outside import OTHER_FILE, READY, WEB, Outside
+from ..outside.outside import OTHER_FILE, READY, SIGNAL_BASE, WEB, Outside
 
 if TYPE_CHECKING:
     from .gathered_metrics import GatheredMetrics, Sources
@@ -120,7 +119,6 @@ class SupervisedReplica:
                 self.process.send_signal(signal.SIGKILL if self._requests >= KILLED_AT else signal.SIGTERM)
 
     def ending(self) -> str:
-        """Return how it has ended, in words."""
         if self.found_other_file:
             return (
                 "did not start because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"

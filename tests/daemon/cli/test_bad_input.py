@@ -357,7 +357,7 @@ def test_a_defect_of_our_own_shows_a_traceback_from_our_code_on(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("daemon.service.load_with_settings.load", broken)
+    monkeypatch.setattr("daemon.service.outside.file_check.load", broken)
     answer = leased("check", "shop.py")
     assert answer.status == 1
     assert answer.err.startswith("leased: this is a bug in leased; please report it")

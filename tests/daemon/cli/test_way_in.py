@@ -66,7 +66,7 @@ def test_interruption_is_130(leased: Leased, monkeypatch: pytest.MonkeyPatch) ->
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("daemon.service.load_with_settings.load", interrupted)
+    monkeypatch.setattr("daemon.service.outside.file_check.load", interrupted)
     answer = leased("check", "shop.py")
     assert (answer.status, answer.err) == (130, "")
 

@@ -12,7 +12,7 @@ from daemon import Schedules
 from daemon.execution.attempt import WorkOutlivesLease
 from daemon.jobs import loop_watch
 from daemon.recovery.settle import settle_dead
-from daemon.service.readiness import Readiness
+from daemon.service.replica import Readiness
 from daemon.store.tables import job_run, run
 from daemon.store.tables import replica as replicas
 from daemon.store.views.overview import read_overview

@@ -14,7 +14,7 @@ from daemon.definitions.known import Known
 from daemon.execution.claim import ClaimedRun, claim, first_of_each
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
-from daemon.service.loop.agenda import read_agenda
+from daemon.service.waking.idle_wait import read_agenda
 from daemon.states import MOST_ABANDONED
 from daemon.store import statements
 from daemon.store.statements.claims import Candidate

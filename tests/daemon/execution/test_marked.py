@@ -12,7 +12,7 @@ from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle, settle_dead
-from daemon.service.loop.agenda import read_agenda
+from daemon.service.waking.idle_wait import read_agenda
 from daemon.store.tables import replica, run
 from tests.support.completion import (
     AlreadyDone,

@@ -15,7 +15,7 @@ from daemon.execution.claim import ClaimedRun
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from daemon.scheduling.deploys.rollout import adopt
-from daemon.service.loop.agenda import read_agenda
+from daemon.service.waking.idle_wait import read_agenda
 from daemon.states import LEADS
 from daemon.store import statements
 from daemon.store.tables import run

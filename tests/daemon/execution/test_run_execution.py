@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from daemon import AsyncRun, Schedules
-from daemon.service.loop.runs_at_work import ExecutedRun
 from daemon.telemetry.facts import RunEnded, RunStarted, WriteRefused
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import ONE_O_CLOCK, SELDOM, Gate, a_shop, facts_of, failing, lease_of, nothing
@@ -229,7 +228,7 @@ async def test_a_run_that_another_replica_has_gets_no_further_and_says_so(jobs: 
         run = await replica.wait_for(run_id)
         assert (run.state, [job.state for job in run.jobs]) == ("running", ["running"]), "nothing was written"
         assert work.done == []
-        assert replica.replica.runs.executed == [ExecutedRun(run_id, "lost")]
+        assert (replica.replica.runs.executed, replica.replica.runs.tally) == ([run_id], {"lost": 1})
         (refused,), (ended,) = facts_of(replica, WriteRefused), facts_of(replica, RunEnded)
         assert "has token 2 and is held by another replica" in refused.who
         assert (ended.outcome, ended.reason) == ("lost", "this replica no longer holds the run")

@@ -8,8 +8,8 @@ from sqlalchemy import select, update
 
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
-from daemon.scheduling import write_plan
-from daemon.service.loop.agenda import read_agenda
+from daemon.scheduling import plan_due as planning
+from daemon.service.waking.idle_wait import read_agenda
 from daemon.store.tables import run, schedule
 from daemon.store.views.causes import WaitsForStart
 from daemon.store.views.history import read_run
@@ -134,7 +134,7 @@ def test_with_overlap_allow_all_whose_moment_has_come_start_each_under_its_own_l
 
 
 def test_runs_that_wait_for_one_moment_start_one_after_another(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_plan, "MOST_PLACED", 2)
+    monkeypatch.setattr(planning, "MOST_PLACED", 2)
     daily = a_schedule("daily")
     store.sync(daily)
     ids = [store.do(trigger, "shop", "daily", requested_by="ada", at=LATER) for _ in range(3)]
@@ -172,7 +172,7 @@ def test_many_whose_definition_cannot_be_read_hide_no_run_of_another_schedule(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replica of an older version may be unable to read one, and there is no newer: they wait, but nobody else."""
-    monkeypatch.setattr(write_plan, "MOST_PLACED", 2)
+    monkeypatch.setattr(planning, "MOST_PLACED", 2)
     bad, good = a_schedule("bad"), a_schedule("good")
     store.sync(bad, good)
     ids = [store.do(trigger, "shop", name, requested_by="ada", at=LATER) for name in ("bad", "bad", "bad", "good")]

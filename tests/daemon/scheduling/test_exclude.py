@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.scheduling import plan as planning
-from daemon.scheduling import plan_rows
 from daemon.scheduling.plan import Pause, PlanState
 from daemon.store.tables import schedule
 from daemon.store.views.history import read_runs
@@ -56,7 +55,7 @@ def counts(store: Store) -> Counter[str]:
 def test_what_is_due_on_an_excluded_day_is_recorded_as_excluded_and_the_next_day_runs() -> None:
     assert told(daily(), at(3), since=at(2)) == ["03 excluded"]
     found = planned(daily(), at(3), since=at(2))
-    assert (found.next_due, found.planned_until, found.stretch) == (at(4), at(3), plan_rows.Stretch("excluded", 1))
+    assert (found.next_due, found.planned_until, found.stretch) == (at(4), at(3), planning.Stretch("excluded", 1))
     assert told(daily(), at(5), since=at(4)) == ["05 pending"]
 
 
@@ -157,8 +156,8 @@ def test_planning_in_any_number_of_calls_records_each_instant_once_and_as_exclud
     trigger: dict[str, Any], policies: dict[str, Any], steps: list[tuple[int, bool]], limits: tuple[int, int, int]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_rows, "MOST_ROWS", limits[0])
-        patch.setattr(plan_rows, "LONGEST_STRETCH", limits[1])
+        patch.setattr(planning, "MOST_ROWS", limits[0])
+        patch.setattr(planning, "LONGEST_STRETCH", limits[1])
         patch.setattr(planning, "LONGEST_STRETCH", limits[1])
         patch.setattr(planning, "UNDECIDED", limits[2])
         patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])

@@ -1,13 +1,10 @@
 """What a replica does about the definitions in the database, decided from what it sees (rule 21)."""
 
 from daemon.scheduling.generations.order import (
-    Add,
     Count,
     Generation,
     Order,
     Others,
-    PutOnTop,
-    Rule,
     is_newer_ready,
     next_move,
 )
@@ -28,14 +25,14 @@ def test_one_that_came_back_in_the_last_moment_stays() -> None:
 
 def test_the_time_is_over_to_the_second() -> None:
     assert decided(old_and_new(), "old", absent=T - 0.1) is None
-    assert decided(old_and_new(), "old", absent=T) == Rule(in_lieu=True)
+    assert decided(old_and_new(), "old", absent=T) == "stand in"
     assert decided(old_and_new(ruler="old"), "old", absent=899.9) is None
-    assert decided(old_and_new(ruler="old"), "old", absent=900.0) == PutOnTop()
+    assert decided(old_and_new(ruler="old"), "old", absent=900.0) == "put on top"
 
 
 def test_definitions_that_are_unknown_are_recorded_first() -> None:
-    assert decided(Order([]), "old") == Add()
-    assert decided(old_and_new(), "newest", living("new")) == Add()
+    assert decided(Order([]), "old") == "add"
+    assert decided(old_and_new(), "newest", living("new")) == "add"
 
 
 def test_one_put_on_top_again_counts_by_its_latest_place() -> None:
@@ -59,6 +56,6 @@ def test_one_that_starts_waits_only_for_an_older_one_that_can_have_found_it_away
         others = Others(frozenset({"old"}), {} if ready_for is None else {"old": ready_for})
         return next_move(old_and_new(ruler="old"), "new", others, Count(), starting=True, takeover_after=T)
 
-    assert started(None) == started(T - 1.0) == Rule()
+    assert started(None) == started(T - 1.0) == "rule"
     assert started(T) is None
     assert decided(old_and_new(ruler="old"), "new", Others(frozenset({"old"}), {"old": 1.0})) is None

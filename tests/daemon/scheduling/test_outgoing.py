@@ -13,8 +13,8 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Cron, Every, OnRequest
 from daemon.scheduling.deploys.rollout import adopt
 from daemon.scheduling.deploys.sync import SyncReport, plan_outgoing
+from daemon.scheduling.plan import MOST_ROWS
 from daemon.scheduling.plan_due import ENOUGH_ROWS, MOST_SCHEDULES
-from daemon.scheduling.plan_rows import MOST_ROWS
 from daemon.store.tables import run, schedule
 from tests.support.store import PAST, Store, a_schedule, an_application
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from daemon.definitions.schedule import Schedule
 from daemon.scheduling import plan as planning
-from daemon.scheduling import plan_rows
 from daemon.scheduling.plan import Pause, PlannedSpan, PlanState, plan, spans
 from tests.daemon.scheduling.test_plan import HOUR, MINUTE, NOON, Store, hourly, planned, told
 
@@ -127,8 +126,8 @@ def test_each_instant_has_one_row_and_only_those_within_the_pause_are_paused(
     often = Schedule(name="often", every=60.0, catch_up=catch_up, overlap="queue")
     now = max(NOON, end + after * MINUTE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_rows, "MOST_ROWS", limits[0])
-        patch.setattr(plan_rows, "LONGEST_STRETCH", limits[1])
+        patch.setattr(planning, "MOST_ROWS", limits[0])
+        patch.setattr(planning, "LONGEST_STRETCH", limits[1])
         patch.setattr(planning, "UNDECIDED", limits[2])
         patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
         store = Store(often, PlanState(NOON, NOON, pause=Pause(begin, end)))

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from daemon.scheduling import plan as planning
-from daemon.scheduling import plan_rows
-from daemon.scheduling.plan import Pause, Plan, PlannedRun, PlanState, changed_state, first_state, jitter, plan
-from daemon.scheduling.plan_rows import Stretch
+from daemon.scheduling.plan import Pause, Plan, PlannedRun, PlanState, Stretch, changed_state, first_state, jitter, plan
 from tests.support.store import a_schedule
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -54,7 +52,7 @@ class Store:
         while True:
             found = plan("shop", self.schedule, self.state, now)
             self.calls += 1
-            assert len(found.runs) <= plan_rows.MOST_ROWS
+            assert len(found.runs) <= planning.MOST_ROWS
             self._write(found)
             if not found.more:
                 assert found.next_due is None or found.next_due > now
@@ -325,8 +323,8 @@ def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
     trigger: Trigger, policies: dict[str, Any], steps: list[tuple[int, bool, bool]], limits: tuple[int, int, int]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_rows, "MOST_ROWS", limits[0])
-        patch.setattr(plan_rows, "LONGEST_STRETCH", limits[1])
+        patch.setattr(planning, "MOST_ROWS", limits[0])
+        patch.setattr(planning, "LONGEST_STRETCH", limits[1])
         patch.setattr(planning, "UNDECIDED", limits[2])
         patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
         store = Store(a_schedule("any", trigger, **policies), PlanState(NOON, NOON))

@@ -14,9 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.trigger import trigger
-from daemon.scheduling.lease_names import lease_name
-from daemon.scheduling.plan_due import PlanReport, plan_due
-from daemon.scheduling.write_plan import PlanningFailed
+from daemon.scheduling.plan import lease_name
+from daemon.scheduling.plan_due import PlanningFailed, PlanReport, plan_due
 from daemon.store import statements
 from daemon.store.tables import run, schedule
 from tests.support.store import PAST, Store, a_schedule, an_at, pending_runs

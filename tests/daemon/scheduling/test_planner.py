@@ -10,8 +10,9 @@ from sqlalchemy import text
 from daemon import Schedules
 from daemon.scheduling import plan_due as planner_module
 from daemon.scheduling import plan_due as planning
+from daemon.scheduling import trusted_time
 from daemon.scheduling.plan_due import Planner, PlanReport, plan_due
-from daemon.scheduling.wall_clock import WallClock
+from daemon.scheduling.trusted_time import WallClock
 from daemon.telemetry.facts import Fact, Note, TimesSkipped
 from daemon.testing import ManualReplica, ManualStore
 from lease.clock import boottime
@@ -26,12 +27,13 @@ TWO_O_CLOCK = "2026-07-01T02:00:00Z"
 class Story:
     """A planner on the store of a test, and what it reports."""
 
-    def __init__(self, replica: ManualReplica, store: CountingStore, wall_clock: WallClock | None = None) -> None:
+    def __init__(self, replica: ManualReplica, store: CountingStore, *, has_wall_clock: bool = False) -> None:
         self.facts: list[Fact] = []
         self.replica = replica
         self.store = store
         known = {schedule.name: schedule for schedule in replica.application.schedules}
-        self.planner = Planner(store, "shop", known, self._take, wall_clock)
+        trusts = WallClock(self._take).trusts if has_wall_clock else None
+        self.planner = Planner(store, "shop", known, self._take, trusts)
         store.writes = 0
 
     def _take(self, fact: Fact) -> None:
@@ -46,9 +48,9 @@ class Story:
 
 
 @asynccontextmanager
-async def a_story(schedules: Schedules, *, wall_clock: WallClock | None = None) -> AsyncIterator[Story]:
+async def a_story(schedules: Schedules, *, has_wall_clock: bool = False) -> AsyncIterator[Story]:
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        yield Story(replica, store, wall_clock)
+        yield Story(replica, store, has_wall_clock=has_wall_clock)
 
 
 def four_schedules() -> Schedules:
@@ -101,12 +103,12 @@ async def test_instants_that_had_a_run_already_are_a_defect_that_is_reported_onc
 def boot(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """The clock since boot, which moves by itself no more."""
     clock = ManualClock(boottime())
-    monkeypatch.setattr(planner_module, "boottime", clock)
+    monkeypatch.setattr(trusted_time, "boottime", clock)
     return clock
 
 
 async def test_while_the_wall_clock_has_jumped_nothing_is_planned_and_that_is_reported_once(boot: ManualClock) -> None:
-    async with a_story(a_shop(), wall_clock=WallClock()) as story:
+    async with a_story(a_shop(), has_wall_clock=True) as story:
         assert await story.plan() is True
         story.store.clock.set("2026-07-01T02:30:00Z")
         assert [await story.plan(), await story.plan()] == [False, False]
@@ -120,7 +122,7 @@ async def test_while_the_wall_clock_has_jumped_nothing_is_planned_and_that_is_re
 
 
 async def test_a_clock_that_goes_on_as_time_passes_is_planned_by(boot: ManualClock) -> None:
-    async with a_story(a_shop(), wall_clock=WallClock()) as story:
+    async with a_story(a_shop(), has_wall_clock=True) as story:
         await story.plan()
         boot.advance(5400)
         story.store.clock.advance(5400)
@@ -130,7 +132,7 @@ async def test_a_clock_that_goes_on_as_time_passes_is_planned_by(boot: ManualClo
 
 async def test_a_clock_that_jumps_between_the_look_and_the_transaction_is_seen_too(boot: ManualClock) -> None:
     """The time that was looked up was right; the transaction reads its own."""
-    async with a_story(a_shop(), wall_clock=WallClock()) as story:
+    async with a_story(a_shop(), has_wall_clock=True) as story:
         await story.plan()
         looked_up = story.store.clock.now
         story.store.clock.set("2026-07-01T02:30:00Z")
@@ -143,7 +145,7 @@ async def test_what_was_planned_by_a_clock_that_jumped_in_the_midst_is_undone(
     boot: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each statement looks at the clock: by one that is hours ahead for a moment, it would plan these hours."""
-    async with a_story(a_shop(), wall_clock=WallClock()) as story:
+    async with a_story(a_shop(), has_wall_clock=True) as story:
         await story.plan()
 
         def jump_and_plan(*arguments: Any, **named: Any) -> PlanReport:

@@ -14,7 +14,7 @@ from daemon.execution.claim import ClaimedRun
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from daemon.scheduling.plan import PlanState, jitter, plan
-from daemon.scheduling.write_plan import place
+from daemon.scheduling.plan_due import place
 from daemon.store.tables import run, schedule
 from daemon.store.views.causes import Replaced, WaitsForRun, sentence
 from daemon.store.views.history import read_run, read_runs

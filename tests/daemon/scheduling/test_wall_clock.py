@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -13,10 +13,11 @@ import pytest
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.recovery import registry
 from daemon.recovery.registry import ReplicaEntry
+from daemon.scheduling import trusted_time
 from daemon.scheduling.plan_due import plan_due
-from daemon.scheduling.trusted_time import ClockJumped, by_trusted_time
-from daemon.scheduling.wall_clock import JUMP, PATIENCE, WallClock
+from daemon.scheduling.trusted_time import JUMP, PATIENCE, ClockJumped, WallClock, by_trusted_time
 from daemon.store.tables import replica as replicas
+from daemon.telemetry.facts import Fact, Note
 from lease.clock import boot_id, boottime
 from tests.support.store import PAST, Store, an_at
 
@@ -24,56 +25,67 @@ HOUR = 3_600.0
 START = 1_700_000_000.0
 
 
-def at(clock: WallClock, boot: float, *, ahead: float = 0.0) -> bool:
-    """Whether it is trusted so many seconds after the start, when it is ahead of what it was by so much."""
-    return clock.judge(START + boot + ahead, boot).trusted
+class AClock(WallClock):
+    """One that keeps what it says."""
+
+    def __init__(self, offset: float | None = None) -> None:
+        self.said: list[Fact] = []
+        super().__init__(self.said.append, offset)
+
+    def at(self, boot: float, *, ahead: float = 0.0) -> bool:
+        """Whether it is trusted so many seconds after the start, when it is ahead of what it was by so much."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trusted_time, "boottime", lambda: boot)
+            return self.trusts(datetime.fromtimestamp(START + boot + ahead, UTC))
 
 
 def test_a_clock_that_goes_on_is_trusted() -> None:
-    clock = WallClock()
-    assert all(at(clock, boot) for boot in (0, 1, 500, 100_000))
+    clock = AClock()
+    assert all(clock.at(boot) for boot in (0, 1, 500, 100_000))
+    assert clock.said == []
 
 
 @pytest.mark.parametrize("ahead", [26 * HOUR, -3 * HOUR, JUMP, -JUMP])
 def test_after_a_jump_nothing_is_planned_until_it_is_undone(ahead: float) -> None:
-    clock = WallClock()
-    assert at(clock, 0)
-    judged = clock.judge(START + 1 + ahead, 1)
-    assert not judged.trusted
-    assert judged.note is not None
-    assert f"by {abs(ahead):.0f}s" in judged.note
-    assert clock.judge(START + 2 + ahead, 2).note is None  # it is told once
-    back = clock.judge(START + 3, 3)
-    assert back.trusted
-    assert back.note is not None
-    assert at(clock, 4)
+    clock = AClock()
+    assert clock.at(0)
+    assert not clock.at(1, ahead=ahead)
+    (jumped,) = clock.said
+    assert isinstance(jumped, Note)
+    assert jumped.is_warning
+    assert f"by {abs(ahead):.0f}s" in jumped.text
+    assert not clock.at(2, ahead=ahead)
+    assert clock.said == [jumped]  # it is told once
+    assert clock.at(3)
+    assert clock.at(4)
+    assert clock.said == [jumped, Note("the wall clock is back at the earlier time: planning resumes")]
 
 
 def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_a_while() -> None:
-    clock = WallClock()
-    at(clock, 0)
-    assert not at(clock, 1, ahead=HOUR)
-    assert not at(clock, 1 + PATIENCE - 0.1, ahead=HOUR)
-    assert at(clock, 1 + PATIENCE, ahead=HOUR)
-    assert at(clock, 2 + PATIENCE, ahead=HOUR)
-    assert not at(clock, 3 + PATIENCE)  # and from there the way back is a jump
+    clock = AClock()
+    clock.at(0)
+    assert not clock.at(1, ahead=HOUR)
+    assert not clock.at(1 + PATIENCE - 0.1, ahead=HOUR)
+    assert clock.at(1 + PATIENCE, ahead=HOUR)
+    assert clock.at(2 + PATIENCE, ahead=HOUR)
+    assert not clock.at(3 + PATIENCE)  # and from there the way back is a jump
 
 
 def test_a_clock_that_jumps_again_and_again_is_not_believed_sooner() -> None:
-    clock = WallClock()
-    at(clock, 0)
+    clock = AClock()
+    clock.at(0)
     for boot in range(1, 200):
-        assert not at(clock, boot, ahead=HOUR * (1 + boot // 50))
+        assert not clock.at(boot, ahead=HOUR * (1 + boot // 50))
 
 
 def test_small_steps_and_slewing_are_followed() -> None:
-    clock = WallClock()
-    assert all(at(clock, boot, ahead=boot * (JUMP - 1)) for boot in range(100))
+    clock = AClock()
+    assert all(clock.at(boot, ahead=boot * (JUMP - 1)) for boot in range(100))
 
 
 def test_one_that_starts_takes_the_time_of_the_others_of_this_boot() -> None:
-    assert not WallClock(START).judge(START + 50 + HOUR, 50).trusted
-    assert WallClock(START).judge(START + 50 + 3, 50).trusted
+    assert not AClock(START).at(50, ahead=HOUR)
+    assert AClock(START).at(50, ahead=3)
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from daemon.execution.context import ReplicaContext
 from daemon.jobs.processes.trust_page import TrustPages
 from daemon.jobs.task_thread import TaskThread
 from daemon.operations.trigger import trigger
-from daemon.service.loop.agenda import Agenda
-from daemon.service.parts import entry_of, hearing_of, registered
+from daemon.recovery import registry
+from daemon.service.parts import hearing_of, registered
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
 from daemon.service.waking.hearing import Hearing
-from daemon.service.waking.idle_wait import IdleWait, RoomLeft, Wakes
+from daemon.service.waking.idle_wait import Agenda, IdleWait, RoomLeft, Wakes
 from daemon.store import statements
 from daemon.store.notices import Notice
 from daemon.telemetry.facts import Fact
@@ -171,7 +171,8 @@ async def living(
         hearing = await stack.enter_async_context(hearing_of(context))
         await stack.enter_async_context(registered(context))
         with patch(f"{Replica.__module__}.IdleWait", WatchedIdleWait):
-            replica = Replica(context, Settings(**given), entry_of(context), None, hearing)
+            entry = registry.entry_of(context.application, context.client.holder)
+            replica = Replica(context, Settings(**given), entry, None, hearing)
         await replica.clean_up()
         await replica.join()
         with patch(f"{Replica.__module__}.Wakes", WatchedWakes):

@@ -6,8 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
-from daemon.service.outside.outside import OTHER_FILE, SupervisorLink
-from daemon.service.outside.stop_requests import supervisor_gone, supervisor_pipe
+from daemon.service.environment import SUPERVISOR_FD
+from daemon.service.outside.outside import OTHER_FILE, SupervisorLink, inherited_descriptor
+from daemon.service.outside.stop_requests import supervisor_gone
 
 FOLDER = Path(sys.argv[1])
 LINK = SupervisorLink.inherited(os.environ)
@@ -35,7 +36,7 @@ async def main() -> int:
         say("refused")
         os.write(LINK.ready_fd, OTHER_FILE)
         return 2
-    orphaned = asyncio.create_task(supervisor_gone(supervisor_pipe()))
+    orphaned = asyncio.create_task(supervisor_gone(inherited_descriptor(os.environ, SUPERVISOR_FD)))
     if "slow to start" in FILE.read_text():
         say("starting")
         await asyncio.wait([asyncio.create_task(told.wait()), orphaned], return_when=asyncio.FIRST_COMPLETED)

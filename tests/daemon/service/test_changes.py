@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.service.waking import changes
-from daemon.service.waking.changes import FileChanges
+from daemon.service.waking import hearing
+from daemon.service.waking.hearing import FileChanges
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +47,7 @@ async def watched(file: Path) -> AsyncIterator[asyncio.Event]:
 @pytest.mark.parametrize("is_told", [True, False], ids=["by the kernel", "by nobody"])
 async def test_each_commit_is_told(file: Path, monkeypatch: pytest.MonkeyPatch, *, is_told: bool) -> None:
     if not is_told:
-        monkeypatch.setattr(changes, "_inotify_of", lambda _: None)
+        monkeypatch.setattr(hearing, "_inotify_of", lambda _: None)
     async with watched(file) as heard:
         for _ in range(3):
             heard.clear()
@@ -75,8 +75,8 @@ async def test_a_commit_is_told_that_can_be_seen_only_some_time_after_it_was_wri
 async def test_what_is_committed_while_the_count_cannot_be_read_is_told_as_soon_as_it_can(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "_LAST", 0.01)
-    count, fails, failed = changes._count, asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(hearing, "_LAST", 0.01)
+    count, fails, failed = hearing._count, asyncio.Event(), asyncio.Event()
 
     def short_of_space(connection: sqlite3.Connection) -> int:
         if fails.is_set():
@@ -84,7 +84,7 @@ async def test_what_is_committed_while_the_count_cannot_be_read_is_told_as_soon_
             raise sqlite3.OperationalError("database or disk is full")
         return count(connection)
 
-    monkeypatch.setattr(changes, "_count", short_of_space)
+    monkeypatch.setattr(hearing, "_count", short_of_space)
     async with watched(file) as heard:
         fails.set()
         sell(file)

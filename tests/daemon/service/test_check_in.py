@@ -18,8 +18,8 @@ from daemon.recovery.deaths import DeathWatch
 from daemon.scheduling.deploys.rollout import RequiredRevision, Rollout, Sight
 from daemon.service import check_in
 from daemon.service.check_in import CheckIn
-from daemon.service.loop.agenda import Agenda, read_agenda
 from daemon.service.waking.hearing import Hearing
+from daemon.service.waking.idle_wait import Agenda, read_agenda
 from daemon.store.tables import delivery
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run as runs

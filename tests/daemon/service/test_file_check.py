@@ -11,9 +11,8 @@ from sqlalchemy import text
 from daemon.definitions.sources.load import load
 from daemon.errors import DefinitionError
 from daemon.scheduling.deploys.bring import stage
-from daemon.service.load_with_settings import load_with_settings
 from daemon.service.outside import file_check
-from daemon.service.outside.file_check import CHECK, CheckedFile, CommandLine, WrongFile, check_file
+from daemon.service.outside.file_check import CHECK, CheckedFile, CommandLine, WrongFile, check_file, load_with_settings
 from daemon.store import migrations
 from tests.support.store import Store
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from daemon.service.outside.hangups import Hangups, hold_back
+from daemon.service.outside.outside import Hangups, hold_back
 
 folder, stage, *terminal = sys.argv[1:]
 if terminal:

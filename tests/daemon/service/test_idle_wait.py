@@ -8,8 +8,7 @@ from time import monotonic
 import pytest
 
 from daemon.recovery.deaths import DeathWatch
-from daemon.service.loop.agenda import Agenda
-from daemon.service.waking.idle_wait import LONGEST, IdleWait, RoomLeft, has_work, longest_rest, rest_length
+from daemon.service.waking.idle_wait import LONGEST, Agenda, IdleWait, RoomLeft, has_work, longest_rest, rest_length
 from lease.timing import LeaseTiming
 from tests.support.waiting import LIMIT
 

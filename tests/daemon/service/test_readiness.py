@@ -7,8 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from daemon.service.readiness import LOOP_LIMIT, Readiness
-from daemon.service.replica import DatabaseContact
+from daemon.service.replica import LOOP_LIMIT, DatabaseContact, Readiness
 from daemon.telemetry.facts import LoopBlocked
 from lease.testing import ManualClock
 from lease.timing import LeaseTiming
@@ -43,8 +42,7 @@ class Parts:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     clock = ManualClock()
-    for module in ("readiness", "replica"):
-        monkeypatch.setattr(f"daemon.service.{module}.monotonic", clock)
+    monkeypatch.setattr("daemon.service.replica.monotonic", clock)
     return clock
 
 

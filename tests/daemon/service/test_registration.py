@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from daemon.execution.context import ReplicaContext
 from daemon.recovery import registry
 from daemon.recovery.settle import settle
-from daemon.service.parts import entry_of, registered
+from daemon.service.parts import registered
 from daemon.store.tables import replica as replicas
 from lease import LeaseTiming
 from lease.database.opening import open_database
@@ -43,7 +43,8 @@ async def test_one_that_started_anew_says_that_its_earlier_self_has_ended_where_
         store.sync(nightly)
         pending_runs(store, nightly, 1)
         (claimed,) = store.claim("nightly", holder="earlier")
-        store.do(registry.register, entry_of(a_context(store, database, "earlier")))
+        context = a_context(store, database, "earlier")
+        store.do(registry.register, registry.entry_of(context.application, "earlier"))
         async with registered(a_context(store, database, "later"), "earlier", 4):
             assert states(store) == {"earlier": "stopped", "later": "running"}
             entry = store.do(lambda c: c.execute(select(replicas).where(replicas.c.holder == "later")).one())

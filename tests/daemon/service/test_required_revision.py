@@ -1,6 +1,6 @@
 """`require_revision`: runs belong to the replicas of the highest revision of which one is ready (rule 22)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import update
 from daemon import Schedules
 from daemon.errors import DefinitionError
 from daemon.scheduling.deploys.bring import carry_out, take_on_top
-from daemon.scheduling.generations.order import PutOnTop
+from daemon.scheduling.generations.order import Move
 from daemon.store.tables import replica as replicas
 from daemon.store.views.replicas import read_replicas
 from daemon.telemetry.facts import Note
@@ -101,7 +101,7 @@ async def test_after_a_rollback_for_good_one_of_the_newer_that_comes_back_holds_
         ManualReplica(store, revised(43)) as older,
         ManualReplica(store, revised(44, nothing, nothing)) as newer,
     ):
-        moves = iter([PutOnTop(), None])
+        moves: Iterator[Move | None] = iter(["put on top", None])
         await store.write(lambda c: carry_out(c, older.application, "web1:1", None, lambda *_: next(moves)))
         run_id = await older.trigger("nightly")
         assert await work(older) == [run_id]

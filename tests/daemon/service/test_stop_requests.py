@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from daemon.service.environment import SUPERVISOR_FD
-from daemon.service.outside.outside import Outside
-from daemon.service.outside.stop_requests import StopRequests, supervisor_pipe
+from daemon.service.outside.outside import Outside, inherited_descriptor
+from daemon.service.outside.stop_requests import StopRequests
 from daemon.telemetry.facts import Fact
 from tests.support.manual import told, until
 
@@ -97,15 +97,15 @@ async def test_while_the_supervisor_lives_nothing_drains(supervisor: int) -> Non
 
 
 def test_children_inherit_neither_the_pipe_nor_its_number(supervisor: int) -> None:
-    descriptor = supervisor_pipe()
+    descriptor = inherited_descriptor(os.environ, SUPERVISOR_FD)
     assert descriptor is not None
     assert not os.get_inheritable(descriptor)
     assert SUPERVISOR_FD not in os.environ
-    assert supervisor_pipe() is None
+    assert inherited_descriptor(os.environ, SUPERVISOR_FD) is None
     os.close(supervisor)
 
 
 @pytest.mark.parametrize("number", ["", "ten", "-1", "²", "999999"])
 def test_a_number_that_is_no_pipe_means_that_nobody_supervises(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SUPERVISOR_FD, number)
-    assert supervisor_pipe() is None
+    assert inherited_descriptor(os.environ, SUPERVISOR_FD) is None

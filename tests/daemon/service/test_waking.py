@@ -24,7 +24,7 @@ from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import take_on_top
 from daemon.service import check_in
 from daemon.service.waking import idle_wait
-from daemon.service.waking.changes import FileChanges
+from daemon.service.waking.hearing import FileChanges
 from daemon.store import statements
 from daemon.store.notices import ALIVE, notify
 from daemon.telemetry.facts import Note

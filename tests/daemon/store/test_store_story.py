@@ -11,7 +11,7 @@ from daemon.recovery.registry import ReplicaEntry, mark_stopped, register, touch
 from daemon.recovery.settle import settle, settle_dead, suspects
 from daemon.scheduling.deploys.sync import sync
 from daemon.scheduling.plan_due import plan_due
-from daemon.service.loop.agenda import read_agenda
+from daemon.service.waking.idle_wait import read_agenda
 from daemon.store.migrations import check
 from daemon.store.views.history import read_runs
 from daemon.store.views.replicas import read_replicas

@@ -62,7 +62,7 @@ IN_QUEUES = (
         "the runs that wait for a slot stand in the index of all others",
         (
             Edit(
-                "daemon/scheduling/lease_names.py",
+                "daemon/scheduling/plan.py",
                 "    queue = None if schedule.queue is None else schedule.queue.name\n",
                 "    queue = None\n",
             ),

@@ -82,8 +82,8 @@ class World:
     def start(self, application: Application, host: str, pid: int) -> None:
         """Let a replica come, which brings its definitions. Its holder is its host."""
         self.pids[host] = pid
-        entry = registry.own_entry(host, application.name, application.digest, release="3f2a91c0")
-        entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None, version="1.0.0")
+        entry = registry.own_entry(host, application.name, application.digest)
+        entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None, version="1.0.0", release="3f2a91c0")
 
         def unit(connection: Connection) -> None:
             registry.register(connection, entry)

@@ -166,7 +166,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_behind(store: Store, mon
         reached.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("daemon.service.parts.expected_wall_clock", never)
+    monkeypatch.setattr("daemon.service.parts.judge_of_time", never)
 
     async def host() -> None:
         async with inside(a_shop(), store):

@@ -4,40 +4,30 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from lease.client import Lease
 from lease.errors import LeaseError
 
-from ...definitions.known import Known
-from ...definitions.schedule import Schedule
-from ...execution.attempt import JobExecution, WorkOutlivesLease
-from ...execution.claim import ClaimedRun, claim
-from ...execution.context import ReplicaContext
-from ...execution.run_execution import RunExecution
-from ...execution.writes.batcher import MOST
-from ...jobs.reports import Progress
-from ...jobs.room.room import Room, SetAside
-from ...jobs.transcript import Transcript
-from ...recovery import registry
-from ...recovery.settle import settle_dead
-from ...scheduling.deploys.rollout import RequiredRevision
-from ...states import RunOutcome
-from ...telemetry.facts import Note, RunEnded
-from ..waking.idle_wait import RoomLeft
-from .agenda import Agenda, read_agenda
+from ..definitions.known import Known
+from ..definitions.schedule import Schedule
+from ..execution.attempt import JobExecution, WorkOutlivesLease
+from ..execution.claim import ClaimedRun, claim
+from ..execution.context import ReplicaContext
+from ..execution.run_execution import RunExecution
+from ..execution.writes.batcher import MOST
+from ..jobs.reports import Progress
+from ..jobs.room.room import Room, SetAside
+from ..jobs.transcript import Transcript
+from ..recovery import registry
+from ..recovery.settle import settle_dead
+from ..scheduling.deploys.rollout import RequiredRevision
+from ..states import RunOutcome
+from ..telemetry.facts import Note, RunEnded
+from .waking.idle_wait import Agenda, RoomLeft, read_agenda
 
 MOST_REMEMBERED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutedRun:
-    """A run that this replica has executed."""
-
-    run_id: int
-    outcome: RunOutcome
 
 
 class RunsAtWork:
@@ -54,8 +44,8 @@ class RunsAtWork:
         changed: Callable[[], None],
         may_claim: Callable[[], bool],
     ) -> None:
-        self.executed: list[ExecutedRun] = []
-        """The latest runs, first the one that ended first."""
+        self.executed: list[int] = []
+        """The ids of the latest runs, first the one that ended first."""
         self.tally: Counter[RunOutcome] = Counter()
         """How many runs ended how."""
         self.failure: BaseException | None = None
@@ -242,7 +232,7 @@ class RunsAtWork:
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
         self.tally[outcome] += 1
-        self.executed.append(ExecutedRun(run_id, outcome))
+        self.executed.append(run_id)
         del self.executed[:-MOST_REMEMBERED]
 
     async def _abandon(self, lease: Lease) -> None:

@@ -13,8 +13,7 @@ from daemon.execution.attempt import WorkOutlivesLease
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.room import room
 from daemon.jobs.runners import ChildAttempt
-from daemon.service.loop import runs_at_work
-from daemon.service.loop.runs_at_work import ExecutedRun
+from daemon.service import runs_at_work
 from daemon.telemetry.facts import JobProgressed, Note, RunStarted
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import (
@@ -53,7 +52,7 @@ async def test_an_error_of_ours_abandons_the_attempt_and_the_third_one_fails_the
         assert [job.state for job in run.jobs] == ["abandoned"] * 3
         assert (run.state, run.abandoned) == ("failed", 3)
         assert "3 attempts in a row were abandoned" in (run.run.reason or "")
-        assert replica.replica.runs.executed == [ExecutedRun(1, "failed")] * 3
+        assert (replica.replica.runs.executed, replica.replica.runs.tally) == ([1, 1, 1], {"failed": 3})
         assert len(told(facts_of(replica, Note), "internal error in leased ended run 1: ZeroDivisionError")) == 3
 
 
@@ -186,7 +185,7 @@ async def test_losses_and_refused_writes_are_counted() -> None:
         gate.open()
         await replica.wait_for(run_id)
         runs = replica.replica.runs
-        assert (runs.lost, runs.refused, runs.executed) == (1, 1, [ExecutedRun(run_id, "lost")])
+        assert (runs.lost, runs.refused, runs.executed, runs.tally) == (1, 1, [run_id], {"lost": 1})
 
 
 async def test_a_run_that_has_ended_leaves_its_place_and_is_heard_of() -> None:

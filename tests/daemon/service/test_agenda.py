@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event, text
 from daemon.definitions.known import Known
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.trigger import trigger
-from daemon.service.loop.agenda import Agenda, read_agenda
+from daemon.service.waking.idle_wait import Agenda, read_agenda
 from daemon.store.tables import run, schedule
 from tests.support.store import TTL, Store, a_schedule, an_at, pending_runs
 
