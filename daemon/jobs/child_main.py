@@ -27,9 +27,8 @@ from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief, received
 from .private import end_threads_and_exits
-from .processes.end_of_trust import boottime, trusted_until
-from .processes.process_tree import MARK, die_with
-from .processes.title import show_title
+from .processes.keeper import boottime, trusted_until
+from .processes.process_tree import MARK, die_with, show_title
 from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
 from .stacks.in_child import answer_signal

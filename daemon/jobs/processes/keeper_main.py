@@ -11,11 +11,9 @@ import sys
 TYPE_CHECKING = False  # as in the keeper
 if TYPE_CHECKING or __package__:
     from .keeper import Keeper, become_keeper
-    from .title import show_keeper
 else:  # run as an isolated script: this folder is not on the path
     sys.path.append(os.path.dirname(__file__))  # noqa: PTH120 (pathlib takes longer than the rest)
     from keeper import Keeper, become_keeper
-    from title import show_keeper
 
 
 def main() -> None:
@@ -24,7 +22,6 @@ def main() -> None:
     for descriptor in (control, trust, report):
         if descriptor >= 0:
             os.set_inheritable(descriptor, False)
-    show_keeper(os.environ)
     become_keeper()
     try:
         Keeper(control, (trust, place, number), report, limit, parent=parent).keep()

@@ -18,19 +18,15 @@ if TYPE_CHECKING or __package__:
     from collections.abc import Callable, Mapping
     from typing import NoReturn
 
-    from ..processes.keeper import Keeper, become_keeper, spawn
+    from ..processes.keeper import Keeper, become_keeper, ignore_signals, spawn
     from ..processes.keeper_main import remove
     from ..processes.process_tree import die_with
-    from ..processes.signals import ignore_signals
-    from ..processes.title import show_keeper
 else:  # run as an isolated script: the keeper's folder is not on the path
     _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 (no pathlib here)
     sys.path.append(os.path.join(os.path.dirname(_HERE), "processes"))  # noqa: PTH118, PTH120
-    from keeper import Keeper, become_keeper, spawn
+    from keeper import Keeper, become_keeper, ignore_signals, spawn
     from keeper_main import remove
     from process_tree import die_with
-    from signals import ignore_signals
-    from title import show_keeper
 
 _MOST_DESCRIPTORS = 5
 _LAST_MOMENT = 1000
@@ -125,7 +121,6 @@ def _keep(
         os.close(printed)
         os.environb.clear()
         os.environb.update(brief.environment)
-        show_keeper(os.environ)
         if report >= 0:
             os.environ["LEASED_REPORT_FD"] = str(report)
             os.environ["LEASED_TRUST"] = ":".join(map(str, (trust, *brief.page)))

@@ -18,10 +18,9 @@ from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ..brief import FUNCTION_CHILD, TEMPLATE_VARIABLE
 from ..private import ShownVariable
-from ..processes.descriptors import limit_of_children
-from ..processes.keeper import limit_descriptors
+from ..processes.keeper import IGNORED, RESET, limit_descriptors
 from ..processes.process_tree import MARK, adopt_orphans, descendants, send
-from ..processes.signals import IGNORED, RESET
+from ..processes.spawn import limit_of_children
 from .forks import Forks
 from .remains import Before, remains
 

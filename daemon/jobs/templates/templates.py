@@ -19,9 +19,8 @@ from time import monotonic
 
 from ...definitions.application import Application
 from ...definitions.schedule import Job
-from ..processes.descriptors import limit_of_children
 from ..processes.identity import identity, is_alive
-from ..processes.spawn import TemplateGone
+from ..processes.spawn import TemplateGone, limit_of_children
 from ..processes.trust_page import TrustPage
 from .forks import KeeperBrief
 from .loaded import launch_loaded

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from daemon.jobs.processes import descriptors
+from daemon.jobs.processes import spawn
 from daemon.jobs.processes.process_tree import STATE, processes, stat
 from daemon.jobs.processes.spawn import KeeperProcess, start_keeper
 from daemon.jobs.templates.templates import Template
@@ -335,7 +335,7 @@ print(deaf, sorted(fd for fd in range(64) if os.path.exists(f"/dev/fd/{fd}")), o
 def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raised_for_itself(
     kept: list[Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(descriptors, "_limit_of_children", 99)
+    monkeypatch.setattr(spawn, "_limit_of_children", 99)
     kept.append(one := Kept(["sh", "-c", "ulimit -Sn; ulimit -Hn"]))
     one.go()
     assert (one.line(), one.line()) == ("99\n", f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}\n")

@@ -12,8 +12,7 @@ import pytest
 
 from daemon.jobs.processes import spawn
 from daemon.jobs.processes.child import Child, ChildNotStarted
-from daemon.jobs.processes.descriptors import LEFT_OVER, OF_CHILD
-from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.room.shortage import Shortage, shortage
 from lease.clock import boottime
