@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from ..jobs.room.shortage import shortage
+from ..jobs.room import shortage
 from .app import app
 from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, report, report_defect, report_expected
 from .streams import open_closed_ones, unwritten

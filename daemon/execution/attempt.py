@@ -19,8 +19,7 @@ from ..jobs.limits import Limit, Limits, OwnTime, over_limit, wait_own_time
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress
-from ..jobs.room.room import Room
-from ..jobs.room.shortage import Shortage, shortage
+from ..jobs.room import Room, Shortage, shortage
 from ..jobs.runners import Attempt, ChildAttempt, Listeners
 from ..jobs.stacks.seen import SeenWork
 from ..jobs.transcript import Transcript

@@ -12,7 +12,7 @@ from lease.durations import format_duration
 from ..definitions.schedule import Job, Schedule
 from ..jobs.limits import Limits, run_is_over
 from ..jobs.reports import Outcome
-from ..jobs.room.room import Room, SetAside
+from ..jobs.room import Room, SetAside
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted
 from .attempt import JobExecution, JobSeen, WorkOutlivesLease

@@ -15,7 +15,7 @@ from lease.errors import StoreUnavailable
 from ..execution.cancel_watch import CancelWatch, Looks
 from ..execution.context import ReplicaContext
 from ..execution.places import Places
-from ..jobs.room.shortage import shortage
+from ..jobs.room import shortage
 from ..own_thread import beside
 from ..recovery import registry
 from ..recovery.deaths import DeathWatch

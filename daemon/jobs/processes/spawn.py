@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol, assert_never
 
 from ...errors import DaemonError
-from ..room.shortage import Shortage, shortage
+from ..room import Shortage, shortage
 from .keeper_main import remove as remove_file
 from .trust_page import TrustPage
 

@@ -19,7 +19,7 @@ from ...execution.context import ReplicaContext
 from ...execution.run_execution import RunExecution
 from ...execution.writes.batcher import MOST
 from ...jobs.reports import Progress
-from ...jobs.room.room import Room, SetAside
+from ...jobs.room import Room, SetAside
 from ...jobs.transcript import Transcript
 from ...recovery import registry
 from ...recovery.settle import settle_dead

@@ -20,8 +20,7 @@ from daemon.jobs import inside
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome
-from daemon.jobs.room.room import Room
-from daemon.jobs.room.shortage import Shortage, shortage
+from daemon.jobs.room import Room, Shortage, shortage
 from daemon.jobs.runners import ChildAttempt
 from daemon.operations.cancel import cancel
 from daemon.telemetry.facts import JobEnded, JobProgressed, JobStarted

@@ -14,7 +14,7 @@ from daemon.jobs.processes import spawn
 from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
-from daemon.jobs.room.shortage import Shortage, shortage
+from daemon.jobs.room import Shortage, shortage
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.trust import a_page
@@ -136,7 +136,7 @@ FEW_DESCRIPTORS = """
 import os, resource
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPages
-from daemon.jobs.room.shortage import Shortage
+from daemon.jobs.room import Shortage
 page, kept = TrustPages(1).take(1e12), []
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 try:
@@ -178,7 +178,7 @@ os.setgroups([]), os.setgid({uid}), os.setuid({uid})
 resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPages
-from daemon.jobs.room.shortage import Shortage
+from daemon.jobs.room import Shortage
 from daemon.jobs.task_thread import TaskThread
 try:
     start_keeper(["true"], None, {{}}, TrustPages(1).take(1e12), report=True)

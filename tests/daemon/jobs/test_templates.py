@@ -21,7 +21,7 @@ from daemon.jobs.processes.process_tree import PARENT, processes, stat
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Outcome
-from daemon.jobs.room.shortage import Shortage
+from daemon.jobs.room import Shortage
 from daemon.jobs.runners import ChildAttempt, Listeners
 from daemon.jobs.templates.templates import Launch, Template, Templates
 from daemon.jobs.transcript import Transcript
