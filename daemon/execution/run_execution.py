@@ -10,12 +10,11 @@ from lease.client import Lease
 from lease.durations import format_duration
 
 from ..definitions.schedule import Job, Schedule
-from ..jobs.limits import Limits, run_is_over
 from ..jobs.reports import Outcome
 from ..jobs.room import Room, SetAside
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted
-from .attempt import JobExecution, JobSeen, WorkOutlivesLease
+from .attempt import JobExecution, JobSeen, Limits, WorkOutlivesLease, run_is_over
 from .claim import ClaimedRun, EarlierAttempts
 from .context import ReplicaContext
 from .held_run import HeldRun

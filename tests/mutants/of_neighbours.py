@@ -48,7 +48,7 @@ NEIGHBOURS = (
         "the timeout of an async job counts the time for which another one blocks their loop",
         (
             Edit(
-                "daemon/jobs/limits.py",
+                "daemon/execution/attempt.py",
                 "        return monotonic() - self._began - (self._attempt.lost_to_others() - self._before)\n",
                 "        return monotonic() - self._began\n",
             ),
