@@ -21,7 +21,7 @@ from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress
 from ..jobs.room import Room, Shortage, shortage
 from ..jobs.runners import Attempt, ChildAttempt, Listeners
-from ..jobs.stacks.seen import SeenWork
+from ..jobs.stacks import SeenWork
 from ..jobs.transcript import Transcript
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun

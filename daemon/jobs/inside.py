@@ -22,7 +22,7 @@ from .output import Output, printed_to
 from .reports import Outcome, Progress
 from .run import LOGGER, AsyncRun, Run
 from .runners import Attempt, Listeners
-from .stacks.seen import SeenWork, bounded, of_thread
+from .stacks import SeenWork, bounded, of_thread
 from .task_thread import StartedTask, TaskThread
 
 _FRAMES = 12

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..telemetry.facts import JobSubject, LoopBlocked, LoopFreed, Note, Notify
 from .private import context_of, is_of_callback, raise_in
-from .stacks.seen import outwards
+from .stacks import outwards
 
 LOOK_EVERY = 0.25
 """Seconds between two questions, and between two looks at what holds the answer up."""

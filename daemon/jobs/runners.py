@@ -14,8 +14,7 @@ from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
 from .reports import Outcome, Progress
-from .stacks.of_child import seen_of_child
-from .stacks.seen import SeenWork
+from .stacks import SeenWork, seen_of_child
 from .templates.templates import Templates
 from .transcript import Transcript
 

@@ -16,7 +16,7 @@ from lease.background import BackgroundLoop
 from ..telemetry.facts import JobSubject, LoopBlocked, Notify
 from ..telemetry.sentences import sentence
 from .loop_watch import CURRENT, LoopWatch, Watched
-from .stacks.seen import SeenWork, bounded, of_frames, of_tasks
+from .stacks import SeenWork, bounded, of_frames, of_tasks
 
 _LAST_WAIT = 1.0
 """Seconds that the loop has to answer in when it is to end."""

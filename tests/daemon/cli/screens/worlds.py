@@ -15,7 +15,7 @@ from daemon.definitions.sources.load import load
 from daemon.execution.attempt import JobSeen
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.jobs.reports import Outcome, Progress
-from daemon.jobs.stacks.seen import SeenProcess, SeenWork, Stack
+from daemon.jobs.stacks import SeenProcess, SeenWork, Stack
 from daemon.jobs.transcript import Piece
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger

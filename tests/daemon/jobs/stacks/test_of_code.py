@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daemon.jobs.stacks.seen import MOST_FRAMES, SeenWork, bounded, of_thread
+from daemon.jobs.stacks import MOST_FRAMES, SeenWork, bounded, of_thread
 from daemon.jobs.task_thread import StartedTask, TaskThread
 from tests.support.waiting import LIMIT, wait_until
 
