@@ -16,13 +16,13 @@ from ..definitions.schedule import Job
 from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.inside import TaskAttempt, ThreadAttempt
+from ..jobs.output import Transcript
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress
 from ..jobs.room import Room, Shortage, shortage
 from ..jobs.runners import Attempt, ChildAttempt, Listeners
 from ..jobs.stacks import SeenWork
-from ..jobs.transcript import Transcript
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 

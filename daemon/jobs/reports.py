@@ -8,10 +8,12 @@ import os
 import signal
 import threading
 from dataclasses import asdict, dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from ..states import JobOutcome
-from .transcript import Piece
+
+if TYPE_CHECKING:  # a child loads nothing of it
+    from .output import Piece
 
 LONGEST_ERROR = 16 * 1024
 LONGEST_MESSAGE = 500
@@ -130,7 +132,7 @@ class Outcome:
 
     state: JobOutcome
     error: str | None = None
-    tail: Piece | None = None
+    tail: "Piece | None" = None
     """What it printed and is not known to be saved."""
     status: int | None = None
     """The exit status of a child; None if a signal ended it, or for a task."""

@@ -10,13 +10,13 @@ from ..definitions.schedule import Job
 from ..states import JobOutcome
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief, hand_over
+from .output import Transcript
 from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
 from .reports import Outcome, Progress
 from .stacks import SeenWork, seen_of_child
 from .templates.templates import Templates
-from .transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)

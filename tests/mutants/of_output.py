@@ -35,7 +35,7 @@ OUTPUT = (
         "all that a job prints is kept in memory until it can be saved, and in the database for good",
         (
             Edit(
-                "daemon/jobs/transcript.py",
+                "daemon/jobs/output.py",
                 "            if not enough and self.size <= MOST_BYTES:\n",
                 "            if enough or self.size:\n",
             ),

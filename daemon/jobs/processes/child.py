@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self, assert_never
 
-from ..output import Output, pass_on
+from ..output import Output, Transcript, pass_on
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room import Shortage, shortage, shortage_of
 from ..stacks import Lines
-from ..transcript import Transcript
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage

@@ -18,9 +18,9 @@ from ...execution.claim import ClaimedRun, claim
 from ...execution.context import ReplicaContext
 from ...execution.run_execution import RunExecution
 from ...execution.writes.batcher import MOST
+from ...jobs.output import Transcript
 from ...jobs.reports import Progress
 from ...jobs.room import Room, SetAside
-from ...jobs.transcript import Transcript
 from ...recovery import registry
 from ...recovery.settle import settle_dead
 from ...scheduling.deploys.rollout import RequiredRevision

@@ -14,13 +14,13 @@ import anyio
 import pytest
 
 import daemon.jobs.processes.child
+from daemon.jobs.output import KEPT_BYTES, MOST_BYTES
 from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.identity import is_alive
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.templates.templates import Template
-from daemon.jobs.transcript import KEPT_BYTES, MOST_BYTES
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
 from tests.daemon.jobs.trust import a_page, end_trust

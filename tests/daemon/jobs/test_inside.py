@@ -16,12 +16,11 @@ from daemon.definitions.schedule import Job
 from daemon.jobs import inside
 from daemon.jobs.brief import Brief
 from daemon.jobs.inside import TaskAttempt, ThreadAttempt
-from daemon.jobs.output import LONGEST_LINE, parted_streams, printed_to
+from daemon.jobs.output import LONGEST_LINE, Transcript, parted_streams, printed_to
 from daemon.jobs.reports import Progress
 from daemon.jobs.run import AsyncRun, Run
 from daemon.jobs.runners import Listeners
 from daemon.jobs.task_thread import TaskThread
-from daemon.jobs.transcript import Transcript
 from daemon.telemetry.facts import JobSubject
 from lease.client import Lease
 from lease.model import Grant

@@ -17,6 +17,7 @@ import pytest
 import daemon.jobs.templates.templates
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
+from daemon.jobs.output import Transcript
 from daemon.jobs.processes.process_tree import PARENT, processes, stat
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
@@ -24,7 +25,6 @@ from daemon.jobs.reports import Outcome
 from daemon.jobs.room import Shortage
 from daemon.jobs.runners import ChildAttempt, Listeners
 from daemon.jobs.templates.templates import Launch, Template, Templates
-from daemon.jobs.transcript import Transcript
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux, living
 from tests.daemon.jobs.test_run import BRIEF

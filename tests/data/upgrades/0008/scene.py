@@ -27,8 +27,8 @@ from daemon.execution.writes.transactions import (
     save_output,
     save_progress,
 )
+from daemon.jobs.output import Piece
 from daemon.jobs.reports import Outcome, Progress
-from daemon.jobs.transcript import Piece
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
