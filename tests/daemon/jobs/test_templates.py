@@ -375,8 +375,7 @@ LOADING = """
 import os, sys, time
 from functools import partial
 from pathlib import Path
-from daemon.jobs.templates.templates import Template
-from daemon.jobs.templates.loaded import launch_loaded
+from daemon.jobs.templates.templates import Template, launch_loaded
 
 template = Template(partial(launch_loaded, "schedules.py", "", variables={}, environment=os.environ))
 while not Path("loads").exists():
