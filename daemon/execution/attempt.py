@@ -15,13 +15,12 @@ from lease.durations import format_duration
 from ..definitions.schedule import Job
 from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
-from ..jobs.inside import TaskAttempt, ThreadAttempt
 from ..jobs.output import Transcript
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress
 from ..jobs.room import Room, Shortage, shortage
-from ..jobs.runners import Attempt, ChildAttempt, Listeners
+from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, ThreadAttempt
 from ..jobs.stacks import SeenWork
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun

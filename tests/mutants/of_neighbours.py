@@ -156,7 +156,7 @@ NEIGHBOURS = (
         "what tasks and threads log waits for the replica's event loop without a bound",
         (
             Edit(
-                "daemon/jobs/inside.py",
+                "daemon/jobs/runners.py",
                 "            self._taken.wait_for(lambda: len(self._waiting) < _MOST_WAITING, _LONGEST_WAIT)\n",
                 "",
             ),

@@ -3,8 +3,8 @@
 import pytest
 
 from daemon.execution.attempt import Limit, Limits, OwnTime, over_limit
-from daemon.jobs.inside import ThreadAttempt
 from daemon.jobs.reports import Outcome
+from daemon.jobs.runners import ThreadAttempt
 
 TIMEOUT = "the job exceeded its timeout of 10s"
 HUNG = "the job hung: it showed no progress for 5s (stall_after)"
