@@ -22,8 +22,7 @@ from lease.model import Grant
 from lease.statements import Queue
 from lease.waiters import LOOK
 
-from ..definitions.application import Application
-from ..definitions.known import Known
+from ..definitions.application import Application, Known
 from ..definitions.values.queues import RunQueue
 from ..shared_lock import SharedLock
 from ..states import JobState, RunCause

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ...definitions.known import Known
+from ...definitions.application import Known
 from ...store import statements
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from lease.client import Lease
 from lease.errors import LeaseError
 
-from ...definitions.known import Known
+from ...definitions.application import Known
 from ...definitions.schedule import Schedule
 from ...execution.attempt import JobExecution, WorkOutlivesLease
 from ...execution.claim import ClaimedRun, claim

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Connection, Row, delete, select, update
 
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 from daemon.jobs.output import Transcript
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry

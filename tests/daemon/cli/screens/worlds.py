@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 import lease.statements
-from daemon.definitions.application import Application
-from daemon.definitions.known import Known
+from daemon.definitions.application import Application, Known
 from daemon.definitions.sources.load import load
 from daemon.execution.attempt import JobSeen
 from daemon.execution.claim import ClaimedRun, claim
