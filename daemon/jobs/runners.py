@@ -105,7 +105,6 @@ class ChildAttempt(Child, Attempt):
             cwd=str(Path(brief.file).parent / (job.cwd or "")),
             env=environment,
             trust=trust,
-            report=True,
             remove=params_file,
             template=template,
             on_output=listeners.output,

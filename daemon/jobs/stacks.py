@@ -253,7 +253,7 @@ _WRITTEN = re.compile(rb'  File "(.*)", line (\d+|\?\?\?) in (.*)')
 
 
 async def seen_of_child(
-    pid: int | None, keeper: int, pipe: int | None, lines: "Lines", *, secrets: Collection[str], is_function: bool
+    pid: int | None, keeper: int, pipe: int, lines: "Lines", *, secrets: Collection[str], is_function: bool
 ) -> SeenWork:
     """Return what is seen of a child with the process id ``pid``.
 
@@ -272,7 +272,7 @@ async def seen_of_child(
             return SeenWork(
                 processes, remarks=(f"the job's process is {main.state}, so it can't be asked for its stack",)
             )
-        if pipe is None or not await _aside(lambda: _is_prepared(pid, pipe)):
+        if not await _aside(lambda: _is_prepared(pid, pipe)):
             why = f"it can't be asked for its stack: it is still starting, or its code handles {SIGNAL.name} itself"
             return SeenWork(processes, remarks=(why,))
         return await _asked(pid, processes, lines)

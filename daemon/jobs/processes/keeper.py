@@ -84,7 +84,7 @@ def limit_descriptors(limit: int) -> None:
 class Keeper:
     """The keeper of one child, from the order `go` until nothing of its tree is left.
 
-    ``control`` is a socket to the replica, ``report`` the report pipe or -1, ``limit`` how many descriptors the child
+    ``control`` is a socket to the replica, ``report`` the report pipe, ``limit`` how many descriptors the child
     may open or -1 for as many as the keeper. The replica is gone when ``parent`` is not the parent any more, or when
     the pidfd ``replica`` shows it. ``begin`` starts the child.
     """
@@ -199,9 +199,8 @@ class Keeper:
                 self.wakes_at = boottime() + WAKE
 
     def start(self, cwd: bytes, *argv: bytes) -> None:
-        if self.report >= 0:
-            os.set_inheritable(self.trust[0], True)
-            os.set_inheritable(self.report, True)
+        os.set_inheritable(self.trust[0], True)
+        os.set_inheritable(self.report, True)
         fields = stat(os.getpid())
         mark = f"{os.getpid()}.{int(fields[START_TIME]) if fields else 0}"
         environment = {**os.environb, MARK.encode(): mark.encode()}
@@ -218,8 +217,7 @@ class Keeper:
         if self.child == 0:
             return
         self.empty = False
-        if self.report >= 0:
-            os.close(self.report)
+        os.close(self.report)
         self.answer(f'{{"started": {self.child}}}')
 
     def wake_child(self) -> None:

@@ -58,7 +58,7 @@ class KeeperProcess:
     order: bytes
     control: socket.socket
     printed: int
-    reported: int | None
+    reported: int
     remove: str | None
 
     def close(self) -> None:
@@ -66,8 +66,7 @@ class KeeperProcess:
         remove_file(self.remove or "")
         self.control.close()
         os.close(self.printed)
-        if self.reported is not None:
-            os.close(self.reported)
+        os.close(self.reported)
 
 
 def start_keeper(
@@ -76,23 +75,22 @@ def start_keeper(
     env: Mapping[str, str],
     trust: TrustPage,
     *,
-    report: bool,
     remove: str | None = None,
     template: KeeperSource | None = None,
 ) -> KeeperProcess:
     """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks what that takes.
     Takes a millisecond or two.
 
-    It is forked from the template, or started anew where there is none any more. With `report` the child inherits the
-    report pipe and the trust page too; LEASED_REPORT_FD holds the number of the descriptor, LEASED_TRUST the address of
+    It is forked from the template, or started anew where there is none any more. The child inherits the report pipe and
+    the trust page too; LEASED_REPORT_FD holds the number of the descriptor, LEASED_TRUST the address of
     the page. The keeper removes the file `remove` at its end.
     """
     try:
         order = _order(argv, cwd)
         if template is not None:
             with contextlib.suppress(TemplateGone):
-                return _started(order, template, env, trust, report=report, remove=remove)
-        return _started(order, _NewInterpreter(), env, trust, report=report, remove=remove)
+                return _started(order, template, env, trust, remove)
+        return _started(order, _NewInterpreter(), env, trust, remove)
     except ChildNotStarted:
         remove_file(remove or "")
         raise
@@ -102,7 +100,7 @@ def start_keeper(
 
 
 def _started(
-    order: bytes, source: KeeperSource, env: Mapping[str, str], trust: TrustPage, *, report: bool, remove: str | None
+    order: bytes, source: KeeperSource, env: Mapping[str, str], trust: TrustPage, remove: str | None
 ) -> KeeperProcess:
     with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         left_over(trust.fd)
@@ -110,7 +108,7 @@ def _started(
         ours.callback(control.close)
         theirs.callback(keepers_control.close)
         printed, prints = _pipe(ours, theirs)
-        reported, reports = _pipe(ours, theirs) if report else (None, -1)
+        reported, reports = _pipe(ours, theirs)
         process = source.start(
             env, trust, control=keepers_control.fileno(), printed=prints, report=reports, remove=remove or ""
         )
@@ -123,15 +121,14 @@ class _NewInterpreter:
     def start(
         self, env: Mapping[str, str], trust: TrustPage, *, control: int, printed: int, report: int, remove: str
     ) -> StartedKeeper:
-        descriptors = {"LEASED_REPORT_FD": str(report), "LEASED_TRUST": trust.address} if report >= 0 else {}
         told = (control, trust.address, report, limit_of_children(), os.getpid(), remove)
         return subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
             [sys.executable, "-I", "-S", KEEPER, *map(str, told)],
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=printed,
-            env={**env, **descriptors},
-            pass_fds=[control, trust.fd, *([report] if report >= 0 else [])],
+            env={**env, "LEASED_REPORT_FD": str(report), "LEASED_TRUST": trust.address},
+            pass_fds=[control, trust.fd, report],
             start_new_session=True,
         )
 

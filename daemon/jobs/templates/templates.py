@@ -93,10 +93,9 @@ class Template:
         environment = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
         brief = KeeperBrief((trust.place, trust.number), limit_of_children(), remove, environment).written()
         try:
-            descriptors = [brief, control, trust.fd, printed, *([report] if report >= 0 else [])]
             self._forked = None
             with contextlib.suppress(OSError):  # it is found out below
-                socket.send_fds(self._requests, [b"fork"], descriptors)
+                socket.send_fds(self._requests, [b"fork"], [brief, control, trust.fd, printed, report])
         finally:
             os.close(brief)
         forked = self._answer()

@@ -141,7 +141,6 @@ class Story:
             cwd=str(self.folder),
             env=env,
             trust=page,
-            report=True,
             remove=remove,
             template=self.template,
             on_output=lambda _line: self.up.set(),

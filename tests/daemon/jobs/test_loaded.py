@@ -153,9 +153,7 @@ async def begun(file: Path, job: str, trust: TrustPage, template: Template | Non
     assert hand_over(brief.params, env) is None
     folder = file.parent / "folder"
     folder.mkdir(exist_ok=True)
-    child = await Child.spawn(
-        FUNCTION_CHILD, cwd=str(folder), env=env, trust=trust, report=True, template=template, on_output=print
-    )
+    child = await Child.spawn(FUNCTION_CHILD, cwd=str(folder), env=env, trust=trust, template=template, on_output=print)
     await child.go()
     return child
 
