@@ -24,8 +24,6 @@ LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
 
 @dataclass(frozen=True)
 class Application:
-    """All that one FILE defines."""
-
     name: str
     source: Path
     """The file; its folder is where children run unless a job says otherwise."""
@@ -76,12 +74,10 @@ class Application:
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
-        """The `Schedule.digest` of each schedule, by its name."""
         return {schedule.name: schedule.digest() for schedule in self.schedules}
 
     @cached_property
     def run_digests(self) -> Mapping[str, str]:
-        """The `Schedule.run_digest` of each schedule, by its name."""
         return {schedule.name: schedule.run_digest() for schedule in self.schedules}
 
     @cached_property
@@ -206,17 +202,14 @@ class Known:
 
     @property
     def schedules(self) -> Collection[str]:
-        """The names of its schedules."""
         return self._run_digests.keys()
 
     @property
     def other_digests(self) -> list[str]:
-        """The run digests to leave out."""
         return [*self._others.digests, *self.left]
 
     @property
     def other_schedules(self) -> list[str]:
-        """The names of the schedules to leave out."""
         return [*self._others.schedules]
 
     def but(self, schedules: Collection[str]) -> "Known":
@@ -293,7 +286,6 @@ class Rows(Mapping[str, Schedule]):
         return key if known is None else known[1]
 
     def run_digest(self, key: str) -> str:
-        """Return the `Schedule.run_digest` of the schedule in a row."""
         return self._ever[key][2]
 
     def on_change(self, call: Callable[[], None]) -> None:

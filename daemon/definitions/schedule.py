@@ -70,7 +70,6 @@ class Job(Definition):
 
     @property
     def longest_wait(self) -> float:
-        """The longest wait before a retry."""
         return max(LONGEST_WAIT, self.backoff)
 
     def executed(self) -> dict[str, Any]:
@@ -227,7 +226,6 @@ class Schedule(Definition):
 
     @property
     def trigger(self) -> Trigger:
-        """What says when it is due."""
         if self.cron is not None:
             return Cron(self.cron)
         if self.every is not None:

@@ -106,7 +106,6 @@ class JobExecution:
         return {} if self.id is None else {self.id: self._transcript}
 
     async def seen(self, secrets: Collection[str]) -> JobSeen:
-        """Return what it does now."""
         seen = SeenWork() if self._at_work is None else await self._at_work.seen(secrets)
         return JobSeen(self._job.name, self._number, self._job.isolation, seen)
 

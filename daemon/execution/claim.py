@@ -104,8 +104,6 @@ _OF_OTHERS = 100
 
 @dataclass(frozen=True, slots=True)
 class EarlierAttempts:
-    """The earlier attempts of one job of a run."""
-
     job: str
     position: int
     state: JobState

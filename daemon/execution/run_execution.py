@@ -67,7 +67,6 @@ class Resumption:
         return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]
 
     def gone(self) -> list[GoneJob]:
-        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule 22)."""
         defined = {job.name for job in self.schedule.jobs}
         return [
             GoneJob(job.job, failed=job.failures > 0)
@@ -80,7 +79,6 @@ class Resumption:
         return earlier.failures if earlier else 0
 
     def next_attempt(self, job: str) -> int:
-        """Return the number of the next attempt of a job, from 1."""
         earlier = self.earlier.get(job)
         return earlier.next_attempt if earlier else 1
 

@@ -118,7 +118,6 @@ def answer_signal(report: int) -> None:
 
 
 def catches(pid: int) -> bool:
-    """Return whether a process handles the signal, in whatever way."""
     with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123 - no pathlib in each child
         for line in file:
             if line.startswith(b"SigCgt:"):

@@ -43,7 +43,6 @@ class Room:
 
     @property
     def is_short(self) -> bool:
-        """Fewer runs may be at work than there are places."""
         return self._fits is not None
 
     @property

@@ -98,7 +98,6 @@ class Forks:
 
 
 def _reaped(pid: int) -> str:
-    """Collect a keeper, and return the answer."""
     try:
         ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

@@ -186,7 +186,6 @@ class ForkedKeeper:
         return self.returncode
 
     def kill(self) -> None:
-        """Kill it, unless it has ended."""
         if self.returncode is None and (not self._template.has_ended or self._lives()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
