@@ -6,7 +6,7 @@ from functools import partial
 from statistics import median
 from time import perf_counter
 
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 from daemon.execution.claim import claim
 from lease.database.database import Database
 from lease.database.opening import open_database

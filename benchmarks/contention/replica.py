@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.batcher import WriteBatcher
 from daemon.execution.writes.transactions import AlreadyDone, Done, EndedJob, EndRun

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, literal, select
 
-from daemon.definitions.application import Application
-from daemon.definitions.known import Known
+from daemon.definitions.application import Application, Known
 from daemon.definitions.schedule import Job, Schedule
 from daemon.scheduling.deploys.sync import sync
 from daemon.scheduling.plan_due import plan_due

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, insert, literal, select
 
 import lease.statements
+from daemon.definitions.application import Known
 from daemon.definitions.codec import write_schedule
-from daemon.definitions.known import Known
 from daemon.definitions.schedule import Job, Schedule
 from daemon.store.tables import run, schedule
 from lease.schema import lease as leases

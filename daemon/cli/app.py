@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from ..errors import NotYet
-from ..jobs.room.shortage import shortage
+from ..jobs.room import shortage
 from ..service.environment import PREFIX, unknown_variables
 from ..text import nearest
 from ..version import package_version

@@ -40,7 +40,7 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
 
     To cancelled (rule 23):
         cancel               a run that is pending; one at work is marked, and its replica stops the
-                             job as soon as it hears of it (cancel_watch)
+                             job as soon as it hears of it (CancelWatch)
         replace_older        the same of runs that a newer one replaces (plan_due)
         finish, retry, hand_back, let_go, settle, settle_dead
                              a run that is marked, whatever else they would have written

@@ -1,29 +1,27 @@
-"""The execution of one attempt of a job: recorded before it starts, ended with its lease.
+"""The execution of one attempt of a job: recorded before it starts, ended at a limit of its time or with its lease.
 
 Rules 9, 16, 18, 20 and 25.
 """
 
 import asyncio
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, assert_never
 
 from lease.clock import boottime
+from lease.durations import format_duration
 
 from ..definitions.schedule import Job
 from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
-from ..jobs.inside import TaskAttempt, ThreadAttempt
-from ..jobs.limits import Limit, Limits, OwnTime, over_limit, wait_own_time
+from ..jobs.output import Transcript
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress
-from ..jobs.room.room import Room
-from ..jobs.room.shortage import Shortage, shortage
-from ..jobs.runners import Attempt, ChildAttempt, Listeners
-from ..jobs.stacks.seen import SeenWork
-from ..jobs.transcript import Transcript
+from ..jobs.room import Room, Shortage, shortage
+from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, ThreadAttempt
+from ..jobs.stacks import SeenWork
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 
@@ -61,7 +59,7 @@ class JobExecution:
         number: int,
         trust: TrustPage | None,
         room: Room,
-        limits: Limits | None = None,
+        limits: "Limits | None" = None,
     ) -> None:
         self._held = held
         self._context = held.context
@@ -90,12 +88,12 @@ class JobExecution:
         self.id = await self._held.start_job(self._job.name, self._position, self._number)
         if self.id is None:
             return None, Outcome("stopped" if self._held.cancelled else "lost")
-        began = time.monotonic()
+        began = monotonic()
         self._context.notify(JobStarted(self._subject))
         outcome = replace(await self._attempt(self.id), tail=self._transcript.close())
         if last := self.take_progress():  # in its own transaction, so that locks are taken in order (rule 15)
             await self._held.save_progress(last)
-        self._context.notify(JobEnded(self._subject, outcome.state, time.monotonic() - began, outcome.error))
+        self._context.notify(JobEnded(self._subject, outcome.state, monotonic() - began, outcome.error))
         return self.id, outcome
 
     def take_progress(self) -> dict[int, Progress]:
@@ -108,7 +106,6 @@ class JobExecution:
         return {} if self.id is None else {self.id: self._transcript}
 
     async def seen(self, secrets: Collection[str]) -> JobSeen:
-        """Return what it does now."""
         seen = SeenWork() if self._at_work is None else await self._at_work.seen(secrets)
         return JobSeen(self._job.name, self._number, self._job.isolation, seen)
 
@@ -200,7 +197,7 @@ class JobExecution:
             return replace(outcome, state="lost", error=self._held.loss_cause())
         return outcome if limit is None else over_limit(outcome, limit)
 
-    async def _until_limit(self, attempt: Attempt, events: set[asyncio.Future[Any]]) -> Limit | None:
+    async def _until_limit(self, attempt: Attempt, events: set[asyncio.Future[Any]]) -> "Limit | None":
         """Wait for one of ``events``, or for the first limit, which is returned."""
         own = self._time = OwnTime(attempt)
         while True:
@@ -212,7 +209,7 @@ class JobExecution:
             if (await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
                 return None
 
-    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Future[Any]], limit: Limit | None) -> None:
+    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Future[Any]], limit: "Limit | None") -> None:
         """Wait for a task that was told to end; raise `WorkOutlivesLease` when the ttl has passed, or
         `kill_time` if it blocks all other async jobs (rule 25).
         """
@@ -252,3 +249,82 @@ class JobExecution:
     def _show_progress(self) -> None:
         if self._time is not None:
             self._shown = self._time.passed()
+
+
+# The limits of its time, and which of them ends it: its job's, its schedule's for a silent job, and what is left of its
+# run's
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The limit that comes next, in ``left`` seconds, and what an attempt has done that it ends."""
+
+    left: float
+    error: str
+    ends_run: bool = False
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of an attempt, in seconds; None where there is none."""
+
+    timeout: float | None = None
+    stall_after: float | None = None
+    run_timeout: float | None = None
+    run_left: float | None = None
+    """What was left of `run_timeout` when the attempt began."""
+
+    def next(self, worked: float, quiet: float) -> Limit | None:
+        """Return the limit that comes first, for a job that has worked for so many seconds, and shown no
+        progress for so many.
+        """
+        found = []
+        if self.timeout is not None:
+            found.append(
+                Limit(self.timeout - worked, f"the job exceeded its timeout of {format_duration(self.timeout)}")
+            )
+        if self.stall_after is not None:
+            error = f"the job hung: it showed no progress for {format_duration(self.stall_after)} (stall_after)"
+            found.append(Limit(self.stall_after - quiet, error, stalled=True))
+        if self.run_timeout is not None and self.run_left is not None:
+            found.append(Limit(self.run_left - worked, run_is_over(self.run_timeout), ends_run=True))
+        return min(found, key=lambda limit: limit.left, default=None)
+
+
+def run_is_over(run_timeout: float) -> str:
+    """Return why a run has failed whose time is over."""
+    return f"the run exceeded its run_timeout of {format_duration(run_timeout)}"
+
+
+def over_limit(outcome: Outcome, limit: Limit) -> Outcome:
+    """Return the outcome of an attempt that was ended at a limit: failed, unless done, or lost with its lease before
+    (a function that was not called had no time to exceed).
+    """
+    if outcome.state in {"succeeded", "lost"}:
+        return outcome
+    return replace(outcome, state="failed", error=limit.error, ends_run=limit.ends_run, stalled=limit.stalled)
+
+
+class OwnTime:
+    """The time that an attempt has had: without that which other jobs have cost it (rule 25)."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._began = monotonic()
+        self._before = attempt.lost_to_others()
+
+    def passed(self) -> float:
+        """Return the seconds since it was made."""
+        return monotonic() - self._began - (self._attempt.lost_to_others() - self._before)
+
+
+async def wait_own_time(attempt: Attempt, events: set[asyncio.Future[Any]], seconds: float) -> bool:
+    """Wait for one of ``events``, at most ``seconds`` of which other jobs took none (rule 25); return
+    whether one of them is done.
+    """
+    own = OwnTime(attempt)
+    while (left := seconds - own.passed()) > 0:
+        if (await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
+            return True
+    return False

@@ -2,6 +2,7 @@
 
 Rules 4, 14, 17 and 22. A claim waits for no lock: it skips runs that another claim has locked, and leases that are
 live, locked or fenced. So it may lock a run before its lease, unlike every other transaction, and cannot deadlock.
+Where others wait for a lock too, a replica takes a place in its queue before (`Places`).
 """
 
 import json
@@ -15,9 +16,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 import lease.statements
+from lease.client import LeaseClient
+from lease.database.database import Database
 from lease.model import Grant
+from lease.statements import Queue
+from lease.waiters import LOOK
 
-from ..definitions.known import Known
+from ..definitions.application import Application, Known
 from ..definitions.values.queues import RunQueue
 from ..shared_lock import SharedLock
 from ..states import JobState, RunCause
@@ -99,8 +104,6 @@ _OF_OTHERS = 100
 
 @dataclass(frozen=True, slots=True)
 class EarlierAttempts:
-    """The earlier attempts of one job of a run."""
-
     job: str
     position: int
     state: JobState
@@ -268,3 +271,53 @@ def _jobs(connection: Connection, run_ids: list[int]) -> dict[int, dict[str, Ear
             next_attempt=row.attempt + 1,
         )
     return jobs
+
+
+class Places:
+    """The places of a replica in the queues of shared locks, so that neither programs that use the lock library nor
+    replicas starve the other.
+
+    Replicas do not queue up behind one another: they find what may start by looking. A lock that other clients hold or
+    wait for is free for moments only, and never when a replica looks; so the replica takes a place there, and claims
+    when its turn comes.
+    """
+
+    def __init__(self, application: Application, database: Database, client: LeaseClient) -> None:
+        self._application, self._database, self._client = application.name, database, client
+        locks = [schedule.lock for schedule in application.schedules]
+        # Where there are several slots, the next one that is free is taken, and no place is kept for one.
+        self._locks = {lock.name for lock in locks if lock is not None and lock.slots == 1}
+
+    async def keep(self) -> None:
+        """Queue up where a run is due."""
+        if not self._locks:
+            return
+        client = self._client
+        names = await self._database.read(lambda c: sought(c, self._application, self._locks, client.holder))
+        if names:
+            # Rows that are locked are passed over.
+            await self._database.write(
+                lambda c: lease.statements.queue_up(c, sorted(names), client.holder, client.label)
+            )
+
+
+def sought(connection: Connection, application: str, locks: Collection[str], holder: str) -> list[str]:
+    """Return those of ``locks`` for which a run is due that others than replicas hold or wait for,
+    and in whose queue ``holder`` has no place, or not for long any more.
+    """
+    names = statements.agenda.waiting_for(connection, application, locks)
+    if not names:
+        return []
+    there = {queue: _holders(queue) for queue in lease.statements.read_queues(connection, names)}
+    replicas = statements.replica.holders_among(connection, set().union(*there.values()))
+    contended = [queue for queue, holders in there.items() if not holders <= replicas]
+    return [queue.name for queue in contended if not _has_place(queue, holder)]
+
+
+def _holders(queue: Queue) -> set[str]:
+    waiting = {waiter.holder for waiter in queue.waiting}
+    return waiting if queue.holder is None else {queue.holder, *waiting}
+
+
+def _has_place(queue: Queue, holder: str) -> bool:
+    return any(waiter.holder == holder and waiter.until > queue.moment + LOOK / 2 for waiter in queue.waiting)

@@ -19,8 +19,7 @@ from lease.database.database import Database
 from lease.errors import StoreUnavailable
 from lease.model import Grant, Loss
 
-from ..definitions.application import Application
-from ..definitions.known import Rows
+from ..definitions.application import Application, Rows
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.reports import LONGEST_MESSAGE
 from ..jobs.task_thread import TaskThread

@@ -97,12 +97,10 @@ class HeldRun:
         return None
 
     async def record_keeper(self, job_run_id: int, keeper: ProcessIdentity) -> bool:
-        """Record the keeper of a child, before the child runs (rule 18)."""
         record = partial(transactions.record_keeper, claimed=self.claimed, job_run_id=job_run_id, keeper=keeper)
         return self._is_ours(await self._until_known(self.context.database.write, record))
 
     async def save_progress(self, progress: Mapping[int, Progress]) -> None:
-        """Record how far jobs have come, by the id of the job run."""
         save = partial(transactions.save_progress, holder=self.claimed.grant.holder, progress=progress)
         await self._until_known(self.context.database.write, save)
 

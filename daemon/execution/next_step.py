@@ -29,8 +29,6 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class FinishRun:
-    """The run is over."""
-
     state: Literal["succeeded", "failed"]
     reason: str | None
 

@@ -27,12 +27,10 @@ from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief, received
 from .private import end_threads_and_exits
-from .processes.end_of_trust import boottime, trusted_until
-from .processes.process_tree import MARK, die_with
-from .processes.title import show_title
-from .reports import Failure, FileChanged, ReportPipe
+from .processes.keeper import boottime, trusted_until
+from .processes.process_tree import MARK, die_with, show_title
+from .reports import Failure, FileChanged, ReportPipe, answer_signal
 from .run import LOGGER, AsyncRun, Run
-from .stacks.in_child import answer_signal
 
 _REMEDY = (
     "FILE has changed since the replica loaded it, so the job was not started and no attempt was used: send "

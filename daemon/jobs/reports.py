@@ -1,14 +1,19 @@
-"""The reports of a function child to its replica: lines of JSON on the report pipe; and the outcome of an attempt."""
+"""The reports of a function child to its replica: lines of JSON on the report pipe, and there too, on a signal, the stack
+of a thread; and the outcome of an attempt.
+"""
 
 import contextlib
 import json
 import os
+import signal
 import threading
 from dataclasses import asdict, dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from ..states import JobOutcome
-from .transcript import Piece
+
+if TYPE_CHECKING:  # a child loads nothing of it
+    from .output import Piece
 
 LONGEST_ERROR = 16 * 1024
 LONGEST_MESSAGE = 500
@@ -90,13 +95,43 @@ class ReportPipe:
                 line = line[os.write(self._fd, line) :]
 
 
+SIGNAL = signal.SIGURG
+"""On it, faulthandler writes the stack of the thread that gets it onto the report pipe.
+
+It does nothing to a process that does not handle it: one that has just replaced its program, or whose process id is
+another's by now, is not harmed. The descriptor is opened anew, so that its writes never wait. Only the thread that gets
+the signal writes its own stack: that of another thread can change while it is read, which crashes the process.
+"""
+
+
+def answer_signal(report: int) -> None:
+    """Have the stack written to the pipe ``report`` on each signal, unless FILE handles the signal itself."""
+    try:
+        if catches(os.getpid()):
+            return
+        import faulthandler  # noqa: PLC0415 - here, for what has no signals
+
+        pipe = os.open(f"/proc/self/fd/{report}", os.O_WRONLY | os.O_NONBLOCK)
+        faulthandler.register(SIGNAL, file=pipe, all_threads=False)
+    except (OSError, RuntimeError, AttributeError):  # the job goes on without
+        return
+
+
+def catches(pid: int) -> bool:
+    with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123 - no pathlib in each child
+        for line in file:
+            if line.startswith(b"SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (SIGNAL - 1) & 1)
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The state in which an attempt ended, and what is known about it."""
 
     state: JobOutcome
     error: str | None = None
-    tail: Piece | None = None
+    tail: "Piece | None" = None
     """What it printed and is not known to be saved."""
     status: int | None = None
     """The exit status of a child; None if a signal ended it, or for a task."""

@@ -1,22 +1,31 @@
-"""The event loop of async jobs, on a thread of its own (rule 8).
+"""The event loop of async jobs, on a thread of its own (rule 8), and the watch over it, on another one (rule 25).
 
-A job that blocks it holds up neither the heartbeat nor the replica, and is named by the watch over the loop (rule 25).
+A job that blocks the loop holds up neither the heartbeat nor the replica. The watch asks the loop for an answer again
+and again. While none comes, a callback holds the loop up: the stack of its thread shows whose it is, and the line where
+it stands.
 """
 
 import asyncio
+import os
+import sys
 import threading
-from collections.abc import Awaitable, Callable
+from asyncio.events import Handle
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from types import FrameType
 from typing import Any
 
 from lease.background import BackgroundLoop
 
-from ..telemetry.facts import JobSubject, LoopBlocked, Notify
+from ..telemetry.facts import JobSubject, LoopBlocked, LoopFreed, Note, Notify
 from ..telemetry.sentences import sentence
-from .loop_watch import CURRENT, LoopWatch, Watched
-from .stacks.seen import SeenWork, bounded, of_frames, of_tasks
+from .private import context_of, is_of_callback, raise_in
+from .stacks import SeenWork, bounded, of_frames, of_tasks, outwards
 
 _LAST_WAIT = 1.0
 """Seconds that the loop has to answer in when it is to end."""
@@ -79,8 +88,8 @@ class StartedTask:
     def __init__(
         self,
         loop: BackgroundLoop,
-        watch: LoopWatch,
-        job: Watched,
+        watch: "LoopWatch",
+        job: "Watched",
         argument: Any,
         within: AbstractContextManager[None],
     ) -> None:
@@ -144,3 +153,204 @@ class StartedTask:
     def _end(self, task: "asyncio.Task[BaseException | None]") -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         self.ended.set_result(task.result() if error is None else error)  # an error may be false
+
+
+# The watch
+
+LOOK_EVERY = 0.25
+"""Seconds between two questions, and between two looks at what holds the answer up."""
+NAMED_AFTER = 2.0
+"""Seconds for which one callback holds the loop up before its job is named."""
+_INTERRUPT_EVERY = 4
+"""Looks between two attempts to end a job that must end."""
+_OVERSLEPT = 4 * LOOK_EVERY
+"""A look that is this late shows that the process was suspended or starved, which is no job's fault."""
+_OURS = ("daemon", "lease")
+_INSTALLED = (str(Path(os.__file__).parent), "<frozen")
+"""What the file names of the standard library begin with."""
+_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+@dataclass(eq=False, slots=True)
+class Watched:
+    function: Callable[..., Any]
+    subject: JobSubject | None = None
+    must_end: bool = False
+    """It was asked to end: where it blocks, it is interrupted."""
+    held_up: float = 0.0
+    """The seconds for which it has held the loop up."""
+
+
+CURRENT: ContextVar[Watched] = ContextVar("leased_job")
+"""The job whose code runs; what a job starts in the loop inherits it."""
+
+
+@dataclass(eq=False, slots=True)
+class _Stall:
+    """A callback that holds the loop up, and since when."""
+
+    handle: Handle
+    job: Watched | None
+    since: float
+    fact: LoopBlocked | None = None
+    looks: int = 0
+
+
+class LoopWatch:
+    """The watch; it costs nothing while no job is at work."""
+
+    def __init__(self, notify: Notify) -> None:
+        self.held_up = 0.0
+        """The seconds for which callbacks have held the loop up."""
+        self._notify = notify
+        self._jobs = 0
+        self._lock = threading.Lock()
+        self._at_work = threading.Event()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._ident = 0
+        self._asked: float | None = None
+        self._stall: _Stall | None = None
+        self._has_failed = False
+
+    async def begin(self) -> None:
+        self._ident = threading.get_ident()
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._watch, args=[loop], name="leased-tasks-watch", daemon=True)
+        thread.start()
+        self._thread = thread
+
+    def end(self) -> None:
+        """End the watch, before its loop ends."""
+        self._ended.set()
+        self._at_work.set()
+        if self._thread is not None:
+            self._thread.join(_OVERSLEPT)
+
+    # For any thread
+
+    def count(self, change: int) -> None:
+        """Count jobs at work: while there are any, it watches."""
+        with self._lock:
+            self._jobs += change
+            if self._jobs:
+                self._at_work.set()
+            else:
+                self._at_work.clear()
+
+    def age(self) -> float:
+        """Return for how many seconds the loop has not answered."""
+        asked = self._asked
+        return 0.0 if asked is None else monotonic() - asked
+
+    def named(self) -> LoopBlocked | None:
+        """Return what blocks the loop now, once it has been named."""
+        stall = self._stall
+        return None if stall is None else stall.fact
+
+    def frames_of(self, job: Watched) -> list[FrameType]:
+        """Return the frames of this job that the loop runs now, the innermost first; empty while it runs none."""
+        found = _callback(self._ident)
+        return found[1] if found is not None and context_of(found[0]).get(CURRENT) is job else []
+
+    def blocked_by(self, job: Watched) -> bool:
+        stall = self._stall
+        return stall is not None and stall.job is job
+
+    # In its own thread
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._at_work.wait() and not self._ended.is_set():
+            answered = threading.Event()
+            loop.call_soon_threadsafe(answered.set)
+            self._wait_for(answered)
+            self._ended.wait(LOOK_EVERY)
+
+    def _wait_for(self, answered: threading.Event) -> None:
+        looked = self._asked = monotonic()
+        while not answered.wait(LOOK_EVERY) and not self._ended.is_set():
+            before, looked = looked, monotonic()
+            if looked - before > _OVERSLEPT:
+                self._asked = looked
+                continue
+            try:
+                self._look(looked, looked - before)
+            except Exception as error:  # noqa: BLE001 - without a watch, a job that blocks would do so for ever
+                if not self._has_failed:
+                    self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
+                self._has_failed = True
+        self._asked = None
+        self._over()
+
+    def _look(self, now: float, seconds: float) -> None:
+        """Take note of what has held the loop up for the last ``seconds``; of nothing, if the machine is slow."""
+        found = _callback(self._ident)
+        if found is None:
+            return
+        handle, frames = found
+        stall = self._stall
+        if stall is None or stall.handle is not handle:
+            self._over()
+            stall = self._stall = _Stall(handle, context_of(handle).get(CURRENT), now - seconds)
+        self.held_up += seconds
+        if stall.job is not None:
+            stall.job.held_up += seconds
+        if stall.fact is None and now - stall.since >= NAMED_AFTER:
+            subject, function = (stall.job.subject, stall.job.function) if stall.job else (None, None)
+            stall.fact = LoopBlocked(subject, where(frames, function))
+            self._notify(stall.fact)
+        if stall.job is not None and stall.job.must_end:
+            if stall.looks % _INTERRUPT_EVERY == 0:
+                self._interrupt(handle)
+            stall.looks += 1
+
+    def _over(self) -> None:
+        stall, self._stall = self._stall, None
+        if stall is not None and stall.fact is not None:
+            self._notify(LoopFreed(stall.fact.job, monotonic() - stall.since))
+
+    def _interrupt(self, handle: Handle) -> None:
+        """Cancel a callback where it stands, if that is in Python; a call into C must return first.
+
+        The exception would go to whatever the thread runs next, so it is taken back if the callback has
+        ended meanwhile.
+        """
+        if self._runs(handle):
+            raise_in(self._ident, asyncio.CancelledError)
+            if not self._runs(handle):
+                raise_in(self._ident, None)
+
+    def _runs(self, handle: Handle) -> bool:
+        found = _callback(self._ident)
+        return found is not None and found[0] is handle
+
+
+def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
+    """Return the callback that a thread's event loop runs and its frames, the innermost first; None while it runs none."""
+    frames = list(outwards(sys._current_frames().get(ident)))  # noqa: SLF001 - documented for this use
+    for depth, frame in enumerate(frames):
+        if is_of_callback(frame):
+            handle = frame.f_locals.get("self")  # None once it has ended, while its thread goes on beside this one
+            return None if handle is None or not depth else (handle, frames[:depth])
+    return None
+
+
+def where(frames: Sequence[FrameType], function: Callable[..., Any] | None) -> str:
+    """Return file, line and function of the innermost frame that is the user's, or else of the innermost.
+
+    The user's is what belongs to the top package of the job's ``function``, and what is neither ours nor installed.
+    """
+    package = _top(getattr(function, "__module__", None))
+    found = next((frame for frame in frames if _is_users(frame, package)), frames[0])
+    return f"{found.f_code.co_filename}:{found.f_lineno}, in {found.f_code.co_qualname}"
+
+
+def _is_users(frame: FrameType, package: str | None) -> bool:
+    file, top = frame.f_code.co_filename, _top(frame.f_globals.get("__name__"))
+    if top == package is not None:
+        return True
+    return top not in _OURS and not file.startswith(_INSTALLED) and not any(part in file for part in _PACKAGES)
+
+
+def _top(module: str | None) -> str | None:
+    return module.partition(".")[0] if isinstance(module, str) else None

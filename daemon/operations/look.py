@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from ..definitions.values.work import Isolation
 from ..errors import DaemonError
-from ..jobs.stacks.seen import SeenProcess, Stack
+from ..jobs.stacks import SeenProcess, Stack
 from ..store import statements
 from ..store.notices import Notice, notify
 from ..version import package_version

@@ -17,9 +17,9 @@ from lease.database.backend import backend_of
 from lease.durations import Duration, parse_duration
 
 from ..definitions.codec import read_schedule
-from ..definitions.params import fitting, parsed
 from ..definitions.schedule import Schedule
 from ..definitions.values.refusal import Refusal
+from ..definitions.values.strings import fitting, parsed
 from ..errors import InvalidInstant, NotFound, NotRecordable
 from ..instants import parse_instant
 from ..scheduling.plan import MISSED_AFTER, lease_name

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from lease.errors import StoreUnavailable
 
-from ..execution.cancel_watch import CancelWatch, Looks
+from ..execution.claim import Places
 from ..execution.context import ReplicaContext
-from ..execution.places import Places
-from ..jobs.room.shortage import shortage
+from ..execution.run_execution import CancelWatch, Looks
+from ..jobs.room import shortage
 from ..own_thread import beside
 from ..recovery import registry
 from ..recovery.deaths import DeathWatch
@@ -93,7 +93,7 @@ class Replica:
         self.draining = False
         self.contact = DatabaseContact(context.notify)
         self.context, self._settings = context, settings
-        self._places = Places(context)
+        self._places = Places(context.application, context.database, context.client)
         self.hearing = hearing or Hearing()
         self._deaths = DeathWatch(client.holder, client.timing)
         self.rest = IdleWait(lambda: self.hearing.works, self._deaths, settings.poll, client.timing)

@@ -10,16 +10,16 @@ from sqlalchemy import Connection
 from lease.client import Lease
 from lease.errors import LeaseError
 
-from ..definitions.known import Known
+from ..definitions.application import Known
 from ..definitions.schedule import Schedule
 from ..execution.attempt import JobExecution, WorkOutlivesLease
 from ..execution.claim import ClaimedRun, claim
 from ..execution.context import ReplicaContext
 from ..execution.run_execution import RunExecution
 from ..execution.writes.batcher import MOST
+from ..jobs.output import Transcript
 from ..jobs.reports import Progress
-from ..jobs.room.room import Room, SetAside
-from ..jobs.transcript import Transcript
+from ..jobs.room import Room, SetAside
 from ..recovery import registry
 from ..recovery.settle import settle_dead
 from ..scheduling.deploys.rollout import RequiredRevision

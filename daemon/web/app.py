@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import DaemonError
-from ..jobs.room.shortage import shortage
+from ..jobs.room import shortage
 from ..text import shortened
 from .address import WebAddress
 from .door import PROBES, SIGN_IN, Door, Guard, Page, refused, sees_details, wants_page

@@ -11,7 +11,7 @@ from lease.database.database import OwnDatabase
 from lease.database.opening import open_database
 from lease.errors import LeaseError, StoreUnavailable
 
-from ..jobs.room.shortage import shortage
+from ..jobs.room import shortage
 
 T = TypeVar("T")
 Work = Callable[[OwnDatabase], Coroutine[Any, Any, T]]

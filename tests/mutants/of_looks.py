@@ -4,7 +4,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
 CHILD = "tests/daemon/jobs/stacks/test_of_child.py::{}"
 LOOK = "tests/daemon/operations/test_look.py::{}[{{}}]"
-IN_CHILD = "daemon/jobs/stacks/in_child.py"
+IN_CHILD = "daemon/jobs/reports.py"
 STATEMENTS = "daemon/store/statements/run.py"
 
 LOOKS = (
@@ -23,17 +23,13 @@ LOOKS = (
     Mutant(
         "look-signals-what-is-stopped",
         "a stopped job gets a signal that comes when nobody asks any more",
-        (
-            Edit(
-                "daemon/jobs/stacks/of_child.py", 'if main.state in {"stopped", "ended"}:', 'if main.state == "ended":'
-            ),
-        ),
+        (Edit("daemon/jobs/stacks.py", 'if main.state in {"stopped", "ended"}:', 'if main.state == "ended":'),),
         on_either(CHILD.format("test_one_that_is_stopped_shows_its_processes_and_gets_no_signal")),
     ),
     Mutant(
         "look-shows-secret-params",
         "the value of a secret param shows in the command line of a process",
-        (Edit("daemon/jobs/stacks/of_child.py", "command = command.replace(secret, MASK)", "pass"),),
+        (Edit("daemon/jobs/stacks.py", "command = command.replace(secret, MASK)", "pass"),),
         on_either(CHILD.format("test_secrets_do_not_show_in_command_lines")),
     ),
     Mutant(

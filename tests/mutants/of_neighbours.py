@@ -48,7 +48,7 @@ NEIGHBOURS = (
         "the timeout of an async job counts the time for which another one blocks their loop",
         (
             Edit(
-                "daemon/jobs/limits.py",
+                "daemon/execution/attempt.py",
                 "        return monotonic() - self._began - (self._attempt.lost_to_others() - self._before)\n",
                 "        return monotonic() - self._began\n",
             ),
@@ -156,7 +156,7 @@ NEIGHBOURS = (
         "what tasks and threads log waits for the replica's event loop without a bound",
         (
             Edit(
-                "daemon/jobs/inside.py",
+                "daemon/jobs/runners.py",
                 "            self._taken.wait_for(lambda: len(self._waiting) < _MOST_WAITING, _LONGEST_WAIT)\n",
                 "",
             ),

@@ -35,7 +35,7 @@ OUTPUT = (
         "all that a job prints is kept in memory until it can be saved, and in the database for good",
         (
             Edit(
-                "daemon/jobs/transcript.py",
+                "daemon/jobs/output.py",
                 "            if not enough and self.size <= MOST_BYTES:\n",
                 "            if enough or self.size:\n",
             ),
@@ -45,7 +45,7 @@ OUTPUT = (
     Mutant(
         "async-output-beside-the-others",
         "what an async job prints goes to the replica's own output, and leased logs has none of it",
-        (Edit("daemon/jobs/inside.py", "printed_to(self._put), self._brief", "self._brief"),),
+        (Edit("daemon/jobs/runners.py", "printed_to(self._put), self._brief", "self._brief"),),
         on_either(
             "tests/daemon/jobs/test_inside.py::test_what_a_job_prints_is_output_of_its_own_attempt_and_of_no_other[task]"
         ),

@@ -81,7 +81,7 @@ RUNS = (
     Mutant(
         "begun-after-trust",
         "a function in a replica that was paused since its claim is called, although its lease may be another's by now",
-        (Edit("daemon/jobs/inside.py", "if boottime() >= self._trusted_until():", "if False:"),),
+        (Edit("daemon/jobs/runners.py", "if boottime() >= self._trusted_until():", "if False:"),),
         on_either(
             "tests/daemon/execution/test_attempt.py::"
             "test_a_function_in_a_replica_that_was_paused_since_its_claim_is_not_called[task]"

@@ -17,7 +17,7 @@ SHORTAGES = (
         "a keeper that is stuck goes by the trust of the run that has its page now",
         (
             Edit(
-                "daemon/jobs/processes/end_of_trust.py",
+                "daemon/jobs/processes/keeper.py",
                 "return float(until) if found == number else 0.0",
                 "return float(until)",
             ),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from daemon.jobs.processes.descriptors import OF_CHILD
 from daemon.jobs.processes.process_tree import descendants
+from daemon.jobs.processes.spawn import OF_CHILD
 from daemon.store.tables import job_run, run
 from lease.schema import lease
 from tests.support.replicas import Story

@@ -8,7 +8,7 @@ import sys
 import pytest
 from sqlalchemy import func, select
 
-from daemon.jobs.processes.descriptors import LEFT_OVER, OF_CHILD
+from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD
 from daemon.service.outside.descriptors import OF_REPLICA
 from daemon.store.tables import job_run, run
 from tests.support.replicas import ReplicaProcess, Story

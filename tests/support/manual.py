@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, select, update
 
 from daemon import Schedules
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 from daemon.execution.claim import claim
 from daemon.execution.held_run import HeldRun
 from daemon.operations.trigger import trigger

@@ -26,9 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.pool import NullPool
 
 import lease.statements
-from daemon.definitions.application import Application
+from daemon.definitions.application import Application, Known
 from daemon.definitions.codec import read_schedule
-from daemon.definitions.known import Known
 from daemon.definitions.schedule import Job, Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from daemon.execution.claim import ClaimedRun, claim

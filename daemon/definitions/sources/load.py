@@ -15,9 +15,8 @@ from types import CodeType, ModuleType
 
 from ...errors import DaemonError, DefinitionError, Place
 from ..application import Application
-from ..values.work import module_name, name_of_file
-from .mistakes import AtOnce, InFile, imported, into, member
-from .schedule_set import ScheduleSet, modules_of_functions
+from ..values.work import imported, member, module_name, name_of_file
+from .schedule_set import AtOnce, InFile, ScheduleSet, into, modules_of_functions
 from .toml_file import read_toml
 
 _FORMS = 'give a .py or .toml file, or "package.module:attribute"'

@@ -1,4 +1,6 @@
-"""What a Python file says is to run and when: the part of `Schedules` that needs no database."""
+"""What a Python file says is to run and when: the part of `Schedules` that needs no database; and the mistakes in it: raised
+where they are made, or all collected while `load` runs the file once more.
+"""
 
 import atexit
 import hashlib
@@ -7,8 +9,10 @@ import os
 import site
 import sys
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -16,76 +20,27 @@ from typing import Any, TypeVar, Unpack, overload
 
 from lease.durations import Duration
 
-from ...errors import DefinitionError, Mistakes, Place
+from ...errors import DaemonError, DefinitionError, Mistakes, Place
 from ..application import Application, make_application
 from ..defaults import Defaults, read_defaults
 from ..definition import read
 from ..schedule import Job, Schedule
 from ..values.calendars import Calendars, read_calendars
-from ..values.refusal import refused_at, shown
+from ..values.refusal import Refusal, refused_at, shown
 from ..values.strings import check_name, check_required, check_revision, refuse_taken
 from ..values.work import plain
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
-from .mistakes import IN_PYTHON, into
-
-_OURS = frozenset({"daemon", "lease", "leased", "__main__"})
-_OF_THE_HOST = frozenset({"sitecustomize", "usercustomize"})
-"""What an interpreter imports by itself, and a distribution keeps outside of the standard library."""
-_OF_PACKAGES = frozenset({"site-packages", "dist-packages"})
-_SHOWN = 12
-_HEADER_OF_COMPILED = 16
-"""Bytes: a time is in them."""
-
-
-def hash_of_code(application: Application) -> str:
-    """Return the same text for the same contents, on every host and whenever they were written: of FILE, and of each
-    module that has been imported by now. Modules of the standard library and of installed packages are left out, but for
-    the packages that have FILE itself or one of its functions.
-    """
-    source = application.source.resolve()
-    files = sorted(_files(), key=lambda found: found[0])
-    own = {name.partition(".")[0] for name in modules_of_functions(application)}
-    own |= {name.partition(".")[0] for name, file, _ in files if file == source}
-    paths = sysconfig.get_paths()
-    folders = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    folders += [*site.getsitepackages(), site.getusersitepackages()]
-    of_others = {Path(folder).resolve() for folder in folders}
-    digest = hashlib.sha256(_contents(source, None))
-    for name, file, module in files:
-        is_of_others = not _OF_PACKAGES.isdisjoint(file.parts) or not of_others.isdisjoint(file.parents)
-        if file != source and (name.partition(".")[0] in own or not is_of_others):
-            digest.update(f"\n{name}\n".encode())
-            digest.update(hashlib.sha256(_contents(file, module)).digest())
-    return f"sha256:{digest.hexdigest()[:_SHOWN]}"
-
-
-def modules_of_functions(application: Application) -> set[str]:
-    """Return the names of the modules that have jobs; what `exec` has made may say of none."""
-    functions = (job.function for schedule in application.schedules for job in schedule.jobs)
-    return {name for function in functions if isinstance(name := getattr(function, "__module__", None), str)}
-
-
-def _files() -> Iterator[tuple[str, Path, ModuleType]]:
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and name.partition(".")[0] not in _OURS | _OF_THE_HOST:
-            yield name, Path(file).resolve(), module
-
-
-def _contents(file: Path, module: ModuleType | None) -> bytes:
-    """Return what a file holds, or a module in an archive; nothing of one that is gone."""
-    try:
-        found = file.read_bytes()
-    except OSError:
-        try:
-            found = module.__loader__.get_data(str(file))  # type: ignore[union-attr]  # one without it is caught
-        except (AttributeError, OSError):
-            return b""
-    return found[_HEADER_OF_COMPILED:] if file.suffix == ".pyc" else found
-
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_ELSEWHERE: Mapping[str, Refusal] = {
+    **{
+        key: Refusal("this is a setting of a job", "give it to .job() or .command() of the schedule")
+        for key in Job.settings()
+    },
+    "slots": Refusal("this is a setting of a lock", 'write lock={"name": "…", "slots": …}'),
+}
+"""Settings that were given to a schedule and belong elsewhere."""
 _EXAMPLES = {"cron": '.cron("*/5 * * * *")', "every": '.every("10m")', "at": '.at("2026-07-01T02:00:00Z")'}
 
 
@@ -173,7 +128,7 @@ class ScheduleSet:
         builder = ScheduleBuilder(Schedule.model_construct(name=name), self._defaults)  # while mistakes are collected
         with into.get():
             given = self._defaults.of_schedule(self._calendars.resolved(given, _named(name)))
-            builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=IN_PYTHON), self._defaults)
+            builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=_ELSEWHERE), self._defaults)
             self._append(builder)
         return builder
 
@@ -301,6 +256,108 @@ def _name_of(function: object, settings: Mapping[str, Any], place: Place) -> str
         raise DefinitionError(place, f"{function!r} has no name of its own", 'give one: name="…"')
     return str(name).replace("_", "-")
 
+
+# The mistakes in it
+
+
+class AtOnce(Mistakes):
+    """Collects nothing: each mistake is raised where it is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.had_one = False
+
+    def note(self, error: DaemonError) -> bool:
+        """Return that the error is to be raised."""
+        del error
+        self.had_one = True
+        return False
+
+    @property
+    def schedules(self) -> set[str | None]:
+        """The schedules that have one."""
+        return {error.place.schedule for error in self.found if isinstance(error, DefinitionError)}
+
+
+class InFile(AtOnce):
+    """Collects the mistakes in FILE, each with its line."""
+
+    def __init__(self, spec: str) -> None:
+        super().__init__()
+        self._spec = spec
+        self._file = str(Path(spec if spec.endswith(".py") else spec.rpartition(":")[0]).resolve())
+
+    def note(self, error: DaemonError) -> bool:
+        """Keep the error; return that its code goes on."""
+        lines = [frame.lineno for frame in traceback.extract_stack() if frame.filename == self._file]
+        if isinstance(error, DefinitionError):
+            error = error.found_in(self._spec, lines[-1] if lines else None)
+        return Mistakes.note(self, error)
+
+
+into: ContextVar[AtOnce] = ContextVar("into", default=AtOnce())  # noqa: B039 - it collects nothing
+"""The collector that takes the mistakes in definitions now."""
+
+
+# The code that it is
+
+_OURS = frozenset({"daemon", "lease", "leased", "__main__"})
+_OF_THE_HOST = frozenset({"sitecustomize", "usercustomize"})
+"""What an interpreter imports by itself, and a distribution keeps outside of the standard library."""
+_OF_PACKAGES = frozenset({"site-packages", "dist-packages"})
+_SHOWN = 12
+_HEADER_OF_COMPILED = 16
+"""Bytes: a time is in them."""
+
+
+def hash_of_code(application: Application) -> str:
+    """Return the same text for the same contents, on every host and whenever they were written: of FILE, and of each
+    module that has been imported by now. Modules of the standard library and of installed packages are left out, but for
+    the packages that have FILE itself or one of its functions.
+    """
+    source = application.source.resolve()
+    files = sorted(_files(), key=lambda found: found[0])
+    own = {name.partition(".")[0] for name in modules_of_functions(application)}
+    own |= {name.partition(".")[0] for name, file, _ in files if file == source}
+    paths = sysconfig.get_paths()
+    folders = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    folders += [*site.getsitepackages(), site.getusersitepackages()]
+    of_others = {Path(folder).resolve() for folder in folders}
+    digest = hashlib.sha256(_contents(source, None))
+    for name, file, module in files:
+        is_of_others = not _OF_PACKAGES.isdisjoint(file.parts) or not of_others.isdisjoint(file.parents)
+        if file != source and (name.partition(".")[0] in own or not is_of_others):
+            digest.update(f"\n{name}\n".encode())
+            digest.update(hashlib.sha256(_contents(file, module)).digest())
+    return f"sha256:{digest.hexdigest()[:_SHOWN]}"
+
+
+def modules_of_functions(application: Application) -> set[str]:
+    """Return the names of the modules that have jobs; what `exec` has made may say of none."""
+    functions = (job.function for schedule in application.schedules for job in schedule.jobs)
+    return {name for function in functions if isinstance(name := getattr(function, "__module__", None), str)}
+
+
+def _files() -> Iterator[tuple[str, Path, ModuleType]]:
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and name.partition(".")[0] not in _OURS | _OF_THE_HOST:
+            yield name, Path(file).resolve(), module
+
+
+def _contents(file: Path, module: ModuleType | None) -> bytes:
+    """Return what a file holds, or a module in an archive; nothing of one that is gone."""
+    try:
+        found = file.read_bytes()
+    except OSError:
+        try:
+            found = module.__loader__.get_data(str(file))  # type: ignore[union-attr]  # one without it is caught
+        except (AttributeError, OSError):
+            return b""
+    return found[_HEADER_OF_COMPILED:] if file.suffix == ".pyc" else found
+
+
+# A file that only defines schedules, and is run
 
 _MAIN = getattr(sys.modules.get("__main__"), "__file__", None)
 """The file that runs; at its end its module may not say any more."""

@@ -20,12 +20,19 @@ from ..schedule import TRIGGERS, Job, Schedule
 from ..values.calendars import Calendars, read_calendars
 from ..values.refusal import Refusal, refused_at, shown
 from ..values.strings import GREATEST, check_required, check_revision, name_of
-from .mistakes import IN_TOML, JOB_KEYS, WORK, imported, member
+from ..values.work import imported, member
 
+WORK = ("call", "command")
+JOB_KEYS = ("name", *WORK, *Job.settings())
 FILE_KEYS = ("application", "revision", "require_revision", "defaults", "calendars", "schedules", "settings")
 _FOR_ALL = {
     key: Refusal("this is a setting of schedules and jobs", "write it under [defaults] to give it to all")
     for key in DefaultSettings.settings()
+}
+IN_TOML: Mapping[str, Refusal] = {
+    **{key: Refusal("this is a setting of a job", "write it in jobs = [{ … }]") for key in JOB_KEYS},
+    "slots": Refusal("this is a setting of a lock", 'write lock = { name = "…", slots = … }'),
+    "calendars": Refusal("this is not a setting of a schedule", "write [calendars.NAME], and name it in exclude"),
 }
 _TABLES = {"schedules": "write [schedules.NAME]", "settings": "write [settings]"}
 _A_WORK: Mapping[str, Any] = {"name": "job", "command": "true"}

@@ -14,9 +14,9 @@ from lease.waiters import Waiters
 
 from ...definitions.values.targets import Target
 from ...errors import DaemonError
+from ...jobs.output import Piece
 from ...jobs.processes.identity import ProcessIdentity
 from ...jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Outcome, Progress
-from ...jobs.transcript import Piece
 from ...scheduling.telling import Told, write
 from ...states import UNFINISHED, DeliveryKind, EndState, JobState, RunState
 from ...store import statements
@@ -35,8 +35,6 @@ class NothingWritten(DaemonError):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The write took effect."""
-
     waiting: Waiters = ()
     """The clients that wait for the lease: notify after the commit (rule 15)."""
     cancelled: str | None = None
@@ -84,7 +82,6 @@ def cancelled(state: str, reason: str | None) -> str | None:
 
 
 def require_one_row(changed: int, run_id: int, what: str) -> None:
-    """Raise NothingWritten unless one row was changed."""
     if changed != 1:
         raise NothingWritten(f"run {run_id}: {what} should have changed one row but changed {changed}")
 
@@ -339,7 +336,6 @@ class EndRun(RunWrite[Done | AlreadyDone | NotOurs]):
 
     @property
     def schedule(self) -> ScheduleKey:
-        """The application and the schedule."""
         return self.claimed.application, self.claimed.schedule
 
 

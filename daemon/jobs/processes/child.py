@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self, assert_never
 
-from ..output import Output, pass_on
+from ..output import Output, Transcript, pass_on
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
-from ..room.shortage import Shortage, shortage, shortage_of
-from ..stacks.of_child import Lines
-from ..transcript import Transcript
+from ..room import Shortage, shortage, shortage_of
+from ..stacks import Lines
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage
@@ -44,8 +43,7 @@ class ChildPipes:
         self.others = Lines()
         """The lines on the report pipe that are no reports."""
         self._loop.add_reader(self._printed, self._read_output)
-        if self._reported is not None:
-            self._loop.add_reader(self._reported, self._read_reports)
+        self._loop.add_reader(self._reported, self._read_reports)
 
     def drain(self) -> None:
         """Read what is left in the pipes, but no more: a process that escaped may go on writing."""
@@ -57,8 +55,7 @@ class ChildPipes:
     def stop_reading(self) -> None:
         """Take the pipes out of the event loop; their descriptors stay open."""
         for descriptor in (self._printed, self._reported):
-            if descriptor is not None:
-                self._loop.remove_reader(descriptor)
+            self._loop.remove_reader(descriptor)
 
     def _read_output(self) -> bool:
         data = read_chunk(self._printed)
@@ -69,8 +66,6 @@ class ChildPipes:
         return bool(data)
 
     def _read_reports(self) -> bool:
-        if self._reported is None:
-            return False
         data = read_chunk(self._reported)
         if data == b"":
             self._loop.remove_reader(self._reported)
@@ -176,7 +171,6 @@ class Child:
         cwd: str | None,
         env: Mapping[str, str],
         trust: TrustPage,
-        report: bool = False,
         remove: str | None = None,
         template: KeeperSource | None = None,
         on_output: Callable[[Sequence[str]], None],
@@ -186,11 +180,10 @@ class Child:
         """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
 
         `env` is the whole environment. `on_output` gets the lines that the child prints, in the
-        event loop, and `transcript` all of it. With `report` (for function children) the child inherits
-        the report pipe and the trust page. The file `remove` is gone when the child is, also if the
+        event loop, and `transcript` all of it. The file `remove` is gone when the child is, also if the
         replica dies before. With a `template` its keeper is forked from that.
         """
-        kept = start_keeper(argv, cwd, env, trust, report=report, remove=remove, template=template)
+        kept = start_keeper(argv, cwd, env, trust, remove=remove, template=template)
         pipes = ChildPipes(kept, Output(on_output, transcript or Transcript()), on_progress)
         return cls(kept, partial(refusal, argv=argv, cwd=cwd, env=env), pipes)
 

@@ -12,21 +12,17 @@ import math
 import os
 import select
 import signal
+import struct
 import sys
+import time
 
 TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING or __package__:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from .end_of_trust import boottime, trusted_until
-    from .out_of_memory import KillCount
-    from .process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, stat
-    from .signals import RESET, ignore_signals
+    from .process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, show_title, stat
 else:  # an isolated script has put this folder on the path
-    from end_of_trust import boottime, trusted_until
-    from out_of_memory import KillCount
-    from process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, stat
-    from signals import RESET, ignore_signals
+    from process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, show_title, stat
 
 LINUX = sys.platform == "linux"
 TICK = 0.5
@@ -38,12 +34,36 @@ WAKE = 0.25
 """Seconds after which a child that was told to stop, and is still there, is woken once."""
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 """The exit codes of a process that was killed, and of a shell whose command was."""
+_NAMES = ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "ALRM", "PIPE", "TSTP", "TTIN", "TTOU", "XFSZ")
+IGNORED = tuple(getattr(signal, f"SIG{name}") for name in _NAMES)
+"""The signals that keepers and templates ignore, so that only their replica ends them: all that would end or stop a
+process and can be ignored.
+"""
+INHERITED = [
+    number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT) if signal.getsignal(number) == signal.SIG_IGN
+]
+RESET = tuple(number for number in IGNORED if number not in INHERITED)
+"""Those that have their usual effect in a child: all but what was ignored already when this process started, as `nohup`
+or a shell's `&` has it.
+"""
 
 
 def become_keeper() -> None:
-    """Ignore signals, and adopt what descendants orphan."""
+    """Show of which attempt this keeper is, from the environment of its child; ignore signals, and adopt what descendants
+    orphan.
+    """
+    if (run := os.environ.get("LEASED_RUN")) is not None:
+        schedule, attempt = os.environ.get("LEASED_SCHEDULE"), os.environ.get("LEASED_ATTEMPT")
+        show_title(f"leased: keeper of run {run} of {schedule}, attempt {attempt}", f"keeper {run}")
     ignore_signals()
     adopt_orphans(True)
+
+
+def ignore_signals() -> None:
+    """Ignore those that are `IGNORED`, and block none."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def spawn(argv: "tuple[bytes, ...]", environment: "Mapping[bytes, bytes]") -> int:
@@ -64,7 +84,7 @@ def limit_descriptors(limit: int) -> None:
 class Keeper:
     """The keeper of one child, from the order `go` until nothing of its tree is left.
 
-    ``control`` is a socket to the replica, ``report`` the report pipe or -1, ``limit`` how many descriptors the child
+    ``control`` is a socket to the replica, ``report`` the report pipe, ``limit`` how many descriptors the child
     may open or -1 for as many as the keeper. The replica is gone when ``parent`` is not the parent any more, or when
     the pidfd ``replica`` shows it. ``begin`` starts the child.
     """
@@ -179,9 +199,8 @@ class Keeper:
                 self.wakes_at = boottime() + WAKE
 
     def start(self, cwd: bytes, *argv: bytes) -> None:
-        if self.report >= 0:
-            os.set_inheritable(self.trust[0], True)
-            os.set_inheritable(self.report, True)
+        os.set_inheritable(self.trust[0], True)
+        os.set_inheritable(self.report, True)
         fields = stat(os.getpid())
         mark = f"{os.getpid()}.{int(fields[START_TIME]) if fields else 0}"
         environment = {**os.environb, MARK.encode(): mark.encode()}
@@ -198,8 +217,7 @@ class Keeper:
         if self.child == 0:
             return
         self.empty = False
-        if self.report >= 0:
-            os.close(self.report)
+        os.close(self.report)
         self.answer(f'{{"started": {self.child}}}')
 
     def wake_child(self) -> None:
@@ -258,3 +276,81 @@ class Keeper:
         signal.set_wakeup_fd(-1)
         for descriptor in (self.control, self.wake, self.waker, self.replica):
             os.close(descriptor)
+
+
+# The end of trust, as keepers and children read it from its page (rules 9 and 20)
+
+PAGE = struct.Struct("=Qd")
+"""A trust page: the number of the one that stands there now, and its end of trust."""
+
+
+def boottime() -> float:
+    """Return the time on the clock of `lease.clock`, which counts suspended time."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC_RAW)
+
+
+def trusted_until(fd: int, place: int, number: int) -> float:
+    """Return the end of trust from a page; 0 if that has been given back.
+
+    It is read twice, since so many bytes may not be written atomically.
+    """
+    page = os.pread(fd, PAGE.size, place)
+    while (again := os.pread(fd, PAGE.size, place)) != page:
+        page = again
+    found, until = PAGE.unpack(page)
+    return float(until) if found == number else 0.0
+
+
+# What the kernel counts
+
+CGROUPS = "/sys/fs/cgroup"
+PROC = "/proc"
+
+
+class KillCount:
+    """How often the kernel has killed a process because memory ran out: its count of that in the memory cgroup of this process; without one, on the machine.
+
+    It is that of the cgroup as it was when this was made. None where the kernel shows none.
+    """
+
+    def __init__(self) -> None:
+        counts = ((file, count) for file in _files() if (count := _count(file)) is not None)
+        self._file: str | None
+        self._file, self._before = next(counts, (None, 0))
+
+    def has_grown(self) -> bool:
+        now = _count(self._file) if self._file is not None else None
+        return now is not None and now > self._before
+
+
+def _files() -> "Iterator[str]":
+    """Yield the files that may have the count, the closest to this process first."""
+    for line in _read(f"{PROC}/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            yield f"{CGROUPS}/memory{path}/memory.oom_control"
+            yield f"{CGROUPS}/memory/memory.oom_control"  # as a container sees its own
+        elif not controllers:
+            yield f"{CGROUPS}{path}/memory.events"
+            yield f"{CGROUPS}/memory.events"
+    yield f"{PROC}/vmstat"
+
+
+def _count(file: str) -> int | None:
+    for line in _read(file).splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return None
+
+
+def _read(file: str) -> str:
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        return os.read(descriptor, 65536).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,7 @@
 """The entry point of a keeper that is started anew, and what it is told.
 
 `python -I -S keeper_main.py CONTROL TRUST REPORT LIMIT PARENT REMOVE`: a socket to the replica, the address of the
-trust page, the report pipe or -1, how many descriptors the child may open or -1 for as many as the keeper, the
+trust page, the report pipe, how many descriptors the child may open or -1 for as many as the keeper, the
 replica's process id, and the path of a file to remove at the end or nothing. The first three are inherited descriptors.
 """
 
@@ -11,20 +11,16 @@ import sys
 TYPE_CHECKING = False  # as in the keeper
 if TYPE_CHECKING or __package__:
     from .keeper import Keeper, become_keeper
-    from .title import show_keeper
 else:  # run as an isolated script: this folder is not on the path
     sys.path.append(os.path.dirname(__file__))  # noqa: PTH120 (pathlib takes longer than the rest)
     from keeper import Keeper, become_keeper
-    from title import show_keeper
 
 
 def main() -> None:
     control, report, limit, parent = (int(sys.argv[place]) for place in (1, 3, 4, 5))
     trust, place, number = map(int, sys.argv[2].split(":"))
     for descriptor in (control, trust, report):
-        if descriptor >= 0:
-            os.set_inheritable(descriptor, False)
-    show_keeper(os.environ)
+        os.set_inheritable(descriptor, False)
     become_keeper()
     try:
         Keeper(control, (trust, place, number), report, limit, parent=parent).keep()

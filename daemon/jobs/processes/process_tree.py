@@ -1,4 +1,5 @@
-"""A tree of processes as /proc shows it: its lines of descent, and how to freeze all of it.
+"""A tree of processes as /proc shows it: its lines of descent, and how to freeze all of it; and the title of this process,
+which says in `ps` and `top` of which run it is.
 
 Only the standard library, because the keeper runs this file too. Without /proc (macOS) a tree looks
 empty, and only process groups can be ended.
@@ -133,3 +134,25 @@ def freeze(root: int, seen: Iterable[int] = ()) -> set[int]:
         if not new:
             break
     return frozen
+
+
+_ARGUMENTS = (45, 46)
+"""Where /proc/self/stat has the addresses at which the arguments begin and end, behind the name."""
+
+
+def show_title(title: str, name: str) -> None:
+    """Show ``title`` in place of the arguments of this process, as long as they are at most, and ``name`` (of which 15
+    bytes are shown) in place of its name; do nothing where the system does not let it.
+    """
+    try:
+        with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 (no pathlib here)
+            fields = file.read().rpartition(b")")[2].split()
+        start, end = (int(fields[place]) for place in _ARGUMENTS)
+        shown = title.encode(errors="replace")[: end - start - 1]
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:  # noqa: PTH123 (no pathlib here)
+            memory.seek(start)
+            memory.write(shown.ljust(end - start, b"\0"))
+        with open("/proc/self/comm", "wb", buffering=0) as file:  # noqa: PTH123 (no pathlib here)
+            file.write(name.encode(errors="replace")[:15])
+    except (OSError, ValueError, IndexError, OverflowError):
+        return

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol, assert_never
 
 from ...errors import DaemonError
-from ..room.shortage import Shortage, shortage
-from .descriptors import left_over, limit_of_children
+from ..room import Shortage, shortage
 from .keeper_main import remove as remove_file
 from .trust_page import TrustPage
 
@@ -59,7 +58,7 @@ class KeeperProcess:
     order: bytes
     control: socket.socket
     printed: int
-    reported: int | None
+    reported: int
     remove: str | None
 
     def close(self) -> None:
@@ -67,8 +66,7 @@ class KeeperProcess:
         remove_file(self.remove or "")
         self.control.close()
         os.close(self.printed)
-        if self.reported is not None:
-            os.close(self.reported)
+        os.close(self.reported)
 
 
 def start_keeper(
@@ -77,23 +75,22 @@ def start_keeper(
     env: Mapping[str, str],
     trust: TrustPage,
     *,
-    report: bool,
     remove: str | None = None,
     template: KeeperSource | None = None,
 ) -> KeeperProcess:
     """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks what that takes.
     Takes a millisecond or two.
 
-    It is forked from the template, or started anew where there is none any more. With `report` the child inherits the
-    report pipe and the trust page too; LEASED_REPORT_FD holds the number of the descriptor, LEASED_TRUST the address of
+    It is forked from the template, or started anew where there is none any more. The child inherits the report pipe and
+    the trust page too; LEASED_REPORT_FD holds the number of the descriptor, LEASED_TRUST the address of
     the page. The keeper removes the file `remove` at its end.
     """
     try:
         order = _order(argv, cwd)
         if template is not None:
             with contextlib.suppress(TemplateGone):
-                return _started(order, template, env, trust, report=report, remove=remove)
-        return _started(order, _NewInterpreter(), env, trust, report=report, remove=remove)
+                return _started(order, template, env, trust, remove)
+        return _started(order, _NewInterpreter(), env, trust, remove)
     except ChildNotStarted:
         remove_file(remove or "")
         raise
@@ -103,7 +100,7 @@ def start_keeper(
 
 
 def _started(
-    order: bytes, source: KeeperSource, env: Mapping[str, str], trust: TrustPage, *, report: bool, remove: str | None
+    order: bytes, source: KeeperSource, env: Mapping[str, str], trust: TrustPage, remove: str | None
 ) -> KeeperProcess:
     with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         left_over(trust.fd)
@@ -111,7 +108,7 @@ def _started(
         ours.callback(control.close)
         theirs.callback(keepers_control.close)
         printed, prints = _pipe(ours, theirs)
-        reported, reports = _pipe(ours, theirs) if report else (None, -1)
+        reported, reports = _pipe(ours, theirs)
         process = source.start(
             env, trust, control=keepers_control.fileno(), printed=prints, report=reports, remove=remove or ""
         )
@@ -124,15 +121,14 @@ class _NewInterpreter:
     def start(
         self, env: Mapping[str, str], trust: TrustPage, *, control: int, printed: int, report: int, remove: str
     ) -> StartedKeeper:
-        descriptors = {"LEASED_REPORT_FD": str(report), "LEASED_TRUST": trust.address} if report >= 0 else {}
         told = (control, trust.address, report, limit_of_children(), os.getpid(), remove)
         return subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
             [sys.executable, "-I", "-S", KEEPER, *map(str, told)],
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=printed,
-            env={**env, **descriptors},
-            pass_fds=[control, trust.fd, *([report] if report >= 0 else [])],
+            env={**env, "LEASED_REPORT_FD": str(report), "LEASED_TRUST": trust.address},
+            pass_fds=[control, trust.fd, report],
             start_new_session=True,
         )
 
@@ -185,3 +181,32 @@ def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int
     theirs.callback(os.close, writing)
     os.set_blocking(reading, False)
     return reading, writing
+
+
+# The file descriptors that children take in this process, and the limit that they have themselves (rule 25)
+
+OF_CHILD = 3
+"""Descriptors open here for each child at work: the socket to its keeper, and two pipes."""
+LEFT_OVER = 24
+"""Descriptors that a start leaves to the replica itself, or it does not begin: the start takes nine for a moment, and a
+shortage that jobs make must not reach the heartbeat."""
+
+_limit_of_children = -1
+
+
+def set_limit_of_children(soft: int) -> None:
+    """Have children start with this soft limit, because this process has raised its own."""
+    global _limit_of_children  # noqa: PLW0603 - as the limit itself, it is one for the process
+    _limit_of_children = soft
+
+
+def limit_of_children() -> int:
+    """Return the soft limit for children; -1 for that of this process."""
+    return _limit_of_children
+
+
+def left_over(descriptor: int) -> None:
+    """Raise `OSError` unless so many descriptors are free; ``descriptor`` is any open one."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(LEFT_OVER + OF_CHILD):
+            stack.callback(os.close, os.dup(descriptor))

@@ -5,7 +5,7 @@ import sys
 import tempfile
 import threading
 
-from .end_of_trust import PAGE
+from .keeper import PAGE
 
 
 class TrustPages:

@@ -2,7 +2,7 @@
 
 Only the standard library, and little of that: `python -I -S forks.py REQUESTS PARENT` is the bare template, whose
 keepers start commands. A request is `fork` with the descriptors of a keeper's brief, its socket, the trust page, the
-output, and the report pipe if there is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`,
+output, and the report pipe; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`,
 `ended <pid> <status>`, or `alive <pid>`.
 """
 
@@ -18,21 +18,17 @@ if TYPE_CHECKING or __package__:
     from collections.abc import Callable, Mapping
     from typing import NoReturn
 
-    from ..processes.keeper import Keeper, become_keeper, spawn
+    from ..processes.keeper import Keeper, become_keeper, ignore_signals, spawn
     from ..processes.keeper_main import remove
     from ..processes.process_tree import die_with
-    from ..processes.signals import ignore_signals
-    from ..processes.title import show_keeper
 else:  # run as an isolated script: the keeper's folder is not on the path
     _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 (no pathlib here)
     sys.path.append(os.path.join(os.path.dirname(_HERE), "processes"))  # noqa: PTH118, PTH120
-    from keeper import Keeper, become_keeper, spawn
+    from keeper import Keeper, become_keeper, ignore_signals, spawn
     from keeper_main import remove
     from process_tree import die_with
-    from signals import ignore_signals
-    from title import show_keeper
 
-_MOST_DESCRIPTORS = 5
+_DESCRIPTORS = 5
 _LAST_MOMENT = 1000
 """Milliseconds between the end of a process's sockets and its own, at most."""
 
@@ -85,7 +81,7 @@ class Forks:
 
     def _receive(self) -> tuple[bytes, list[int]]:
         """Return the next request with its descriptors; nothing if there will be none."""
-        size = 4 * _MOST_DESCRIPTORS
+        size = 4 * _DESCRIPTORS
         request, others, _, _ = self._requests.recvmsg(64, socket.CMSG_SPACE(size), socket.MSG_CMSG_CLOEXEC)
         raw = b"".join(data for _, _, data in others)
         return request, [int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)]
@@ -102,7 +98,6 @@ class Forks:
 
 
 def _reaped(pid: int) -> str:
-    """Collect a keeper, and return the answer."""
     try:
         ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -117,18 +112,15 @@ def _keep(
     brief, keeper, failed = None, None, True
     try:
         os.setsid()
-        control, trust, printed = descriptors[1:4]
-        report = descriptors[4] if len(descriptors) > 4 else -1
-        brief = KeeperBrief.read(descriptors[0])
+        told, control, trust, printed, report = descriptors
+        brief = KeeperBrief.read(told)
         for stream in (1, 2):
             os.dup2(printed, stream)
         os.close(printed)
         os.environb.clear()
         os.environb.update(brief.environment)
-        show_keeper(os.environ)
-        if report >= 0:
-            os.environ["LEASED_REPORT_FD"] = str(report)
-            os.environ["LEASED_TRUST"] = ":".join(map(str, (trust, *brief.page)))
+        os.environ["LEASED_REPORT_FD"] = str(report)
+        os.environ["LEASED_TRUST"] = ":".join(map(str, (trust, *brief.page)))
         become_keeper()
         keeper = Keeper(control, (trust, *brief.page), report, brief.limit, replica=replica, begin=begin)
         keeper.keep()

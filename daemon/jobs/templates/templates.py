@@ -4,6 +4,7 @@ says how they ended.
 
 import asyncio
 import contextlib
+import json
 import math
 import os
 import select
@@ -19,12 +20,11 @@ from time import monotonic
 
 from ...definitions.application import Application
 from ...definitions.schedule import Job
-from ..processes.descriptors import limit_of_children
+from ..brief import FUNCTION_CHILD, TEMPLATE_VARIABLE
 from ..processes.identity import identity, is_alive
-from ..processes.spawn import TemplateGone
+from ..processes.spawn import TemplateGone, limit_of_children
 from ..processes.trust_page import TrustPage
 from .forks import KeeperBrief
-from .loaded import launch_loaded
 
 BARE = Path(__file__).with_name("forks.py")
 
@@ -93,10 +93,9 @@ class Template:
         environment = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
         brief = KeeperBrief((trust.place, trust.number), limit_of_children(), remove, environment).written()
         try:
-            descriptors = [brief, control, trust.fd, printed, *([report] if report >= 0 else [])]
             self._forked = None
             with contextlib.suppress(OSError):  # it is found out below
-                socket.send_fds(self._requests, [b"fork"], descriptors)
+                socket.send_fds(self._requests, [b"fork"], [brief, control, trust.fd, printed, report])
         finally:
             os.close(brief)
         forked = self._answer()
@@ -187,7 +186,6 @@ class ForkedKeeper:
         return self.returncode
 
     def kill(self) -> None:
-        """Kill it, unless it has ended."""
         if self.returncode is None and (not self._template.has_ended or self._lives()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -255,6 +253,20 @@ def launch_bare(
 ) -> tuple[Sequence[str | Path], Mapping[str, str]]:
     """Return the command and the environment of a template whose keepers start commands."""
     return [sys.executable, "-I", "-S", BARE, str(requests), str(parent)], environment
+
+
+_LEAST = 64
+"""Bytes that the variable has at least, so that there is room for the mark of a keeper."""
+
+
+def launch_loaded(
+    source: str, stamp: str, requests: int, parent: int, *, variables: Mapping[str, str], environment: Mapping[str, str]
+) -> tuple[Sequence[str], Mapping[str, str]]:
+    """Return the command and the environment of a template. It is told FILE as `load` takes it, its stamp as the replica
+    loaded it, and the `env` of its functions; children inherit ``environment``.
+    """
+    told = {"source": source, "stamp": stamp, "requests": requests, "parent": parent, "limit": limit_of_children()}
+    return FUNCTION_CHILD, {**environment, **variables, TEMPLATE_VARIABLE: json.dumps(told).ljust(_LEAST)}
 
 
 class _Renewed:

@@ -16,8 +16,7 @@ from sqlalchemy import Connection
 
 from lease.database.database import Database, Unit
 
-from ...definitions.application import Application
-from ...definitions.known import Rows
+from ...definitions.application import Application, Rows
 from ...definitions.schedule import Schedule
 from ...states import SEEN_WITHIN
 from ...store import statements

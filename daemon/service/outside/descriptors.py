@@ -4,7 +4,7 @@ import resource
 from collections.abc import MutableMapping
 
 from ...definitions.application import Application
-from ...jobs.processes.descriptors import OF_CHILD, set_limit_of_children
+from ...jobs.processes.spawn import OF_CHILD, set_limit_of_children
 from ..environment import SOFT_LIMIT, SettingsError
 
 OF_REPLICA = 96

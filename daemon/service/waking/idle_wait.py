@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from lease.timing import LeaseTiming
 
-from ...definitions.known import Known
+from ...definitions.application import Known
 from ...recovery.deaths import DeathWatch
 from ...store import statements
 from ...store.notices import Notice

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, update
 
 from daemon.cli import ask
 from daemon.execution.claim import ClaimedRun
+from daemon.jobs.output import Piece
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome
-from daemon.jobs.transcript import Piece
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.store import migrations

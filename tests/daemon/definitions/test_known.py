@@ -1,6 +1,6 @@
 """A search for work leaves out the definitions of others that a replica has met, and its own for now."""
 
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 
 
 def a_known() -> Known:

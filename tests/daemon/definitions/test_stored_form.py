@@ -9,8 +9,7 @@ import pytest
 
 from daemon.definitions.codec import read_schedule, read_timing, write_schedule
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.sources.mistakes import JOB_KEYS
-from daemon.definitions.sources.toml_file import FILE_KEYS
+from daemon.definitions.sources.toml_file import FILE_KEYS, JOB_KEYS
 from tests.data.definitions.stored_forms import FILES, FOLDER, golden, schedules_of, stored_form, written
 
 GOLDEN = golden()

@@ -7,8 +7,7 @@ import pytest
 
 from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.sources.mistakes import JOB_KEYS
-from daemon.definitions.sources.toml_file import FILE_KEYS, json_schema, json_schema_of
+from daemon.definitions.sources.toml_file import FILE_KEYS, JOB_KEYS, json_schema, json_schema_of
 from daemon.service.settings import Settings
 from tests.data.definitions.stored_forms import FOLDER
 from tests.support.json_schema import complaints

@@ -16,12 +16,11 @@ from daemon.execution import attempt
 from daemon.execution.attempt import JobExecution, WorkOutlivesLease
 from daemon.execution.held_run import HeldRun
 from daemon.execution.writes.transactions import job_run_state
-from daemon.jobs import inside
+from daemon.jobs import runners
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome
-from daemon.jobs.room.room import Room
-from daemon.jobs.room.shortage import Shortage, shortage
+from daemon.jobs.room import Room, Shortage, shortage
 from daemon.jobs.runners import ChildAttempt
 from daemon.operations.cancel import cancel
 from daemon.telemetry.facts import JobEnded, JobProgressed, JobStarted
@@ -409,8 +408,8 @@ async def test_a_function_that_was_not_called_has_exceeded_no_timeout(monkeypatc
         return math.inf
 
     async with a_story(called.append, isolation="thread", timeout=0.1) as story:
-        monkeypatch.setattr(inside.ThreadAttempt, "kill", lambda _: timed_out.set())
-        monkeypatch.setattr(inside, "boottime", after_the_timeout)
+        monkeypatch.setattr(runners.ThreadAttempt, "kill", lambda _: timed_out.set())
+        monkeypatch.setattr(runners, "boottime", after_the_timeout)
         outcome = await story.execute()
         assert (outcome.state, outcome.error, called) == ("lost", None, [])
 
@@ -429,7 +428,7 @@ async def test_a_function_in_a_replica_that_was_paused_since_its_claim_is_not_ca
         called.append(run)
 
     async with a_story(task if isolation == "task" else called.append, isolation=isolation) as story:
-        monkeypatch.setattr(inside, "boottime", lambda: story.held.lease.trusted_until)
+        monkeypatch.setattr(runners, "boottime", lambda: story.held.lease.trusted_until)
         outcome = await story.execute()
         assert (outcome.state, job_run_state(outcome), called) == ("lost", "stopped", [])
 

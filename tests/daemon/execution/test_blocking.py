@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from daemon import Schedules
 from daemon.execution.attempt import WorkOutlivesLease
-from daemon.jobs import loop_watch
+from daemon.jobs import task_thread
 from daemon.recovery.settle import settle_dead
 from daemon.service.replica import Readiness
 from daemon.store.tables import job_run, run
@@ -43,8 +43,8 @@ class Fault:
 
 @pytest.fixture
 def fault(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fault]:
-    monkeypatch.setattr(loop_watch, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(loop_watch, "NAMED_AFTER", 0.05)
+    monkeypatch.setattr(task_thread, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(task_thread, "NAMED_AFTER", 0.05)
     made = Fault()
     yield made
     made.gate.set()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from daemon.execution.cancel_watch import CancelWatch, Looks
+from daemon.execution.run_execution import CancelWatch, Looks
 from daemon.operations.cancel import cancel
 from daemon.operations.look import ask, read_look
 from daemon.telemetry.facts import RunCancelled, RunEnded

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text, update
 
 import lease.statements
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 from daemon.execution.claim import ClaimedRun, claim, first_of_each
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import lease.statements
-from daemon.execution.places import sought
+from daemon.execution.claim import sought
 from daemon.testing import ManualReplica, ManualStore
 from lease import Grant
 from tests.support.completion import finish_run

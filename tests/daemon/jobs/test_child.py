@@ -14,13 +14,13 @@ import anyio
 import pytest
 
 import daemon.jobs.processes.child
+from daemon.jobs.output import KEPT_BYTES, MOST_BYTES
 from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.identity import is_alive
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.templates.templates import Template
-from daemon.jobs.transcript import KEPT_BYTES, MOST_BYTES
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
 from tests.daemon.jobs.trust import a_page, end_trust
@@ -83,15 +83,12 @@ class Lines:
 async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[Start]:
     started: list[Child] = []
 
-    async def begin(
-        *argv: str, report: bool = False, lines: Callable[[Sequence[str]], None] | None = None, **more: object
-    ) -> Child:
+    async def begin(*argv: str, lines: Callable[[Sequence[str]], None] | None = None, **more: object) -> Child:
         child = await Child.spawn(
             argv,
             cwd=None,
             env=dict(os.environ),
             trust=trust,
-            report=report,
             template=template,
             on_output=lines or Lines(),
             **more,  # type: ignore[arg-type]
@@ -326,7 +323,7 @@ pipe.send(Progress(2.5))
 pipe.send(Failure("x" * 100_000 + "last line"))
 """
     progress: list[Progress] = []
-    child = await start(sys.executable, "-c", program, report=True, on_progress=progress.append)
+    child = await start(sys.executable, "-c", program, on_progress=progress.append)
     await child.go()
     ended = await child.ended()
     assert ended.status == 0, printed(child)
@@ -346,7 +343,7 @@ for n in range(20_000):
     pipe.send(Progress(n))
 print("through", flush=True)
 """
-    kept = start_keeper([sys.executable, "-c", program], None, dict(os.environ), page, report=True, template=template)
+    kept = start_keeper([sys.executable, "-c", program], None, dict(os.environ), page, template=template)
     kept.control.setblocking(True)
     kept.control.sendall(kept.order)
     os.set_blocking(kept.printed, True)
@@ -429,7 +426,6 @@ async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(
         cwd=None,
         env={},
         trust=trust,
-        report=True,
         template=template,
         on_output=Lines(),
         on_progress=done.append,

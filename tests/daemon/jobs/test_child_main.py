@@ -15,12 +15,12 @@ from daemon.definitions.sources.load import load
 from daemon.definitions.values.strings import MOST_BYTES
 from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, LONGEST_VARIABLE, Brief, hand_over
 from daemon.jobs.child_main import OtherDefinitions, find
+from daemon.jobs.output import Transcript
 from daemon.jobs.processes.child import Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.runners import child_outcome
 from daemon.jobs.templates.templates import Template
-from daemon.jobs.transcript import Transcript
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
@@ -141,7 +141,6 @@ class Story:
             cwd=str(self.folder),
             env=env,
             trust=page,
-            report=True,
             remove=remove,
             template=self.template,
             on_output=lambda _line: self.up.set(),

@@ -13,15 +13,13 @@ from typing import Any, cast
 import pytest
 
 from daemon.definitions.schedule import Job
-from daemon.jobs import inside
+from daemon.jobs import runners
 from daemon.jobs.brief import Brief
-from daemon.jobs.inside import TaskAttempt, ThreadAttempt
-from daemon.jobs.output import LONGEST_LINE, parted_streams, printed_to
+from daemon.jobs.output import LONGEST_LINE, Transcript, parted_streams, printed_to
 from daemon.jobs.reports import Progress
 from daemon.jobs.run import AsyncRun, Run
-from daemon.jobs.runners import Listeners
+from daemon.jobs.runners import Listeners, TaskAttempt, ThreadAttempt
 from daemon.jobs.task_thread import TaskThread
-from daemon.jobs.transcript import Transcript
 from daemon.telemetry.facts import JobSubject
 from lease.client import Lease
 from lease.model import Grant
@@ -76,7 +74,7 @@ async def test_a_job_waits_while_the_loop_is_behind_with_what_it_logs_and_report
     kind: str, tasks: TaskThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Jobs in a hurry would keep the loop from all else: eight of them held it up for as long as they logged."""
-    monkeypatch.setattr(inside, "_LONGEST_WAIT", LIMIT)
+    monkeypatch.setattr(runners, "_LONGEST_WAIT", LIMIT)
     lines, reports, done = list[str](), list[Progress](), list[int]()
     full, beyond = threading.Event(), threading.Event()
 
@@ -85,9 +83,9 @@ async def test_a_job_waits_while_the_loop_is_behind_with_what_it_logs_and_report
             run.log.info("line %s", number)
             run.progress(number, LINES)
             done.append(number)
-            if len(done) * 2 >= inside._MOST_WAITING:
+            if len(done) * 2 >= runners._MOST_WAITING:
                 full.set()
-            if len(done) * 2 > inside._MOST_WAITING:
+            if len(done) * 2 > runners._MOST_WAITING:
                 beyond.set()
 
     listeners = Listeners(lines.extend, reports.append, Transcript())
@@ -100,8 +98,8 @@ async def test_a_job_waits_while_the_loop_is_behind_with_what_it_logs_and_report
 
 
 async def test_a_loop_that_is_away_holds_up_no_thread_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inside, "_MOST_WAITING", 1)
-    monkeypatch.setattr(inside, "_LONGEST_WAIT", 0.001)
+    monkeypatch.setattr(runners, "_MOST_WAITING", 1)
+    monkeypatch.setattr(runners, "_LONGEST_WAIT", 0.001)
     lines, ended = list[str](), threading.Event()
 
     def work(run: Run) -> None:

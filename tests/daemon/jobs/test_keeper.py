@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from daemon.jobs.processes import descriptors
+from daemon.jobs.processes import spawn
 from daemon.jobs.processes.process_tree import STATE, processes, stat
 from daemon.jobs.processes.spawn import KeeperProcess, start_keeper
 from daemon.jobs.templates.templates import Template
@@ -46,7 +46,7 @@ class Kept:
     def __init__(self, argv: list[str], *, trust: float = LONG, env: dict[str, str] | None = None) -> None:
         self.page = a_page(boottime() + trust)
         self.keeper: KeeperProcess = start_keeper(
-            argv, None, env or dict(os.environ), self.page, report=False, template=self.template
+            argv, None, env or dict(os.environ), self.page, template=self.template
         )
         self.keeper.control.setblocking(True)
         self.said = self.keeper.control.makefile("rb")
@@ -320,22 +320,24 @@ def test_signals_to_the_keeper_do_not_reach_the_child_nor_end_the_keeper(kept: l
     assert one.ended()["why"] == "killed"
 
 
-def test_the_child_gets_the_usual_signals_back_and_no_descriptor_of_ours(kept: list[Kept]) -> None:
+def test_the_child_gets_the_usual_signals_back_and_only_the_descriptors_that_it_is_told(kept: list[Kept]) -> None:
     program = """
 import os, signal
 deaf = [n.name for n in signal.valid_signals() if n not in (signal.SIGPIPE, signal.SIGXFSZ) and
         isinstance(n, signal.Signals) and signal.getsignal(n) == signal.SIG_IGN]
-print(deaf, sorted(fd for fd in range(64) if os.path.exists(f"/dev/fd/{fd}")), os.getpgrp() == os.getpid())
+told = {int(os.environ["LEASED_REPORT_FD"]), int(os.environ["LEASED_TRUST"].partition(":")[0])}
+has = {fd for fd in range(64) if os.path.exists(f"/dev/fd/{fd}")}
+print(deaf, told < has, sorted(has - told), os.getpgrp() == os.getpid())
 """
     kept.append(one := Kept([sys.executable, "-I", "-S", "-c", program]))
     one.go()
-    assert one.line() == "[] [0, 1, 2] True\n"
+    assert one.line() == "[] True [0, 1, 2] True\n"
 
 
 def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raised_for_itself(
     kept: list[Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(descriptors, "_limit_of_children", 99)
+    monkeypatch.setattr(spawn, "_limit_of_children", 99)
     kept.append(one := Kept(["sh", "-c", "ulimit -Sn; ulimit -Hn"]))
     one.go()
     assert (one.line(), one.line()) == ("99\n", f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}\n")
@@ -346,7 +348,7 @@ def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raise
 def test_a_command_or_folder_that_is_not_there_is_told(step: str, template: Template | None, tmp_path: Path) -> None:
     page = a_page(boottime() + LONG)
     argv, cwd = (["no-such-command"], None) if step == "command" else (["true"], str(tmp_path / "none"))
-    keeper = start_keeper(argv, cwd, dict(os.environ), page, report=False, template=template)
+    keeper = start_keeper(argv, cwd, dict(os.environ), page, template=template)
     keeper.control.setblocking(True)
     keeper.control.sendall(keeper.order)
     with keeper.control.makefile("rb") as said:

@@ -16,7 +16,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
 from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, hand_over
 from daemon.jobs.child_main import digest_of
-from daemon.jobs.processes import descriptors
+from daemon.jobs.processes import spawn
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
@@ -127,7 +127,7 @@ async def trust() -> AsyncIterator[TrustPage]:
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TAKEN", "by FILE")
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    monkeypatch.setattr(descriptors, "_limit_of_children", 500)
+    monkeypatch.setattr(spawn, "_limit_of_children", 500)
     file = tmp_path / "schedules.py"
     file.write_text(FILE)
     return file
@@ -153,9 +153,7 @@ async def begun(file: Path, job: str, trust: TrustPage, template: Template | Non
     assert hand_over(brief.params, env) is None
     folder = file.parent / "folder"
     folder.mkdir(exist_ok=True)
-    child = await Child.spawn(
-        FUNCTION_CHILD, cwd=str(folder), env=env, trust=trust, report=True, template=template, on_output=print
-    )
+    child = await Child.spawn(FUNCTION_CHILD, cwd=str(folder), env=env, trust=trust, template=template, on_output=print)
     await child.go()
     return child
 

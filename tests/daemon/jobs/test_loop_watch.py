@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from daemon.jobs import loop_watch
-from daemon.jobs.loop_watch import where
-from daemon.jobs.task_thread import StartedTask, TaskThread
+from daemon.jobs import task_thread
+from daemon.jobs.task_thread import StartedTask, TaskThread, where
 from daemon.telemetry.facts import Fact, JobSubject, LoopBlocked, LoopFreed, Note, RunSubject
 from daemon.telemetry.sentences import sentence
 from tests.support.waiting import LIMIT, wait_until
@@ -49,8 +48,8 @@ def facts() -> list[Fact]:
 @pytest.fixture
 def thread(facts: list[Fact], monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskThread]:
     """A thread of async jobs whose watch looks often."""
-    monkeypatch.setattr(loop_watch, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(loop_watch, "NAMED_AFTER", 0.05)
+    monkeypatch.setattr(task_thread, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(task_thread, "NAMED_AFTER", 0.05)
     made = TaskThread(facts.append)
     yield made
     made.stop()
@@ -133,7 +132,7 @@ def test_a_loop_that_is_not_answering_while_it_runs_nothing_accuses_nobody(
     def nothing_runs(_ident: int) -> None:
         looked.set()
 
-    monkeypatch.setattr(loop_watch, "_callback", nothing_runs)
+    monkeypatch.setattr(task_thread, "_callback", nothing_runs)
     blocker = Blocker()
     started = thread.start(blocker.job, None, JOB)
     assert looked.wait(LIMIT)
@@ -265,21 +264,21 @@ def test_a_callback_that_ends_while_it_is_looked_at_accuses_nobody(monkeypatch: 
     loop = asyncio.new_event_loop()
     asyncio.Handle(take, (), loop)._run()
     loop.close()
-    monkeypatch.setattr(loop_watch, "outwards", lambda _: iter(frames))
-    assert loop_watch._callback(0) is None
+    monkeypatch.setattr(task_thread, "outwards", lambda _: iter(frames))
+    assert task_thread._callback(0) is None
 
 
 def test_a_look_that_fails_is_reported_once_and_the_watch_goes_on(
     thread: TaskThread, facts: list[Fact], blocker: Blocker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, failures = loop_watch._callback, iter(range(2))
+    look, failures = task_thread._callback, iter(range(2))
 
     def fail_twice(ident: int) -> Any:
         if next(failures, None) is not None:
             raise RuntimeError("no frames")
         return look(ident)
 
-    monkeypatch.setattr(loop_watch, "_callback", fail_twice)
+    monkeypatch.setattr(task_thread, "_callback", fail_twice)
     started = thread.start(blocker.job, None, JOB)
     wait_until(lambda: any(isinstance(fact, LoopBlocked) for fact in facts), "it is named")
     blocker.gate.set()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.jobs.processes import out_of_memory
+from daemon.jobs.processes import keeper
 from daemon.jobs.processes.child import ChildEnd
-from daemon.jobs.processes.out_of_memory import KillCount
+from daemon.jobs.processes.keeper import KillCount
 from daemon.jobs.runners import child_outcome
 
 
@@ -47,8 +47,8 @@ def test_the_count_is_that_of_the_closest_cgroup(
     (tmp_path / "self" / "cgroup").write_text(listed)
     file = tmp_path / counter
     file.parent.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(out_of_memory, "CGROUPS", str(tmp_path))
-    monkeypatch.setattr(out_of_memory, "PROC", str(tmp_path))
+    monkeypatch.setattr(keeper, "CGROUPS", str(tmp_path))
+    monkeypatch.setattr(keeper, "PROC", str(tmp_path))
     assert not KillCount().has_grown(), "nothing is counted"
     file.write_text("under_oom 0\noom_kill 41\noom_group_kill 50\n")
     count = KillCount()

@@ -2,8 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from daemon.jobs.output import LONGEST_LINE, Output
-from daemon.jobs.transcript import MOST_BYTES, Transcript
+from daemon.jobs.output import LONGEST_LINE, MOST_BYTES, Output, Transcript
 
 
 def fed(*pieces: bytes) -> tuple[list[str], str]:

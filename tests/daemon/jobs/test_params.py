@@ -126,7 +126,6 @@ def test_the_file_goes_also_where_the_replica_dies(template: Template | None, fo
         None,
         dict(os.environ),
         a_page(boottime() + 3600),
-        report=False,
         remove=path,
         template=template,
     )
@@ -145,7 +144,7 @@ from daemon.jobs.processes.spawn import start_keeper
 from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import one_way
 with one_way(sys.argv[1]) as template:
-    start_keeper(["true"], None, dict(os.environ), a_page(1e12), report=False, remove=sys.argv[2], template=template)
+    start_keeper(["true"], None, dict(os.environ), a_page(1e12), remove=sys.argv[2], template=template)
     os._exit(0)
 """
 

@@ -1,6 +1,6 @@
 """How many attempts fit on a machine that is short of something (rule 25)."""
 
-from daemon.jobs.room.room import FIRST_PAUSE, LONGEST_PAUSE, Room
+from daemon.jobs.room import FIRST_PAUSE, LONGEST_PAUSE, Room
 
 
 class Clock:

@@ -1,6 +1,6 @@
 """Runs that a replica leaves to others because its FILE has changed (rule 22)."""
 
-from daemon.jobs.room.room import FIRST_PAUSE_ASIDE, LONGEST_PAUSE, SetAside
+from daemon.jobs.room import FIRST_PAUSE_ASIDE, LONGEST_PAUSE, SetAside
 
 
 class Clock:

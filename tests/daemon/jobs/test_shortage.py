@@ -12,10 +12,9 @@ import pytest
 
 from daemon.jobs.processes import spawn
 from daemon.jobs.processes.child import Child, ChildNotStarted
-from daemon.jobs.processes.descriptors import LEFT_OVER, OF_CHILD
-from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
-from daemon.jobs.room.shortage import Shortage, shortage
+from daemon.jobs.room import Shortage, shortage
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.trust import a_page
@@ -77,7 +76,7 @@ async def test_a_keeper_that_cannot_be_started_for_want_of_something_is_a_shorta
     monkeypatch.setattr(subprocess, "Popen", refuse)
     before = descriptors()
     with pytest.raises(Shortage, match=SENTENCES[number]):
-        start_keeper(["true"], None, {}, trust, report=True)
+        start_keeper(["true"], None, {}, trust)
     assert descriptors() == before
 
 
@@ -86,7 +85,7 @@ async def test_a_keeper_that_cannot_be_started_for_want_of_something_is_a_shorta
 async def test_a_child_takes_as_many_descriptors_as_the_arithmetic_says(trust: TrustPage, way: str) -> None:
     with one_way(way) as template:
         before = descriptors()
-        kept = start_keeper(["true"], None, dict(os.environ), trust, report=True, template=template)
+        kept = start_keeper(["true"], None, dict(os.environ), trust, template=template)
         assert descriptors() == before + OF_CHILD
         kept.close()
         wait_until_ended(kept.process)
@@ -137,12 +136,12 @@ FEW_DESCRIPTORS = """
 import os, resource
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPages
-from daemon.jobs.room.shortage import Shortage
+from daemon.jobs.room import Shortage
 page, kept = TrustPages(1).take(1e12), []
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 try:
     while True:
-        kept.append(start_keeper(["true"], None, dict(os.environ), page, report=True))
+        kept.append(start_keeper(["true"], None, dict(os.environ), page))
 except Shortage as error:
     print(error)
 free = []
@@ -179,10 +178,10 @@ os.setgroups([]), os.setgid({uid}), os.setuid({uid})
 resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPages
-from daemon.jobs.room.shortage import Shortage
+from daemon.jobs.room import Shortage
 from daemon.jobs.task_thread import TaskThread
 try:
-    start_keeper(["true"], None, {{}}, TrustPages(1).take(1e12), report=True)
+    start_keeper(["true"], None, {{}}, TrustPages(1).take(1e12))
 except Shortage as error:
     print(error)
 tasks = TaskThread()

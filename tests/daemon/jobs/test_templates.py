@@ -17,14 +17,14 @@ import pytest
 import daemon.jobs.templates.templates
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
+from daemon.jobs.output import Transcript
 from daemon.jobs.processes.process_tree import PARENT, processes, stat
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Outcome
-from daemon.jobs.room.shortage import Shortage
+from daemon.jobs.room import Shortage
 from daemon.jobs.runners import ChildAttempt, Listeners
 from daemon.jobs.templates.templates import Launch, Template, Templates
-from daemon.jobs.transcript import Transcript
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux, living
 from tests.daemon.jobs.test_run import BRIEF
@@ -375,8 +375,7 @@ LOADING = """
 import os, sys, time
 from functools import partial
 from pathlib import Path
-from daemon.jobs.templates.templates import Template
-from daemon.jobs.templates.loaded import launch_loaded
+from daemon.jobs.templates.templates import Template, launch_loaded
 
 template = Template(partial(launch_loaded, "schedules.py", "", variables={}, environment=os.environ))
 while not Path("loads").exists():
@@ -450,14 +449,14 @@ async def test_a_template_that_cannot_fork_for_want_of_something_is_a_shortage_a
     with a_template(stand_in(f"requests.send(b'failed {errno.EAGAIN}'); requests.recv(100)")) as template:
         before = open_descriptors()
         with pytest.raises(Shortage, match="no more processes or threads can be started"):
-            start_keeper(["true"], None, {}, story.page, report=True, template=template)
+            start_keeper(["true"], None, {}, story.page, template=template)
         assert open_descriptors() == before
         assert not template.has_ended
 
 
 async def test_where_a_template_ends_as_it_is_asked_the_keeper_starts_anew(story: Story) -> None:
     with a_template(stand_in("raise SystemExit")) as template:
-        kept = start_keeper(["true"], None, {}, story.page, report=False, template=template)
+        kept = start_keeper(["true"], None, {}, story.page, template=template)
         assert isinstance(kept.process, subprocess.Popen)
         kept.close()
         wait_until_ended(kept.process)
@@ -469,7 +468,7 @@ async def test_a_keeper_that_was_given_up_leaves_the_parameters_to_the_one_in_it
     ours, control = socket.socketpair()
     printed = os.open(os.devnull, os.O_WRONLY)
     keeper = bare(story.templates).start(
-        {}, story.page, control=control.fileno(), printed=printed, report=-1, remove=str(file)
+        {}, story.page, control=control.fileno(), printed=printed, report=printed, remove=str(file)
     )
     for one in (ours, control):
         one.close()

@@ -2,7 +2,7 @@
 
 import random
 
-from daemon.jobs.transcript import KEPT_BYTES, KEPT_LINES, MOST_BYTES, Piece, Transcript
+from daemon.jobs.output import KEPT_BYTES, KEPT_LINES, MOST_BYTES, Piece, Transcript
 from daemon.store.views.output import Position, fragments
 
 

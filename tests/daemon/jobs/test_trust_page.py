@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.jobs.processes.end_of_trust import trusted_until
+from daemon.jobs.processes.keeper import trusted_until
 from daemon.jobs.processes.trust_page import TrustPage, TrustPages
 from tests.daemon.jobs.trust import a_page
 

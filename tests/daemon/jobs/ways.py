@@ -10,8 +10,7 @@ import pytest
 
 from daemon.definitions.sources.load import load
 from daemon.jobs.processes.spawn import StartedKeeper
-from daemon.jobs.templates.loaded import launch_loaded
-from daemon.jobs.templates.templates import Launch, Template, launch_bare
+from daemon.jobs.templates.templates import Launch, Template, launch_bare, launch_loaded
 from tests.daemon.jobs.family import linux
 from tests.support.waiting import wait_until
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, update
 from daemon.errors import NotFound, NotRecordable
 from daemon.execution.attempt import JobSeen
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.stacks.seen import SeenProcess, SeenWork, Stack
+from daemon.jobs.stacks import SeenProcess, SeenWork, Stack
 from daemon.operations.forget import forget
 from daemon.operations.look import AskedReplica, NotAtWork, ask, not_answered, read_look
 from daemon.operations.trigger import trigger

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
-from daemon.definitions.params import parsed
 from daemon.definitions.values.refusal import Refusal
-from daemon.definitions.values.strings import MOST_BYTES
+from daemon.definitions.values.strings import MOST_BYTES, parsed
 from daemon.errors import NotRecordable
 from daemon.operations.trigger import (
     MomentHasPassed,

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from daemon.definitions.application import Application
-from daemon.definitions.known import Known, Rows
+from daemon.definitions.application import Application, Known, Rows
 from daemon.execution.claim import claim
 from daemon.operations.foresee import foresee
 from daemon.operations.trigger import trigger

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.trigger import trigger
 from daemon.service.waking.idle_wait import Agenda, read_agenda

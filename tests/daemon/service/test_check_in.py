@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Connection, Row, delete, select, update
 
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
+from daemon.jobs.output import Transcript
 from daemon.jobs.reports import Progress
-from daemon.jobs.transcript import Transcript
 from daemon.recovery import registry
 from daemon.recovery.deaths import DeathWatch
 from daemon.scheduling.deploys.rollout import RequiredRevision, Rollout, Sight

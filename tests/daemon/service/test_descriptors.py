@@ -17,7 +17,7 @@ from tests.support.manual import a_shop
 
 RAISES = """
 import os, resource, subprocess, sys
-from daemon.jobs.processes.descriptors import limit_of_children
+from daemon.jobs.processes.spawn import limit_of_children
 from daemon.service.outside.descriptors import raise_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
 environment = {}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, create_engine
 
 import lease.statements
 from daemon import Schedules
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 from daemon.execution.claim import claim
 from daemon.jobs.processes.identity import identity
 from daemon.operations.cancel import cancel

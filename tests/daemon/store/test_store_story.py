@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.definitions.known import Known
+from daemon.definitions.application import Known
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome, Progress

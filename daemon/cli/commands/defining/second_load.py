@@ -12,7 +12,7 @@ from typing import Any, Self, cast
 from ....definitions.application import Application
 from ....definitions.sources.load import load
 from ....errors import DaemonError, DefinitionError, Place
-from ....jobs.templates.remains import Before, remains
+from ....jobs.templates.loaded import Before, remains
 
 _REMEDY = (
     "a file must define the same each time it is loaded; otherwise each replica that loads it deploys something else"

@@ -9,14 +9,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 import lease.statements
-from daemon.definitions.application import Application
-from daemon.definitions.known import Known
+from daemon.definitions.application import Application, Known
 from daemon.definitions.sources.load import load
 from daemon.execution.attempt import JobSeen
 from daemon.execution.claim import ClaimedRun, claim
+from daemon.jobs.output import Piece
 from daemon.jobs.reports import Outcome, Progress
-from daemon.jobs.stacks.seen import SeenProcess, SeenWork, Stack
-from daemon.jobs.transcript import Piece
+from daemon.jobs.stacks import SeenProcess, SeenWork, Stack
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry

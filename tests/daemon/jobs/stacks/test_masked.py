@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from daemon.jobs.stacks.of_child import masked
+from daemon.jobs.stacks import masked
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from daemon.jobs.stacks.in_child import SIGNAL
-from daemon.jobs.stacks.of_child import Lines, seen_of_child
-from daemon.jobs.stacks.seen import SeenWork
+from daemon.jobs.reports import SIGNAL
+from daemon.jobs.stacks import Lines, SeenWork, seen_of_child
 from tests.daemon.jobs.family import linux
 from tests.support.manual import until
 
 pytestmark = [linux, pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
 ROOT = Path(__file__).parents[4]
-BEGIN = "import os, sys, signal, time; from daemon.jobs.stacks.in_child import answer_signal; answer_signal(int(sys.argv[1]))\n"
+BEGIN = "import os, sys, signal, time; from daemon.jobs.reports import answer_signal; answer_signal(int(sys.argv[1]))\n"
 END = "\nsys.stdin.read(); print('well')"
 SLEEPS = "time.sleep(0.3)"
 """Asked in it, it must sleep to its end."""

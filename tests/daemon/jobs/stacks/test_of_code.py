@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daemon.jobs.stacks.seen import MOST_FRAMES, SeenWork, bounded, of_thread
+from daemon.jobs.stacks import MOST_FRAMES, SeenWork, bounded, of_thread
 from daemon.jobs.task_thread import StartedTask, TaskThread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -98,7 +98,7 @@ def test_it_shows_the_tasks_that_it_waits_for_and_those_alike_once(
 def test_one_that_blocks_its_loop_shows_the_line_and_others_say_who_blocks(
     thread: TaskThread, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.jobs.loop_watch.NAMED_AFTER", 0.1)
+    monkeypatch.setattr("daemon.jobs.task_thread.NAMED_AFTER", 0.1)
 
     async def blocks(_: object) -> None:
         gate.wait(LIMIT)

@@ -13,8 +13,7 @@ from typing import Any
 from sqlalchemy import create_engine, event, update
 from sqlalchemy.pool import NullPool
 
-from daemon.definitions.application import Application
-from daemon.definitions.known import Known
+from daemon.definitions.application import Application, Known
 from daemon.definitions.schedule import Job, Schedule
 from daemon.execution.claim import claim
 from daemon.execution.writes.batcher import Write, write_set
@@ -27,8 +26,8 @@ from daemon.execution.writes.transactions import (
     save_output,
     save_progress,
 )
+from daemon.jobs.output import Piece
 from daemon.jobs.reports import Outcome, Progress
-from daemon.jobs.transcript import Piece
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry

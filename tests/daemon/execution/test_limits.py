@@ -2,8 +2,9 @@
 
 import pytest
 
-from daemon.jobs.limits import Limit, Limits, OwnTime, over_limit
+from daemon.execution.attempt import Limit, Limits, OwnTime, over_limit
 from daemon.jobs.reports import Outcome
+from daemon.jobs.runners import ThreadAttempt
 
 TIMEOUT = "the job exceeded its timeout of 10s"
 HUNG = "the job hung: it showed no progress for 5s (stall_after)"
@@ -37,15 +38,18 @@ def test_what_is_ended_at_a_limit_has_failed_unless_it_was_done() -> None:
 def test_time_that_others_took_is_no_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 25."""
 
-    class Attempt:
+    class Losing(ThreadAttempt):
         lost = 3.0
+
+        def __init__(self) -> None:
+            pass
 
         def lost_to_others(self) -> float:
             return self.lost
 
     now = [100.0]
-    monkeypatch.setattr("daemon.jobs.limits.monotonic", lambda: now[0])
-    attempt = Attempt()
+    monkeypatch.setattr("daemon.execution.attempt.monotonic", lambda: now[0])
+    attempt = Losing()
     own = OwnTime(attempt)
     now[0], attempt.lost = 112.0, 7.0
     assert own.passed() == 8.0

@@ -1,1 +1,0 @@
-"""What a job at work does at this moment: its processes, and where its code stands."""
