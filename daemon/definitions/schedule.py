@@ -256,7 +256,7 @@ class Schedule(Definition):
         if not self.enabled:
             return
         after, anchor = self._bounded(after, anchor)
-        for instant in self.trigger.instants(after, timezone=ZoneInfo(self.timezone), anchor=anchor):
+        for instant in self.trigger.instants(after, zone=ZoneInfo(self.timezone), anchor=anchor):
             if self.ends is not None and instant > self.ends:
                 return
             yield instant
@@ -269,7 +269,7 @@ class Schedule(Definition):
             return None
         after, anchor = self._bounded(after, anchor)
         until = until if self.ends is None else min(until, self.ends)
-        return self.trigger.older(after, until, least, timezone=ZoneInfo(self.timezone), anchor=anchor)
+        return self.trigger.older(after, until, least, zone=ZoneInfo(self.timezone), anchor=anchor)
 
     def excluded_by(self, instant: datetime) -> str | None:
         """Return which day or calendar of `exclude` keeps an instant from running; None: it runs."""
@@ -381,7 +381,7 @@ def preview(
 ) -> tuple[Preview, ...]:
     """Return the next instants of a trigger; an interval counts from ``after``, to the second."""
     zone = ZoneInfo(timezone)
-    instants = trigger.instants(after, timezone=zone, anchor=after.replace(microsecond=0))
+    instants = trigger.instants(after, zone=zone, anchor=after.replace(microsecond=0))
     return tuple(_preview(trigger, instant, zone, exclude) for instant in islice(instants, count))
 
 

@@ -158,7 +158,7 @@ def _run(number: int, one: Past, before: int | None) -> dict[str, Any]:
     step = one.schedule.trigger
     last = None
     if one.count > 1:
-        instants = step.instants(one.at, timezone=one.at.tzinfo, anchor=one.at)  # type: ignore[arg-type]
+        instants = step.instants(one.at, zone=one.at.tzinfo, anchor=one.at)  # type: ignore[arg-type]
         last = [next(instants) for _ in range(one.count - 1)][-1]
     return {
         "id": number,

@@ -39,23 +39,21 @@ class Trigger:
 
     __slots__ = ()
 
-    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+    def instants(self, after: datetime, *, zone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         """Yield the due instants after ``after`` in UTC, in order."""
-        del after, timezone, anchor
+        del after, zone, anchor
         return iter(())
 
-    def older(
-        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
-    ) -> Tally | None:
+    def older(self, after: datetime, until: datetime, least: int, *, zone: tzinfo, anchor: datetime) -> Tally | None:
         """Count the instants after ``after`` up to ``until`` but for the newest, of which at least
         ``least`` are left out; None if there are not so many.
         """
-        del after, until, least, timezone, anchor
+        del after, until, least, zone, anchor
         return None
 
-    def meaning(self, timezone: ZoneInfo) -> Hashable:
-        """Return what decides its instants by the clock of ``timezone``, the same for each spelling."""
-        del timezone
+    def meaning(self, zone: ZoneInfo) -> Hashable:
+        """Return what decides its instants by the clock of ``zone``, the same for each spelling."""
+        del zone
         return self
 
 
@@ -73,22 +71,20 @@ class Cron(Trigger):
     def __str__(self) -> str:
         return f"cron {self.expression}"
 
-    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+    def instants(self, after: datetime, *, zone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         del anchor
-        return wall_time.matches_of(self.pattern, after, timezone)
+        return wall_time.matches_of(self.pattern, after, zone)
 
-    def older(
-        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
-    ) -> Tally | None:
+    def older(self, after: datetime, until: datetime, least: int, *, zone: tzinfo, anchor: datetime) -> Tally | None:
         del anchor
-        return but_newest(wall_time.tallies_of(self.pattern, after, until, timezone), least)
+        return but_newest(wall_time.tallies_of(self.pattern, after, until, zone), least)
 
-    def meaning(self, timezone: ZoneInfo) -> Hashable:
-        steady = time(tzinfo=timezone).utcoffset()
+    def meaning(self, zone: ZoneInfo) -> Hashable:
+        steady = time(tzinfo=zone).utcoffset()
         if steady is not None:
             return Cron, self.pattern.meaning(), steady
         # Where a clock repeats an hour, it matters how an expression is written (`wall_time`).
-        return Cron, self.pattern.meaning(), zone_rules(timezone.key), self.pattern.fixed
+        return Cron, self.pattern.meaning(), zone_rules(zone.key), self.pattern.fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +96,8 @@ class Every(Trigger):
     def __str__(self) -> str:
         return f"every {format_duration(self.interval)}"
 
-    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
-        del timezone
+    def instants(self, after: datetime, *, zone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+        del zone
         step = timedelta(seconds=self.interval)
         number = max((after - anchor) // step + 1, 0)
         try:
@@ -112,17 +108,15 @@ class Every(Trigger):
         except OverflowError:
             return
 
-    def older(
-        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
-    ) -> Tally | None:
-        del timezone
+    def older(self, after: datetime, until: datetime, least: int, *, zone: tzinfo, anchor: datetime) -> Tally | None:
+        del zone
         step = timedelta(seconds=self.interval)
         first = max((after - anchor) // step + 1, 0)
         last = (until - anchor) // step - least
         return Tally(anchor + first * step, anchor + last * step, last - first + 1) if first <= last else None
 
-    def meaning(self, timezone: ZoneInfo) -> Hashable:
-        del timezone
+    def meaning(self, zone: ZoneInfo) -> Hashable:
+        del zone
         return Every, timedelta(seconds=self.interval)
 
 
@@ -135,8 +129,8 @@ class At(Trigger):
     def __str__(self) -> str:
         return f"at {format_instant(self.instant)}"
 
-    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
-        del timezone, anchor
+    def instants(self, after: datetime, *, zone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+        del zone, anchor
         if self.instant > after:
             yield self.instant
 

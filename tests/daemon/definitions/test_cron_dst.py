@@ -19,7 +19,7 @@ def due(expression: str, zone: str, first: str, last: str) -> list[str]:
     timezone = ZoneInfo(zone)
     start = datetime.fromisoformat(first).replace(tzinfo=timezone).astimezone(UTC)
     end = (datetime.fromisoformat(last) + timedelta(days=1)).replace(tzinfo=timezone).astimezone(UTC)
-    found = Cron(expression).instants(start - timedelta(seconds=1), timezone=timezone, anchor=start)
+    found = Cron(expression).instants(start - timedelta(seconds=1), zone=timezone, anchor=start)
     local = (instant.astimezone(timezone) for instant in takewhile(lambda instant: instant < end, found))
     return [f"{one:%d %H:%M}{one:%z}" for one in local]
 
@@ -132,9 +132,9 @@ def test_a_whole_day_that_is_skipped_runs_once_right_after_it() -> None:
 )
 def test_starting_in_the_middle_of_a_change_gives_the_same_instants(expression: str, zone: str, after: str) -> None:
     start, timezone = datetime.fromisoformat(after), ZoneInfo(zone)
-    long_before = Cron(expression).instants(start - timedelta(days=30), timezone=timezone, anchor=start)
+    long_before = Cron(expression).instants(start - timedelta(days=30), zone=timezone, anchor=start)
     expected = next(instant for instant in long_before if instant > start)
-    assert next(Cron(expression).instants(start, timezone=timezone, anchor=start)) == expected
+    assert next(Cron(expression).instants(start, zone=timezone, anchor=start)) == expected
 
 
 ZONES = {
@@ -194,5 +194,5 @@ def test_any_change_of_the_clock_agrees_with_a_watch_on_the_wall(
     start, end = middle - timedelta(days=4), middle + timedelta(days=3)
     after = middle - timedelta(days=2) + begin * MINUTE
     expected = [instant for instant in reference(cron, zone, start, end) if instant > after]
-    found = cron.instants(after, timezone=zone, anchor=after)
+    found = cron.instants(after, zone=zone, anchor=after)
     assert list(takewhile(lambda instant: instant < end, found)) == expected

@@ -12,7 +12,7 @@ ON_REQUEST = (
         (
             Edit(
                 "daemon/definitions/triggers/trigger.py",
-                "        del after, timezone, anchor\n        return iter(())\n",
+                "        del after, zone, anchor\n        return iter(())\n",
                 "        return iter((anchor,))\n",
             ),
         ),
