@@ -12,13 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TypeVar
 
 from ..own_thread import in_own_thread
 from ..text import MASK, clean
-from .processes.process_tree import PARENT, STATE, descendants, stat
+from .processes.process_tree import PARENT, STATE, contents, descendants, stat
 from .reports import SIGNAL, catches
 
 T = TypeVar("T")
@@ -197,11 +196,8 @@ def processes_below(keeper: int, secrets: Iterable[str] = ()) -> Sequence[SeenPr
 
 def state_of(pid: int, thread: int) -> ProcessState:
     """Return what a thread does; ``ended`` if there is none."""
-    try:
-        raw = Path(f"/proc/{pid}/task/{thread}/stat").read_bytes()
-    except OSError:
-        return "ended"
-    return _STATES.get(raw[raw.rindex(b")") + 2 :][:1], "unknown")
+    fields = stat(f"{pid}/task/{thread}")
+    return "ended" if fields is None else _STATES.get(fields[STATE], "unknown")
 
 
 def _seen(pid: int, secrets: Iterable[str]) -> SeenProcess | None:
@@ -224,11 +220,7 @@ def _seen(pid: int, secrets: Iterable[str]) -> SeenProcess | None:
 
 
 def _read(pid: int, what: str) -> str:
-    try:
-        with Path(f"/proc/{pid}/{what}").open("rb") as file:
-            return file.read(4096).decode(errors="replace")
-    except OSError:
-        return ""
+    return contents(f"/proc/{pid}/{what}").decode(errors="replace")
 
 
 # The stacks of a function's own process
