@@ -119,8 +119,7 @@ class ChildAttempt(Child, Attempt):
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         secrets, is_function = {*secrets, *self.job.env.values()}, self.job.function is not None
-        pipe, lines = self._kept.reported, self._pipes.others
-        return await seen_of_child(self.pid, self.keeper.pid, pipe, lines, secrets=secrets, is_function=is_function)
+        return await seen_of_child(self.pid, self.keeper.pid, self._pipes, secrets=secrets, is_function=is_function)
 
 
 def child_outcome(ended: ChildEnd) -> Outcome:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from ..own_thread import in_own_thread
 from ..text import MASK, clean
@@ -245,12 +245,9 @@ _WRITTEN = re.compile(rb'  File "(.*)", line (\d+|\?\?\?) in (.*)')
 
 
 async def seen_of_child(
-    pid: int | None, keeper: int, pipe: int, lines: "Lines", *, secrets: Collection[str], is_function: bool
+    pid: int | None, keeper: int, pipe: "AskedPipe", *, secrets: Collection[str], is_function: bool
 ) -> SeenWork:
-    """Return what is seen of a child with the process id ``pid``.
-
-    ``pipe`` is our end of its report pipe, and ``lines`` what comes there and is no report.
-    """
+    """Return what is seen of a child with the process id ``pid`` and this report pipe."""
     if sys.platform != "linux":
         return SeenWork(remarks=("only Linux shows what processes do",))
     try:
@@ -264,35 +261,31 @@ async def seen_of_child(
             return SeenWork(
                 processes, remarks=(f"the job's process is {main.state}, so it can't be asked for its stack",)
             )
-        if not await _aside(lambda: _is_prepared(pid, pipe)):
+        if not await _aside(lambda: _is_prepared(pid, pipe.reported)):
             why = f"it can't be asked for its stack: it is still starting, or its code handles {SIGNAL.name} itself"
             return SeenWork(processes, remarks=(why,))
-        return await _asked(pid, processes, lines)
+        return await _asked(pid, processes, pipe)
     except TimeoutError:
         return SeenWork(remarks=("reading what /proc shows of its processes took too long",))
 
 
-class Lines:
-    """The lines on a report pipe that are no reports, while somebody asks for them."""
-
-    def __init__(self) -> None:
-        self.taken: list[bytes] | None = None
-
-    def take(self, line: bytes) -> None:
-        if self.taken is not None:
-            self.taken.append(line)
+class AskedPipe(Protocol):
+    reported: int
+    """Our end."""
+    others: list[bytes] | None
+    """The lines that are no reports, while somebody asks for them."""
 
 
-async def _asked(pid: int, processes: Sequence[SeenProcess], lines: Lines) -> SeenWork:
+async def _asked(pid: int, processes: Sequence[SeenProcess], pipe: AskedPipe) -> SeenWork:
     """Ask the main thread, then the others, and return what they wrote."""
-    lines.taken = []
+    taken = pipe.others = []
     try:
-        asked = await _ask(pid, [pid], lines.taken)
-        mains = len(_stacks(lines.taken))
-        asked += await _ask(pid, [one for one in await _aside(lambda: _threads(pid)) if one != pid], lines.taken)
-        found = _stacks(lines.taken)
+        asked = await _ask(pid, [pid], taken)
+        mains = len(_stacks(taken))
+        asked += await _ask(pid, [one for one in await _aside(lambda: _threads(pid)) if one != pid], taken)
+        found = _stacks(taken)
     finally:
-        lines.taken = None
+        pipe.others = None
     names = ["main thread"] * mains + ["another thread"] * len(found)
     return SeenWork(processes, bounded(zip(names, found, strict=False)), tuple(_remarks(pid, asked, mains=bool(mains))))
 
