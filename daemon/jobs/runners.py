@@ -1,5 +1,5 @@
-"""An attempt as those who watch it see it, and its kinds: in a child process under its keeper; and inside the replica, where
-it can be told to end, but not killed: a task, or a thread.
+"""An attempt as those who watch it see it, and its kinds: in a child process under its keeper; and inside the replica,
+where it can be told to end, but not killed: a task, or a thread.
 """
 
 import asyncio

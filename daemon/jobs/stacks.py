@@ -1,6 +1,6 @@
-"""What a job at work does at this moment, in text that is safe to store and to show: its processes; the stacks of threads
-and tasks in this process, read from any thread without stopping them; and those that a function's own process writes when
-it gets the signal (`reports.answer_signal`).
+"""What a job at work does at this moment, in text that is safe to store and to show: its processes; the stacks of
+threads and tasks in this process, read from any thread without stopping them; and those that a function's own process
+writes when it gets the signal (`reports.answer_signal`).
 """
 
 import asyncio

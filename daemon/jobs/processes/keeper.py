@@ -49,9 +49,7 @@ or a shell's `&` has it.
 
 
 def become_keeper() -> None:
-    """Show of which attempt this keeper is, from the environment of its child; ignore signals, and adopt what descendants
-    orphan.
-    """
+    """Show of which attempt this keeper is, from its child's environment; ignore signals, and adopt orphans."""
     if (run := os.environ.get("LEASED_RUN")) is not None:
         schedule, attempt = os.environ.get("LEASED_SCHEDULE"), os.environ.get("LEASED_ATTEMPT")
         show_title(f"leased: keeper of run {run} of {schedule}, attempt {attempt}", f"keeper {run}")
@@ -308,9 +306,10 @@ PROC = "/proc"
 
 
 class KillCount:
-    """How often the kernel has killed a process because memory ran out: its count of that in the memory cgroup of this process; without one, on the machine.
+    """How often the kernel has killed a process because memory ran out, in the memory cgroup of this process; without
+    one, on the machine.
 
-    It is that of the cgroup as it was when this was made. None where the kernel shows none.
+    The cgroup is that of when this was made. None where the kernel shows none.
     """
 
     def __init__(self) -> None:

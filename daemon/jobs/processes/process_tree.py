@@ -1,5 +1,5 @@
-"""A tree of processes as /proc shows it: its lines of descent, and how to freeze all of it; and the title of this process,
-which says in `ps` and `top` of which run it is.
+"""A tree of processes as /proc shows it: its lines of descent, and how to freeze all of it; and the title of this
+process, which says in `ps` and `top` of which run it is.
 
 Only the standard library, because the keeper runs this file too. Without /proc (macOS) a tree looks
 empty, and only process groups can be ended.
@@ -35,9 +35,7 @@ def die_with(parent: int) -> None:
 
 
 def stat(pid: int | str) -> list[bytes] | None:
-    """Return the fields of /proc/PID/stat from the state on; None if there is no such file. ``pid`` may be `self`, or name a
-    thread: `PID/task/ID`.
-    """
+    """Return the fields of /proc/PID/stat from the state on; None if there is none. `PID/task/ID` is a thread."""
     raw = contents(f"/proc/{pid}/stat")
     return raw[raw.rindex(b")") + 2 :].split() if raw else None
 
