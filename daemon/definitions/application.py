@@ -1,5 +1,5 @@
-"""An application: all that one FILE defines; and what a replica knows of it: in which rows of the database its definitions
-stand, and which of others it has met (rule 22).
+"""An application: all that one FILE defines; and what a replica knows of it: in which rows of the database its
+definitions stand, and which of others it has met (rule 22).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

@@ -77,9 +77,7 @@ class Job(Definition):
         return {name: value for name, value in self.canonical().items() if name != "cwd"}
 
     def canonical(self) -> dict[str, Any]:
-        """Return what is stored of it: functions by name, and of `env` the names only, for
-        values may be secret.
-        """
+        """Return what is stored of it: functions by name, and of `env` the names only, for values may be secret."""
         return {
             "name": self.name,
             "isolation": self.isolation,
@@ -317,9 +315,7 @@ class Schedule(Definition):
         return {"name": self.name, **self.stored(), "jobs": [job.canonical() for job in self.jobs]}
 
     def digest(self) -> str:
-        """Return a SHA-256 that changes whenever anything of the definition does, values of
-        `env` included.
-        """
+        """Return a SHA-256 that changes whenever anything of the definition does, values of `env` included."""
         return sha256_of([self.canonical(), [sorted(job.env.items()) for job in self.jobs]])
 
 

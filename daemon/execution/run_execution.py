@@ -1,5 +1,5 @@
-"""The execution of a run: its jobs in order, recorded under the run's grant (rules 14 to 16); and what others ask of the
-runs at work in a replica, which it learns from the database.
+"""The execution of a run: its jobs in order, recorded under the run's grant (rules 14 to 16); and what others ask of
+the runs at work in a replica, which it learns from the database.
 """
 
 import asyncio

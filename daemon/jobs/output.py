@@ -1,5 +1,5 @@
-"""The output of a job: bytes made into lines of plain text, passed on and added to its transcript, which keeps the last of
-them in bounded memory until they are saved.
+"""The output of a job: bytes made into lines of plain text, passed on and added to its transcript, which keeps the last
+of them in bounded memory until they are saved.
 
 The prints of jobs that run inside the replica are kept apart from those of everything else there.
 """

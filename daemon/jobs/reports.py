@@ -1,5 +1,5 @@
-"""The reports of a function child to its replica: lines of JSON on the report pipe, and there too, on a signal, the stack
-of a thread; and the outcome of an attempt.
+"""The reports of a function child to its replica: lines of JSON on the report pipe, and there too, on a signal, the
+stack of a thread; and the outcome of an attempt.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
-"""The room that the machine has for attempts: how many fit beside one another, and what it is short of when one cannot be
-begun (rule 25); and the schedules that a replica leaves to others for a while, because its FILE has changed (rule 22).
+"""The room that the machine has for attempts: how many fit beside one another, and what it is short of when one cannot
+be begun (rule 25); and the schedules that a replica leaves to others for a while: its FILE has changed (rule 22).
 """
 
 import errno

@@ -1,5 +1,5 @@
-"""An attempt as those who watch it see it, and its kinds: in a child process under its keeper; and inside the replica, where
-it can be told to end, but not killed: a task, or a thread.
+"""An attempt as those who watch it see it, and its kinds: in a child process under its keeper; and inside the replica,
+where it can be told to end, but not killed: a task, or a thread.
 """
 
 import asyncio
@@ -119,8 +119,7 @@ class ChildAttempt(Child, Attempt):
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         secrets, is_function = {*secrets, *self.job.env.values()}, self.job.function is not None
-        pipe, lines = self._kept.reported, self._pipes.others
-        return await seen_of_child(self.pid, self.keeper.pid, pipe, lines, secrets=secrets, is_function=is_function)
+        return await seen_of_child(self.pid, self.keeper.pid, self._pipes, secrets=secrets, is_function=is_function)
 
 
 def child_outcome(ended: ChildEnd) -> Outcome:

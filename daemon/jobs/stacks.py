@@ -1,6 +1,6 @@
-"""What a job at work does at this moment, in text that is safe to store and to show: its processes; the stacks of threads
-and tasks in this process, read from any thread without stopping them; and those that a function's own process writes when
-it gets the signal (`reports.answer_signal`).
+"""What a job at work does at this moment, in text that is safe to store and to show: its processes; the stacks of
+threads and tasks in this process, read from any thread without stopping them; and those that a function's own process
+writes when it gets the signal (`reports.answer_signal`).
 """
 
 import asyncio
@@ -12,13 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from ..own_thread import in_own_thread
 from ..text import MASK, clean
-from .processes.process_tree import PARENT, STATE, descendants, stat
+from .processes.process_tree import PARENT, STATE, contents, descendants, stat
 from .reports import SIGNAL, catches
 
 T = TypeVar("T")
@@ -197,11 +196,8 @@ def processes_below(keeper: int, secrets: Iterable[str] = ()) -> Sequence[SeenPr
 
 def state_of(pid: int, thread: int) -> ProcessState:
     """Return what a thread does; ``ended`` if there is none."""
-    try:
-        raw = Path(f"/proc/{pid}/task/{thread}/stat").read_bytes()
-    except OSError:
-        return "ended"
-    return _STATES.get(raw[raw.rindex(b")") + 2 :][:1], "unknown")
+    fields = stat(f"{pid}/task/{thread}")
+    return "ended" if fields is None else _STATES.get(fields[STATE], "unknown")
 
 
 def _seen(pid: int, secrets: Iterable[str]) -> SeenProcess | None:
@@ -224,11 +220,7 @@ def _seen(pid: int, secrets: Iterable[str]) -> SeenProcess | None:
 
 
 def _read(pid: int, what: str) -> str:
-    try:
-        with Path(f"/proc/{pid}/{what}").open("rb") as file:
-            return file.read(4096).decode(errors="replace")
-    except OSError:
-        return ""
+    return contents(f"/proc/{pid}/{what}").decode(errors="replace")
 
 
 # The stacks of a function's own process
@@ -253,12 +245,9 @@ _WRITTEN = re.compile(rb'  File "(.*)", line (\d+|\?\?\?) in (.*)')
 
 
 async def seen_of_child(
-    pid: int | None, keeper: int, pipe: int, lines: "Lines", *, secrets: Collection[str], is_function: bool
+    pid: int | None, keeper: int, pipe: "AskedPipe", *, secrets: Collection[str], is_function: bool
 ) -> SeenWork:
-    """Return what is seen of a child with the process id ``pid``.
-
-    ``pipe`` is our end of its report pipe, and ``lines`` what comes there and is no report.
-    """
+    """Return what is seen of a child with the process id ``pid`` and this report pipe."""
     if sys.platform != "linux":
         return SeenWork(remarks=("only Linux shows what processes do",))
     try:
@@ -272,35 +261,31 @@ async def seen_of_child(
             return SeenWork(
                 processes, remarks=(f"the job's process is {main.state}, so it can't be asked for its stack",)
             )
-        if not await _aside(lambda: _is_prepared(pid, pipe)):
+        if not await _aside(lambda: _is_prepared(pid, pipe.reported)):
             why = f"it can't be asked for its stack: it is still starting, or its code handles {SIGNAL.name} itself"
             return SeenWork(processes, remarks=(why,))
-        return await _asked(pid, processes, lines)
+        return await _asked(pid, processes, pipe)
     except TimeoutError:
         return SeenWork(remarks=("reading what /proc shows of its processes took too long",))
 
 
-class Lines:
-    """The lines on a report pipe that are no reports, while somebody asks for them."""
-
-    def __init__(self) -> None:
-        self.taken: list[bytes] | None = None
-
-    def take(self, line: bytes) -> None:
-        if self.taken is not None:
-            self.taken.append(line)
+class AskedPipe(Protocol):
+    reported: int
+    """Our end."""
+    others: list[bytes] | None
+    """The lines that are no reports, while somebody asks for them."""
 
 
-async def _asked(pid: int, processes: Sequence[SeenProcess], lines: Lines) -> SeenWork:
+async def _asked(pid: int, processes: Sequence[SeenProcess], pipe: AskedPipe) -> SeenWork:
     """Ask the main thread, then the others, and return what they wrote."""
-    lines.taken = []
+    taken = pipe.others = []
     try:
-        asked = await _ask(pid, [pid], lines.taken)
-        mains = len(_stacks(lines.taken))
-        asked += await _ask(pid, [one for one in await _aside(lambda: _threads(pid)) if one != pid], lines.taken)
-        found = _stacks(lines.taken)
+        asked = await _ask(pid, [pid], taken)
+        mains = len(_stacks(taken))
+        asked += await _ask(pid, [one for one in await _aside(lambda: _threads(pid)) if one != pid], taken)
+        found = _stacks(taken)
     finally:
-        lines.taken = None
+        pipe.others = None
     names = ["main thread"] * mains + ["another thread"] * len(found)
     return SeenWork(processes, bounded(zip(names, found, strict=False)), tuple(_remarks(pid, asked, mains=bool(mains))))
 

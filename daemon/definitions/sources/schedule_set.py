@@ -1,5 +1,5 @@
-"""What a Python file says is to run and when: the part of `Schedules` that needs no database; and the mistakes in it: raised
-where they are made, or all collected while `load` runs the file once more.
+"""What a Python file says is to run and when: the part of `Schedules` that needs no database; and the mistakes in it:
+raised where they are made, or all collected while `load` runs the file once more.
 """
 
 import atexit

@@ -292,9 +292,7 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_in_a_file(schedule: dict[str, Any], job: dict[str, Any]) -> None:
-    """Change what a file spells in a way of its own: names are keys, functions are named, and
-    each job says what it runs.
-    """
+    """Change what a file spells otherwise: names are keys, functions are named, and each job says what it runs."""
     schedule["required"] = ["jobs"]
     schedule["oneOf"] = [{"required": [trigger]} for trigger in TRIGGERS]
     schedule["oneOf"][-1]["properties"] = {"on_request": {"enum": [True]}}  # false is as if it was not given

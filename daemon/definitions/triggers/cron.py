@@ -252,9 +252,7 @@ _COMMAND = re.compile(r"[./~$\[({\"'].*|[A-Za-z_]{3}.*", re.DOTALL)
 
 
 def belongs_elsewhere(expression: str) -> str | None:
-    """Return what is wrong, and what to write, if ``expression`` is more, or something else, than the
-    times of a crontab.
-    """
+    """Return what is wrong, and what to write, if ``expression`` is not just the times of a crontab."""
     text = expression.strip()
     if text.startswith("@"):
         return _alias(text)

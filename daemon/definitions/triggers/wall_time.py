@@ -53,9 +53,7 @@ _LAST_YEAR = 9_900
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of time in which a zone's clock runs evenly; ``start`` and ``end`` are in UTC,
-    ``end`` is not part of it.
-    """
+    """A piece of time in which a zone's clock runs evenly, from ``start`` to before ``end``, both in UTC."""
 
     start: datetime
     end: datetime
@@ -112,9 +110,7 @@ def _spans_after(pattern: Pattern, after: datetime, zone: tzinfo) -> Iterator[tu
 
 
 def spans(start: datetime, end: datetime, zone: tzinfo) -> Iterator[Span]:
-    """Cut ``start`` to ``end`` (a day at most: no zone changes its clock and back within it)
-    where the clock changes.
-    """
+    """Cut ``start`` to ``end`` (a day at most: no zone changes its clock and back in it) where the clock changes."""
     offset, last = _offset(start, zone), _offset(end, zone)
     while offset != last:
         before, change = start, end

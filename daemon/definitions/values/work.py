@@ -1,4 +1,4 @@
-"""The function or the command of a job, where it runs, and the environment of a child; and the modules with functions."""
+"""The function or the command of a job, where it runs, and the environment of a child; and modules of functions."""
 
 import inspect
 import sys
@@ -28,9 +28,7 @@ def plain(function: object) -> object:
 
 
 def read_function(given: object) -> object:
-    """Return the function that is called with a run; raises `Refusal` for what cannot be, or would do
-    nothing when called.
-    """
+    """Return the function that is called with a run; raises `Refusal` for what can't be, or would do nothing then."""
     function = plain(given)
     if isinstance(function, classmethod):
         raise Refusal("it is a class method", "define it outside of its class, or as a static method")

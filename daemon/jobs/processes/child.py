@@ -16,7 +16,6 @@ from typing import Any, Literal, Self, assert_never
 from ..output import Output, Transcript, pass_on
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room import Shortage, shortage, shortage_of
-from ..stacks import Lines
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage
@@ -32,7 +31,7 @@ class ChildPipes:
 
     def __init__(self, kept: KeeperProcess, output: Output, on_progress: Callable[[Progress], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._printed, self._reported = kept.printed, kept.reported
+        self._printed, self.reported = kept.printed, kept.reported
         self._on_progress = on_progress
         self._report = b""
         self.output = output
@@ -40,10 +39,10 @@ class ChildPipes:
         """The error that a function child reported."""
         self.file_changed: str | None = None
         """Why a function child ran nothing."""
-        self.others = Lines()
-        """The lines on the report pipe that are no reports."""
+        self.others: list[bytes] | None = None
+        """The lines on the report pipe that are no reports, while somebody asks for them."""
         self._loop.add_reader(self._printed, self._read_output)
-        self._loop.add_reader(self._reported, self._read_reports)
+        self._loop.add_reader(self.reported, self._read_reports)
 
     def drain(self) -> None:
         """Read what is left in the pipes, but no more: a process that escaped may go on writing."""
@@ -54,7 +53,7 @@ class ChildPipes:
 
     def stop_reading(self) -> None:
         """Take the pipes out of the event loop; their descriptors stay open."""
-        for descriptor in (self._printed, self._reported):
+        for descriptor in (self._printed, self.reported):
             self._loop.remove_reader(descriptor)
 
     def _read_output(self) -> bool:
@@ -66,9 +65,9 @@ class ChildPipes:
         return bool(data)
 
     def _read_reports(self) -> bool:
-        data = read_chunk(self._reported)
+        data = read_chunk(self.reported)
         if data == b"":
-            self._loop.remove_reader(self._reported)
+            self._loop.remove_reader(self.reported)
         *lines, self._report = (self._report + (data or b"")).split(b"\n")
         before = b""
         for line in lines:
@@ -82,7 +81,8 @@ class ChildPipes:
                 case FileChanged(why):
                     self.file_changed = why
                 case None:  # a child may write anything
-                    self.others.take(other)
+                    if self.others is not None:
+                        self.others.append(other)
                 case _:
                     assert_never(report)
         self._report = (before + self._report)[:LONGEST_REPORT]

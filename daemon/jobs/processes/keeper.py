@@ -20,9 +20,9 @@ TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING or __package__:
     from collections.abc import Callable, Iterator, Mapping
 
-    from .process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, show_title, stat
+    from .process_tree import MARK, START_TIME, adopt_orphans, contents, descendants, freeze, send, show_title, stat
 else:  # an isolated script has put this folder on the path
-    from process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, show_title, stat
+    from process_tree import MARK, START_TIME, adopt_orphans, contents, descendants, freeze, send, show_title, stat
 
 LINUX = sys.platform == "linux"
 TICK = 0.5
@@ -49,9 +49,7 @@ or a shell's `&` has it.
 
 
 def become_keeper() -> None:
-    """Show of which attempt this keeper is, from the environment of its child; ignore signals, and adopt what descendants
-    orphan.
-    """
+    """Show of which attempt this keeper is, from its child's environment; ignore signals, and adopt orphans."""
     if (run := os.environ.get("LEASED_RUN")) is not None:
         schedule, attempt = os.environ.get("LEASED_SCHEDULE"), os.environ.get("LEASED_ATTEMPT")
         show_title(f"leased: keeper of run {run} of {schedule}, attempt {attempt}", f"keeper {run}")
@@ -308,9 +306,10 @@ PROC = "/proc"
 
 
 class KillCount:
-    """How often the kernel has killed a process because memory ran out: its count of that in the memory cgroup of this process; without one, on the machine.
+    """How often the kernel has killed a process because memory ran out, in the memory cgroup of this process; without
+    one, on the machine.
 
-    It is that of the cgroup as it was when this was made. None where the kernel shows none.
+    The cgroup is that of when this was made. None where the kernel shows none.
     """
 
     def __init__(self) -> None:
@@ -325,7 +324,7 @@ class KillCount:
 
 def _files() -> "Iterator[str]":
     """Yield the files that may have the count, the closest to this process first."""
-    for line in _read(f"{PROC}/self/cgroup").splitlines():
+    for line in _lines(f"{PROC}/self/cgroup"):
         _, controllers, path = line.split(":", 2)
         if "memory" in controllers.split(","):
             yield f"{CGROUPS}/memory{path}/memory.oom_control"
@@ -337,20 +336,11 @@ def _files() -> "Iterator[str]":
 
 
 def _count(file: str) -> int | None:
-    for line in _read(file).splitlines():
+    for line in _lines(file):
         if line.startswith("oom_kill "):
             return int(line.split()[1])
     return None
 
 
-def _read(file: str) -> str:
-    try:
-        descriptor = os.open(file, os.O_RDONLY)
-    except OSError:
-        return ""
-    try:
-        return os.read(descriptor, 65536).decode(errors="replace")
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)
+def _lines(file: str) -> list[str]:
+    return contents(file, 65536).decode(errors="replace").splitlines()

@@ -3,6 +3,7 @@
 `python -I -S keeper_main.py CONTROL TRUST REPORT LIMIT PARENT REMOVE`: a socket to the replica, the address of the
 trust page, the report pipe, how many descriptors the child may open or -1 for as many as the keeper, the
 replica's process id, and the path of a file to remove at the end or nothing. The first three are inherited descriptors.
+It is small, because Python compiles a script at each start.
 """
 
 import os

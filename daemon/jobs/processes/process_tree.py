@@ -1,5 +1,5 @@
-"""A tree of processes as /proc shows it: its lines of descent, and how to freeze all of it; and the title of this process,
-which says in `ps` and `top` of which run it is.
+"""A tree of processes as /proc shows it: its lines of descent, and how to freeze all of it; and the title of this
+process, which says in `ps` and `top` of which run it is.
 
 Only the standard library, because the keeper runs this file too. Without /proc (macOS) a tree looks
 empty, and only process groups can be ended.
@@ -34,17 +34,24 @@ def die_with(parent: int) -> None:
             sys.exit(1)
 
 
-def stat(pid: int) -> list[bytes] | None:
-    """Return the fields of /proc/PID/stat from the state on; None if there is no such file."""
+def stat(pid: int | str) -> list[bytes] | None:
+    """Return the fields of /proc/PID/stat from the state on; None if there is none. `PID/task/ID` is a thread."""
+    raw = contents(f"/proc/{pid}/stat")
+    return raw[raw.rindex(b")") + 2 :].split() if raw else None
+
+
+def contents(path: str, most: int = 4096) -> bytes:
+    """Return what a file of the kernel has, ``most`` bytes of it; nothing if it can't be read."""
     try:
-        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-        try:
-            raw = os.read(file, 4096)
-        finally:
-            os.close(file)
+        file = os.open(path, os.O_RDONLY)
     except OSError:
-        return None
-    return raw[raw.rindex(b")") + 2 :].split()
+        return b""
+    try:
+        return os.read(file, most)
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
 
 
 def processes() -> dict[int, list[bytes]]:
@@ -137,7 +144,7 @@ def freeze(root: int, seen: Iterable[int] = ()) -> set[int]:
 
 
 _ARGUMENTS = (45, 46)
-"""Where /proc/self/stat has the addresses at which the arguments begin and end, behind the name."""
+"""The positions of the addresses at which the arguments begin and end."""
 
 
 def show_title(title: str, name: str) -> None:
@@ -145,8 +152,7 @@ def show_title(title: str, name: str) -> None:
     bytes are shown) in place of its name; do nothing where the system does not let it.
     """
     try:
-        with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 (no pathlib here)
-            fields = file.read().rpartition(b")")[2].split()
+        fields = stat("self") or []
         start, end = (int(fields[place]) for place in _ARGUMENTS)
         shown = title.encode(errors="replace")[: end - start - 1]
         with open("/proc/self/mem", "r+b", buffering=0) as memory:  # noqa: PTH123 (no pathlib here)

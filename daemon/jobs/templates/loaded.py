@@ -1,5 +1,5 @@
-"""The template that has loaded FILE: a function's child that waits, and goes on in each of its forks; and what FILE has left
-open or running when it was loaded, which no fork may share with others.
+"""The template that has loaded FILE: a function's child that waits, and goes on in each of its forks; and what FILE has
+left open or running when it was loaded, which no fork may share with others.
 """
 
 import contextlib

@@ -430,7 +430,7 @@ async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(
         on_output=Lines(),
         on_progress=done.append,
     )
-    taken = child._pipes.others.taken = []
+    taken = child._pipes.others = []
     await child.go()
     await child.ended()
     assert done == [Progress(1)]

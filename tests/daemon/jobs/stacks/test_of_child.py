@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon.jobs.reports import SIGNAL
-from daemon.jobs.stacks import Lines, SeenWork, seen_of_child
+from daemon.jobs.stacks import SeenWork, seen_of_child
 from tests.daemon.jobs.family import linux
 from tests.support.manual import until
 
@@ -31,8 +31,8 @@ class Job:
     """A process that answers the signal, as a function's child does."""
 
     def __init__(self, code: str, *, begin: str = BEGIN) -> None:
-        self.pipe, theirs = os.pipe()
-        self.lines = Lines()
+        self.reported, theirs = os.pipe()
+        self.others: list[bytes] | None = None
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", begin + code, str(theirs)],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -45,9 +45,9 @@ class Job:
         self._rest = b""
 
     def read(self) -> None:
-        *lines, self._rest = (self._rest + os.read(self.pipe, 65536)).split(b"\n")
-        for line in lines:
-            self.lines.take(line)
+        *lines, self._rest = (self._rest + os.read(self.reported, 65536)).split(b"\n")
+        if self.others is not None:
+            self.others += lines
 
     async def begun(self) -> None:
         """Wait until it has printed a line."""
@@ -56,7 +56,7 @@ class Job:
 
     async def seen(self) -> SeenWork:
         pid = self.process.pid
-        return await seen_of_child(pid, os.getpid(), self.pipe, self.lines, secrets=["hunter2"], is_function=True)
+        return await seen_of_child(pid, os.getpid(), self, secrets=["hunter2"], is_function=True)
 
     async def rest(self) -> tuple[int, str]:
         """Let it end, and return how it did."""
@@ -68,13 +68,13 @@ class Job:
 async def a_job(code: str, *, begin: str = BEGIN, reads: bool = True) -> AsyncIterator[Job]:
     job, loop = Job(code, begin=begin), asyncio.get_running_loop()
     if reads:
-        loop.add_reader(job.pipe, job.read)
+        loop.add_reader(job.reported, job.read)
     try:
         await job.begun()
         yield job
     finally:
-        loop.remove_reader(job.pipe)
-        os.close(job.pipe)
+        loop.remove_reader(job.reported)
+        os.close(job.reported)
         job.process.kill()
         job.process.communicate()
 
