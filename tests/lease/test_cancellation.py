@@ -27,11 +27,6 @@ async def store() -> MemoryStore:
 
 
 @pytest.fixture
-def told() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 async def client(store: MemoryStore, told: Recorder) -> AsyncIterator[LeaseClient]:
     async with LeaseClient(store=store, timing=STEADY, on_event=told) as client:
         yield client

@@ -27,12 +27,7 @@ from tests.lease.stores import HASTY, SELDOM, STEADY, Recorder, Tables, in_threa
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("passing_seconds")
-
-
-@pytest.fixture
-def told() -> Recorder:
-    return Recorder()
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
 
 def test_a_client_that_is_closed_twice_at_once_closes_its_store_once_and_after_its_heartbeat() -> None:
@@ -56,7 +51,6 @@ def kinds(told: Recorder) -> list[str]:
     return [type(event).__name__ for event in told.all]
 
 
-@pytest.mark.anyio
 async def test_the_block_of_a_hold_ends_before_another_client_is_granted_the_lease(
     database_url: str, tables: Tables, told: Recorder
 ) -> None:
@@ -155,7 +149,6 @@ class EmptiedStore(MemoryStore):
 
 
 @pytest.mark.usefixtures("passing_seconds")
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
@@ -184,7 +177,6 @@ async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(
     assert why in failed.error
 
 
-@pytest.mark.anyio
 async def test_a_hold_whose_own_block_closes_the_client_does_not_wait_for_itself(
     database_url: str, tables: Tables, told: Recorder
 ) -> None:
@@ -198,7 +190,6 @@ async def test_a_hold_whose_own_block_closes_the_client_does_not_wait_for_itself
     assert len(told.of(events.ReleaseFailed)) == 2
 
 
-@pytest.mark.anyio
 async def test_a_task_of_a_block_may_close_the_client_for_it(database_url: str) -> None:
     async with lease.LeaseClient(database_url, timing=LeaseTiming(ttl=600)) as client:
         with pytest.raises(LeaseLost, match="the client was closed"):
@@ -336,7 +327,6 @@ def test_closing_again_waits_for_the_first_and_ends_with_it(database_url: str) -
 MANY = 10_000
 
 
-@pytest.mark.anyio
 @pytest.mark.extended
 async def test_ten_thousand_leases_are_released_together_when_their_work_has_ended(
     database_url: str, tables: Tables, told: Recorder, starvation: Starvation
@@ -365,7 +355,6 @@ async def test_ten_thousand_leases_are_released_together_when_their_work_has_end
     assert tables.value("SELECT count(*) FROM lease WHERE holder IS NOT NULL") == 0
 
 
-@pytest.mark.anyio
 async def test_what_a_fenced_transaction_has_locked_is_released_after_it_and_delays_no_other(
     postgres_url: str, postgres_tables: Tables, told: Recorder
 ) -> None:
@@ -387,7 +376,6 @@ async def test_what_a_fenced_transaction_has_locked_is_released_after_it_and_del
     assert all(isinstance(end, LeaseLost) for end in await asyncio.gather(*working, return_exceptions=True))
 
 
-@pytest.mark.anyio
 async def test_what_is_left_to_its_ttl_is_not_released_with_the_others(
     database_url: str, tables: Tables, told: Recorder
 ) -> None:
@@ -400,7 +388,6 @@ async def test_what_is_left_to_its_ttl_is_not_released_with_the_others(
     assert told.of(events.OrphanReleased) == [events.OrphanReleased(lost)]
 
 
-@pytest.mark.anyio
 async def test_who_waits_for_what_is_released_with_others_is_woken(database_url: str, tables: Tables) -> None:
     async def work() -> None:
         async with client.hold("a"):
@@ -435,20 +422,6 @@ class SilentStore(MemoryStore):
 
 
 @pytest.mark.usefixtures("passing_seconds")
-def test_a_call_of_another_thread_that_is_under_way_ends_with_a_sentence() -> None:
-    store = SilentStore()
-    with (
-        lease.sync.LeaseClient(store=store, timing=SELDOM) as client,
-        in_thread(lambda: client.break_lease("a", "it hangs")) as result,
-    ):
-        assert store.asked.wait(LIMIT)
-        client.__exit__()
-        with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
-            result()
-
-
-@pytest.mark.usefixtures("passing_seconds")
-@pytest.mark.anyio
 async def test_a_call_of_another_task_that_is_under_way_ends_with_a_sentence_and_cancels_nobody() -> None:
     store = SilentStore()
     async with lease.LeaseClient(store=store, timing=SELDOM) as client:

@@ -80,9 +80,7 @@ def hold_as_the_first_version_did(tables: Tables) -> Grant:
     return Grant("a", 7, "anna")
 
 
-def test_a_table_of_the_first_version_is_brought_up_to_date_and_its_live_lease_stays_valid(
-    old_tables: Tables,
-) -> None:
+def test_a_table_of_the_first_version_is_brought_up_to_date_and_its_live_lease_stays_valid(old_tables: Tables) -> None:
     grant = hold_as_the_first_version_did(old_tables)
     for _ in range(2):
         old_tables.run(create_tables)

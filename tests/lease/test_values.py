@@ -125,14 +125,6 @@ def test_a_name_that_does_not_begin_as_the_daemons_do_is_free_for_all(name: str)
 # Events
 
 
-def test_what_a_listener_raises_is_logged_and_dropped(caplog: pytest.LogCaptureFixture) -> None:
-    def broken(event: events.Event) -> None:
-        raise SystemExit(3)
-
-    events.guarded(broken)(events.Granted(A))
-    assert "a subscriber of lease events failed at Granted" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("event", "level"),
     [
@@ -151,7 +143,3 @@ def test_events_are_logged_by_default_and_losses_are_warnings(
     with caplog.at_level(logging.DEBUG, logger="lease"):
         events.log_event(event)
     assert [entry.levelno for entry in caplog.records] == [level]
-
-
-def test_a_loss_says_which_lease_and_why() -> None:
-    assert str(Loss(A, LossKind.ENDED, "stolen by ben")) == "lease 'a' (token 1) is lost: stolen by ben"

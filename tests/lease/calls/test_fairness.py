@@ -91,19 +91,6 @@ def test_greedy_processes_get_equal_shares(database_url: str) -> None:
     assert turns[0] >= turns[-1] / 2, turns
 
 
-def test_a_first_waiter_that_is_killed_delays_the_next_by_less_than_a_ttl(
-    database_url: str, tables: Tables, starvation: Starvation
-) -> None:
-    with holding(database_url) as held, process(WAITING, database_url, "killed") as first:
-        wait_until(lambda: waiting(tables) == ["killed"], "the first waits")
-        with next_in_line(database_url, tables, "killed") as served:
-            first.kill()
-            first.wait()
-            released = boottime()
-            held.release()
-            starvation.assert_within(6.0, released, served(), "the next is served")
-
-
 @pytest.mark.extended
 def test_a_first_waiter_that_is_cut_off_delays_the_next_by_less_than_a_ttl(
     postgres_url: str, postgres_tables: Tables, proxied_url: str, proxy: Proxy, starvation: Starvation

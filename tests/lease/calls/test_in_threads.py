@@ -25,17 +25,6 @@ from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
 
 
-@pytest.fixture
-def told() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def client(database_url: str, told: Recorder) -> Iterator[LeaseClient]:
-    with LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
-        yield warm(client)
-
-
 def test_what_is_free_is_acquired_and_released_while_the_librarys_thread_is_busy(
     client: LeaseClient, tables: Tables
 ) -> None:
@@ -379,11 +368,3 @@ def test_a_file_that_another_one_took_the_place_of_is_let_go_of(sqlite_url: str)
         warm(client)
         with Tables(sqlite_url) as tables:
             assert client.acquire("a").grant == tables.record("a").grant
-
-
-def test_a_closed_client_says_so(database_url: str) -> None:
-    with LeaseClient(database_url, timing=SELDOM) as client:
-        held = warm(client).acquire("a")
-    with pytest.raises(LeaseError, match="closed"):
-        client.acquire("b")
-    assert not held.remaining()

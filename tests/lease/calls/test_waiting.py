@@ -202,24 +202,6 @@ def test_those_behind_a_dead_waiter_write_nothing_until_it_is_their_turn(
     assert len(asked) <= 4
 
 
-def test_many_waiters_are_served_one_after_the_other(database_url: str) -> None:
-    clients = [LeaseClient(database_url, timing=LONG) for _ in range(3)]
-    tokens: list[int] = []
-
-    def work(client: LeaseClient) -> None:
-        with client:
-            tokens.append(token(client, "a"))
-
-    with (
-        in_thread(lambda: work(clients[0])) as one,
-        in_thread(lambda: work(clients[1])) as two,
-        in_thread(lambda: work(clients[2])) as three,
-    ):
-        for result in (one, two, three):
-            result()
-    assert sorted(tokens) == [1, 2, 3]
-
-
 def test_a_name_like_no_other_is_woken_too(postgres_url: str, postgres_tables: Tables) -> None:
     name = "it's 100% \N{SNOWMAN} " + "x" * 200
     grant: Grant = postgres_tables.one(name, holder="ben")

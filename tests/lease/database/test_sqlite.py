@@ -31,6 +31,8 @@ from tests.lease.stores import SHORT, STEADY, Recorder, Tables, in_thread
 from tests.support.binaries import readable_temporary_folder
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture
 def tables(sqlite_url: str) -> Iterator[Tables]:
@@ -236,24 +238,6 @@ with LeaseClient(url) as client:
 # The fence is a write
 
 
-def test_a_fence_keeps_every_other_writer_out_until_its_transaction_ends(tables: Tables, engine: Engine) -> None:
-    grant = tables.one("a")
-    tables.make_stale("a")
-    with engine.connect() as connection:
-        fence(connection, grant)
-        with in_thread(lambda: tables.grant("a", holder="ben")) as stolen:
-            assert tables_read_holder(engine) == "anna"
-            connection.commit()
-            assert stolen() == [Grant("a", 2, "ben")]
-    with engine.connect() as connection, pytest.raises(LeaseLost):
-        fence(connection, grant)
-
-
-def tables_read_holder(engine: Engine) -> object:
-    with engine.connect() as other:
-        return other.scalar(text("SELECT holder FROM lease WHERE name = 'a'"))
-
-
 def test_a_transaction_that_had_read_before_others_wrote_is_told_to_begin_anew(tables: Tables, engine: Engine) -> None:
     """BUSY_SNAPSHOT means "begin again", not "lost"."""
     grant = tables.one("a")
@@ -298,11 +282,6 @@ def test_a_write_that_takes_too_long_puts_leases_at_risk_and_is_survived(sqlite_
 
 
 # Files
-
-
-def test_the_tables_are_made_where_they_are_missing(empty_sqlite_url: str) -> None:
-    with LeaseClient(empty_sqlite_url, timing=STEADY) as client, client.hold("a") as held:
-        assert held.token == 1
 
 
 def test_two_clients_make_the_tables_at_the_same_moment(empty_sqlite_url: str) -> None:
@@ -394,7 +373,6 @@ def in_child(work: Callable[[], str]) -> str:
     return said
 
 
-@pytest.mark.anyio
 async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     before = threading.active_count()
     for _ in range(3):
@@ -405,7 +383,6 @@ async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     wait_until(lambda: threading.active_count() <= before, "its threads are gone")
 
 
-@pytest.mark.anyio
 async def test_an_attempt_for_which_the_system_has_no_thread_is_one_that_did_not_reach_the_database(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,7 +398,6 @@ async def test_an_attempt_for_which_the_system_has_no_thread_is_one_that_did_not
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> None:
     database, answers = open_database(sqlite_url, timeout=0.2, connections=1), threading.Event()
     with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2s"):
@@ -431,7 +407,6 @@ async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> No
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_a_write_that_raises_is_rolled_back_and_the_next_one_can_begin(sqlite_url: str, tables: Tables) -> None:
     database = open_database(sqlite_url, timeout=2.0, connections=1)
 
@@ -448,7 +423,6 @@ async def test_a_write_that_raises_is_rolled_back_and_the_next_one_can_begin(sql
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_foreign_keys_of_a_programs_own_tables_hold(sqlite_url: str) -> None:
     """SQLite forgets them unless each connection asks for them; the daemon's tables have some."""
     database = open_database(sqlite_url, timeout=2.0, connections=1)
@@ -462,7 +436,6 @@ async def test_foreign_keys_of_a_programs_own_tables_hold(sqlite_url: str) -> No
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_a_write_whose_caller_was_cancelled_may_fail_without_a_word(sqlite_url: str) -> None:
     database = open_database(sqlite_url, timeout=2.0, connections=1)
     complaints: list[object] = []

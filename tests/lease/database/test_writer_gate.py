@@ -215,12 +215,6 @@ def test_its_mode_follows_the_databases(database: Path) -> None:
         assert mode_of(writer_gate_of(database)) == expected
 
 
-def test_one_of_an_earlier_version_that_all_could_open_is_closed_to_them(database: Path) -> None:
-    writer_gate_of(database).touch(0o644)
-    pass_once(str(database))
-    assert mode_of(writer_gate_of(database)) == 0o600
-
-
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("processes")

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 import lease
@@ -19,36 +18,11 @@ from tests.support.waiting import wait_until
 WRONG = Grant("a", 7, "anna")
 
 
-def test_a_connection_is_fenced(tables: Tables, engine: Engine, database_url: str) -> None:
-    grant = tables.one("a")
-    for home in (None, database_url):
-        with engine.begin() as connection:
-            fence(connection, grant, home=home)
-        with engine.begin() as connection, pytest.raises(LeaseLost):
-            fence(connection, WRONG, home=home)
-
-
 def test_a_connection_whose_transaction_begins_with_the_fence_is_fenced(tables: Tables, engine: Engine) -> None:
     grant = tables.one("a")
     with engine.connect() as connection:
         fence(connection, grant)
         connection.commit()
-
-
-def test_a_session_is_fenced(tables: Tables, engine: Engine) -> None:
-    grant = tables.one("a")
-    with Session(engine) as session, session.begin():
-        fence(session, grant)
-    with Session(engine) as session, session.begin(), pytest.raises(LeaseLost):
-        fence(session, WRONG)
-
-
-def test_a_scoped_session_is_fenced(tables: Tables, engine: Engine) -> None:
-    """As Flask's extensions have it."""
-    grant = tables.one("a")
-    sessions = scoped_session(sessionmaker(engine))
-    fence(sessions, grant)
-    sessions.remove()
 
 
 def test_to_ask_a_scoped_session_that_is_not_in_use_begins_none(engine: Engine) -> None:
@@ -61,48 +35,11 @@ def test_to_ask_a_scoped_session_that_is_not_in_use_begins_none(engine: Engine) 
     sessions.remove()
 
 
-@pytest.mark.anyio
-async def test_an_async_connection_is_fenced(tables: Tables, async_engine: AsyncEngine) -> None:
-    grant = tables.one("a")
-    async with async_engine.begin() as connection:
-        await fence(connection, grant)
-    async with async_engine.begin() as connection:
-        with pytest.raises(LeaseLost):
-            await fence(connection, WRONG)
-
-
-@pytest.mark.anyio
-async def test_an_async_session_is_fenced(tables: Tables, async_engine: AsyncEngine) -> None:
-    grant = tables.one("a")
-    async with AsyncSession(async_engine) as session, session.begin():
-        await fence(session, grant)
-    async with AsyncSession(async_engine) as session, session.begin():
-        with pytest.raises(LeaseLost):
-            await fence(session, WRONG)
-
-
 def test_a_fence_may_be_repeated_in_one_transaction(tables: Tables, engine: Engine) -> None:
     grant = tables.one("a")
     with engine.begin() as connection:
         fence(connection, grant)
         fence(connection, grant)
-
-
-def test_a_connection_in_autocommit_is_refused(tables: Tables, engine: Engine) -> None:
-    grant = tables.one("a")
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        with pytest.raises(LeaseError, match="needs a transaction") as refused:
-            fence(connection, grant)
-        assert not isinstance(refused.value, LeaseLost)
-
-
-@pytest.mark.anyio
-async def test_an_async_connection_in_autocommit_is_refused(tables: Tables, async_engine: AsyncEngine) -> None:
-    grant = tables.one("a")
-    async with async_engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        with pytest.raises(LeaseError, match="needs a transaction"):
-            await fence(connection, grant)
 
 
 def test_a_savepoint_is_refused(tables: Tables, engine: Engine) -> None:
@@ -113,13 +50,6 @@ def test_a_savepoint_is_refused(tables: Tables, engine: Engine) -> None:
         pytest.raises(LeaseError, match="before any savepoint"),
     ):
         fence(connection, grant)
-    with (
-        Session(engine) as session,
-        session.begin(),
-        session.begin_nested(),
-        pytest.raises(LeaseError, match="before any savepoint"),
-    ):
-        fence(session, grant)
 
 
 def test_a_savepoint_after_the_fence_may_be_rolled_back(tables: Tables, engine: Engine) -> None:
@@ -128,21 +58,6 @@ def test_a_savepoint_after_the_fence_may_be_rolled_back(tables: Tables, engine: 
         fence(connection, grant)
         savepoint = connection.begin_nested()
         savepoint.rollback()
-
-
-def test_anything_else_is_refused_with_a_sentence() -> None:
-    with pytest.raises(LeaseError, match="not str"):
-        fence("a connection", WRONG)  # type: ignore[call-overload]
-
-
-def test_another_database_is_refused_by_its_name(database_url: str, tmp_path: Path) -> None:
-    other = create_engine(f"sqlite:///{tmp_path / 'other.db'}", poolclass=NullPool)
-    with lease.sync.LeaseClient(database_url, timing=STEADY) as client, client.hold("a") as held:
-        with other.begin() as connection, pytest.raises(LeaseError, match="gate") as refused:
-            held.fence(connection)
-        assert not isinstance(refused.value, LeaseLost)
-    assert "other.db" in str(refused.value)
-    assert "a-secret-of-the-tests" not in str(refused.value)
 
 
 def test_another_database_with_tables_of_its_own_is_refused_by_its_name(

@@ -187,6 +187,8 @@ def test_what_is_no_connection_is_refused(engine: Engine) -> None:
     grant = lease.Grant("a", 1, "anna")
     with pytest.raises(LeaseError, match=r"not sqlalchemy\.engine\.base\.Engine"):
         lease.fence(engine, grant)  # type: ignore[call-overload]
+    with pytest.raises(LeaseError, match="not str"):
+        lease.fence("a connection", grant)  # type: ignore[call-overload]
     with closing(sqlite3.connect(":memory:")) as driver, pytest.raises(LeaseError, match=r"not sqlite3\.Connection"):
         lease.fence(driver, grant)  # type: ignore[call-overload]
 

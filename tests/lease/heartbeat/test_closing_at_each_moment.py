@@ -13,7 +13,7 @@ from lease import LeaseError, LeaseTiming, events
 from tests.lease.stores import Recorder, Tables, until
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("passing_seconds")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
 TIMING = LeaseTiming(ttl=60, renew_every=20)
 ROUNDS = 12
@@ -99,7 +99,6 @@ async def async_work(client: lease.LeaseClient, number: int, begun: list[int]) -
                 return str(error)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("moment", range(ROUNDS))
 async def test_closing_ends_the_calls_of_all_tasks_and_holds_nothing_in_silence(
     database_url: str, tables: Tables, moment: int
@@ -114,7 +113,6 @@ async def test_closing_ends_the_calls_of_all_tasks_and_holds_nothing_in_silence(
     assert held_in_silence(tables, client.holder, told) == []
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("moment", range(ROUNDS))
 async def test_a_closing_beside_cancelled_calls_holds_nothing_in_silence(
     database_url: str, tables: Tables, moment: int
@@ -130,7 +128,6 @@ async def test_a_closing_beside_cancelled_calls_holds_nothing_in_silence(
     assert held_in_silence(tables, client.holder, told) == []
 
 
-@pytest.mark.anyio
 async def test_an_acquisition_that_is_cancelled_at_any_moment_has_given_back_what_it_was_granted(
     database_url: str, tables: Tables
 ) -> None:

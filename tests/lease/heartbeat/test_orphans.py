@@ -109,9 +109,7 @@ async def test_a_grant_declared_lost_is_released_when_the_database_is_back(beati
     assert told.index(events.Lost) < told.index(events.OrphanReleased)
 
 
-async def test_a_lost_grant_is_released_when_the_database_is_back_though_nothing_else_is_held(
-    beating: Beating,
-) -> None:
+async def test_a_lost_grant_is_released_when_the_database_is_back_though_nothing_else_is_held(beating: Beating) -> None:
     state = await beating.hold()
     async with beating.running():
         beating.store.available = False

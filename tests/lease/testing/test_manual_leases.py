@@ -8,22 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from lease import (
-    Grant,
-    InvalidDuration,
-    InvalidName,
-    LeaseLost,
-    LeaseNotAcquired,
-    LossKind,
-    StoreUnavailable,
-    events,
-)
+from lease import Grant, InvalidDuration, LeaseLost, LeaseNotAcquired, LossKind, StoreUnavailable, events
 from lease.testing import ManualClock, ManualLeases
 from lease.testing.loop import ManualLoop
 from lease.testing.store import MemoryStore
 from tests.lease.beating import SlowStore
 from tests.lease.stores import Recorder, in_thread
 from tests.support.waiting import LIMIT, wait_until
+
+pytestmark = pytest.mark.anyio
 
 pytest_plugins = ["lease.testing.plugin"]
 
@@ -215,7 +208,6 @@ def test_closing_does_not_wait_for_ever_for_work_that_does_not_end(leases: Manua
             worked()
 
 
-@pytest.mark.anyio
 async def test_closing_lets_the_tasks_of_the_test_end_before_time_passes(leases: ManualLeases) -> None:
     async def work() -> None:
         async with client.hold("a"):
@@ -231,7 +223,6 @@ async def test_closing_lets_the_tasks_of_the_test_end_before_time_passes(leases:
     assert told.of(events.Released)
 
 
-@pytest.mark.anyio
 async def test_the_block_of_an_async_client_is_cancelled_when_time_is_moved(leases: ManualLeases) -> None:
     async with leases.async_client() as client:
         with pytest.raises(LeaseLost, match="database unreachable for 10s"):  # noqa: PT012
@@ -242,7 +233,6 @@ async def test_the_block_of_an_async_client_is_cancelled_when_time_is_moved(leas
         assert await client.try_acquire("a") is not None
 
 
-@pytest.mark.anyio
 async def test_a_waiting_task_is_granted_or_refused_when_time_is_moved(leases: ManualLeases) -> None:
     async with leases.async_client() as client, leases.async_client() as other, client.hold("a"):
         begun = leases.clock()
@@ -279,18 +269,6 @@ def test_what_cannot_be_the_name_of_a_lease_is_not_stolen(leases: ManualLeases) 
     for wrong in ("", "two\nlines", None):
         with pytest.raises(ValueError, match="a lease's name"):
             leases.steal(wrong)  # type: ignore[arg-type]
-
-
-def test_a_name_that_nobody_may_acquire_is_refused(leases: ManualLeases) -> None:
-    with leases.client() as client, pytest.raises(InvalidName):
-        client.acquire("run/shop/nightly")
-
-
-@pytest.mark.anyio
-async def test_a_name_that_nobody_may_acquire_is_refused_in_a_task_too(leases: ManualLeases) -> None:
-    async with leases.async_client() as client:
-        with pytest.raises(InvalidName):
-            await client.acquire("run/shop/nightly")
 
 
 def test_a_loop_is_not_at_rest_before_what_its_calls_left_to_do_is_done() -> None:
