@@ -29,6 +29,9 @@ from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
+PATIENT = LeaseTiming(ttl=6 * LIMIT, kill_time=1.5 * LIMIT)
+"""A closing that waits in vain outlasts the limit of a test."""
+
 
 def test_a_client_that_is_closed_twice_at_once_closes_its_store_once_and_after_its_heartbeat() -> None:
     closed: list[bool] = []
@@ -191,7 +194,7 @@ async def test_a_hold_whose_own_block_closes_the_client_does_not_wait_for_itself
 
 
 async def test_a_task_of_a_block_may_close_the_client_for_it(database_url: str) -> None:
-    async with lease.LeaseClient(database_url, timing=LeaseTiming(ttl=600)) as client:
+    async with lease.LeaseClient(database_url, timing=PATIENT) as client:
         with pytest.raises(LeaseLost, match="the client was closed"):
             async with client.hold("a"), asyncio.timeout(LIMIT):  # which is less than kill_time
                 await asyncio.gather(client.__aexit__())
@@ -206,7 +209,7 @@ def test_a_sync_hold_whose_own_block_closes_the_client_does_not_wait_for_itself(
             assert held.lost.is_set()
 
     with (
-        lease.sync.LeaseClient(database_url, timing=LeaseTiming(ttl=600), on_event=told) as client,
+        lease.sync.LeaseClient(database_url, timing=PATIENT, on_event=told) as client,
         in_thread(work) as result,
         pytest.raises(LeaseLost, match="the client was closed"),
     ):
@@ -241,8 +244,7 @@ def test_a_lease_without_a_block_is_released_once_its_caller_has_released_it(
     acquired = threading.Event()
 
     def work() -> bool:
-        held = client.try_acquire("a")
-        assert held is not None
+        held = client.acquire("a")
         acquired.set()
         assert held.lost.wait(LIMIT)
         return held.release()
@@ -259,8 +261,7 @@ def test_a_lease_that_whoever_closes_has_not_released_is_told_as_lost_and_left_t
     database_url: str, tables: Tables, told: Recorder
 ) -> None:
     with lease.sync.LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
-        held = client.try_acquire("a")
-        assert held is not None
+        held = client.acquire("a")
     assert held.loss is not None
     assert held.remaining() == 0
     assert tables.record("a").holder == client.holder
@@ -286,7 +287,7 @@ def test_what_is_adopted_after_the_closing_began_is_lost_from_the_start() -> Non
 
 def test_closing_is_immediate_where_nothing_is_held(database_url: str) -> None:
     def use() -> None:
-        with lease.sync.LeaseClient(database_url, timing=LeaseTiming(ttl=600)) as client, client.hold("a"):
+        with lease.sync.LeaseClient(database_url, timing=PATIENT) as client, client.hold("a"):
             pass
 
     with in_thread(use) as result:

@@ -6,9 +6,8 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from random import Random
 from types import FrameType
 from typing import Any
@@ -154,28 +153,6 @@ def test_by_a_signal_while_it_waits_behind_another_client(
             stop.set()
             result()
         assert_nothing_is_left(client, tables)
-
-
-def test_by_another_thread_that_closes_the_client(tables: Tables, database_url: str) -> None:
-    """Threads hold, wait and release meanwhile; each is told, and ends."""
-    chance = Random(9)
-
-    def hold_until_closed(client: LeaseClient) -> str:
-        while True:
-            try:
-                hold(client)
-            except LeaseError as error:
-                return str(error)
-
-    for _ in range(TIMES // 2):
-        with LeaseClient(database_url, timing=SELDOM) as client, ExitStack() as threads:
-            results = [threads.enter_context(in_thread(lambda: hold_until_closed(client))) for _ in range(3)]
-            time.sleep(chance.uniform(0.0, 3 * SOON))
-            client.__exit__()
-            said = [result() for result in results]
-        assert all("client was closed" in one or "client is closed" in one for one in said), said
-        record = tables.read("a")
-        assert record is None or (record.holder, record.waiting) == (None, ())
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on

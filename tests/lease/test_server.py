@@ -59,8 +59,7 @@ def crashing(postgres_programs: Binaries) -> Iterator[PostgresServer]:
 def test_a_release_that_was_answered_outlives_a_crash_of_the_server(crashing: PostgresServer) -> None:
     """And so does that of who was the first to wait for it, as the log is written in order."""
     with LeaseClient(crashing.url(), timing=SELDOM) as client, Tables(crashing.url()) as tables:
-        held = warm(client).try_acquire("a")
-        assert held is not None
+        held = warm(client).acquire("a")
         tables.queue("a", holder="one that was killed")
         assert held.release()
         crashing.kill9()
@@ -121,8 +120,7 @@ def test_where_no_notification_can_be_sent_a_lease_is_released_all_the_same(post
         with pytest.raises(psycopg.errors.ProgramLimitExceeded):
             fill_queue(noisy)
         with LeaseClient(server.url(), timing=SELDOM) as client, Tables(server.url()) as tables:
-            held = warm(client).try_acquire("a")
-            assert held is not None
+            held = warm(client).acquire("a")
             tables.queue("a", holder="ben")
             assert held.release()
             assert tables.record("a").holder is None

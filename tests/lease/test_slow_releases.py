@@ -56,10 +56,13 @@ async def test_a_release_that_takes_longer_than_kill_time_is_a_loss() -> None:
         await releasing
 
 
-async def test_a_hold_that_is_cancelled_while_its_lease_is_being_released_releases_it_once() -> None:
+@pytest.mark.parametrize("end", ["it ends", "it is cancelled before"])
+async def test_a_hold_that_is_cancelled_while_its_lease_is_being_released_releases_it_once(end: str) -> None:
     async def hold() -> None:
         async with client.hold("a"):
-            pass
+            if end == "it is cancelled before":
+                holding.cancel()
+                await asyncio.sleep(LIMIT)
 
     slow, told = SlowStore(), Recorder()
     async with lease.LeaseClient(store=slow, timing=SELDOM, on_event=told) as client:

@@ -152,17 +152,6 @@ def test_a_renewal_beside_a_release_finds_no_loss(client: LeaseClient, told: Rec
     assert told.of(events.Lost) == []
 
 
-def test_events_come_in_order(client: LeaseClient, told: Recorder) -> None:
-    held = client.acquire("a")
-    held.release()
-
-    def mine() -> list[type]:
-        return [type(event) for event in list(told.all) if getattr(event, "grant", None) == held.grant]
-
-    wait_until(lambda: events.Released in mine(), "both have come")
-    assert mine() == [events.Granted, events.Released]
-
-
 def test_who_waits_within_the_client_is_not_overtaken(client: LeaseClient) -> None:
     held = client.acquire("a")
     served: list[str] = []

@@ -39,8 +39,7 @@ def is_awaited(tables: Tables, name: str) -> bool:
 
 def test_a_waiter_is_woken_by_the_release(database_url: str, starvation: Starvation) -> None:
     with LeaseClient(database_url, timing=LONG) as holder, LeaseClient(database_url, timing=LONG) as waiter:
-        held = holder.try_acquire("a")
-        assert held is not None
+        held = holder.acquire("a")
         with in_thread(lambda: (token(waiter, "a"), boottime())) as acquired:
             if database_url.startswith("postgresql"):
                 with Tables(database_url) as tables:
@@ -110,8 +109,7 @@ def test_a_notification_goes_out_only_where_somebody_waits(postgres_url: str, po
         listener.execute(f"LISTEN {statements.CHANNEL}".encode())
         with client.hold("a"):
             pass
-        held = client.try_acquire("a")
-        assert held is not None
+        held = client.acquire("a")
         with in_thread(lambda: token(waiter, "a")) as acquired:
             wait_until(lambda: is_awaited(postgres_tables, "a"), "the waiter has its place")
             held.release()

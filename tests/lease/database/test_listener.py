@@ -72,15 +72,22 @@ async def test_it_listens_whatever_is_in_the_password(url_with_a_hard_password: 
     await works(url_with_a_hard_password)
 
 
-@pytest.mark.parametrize("query", ["prepare_threshold=5", "options=-csearch_path%3Dpublic", "application_name=shop"])
-async def test_it_listens_whatever_is_in_the_query(postgres_url: str, query: str) -> None:
-    await works(f"{postgres_url}?{query}")
-
-
-async def test_it_listens_where_the_url_has_several_hosts(postgres_url: str) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"prepare_threshold": "5"},
+        {"options": "-csearch_path=public"},
+        {"application_name": "shop"},
+        {"host": ("127.0.0.1:1", "127.0.0.1:{port}")},
+    ],
+    ids=",".join,
+)
+async def test_it_listens_whatever_is_in_the_query(postgres_url: str, query: dict[str, Any]) -> None:
     url = make_url(postgres_url)
-    hosts = [f"127.0.0.1:{port}" for port in (1, url.port)]
-    await works(url.set(host=None, port=None, query={"host": hosts}))
+    if "host" in query:
+        query = {"host": [host.format(port=url.port) for host in query["host"]]}
+        url = url.set(host=None, port=None)
+    await works(url.set(query=query))
 
 
 async def test_it_listens_as_an_engine_connects(postgres_url: str) -> None:
@@ -210,8 +217,7 @@ async def test_what_somebody_else_says_on_the_channel_is_passed_over(
     with subscribed(listener, "a", "anna") as subscription:
         await begins(listener, subscription)
         postgres_tables.run(lambda connection: connection.execute(select(func.pg_notify(CHANNEL, payload))))
-        postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
-        await asyncio.wait_for(subscription.heard.wait(), LIMIT)
+        await hears(subscription, postgres_tables)
 
 
 async def test_it_goes_on_for_a_while_when_the_last_has_left(
@@ -232,8 +238,7 @@ async def test_it_goes_on_for_a_while_when_the_last_has_left(
     await until(lambda: looks)
     with subscribed(listener, "a", "anna") as subscription:
         assert listener.is_working
-        postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
-        await asyncio.wait_for(subscription.heard.wait(), LIMIT)
+        await hears(subscription, postgres_tables)
 
 
 async def test_it_ends_when_nobody_has_waited_for_long(

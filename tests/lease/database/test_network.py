@@ -249,8 +249,7 @@ async def test_a_grant_that_the_client_never_heard_of_is_released_as_soon_as_the
 async def test_a_release_whose_reply_is_lost_is_harmless(
     client: lease.LeaseClient, proxy: Proxy, tables: Tables
 ) -> None:
-    held = await client.try_acquire("a")
-    assert held is not None
+    held = await client.acquire("a")
     proxy.swallow_answer_to("UPDATE")
     releasing = asyncio.ensure_future(held.release())
     await until(lambda: tables.record("a").holder is None)
@@ -259,17 +258,6 @@ async def test_a_release_whose_reply_is_lost_is_harmless(
     await asyncio.wait_for(releasing, LIMIT)
     assert held.loss is None
     assert tables.one("a", holder="ben").token == 2
-
-
-def test_a_client_on_an_unreachable_database_says_so_in_one_sentence(postgres_url: str, proxy: Proxy) -> None:
-    proxy.cut()
-    url = postgres_url.rpartition("@")[0] + f"@127.0.0.1:{proxy.port}/nowhere"
-    with lease.sync.LeaseClient(url, timing=SHORT) as client, pytest.raises(StoreUnavailable) as refused:
-        client.try_acquire("a")
-    said = str(refused.value)
-    assert said.startswith(f"the database postgresql://postgres:***@127.0.0.1:{proxy.port}/nowhere cannot be used: ")
-    assert "\n" not in said
-    assert "a-secret-of-the-tests" not in said
 
 
 @pytest.mark.parametrize(
@@ -291,6 +279,7 @@ def test_an_address_that_is_wrong_is_told_in_one_sentence(
         pytest.raises(StoreUnavailable, match=says) as refused,
     ):
         client.try_acquire("a")
+    assert str(refused.value).startswith("the database postgresql://postgres:***@")
     assert "\n" not in str(refused.value)
     assert "a-secret-of-the-tests" not in str(refused.value)
     assert "wrong@" not in str(refused.value)
@@ -310,8 +299,7 @@ def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: T
             (remedy,) = re.findall("; let its owner grant this with (.*)", str(refused.value))
             assert remedy == f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}"
             tables.run(lambda connection: connection.execute(text(remedy)))
-            held = client.try_acquire("a")
-            assert held is not None
+            held = client.acquire("a")
             held.release()
     finally:
         tables.run(lambda connection: connection.execute(text(f"DROP OWNED BY {name}")))

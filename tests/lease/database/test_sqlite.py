@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from lease.database.writer_gate import WriterGate
 from lease.sync import LeaseClient
 from tests.lease.stores import SHORT, STEADY, Recorder, Tables, in_thread
 from tests.support.binaries import readable_temporary_folder
+from tests.support.forking import in_forked_child
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.anyio
@@ -313,6 +314,14 @@ def refusal(url: str) -> str:
     return said
 
 
+def refusal_to_another_user(url: str) -> str:
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65_534)
+        os.setuid(65_534)
+    return refusal(url)
+
+
 def test_a_file_in_a_missing_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
     said = refusal(f"sqlite:///{tmp_path}/missing/leased.db")
     assert said.endswith(
@@ -340,7 +349,8 @@ def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str)
         shutil.copy(path_of(sqlite_url), folder / "leased.db")
         (folder / "leased.db").chmod(0o444)
         folder.chmod(0o555)
-        said = in_child(lambda: refusal(f"sqlite:///{folder / 'leased.db'}"))
+        wait_until(lambda: gc.collect() >= 0 and not file_connection._open, "what tests before this had open is closed")
+        said = in_forked_child(lambda: refusal_to_another_user(f"sqlite:///{folder / 'leased.db'}"))
     finally:
         folder.chmod(0o755)
         shutil.rmtree(folder)
@@ -348,29 +358,6 @@ def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str)
     assert (
         said.endswith("; this user may not write to the file, or not to its folder") or "cannot open the file" in said
     )
-
-
-def in_child(work: Callable[[], str]) -> str:
-    """Do ``work`` in a process of a user without rights; its modules are loaded already."""
-    wait_until(lambda: gc.collect() >= 0 and not file_connection._open, "what tests before this had open is closed")
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(65_534)
-                os.setuid(65_534)
-            said = work()
-        except BaseException as error:  # noqa: BLE001 - the parent tells of it
-            said = f"{type(error).__name__}: {error}"
-        os.write(writing, said.encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    said = os.read(reading, 10_000).decode()
-    os.close(reading)
-    return said
 
 
 async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:

@@ -45,15 +45,6 @@ def test_a_database_that_is_away_for_too_long_is_told_as_that(leases: ManualLeas
         assert held.loss.kind is LossKind.UNREACHABLE
 
 
-def test_a_short_outage_loses_nothing(leases: ManualLeases) -> None:
-    with leases.client() as client, client.hold("a") as held:
-        for _ in range(20):
-            with leases.database_away():
-                leases.advance(client.timing.tolerated_outage)
-            leases.advance("5s")
-        held.ensure(at_least="5s")
-
-
 def test_a_heartbeat_that_fails_tries_again_after_retry_wait_each_time(leases: ManualLeases) -> None:
     told, leases.store = Recorder(), (store := SlowStore(leases.clock))
     with leases.client(on_event=told) as client, client.hold("a"):
