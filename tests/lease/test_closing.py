@@ -426,8 +426,8 @@ class SilentStore(MemoryStore):
 async def test_a_call_of_another_task_that_is_under_way_ends_with_a_sentence_and_cancels_nobody() -> None:
     store = SilentStore()
     async with lease.LeaseClient(store=store, timing=SELDOM) as client:
-        reading = asyncio.ensure_future(client.read("a"))
+        breaking = asyncio.ensure_future(client.break_lease("a", "it hangs"))
         await until(store.asked.is_set)
         await client.__aexit__()
         with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
-            await reading
+            await breaking

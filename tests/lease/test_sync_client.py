@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from lease import clock
+from lease import InvalidDuration, clock
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread
 from tests.support.forking import in_forked_child
@@ -39,6 +39,8 @@ def test_a_lease_is_held_during_the_block_and_free_after_it(
             held.fence(connection)
         assert tables.record("a").grant == held.grant
     assert tables.record("a").holder is None
+    with pytest.raises(InvalidDuration):
+        client.acquire("a", wait="soon")
 
 
 def test_an_exception_of_the_block_is_not_covered_by_the_loss(client: LeaseClient, tables: Tables) -> None:
