@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from lease import Grant, InvalidDuration, LeaseLost, LeaseNotAcquired, LossKind, StoreUnavailable, events
+from lease import Grant, InvalidDuration, InvalidName, LeaseLost, LeaseNotAcquired, LossKind, StoreUnavailable, events
 from lease.testing import ManualClock, ManualLeases
 from lease.testing.loop import ManualLoop
 from lease.testing.store import MemoryStore
@@ -260,6 +260,12 @@ def test_what_cannot_be_the_name_of_a_lease_is_not_stolen(leases: ManualLeases) 
     for wrong in ("", "two\nlines", None):
         with pytest.raises(ValueError, match="a lease's name"):
             leases.steal(wrong)  # type: ignore[arg-type]
+
+
+async def test_a_name_that_nobody_may_acquire_is_refused_in_a_task_too(leases: ManualLeases) -> None:
+    async with leases.async_client() as client:
+        with pytest.raises(InvalidName):
+            await client.acquire("run/shop/nightly")
 
 
 def test_a_loop_is_not_at_rest_before_what_its_calls_left_to_do_is_done() -> None:
