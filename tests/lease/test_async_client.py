@@ -316,7 +316,7 @@ async def test_what_its_program_has_adopted_is_refused_to_its_own_client(store: 
             grant = await store.grant("a", client.holder, "", STEADY.ttl)
             assert isinstance(grant, Grant)
             (held,) = await acquisition.adopt([grant])
-        with pytest.raises(LeaseNotAcquired):
+        with pytest.raises(LeaseNotAcquired, match="this client already holds it"):
             await client.acquire("a")
         assert await held.release()
 
