@@ -52,9 +52,6 @@ def path_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-# The file
-
-
 def modes_in(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
@@ -136,9 +133,6 @@ def test_a_commit_is_on_disk_however_sqlite_was_built(sqlite_url: str, monkeypat
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
-# Taking turns
-
-
 def test_a_reader_of_a_file_that_a_client_has_made_holds_up_no_writer(tmp_path: Path) -> None:
     path = tmp_path / "new.db"
     with (
@@ -192,9 +186,6 @@ while True:
 """
 
 
-# Two processes
-
-
 @pytest.mark.usefixtures("processes")
 def test_two_processes_exclude_each_other(sqlite_url: str) -> None:
     counting = [
@@ -236,9 +227,6 @@ with LeaseClient(url) as client:
 """
 
 
-# The fence is a write
-
-
 def test_a_transaction_that_had_read_before_others_wrote_is_told_to_begin_anew(tables: Tables, engine: Engine) -> None:
     """BUSY_SNAPSHOT means "begin again", not "lost"."""
     grant = tables.one("a")
@@ -264,9 +252,6 @@ def test_a_fence_waits_for_its_turn_and_says_so_when_it_does_not_come(
             fence(connection, grant)
 
 
-# A writer that takes too long
-
-
 @pytest.mark.usefixtures("passing_seconds")
 def test_a_write_that_takes_too_long_puts_leases_at_risk_and_is_survived(sqlite_url: str, tables: Tables) -> None:
     told = Recorder()
@@ -280,9 +265,6 @@ def test_a_write_that_takes_too_long_puts_leases_at_risk_and_is_survived(sqlite_
         told.wait_for(events.Renewed, number=renewed + 1)
         held.ensure()
     assert "locked" in risk.cause or "no answer" in risk.cause or "locked for writing" in risk.cause
-
-
-# Files
 
 
 def test_two_clients_make_the_tables_at_the_same_moment(empty_sqlite_url: str) -> None:
