@@ -93,8 +93,7 @@ async def test_a_hold_in_a_scope_that_is_cancelled_ends_after_its_release() -> N
         await holding
 
 
-async def test_a_program_that_ends_a_grant_in_its_own_transaction_is_waited_for() -> None:
-    told = Recorder()
+async def test_a_program_that_ends_a_grant_in_its_own_transaction_is_waited_for(told: Recorder) -> None:
     async with lease.LeaseClient(store=MemoryStore(), timing=SELDOM, on_event=told) as client:
         held = await client.acquire("a")
         async with held.ending():

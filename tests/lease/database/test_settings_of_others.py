@@ -31,8 +31,7 @@ def styled_url(postgres_url: str, request: pytest.FixtureRequest) -> Iterator[st
     disconnect(postgres_url)
 
 
-def test_a_lease_is_granted_renewed_and_read_in_every_datestyle(styled_url: str) -> None:
-    told = Recorder()
+def test_a_lease_is_granted_renewed_and_read_in_every_datestyle(styled_url: str, told: Recorder) -> None:
     with LeaseClient(styled_url, timing=STEADY, on_event=told) as client, client.hold("a") as held:
         told.wait_for(events.Renewed)
         record = client.read("a")

@@ -84,12 +84,11 @@ def test_a_file_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
         assert set(modes_in(tmp_path).values()) == {0o660}
 
 
-def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tmp_path: Path, told: Recorder) -> None:
     """As by a restore while programs run: in the file that is there now, anybody may have the lease."""
     path, copy = path_of(sqlite_url), tmp_path / "copy.db"
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
-    told = Recorder()
     with LeaseClient(sqlite_url, timing=STEADY, on_event=told) as client:
         held = client.acquire("a")
         told.wait_for(events.Renewed)
@@ -103,10 +102,9 @@ def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tm
                 client.acquire("a")
 
 
-def test_of_a_file_that_was_removed_no_second_one_is_made(sqlite_url: str) -> None:
+def test_of_a_file_that_was_removed_no_second_one_is_made(sqlite_url: str, told: Recorder) -> None:
     """SQLite would make an empty one, in which anybody may be granted what is held in the other."""
     path = path_of(sqlite_url)
-    told = Recorder()
     with LeaseClient(sqlite_url, timing=SHORT, on_event=told) as client:
         held = client.acquire("a")
         told.wait_for(events.Renewed)

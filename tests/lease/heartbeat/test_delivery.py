@@ -183,9 +183,7 @@ def test_a_subscriber_that_blocks_delays_no_renewal_and_no_other_call(database_u
     assert isinstance(stuck.told.all[-1], events.Released)
 
 
-def test_all_events_have_been_delivered_when_the_client_is_closed(database_url: str) -> None:
-    told = Recorder()
-
+def test_all_events_have_been_delivered_when_the_client_is_closed(database_url: str, told: Recorder) -> None:
     def slow(event: events.Event) -> None:
         time.sleep(0.01)
         told(event)

@@ -123,8 +123,7 @@ def test_a_wait_for_a_loss_that_is_interrupted_anywhere_leaves_the_loss_to_be_to
     interrupt_everywhere(lambda: lost.wait(0.001), tell)
 
 
-def test_a_subscriber_hears_on_after_an_event_whose_report_was_interrupted_anywhere() -> None:
-    told = Recorder()
+def test_a_subscriber_hears_on_after_an_event_whose_report_was_interrupted_anywhere(told: Recorder) -> None:
     delivery = Delivery(told)
     event = events.Lost(Loss(Grant("a", 1, "anna"), LossKind.ENDED, "stolen"))
     interrupt_everywhere(lambda: delivery.put(event), lambda: delivery.put(event))

@@ -22,8 +22,7 @@ pytest_plugins = ["lease.testing.plugin"]
 
 
 @pytest.mark.usefixtures("passing_seconds")
-def test_a_lease_is_renewed_for_as_long_as_it_is_held(leases: ManualLeases) -> None:
-    told = Recorder()
+def test_a_lease_is_renewed_for_as_long_as_it_is_held(leases: ManualLeases, told: Recorder) -> None:
     with leases.client(on_event=told) as client, leases.client() as other, client.hold("a") as held:
         leases.advance("2h")
         held.ensure(at_least="5s")
@@ -159,8 +158,7 @@ def test_what_could_not_be_released_is_released_once_the_database_is_back(leases
         assert other.acquire("a").token == 2
 
 
-def test_what_has_ended_is_not_released_again(leases: ManualLeases) -> None:
-    told = Recorder()
+def test_what_has_ended_is_not_released_again(leases: ManualLeases, told: Recorder) -> None:
     with leases.client(on_event=told) as client:
         held, stolen = client.acquire("a"), client.acquire("b")
         assert held.release()
