@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from lease import Grant, LeaseTiming, events
+from lease import Grant, LeaseTiming, StoreUnavailable, events
 from lease.grant_state import GrantState
 from lease.heartbeat.heartbeat import Flight, Heartbeat
 from lease.model import Renewal
@@ -23,6 +23,7 @@ class SlowStore(MemoryStore):
         self.raises: list[BaseException] = []
         self.renewals = 0
         self.releases: list[Grant] = []
+        self.refuses_releases = False
 
     async def renew(
         self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
@@ -36,6 +37,8 @@ class SlowStore(MemoryStore):
 
     async def release(self, grant: Grant) -> bool:
         self.releases.append(grant)
+        if self.refuses_releases:
+            raise StoreUnavailable(f"the row of {grant.name} is locked")
         return await super().release(grant)
 
 

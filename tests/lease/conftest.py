@@ -9,7 +9,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.chaos.pooler import MISSING, Pooler, pooler_program
 from tests.lease.beating import Beating
-from tests.lease.stores import Tables
+from tests.lease.stores import Recorder, Tables
 from tests.support.databases import engine_on
 from tests.support.proxy import Proxy
 
@@ -84,6 +84,12 @@ def proxied_url(postgres_url: str, proxy: Proxy) -> str:
 
 def behind(proxy: Proxy, url: str) -> str:
     return make_url(url).set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def told() -> Recorder:
+    """An `on_event` that remembers."""
+    return Recorder()
 
 
 @pytest.fixture

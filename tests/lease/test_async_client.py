@@ -13,23 +13,17 @@ from typing import Any
 import anyio
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lease import InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
+from lease import Grant, InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
 from lease.calls.acquiring import _Acquisition
 from lease.clock import boottime
 from lease.database.sqlite import SqliteDatabase
 from lease.testing import MemoryStore
-from tests.lease.stores import QUICK, SELDOM, SHORT, STEADY, Recorder, Tables, until
+from tests.lease.stores import QUICK, SHORT, STEADY, Recorder, Tables, until
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
-
-
-@pytest.fixture
-def told() -> Recorder:
-    return Recorder()
 
 
 @pytest.fixture
@@ -73,19 +67,6 @@ async def test_an_exception_of_the_block_comes_through_and_the_lease_is_released
     assert tables.record("a").holder is None
 
 
-async def test_a_lease_is_renewed_for_longer_than_its_ttl(
-    database_url: str, told: Recorder, tables: Tables, passing_seconds: None
-) -> None:
-    async with LeaseClient(database_url, timing=SHORT, on_event=told) as client, client.hold("a") as held:
-        begun = time.monotonic()
-        while time.monotonic() - begun < SHORT.ttl + 0.5:
-            held.ensure()
-            assert tables.grant("a", holder="thief") == []
-            await asyncio.sleep(0.05)
-    assert told.of(events.Lost) == []
-    assert len(told.of(events.Renewed)) >= 4
-
-
 async def test_a_blocked_event_loop_keeps_its_lease(
     database_url: str, told: Recorder, tables: Tables, passing_seconds: None
 ) -> None:
@@ -118,13 +99,6 @@ async def test_the_same_client_twice_is_refused_and_told_so(client: LeaseClient)
                 pass
 
 
-async def test_a_wait_that_is_over_tells_how_long_it_was(client: LeaseClient, tables: Tables) -> None:
-    tables.one("a", holder="ben")
-    with pytest.raises(LeaseNotAcquired, match=r"held by ben .*\(waited 0.2s\)"):
-        async with client.hold("a", wait=0.2):
-            pass
-
-
 async def test_the_block_is_cancelled_when_the_lease_is_lost_and_the_cause_is_raised_after_it(
     client: LeaseClient, tables: Tables, told: Recorder
 ) -> None:
@@ -144,55 +118,6 @@ async def test_the_block_is_cancelled_when_the_lease_is_lost_and_the_cause_is_ra
     assert lost.value.cause == "stolen by ben with token 2"
     assert held.loss is not None
     assert tables.record("a").holder == "ben"
-    assert not await held.release()
-
-
-async def test_the_work_of_others_goes_on_when_one_lease_is_lost(client: LeaseClient, tables: Tables) -> None:
-    async with client.hold("b") as other:
-        with pytest.raises(LeaseLost):  # noqa: PT012
-            async with client.hold("a") as held:
-                tables.end_dead(held.grant)
-                await asyncio.sleep(30)
-        other.ensure()
-        await asyncio.sleep(0)
-
-
-async def test_a_cancelled_block_releases_its_lease(client: LeaseClient, tables: Tables) -> None:
-    with anyio.CancelScope() as scope:
-        async with client.hold("a"):
-            scope.cancel()
-            await asyncio.sleep(30)
-    assert tables.record("a").holder is None
-
-
-async def test_a_cancelled_acquisition_leaves_nothing_held(client: LeaseClient, tables: Tables, told: Recorder) -> None:
-    for number in range(25):
-        task = asyncio.ensure_future(client.try_acquire(f"name-{number}"))
-        await asyncio.sleep(number / 2_000)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            held = await task  # it was quicker than the cancellation
-            assert held is not None
-            await held.release()
-    names = [f"name-{number}" for number in range(25)]
-    await until(lambda: not any((record := tables.read(name)) and record.holder for name in names))
-
-
-async def test_a_cancelled_wait_leaves_nothing_behind(client: LeaseClient, tables: Tables) -> None:
-    grant = tables.one("a", holder="ben")
-    with anyio.move_on_after(0.1):
-        async with client.hold("a", wait=None):
-            pass
-    tables.release(grant)
-    held = await client.try_acquire("a")
-    assert held is not None
-
-
-async def test_what_is_acquired_without_a_block_is_released_by_its_caller(client: LeaseClient, tables: Tables) -> None:
-    held = await client.acquire("a")
-    assert tables.record("a").grant == held.grant
-    assert await held.release()
-    assert tables.record("a").holder is None
     assert not await held.release()
 
 
@@ -310,29 +235,6 @@ async def test_a_lease_is_read_and_listed(client: LeaseClient) -> None:
     assert await client.read("never") is None
 
 
-async def test_the_held_lease_fences_a_transaction(
-    database_url: str, async_engine: AsyncEngine, tables: Tables
-) -> None:
-    async with LeaseClient(database_url, timing=SELDOM) as client, client.hold("a") as held:
-        async with async_engine.begin() as connection:
-            await held.fence(connection)
-        tables.end_dead(held.grant)
-        async with async_engine.begin() as connection:
-            with pytest.raises(LeaseLost):
-                await held.fence(connection)
-        held._state.finish()
-
-
-async def test_a_store_that_is_away_is_told_after_the_wait_and_not_as_a_refusal(store: MemoryStore) -> None:
-    async with LeaseClient(store=store, timing=QUICK) as client:
-        store.available = False
-        with pytest.raises(StoreUnavailable):
-            await client.try_acquire("a")
-        with pytest.raises(StoreUnavailable):
-            async with client.hold("a", wait=0.3):
-                pass
-
-
 async def test_a_wait_outlasts_a_store_that_is_away_for_a_while_and_says_so_once(
     store: MemoryStore, told: Recorder
 ) -> None:
@@ -406,6 +308,17 @@ async def test_what_was_granted_in_a_programs_own_transaction_is_not_taken_from_
         (held,) = await acquisition.adopt([grant])
     assert tables.record("a").grant == held.grant
     await held.release()
+
+
+async def test_what_its_program_has_adopted_is_refused_to_its_own_client(store: MemoryStore) -> None:
+    async with LeaseClient(store=store, timing=STEADY) as client:
+        async with client.acquiring() as acquisition:
+            grant = await store.grant("a", client.holder, "", STEADY.ttl)
+            assert isinstance(grant, Grant)
+            (held,) = await acquisition.adopt([grant])
+        with pytest.raises(LeaseNotAcquired, match="this client already holds it"):
+            await client.acquire("a")
+        assert await held.release()
 
 
 async def test_what_is_adopted_while_a_task_waits_for_it_is_not_taken_from_the_program(

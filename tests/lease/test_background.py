@@ -220,9 +220,7 @@ def test_nothing_is_kept_of_what_was_done(background: BackgroundLoop) -> None:
     wait_until(lambda: len(kept) == 3 and not any(one() for one in kept), "all of it is gone")
 
 
-def test_only_what_fails_in_a_task_for_which_nobody_waits_is_a_debug_line(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_only_what_fails_in_a_task_for_which_nobody_waits_is_a_debug_line(caplog: pytest.LogCaptureFixture) -> None:
     background, begun = BackgroundLoop("lease-test"), threading.Event()
 
     async def fail() -> None:

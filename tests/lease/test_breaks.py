@@ -88,6 +88,7 @@ async def test_work_that_ended_before_it_was_told_keeps_nobody_waiting(
     await breaker.break_lease("a", "it hangs")
     assert not await held.release()
     assert (await asyncio.wait_for(breaker.acquire("a", wait=None), LIMIT)).token == 2
+    await until(lambda: seldom._runtime.core.heartbeat._orphans.leaving == [])
 
 
 async def test_a_holder_that_does_not_end_its_work_is_succeeded_when_its_ttl_is_over(

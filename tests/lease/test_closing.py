@@ -27,12 +27,10 @@ from tests.lease.stores import HASTY, SELDOM, STEADY, Recorder, Tables, in_threa
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("passing_seconds")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
-
-@pytest.fixture
-def told() -> Recorder:
-    return Recorder()
+PATIENT = LeaseTiming(ttl=6 * LIMIT, kill_time=1.5 * LIMIT)
+"""A closing that waits in vain outlasts the limit of a test."""
 
 
 def test_a_client_that_is_closed_twice_at_once_closes_its_store_once_and_after_its_heartbeat() -> None:
@@ -56,7 +54,6 @@ def kinds(told: Recorder) -> list[str]:
     return [type(event).__name__ for event in told.all]
 
 
-@pytest.mark.anyio
 async def test_the_block_of_a_hold_ends_before_another_client_is_granted_the_lease(
     database_url: str, tables: Tables, told: Recorder
 ) -> None:
@@ -155,7 +152,6 @@ class EmptiedStore(MemoryStore):
 
 
 @pytest.mark.usefixtures("passing_seconds")
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
@@ -184,7 +180,6 @@ async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(
     assert why in failed.error
 
 
-@pytest.mark.anyio
 async def test_a_hold_whose_own_block_closes_the_client_does_not_wait_for_itself(
     database_url: str, tables: Tables, told: Recorder
 ) -> None:
@@ -198,9 +193,8 @@ async def test_a_hold_whose_own_block_closes_the_client_does_not_wait_for_itself
     assert len(told.of(events.ReleaseFailed)) == 2
 
 
-@pytest.mark.anyio
 async def test_a_task_of_a_block_may_close_the_client_for_it(database_url: str) -> None:
-    async with lease.LeaseClient(database_url, timing=LeaseTiming(ttl=600)) as client:
+    async with lease.LeaseClient(database_url, timing=PATIENT) as client:
         with pytest.raises(LeaseLost, match="the client was closed"):
             async with client.hold("a"), asyncio.timeout(LIMIT):  # which is less than kill_time
                 await asyncio.gather(client.__aexit__())
@@ -215,7 +209,7 @@ def test_a_sync_hold_whose_own_block_closes_the_client_does_not_wait_for_itself(
             assert held.lost.is_set()
 
     with (
-        lease.sync.LeaseClient(database_url, timing=LeaseTiming(ttl=600), on_event=told) as client,
+        lease.sync.LeaseClient(database_url, timing=PATIENT, on_event=told) as client,
         in_thread(work) as result,
         pytest.raises(LeaseLost, match="the client was closed"),
     ):
@@ -250,8 +244,7 @@ def test_a_lease_without_a_block_is_released_once_its_caller_has_released_it(
     acquired = threading.Event()
 
     def work() -> bool:
-        held = client.try_acquire("a")
-        assert held is not None
+        held = client.acquire("a")
         acquired.set()
         assert held.lost.wait(LIMIT)
         return held.release()
@@ -268,8 +261,7 @@ def test_a_lease_that_whoever_closes_has_not_released_is_told_as_lost_and_left_t
     database_url: str, tables: Tables, told: Recorder
 ) -> None:
     with lease.sync.LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
-        held = client.try_acquire("a")
-        assert held is not None
+        held = client.acquire("a")
     assert held.loss is not None
     assert held.remaining() == 0
     assert tables.record("a").holder == client.holder
@@ -295,7 +287,7 @@ def test_what_is_adopted_after_the_closing_began_is_lost_from_the_start() -> Non
 
 def test_closing_is_immediate_where_nothing_is_held(database_url: str) -> None:
     def use() -> None:
-        with lease.sync.LeaseClient(database_url, timing=LeaseTiming(ttl=600)) as client, client.hold("a"):
+        with lease.sync.LeaseClient(database_url, timing=PATIENT) as client, client.hold("a"):
             pass
 
     with in_thread(use) as result:
@@ -336,7 +328,6 @@ def test_closing_again_waits_for_the_first_and_ends_with_it(database_url: str) -
 MANY = 10_000
 
 
-@pytest.mark.anyio
 @pytest.mark.extended
 async def test_ten_thousand_leases_are_released_together_when_their_work_has_ended(
     database_url: str, tables: Tables, told: Recorder, starvation: Starvation
@@ -365,7 +356,6 @@ async def test_ten_thousand_leases_are_released_together_when_their_work_has_end
     assert tables.value("SELECT count(*) FROM lease WHERE holder IS NOT NULL") == 0
 
 
-@pytest.mark.anyio
 async def test_what_a_fenced_transaction_has_locked_is_released_after_it_and_delays_no_other(
     postgres_url: str, postgres_tables: Tables, told: Recorder
 ) -> None:
@@ -387,7 +377,6 @@ async def test_what_a_fenced_transaction_has_locked_is_released_after_it_and_del
     assert all(isinstance(end, LeaseLost) for end in await asyncio.gather(*working, return_exceptions=True))
 
 
-@pytest.mark.anyio
 async def test_what_is_left_to_its_ttl_is_not_released_with_the_others(
     database_url: str, tables: Tables, told: Recorder
 ) -> None:
@@ -400,7 +389,6 @@ async def test_what_is_left_to_its_ttl_is_not_released_with_the_others(
     assert told.of(events.OrphanReleased) == [events.OrphanReleased(lost)]
 
 
-@pytest.mark.anyio
 async def test_who_waits_for_what_is_released_with_others_is_woken(database_url: str, tables: Tables) -> None:
     async def work() -> None:
         async with client.hold("a"):
@@ -435,25 +423,11 @@ class SilentStore(MemoryStore):
 
 
 @pytest.mark.usefixtures("passing_seconds")
-def test_a_call_of_another_thread_that_is_under_way_ends_with_a_sentence() -> None:
-    store = SilentStore()
-    with (
-        lease.sync.LeaseClient(store=store, timing=SELDOM) as client,
-        in_thread(lambda: client.break_lease("a", "it hangs")) as result,
-    ):
-        assert store.asked.wait(LIMIT)
-        client.__exit__()
-        with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
-            result()
-
-
-@pytest.mark.usefixtures("passing_seconds")
-@pytest.mark.anyio
 async def test_a_call_of_another_task_that_is_under_way_ends_with_a_sentence_and_cancels_nobody() -> None:
     store = SilentStore()
     async with lease.LeaseClient(store=store, timing=SELDOM) as client:
-        reading = asyncio.ensure_future(client.read("a"))
+        breaking = asyncio.ensure_future(client.break_lease("a", "it hangs"))
         await until(store.asked.is_set)
         await client.__aexit__()
         with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
-            await reading
+            await breaking

@@ -14,8 +14,9 @@ import lease.sync
 from lease import InvalidName, InvalidTiming, LeaseClient, LeaseError, LeaseTiming, events
 from tests.lease.stores import SELDOM, Tables
 
+pytestmark = pytest.mark.anyio
 
-@pytest.mark.anyio
+
 async def test_with_on_the_async_client_is_refused(sqlite_url: str) -> None:
     with (
         pytest.raises(LeaseError, match=r"enter it with `async with`, or use lease\.sync\.LeaseClient"),
@@ -24,7 +25,6 @@ async def test_with_on_the_async_client_is_refused(sqlite_url: str) -> None:
         pass
 
 
-@pytest.mark.anyio
 async def test_async_with_on_the_sync_client_is_refused(sqlite_url: str) -> None:
     with pytest.raises(LeaseError, match=r"enter it with `with`, or use lease\.LeaseClient"):
         async with AsyncExitStack() as stack:
@@ -45,7 +45,6 @@ def test_trio_is_refused_and_shown_the_way(sqlite_url: str) -> None:
     assert trio.run(trio.to_thread.run_sync, held) == 1
 
 
-@pytest.mark.anyio
 async def test_a_client_that_was_never_opened_cannot_be_closed_and_says_so(sqlite_url: str) -> None:
     with pytest.raises(LeaseError, match="this client is not open: use it as"):
         lease.sync.LeaseClient(sqlite_url).__exit__()
@@ -118,7 +117,6 @@ def test_the_names_of_the_daemon_are_refused_to_others(tables: Tables, door: Any
     assert tables.read("run/shop/nightly") is None
 
 
-@pytest.mark.anyio
 async def test_the_async_client_refuses_them_too_and_reads_them(tables: Tables) -> None:
     tables.one("run/shop/nightly")
     async with LeaseClient(tables.url, timing=SELDOM) as client:

@@ -93,14 +93,6 @@ def test_what_is_locked_for_its_end_is_passed_over_or_waited_for_by_those_who_ho
             tables.run(lambda c: statements.hold(c, [grant, other], lock_wait=0.01))
 
 
-def test_all_of_a_holder_end_but_what_is_fenced(tables: Tables) -> None:
-    fenced, other = tables.one("fenced"), tables.one("other")
-    with tables.transaction() as connection:
-        statements.fence(connection, fenced)
-        with in_thread(lambda: tables.run(lambda c: statements.release_all(c, "anna"))) as ended:
-            assert set(ended()) == {other}
-
-
 def test_granting_passes_over_a_live_row_that_is_fenced_and_locks_no_live_row(tables: Tables) -> None:
     """Rule 4, and the mistake of ON CONFLICT DO UPDATE ... WHERE: it locks live rows."""
     live = tables.one("live", holder="ben")

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import pytest
 
-from lease import Grant, LeaseLost, LeaseTiming, LossKind, events, format_duration
+from lease import Grant, LeaseLost, LeaseTiming, Loss, LossKind, events, format_duration
 from lease.model import Renewal
 from tests.lease.beating import Beating
 from tests.lease.stores import until
@@ -331,6 +331,13 @@ async def test_what_is_left_to_its_ttl_is_not_renewed_once_all_is_lost_and_the_f
     late = beating.heartbeat.adopt(Grant("late", 1, "anna"), beating.clock())
     assert late.loss is not None
     assert late.loss.cause == "the heartbeat has ended"
+
+
+async def test_what_ends_as_the_heartbeat_finds_it_lost_is_not_lost(beating: Beating) -> None:
+    state = await beating.hold()
+    state.finish()
+    beating.heartbeat._lose(state, Loss(state.grant, LossKind.SUSPENDED, "a test"))
+    assert (beating.told.of(events.Lost), beating.heartbeat.quarantined.grants) == ([], [])
 
 
 async def test_what_was_released_is_kept_by_nobody(beating: Beating) -> None:

@@ -6,9 +6,8 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from random import Random
 from types import FrameType
 from typing import Any
@@ -20,10 +19,11 @@ from lease import LeaseError
 from lease.core import Core
 from lease.handle import Handle
 from lease.sync import LeaseClient
+from tests.lease.calls.callers import traced
 from tests.lease.stores import SELDOM, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("processes")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 TAKERS = ("take_in_thread", "take_in_loop")
 TIMES = 40
 SOON = 0.02
@@ -81,16 +81,6 @@ def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
     wait_until(lambda: not client.list("a") or tables.record("a").holder is None, "the database has no holder")
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_by_a_signal_while_it_acquires_and_releases(
-    client: LeaseClient, tables: Tables, error: type[BaseException]
-) -> None:
-    chance = Random(7)
-    for _ in range(TIMES):
-        repeat_until_interrupted(error, chance.uniform(0.0001, SOON), lambda: hold(client))
-        assert_nothing_is_left(client, tables)
-
-
 @contextmanager
 def interrupted_where(is_there: Callable[[FrameType, str], object]) -> Iterator[None]:
     """Raise KeyboardInterrupt at the first event of a frame of which this is so."""
@@ -100,12 +90,8 @@ def interrupted_where(is_there: Callable[[FrameType, str], object]) -> Iterator[
             raise KeyboardInterrupt
         return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced(trace):
         yield
-    finally:
-        sys.settrace(before)
 
 
 def once_held(core: Core) -> Callable[[FrameType, str], object]:
@@ -132,7 +118,6 @@ def test_what_is_granted_to_a_caller_who_never_has_its_lease_is_released(client:
     assert_nothing_is_left(client, tables)
 
 
-@pytest.mark.anyio
 async def test_what_is_granted_to_a_task_that_never_has_its_lease_is_released(database_url: str) -> None:
     async with lease.LeaseClient(database_url, timing=SELDOM) as client:
         with interrupted_where(as_a_lease_is_made), pytest.raises(KeyboardInterrupt):
@@ -140,7 +125,6 @@ async def test_what_is_granted_to_a_task_that_never_has_its_lease_is_released(da
         await until(lambda: not client._runtime.core.heartbeat.held.all())
 
 
-@pytest.mark.anyio
 async def test_who_keeps_the_error_of_an_interrupted_task_keeps_no_lease(tables: Tables, database_url: str) -> None:
     async with lease.LeaseClient(database_url, timing=SELDOM) as client:
         with interrupted_where(once_held(client._runtime.core)), pytest.raises(KeyboardInterrupt) as kept:
@@ -169,28 +153,6 @@ def test_by_a_signal_while_it_waits_behind_another_client(
             stop.set()
             result()
         assert_nothing_is_left(client, tables)
-
-
-def test_by_another_thread_that_closes_the_client(tables: Tables, database_url: str) -> None:
-    """Threads hold, wait and release meanwhile; each is told, and ends."""
-    chance = Random(9)
-
-    def hold_until_closed(client: LeaseClient) -> str:
-        while True:
-            try:
-                hold(client)
-            except LeaseError as error:
-                return str(error)
-
-    for _ in range(TIMES // 2):
-        with LeaseClient(database_url, timing=SELDOM) as client, ExitStack() as threads:
-            results = [threads.enter_context(in_thread(lambda: hold_until_closed(client))) for _ in range(3)]
-            time.sleep(chance.uniform(0.0, 3 * SOON))
-            client.__exit__()
-            said = [result() for result in results]
-        assert all("client was closed" in one or "client is closed" in one for one in said), said
-        record = tables.read("a")
-        assert record is None or (record.holder, record.waiting) == (None, ())
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on

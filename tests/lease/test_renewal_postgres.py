@@ -11,9 +11,11 @@ from lease.core import Core
 from lease.database_store import DatabaseStore
 from lease.heartbeat.heartbeat import ANY_NAME, Flight
 from lease.sync import LeaseClient
-from tests.lease.stores import STEADY, Recorder, Tables
+from tests.lease.stores import Recorder, Tables
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
+
+pytestmark = pytest.mark.anyio
 
 NAMES = [f"name-{number:04}" for number in range(1_000)]
 TIMING = LeaseTiming(ttl=12, renew_every=0.3, attempt_timeout=1.0)
@@ -27,11 +29,6 @@ def forget_all(core: Core) -> None:
 @pytest.fixture
 def tables(postgres_tables: Tables) -> Tables:
     return postgres_tables
-
-
-@pytest.fixture
-def told() -> Recorder:
-    return Recorder()
 
 
 @pytest.fixture
@@ -117,7 +114,6 @@ def test_a_row_that_somebody_has_locked_delays_none_of_the_others(
     assert told.of(events.Lost) == []
 
 
-@pytest.mark.anyio
 async def test_the_store_tells_unknown_from_stolen(postgres_url: str, tables: Tables) -> None:
     """Rule 9."""
     locked, stolen = tables.one("locked"), tables.one("stolen")
@@ -131,13 +127,3 @@ async def test_the_store_tells_unknown_from_stolen(postgres_url: str, tables: Ta
     assert {name: record.grant for name, record in renewal.missing.items()} == {"locked": locked, "stolen": thief}
     assert renewal.database_time is not None, "what was found instead tells it"
     await store.close()
-
-
-def test_nothing_held_asks_the_database_nothing(proxied_url: str, proxy: Proxy, told: Recorder) -> None:
-    """Rule 8."""
-    with LeaseClient(proxied_url, timing=STEADY, on_event=told) as client:
-        with client.hold("a"):
-            told.wait_for(events.Renewed)
-        asked = len(proxy.statements)
-        wait_until(lambda: not client._runtime.core.heartbeat._wanted.is_set(), "the heartbeat rests")
-        assert len(proxy.statements) <= asked + 1, "but for a renewal that was on its way"

@@ -56,10 +56,13 @@ async def test_a_release_that_takes_longer_than_kill_time_is_a_loss() -> None:
         await releasing
 
 
-async def test_a_hold_that_is_cancelled_while_its_lease_is_being_released_releases_it_once() -> None:
+@pytest.mark.parametrize("end", ["it ends", "it is cancelled before"])
+async def test_a_hold_that_is_cancelled_while_its_lease_is_being_released_releases_it_once(end: str) -> None:
     async def hold() -> None:
         async with client.hold("a"):
-            pass
+            if end == "it is cancelled before":
+                holding.cancel()
+                await asyncio.sleep(LIMIT)
 
     slow, told = SlowStore(), Recorder()
     async with lease.LeaseClient(store=slow, timing=SELDOM, on_event=told) as client:
@@ -90,8 +93,7 @@ async def test_a_hold_in_a_scope_that_is_cancelled_ends_after_its_release() -> N
         await holding
 
 
-async def test_a_program_that_ends_a_grant_in_its_own_transaction_is_waited_for() -> None:
-    told = Recorder()
+async def test_a_program_that_ends_a_grant_in_its_own_transaction_is_waited_for(told: Recorder) -> None:
     async with lease.LeaseClient(store=MemoryStore(), timing=SELDOM, on_event=told) as client:
         held = await client.acquire("a")
         async with held.ending():

@@ -41,14 +41,6 @@ def test_a_batch_of_many_names_is_granted_in_one_go(tables: Tables) -> None:
     assert tables.grant(*names, holder="ben") == []
 
 
-def test_what_is_rolled_back_was_never_granted_but_leaves_no_gap_that_matters(tables: Tables) -> None:
-    with pytest.raises(RuntimeError), tables.transaction() as connection:  # noqa: PT012
-        statements.grant(connection, ["a"], "anna", 60.0)
-        raise RuntimeError
-    assert tables.read("a") is None
-    assert tables.one("a") == Grant("a", 1, "anna")
-
-
 def test_a_label_is_what_others_see_until_the_next_grant(tables: Tables) -> None:
     (grant,) = tables.grant("a", label="host:17")
     assert tables.record("a").label == "host:17"
@@ -104,13 +96,6 @@ def test_a_fence_passes_for_the_grant_and_for_nothing_else(tables: Tables) -> No
             tables.fence(wrong)
 
 
-def test_a_fence_passes_for_a_lapsed_lease_that_nobody_else_was_granted(tables: Tables) -> None:
-    """Rule 11: expires_at is not looked at."""
-    grant = tables.one("a")
-    tables.make_stale("a")
-    tables.fence(grant)
-
-
 def test_of_several_grants_of_one_name_only_the_one_in_force_is_ended(tables: Tables) -> None:
     earlier = tables.one("a")
     tables.make_stale("a")
@@ -145,12 +130,6 @@ def test_a_statement_on_a_connection_of_ours_begins_a_transaction_as_any_other_w
 def test_an_error_that_is_not_the_drivers_is_raised_as_it_is_from_a_connection_of_ours(tables: Tables) -> None:
     with connected(parse_address(tables.url), ConnectionSettings()) as plain, pytest.raises(UnicodeEncodeError):
         statements.read(plain.execution_options(**{OWN: {}}), ["\ud800"])
-
-
-def test_making_the_tables_again_changes_nothing(tables: Tables) -> None:
-    grant = tables.one("a")
-    tables.run(create_tables)
-    assert tables.record("a").grant == grant
 
 
 def test_the_database_itself_refuses_a_held_lease_without_an_end(tables: Tables) -> None:

@@ -1,26 +1,22 @@
 """The sync client: threads, forks, signals, and processes that are stopped."""
 
-import asyncio
-import gc
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from lease import InvalidDuration, LeaseError, LeaseLost, LeaseNotAcquired, clock, events
-from lease.core import Ticket
+from lease import InvalidDuration, clock
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread
-from tests.support.acquiring import acquire_inside
+from tests.support.forking import in_forked_child
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
@@ -28,18 +24,9 @@ pytestmark = pytest.mark.usefixtures("passing_seconds")
 
 
 @pytest.fixture
-def told() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def client(database_url: str, told: Recorder) -> Iterator[LeaseClient]:
     with LeaseClient(database_url, timing=STEADY, on_event=told) as client:
         yield client
-
-
-def is_acquiring(client: LeaseClient, name: str) -> bool:
-    return name in {flight.name for flight in client._runtime.core.heartbeat.flights.under_way.copy()}
 
 
 def test_a_lease_is_held_during_the_block_and_free_after_it(
@@ -52,55 +39,8 @@ def test_a_lease_is_held_during_the_block_and_free_after_it(
             held.fence(connection)
         assert tables.record("a").grant == held.grant
     assert tables.record("a").holder is None
-
-
-@pytest.mark.usefixtures("own_heap")
-def test_a_client_that_lives_long_keeps_nothing_of_acquisitions_that_have_ended(client: LeaseClient) -> None:
-    def tasks() -> int:
-        gc.collect()
-        return sum(isinstance(each, asyncio.Task) for each in gc.get_objects())
-
-    with client.hold("a"):
-        before = tasks()
-        for _ in range(20):
-            with pytest.raises(LeaseNotAcquired):
-                client.acquire("a", wait="1ms")
-    wait_until(lambda: tasks() < before + 10, "they are collected")
-
-
-def test_what_is_held_is_refused_to_the_same_and_to_another_client(client: LeaseClient, database_url: str) -> None:
-    with client.hold("a"), LeaseClient(database_url, timing=STEADY) as other:
-        with pytest.raises(LeaseNotAcquired, match="not reentrant"):
-            client.acquire("a", wait=None)
-        assert other.try_acquire("a") is None
-        assert client.try_acquire("a") is None
-
-
-def test_what_is_acquired_without_a_block_is_released_by_its_caller(client: LeaseClient, tables: Tables) -> None:
-    held = client.acquire("a", wait="5s")
-    assert tables.record("a").grant == held.grant
     with pytest.raises(InvalidDuration):
-        client.acquire("b", wait="soon")
-    assert held.release()
-    assert tables.record("a").holder is None
-
-
-def test_threads_share_one_client(client: LeaseClient) -> None:
-    def work(number: int) -> int:
-        with client.hold(f"name-{number}") as held:
-            return held.token
-
-    with in_thread(lambda: work(1)) as one, in_thread(lambda: work(2)) as two:
-        assert (one(), two()) == (1, 1)
-
-
-def test_a_loss_is_raised_at_the_end_of_the_block(client: LeaseClient, tables: Tables) -> None:
-    with pytest.raises(LeaseLost, match="gone stale"), client.hold("a") as held:  # noqa: PT012 - raised at its end
-        tables.end_dead(held.grant)
-        assert held.lost.wait(LIMIT)
-        with pytest.raises(LeaseLost):
-            held.ensure()
-        assert held.remaining() == 0
+        client.acquire("a", wait="soon")
 
 
 def test_an_exception_of_the_block_is_not_covered_by_the_loss(client: LeaseClient, tables: Tables) -> None:
@@ -121,34 +61,12 @@ def test_leading_goes_on_until_the_caller_leaves(client: LeaseClient, tables: Ta
     wait_until(lambda: tables.record("leader").holder is None, "the last leadership is released")
 
 
-def in_forked_child(*works: Callable[[], object]) -> list[str]:
-    """Return what a forked child gets of each."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        said = []
-        for work in works:
-            try:
-                said.append(str(work()))
-            except BaseException as error:  # noqa: BLE001 - the parent looks at it
-                said.append(f"{type(error).__name__}: {error}")
-        os.write(writing, "\n".join(said).encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading) as told:
-        return told.read().splitlines()
-
-
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
 @pytest.mark.usefixtures("processes")
 def test_a_client_used_after_a_fork_refuses_with_a_sentence(client: LeaseClient) -> None:
-    held = client.try_acquire("a")
-    assert held is not None
-    said = in_forked_child(lambda: client.try_acquire("b"), lambda: client.read("a"), held.release)
-    assert len(said) == 3
-    for sentence in said:
-        assert sentence.startswith(
+    held = client.acquire("a")
+    for call in (lambda: client.try_acquire("b"), lambda: client.read("a"), held.release):
+        assert in_forked_child(call).startswith(
             "LeaseError: this client was made before os.fork(); make a LeaseClient in the child process"
         )
     held.ensure()
@@ -161,7 +79,7 @@ def test_a_lease_used_after_a_fork_refuses_with_a_sentence_and_tells_only_what_i
     client: LeaseClient, engine: Engine
 ) -> None:
     with client.hold("a") as held, engine.connect() as connection:
-        refused = in_forked_child(
+        for call in (
             held.ensure,
             held.remaining,
             lambda: held.fence(connection),
@@ -170,14 +88,11 @@ def test_a_lease_used_after_a_fork_refuses_with_a_sentence_and_tells_only_what_i
             lambda: held.trusted_until,
             lambda: held.watch(print),
             lambda: held.on_lost(print),
-        )
-        assert len(refused) == 8
-        for sentence in refused:
-            assert sentence.startswith("LeaseError: lease 'a' was acquired before os.fork(), and only the parent"), (
-                sentence
-            )
-        told = in_forked_child(lambda: held.name, lambda: held.token, lambda: held.holder, lambda: held)
-        assert told == ["a", "1", held.holder, "<Lease 'a' token=1 inherited by os.fork()>"]
+        ):
+            said = in_forked_child(call)
+            assert said.startswith("LeaseError: lease 'a' was acquired before os.fork(), and only the parent"), said
+        told = in_forked_child(lambda: (held.name, held.token, held.holder, held))
+        assert told == f"('a', 1, '{held.holder}', <Lease 'a' token=1 inherited by os.fork()>)"
         held.ensure()
 
 
@@ -190,78 +105,6 @@ def test_a_thread_is_not_taken_for_an_earlier_one_whose_number_it_got(client: Le
         time.sleep(0.1)
         held.release()
         assert [result() for result in results] == [True] * 3
-
-
-def test_closing_ends_the_wait_of_another_thread_with_a_sentence(database_url: str, tables: Tables) -> None:
-    tables.one("a", holder="ben")
-    client = LeaseClient(database_url, timing=STEADY)
-    with ExitStack() as stack:
-        stack.enter_context(client)
-        acquired = stack.enter_context(in_thread(lambda: client.acquire("a", wait=None)))
-        wait_until(lambda: is_acquiring(client, "a"), "the thread waits")
-        client.__exit__()
-        with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
-            acquired()
-        stack.pop_all()
-
-
-def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(client: LeaseClient, tables: Tables) -> None:
-    """Whatever the handler raises (celery's soft time limit, say): else the heartbeat would renew it for ever."""
-
-    class SoftTimeLimit(Exception):
-        pass
-
-    def limit(_number: int, _frame: Any) -> None:
-        if not raised.is_set():
-            raised.set()
-            raise SoftTimeLimit
-
-    def interrupt() -> None:
-        wait_until(lambda: is_acquiring(client, "a"), "it acquires")
-        while not raised.is_set():  # one that comes just before a lock is waited for does not wake its thread
-            os.kill(os.getpid(), signal.SIGUSR1)
-            raised.wait(0.05)
-
-    raised = threading.Event()
-
-    grant = tables.one("a", holder="ben")
-    before = signal.signal(signal.SIGUSR1, limit)
-    try:
-        interrupting = threading.Thread(target=interrupt)
-        with pytest.raises(SoftTimeLimit):  # noqa: PT012 - nothing may come between
-            interrupting.start()
-            client.acquire("a", wait=None)
-        interrupting.join()
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    tables.release(grant)
-    assert not is_acquiring(client, "a")
-    record = tables.record("a")
-    assert (record.holder, record.waiting) == (None, ())
-
-
-def test_what_was_granted_to_a_caller_who_has_gone_is_released(client: LeaseClient, tables: Tables) -> None:
-    """It was cancelled when the answer was there already, but not yet seen."""
-    ticket = Ticket("a")
-    client._runtime.submit(lambda core: acquire_inside(core, ticket)).result()
-    assert tables.record("a").holder == client.holder
-    client._runtime.submit(lambda core: core.abandon(ticket)).result()
-    assert tables.record("a").holder is None
-    assert not is_acquiring(client, "a")
-
-
-def test_a_listener_that_fails_or_leaves_harms_nothing(database_url: str) -> None:
-    told = Recorder()
-
-    def broken(event: events.Event) -> None:
-        told(event)
-        if isinstance(event, events.Renewed):
-            raise SystemExit(1)
-        raise RuntimeError
-
-    with LeaseClient(database_url, timing=STEADY, on_event=broken) as client, client.hold("a") as held:
-        told.wait_for(events.Renewed, number=2)
-        held.ensure()
 
 
 TTL = 3.0

@@ -20,9 +20,6 @@ def record(grant: Grant | None, name: str = "a", token: int = 1, label: str | No
     return LeaseRecord(name, token, holder, label, None, None, None, None, live=grant is not None)
 
 
-# Verdicts
-
-
 def test_the_kinds_of_a_loss_are_words_that_programs_may_keep() -> None:
     assert [kind.value for kind in LossKind] == ["ended", "broken", "unreachable", "suspended", "closed"]
 
@@ -97,9 +94,6 @@ def test_it_is_nobodys_turn_while_a_lease_is_live_and_anybodys_once_it_is_free()
     assert is_turn_of("ben", record(None))
 
 
-# Names
-
-
 @pytest.mark.parametrize(
     "name",
     ["a", "x" * 255, "run/shop/daily", " ", "é", "\N{SNOWMAN}", "\N{ZERO WIDTH JOINER}", "\N{NO-BREAK SPACE}", "'; --"],
@@ -120,9 +114,6 @@ def test_any_other_name_is_refused_with_a_sentence(name: str) -> None:
 @pytest.mark.parametrize("name", ["run", "Run/a", "a/run/b", "\N{BELL}check"])
 def test_a_name_that_does_not_begin_as_the_daemons_do_is_free_for_all(name: str) -> None:
     assert check_name(name, taken=DAEMON) == name
-
-
-# Events
 
 
 def test_what_a_listener_raises_is_logged_and_dropped(caplog: pytest.LogCaptureFixture) -> None:
@@ -151,7 +142,3 @@ def test_events_are_logged_by_default_and_losses_are_warnings(
     with caplog.at_level(logging.DEBUG, logger="lease"):
         events.log_event(event)
     assert [entry.levelno for entry in caplog.records] == [level]
-
-
-def test_a_loss_says_which_lease_and_why() -> None:
-    assert str(Loss(A, LossKind.ENDED, "stolen by ben")) == "lease 'a' (token 1) is lost: stolen by ben"

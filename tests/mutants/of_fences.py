@@ -1,6 +1,6 @@
 """Mutants of the fence (rule 11)."""
 
-from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres, on_sqlite
+from tests.mutants.mutant import Edit, Mutant, on_postgres, on_sqlite
 
 FENCE = "tests/lease/fences/test_on_postgres.py::{}[{}]"
 
@@ -73,7 +73,10 @@ FENCES = (
         "fence-in-autocommit",
         "a fence takes a connection that commits each statement by itself, where it protects nothing",
         (Edit("lease/fences/proof.py", "if not connection.is_in_transaction():", "if False:"),),
-        on_each("tests/lease/fences/test_kinds.py::test_a_connection_in_autocommit_is_refused[{}]"),
+        {
+            **on_postgres("tests/lease/fences/test_table.py::test_on_postgresql_in_autocommit[psycopg.Connection]"),
+            **on_sqlite("tests/lease/fences/test_table.py::test_on_sqlite_in_autocommit[Connection]"),
+        },
     ),
     Mutant(
         "paused-transaction-kept",

@@ -160,6 +160,6 @@ HEARTBEATS = (
                 'GrantState(grant, float("inf"), ',
             ),
         ),
-        on_each("tests/lease/test_async_client.py::test_a_lease_is_renewed_for_longer_than_its_ttl[{}]"),
+        on_each("tests/lease/test_async_client.py::test_a_blocked_event_loop_keeps_its_lease[{}]"),
     ),
 )

@@ -1,12 +1,17 @@
 """Clients whose callers acquire and release by themselves, and what a test puts in the midst of it."""
 
+import gc
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from lease import LeaseClient
 from lease.database.held.statement import Call
 from lease.sync import LeaseClient as SyncLeaseClient
+from tests.lease.stores import Tables
 from tests.support.waiting import LIMIT, wait_until
 
 AnyClient = SyncLeaseClient | LeaseClient
@@ -77,3 +82,43 @@ def beat(client: SyncLeaseClient) -> None:
     heartbeat = client._runtime.core.heartbeat
     client._runtime.submit(lambda core: heartbeat._beat(core.clock())).result(LIMIT)
     wait_until(lambda: not heartbeat._orphans._under_way, "all orphans are released")
+
+
+def left(client: AnyClient, tables: Tables) -> dict[str, object]:
+    """Return what is left of callers who wanted "a" and have gone."""
+    core, direct, record = client._runtime.core, client._runtime.means.direct, tables.record("a")
+    assert direct is not None
+    found: dict[str, object] = {
+        "held": core.heartbeat.held.all(),
+        "in flight": core.heartbeat.flights.under_way.copy(),
+        "under way": core.acquiring,
+        "turns": core.turns._current,
+        "waited for": core.turns._queues,
+        "lent": direct.pool._borrowers,
+        "holder": record.holder,
+        "waiting": record.waiting,
+    }
+    return {what: one for what, one in found.items() if one}
+
+
+def assert_nothing_is_left(client: AnyClient, tables: Tables) -> None:
+    def is_empty() -> bool:
+        if left(client, tables):
+            gc.collect()  # asyncio keeps the error of a task, and so its frames, in a circle
+        return not left(client, tables)
+
+    try:
+        wait_until(is_empty, "nothing is left")
+    except AssertionError:
+        raise AssertionError(f"left: {left(client, tables)}") from None
+
+
+@contextmanager
+def traced(trace: Callable[[FrameType, str, Any], Any]) -> Iterator[None]:
+    """Call ``trace`` for what this thread does in the block, as debuggers do."""
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)

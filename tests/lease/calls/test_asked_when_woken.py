@@ -21,6 +21,8 @@ from tests.lease.stores import Tables, in_thread, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.anyio
+
 TIMING = LeaseTiming(ttl=60, attempt_timeout=5)
 HASTY = LeaseTiming(ttl=60, attempt_timeout=0.5)
 
@@ -220,7 +222,6 @@ def test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing(
         acquired().release()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("comes", [True, False], ids=["answered", "silent"])
 async def test_who_is_cancelled_meanwhile_keeps_nothing(
     proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant, *, comes: bool

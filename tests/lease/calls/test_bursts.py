@@ -1,7 +1,6 @@
 """Thousands that acquire, release or leave at once: nothing fails on a healthy database, and no lease is lost."""
 
 import asyncio
-import gc
 import os
 import sqlite3.dbapi2
 import sys
@@ -10,7 +9,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -29,46 +27,27 @@ LOOK = 0.5
 """Seconds between two looks of the heartbeat, when it does not stall."""
 
 
-@dataclass
-class Stall:
-    """How long a heartbeat stalled at most, in seconds."""
-
-    longest: float = 0.0
-    collecting: float = 0.0
-    """How long the garbage collector stopped every thread at most, in seconds."""
-
-
 @contextmanager
-def watched(client: "lease.LeaseClient | LeaseClient", what: str) -> Iterator[Stall]:
+def watched(client: "lease.LeaseClient | LeaseClient", what: str) -> Iterator[None]:
     """Measure during the block for how long the heartbeat of ``client``, which holds something, stalls."""
     runtime = client._runtime  # a synchronous client has no heartbeat_age
     kind = "SQLite" if runtime.home is not None and runtime.home.url.get_backend_name() == "sqlite" else "PostgreSQL"
-    stall, over, began = Stall(), threading.Event(), time.monotonic()
-    collection = [began]
-
-    def collect(phase: str, _: object) -> None:
-        if phase == "start":
-            collection[0] = time.monotonic()
-        stall.collecting = max(stall.collecting, time.monotonic() - collection[0])
+    longest, over, began = [0.0], threading.Event(), time.monotonic()
 
     def look() -> None:
         while not over.wait(0.01):
-            stall.longest = max(stall.longest, runtime.core.heartbeat.age() - LOOK)
+            longest[0] = max(longest[0], runtime.core.heartbeat.age() - LOOK)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
-    gc.callbacks.append(collect)
     try:
-        yield stall
+        yield
     finally:
-        gc.callbacks.remove(collect)
         over.set()
         thread.join()
-        sys.stdout.write(
-            f"\n{kind}: {what}: {time.monotonic() - began:.1f} s, and the heartbeat stalled for {stall.longest:.2f} s at "
-            f"most (a garbage collection took {stall.collecting:.2f} s at most)"
-        )
-    assert stall.longest < TIMING.tolerated_outage
+        took = time.monotonic() - began
+        sys.stdout.write(f"\n{kind}: {what}: {took:.1f} s, and the heartbeat stalled for {longest[0]:.2f} s at most")
+    assert longest[0] < TIMING.tolerated_outage
 
 
 def losses(seen: Recorder) -> list[str]:

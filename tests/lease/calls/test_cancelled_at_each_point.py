@@ -126,16 +126,20 @@ async def assert_nothing_is_left(client: LeaseClient, other: LeaseClient) -> Non
     assert [record.holder for record in await other.list("a")] == [None]
 
 
+async def at_each_point(client: LeaseClient, other: LeaseClient, work: Callable[[int], Awaitable[bool]]) -> None:
+    for number in range(1, MOST):
+        reached = await work(number)
+        await assert_nothing_is_left(client, other)
+        if not reached:
+            return
+    pytest.fail("it never came to its end")
+
+
 @pytest.mark.parametrize("again", [None, 1, 2, 3], ids=["once", "again at once", "again soon", "again later"])
 @pytest.mark.parametrize("wait", [0.0, LIMIT], ids=["try", "wait"])
 async def test_while_the_lease_is_free(doors: Callable[[], LeaseClient], wait: float, again: int | None) -> None:
     async with doors() as other, doors() as client:
-        for number in range(1, MOST):
-            reached = await cancelled_at(client, number, again, wait)
-            await assert_nothing_is_left(client, other)
-            if not reached:
-                return
-    pytest.fail("it never came to its end")
+        await at_each_point(client, other, lambda number: cancelled_at(client, number, again, wait))
 
 
 @pytest.mark.on_both
@@ -143,31 +147,27 @@ async def test_while_the_lease_is_free(doors: Callable[[], LeaseClient], wait: f
 async def test_while_another_holds_it_and_releases_it_to_who_waits(
     doors: Callable[[], LeaseClient], again: int | None
 ) -> None:
+    async def work(number: int) -> bool:
+        async with held_by(other):
+            return await cancelled_at(client, number, again, LIMIT)
+
     async with doors() as other, doors() as client:
-        for number in range(1, MOST):
-            async with held_by(other):
-                reached = await cancelled_at(client, number, again, LIMIT)
-            await assert_nothing_is_left(client, other)
-            if not reached:
-                return
-    pytest.fail("it never came to its end")
+        await at_each_point(client, other, work)
 
 
 @pytest.mark.parametrize("again", [None, 1], ids=["once", "again at once"])
 async def test_while_another_task_of_the_client_has_the_turn(
     doors: Callable[[], LeaseClient], again: int | None
 ) -> None:
+    async def work(number: int) -> bool:
+        held = await client.acquire("a")
+        acquiring = asyncio.ensure_future(cancelled_at(client, number, again, LIMIT))
+        await asyncio.wait({acquiring}, timeout=0.01)  # most often, it waits within its client by then
+        await held.release()
+        return await acquiring
+
     async with doors() as other, doors() as client:
-        for number in range(1, MOST):
-            held = await client.acquire("a")
-            acquiring = asyncio.ensure_future(cancelled_at(client, number, again, LIMIT))
-            await asyncio.wait({acquiring}, timeout=0.01)  # most often, it waits within its client by then
-            await held.release()
-            reached = await acquiring
-            await assert_nothing_is_left(client, other)
-            if not reached:
-                return
-    pytest.fail("it never came to its end")
+        await at_each_point(client, other, work)
 
 
 async def test_a_task_that_gives_up_its_wait_gives_up_its_place(doors: Callable[[], LeaseClient]) -> None:

@@ -6,7 +6,6 @@ A call is a generator of steps, so that it can be cut between two of them withou
 import asyncio
 import gc
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -26,7 +25,7 @@ from lease.errors import LeaseError
 from lease.ledger import Caller
 from lease.sync import LeaseClient
 from lease.testing import MemoryStore
-from tests.lease.calls.callers import AnyClient, warm
+from tests.lease.calls.callers import assert_nothing_is_left, traced, warm
 from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.acquiring import release_of
 from tests.support.waiting import LIMIT, wait_until
@@ -42,6 +41,7 @@ WAYS = ("raise", "close", "vanish")
 
 # What is raised in a finalizer cannot arrive.
 pytestmark = [
+    pytest.mark.anyio,
     pytest.mark.usefixtures("own_heap"),
     pytest.mark.filterwarnings("ignore:(?s)Exception ignored.*CutError:pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -66,41 +66,6 @@ BY = [CutError, StoppedError, LateError]
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library's thread looks for callers that have gone more often than every half a second."""
     monkeypatch.setattr(ledger, "_LOOK", 0.02)
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[LeaseClient]:
-    with LeaseClient(database_url, timing=SELDOM) as client:
-        yield warm(client)
-
-
-def assert_nothing_is_left(client: AnyClient, tables: Tables) -> None:
-    core, direct = client._runtime.core, client._runtime.means.direct
-    assert direct is not None
-
-    def left() -> dict[str, object]:
-        record = tables.record("a")
-        found: dict[str, object] = {
-            "held": core.heartbeat.held.all(),
-            "in flight": core.heartbeat.flights.under_way.copy(),
-            "under way": core.acquiring,
-            "turns": core.turns._current,
-            "waited for": core.turns._queues,
-            "lent": direct.pool._borrowers,
-            "holder": record.holder,
-            "waiting": record.waiting,
-        }
-        return {what: one for what, one in found.items() if one}
-
-    def is_empty() -> bool:
-        if left():
-            gc.collect()  # asyncio keeps the error of a task, and so its frames, in a circle
-        return not left()
-
-    try:
-        wait_until(is_empty, "nothing is left")
-    except AssertionError:
-        raise AssertionError(f"left: {left()}") from None
 
 
 def take_and_cut(steps: Steps[Any], number: int, how: str, *, answered: bool) -> bool:
@@ -133,7 +98,6 @@ def leave(caller: Caller, how: str) -> None:
         caller.__exit__()
 
 
-@pytest.mark.anyio
 async def test_an_acquisition_that_was_cut_short_or_closed_on_its_way_does_not_begin() -> None:
     begun = list[str]()
 
@@ -307,12 +271,8 @@ def cut_at(line: int, by: type[BaseException]) -> Iterator[Callable[[], bool]]:
                 raise by
         return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced(trace):
         yield lambda: left[0] < 0
-    finally:
-        sys.settrace(before)
 
 
 def cut_everywhere(
@@ -439,9 +399,7 @@ def test_no_line_of_the_library_runs_in_a_callback_of_its_callers_event_loop(dat
                 async with client.hold("a", wait=LIMIT):
                     pass
             await client.read("a")
-            before = sys.gettrace()
-            sys.settrace(trace)
-            try:
+            with traced(trace):
                 async with client.hold("a", wait=LIMIT):
                     pass
                 direct = client._runtime.means.direct
@@ -449,8 +407,6 @@ def test_no_line_of_the_library_runs_in_a_callback_of_its_callers_event_loop(dat
                 direct.pool._is_over = True  # by the library's thread again
                 async with client.hold("a", wait=LIMIT):
                     pass
-            finally:
-                sys.settrace(before)
 
     asyncio.run(work())
     assert not found

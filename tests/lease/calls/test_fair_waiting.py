@@ -21,7 +21,7 @@ from tests.lease.stores import HASTY, SELDOM, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("passing_seconds")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
 
 def waiting_for(tables: Tables, name: str) -> list[str]:
@@ -49,7 +49,6 @@ def test_clients_are_served_in_the_order_in_which_they_came(database_url: str, t
     assert served == labels
 
 
-@pytest.mark.anyio
 async def test_tasks_of_one_client_take_turns_each_under_a_token_of_its_own(database_url: str) -> None:
     """They are served in order, and only the one whose turn it is asks the database."""
     tokens: list[tuple[int, int]] = []
@@ -67,20 +66,6 @@ async def test_tasks_of_one_client_take_turns_each_under_a_token_of_its_own(data
     async with lease.LeaseClient(database_url, timing=SELDOM) as client:
         await asyncio.gather(*(work(number) for number in range(20)))
     assert tokens == [(number, number + 1) for number in range(20)]
-
-
-def test_threads_of_one_client_take_turns(database_url: str) -> None:
-    inside: list[int] = []
-
-    def work(number: int) -> int:
-        with client.hold("a", wait=LIMIT) as held:
-            inside.append(number)
-            assert inside == [number]
-            inside.remove(number)
-            return held.token
-
-    with LeaseClient(database_url, timing=SELDOM) as client, ThreadPoolExecutor(8) as pool:
-        assert sorted(pool.map(work, range(8))) == list(range(1, 9))
 
 
 def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(database_url: str, tables: Tables) -> None:
@@ -172,14 +157,6 @@ def test_a_greedy_client_goes_to_the_end_after_each_turn(database_url: str) -> N
         two()
     for (_, waiting), (following, _) in itertools.pairwise(turns):
         assert not waiting or following == waiting[0], turns
-
-
-@pytest.mark.anyio
-async def test_a_task_that_waits_for_what_it_holds_itself_is_told_so(database_url: str) -> None:
-    async with lease.LeaseClient(database_url, timing=SELDOM) as client, client.hold("a"):
-        with pytest.raises(LeaseNotAcquired, match="this task or thread already holds it; leases are not reentrant"):
-            async with client.hold("a", wait=None):
-                pass
 
 
 def test_one_that_is_refused_at_once_is_told_of_no_wait(database_url: str) -> None:

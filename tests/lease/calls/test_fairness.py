@@ -1,4 +1,4 @@
-"""Processes that all want one lease: greedy ones share it, and one that is killed or cut off delays nobody for long.
+"""Greedy processes that all want one lease share it.
 
 `LEASED_GREEDY_SECONDS=30 pytest tests/lease/calls/test_fairness.py -s` shows the turns of half a minute.
 """
@@ -8,17 +8,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-
-from lease.clock import boottime
-from lease.sync import Lease, LeaseClient
-from tests.lease.stores import SELDOM, Tables, in_thread
-from tests.support.proxy import Proxy
-from tests.support.starvation import Starvation
-from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.usefixtures("processes")
 
@@ -43,15 +36,6 @@ with LeaseClient(sys.argv[1], timing=LeaseTiming(60), label=sys.argv[2]) as clie
         if len(turns) == 1:
             print("has had a turn", flush=True)
     print(json.dumps(turns), flush=True)
-"""
-WAITING = """
-import sys
-from lease import LeaseTiming
-from lease.sync import LeaseClient
-
-with LeaseClient(sys.argv[1], timing=LeaseTiming(60), label=sys.argv[2]) as client:
-    with client.hold("a", wait=None):
-        pass
 """
 
 
@@ -89,53 +73,3 @@ def test_greedy_processes_get_equal_shares(database_url: str) -> None:
     assert end - begin > SECONDS / 2, "they took part together for long enough"
     print(f"\n{turns} turns in {end - begin:.1f} s: {sum(turns) / (end - begin):.0f} a second")  # noqa: T201 - for who runs it by hand
     assert turns[0] >= turns[-1] / 2, turns
-
-
-def test_a_first_waiter_that_is_killed_delays_the_next_by_less_than_a_ttl(
-    database_url: str, tables: Tables, starvation: Starvation
-) -> None:
-    with holding(database_url) as held, process(WAITING, database_url, "killed") as first:
-        wait_until(lambda: waiting(tables) == ["killed"], "the first waits")
-        with next_in_line(database_url, tables, "killed") as served:
-            first.kill()
-            first.wait()
-            released = boottime()
-            held.release()
-            starvation.assert_within(6.0, released, served(), "the next is served")
-
-
-@pytest.mark.extended
-def test_a_first_waiter_that_is_cut_off_delays_the_next_by_less_than_a_ttl(
-    postgres_url: str, postgres_tables: Tables, proxied_url: str, proxy: Proxy, starvation: Starvation
-) -> None:
-    with holding(postgres_url) as held, process(WAITING, proxied_url, "cut off"):
-        wait_until(lambda: waiting(postgres_tables) == ["cut off"], "the first waits")
-        with next_in_line(postgres_url, postgres_tables, "cut off") as served:
-            proxy.blackhole()
-            released = boottime()
-            held.release()
-            starvation.assert_within(6.0, released, served(), "the next is served")
-        proxy.heal()
-
-
-@contextmanager
-def holding(url: str) -> Iterator[Lease]:
-    with LeaseClient(url, timing=SELDOM) as client, client.hold("a") as held:
-        yield held
-
-
-@contextmanager
-def next_in_line(url: str, tables: Tables, first: str) -> Iterator[Callable[[], float]]:
-    """Wait behind the first; call what is given for the time at which it was served."""
-
-    def acquire() -> float:
-        client.acquire("a", wait=LIMIT)
-        return boottime()
-
-    with LeaseClient(url, timing=SELDOM, label="next") as client, in_thread(acquire) as served:
-        wait_until(lambda: waiting(tables) == [first, "next"], "the next waits")
-        yield served
-
-
-def waiting(tables: Tables) -> list[str]:
-    return [waiter.label for waiter in tables.record("a").waiting]

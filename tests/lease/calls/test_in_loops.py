@@ -13,7 +13,7 @@ import pytest
 from lease import LeaseClient, LeaseLost, StoreUnavailable, events
 from lease.sync import Lease as SyncLease
 from lease.sync import LeaseClient as SyncLeaseClient
-from tests.lease.calls.callers import Blocked, warm_async, wire_of
+from tests.lease.calls.callers import Blocked, left, warm_async, wire_of
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
@@ -24,22 +24,13 @@ SEED = int(os.environ.get("LEASED_TEST_SEED") or 5)
 
 
 @pytest.fixture
-def told() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 async def client(database_url: str) -> AsyncIterator[LeaseClient]:
     async with LeaseClient(database_url, timing=SELDOM) as client:
         yield await warm_async(client)
 
 
-async def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
-    core = client._runtime.core
-    await until(lambda: not core.heartbeat.held.all())
-    await until(lambda: core.turns.owner("a") is None)
-    await until(lambda: tables.record("a").holder is None)
-    assert not core.heartbeat.flights.under_way.copy()
+async def nothing_is_left(client: LeaseClient, tables: Tables) -> None:
+    await until(lambda: not left(client, tables))
 
 
 async def test_what_is_free_is_acquired_and_released_while_the_librarys_thread_is_busy(
@@ -102,7 +93,7 @@ async def cancel_at_any_moment(clients: list[LeaseClient], tables: Tables) -> No
         await asyncio.gather(*(work(client, chance.uniform(0.0, 0.008)) for client in clients))
         gone = time.monotonic()
         for client in {*clients}:
-            await assert_nothing_is_left(client, tables)
+            await nothing_is_left(client, tables)
         longest = max(longest, time.monotonic() - gone)
         for client in {*clients}:
             if wire_of(client) is None:
@@ -116,7 +107,7 @@ async def test_one_whose_coroutine_is_closed_leaves_nothing(client: LeaseClient,
     acquiring.send(None)  # it has sent its statement, and waits for the answer
     acquiring.close()
     assert not client._runtime.means.ledger.entries, "it is put right once"
-    await assert_nothing_is_left(client, tables)
+    await nothing_is_left(client, tables)
     await (await client.acquire("a")).release()
 
 
@@ -133,7 +124,7 @@ async def test_an_error_of_a_handler_at_the_end_of_a_block_is_raised_out_of_it(
         with pytest.raises(LeaseLost, match="another"):
             async with client.hold("a"):
                 wire.send_in_loop = handler
-        await assert_nothing_is_left(client, tables)
+        await nothing_is_left(client, tables)
     assert not told.of(events.ReleaseFailed)
 
 
@@ -150,7 +141,7 @@ async def test_one_whose_loop_ends_in_the_midst_is_abandoned(database_url: str, 
             loop.close()
 
         await asyncio.to_thread(elsewhere)
-        await assert_nothing_is_left(client, tables)
+        await nothing_is_left(client, tables)
 
 
 async def test_one_that_is_cancelled_as_its_client_is_closed_leaves_no_grant(database_url: str, tables: Tables) -> None:

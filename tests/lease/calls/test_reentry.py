@@ -15,7 +15,7 @@ from lease.sync import LeaseClient
 from tests.lease.stores import HASTY, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("passing_seconds")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
 
 @pytest.fixture
@@ -62,7 +62,6 @@ def test_who_waits_in_vain_for_itself_is_told_so_when_its_time_is_over(client: L
         assert (refused.value.holder, refused.value.token) == (held.holder, held.token)
 
 
-@pytest.mark.anyio
 async def test_who_waits_for_ever_waits_for_its_own_release_that_was_cancelled(
     database_url: str, tables: Tables
 ) -> None:
@@ -91,7 +90,6 @@ async def _unlock_when_waited_for(client: lease.LeaseClient, locked: ExitStack) 
     locked.close()
 
 
-@pytest.mark.anyio
 async def test_a_sync_wait_without_end_for_another_task_of_the_same_loop_is_refused(client: LeaseClient) -> None:
     """That task could never release it, as the wait blocks the loop in which it runs."""
     held, over = asyncio.Event(), asyncio.Event()
@@ -111,7 +109,6 @@ async def test_a_sync_wait_without_end_for_another_task_of_the_same_loop_is_refu
         client.acquire("a", wait=None)
 
 
-@pytest.mark.anyio
 async def test_a_sync_wait_without_end_for_a_task_of_another_loop_ends_when_that_releases_it(
     client: LeaseClient,
 ) -> None:

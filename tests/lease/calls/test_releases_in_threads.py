@@ -1,7 +1,6 @@
 """How a release of a sync client ends beside the library's thread, a signal and the end of a block (rules 3, 6 and 8)."""
 
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,21 +10,10 @@ from lease.core import Ticket
 from lease.database.held.wire import WireFailed
 from lease.grant_state import GrantState
 from lease.sync import Lease, LeaseClient
-from tests.lease.calls.callers import Blocked, beat, before_each_answer, warm
-from tests.lease.stores import SELDOM, Recorder, Tables
+from tests.lease.calls.callers import Blocked, beat, before_each_answer
+from tests.lease.stores import Recorder, Tables
 from tests.support.acquiring import release_of
 from tests.support.waiting import LIMIT, wait_until
-
-
-@pytest.fixture
-def told() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def client(database_url: str, told: Recorder) -> Iterator[LeaseClient]:
-    with LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
-        yield warm(client)
 
 
 class Unseen(dict[Any, Any]):

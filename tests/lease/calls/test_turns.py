@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lease.turns import LocalTurn, Turns
+from tests.lease.calls.callers import traced
 from tests.lease.stores import until
 from tests.support.waiting import LIMIT
 
@@ -147,7 +148,7 @@ async def test_a_turn_that_two_threads_end_takes_none_from_those_who_begin_meanw
 @contextmanager
 def _at_lines_of(function: Callable[..., object], steps: Mapping[int, Callable[[], object]]) -> Iterator[None]:
     """Take each step as ``function`` comes to so many lines: what other threads do before it goes on."""
-    code, come, before = function.__code__, itertools.count(), sys.gettrace()
+    code, come = function.__code__, itertools.count()
 
     def trace(_frame: FrameType, event: str, _: object) -> Any:
         step = steps.get(next(come)) if event == "line" else None
@@ -160,8 +161,5 @@ def _at_lines_of(function: Callable[..., object], steps: Mapping[int, Callable[[
     def begin(frame: FrameType, _event: str, _: object) -> Any:
         return trace if frame.f_code is code else None
 
-    sys.settrace(begin)
-    try:
+    with traced(begin):
         yield
-    finally:
-        sys.settrace(before)

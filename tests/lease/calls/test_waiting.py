@@ -39,8 +39,7 @@ def is_awaited(tables: Tables, name: str) -> bool:
 
 def test_a_waiter_is_woken_by_the_release(database_url: str, starvation: Starvation) -> None:
     with LeaseClient(database_url, timing=LONG) as holder, LeaseClient(database_url, timing=LONG) as waiter:
-        held = holder.try_acquire("a")
-        assert held is not None
+        held = holder.acquire("a")
         with in_thread(lambda: (token(waiter, "a"), boottime())) as acquired:
             if database_url.startswith("postgresql"):
                 with Tables(database_url) as tables:
@@ -110,8 +109,7 @@ def test_a_notification_goes_out_only_where_somebody_waits(postgres_url: str, po
         listener.execute(f"LISTEN {statements.CHANNEL}".encode())
         with client.hold("a"):
             pass
-        held = client.try_acquire("a")
-        assert held is not None
+        held = client.acquire("a")
         with in_thread(lambda: token(waiter, "a")) as acquired:
             wait_until(lambda: is_awaited(postgres_tables, "a"), "the waiter has its place")
             held.release()
@@ -200,24 +198,6 @@ def test_those_behind_a_dead_waiter_write_nothing_until_it_is_their_turn(
             tables.release(held)
             assert acquired() == 2
     assert len(asked) <= 4
-
-
-def test_many_waiters_are_served_one_after_the_other(database_url: str) -> None:
-    clients = [LeaseClient(database_url, timing=LONG) for _ in range(3)]
-    tokens: list[int] = []
-
-    def work(client: LeaseClient) -> None:
-        with client:
-            tokens.append(token(client, "a"))
-
-    with (
-        in_thread(lambda: work(clients[0])) as one,
-        in_thread(lambda: work(clients[1])) as two,
-        in_thread(lambda: work(clients[2])) as three,
-    ):
-        for result in (one, two, three):
-            result()
-    assert sorted(tokens) == [1, 2, 3]
 
 
 def test_a_name_like_no_other_is_woken_too(postgres_url: str, postgres_tables: Tables) -> None:

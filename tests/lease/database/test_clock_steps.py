@@ -29,8 +29,7 @@ def server(postgres_programs: Binaries) -> Iterator[ClockedServer]:
         yield started
 
 
-def test_steps_within_what_is_assumed_cost_no_lease_and_are_told(server: ClockedServer) -> None:
-    told = Recorder()
+def test_steps_within_what_is_assumed_cost_no_lease_and_are_told(server: ClockedServer, told: Recorder) -> None:
     with (
         LeaseClient(server.url(), timing=TIMING, on_event=told) as client,
         LeaseClient(server.url()) as other,

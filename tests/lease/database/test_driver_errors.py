@@ -35,7 +35,12 @@ def wrapped(error: Exception, statement: str = "") -> DBAPIError:
         ('database "shop" does not exist', "create it, or correct its name in the URL"),
         ("Connection refused", "start its server, or correct host and port in the URL"),
         ("Connect call failed ('127.0.0.1', 1)", "start its server, or correct host and port in the URL"),
+        (
+            'connection to server on socket "/run/postgresql/.s.PGSQL.5432" failed: No such file or directory',
+            "start its server, or correct host and port in the URL",
+        ),
         ('could not translate host name "db" to address', "correct the host in its URL"),
+        ("failed to resolve host 'db': [Errno -2] Name or service not known", "correct the host in its URL"),
         ('too many connections for role "anna"', "raise the limit of its role, database or server"),
         ("sorry, too many clients already", "raise the limit of its role, database or server"),
         ("remaining connection slots are reserved", "raise the limit of its role, database or server"),
@@ -95,7 +100,7 @@ def test_who_only_reads_needs_no_right_to_write(statement: str, rights: str) -> 
 @pytest.mark.parametrize(
     ("error", "kind", "says"),
     [
-        (OfPostgres("42P01"), SchemaMissing, "does not have leased's tables"),  # no table
+        (OfPostgres("42P01"), SchemaMissing, r"does not have leased's tables; .* lease\.create_tables"),  # no table
         (OfPostgres("42883"), SchemaMissing, "does not have leased's tables"),  # no function
         (OfPostgres("3F000"), SchemaMissing, "does not have leased's tables"),  # no schema
         (sqlite3.OperationalError("no such table: lease"), SchemaMissing, "does not have leased's tables"),

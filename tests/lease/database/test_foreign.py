@@ -21,6 +21,8 @@ from lease.schema import lease, of_grant
 from tests.lease.stores import Tables
 from tests.support.postgres import plain
 
+pytestmark = pytest.mark.anyio
+
 MOMENT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 KINDS: dict[str, Callable[[str], Any]] = {
     "psycopg": lambda url: psycopg.connect(url, row_factory=psycopg.rows.dict_row),
@@ -80,7 +82,6 @@ def test_a_sync_connection_to_postgresql(postgres_tables: Tables, postgres_url: 
     assert (record.label, record.granted_at) == ("by a program", MOMENT)
 
 
-@pytest.mark.anyio
 async def test_a_connection_of_asyncpg(postgres_tables: Tables, postgres_url: str) -> None:
     postgres_tables.one("a")
     connection = await asyncpg.connect(plain(postgres_url))

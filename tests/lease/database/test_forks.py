@@ -1,13 +1,10 @@
 """SQLite in a process that was forked: what was open at the fork decides whether it can be used there."""
 
-import multiprocessing
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url
@@ -96,26 +93,6 @@ def test_what_was_made_before_the_fork_says_what_to_do(sqlite_url: str) -> None:
         for work in (lambda: client.acquire("b"), held.ensure):
             said = in_forked_child(work)
             assert "not on SQLite, which was open at the fork" in said, said
-
-
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_each_way_of_multiprocessing(sqlite_url: str, method: str) -> None:
-    context: Any = multiprocessing.get_context(method)
-    ours, theirs = context.Pipe()
-    with LeaseClient(sqlite_url, timing=STEADY):
-        process = context.Process(target=tell_token, args=(sqlite_url, theirs))
-        process.start()
-        assert ours.poll(LIMIT)
-        said = ours.recv()
-        process.join(LIMIT)
-    assert is_refused(said) if method == "fork" else said == "1", said
-
-
-def tell_token(url: str, to: "Pipe[str, str]") -> None:
-    try:
-        to.send(str(token(url)))
-    except lease.LeaseError as error:
-        to.send(str(error))
 
 
 LEAVING = """

@@ -13,6 +13,8 @@ from lease.database.opening import open_database
 from tests.lease.stores import Tables
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.anyio
+
 _SHOW = text("SHOW idle_in_transaction_session_timeout")
 _PID = text("SELECT pg_backend_pid()")
 
@@ -64,7 +66,6 @@ def test_what_a_paused_process_has_locked_is_free_again_before_it_goes_on(tables
     assert "idle-in-transaction timeout" in str(error)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("timeout", "idle"), [(1.2, "1200ms"), (10.0, "2s")])
 async def test_a_transaction_may_be_idle_for_as_long_as_an_attempt_may_take_and_for_two_seconds_at_most(
     postgres_url: str, timeout: float, idle: str
@@ -78,7 +79,6 @@ async def test_a_transaction_may_be_idle_for_as_long_as_an_attempt_may_take_and_
         await database.close()
 
 
-@pytest.mark.anyio
 async def test_a_connection_that_was_left_in_a_transaction_is_not_used_again(postgres_url: str) -> None:
     def leave_open(connection: Connection) -> object:
         connection.exec_driver_sql("BEGIN")

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, LiteralString
 from uuid import uuid4
 
@@ -21,6 +21,8 @@ from tests.lease.stores import Tables, until
 from tests.support.postgres import query
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
 
 
 async def works(address: Address) -> None:
@@ -52,6 +54,13 @@ LISTENING = (
 
 
 @pytest.fixture
+async def listener(postgres_url: str) -> AsyncIterator[ReleaseListener]:
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    yield listener
+    await listener.close()
+
+
+@pytest.fixture
 def url_with_a_hard_password(postgres_url: str) -> Iterator[URL]:
     role, password = f"role_{uuid4().hex[:8]}", "a b+c%20d@e/f:g'h\\i?j"
     query(postgres_url, f"CREATE ROLE {role} LOGIN PASSWORD '{password.replace(chr(39), 2 * chr(39))}'")
@@ -59,45 +68,44 @@ def url_with_a_hard_password(postgres_url: str) -> Iterator[URL]:
     query(postgres_url, f"DROP ROLE {role}")
 
 
-@pytest.mark.anyio
 async def test_it_listens_whatever_is_in_the_password(url_with_a_hard_password: URL) -> None:
     await works(url_with_a_hard_password)
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("query", ["prepare_threshold=5", "options=-csearch_path%3Dpublic", "application_name=shop"])
-async def test_it_listens_whatever_is_in_the_query(postgres_url: str, query: str) -> None:
-    await works(f"{postgres_url}?{query}")
-
-
-@pytest.mark.anyio
-async def test_it_listens_where_the_url_has_several_hosts(postgres_url: str) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"prepare_threshold": "5"},
+        {"options": "-csearch_path=public"},
+        {"application_name": "shop"},
+        {"host": ("127.0.0.1:1", "127.0.0.1:{port}")},
+    ],
+    ids=",".join,
+)
+async def test_it_listens_whatever_is_in_the_query(postgres_url: str, query: dict[str, Any]) -> None:
     url = make_url(postgres_url)
-    hosts = [f"127.0.0.1:{port}" for port in (1, url.port)]
-    await works(url.set(host=None, port=None, query={"host": hosts}))
+    if "host" in query:
+        query = {"host": [host.format(port=url.port) for host in query["host"]]}
+        url = url.set(host=None, port=None)
+    await works(url.set(query=query))
 
 
-@pytest.mark.anyio
 async def test_it_listens_as_an_engine_connects(postgres_url: str) -> None:
     arguments = dict(make_url(postgres_url).translate_connect_args(username="user", database="dbname"))
     engine: Engine = create_engine("postgresql+psycopg://", connect_args=arguments)
     await works(engine)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", ["\N{BELL}check", "check"])
 async def test_no_name_is_taken_for_its_notification_to_itself(
-    postgres_url: str, postgres_tables: Tables, name: str
+    listener: ReleaseListener, postgres_tables: Tables, name: str
 ) -> None:
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with subscribed(listener, name, "anna") as subscription:
         await begins(listener, subscription)
         postgres_tables.run(lambda connection: notify(connection, name, (Waiter("anna", "anna", 0.0),)))
         await asyncio.wait_for(subscription.heard.wait(), LIMIT)
-    await listener.close()
 
 
-@pytest.mark.anyio
 async def test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_woken(
     postgres_url: str, postgres_tables: Tables
 ) -> None:
@@ -121,10 +129,8 @@ async def test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_wok
         await listener.close()
 
 
-@pytest.mark.anyio
-async def test_who_waits_from_before_it_listened_looks_once(postgres_url: str) -> None:
+async def test_who_waits_from_before_it_listened_looks_once(listener: ReleaseListener) -> None:
     """Its place may be there by then, and its turn have come; nobody has heard of that."""
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with subscribed(listener, "a", "anna") as asking, subscribed(listener, "b", "anna") as waiting:
         await waiting(LIMIT, 0)
         assert listener.is_working
@@ -132,10 +138,8 @@ async def test_who_waits_from_before_it_listened_looks_once(postgres_url: str) -
         assert not waiting.heard.is_set(), "it looks now"
         await asking(LIMIT, 0)
         assert not asking.heard.is_set()
-    await listener.close()
 
 
-@pytest.mark.anyio
 async def test_a_listener_that_cannot_connect_says_so_once(
     postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +159,6 @@ async def test_a_listener_that_cannot_connect_says_so_once(
     assert "a-secret-of-the-tests" not in said
 
 
-@pytest.mark.anyio
 async def test_a_listener_whose_notifications_are_swallowed_says_so_once(
     postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,9 +193,8 @@ class Pooled:
         return cursor
 
 
-@pytest.mark.anyio
 async def test_a_pooler_that_lets_through_what_it_says_itself_is_not_taken_for_a_line(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    listener: ReleaseListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = Listener._connect
 
@@ -202,35 +204,27 @@ async def test_a_pooler_that_lets_through_what_it_says_itself_is_not_taken_for_a
     monkeypatch.setattr(Listener, "_connect", through_a_pooler)
     said = asyncio.Event()
     monkeypatch.setattr(ReleaseListener, "_report", lambda *_: said.set())
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with subscribed(listener, "a", "anna"):
         await listener.start(0.0)
         await asyncio.wait_for(said.wait(), LIMIT)
         assert not listener.is_working
-    await listener.close()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("payload", ["", "a", "7", "[]", '{"name": "a"}', '{"name": 7, "next": 7}', "[" * 7_000])
 async def test_what_somebody_else_says_on_the_channel_is_passed_over(
-    postgres_url: str, postgres_tables: Tables, payload: str
+    listener: ReleaseListener, postgres_tables: Tables, payload: str
 ) -> None:
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with subscribed(listener, "a", "anna") as subscription:
         await begins(listener, subscription)
         postgres_tables.run(lambda connection: connection.execute(select(func.pg_notify(CHANNEL, payload))))
-        postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
-        await asyncio.wait_for(subscription.heard.wait(), LIMIT)
-    await listener.close()
+        await hears(subscription, postgres_tables)
 
 
-@pytest.mark.anyio
 async def test_it_goes_on_for_a_while_when_the_last_has_left(
-    postgres_url: str, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
+    listener: ReleaseListener, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who takes turns waits again in a moment; until it listened again, it would hear of no turn."""
     monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.02)
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     is_needed, looks = listener._is_needed, []
 
     def look() -> bool:
@@ -244,19 +238,15 @@ async def test_it_goes_on_for_a_while_when_the_last_has_left(
     await until(lambda: looks)
     with subscribed(listener, "a", "anna") as subscription:
         assert listener.is_working
-        postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
-        await asyncio.wait_for(subscription.heard.wait(), LIMIT)
-    await listener.close()
+        await hears(subscription, postgres_tables)
 
 
-@pytest.mark.anyio
 async def test_it_ends_when_nobody_has_waited_for_long(
-    postgres_url: str, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
+    listener: ReleaseListener, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And costs no connection then."""
     monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.02)
     monkeypatch.setattr("lease.database.listening.releases._LINGER", 0.0)
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with subscribed(listener, "a", "anna"):
         await listener.start(LIMIT)
     await until(lambda: postgres_tables.value(LISTENING) == 0)
@@ -264,12 +254,11 @@ async def test_it_ends_when_nobody_has_waited_for_long(
         await listener.start(LIMIT)
         assert listener.is_working, "it begins anew"
         await hears(subscription, postgres_tables)
-    await listener.close()
 
 
-@pytest.mark.anyio
-async def test_it_can_be_told_to_listen_over_another_connection(postgres_url: str, postgres_tables: Tables) -> None:
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+async def test_it_can_be_told_to_listen_over_another_connection(
+    listener: ReleaseListener, postgres_tables: Tables
+) -> None:
     with subscribed(listener, "a", "anna") as subscription:
         for _ in range(3):
             listener.begin_anew()
@@ -277,10 +266,8 @@ async def test_it_can_be_told_to_listen_over_another_connection(postgres_url: st
             await begins(listener, subscription)
             await hears(subscription, postgres_tables)
         await until(lambda: postgres_tables.value(LISTENING) == 1)
-    await listener.close()
 
 
-@pytest.mark.anyio
 async def test_a_listener_over_a_silent_network_says_so(
     proxied_url: str, proxy: Proxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,9 +281,7 @@ async def test_a_listener_over_a_silent_network_says_so(
     assert "no connection within 0.05s" in caplog.messages[0]
 
 
-@pytest.mark.anyio
-async def test_who_was_next_is_so_no_more_once_another_has_taken_the_lease(postgres_url: str) -> None:
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+async def test_who_was_next_is_so_no_more_once_another_has_taken_the_lease(listener: ReleaseListener) -> None:
     with subscribed(listener, "a", "anna") as subscription:
         for turns in (["ben", "anna"], ["cleo"]):
             subscription.told(turns)
@@ -305,12 +290,10 @@ async def test_who_was_next_is_so_no_more_once_another_has_taken_the_lease(postg
         assert not subscription.heard.is_set()
 
 
-@pytest.mark.anyio
 async def test_a_connection_that_is_made_as_the_listener_is_closed_is_closed_too(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    listener: ReleaseListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has taken it yet, at that very moment."""
-    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     connect, made = listener._connect, list[Any]()
 
     async def connect_and_be_closed() -> Any:

@@ -11,6 +11,8 @@ from lease.database.held.statement import Call, Statement
 from lease.database.opening import open_database
 from tests.support.waiting import LIMIT
 
+pytestmark = pytest.mark.anyio
+
 NAMES = ("anna", "bert")
 
 
@@ -30,7 +32,6 @@ def many_times(ask: Call[str], together: asyncio.Barrier) -> Callable[[Connectio
     return unit
 
 
-@pytest.mark.anyio
 async def test_each_client_is_answered_what_it_asked(pooled_url: str) -> None:
     """Two clients of psycopg prepare under the same names: over a connection that had been the other's, one would
     be answered what the other asks, without an error.

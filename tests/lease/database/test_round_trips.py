@@ -18,6 +18,8 @@ from tests.lease.stores import Tables
 from tests.support.postgres import plain
 from tests.support.proxy import Proxy
 
+pytestmark = pytest.mark.anyio
+
 STATEMENTS = {
     renewals._RENEW: "renew",
     renewals._RENEW_UNLOCKED: "renew, passing over what is locked",
@@ -36,7 +38,6 @@ def asked(proxy: Proxy, begun: int) -> list[str]:
     return [" ".join(statement.split()[:2]) for statement in proxy.statements[begun:]]
 
 
-@pytest.mark.anyio
 async def test_renewing_reading_and_releasing_are_one_statement_each(
     proxied_url: str, proxy: Proxy, tables: Tables
 ) -> None:
@@ -54,7 +55,6 @@ async def test_renewing_reading_and_releasing_are_one_statement_each(
     await store.close()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("pooling", [False, True], ids=["direct", "pooler"])
 async def test_statements_are_prepared_on_a_connection_that_leads_to_the_server_itself_and_on_no_other(
     proxied_url: str, proxy: Proxy, tables: Tables, *, pooling: bool
@@ -83,7 +83,6 @@ def test_a_plan_for_any_parameters_goes_by_an_index(tables: Tables, statement: S
     assert "Seq Scan" not in plan, plan
 
 
-@pytest.mark.anyio
 async def test_a_plan_of_the_time_when_the_table_was_empty_ends_when_it_is_analyzed(
     proxied_url: str, proxy: Proxy, tables: Tables
 ) -> None:
@@ -114,7 +113,6 @@ def fill(tables: Tables) -> None:
     tables.run(lambda connection: connection.execute(text("ANALYZE lease")))
 
 
-@pytest.mark.anyio
 async def test_a_write_that_raises_is_rolled_back_and_its_connection_is_held(
     proxied_url: str, proxy: Proxy, tables: Tables
 ) -> None:
@@ -135,7 +133,6 @@ async def test_a_write_that_raises_is_rolled_back_and_its_connection_is_held(
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_a_connection_that_the_database_refused_something_on_is_not_used_again(
     proxied_url: str, proxy: Proxy, tables: Tables
 ) -> None:

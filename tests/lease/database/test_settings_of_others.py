@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import literal, select, update
+from sqlalchemy import update
 
 from lease import LeaseTiming, events
-from lease.database.dialects import Instant, now
 from lease.database_store import DatabaseStore
 from lease.schema import lease as leases
 from lease.sync import LeaseClient
@@ -16,6 +15,8 @@ from tests.lease.stores import STEADY, Recorder, Tables, until
 from tests.support.databases import disconnect
 from tests.support.postgres import query
 from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=["German, DMY", "SQL, MDY", "Postgres, DMY", "ISO, DMY"])
@@ -30,8 +31,7 @@ def styled_url(postgres_url: str, request: pytest.FixtureRequest) -> Iterator[st
     disconnect(postgres_url)
 
 
-def test_a_lease_is_granted_renewed_and_read_in_every_datestyle(styled_url: str) -> None:
-    told = Recorder()
+def test_a_lease_is_granted_renewed_and_read_in_every_datestyle(styled_url: str, told: Recorder) -> None:
     with LeaseClient(styled_url, timing=STEADY, on_event=told) as client, client.hold("a") as held:
         told.wait_for(events.Renewed)
         record = client.read("a")
@@ -43,16 +43,6 @@ def test_a_lease_is_granted_renewed_and_read_in_every_datestyle(styled_url: str)
         assert held.release()
 
 
-def test_a_moment_comes_back_to_the_microsecond(tables: Tables) -> None:
-    moment = datetime(2038, 1, 19, 3, 14, 7, 999_999, tzinfo=UTC)
-    with tables.transaction() as connection:
-        present = connection.scalar(select(now()))
-        assert present is not None
-        assert present.tzinfo is UTC
-        assert connection.scalar(select(literal(moment, Instant()))) == moment
-
-
-@pytest.mark.anyio
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 async def test_a_statement_takes_a_row_as_it_is_after_a_wait_for_it_whatever_the_isolation_level(
     postgres_url: str, level: str

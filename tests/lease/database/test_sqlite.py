@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,10 @@ from lease.database.writer_gate import WriterGate
 from lease.sync import LeaseClient
 from tests.lease.stores import SHORT, STEADY, Recorder, Tables, in_thread
 from tests.support.binaries import readable_temporary_folder
+from tests.support.forking import in_forked_child
 from tests.support.waiting import LIMIT, wait_until
+
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -47,9 +50,6 @@ def engine(sqlite_url: str) -> Iterator[Engine]:
 
 def path_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
-
-
-# The file
 
 
 def modes_in(folder: Path) -> dict[str, int]:
@@ -84,12 +84,11 @@ def test_a_file_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
         assert set(modes_in(tmp_path).values()) == {0o660}
 
 
-def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tmp_path: Path, told: Recorder) -> None:
     """As by a restore while programs run: in the file that is there now, anybody may have the lease."""
     path, copy = path_of(sqlite_url), tmp_path / "copy.db"
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
-    told = Recorder()
     with LeaseClient(sqlite_url, timing=STEADY, on_event=told) as client:
         held = client.acquire("a")
         told.wait_for(events.Renewed)
@@ -103,10 +102,9 @@ def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tm
                 client.acquire("a")
 
 
-def test_of_a_file_that_was_removed_no_second_one_is_made(sqlite_url: str) -> None:
+def test_of_a_file_that_was_removed_no_second_one_is_made(sqlite_url: str, told: Recorder) -> None:
     """SQLite would make an empty one, in which anybody may be granted what is held in the other."""
     path = path_of(sqlite_url)
-    told = Recorder()
     with LeaseClient(sqlite_url, timing=SHORT, on_event=told) as client:
         held = client.acquire("a")
         told.wait_for(events.Renewed)
@@ -131,9 +129,6 @@ def test_a_commit_is_on_disk_however_sqlite_was_built(sqlite_url: str, monkeypat
     monkeypatch.setattr(file_connection, "FileConnection", BuiltOtherwise)
     with connected(make_url(sqlite_url), ConnectionSettings()) as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-
-
-# Taking turns
 
 
 def test_a_reader_of_a_file_that_a_client_has_made_holds_up_no_writer(tmp_path: Path) -> None:
@@ -189,9 +184,6 @@ while True:
 """
 
 
-# Two processes
-
-
 @pytest.mark.usefixtures("processes")
 def test_two_processes_exclude_each_other(sqlite_url: str) -> None:
     counting = [
@@ -233,27 +225,6 @@ with LeaseClient(url) as client:
 """
 
 
-# The fence is a write
-
-
-def test_a_fence_keeps_every_other_writer_out_until_its_transaction_ends(tables: Tables, engine: Engine) -> None:
-    grant = tables.one("a")
-    tables.make_stale("a")
-    with engine.connect() as connection:
-        fence(connection, grant)
-        with in_thread(lambda: tables.grant("a", holder="ben")) as stolen:
-            assert tables_read_holder(engine) == "anna"
-            connection.commit()
-            assert stolen() == [Grant("a", 2, "ben")]
-    with engine.connect() as connection, pytest.raises(LeaseLost):
-        fence(connection, grant)
-
-
-def tables_read_holder(engine: Engine) -> object:
-    with engine.connect() as other:
-        return other.scalar(text("SELECT holder FROM lease WHERE name = 'a'"))
-
-
 def test_a_transaction_that_had_read_before_others_wrote_is_told_to_begin_anew(tables: Tables, engine: Engine) -> None:
     """BUSY_SNAPSHOT means "begin again", not "lost"."""
     grant = tables.one("a")
@@ -279,9 +250,6 @@ def test_a_fence_waits_for_its_turn_and_says_so_when_it_does_not_come(
             fence(connection, grant)
 
 
-# A writer that takes too long
-
-
 @pytest.mark.usefixtures("passing_seconds")
 def test_a_write_that_takes_too_long_puts_leases_at_risk_and_is_survived(sqlite_url: str, tables: Tables) -> None:
     told = Recorder()
@@ -295,14 +263,6 @@ def test_a_write_that_takes_too_long_puts_leases_at_risk_and_is_survived(sqlite_
         told.wait_for(events.Renewed, number=renewed + 1)
         held.ensure()
     assert "locked" in risk.cause or "no answer" in risk.cause or "locked for writing" in risk.cause
-
-
-# Files
-
-
-def test_the_tables_are_made_where_they_are_missing(empty_sqlite_url: str) -> None:
-    with LeaseClient(empty_sqlite_url, timing=STEADY) as client, client.hold("a") as held:
-        assert held.token == 1
 
 
 def test_two_clients_make_the_tables_at_the_same_moment(empty_sqlite_url: str) -> None:
@@ -334,6 +294,14 @@ def refusal(url: str) -> str:
     return said
 
 
+def refusal_to_another_user(url: str) -> str:
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65_534)
+        os.setuid(65_534)
+    return refusal(url)
+
+
 def test_a_file_in_a_missing_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
     said = refusal(f"sqlite:///{tmp_path}/missing/leased.db")
     assert said.endswith(
@@ -361,7 +329,8 @@ def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str)
         shutil.copy(path_of(sqlite_url), folder / "leased.db")
         (folder / "leased.db").chmod(0o444)
         folder.chmod(0o555)
-        said = in_child(lambda: refusal(f"sqlite:///{folder / 'leased.db'}"))
+        wait_until(lambda: gc.collect() >= 0 and not file_connection._open, "what tests before this had open is closed")
+        said = in_forked_child(lambda: refusal_to_another_user(f"sqlite:///{folder / 'leased.db'}"))
     finally:
         folder.chmod(0o755)
         shutil.rmtree(folder)
@@ -371,30 +340,6 @@ def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str)
     )
 
 
-def in_child(work: Callable[[], str]) -> str:
-    """Do ``work`` in a process of a user without rights; its modules are loaded already."""
-    wait_until(lambda: gc.collect() >= 0 and not file_connection._open, "what tests before this had open is closed")
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(65_534)
-                os.setuid(65_534)
-            said = work()
-        except BaseException as error:  # noqa: BLE001 - the parent tells of it
-            said = f"{type(error).__name__}: {error}"
-        os.write(writing, said.encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    said = os.read(reading, 10_000).decode()
-    os.close(reading)
-    return said
-
-
-@pytest.mark.anyio
 async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     before = threading.active_count()
     for _ in range(3):
@@ -405,7 +350,6 @@ async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     wait_until(lambda: threading.active_count() <= before, "its threads are gone")
 
 
-@pytest.mark.anyio
 async def test_an_attempt_for_which_the_system_has_no_thread_is_one_that_did_not_reach_the_database(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,7 +365,6 @@ async def test_an_attempt_for_which_the_system_has_no_thread_is_one_that_did_not
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> None:
     database, answers = open_database(sqlite_url, timeout=0.2, connections=1), threading.Event()
     with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2s"):
@@ -431,7 +374,6 @@ async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> No
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_a_write_that_raises_is_rolled_back_and_the_next_one_can_begin(sqlite_url: str, tables: Tables) -> None:
     database = open_database(sqlite_url, timeout=2.0, connections=1)
 
@@ -448,7 +390,6 @@ async def test_a_write_that_raises_is_rolled_back_and_the_next_one_can_begin(sql
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_foreign_keys_of_a_programs_own_tables_hold(sqlite_url: str) -> None:
     """SQLite forgets them unless each connection asks for them; the daemon's tables have some."""
     database = open_database(sqlite_url, timeout=2.0, connections=1)
@@ -462,7 +403,6 @@ async def test_foreign_keys_of_a_programs_own_tables_hold(sqlite_url: str) -> No
     await database.close()
 
 
-@pytest.mark.anyio
 async def test_a_write_whose_caller_was_cancelled_may_fail_without_a_word(sqlite_url: str) -> None:
     database = open_database(sqlite_url, timeout=2.0, connections=1)
     complaints: list[object] = []

@@ -25,6 +25,7 @@ from tests.support.binaries import readable_temporary_folder
 from tests.support.forking import in_forked_child
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
 LIMIT = 10.0
 
 
@@ -66,7 +67,6 @@ def test_to_wait_for_the_writer_gate_blocks_no_event_loop(tmp_path: Path) -> Non
     asyncio.run(wait_for_one_who_is_in_the_same_loop())
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("is_heard_of", [True, False])
 def test_a_child_that_was_forked_meanwhile_does_not_keep_the_writer_gate(tmp_path: Path, is_heard_of: bool) -> None:
@@ -115,7 +115,6 @@ def test_of_one_process_one_thread_at_a_time_looks_whether_it_may_pass(
     assert len(looking) == 1
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("processes")
 def test_a_child_that_was_forked_while_a_thread_waited_can_pass(tmp_path: Path) -> None:
     path = str(tmp_path / "leased.db")
@@ -132,7 +131,6 @@ def test_a_child_that_was_forked_while_a_thread_waited_can_pass(tmp_path: Path) 
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("processes")
 def test_a_child_leaves_the_block_of_its_parent_and_closes_no_file_but_the_writer_gates(tmp_path: Path) -> None:
     with WriterGate(str(tmp_path / "leased.db")) as left:
@@ -215,14 +213,7 @@ def test_its_mode_follows_the_databases(database: Path) -> None:
         assert mode_of(writer_gate_of(database)) == expected
 
 
-def test_one_of_an_earlier_version_that_all_could_open_is_closed_to_them(database: Path) -> None:
-    writer_gate_of(database).touch(0o644)
-    pass_once(str(database))
-    assert mode_of(writer_gate_of(database)) == 0o600
-
-
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("processes")
 def test_a_user_who_may_only_read_the_database_cannot_hold_it_shut(readable: Path) -> None:
     readable.chmod(0o644)
@@ -261,7 +252,6 @@ def test_one_that_was_put_there_by_a_user_who_may_not_write_is_refused(readable:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("processes")
 def test_a_user_who_may_write_but_does_not_own_it_passes_though_its_mode_is_outdated(readable: Path) -> None:
     """Only its owner can let it follow the database's."""

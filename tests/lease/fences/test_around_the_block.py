@@ -12,7 +12,7 @@ from tests.lease.fences import connections
 from tests.lease.stores import SELDOM, Recorder, Tables, until
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("passing_seconds")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
 AROUND = "is still open here, around its block"
 
@@ -32,7 +32,6 @@ def test_a_hold_inside_its_fenced_transaction_is_told_at_once_and_released_with_
         wait_until(lambda: tables.record("a").grant is None, "it is released when the transaction has ended")
 
 
-@pytest.mark.anyio
 async def test_an_async_hold_inside_its_fenced_session_is_told_at_once_and_released_with_it(
     tables: Tables, async_engine: AsyncEngine, database_url: str
 ) -> None:
@@ -47,7 +46,6 @@ async def test_an_async_hold_inside_its_fenced_session_is_told_at_once_and_relea
     assert tables.record("a").grant is None
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.POSTGRESQL)
 @pytest.mark.sampled(4)
 async def test_a_release_inside_its_fenced_transaction_says_what_to_do(

@@ -18,6 +18,8 @@ from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.postgres import plain
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.anyio
+
 LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 End = Callable[[Connection, Grant], object]
 ENDS: dict[str, End] = {
@@ -107,40 +109,6 @@ def test_a_fence_that_waits_for_the_end_of_its_grant_raises(
             wait_until(lambda: waits(tables), "the fence waits for the release")
             ending.commit()
             assert outcome() == "lost"
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_fence_under_a_snapshot_older_than_a_renewal_passes(
-    tables: Tables, postgres_engine: Engine, level: str
-) -> None:
-    grant = tables.one("a")
-    with at(postgres_engine, level).begin() as connection:
-        connection.execute(text("SELECT FROM lease"))
-        tables.renew()
-        tables.renew()
-        fence(connection, grant)
-        tables.renew()
-        fence(connection, grant)
-
-
-def test_two_transactions_are_fenced_with_one_grant_at_the_same_time(tables: Tables, postgres_engine: Engine) -> None:
-    grant = tables.one("a")
-    with postgres_engine.begin() as first, postgres_engine.begin() as second:
-        fence(first, grant)
-        fence(second, grant)
-
-
-def test_what_a_fenced_transaction_wrote_is_gone_when_it_comes_too_late(
-    tables: Tables, postgres_engine: Engine
-) -> None:
-    tables.run(lambda connection: connection.execute(text("CREATE TABLE written (what text)")))
-    zombie = tables.one("a")
-    tables.make_stale("a")
-    tables.one("a", holder="ben")
-    with pytest.raises(LeaseLost), postgres_engine.begin() as connection:  # noqa: PT012
-        fence(connection, zombie)
-        connection.execute(text("INSERT INTO written VALUES ('by a zombie')"))
-    assert tables.value("SELECT count(*) FROM written") == 0
 
 
 SETTINGS = ["idle_in_transaction_session_timeout", "statement_timeout", "transaction_timeout"]
@@ -318,12 +286,6 @@ def test_any_language_can_call_the_fence_and_is_told_by_its_sqlstate(tables: Tab
     assert refused.value.sqlstate == "LEASE"
 
 
-def test_a_fence_that_was_never_granted_here_says_so(tables: Tables, postgres_engine: Engine) -> None:
-    """Rows are never deleted (rule 5), so a missing one tells of another database, or of a failover that lost it."""
-    with postgres_engine.begin() as connection, pytest.raises(LeaseLost, match="never granted in this database"):
-        fence(connection, Grant("never", 1, "anna"))
-
-
 def test_a_schema_without_our_tables_is_named(tables: Tables, postgres_engine: Engine) -> None:
     grant = tables.one("a")
     with postgres_engine.begin() as connection, pytest.raises(SchemaMissing, match=r"schema.*elsewhere"):
@@ -337,7 +299,6 @@ class Person:
     name: str
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "as_the_program_has_it",
     [{"row_factory": dict_row}, {"row_factory": scalar_row}, {"row_factory": class_row(Person)}, {"raw": True}],

@@ -16,6 +16,8 @@ from lease import Grant, LeaseError, fence
 from lease.database.writer_gate import WriterGate
 from tests.lease.stores import Tables, until
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture
 def tables(sqlite_url: str) -> Iterator[Tables]:
@@ -85,7 +87,6 @@ def test_a_fence_that_another_writer_keeps_waiting_fails_as_any_write_does(table
             fence(connection, grant)
 
 
-@pytest.mark.anyio
 async def test_an_event_loop_goes_on_while_a_fence_in_it_waits_for_its_turn(
     tables: Tables, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from tests.lease.fences import connections
 from tests.lease.stores import SELDOM, Tables
 from tests.support.databases import Server, ensure_template, fresh_database
 
+pytestmark = pytest.mark.anyio
+
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 #                                   READ COMMITTED  REPEATABLE READ  SERIALIZABLE
@@ -54,7 +56,6 @@ SQLITE = {before: row[-1] for before, row in TABLE.items() if not any(word in be
 """All is serializable there."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("cell", "kind"), EACH_CELL)
 async def test_on_postgresql(
     request: pytest.FixtureRequest, postgres_tables: Tables, kind: str, cell: tuple[str, str, str]
@@ -65,14 +66,12 @@ async def test_on_postgresql(
     assert await outcome(postgres_tables, opened, before) == end
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.POSTGRESQL)
 async def test_on_postgresql_in_autocommit(postgres_tables: Tables, kind: str) -> None:
     opened = connections.POSTGRESQL[kind](postgres_tables.url, connections.AUTOCOMMIT)
     assert await outcome(postgres_tables, opened, "nothing") == "refused"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("kind", "remedy"),
     [
@@ -91,7 +90,6 @@ async def test_a_refusal_in_autocommit_says_how_that_kind_begins_a_transaction(
             await caller.fence(grant)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.SQLITE)
 @pytest.mark.parametrize(("before", "end"), SQLITE.items())
 async def test_on_sqlite(sqlite_url: str, kind: str, before: str, end: str) -> None:
@@ -99,7 +97,6 @@ async def test_on_sqlite(sqlite_url: str, kind: str, before: str, end: str) -> N
         assert await outcome(tables, connections.SQLITE[kind](sqlite_url, None), before) == end
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.SQLITE)
 async def test_on_sqlite_in_autocommit(sqlite_url: str, kind: str) -> None:
     with Tables(sqlite_url) as tables:
@@ -107,7 +104,6 @@ async def test_on_sqlite_in_autocommit(sqlite_url: str, kind: str) -> None:
         assert await outcome(tables, opened, "nothing") == "refused"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.POSTGRESQL)
 @pytest.mark.sampled(4)
 async def test_another_database_of_the_server_is_refused_by_its_name(
@@ -118,7 +114,6 @@ async def test_another_database_of_the_server_is_refused_by_its_name(
     assert str(make_url(other).database) in refused.partition("this connection is to")[2]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.SQLITE)
 async def test_another_file_is_refused_by_its_name(sqlite_url: str, tmp_path: Path, kind: str) -> None:
     """Also a copy, in which the lease is held just as well."""
@@ -191,7 +186,6 @@ async def outcome(tables: Tables, opened: AbstractAsyncContextManager[connection
     return told
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", connections.SQLITE)
 async def test_a_temporary_table_of_that_name_proves_nothing(kind: str, sqlite_url: str) -> None:
     """One that a program made for itself comes first wherever a name has no schema."""

@@ -55,8 +55,7 @@ def never_awaited() -> Iterator[None]:
 async def test_a_lease_of_the_async_client_fences_a_sync_connection_at_once(
     written: Tables, client: lease.LeaseClient, engine: Engine
 ) -> None:
-    held = await client.try_acquire("a")
-    assert held is not None
+    held = await client.acquire("a")
     with engine.begin() as connection:
         held.fence(connection)
     with Session(engine) as session, session.begin():
@@ -71,8 +70,7 @@ async def test_a_lease_of_the_async_client_fences_a_sync_connection_at_once(
 async def test_a_lease_of_the_sync_client_fences_an_async_connection(
     written: Tables, sync_client: lease.sync.LeaseClient, async_engine: AsyncEngine
 ) -> None:
-    held = sync_client.try_acquire("a")
-    assert held is not None
+    held = sync_client.acquire("a")
     async with async_engine.begin() as connection:
         await held.fence(connection)
     async with AsyncSession(async_engine) as session, session.begin():
@@ -86,8 +84,7 @@ async def test_a_lease_of_the_sync_client_fences_an_async_connection(
 
 
 def test_a_lease_stands_for_its_grant(tables: Tables, sync_client: lease.sync.LeaseClient, engine: Engine) -> None:
-    held = sync_client.try_acquire("a")
-    assert held is not None
+    held = sync_client.acquire("a")
     with engine.begin() as connection:
         lease.fence(connection, held)
         with pytest.raises(LeaseError, match="the bound of a fence is 0"):
@@ -100,8 +97,7 @@ def test_a_lease_stands_for_its_grant(tables: Tables, sync_client: lease.sync.Le
 async def test_a_transaction_whose_fence_was_never_awaited_cannot_be_committed(
     written: Tables, sync_client: lease.sync.LeaseClient, async_engine: AsyncEngine
 ) -> None:
-    held = sync_client.try_acquire("a")
-    assert held is not None
+    held = sync_client.acquire("a")
     with never_awaited(), pytest.raises(LeaseError, match="never awaited"):  # noqa: PT012
         async with async_engine.begin() as connection:
             held.fence(connection)  # type: ignore[unused-coroutine]
@@ -137,8 +133,7 @@ async def test_a_connection_of_psycopg_whose_fence_was_never_awaited_is_closed(
 async def test_an_async_connection_that_is_not_connected_is_refused(
     sync_client: lease.sync.LeaseClient, async_engine: AsyncEngine
 ) -> None:
-    held = sync_client.try_acquire("a")
-    assert held is not None
+    held = sync_client.acquire("a")
     with pytest.raises(LeaseError, match="not connected yet"):
         held.fence(async_engine.connect())  # type: ignore[unused-coroutine]
 
@@ -187,6 +182,8 @@ def test_what_is_no_connection_is_refused(engine: Engine) -> None:
     grant = lease.Grant("a", 1, "anna")
     with pytest.raises(LeaseError, match=r"not sqlalchemy\.engine\.base\.Engine"):
         lease.fence(engine, grant)  # type: ignore[call-overload]
+    with pytest.raises(LeaseError, match="not str"):
+        lease.fence("a connection", grant)  # type: ignore[call-overload]
     with closing(sqlite3.connect(":memory:")) as driver, pytest.raises(LeaseError, match=r"not sqlite3\.Connection"):
         lease.fence(driver, grant)  # type: ignore[call-overload]
 

@@ -1,6 +1,5 @@
 """Zombies of each kind: work under a grant that has ended, whose fenced writes fail (rule 11)."""
 
-import asyncio
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import lease
@@ -36,26 +34,6 @@ def thread(url: str, held: Held, folder: Path) -> bool:
     except lease.LeaseLost:
         return False
     return True
-
-
-def task(url: str, held: Held, folder: Path) -> bool:
-    place = make_url(url)
-    driver = "sqlite+aiosqlite" if place.get_backend_name() == "sqlite" else "postgresql+asyncpg"
-
-    async def work() -> bool:
-        engine = create_async_engine(place.set(drivername=driver), poolclass=NullPool)
-        await asyncio.to_thread(begin_and_wait, folder)
-        try:
-            async with engine.begin() as connection:
-                await lease.fence(connection, held)
-                await connection.execute(text(WRITE))
-        except lease.LeaseLost:
-            return False
-        finally:
-            await engine.dispose()
-        return True
-
-    return asyncio.run(work())
 
 
 CHILD = """
@@ -119,18 +97,15 @@ def begin_and_wait(folder: Path) -> None:
     wait_until((folder / "go").exists, "its grant has ended")
 
 
-ANYWHERE: dict[str, Work] = {"a thread": thread, "a task": task, "a child process": child}
+ANYWHERE: dict[str, Work] = {"a thread": thread, "a child process": child}
 ON_POSTGRESQL: dict[str, Work] = {**ANYWHERE, "a shell script": shell, "a psql script": psql}
 ENDS = ["another was granted", "its own release", "nothing"]
 
 
-@pytest.mark.parametrize("zombie", ["a thread", "a task"])
 @pytest.mark.usefixtures("processes")
-def test_a_fenced_write_of_a_zombie_fails_when_its_client_was_closed(
-    tables: Tables, tmp_path: Path, zombie: str
-) -> None:
+def test_a_fenced_write_of_a_zombie_fails_when_its_client_was_closed(tables: Tables, tmp_path: Path) -> None:
     """What is outside the process is not known to have ended: its grant is left to it, and to nobody else."""
-    check(tables, tmp_path, ANYWHERE[zombie], "its client was closed")
+    check(tables, tmp_path, thread, "its client was closed")
 
 
 @pytest.mark.parametrize("zombie", ON_POSTGRESQL)

@@ -16,7 +16,7 @@ from lease.sync import Lease, LeaseClient
 from tests.lease.stores import Recorder, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("passing_seconds")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
 OFTEN = LeaseTiming(ttl=20, renew_every=0.05)
 """Renewals come often, and nothing is lost for want of them on a busy machine."""
@@ -80,7 +80,6 @@ def test_a_call_that_would_wait_is_refused_in_on_event(database_url: str, kind: 
     assert "can't call a LeaseClient" in said[0]
 
 
-@pytest.mark.anyio
 async def test_a_subscriber_cannot_close_its_async_client(database_url: str) -> None:
     said = list[str]()
 
@@ -139,7 +138,6 @@ def test_a_loss_that_is_told_in_the_callers_own_thread_may_be_answered_with_a_ca
         assert released == [False]
 
 
-@pytest.mark.anyio
 async def test_a_callback_of_the_async_client_begins_nothing_in_the_thread_of_the_heartbeat(
     database_url: str, tables: Tables
 ) -> None:

@@ -13,7 +13,7 @@ from lease import LeaseError, LeaseTiming, events
 from tests.lease.stores import Recorder, Tables, until
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("passing_seconds")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
 TIMING = LeaseTiming(ttl=60, renew_every=20)
 ROUNDS = 12
@@ -99,38 +99,28 @@ async def async_work(client: lease.LeaseClient, number: int, begun: list[int]) -
                 return str(error)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("moment", range(ROUNDS))
+@pytest.mark.parametrize("cancelled", [False, True], ids=["none is cancelled", "some are"])
 async def test_closing_ends_the_calls_of_all_tasks_and_holds_nothing_in_silence(
-    database_url: str, tables: Tables, moment: int
+    database_url: str, tables: Tables, moment: int, *, cancelled: bool
 ) -> None:
     told, begun = Recorder(), list[int]()
     async with lease.LeaseClient(database_url, timing=TIMING, on_event=told) as client:
         numbers = range(WORKERS * moment, WORKERS * (moment + 1))
         working = [asyncio.ensure_future(async_work(client, number, begun)) for number in numbers]
         await until(lambda: len(begun) > 5 * moment)
-    said = await asyncio.wait_for(asyncio.gather(*working), LIMIT)
-    assert all("closed" in sentence for sentence in said)
-    assert held_in_silence(tables, client.holder, told) == []
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("moment", range(ROUNDS))
-async def test_a_closing_beside_cancelled_calls_holds_nothing_in_silence(
-    database_url: str, tables: Tables, moment: int
-) -> None:
-    told, begun = Recorder(), list[int]()
-    async with lease.LeaseClient(database_url, timing=TIMING, on_event=told) as client:
-        working = [asyncio.ensure_future(async_work(client, number, begun)) for number in range(WORKERS)]
-        await until(lambda: len(begun) > 3 * moment)
-        for task in working[::2]:
+        for task in working[::2] if cancelled else ():
             task.cancel()
     ends = await asyncio.wait_for(asyncio.gather(*working, return_exceptions=True), LIMIT)
-    assert [end for end in ends if not isinstance(end, (str, asyncio.CancelledError))] == []
+    told_so = [isinstance(end, str) and "closed" in end for end in ends]
+    assert all(told_so[1::2])
+    if cancelled:
+        assert all(isinstance(end, (str, asyncio.CancelledError)) for end in ends[::2])
+    else:
+        assert all(told_so)
     assert held_in_silence(tables, client.holder, told) == []
 
 
-@pytest.mark.anyio
 async def test_an_acquisition_that_is_cancelled_at_any_moment_has_given_back_what_it_was_granted(
     database_url: str, tables: Tables
 ) -> None:

@@ -106,38 +106,33 @@ def test_an_interrupt_in_the_programs_own_thread_is_the_programs() -> None:
         events.guarded(interrupted)(events.Stalled(1.0))
 
 
-def test_what_is_dropped_of_the_daily_round_is_counted_in_its_place_and_takes_no_loss_with_it(
-    stuck: Stuck, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "MOST_CHATTER", 5)
+GRANTED = events.Granted(GRANT)
+FIT: list[events.Event] = [events.Refused("b", None), events.Released(GRANT, True), GRANTED]
+"""What just fits into the room of three."""
+FULL: dict[str, tuple[str, int, list[events.Event], list[events.Event]]] = {
+    "what is dropped of the daily round is counted in its place and takes no loss with it": (
+        "MOST_CHATTER",
+        5,
+        [RENEWED, RENEWED, RENEWED, RENEWED, LOST, RENEWED, LOST],
+        [RENEWED, RENEWED, events.Dropped(2), LOST, events.Dropped(1), LOST],
+    ),
+    "what is told of one lease takes the room of one": ("MOST_CHATTER", 3, [*FIT, GRANTED], [*FIT, events.Dropped(1)]),
+    "one renewal of more leases than fit is delivered": ("MOST_CHATTER", 1, [RENEWED, LOST], [RENEWED, LOST]),
+    "a queue that is full drops even losses": ("MOST_EVENTS", 2, [LOST] * 5, [LOST, LOST, events.Dropped(3)]),
+}
+"""Which limit is reached, what is given, and what a subscriber gets after the event at which it was stuck."""
+
+
+@pytest.mark.parametrize("what", FULL)
+def test_of_more_than_fits(stuck: Stuck, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    limit, most, given, taken = FULL[what]
+    monkeypatch.setattr(delivery, limit, most)
     delivering = first_taken(stuck)
-    for event in (RENEWED, RENEWED, RENEWED, RENEWED, LOST, RENEWED, LOST):
+    for event in given:
         delivering.put(event)
     stuck.go_on.set()
     delivering.close()
-    dropped = [events.Dropped(2), LOST, events.Dropped(1), LOST]
-    assert stuck.told.all == [events.Granted(GRANT), RENEWED, RENEWED, *dropped]
-
-
-def test_what_is_told_of_one_lease_takes_the_room_of_one(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MOST_CHATTER", 3)
-    delivering = first_taken(stuck)
-    fit: list[events.Event] = [events.Refused("b", None), events.Released(GRANT, True), events.Granted(GRANT)]
-    for event in (*fit, events.Granted(GRANT)):
-        delivering.put(event)
-    stuck.go_on.set()
-    delivering.close()
-    assert stuck.told.all == [events.Granted(GRANT), *fit, events.Dropped(1)]
-
-
-def test_a_queue_that_is_full_drops_even_losses_and_says_so(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MOST_EVENTS", 2)
-    delivering = first_taken(stuck)
-    for _ in range(5):
-        delivering.put(LOST)
-    stuck.go_on.set()
-    delivering.close()
-    assert stuck.told.all == [events.Granted(GRANT), LOST, LOST, events.Dropped(3)]
+    assert stuck.told.all == [GRANTED, *taken]
 
 
 def test_what_was_dropped_is_told_at_the_end_though_nothing_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,18 +142,6 @@ def test_what_was_dropped_is_told_at_the_end_though_nothing_else_comes(monkeypat
     delivering.put(LOST)
     delivering.close()
     assert told.all == [events.Dropped(1)]
-
-
-def test_one_renewal_of_more_leases_than_fit_is_delivered_and_takes_no_loss_with_it(
-    stuck: Stuck, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "MOST_CHATTER", 1)
-    delivering = first_taken(stuck)
-    for event in (RENEWED, LOST):
-        delivering.put(event)
-    stuck.go_on.set()
-    delivering.close()
-    assert stuck.told.all == [events.Granted(GRANT), RENEWED, LOST]
 
 
 def test_closing_gives_up_on_a_subscriber_that_takes_nothing_and_it_gets_no_more(
@@ -200,9 +183,7 @@ def test_a_subscriber_that_blocks_delays_no_renewal_and_no_other_call(database_u
     assert isinstance(stuck.told.all[-1], events.Released)
 
 
-def test_all_events_have_been_delivered_when_the_client_is_closed(database_url: str) -> None:
-    told = Recorder()
-
+def test_all_events_have_been_delivered_when_the_client_is_closed(database_url: str, told: Recorder) -> None:
     def slow(event: events.Event) -> None:
         time.sleep(0.01)
         told(event)

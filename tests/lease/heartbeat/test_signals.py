@@ -4,7 +4,6 @@
 
 import concurrent.futures
 import gc
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from lease.ledger import Caller
 from lease.private import Answer, SafeCondition
 from lease.sync import LeaseClient
 from lease.threads import SafeEvent
+from tests.lease.calls.callers import traced
 from tests.lease.stores import SELDOM, Recorder, Tables, in_thread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -49,12 +49,8 @@ def interrupted_at(step: int) -> Iterator[Callable[[], bool]]:
                 raise Interrupted
         return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced(trace):
         yield lambda: left[0] < 0
-    finally:
-        sys.settrace(before)
 
 
 def interrupt_everywhere(work: Callable[[], object], afterwards: Callable[[], object]) -> None:
@@ -127,8 +123,7 @@ def test_a_wait_for_a_loss_that_is_interrupted_anywhere_leaves_the_loss_to_be_to
     interrupt_everywhere(lambda: lost.wait(0.001), tell)
 
 
-def test_a_subscriber_hears_on_after_an_event_whose_report_was_interrupted_anywhere() -> None:
-    told = Recorder()
+def test_a_subscriber_hears_on_after_an_event_whose_report_was_interrupted_anywhere(told: Recorder) -> None:
     delivery = Delivery(told)
     event = events.Lost(Loss(Grant("a", 1, "anna"), LossKind.ENDED, "stolen"))
     interrupt_everywhere(lambda: delivery.put(event), lambda: delivery.put(event))
