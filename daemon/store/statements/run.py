@@ -24,7 +24,6 @@ from .dialects import (
     all_pending,
     among,
     among_keys,
-    as_bool,
     as_rows,
     columns,
     definition_with,
@@ -340,7 +339,7 @@ def is_late_to_finish() -> ColumnElement[bool]:
     until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
     goes_on = or_(~marked(), run.c.finished_at.is_not(None))
     asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
-    return as_bool(and_(asked, run.c.finish_by < until))
+    return and_(asked, run.c.finish_by < until)
 
 
 def read_long(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:

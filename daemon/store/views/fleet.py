@@ -20,7 +20,6 @@ from ..statements.dialects import (
     SKIPPED,
     SUCCEEDED,
     among,
-    as_bool,
     same_schedule,
     unfinished,
 )
@@ -166,7 +165,7 @@ def _base() -> CTE:
             present_name(schedule).label("name"),
             schedule.c.digest,
             schedule.c.trigger,
-            as_bool(case((in_force(), literal(True)), else_=literal(False))).label("paused"),
+            case((in_force(), literal(True)), else_=literal(False)).label("paused"),
             seconds_of(schedule.c.next_due).label("next_due"),
             func.coalesce(seconds_between(schedule.c.next_due, now()), 0.0).label("late_for"),
             _last([SUCCEEDED, FAILED, CANCELLED], seconds_of(_of.c.finished_at)).label("last_end"),

@@ -14,7 +14,6 @@ from ...states import RunState
 from ..policies import read_policies
 from ..statements.dialects import (
     among_keys,
-    as_bool,
     definition_with,
     if_given,
     is_under,
@@ -304,7 +303,7 @@ def read_running(
 ) -> list[RunningRun]:
     """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
-    held = as_bool(and_(lease.c.name.is_not(None), ~stale())).label("is_held")
+    held = and_(lease.c.name.is_not(None), ~stale()).label("is_held")
     more = (held, replica.c.state.label("replica_state"), definition_with("long").label("definition"))
     rows = connection.execute(
         select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)
