@@ -107,6 +107,11 @@ def at_work(connection: Connection, application: str) -> list[int]:
     return list(connection.scalars(query.order_by(run.c.id)))
 
 
+def all_running(connection: Connection) -> list[Row[Any]]:
+    """Return the runs that are at work, of all applications."""
+    return list(connection.execute(select(run).where(running()).order_by(run.c.id)))
+
+
 def read(connection: Connection, run_id: int) -> Row[Any] | None:
     return connection.execute(select(run).where(run.c.id == run_id)).one_or_none()
 
@@ -240,10 +245,10 @@ def ask_for_look(connection: Connection, run_id: int, by: str) -> datetime | Non
     return found
 
 
-def answer_look(connection: Connection, run_id: int, grant: Grant, text: str) -> None:
+def answer_look(connection: Connection, run_id: int, grant: Grant, seen: str) -> None:
     """Record what was seen of a run at work, for all who have asked; nothing if another has it now."""
     answered = update(run).where(run.c.id == run_id, *has_grant(run, grant), agrees(run.c.state, RUNNING))
-    connection.execute(answered.values(look=text, looked_at=now(), look_asked_at=null()))
+    connection.execute(answered.values(look=seen, looked_at=now(), look_asked_at=null()))
 
 
 def read_look(connection: Connection, run_id: int) -> Row[Any] | None:
