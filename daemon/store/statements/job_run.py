@@ -43,13 +43,6 @@ def is_recorded(connection: Connection, run_id: int, job: str, attempt: int) -> 
     return connection.scalar(select(literal(1)).where(*key)) is not None
 
 
-def set_keeper(connection: Connection, job_run_id: int, grant: Grant, pid: int, start_time: int) -> int:
-    """Record the keeper of a job's child; return the number of rows changed."""
-    ours = (job_run.c.id == job_run_id, job_run.c.state == "running", *has_grant(job_run, grant))
-    keeper = {"keeper_pid": pid, "keeper_start": start_time}
-    return connection.execute(update(job_run).where(*ours).values(**keeper)).rowcount
-
-
 def set_progress(connection: Connection, job_run_id: int, holder: str, values: Mapping[str, Any]) -> int:
     """Record the progress of a job whose grant is in force; return the number of rows changed."""
     return connection.execute(

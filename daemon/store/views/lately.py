@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
+from sqlalchemy import Connection, and_, case, func, literal, or_, select
 
 from lease.database.dialects import now, seconds_between
 
 from ...states import RunCause, RunState
-from ..statements.dialects import FAILED, SCHEDULED, among_keys, as_json_array, cause_of_run, columns, same_schedule
+from ..statements.dialects import (
+    FAILED,
+    SCHEDULED,
+    among_keys,
+    as_json_array,
+    cause_of_run,
+    columns,
+    of_schedule,
+    same_schedule,
+)
 from ..tables import Reader, ScheduleKey, job_run, run, schedule
 from .names import of_each
 from .output import tails
@@ -59,8 +68,8 @@ class DueRun:
 
 def last_failure(connection: Connection, key: ScheduleKey) -> LastFailure | None:
     """Return the last run of a schedule that failed; None if none has."""
-    failed = and_(_of(key), run.c.state == FAILED)
-    last = select(run.c.id, run.c.finished_at, run.c.reason).where(failed).order_by(run.c.finished_at.desc()).limit(1)
+    failed = (*of_schedule(run, *key), run.c.state == FAILED)
+    last = select(run.c.id, run.c.finished_at, run.c.reason).where(*failed).order_by(run.c.finished_at.desc()).limit(1)
     row = connection.execute(last).one_or_none()
     if row is None:
         return None
@@ -81,7 +90,11 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
     reader = Reader(Happened, run, run_id=run.c.id, last=until, seconds=took)
     query = (
         select(*reader.columns)
-        .where(_of(key), run.c.trigger == SCHEDULED, run.c.scheduled_for >= literal(since, run.c.scheduled_for.type))
+        .where(
+            *of_schedule(run, *key),
+            run.c.trigger == SCHEDULED,
+            run.c.scheduled_for >= literal(since, run.c.scheduled_for.type),
+        )
         .order_by(run.c.scheduled_for.desc())
         .limit(MOST_HAPPENED)
     )
@@ -93,10 +106,6 @@ def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, DueR
     reader = Reader(DueRun, run, cause=cause_of_run())
     query = select(*reader.columns, run.c.id).where(among_keys(run.c.id, run_ids))
     return {row.id: reader.read(row) for row in connection.execute(query)}
-
-
-def _of(key: ScheduleKey) -> ColumnElement[bool]:
-    return and_(run.c.application == key[0], run.c.schedule == key[1])
 
 
 @dataclass(frozen=True, slots=True)

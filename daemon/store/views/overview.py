@@ -23,7 +23,7 @@ from ..statements.dialects import (
     unfinished,
     with_newest,
 )
-from ..statements.schedule import database_time
+from ..statements.schedule import PAUSE, database_time
 from ..tables import Reader, ScheduleKey, job_run, present_name, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -230,15 +230,13 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         return case((is_over, value(last)), else_=value(other))
 
     left_out = read_left_out(connection, which)
+    paused: dict[str, Any] = {name: case((in_force(), schedule.c[name])) for name in PAUSE}
     reader = Reader(
         ScheduleLine,
         schedule,
         schedule=present_name(schedule),
         timing=schedule.c.trigger,
-        paused_at=case((in_force(), schedule.c.paused_at)),
-        paused_by=case((in_force(), schedule.c.paused_by)),
-        paused_why=case((in_force(), schedule.c.paused_why)),
-        paused_until=case((in_force(), schedule.c.paused_until)),
+        **paused,
         due_in=seconds_between(now(), schedule.c.next_due),
         last_run_id=last.id,
         last_state=last.state,
