@@ -26,10 +26,10 @@ from ..statements.dialects import (
 from ..statements.schedule import database_time
 from ..tables import Reader, ScheduleKey, present_name, run, schedule
 from .acting import in_force
+from .lately import MOST_FAILURES, LeftOut, read_left_out
 from .locks import held_by_programs
 from .replicas import ReplicaLine, read_replicas
 from .server import oldest_transaction
-from .setbacks import MOST_FAILURES, LeftOut, read_left_out
 from .usual import Usual, read_usual
 
 _of = run.alias("of")

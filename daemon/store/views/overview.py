@@ -28,9 +28,9 @@ from ..tables import Reader, ScheduleKey, job_run, present_name, replica, run, s
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .defined import RetiredSchedule, read_retired
+from .lately import LeftOut, TryingRun, read_left_out, read_never_run, read_streaks, read_trying
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
-from .setbacks import LeftOut, TryingRun, read_left_out, read_never_run, read_streaks, read_trying
 from .usual import Long, long_for, may_be_long, read_usual
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
 
