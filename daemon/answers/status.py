@@ -13,12 +13,12 @@ from ..states import RunState
 from ..store.tables import ScheduleKey
 from ..store.views.acting import BackfillLine
 from ..store.views.defined import RetiredSchedule
+from ..store.views.lately import TryingRun, read_past
 from ..store.views.names import Called, application_of, keys_named, require_schedule, schedules_tagged
 from ..store.views.output import last_lines
 from ..store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun, read_overview
 from ..store.views.problems import Problem, past_problems, problems
 from ..store.views.replicas import ReplicaLine, read_last_alive
-from ..store.views.setbacks import TryingRun, read_past
 from ..store.views.targets import read_undelivered
 from ..text import when
 from . import filled

@@ -49,12 +49,12 @@ def prepare_restored(connection: Connection, *, by: int = 1, force: bool = False
         grants_ended=lifted.ended,
         runs_put_back=tuple(run for run, state in states.items() if state == "pending"),
         runs_cancelled=tuple(run for run, state in states.items() if state != "pending"),
-        replicas_marked_dead=statements.stranded.mark_replicas_dead(connection),
+        replicas_marked_dead=statements.replica.mark_all_dead(connection),
     )
 
 
 def _refuse_while_at_work(connection: Connection) -> None:
-    replicas = [f"{row.host}:{row.pid}" for row in statements.stranded.replicas_seen(connection, SEEN_WITHIN)]
+    replicas = [f"{row.host}:{row.pid}" for row in statements.replica.seen_lately(connection, SEEN_WITHIN)]
     held = [f"{row.name} by {row.label}" for row in lease.statements.held_now(connection)]
     found = [
         f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
@@ -74,7 +74,7 @@ def _put_back(connection: Connection) -> dict[int, str]:
         StrandedRun(
             row.id, row.application, row.schedule, Grant(row.lease_name, row.token, row.holder), ended=True, lived=True
         )
-        for row in statements.stranded.running_runs(connection)
+        for row in statements.run.all_running(connection)
     ]
     if not running:
         return {}

@@ -54,7 +54,7 @@ async def registered(
         registry.register(connection, entry)
         if earlier_holder is not None:
             statements.replica.mark_stopped_if_alive(connection, earlier_holder)
-        return statements.generation.number_of(connection, application.name, application.digest)
+        return statements.generation.newest_number(connection, application.name, application.digest)
 
     generation = await database.write(transaction)
     label, where, ttl = context.client.label, describe(parse_address(database.url)), context.client.timing.ttl

@@ -28,7 +28,7 @@ LONG_RUNS = (
     Mutant(
         "streak-of-all-failures",
         "runs that failed before the last success count as failures in a row",
-        (Edit("daemon/store/views/setbacks.py", "failed.c.id > success", "failed.c.id > 0"),),
+        (Edit("daemon/store/views/lately.py", "failed.c.id > success", "failed.c.id > 0"),),
         on_each(PROBLEMS.format("it_counts_how_many_runs_failed_since_one_succeeded")),
     ),
 )

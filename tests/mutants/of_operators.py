@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
-LEFT_OUT = "daemon/store/views/setbacks.py"
+LEFT_OUT = "daemon/store/views/lately.py"
 RETIRE = "daemon/operations/retire.py"
 REPLACED = (
     "tests/daemon/cli/generations/test_retired.py::"

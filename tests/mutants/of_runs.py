@@ -201,7 +201,7 @@ RUNS = (
         "a run that waits for its retry counts as well, whatever is skipped for it",
         (
             Edit(
-                "daemon/store/views/setbacks.py",
+                "daemon/store/views/lately.py",
                 "jobs.c.failures >= IN_A_ROW, skipped > 0",
                 "jobs.c.failures >= IN_A_ROW",
             ),
@@ -238,11 +238,7 @@ RUNS = (
     Mutant(
         "retried-since-then",
         "a run that failed since then is a problem although its retry has succeeded",
-        (
-            Edit(
-                "daemon/store/views/setbacks.py", ", ~exists().where(_next.c.retry_of == run.c.id))", ", literal(True))"
-            ),
-        ),
+        (Edit("daemon/store/views/lately.py", ", ~exists().where(_next.c.retry_of == run.c.id))", ", literal(True))"),),
         on_each("tests/daemon/store/test_past.py::test_if_a_run_was_retried_only_the_retry_counts[{}]"),
     ),
 )

@@ -262,7 +262,8 @@ def record_keeper(
     """Record the keeper of a child, before the child runs (rule 18)."""
     if not lease.statements.hold(connection, [claimed.grant], lock_wait=PATIENCE):
         return not_ours(connection, claimed.run_id, claimed.grant)
-    changed = statements.job_run.set_keeper(connection, job_run_id, claimed.grant, keeper.pid, keeper.start_time)
+    values = {"keeper_pid": keeper.pid, "keeper_start": keeper.start_time}
+    changed = statements.job_run.leave_word(connection, job_run_id, claimed.grant, values)
     require_one_row(changed, claimed.run_id, f"the keeper of job run {job_run_id}")
     return Done()
 

@@ -314,7 +314,7 @@ def _synced(connection: Connection, application: Application, own: Generation, *
     report = sync(connection, application, retire=retire, retired_by=statements.generation.named(own.number))
     if report.renamed:
         fingerprints = json.dumps(application.fingerprints(located(connection, application).keys))
-        statements.generation.set_run_digests(connection, application.name, own.number, fingerprints)
+        statements.generation.change(connection, application.name, own.number, run_digests=fingerprints)
     notify(connection, application.name, DEFINITIONS)
     return report
 
@@ -324,7 +324,7 @@ def _set_revision(
 ) -> None:
     assert own is not None  # noqa: S101 - it is added first
     if own.revision != revision:
-        statements.generation.set_revision(connection, application.name, own.number, revision)
+        statements.generation.change(connection, application.name, own.number, revision=revision)
         notify(connection, application.name, DEFINITIONS)
 
 

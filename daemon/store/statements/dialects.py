@@ -37,7 +37,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    type_coerce,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -101,11 +100,6 @@ def has_grant(of: FromClause, grant: Grant) -> tuple[ColumnElement[bool], Column
 def are(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     """Return the condition that schedules have one of these keys (application, name)."""
     return among_keys((schedule.c.application, schedule.c.name), sorted(keys))
-
-
-def as_bool(condition: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return a condition as a value: of SQLite too it is read as True or False."""
-    return type_coerce(condition, Boolean)
 
 
 def pending() -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, false, func, 
 from lease.database.dialects import now, seconds_between
 
 from ..tables import generation, replica
-from .dialects import among, columns
+from .dialects import among, columns, if_given
 from .replica import counted
 
 _LATEST = 50
@@ -39,9 +39,9 @@ def latest(connection: Connection, application: str, digest: str, revision: int 
     return list(connection.execute(query.order_by(generation.c.number)))
 
 
-def number_of(connection: Connection, application: str, digest: str) -> int | None:
-    """Return the number under which definitions with ``digest`` came last, or None."""
-    which = (generation.c.application == application, generation.c.digest == digest)
+def newest_number(connection: Connection, application: str, digest: str | None = None) -> int | None:
+    """Return the number of the generation that came last, if ``digest`` is given with these definitions; or None."""
+    which = (generation.c.application == application, *if_given(generation.c.digest, digest))
     return connection.scalar(select(_NEWEST).where(*which))
 
 
@@ -81,14 +81,9 @@ def let_none_rule(connection: Connection, application: str) -> bool:
     return connection.execute(ruling.values(rules=False, in_lieu=False, superseded_at=now())).rowcount > 0
 
 
-def set_revision(connection: Connection, application: str, number: int, revision: int | None) -> None:
-    """Record which revision a generation counts as."""
-    connection.execute(update(generation).where(*_is(application, number)).values(revision=revision))
-
-
-def set_run_digests(connection: Connection, application: str, number: int, run_digests: str) -> None:
-    """Record by which digests the runs of a generation go: those that were renamed since keep theirs."""
-    connection.execute(update(generation).where(*_is(application, number)).values(run_digests=run_digests))
+def change(connection: Connection, application: str, number: int, **values: Any) -> None:
+    """Update columns of a generation."""
+    connection.execute(update(generation).where(*_is(application, number)).values(**values))
 
 
 def discount(connection: Connection, application: str, numbers: Collection[int]) -> None:
@@ -115,11 +110,6 @@ def read(connection: Connection, application: str, number: int) -> Row[Any] | No
 
 def _is(application: str, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return generation.c.application == application, generation.c.number == number
-
-
-def newest_number(connection: Connection, application: str) -> int | None:
-    """Return the number of the generation that came last, or None."""
-    return connection.scalar(select(_NEWEST).where(generation.c.application == application))
 
 
 def schedules_of(connection: Connection, application: str, digests: Collection[str]) -> set[str]:

@@ -3,22 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Integer,
-    Row,
-    Text,
-    bindparam,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Integer, Row, bindparam, delete, exists, func, insert, literal, select, update
 
 from lease.database.dialects import insert_missing, later, now
 from lease.database.held.statement import Statement
@@ -43,13 +28,6 @@ def is_recorded(connection: Connection, run_id: int, job: str, attempt: int) -> 
     return connection.scalar(select(literal(1)).where(*key)) is not None
 
 
-def set_keeper(connection: Connection, job_run_id: int, grant: Grant, pid: int, start_time: int) -> int:
-    """Record the keeper of a job's child; return the number of rows changed."""
-    ours = (job_run.c.id == job_run_id, job_run.c.state == "running", *has_grant(job_run, grant))
-    keeper = {"keeper_pid": pid, "keeper_start": start_time}
-    return connection.execute(update(job_run).where(*ours).values(**keeper)).rowcount
-
-
 def set_progress(connection: Connection, job_run_id: int, holder: str, values: Mapping[str, Any]) -> int:
     """Record the progress of a job whose grant is in force; return the number of rows changed."""
     return connection.execute(
@@ -61,8 +39,8 @@ def save_output(connection: Connection, holder: str, pieces: Sequence[Mapping[st
     """Add pieces of output (``number`` is of the job run, ``begins``, ``lines_before``, ``printed``), or write one that
     is there anew; return the job runs that are over or whose grant is not in force.
     """
-    place = (bindparam("begins", type_=BigInteger), bindparam("lines_before", type_=BigInteger))
-    ours = select(job_run.c.id, *place, bindparam("printed", type_=Text), now())
+    of = {"begins": job_output.c.start, "lines_before": job_output.c.line, "printed": job_output.c.text}
+    ours = select(job_run.c.id, *(bindparam(name, type_=column.type) for name, column in of.items()), now())
     ours = ours.where(job_run.c.id == bindparam("number"), *_in_force(holder))
     added = insert_or_replace(connection, job_output, "text", "saved_at").from_select(
         ["job_run_id", "start", "line", "text", "saved_at"], ours
@@ -129,7 +107,7 @@ def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[An
     return connection.execute(query.order_by(*columns(job_run, "run_id attempt position")))
 
 
-def _in_force(holder: str) -> tuple[ColumnElement[bool], ...]:
+def _in_force(holder: str) -> tuple[Any, ...]:
     """Return the conditions that a job run is at work under a grant of the holder that is in force."""
     of_run = (run.c.id == job_run.c.run_id, lease.c.name == run.c.lease_name)
     of_grant = (lease.c.token == job_run.c.token, lease.c.holder == job_run.c.holder)

@@ -35,6 +35,13 @@ def live(connection: Connection, application: str) -> list[Row[Any]]:
     return list(connection.execute(query.order_by(replica.c.host, replica.c.pid)))
 
 
+def seen_lately(connection: Connection, within: float) -> list[Row[Any]]:
+    """Return (host, pid) of the replicas that are recorded as alive and were seen in so many seconds."""
+    seen = seconds_between(replica.c.seen_at, now()) < within
+    query = select(replica.c.host, replica.c.pid).where(replica.c.state.in_(LIVE), seen)
+    return list(connection.execute(query.order_by(replica.c.host, replica.c.pid)))
+
+
 def touch(connection: Connection, holder: str, state: ReplicaState, blocked: str | None = None) -> int:
     """Record that a replica was seen just now; return the number of rows changed. One that has stopped
     remains so: a sign of life that was on its way would make its end look like a death.
@@ -64,6 +71,12 @@ def mark_dead(connection: Connection, holders: Collection[str]) -> None:
     """Mark replicas as dead."""
     alive = (among(replica.c.holder, holders), replica.c.state.in_(LIVE))
     connection.execute(update(replica).where(*alive).values(state="dead", stopped_at=now()))
+
+
+def mark_all_dead(connection: Connection) -> int:
+    """Mark all replicas that are recorded as alive as dead; return how many there were."""
+    dead = update(replica).where(replica.c.state.in_(LIVE)).values(state="dead", stopped_at=now())
+    return connection.execute(dead).rowcount
 
 
 def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:

@@ -24,7 +24,6 @@ from .dialects import (
     all_pending,
     among,
     among_keys,
-    as_bool,
     as_rows,
     columns,
     definition_with,
@@ -106,6 +105,11 @@ def at_work(connection: Connection, application: str) -> list[int]:
     """Return the runs of an application that are recorded as running."""
     query = select(run.c.id).where(run.c.application == application, run.c.state == "running")
     return list(connection.scalars(query.order_by(run.c.id)))
+
+
+def all_running(connection: Connection) -> list[Row[Any]]:
+    """Return the runs that are at work, of all applications."""
+    return list(connection.execute(select(run).where(running()).order_by(run.c.id)))
 
 
 def read(connection: Connection, run_id: int) -> Row[Any] | None:
@@ -241,10 +245,10 @@ def ask_for_look(connection: Connection, run_id: int, by: str) -> datetime | Non
     return found
 
 
-def answer_look(connection: Connection, run_id: int, grant: Grant, text: str) -> None:
+def answer_look(connection: Connection, run_id: int, grant: Grant, seen: str) -> None:
     """Record what was seen of a run at work, for all who have asked; nothing if another has it now."""
     answered = update(run).where(run.c.id == run_id, *has_grant(run, grant), agrees(run.c.state, RUNNING))
-    connection.execute(answered.values(look=text, looked_at=now(), look_asked_at=null()))
+    connection.execute(answered.values(look=seen, looked_at=now(), look_asked_at=null()))
 
 
 def read_look(connection: Connection, run_id: int) -> Row[Any] | None:
@@ -340,7 +344,7 @@ def is_late_to_finish() -> ColumnElement[bool]:
     until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
     goes_on = or_(~marked(), run.c.finished_at.is_not(None))
     asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
-    return as_bool(and_(asked, run.c.finish_by < until))
+    return and_(asked, run.c.finish_by < until)
 
 
 def read_long(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:

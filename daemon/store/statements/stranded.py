@@ -4,30 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    and_,
-    case,
-    exists,
-    false,
-    func,
-    literal,
-    not_,
-    null,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, case, exists, false, func, literal, null, select, text, update
 
 from lease.database.backend import backend_of, quoted, schema_of
 from lease.database.dialects import clock, now, seconds_between
 from lease.model import Grant
 from lease.schema import broken_under, lease, stale
 
-from ...states import LIVE, RunState
+from ...states import RunState
 from ..tables import job_run, replica, run, schedule
 from .dialects import among_keys, are, columns, if_given, running
 from .run import unless_marked
@@ -54,8 +38,8 @@ def find(connection: Connection, application: str | None) -> list[StrandedRun]:
     under another slot, the next attempt would start beside it (rule 23).
     """
     ended = _ended()
-    is_over = or_(and_(ended, not_(func.coalesce(broken_under(run.c.holder, run.c.token), false()))), stale())
-    query = _runs(ended, or_(_ended_itself(), _lived(ended))).where(is_over, *if_given(run.c.application, application))
+    is_over = (ended & ~func.coalesce(broken_under(run.c.holder, run.c.token), false())) | stale()
+    query = _runs(ended, _ended_itself() | _lived(ended)).where(is_over, *if_given(run.c.application, application))
     return [_stranded(row) for row in connection.execute(query)]
 
 
@@ -69,7 +53,7 @@ def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Row[Any]]:
     """Return the running runs of replicas in this boot and pid namespace, with a row per keeper."""
-    of_keeper = and_(job_run.c.run_id == run.c.id, _of_attempt(), job_run.c.keeper_pid.is_not(None))
+    of_keeper = (job_run.c.run_id == run.c.id) & _of_attempt() & job_run.c.keeper_pid.is_not(None)
     here = (replica.c.boot_id == boot_id, replica.c.pid_namespace == pid_namespace)
     query = (
         select(
@@ -108,7 +92,7 @@ def abandon_runs(
 
     Those marked end as cancelled. The schedules' rows must be locked.
     """
-    over = or_(_has_failed(), run.c.abandoned + 1 >= most)
+    over = _has_failed() | (run.c.abandoned + 1 >= most)
     values = {
         "state": case((over, "failed"), else_="pending"),
         "reason": case(
@@ -173,7 +157,7 @@ def _runs(ended: ColumnElement[bool], lived: ColumnElement[bool]) -> Any:
 
 def _ended() -> ColumnElement[bool]:
     # A lease without a row (restored from a partial copy, say) has no holder either.
-    return or_(lease.c.holder.is_(None), lease.c.holder != run.c.holder, lease.c.token != run.c.token)
+    return lease.c.holder.is_(None) | (lease.c.holder != run.c.holder) | (lease.c.token != run.c.token)
 
 
 def _lived(ended: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -190,11 +174,11 @@ def _lived(ended: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _of_attempt() -> ColumnElement[bool]:
-    return and_(job_run.c.token == run.c.token, job_run.c.holder == run.c.holder, job_run.c.state == "running")
+    return (job_run.c.token == run.c.token) & (job_run.c.holder == run.c.holder) & (job_run.c.state == "running")
 
 
 def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
-    return and_(among_keys((run.c.id, run.c.token, run.c.holder), _proofs(runs)), running())
+    return among_keys((run.c.id, run.c.token, run.c.holder), _proofs(runs)) & running()
 
 
 def _proofs(runs: Collection[StrandedRun]) -> list[tuple[int, int, str]]:
@@ -208,24 +192,6 @@ def _stranded(row: Row[Any]) -> StrandedRun:
 
 _MOST_RUNS = 1_000
 """Runs per second that no installation makes for long."""
-
-
-def replicas_seen(connection: Connection, within: float) -> list[Row[Any]]:
-    """Return (host, pid) of the replicas that are recorded as alive and were seen in so many seconds."""
-    seen = seconds_between(replica.c.seen_at, now()) < within
-    query = select(replica.c.host, replica.c.pid).where(replica.c.state.in_(LIVE), seen)
-    return list(connection.execute(query.order_by(replica.c.host, replica.c.pid)))
-
-
-def mark_replicas_dead(connection: Connection) -> int:
-    """Mark all replicas that are recorded as alive as dead; return how many there were."""
-    dead = update(replica).where(replica.c.state.in_(LIVE)).values(state="dead", stopped_at=now())
-    return connection.execute(dead).rowcount
-
-
-def running_runs(connection: Connection) -> list[Row[Any]]:
-    """Return the runs that are at work, of all applications."""
-    return list(connection.execute(select(run).where(running()).order_by(run.c.id)))
 
 
 def skip_numbers(connection: Connection) -> None:

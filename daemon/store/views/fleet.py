@@ -20,17 +20,16 @@ from ..statements.dialects import (
     SKIPPED,
     SUCCEEDED,
     among,
-    as_bool,
     same_schedule,
     unfinished,
 )
 from ..statements.schedule import database_time
 from ..tables import Reader, ScheduleKey, present_name, run, schedule
 from .acting import in_force
+from .lately import MOST_FAILURES, LeftOut, read_left_out
 from .locks import held_by_programs
 from .replicas import ReplicaLine, read_replicas
 from .server import oldest_transaction
-from .setbacks import MOST_FAILURES, LeftOut, read_left_out
 from .usual import Usual, read_usual
 
 _of = run.alias("of")
@@ -166,7 +165,7 @@ def _base() -> CTE:
             present_name(schedule).label("name"),
             schedule.c.digest,
             schedule.c.trigger,
-            as_bool(case((in_force(), literal(True)), else_=literal(False))).label("paused"),
+            case((in_force(), literal(True)), else_=literal(False)).label("paused"),
             seconds_of(schedule.c.next_due).label("next_due"),
             func.coalesce(seconds_between(schedule.c.next_due, now()), 0.0).label("late_for"),
             _last([SUCCEEDED, FAILED, CANCELLED], seconds_of(_of.c.finished_at)).label("last_end"),

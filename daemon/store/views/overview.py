@@ -14,7 +14,6 @@ from ...states import RunState
 from ..policies import read_policies
 from ..statements.dialects import (
     among_keys,
-    as_bool,
     definition_with,
     if_given,
     is_under,
@@ -24,14 +23,14 @@ from ..statements.dialects import (
     unfinished,
     with_newest,
 )
-from ..statements.schedule import database_time
+from ..statements.schedule import PAUSE, database_time
 from ..tables import Reader, ScheduleKey, job_run, present_name, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .defined import RetiredSchedule, read_retired
+from .lately import LeftOut, TryingRun, read_left_out, read_never_run, read_streaks, read_trying
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
-from .setbacks import LeftOut, TryingRun, read_left_out, read_never_run, read_streaks, read_trying
 from .usual import Long, long_for, may_be_long, read_usual
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
 
@@ -231,15 +230,13 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         return case((is_over, value(last)), else_=value(other))
 
     left_out = read_left_out(connection, which)
+    paused: dict[str, Any] = {name: case((in_force(), schedule.c[name])) for name in PAUSE}
     reader = Reader(
         ScheduleLine,
         schedule,
         schedule=present_name(schedule),
         timing=schedule.c.trigger,
-        paused_at=case((in_force(), schedule.c.paused_at)),
-        paused_by=case((in_force(), schedule.c.paused_by)),
-        paused_why=case((in_force(), schedule.c.paused_why)),
-        paused_until=case((in_force(), schedule.c.paused_until)),
+        **paused,
         due_in=seconds_between(now(), schedule.c.next_due),
         last_run_id=last.id,
         last_state=last.state,
@@ -304,7 +301,7 @@ def read_running(
 ) -> list[RunningRun]:
     """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
-    held = as_bool(and_(lease.c.name.is_not(None), ~stale())).label("is_held")
+    held = and_(lease.c.name.is_not(None), ~stale()).label("is_held")
     more = (held, replica.c.state.label("replica_state"), definition_with("long").label("definition"))
     rows = connection.execute(
         select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)

@@ -12,8 +12,8 @@ from ...states import LIVE, LONG_LEVELS, SEEN_WITHIN, UNSEEN_IS_DEAD, LongLevel
 from ...text import ago, counted, lasted, listed, shortened, when
 from ..tables import ScheduleKey
 from .causes import NO_REPLICA, WaitsForLock
+from .lately import Past, TryingRun
 from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
-from .setbacks import Past, TryingRun
 from .usual import Usual, long_for, usually
 
 LATE_AFTER = 60.0

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, case, func
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD, ReplicaState
-from ..statements.dialects import among, as_bool, if_given
+from ..statements.dialects import among, if_given
 from ..statements.replica import counted, is_ready, not_superseded
 from ..tables import Reader, generation, replica
 
@@ -76,7 +76,7 @@ def read_replicas(
         replica,
         seen_ago=seconds_between(replica.c.seen_at, now()),
         generation=_generation(generation.c.number),
-        rules=as_bool(func.coalesce(_generation(number_if_it_rules), 0) > 0),
+        rules=func.coalesce(_generation(number_if_it_rules), 0) > 0,
         held_back_by=_held_back_by(),
     )
     query = select(*reader.columns).where(*if_given(replica.c.application, application))

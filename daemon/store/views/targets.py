@@ -9,7 +9,7 @@ from lease.database.dialects import later, now, seconds_between
 
 from ...text import counted, lasted, shortened, target_text
 from ..statements.delivery import asks, is_lost
-from ..statements.dialects import as_bool, if_given
+from ..statements.dialects import if_given
 from ..tables import Reader, delivery, schedule
 from .problems import Problem
 
@@ -49,7 +49,7 @@ def read_targets(connection: Connection, application: str | None = None) -> list
             _count(delivered, 1 + delivery.c.folded).label("delivered"),
             func.max(case((delivered, delivery.c.done_at)), type_=delivery.c.done_at.type).label("delivered_at"),
             _count(is_lost()).label("lost"),
-            as_bool(_count(delivery.c.outcome == "gone") > 0).label("gone"),
+            (_count(delivery.c.outcome == "gone") > 0).label("gone"),
             func.max(case((delivery.c.error.is_not(None), delivery.c.id))).label("failed"),
         )
         .where(*if_given(delivery.c.application, application))

@@ -18,7 +18,6 @@ from ..statements.agenda import BY_START, LIVE, taken
 from ..statements.dialects import (
     MOMENT,
     among,
-    as_bool,
     as_rows,
     given,
     is_under,
@@ -150,7 +149,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((held, func.coalesce(lease.c.label, lease.c.holder))).label("why_held_by"),
         case((held, under.correlate(lease).scalar_subquery())).label("why_run_under"),
         case((held, lease.c.granted_at)).label("why_held_since"),
-        as_bool(and_(pending(), on_last_chance())).label("why_last_chance"),
+        and_(pending(), on_last_chance()).label("why_last_chance"),
         case((run.c.reason == "paused", pause_of())).label("why_pause"),
     )
 
@@ -280,7 +279,7 @@ def _known(connection: Connection, application: str) -> KnownGenerations:
     )
     numbers = select(func.max(generation.c.number) - _LATEST).where(generation.c.application == application)
     rows = connection.execute(
-        select(generation.c.number, generation.c.run_digests, as_bool(living).label("lives"))
+        select(generation.c.number, generation.c.run_digests, living.label("lives"))
         .where(generation.c.application == application, or_(generation.c.number > numbers.scalar_subquery(), living))
         .order_by(generation.c.number)
     )

@@ -8,7 +8,7 @@ from ...states import LONG_LEVELS
 from ...store.policies import Policies
 from ...store.tables import ScheduleKey
 from ...store.views.fleet import Fleet, ScheduleFacts, Unfinished
-from ...store.views.setbacks import LeftOut
+from ...store.views.lately import LeftOut
 from ...store.views.usual import ENOUGH_RUNS, Usual, long_for
 from .steps import in_steps
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from daemon.store.views.lately import read_past
 from daemon.store.views.overview import read_overview
 from daemon.store.views.problems import Problem, past_problems, problems
-from daemon.store.views.setbacks import read_past
 from daemon.text import when
 from tests.daemon.store.test_views import MINUTE, Rows
 

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, event, update
 
 from daemon.store.policies import read_policies
 from daemon.store.tables import replica, schedule
+from daemon.store.views.lately import LATEST, LeftOut
 from daemon.store.views.overview import read_overview
 from daemon.store.views.problems import Problem, problems
-from daemon.store.views.setbacks import LATEST, LeftOut
 from daemon.store.views.usual import ENOUGH_RUNS, Usual, long_for
 from daemon.text import when
 from tests.daemon.store.test_views import MINUTE, Rows

@@ -16,9 +16,9 @@ from daemon.store import statements
 from daemon.store.tables import ScheduleKey, schedule
 from daemon.store.views.history import read_runs
 from daemon.store.views.lanes import TimeWindow, read_window, read_window_runs
+from daemon.store.views.lately import read_past, read_streaks
 from daemon.store.views.overview import read_running
 from daemon.store.views.report import read_report
-from daemon.store.views.setbacks import read_past, read_streaks
 from daemon.store.views.targets import read_targets
 from daemon.store.views.usual import read_usual
 from lease.database.dialects import now

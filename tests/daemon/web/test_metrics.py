@@ -17,8 +17,8 @@ from daemon.definitions.codec import write_schedule
 from daemon.operations.deadlines import success_deadline
 from daemon.store.policies import read_policies
 from daemon.store.views.fleet import Fleet, ScheduleFacts, Unfinished
+from daemon.store.views.lately import LeftOut
 from daemon.store.views.replicas import ReplicaLine
-from daemon.store.views.setbacks import LeftOut
 from daemon.store.views.usual import Usual
 from daemon.telemetry.facts import (
     LeaseChanged,

@@ -87,7 +87,7 @@ IN_QUEUES = (
         (
             Edit(
                 "daemon/store/statements/stranded.py",
-                "and_(ended, not_(func.coalesce(broken_under(run.c.holder, run.c.token), false())))",
+                "ended & ~func.coalesce(broken_under(run.c.holder, run.c.token), false())",
                 "ended",
             ),
         ),

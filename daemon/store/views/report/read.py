@@ -7,21 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Row,
-    Text,
-    and_,
-    case,
-    cast,
-    exists,
-    func,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, exists, func, or_, select, true
 
 from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between
@@ -31,19 +17,7 @@ from ...policies import read_policies
 from ...statements.dialects import FAILED, SCHEDULED, SKIPPED, among_keys, definition_with, same_schedule, with_newest
 from ...statements.run import is_late_to_finish
 from ...statements.schedule import database_time
-from ...tables import (
-    Reader,
-    ScheduleKey,
-    act,
-    backfill,
-    generation,
-    job_run,
-    present_name,
-    pruned,
-    replica,
-    run,
-    schedule,
-)
+from ...tables import Reader, act, backfill, generation, job_run, present_name, pruned, replica, run, schedule
 from ..problems import LATE_AFTER
 from .report import Act, Deploy, OutageLine, Report, ScheduleReport, by_problem, merged, summed, within
 
@@ -53,33 +27,6 @@ _MOMENT = timedelta(seconds=LATE_AFTER)
 _next, _again, _one = run.alias("next"), run.alias("again"), run.alias("one")
 # A cast of text to text changes nothing, but SQLite then begins with the schedules, not with all runs of their history.
 _ours = and_(run.c.application == cast(schedule.c.application, Text), run.c.schedule == cast(schedule.c.name, Text))
-
-
-@dataclass(frozen=True, slots=True)
-class _Night:
-    """What a report is about."""
-
-    connection: Connection
-    since: datetime
-    until: datetime
-    application: str | None
-
-    def of(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Return the condition that a row is of its application."""
-        return column.is_not(None) if self.application is None else column == self.application
-
-    def during(self, moment: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Return the condition that a moment is in its time."""
-        return and_(moment >= self.since, moment < self.until)
-
-    def due(self) -> ColumnElement[bool]:
-        """Return the condition that a run of a schedule was due in its time, as the index has it."""
-        return and_(
-            _ours, run.c.trigger == SCHEDULED, self.during(run.c.scheduled_for), self.of(schedule.c.application)
-        )
-
-    def all(self, query: Any) -> Sequence[Row[Any]]:
-        return self.connection.execute(query).all()
 
 
 @dataclass(slots=True)
@@ -100,18 +47,46 @@ class _Counts:
     estimated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """What a report is about, and what was counted."""
+
+    connection: Connection
+    since: datetime
+    until: datetime
+    application: str | None
+    counts: defaultdict[tuple[str, str], _Counts] = field(default_factory=lambda: defaultdict(_Counts))
+    """By application and key."""
+
+    def of(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the condition that a row is of its application."""
+        return column.is_not(None) if self.application is None else column == self.application
+
+    def during(self, moment: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the condition that a moment is in its time."""
+        return and_(moment >= self.since, moment < self.until)
+
+    def due(self) -> ColumnElement[bool]:
+        """Return the condition that a run of a schedule was due in its time, as the index has it."""
+        return and_(
+            _ours, run.c.trigger == SCHEDULED, self.during(run.c.scheduled_for), self.of(schedule.c.application)
+        )
+
+    def all(self, query: Any) -> Sequence[Row[Any]]:
+        return self.connection.execute(query).all()
+
+
 def read_report(
     connection: Connection, since: datetime, until: datetime | None = None, application: str | None = None
 ) -> Report:
     """Return what became of all that was due from ``since`` up to ``until``, by default now."""
     at = database_time(connection)
     asked = _Night(connection, since, at if until is None else min(until, at), application)
-    counts: defaultdict[ScheduleKey, _Counts] = defaultdict(_Counts)
-    _cut_counted(asked, counts, _count_due(asked, counts))
-    _count_retries(asked, counts)
-    _count_backfilled(asked, counts)
-    _count_requested(asked, counts)
-    lines = sorted(_lines(asked, counts, at), key=by_problem)
+    _cut_counted(asked, _count_due(asked))
+    _count_retries(asked)
+    _count_backfilled(asked)
+    _count_requested(asked)
+    lines = sorted(_lines(asked, at), key=by_problem)
     return Report(
         database_time=at,
         since=since,
@@ -129,7 +104,7 @@ def read_report(
     )
 
 
-def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list[int]:
+def _count_due(asked: _Night) -> list[int]:
     """Count what was due, and return the runs that stand for later times too, at most one of a schedule."""
 
     def number(which: ColumnElement[bool]) -> ColumnElement[int]:
@@ -154,7 +129,7 @@ def _count_due(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> list
         query = select(*keys, *each.c).join(each, true())
     cut = []
     for row in asked.all(query):
-        of = counts[row.application, row.name]
+        of = asked.counts[row.application, row.name]
         if row.state == "skipped":
             of.skipped[row.reason or "unknown"] += int(row.due)
         else:
@@ -188,7 +163,7 @@ def _is_tried_again(of: Any = run) -> ColumnElement[bool]:
     return exists().where(_next.c.retry_of == of.c.id)
 
 
-def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], end_later: Collection[int]) -> None:
+def _cut_counted(asked: _Night, end_later: Collection[int]) -> None:
     """Count of a row that stands for many skipped times only those of this time, where it began before or ends after."""
 
     def began_before(one: Any) -> ColumnElement[bool]:
@@ -201,7 +176,7 @@ def _cut_counted(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], end_l
     after = select(run.c.application, run.c.schedule.label("name"), *_times(run.c))
     after = after.where(among_keys(run.c.id, end_later))
     for row in (*asked.all(before), *(asked.all(after) if end_later else ())):
-        of = counts[row.application, row.name]
+        of = asked.counts[row.application, row.name]
         counted = row.stands_for if row.first >= asked.since else 0
         of.skipped[row.reason] += within(row.first, row.last, row.stands_for, asked.since, asked.until) - counted
         of.estimated = True
@@ -212,7 +187,7 @@ def _times(of: Any) -> Sequence[ColumnElement[Any]]:
     return of.reason, of["count"].label("stands_for"), first, last
 
 
-def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+def _count_retries(asked: _Night) -> None:
     """Count the failed ones that were retried, by the state of the last retry of each."""
     failed = (
         select(schedule.c.application, schedule.c.name, _next.c.id, _next.c.state)
@@ -235,13 +210,13 @@ def _count_retries(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> 
         .group_by(tried.c.application, tried.c.name, tried.c.state)
     )
     for row in asked.all(query):
-        of = counts[row.application, row.name]
+        of = asked.counts[row.application, row.name]
         of.retries[row.state] += row.runs
         if row.state == "failed":
             of.last_failed_run_id = max(row.last, of.last_failed_run_id or 0)
 
 
-def _count_backfilled(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+def _count_backfilled(asked: _Night) -> None:
     """Count the times for which a backfill has succeeded, by what had become of them."""
     same = and_(same_schedule(_one, run), _one.c.trigger == SCHEDULED)
     what = case((_one.c.state == "skipped", _one.c.reason), else_=_one.c.state)
@@ -250,7 +225,7 @@ def _count_backfilled(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) 
     done = (
         select(run.c.application, run.c.schedule, was)
         .select_from(backfill)
-        .join(run, run.c.backfill == cast(backfill.c.id, BigInteger))
+        .join(run, run.c.backfill == cast(backfill.c.id, run.c.backfill.type))
         .where(
             asked.of(backfill.c.application),
             backfill.c.last >= asked.since,
@@ -261,10 +236,10 @@ def _count_backfilled(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) 
         .subquery()
     )
     for row in asked.all(select(*done.c, func.count().label("runs")).group_by(*done.c)):
-        counts[row.application, row.schedule].backfilled[row.was] += row.runs
+        asked.counts[row.application, row.schedule].backfilled[row.was] += row.runs
 
 
-def _count_requested(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -> None:
+def _count_requested(asked: _Night) -> None:
     """Count the runs on request that failed and were not retried, but for retries of those that are counted."""
     of_due = and_(run.c.retry_of.is_not(None), run.c.origin.is_(None), asked.during(run.c.scheduled_for))
     query = (
@@ -276,12 +251,12 @@ def _count_requested(asked: _Night, counts: defaultdict[ScheduleKey, _Counts]) -
         .group_by(schedule.c.application, schedule.c.name)
     )
     for row in asked.all(query):
-        of = counts[row.application, row.name]
+        of = asked.counts[row.application, row.name]
         of.requested_failed = row.runs
         of.last_failed_run_id = max(row.last, of.last_failed_run_id or 0)
 
 
-def _lines(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], at: datetime) -> Iterator[ScheduleReport]:
+def _lines(asked: _Night, at: datetime) -> Iterator[ScheduleReport]:
     """Yield the schedules of which something was counted, or is not planned in time."""
     planned_by = min(asked.until, at - _MOMENT)
     not_planned = and_(schedule.c.enabled, schedule.c.retired_at.is_(None), schedule.c.next_due < planned_by)
@@ -292,9 +267,9 @@ def _lines(asked: _Night, counts: defaultdict[ScheduleKey, _Counts], at: datetim
     query = select(*columns, policies, since.label("not_planned_since")).where(asked.of(schedule.c.application))
     for row in asked.all(query):
         key = row.application, row.name
-        if key in counts or row.not_planned_since is not None:
+        if key in asked.counts or row.not_planned_since is not None:
             as_asked = row.definition is not None and read_policies(row.definition).catch_up == "skip"
-            yield _line(row, counts[key], missed_as_asked=as_asked)
+            yield _line(row, asked.counts[key], missed_as_asked=as_asked)
 
 
 def _line(row: Row[Any], of: _Counts, *, missed_as_asked: bool) -> ScheduleReport:
