@@ -1,7 +1,11 @@
-"""The command line as a whole: the group of all commands, each imported when it is used, so that the help imports none."""
+"""The command line as a whole: the group of all commands, each imported when it is used, so that the help imports none;
+and a call of it, with its exit status and the standard streams as it finds and leaves them.
+"""
 
+import errno
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any
@@ -11,10 +15,11 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from ..errors import NotYet
+from ..jobs.room.shortage import shortage
 from ..service.environment import PREFIX, unknown_variables
 from ..text import nearest
 from ..version import package_version
-from .failures import USAGE, Misused, report
+from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, USAGE, Misused, report, report_defect, report_expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +208,63 @@ def leased(
 
         for sentence in unknown_variables(os.environ, Settings.model_fields):
             report(sentence, "settings", as_json=bool(context.obj), what="warning")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    if sys.platform == "win32":
+        report("the daemon needs Linux or macOS; on Windows only the lock library works", "platform", as_json=as_json)
+        return FAILED
+    open_closed_ones()
+    try:
+        status = app(given, prog_name="leased", standalone_mode=False, obj=as_json)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except EXPECTED as error:
+        return report_expected(error, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - a bug in leased, reported with its traceback
+        known = unwritten(error) or shortage(error, "this command cannot continue")
+        if known is None:
+            report_defect(error)
+        else:
+            report(str(known), "failed", as_json=as_json)
+        return FAILED
+    if (lost := unwritten()) is not None:
+        report(lost, "failed", as_json=as_json)
+        return FAILED
+    return status if isinstance(status, int) else DONE
+
+
+_NAMES = ("stdin", "stdout", "stderr")
+_OF_OUTPUT = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
+"""What a write says that can go nowhere. An error about a file that is opened names that file."""
+
+
+def open_closed_ones() -> None:
+    """Open `/dev/null` for each that is closed (``>&-``): a file or a connection would take its number."""
+    for number, name in enumerate(_NAMES):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", errors="replace", closefd=False))
+
+
+def unwritten(error: Exception | None = None) -> str | None:
+    """Return why the answer cannot be written, if that is what ``error`` says, or what writing the rest of it says; the
+    rest is dropped then.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as late:
+        error = late
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _OF_OUTPUT:
+        return None
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # or the interpreter would try again at its end
+    os.close(nowhere)
+    return f"the output cannot be written: {error.strerror}"
