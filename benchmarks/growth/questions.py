@@ -9,8 +9,8 @@ from time import perf_counter
 from sqlalchemy import Connection, make_url
 
 import lease.statements
+from daemon.answers.questions import explain_schedule
 from daemon.answers.status import StatusReader
-from daemon.answers.why import explain_schedule
 from daemon.execution.claim import claim
 from daemon.operations.why import Moments
 from daemon.scheduling.plan_due import plan_due

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row
 
 from lease.errors import LeaseError, StoreUnavailable
 
-from ..answers.why import explain_schedule
+from ..answers.questions import explain_schedule
 from ..execution.context import ReplicaContext
 from ..operations.why import Explanation, Moments, read_why_run
 from ..own_thread import beside

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from daemon.answers.lists import DoctorAnswer
+from daemon.answers.questions import DoctorAnswer
 from daemon.web.address import WebAddress
 from daemon.web.api.acts import ACTS
 from daemon.web.api.desk import Desk

@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from daemon.answers.lists import Check, DoctorAnswer
+from daemon.answers.questions import Check, DoctorAnswer
 from daemon.web.address import WebAddress
 from daemon.web.api.desk import Desk
 from daemon.web.app import WebServer, web_app

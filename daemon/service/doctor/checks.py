@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from lease.durations import format_duration
 from lease.errors import LeaseError
 
-from ...answers.lists import Check, DoctorAnswer, Level
+from ...answers.questions import Check, DoctorAnswer, Level
 from ...states import SEEN_WITHIN
 from ...store.views.server import Server
 from ...text import ago, counted, listed

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ...answers.lists import schema_of
+from ...answers.questions import schema_of
 from ...version import package_version
 from .endpoints import Endpoint
 

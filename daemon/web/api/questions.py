@@ -8,19 +8,26 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection
 
-from ...answers.lists import (
+from ...answers.notify import NotifyAnswer, notify_answer
+from ...answers.questions import (
     ActivityAnswer,
     BackfillsAnswer,
     DoctorAnswer,
     GenerationsAnswer,
     LocksAnswer,
+    LogsAnswer,
     ReplicasAnswer,
+    ReportAnswer,
+    RunsAnswer,
+    ShowAnswer,
+    WhyAnswer,
+    explain_schedule,
+    logs_answer,
+    report_answer,
+    show_answer,
+    why_answer,
 )
-from ...answers.notify import NotifyAnswer, notify_answer
-from ...answers.report import ReportAnswer, report_answer
-from ...answers.runs import LogsAnswer, RunsAnswer, ShowAnswer, logs_answer, show_answer
 from ...answers.status import StatusAnswer, StatusReader
-from ...answers.why import WhyAnswer, explain_schedule, why_answer
 from ...operations.generations import read_standings
 from ...operations.why import Moments, read_why_run
 from ...recovery.deaths import neighbours, proven_dead

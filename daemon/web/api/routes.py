@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from lease.errors import LeaseError
 
-from ...answers.lists import DoctorAnswer
+from ...answers.questions import DoctorAnswer
 from ...errors import DaemonError
 from ...store.views.values import plain
 from ...text import json_text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ...answers.lists import DoctorAnswer, Level
+from ...answers.questions import DoctorAnswer, Level
 from ..api.desk import Desk
 from .answering import looker_of, place_of
 from .frame import refused_frame

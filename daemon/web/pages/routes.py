@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from lease.errors import LeaseError
 
-from ...answers.lists import DoctorAnswer
+from ...answers.questions import DoctorAnswer
 from ...errors import DaemonError
 from ..api.asked import checked
 from ..api.desk import Desk

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from ...answers.why import explain_schedule
+from ...answers.questions import explain_schedule
 from ...definitions.schedule import Schedule
 from ...operations.why import Explanation, Moments, State
 from ...states import ON_REQUEST

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jsonschema
 import pytest
 
-from daemon.answers.lists import schema_of
+from daemon.answers.questions import schema_of
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url, update
 
-from daemon.answers.lists import Check
+from daemon.answers.questions import Check
 from daemon.service.doctor import checks
 from daemon.service.doctor.checks import CHECKS, checked, unreachable
 from daemon.service.doctor.examination import DatabaseFile, Examined, examine, seconds_of, stops_of

@@ -20,7 +20,7 @@ from starlette.types import Message
 
 import lease.schema
 import lease.statements
-from daemon.answers.lists import Check, DoctorAnswer
+from daemon.answers.questions import Check, DoctorAnswer
 from daemon.cli.screen import name_of
 from daemon.execution.claim import ClaimedRun
 from daemon.jobs.reports import Outcome

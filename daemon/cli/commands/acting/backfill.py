@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from sqlalchemy import Connection
 
-from ....answers.lists import BackfillsAnswer
+from ....answers.questions import BackfillsAnswer
 from ....operations.backfill import Backfill, ChangedBackfill, change_backfill, counted_text, foresee_backfill
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ....answers.lists import schema_of
+from ....answers.questions import schema_of
 from ....definitions.sources.toml_file import json_schema, json_schema_of
 from ....service.settings import Settings
 from ....text import suggestion

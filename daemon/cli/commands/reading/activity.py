@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import typer
 from sqlalchemy import Connection
 
-from ....answers.lists import ActivityAnswer
+from ....answers.questions import ActivityAnswer
 from ....states import Act
 from ....store.statements.schedule import database_time
 from ....store.views.acting import ActLine, read_activity

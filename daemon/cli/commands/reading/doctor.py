@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ....answers.lists import Check, Level
+from ....answers.questions import Check, Level
 from ....service.doctor import checks
 from ....service.environment import SettingsError
 from ....service.settings import read_settings

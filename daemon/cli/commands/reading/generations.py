@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....answers.lists import GenerationsAnswer
+from ....answers.questions import GenerationsAnswer
 from ....errors import NotFound
 from ....operations.generations import (
     Acknowledged,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....answers.runs import RunsAnswer, show_answer
+from ....answers.questions import RunsAnswer, show_answer
 from ....store.statements.schedule import database_time
 from ....store.views.defined import RetiredSchedule, read_retirements
 from ....store.views.history import JobRunLine, RunDetail, RunLine, read_run, read_runs

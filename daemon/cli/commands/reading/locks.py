@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....answers.lists import LocksAnswer
+from ....answers.questions import LocksAnswer
 from ....store.views.locks import Lock, read_locks, require_lease
 from ....text import ago, lasted
 from ...ask import ask

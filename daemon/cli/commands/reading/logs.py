@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ....answers.runs import logs_answer
+from ....answers.questions import logs_answer
 from ....states import UNFINISHED
 from ....store.views.defined import read_retirements
 from ....store.views.output import OutputOfRun, OutputPart, OutputReader

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....answers.lists import ReplicasAnswer
+from ....answers.questions import ReplicasAnswer
 from ....recovery.deaths import neighbours, proven_dead
 from ....states import LIVE
 from ....store.statements.schedule import database_time

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....answers.report import report_answer
+from ....answers.questions import report_answer
 from ....store.statements.schedule import database_time
 from ....store.views.names import require_application
 from ....store.views.report import Act, Deploy, Report, ScheduleReport, read_report

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....answers.why import explain_schedule, why_answer
+from ....answers.questions import explain_schedule, why_answer
 from ....operations.why import Explanation, Moments, read_why_run
 from ....service.settings import read_settings
 from ....store.statements.schedule import database_time

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import pytest
 from sqlalchemy import insert
 
-from daemon.answers.lists import Check, DoctorAnswer
+from daemon.answers.questions import Check, DoctorAnswer
 from daemon.answers.status import StatusFound, StatusReader
 from daemon.store.tables import replica
 from daemon.web.api.desk import Desk

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import ColumnElement, Connection, Integer, and_, case, cast, event, func, insert, literal, select
 
-from daemon.answers.lists import DoctorAnswer
+from daemon.answers.questions import DoctorAnswer
 from daemon.cli.load_file import keep_what_is_loaded
 from daemon.definitions.codec import write_schedule
 from daemon.store.tables import replica, run, schedule

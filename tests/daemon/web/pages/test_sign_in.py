@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from daemon.answers.lists import DoctorAnswer
+from daemon.answers.questions import DoctorAnswer
 from daemon.web import sessions
 from daemon.web.address import WebAddress
 from daemon.web.api.desk import Desk
