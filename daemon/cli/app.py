@@ -69,10 +69,10 @@ COMMANDS = {
     "stack": Lazy(
         "reading.stack", "Show what a running job does at this moment: its processes and where its code stands."
     ),
-    "locks": Lazy("reading.locks", "Show who holds which lease, with its token and when it expires."),
-    "replicas": Lazy("reading.replicas", "List replicas and when each was last seen."),
+    "locks": Lazy("reading.fleet", "Show who holds which lease, with its token and when it expires."),
+    "replicas": Lazy("reading.fleet", "List replicas and when each was last seen."),
     "generations": Lazy(
-        "reading.generations",
+        "reading.fleet",
         "List the generations of the definitions: which is active, which replicas run which, and what happens next.",
     ),
     "trigger": Lazy("acting.runs", "Request a run, now or later, and record who asked and why; a replica executes it."),

@@ -20,8 +20,7 @@ from ...failures import FAILED, Misused
 from ...options import RUN_STATES, Application, Database, Json, OnlySchedule, Utc, Wide, before_now, moment, one_of
 from ...screen import Sheet, Times, drawable, for_people, how_far, print_sentences, say, screen, state_cell, write_json
 from ...watching import watch
-from .generations import generation_table, sentences
-from .replicas import releases_live
+from .fleet import generation_table, releases_live, sentences
 
 if TYPE_CHECKING:
     from rich.console import Console
