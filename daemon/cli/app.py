@@ -65,7 +65,7 @@ COMMANDS = {
     "show": Lazy(
         "reading.history", "Show one run with its attempts, errors and output; with --wide, its tokens and holders too."
     ),
-    "logs": Lazy("reading.logs", "Print the output of a run's jobs; with --follow, as it arrives."),
+    "logs": Lazy("reading.history", "Print the output of a run's jobs; with --follow, as it arrives."),
     "stack": Lazy(
         "reading.stack", "Show what a running job does at this moment: its processes and where its code stands."
     ),

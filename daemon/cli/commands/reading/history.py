@@ -1,7 +1,8 @@
-"""`leased runs` and `leased show`: the history of runs."""
+"""`leased runs`, `leased show` and `leased logs`: the history of runs, and what their jobs printed."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Annotated
@@ -9,14 +10,16 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....answers.questions import RunsAnswer, show_answer
+from ....answers.questions import RunsAnswer, logs_answer, show_answer
+from ....states import UNFINISHED
 from ....store.statements.schedule import database_time
 from ....store.views.defined import RetiredSchedule, read_retirements
 from ....store.views.history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from ....store.views.names import require_schedule
-from ....text import clean, counted, lasted, number, signal_name, size
-from ...ask import ask, run_given
-from ...options import RUN_STATES, Application, Database, Json, Limit, OnlySchedule, RunOrName, Utc, Wide, one_of
+from ....store.views.output import OutputOfRun, OutputPart, OutputReader
+from ....text import clean, counted, cut_here, lasted, number, signal_name, size
+from ...ask import ask, ask_again, run_given
+from ...options import RUN_STATES, Application, Database, Json, Limit, OnlySchedule, RunOrName, Utc, Wide, one_of, tell
 from ...screen import (
     Sheet,
     Times,
@@ -209,3 +212,118 @@ def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
             *(progress, ended, memory, job.release, job.token, job.replica or job.holder[:_SHOWN]),
         )
     return shown
+
+
+def logs(
+    run: RunOrName,
+    job: Annotated[str | None, typer.Option(metavar="NAME", help="Only this job.")] = None,
+    attempt: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only this attempt.")] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", "-f", help="Keep printing until the run has finished; wait for it if it has not started."
+        ),
+    ] = False,
+    application: Application = None,
+    database: Database = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; with --follow, one per line.")
+    ] = False,
+) -> None:
+    """Print the output of a run's jobs; with --follow, as it arrives."""
+    run_id = run_given(database, run, application, "begun")
+    if run != str(run_id) and not (as_json or run.isdigit()):
+        tell(f"run {run_id} of {run}:")
+    reader = OutputReader(run_id, job, attempt, waits=follow)
+    text = None if as_json else _Text(titled=job is None or attempt is None)
+    more = _objects() if text is None else text.more
+    if follow:
+        ask_again(database, reader.read, more)
+    else:
+        more(ask(database, reader.read))
+    if text is not None and (found := text.end(follow=follow)) is not None:
+        gone = ask(database, lambda connection: read_retirements(connection, found.schedule, found.application))
+        print_sentences(screen(), (one.in_words for one in gone))
+
+
+def _objects() -> Callable[[OutputOfRun], bool]:
+    """Return what writes output as objects, one for all that came at once or for another state of the run, and returns
+    whether there may be more.
+    """
+    state: str | None = None
+
+    def more(found: OutputOfRun) -> bool:
+        nonlocal state
+        if found.parts or found.state != state:
+            write_json("logs", logs_answer(found))
+            sys.stdout.flush()
+        state = found.state
+        return found.state in UNFINISHED
+
+    return more
+
+
+_HINTS = {"pending": "; --follow waits for it", "failed": "; `leased show {}` says why"}
+"""The remedy, by the state of a run that has no output."""
+_INSIDE = (
+    "Its job ran in the replica's own process. A replica that is part of another program keeps only `run.log`; what "
+    "such jobs print goes where that program prints."
+)
+
+
+class _Text:
+    """Output as text, each attempt under its name if it is ``titled``."""
+
+    def __init__(self, *, titled: bool) -> None:
+        self._console = screen()
+        self._titled = titled
+        self._of: tuple[str, int] | None = None
+        self._in_line = False
+        self._last: OutputOfRun | None = None
+
+    def more(self, found: OutputOfRun) -> bool:
+        """Write the new output; return whether there may be more."""
+        for part in found.parts:
+            self._write(part)
+        self._last = found
+        return found.state in UNFINISHED
+
+    def end(self, *, follow: bool) -> OutputOfRun | None:
+        """End the last line, and write how a followed run ended; if the run had no output, write that and return it."""
+        self._end_line()
+        run = self._last
+        assert run is not None  # noqa: S101 - it has been asked for
+        named = f"run {run.run_id} of {clean(run.schedule)}"
+        if self._of is None:
+            far = " so far" if run.state in UNFINISHED else ""
+            hint = _HINTS.get(run.state, "").format(run.run_id)
+            say(self._console, f"There is no output of {named}{far} ({run.state}{hint}).", "dim")
+            if run.is_inside and not hint:
+                say(self._console, _INSIDE, "dim")
+            return run
+        if follow and self._titled:
+            self._console.print(f"\n{named}  ", style="bold", end="", soft_wrap=True)
+            self._console.print(state_cell(run.state))
+            if run.state == "failed" and for_people():
+                say(self._console, f"leased show {run.run_id}", "dim", lead="  ")
+        return None
+
+    def _write(self, part: OutputPart) -> None:
+        if self._of != (part.job, part.attempt):
+            self._end_line()
+            if self._titled:
+                if self._of is not None:
+                    self._console.print()
+                say(self._console, f"{part.job}, attempt {part.attempt}:", "bold")
+            self._of = part.job, part.attempt
+        if part.cut_bytes:
+            self._end_line()
+            say(self._console, cut_here(part.cut_lines, part.cut_bytes), "dim")
+        sys.stdout.write(clean(part.text, lines=True))  # as it is: rich would make spaces of tabs
+        sys.stdout.flush()
+        self._in_line = not part.text.endswith("\n")
+
+    def _end_line(self) -> None:
+        if self._in_line:
+            self._console.print()
+        self._in_line = False
