@@ -67,7 +67,7 @@ COMMANDS = {
     ),
     "logs": Lazy("reading.history", "Print the output of a run's jobs; with --follow, as it arrives."),
     "stack": Lazy(
-        "reading.stack", "Show what a running job does at this moment: its processes and where its code stands."
+        "reading.why", "Show what a running job does at this moment: its processes and where its code stands."
     ),
     "locks": Lazy("reading.fleet", "Show who holds which lease, with its token and when it expires."),
     "replicas": Lazy("reading.fleet", "List replicas and when each was last seen."),
