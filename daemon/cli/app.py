@@ -89,7 +89,7 @@ COMMANDS = {
     "notify": Lazy(
         "acting.notify", "Show who is notified: what waits, what was delivered, and the last error of each target."
     ),
-    "activity": Lazy("reading.activity", "List who did what, when and why, latest first."),
+    "activity": Lazy("reading.report", "List who did what, when and why, latest first."),
     "retry": Lazy(
         "acting.runs", "Retry a failed or cancelled run: jobs that succeeded are kept, the others run again."
     ),
