@@ -80,11 +80,11 @@ COMMANDS = {
         "acting.runs", "Cancel a run: a pending run ends at once; a running one ends when its job has stopped."
     ),
     "pause": Lazy(
-        "acting.pause",
+        "acting.schedules",
         "Pause schedules: scheduled times are skipped and recorded; requested and running runs continue.",
     ),
     "resume": Lazy(
-        "acting.pause", "Resume paused schedules and show how many scheduled times passed; none of those will run."
+        "acting.schedules", "Resume paused schedules and show how many scheduled times passed; none of those will run."
     ),
     "notify": Lazy(
         "acting.notify", "Show who is notified: what waits, what was delivered, and the last error of each target."
@@ -97,13 +97,13 @@ COMMANDS = {
         "acting.runs", "Delete the params, reasons, errors and output of a finished run; keep the record that it ran."
     ),
     "retire": Lazy(
-        "acting.retire", "Retire an application for good: retire its schedules and cancel its waiting runs."
+        "acting.schedules", "Retire an application for good: retire its schedules and cancel its waiting runs."
     ),
     "backfill": Lazy(
-        "acting.backfill",
+        "acting.schedules",
         "Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs.",
     ),
-    "backfills": Lazy("acting.backfill", "List backfills and the progress of each, latest first."),
+    "backfills": Lazy("acting.schedules", "List backfills and the progress of each, latest first."),
     "audit": Lazy("reading.audit", "Check the recorded history for violations; exit with status 1 if there are any."),
     "doctor": Lazy(
         "reading.doctor", "Check the database, this machine and the replicas, with a remedy for each problem."

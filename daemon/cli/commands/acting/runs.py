@@ -53,7 +53,7 @@ from ...options import (
     tell,
 )
 from ...screen import Sheet, print_sentences, say, screen, write_json
-from .backfill import act_on_backfill
+from .schedules import act_on_backfill
 
 C = TypeVar("C", bound=ChosenRun)
 
