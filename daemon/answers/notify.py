@@ -8,9 +8,8 @@ from sqlalchemy import Connection
 from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.values.targets import Target
 from ..errors import NotFound
-from ..operations.named import application_of
 from ..store import statements
-from ..store.views.names import keys_named, require_application
+from ..store.views.names import application_of, keys_named, require_application
 from ..store.views.targets import TargetLine, read_asking, read_targets
 from ..text import target_text
 

@@ -9,14 +9,13 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from ..operations.generations import Changed, GenerationStanding, read_standings
-from ..operations.named import application_of
 from ..operations.why import Evidence, Explanation, Moments, State, read_why_schedule, why_not_active
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
 from ..store.views.acting import ActLine, BackfillLine
 from ..store.views.history import JobRunLine, RunDetail, RunLine
 from ..store.views.locks import Lock
-from ..store.views.names import keys_named, require_application, require_schedule
+from ..store.views.names import application_of, keys_named, require_application, require_schedule
 from ..store.views.output import OutputOfRun, OutputPart
 from ..store.views.replicas import ReplicaLine
 from ..store.views.report import Act, Deploy, OutageLine, Report, ScheduleReport, Totals

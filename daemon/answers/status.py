@@ -8,13 +8,12 @@ from functools import partial
 from sqlalchemy import Connection
 
 from ..operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
-from ..operations.named import application_of
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
 from ..store.called import ScheduleKey
 from ..store.views.acting import BackfillLine
 from ..store.views.defined import RetiredSchedule
-from ..store.views.names import Called, keys_named, require_schedule, schedules_tagged
+from ..store.views.names import Called, application_of, keys_named, require_schedule, schedules_tagged
 from ..store.views.output import last_lines
 from ..store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun, read_overview
 from ..store.views.problems import Problem, past_problems, problems

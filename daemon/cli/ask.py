@@ -14,10 +14,9 @@ from lease.database.database import OwnDatabase, Unit
 from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
 
-from ..operations.named import application_of
 from ..service.settings import read_settings
 from ..store import migrations
-from ..store.views.names import RunMeant, require_schedule, runs_meant, timezone_of
+from ..store.views.names import RunMeant, application_of, require_schedule, runs_meant, timezone_of
 from .failures import Misused, NoDatabase, report
 from .options import local_zone, number_if_any
 from .screen import say, screen, write_json

@@ -17,6 +17,7 @@ from ..store import statements
 from ..store.called import ScheduleKey
 from ..store.views.defined import retirement
 from ..store.views.names import (
+    application_of,
     keys_named,
     nearest_of,
     require_application,
@@ -24,7 +25,6 @@ from ..store.views.names import (
     schedules_named,
     schedules_tagged,
 )
-from .named import application_of
 from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)

@@ -6,7 +6,7 @@ from typing import Any, Literal, assert_never
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, union
 
-from ...errors import NotFound
+from ...errors import Ambiguous, NotFound
 from ...states import UNFINISHED
 from ...text import suggestion
 from ..called import ScheduleKey, called, former_names, present_name
@@ -148,6 +148,21 @@ def require_schedule(
         known = schedule_names(connection, application, retired=retired)
         of = "" if application is None else f' of "{application}"'
         raise NotFound(f'there is no schedule "{name}"{of}; {nearest_of(name, known)}')
+
+
+def application_of(connection: Connection, schedule: str, application: str | None) -> str:
+    """Return ``application``, or the only one that has the schedule.
+
+    Raises `NotFound` if there is none, and `Ambiguous` if there are several.
+    """
+    require_application(connection, application)
+    if application is not None:
+        return application
+    require_schedule(connection, schedule, None, retired=False)
+    found = applications_with(connection, schedule) or applications_with(connection, schedule, retired=True)
+    if len(found) > 1:
+        raise Ambiguous(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
+    return found[0]
 
 
 def missing_run(connection: Connection, run_id: int) -> NotFound:

@@ -12,7 +12,6 @@ from ...operations.backfill import Backfill, backfill, foresee_backfill
 from ...operations.backfill_plan import Wanted
 from ...operations.cancel import MOST_AT_ONCE, Cancellation, cancel, cancel_many, find_unfinished
 from ...operations.forget import Forgotten, forget
-from ...operations.named import application_of
 from ...operations.pause import pause, resume
 from ...operations.requester import recordable
 from ...operations.retire import RetiredApplication, nothing_of, retire
@@ -22,7 +21,7 @@ from ...operations.trigger import request, trigger_as
 from ...recovery.deaths import neighbours, proven_dead
 from ...scheduling.deploys.sync import plan_outgoing
 from ...store.statements.schedule import database_time
-from ...store.views.names import require_application
+from ...store.views.names import application_of, require_application
 from .asked import Instant, Moment, Parameters, RunId, Text, Unfit, before_now
 from .endpoints import Endpoint
 

@@ -24,12 +24,11 @@ from ....operations.cancel import Cancellation, ChosenRun, cancel_many, find_unf
 from ....operations.cancel import cancel as cancel_run
 from ....operations.forget import Forgotten, foreseen
 from ....operations.forget import forget as forget_run
-from ....operations.named import application_of
 from ....operations.retry import Retry, find_failed, retry_many
 from ....operations.retry import retry as retry_run
 from ....operations.selection import Selection
 from ....operations.trigger import Requested, request, trigger_as
-from ....store.views.names import applications_with
+from ....store.views.names import application_of, applications_with
 from ....telemetry.spans import given_traceparent
 from ....text import counted, number, when
 from ...ask import act, ask, run_given, zone_of

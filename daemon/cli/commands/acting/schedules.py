@@ -16,7 +16,6 @@ from ....operations.backfill import Backfill, ChangedBackfill, change_backfill, 
 from ....operations.backfill import backfill as run_missing
 from ....operations.backfill_plan import Wanted
 from ....operations.cancel import said
-from ....operations.named import application_of
 from ....operations.pause import PausedSchedule, ResumedSchedule, passed_text
 from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules
@@ -28,7 +27,7 @@ from ....service.settings import read_settings
 from ....states import ON_REQUEST
 from ....store.views.acting import BackfillLine, read_backfills
 from ....store.views.causes import paused_text
-from ....store.views.names import require_application
+from ....store.views.names import application_of, require_application
 from ....text import counted, listed, number, when
 from ...ask import PATIENCE, act, ask, zone_of
 from ...bring import plan_all_outgoing

@@ -15,13 +15,12 @@ from ....errors import DaemonError, InvalidInstant
 from ....instants import duration_of
 from ....operations.backfill import foresee_each
 from ....operations.backfill_plan import SurveyedInstant, Wanted, earliest
-from ....operations.named import application_of
 from ....operations.pause import foresee_resume
 from ....operations.selection import read_one
 from ....operations.typed_moment import typed_moment
 from ....scheduling.plan import waits_for_predecessor
 from ....store.called import called
-from ....store.views.names import timezone_of
+from ....store.views.names import application_of, timezone_of
 from ....store.views.usual import read_usual
 from ....text import MASK
 from ...api.asked import Unfit
