@@ -19,8 +19,7 @@ from lease.model import Grant
 
 from ..definitions.known import Known
 from ..definitions.values.queues import RunQueue
-from ..shared_lock import SharedLock
-from ..states import JobState, RunCause
+from ..states import JobState, RunCause, SharedLock
 from ..store import statements
 from ..store.statements.sets.claims import Candidate, StartedRun
 

@@ -26,8 +26,7 @@ from sqlalchemy import (
 from lease.database.dialects import seconds_until
 from lease.schema import free_or_stale, lease
 
-from ...shared_lock import SharedLock
-from ...states import LEADS, QUEUES_OF_PRIORITY, SEEN_WITHIN, Priority
+from ...states import LEADS, QUEUES_OF_PRIORITY, SEEN_WITHIN, Priority, SharedLock
 from ...text import last_line
 from ..called import present_name
 from ..statements import queues
