@@ -1,8 +1,8 @@
-"""The states of runs, job runs and replicas, and the causes of runs; the tables check them too."""
+"""The states of runs, job runs and replicas, the causes of runs, which the tables check too; and what runs share."""
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 RunState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
 EndState = Literal["succeeded", "failed", "cancelled", "skipped"]
@@ -97,3 +97,18 @@ before it.
 
 QUEUES_OF_PRIORITY = ("low", "high")
 """The queues of runs that share no slots. Those of normal priority are in none."""
+
+
+class SharedLock(NamedTuple):
+    """A lock that schedules share: at most ``slots`` runs are under it at once (rule 14)."""
+
+    name: str
+    slots: int = 1
+
+    @property
+    def leases(self) -> tuple[str, ...]:
+        """The names of its leases, one of each slot. The first is that of a lock with one slot."""
+        return self.name, *(f"{self.name}/{slot}" for slot in range(2, self.slots + 1))
+
+    def __str__(self) -> str:
+        return f'"{self.name}"' if self.slots == 1 else f'"{self.name}" with {self.slots} slots'

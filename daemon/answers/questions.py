@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from ..operations.generations import Changed, GenerationStanding, read_standings
-from ..operations.why import Evidence, Explanation, Moments, State, read_why_schedule, why_not_active
+from ..operations.why import Evidence, Explanation, Moments, State
+from ..operations.why_schedule import read_why_schedule, why_not_active
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
 from ..store.views.acting import ActLine, BackfillLine

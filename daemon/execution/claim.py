@@ -24,8 +24,7 @@ from lease.waiters import LOOK
 
 from ..definitions.application import Application, Known
 from ..definitions.values.queues import RunQueue
-from ..shared_lock import SharedLock
-from ..states import JobState, RunCause
+from ..states import JobState, RunCause, SharedLock
 from ..store import statements
 from ..store.statements.claims import Candidate, StartedRun
 

@@ -236,9 +236,6 @@ def _moment(at: datetime | Duration) -> datetime | float:
         ) from error
 
 
-__all__ = ["NoSuchSchedule", "trigger", "trigger_as", "trigger_now"]
-
-
 def trigger(
     connection: Connection,
     application: str,

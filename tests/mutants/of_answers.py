@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
 DOOR = "daemon/web/door.py"
-AT_WORK = "daemon/operations/why/explanation.py"
+AT_WORK = "daemon/operations/why.py"
 KILLED = "tests/daemon/operations/test_why.py::test_a_running_run_says_what_its_job_does_and_what_a_kill_costs[{}]"
 TO_ALL = "tests/daemon/web/test_door.py::test_what_may_not_pass_gets_a_sentence_from_every_route"
 
@@ -94,7 +94,7 @@ ANSWERS = (
     Mutant(
         "paused-and-said-to-be-due",
         "why tells of a paused schedule when it is due next",
-        (Edit("daemon/operations/why/of_schedule.py", "    if line.paused_at is not None:\n", "    if False:\n"),),
+        (Edit("daemon/operations/why_schedule.py", "    if line.paused_at is not None:\n", "    if False:\n"),),
         on_each("tests/daemon/operations/test_why.py::test_each_state_has_its_sentence_and_what_to_do[{}]"),
     ),
     Mutant(

@@ -7,8 +7,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from ...shared_lock import SharedLock
-from ...states import LEADS, Priority
+from ...states import LEADS, Priority, SharedLock
 from ...text import suggestion
 from .refusal import Refusal, shown
 from .strings import LONGEST, check_name

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and
 from lease.database.dialects import seconds_until
 from lease.schema import free_or_stale, lease
 
-from ...shared_lock import SharedLock
-from ...states import LEADS, QUEUES_OF_PRIORITY, SEEN_WITHIN, Priority
+from ...states import LEADS, QUEUES_OF_PRIORITY, SEEN_WITHIN, Priority, SharedLock
 from ...text import last_line
 from ..statements.agenda import BY_START, LIVE, taken
 from ..statements.dialects import (

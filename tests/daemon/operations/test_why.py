@@ -14,7 +14,8 @@ from sqlalchemy import event, insert, literal, select
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.generations import read_changed, read_standings
-from daemon.operations.why import Explanation, Moments, State, read_why_run, read_why_schedule, why_not_active
+from daemon.operations.why import Explanation, Moments, State, read_why_run
+from daemon.operations.why_schedule import read_why_schedule, why_not_active
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
 from daemon.store.statements import replica

@@ -167,7 +167,7 @@ def _notes(found: Report, times: Times) -> Iterator[str]:
         yield "A range of skipped times reaches beyond this report: those in it are counted as evenly spaced."
 
 
-_ACTS: tuple[ActKind, ...] = get_args(Act)
+_ACTS: tuple[ActKind, ...] = get_args(ActKind)
 
 
 def activity(

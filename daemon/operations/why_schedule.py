@@ -7,22 +7,22 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ...scheduling.generations.standing import held_back
-from ...states import ON_REQUEST, UNSEEN_IS_DEAD
-from ...store.tables import ScheduleKey
-from ...store.views.acting import ActLine, read_activity
-from ...store.views.causes import paused_text, sentence
-from ...store.views.defined import Living, StoredSchedule, read_defined, read_living, retirement
-from ...store.views.generations import Diff, last_diff
-from ...store.views.history import RunLine, read_runs
-from ...store.views.output import last_lines
-from ...store.views.overview import Overview, ScheduleLine, read_overview
-from ...store.views.problems import Problem, problems, silence
-from ...store.views.replicas import read_last_alive
-from ...store.views.usual import Usual, read_usual
-from ...text import counted, lasted, listed
-from ..generations import GenerationStanding, of_generations, setting_text
-from .explanation import Explanation, Facts, Moments, Sentence, at_work_text, evidence, joined
+from ..scheduling.generations.standing import held_back
+from ..states import ON_REQUEST, UNSEEN_IS_DEAD
+from ..store.tables import ScheduleKey
+from ..store.views.acting import ActLine, read_activity
+from ..store.views.causes import paused_text, sentence
+from ..store.views.defined import Living, StoredSchedule, read_defined, read_living, retirement
+from ..store.views.generations import Diff, last_diff
+from ..store.views.history import RunLine, read_runs
+from ..store.views.output import last_lines
+from ..store.views.overview import Overview, ScheduleLine, read_overview
+from ..store.views.problems import Problem, problems, silence
+from ..store.views.replicas import read_last_alive
+from ..store.views.usual import Usual, read_usual
+from ..text import counted, lasted, listed
+from .generations import GenerationStanding, of_generations, setting_text
+from .why import Explanation, Facts, Moments, Sentence, at_work_text, evidence, joined
 
 _LATEST = 20
 """So many of its latest runs are looked at, and so many acts."""
@@ -288,6 +288,6 @@ def _next_run(defined: StoredSchedule) -> datetime | None:
     """Return the next scheduled time that is not excluded."""
     if defined.next_due is None or not json.loads(defined.definition).get("exclude"):
         return defined.next_due
-    from ..deadlines import next_instant  # noqa: PLC0415 - the definitions, and all that they load
+    from .deadlines import next_instant  # noqa: PLC0415 - the definitions, and all that they load
 
     return next_instant(defined.definition, defined.next_due, defined.anchor)
