@@ -10,8 +10,8 @@ knows less than it could. What is locked is left for later.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import uniform
@@ -25,7 +25,6 @@ from lease.database.database import Database, Unit
 from lease.errors import LeaseError
 
 from ..definitions.values.durations import read_keep
-from ..own_thread import beside
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
 from ..store import statements
 from ..telemetry.facts import Note, Notify
@@ -211,9 +210,3 @@ async def prune_at_the_end(
         await asyncio.sleep(max(0.0, min(seconds, until - monotonic())))
 
     await Pruner(database, client, application, notify, lambda: monotonic() >= until, rest, trusts).try_to_prune()
-
-
-@asynccontextmanager
-async def pruning(pruner: Pruner) -> AsyncIterator[None]:
-    async with beside(pruner.prune_on()):
-        yield

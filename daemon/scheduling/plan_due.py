@@ -129,15 +129,6 @@ def plan_due(
     with an older file plan the same. Runs that did not start in time (`start_within`) are recorded as missed; those
     that were requested for by now take their places, and so do those of backfills whose turn it is.
     """
-    planned = _plan_and_place(connection, application, known, others)
-    fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
-    unreadable = {**fed.unreadable, **planned.unreadable}
-    return replace(planned, made=planned.made + fed.made, unreadable=unreadable)
-
-
-def _plan_and_place(
-    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None
-) -> PlanReport:
     late, skipped = _skip_late_runs(connection, application, known)
     places = place_due(connection, application, known, others)  # first: an instant finds them there
     which = {"names": list(known)} if others is None else {"but": others}
@@ -164,11 +155,12 @@ def _plan_and_place(
     doubled = write_plans(connection, application, decisions) if decisions else 0
     missed = [Told("schedule.missed", name, count=count) for (name, why), count in skipped.items() if why == "missed"]
     tell(connection, application, missed)
+    fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
     return PlanReport(
         late or places.more or ((more or bool(rows)) and bool(decisions)),
-        made + places.made,
+        places.made + made + fed.made,
         doubled,
-        unreadable,
+        {**fed.unreadable, **unreadable},
         skipped,
     )
 

@@ -25,7 +25,8 @@ from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
-from ..pruning.pruner import Pruner, pruning
+from ..own_thread import beside
+from ..pruning.pruner import Pruner
 from ..recovery import registry
 from ..scheduling.trusted_time import Trusts, WallClock
 from ..store import statements
@@ -157,16 +158,15 @@ async def surrounded(replica: Replica, settings: Settings, earlier_holder: str |
     if settings.ping is not None:
         readiness, target = Readiness(replica), {"ping": True, "url": settings.ping.get_secret_value()}
         ping = FleetPing(context, target, Sender({}, Path()), lambda: replica.running and readiness.is_alive())
+    pruner = Pruner(
+        *(context.database, context.client, context.application.name, context.notify),
+        stops=lambda: replica.draining,
+        trusts=replica.planner.trusts,
+    )
     async with (
         registered(context, earlier_holder, settings.concurrency),
         delivering(context, takeover_after=settings.takeover_after, pages=settings.web_url),
         pinging(ping, settings.database),
-        pruning(
-            Pruner(
-                *(context.database, context.client, context.application.name, context.notify),
-                stops=lambda: replica.draining,
-                trusts=replica.planner.trusts,
-            )
-        ),
+        beside(pruner.prune_on()),
     ):
         yield

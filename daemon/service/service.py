@@ -28,11 +28,6 @@ from .parts import make_fit_for_jobs, opened, surrounded
 from .replica import Readiness, Replica
 from .settings import Settings
 
-
-class Superseded(DaemonError):
-    """These definitions are not the current ones, and no run of theirs would be made."""
-
-
 FAILED = 1
 _LAST_WORDS = 0.5
 """Seconds for subscribers to take the last facts of a process that ends at once."""
@@ -122,12 +117,12 @@ class Service:
         await replica.clean_up()
         rules = await replica.join(take_over=self.take_over, guarded=self.guarded)
         if rules is False and self.until_idle:
-            raise Superseded(
+            raise DaemonError(
                 f'these definitions of "{name}" are superseded by newer ones, whose replicas are running; run those, or '
                 "make these active with --take-over"
             )
         if self.until_idle and (higher := await database.read(replica.required.look)) is not None:
-            raise Superseded(
+            raise DaemonError(
                 f'revision {self.application.revision} of "{name}" runs nothing because a replica of revision {higher} '
                 "is ready and require_revision is set; run that one"
             )

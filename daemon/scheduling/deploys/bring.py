@@ -5,7 +5,7 @@ Each function is a transaction, under the turn of the application; so what it de
 
 import json
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, assert_never
 
@@ -189,7 +189,7 @@ def bring(
             order, digest, others, Count(), starting=True, takeover_after=takeover_after, revision=revision
         )
 
-    return _brought_first(connection, application, by, holder, at_start)
+    return carry_out(connection, application, by, holder, at_start, first=True)
 
 
 def stage(connection: Connection, application: Application, *, by: str) -> Brought:
@@ -201,7 +201,7 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
     def decide(order: Order, others: Others) -> Move | None:
         return sync_move(order, application.digest, others, revision=application.revision)
 
-    return _brought_first(connection, application, by, None, decide)
+    return carry_out(connection, application, by, None, decide, first=True)
 
 
 def take_on_top(connection: Connection, application: Application, *, by: str, why: str | None = None) -> Brought:
@@ -248,20 +248,33 @@ def carry_out(
     by: str,
     holder: str | None,
     decide: Callable[[Order, Others], Move | None],
+    *,
+    first: bool = False,
 ) -> Brought:
-    """Move until there is nothing to do; what is decided is decided under the application's turn."""
+    """Move until there is nothing to do; what is decided is decided under the application's turn.
+
+    Definitions that are brought for the ``first`` time, as far as is known, may be refused. Those that ruled before are
+    then written once more: what differs from host to host may have changed.
+    """
     statements.schedule.take_turn(connection, application.name)
     written = _Written()
     while True:
         order, others = look(connection, application, holder)
-        own = order.latest(application.digest)
+        if first:
+            if (why := refusal(connection, application, order, others)) is not None:
+                raise RetiresAll(why)
+            order.refuse_taken(application.name, application.digest, application.revision)
+        own, ruler = order.latest(application.digest), order.ruler
         match decide(order, others):
             case None:
                 if written.retired is not None:
                     statements.acts.record(
                         connection, "deploy", by=by, application=application.name, effect=written.retired
                     )
-                return Brought(order, others, written.report, own is not None and own.rules, written.warning)
+                rules, report = own is not None and own.rules, written.report
+                if first and report is None and rules and ruler is not None:
+                    report = _synced(connection, application, ruler, retire=order.is_newest(ruler))
+                return Brought(order, others, report, rules, written.warning)
             case "add":
                 _add(connection, application, by, application.revision)
             case "raise":
@@ -283,30 +296,6 @@ def _add(connection: Connection, application: Application, by: str, revision: in
     }
     statements.generation.add(connection, application.name, values)
     notify(connection, application.name, DEFINITIONS)
-
-
-def _brought_first(
-    connection: Connection,
-    application: Application,
-    by: str,
-    holder: str | None,
-    decide: Callable[[Order, Others], Move | None],
-) -> Brought:
-    """Bring definitions that perhaps nobody has brought before. Those that ruled before are written once more: what
-    differs from host to host may have changed.
-    """
-
-    def decide_or_refuse(order: Order, others: Others) -> Move | None:
-        if (why := refusal(connection, application, order, others)) is not None:
-            raise RetiresAll(why)
-        order.refuse_taken(application.name, application.digest, application.revision)
-        return decide(order, others)
-
-    brought = carry_out(connection, application, by, holder, decide_or_refuse)
-    ruler = brought.order.ruler
-    if brought.report is not None or not brought.rules or ruler is None:
-        return brought
-    return replace(brought, report=_synced(connection, application, ruler, retire=brought.order.is_newest(ruler)))
 
 
 def _synced(connection: Connection, application: Application, own: Generation, *, retire: bool = True) -> SyncReport:

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
 from daemon import Schedules
+from daemon.own_thread import beside
 from daemon.pruning import pruner as module
 from daemon.pruning.choice import DAY
-from daemon.pruning.pruner import EVERY, FIRST_AFTER, SHARE, Bounded, Pruner, bound, pruning
+from daemon.pruning.pruner import EVERY, FIRST_AFTER, SHARE, Bounded, Pruner, bound
 from daemon.store.tables import run
 from daemon.telemetry.facts import Note
 from daemon.testing import ManualReplica, ManualStore
@@ -211,7 +212,7 @@ async def test_it_deletes_nothing_by_a_clock_that_has_jumped(monkeypatch: pytest
 async def test_it_ends_with_the_block() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop()) as replica:
         context, before = replica.context, asyncio.all_tasks()
-        async with pruning(Pruner(context.database, context.client, "shop", context.notify)):
+        async with beside(Pruner(context.database, context.client, "shop", context.notify).prune_on()):
             await asyncio.sleep(0)
             assert len(asyncio.all_tasks() - before) == 1
         assert asyncio.all_tasks() == before
