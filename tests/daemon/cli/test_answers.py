@@ -47,12 +47,12 @@ VALUES ('shop', 'nightly', 0, 0, 1, 0, 'ann@web-1', 0)
 
 
 def closed(schema: Any) -> Any:
-    """Return the schema with nothing allowed in an answer that it does not name."""
+    """Return the schema of an answer that has all that is named, and nothing else."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    more = {"additionalProperties": False} if "properties" in schema else {}
+    more = {"additionalProperties": False, "required": [*schema["properties"]]} if "properties" in schema else {}
     return {**{key: closed(each) for key, each in schema.items()}, **more}
 
 
