@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.cli.conftest import Answer, Leased
+from tests.daemon.cli.test_answers import valid
 
 HOURLY = """
 from daemon import Schedules
@@ -97,6 +98,7 @@ def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
     named = "backfill 1 of hourly (office)"
     assert line(leased("pause", "--backfill", "1")).startswith(f"{named} is paused: ")
     assert line(leased("pause", "--backfill", "1")) == f"{named} was already paused; nothing changed"
+    assert valid(leased("pause", "--backfill", "1", "--json"), "backfill-changed")["already"]
     assert "by ann@web-1, paused" in leased("status").out
     assert line(leased("resume", "--backfill", "1")).startswith(f"{named} is resumed: ")
     assert line(leased("cancel", "--backfill", "1")) == f"{named} is cancelled: 3 waiting runs ended"

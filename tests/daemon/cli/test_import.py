@@ -167,12 +167,6 @@ def test_without_a_job_nothing_is_written(leased: Leased, folder: Path) -> None:
     assert not (folder / "new.toml").exists()
 
 
-def test_import_without_a_kind_shows_its_help(leased: Leased) -> None:
-    answer = leased("import")
-    assert answer.status == 2
-    assert "crontab" in answer.err
-
-
 def test_the_time_zone_is_that_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "_LOCALTIME", tmp_path / "localtime")
     monkeypatch.setattr(options, "_TIMEZONE", tmp_path / "timezone")

@@ -81,15 +81,6 @@ def test_those_that_may_overlap_start_all_at_once_and_none_is_dropped(store: Sto
     assert sorted(one.run_id for one in store.claim("resize", limit=100)) == wanted
 
 
-def test_one_that_is_requested_for_later_is_placed_then(store: Store) -> None:
-    run_id = requested(store, at="1h")
-    store.plan(RESIZE)
-    assert store.claim("resize") == []
-    store.shift(run, run.c.id == run_id, place_at=-3600.0)
-    store.plan(RESIZE)
-    assert [one.run_id for one in store.claim("resize")] == [run_id]
-
-
 def test_once_it_has_a_timing_that_counts_from_the_change(store: Store) -> None:
     """Rule 13."""
     away(store, 400)

@@ -1,6 +1,5 @@
 """A run that is requested for a moment: until then it stands in nobody's way, then it takes its place (rule 23)."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,12 +19,6 @@ from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def its_moment_comes(store: Store, run_id: int) -> None:

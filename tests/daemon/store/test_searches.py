@@ -105,8 +105,7 @@ def test_postgresql_searches_by_no_run_that_has_no_place_yet(
     with Store(postgres_url) as store:
         store.sync(a_schedule("daily"))
         store.do(lambda connection: connection.exec_driver_sql(_FOR_LATER))
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+        store.analyze()
     plans = explained(postgres_url, search)
     assert any("run_placed_idx" in plan for plan in plans), plans
     assert not any("run_unfinished_idx" in plan for plan in plans), plans
@@ -182,8 +181,7 @@ def test_postgresql_searches_for_few_without_a_look_at_all_that_wait(
         store.sync(a_schedule("daily"), *(a_schedule(f"s{number}") for number in range(10)))
         for rows in (_PENDING, _HISTORY):
             store.do(Connection.exec_driver_sql, rows)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+        store.analyze()
     plans = explained(postgres_url, search)
     assert any(index in plan for plan in plans), plans
     assert not any("Seq Scan on run" in plan or "run_unfinished_idx" in plan for plan in plans), plans
@@ -193,8 +191,7 @@ def test_postgresql_searches_what_is_due_without_a_look_at_all_that_is_due_later
     with Store(postgres_url) as store:
         store.sync(a_schedule("daily"))
         store.do(lambda connection: connection.exec_driver_sql(_DUE_LATER))
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+        store.analyze()
     plans = explained(postgres_url, lambda c: statements.schedule.due(c, "shop", 500))
     (estimated,) = (re.search(r"rows=(\d+)", plan) for plan in plans if "schedule_due_idx" in plan)
     assert estimated is not None
@@ -230,8 +227,7 @@ def test_postgresql_searches_what_has_failed_lately_by_its_index(postgres_url: s
         store.sync(*(a_schedule(f"s{number}") for number in range(10)))
         store.do(lambda connection: connection.exec_driver_sql(_HISTORY))
         if is_analyzed:
-            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("ANALYZE")
+            store.analyze()
     keys = {("shop", f"s{number}") for number in range(10)}
     plans = explained(postgres_url, lambda c: statements.retries.find_failed(c, keys, 3600.0))
     assert not any("Seq Scan on run" in plan for plan in plans), plans
@@ -264,8 +260,7 @@ def test_a_report_reads_a_night_by_indexes_and_no_attempt_of_other_runs(postgres
         store.sync(*(a_schedule(f"s{number}") for number in range(10)))
         for rows in (night, _ATTEMPTS):
             store.do(Connection.exec_driver_sql, rows)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+        store.analyze()
     since = datetime.now(UTC) - timedelta(hours=8)
     plans = explained(postgres_url, lambda c: read_report(c, since))
     assert [plan for plan in plans if "Seq Scan on run" in plan or "Seq Scan on job_run" in plan] == []
@@ -314,8 +309,7 @@ def test_the_latest_runs_of_a_window_are_read_by_schedule(postgres_url: str) -> 
         store.sync(a_schedule("daily"))
         for rows in (_MANY, _HISTORY.replace("mod(number, 10)", "mod(number, 2000)")):
             store.do(Connection.exec_driver_sql, rows)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+        store.analyze()
     until = datetime.now(UTC)
     window = TimeWindow(until - timedelta(days=7), until, 1, 20_001)
     plans = explained(postgres_url, lambda c: read_window_runs(c, names, window, None, 25))
@@ -333,8 +327,7 @@ def test_postgresql_reads_a_status_and_the_runs_of_a_schedule_by_indexes_of_many
             "UPDATE run SET started_at = created_at",
         ):
             store.do(Connection.exec_driver_sql, rows)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+        store.analyze()
     reader = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True)
     plans = explained(postgres_url, reader.read)
     assert any("run_history_idx" in plan for plan in plans)
@@ -373,8 +366,7 @@ def test_what_succeeded_too_late_is_read_without_a_look_at_what_was_on_time(data
         store.sync(a_schedule("daily", finish_by="1h"))
         if not store.sqlite:
             store.do(lambda connection: connection.exec_driver_sql(_ON_TIME))
-            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("ANALYZE")
+            store.analyze()
     plans = explained(database_url, lambda c: read_past(c, datetime.now(UTC) - timedelta(days=1)))
     assert any("run_late_idx" in plan for plan in plans), plans
     assert not [plan for plan in plans if re.search(r"SCAN run$|Seq Scan on run\b", plan)], plans

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from sqlalchemy import Connection, create_engine, event, insert, select, update
+from sqlalchemy import Connection, create_engine, insert, select, update
 from sqlalchemy.pool import NullPool
 
 from daemon.answers.status import StatusFound
@@ -31,6 +31,7 @@ from lease import statements
 from lease.database.dialects import now
 from lease.model import Grant
 from lease.schema import lease
+from tests.support.store import statements_on
 
 MINUTE = timedelta(minutes=1)
 
@@ -125,12 +126,6 @@ def rows_in(url: str) -> Iterator[Rows]:
     with engine.begin() as connection:
         yield Rows(connection)
     engine.dispose()
-
-
-@pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    with rows_in(database_url) as rows:
-        yield rows
 
 
 def test_of_an_empty_database_it_says_that_there_are_no_schedules(rows: Rows) -> None:
@@ -307,13 +302,11 @@ def test_what_waits_is_counted_in_full_and_listed_from_the_first(rows: Rows) -> 
 
 
 def test_the_overview_takes_as_many_statements_with_a_long_history(rows: Rows) -> None:
-    asked: list[str] = []
-    event.listen(rows.connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
     rows.schedule()
     for minutes in range(50):
         rows.run("succeeded", minutes)
-    asked.clear()
-    read_overview(rows.connection)
+    with statements_on(rows.connection) as asked:
+        read_overview(rows.connection)
     assert len(asked) == 11
 
 

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from daemon.cli.app import COMMANDS
 from daemon.cli.ask import ask_url
 from daemon.cli.progress import print_summary
-from daemon.cli.screen import Times, name_of, screen
+from daemon.cli.screen import ANSWERS, Times, name_of, screen
 from daemon.store.migrations.state import REVISIONS
 from daemon.store.statements.schedule import database_time
 from daemon.store.views.history import read_run
@@ -339,8 +339,10 @@ def test_at_a_real_terminal_it_is_the_same() -> None:
     assert (done.returncode, written.replace("\r\n", "\n")) == (0, call("at a terminal", SCREENS["preview"]).out)
 
 
-def test_every_command_is_shown() -> None:
+def test_every_command_and_every_answer_is_shown() -> None:
     of_screens = {arguments[0] for arguments in (*SCREENS.values(), *LONG.values())}
     assert of_screens == set(COMMANDS) - {"run", "web"}, (
         "give each command a screen in SCREENS; what these two show is in test_progress.py and test_web_command.py"
     )
+    elsewhere = {"backfill-changed", "notify-test"}  # in test_backfill_commands.py and test_notify_command.py
+    assert {answer_of(screen) for screen in SCREENS.values()} - WITHOUT_JSON == set(ANSWERS) - elsewhere
