@@ -60,8 +60,4 @@ def test_one_thing_has_one_name_everywhere() -> None:
 
 def test_a_schema_can_be_printed_and_an_unknown_one_is_a_sentence(leased: Leased) -> None:
     assert json.loads(leased("schema", "status").out) == answer_schema("status")
-    refused = leased("schema", "statsu")
-    assert (refused.status, refused.err) == (
-        2,
-        'leased: no command "statsu" answers with --json; did you mean "status"?\n',
-    )
+    leased("schema", "statsu").is_refused(2, 'no command "statsu" answers with --json; did you mean "status"?')

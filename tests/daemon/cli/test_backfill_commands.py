@@ -61,9 +61,9 @@ def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> Non
         "see `leased backfills`"
     )
     assert "backfill 1 of hourly: 0 of 3 done, by ann@web-1" in leased("status").out
-    (one,) = leased("status", "--json").document["backfills"]
+    (one,) = valid(leased("status", "--json"), "status")["backfills"]
     assert (one["backfill_id"], one["instants"], one["waiting"]) == (1, 3, 3)
-    (listed,) = leased("backfills", "--json").document["items"]
+    (listed,) = valid(leased("backfills", "--json"), "backfills")["items"]
     assert (listed["schedule"], listed["requested_why"]) == ("hourly", "the shop was closed")
     runs = [item for item in leased("runs", "--json").document["items"] if item["backfill"] is not None]
     assert {(item["cause"], item["backfill"], item["why_text"]) for item in runs} == {

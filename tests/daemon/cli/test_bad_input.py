@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
 
 from .conftest import Answer, Leased
 
@@ -179,6 +178,7 @@ def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, 
         (["stack", "1", "--timeout", "0s"], "--timeout"),
         (["stack", "1", "--timeout", "1h"], "--timeout is 1h; write a duration from 1s to 5m"),
         (["stack", "1", "--by", "a\nb"], "--by has line breaks or control characters"),
+        (["stack", "0"], '"0" is not the number of a run'),
         (["db", "nothing"], "No such command 'nothing'; see `leased db --help`"),
         (["runs", "--limit", "0"], "Invalid value for '--limit': write 1 or more"),
         (["run", "shop.py", "--replicas", "two"], "'--replicas': it is not an integer; see `leased run --help`"),
@@ -234,7 +234,7 @@ def test_a_retired_schedule_and_an_application_of_which_nothing_has_run_are_ther
         assert (answer.status, answer.document["items"]) == (0, [])
 
 
-@pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas", "generations"])
+@pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas", "generations", "audit"])
 def test_reading_makes_no_database(leased: Leased, folder: Path, command: str) -> None:
     one_sentence(leased(command), 1, "there is no database file", "leased.db")
     nothing_half_done(folder)
@@ -251,20 +251,9 @@ def test_an_unreachable_database(leased: Leased, command: list[str]) -> None:
     one_sentence(leased(*command, "--database", UNREACHABLE), 1, "127.0.0.1:1", "cannot be used")
 
 
-@pytest.mark.extended
-def test_a_wrong_password(process: Leased, postgres_url: str) -> None:
-    url = make_url(postgres_url).set(password="geheim", drivername="postgresql").render_as_string(hide_password=False)
-    for command in (["run", "shop.py"], ["status"]):
-        one_sentence(process(*command, LEASED_DATABASE_URL=url), 1, "password authentication failed")
-
-
 def test_a_database_without_tables_is_told_what_to_do(leased: Leased, empty_postgres_url: str) -> None:
     one_sentence(leased("run", "shop.py", "--database", empty_postgres_url), 1, "leased db upgrade")
     one_sentence(leased("status", "--database", empty_postgres_url), 1, "leased db upgrade")
-
-
-def test_a_folder_that_is_not_there(leased: Leased) -> None:
-    one_sentence(leased("run", "shop.py", "--database", "sqlite:///no/such/folder/x.db"), 1, "no/such/folder")
 
 
 @pytest.mark.usefixtures("one_load")

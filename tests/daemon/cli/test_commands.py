@@ -64,14 +64,11 @@ def test_trigger_asks_which_application_where_several_have_the_schedule(leased: 
     (folder / "bank.py").write_text((folder / "shop.py").read_text().replace('"shop"', '"bank"'))
     leased("sync", "shop.py")
     leased("sync", "bank.py")
-    answer = leased("trigger", "nightly")
-    assert (answer.status, answer.err) == (
-        2,
-        'leased: several applications have a schedule "nightly": add --application bank or shop\n',
+    leased("trigger", "nightly").is_refused(
+        2, 'several applications have a schedule "nightly": add --application bank or shop'
     )
     assert leased("trigger", "nightly", "--application", "shop").status == 0
-    answer = leased("trigger", "nighly")
-    assert (answer.status, answer.err) == (1, 'leased: there is no schedule "nighly"; did you mean "nightly"?\n')
+    leased("trigger", "nighly").is_refused(1, 'there is no schedule "nighly"; did you mean "nightly"?')
     answer = leased("trigger", "nightly", "--application", "shop", "--at", "2020-01-01T00:00:00Z")
     assert answer.status == 2, "a moment that has passed is a mistake, as it is for `leased pause --until`"
 
@@ -188,6 +185,22 @@ def test_a_check_since_a_moment_is_1_after_a_run_that_failed_although_all_is_wel
     assert leased("status", "--since", "100000d").status == 0, "it says, but does not check"
     refused = leased("status", "--check", "--since", "2999-01-01T00:00:00Z")
     assert (refused.status, refused.err.partition(" in the ")[0]) == (2, "leased: --since: 2999-01-01 00:00:00Z is")
+
+
+MANY = """
+from daemon import Schedules
+
+schedules = Schedules("many")
+for number in range(60):
+    schedules.add(f"s{number:02}", cron="0 2 * * *", tags=["odd" if number % 2 else "even"]).command("a", "true")
+"""
+
+
+def test_status_shows_all_of_many_schedules_or_those_with_a_tag(leased: Leased, folder: Path) -> None:
+    (folder / "many.py").write_text(MANY)
+    leased("sync", "many.py")
+    for chosen, count in ((("--all",), 60), (("--tag", "odd"), 30)):
+        assert len([line for line in leased("status", *chosen).out.splitlines() if line.startswith("s")]) == count
 
 
 def test_a_run_until_idle_ends_with_a_summary(process: Leased, leased: Leased) -> None:

@@ -65,10 +65,8 @@ def test_a_file_that_exists_is_never_written(leased: Leased, crontab: str, folde
     assert (answer.status, answer.out) == (2, "")
     assert answer.err == "leased: kept.toml already exists and was not changed; name another file, or move this one\n"
     assert (folder / "kept.toml").read_text() == "kept"
-    refused = leased("import", "crontab", crontab, "--output", "missing/new.toml")
-    assert (refused.status, refused.err) == (
-        1,
-        "leased: missing/new.toml cannot be written: No such file or directory; name another file\n",
+    leased("import", "crontab", crontab, "--output", "missing/new.toml").is_refused(
+        1, "missing/new.toml cannot be written: No such file or directory; name another file"
     )
 
 

@@ -1,6 +1,5 @@
 """A run cancelled on request: what waits ends at once, what is at work is marked, nothing happens twice (rule 23)."""
 
-from collections.abc import Iterator
 from typing import get_args
 
 import pytest
@@ -18,10 +17,9 @@ pytestmark = pytest.mark.conformance
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("daily", overlap="queue"))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("daily", overlap="queue"))
+    return store
 
 
 def triggered(store: Store) -> int:

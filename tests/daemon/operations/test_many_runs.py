@@ -1,7 +1,7 @@
 """Many runs cancelled and retried at once: those that were shown, each once, in few statements (rule 23)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -33,10 +33,9 @@ NIGHT = Selection(tag="night")
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(FREE, QUEUE, OTHER)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(FREE, QUEUE, OTHER)
+    return store
 
 
 def triggered(store: Store, name: str, count: int = 1) -> list[int]:

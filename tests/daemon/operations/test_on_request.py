@@ -1,7 +1,6 @@
 """A schedule that is due on request only, in the database: nothing plans it, and what is requested of it runs."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,10 +32,9 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(RESIZE)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(RESIZE)
+    return store
 
 
 def requested(store: Store, picture: str = "a.png", **more: Any) -> int:

@@ -1,6 +1,5 @@
 """Schedules that are paused and resumed: nothing is lost, nothing happens twice, and each says who and why (rule 23)."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,10 +31,9 @@ ONE = Selection("shop", "poll")
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(POLL)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(POLL)
+    return store
 
 
 def passes(store: Store, seconds: float) -> None:

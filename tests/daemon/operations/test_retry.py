@@ -1,6 +1,6 @@
 """A run tried again: once, from the first job that is not done, as the same occurrence (rules 16 and 23)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -40,10 +40,9 @@ DAILY = a_schedule("daily", jobs=JOBS, overlap="queue", params=PARAMS)
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(DAILY)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(DAILY)
+    return store
 
 
 def ended(store: Store, done: Sequence[str] = ("fetch",), state: RunState = "failed", schedule: str = "daily") -> int:

@@ -1,6 +1,5 @@
 """What the metrics of the fleet read, on each database."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,17 +7,16 @@ from sqlalchemy import update
 
 from daemon.store.tables import schedule
 from daemon.store.views.fleet import Fleet, ScheduleFacts, read_fleet
-from tests.daemon.store.test_views import MINUTE, Rows, rows_in
+from tests.daemon.store.test_views import MINUTE, Rows
 from tests.support.store import statements_on
 
 KEY = ("shop", "nightly")
 
 
 @pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    with rows_in(database_url) as rows:
-        rows.schedule()
-        yield rows
+def rows(rows: Rows) -> Rows:
+    rows.schedule()
+    return rows
 
 
 def fleet(rows: Rows, **which: Any) -> Fleet:

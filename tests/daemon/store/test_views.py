@@ -128,12 +128,6 @@ def rows_in(url: str) -> Iterator[Rows]:
     engine.dispose()
 
 
-def test_of_an_empty_database_it_says_that_there_are_no_schedules(rows: Rows) -> None:
-    overview = read_overview(rows.connection)
-    assert [problem.kind for problem in problems(overview)] == ["no schedules"]
-    assert (overview.replicas, overview.schedules, overview.running, overview.waiting) == ((), (), (), ())
-
-
 def test_a_schedule_shows_when_it_is_due_and_its_last_run_that_was_not_skipped(rows: Rows) -> None:
     rows.schedule()
     rows.run("failed", 30)
@@ -179,13 +173,6 @@ def test_what_runs_shows_its_job_its_holder_and_its_token(rows: Rows) -> None:
     assert (found.job.job, found.job.attempt, found.job.done, found.job.message) == ("orders", 2, 30, "page 3")
     assert found.job.running_for == pytest.approx(60, abs=10)
     assert problems(read_overview(rows.connection)) == ()
-
-
-def test_a_running_run_between_two_jobs_has_none(rows: Rows) -> None:
-    rows.schedule()
-    rows.running()
-    (found,) = read_overview(rows.connection).running
-    assert found.job is None
 
 
 def test_a_run_of_a_draining_replica_shows_when_it_usually_ends(rows: Rows) -> None:
