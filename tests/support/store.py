@@ -18,6 +18,7 @@ from sqlalchemy import (
     Row,
     Select,
     create_engine,
+    event,
     insert,
     make_url,
     select,
@@ -153,6 +154,11 @@ class Store:
         queues = {row.name: queue for row in rows if (queue := read_schedule(row.definition).queue) is not None}
         return Known({row.name: row.run_digest for row in rows}, queues)
 
+    def analyze(self) -> None:
+        """Let the database gather its statistics."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
+
     def shift(self, table: Any, *where: ColumnElement[bool], **seconds: float) -> None:
         """Set times to a number of seconds from now."""
         values = {name: later(now(), offset) for name, offset in seconds.items()}
@@ -196,6 +202,21 @@ class Store:
                 row for table in tables for row in connection.execute(select(table).order_by(*table.primary_key))
             ]
         )
+
+
+@contextmanager
+def statements_on(connection: Connection | Engine) -> Iterator[list[str]]:
+    """Note the statements that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append(statement)
+
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(connection, "before_cursor_execute", note)
 
 
 def a_schedule(name: str = "sync", trigger: Trigger | None = None, **settings: Any) -> Schedule:

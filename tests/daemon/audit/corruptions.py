@@ -215,38 +215,11 @@ def a_cancelled_run_that_waits(store: Store, story: Story) -> Broken:
 
 
 CORRUPTIONS: dict[str, Callable[[Store, Story], Broken]] = {
-    made.__name__.replace("_", " "): made
-    for made in (
-        an_instant_lost,
-        a_run_lost_with_its_jobs,
-        the_one_instant_lost,
-        an_instant_lost_after_a_change,
-        an_instant_doubled,
-        an_own_row_within_a_counted_one,
-        a_counted_row_with_a_wrong_count,
-        a_counted_row_that_ends_too_soon,
-        a_schedule_moved_on_without_its_runs,
-        a_schedule_due_after_its_next_instant,
-        a_schedule_that_is_never_due_again,
-        a_token_with_two_holders,
-        a_token_that_goes_down,
-        a_lease_set_back,
-        a_lease_set_back_and_granted_again,
-        a_lease_deleted,
-        work_of_two_grants_at_once,
-        a_job_that_succeeded_twice,
-        a_success_without_its_job,
-        a_success_whose_job_was_never_begun,
-        a_success_without_a_job_that_is_no_longer_defined,
-        a_run_over_with_a_running_job,
-        a_run_left_under_a_freed_lease,
-        a_run_left_under_a_stale_lease,
-        a_run_left_while_another_has_its_lease,
-        an_attempt_of_a_job_of_another_definition,
-        a_cancelled_run_that_failed,
-        a_cancelled_run_that_waits,
-    )
+    name.replace("_", " "): made
+    for name, made in list(globals().items())
+    if getattr(made, "__annotations__", {}).get("return") is Broken
 }
+"""All of the above, by their names."""
 
 
 def _delete(store: Store, run_id: int) -> None:

@@ -107,12 +107,3 @@ def test_one_application_can_be_named(database: Store, story: Story, capsys: pyt
     assert capsys.readouterr().out == "no violations found in 0 runs (1 schedule, 0 scheduled times, 0 grants)\n"
     assert main(["audit", "--application", "bakn"]) == 1
     assert 'did you mean "bank"?' in capsys.readouterr().err
-
-
-def test_where_there_is_no_database_none_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["audit"]) == 1
-    assert "there is no database file" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []

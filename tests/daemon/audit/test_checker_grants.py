@@ -19,10 +19,6 @@ GOOD: list[Fact] = [
 ]
 
 
-def test_an_empty_history_keeps_every_promise() -> None:
-    assert check([]) == []
-
-
 def test_grants_that_follow_one_another_are_right() -> None:
     assert broken(GOOD) == []
 

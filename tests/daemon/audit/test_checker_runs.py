@@ -17,10 +17,6 @@ from .histories import a_grant, a_run, at, broken, due, granted, said
 # Instants
 
 
-def test_a_run_for_each_instant_is_right() -> None:
-    assert broken([*due(0, 60, 120), a_run(1, 0), a_run(2, 60, state="skipped"), a_run(3, 120, state="pending")]) == []
-
-
 def test_an_instant_without_a_run_is_named() -> None:
     assert said([*due(0, 60, 120), a_run(1, 0), a_run(2, 120)]) == (
         'instants: no run accounts for "nightly" at 2026-07-01 12:01:00+00:00: that scheduled time is lost'
@@ -44,10 +40,6 @@ def test_an_instant_with_two_runs_is_named() -> None:
 
 def test_an_instant_with_two_runs_is_named_where_nothing_is_known_of_what_was_due() -> None:
     assert broken([a_run(1, 0), a_run(2, 0)]) == [Promise.INSTANTS]
-
-
-def test_a_counted_row_that_has_the_right_count_is_right() -> None:
-    assert broken([*due(0, 60, 120, 180), a_run(1, 0), a_run(2, 60, 120, 2, "skipped"), a_run(3, 180)]) == []
 
 
 @pytest.mark.parametrize("count", [1, 3])

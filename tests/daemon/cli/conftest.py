@@ -17,7 +17,9 @@ import pytest
 from sqlalchemy import Connection, inspect
 
 from daemon.cli import main
+from daemon.store import migrations
 from daemon.store.migrations import upgrading
+from tests.support.store import Store
 from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parents[3]
@@ -48,6 +50,9 @@ class Answer:
     def document(self) -> Any:
         assert self.out, self.err
         return json.loads(self.out)
+
+    def is_refused(self, status: int, sentence: str) -> None:
+        assert (self.status, self.out, self.err) == (status, "", f"leased: {sentence}\n")
 
 
 Leased = Callable[..., Answer]
@@ -109,6 +114,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for variable in [name for name in os.environ if name.startswith("LEASED_")]:
             del os.environ[variable]
         yield home
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[Store]:
+    """The database that commands find in their folder, with its tables."""
+    url = f"sqlite:///{folder / 'leased.db'}"
+    migrations.upgrade(url)
+    with Store(url) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.cli.conftest import Answer, Leased
+from tests.daemon.cli.test_answers import valid
 
 HOURLY = """
 from daemon import Schedules
@@ -60,9 +61,9 @@ def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> Non
         "see `leased backfills`"
     )
     assert "backfill 1 of hourly: 0 of 3 done, by ann@web-1" in leased("status").out
-    (one,) = leased("status", "--json").document["backfills"]
+    (one,) = valid(leased("status", "--json"), "status")["backfills"]
     assert (one["backfill_id"], one["instants"], one["waiting"]) == (1, 3, 3)
-    (listed,) = leased("backfills", "--json").document["items"]
+    (listed,) = valid(leased("backfills", "--json"), "backfills")["items"]
     assert (listed["schedule"], listed["requested_why"]) == ("hourly", "the shop was closed")
     runs = [item for item in leased("runs", "--json").document["items"] if item["backfill"] is not None]
     assert {(item["cause"], item["backfill"], item["why_text"]) for item in runs} == {
@@ -97,6 +98,7 @@ def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
     named = "backfill 1 of hourly (office)"
     assert line(leased("pause", "--backfill", "1")).startswith(f"{named} is paused: ")
     assert line(leased("pause", "--backfill", "1")) == f"{named} was already paused; nothing changed"
+    assert valid(leased("pause", "--backfill", "1", "--json"), "backfill-changed")["already"]
     assert "by ann@web-1, paused" in leased("status").out
     assert line(leased("resume", "--backfill", "1")).startswith(f"{named} is resumed: ")
     assert line(leased("cancel", "--backfill", "1")) == f"{named} is cancelled: 3 waiting runs ended"

@@ -9,7 +9,6 @@ import pytest
 
 from daemon import Schedules
 from daemon.cli.commands.defining.check import Code, file_remarks, remarks_on
-from daemon.definitions.schedule import Schedule
 from tests.daemon.jobs.family import linux
 
 from .conftest import Leased
@@ -105,11 +104,6 @@ def test_check_and_preview_mark_what_is_excluded(leased: Leased, tmp_path: Path)
     asked = ["@daily", "--from", "2026-12-23T12:00:00Z", "--count", "2", "--exclude", "12-25"]
     assert [one["excluded"] for one in json.loads(leased("preview", *asked, "--json").out)["items"]] == [None, "12-25"]
     assert leased("preview", *asked).out.splitlines()[-1].endswith("excluded: 12-25")
-
-
-def test_what_was_given_is_known_of_a_schedule() -> None:
-    assert Schedule(name="n", every=60.0, timezone="UTC").says("timezone")
-    assert not Schedule(name="n", every=60.0).says("timezone")
 
 
 @pytest.mark.parametrize(

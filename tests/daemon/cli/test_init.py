@@ -51,13 +51,6 @@ def test_check_has_nothing_to_remark_on_it(leased: Leased, form: str) -> None:
     assert [checked["remarks"], *(one["remarks"] for one in checked["items"])] == [[], [], []]
 
 
-def test_what_its_commands_do_stands_in_one_column(leased: Leased) -> None:
-    leased("init", "quite-a-long-name.py")
-    commands = [line for line in Path("quite-a-long-name.py").read_text().splitlines() if line.startswith("    leased")]
-    assert len(commands) == 5
-    assert len({len(line) - len(line.split("    ")[-1].lstrip()) for line in commands}) == 1
-
-
 def test_nothing_is_overwritten(leased: Leased, folder: Path) -> None:
     (folder / "schedules.py").write_text("mine")
     answer = leased("init")

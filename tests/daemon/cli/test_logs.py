@@ -1,8 +1,7 @@
 """`leased logs`: the output of a run, at once, or as it comes until the run is over."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
-from daemon.store import migrations
 from daemon.store.tables import schedule
 from daemon.store.views.output import OutputReader
 from lease.errors import StoreUnavailable
@@ -58,11 +56,8 @@ class World:
 
 
 @pytest.fixture
-def world(folder: Path) -> Iterator[World]:
-    url = f"sqlite:///{folder / 'leased.db'}"
-    migrations.upgrade(url)
-    with Store(url) as store:
-        yield World(store)
+def world(store: Store) -> World:
+    return World(store)
 
 
 def test_the_output_of_a_renamed_schedules_run_has_its_present_name(world: World, leased: Leased) -> None:

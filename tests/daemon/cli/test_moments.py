@@ -1,8 +1,6 @@
 """Dates and times of day where an instant is asked for: what each means, in which zone, and what is said of it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +8,6 @@ from daemon.cli.failures import Misused
 from daemon.cli.options import instant, local_zone, moment
 from daemon.instants import format_instant
 from daemon.operations import typed_moment
-from daemon.store import migrations
 from tests.support.store import Store, a_schedule
 
 from .conftest import Leased
@@ -112,14 +109,11 @@ def test_the_zone_is_that_of_the_terminal_where_no_schedule_is_meant(monkeypatch
 
 
 @pytest.fixture
-def store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(typed_moment, "_now", lambda: datetime.now(UTC))
     monkeypatch.setenv("TZ", "UTC")
-    url = f"sqlite:///{folder / 'leased.db'}"
-    migrations.upgrade(url)
-    with Store(url) as store:
-        store.sync(a_schedule("nightly", timezone="Asia/Tokyo", tags=("jp",)))
-        yield store
+    store.sync(a_schedule("nightly", timezone="Asia/Tokyo", tags=("jp",)))
+    return store
 
 
 def test_every_command_that_asks_for_an_instant_takes_a_date(leased: Leased, store: Store) -> None:

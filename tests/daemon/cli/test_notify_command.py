@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import jsonschema
 import pytest
 
-from daemon.cli.commands.defining.schema import answer_schema
 from daemon.definitions.values.targets import address_of
 from daemon.store.statements import delivery as statements
 from daemon.store.statements.delivery import NewDelivery
@@ -14,6 +12,7 @@ from tests.support.receiver import Receiver
 from tests.support.store import Store
 
 from .conftest import Leased
+from .test_answers import valid
 
 FILE = """
 application = "shop"
@@ -47,15 +46,14 @@ def test_a_trial_goes_to_each_target_and_not_to_the_monitor_and_says_what_came_b
         f"{host}…: delivered (200 OK)\nexit 3: failed (exited with status 3)\n",
     )
     assert '"type": "test"' in receiver.bodies[0]
-    found = leased("notify", "--test", "nightly", "--json").document
-    jsonschema.validate(found, answer_schema("notify-test"))
+    found = valid(leased("notify", "--test", "nightly", "--json"), "notify-test")
     assert [(one["delivered"], one["text"]) for one in found["items"]] == [
         (True, "200 OK"),
         (False, "exited with status 3"),
     ]
     assert "has no `notify`" in leased("notify", "--test", "silent").err
     assert "there is no schedule" in leased("notify", "--test", "nightl").err
-    assert [one["target"] for one in leased("notify", "--json").document["items"]] == [
+    assert [one["target"] for one in valid(leased("notify", "--json"), "notify")["items"]] == [
         "exit 3",
         "ping https://hc-ping.com/…",
         f"{host}…",

@@ -1,6 +1,5 @@
 """What commands say of a schedule that is due on request only."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -66,14 +65,3 @@ def test_a_pause_says_that_it_skips_nothing(leased: Leased) -> None:
     )
     assert line(leased("resume", "resize")).endswith("so nothing changed; it runs only on request")
     assert leased("pause", "resize", "--json").document["items"][0]["timing"] == "on request"
-
-
-def test_a_backfill_of_it_is_refused_with_the_remedy(leased: Leased) -> None:
-    refused = leased("backfill", "resize", "--from", "2026-07-01T00:00:00Z", "--to", "2026-07-02T00:00:00Z", "--yes")
-    sentence = '"resize" runs only on request, so it has no scheduled times; `leased trigger resize` runs it'
-    assert (refused.status > 0, refused.out, refused.err) == (True, "", f"leased: {sentence}\n")
-
-
-def test_it_is_triggered_like_any_other(leased: Leased) -> None:
-    assert "run 1 of resize (shop) waits for a replica" in line(leased("trigger", "resize", "--param", "picture=a"))
-    assert json.loads(leased("runs", "--json").out)["items"][0]["cause"] == "manual"

@@ -111,10 +111,8 @@ def test_an_end_that_is_none_is_one_sentence(leased: Leased, until: str, sentenc
 
 def test_a_name_in_two_applications_asks_for_one_and_a_retired_one_is_refused(leased: Leased) -> None:
     leased("sync", "shop.py")
-    refused = leased("pause", "nightly")
-    assert (refused.status, refused.err) == (
-        2,
-        'leased: several applications have a schedule "nightly": add --application office or shop\n',
+    leased("pause", "nightly").is_refused(
+        2, 'several applications have a schedule "nightly": add --application office or shop'
     )
     leased("pause", "nightly", "--application", "shop")
     Path("two.py").write_text(TWO.replace('"nightly", ', ""))

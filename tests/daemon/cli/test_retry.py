@@ -56,10 +56,8 @@ def test_a_retry_does_what_is_left_and_both_runs_say_so(leased: Leased, failed: 
     assert "retried as run 2" in listed
     document = leased("show", "2", "--json").document
     assert (document["cause"], document["retry_of"], document["state"]) == ("retry", 1, "succeeded")
-    refused = leased("retry", "1")
-    assert (refused.status, refused.err) == (
-        1,
-        "leased: run 1 was retried as run 2 (succeeded): to run its jobs once more, retry that one with --from JOB\n",
+    leased("retry", "1").is_refused(
+        1, "run 1 was retried as run 2 (succeeded): to run its jobs once more, retry that one with --from JOB"
     )
     assert leased("audit").status == 0
 

@@ -1,13 +1,9 @@
 """The name of a schedule where the number of a run is asked for: which run it stands for, and how it is refused."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
-from daemon.store import migrations
 from daemon.store.tables import run
 from lease.database.dialects import now
 from tests.support.completion import EndedJob, finish_run, start_job
@@ -17,13 +13,10 @@ from .conftest import Leased
 
 
 @pytest.fixture
-def store(folder: Path) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """A database with the schedules nightly, weekly, and 2, none of which has a run."""
-    url = f"sqlite:///{folder / 'leased.db'}"
-    migrations.upgrade(url)
-    with Store(url) as store:
-        store.sync(a_schedule("nightly"), a_schedule("weekly"), a_schedule("2"))
-        yield store
+    store.sync(a_schedule("nightly"), a_schedule("weekly"), a_schedule("2"))
+    return store
 
 
 def requested(store: Store, name: str = "nightly", application: str = "shop") -> None:
@@ -61,11 +54,7 @@ def test_a_name_stands_for_the_run_that_its_command_can_show_or_try_again(leased
 
 def test_cancel_takes_the_active_run_and_does_not_choose_among_several(leased: Leased, store: Store) -> None:
     failed(store)
-    none = leased("cancel", "nightly")
-    assert (none.status, none.err) == (
-        1,
-        'leased: no run of "nightly" is active; the latest is run 1, and it is over\n',
-    )
+    leased("cancel", "nightly").is_refused(1, 'no run of "nightly" is active; the latest is run 1, and it is over')
     requested(store)
     requested(store, "weekly")
     assert "run 2 of nightly (shop) is cancelled" in leased("cancel", "nightly").out
@@ -83,27 +72,20 @@ def test_a_number_is_always_that_of_a_run(leased: Leased, store: Store) -> None:
     """A schedule may be called 2; a mistyped number must not act on it instead."""
     requested(store, "2")
     assert leased("show", "1", "--json").document["schedule"] == "2"
-    answer = leased("cancel", "2")
-    assert (answer.status, answer.err) == (
-        1,
-        "leased: run 2 does not exist; the newest is 1 (`leased runs` lists them)\n",
-    )
+    leased("cancel", "2").is_refused(1, "run 2 does not exist; the newest is 1 (`leased runs` lists them)")
 
 
 @pytest.mark.parametrize("command", ["show", "logs", "cancel", "retry", "status"])
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(leased: Leased, store: Store, command: str) -> None:
-    answer = leased(command, "nighly")
-    assert (answer.status, answer.err) == (1, 'leased: there is no schedule "nighly"; did you mean "nightly"?\n')
+    leased(command, "nighly").is_refused(1, 'there is no schedule "nighly"; did you mean "nightly"?')
 
 
 @pytest.mark.parametrize("command", ["show", "logs", "cancel", "retry", "status"])
 def test_a_name_that_several_applications_have_needs_one_of_them(leased: Leased, store: Store, command: str) -> None:
     store.sync(a_schedule("nightly"), application="bank")
     requested(store, application="bank")
-    answer = leased(command, "nightly")
-    assert (answer.status, answer.err) == (
-        2,
-        'leased: several applications have a schedule "nightly": add --application bank or shop\n',
+    leased(command, "nightly").is_refused(
+        2, 'several applications have a schedule "nightly": add --application bank or shop'
     )
     assert leased("show", "nightly", "--application", "bank", "--json").document["application"] == "bank"
     assert leased("show", "1", "--application", "bank").err.startswith("leased: --application goes with the name of a ")

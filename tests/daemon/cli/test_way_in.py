@@ -17,7 +17,7 @@ def test_the_version(process: Leased) -> None:
     assert answer.out.startswith("leased ")
 
 
-@pytest.mark.parametrize("group", [(), ("db",)], ids=["leased", "leased db"])
+@pytest.mark.parametrize("group", [(), ("db",), ("import",)], ids=" ".join)
 def test_without_a_command_there_is_help(leased: Leased, group: tuple[str, ...]) -> None:
     answer = leased(*group)
     assert answer.status == 2

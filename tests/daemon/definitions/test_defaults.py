@@ -128,13 +128,6 @@ def test_they_are_shown_without_the_values_of_variables(tmp_path: Path) -> None:
         ('[defaults]\ntimeout = "soon"\n', "defaults.timeout: 'soon' is not a duration; write it like"),
         ("[defaults]\nretries = -1\n", "defaults.retries: -1 is too small; write 0 or more"),
         (
-            '[defaults]\ncatch_up = "last"\n',
-            'defaults.catch_up: "last" is not a choice; use "skip", "latest" or "all"',
-        ),
-        ('[defaults]\noverlap = "newest"\n', 'defaults.overlap: "newest" is not a choice; use "skip"'),
-        ('[defaults]\nkeep = "30d"\n', 'defaults.keep: "30d" does not say how much to keep; write it like { days'),
-        ("[defaults]\nlong = 0\n", "defaults.long: warn = 0 is too short; write at least 0.001 seconds"),
-        (
             '[defaults]\ncron = "@daily"\n',
             "defaults.cron: this setting cannot be a default for all schedules; write it in [schedules.N",
         ),

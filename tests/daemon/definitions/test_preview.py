@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daemon.definitions.schedule import Schedule, preview, preview_schedule
-from daemon.definitions.triggers.trigger import At, Cron
+from daemon.definitions.triggers.trigger import Cron
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,3 @@ def test_a_schedule_is_shown_within_its_bounds() -> None:
     found = preview_schedule(schedule, noon, 5)
     assert [one.instant.hour for one in found] == [13, 14]
     assert [one.instant.minute for one in preview_schedule(schedule, noon, 1, noon - timedelta(minutes=15))] == [45]
-
-
-def test_one_instant_is_shown_once() -> None:
-    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    assert [one.instant for one in preview(At(noon), "UTC", noon - timedelta(days=1), 5)] == [noon]

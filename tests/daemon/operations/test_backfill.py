@@ -1,7 +1,6 @@
 """Past instants that are run after all: each once, whoever asks for them, and behind the schedule's own runs (rule 23)."""
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,12 +42,6 @@ HOURLY = a_schedule("nightly", Every(3600.0), catch_up="skip")
 LATEST = a_schedule("nightly", Every(3600.0), catch_up="latest")
 QUEUED = a_schedule("nightly", Every(3600.0), catch_up="all", overlap="queue")
 ALLOWED = a_schedule("nightly", Every(3600.0), catch_up="skip", overlap="allow")
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def away(store: Store, hourly: Schedule, hours: int) -> list[datetime]:

@@ -1,18 +1,15 @@
 """A run cancelled on request: what waits ends at once, what is at work is marked, nothing happens twice (rule 23)."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
 
-from daemon.errors import NotFound, NotRecordable
+from daemon.errors import NotRecordable
 from daemon.execution.claim import ClaimedRun
 from daemon.operations.cancel import RunIsOver, cancel, decide
 from daemon.operations.requester import LONGEST
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
-from daemon.store.tables import run
 from tests.support.completion import finish_run, retry_run
 from tests.support.store import Store, a_schedule
 
@@ -20,10 +17,9 @@ pytestmark = pytest.mark.conformance
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("daily", overlap="queue"))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("daily", overlap="queue"))
+    return store
 
 
 def triggered(store: Store) -> int:
@@ -124,13 +120,6 @@ def test_a_run_that_is_over_says_how_and_when_it_ended(store: Store) -> None:
     assert store.everything() == before
 
 
-def test_a_run_that_does_not_exist_is_one_sentence(store: Store) -> None:
-    with pytest.raises(
-        NotFound, match=r"run 4711 does not exist; there are no runs yet \(`leased trigger SCHEDULE` requests one\)"
-    ):
-        store.do(cancel, 4711, requested_by="bob")
-
-
 @pytest.mark.parametrize("text", ["", " \t", "two\nlines", "\0", "\x1b[31m", "\ud800", "x" * (LONGEST + 1)])
 def test_a_name_or_reason_that_cannot_be_kept_is_refused_and_nothing_is_written(store: Store, text: str) -> None:
     run_id = triggered(store)
@@ -140,17 +129,3 @@ def test_a_name_or_reason_that_cannot_be_kept_is_refused_and_nothing_is_written(
     with pytest.raises(NotRecordable, match="requested_by "):
         store.do(cancel, run_id, requested_by=text)
     assert store.everything() == before
-
-
-def test_of_a_cancel_and_a_claim_at_once_no_run_is_lost(store: Store) -> None:
-    """The run is claimed and marked, or it is cancelled and never claimed."""
-    store.sync(a_schedule("daily", overlap="allow"))
-    ids = [triggered(store) for _ in range(20)]
-    with ThreadPoolExecutor(2) as pool:
-        claiming = pool.submit(lambda: [one for _ in ids for one in store.claim("daily", limit=1)])
-        for run_id in ids:
-            store.do(cancel, run_id, requested_by="bob")
-        claimed = {one.run_id for one in claiming.result()}
-    assert {row.id for row in store.runs(run.c.state == "running")} == claimed
-    assert {row.id for row in store.runs(run.c.state == "cancelled")} == set(ids) - claimed
-    assert len(store.runs(run.c.cancelled_at.is_not(None))) == len(ids)

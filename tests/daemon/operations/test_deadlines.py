@@ -1,11 +1,10 @@
 """By when the next success of each schedule is expected."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from daemon.definitions.schedule import Schedule
 from daemon.operations.cancel import cancel
@@ -13,18 +12,12 @@ from daemon.operations.deadlines import with_deadlines
 from daemon.operations.trigger import trigger
 from daemon.store.tables import run, schedule
 from daemon.store.views.overview import read_overview
-from tests.support.store import Store, a_schedule, an_at
+from tests.support.store import Store, a_schedule, an_at, statements_on
 
 pytestmark = pytest.mark.conformance
 
 MINUTE = timedelta(minutes=1)
 DUE = datetime(2040, 12, 25, 2, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def success_by(store: Store, name: str = "nightly") -> datetime | None:
@@ -51,11 +44,10 @@ def test_they_take_as_many_statements_for_several_applications_as_for_one(store:
     counts = []
     for number in range(3):
         store.sync(nightly(), a_schedule("more"), application=f"shop-{number}")
-        sent: list[object] = []
         with store.begin() as connection:
             overview = read_overview(connection)
-            event.listen(connection, "before_cursor_execute", lambda *given, sent=sent: sent.append(given))
-            with_deadlines(connection, overview, overview.schedules)
+            with statements_on(connection) as sent:
+                with_deadlines(connection, overview, overview.schedules)
         counts.append(len(sent))
     assert counts[0] == counts[1] == counts[2]
 

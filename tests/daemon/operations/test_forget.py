@@ -1,6 +1,5 @@
 """What must not be kept of a run is deleted, and that the run was stays (rules 13 and 23)."""
 
-from collections.abc import Iterator
 from typing import get_args
 
 import pytest
@@ -31,10 +30,9 @@ SECRET = "ada lovelace"
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("daily", overlap="queue", params={"name": ""}))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("daily", overlap="queue", params={"name": ""}))
+    return store
 
 
 def requested(store: Store) -> int:

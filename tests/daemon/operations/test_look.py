@@ -1,7 +1,6 @@
 """A look at a run at work: who is asked, what comes back, and what is said where nobody can answer."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -33,10 +32,9 @@ SEEN = SeenWork(
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("daily"))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("daily"))
+    return store
 
 
 def at_work(store: Store, **replicas: Any) -> ClaimedRun:

@@ -1,13 +1,12 @@
 """Many runs cancelled and retried at once: those that were shown, each once, in few statements (rule 23)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from daemon.errors import NotFound, NotRecordable
 from daemon.operations.cancel import (
@@ -24,7 +23,7 @@ from daemon.operations.trigger import trigger
 from daemon.store.statements.schedule import database_time
 from daemon.store.tables import act, run
 from tests.support.completion import finish_run
-from tests.support.store import Store, a_schedule, pending_runs
+from tests.support.store import Store, a_schedule, pending_runs, statements_on
 
 DAY = 24 * 3600.0
 FREE = a_schedule("free", overlap="allow", tags=["night"])
@@ -34,10 +33,9 @@ NIGHT = Selection(tag="night")
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(FREE, QUEUE, OTHER)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(FREE, QUEUE, OTHER)
+    return store
 
 
 def triggered(store: Store, name: str, count: int = 1) -> list[int]:
@@ -62,11 +60,9 @@ def retried(store: Store, runs: Sequence[RetriedRun], who: str = "bob") -> list[
 
 def statements_of(store: Store, unit: Callable[..., Any], *args: Any, **named: Any) -> int:
     """Return how many statements a unit takes."""
-    seen: list[str] = []
-    with store.begin() as connection:
-        event.listen(connection, "before_cursor_execute", lambda _c, _cu, statement, *_: seen.append(statement))
+    with store.begin() as connection, statements_on(connection) as sent:
         unit(connection, *args, **named)
-    return len(seen)
+    return len(sent)
 
 
 def acts(store: Store, what: str) -> list[tuple[str, str | None, str | None]]:

@@ -1,7 +1,6 @@
 """A schedule that is due on request only, in the database: nothing plans it, and what is requested of it runs."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,10 +32,9 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(RESIZE)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(RESIZE)
+    return store
 
 
 def requested(store: Store, picture: str = "a.png", **more: Any) -> int:
@@ -79,15 +77,6 @@ def test_those_that_may_overlap_start_all_at_once_and_none_is_dropped(store: Sto
     store.sync(a_schedule("resize", OnRequest(), params={"picture": ""}, overlap="allow"))
     wanted = [requested(store, f"{number}.png") for number in range(20)]
     assert sorted(one.run_id for one in store.claim("resize", limit=100)) == wanted
-
-
-def test_one_that_is_requested_for_later_is_placed_then(store: Store) -> None:
-    run_id = requested(store, at="1h")
-    store.plan(RESIZE)
-    assert store.claim("resize") == []
-    store.shift(run, run.c.id == run_id, place_at=-3600.0)
-    store.plan(RESIZE)
-    assert [one.run_id for one in store.claim("resize")] == [run_id]
 
 
 def test_once_it_has_a_timing_that_counts_from_the_change(store: Store) -> None:

@@ -1,12 +1,11 @@
 """Schedules that are paused and resumed: nothing is lost, nothing happens twice, and each says who and why (rule 23)."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
 from daemon.definitions.schedule import Schedule
@@ -23,7 +22,7 @@ from daemon.store.tables import act, run, schedule
 from daemon.store.views.history import read_runs
 from daemon.store.views.overview import read_overview
 from tests.support.completion import finish_run, retry_run
-from tests.support.store import Store, a_schedule, an_application
+from tests.support.store import Store, a_schedule, an_application, statements_on
 
 pytestmark = pytest.mark.conformance
 
@@ -32,10 +31,9 @@ ONE = Selection("shop", "poll")
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(POLL)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(POLL)
+    return store
 
 
 def passes(store: Store, seconds: float) -> None:
@@ -220,11 +218,10 @@ def test_a_sync_keeps_a_pause_and_lets_one_that_has_ended_go(store: Store) -> No
 def test_many_are_paused_and_resumed_in_as_many_statements_as_one(store: Store, selected: Selection) -> None:
     def counted(number: int) -> int:
         store.sync(*(a_schedule(f"s{each}", tags=["money"]) for each in range(number)))
-        seen: list[str] = []
-        event.listen(store.engine, "after_cursor_execute", lambda _c, _u, sql, *_: seen.append(sql))
-        assert [one.done for one in paused(store, selected)] == ["paused"] * number
-        assert [one.schedule for one in resumed(store, selected)] == sorted(f"s{each}" for each in range(number))
-        return len(seen)
+        with statements_on(store.engine) as sent:
+            assert [one.done for one in paused(store, selected)] == ["paused"] * number
+            assert [one.schedule for one in resumed(store, selected)] == sorted(f"s{each}" for each in range(number))
+        return len(sent)
 
     assert counted(2) == counted(30)
 

@@ -1,6 +1,6 @@
 """A run tried again: once, from the first job that is not done, as the same occurrence (rules 16 and 23)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -14,7 +14,6 @@ from daemon.execution.claim import ClaimedRun
 from daemon.execution.run_execution import Resumption
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
-from daemon.operations.forget import forget
 from daemon.operations.retry import (
     CannotRetry,
     CarriedJob,
@@ -41,10 +40,9 @@ DAILY = a_schedule("daily", jobs=JOBS, overlap="queue", params=PARAMS)
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(DAILY)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(DAILY)
+    return store
 
 
 def ended(store: Store, done: Sequence[str] = ("fetch",), state: RunState = "failed", schedule: str = "daily") -> int:
@@ -323,10 +321,3 @@ def test_a_retry_is_recorded_with_who_why_and_as_which_run(store: Store) -> None
     row = store.rows(act.select().where(act.c.act == "retry"))[0]
     assert (row.acted_by, row.application, row.schedule, row.run_id) == ("bob", "shop", "daily", before)
     assert (row.why, row.effect) == ("again", f"as run {made.run_id}")
-
-
-def test_a_run_that_was_forgotten_is_not_tried_again_without_its_parameters(store: Store) -> None:
-    before = ended(store)
-    store.do(forget, before, requested_by="ada")
-    with pytest.raises(CannotRetry, match="was forgotten"):
-        retried(store, before)

@@ -1,7 +1,6 @@
 """A run on request: who asked and why, what it waits for, and what cannot be asked for (rule 14)."""
 
 import json
-from collections.abc import Iterator
 from threading import Barrier, Thread
 from typing import Any
 
@@ -26,12 +25,6 @@ from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.conformance
 DECLARED: dict[str, Any] = {"any": None, "count": 7, "deep": False, "name": "all", "rows": [], "share": 0.25}
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def test_a_manual_run_is_due_at_once_and_says_who_asked_and_why(store: Store) -> None:

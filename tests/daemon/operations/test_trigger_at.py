@@ -1,6 +1,5 @@
 """A run that is requested for a moment: until then it stands in nobody's way, then it takes its place (rule 23)."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,12 +19,13 @@ from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
+DAILY = a_schedule("daily")
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(DAILY)
+    return store
 
 
 def its_moment_comes(store: Store, run_id: int) -> None:
@@ -33,15 +33,13 @@ def its_moment_comes(store: Store, run_id: int) -> None:
 
 
 def an_instant_is_due(store: Store) -> None:
-    store.shift(schedule, anchor=-3_601.0, planned_until=-10.0, next_due=-1.0)
+    store.shift(schedule, schedule.c.retired_at.is_(None), anchor=-3_601.0, planned_until=-10.0, next_due=-1.0)
 
 
 @pytest.mark.on_both
 def test_it_waits_for_its_moment_and_says_so(store: Store) -> None:
-    daily = a_schedule("daily")
-    store.sync(daily)
     run_id = store.do(trigger, "shop", "daily", requested_by="ada", at=LATER)
-    store.plan(daily)
+    store.plan(DAILY)
     row = store.run(run_id)
     assert (row.state, row.available_at, row.place_at, row.scheduled_for) == ("pending", None, LATER, LATER)
     assert store.claim("daily") == []
@@ -52,7 +50,6 @@ def test_it_waits_for_its_moment_and_says_so(store: Store) -> None:
 
 
 def test_a_duration_counts_from_now_by_the_clock_of_the_database(store: Store) -> None:
-    store.sync(a_schedule("daily"))
     row = store.run(store.do(trigger, "shop", "daily", requested_by="ada", at="15m"))
     assert row.place_at - row.created_at == timedelta(minutes=15)
 
@@ -67,8 +64,6 @@ def test_no_instant_is_skipped_for_it(store: Store) -> None:
 
 
 def test_the_end_of_another_run_does_not_start_it(store: Store) -> None:
-    daily = a_schedule("daily")
-    store.sync(daily)
     first = store.do(trigger, "shop", "daily", requested_by="ada")
     later = store.do(trigger, "shop", "daily", requested_by="ada", at=LATER)
     behind = store.do(trigger, "shop", "daily", requested_by="ada")
@@ -81,18 +76,15 @@ def test_the_end_of_another_run_does_not_start_it(store: Store) -> None:
 
 
 def test_when_its_moment_has_come_it_starts(store: Store) -> None:
-    daily = a_schedule("daily")
-    store.sync(daily)
     run_id = store.do(trigger, "shop", "daily", requested_by="ada", at=LATER)
     its_moment_comes(store, run_id)
-    assert store.plan(daily).made == 1
+    assert store.plan(DAILY).made == 1
     assert store.run(run_id).place_at is None
     assert [one.run_id for one in store.claim("daily")] == [run_id]
 
 
 def test_a_replica_of_an_older_version_does_not_let_it_start(store: Store) -> None:
     """It knows no runs that have no place yet, and promotes the first that waits."""
-    store.sync(a_schedule("daily"))
     run_id = store.do(trigger, "shop", "daily", requested_by="ada", at=LATER)
     older = update(run).where(run.c.state == "pending", run.c.available_at.is_(None)).values(available_at=now())
     assert store.do(lambda connection: connection.execute(older)).rowcount == 0
@@ -135,12 +127,10 @@ def test_with_overlap_allow_all_whose_moment_has_come_start_each_under_its_own_l
 
 def test_runs_that_wait_for_one_moment_start_one_after_another(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "MOST_PLACED", 2)
-    daily = a_schedule("daily")
-    store.sync(daily)
     ids = [store.do(trigger, "shop", "daily", requested_by="ada", at=LATER) for _ in range(3)]
     for run_id in ids:
         its_moment_comes(store, run_id)
-    assert [store.plan(daily).more, store.plan(daily).more] == [True, False]
+    assert [store.plan(DAILY).more, store.plan(DAILY).more] == [True, False]
     for run_id in ids:
         (claimed,) = store.claim("daily")
         assert claimed.run_id == run_id
@@ -186,7 +176,6 @@ def test_many_whose_definition_cannot_be_read_hide_no_run_of_another_schedule(
 
 
 def test_the_agenda_tells_its_moment_and_does_not_wait_for_it_to_be_idle(store: Store) -> None:
-    store.sync(a_schedule("daily"))
     known = store.known("daily")
     run_id = store.do(trigger, "shop", "daily", requested_by="ada", at="15m")
     agenda = store.do(read_agenda, "shop", known, "h1")
@@ -199,12 +188,10 @@ def test_the_agenda_tells_its_moment_and_does_not_wait_for_it_to_be_idle(store: 
 
 
 def test_it_can_be_cancelled_before_its_moment_and_never_starts(store: Store) -> None:
-    daily = a_schedule("daily")
-    store.sync(daily)
     run_id = store.do(trigger, "shop", "daily", requested_by="ada", at=LATER)
     assert store.do(cancel, run_id, requested_by="bob").state == "cancelled"
     assert store.rows(select(run.c.id).where(run.c.place_at.is_not(None))) == []
-    store.plan(daily)
+    store.plan(DAILY)
     assert store.claim("daily") == []
 
 

@@ -43,6 +43,12 @@ def store(database_url: str) -> Iterator[Store]:
         yield opened
 
 
+def synced(store: Store, **settings: Any) -> Schedule:
+    daily = a_schedule("daily", **settings)
+    store.sync(daily)
+    return daily
+
+
 def add(store: Store, table: Table, **values: Any) -> None:
     store.do(lambda connection: connection.execute(insert(table).values(**values)))
 
@@ -108,16 +114,14 @@ def rows_of(store: Store, *tables: Any) -> list[int]:
 def test_what_goes_is_older_than_the_days_and_beyond_the_newest_runs(
     store: Store, keep: dict[str, int] | None, left: int
 ) -> None:
-    daily = a_schedule("daily", keep=keep)
-    store.sync(daily)
+    daily = synced(store, keep=keep)
     made = ran(store, daily, 5)
     assert pruned(store) == 5 - left
     assert ids(store) == made[5 - left :]
 
 
 def test_with_both_what_ended_lately_stays_beyond_the_newest_runs_too(store: Store) -> None:
-    daily = a_schedule("daily", keep=BOTH)
-    store.sync(daily)
+    daily = synced(store, keep=BOTH)
     made = ran(store, daily, 6)
     ended_ago(store, made[1:], 29)
     assert pruned(store) == 1
@@ -125,8 +129,7 @@ def test_with_both_what_ended_lately_stays_beyond_the_newest_runs_too(store: Sto
 
 
 def test_the_attempts_of_a_run_and_what_they_printed_go_with_it(store: Store) -> None:
-    daily = a_schedule("daily", keep={"runs": 2})
-    store.sync(daily)
+    daily = synced(store, keep={"runs": 2})
     ran(store, daily, 5)
     assert rows_of(store, job_run, job_output) == [5, 5]
     assert pruned(store) == 3
@@ -135,8 +138,7 @@ def test_the_attempts_of_a_run_and_what_they_printed_go_with_it(store: Store) ->
 
 def test_the_lease_of_a_schedule_stays_with_its_token(store: Store) -> None:
     """Rule 5."""
-    daily = a_schedule("daily", keep={"days": 30})
-    store.sync(daily)
+    daily = synced(store, keep={"days": 30})
     ran(store, daily, 3)
     before = store.lease("run/shop/daily")
     assert pruned(store) == 3
@@ -146,8 +148,7 @@ def test_the_lease_of_a_schedule_stays_with_its_token(store: Store) -> None:
 
 def test_the_lease_of_one_run_alone_goes_with_it_unless_it_is_held(store: Store) -> None:
     """Rule 5: its name can never come back."""
-    daily = a_schedule("daily", keep={"days": 30}, overlap="allow")
-    store.sync(daily)
+    daily = synced(store, keep={"days": 30}, overlap="allow")
     gone, held = ran(store, daily, 2)
     store.do(lease.statements.grant, [f"run/shop/daily/{held}"], "zombie", TTL)
     assert pruned(store) == 1
@@ -161,8 +162,7 @@ def test_the_lease_of_one_run_alone_goes_with_it_unless_it_is_held(store: Store)
 
 def test_no_run_takes_the_number_of_one_that_was_pruned(store: Store) -> None:
     """A key, an act, an idempotency key and the lease of one run alone name it by its number (rules 5 and 16)."""
-    daily = a_schedule("daily", keep={"days": 30}, overlap="allow")
-    store.sync(daily)
+    daily = synced(store, keep={"days": 30}, overlap="allow")
     *_, newest = ran(store, daily, 3)
     assert pruned_alone(store) == 2
     assert ids(store) == [newest]
@@ -170,8 +170,7 @@ def test_no_run_takes_the_number_of_one_that_was_pruned(store: Store) -> None:
 
 
 def test_a_run_that_is_not_over_stays_however_old(store: Store) -> None:
-    daily = a_schedule("daily", keep={"runs": 1}, overlap="queue")
-    store.sync(daily)
+    daily = synced(store, keep={"runs": 1}, overlap="queue")
     made = ran(store, daily, 3)
     waiting = store.do(trigger, "shop", "daily", requested_by="ada")
     newest = store.do(trigger, "shop", "daily", requested_by="ada")
@@ -181,8 +180,7 @@ def test_a_run_that_is_not_over_stays_however_old(store: Store) -> None:
 
 
 def test_in_the_first_hour_after_its_end_nothing_goes(store: Store) -> None:
-    daily = a_schedule("daily", keep={"runs": 1})
-    store.sync(daily)
+    daily = synced(store, keep={"runs": 1})
     ran(store, daily, 3, days_ago=0.01)
     assert pruned(store) == 0
 
@@ -200,8 +198,7 @@ def planned(store: Store, name: str, instants: int, *, counted: bool = False) ->
 
 
 def test_it_is_recorded_up_to_which_instant_runs_may_be_gone(store: Store) -> None:
-    daily = a_schedule("daily", keep={"days": 30, "runs": 2})
-    store.sync(daily)
+    synced(store, keep={"days": 30, "runs": 2})
     made = planned(store, "daily", 5)
     asked = store.do(trigger, "shop", "daily", requested_by="ada")
     until = store.run(made[3]).scheduled_for
@@ -234,8 +231,7 @@ def test_nor_does_it_where_two_prune_at_once(postgres_url: str) -> None:
 
 
 def test_of_what_was_requested_no_instant_is_pruned(store: Store) -> None:
-    daily = a_schedule("daily", keep={"days": 30})
-    store.sync(daily)
+    daily = synced(store, keep={"days": 30})
     ran(store, daily, 2)
     assert pruned(store) == 2
     assert store.do(pruned_until, "shop", "daily") is None
@@ -243,8 +239,7 @@ def test_of_what_was_requested_no_instant_is_pruned(store: Store) -> None:
 
 def test_the_counted_row_of_the_present_stretch_stays_and_goes_with_the_next(store: Store) -> None:
     """Planning extends it (rule 13)."""
-    daily = a_schedule("daily", keep={"days": 30})
-    store.sync(daily)
+    synced(store, keep={"days": 30})
     *_, counted = planned(store, "daily", 4, counted=True)
     first = select(run.c.scheduled_for).where(run.c.id == counted).scalar_subquery()
     change(store, schedule, stretch_reason="missed", stretch_count=1009, stretch_from=first)
@@ -290,8 +285,7 @@ def test_a_definition_that_cannot_be_read_keeps_all(store: Store) -> None:
 
 
 def test_a_retired_schedule_is_pruned_as_it_last_said(store: Store) -> None:
-    daily = a_schedule("daily", keep={"days": 30})
-    store.sync(daily)
+    daily = synced(store, keep={"days": 30})
     ran(store, daily, 2)
     store.sync(a_schedule("other"))
     assert pruned(store) == 2
@@ -299,8 +293,7 @@ def test_a_retired_schedule_is_pruned_as_it_last_said(store: Store) -> None:
 
 def test_a_look_ends_where_a_step_does_and_goes_on_behind_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.pruning.pruner.MOST_RUNS", 2)
-    daily = a_schedule("daily", keep={"days": 30})
-    store.sync(daily)
+    daily = synced(store, keep={"days": 30})
     waiting = ran(store, daily, 7)[0]
     change(store, run, run.c.id == waiting, state="pending", finished_at=None, token=None, holder=None)
     assert pruned(store) == 6
@@ -317,8 +310,7 @@ def test_nothing_waits_for_a_locked_row(postgres_url: str) -> None:
         "its lease": lambda one: select(leases.c.name).where(leases.c.name == f"run/shop/daily/{one}"),
     }
     with Store(postgres_url) as store:
-        daily = a_schedule("daily", keep={"days": 30}, overlap="allow")
-        store.sync(daily)
+        daily = synced(store, keep={"days": 30}, overlap="allow")
         for what, rows in locks.items():
             first, second = ran(store, daily, 2)
             with store.begin() as other:
@@ -331,8 +323,7 @@ def test_nothing_waits_for_a_locked_row(postgres_url: str) -> None:
 def test_what_tried_a_run_again_stays_as_long_as_that_one(postgres_url: str) -> None:
     """Without it the run would seem to be tried by none, and what had succeeded would be done once more."""
     with Store(postgres_url) as store:
-        daily = a_schedule("daily", keep={"days": 30})
-        store.sync(daily)
+        daily = synced(store, keep={"days": 30})
         made = ran(store, daily, 4)
         change(store, run, run.c.id == made[0], state="failed", reason="no more shops")
         for again, before in ((made[1], made[0]), (made[2], made[1])):

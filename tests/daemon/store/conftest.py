@@ -1,4 +1,4 @@
-"""The database of a store whose views are tried."""
+"""Databases of which the views are tried."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,13 @@ import pytest
 from daemon.store.views.overview import read_overview
 from daemon.store.views.problems import problems
 from tests.daemon.store.test_views import Rows, rows_in
+from tests.support.store import Store
+
+
+@pytest.fixture
+def rows(database_url: str) -> Iterator[Rows]:
+    with rows_in(database_url) as rows:
+        yield rows
 
 
 @pytest.fixture
@@ -17,3 +24,9 @@ def calm_rows(database_url: str) -> Iterator[Rows]:
         rows.replica()
         assert problems(read_overview(rows.connection)) == ()
         yield rows
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened

@@ -1,6 +1,5 @@
 """The outbox: in order for each target, by one replica at a time, again if that was killed, and none lost."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,10 +20,9 @@ pytestmark = pytest.mark.conformance
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("nightly"))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("nightly"))
+    return store
 
 
 def write(store: Store, *targets: str, kind: DeliveryKind = "run.failed") -> None:

@@ -1,23 +1,22 @@
 """What the metrics of the fleet read, on each database."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from daemon.store.tables import schedule
 from daemon.store.views.fleet import Fleet, ScheduleFacts, read_fleet
-from tests.daemon.store.test_views import MINUTE, Rows, rows_in
+from tests.daemon.store.test_views import MINUTE, Rows
+from tests.support.store import statements_on
 
 KEY = ("shop", "nightly")
 
 
 @pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    with rows_in(database_url) as rows:
-        rows.schedule()
-        yield rows
+def rows(rows: Rows) -> Rows:
+    rows.schedule()
+    return rows
 
 
 def fleet(rows: Rows, **which: Any) -> Fleet:
@@ -102,16 +101,10 @@ def test_only_an_open_transaction_of_another_is_the_oldest(rows: Rows) -> None:
 
 def test_the_number_of_statements_does_not_grow_with_the_schedules(rows: Rows) -> None:
     def counted(number: int) -> int:
-        said: list[str] = []
-
-        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            said.append(statement)
-
-        event.listen(rows.connection, "before_cursor_execute", note)
         keys = [("shop", f"number-{at}") for at in range(number)]
-        fleet(rows, usual=lambda *_: [KEY, *keys])
-        event.remove(rows.connection, "before_cursor_execute", note)
-        return len(said)
+        with statements_on(rows.connection) as sent:
+            fleet(rows, usual=lambda *_: [KEY, *keys])
+        return len(sent)
 
     few = counted(0)
     for at in range(30):

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert
+from sqlalchemy import Connection, insert
 
 from daemon.store.tables import run
 from daemon.store.views import lanes
 from daemon.store.views.lanes import LaneRuns, read_attempts, read_lanes, read_window
-from tests.daemon.store.test_views import MINUTE, Rows, rows
+from tests.daemon.store.test_views import MINUTE, Rows
+from tests.support.store import statements_on
 
-__all__ = ["rows"]
 HOUR = timedelta(hours=1)
 KEY = ("shop", "nightly")
 
@@ -132,12 +132,6 @@ def _ended(rows: Rows, name: str, minutes: float) -> dict[str, Any]:
 
 
 def _statements(connection: Connection, unit: Callable[[], object]) -> int:
-    sent: list[str] = []
-
-    def count(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        sent.append(statement)
-
-    event.listen(connection, "before_cursor_execute", count)
-    unit()
-    event.remove(connection, "before_cursor_execute", count)
+    with statements_on(connection) as sent:
+        unit()
     return len(sent)

@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, update
+from sqlalchemy import insert, update
 
 from daemon.definitions.triggers.trigger import Every
 from daemon.scheduling.plan_due import plan_due
@@ -15,7 +15,7 @@ from daemon.store.views.report.report import merged, reasons, within
 from daemon.text import when
 from lease.database.dialects import later, now
 from tests.daemon.store.test_views import MINUTE, Rows
-from tests.support.store import Store, a_schedule
+from tests.support.store import Store, a_schedule, statements_on
 
 HOUR = 60 * MINUTE
 
@@ -219,16 +219,14 @@ def test_problems_come_first_and_a_renamed_schedule_has_its_new_name(rows: Rows)
 
 
 def test_a_report_takes_as_many_statements_for_many_schedules_as_for_one(rows: Rows) -> None:
-    sent: list[str] = []
-    event.listen(rows.connection, "before_cursor_execute", lambda *given: sent.append(given[2]))
-    report(rows)
-    few = len(sent)
+    with statements_on(rows.connection) as few:
+        report(rows)
     for number in range(20):
         rows.schedule(f"s{number}")
         rows.run("failed", 30, schedule=f"s{number}")
-    sent.clear()
-    report(rows)
-    assert len([each for each in sent if each.startswith(("SELECT", "WITH"))]) == few <= 12
+    with statements_on(rows.connection) as many:
+        report(rows)
+    assert len(many) == len(few) <= 12
 
 
 @pytest.mark.parametrize(

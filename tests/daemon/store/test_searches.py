@@ -1,7 +1,7 @@
 """What is searched for again and again is found without a look at all runs that were ever made."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,18 @@ from daemon.store.views.usual import read_usual
 from lease.database.dialects import now
 from tests.support.store import Store, a_schedule, an_application
 
+TEN = [f"s{number}" for number in range(10)]
+
+
+def fill(url: str, *rows: str, schedules: Sequence[str] = ("daily",), is_analyzed: bool = True) -> None:
+    with Store(url) as store:
+        store.sync(*map(a_schedule, schedules))
+        for one in rows:
+            store.do(Connection.exec_driver_sql, one)
+        if is_analyzed:
+            store.analyze()
+
+
 SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "pending definitions": lambda c: statements.renames.pending_definitions(c, "shop"),
     "cancelled with their schedule": lambda c: statements.renames.cancel_retired(c, "shop", ["x"]),
@@ -45,18 +57,8 @@ OF_PLACED: dict[str, Callable[[Connection], Any]] = {
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
 def test_sqlite_searches_the_runs_that_are_not_over(sqlite_url: str, search: Callable[[Connection], Any]) -> None:
-    plans: list[str] = []
-
-    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if "EXPLAIN" not in statement:
-            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            plans.extend(row.detail for row in rows if " run" in row.detail)
-
-    with Store(sqlite_url) as store, store.begin() as connection:
-        event.listen(connection, "before_cursor_execute", explain)
-        search(connection)
-    assert len(plans) == 1
-    assert "run_unfinished_idx" in plans[0]
+    (plan,) = (plan for plan in explained(sqlite_url, search) if " run" in plan)
+    assert "run_unfinished_idx" in plan
 
 
 _FOR_LATER = """
@@ -101,11 +103,7 @@ def test_sqlite_searches_by_no_run_that_has_no_place_yet(sqlite_url: str, search
 def test_postgresql_searches_by_no_run_that_has_no_place_yet(
     postgres_url: str, search: Callable[[Connection], Any]
 ) -> None:
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        store.do(lambda connection: connection.exec_driver_sql(_FOR_LATER))
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+    fill(postgres_url, _FOR_LATER)
     plans = explained(postgres_url, search)
     assert any("run_placed_idx" in plan for plan in plans), plans
     assert not any("run_unfinished_idx" in plan for plan in plans), plans
@@ -133,9 +131,7 @@ def test_postgresql_looks_up_by_number_among_many_that_wait_before_it_has_statis
     postgres_url: str, act: Callable[[Connection], Any]
 ) -> None:
     """It takes it then that hardly any run waits, and would go through all numbers for each of them."""
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        store.do(lambda connection: connection.exec_driver_sql(_WAITING))
+    fill(postgres_url, _WAITING, is_analyzed=False)
     plans = explained(postgres_url, act)
     assert any("run_pkey" in plan for plan in plans), plans
     assert not any(index in plan for index in ("unfinished", "queue_idx", "place_idx") for plan in plans), plans
@@ -177,23 +173,14 @@ def test_postgresql_searches_for_few_without_a_look_at_all_that_wait(
     postgres_url: str, index: str, search: Callable[[Connection], Any]
 ) -> None:
     """PostgreSQL takes it that a third of all runs, and there is a history, are before a moment that it does not know."""
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"), *(a_schedule(f"s{number}") for number in range(10)))
-        for rows in (_PENDING, _HISTORY):
-            store.do(Connection.exec_driver_sql, rows)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+    fill(postgres_url, _PENDING, _HISTORY, schedules=("daily", *TEN))
     plans = explained(postgres_url, search)
     assert any(index in plan for plan in plans), plans
     assert not any("Seq Scan on run" in plan or "run_unfinished_idx" in plan for plan in plans), plans
 
 
 def test_postgresql_searches_what_is_due_without_a_look_at_all_that_is_due_later(postgres_url: str) -> None:
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        store.do(lambda connection: connection.exec_driver_sql(_DUE_LATER))
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+    fill(postgres_url, _DUE_LATER)
     plans = explained(postgres_url, lambda c: statements.schedule.due(c, "shop", 500))
     (estimated,) = (re.search(r"rows=(\d+)", plan) for plan in plans if "schedule_due_idx" in plan)
     assert estimated is not None
@@ -225,13 +212,8 @@ def test_sqlite_searches_what_has_failed_lately_by_its_index(sqlite_url: str) ->
 
 @pytest.mark.parametrize("is_analyzed", [False, True])
 def test_postgresql_searches_what_has_failed_lately_by_its_index(postgres_url: str, *, is_analyzed: bool) -> None:
-    with Store(postgres_url) as store:
-        store.sync(*(a_schedule(f"s{number}") for number in range(10)))
-        store.do(lambda connection: connection.exec_driver_sql(_HISTORY))
-        if is_analyzed:
-            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("ANALYZE")
-    keys = {("shop", f"s{number}") for number in range(10)}
+    fill(postgres_url, _HISTORY, schedules=TEN, is_analyzed=is_analyzed)
+    keys = {("shop", name) for name in TEN}
     plans = explained(postgres_url, lambda c: statements.retries.find_failed(c, keys, 3600.0))
     assert not any("Seq Scan on run" in plan for plan in plans), plans
     assert any("run_failed_idx" in plan for plan in plans)
@@ -259,12 +241,7 @@ def test_the_run_that_goes_first_is_found_by_the_indexes_of_the_claim(
 def test_a_report_reads_a_night_by_indexes_and_no_attempt_of_other_runs(postgres_url: str, sqlite_url: str) -> None:
     night = _HISTORY.replace("'s' || mod(number, 10), clock_timestamp()", "'s' || mod(number, 10), {moment}")
     night = night.replace("'manual'", "'schedule'").format(moment="clock_timestamp() - make_interval(mins => number)")
-    with Store(postgres_url) as store:
-        store.sync(*(a_schedule(f"s{number}") for number in range(10)))
-        for rows in (night, _ATTEMPTS):
-            store.do(Connection.exec_driver_sql, rows)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+    fill(postgres_url, night, _ATTEMPTS, schedules=TEN)
     since = datetime.now(UTC) - timedelta(hours=8)
     plans = explained(postgres_url, lambda c: read_report(c, since))
     assert [plan for plan in plans if "Seq Scan on run" in plan or "Seq Scan on job_run" in plan] == []
@@ -309,12 +286,7 @@ _MANY = """
 def test_the_latest_runs_of_a_window_are_read_by_schedule(postgres_url: str) -> None:
     """PostgreSQL would compare each run, from the newest on, with each of the schedules."""
     names = [("shop", f"s{number}") for number in range(100)]
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        for rows in (_MANY, _HISTORY.replace("mod(number, 10)", "mod(number, 2000)")):
-            store.do(Connection.exec_driver_sql, rows)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+    fill(postgres_url, _MANY, _HISTORY.replace("mod(number, 10)", "mod(number, 2000)"))
     until = datetime.now(UTC)
     window = TimeWindow(until - timedelta(days=7), until, 1, 20_001)
     plans = explained(postgres_url, lambda c: read_window_runs(c, names, window, None, 25))
@@ -324,16 +296,8 @@ def test_the_latest_runs_of_a_window_are_read_by_schedule(postgres_url: str) -> 
 
 def test_postgresql_reads_a_status_and_the_runs_of_a_schedule_by_indexes_of_many_runs(postgres_url: str) -> None:
     """It holds a join with all runs for cheaper than to look up the last of each of many schedules."""
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        for rows in (
-            _MANY,
-            _HISTORY.replace("mod(number, 10)", "mod(number, 2000)"),
-            "UPDATE run SET started_at = created_at",
-        ):
-            store.do(Connection.exec_driver_sql, rows)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+    history = _HISTORY.replace("mod(number, 10)", "mod(number, 2000)")
+    fill(postgres_url, _MANY, history, "UPDATE run SET started_at = created_at")
     reader = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True)
     plans = explained(postgres_url, reader.read)
     assert any("run_history_idx" in plan for plan in plans)
@@ -371,9 +335,8 @@ def test_what_succeeded_too_late_is_read_without_a_look_at_what_was_on_time(data
     with Store(database_url) as store:
         store.sync(a_schedule("daily", finish_by="1h"))
         if not store.sqlite:
-            store.do(lambda connection: connection.exec_driver_sql(_ON_TIME))
-            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("ANALYZE")
+            store.do(Connection.exec_driver_sql, _ON_TIME)
+            store.analyze()
     plans = explained(database_url, lambda c: read_past(c, datetime.now(UTC) - timedelta(days=1)))
     assert any("run_late_idx" in plan for plan in plans), plans
     assert not [plan for plan in plans if re.search(r"SCAN run$|Seq Scan on run\b", plan)], plans

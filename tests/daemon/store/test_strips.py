@@ -1,6 +1,5 @@
 """The last runs of schedules, on each database."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,10 +17,9 @@ def about(seconds: float, most: float) -> Any:
 
 
 @pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    with rows_in(database_url) as rows:
-        rows.schedule()
-        yield rows
+def rows(rows: Rows) -> Rows:
+    rows.schedule()
+    return rows
 
 
 def test_the_latest_runs_are_there_with_what_was_skipped_and_what_crashed(rows: Rows) -> None:

@@ -104,6 +104,12 @@ def runs_of(url: str) -> dict[str, list[Any]]:
         return found
 
 
+def made_by(older: str, url: str) -> list[dict[str, Any]]:
+    """Return what the old version does, and the statements by which it does that."""
+    made: list[dict[str, Any]] = json.loads((FOLDER / older / f"{make_url(url).get_backend_name()}.json").read_text())
+    return made
+
+
 def go_on_with_this_version(story: Story, older: str) -> None:
     assert story.start(str(FOLDER / older / "schedules.toml"), "--until-idle").wait() == 0
 
@@ -151,10 +157,9 @@ def test_what_is_of_an_earlier_generation_is_adopted_or_ends_and_what_was_counte
 
 def test_an_old_replica_beside_ends_its_work_and_is_refused_what_it_cannot_do_right(older: str, old_url: str) -> None:
     migrations.upgrade(old_url)
-    kind = make_url(old_url).get_backend_name()
     refused = {}
     with Store(old_url) as store:
-        for made in json.loads((FOLDER / older / f"{kind}.json").read_text()):
+        for made in made_by(older, old_url):
             sentence = replayed(store, made["statements"], keep=made["does"] not in NOT_KEPT)
             if sentence:
                 refused[made["does"]] = sentence
@@ -172,8 +177,7 @@ def test_an_old_replica_beside_ends_its_work_and_is_refused_what_it_cannot_do_ri
 @pytest.mark.parametrize("older", ["0002"], indirect=True)
 def test_what_an_old_replica_plans_beside_gets_the_digest_of_its_definition(older: str, old_url: str) -> None:
     migrations.upgrade(old_url)
-    kind = make_url(old_url).get_backend_name()
-    (made,) = (made for made in json.loads((FOLDER / older / f"{kind}.json").read_text()) if made["does"] == "trigger")
+    (made,) = (made for made in made_by(older, old_url) if made["does"] == "trigger")
     with Store(old_url) as store:
         named = update(schedule).where(schedule.c.name == "waiting").values(run_digest="as it is now")
         store.do(lambda connection: connection.execute(named))
@@ -183,9 +187,8 @@ def test_what_an_old_replica_plans_beside_gets_the_digest_of_its_definition(olde
 
 def test_what_jobs_printed_under_an_old_replica_is_read_before_and_beside(older: str, old_url: str) -> None:
     migrations.upgrade(old_url)
-    kind = make_url(old_url).get_backend_name()
     with Store(old_url) as store:
-        for made in json.loads((FOLDER / older / f"{kind}.json").read_text()):
+        for made in made_by(older, old_url):
             replayed(store, made["statements"], keep=made["does"] not in NOT_KEPT)
         for name, text in (("retrying", "half of it\n"), ("to-be-retried", "some of it\n")):
             (row,) = store.runs(run.c.schedule == name)
@@ -199,9 +202,8 @@ def test_what_an_old_replica_beside_has_done_and_left_goes_on_with_this_version(
     older: str, old_url: str, story: Story
 ) -> None:
     migrations.upgrade(old_url)
-    kind = make_url(old_url).get_backend_name()
     with Store(old_url) as store:
-        for made in json.loads((FOLDER / older / f"{kind}.json").read_text()):
+        for made in made_by(older, old_url):
             replayed(store, made["statements"], keep=made["does"] not in NOT_KEPT - {"trigger"})
         store.do(go_stale)  # the old replica has died
     left = {row.id: end_of(row) for rows in runs_of(old_url).values() for row in rows}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from sqlalchemy import Connection, create_engine, event, insert, select, update
+from sqlalchemy import Connection, create_engine, insert, select, update
 from sqlalchemy.pool import NullPool
 
 from daemon.answers.status import StatusFound
@@ -31,6 +31,7 @@ from lease import statements
 from lease.database.dialects import now
 from lease.model import Grant
 from lease.schema import lease
+from tests.support.store import statements_on
 
 MINUTE = timedelta(minutes=1)
 
@@ -127,18 +128,6 @@ def rows_in(url: str) -> Iterator[Rows]:
     engine.dispose()
 
 
-@pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    with rows_in(database_url) as rows:
-        yield rows
-
-
-def test_of_an_empty_database_it_says_that_there_are_no_schedules(rows: Rows) -> None:
-    overview = read_overview(rows.connection)
-    assert [problem.kind for problem in problems(overview)] == ["no schedules"]
-    assert (overview.replicas, overview.schedules, overview.running, overview.waiting) == ((), (), (), ())
-
-
 def test_a_schedule_shows_when_it_is_due_and_its_last_run_that_was_not_skipped(rows: Rows) -> None:
     rows.schedule()
     rows.run("failed", 30)
@@ -184,13 +173,6 @@ def test_what_runs_shows_its_job_its_holder_and_its_token(rows: Rows) -> None:
     assert (found.job.job, found.job.attempt, found.job.done, found.job.message) == ("orders", 2, 30, "page 3")
     assert found.job.running_for == pytest.approx(60, abs=10)
     assert problems(read_overview(rows.connection)) == ()
-
-
-def test_a_running_run_between_two_jobs_has_none(rows: Rows) -> None:
-    rows.schedule()
-    rows.running()
-    (found,) = read_overview(rows.connection).running
-    assert found.job is None
 
 
 def test_a_run_of_a_draining_replica_shows_when_it_usually_ends(rows: Rows) -> None:
@@ -307,13 +289,11 @@ def test_what_waits_is_counted_in_full_and_listed_from_the_first(rows: Rows) -> 
 
 
 def test_the_overview_takes_as_many_statements_with_a_long_history(rows: Rows) -> None:
-    asked: list[str] = []
-    event.listen(rows.connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
     rows.schedule()
     for minutes in range(50):
         rows.run("succeeded", minutes)
-    asked.clear()
-    read_overview(rows.connection)
+    with statements_on(rows.connection) as asked:
+        read_overview(rows.connection)
     assert len(asked) == 11
 
 

@@ -1,14 +1,13 @@
 """Each run that did not run, or waits, says why: in fields, and in one sentence (rule 13)."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from sqlalchemy import Connection, event, update
+from sqlalchemy import Connection, update
 
 import lease.statements
 from daemon.definitions.application import Application
@@ -43,16 +42,10 @@ from daemon.store.views.causes import (
 )
 from daemon.store.views.history import read_run, read_runs
 from daemon.store.views.overview import read_overview
-from tests.support.store import Store, a_schedule, an_application
+from tests.support.store import Store, a_schedule, an_application, statements_on
 
 POLL = a_schedule("poll", Every(20.0))
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def whys(store: Store, name: str = "poll") -> list[Why | None]:
@@ -259,11 +252,7 @@ def test_any_number_of_runs_that_wait_is_read_in_as_many_statements(store: Store
         store.do(trigger, "shop", "urgent", requested_by="ada")
         for _ in range(waiting):
             store.do(trigger, "shop", "poll", requested_by="ada")
-        asked: list[str] = []
-        with store.begin() as connection:
-            event.listen(
-                connection, "before_cursor_execute", lambda _c, _cursor, sql, *_, asked=asked: asked.append(sql)
-            )
+        with store.begin() as connection, statements_on(connection) as asked:
             read_runs(connection, limit=100)
         numbers[waiting] = len(asked)
     assert numbers[20] == numbers[1]

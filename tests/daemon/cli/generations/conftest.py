@@ -21,8 +21,8 @@ from ..conftest import Leased
 FILE = """
 from daemon import Schedules
 schedules = Schedules("shop")
-schedules.add("stays", cron="30 2 1 1 *").command("work", "true", timeout="1m")
-schedules.add("{name}", cron="{cron}").command("work", "{command}", timeout="1m")
+schedules.add("{stays}", cron="30 2 1 1 *").command("work", "true", timeout="1m")
+schedules.add("{name}", cron="{cron}").command("work", "true", timeout="1m")
 """
 URL = "sqlite:///leased.db"
 AN_HOUR = 3600.0
@@ -37,9 +37,15 @@ class Shop:
         self.store = Store(URL)
         self.folder = folder
         self._pids = iter(range(101, 200))
+        self.old = self.file("old", "goes")
+        self.new = self.file("new", "comes")
+        self.edited = self.file("edited", "goes", cron="0 4 1 1 *")
+        """The old one with another timing: it retires nothing."""
+        self.other = self.file("other", "pays", stays="bills")
+        """Another team's, under the same name."""
 
-    def file(self, name: str, schedule: str = "comes", cron: str = "0 3 1 1 *", command: str = "true") -> Application:
-        (self.folder / f"{name}.py").write_text(FILE.format(name=schedule, cron=cron, command=command))
+    def file(self, name: str, schedule: str, cron: str = "0 3 1 1 *", stays: str = "stays") -> Application:
+        (self.folder / f"{name}.py").write_text(FILE.format(stays=stays, name=schedule, cron=cron))
         return load(f"{name}.py")
 
     def start(self, application: Application, host: str) -> str:
@@ -65,30 +71,6 @@ def shop(folder: Path) -> Iterator[Shop]:
     made = Shop(folder)
     yield made
     made.store.engine.dispose()
-
-
-@pytest.fixture
-def old(shop: Shop) -> Application:
-    return shop.file("old", "goes")
-
-
-@pytest.fixture
-def new(shop: Shop) -> Application:
-    return shop.file("new", "comes")
-
-
-@pytest.fixture
-def edited(shop: Shop) -> Application:
-    """The old one with another timing: it retires nothing."""
-    return shop.file("edited", "goes", cron="0 4 1 1 *")
-
-
-@pytest.fixture
-def other(shop: Shop) -> Application:
-    """Another team's, under the same name."""
-    text = FILE.format(name="pays", cron="0 3 1 1 *", command="true").replace('"stays"', '"bills"')
-    (shop.folder / "other.py").write_text(text)
-    return load("other.py")
 
 
 def numbers(leased: Leased) -> list[int]:

@@ -3,7 +3,6 @@
 import dataclasses
 import re
 
-from daemon.definitions.application import Application
 from daemon.store.tables import generation as generations
 from daemon.store.tables import replica as replicas
 
@@ -11,14 +10,17 @@ from ..conftest import Leased
 from .conftest import AN_HOUR, Shop
 
 
-def test_the_history_says_who_brought_which_and_who_runs_it_and_what_differs(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
-    shop.start(old, "web1")
-    shop.start(old, "web2")
-    shop.start(dataclasses.replace(new, revision=42), "web3")
+def test_the_history_says_who_brought_which_and_who_runs_it_and_what_differs(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
+    shop.start(shop.old, "web2")
+    shop.start(dataclasses.replace(shop.new, revision=42), "web3")
     second, first = leased("generations", "--json").document["items"]
-    assert (first["number"], first["state"], first["digest"], first["revision"]) == (1, "superseded", old.digest, None)
+    assert (first["number"], first["state"], first["digest"], first["revision"]) == (
+        1,
+        "superseded",
+        shop.old.digest,
+        None,
+    )
     assert first["brought_by"] == "web1:101"
     assert first["changes"] == "schedules: 2 added (stays, goes)"
     assert first["superseded_at"] is not None
@@ -32,17 +34,14 @@ def test_the_history_says_who_brought_which_and_who_runs_it_and_what_differs(
     shown = leased("generations").out
     assert "web1:101, web2:102" in shown
     assert leased("generations", "--limit", "1", "--json").document["items"][-1]["number"] == 1, "it lives"
-    answer = leased("generations", "--application", "shpo")
-    assert (answer.status, answer.err) == (1, 'leased: there is no application "shpo"; did you mean "shop"?\n')
+    leased("generations", "--application", "shpo").is_refused(1, 'there is no application "shpo"; did you mean "shop"?')
 
 
-def test_one_screen_shows_those_that_live_beside_each_other(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
-    shop.start(old, "web1")
+def test_one_screen_shows_those_that_live_beside_each_other(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
     assert "generation" not in leased("status").out
     assert leased("status", "--json").document["generations"] == []
-    holder = shop.start(new, "web2")
+    holder = shop.start(shop.new, "web2")
     shown = leased("status").out
     assert "web1:101" in shown
     assert "added: goes; removed: comes" in shown
@@ -54,13 +53,11 @@ def test_one_screen_shows_those_that_live_beside_each_other(
     assert re.search(said, leased("status").out)
 
 
-def test_the_time_that_is_told_counts_from_when_the_newer_one_came_to_rule(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
+def test_the_time_that_is_told_counts_from_when_the_newer_one_came_to_rule(leased: Leased, shop: Shop) -> None:
     """Its replicas may have been away before that, as when it is put on top anew."""
-    holder = shop.start(new, "web1")
+    holder = shop.start(shop.new, "web1")
     shop.unseen_for(holder, AN_HOUR + 40.0)
-    shop.start(old, "web2")
+    shop.start(shop.old, "web2")
     leased("sync", "new.py", "--take-over")
     said = (
         "Generation 2 of shop is superseded: it becomes active in about 1m unless a replica of generation 3 is ready."
@@ -68,10 +65,8 @@ def test_the_time_that_is_told_counts_from_when_the_newer_one_came_to_rule(
     assert said in leased("status").out
 
 
-def test_what_rules_already_keeps_what_it_changed_when_it_is_put_on_top_once_more(
-    leased: Leased, shop: Shop, old: Application
-) -> None:
-    shop.start(old, "web1")
+def test_what_rules_already_keeps_what_it_changed_when_it_is_put_on_top_once_more(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
     (before,) = leased("generations", "--json").document["items"]
     assert leased("sync", "old.py", "--take-over").out == (
         "OK: shop, generation 1 is active\n  unchanged: 2 schedules\n"
@@ -80,10 +75,8 @@ def test_what_rules_already_keeps_what_it_changed_when_it_is_put_on_top_once_mor
     assert (after["changes"], after["ruled_at"]) == (before["changes"], before["ruled_at"])
 
 
-def test_what_is_staged_is_shown_although_nobody_runs_it(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
-    shop.start(old, "web1")
+def test_what_is_staged_is_shown_although_nobody_runs_it(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
     answer = leased("sync", "new.py")
     assert "shop, generation 2 is staged\n  replicas with other definitions are running" in answer.out
     assert "1 replica on web1 runs generation 1: web1:101" in answer.out
@@ -95,10 +88,8 @@ def test_what_is_staged_is_shown_although_nobody_runs_it(
     assert (staged["number"], staged["state"], staged["replicas"]) == (2, "staged", [])
 
 
-def test_a_dry_run_names_the_generation_and_who_runs_another_and_writes_nothing(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
-    shop.start(old, "web1")
+def test_a_dry_run_names_the_generation_and_who_runs_another_and_writes_nothing(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
     assert "OK: shop, generation 1 would be active" in leased("sync", "old.py", "--dry-run").out
     shown = leased("sync", "new.py", "--dry-run").out
     assert "shop, generation 2 would be staged\n" in shown
@@ -109,10 +100,8 @@ def test_a_dry_run_names_the_generation_and_who_runs_another_and_writes_nothing(
     assert len(leased("generations", "--json").document["items"]) == 1
 
 
-def test_a_dry_run_of_what_would_only_stand_in_would_retire_nothing(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
-    gone = shop.start(dataclasses.replace(new, revision=42), "web1")
+def test_a_dry_run_of_what_would_only_stand_in_would_retire_nothing(leased: Leased, shop: Shop) -> None:
+    gone = shop.start(dataclasses.replace(shop.new, revision=42), "web1")
     shop.unseen_for(gone, AN_HOUR)
     document = leased("sync", "old.py", "--dry-run", "--json").document
     assert document["generation"] == {"number": 2, "is_new": True, "state": "in lieu"}
@@ -120,8 +109,8 @@ def test_a_dry_run_of_what_would_only_stand_in_would_retire_nothing(
     assert leased("sync", "old.py", "--json").document["items"] == document["items"]
 
 
-def test_a_sync_says_which_revision_is_missing(leased: Leased, shop: Shop, old: Application, new: Application) -> None:
-    shop.start(dataclasses.replace(old, revision=7), "web1")
+def test_a_sync_says_which_revision_is_missing(leased: Leased, shop: Shop) -> None:
+    shop.start(dataclasses.replace(shop.old, revision=7), "web1")
     assert "it has no revision, and generation 1 has 7" in leased("sync", "new.py").out
     assert "staged" in leased("sync", "new.py", "--revision", "8").out
     answer = leased("sync", "new.py", "--revision", "7")
@@ -130,6 +119,6 @@ def test_a_sync_says_which_revision_is_missing(leased: Leased, shop: Shop, old: 
     answer = leased("sync", "third.py", "--revision", "7")
     assert answer.status == 2
     assert answer.err == (
-        f'leased: revision 7 of "shop" already stands for other definitions: generation 1, digest {old.digest[:12]}; '
+        f'leased: revision 7 of "shop" already stands for other definitions: generation 1, digest {shop.old.digest[:12]}; '
         "give these a higher revision\n"
     )

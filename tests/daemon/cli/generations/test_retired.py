@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from daemon.definitions.application import Application
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import schedule as schedules
 
@@ -13,11 +12,10 @@ from ..conftest import Leased
 from .conftest import A_DAY, AN_HOUR, Shop, numbers, problems_of
 
 
-@pytest.mark.usefixtures("other")
 def test_a_sync_of_another_file_under_the_same_name_is_refused_and_a_dry_run_shows_it_first(
-    leased: Leased, shop: Shop, old: Application
+    leased: Leased, shop: Shop
 ) -> None:
-    shop.start(old, "web1")
+    shop.start(shop.old, "web1")
     for options in ((), ("--dry-run",)):
         answer = leased("sync", "other.py", *options)
         assert answer.status == 2
@@ -32,13 +30,10 @@ def test_a_sync_of_another_file_under_the_same_name_is_refused_and_a_dry_run_sho
     assert numbers(leased) == [1]
 
 
-@pytest.mark.usefixtures("other")
-def test_a_take_over_lets_it_through_with_a_warning_and_is_an_act(leased: Leased, shop: Shop, old: Application) -> None:
-    shop.start(old, "web1")
-    refused = leased("sync", "other.py", "--why", "a new team")
-    assert (refused.status, refused.err) == (
-        2,
-        "leased: --why needs --take-over; add that, or leave out --why\n",
+def test_a_take_over_lets_it_through_with_a_warning_and_is_an_act(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
+    leased("sync", "other.py", "--why", "a new team").is_refused(
+        2, "--why needs --take-over; add that, or leave out --why"
     )
     answer = leased("sync", "other.py", "--take-over", "--why", "a new team", "--by", "ann")
     retired = "generation 2 shares no schedule with generation 1, and retired all of its schedules: goes, stays"
@@ -49,10 +44,10 @@ def test_a_take_over_lets_it_through_with_a_warning_and_is_an_act(leased: Leased
 
 
 def test_a_generation_that_kept_nothing_is_a_problem_until_it_is_acknowledged_also_when_the_old_ones_have_gone(
-    leased: Leased, shop: Shop, old: Application, other: Application
+    leased: Leased, shop: Shop
 ) -> None:
-    shop.unseen_for(shop.start(old, "web1"), AN_HOUR)
-    shop.start(other, "web2")
+    shop.unseen_for(shop.start(shop.old, "web1"), AN_HOUR)
+    shop.start(shop.other, "web2")
     ((kind, text),) = problems_of(leased)
     assert kind == "replaced"
     assert (
@@ -79,11 +74,9 @@ def test_a_generation_that_kept_nothing_is_a_problem_until_it_is_acknowledged_al
     assert (one["replaced"], one["acknowledged_by"], one["replaced_schedules"]) == (1, "ann", [])
 
 
-def test_it_is_no_problem_any_more_when_those_schedules_are_defined_again(
-    leased: Leased, shop: Shop, old: Application, other: Application
-) -> None:
-    shop.unseen_for(shop.start(old, "web1"), AN_HOUR)
-    shop.unseen_for(shop.start(other, "web2"), AN_HOUR)
+def test_it_is_no_problem_any_more_when_those_schedules_are_defined_again(leased: Leased, shop: Shop) -> None:
+    shop.unseen_for(shop.start(shop.old, "web1"), AN_HOUR)
+    shop.unseen_for(shop.start(shop.other, "web2"), AN_HOUR)
     leased("sync", "old.py", "--take-over")
     ((_, text),) = (one for one in problems_of(leased) if one[0] == "replaced")
     assert "generation 3 of shop" in text
@@ -91,9 +84,9 @@ def test_it_is_no_problem_any_more_when_those_schedules_are_defined_again(
 
 
 @pytest.fixture
-def deployed(shop: Shop, old: Application, new: Application) -> None:
-    shop.start(old, "web1")
-    shop.start(new, "web2")
+def deployed(shop: Shop) -> None:
+    shop.start(shop.old, "web1")
+    shop.start(shop.new, "web2")
 
 
 @pytest.mark.usefixtures("deployed")
@@ -116,11 +109,9 @@ def test_what_cannot_be_acknowledged_is_refused_with_a_sentence(
     assert said in answer.err
 
 
-def test_what_an_ordinary_deploy_retires_is_a_line_for_a_day_and_no_problem(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
-    shop.start(old, "web1")
-    shop.start(new, "web2")
+def test_what_an_ordinary_deploy_retires_is_a_line_for_a_day_and_no_problem(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
+    shop.start(shop.new, "web2")
     answer = leased("status", "--check")
     assert answer.status == 0
     assert "Retired in the last day: goes (by generation 2 at " in answer.out
@@ -131,10 +122,10 @@ def test_what_an_ordinary_deploy_retires_is_a_line_for_a_day_and_no_problem(
 
 
 def test_what_is_held_back_by_a_revision_that_nobody_runs_is_a_problem_until_a_take_over(
-    leased: Leased, shop: Shop, old: Application, new: Application
+    leased: Leased, shop: Shop
 ) -> None:
-    shop.unseen_for(shop.start(dataclasses.replace(old, revision=20261129), "web1"), AN_HOUR)
-    shop.start(dataclasses.replace(new, revision=44), "web2")
+    shop.unseen_for(shop.start(dataclasses.replace(shop.old, revision=20261129), "web1"), AN_HOUR)
+    shop.start(dataclasses.replace(shop.new, revision=44), "web2")
     ((kind, text),) = problems_of(leased)
     assert kind == "held back"
     assert text == (
@@ -150,16 +141,12 @@ def test_what_is_held_back_by_a_revision_that_nobody_runs_is_a_problem_until_a_t
     ]
 
 
-def test_each_command_says_by_which_generation_a_schedule_was_retired(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
-    shop.start(old, "web1")
+def test_each_command_says_by_which_generation_a_schedule_was_retired(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
     leased("trigger", "goes")
-    shop.start(new, "web2")
-    again = leased("trigger", "goes")
-    assert (again.status, again.err) == (
-        1,
-        'leased: the schedule "goes" of "shop" was retired by generation 2; define it again to run it\n',
+    shop.start(shop.new, "web2")
+    leased("trigger", "goes").is_refused(
+        1, 'the schedule "goes" of "shop" was retired by generation 2; define it again to run it'
     )
     assert "goes (shop) was retired by generation 2 at " in leased("runs", "goes").out
     for command in ("show", "logs"):
@@ -172,16 +159,11 @@ def test_each_command_says_by_which_generation_a_schedule_was_retired(
     assert "waits for a replica of generation 1; its schedule was retired by generation 2 at " in waits["why_text"]
 
 
-@pytest.mark.usefixtures("old")
 def test_an_application_that_is_gone_is_retired_and_no_problem_any_more(leased: Leased, shop: Shop) -> None:
     leased("sync", "old.py")
     leased("trigger", "goes")
     assert "no replica" in dict(problems_of(leased))
-    unnamed = leased("retire")
-    assert (unnamed.status, unnamed.err) == (
-        2,
-        "leased: name the application: `leased retire --application NAME`\n",
-    )
+    leased("retire").is_refused(2, "name the application: `leased retire --application NAME`")
     answer = leased("retire", "--application", "shop", "--by", "ann")
     assert answer.out == "shop is retired: goes, stays; 1 waiting run cancelled\n"
     assert leased("retire", "--application", "shop").out.startswith("shop is already retired")

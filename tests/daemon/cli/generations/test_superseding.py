@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from daemon.definitions.application import Application
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring
 from tests.support.terminal import Terminal
@@ -32,14 +31,13 @@ def at_a_terminal(shop: Shop, processes: None) -> Iterator[Start]:
 RUN = ("--no-web", "--until-idle")
 
 
-@pytest.mark.usefixtures("new")
 @pytest.mark.parametrize("options", [(), ("--replicas", "2"), ("--now", "stays")])
 @pytest.mark.sampled(1)
 def test_at_a_terminal_it_is_refused_and_says_who_runs_what_and_what_would_change(
-    leased: Leased, shop: Shop, old: Application, at_a_terminal: Start, options: tuple[str, ...]
+    leased: Leased, shop: Shop, at_a_terminal: Start, options: tuple[str, ...]
 ) -> None:
-    shop.start(old, "web1")
-    shop.start(old, "web2")
+    shop.start(shop.old, "web1")
+    shop.start(shop.old, "web2")
     terminal = at_a_terminal("run", "new.py", *RUN, *options)
     said = terminal.said()
     assert '2 replicas on web1, web2 run generation 1 of "shop". These definitions would supersede theirs ' in said
@@ -55,11 +53,9 @@ def typed(monkeypatch: pytest.MonkeyPatch, processes: None) -> None:
     monkeypatch.setattr("daemon.cli.commands.run.at_a_terminal", lambda: True)
 
 
-@pytest.mark.usefixtures("edited", "typed")
-def test_a_take_over_says_that_it_is_meant_and_yes_that_nobody_is_at_the_terminal(
-    leased: Leased, shop: Shop, old: Application
-) -> None:
-    shop.start(old, "web1")
+@pytest.mark.usefixtures("typed")
+def test_a_take_over_says_that_it_is_meant_and_yes_that_nobody_is_at_the_terminal(leased: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
     assert leased("run", "edited.py", *RUN).status == 2
     assert leased("run", "edited.py", *RUN, "--yes").status == 0
     assert numbers(leased) == [2, 1]
@@ -69,29 +65,27 @@ def test_a_take_over_says_that_it_is_meant_and_yes_that_nobody_is_at_the_termina
 
 
 @pytest.mark.usefixtures("typed")
-def test_where_it_supersedes_nobody_it_needs_nothing(
-    leased: Leased, shop: Shop, old: Application, new: Application
-) -> None:
+def test_where_it_supersedes_nobody_it_needs_nothing(leased: Leased, shop: Shop) -> None:
     assert leased("run", "old.py", *RUN).status == 0, "nobody else is there"
     assert leased("run", "new.py", *RUN).status == 0, "the other one has ended"
-    shop.start(new, "web1")
+    shop.start(shop.new, "web1")
     assert leased("run", "new.py", *RUN).status == 0, "a second replica of the same definitions"
 
 
-@pytest.mark.usefixtures("typed", "new")
-def test_one_that_was_killed_on_this_machine_is_not_in_the_way(leased: Leased, shop: Shop, old: Application) -> None:
-    killed = dataclasses.replace(registry.own_entry("killed", "shop", old.digest), start_time=1)
+@pytest.mark.usefixtures("typed")
+def test_one_that_was_killed_on_this_machine_is_not_in_the_way(leased: Leased, shop: Shop) -> None:
+    killed = dataclasses.replace(registry.own_entry("killed", "shop", shop.old.digest), start_time=1)
     shop.store.do(registry.register, killed)
-    shop.store.do(bring, old, by="killed", holder="killed")
+    shop.store.do(bring, shop.old, by="killed", holder="killed")
     assert leased("run", "new.py", *RUN).status == 0
 
 
-@pytest.mark.usefixtures("typed", "new")
+@pytest.mark.usefixtures("typed")
 def test_who_has_started_since_it_looked_is_seen_where_it_writes(
-    leased: Leased, shop: Shop, old: Application, monkeypatch: pytest.MonkeyPatch
+    leased: Leased, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def then_they_start(*_: object, **__: object) -> None:
-        shop.start(old, "web1")
+        shop.start(shop.old, "web1")
 
     monkeypatch.setattr("daemon.cli.commands.run.look_first", then_they_start)
     answer = leased("run", "new.py", *RUN)
@@ -101,11 +95,8 @@ def test_who_has_started_since_it_looked_is_seen_where_it_writes(
 
 
 @pytest.mark.extended
-@pytest.mark.usefixtures("new")
-def test_a_sync_at_a_terminal_stages_and_supersedes_nobody(
-    leased: Leased, shop: Shop, old: Application, at_a_terminal: Start
-) -> None:
-    shop.start(old, "web1")
+def test_a_sync_at_a_terminal_stages_and_supersedes_nobody(leased: Leased, shop: Shop, at_a_terminal: Start) -> None:
+    shop.start(shop.old, "web1")
     assert at_a_terminal("sync", "new.py").end() == 0
     states = [(one["number"], one["state"]) for one in leased("generations", "--json").document["items"]]
     assert states == [(2, "staged"), (1, "current")]
@@ -114,10 +105,8 @@ def test_a_sync_at_a_terminal_stages_and_supersedes_nobody(
     assert at_a_terminal("run", "new.py", *RUN).end() == 0
 
 
-def test_without_a_terminal_it_goes_on_and_says_so(
-    leased: Leased, process: Leased, shop: Shop, old: Application, new: Application
-) -> None:
-    shop.start(old, "web1")
+def test_without_a_terminal_it_goes_on_and_says_so(leased: Leased, process: Leased, shop: Shop) -> None:
+    shop.start(shop.old, "web1")
     answer: Answer = process("run", "new.py", "--until-idle", "--no-web")
     assert answer.status == 0
     assert "1 replica on web1 runs generation 1; these definitions supersede theirs" in answer.out + answer.err

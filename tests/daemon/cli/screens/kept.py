@@ -60,18 +60,6 @@ def without_the_number(text: str, count: int) -> str:
     return re.sub(r"(?<![\w.:-])(?:\d{1,3}(?:,\d{3})+|\d{3,5})(?![\w.:-])", as_n, text)
 
 
-def keys(document: object, within: str = "") -> list[str]:
-    """Return the keys of a document, each with those that it is under: ``items[].run_id``."""
-    found: dict[str, None] = {}
-    if isinstance(document, dict):
-        for key, value in document.items():
-            found |= dict.fromkeys([f"{within}{key}", *keys(value, f"{within}{key}.")])
-    elif isinstance(document, list):
-        for value in document:
-            found |= dict.fromkeys(keys(value, f"{within.removesuffix('.')}[]."))
-    return list(found)
-
-
 def compare(name: str, shown: str) -> None:
     """Compare with the kept screens of a command, exactly; or write these."""
     file = FOLDER / f"{name}.txt"

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from daemon.cli.app import COMMANDS
 from daemon.cli.ask import ask_url
 from daemon.cli.progress import print_summary
-from daemon.cli.screen import Times, name_of, screen
+from daemon.cli.screen import ANSWERS, Times, name_of, screen
 from daemon.store.migrations.state import REVISIONS
 from daemon.store.statements.schedule import database_time
 from daemon.store.views.history import read_run
@@ -31,7 +31,7 @@ from tests.docs.pages import blocks
 from tests.support.waiting import LIMIT
 
 from . import worlds
-from .kept import FOLDER, compare, kept_as, keys, shortened, without_the_number
+from .kept import FOLDER, compare, kept_as, shortened, without_the_number
 from .standing_clock import StandingClock, standing
 from .ways import COLOURS, COLUMNS, WAYS, WIDTHS, Shown, Way, call, named, plain, shown
 
@@ -242,7 +242,9 @@ def test_a_screen_is_as_it_is_kept(name: str, databases: list[Database]) -> None
             coloured = database.call("at a terminal", SCREENS[name], columns).text
             if database.name == ONE:
                 texts["at a terminal", columns] = coloured
-            no_color = texts["with NO_COLOR", columns] = plain(coloured)
+            no_color = plain(coloured)
+            if columns == COLUMNS:
+                texts["with NO_COLOR", columns] = no_color
             assert max(map(cell_len, no_color.splitlines())) <= columns
             assert [line for line in no_color.splitlines() if line != line.rstrip()] == []
             if database.name == ONE and columns == COLUMNS and name in FIRST:
@@ -273,16 +275,14 @@ def test_the_end_of_a_run_until_idle_is_as_it_is_kept(databases: list[Database])
     for columns in WIDTHS:
         coloured = shown("at a terminal", show, columns).out
         parts[ONE, "at a terminal", columns] = named(coloured)
-        parts[ONE, "with NO_COLOR", columns] = shown("with NO_COLOR", show, columns).out
-        assert parts[ONE, "with NO_COLOR", columns] == plain(coloured)
+        assert shown("with NO_COLOR", show, columns).out == plain(coloured)
         assert max(map(cell_len, plain(coloured).splitlines())) <= columns
     parts[ONE, "in a pipe", None] = shown("in a pipe", show).out
     compare("run-summary", kept_as(("run", "FILE", "--until-idle"), parts))
 
 
 @pytest.mark.parametrize("name", sorted(SCREENS.keys() - WITHOUT_JSON))
-def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, databases: list[Database]) -> None:
-    parts: dict[tuple[str, Way, int | None], str] = {}
+def test_as_json_it_has_what_the_published_schema_names_and_nothing_else(name: str, databases: list[Database]) -> None:
     for database in databases if name in OF_MANY and name in FIRST else databases[1:2]:
         piped = database.call("in a pipe", (*SCREENS[name], "--json"))
         if database.name == ONE and name in FIRST:
@@ -293,9 +293,7 @@ def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, 
             published(answer).validate(document)
             assert document["schema"] == name_of(answer)
         else:
-            document = json.loads(piped.err)
-        parts[database.name, "in a pipe", None] = "".join(f"{key}\n" for key in keys(document))
-    compare(f"{name}.json", kept_as((*SCREENS[name], "--json"), parts))
+            assert json.loads(piped.err)["error"].keys() == {"message", "kind"}
 
 
 def test_pages_show_screens_as_they_are_kept() -> None:
@@ -341,8 +339,10 @@ def test_at_a_real_terminal_it_is_the_same() -> None:
     assert (done.returncode, written.replace("\r\n", "\n")) == (0, call("at a terminal", SCREENS["preview"]).out)
 
 
-def test_every_command_is_shown() -> None:
+def test_every_command_and_every_answer_is_shown() -> None:
     of_screens = {arguments[0] for arguments in (*SCREENS.values(), *LONG.values())}
     assert of_screens == set(COMMANDS) - {"run", "web"}, (
         "give each command a screen in SCREENS; what these two show is in test_progress.py and test_web_command.py"
     )
+    elsewhere = {"backfill-changed", "notify-test"}  # in test_backfill_commands.py and test_notify_command.py
+    assert {answer_of(screen) for screen in SCREENS.values()} - WITHOUT_JSON == set(ANSWERS) - elsewhere
