@@ -106,6 +106,7 @@ async def test_what_a_draining_replica_leaves_starts_on_another(database_url: st
 SLOTS = {"name": "api", "slots": 2}
 
 
+@pytest.mark.on_both  # each kind tells of it in its own way
 @pytest.mark.parametrize(
     ("lock", "other"),
     [
