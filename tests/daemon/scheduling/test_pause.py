@@ -109,6 +109,17 @@ def test_a_long_pause_is_counted_up_to_its_end_and_no_further() -> None:
     store.assert_each_has_one_run(NOON, now)
 
 
+def test_a_counted_row_that_grows_ends_with_the_pause_in_the_midst_of_a_plan() -> None:
+    pause = Pause(NOON, NOON + 1_105 * MINUTE)
+    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, pause=pause))
+    for minutes in (1_100, 1_110):
+        store.until_planned(NOON + minutes * MINUTE)
+    counted = [(run.reason, run.count) for run in store.rows.values() if run.last_scheduled_for]
+    assert sum(count for _, count in counted) == 104
+    assert {reason for reason, _ in counted} == {"paused"}
+    store.assert_each_has_one_run(NOON, NOON + 1_110 * MINUTE)
+
+
 @given(
     before=st.integers(0, 150),
     lasts=st.integers(1, 150),
