@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, select, update
@@ -122,6 +123,27 @@ async def until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {LIMIT:g} s: {what}"
         await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def side_by_side(*shops: Schedules) -> AsyncIterator[tuple[ManualStore, list[ManualReplica]]]:
+    """Open a store, and a replica with each of these definitions."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(ManualStore(ONE_O_CLOCK))
+        yield store, [await stack.enter_async_context(ManualReplica(store, shop)) for shop in shops]
+
+
+@asynccontextmanager
+async def at_work(
+    gate: Gate, shop: Schedules | None = None, **options: Any
+) -> AsyncIterator[tuple[ManualReplica, int]]:
+    """Let a replica execute a run of "nightly", of which a job has reached the gate; return both."""
+    shop = a_shop(gate.passed) if shop is None else shop
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, **options) as replica:
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        yield replica, run_id
 
 
 async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldRun:

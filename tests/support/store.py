@@ -117,6 +117,20 @@ class Store:
         with self.begin() as connection:
             return unit(connection, *args, **kwargs)
 
+    @contextmanager
+    def sent(self) -> Iterator[list[str]]:
+        """Note the statements that are sent meanwhile."""
+        statements: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            statements.append(statement)
+
+        event.listen(self.engine, "before_cursor_execute", note)
+        try:
+            yield statements
+        finally:
+            event.remove(self.engine, "before_cursor_execute", note)
+
     # What tests need again and again
 
     def sync(self, *schedules: Schedule, application: str = "shop") -> SyncReport:
@@ -264,3 +278,36 @@ def pending_runs(store: Store, schedule_: Schedule, count: int, application: str
             connection.execute(insert(run).values(**{"available_at": now(), **row}))
 
     store.do(unit)
+
+
+@contextmanager
+def explained(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
+    """Note each statement with its plan: the steps that SQLite takes, or what PostgreSQL took (it does it twice, and the first
+    time is undone).
+    """
+    plans: list[tuple[str, Any]] = []
+
+    def explain(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if not statement.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")):
+            return
+        if connection.dialect.name == "sqlite":
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.append((statement, [str(row[3]) for row in rows]))
+            return
+        connection.exec_driver_sql("SAVEPOINT explained")
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters
+        ).scalar_one()
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT explained")
+        plans.append((statement, plan[0]["Plan"]))
+
+    event.listen(connection, "before_cursor_execute", explain)
+    try:
+        yield plans
+    finally:
+        event.remove(connection, "before_cursor_execute", explain)
+
+
+def pages_of(plan: dict[str, Any]) -> int:
+    """Return how many pages PostgreSQL has read or written by a plan."""
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

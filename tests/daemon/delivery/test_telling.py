@@ -1,7 +1,6 @@
 """What people asked to be told is written in the transaction of the change, and nothing where nobody asked."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,17 +17,11 @@ from daemon.states import MOST_ABANDONED
 from daemon.store.tables import delivery, run, schedule
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.completion import start_job
-from tests.support.manual import ONE_O_CLOCK, Gate
+from tests.support.manual import ONE_O_CLOCK, Gate, at_work
 from tests.support.store import Store, a_schedule, an_at
 
 OPS = {"url": "https://ops.example.com/hook"}
 PING = {"url": "https://hc-ping.com/abc"}
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def told(store: Store) -> list[tuple[Any, ...]]:
@@ -75,11 +68,8 @@ async def test_a_run_that_a_person_cancels_tells_nothing_also_if_its_job_fails_t
         raise ValueError("no disk")
 
     schedules = a_shop(export, notify=OPS, ping=PING)
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
-        await store.write(lambda connection: cancel(connection, run_id, requested_by="ada"))
+    async with at_work(gate, schedules) as (replica, run_id):
+        await replica.store.write(lambda connection: cancel(connection, run_id, requested_by="ada"))
         gate.open()
         assert (await replica.wait_for(run_id)).run.state == "cancelled"
         assert await kinds_of(replica) == []

@@ -23,7 +23,7 @@ from daemon.jobs.reports import Outcome
 from daemon.jobs.room import Room, Shortage, shortage
 from daemon.jobs.runners import ChildAttempt
 from daemon.operations.cancel import cancel
-from daemon.telemetry.facts import JobEnded, JobProgressed, JobStarted
+from daemon.telemetry.facts import JobEnded, JobStarted
 from daemon.testing import ManualReplica, ManualStore
 from daemon.testing.replica import TIMING
 from lease.client import LeaseClient
@@ -39,7 +39,6 @@ from tests.support.manual import (
     facts_of,
     failing,
     job_runs,
-    nothing,
     until,
 )
 from tests.support.waiting import LIMIT
@@ -97,6 +96,7 @@ async def test_it_is_recorded_as_running_before_it_runs() -> None:
         await gate.entered()
         (row,) = await job_runs(story.store)
         assert (row.job, row.attempt, row.state, row.token) == ("job", 1, "running", 1)
+        assert row.keeper_pid is None
         gate.open()
         assert (await executing).state == "succeeded"
 
@@ -147,22 +147,6 @@ async def test_the_last_progress_is_in_the_database_when_it_has_ended() -> None:
         (row,) = await job_runs(story.store)
         assert (row.done, row.total, row.message) == (2, 2, "all customers")
         assert story.execution.take_progress() == {}
-
-
-async def test_progress_is_taken_once_while_it_runs() -> None:
-    gate = Gate()
-
-    async def work(run: AsyncRun) -> None:
-        run.progress(1, 2)
-        await gate.passed()
-
-    async with a_story(work) as story:
-        executing = asyncio.create_task(story.execute())
-        await until(lambda: facts_of(story.replica, JobProgressed), "the job has reported")
-        assert [progress.done for progress in story.execution.take_progress().values()] == [1]
-        assert story.execution.take_progress() == {}
-        gate.open()
-        await executing
 
 
 # What ends a task
@@ -460,9 +444,3 @@ async def test_a_child_whose_lease_is_lost_is_killed_at_once(child: Callable[...
         await story.store.take_over(NIGHTLY)
         assert (await executing).state == "lost"
         assert made.asked == ["go", "kill"]
-
-
-async def test_a_task_has_no_keeper() -> None:
-    async with a_story(nothing) as story:
-        await story.execute()
-        assert [row.keeper_pid for row in await job_runs(story.store)] == [None]

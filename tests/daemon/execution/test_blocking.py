@@ -20,6 +20,7 @@ from daemon.store.views.problems import problems
 from daemon.telemetry.facts import LoopBlocked
 from daemon.testing import ManualReplica, ManualStore
 from lease.timing import LeaseTiming
+from tests.daemon.jobs.test_loop_watch import HERE, LINE, Blocker
 from tests.support.manual import ONE_O_CLOCK, facts_of, nothing, until
 from tests.support.waiting import LIMIT
 
@@ -29,23 +30,11 @@ SHORT = LeaseTiming("15s", renew_every="0.1s", kill_time="0.1s")
 """A job that was told to end gets little time for it."""
 
 
-class Fault:
-    """A job that blocks, in a call that only the test ends."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.gate = threading.Event()
-
-    async def block(self, _run: object) -> None:
-        self.entered.set()
-        self.gate.wait(LIMIT)
-
-
 @pytest.fixture
-def fault(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fault]:
+def fault(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blocker]:
     monkeypatch.setattr(task_thread, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(task_thread, "NAMED_AFTER", 0.05)
-    made = Fault()
+    made = Blocker()
     yield made
     made.gate.set()
 
@@ -63,7 +52,7 @@ def a_shop(**jobs: tuple[Callable[..., Any], str]) -> Schedules:
     return schedules
 
 
-async def test_a_job_that_blocks_in_python_fails_at_its_timeout(fault: Fault) -> None:
+async def test_a_job_that_blocks_in_python_fails_at_its_timeout(fault: Blocker) -> None:
     shop = a_shop(spinning=(spin, "0.1s"), innocent=(nothing, "1m"))
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
         failed = await replica.run_once("spinning")
@@ -72,14 +61,14 @@ async def test_a_job_that_blocks_in_python_fails_at_its_timeout(fault: Fault) ->
 
 
 @pytest.mark.usefixtures("passing_seconds")
-async def test_the_time_for_which_another_blocks_counts_against_no_timeout(fault: Fault) -> None:
+async def test_the_time_for_which_another_blocks_counts_against_no_timeout(fault: Blocker) -> None:
     done = threading.Event()
 
     async def innocent(_run: object) -> None:
         while not done.is_set():  # noqa: ASYNC110 - the test is in another loop
             await asyncio.sleep(0.001)
 
-    shop = a_shop(blocking=(fault.block, "1m"), innocent=(innocent, "2s"))
+    shop = a_shop(blocking=(fault.job, "1m"), innocent=(innocent, "2s"))
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
         run_id = await replica.trigger("innocent")
         await replica.trigger("blocking")
@@ -91,8 +80,8 @@ async def test_the_time_for_which_another_blocks_counts_against_no_timeout(fault
         assert (await replica.wait_for(run_id)).state == "succeeded"
 
 
-async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Fault) -> None:
-    shop = a_shop(blocking=(fault.block, "1m"))
+async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Blocker) -> None:
+    shop = a_shop(blocking=(fault.job, "1m"))
     steady = LeaseTiming("10m")  # an overloaded machine may be away for a shorter one
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=steady) as replica:
         context = replica.context
@@ -102,7 +91,7 @@ async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Fau
         said = Readiness(replica.replica).blocked()
         assert said is not None
         assert said.startswith('job "blocking" of "blocking" (run 1) is blocking the event loop')
-        assert f"{__file__}:{Fault.block.__code__.co_firstlineno + 2}, in Fault.block" in said
+        assert f"{HERE}:{LINE}, in Blocker.block" in said
         await replica.replica._check_in.touch()
         found = problems(await store.read(read_overview))
         assert [(one.kind, one.text.partition(": ")[2]) for one in found] == [("blocked", said)]
@@ -114,13 +103,13 @@ async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Fau
 
 
 @pytest.mark.usefixtures("passing_seconds")
-async def test_where_only_the_end_of_the_process_ends_it_the_others_use_up_nothing(fault: Fault) -> None:
+async def test_where_only_the_end_of_the_process_ends_it_the_others_use_up_nothing(fault: Blocker) -> None:
     """Rules 9 and 16; whoever settles them ends the blocker as its timeout would have."""
 
     async def innocent(_run: object) -> None:
         await asyncio.sleep(LIMIT)
 
-    shop = a_shop(blocking=(fault.block, "0.2s"), innocent=(innocent, "1m"))
+    shop = a_shop(blocking=(fault.job, "0.2s"), innocent=(innocent, "1m"))
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=SHORT) as replica:
         for name in ("blocking", "innocent"):
             await replica.trigger(name)

@@ -12,7 +12,7 @@ from daemon.operations.look import ask, read_look
 from daemon.telemetry.facts import RunCancelled, RunEnded
 from daemon.testing import ManualReplica, ManualStore
 from lease.timing import LeaseTiming
-from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, told, until
+from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, at_work, facts_of, told, until
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
@@ -39,35 +39,14 @@ async def marked(store: ManualStore, run_id: int) -> None:
 async def test_the_job_of_a_marked_run_is_stopped_and_no_other_starts() -> None:
     gate, second = Gate(), Gate()
     shop = a_shop(gate.passed, second.passed)
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=OFTEN) as replica, watched(replica):
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
-        await marked(store, run_id)
+    async with at_work(gate, shop, timing=OFTEN) as (replica, run_id), watched(replica):
+        await marked(replica.store, run_id)
         run = await replica.wait_for(run_id)
         assert (run.state, run.run.reason) == ("cancelled", "cancelled by bob: it hangs")
         assert [(job.job, job.state) for job in run.jobs] == [("job1", "stopped")]
         (heard,), (ended,) = facts_of(replica, RunCancelled), facts_of(replica, RunEnded)
         assert (heard.run.run_id, heard.by, heard.why) == (run_id, "bob", "it hangs")
         assert (ended.outcome, ended.reason) == ("cancelled", "cancelled by bob: it hangs")
-
-
-async def test_a_run_that_is_marked_between_two_jobs_starts_no_further_one() -> None:
-    """The replica finds out at the start of the next job, although it did not hear of the mark before."""
-    ran = list[str]()
-
-    async def first(_run: object) -> None:
-        await store.write(lambda c: cancel(c, 1, requested_by="bob"))
-        ran.append("first")
-
-    async def second(_run: object) -> None:
-        ran.append("second")
-
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(first, second)) as replica:
-        assert await replica.trigger("nightly") == 1
-        (run,) = await replica.work()
-        assert (run.state, run.run.reason, ran) == ("cancelled", "cancelled by bob", ["first"])
-        assert [(job.job, job.state) for job in run.jobs] == [("job1", "succeeded")]
 
 
 async def test_while_no_run_is_at_work_nothing_is_asked() -> None:

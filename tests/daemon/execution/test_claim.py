@@ -1,6 +1,5 @@
 """Claiming waits for nothing, starves nobody, and gives no run to two (rules 4, 14 and 17)."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, text, update
 
 import lease.statements
 from daemon.definitions.application import Known
+from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import ClaimedRun, claim, first_of_each
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
@@ -20,17 +20,11 @@ from daemon.store import statements
 from daemon.store.statements.claims import Candidate
 from daemon.store.tables import run, schedule
 from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, start_job
-from tests.support.store import TTL, Store, a_schedule, pending_runs
+from tests.support.store import TTL, Store, a_schedule, explained, pages_of, pending_runs
 
 pytestmark = pytest.mark.conformance
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -39,10 +33,20 @@ def postgres(postgres_url: str) -> Iterator[Store]:
         yield opened
 
 
+def waiting(store: Store, *schedules: Schedule, each: int = 1) -> list[str]:
+    """Let so many runs of each of these schedules wait; return their names."""
+    store.sync(*schedules)
+    for one in schedules:
+        pending_runs(store, one, each)
+    return [one.name for one in schedules]
+
+
 def test_a_claim_brings_run_grant_and_params_together(store: Store) -> None:
     daily = a_schedule("daily", params={"shop": 7})
     store.sync(daily)
     run_id = store.do(trigger, "shop", "daily", requested_by="ada")
+    store.shift(run, available_at=-500.0)
+    since = store.run(run_id).available_at
     (claimed,) = store.claim("daily")
     row, held = store.run(run_id), store.lease("run/shop/daily")
     assert (row.state, row.token, row.holder, row.attempt) == ("running", 1, "h1", 1)
@@ -58,94 +62,36 @@ def test_a_claim_brings_run_grant_and_params_together(store: Store) -> None:
         params={"shop": 7},
         jobs=(),
     )
+    assert claimed.waited == pytest.approx((row.started_at - since).total_seconds(), abs=1.0)
+    assert claimed.waited > 400
     assert store.claim("daily", holder="h2") == []
 
 
-def test_runs_are_claimed_in_the_order_in_which_they_were_due(store: Store) -> None:
-    schedules = [a_schedule(f"s{number}") for number in range(5)]
-    store.sync(*schedules)
-    for number, one in enumerate(schedules):
-        pending_runs(store, one, 1)
-        store.shift(run, run.c.schedule == one.name, available_at=-10.0 * ((number * 2) % 5 + 1))
-    names = [one.name for one in schedules]
-    expected = [row.schedule for row in sorted(store.runs(), key=lambda row: row.available_at)]
-    assert [one.schedule for one in store.claim(*names, limit=2)] == expected[:2]
-    assert [one.schedule for one in store.claim(*names, limit=2, holder="h2")] == expected[2:4]
-
-
-def test_a_claim_tells_by_the_databases_clock_for_how_long_the_run_waited(store: Store) -> None:
+@pytest.mark.parametrize("available_at", [NOW.replace(year=2100), None], ids=["not due yet", "nobody can know it"])
+def test_a_run_that_may_not_start_yet_waits(store: Store, available_at: datetime | None) -> None:
     store.sync(a_schedule("daily"))
-    pending_runs(store, a_schedule("daily"), 1)
-    store.shift(run, available_at=-500.0)
-    (before,) = store.runs()
-    (claimed,) = store.claim("daily")
-    assert claimed.waited == pytest.approx(
-        (store.run(before.id).started_at - before.available_at).total_seconds(), abs=1.0
-    )
-    assert claimed.waited > 400
-
-
-def test_a_run_that_is_not_due_yet_is_left(store: Store) -> None:
-    store.sync(a_schedule("daily"))
-    pending_runs(store, a_schedule("daily"), 1)
-    store.shift(run, available_at=60.0)
-    assert store.claim("daily") == []
+    pending_runs(store, a_schedule("daily"), 1, available_at=available_at)
+    assert store.claim("daily") == store.claim() == []
 
 
 def test_a_batch_has_one_run_a_lease(store: Store) -> None:
     """Rule 4."""
-    locked = [a_schedule(f"s{number}", lock="warehouse") for number in range(5)]
-    store.sync(*locked)
-    for one in locked:
-        pending_runs(store, one, 3)
-    names = [one.name for one in locked]
+    names = waiting(store, *(a_schedule(f"s{number}", lock="warehouse") for number in range(5)), each=3)
     assert [one.grant.name for one in store.claim(*names)] == ["warehouse"]
     assert store.claim(*names, holder="h2") == []
 
 
 def test_schedules_that_this_replica_does_not_know_are_left(store: Store) -> None:
     """Rule 17."""
-    store.sync(a_schedule("known"), a_schedule("unknown"))
+    waiting(store, a_schedule("known"), a_schedule("unknown"))
     store.sync(a_schedule("known"), application="other")
-    for name in ("known", "unknown"):
-        pending_runs(store, a_schedule(name), 1)
     pending_runs(store, a_schedule("known"), 1, application="other")
     assert [(one.application, one.schedule) for one in store.claim("known")] == [("shop", "known")]
 
 
-@pytest.mark.usefixtures("passing_seconds")
-def test_150_queued_runs_starve_no_free_ones(store: Store) -> None:
-    """Rule 14: those that wait for their predecessor are in no claim's way."""
-    queue = a_schedule("queue", overlap="queue")
-    free = [a_schedule(f"free{number}") for number in range(10)]
-    store.sync(queue, *free)
-    names = ["queue", *(one.name for one in free)]
-    for _ in range(151):
-        store.do(trigger, "shop", "queue", requested_by="ada")
-    for one in free:
-        pending_runs(store, one, 1)
-    claimed = store.claim(*names, limit=11)
-    assert sorted(one.schedule for one in claimed) == sorted(names)
-
-
-def test_150_runs_under_a_live_lease_starve_no_free_ones(store: Store) -> None:
-    locked = a_schedule("locked", lock="warehouse")
-    free = [a_schedule(f"free{number}") for number in range(10)]
-    store.sync(locked, *free)
-    pending_runs(store, locked, 150)
-    for one in free:
-        pending_runs(store, one, 1)
-    store.do(lease.statements.grant, ["warehouse"], "somebody", TTL)
-    claimed = [store.claim("locked", *(one.name for one in free), limit=1, holder=f"h{n}") for n in range(10)]
-    assert sorted(one.schedule for (one,) in claimed) == sorted(one.name for one in free)
-
-
 def test_runs_under_live_leases_are_not_even_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = [a_schedule(f"locked{number}", lock=f"lock{number}") for number in range(50)]
-    store.sync(*locked, a_schedule("free"))
-    for one in locked:
-        pending_runs(store, one, 1)
-    pending_runs(store, a_schedule("free"), 1)
+    names = waiting(store, *locked, a_schedule("free"))
     store.do(lease.statements.grant, [f"lock{number}" for number in range(50)], "somebody", TTL)
     looks: list[list[Candidate]] = []
     candidates = statements.claims.candidates
@@ -155,7 +101,7 @@ def test_runs_under_live_leases_are_not_even_looked_at(store: Store, monkeypatch
         return looks[-1]
 
     monkeypatch.setattr(statements.claims, "candidates", counted)
-    assert [one.schedule for one in store.claim("free", *(one.name for one in locked), limit=1)] == ["free"]
+    assert [one.schedule for one in store.claim(*names, limit=1)] == ["free"]
     assert len(looks) == 1
 
 
@@ -184,11 +130,7 @@ def test_a_stale_lease_is_taken_over_under_a_higher_token(store: Store) -> None:
 
 
 def test_two_claimers_at_once_never_get_the_same_run(store: Store) -> None:
-    schedules = [a_schedule(f"s{number}") for number in range(60)]
-    store.sync(*schedules)
-    for one in schedules:
-        pending_runs(store, one, 1)
-    names = [one.name for one in schedules]
+    names = waiting(store, *(a_schedule(f"s{number}") for number in range(60)))
 
     def claim_all(holder: str) -> list[ClaimedRun]:
         claimed: list[ClaimedRun] = []
@@ -218,11 +160,8 @@ def test_claimers_of_runs_with_leases_never_seen_before_do_not_deadlock(store: S
 
 def test_a_claim_passes_over_a_run_and_a_lease_that_are_locked(postgres: Store) -> None:
     """Rule 4: without waiting, which the time that a statement may take proves."""
-    names = ["run-locked", "lease-locked", "free"]
-    schedules = [a_schedule(name) for name in names]
-    postgres.sync(*schedules)
-    for one in schedules:
-        pending_runs(postgres, one, 1)
+    schedules = [a_schedule(name) for name in ("run-locked", "lease-locked", "free")]
+    waiting(postgres, *schedules)
 
     def hurried(connection: Connection) -> list[ClaimedRun]:
         connection.execute(text("SET LOCAL lock_timeout = '1ms'"))
@@ -253,7 +192,7 @@ def test_a_lease_that_was_granted_since_the_claim_looked_is_not_granted_again(
 ) -> None:
     """Rule 4: it is looked at again under its lock."""
     left, right = (a_schedule(name, lock="shared") for name in ("left", "right"))
-    postgres.sync(left, right)
+    waiting(postgres, left, right)
     look = statements.claims.candidates
     others: list[ClaimedRun] = []
 
@@ -263,8 +202,6 @@ def test_a_lease_that_was_granted_since_the_claim_looked_is_not_granted_again(
         others.extend(postgres.claim("left", "right", holder="h2", limit=1))
         return found
 
-    for one in (left, right):
-        pending_runs(postgres, one, 1)
     monkeypatch.setattr(statements.claims, "candidates", looks)
     assert postgres.claim("left", "right", holder="h1", limit=1) == []
     assert [one.grant.token for one in others] == [1]
@@ -272,8 +209,7 @@ def test_a_lease_that_was_granted_since_the_claim_looked_is_not_granted_again(
 
 def test_a_grant_whose_run_was_gone_is_let_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else would ever end it."""
-    store.sync(a_schedule("daily"))
-    pending_runs(store, a_schedule("daily"), 1)
+    waiting(store, a_schedule("daily"))
     with monkeypatch.context() as patched:
         patched.setattr(statements.claims, "start", lambda *_: [])
         assert store.claim("daily") == []
@@ -332,36 +268,12 @@ def test_the_claim_uses_its_partial_index_however_long_the_history(postgres: Sto
     postgres.do(lambda connection: connection.execute(history))
     with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE public.run"))
-    seen: list[str] = []
-
-    def explained(connection: Connection) -> None:
-        execute = connection.execute
-
-        def explain(statement: object, *args: Any) -> object:
-            compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
-            values = compiled.construct_params(args[0])
-            plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled}", values)
-            seen.append(json.dumps(plan.scalar_one()))
-            return execute(statement, *args)  # type: ignore[call-overload]
-
-        connection.execute = explain  # type: ignore[method-assign,assignment]
+    with postgres.begin() as connection, explained(connection) as plans:
         statements.claims.candidates(connection, "shop", [], "h1", [], 10)
-
-    postgres.do(explained)
-    (plan,) = seen
-    assert "run_claim_idx" in plan
-    assert "Seq Scan on run" not in plan
-    whole = json.loads(plan)[0]["Plan"]
-    assert whole["Shared Hit Blocks"] + whole["Shared Read Blocks"] < 50
+    ((_, plan),) = plans
+    assert "run_claim_idx" in str(plan)
+    assert pages_of(plan) < 50
     assert len(postgres.claim("daily")) == 1
-
-
-def test_a_claimed_run_that_nobody_can_know_waits(store: Store) -> None:
-    store.sync(a_schedule("daily"))
-    pending_runs(store, a_schedule("daily"), 1)
-    store.do(lambda connection: connection.execute(update(run).values(available_at=None)))
-    assert store.claim("daily") == []
-    assert store.claim() == []
 
 
 # Runs on their last chance (rule 16)
@@ -369,10 +281,7 @@ def test_a_claimed_run_that_nobody_can_know_waits(store: Store) -> None:
 
 def abandoned_before(store: Store, times: int, *names: str) -> None:
     """Let there be a pending run of each of these schedules, whose attempts were abandoned so many times."""
-    schedules = [a_schedule(name) for name in names]
-    store.sync(*schedules)
-    for one in schedules:
-        pending_runs(store, one, 1)
+    waiting(store, *(a_schedule(name) for name in names))
     store.do(lambda c: c.execute(update(run).where(run.c.schedule.in_(names)).values(abandoned=times)))
 
 
@@ -422,9 +331,7 @@ def test_runs_on_their_last_chance_take_no_place_of_others(store: Store) -> None
 
 def test_a_new_run_of_a_schedule_that_ended_replicas_is_on_its_last_chance_too(store: Store) -> None:
     """Otherwise each of its runs would take innocent ones with it."""
-    store.sync(a_schedule("killer"), a_schedule("other"))
-    for name in ("killer", "other"):
-        pending_runs(store, a_schedule(name), 1)
+    waiting(store, a_schedule("killer"), a_schedule("other"))
     ended = {"abandoned": MOST_ABANDONED - 1}
     store.do(lambda c: c.execute(update(schedule).where(schedule.c.name == "killer").values(**ended)))
     store.do(lambda c: c.execute(update(run).where(run.c.schedule == "other").values(**ended)))
@@ -436,9 +343,7 @@ def test_a_new_run_of_a_schedule_that_ended_replicas_is_on_its_last_chance_too(s
 def test_runs_of_definitions_that_are_strange_are_met_once_and_left_out_from_then_on(store: Store) -> None:
     """Rule 22; of its own there may be thousands, so a claim does not name them."""
     ours, theirs = [a_schedule(f"s{number}") for number in range(30)], [a_schedule("theirs"), a_schedule("changed")]
-    store.sync(*theirs, *ours)
-    for one in (*theirs, *ours):  # theirs are the first in the order of the index
-        pending_runs(store, one, 1)
+    waiting(store, *theirs, *ours)  # theirs are the first in the order of the index
     known = Known({**{one.name: one.run_digest() for one in ours}, "changed": "as it is here"})
 
     def claimed(limit: int) -> tuple[list[str], int]:

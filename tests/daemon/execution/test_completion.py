@@ -204,12 +204,6 @@ def test_a_run_that_shows_another_grant_than_the_lease_is_not_ended(
     assert store.everything() == before
 
 
-def test_a_job_that_is_started_twice_by_one_attempt_is_one(store: Store, claimed: ClaimedRun) -> None:
-    """The reply was lost."""
-    assert started(store, claimed) == started(store, claimed)
-    assert len(store.job_runs()) == 1
-
-
 def test_an_attempt_of_a_job_can_not_be_made_again(store: Store, claimed: ClaimedRun) -> None:
     job = started(store, claimed)
     store.do(retry_run, claimed, 0.0, job=EndedJob(job, FAILED))
@@ -342,15 +336,6 @@ def test_texts_that_no_database_takes_are_recorded_all_the_same(store: Store, cl
     (row,) = store.job_runs()
     assert row.error == "? and \N{REPLACEMENT CHARACTER}"
     assert row.exit_signal == 9
-
-
-def test_a_lost_lease_that_may_still_be_written_under_ends_its_job_as_stopped(
-    store: Store, claimed: ClaimedRun
-) -> None:
-    """Rule 16: it uses up nothing."""
-    job = started(store, claimed)
-    store.do(hand_back, claimed, job=EndedJob(job, Outcome("lost")))
-    assert [row.state for row in store.job_runs()] == ["stopped"]
 
 
 def test_an_older_holder_of_the_same_name_can_not_end_a_later_tenure(store: Store, claimed: ClaimedRun) -> None:

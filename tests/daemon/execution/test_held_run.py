@@ -130,11 +130,3 @@ async def test_after_the_end_of_a_run_those_are_woken_who_wait_for_its_lease(
             await store.write(lambda connection: lease.statements.grant(connection, [NIGHTLY], "ben", 60.0, queue=True))
         await held.end("pending", "drained", job=None)
         assert woken == [NIGHTLY] * awaited
-
-
-async def test_the_loss_is_heard_in_the_replicas_own_loop() -> None:
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        held = await a_held_run(replica)
-        await store.take_over(NIGHTLY)
-        await asyncio.wait_for(held.lost, LIMIT)
-        await until(lambda: held.lease.loss, "it is lost")

@@ -14,11 +14,12 @@ from daemon.execution.context import LossNote, LossNotes
 from daemon.recovery.settle import settle
 from daemon.store.tables import job_run
 from daemon.store.views.history import JobRunLine
+from daemon.telemetry.facts import RunEnded, WriteRefused
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.database import Database
 from lease.database.dialects import later, now
 from lease.model import Grant, Loss, LossKind
-from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, until
+from tests.support.manual import Gate, at_work, facts_of, until
 
 pytestmark = pytest.mark.anyio
 
@@ -43,20 +44,19 @@ class Story:
 
 
 @asynccontextmanager
-async def at_work() -> AsyncIterator[Story]:
-    gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
-        await store.write(lambda c: c.execute(update(job_run).values(started_at=later(now(), -60.0))))
-        yield Story(store, replica, run_id)
+async def a_story() -> AsyncIterator[Story]:
+    async with at_work(Gate()) as (replica, run_id):
+        await replica.store.write(lambda c: c.execute(update(job_run).values(started_at=later(now(), -60.0))))
+        yield Story(replica.store, replica, run_id)
 
 
 async def test_an_attempt_whose_lease_was_stolen_says_by_whom_and_ends_with_its_work() -> None:
-    async with at_work() as story:
+    async with a_story() as story:
         await story.lose()
         await story.replica.wait_for(story.run_id)
+        (ended,) = facts_of(story.replica, RunEnded)
+        assert (ended.outcome, ended.reason) == ("lost", "stolen by another replica with token 2")
+        assert len(facts_of(story.replica, WriteRefused)) == 1
         story.store.clock.advance("1h")
         await story.store.write(settle)
         attempt = await story.attempt()
@@ -66,7 +66,7 @@ async def test_an_attempt_whose_lease_was_stolen_says_by_whom_and_ends_with_its_
 
 
 async def test_what_cannot_be_recorded_while_the_database_is_away_is_recorded_afterwards() -> None:
-    async with at_work() as story:
+    async with a_story() as story:
         await story.lose()
         story.store.available = False
         runs = story.replica.replica.runs
@@ -102,7 +102,7 @@ async def test_losses_at_one_moment_are_written_together() -> None:
 
 
 async def test_a_run_that_was_handed_back_after_a_loss_shows_the_loss_of_that_attempt_alone() -> None:
-    async with at_work() as story:
+    async with a_story() as story:
         await story.lose()
         await story.replica.wait_for(story.run_id)
         assert story.taken is not None

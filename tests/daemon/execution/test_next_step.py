@@ -56,15 +56,19 @@ def test_with_continue_the_other_jobs_run_and_the_run_still_ends_as_failed() -> 
     assert both == FinishRun("failed", 'jobs "customers", "orders" failed: ValueError: no such order')
 
 
-def test_a_job_whose_file_has_changed_is_handed_back_and_uses_up_nothing() -> None:
-    outcome = Outcome("not run", "schedules.py: it is not what it was", status=1)
-    assert _after(outcome, more=False) == HandBack("schedules.py: it is not what it was")
-    assert job_run_state(outcome) == "stopped"
-
-
-def test_a_job_that_the_machine_had_no_room_for_is_handed_back_and_uses_up_nothing() -> None:
-    outcome = Outcome("no room", "no more processes or threads can be started")
-    assert _after(outcome, more=False) == HandBack("no more processes or threads can be started")
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome("not run", "schedules.py: it is not what it was", status=1), "schedules.py: it is not what it was"),
+        (Outcome("no room", "no more processes can be started"), "no more processes can be started"),
+        (Outcome("stopped"), "drained"),
+    ],
+    ids=["its file has changed", "no room", "a drain"],
+)
+def test_a_job_that_was_not_run_or_was_drained_is_handed_back_and_uses_up_nothing(
+    outcome: Outcome, reason: str
+) -> None:
+    assert _after(outcome, more=False) == HandBack(reason)
     assert job_run_state(outcome) == "stopped"
 
 
@@ -105,14 +109,11 @@ def test_with_continue_a_job_that_failed_for_good_fails_a_run_of_which_no_job_is
     assert ended == FinishRun("failed", 'job "customers" failed')
 
 
-def test_retries_come_after_a_doubling_wait_and_then_no_more() -> None:
-    waits = [_after(FAILED, retries=3, failures=failures) for failures in range(4)]
+@pytest.mark.parametrize("on_failure", get_args(OnFailure))
+def test_retries_come_after_a_doubling_wait_and_then_no_more(on_failure: OnFailure) -> None:
+    waits = [_after(FAILED, retries=3, failures=failures, on_failure=on_failure) for failures in range(4)]
     assert [step.wait for step in waits if isinstance(step, RetryLater)] == [10.0, 20.0, 40.0]
-    assert isinstance(waits[3], FinishRun)
-
-
-def test_a_drained_attempt_uses_up_nothing_and_is_handed_back() -> None:
-    assert _after(Outcome("stopped"), retries=0) == HandBack("drained")
+    assert isinstance(waits[3], NextJob if on_failure == "continue" else FinishRun)
 
 
 def test_a_lost_attempt_writes_nothing_more() -> None:

@@ -1,7 +1,6 @@
 """Locks with several slots, and priorities: how many are at work at once, and which start first (rules 4 and 14)."""
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -28,12 +27,6 @@ from tests.support.store import Store, a_schedule, an_application, an_at, pendin
 pytestmark = pytest.mark.conformance
 
 THREE = {"name": "api", "slots": 3}
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def waiting(store: Store, count: int, name: str = "thumbnail", **settings: Any) -> Schedule:
@@ -164,7 +157,7 @@ def test_schedules_share_the_slots_and_each_still_waits_for_itself(store: Store)
 def test_what_has_waited_longest_starts_first_in_any_queue(store: Store) -> None:
     """High priority counts as an hour more, low as an hour less; so each has its turn (aging)."""
     hour = LEADS["high"].total_seconds()
-    ages = {"high": -1.0, "normal": -hour - 60.0, "fresh": -hour + 60.0, "low": -2 * hour - 120.0}
+    ages = {"high": -1.0, "fresh": -hour + 60.0, "normal": -hour - 60.0, "low": -2 * hour - 120.0}
     for name, age in ages.items():
         waiting(store, 1, name, priority=name if name in {"high", "low"} else "normal")
         store.shift(run, run.c.schedule == name, available_at=age)

@@ -51,21 +51,17 @@ def test_a_job_that_succeeded_after_a_failure_is_done() -> None:
     assert remaining(resumption(attempts("customers", "succeeded", failures=1, made=2)))[0] == (1, "orders")
 
 
-def test_with_continue_a_job_that_failed_for_good_is_not_tried_again() -> None:
-    where = resumption(attempts("customers", "failed", failures=2, made=2), on_failure="continue")
-    assert where.failed_for_good() == ["customers"]
-    assert remaining(where) == [(1, "orders"), (2, "prices")]
-
-
-def test_a_job_that_has_retries_left_has_not_failed_for_good() -> None:
-    where = resumption(attempts("customers", "failed", failures=1), on_failure="continue")
-    assert (where.failed_for_good(), remaining(where)[0]) == ([], (0, "customers"))
-
-
-def test_with_stop_no_job_has_failed_for_good_while_its_run_goes_on() -> None:
-    """The definition may have had more retries when the job failed."""
-    where = resumption(attempts("customers", "failed", failures=5, made=5), on_failure="stop")
-    assert (where.failed_for_good(), remaining(where)[0]) == ([], (0, "customers"))
+@pytest.mark.parametrize(
+    ("failures", "on_failure", "failed"),
+    [(2, "continue", ["customers"]), (1, "continue", []), (5, "stop", [])],
+    ids=["for good", "it has retries left", "with stop: it may have had more retries when it failed"],
+)
+def test_with_continue_a_job_that_failed_for_good_is_not_tried_again(
+    failures: int, on_failure: Literal["stop", "continue"], failed: list[str]
+) -> None:
+    where = resumption(attempts("customers", "failed", failures, made=failures), on_failure=on_failure)
+    assert where.failed_for_good() == failed
+    assert remaining(where) == [(0, "customers"), (1, "orders"), (2, "prices")][len(failed) :]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from daemon import AsyncRun, Schedules
-from daemon.telemetry.facts import RunEnded, RunStarted, WriteRefused
+from daemon.telemetry.facts import RunEnded, WriteRefused
 from daemon.testing import ManualReplica, ManualStore
-from tests.support.manual import ONE_O_CLOCK, SELDOM, Gate, a_shop, facts_of, failing, lease_of, nothing
+from tests.support.manual import ONE_O_CLOCK, SELDOM, Gate, a_shop, at_work, facts_of, failing, lease_of, nothing
 
 pytestmark = pytest.mark.anyio
 
@@ -28,19 +28,6 @@ class Work:
             await then(run)
 
         return job
-
-
-async def test_jobs_run_in_their_order_under_one_lease() -> None:
-    work = Work()
-    jobs = [work.named(name) for name in ("customers", "orders", "prices")]
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(*jobs)) as replica:
-        run = await replica.run_once("nightly")
-        assert run.state == "succeeded"
-        assert work.done == ["customers under 1", "orders under 1", "prices under 1"]
-        assert [type(fact) for fact in replica.facts if isinstance(fact, RunStarted | RunEnded)] == [
-            RunStarted,
-            RunEnded,
-        ]
 
 
 async def test_a_job_that_fails_for_good_ends_the_run_and_the_rest_is_not_started() -> None:
@@ -88,33 +75,6 @@ async def test_a_retry_waits_by_the_clock_of_the_database_and_holds_no_lease() -
         (run,) = await replica.work()
         assert (run.state, [job.attempt for job in run.jobs]) == ("failed", [1, 1, 2])
         assert work.done == ["customers under 1", "orders under 1", "orders under 2"], "what is done is not done again"
-
-
-async def test_waits_double_from_retry_to_retry() -> None:
-    schedules = Schedules("shop")
-    nightly = schedules.add("nightly", cron="0 2 * * *")
-    nightly.job(name="orders", timeout="1m", retries=3, backoff="1m")(failing)
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        await replica.run_once("nightly")
-        waits = list[float]()
-        for _ in range(3):
-            before = store.clock.now
-            waits.append((await replica.advance_to_next_due() - before).total_seconds() / 60)
-            await replica.work()
-        assert [least <= wait <= least * 1.21 for least, wait in zip((1, 2, 4), waits, strict=True)] == [True] * 3
-        assert [run.state for run in await replica.runs()] == ["failed"]
-
-
-async def test_with_continue_a_retry_comes_before_the_jobs_after_it() -> None:
-    schedules = Schedules("shop")
-    work = Work()
-    nightly = schedules.add("nightly", cron="0 2 * * *", on_failure="continue")
-    nightly.job(name="orders", timeout="1m", retries=1, backoff=0)(work.named("orders", failing))
-    nightly.job(name="prices", timeout="1m")(work.named("prices"))
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        run = await replica.run_once("nightly")
-        assert work.done == ["orders under 1", "orders under 2", "prices under 2"]
-        assert (run.state, run.run.reason) == ("failed", 'job "orders" failed')
 
 
 # Resuming
@@ -187,30 +147,6 @@ async def test_a_job_that_waits_for_its_retry_and_is_gone_fails_the_run() -> Non
     assert work.done == []
 
 
-async def test_it_fails_the_run_also_if_no_other_job_is_left() -> None:
-    async with ManualStore(ONE_O_CLOCK) as store:
-        async with ManualReplica(store, nightly(customers=nothing, extract=failing)) as old:
-            await old.run_once("nightly")
-        store.clock.advance("13s")
-        async with ManualReplica(store, nightly(customers=nothing)) as new:
-            (run,) = await new.work()
-    assert (run.state, run.run.reason) == ("failed", 'job "extract" failed and is no longer defined')
-
-
-async def test_so_does_one_that_was_stopped() -> None:
-    gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store:
-        async with ManualReplica(store, a_shop(nothing, gate.passed)) as one:
-            await one.trigger("nightly")
-            await one.tick()
-            await gate.entered()
-            await one.stop()
-        async with ManualReplica(store, a_shop(nothing)) as other:
-            (run,) = await other.work()
-            assert (run.state, run.run.reason) == ("failed", 'job "job2" was not finished and is no longer defined')
-            assert [job.state for job in run.jobs] == ["succeeded", "stopped"]
-
-
 # Loss
 
 
@@ -219,46 +155,26 @@ async def test_a_run_that_another_replica_has_gets_no_further_and_says_so(jobs: 
     """Rule 10: the write is refused, and reported; the work of the jobs to come is left to the other."""
     gate, work = Gate(), Work()
     shop = a_shop(gate.passed, *[work.named("orders")] * (jobs - 1))
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=SELDOM) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
-        await store.take_over(NIGHTLY)
+    async with at_work(gate, shop, timing=SELDOM) as (replica, run_id):
+        await replica.store.take_over(NIGHTLY)
         gate.open()
         run = await replica.wait_for(run_id)
         assert (run.state, [job.state for job in run.jobs]) == ("running", ["running"]), "nothing was written"
         assert work.done == []
-        assert (replica.replica.runs.executed, replica.replica.runs.tally) == ([run_id], {"lost": 1})
+        runs = replica.replica.runs
+        assert (runs.lost, runs.refused, runs.executed, runs.tally) == (1, 1, [run_id], {"lost": 1})
         (refused,), (ended,) = facts_of(replica, WriteRefused), facts_of(replica, RunEnded)
         assert "has token 2 and is held by another replica" in refused.who
         assert (ended.outcome, ended.reason) == ("lost", "this replica no longer holds the run")
 
 
-async def test_a_run_whose_lease_is_stolen_while_a_job_runs_is_lost_with_the_cause() -> None:
-    """Rule 9: the work is cancelled first, then its end is refused."""
-    gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
-        await store.take_over(NIGHTLY)
-        await replica.wait_for(run_id)
-        (ended,) = facts_of(replica, RunEnded)
-        assert (ended.outcome, ended.reason) == ("lost", "stolen by another replica with token 2")
-        assert len(facts_of(replica, WriteRefused)) == 1
-        assert (await lease_of(store, NIGHTLY)).holder == "another replica"
-
-
 async def test_a_run_that_lost_its_lease_to_nobody_is_handed_back_when_its_work_has_ended() -> None:
     """So it goes when trust has ended in an outage that is over: nobody has to wait for the ttl."""
     gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
+    async with at_work(gate) as (replica, run_id):
         (execution,) = replica.replica.runs._executions.values()
         execution.held.lost.set_result(None)
         run = await replica.wait_for(run_id)
         assert (run.state, run.jobs[0].state) == ("pending", "stopped")
-        assert (await lease_of(store, NIGHTLY)).holder is None
+        assert (await lease_of(replica.store, NIGHTLY)).holder is None
         assert [fact.outcome for fact in facts_of(replica, RunEnded)] == ["lost"]

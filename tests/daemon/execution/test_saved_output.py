@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from daemon.errors import NotFound
 from daemon.execution.claim import ClaimedRun
@@ -82,10 +81,10 @@ def test_output_under_a_grant_that_has_ended_is_refused_and_holds_up_no_other(st
 def test_all_that_jobs_print_is_saved_in_two_statements(store: Store) -> None:
     """However many there are."""
     jobs = [started(store, a_claim(store, name)) for name in ("daily", "hourly")]
-    made: list[str] = []
-    event.listen(store.engine, "after_cursor_execute", lambda *given: made.append(given[2].split()[0]))
-    store.do(save_output, "h1", {job: Piece(0, 0, "x\n", keep_from=0) for job in jobs})
-    assert [verb for verb in made if verb in {"INSERT", "SELECT", "UPDATE", "DELETE"}] == ["INSERT", "DELETE"]
+    with store.sent() as sent:
+        store.do(save_output, "h1", {job: Piece(0, 0, "x\n", keep_from=0) for job in jobs})
+    verbs = [statement.split()[0] for statement in sent]
+    assert [verb for verb in verbs if verb in {"INSERT", "SELECT", "UPDATE", "DELETE"}] == ["INSERT", "DELETE"]
 
 
 def test_the_tail_of_a_long_output_is_its_last_8_kib_and_cuts_no_character(store: Store, claimed: ClaimedRun) -> None:

@@ -16,6 +16,7 @@ from daemon.testing import ManualReplica, ManualStore
 from lease.client import LeaseClient
 from lease.errors import LeaseLost
 from lease.timing import LeaseTiming
+from tests.daemon.execution.test_attempt import StandIn
 from tests.support.manual import HARD_PRESSED, ONE_O_CLOCK, Gate, a_shop, facts_of, failing, nothing, until
 from tests.support.waiting import LIMIT
 
@@ -93,14 +94,12 @@ async def test_a_job_that_shows_progress_is_not_hung() -> None:
         assert (await replica.run_once("nightly")).state == "succeeded"
 
 
-class Printing:
+class Printing(StandIn):
     """A command that prints, without a process."""
 
-    keeper = None
-
     def __init__(self, listeners: Any) -> None:
+        super().__init__()
         self._listeners = listeners
-        self._stopped = asyncio.Event()
 
     async def go(self) -> None:
         pass
@@ -109,21 +108,7 @@ class Printing:
         for _ in range(120):
             self._listeners.output(["a line"])
             await asyncio.sleep(0.01)
-        await self._stopped.wait()
-        return Outcome("stopped")
-
-    def stop(self, kill_after: float) -> None:
-        del kill_after
-        self._stopped.set()
-
-    def kill(self) -> None:
-        self._stopped.set()
-
-    def lost_to_others(self) -> float:
-        return 0.0
-
-    def blocks(self) -> bool:
-        return False
+        return await self.ended
 
 
 @pytest.mark.usefixtures("passing_seconds")
@@ -211,5 +196,7 @@ async def test_a_thread_that_does_not_end_at_its_timeout_ends_the_process(monkey
         await asyncio.wait_for(runs.failed.wait(), LIMIT)
         assert isinstance(runs.failure, WorkOutlivesLease)
         assert str(runs.failure) == 'job "job" did not end after its timeout'
+        with pytest.raises(RuntimeError, match="the replica would end here"):
+            await replica.work()
         gate.set()
         runs.failure = None

@@ -123,3 +123,8 @@ def pids(line: str) -> list[int]:
 def living(some: Iterable[int]) -> list[int]:
     """Those of the processes that are neither gone nor zombies."""
     return [pid for pid in some if (fields := stat(pid)) is not None and fields[STATE] not in b"ZX"]
+
+
+def open_descriptors() -> int:
+    """How many file descriptors this process has."""
+    return sum(1 for _ in Path("/dev/fd").iterdir())

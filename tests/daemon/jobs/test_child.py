@@ -22,8 +22,8 @@ from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
-from tests.daemon.jobs.family import FAMILY, linux, living, pids
-from tests.daemon.jobs.trust import a_page, end_trust
+from tests.daemon.jobs.family import FAMILY, linux, living, open_descriptors, pids
+from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
@@ -33,26 +33,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), pytest.ma
 Start = Callable[..., Awaitable[Child]]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def trust() -> AsyncIterator[TrustPage]:
-    page = a_page(boottime() + 3600)
-    yield page
-    page.close()
-
-
 @pytest.fixture(params=WAYS, autouse=True)
 def template(request: pytest.FixtureRequest) -> Iterator[Template | None]:
     with one_way(request.param) as template:
         yield template
-
-
-def open_descriptors() -> int:
-    return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
 def printed(child: Child) -> str:
@@ -83,16 +67,9 @@ class Lines:
 async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[Start]:
     started: list[Child] = []
 
-    async def begin(*argv: str, lines: Callable[[Sequence[str]], None] | None = None, **more: object) -> Child:
-        child = await Child.spawn(
-            argv,
-            cwd=None,
-            env=dict(os.environ),
-            trust=trust,
-            template=template,
-            on_output=lines or Lines(),
-            **more,  # type: ignore[arg-type]
-        )
+    async def begin(*argv: str, lines: Callable[[Sequence[str]], None] | None = None, **more: Any) -> Child:
+        given = {"cwd": None, "env": dict(os.environ), "trust": trust, "template": template, **more}
+        child = await Child.spawn(argv, on_output=lines or Lines(), **given)
         started.append(child)
         return child
 
@@ -146,12 +123,8 @@ async def test_a_command_that_cannot_run_is_one_sentence(
     assert (ended.status, ended.why) == (None, "refused")
 
 
-async def test_a_folder_that_is_not_there_is_one_sentence(
-    trust: TrustPage, template: Template | None, tmp_path: Path
-) -> None:
-    child = await Child.spawn(
-        ["true"], cwd=f"{tmp_path}/none", env={}, trust=trust, template=template, on_output=Lines()
-    )
+async def test_a_folder_that_is_not_there_is_one_sentence(start: Start, tmp_path: Path) -> None:
+    child = await start("true", cwd=f"{tmp_path}/none", env={})
     with pytest.raises(ChildNotStarted, match=r"folder not found: .*/none"):
         await child.go()
     assert (await child.ended()).why == "refused"
@@ -184,27 +157,12 @@ async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothin
     assert open_descriptors() == before
 
 
-async def test_folder_environment_and_arguments_reach_the_command(
-    trust: TrustPage, template: Template | None, tmp_path: Path
-) -> None:
-    lines = Lines()
+async def test_folder_environment_and_arguments_reach_the_command(start: Start, tmp_path: Path) -> None:
     argv = ["/bin/sh", "-c", 'pwd; echo "$GREETING"; printf "%s|" "$@"', "sh", "ä b", "", "two\nlines", "-x"]
-    child = await Child.spawn(
-        argv, cwd=str(tmp_path), env={"GREETING": "grüß"}, trust=trust, template=template, on_output=lines
-    )
+    child = await start(*argv, cwd=str(tmp_path), env={"GREETING": "grüß"})
     await child.go()
     await child.ended()
     assert printed(child) == f"{tmp_path}\ngrüß\nä b||two\nlines|-x|"
-
-
-async def test_stop_lets_a_child_end_by_itself(start: Start) -> None:
-    lines = Lines()
-    child = await start("sh", "-c", 'trap "exit 5" TERM; echo up; while :; do sleep 0.01; done', lines=lines)
-    await child.go()
-    await lines.first()
-    child.stop(10)
-    ended = await child.ended()
-    assert (ended.status, ended.why) == (5, "stopped")
 
 
 async def test_kill_ends_the_whole_tree(start: Start) -> None:
@@ -226,14 +184,6 @@ async def test_a_child_that_is_killed_before_it_was_started_never_runs(start: St
         await child.go()
     assert (await child.ended()).why == "killed"
     assert not (tmp_path / "ran").exists()
-
-
-async def test_the_end_of_trust_is_told_as_such(start: Start, trust: TrustPage) -> None:
-    child = await start("sleep", "1000")
-    await child.go()
-    end_trust(trust, 0.0)
-    ended = await child.ended()
-    assert (ended.signal, ended.why) == (signal.SIGKILL, "trust")
 
 
 @linux
@@ -407,9 +357,7 @@ def test_a_loop_that_ends_takes_its_children_along(template: Template | None) ->
     page.close()
 
 
-async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(
-    trust: TrustPage, template: Template | None
-) -> None:
+async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(start: Start) -> None:
     """A stack is written in many small pieces, and another thread may report between two of them."""
     written = [
         'Stack (most recent call first):\n  File "/srv/{"',
@@ -417,19 +365,8 @@ async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(
         '.py", line 7 in works\n',
     ]
     done: list[Progress] = []
-    child = await Child.spawn(
-        [
-            sys.executable,
-            "-c",
-            f"import os; os.write(int(os.environ['LEASED_REPORT_FD']), {''.join(written).encode()!r})",
-        ],
-        cwd=None,
-        env={},
-        trust=trust,
-        template=template,
-        on_output=Lines(),
-        on_progress=done.append,
-    )
+    program = f"import os; os.write(int(os.environ['LEASED_REPORT_FD']), {''.join(written).encode()!r})"
+    child = await start(sys.executable, "-c", program, env={}, on_progress=done.append)
     taken = child._pipes.others = []
     await child.go()
     await child.ended()

@@ -109,11 +109,6 @@ def tidy(run: Run) -> None:
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Story:
     folder: Path
@@ -234,13 +229,10 @@ async def test_an_async_function_runs_in_a_loop_of_its_own(story: Story) -> None
 
 
 async def test_system_exit_is_respected(story: Story) -> None:
-    ended = await story.run("leaves")
-    assert (ended.status, ended.error) == (5, None)
-
-
-async def test_a_sentence_as_the_exit_status_is_printed_and_means_1(story: Story) -> None:
-    ended = await story.run("complains")
-    assert (ended.status, ended.error) == (1, None)
+    """A sentence is printed and means 1."""
+    for job, status in (("leaves", 5), ("complains", 1)):
+        ended = await story.run(job)
+        assert (ended.status, ended.error) == (status, None)
     assert story.printed == "no rows\n"
 
 
@@ -347,16 +339,6 @@ async def test_a_stopped_function_leaves_through_its_finally(story: Story) -> No
     ended = await child.ended()
     assert (ended.status, ended.why) == (128 + signal.SIGTERM, "stopped")
     assert story.printed == "up\ntidied\n"
-    page.close()
-
-
-@linux
-async def test_a_function_dies_with_its_keeper(story: Story) -> None:
-    page = a_page(boottime() + 3600)
-    child = await story.begin(replace(story.brief, job="tidy"), page)
-    await story.up.wait()
-    os.kill(child.keeper.pid, signal.SIGKILL)
-    assert (await child.ended()).why == "abandoned"
     page.close()
 
 

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,7 +13,6 @@ import pytest
 
 from daemon.definitions.schedule import Job
 from daemon.jobs import runners
-from daemon.jobs.brief import Brief
 from daemon.jobs.output import LONGEST_LINE, Transcript, parted_streams, printed_to
 from daemon.jobs.reports import Progress
 from daemon.jobs.run import AsyncRun, Run
@@ -22,29 +20,13 @@ from daemon.jobs.runners import Listeners, TaskAttempt, ThreadAttempt
 from daemon.jobs.task_thread import TaskThread
 from daemon.telemetry.facts import JobSubject
 from lease.client import Lease
-from lease.model import Grant
+from tests.daemon.jobs.test_run import BRIEF
 from tests.daemon.telemetry.told import RUN
 from tests.support.forking import in_forked_child
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
-WHEN = datetime(2026, 3, 29, 2, 0, tzinfo=UTC)
-BRIEF = Brief(
-    application="shop",
-    schedule="nightly",
-    scheduled_for=WHEN,
-    run_id=7,
-    job="job",
-    attempt=1,
-    params={},
-    idempotency_key="a key",
-    grant=Grant("run/shop/nightly", 1, "h1"),
-    source="schedules.py",
-    file="/srv/schedules.py",
-    stamp="a stamp",
-    digest="a digest",
-)
 LINES = 1_000
 
 

@@ -73,6 +73,11 @@ class Kept:
             text += self.printed.read(1)
         return text.decode()
 
+    def up(self) -> str:
+        """Start the child, and return the first line that it prints."""
+        self.go()
+        return self.line()
+
     def ended(self) -> dict[str, Any]:
         told = {}
         while "ended" not in told:
@@ -138,8 +143,7 @@ def test_a_child_that_the_kernel_kills_for_memory_is_told_as_such(
     """Itself, or as the command of a shell."""
     kept.append(one := Kept(["sh", "-c", command, sys.executable, HUNGRY]))
     memory_cgroup.add(one.keeper.process.pid)
-    one.go()
-    assert one.line() == "begun\n"
+    assert one.up() == "begun\n"
     ended = one.ended()
     assert (ended["signal"], ended["status"]) in ((9, None), (None, 137))
     assert one.out_of_memory
@@ -173,8 +177,7 @@ def test_a_word_after_the_end_of_trust_starts_nothing(kept: list[Kept], tmp_path
 @linux
 def test_the_tree_is_killed_when_trust_ends(kept: list[Kept], starvation: Starvation) -> None:
     kept.append(one := Kept(FAMILY))
-    one.go()
-    members = pids(one.line())
+    members = pids(one.up())
     assert len(living(members)) == 3
     until = end_trust(one.page, 1.0)
     ended, at = one.ended(), boottime()
@@ -233,8 +236,7 @@ def test_the_tree_is_killed_within_a_second_when_the_replica_is_killed(
 
 def test_a_child_that_is_stopped_may_end_by_itself(kept: list[Kept]) -> None:
     kept.append(one := Kept(["sh", "-c", 'trap "exit 5" TERM; echo up; while :; do sleep 0.01; done']))
-    one.go()
-    one.line()
+    one.up()
     one.tell(b"stop 10\n")
     ended = one.ended()
     assert (ended["status"], ended["why"]) == (5, "stopped")
@@ -242,8 +244,7 @@ def test_a_child_that_is_stopped_may_end_by_itself(kept: list[Kept]) -> None:
 
 def test_a_child_that_is_deaf_to_sigterm_is_killed_after_kill_time(kept: list[Kept], starvation: Starvation) -> None:
     kept.append(one := Kept(["sh", "-c", 'trap "" TERM; echo up; while :; do sleep 0.01; done']))
-    one.go()
-    one.line()
+    one.up()
     began = boottime()
     one.tell(b"stop 0.3\n")
     ended, at = one.ended(), boottime()
@@ -256,8 +257,7 @@ def test_a_child_that_is_deaf_to_sigterm_is_killed_after_kill_time(kept: list[Ke
 def test_kill_time_is_for_the_whole_tree(kept: list[Kept], tmp_path: Path) -> None:
     inner = f'trap "sleep 0.3; echo done > {tmp_path}/done; exit" TERM; echo up; while :; do sleep 0.01; done'
     kept.append(one := Kept(["sh", "-c", f"sh -c '{inner}'; true"]))
-    one.go()
-    one.line()
+    one.up()
     one.tell(b"stop 10\n")
     assert one.ended()["why"] == "stopped"
     assert (tmp_path / "done").exists()
@@ -265,8 +265,7 @@ def test_kill_time_is_for_the_whole_tree(kept: list[Kept], tmp_path: Path) -> No
 
 def test_a_second_stop_may_shorten_kill_time(kept: list[Kept]) -> None:
     kept.append(one := Kept(["sh", "-c", 'trap "" TERM; echo up; while :; do sleep 0.01; done']))
-    one.go()
-    one.line()
+    one.up()
     one.tell(b"stop 3600\nstop 0\n")
     assert one.ended()["why"] == "stopped"
 
@@ -274,8 +273,7 @@ def test_a_second_stop_may_shorten_kill_time(kept: list[Kept]) -> None:
 @linux
 def test_what_a_job_leaves_running_does_not_outlive_it(kept: list[Kept]) -> None:
     kept.append(one := Kept(["sh", "-c", "setsid sleep 1000 & sleep 1000 & echo pids $! ; exit 4"]))
-    one.go()
-    members = pids(one.line())
+    members = pids(one.up())
     ended = one.ended()
     assert (ended["status"], ended["why"], ended["leftovers"]) == (4, "exited", 2)
     assert living(members) == []
@@ -284,8 +282,7 @@ def test_what_a_job_leaves_running_does_not_outlive_it(kept: list[Kept]) -> None
 @linux
 def test_a_storm_of_forks_is_ended_to_the_last(kept: list[Kept]) -> None:
     kept.append(one := Kept(STORM))
-    one.go()
-    one.line()
+    one.up()
     keeper = one.keeper.process.pid
     one.tell(b"kill\n")
     assert one.ended()["leftovers"] >= 0
@@ -303,8 +300,7 @@ def _carries(pid: int, mark: bytes) -> bool:
 @linux
 def test_nothing_of_a_tree_acts_on_the_death_of_another_part_of_it(kept: list[Kept], tmp_path: Path) -> None:
     kept.append(one := Kept(["sh", "-c", f"echo up; sleep 1000; touch {tmp_path}/went-on"]))
-    one.go()
-    one.line()
+    one.up()
     one.tell(b"kill\n")
     assert one.ended()["why"] == "killed"
     assert not (tmp_path / "went-on").exists()
@@ -330,8 +326,7 @@ has = {fd for fd in range(64) if os.path.exists(f"/dev/fd/{fd}")}
 print(deaf, told < has, sorted(has - told), os.getpgrp() == os.getpid())
 """
     kept.append(one := Kept([sys.executable, "-I", "-S", "-c", program]))
-    one.go()
-    assert one.line() == "[] True [0, 1, 2] True\n"
+    assert one.up() == "[] [0, 1, 2] True\n"
 
 
 def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raised_for_itself(
@@ -339,23 +334,7 @@ def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raise
 ) -> None:
     monkeypatch.setattr(spawn, "_limit_of_children", 99)
     kept.append(one := Kept(["sh", "-c", "ulimit -Sn; ulimit -Hn"]))
-    one.go()
-    assert (one.line(), one.line()) == ("99\n", f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}\n")
-
-
-@pytest.mark.parametrize("step", ["command", "cwd"])
-@pytest.mark.sampled(2)
-def test_a_command_or_folder_that_is_not_there_is_told(step: str, template: Template | None, tmp_path: Path) -> None:
-    page = a_page(boottime() + LONG)
-    argv, cwd = (["no-such-command"], None) if step == "command" else (["true"], str(tmp_path / "none"))
-    keeper = start_keeper(argv, cwd, dict(os.environ), page, template=template)
-    keeper.control.setblocking(True)
-    keeper.control.sendall(keeper.order)
-    with keeper.control.makefile("rb") as said:
-        assert json.loads(said.readline()) == {"refused": {"step": step, "errno": 2}}
-    wait_until_ended(keeper.process)
-    keeper.close()
-    page.close()
+    assert (one.up(), one.line()) == ("99\n", f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}\n")
 
 
 def test_the_keeper_runs_isolated_and_imports_little() -> None:

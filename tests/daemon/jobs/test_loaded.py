@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,8 @@ from daemon.jobs.processes import spawn
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
-from lease.clock import boottime
 from tests.daemon.jobs.family import linux
 from tests.daemon.jobs.test_run import BRIEF
-from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import a_template, loaded_template
 from tests.support.manual import until
 from tests.support.waiting import LIMIT
@@ -109,18 +107,6 @@ def late(run: Run) -> None:
     signal.sigwait([signal.SIGCONT])  # which a stop sends after SIGTERM
     list(map(operator.call, (let_in, functools.partial(os.read, os.pipe()[0], 1))))  # no bytecode of Python between the two
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def trust() -> AsyncIterator[TrustPage]:
-    page = a_page(boottime() + 3600)
-    yield page
-    page.close()
 
 
 @pytest.fixture

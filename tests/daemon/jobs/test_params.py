@@ -28,11 +28,6 @@ LARGE = {"rows": "ä" * 100_000}
 SIZES = 'printf %s "${LEASED_PARAMS-}" | wc -c; cat "${LEASED_PARAMS_FILE-/dev/null}" | wc -c'
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=WAYS)
 def template(request: pytest.FixtureRequest, processes: None) -> Iterator[Template | None]:
     with one_way(request.param) as template:

@@ -1,17 +1,11 @@
 """How many attempts fit on a machine that is short of something (rule 25)."""
 
 from daemon.jobs.room import FIRST_PAUSE, LONGEST_PAUSE, Room
+from lease.testing import ManualClock
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def a_room(places: int, *, at_work: int) -> tuple[Room, Clock]:
-    clock = Clock()
+def a_room(places: int, *, at_work: int) -> tuple[Room, ManualClock]:
+    clock = ManualClock()
     room = Room(places, clock)
     for _ in range(at_work):
         room.begin()
@@ -41,7 +35,7 @@ def test_after_each_pause_one_is_tried_and_the_next_pause_is_longer_up_to_a_limi
         room.run_short()
         assert room.places == 0
         pauses.append(room.until_next() or 0.0)
-        clock.now += pauses[-1]
+        clock.advance(pauses[-1])
         assert (room.places, room.until_next()) == (1, None)
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, LONGEST_PAUSE, LONGEST_PAUSE]
 
@@ -49,7 +43,7 @@ def test_after_each_pause_one_is_tried_and_the_next_pause_is_longer_up_to_a_limi
 def test_each_that_fits_again_doubles_how_many_are_tried_until_it_is_forgotten() -> None:
     room, clock = a_room(20, at_work=0)
     room.run_short()
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_PAUSE)
     allowed, at_work = [], 0
     while room.places < 20:
         allowed.append(room.places)
@@ -64,7 +58,7 @@ def test_each_that_fits_again_doubles_how_many_are_tried_until_it_is_forgotten()
 def test_a_place_that_another_run_takes_is_no_sign_that_more_fit() -> None:
     room, clock = a_room(250, at_work=181)
     room.run_short()
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_PAUSE)
     for _ in range(50):
         room.end()
         room.begin()

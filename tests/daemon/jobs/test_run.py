@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 import lease
-from daemon.instants import format_instant
 from daemon.jobs.brief import Brief, idempotency_key
 from daemon.jobs.reports import Failure, FileChanged, Progress, parse_report
 from daemon.jobs.run import AsyncRun, Run
@@ -56,11 +55,6 @@ def test_a_command_gets_its_attempt_and_what_a_fence_needs() -> None:
         "LEASE_TOKEN": "41",
         "LEASE_HOLDER": "holder-1",
     }
-
-
-def test_instants_are_written_in_utc() -> None:
-    berlin = timezone(timedelta(hours=2))
-    assert format_instant(datetime(2026, 3, 29, 4, 0, 0, 500_000, tzinfo=berlin)) == "2026-03-29T02:00:00.500000Z"
 
 
 def test_the_idempotency_key_is_that_of_occurrence_and_job() -> None:

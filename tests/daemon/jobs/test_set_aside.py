@@ -1,28 +1,22 @@
 """Runs that a replica leaves to others because its FILE has changed (rule 22)."""
 
 from daemon.jobs.room import FIRST_PAUSE_ASIDE, LONGEST_PAUSE, SetAside
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from lease.testing import ManualClock
 
 
 def test_its_runs_are_not_claimed_for_a_while_and_all_others_are() -> None:
-    clock = Clock()
+    clock = ManualClock()
     aside = SetAside(clock)
     assert (aside.names(), aside.until_next(), bool(aside)) == (frozenset(), None, False)
     aside.put("nightly")
     assert aside.names() == frozenset({"nightly"})
     assert (aside.until_next(), bool(aside)) == (FIRST_PAUSE_ASIDE, True)
-    clock.now += FIRST_PAUSE_ASIDE
+    clock.advance(FIRST_PAUSE_ASIDE)
     assert (aside.names(), aside.until_next()) == (frozenset(), None)
 
 
 def test_each_time_the_wait_doubles_up_to_a_limit_until_the_file_is_found_as_it_was() -> None:
-    clock = Clock()
+    clock = ManualClock()
     aside = SetAside(clock)
     waits = []
     for _ in range(8):

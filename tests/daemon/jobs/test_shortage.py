@@ -5,19 +5,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from daemon.jobs.processes import spawn
-from daemon.jobs.processes.child import Child, ChildNotStarted
+from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.room import Shortage, shortage
-from lease.clock import boottime
-from tests.daemon.jobs.family import ROOT, linux
-from tests.daemon.jobs.trust import a_page
+from tests.daemon.jobs.family import ROOT, linux, open_descriptors
 from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 
 pytestmark = pytest.mark.anyio
@@ -29,22 +26,6 @@ SENTENCES = {
     errno.ENOMEM: "not enough memory for another process.* see `free -m`, and memory.max",
     errno.ENOSPC: "no space left for temporary files.* see `df -h",
 }
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def trust() -> AsyncIterator[TrustPage]:
-    page = a_page(boottime() + 3600)
-    yield page
-    page.close()
-
-
-def descriptors() -> int:
-    return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
 @pytest.mark.parametrize("number", SENTENCES)
@@ -74,19 +55,19 @@ async def test_a_keeper_that_cannot_be_started_for_want_of_something_is_a_shorta
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    before = descriptors()
+    before = open_descriptors()
     with pytest.raises(Shortage, match=SENTENCES[number]):
         start_keeper(["true"], None, {}, trust)
-    assert descriptors() == before
+    assert open_descriptors() == before
 
 
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_child_takes_as_many_descriptors_as_the_arithmetic_says(trust: TrustPage, way: str) -> None:
     with one_way(way) as template:
-        before = descriptors()
+        before = open_descriptors()
         kept = start_keeper(["true"], None, dict(os.environ), trust, template=template)
-        assert descriptors() == before + OF_CHILD
+        assert open_descriptors() == before + OF_CHILD
         kept.close()
         wait_until_ended(kept.process)
 
@@ -121,14 +102,6 @@ async def test_a_keeper_that_cannot_live_itself_has_begun_nothing(
     with pytest.raises(
         Shortage, match=r"keeper exited with status 1 before .*it said: libc\.so\.6: failed to map segment"
     ):
-        await child.go()
-
-
-@pytest.mark.usefixtures("processes")
-async def test_one_that_was_asked_to_end_before_is_no_shortage(trust: TrustPage) -> None:
-    child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, on_output=print)
-    child.kill()
-    with pytest.raises(ChildNotStarted, match=r"before it was started \(killed\)"):
         await child.go()
 
 

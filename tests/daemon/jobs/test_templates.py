@@ -26,7 +26,7 @@ from daemon.jobs.room import Shortage
 from daemon.jobs.runners import ChildAttempt, Listeners
 from daemon.jobs.templates.templates import Launch, Template, Templates
 from lease.clock import boottime
-from tests.daemon.jobs.family import ROOT, linux, living
+from tests.daemon.jobs.family import ROOT, linux, living, open_descriptors
 from tests.daemon.jobs.test_run import BRIEF
 from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import a_template, has_settled, wait_until_ended
@@ -69,11 +69,6 @@ def away(run: Run) -> None:
 nightly.command("command", "echo worked $$")
 nightly.command("sleeps", "echo up $$; exec sleep 1000")
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @dataclass
@@ -252,43 +247,30 @@ async def test_what_file_does_at_the_end_of_a_child_is_not_done_in_its_template(
         assert loaded(story.templates) is template
 
 
-@pytest.mark.parametrize(
-    ("left", "why"),
-    [
-        (
-            "import threading; threading.Thread(target=time.sleep, args=(1000,), daemon=True, name='mine').start()",
-            "mine",
-        ),
-        ("import socket; connection = socket.socket()", "a socket"),
-        (
-            "import sqlite3; store = sqlite3.connect('store'); store.execute('CREATE TABLE IF NOT EXISTS a (b)'); store.commit()",
-            "store",
-        ),
-        ("from lease.sync import LeaseClient; LeaseClient('sqlite:///shop.db').__enter__()", "lease-"),
-        ("import logging; logging.basicConfig(filename='shop.log')", "shop.log"),
-        ("rows = open(__file__)", "schedules.py"),
-        ("import subprocess; subprocess.run(['setsid', '-f', 'sleep', '1001'])", "a process"),
-        ("import multiprocessing; lock = multiprocessing.get_context('fork').Lock()", "memory"),
-        ("pipe = os.pipe()", "pipe"),
-        ("import select; events = select.epoll()", "anon_inode"),
-        ("generator = random.Random()", "a random generator"),
-        ("random.seed(42)", "a seed"),
-    ],
-    ids=[
-        "thread",
-        "socket",
-        "sqlite",
-        "client",
-        "log",
-        "file",
-        "process",
-        "lock",
-        "pipe",
-        "epoll",
-        "generator",
-        "seed",
-    ],
-)
+LEFT = {
+    "thread": (
+        "import threading; threading.Thread(target=time.sleep, args=(1000,), daemon=True, name='mine').start()",
+        "mine",
+    ),
+    "socket": ("import socket; connection = socket.socket()", "a socket"),
+    "sqlite": (
+        "import sqlite3; store = sqlite3.connect('store'); store.execute('CREATE TABLE IF NOT EXISTS a (b)'); store.commit()",
+        "store",
+    ),
+    "client": ("from lease.sync import LeaseClient; LeaseClient('sqlite:///shop.db').__enter__()", "lease-"),
+    "log": ("import logging; logging.basicConfig(filename='shop.log')", "shop.log"),
+    "file": ("rows = open(__file__)", "schedules.py"),
+    "process": ("import subprocess; subprocess.run(['setsid', '-f', 'sleep', '1001'])", "a process"),
+    "lock": ("import multiprocessing; lock = multiprocessing.get_context('fork').Lock()", "memory"),
+    "pipe": ("pipe = os.pipe()", "pipe"),
+    "epoll": ("import select; events = select.epoll()", "anon_inode"),
+    "generator": ("generator = random.Random()", "a random generator"),
+    "seed": ("random.seed(42)", "a seed"),
+}
+"""What FILE may leave, and a word of why that cannot be forked."""
+
+
+@pytest.mark.parametrize(("left", "why"), LEFT.values(), ids=LEFT)
 @pytest.mark.sampled(3)
 async def test_a_file_that_leaves_what_no_fork_can_have_is_loaded_by_each_child(
     tmp_path: Path, left: str, why: str
@@ -475,7 +457,3 @@ async def test_a_keeper_that_was_given_up_leaves_the_parameters_to_the_one_in_it
     os.close(printed)
     wait_until_ended(keeper)
     assert file.exists()
-
-
-def open_descriptors() -> int:
-    return sum(1 for _ in Path("/dev/fd").iterdir())

@@ -5,15 +5,14 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from daemon.jobs.processes.identity import ProcessIdentity, identity
 from daemon.recovery.deaths import MOST, DeathWatch, Neighbour
 from lease.timing import LeaseTiming
+from tests.daemon.jobs.family import open_descriptors
 from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no pidfds")]
@@ -34,18 +33,6 @@ class Watching(DeathWatch):
 
     def is_sufficient(self) -> bool:
         return self.suffices
-
-
-@pytest.fixture
-def process(processes: None) -> Iterator[subprocess.Popen[bytes]]:
-    del processes
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as started:
-        yield started
-        started.kill()
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def neighbour(process: subprocess.Popen[bytes]) -> Neighbour:
@@ -93,16 +80,16 @@ async def test_one_that_is_gone_is_told_at_once(process: subprocess.Popen[bytes]
 
 
 async def test_who_is_no_neighbour_any_more_is_not_watched(process: subprocess.Popen[bytes]) -> None:
-    before = descriptors()
+    before = open_descriptors()
     watch, other = Watching(), neighbour(process)
     watch.follow([other, Neighbour("me", other.process)])
-    assert descriptors() == before + 1
+    assert open_descriptors() == before + 1
     watch.follow([])
-    assert descriptors() == before
+    assert open_descriptors() == before
     watch.follow([other])
     watch.close()
     watch.follow([other])
-    assert descriptors() == before, "it is closed"
+    assert open_descriptors() == before, "it is closed"
 
 
 async def test_where_one_cannot_be_watched_deaths_have_to_be_looked_for(
@@ -125,10 +112,10 @@ async def test_of_many_neighbours_some_are_watched_and_the_deaths_of_the_others_
     process: subprocess.Popen[bytes],
 ) -> None:
     """Each takes a descriptor, which jobs and connections need more."""
-    before, watch = descriptors(), Watching()
+    before, watch = open_descriptors(), Watching()
     many = [replace(neighbour(process), holder=f"h{number}") for number in range(MOST + 1)]
     watch.follow(many)
-    assert descriptors() == before + MOST
+    assert open_descriptors() == before + MOST
     assert not watch.is_sufficient()
     watch.follow(many[1:])
     assert watch.is_sufficient()

@@ -128,19 +128,6 @@ def test_after_it_a_gate_admits_new_holders_and_zombies_are_fenced_off(store: St
     assert isinstance(store.do(finish_run, zombie, "succeeded", job=ended), NotOurs)
 
 
-def test_without_it_a_gate_refuses_new_holders(store: Store, backup: Backup) -> None:
-    """What the command is for."""
-    gate = Gate()
-    set_back = backup()
-    for _ in range(3):
-        (grant,) = store.do(lease.statements.grant, ["daily"], "h1", 15.0)
-        store.do(lease.statements.release, grant)
-        assert gate.admits(grant)
-    set_back()
-    (again,) = store.do(lease.statements.grant, ["daily"], "h2", 15.0)
-    assert not gate.admits(again)
-
-
 @pytest.mark.usefixtures("passing_seconds")
 def test_the_same_backup_may_be_restored_again_and_again(store: Store, backup: Backup) -> None:
     set_back = backup()

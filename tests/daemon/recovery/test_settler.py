@@ -41,6 +41,12 @@ pytestmark = [
 GONE: Mapping[str, Any] = {"start_time": 1}
 """Our process id with another start time: that process is dead for sure, and another has its id."""
 
+NOT_PROVEN: Mapping[str, Mapping[str, Any]] = {
+    "its process lives": {},
+    "another boot": {**GONE, "boot_id": "another boot"},
+    "another namespace": {**GONE, "pid_namespace": "pid:[1]"},
+    "its start is not known": {"start_time": 0},
+}
 
 TIMING = LeaseTiming("15s")
 
@@ -90,11 +96,7 @@ async def test_a_replica_whose_process_is_gone_is_dead_and_its_run_goes_on_altho
         assert [fact.gone for fact in cleaner.facts if isinstance(fact, RunRecovered)] == [True]
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [{}, {**GONE, "boot_id": "another boot"}, {**GONE, "pid_namespace": "pid:[1]"}, {"start_time": 0}],
-    ids=["its process lives", "another boot", "another namespace", "its start is not known"],
-)
+@pytest.mark.parametrize("entry", NOT_PROVEN.values(), ids=NOT_PROVEN)
 async def test_what_is_not_proven_is_left_to_the_ttl(entry: Mapping[str, Any]) -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
         await a_run_of(store, **entry)
@@ -104,24 +106,12 @@ async def test_what_is_not_proven_is_left_to_the_ttl(entry: Mapping[str, Any]) -
         assert cleaner.recovered() == []
 
 
-@pytest.mark.parametrize(
-    ("entry", "dead"),
-    [
-        (GONE, {"gone"}),
-        ({}, set()),
-        ({**GONE, "boot_id": "another boot"}, set()),
-        ({**GONE, "pid_namespace": "pid:[1]"}, set()),
-        ({"start_time": 0}, set()),
-    ],
-    ids=["its process is gone", "it lives", "another boot", "another namespace", "its start is not known"],
-)
-async def test_the_death_of_a_neighbour_is_proven_by_its_process_alone(
-    entry: Mapping[str, Any], dead: set[str]
-) -> None:
+@pytest.mark.parametrize("entry", [GONE, *NOT_PROVEN.values()], ids=["its process is gone", *NOT_PROVEN])
+async def test_the_death_of_a_neighbour_is_proven_by_its_process_alone(entry: Mapping[str, Any]) -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
         registered = replace(registry.own_entry("gone", "another application"), **entry)
         await store.write(lambda connection: registry.register(connection, registered))
-        assert proven_dead(await store.read(neighbours)) == dead
+        assert proven_dead(await store.read(neighbours)) == ({"gone"} if entry is GONE else set())
         await store.write(lambda connection: replica.mark_dead(connection, ["gone"]))
         assert proven_dead(await store.read(neighbours)) == set(), "it is recorded"
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Select, func, insert, literal, null, select
 from sqlalchemy.exc import DBAPIError
 
 import lease.statements
-from daemon import Schedules
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Cron, Every
 from daemon.operations.trigger import trigger
@@ -26,7 +25,7 @@ from daemon.testing import ManualReplica, ManualStore
 from lease.database.dialects import later, now
 from lease.model import Grant
 from lease.timing import LeaseTiming
-from tests.support.manual import ONE_O_CLOCK, a_loop, a_shop, add_schedule, nothing
+from tests.support.manual import ONE_O_CLOCK, a_loop, a_shop, add_schedule
 from tests.support.store import Store, a_schedule
 from tests.support.waiting import LIMIT
 
@@ -52,12 +51,6 @@ class Keys:
         self.stranded = [
             StrandedRun(number, "shop", "a", grant, ended=True, lived=True) for number, grant in enumerate(self.grants)
         ]
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def a_year_behind(store: Store, *names: str) -> None:
@@ -115,23 +108,6 @@ async def test_a_replica_that_has_more_to_plan_does_not_rest(monkeypatch: pytest
 def _counts() -> Select[Any]:
     counts = func.sum(run.c["count"]).label("instants"), func.max(run.c["count"]).label("most")
     return select(*counts).where(run.c.schedule != "fresh").group_by(run.c.schedule)
-
-
-@pytest.mark.anyio
-async def test_a_replica_that_was_away_for_a_year_claims_within_three_ticks() -> None:
-    schedules = Schedules("shop")
-    for number in range(BEHIND):
-        schedules.add(f"often{number}", cron="* * * * *").job(name="work", timeout="1m")(nothing)
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        store.clock.advance(YEAR.total_seconds())
-        ticks = 0
-        while not replica.replica.runs.claimed and not replica.replica.runs.executed:
-            await replica.tick()
-            ticks += 1
-        assert ticks <= 3
-        await replica.work()
-        counts = await store.read(lambda connection: connection.execute(_counts()).all())
-    assert [tuple(row) for row in counts] == [(MINUTES, MINUTES - 1_002)] * BEHIND
 
 
 STATEMENTS: dict[str, Callable[[Connection, Keys], object]] = {

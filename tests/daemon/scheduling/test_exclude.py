@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -17,7 +16,7 @@ from daemon.scheduling import plan as planning
 from daemon.scheduling.plan import Pause, PlanState
 from daemon.store.tables import schedule
 from daemon.store.views.history import read_runs
-from tests.daemon.scheduling.test_plan import HOUR, MINUTE, NOON, Store, planned
+from tests.daemon.scheduling.test_plan import HOUR, LIMITS, MINUTE, NOON, Store, limited_to, planned
 from tests.support.store import Store as RealStore
 from tests.support.store import a_schedule
 
@@ -149,18 +148,13 @@ def test_of_a_long_stretch_the_newest_thousand_have_a_row_and_one_counts_the_res
         }
     ),
     steps=st.lists(st.tuples(st.integers(1, 60), st.booleans()), min_size=1, max_size=6),
-    limits=st.sampled_from([(1_000, 1_000, 2_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)]),
+    limits=LIMITS,
 )
 @pytest.mark.usefixtures("passing_seconds")
 def test_planning_in_any_number_of_calls_records_each_instant_once_and_as_excluded_where_it_is(
     trigger: dict[str, Any], policies: dict[str, Any], steps: list[tuple[int, bool]], limits: tuple[int, int, int]
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "MOST_ROWS", limits[0])
-        patch.setattr(planning, "LONGEST_STRETCH", limits[1])
-        patch.setattr(planning, "LONGEST_STRETCH", limits[1])
-        patch.setattr(planning, "UNDECIDED", limits[2])
-        patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
+    with limited_to(*limits):
         store = Store(daily(**trigger, **policies), PlanState(NOON, NOON))
         now = NOON
         for hours, paused in steps:
@@ -178,12 +172,6 @@ def test_planning_in_any_number_of_calls_records_each_instant_once_and_as_exclud
             last = row.last_scheduled_for or row.scheduled_for
             for part in store.schedule.parts(row.scheduled_for - timedelta(microseconds=1), last):
                 assert part.excluded == (row.reason == "excluded")
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[RealStore]:
-    with RealStore(database_url) as opened:
-        yield opened
 
 
 @pytest.mark.conformance

@@ -1,11 +1,10 @@
 """The deadline of a run (`finish_by`): written with the run, told once when it has passed, and shown."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select, update
+from sqlalchemy import Connection, select, update
 
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
@@ -15,15 +14,9 @@ from daemon.store.views.history import read_run, read_runs
 from daemon.store.views.overview import read_overview
 from daemon.store.views.problems import Problem, problems
 from daemon.text import when
-from tests.support.store import PAST, Store, a_schedule, pending_runs
+from tests.support.store import PAST, Store, a_schedule, explained, pending_runs
 
 pytestmark = pytest.mark.conformance
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def taken(store: Store) -> list[int]:
@@ -125,19 +118,11 @@ def test_a_run_that_another_transaction_has_locked_is_told_later(postgres_url: s
 
 
 def test_runs_that_are_late_to_finish_are_found_by_their_index(sqlite_url: str) -> None:
-    plans: list[str] = []
-
-    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if "EXPLAIN" not in statement:
-            plans.extend(
-                row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            )
-
-    with Store(sqlite_url) as store, store.begin() as connection:
-        event.listen(connection, "before_cursor_execute", explain)
+    with Store(sqlite_url) as store, store.begin() as connection, explained(connection) as plans:
         statements.run.take_late(connection, "shop")
-    assert any("run_finish_by_idx (application=? AND finish_by" in plan for plan in plans)
-    assert not [plan for plan in plans if plan.startswith("SCAN run")]
+    steps = [step for _, plan in plans for step in plan]
+    assert any("run_finish_by_idx (application=? AND finish_by" in step for step in steps)
+    assert not [step for step in steps if step.startswith("SCAN run")]
 
 
 def test_a_late_run_is_a_problem_and_shown_as_late(store: Store) -> None:

@@ -1,6 +1,5 @@
 """What was due by a definition that is replaced or retired is planned by it first (rule 13)."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -21,12 +20,6 @@ from tests.support.store import PAST, Store, a_schedule, an_application
 pytestmark = pytest.mark.conformance
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def a_night_without_replicas(store: Store, hours: int = 8) -> None:

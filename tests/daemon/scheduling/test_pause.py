@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.definitions.schedule import Schedule
-from daemon.scheduling import plan as planning
 from daemon.scheduling.plan import Pause, PlannedSpan, PlanState, plan, spans
-from tests.daemon.scheduling.test_plan import HOUR, MINUTE, NOON, Store, hourly, planned, told
+from tests.daemon.scheduling.test_plan import HOUR, LIMITS, MINUTE, NOON, Store, hourly, limited_to, planned, told
 
 SECOND = timedelta(seconds=1)
 TICK = timedelta(microseconds=1)
@@ -110,12 +109,23 @@ def test_a_long_pause_is_counted_up_to_its_end_and_no_further() -> None:
     store.assert_each_has_one_run(NOON, now)
 
 
+def test_a_counted_row_that_grows_ends_with_the_pause_in_the_midst_of_a_plan() -> None:
+    pause = Pause(NOON, NOON + 1_105 * MINUTE)
+    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, pause=pause))
+    for minutes in (1_100, 1_110):
+        store.until_planned(NOON + minutes * MINUTE)
+    counted = [(run.reason, run.count) for run in store.rows.values() if run.last_scheduled_for]
+    assert sum(count for _, count in counted) == 104
+    assert {reason for reason, _ in counted} == {"paused"}
+    store.assert_each_has_one_run(NOON, NOON + 1_110 * MINUTE)
+
+
 @given(
     before=st.integers(0, 150),
     lasts=st.integers(1, 150),
     after=st.integers(-20, 150),
     catch_up=st.sampled_from(["skip", "latest", "all"]),
-    limits=st.sampled_from([(1_000, 1_000, 2_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)]),
+    limits=LIMITS,
 )
 def test_each_instant_has_one_row_and_only_those_within_the_pause_are_paused(
     before: int, lasts: int, after: int, catch_up: Any, limits: tuple[int, int, int]
@@ -125,11 +135,7 @@ def test_each_instant_has_one_row_and_only_those_within_the_pause_are_paused(
     end = begin + lasts * MINUTE
     often = Schedule(name="often", every=60.0, catch_up=catch_up, overlap="queue")
     now = max(NOON, end + after * MINUTE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "MOST_ROWS", limits[0])
-        patch.setattr(planning, "LONGEST_STRETCH", limits[1])
-        patch.setattr(planning, "UNDECIDED", limits[2])
-        patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
+    with limited_to(*limits):
         store = Store(often, PlanState(NOON, NOON, pause=Pause(begin, end)))
         store.until_planned(now)
     store.assert_each_has_one_run(NOON, now)

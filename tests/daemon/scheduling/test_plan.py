@@ -1,6 +1,8 @@
 """Planning: each due instant becomes exactly one run, with a reason also when nothing ran (rules 13 and 14)."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -181,11 +183,6 @@ def test_a_disabled_schedule_has_no_instants() -> None:
     assert (found.runs, found.next_due, found.planned_until) == ((), None, NOON + 5 * HOUR)
 
 
-def test_a_schedule_seen_for_the_first_time_has_missed_nothing() -> None:
-    schedule = hourly(catch_up="all")
-    assert plan("shop", schedule, first_state(schedule, NOON + MINUTE), NOON + 2 * MINUTE).runs == ()
-
-
 @pytest.mark.parametrize(("catch_up", "expected"), [("latest", "pending"), ("all", "pending"), ("skip", "missed")])
 def test_a_single_instant_in_the_past_that_never_ran_is_one_missed_instant(catch_up: Any, expected: str) -> None:
     schedule = Schedule(name="once", at=NOON, catch_up=catch_up)
@@ -295,6 +292,20 @@ def test_a_schedule_that_is_due_on_request_only_has_nothing_to_plan() -> None:
     assert (made.runs, made.next_due, made.more) == ((), None, False)
 
 
+LIMITS = st.sampled_from([(1_000, 1_000, 2_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)])
+"""Of the rows of a plan, of a stretch and what is caught up, and of what is undecided."""
+
+
+@contextmanager
+def limited_to(rows: int, stretch: int, undecided: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "MOST_ROWS", rows)
+        patch.setattr(planning, "LONGEST_STRETCH", stretch)
+        patch.setattr(planning, "UNDECIDED", undecided)
+        patch.setattr(planning, "MOST_CAUGHT_UP", stretch)
+        yield
+
+
 TRIGGERS: list[Trigger] = [
     Cron("* * * * *"),
     Cron("*/10 * * * * *"),
@@ -316,17 +327,13 @@ STEPS = st.tuples(st.sampled_from([1, 20, 61, 600, 2_400]), st.booleans(), st.bo
         }
     ),
     steps=st.lists(STEPS, min_size=1, max_size=8),
-    limits=st.sampled_from([(1_000, 1_000, 2_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)]),
+    limits=LIMITS,
 )
 @pytest.mark.usefixtures("passing_seconds")
 def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
     trigger: Trigger, policies: dict[str, Any], steps: list[tuple[int, bool, bool]], limits: tuple[int, int, int]
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "MOST_ROWS", limits[0])
-        patch.setattr(planning, "LONGEST_STRETCH", limits[1])
-        patch.setattr(planning, "UNDECIDED", limits[2])
-        patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
+    with limited_to(*limits):
         store = Store(a_schedule("any", trigger, **policies), PlanState(NOON, NOON))
         now = NOON
         for seconds, paused, unfinished in steps:

@@ -14,7 +14,7 @@ from daemon.scheduling import trusted_time
 from daemon.scheduling.plan_due import Planner, PlanReport, plan_due
 from daemon.scheduling.trusted_time import WallClock
 from daemon.telemetry.facts import Fact, Note, TimesSkipped
-from daemon.testing import ManualReplica, ManualStore
+from daemon.testing import ManualReplica
 from lease.clock import boottime
 from lease.testing import ManualClock
 from tests.support.manual import ONE_O_CLOCK, CountingStore, a_shop, add_schedule, told
@@ -162,10 +162,3 @@ async def test_what_was_planned_by_a_clock_that_jumped_in_the_midst_is_undone(
         boot.advance(3600)
         assert await story.plan() is True
         assert await story.planned() == 1
-
-
-async def test_a_database_with_a_clock_of_its_own_is_trusted() -> None:
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        store.clock.advance("3d")
-        await replica.work()
-        assert len(await replica.runs()) > 0

@@ -6,7 +6,6 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-import pytest
 from sqlalchemy import event
 
 from daemon.definitions.triggers.trigger import Every
@@ -18,12 +17,6 @@ EVERY = 10.0
 
 class Crash(Exception):
     """In place of the end of the process."""
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 @contextmanager

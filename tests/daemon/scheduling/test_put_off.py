@@ -1,6 +1,5 @@
 """What a clock that had jumped has put off starts; what is meant to start later is not pulled forward."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,12 +15,6 @@ from tests.support.store import Store, a_schedule
 pytestmark = pytest.mark.conformance
 HOUR = 3600.0
 YEARS = 10 * 365 * 24 * HOUR
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def started(store: Store, *schedules: Schedule) -> int:

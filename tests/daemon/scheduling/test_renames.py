@@ -1,6 +1,5 @@
 """A renamed schedule stands in its row still, whose name its lease and its keys go by (rule 17)."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -51,12 +50,6 @@ CASES: dict[str, tuple[Files, dict[str, str]]] = {
     "said too late, before it ran": (({"a": ()}, {"b": ()}, {"b": ("a",)}), {"a": "b"}),
 }
 """What becomes of the rows: by their names, what their schedules are called."""
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def defined(file: dict[str, Names]) -> list[Schedule]:

@@ -202,19 +202,6 @@ async def test_another_old_one_that_starts_beside_an_old_one_does_not_stand_in_a
     assert world.rules(NEW)
 
 
-async def test_a_replica_that_was_cut_off_rules_again_when_it_has_been_back_for_long(world: World) -> None:
-    await world.start(OLD, "a1")
-    new = await world.start(NEW, "b1")
-    world.kill(new)
-    await world.pass_time(2 * T)
-    assert world.rules(OLD, in_lieu=True)
-    world.living.append(new)
-    await new.sign_of_life(2 * T)  # it was out of contact: that does not count
-    assert world.rules(OLD, in_lieu=True)
-    await world.pass_time(T + STEP)
-    assert world.rules(NEW)
-
-
 async def test_how_long_it_was_ready_before_it_was_cut_off_does_not_count(world: World) -> None:
     await world.start(OLD, "a1")
     new = await world.start(NEW, "b1")

@@ -12,41 +12,21 @@ def standing(order: Order, digest: str, others: Others = NOBODY, count: Count | 
     return stand(order, digest, others, count or Count(), takeover_after=60.0)
 
 
+NEW_RULES, OLD_RULES, STAGED = old_and_new(), old_and_new(ruler="old"), old_and_new(ruler="old", staged=True)
+NO_REPLICA = "which has no ready replica: falling back to generation 1 in 41s"
+
+
 @pytest.mark.parametrize(
     ("order", "digest", "others", "count", "said"),
     [
-        (old_and_new(), "new", living("old"), Count(), "generation 2 is active"),
-        (
-            old_and_new(ruler="old", staged=True),
-            "old",
-            NOBODY,
-            Count(),
-            "generation 1 is active; generation 2 is staged",
-        ),
-        (old_and_new(), "old", living("new"), Count(), "this replica changes no definition"),
-        (
-            old_and_new(),
-            "old",
-            NOBODY,
-            Count(absent=19.0),
-            "which has no ready replica: falling back to generation 1 in 41s",
-        ),
-        (
-            old_and_new(ruler="old"),
-            "old",
-            NOBODY,
-            Count(absent=60.0),
-            "becomes active for good in 14m unless a replica",
-        ),
-        (old_and_new(ruler="old"), "old", living("new"), Count(ready=19.0), "generation 2 takes over in 41s"),
-        (
-            old_and_new(ruler="old"),
-            "new",
-            living("old"),
-            Count(ready=19.0),
-            "generation 2 becomes active in 41s if it stays ready",
-        ),
-        (old_and_new(ruler="old", staged=True), "new", living("old"), Count(), "generation 2 is staged"),
+        (NEW_RULES, "new", living("old"), Count(), "generation 2 is active"),
+        (STAGED, "old", NOBODY, Count(), "generation 1 is active; generation 2 is staged"),
+        (NEW_RULES, "old", living("new"), Count(), "this replica changes no definition"),
+        (NEW_RULES, "old", NOBODY, Count(absent=19.0), NO_REPLICA),
+        (OLD_RULES, "old", NOBODY, Count(absent=60.0), "becomes active for good in 14m unless a replica"),
+        (OLD_RULES, "old", living("new"), Count(ready=19.0), "generation 2 takes over in 41s"),
+        (OLD_RULES, "new", living("old"), Count(ready=19.0), "generation 2 becomes active in 41s if it stays ready"),
+        (STAGED, "new", living("old"), Count(), "generation 2 is staged"),
         (Order([]), "old", NOBODY, Count(), "these definitions have no generation yet"),
     ],
 )
@@ -55,24 +35,24 @@ def test_it_says_what_comes_next_and_when(order: Order, digest: str, others: Oth
 
 
 def test_the_time_that_is_left_goes_down_and_is_no_change() -> None:
-    one = standing(old_and_new(), "old", NOBODY, Count(absent=19.0))
+    one = standing(NEW_RULES, "old", NOBODY, Count(absent=19.0))
     assert "in 36s" in one.text(5.0)
     assert "in 0s" in one.text(1000.0)
-    assert one.change == standing(old_and_new(), "old", NOBODY, Count(absent=24.0)).change
-    assert one.change != standing(old_and_new(), "old", living("new"), Count(absent=24.0)).change
+    assert one.change == standing(NEW_RULES, "old", NOBODY, Count(absent=24.0)).change
+    assert one.change != standing(NEW_RULES, "old", living("new"), Count(absent=24.0)).change
 
 
 @pytest.mark.parametrize(
     ("order", "digest", "others", "expected"),
     [
-        (old_and_new(), "newest", living("old", "new"), [1, 2]),
-        (old_and_new(), "newest", NOBODY, []),
-        (old_and_new(), "newest", living("newest"), []),
-        (old_and_new(), "newest", living("unknown"), []),
-        (old_and_new(), "old", living("new"), []),
-        (old_and_new(), "new", living("old"), []),
-        (old_and_new(ruler="old", staged=True), "new", living("old"), [1]),
-        (old_and_new(ruler="old"), "new", living("old"), [1]),
+        (NEW_RULES, "newest", living("old", "new"), [1, 2]),
+        (NEW_RULES, "newest", NOBODY, []),
+        (NEW_RULES, "newest", living("newest"), []),
+        (NEW_RULES, "newest", living("unknown"), []),
+        (NEW_RULES, "old", living("new"), []),
+        (NEW_RULES, "new", living("old"), []),
+        (STAGED, "new", living("old"), [1]),
+        (OLD_RULES, "new", living("old"), [1]),
     ],
     ids=["new", "alone", "the same", "not brought yet", "older", "current", "staged", "next"],
 )

@@ -1,26 +1,19 @@
 """Sync touches its own application only, retires, and counts from the change (rules 13 and 17)."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, event, select, text
+from sqlalchemy import Row, select, text
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every
 from daemon.scheduling.deploys.sync import SyncReport, patience, sync
 from daemon.store.tables import schedule
-from tests.support.store import PAST, Store, a_schedule, an_application, an_at, pending_runs
+from tests.support.store import PAST, Store, a_schedule, an_application, pending_runs
 
 pytestmark = pytest.mark.conformance
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def test_a_schedule_seen_for_the_first_time_has_missed_nothing(store: Store) -> None:
@@ -30,15 +23,6 @@ def test_a_schedule_seen_for_the_first_time_has_missed_nothing(store: Store) -> 
     assert row.next_due > row.planned_until == row.anchor == row.created_at
     assert row.trigger == "cron 0 3 * * *"
     assert store.planned(daily) == {}
-
-
-def test_an_at_in_the_past_that_never_ran_is_one_missed_instant(store: Store) -> None:
-    once = an_at("once")
-    store.sync(once)
-    assert store.schedules()["once"].next_due == PAST
-    assert store.planned(once) == {"pending": 1}
-    assert [row.scheduled_for for row in store.runs()] == [PAST]
-    assert store.schedules()["once"].next_due is None
 
 
 def test_an_unchanged_definition_leaves_its_row_untouched(store: Store) -> None:
@@ -175,19 +159,11 @@ def test_a_release_that_changes_many_schedules_takes_as_many_statements_as_one_t
     def statements_of(number: int) -> int:
         names = [f"s{one}" for one in range(number)]
         store.sync(*(a_schedule(name) for name in names))
-        sent: list[str] = []
         changed = [a_schedule(name, Every(3600.0), description="new") for name in names]
         if timed == "anew":
             changed = [a_schedule(name, Every(1800.0)) for name in names]
-
-        def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-            sent.append(statement)
-
-        event.listen(store.engine, "before_cursor_execute", note)
-        try:
+        with store.sent() as sent:
             assert len(store.sync(*changed).changed) == number
-        finally:
-            event.remove(store.engine, "before_cursor_execute", note)
         return len(sent)
 
     assert statements_of(2) == statements_of(40)

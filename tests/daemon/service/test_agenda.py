@@ -4,35 +4,26 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import text
 
 from daemon.definitions.application import Known
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.trigger import trigger
 from daemon.service.waking.idle_wait import Agenda, read_agenda
 from daemon.store.tables import run, schedule
-from tests.support.store import TTL, Store, a_schedule, an_at, pending_runs
+from tests.support.store import TTL, Store, a_schedule, an_at, explained, pages_of, pending_runs
 
 pytestmark = pytest.mark.conformance
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def look(store: Store, *known: str, holder: str = "h1") -> Agenda:
     return store.do(read_agenda, "shop", store.known(*known), holder)
 
 
-def test_nothing_at_all_is_idle(store: Store) -> None:
-    seen = look(store)
-    assert seen.idle
-    assert (seen.until_due, seen.until_available, seen.until_stale) == (None, None, None)
-
-
 def test_it_is_idle_until_the_next_instant(store: Store) -> None:
+    nothing = look(store)
+    assert nothing.idle
+    assert (nothing.until_due, nothing.until_available, nothing.until_stale) == (None, None, None)
     store.sync(a_schedule("poll", Every(60.0)), a_schedule("later"))
     seen = look(store, "poll", "later")
     assert seen.idle
@@ -145,12 +136,10 @@ def test_what_is_strange_is_nothing_to_do_for_this_replica(store: Store) -> None
 
 def test_it_is_one_round_trip(store: Store) -> None:
     store.sync(a_schedule("daily"))
-    statements: list[str] = []
-    with store.engine.connect() as connection:
-        event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    with store.engine.connect() as connection, store.sent() as sent:
         read_agenda(connection, "shop", Known({"daily": a_schedule("daily").run_digest()}))
-    assert len(statements) == 1
-    assert schedule.name in statements[0]
+    (statement,) = sent
+    assert schedule.name in statement
 
 
 def test_it_takes_as_long_with_many_runs_as_with_few(postgres_url: str) -> None:
@@ -174,25 +163,12 @@ def _pages_read(store: Store, waiting: int) -> int:
     store.do(lambda connection: connection.execute(runs, {"waiting": waiting, "digest": digest}))
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE public.run"))
-    plans: list[Any] = []
-
-    def explain(connection: Connection) -> None:
-        execute = connection.execute
-
-        def explained(statement: Any, values: Any) -> Any:
-            compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
-            plan = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled}"
-            plans.append(connection.exec_driver_sql(plan, compiled.construct_params(values)).scalar_one())
-            return execute(statement, values)
-
-        connection.execute = explained  # type: ignore[method-assign,assignment]
+    with store.begin() as connection, explained(connection) as plans:
         read_agenda(connection, "shop", known, "h1")
-
-    store.do(explain)
-    (((top,),),) = (plans,)
-    of_runs = [node for node in _nodes(top["Plan"]) if node.get("Relation Name") == "run" and node["Actual Loops"]]
+    ((_, plan),) = plans
+    of_runs = [node for node in _nodes(plan) if node.get("Relation Name") == "run" and node["Actual Loops"]]
     assert [(node["Alias"], node.get("Filter")) for node in of_runs if node["Node Type"] == "Seq Scan"] == []
-    return int(top["Plan"]["Shared Hit Blocks"] + top["Plan"]["Shared Read Blocks"])
+    return pages_of(plan)
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -202,22 +178,16 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_on_sqlite_too_it_looks_at_no_run_that_is_over(sqlite_url: str) -> None:
-    plans: list[str] = []
-
-    def explain(connection: Connection, _cursor: object, sql: str, values: Any, *_: object) -> None:
-        if not sql.startswith("EXPLAIN"):
-            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
-            plans.extend(str(row[3]) for row in rows)
-
     with Store(sqlite_url) as store:
         store.sync(a_schedule("daily"))
         known = store.known("daily")
-        event.listen(store.engine, "before_cursor_execute", explain)
-        store.do(read_agenda, "shop", known, "h1")
+        with store.begin() as connection, explained(connection) as plans:
+            read_agenda(connection, "shop", known, "h1")
+    steps = [step for _, plan in plans for step in plan]
     partial = (
         *("run_claim_idx", "run_start_by_idx", "run_running_idx"),
         *("run_unfinished_idx", "run_placed_idx", "run_place_idx"),
     )
-    of_runs = [step for step in plans if step.startswith(("SCAN run", "SEARCH run", "SCAN at_work", "SEARCH at_work"))]
+    of_runs = [step for step in steps if step.startswith(("SCAN run", "SEARCH run", "SCAN at_work", "SEARCH at_work"))]
     assert of_runs
     assert [step for step in of_runs if not any(index in step for index in partial)] == []

@@ -26,7 +26,7 @@ from daemon.store.tables import run as runs
 from daemon.telemetry.facts import JobPrinted, JobProgressed, RunLate, RunLong
 from daemon.testing import ManualReplica, ManualStore
 from lease.errors import StoreUnavailable
-from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, told, until
+from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, side_by_side, told, until
 
 pytestmark = pytest.mark.anyio
 
@@ -178,10 +178,9 @@ async def test_with_its_sign_of_life_it_records_that_a_neighbour_is_dead() -> No
 
 
 async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to_finish() -> None:
-    async with (
-        ManualStore(ONE_O_CLOCK) as store,
-        ManualReplica(store, a_shop(finish_by="4h", notify=OPS)) as replica,
-        ManualReplica(store, a_shop(finish_by="4h", notify=OPS)) as other,
+    async with side_by_side(a_shop(finish_by="4h", notify=OPS), a_shop(finish_by="4h", notify=OPS)) as (
+        store,
+        (replica, other),
     ):
         run_id = await replica.trigger("nightly")
         for passed, expected in (("4h", 0), ("1s", 1), ("1h", 1)):
@@ -202,11 +201,7 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
         await gate.passed()
 
     shop = a_shop(work, long={"warn": "5m", "critical": "1h", "emergency": "2h"}, notify=OPS)
-    async with (
-        ManualStore(ONE_O_CLOCK) as store,
-        ManualReplica(store, shop) as replica,
-        ManualReplica(store, shop) as other,
-    ):
+    async with side_by_side(shop, shop) as (store, (replica, other)):
         run_id = await replica.trigger("nightly")
         await replica.tick()
         await gate.entered()
@@ -262,15 +257,6 @@ async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:
         await store.write(forget)
         await Beating(replica).check_in.touch()
         assert [row.holder for row in await entries(store)] == [replica.context.client.holder]
-
-
-@pytest.mark.usefixtures("fast")
-async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_in, "TOUCH_EVERY", -1)
-    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        store.writes = 0
-        async with beating(replica):
-            await until(lambda: store.writes > 2, "it has touched its entry")
 
 
 @pytest.mark.usefixtures("fast")

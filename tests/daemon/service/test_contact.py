@@ -14,16 +14,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     return clock
 
 
-def test_a_database_that_is_there_is_no_news(clock: ManualClock) -> None:
+def test_that_it_is_away_is_reported_once_with_the_first_error_and_that_it_is_back_once(clock: ManualClock) -> None:
     facts: list[Fact] = []
     contact = DatabaseContact(facts.append)
     contact.kept()
     assert (facts, contact.lost_for()) == ([], None)
-
-
-def test_that_it_is_away_is_reported_once_with_the_first_error_and_that_it_is_back_once(clock: ManualClock) -> None:
-    facts: list[Fact] = []
-    contact = DatabaseContact(facts.append)
     contact.lost("connection refused")
     clock.advance(3)
     contact.lost("no answer within 2s")

@@ -59,11 +59,6 @@ def test_a_concurrency_that_cannot_fit_is_refused_with_the_arithmetic() -> None:
 
 
 @pytest.mark.usefixtures("limit_of_1024")
-def test_250_children_fit_into_1024_descriptors() -> None:
-    refuse_more_than_fit(with_children(), 250)
-
-
-@pytest.mark.usefixtures("limit_of_1024")
 def test_async_jobs_need_none() -> None:
     refuse_more_than_fit(a_shop().application(Path("shop.py")), 5_000)
 

@@ -53,16 +53,25 @@ def test_there_is_work_when_a_moment_has_come_for_which_there_is_room() -> None:
     assert not has_work(replace(IDLE, until_available=-1.0), FULL)
 
 
+def a_rest() -> IdleWait:
+    """One of a replica that hears nothing."""
+    return IdleWait(lambda: False, DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
+
+
+async def begun(rest: IdleWait, agenda: Agenda) -> "asyncio.Task[None]":
+    resting = asyncio.create_task(rest.after(agenda, ROOM))
+    await asyncio.sleep(0)
+    return resting
+
+
 @pytest.mark.anyio
 async def test_a_later_look_wakes_or_sets_a_new_end() -> None:
-    rest = IdleWait(lambda: False, DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
-    resting = asyncio.create_task(rest.after(IDLE, ROOM))
-    await asyncio.sleep(0)
+    rest = a_rest()
+    resting = await begun(rest, IDLE)
     rest.take_in(replace(IDLE, until_due=0.01), ROOM, monotonic())
     await asyncio.wait_for(resting, LIMIT)
     rest.begin_look()
-    resting = asyncio.create_task(rest.after(replace(IDLE, until_due=1e5), ROOM))
-    await asyncio.sleep(0)
+    resting = await begun(rest, replace(IDLE, until_due=1e5))
     rest.take_in(replace(IDLE, until_due=-1.0), ROOM, monotonic())
     await asyncio.wait_for(resting, LIMIT)
 
@@ -70,13 +79,11 @@ async def test_a_later_look_wakes_or_sets_a_new_end() -> None:
 @pytest.mark.anyio
 async def test_a_look_from_before_the_rest_that_is_answered_late_makes_it_no_longer() -> None:
     """The loop has seen since that something is due soon."""
-    rest = IdleWait(lambda: False, DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
+    rest = a_rest()
     before = monotonic()
-    resting = asyncio.create_task(rest.after(replace(IDLE, until_due=0.05), ROOM))
-    await asyncio.sleep(0)
+    resting = await begun(rest, replace(IDLE, until_due=0.05))
     rest.take_in(IDLE, ROOM, before)
     await asyncio.wait_for(resting, LIMIT)
-    resting = asyncio.create_task(rest.after(replace(IDLE, until_due=1e5), ROOM))
-    await asyncio.sleep(0)
+    resting = await begun(rest, replace(IDLE, until_due=1e5))
     rest.take_in(replace(IDLE, until_due=0.01), ROOM, before)
     await asyncio.wait_for(resting, LIMIT)

@@ -59,6 +59,14 @@ class Reloadable:
         self.checks.append(asyncio.get_running_loop().create_future())
         return await self.checks[-1]
 
+    @contextmanager
+    def hung_up(self, *, closed: bool = False) -> Iterator[None]:
+        """Let it hear of a hang-up once it has joined, perhaps because its terminal has closed."""
+        with self.requests.handled():
+            self.requests.joined()
+            self.hanging.hang_up(closed)
+            yield
+
     async def checking(self, number: int = 1) -> "asyncio.Future[Any]":
         await until(lambda: len(self.checks) == number, f"check {number}")
         return self.checks[-1]
@@ -66,9 +74,7 @@ class Reloadable:
 
 async def test_a_file_that_is_right_drains_and_starts_anew() -> None:
     replica = Reloadable()
-    with replica.requests.handled():
-        replica.requests.joined()
-        replica.hanging.hang_up(False)
+    with replica.hung_up():
         (await replica.checking()).set_result(CheckedFile("a digest"))
         await until(lambda: replica.requests.starts_anew, "it drains")
         assert replica.asked == ["drain"]
@@ -79,9 +85,7 @@ async def test_a_file_that_is_right_drains_and_starts_anew() -> None:
 
 async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_right() -> None:
     replica = Reloadable()
-    with replica.requests.handled():
-        replica.requests.joined()
-        replica.hanging.hang_up(False)
+    with replica.hung_up():
         (await replica.checking()).set_result(WrongFile("shop.py, line 3: no", ("shop.py, line 7: no",)))
         await until(lambda: replica.manager.told == ["RELOADING=1", "READY=1"], "the reload is over")
         assert told(replica.facts, "SIGHUP: this replica continues unchanged: shop.py, line 3: no")
@@ -104,9 +108,7 @@ async def test_one_before_it_has_joined_waits_until_then() -> None:
 
 async def test_one_during_a_check_has_the_file_checked_once_more() -> None:
     replica = Reloadable()
-    with replica.requests.handled():
-        replica.requests.joined()
-        replica.hanging.hang_up(False)
+    with replica.hung_up():
         first = await replica.checking()
         replica.hanging.hang_up(False)
         replica.hanging.hang_up(False)
@@ -119,9 +121,7 @@ async def test_one_during_a_check_has_the_file_checked_once_more() -> None:
 
 async def test_a_signal_to_end_during_a_check_is_what_counts() -> None:
     replica = Reloadable()
-    with replica.requests.handled():
-        replica.requests.joined()
-        replica.hanging.hang_up(False)
+    with replica.hung_up():
         check = await replica.checking()
         replica.requests.on_signal(signal.SIGTERM)
         check.set_result(CheckedFile("a digest"))
@@ -133,9 +133,8 @@ async def test_a_signal_to_end_during_a_check_is_what_counts() -> None:
 
 async def test_a_terminal_that_closes_drains_and_ends() -> None:
     replica = Reloadable()
-    with replica.requests.handled():
-        replica.requests.joined()
-        replica.hanging.hang_up(True)
+    with replica.hung_up(closed=True):
+        pass
     assert (replica.asked, replica.requests.signal, replica.checks) == (["drain"], 1, [])
     assert not replica.requests.starts_anew
 
@@ -149,8 +148,6 @@ async def test_a_terminal_that_closes_drains_and_ends() -> None:
 )
 async def test_those_that_start_nothing_anew_say_why(kind: dict[str, bool], why: str) -> None:
     replica = Reloadable(**kind)
-    with replica.requests.handled():
-        replica.requests.joined()
-        replica.hanging.hang_up(False)
-    assert told(replica.facts, why)
+    with replica.hung_up():
+        assert told(replica.facts, why)
     assert (replica.asked, replica.checks) == ([], [])

@@ -1,9 +1,11 @@
 """The loop of one replica, tick by tick, and its end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -11,6 +13,7 @@ from sqlalchemy import update
 from daemon import AsyncRun, Schedules
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.writes.batcher import Claim
+from daemon.service.replica import Replica
 from daemon.store.tables import run as run_table
 from daemon.telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, RunEnded, RunRecovered
 from daemon.testing import ManualReplica, ManualStore
@@ -23,6 +26,7 @@ from tests.support.manual import (
     a_loop,
     a_shop,
     add_schedule,
+    at_work,
     facts_of,
     left_behind,
     nothing,
@@ -104,26 +108,12 @@ async def test_what_was_put_off_of_a_schedule_that_was_renamed_starts_too() -> N
             assert await states_after_a_sign_of_life(replica) == ["running"]
 
 
-async def test_what_a_tick_settles_it_claims() -> None:
-    gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        await left_behind(store)
-        await replica.tick()
-        (run,) = await replica.runs()
-        assert (run.state, run.run.token, run.abandoned) == ("running", 2, 1)
-        (recovered,) = facts_of(replica, RunRecovered)
-        assert (recovered.settlement, recovered.at_startup, recovered.run.token) == ("abandoned", False, 1)
-
-
 async def test_a_replica_shows_that_it_lives_before_it_settles_what_it_lost() -> None:
     """Rule 16: its attempt was stopped, not abandoned."""
     gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
-        store.clock.advance("1m")
-        await store.take_over(NIGHTLY)
+    async with at_work(gate) as (replica, run_id):
+        replica.store.clock.advance("1m")
+        await replica.store.take_over(NIGHTLY)
         await replica.wait_for(run_id)
         await replica.tick()
         assert [fact.settlement for fact in facts_of(replica, RunRecovered)] == ["stopped"]
@@ -172,37 +162,6 @@ async def test_a_replica_that_drains_plans_and_claims_nothing() -> None:
         assert agenda is not None
         assert (agenda.due, agenda.available) == (True, True)
         assert [run.run.run_id for run in await replica.runs()] == [run_id]
-
-
-async def test_startup_cleanup_touches_only_what_is_stale() -> None:
-    """Rule 18."""
-    schedules = Schedules("shop")
-    add_schedule(schedules, "stale")
-    add_schedule(schedules, "live")
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        stale = await left_behind(store, "stale")
-        live = await left_behind(store, "live", stale=False)
-        await replica.replica.clean_up()
-        assert [(run.run.schedule, run.state, run.run.token) for run in await replica.runs()] == [
-            ("stale", "pending", None),
-            ("live", "running", live.token),
-        ]
-        assert [(fact.run.token, fact.at_startup) for fact in facts_of(replica, RunRecovered)] == [(stale.token, True)]
-
-
-async def test_that_the_database_is_away_and_back_is_reported_once_each() -> None:
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        store.available = False
-        assert [await replica.tick(), await replica.tick()] == [None, None]
-        assert replica.replica.contact.lost_for() is not None
-        store.available = True
-        await replica.tick()
-        await replica.tick()
-        assert replica.replica.contact.lost_for() is None
-        assert [type(fact) for fact in replica.facts if isinstance(fact, DatabaseAway | DatabaseBack)] == [
-            DatabaseAway,
-            DatabaseBack,
-        ]
 
 
 # The loop; where nothing wakes it, it rests for days
@@ -262,18 +221,28 @@ async def test_while_the_database_is_away_it_tries_again_after_a_moment() -> Non
         await until(lambda: facts_of(replica, DatabaseAway), "it has tried")
         store.available = True
         await asyncio.wait_for(working, LIMIT)
+        assert [len(facts_of(replica, kind)) for kind in (DatabaseAway, DatabaseBack)] == [1, 1]
 
 
 # Its end (rule 19)
 
 
-async def test_a_drain_wakes_it_and_lets_jobs_finish() -> None:
-    gate = Gate()
+@asynccontextmanager
+async def a_loop_at_work(
+    gate: Gate, **settings: Any
+) -> AsyncIterator[tuple[ManualReplica, Replica, "asyncio.Task[None]", int]]:
+    """Let the loop of a replica execute a run of "nightly", whose job has reached the gate."""
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
         run_id = await replica.trigger("nightly")
-        loop = a_loop(replica)
+        loop = a_loop(replica, **settings)
         working = asyncio.create_task(loop.run())
         await gate.entered()
+        yield replica, loop, working, run_id
+
+
+async def test_a_drain_wakes_it_and_lets_jobs_finish() -> None:
+    gate = Gate()
+    async with a_loop_at_work(gate) as (replica, loop, working, run_id):
         await replica.trigger("nightly")
         loop.drain()
         gate.open()
@@ -299,11 +268,7 @@ async def test_a_drain_while_a_claim_waits_for_its_set_claims_nothing(monkeypatc
 
 async def test_a_job_that_does_not_finish_within_grace_is_stopped_and_its_run_handed_back() -> None:
     gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        loop = a_loop(replica, grace=0.02)
-        working = asyncio.create_task(loop.run())
-        await gate.entered()
+    async with a_loop_at_work(gate, grace=0.02) as (replica, loop, working, run_id):
         loop.drain()
         await asyncio.wait_for(working, LIMIT)
         run = await replica.read(run_id)
@@ -312,11 +277,7 @@ async def test_a_job_that_does_not_finish_within_grace_is_stopped_and_its_run_ha
 
 async def test_told_to_stop_at_once_it_waits_for_no_job() -> None:
     gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        loop = a_loop(replica, grace=60.0)
-        working = asyncio.create_task(loop.run())
-        await gate.entered()
+    async with a_loop_at_work(gate, grace=60.0) as (replica, loop, working, run_id):
         loop.drain()
         await asyncio.sleep(0)
         loop.stop_at_once()
@@ -328,10 +289,7 @@ async def test_told_to_stop_at_once_it_waits_for_no_job() -> None:
 async def test_a_loop_that_is_cancelled_hands_its_runs_back_first() -> None:
     """Before the caller ends the heartbeat."""
     gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        working = asyncio.create_task(a_loop(replica).run())
-        await gate.entered()
+    async with a_loop_at_work(gate) as (replica, _, working, run_id):
         working.cancel()
         with pytest.raises(asyncio.CancelledError):
             await working
@@ -348,10 +306,7 @@ async def test_what_was_lost_and_refused_is_summed_up_at_the_end() -> None:
             except asyncio.CancelledError:
                 gate.open()
 
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(stubborn)) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
+    async with at_work(gate, a_shop(stubborn)) as (replica, run_id):
         await replica.lose_lease(run_id)
         await replica.stop()
         assert told(facts_of(replica, Note), "runs lost with their leases: 1; writes refused")

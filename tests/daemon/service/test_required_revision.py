@@ -10,13 +10,12 @@ from sqlalchemy import update
 from daemon import Schedules
 from daemon.errors import DefinitionError
 from daemon.scheduling.deploys.bring import carry_out, take_on_top
-from daemon.scheduling.generations.order import Move
 from daemon.store.tables import replica as replicas
 from daemon.store.views.replicas import read_replicas
 from daemon.telemetry.facts import Note
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.dialects import later, now
-from tests.support.manual import ONE_O_CLOCK, add_schedule, facts_of, nothing
+from tests.support.manual import ONE_O_CLOCK, add_schedule, facts_of, nothing, side_by_side
 
 pytestmark = pytest.mark.anyio
 
@@ -76,11 +75,7 @@ async def test_a_straggler_claims_nothing_as_long_as_a_replica_of_a_higher_one_i
 
 
 async def test_a_revision_that_a_take_over_made_count_no_more_holds_nobody_up_and_claims_nothing() -> None:
-    async with (
-        ManualStore(ONE_O_CLOCK) as store,
-        ManualReplica(store, revised(20261129)) as mistaken,
-        ManualReplica(store, revised(44, name="meant")) as meant,
-    ):
+    async with side_by_side(revised(20261129), revised(44, name="meant")) as (store, (mistaken, meant)):
         waiting = await mistaken.trigger("nightly")
         own = meant.application
         await store.write(lambda c: take_on_top(c, own, by="ann"))
@@ -96,11 +91,7 @@ async def test_a_revision_that_a_take_over_made_count_no_more_holds_nobody_up_an
 
 async def test_after_a_rollback_for_good_one_of_the_newer_that_comes_back_holds_nobody_up() -> None:
     """Its generation is superseded, although its revision is higher."""
-    async with (
-        ManualStore(ONE_O_CLOCK) as store,
-        ManualReplica(store, revised(43)) as older,
-        ManualReplica(store, revised(44, nothing, nothing)) as newer,
-    ):
+    async with side_by_side(revised(43), revised(44, nothing, nothing)) as (store, (older, newer)):
         moves: Iterator[Move | None] = iter(["put on top", None])
         await store.write(lambda c: carry_out(c, older.application, "web1:1", None, lambda *_: next(moves)))
         run_id = await older.trigger("nightly")
@@ -117,11 +108,7 @@ async def test_after_a_rollback_for_good_one_of_the_newer_that_comes_back_holds_
 
 
 async def test_one_that_is_never_ready_or_was_not_seen_for_long_holds_nobody_up() -> None:
-    async with (
-        ManualStore(ONE_O_CLOCK) as store,
-        ManualReplica(store, revised(43)) as older,
-        ManualReplica(store, revised(44)) as newer,
-    ):
+    async with side_by_side(revised(43), revised(44)) as (store, (older, newer)):
         of_newer = update(replicas).where(replicas.c.holder == newer.context.client.holder)
         for values in ({"ready_at": None}, {"ready_at": now(), "seen_at": later(now(), -21.0)}):
             await store.write(lambda connection, values=values: connection.execute(of_newer.values(**values)))  # type: ignore[misc]
@@ -130,11 +117,7 @@ async def test_one_that_is_never_ready_or_was_not_seen_for_long_holds_nobody_up(
 
 
 async def test_without_it_a_revision_keeps_nobody_from_what_both_have() -> None:
-    async with (
-        ManualStore(ONE_O_CLOCK) as store,
-        ManualReplica(store, revised(43, required=False)) as older,
-        ManualReplica(store, revised(44, required=False)),
-    ):
+    async with side_by_side(revised(43, required=False), revised(44, required=False)) as (_, (older, _)):
         run_id = await older.trigger("nightly")
         assert await work(older) == [run_id]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daemon import AsyncRun, Schedules
-from daemon.execution import attempt, run_execution
+from daemon.execution import run_execution
 from daemon.execution.attempt import WorkOutlivesLease
 from daemon.jobs import room
 from daemon.jobs.processes.child import ChildNotStarted
@@ -17,13 +17,10 @@ from daemon.service import runs_at_work
 from daemon.telemetry.facts import JobProgressed, Note, RunStarted
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import (
-    HARD_PRESSED,
     ONE_O_CLOCK,
-    SELDOM,
     Gate,
     a_shop,
     add_schedule,
-    almost_stale,
     facts_of,
     job_runs,
     lease_of,
@@ -85,35 +82,6 @@ async def test_where_not_even_that_can_be_written_the_lease_is_released_and_the_
             assert run.abandoned == 0
 
 
-async def test_a_task_that_does_not_end_although_its_lease_is_lost_ends_the_process(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Rule 9: nothing else could end it before another replica may begin."""
-    gate = Gate()
-
-    async def stubborn(_run: AsyncRun) -> None:
-        while not gate.is_open:
-            try:
-                await gate.passed()
-            except asyncio.CancelledError:
-                continue
-
-    timing = HARD_PRESSED
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(stubborn), timing=timing) as replica:
-        await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
-        monkeypatch.setattr(attempt, "boottime", almost_stale)
-        await store.take_over(NIGHTLY)
-        await asyncio.wait_for(replica.replica.runs.failed.wait(), LIMIT)
-        failure = replica.replica.runs.failure
-        assert isinstance(failure, WorkOutlivesLease)
-        assert 'job "job1" of "nightly" did not end although its lease was lost' in str(failure)
-        with pytest.raises(RuntimeError, match="the replica would end here"):
-            await replica.work()
-        gate.open()
-
-
 async def test_a_database_that_does_not_answer_keeps_no_process_alive_longer_than_its_lease(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -173,19 +141,6 @@ async def test_progress_is_taken_once_for_all_runs() -> None:
         assert {id_: progress.done for id_, progress in taken.items()} == {row.id: 1 for row in await job_runs(store)}
         assert replica.replica.runs.take_progress() == {}
         gate.open()
-
-
-async def test_losses_and_refused_writes_are_counted() -> None:
-    gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed), timing=SELDOM) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
-        await store.take_over(NIGHTLY)
-        gate.open()
-        await replica.wait_for(run_id)
-        runs = replica.replica.runs
-        assert (runs.lost, runs.refused, runs.executed, runs.tally) == (1, 1, [run_id], {"lost": 1})
 
 
 async def test_a_run_that_has_ended_leaves_its_place_and_is_heard_of() -> None:

@@ -36,7 +36,7 @@ from daemon.version import package_version
 from lease.errors import SchemaMissing
 from lease.schema import lease as leases
 from tests.support.completion import retry_run, start_job
-from tests.support.manual import Gate, a_shop, add_schedule, failing, nothing, told, until
+from tests.support.manual import Gate, a_shop, add_schedule, nothing, told, until
 from tests.support.store import PAST, Store, a_schedule, pending_runs
 from tests.support.waiting import LIMIT
 
@@ -75,6 +75,11 @@ class Served:
     def application(self) -> Any:
         return in_process(self.schedules.application(Path("schedules.py")))
 
+    def run(self, *now: str) -> int:
+        """Run it as the command does, until it is idle."""
+        with Notifier(self.facts.append) as notifier:
+            return Service(self.application, self.settings(), notifier, now=now, until_idle=True).run()
+
     async def serve(self, *now: str, until_idle: bool = True) -> int:
         with Notifier(self.facts.append) as notifier:
             serving = Service(self.application, self.settings(), notifier, now=now, until_idle=until_idle).serve()
@@ -109,16 +114,10 @@ async def test_its_first_line_says_what_runs_where_and_its_last_one_what_it_has_
         assert re.fullmatch(rf"{first.replica} stopped after \d+(\.\d)?s \(1 run succeeded\)", sentence(last))
 
 
-async def test_a_replica_that_ran_nothing_says_so(sqlite_url: str) -> None:
-    served = Served(a_shop(nothing), sqlite_url)
-    assert await served.serve() == 0
-    assert isinstance(served.facts[-1], ReplicaEnded)
-    assert sentence(served.facts[-1]).endswith(" (no runs)")
-
-
 def test_the_last_line_of_a_replica_counts_its_runs_by_how_they_ended() -> None:
     last = ReplicaEnded("web1:7", 3725.04, {"succeeded": 1_200, "failed": 1, "lost": 2})
     assert sentence(last) == "web1:7 stopped after 1h2m (1,200 runs succeeded, 1 failed, 2 lost)"
+    assert sentence(ReplicaEnded("web1:7", 1.0, {})).endswith(" (no runs)")
 
 
 async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sqlite_url: str) -> None:
@@ -136,8 +135,7 @@ async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sq
 
 def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqlite_url: str) -> None:
     served = Served(a_shop(), sqlite_url)
-    with Notifier(served.facts.append) as notifier:
-        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
+    assert served.run("nightly") == 0
     (row,) = store.runs()
     assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
     assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
@@ -148,8 +146,7 @@ def test_what_an_async_job_prints_is_the_output_of_its_run(store: Store, sqlite_
         sys.stdout.write("hello\n")
 
     served, before = Served(a_shop(work), sqlite_url), (sys.stdout, sys.stderr)
-    with Notifier(served.facts.append) as notifier:
-        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
+    assert served.run("nightly") == 0
     assert [part.text for part in store.do(OutputReader(1).read).parts] == ["hello\n"]
     assert [fact.lines for fact in served.facts if isinstance(fact, JobPrinted)] == [("hello",)]
     assert (sys.stdout, sys.stderr) == before
@@ -160,8 +157,7 @@ def test_a_schema_that_was_overruled_does_not_lead_the_fences_of_jobs_astray(
 ) -> None:
     monkeypatch.setenv("LEASED_SCHEMA", "other")
     served = Served(a_shop(), sqlite_url)
-    with Notifier(served.facts.append) as notifier:
-        assert Service(served.application, served.settings(), notifier, until_idle=True).run() == 0
+    assert served.run() == 0
     assert "LEASED_SCHEMA" not in os.environ
 
 
@@ -176,8 +172,7 @@ def test_the_environment_that_jobs_inherit_has_no_secret_but_the_url_of_the_data
         seen.extend(os.environ)
 
     served = Served(a_shop(look), sqlite_url)
-    with Notifier(served.facts.append) as notifier:
-        assert Service(served.application, served.settings(), notifier, now=["nightly"], until_idle=True).run() == 0
+    assert served.run("nightly") == 0
     assert "LEASED_DATABASE_URL" in seen
     assert not set(SECRETS) & set(seen)
 
@@ -204,10 +199,6 @@ async def test_a_job_that_failed_and_is_gone_from_the_file_fails_its_run(databas
         (row,) = store.runs()
         assert (row.state, row.reason) == ("failed", 'job "extract" failed and is no longer defined')
         assert [(job.job, job.state) for job in store.job_runs()] == [("extract", "failed"), ("job1", "not started")]
-
-
-async def test_a_run_that_fails_until_idle_is_status_1(sqlite_url: str) -> None:
-    assert await Served(a_shop(failing), sqlite_url).serve("nightly") == FAILED == 1
 
 
 async def test_a_failed_run_that_another_replica_executed_counts_too_and_is_reported(

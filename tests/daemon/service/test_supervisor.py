@@ -55,16 +55,37 @@ class Supervised:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes]
         self.write_file("one")
 
-    def start(self, count: int, mode: str = "service", **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, count: int, mode: str = "service", **environment: str) -> None:
         command = [sys.executable, "-c", SUPERVISOR, str(self.folder), str(count), mode, str(REPLICA)]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stderr=log
             )
-        return self._process
+
+    def up(self, count: int, **environment: str) -> set[int]:
+        """Start it, and return the pids of its replicas once they are ready."""
+        self.start(count, **environment)
+        return set(self.wait_for("ready", count))
+
+    def hang_up(self, text: str | None = None) -> None:
+        """Ask it for replicas with the file as it is then."""
+        if text is not None:
+            self.write_file(text)
+        self.process.send_signal(signal.SIGHUP)
+
+    def wait(self) -> int:
+        """Return its status when it has ended."""
+        return self.process.wait(LIMIT)
+
+    def hold_up(self) -> None:
+        """Let replicas that drain take their time, until they are let go."""
+        (self.folder / "slow").touch()
+
+    def let_go(self) -> None:
+        (self.folder / "slow").unlink()
 
     def end_with(self, status: int, index: int = 0) -> None:
         """Let the replica of this number end by itself; its file comes whole, for it looks for it all the time."""
@@ -95,9 +116,8 @@ class Supervised:
         return self.said(word)
 
     def end(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        self.process.kill()
+        self.process.wait()
 
 
 @pytest.fixture
@@ -108,69 +128,59 @@ def supervised(tmp_path: Path, processes: None) -> Iterator[Supervised]:
 
 
 def test_a_replica_that_dies_is_started_again(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    first = supervised.wait_for("ready", 2)
-    os.kill(first[0], signal.SIGKILL)
+    os.kill(min(supervised.up(2)), signal.SIGKILL)
     assert len(supervised.wait_for("ready", 3)) == 3
-    assert process.poll() is None
-    process.terminate()
-    assert process.wait(LIMIT) == 143
+    assert supervised.process.poll() is None
+    supervised.process.terminate()
+    assert supervised.wait() == 143
 
 
 @pytest.mark.extended
 def test_each_replica_knows_its_number(supervised: Supervised) -> None:
-    process = supervised.start(3)
-    supervised.wait_for("ready", 3)
+    supervised.up(3)
     numbers = sorted(path.read_text() for path in supervised.folder.glob("ready.*"))
     assert numbers == ["0", "1", "2"]
-    process.terminate()
-    process.wait(LIMIT)
 
 
 def test_the_first_signal_is_passed_on_once_and_all_are_waited_for(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    supervised.wait_for("ready", 2)
-    (supervised.folder / "slow").touch()
-    process.send_signal(signal.SIGTERM)
+    supervised.up(2)
+    supervised.hold_up()
+    supervised.process.send_signal(signal.SIGTERM)
     supervised.wait_for("draining", 2)
-    assert process.poll() is None
+    assert supervised.process.poll() is None
     assert supervised.said("stopping-at-once") == []
-    (supervised.folder / "slow").unlink()
-    assert process.wait(LIMIT) == 143
+    supervised.let_go()
+    assert supervised.wait() == 143
     assert supervised.said("stopping-at-once") == []
 
 
 @pytest.mark.extended
 def test_the_second_signal_is_passed_on_too(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    supervised.wait_for("ready", 2)
-    (supervised.folder / "slow").touch()
-    process.send_signal(signal.SIGINT)
+    supervised.up(2)
+    supervised.hold_up()
+    supervised.process.send_signal(signal.SIGINT)
     supervised.wait_for("draining", 2)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(LIMIT) == 130
+    supervised.process.send_signal(signal.SIGINT)
+    assert supervised.wait() == 130
     assert len(supervised.said("stopping-at-once")) == 2
 
 
 @pytest.mark.extended
 def test_the_third_signal_kills(supervised: Supervised) -> None:
-    process = supervised.start(1)
-    (pid,) = supervised.wait_for("ready")
+    (pid,) = supervised.up(1)
     (supervised.folder / "deaf").touch()
     for word in ("draining", "stopping-at-once"):
-        process.send_signal(signal.SIGTERM)
+        supervised.process.send_signal(signal.SIGTERM)
         supervised.wait_for(word)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(LIMIT) == 143
+    supervised.process.send_signal(signal.SIGTERM)
+    assert supervised.wait() == 143
     assert not is_alive(pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_when_the_supervisor_is_killed_its_replicas_notice_and_end(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    pids = supervised.wait_for("ready", 2)
-    process.kill()
-    process.wait()
+    pids = supervised.up(2)
+    supervised.end()
     supervised.wait_for("orphaned", 2)
     for pid in pids:
         wait_until(lambda pid=pid: not is_alive(pid), f"replica {pid} ends")  # type: ignore[misc]
@@ -180,17 +190,18 @@ def test_when_the_supervisor_is_killed_its_replicas_notice_and_end(supervised: S
 def test_until_idle_the_status_is_the_worst(supervised: Supervised) -> None:
     supervised.end_with(0)
     supervised.end_with(1, index=1)
-    assert supervised.start(2, "idle").wait(LIMIT) == 1
+    supervised.start(2, "idle")
+    assert supervised.wait() == 1
     assert len(supervised.said("ready")) == 2
 
 
 @pytest.mark.extended
 def test_until_idle_a_replica_that_a_signal_ended_is_started_again(supervised: Supervised) -> None:
-    process = supervised.start(1, "idle")
+    supervised.start(1, "idle")
     (pid,) = supervised.wait_for("ready")
     supervised.end_with(0)
     os.kill(pid, signal.SIGKILL)
-    assert process.wait(LIMIT) == 0
+    assert supervised.wait() == 0
     assert len(supervised.said("ready")) == 2
 
 
@@ -207,47 +218,36 @@ def test_a_wait_doubles_up_to_a_limit_and_begins_anew_after_a_healthy_minute() -
 
 
 def test_on_sighup_each_replica_is_replaced_by_one_that_is_ready_before_it_drains(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    before = set(supervised.wait_for("ready", 2))
-    (supervised.folder / "slow").touch()
-    supervised.write_file("two")
-    process.send_signal(signal.SIGHUP)
+    before = supervised.up(2)
+    supervised.hold_up()
+    supervised.hang_up("two")
     (first,) = supervised.wait_for("draining")
     assert len(supervised.said("ready")) == 3, "its successor is ready, and no other one is started"
     assert first in before
     assert supervised.alive() >= before
-    (supervised.folder / "slow").unlink()
+    supervised.let_go()
     supervised.wait_for_report("all 2 replicas are replaced")
     assert len(supervised.said("ready")) == 4
     assert len(supervised.alive()) == 2
     assert not supervised.alive() & before
     assert supervised.said("stopping-at-once") == []
-    process.terminate()
-    assert process.wait(LIMIT) == 143
 
 
 @pytest.mark.extended
 def test_what_is_wrong_with_the_file_is_told_and_no_replica_restarts(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    before = set(supervised.wait_for("ready", 2))
-    supervised.write_file("wrong: line 3\nline 7")
-    process.send_signal(signal.SIGHUP)
+    before = supervised.up(2)
+    supervised.hang_up("wrong: line 3\nline 7")
     assert supervised.wait_for_report("SIGHUP") == "warning: SIGHUP: no replica was replaced: wrong: line 3"
     supervised.wait_for_report("warning: SIGHUP: line 7")
     assert supervised.alive() == before
-    supervised.write_file("right")
-    process.send_signal(signal.SIGHUP)
+    supervised.hang_up("right")
     supervised.wait_for_report("all 2 replicas are replaced")
-    process.terminate()
-    assert process.wait(LIMIT) == 143
 
 
 @pytest.mark.extended
 def test_a_file_that_changes_after_its_check_stops_the_roll_and_the_old_ones_go_on(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    before = set(supervised.wait_for("ready", 2))
-    supervised.write_file("slow to start")
-    process.send_signal(signal.SIGHUP)
+    before = supervised.up(2)
+    supervised.hang_up("slow to start")
     (starting,) = supervised.wait_for("starting")
     os.kill(starting, signal.SIGKILL)
     said = supervised.wait_for_report("SIGHUP: the new replica 1")
@@ -258,34 +258,26 @@ def test_a_file_that_changes_after_its_check_stops_the_roll_and_the_old_ones_go_
     supervised.wait_for("refused")
     supervised.wait_for_report("replica 1 did not start because FILE has changed since it was checked; send SIGHUP")
     assert supervised.alive() == before - {first}
-    process.send_signal(signal.SIGHUP)
+    supervised.hang_up()
     supervised.wait_for_report("all 2 replicas are replaced")
     assert len(supervised.alive()) == 2
-    process.terminate()
-    assert process.wait(LIMIT) == 143
 
 
 @pytest.mark.extended
 def test_a_replica_that_was_replaced_is_restarted_with_what_it_was_checked_with(supervised: Supervised) -> None:
-    process = supervised.start(1)
-    supervised.wait_for("ready")
-    supervised.write_file("two")
-    process.send_signal(signal.SIGHUP)
+    supervised.up(1)
+    supervised.hang_up("two")
     supervised.wait_for_report("all 1 replicas are replaced")
     (pid,) = supervised.alive()
     os.kill(pid, signal.SIGKILL)
     supervised.wait_for("ready", 3)
     assert supervised.said("refused") == []
-    process.terminate()
-    assert process.wait(LIMIT) == 143
 
 
 @pytest.mark.extended
 def test_a_new_replica_that_is_not_ready_in_time_ends_and_the_old_ones_go_on(supervised: Supervised) -> None:
-    process = supervised.start(2, READY_WITHIN="0.5")
-    before = set(supervised.wait_for("ready", 2))
-    supervised.write_file("slow to start")
-    process.send_signal(signal.SIGHUP)
+    before = supervised.up(2, READY_WITHIN="0.5")
+    supervised.hang_up("slow to start")
     said = "the new replica 1 was not ready within 0.5s; all replicas continue as they were"
     wait_until(lambda: supervised.reports(said) or before & set(supervised.said("draining")), said)
     assert not before & set(supervised.said("draining"))
@@ -293,70 +285,55 @@ def test_a_new_replica_that_is_not_ready_in_time_ends_and_the_old_ones_go_on(sup
     assert len(started) == 3
     wait_until(lambda: not is_alive(started[2]), "it ends")
     assert supervised.alive() == before
-    process.terminate()
-    assert process.wait(LIMIT) == 143
 
 
 @pytest.mark.extended
 def test_several_sighups_while_replicas_are_replaced_replace_them_once_more(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    supervised.wait_for("ready", 2)
-    (supervised.folder / "slow").touch()
-    process.send_signal(signal.SIGHUP)
+    supervised.up(2)
+    supervised.hold_up()
+    supervised.hang_up()
     supervised.wait_for("draining")
     for count in (1, 2):
-        process.send_signal(signal.SIGHUP)
+        supervised.hang_up()
         supervised.wait_for_report("will be replaced again after that", count)
-    (supervised.folder / "slow").unlink()
+    supervised.let_go()
     supervised.wait_for_report("all 2 replicas are replaced", 2)
     assert len(supervised.said("ready")) == 6
-    process.terminate()
-    assert process.wait(LIMIT) == 143
+    supervised.process.terminate()
+    assert supervised.wait() == 143
     assert len(supervised.reports("all 2 replicas are replaced")) == 2
 
 
 @pytest.mark.extended
-def test_sigterm_while_replicas_are_replaced_drains_all_of_them_once(supervised: Supervised) -> None:
-    process = supervised.start(2)
-    supervised.wait_for("ready", 2)
-    (supervised.folder / "slow").touch()
-    process.send_signal(signal.SIGHUP)
-    supervised.wait_for("draining")
-    assert len(supervised.said("ready")) == 3
-    process.send_signal(signal.SIGTERM)
+@pytest.mark.parametrize("starting", [False, True], ids=["an old one drains", "a new one starts"])
+def test_sigterm_while_replicas_are_replaced_drains_all_of_them_once(supervised: Supervised, starting: bool) -> None:
+    supervised.up(2)
+    supervised.hold_up()
+    supervised.hang_up("slow to start" if starting else "two")
+    supervised.wait_for("starting" if starting else "draining")
+    assert len(supervised.said("ready")) == (2 if starting else 3)
+    supervised.process.send_signal(signal.SIGTERM)
     supervised.wait_for("draining", 3)
-    (supervised.folder / "slow").unlink()
-    assert process.wait(LIMIT) == 143
+    supervised.let_go()
+    assert supervised.wait() == 143
     assert supervised.said("stopping-at-once") == []
     assert supervised.alive() == set()
-
-
-@pytest.mark.extended
-def test_sigterm_while_a_new_replica_starts_ends_that_one_too(supervised: Supervised) -> None:
-    process = supervised.start(1)
-    supervised.wait_for("ready")
-    supervised.write_file("slow to start")
-    process.send_signal(signal.SIGHUP)
-    supervised.wait_for("starting")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(LIMIT) == 143
     assert all(not is_alive(pid) for pid in supervised.said("starting"))
 
 
 @pytest.mark.extended
 def test_sighup_is_ignored_while_all_end_and_by_those_that_end_by_themselves(supervised: Supervised) -> None:
-    process = supervised.start(1)
-    supervised.wait_for("ready")
-    (supervised.folder / "slow").touch()
-    process.send_signal(signal.SIGTERM)
+    supervised.up(1)
+    supervised.hold_up()
+    supervised.process.send_signal(signal.SIGTERM)
     supervised.wait_for("draining")
-    process.send_signal(signal.SIGHUP)
+    supervised.hang_up()
     supervised.wait_for_report("SIGHUP: ignored because the replicas are stopping")
-    (supervised.folder / "slow").unlink()
-    assert process.wait(LIMIT) == 143
-    process = supervised.start(1, "idle")
+    supervised.let_go()
+    assert supervised.wait() == 143
+    supervised.start(1, "idle")
     supervised.wait_for("ready", 2)
-    process.send_signal(signal.SIGHUP)
+    supervised.hang_up()
     supervised.wait_for_report("SIGHUP: ignored because with --until-idle")
     supervised.end_with(0)
-    assert process.wait(LIMIT) == 0
+    assert supervised.wait() == 0

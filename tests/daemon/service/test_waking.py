@@ -5,7 +5,6 @@ Where nothing wakes it, a replica rests for days here.
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -52,16 +51,6 @@ async def test_a_trigger_wakes_a_replica(database_url: str) -> None:
     async with living(database_url, a_shop()) as replica:
         await replica.at_rest()
         await replica.becomes(await replica.trigger(), "succeeded")
-
-
-async def test_a_trigger_in_a_callers_own_transaction_wakes_it_at_the_commit(database_url: str) -> None:
-    engine = create_engine(database_url)
-    async with living(database_url, a_shop()) as replica:
-        await replica.at_rest()
-        with engine.begin() as connection:
-            run_id = trigger(connection, "shop", "nightly", requested_by="ann")
-        await replica.becomes(run_id, "succeeded")
-    engine.dispose()
 
 
 async def test_a_run_that_a_program_requests_in_its_transaction_starts_after_the_commit(database_url: str) -> None:
@@ -114,55 +103,29 @@ async def test_what_a_draining_replica_leaves_starts_on_another(database_url: st
             assert await second.state(run_id if is_handed_back else waiting) == "running"
 
 
-async def test_the_end_of_a_run_wakes_a_replica_of_another_application_that_waits_for_its_lock(
-    database_url: str,
-) -> None:
-    gate = Gate()
-    mine, theirs = Schedules("shop"), Schedules("books")
-    add_schedule(mine, "stock", gate.passed, lock="warehouse")
-    add_schedule(theirs, "audit", lock="warehouse")
-    async with living(database_url, mine) as first, living(database_url, theirs) as second:
-        await first.at_rest()
-        await first.trigger("stock")
-        await gate.entered()
-        run_id = await second.trigger("audit")
-        await second.at_rest()
-        gate.open()
-        await second.becomes(run_id, "succeeded")
+SLOTS = {"name": "api", "slots": 2}
 
 
-async def test_the_end_of_a_run_wakes_whoever_waits_for_its_slot(database_url: str) -> None:
-    gate, slots = Gate(), {"name": "api", "slots": 2}
-    mine, theirs = Schedules("shop"), Schedules("books")
-    add_schedule(mine, "stock", gate.passed, lock=slots, overlap="allow")
-    add_schedule(theirs, "audit", lock=slots, priority="high")
-    async with living(database_url, mine) as first, living(database_url, theirs) as second:
-        await first.at_rest()
-        held = [await first.trigger("stock") for _ in range(2)]
-        for run_id in held:
-            await first.becomes(run_id, "running")
-        run_id = await second.trigger("audit")
-        await second.at_rest()
-        assert await second.state(run_id) == "pending"
-        gate.open()
-        await second.becomes(run_id, "succeeded")
-
-
+@pytest.mark.on_both  # each kind tells of it in its own way
 @pytest.mark.parametrize(
     ("lock", "other"),
     [
-        ("api", {"name": "api", "slots": 2}),
-        ({"name": "api", "slots": 2}, "api"),
-        ("api/2", {"name": "api", "slots": 2}),
+        ("api", {"lock": "api"}),
+        (SLOTS, {"lock": SLOTS, "priority": "high"}),
+        ("api", {"lock": SLOTS}),
+        (SLOTS, {"lock": "api"}),
+        ("api/2", {"lock": SLOTS}),
     ],
+    ids=["a lock", "slots", "a lock and slots", "slots and a lock", "the lock of a slot"],
 )
-async def test_it_does_so_where_they_say_differently_how_many_slots_there_are(
-    database_url: str, lock: Any, other: Any
+async def test_the_end_of_a_run_wakes_a_replica_of_another_application_that_waits_for_its_lock_or_slot(
+    database_url: str, lock: Any, other: dict[str, Any]
 ) -> None:
+    """Also where they say differently how many slots there are."""
     gate = Gate()
     mine, theirs = Schedules("shop"), Schedules("books")
     add_schedule(mine, "stock", gate.passed, lock=lock)
-    add_schedule(theirs, "audit", lock=other)
+    add_schedule(theirs, "audit", **other)
     async with living(database_url, mine) as first, living(database_url, theirs) as second:
         await first.at_rest()
         elsewhere = "api" if lock == "api/2" else "api/2"
@@ -247,14 +210,6 @@ async def test_the_death_of_a_replica_on_this_machine_wakes_it(
         assert await replica.state(run_id) == "running"
         process.kill()
         await replica.becomes(run_id, "succeeded")
-
-
-@pytest.fixture
-def process(processes: None) -> "Iterator[subprocess.Popen[bytes]]":
-    del processes
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as started:
-        yield started
-        started.kill()
 
 
 def at_work_in(connection: Connection, pid: int, digest: str) -> int:

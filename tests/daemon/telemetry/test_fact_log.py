@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -34,24 +34,32 @@ from lease.events import AtRisk, Event, Granted, Lost, Renewed
 from lease.model import Grant, Loss, LossKind
 from tests.daemon.telemetry.told import JOB, RUN, told
 
+LogLevel = Literal["debug", "info", "warning"]
 GRANT = Grant("run/shop/nightly", 3, "h")
 
 
+Logged = Callable[..., list[dict[str, Any]]]
+
+
 @pytest.fixture
-def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Logged]:
+    """Log facts from a level on, and return the lines."""
     root = logging.getLogger()
     before = list(root.handlers), root.level
-    yield
+
+    def lines(level: LogLevel, *facts: Any, log: Callable[[Any], object] = log_fact) -> list[dict[str, Any]]:
+        set_up_logs("json", level)
+        for fact in facts:
+            log(fact)
+        flush_logs()
+        return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    yield lines
     root.handlers[:], root.level = before
 
 
-@pytest.mark.usefixtures("logged")
-def test_facts_are_log_lines_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logs("json", "debug")
-    for fact in told():
-        log_fact(fact)
-    flush_logs()
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+def test_facts_are_log_lines_as_json(logged: Logged) -> None:
+    lines = logged("debug", *told())
     assert [line["message"] for line in lines] == [
         "run started",
         "job started",
@@ -124,29 +132,18 @@ def test_each_line_names_the_replica_that_is_given(capsys: pytest.CaptureFixture
     assert "replica" not in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("logged")
-def test_lines_of_output_are_log_lines_of_their_own_on_request(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logs("json", "info")
-    for fact in told():
-        log_fact_or_output(fact)
-    flush_logs()
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+def test_lines_of_output_are_log_lines_of_their_own_on_request(logged: Logged) -> None:
+    lines = logged("info", *told(), log=log_fact_or_output)
     assert [line["message"] for line in lines][:2] == ["output", "job failed"]
     shown = {name: lines[0][name] for name in ("level", "run", "schedule", "job", "attempt")}
     assert shown == {"level": "info", "run": 7, "schedule": "nightly", "job": "zones", "attempt": 2}
     assert lines[0]["line"]
 
 
-@pytest.mark.usefixtures("logged")
-def test_a_run_that_goes_well_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_goes_well_is_one_line(logged: Logged) -> None:
     """Four lines a run were 1.6 GB a day at 50 runs a second."""
-    set_up_logs("json", "info")
-    log_fact(RunStarted(RUN))
-    log_fact(JobStarted(JOB))
-    log_fact(JobEnded(JOB, "succeeded", 1.5, None))
-    log_fact(RunEnded(RUN, "succeeded", None, 2.0))
-    flush_logs()
-    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    ends = JobEnded(JOB, "succeeded", 1.5, None), RunEnded(RUN, "succeeded", None, 2.0)
+    (line,) = logged("info", RunStarted(RUN), JobStarted(JOB), *ends)
     assert (line["message"], line["run"], line["token"], line["took"]) == ("run succeeded", 7, 3, "2s")
 
 
@@ -168,14 +165,13 @@ def test_only_of_a_replica_that_is_gone_it_is_said_that_it_is_gone(
     assert sentence(RunRecovered(run, settlement, gone=gone, lived="alive" in said)) == expected
 
 
-@pytest.mark.usefixtures("logged")
-def test_a_run_that_is_late_to_finish_or_takes_long_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logs("json", "warning")
-    log_fact(RunLate("shop", "nightly", 7, "running", datetime(2026, 7, 1, 6, tzinfo=UTC)))
-    log_fact(RunLate("shop", "nightly", 8, "pending", datetime(2026, 7, 1, 6, tzinfo=UTC)))
-    log_fact(RunLong("shop", "nightly", 9, "emergency", 3060.0, 3000.0))
-    flush_logs()
-    at_work, waits, long = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+def test_a_run_that_is_late_to_finish_or_takes_long_is_a_warning(logged: Logged) -> None:
+    at_work, waits, long = logged(
+        "warning",
+        RunLate("shop", "nightly", 7, "running", datetime(2026, 7, 1, 6, tzinfo=UTC)),
+        RunLate("shop", "nightly", 8, "pending", datetime(2026, 7, 1, 6, tzinfo=UTC)),
+        RunLong("shop", "nightly", 9, "emergency", 3060.0, 3000.0),
+    )
     assert (at_work["level"], at_work["run"], at_work["schedule"]) == ("warning", 7, "nightly")
     assert at_work["message"] == 'run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still running'
     assert waits["message"].endswith("2026-07-01 06:00:00Z: it is still waiting")
@@ -183,16 +179,9 @@ def test_a_run_that_is_late_to_finish_or_takes_long_is_a_warning(capsys: pytest.
     assert long["message"] == 'run 9 of "nightly" has been running for 51m, which is an emergency (over 50m)'
 
 
-@pytest.mark.usefixtures("logged")
-def test_a_cancelled_run_is_logged_with_who_and_why_when_it_is_heard_and_when_it_has_ended(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    set_up_logs("json", "info")
-    log_fact(RunCancelled(RUN, "bob", "it hangs"))
-    log_fact(RunCancelled(RUN, "bob", None))
-    log_fact(RunEnded(RUN, "cancelled", "cancelled by bob: it hangs"))
-    flush_logs()
-    heard, brief, ended = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+def test_a_cancelled_run_is_logged_with_who_and_why_when_it_is_heard_and_when_it_has_ended(logged: Logged) -> None:
+    told = RunCancelled(RUN, "bob", "it hangs"), RunCancelled(RUN, "bob", None)
+    heard, brief, ended = logged("info", *told, RunEnded(RUN, "cancelled", "cancelled by bob: it hangs"))
     assert (heard["level"], heard["message"]) == ("info", "run is cancelled: stopping its job")
     assert (heard["run"], heard["by"], heard["why"], "why" in brief) == (7, "bob", "it hangs", False)
     assert (ended["level"], ended["message"], ended["reason"]) == (
@@ -202,15 +191,15 @@ def test_a_cancelled_run_is_logged_with_who_and_why_when_it_is_heard_and_when_it
     )
 
 
-@pytest.mark.usefixtures("logged")
-def test_lease_events_are_log_lines_by_their_gravity(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logs("json", "info")
-    log_lease_event(Renewed((GRANT,), 9.5, 0.01))
-    log_lease_event(AtRisk((GRANT,), "database unreachable", 4.0))
-    log_lease_event(AtRisk((GRANT,), "database unreachable", 3.5, again=True))
-    log_lease_event(Lost(Loss(GRANT, LossKind.ENDED, "stolen by x with token 4")))
-    flush_logs()
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+def test_lease_events_are_log_lines_by_their_gravity(logged: Logged) -> None:
+    lines = logged(
+        "info",
+        Renewed((GRANT,), 9.5, 0.01),
+        AtRisk((GRANT,), "database unreachable", 4.0),
+        AtRisk((GRANT,), "database unreachable", 3.5, again=True),
+        Lost(Loss(GRANT, LossKind.ENDED, "stolen by x with token 4")),
+        log=log_lease_event,
+    )
     assert [(line["level"], line["message"]) for line in lines] == [
         ("warning", "leases at risk"),
         ("warning", "lease lost"),
@@ -219,10 +208,9 @@ def test_lease_events_are_log_lines_by_their_gravity(capsys: pytest.CaptureFixtu
     assert (lines[1]["lease"], lines[1]["token"], lines[1]["cause"]) == (GRANT.name, 3, "stolen by x with token 4")
 
 
-@pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("level", ["debug", "info", "warning"])
 def test_the_log_lacks_nothing_that_its_level_asks_for(
-    level: Literal["debug", "info", "warning"], capsys: pytest.CaptureFixture[str]
+    level: LogLevel, logged: Logged, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Most facts are not even queued for it."""
     lost = Loss(GRANT, LossKind.ENDED, "stolen by x with token 4")
@@ -230,11 +218,7 @@ def test_the_log_lacks_nothing_that_its_level_asks_for(
     went_well: list[Fact] = [JobEnded(JOB, "succeeded", 1.0, None), RunEnded(RUN, "succeeded", None, 1.0)]
     skipped = TimesSkipped("shop", "nightly", "missed", 3)
     facts: list[Fact] = [*told(), *went_well, *map(LeaseChanged, of_leases), skipped]
-    set_up_logs("json", level)
-    for fact in facts:
-        log_fact(fact)
-    flush_logs()
-    directly = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    directly = [line["message"] for line in logged(level, *facts)]
     with Notifier(log_fact) as notifier:
         for fact in facts:
             notifier.notify(fact)

@@ -18,7 +18,7 @@ from daemon.telemetry.facts import JobPrinted, RunEnded, RunStarted
 from daemon.testing import ManualReplica, ManualStore, Misuse, run_once
 from daemon.testing import store as store_module
 from lease.errors import InvalidDuration, LeaseLost
-from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule, failing, nothing, until
+from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule, at_work, failing, nothing, until
 from tests.support.waiting import LIMIT, wait_until
 
 TWO_O_CLOCK = "2026-07-01T02:00:00Z"
@@ -54,17 +54,6 @@ async def test_nothing_runs_before_its_instant_and_it_runs_when_the_clock_is_set
         assert run.state == "succeeded"
         assert [job.state for job in run.jobs] == ["succeeded", "succeeded"]
         assert run.run.scheduled_for == seen[0] == datetime(2026, 7, 1, 2, tzinfo=UTC)
-
-
-async def test_a_tick_starts_runs_and_work_waits_for_them() -> None:
-    schedules, seen = shop()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        store.clock.advance("1h")
-        await replica.tick()
-        assert len(replica.replica.runs) == 1
-        (run,) = await replica.work()
-        assert run.run.token == 1
-        assert len(seen) == 1
 
 
 async def test_each_instant_that_passes_is_accounted_for() -> None:
@@ -103,10 +92,7 @@ async def test_the_clock_moves_past_the_moment_by_which_a_run_was_to_start() -> 
 
 async def test_work_waits_for_a_run_that_a_test_lets_go_on() -> None:
     gate = Gate()
-    async with ManualStore(TWO_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
+    async with at_work(gate) as (replica, run_id):
         assert (await replica.read(run_id)).state == "running"
         gate.open()
         assert (await replica.wait_for(run_id)).state == "succeeded"
@@ -182,10 +168,7 @@ async def test_a_run_that_loses_its_lease_is_resumed_under_a_higher_token() -> N
             seen.append(f"token {run.token} is lost")
             raise
 
-    async with ManualStore(TWO_O_CLOCK) as store, ManualReplica(store, a_shop(work)) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
+    async with at_work(gate, a_shop(work)) as (replica, run_id):
         await replica.lose_lease(run_id)
         assert seen == ["token 1 is lost"]
         gate.open()
@@ -345,10 +328,7 @@ async def test_a_clock_takes_no_time_without_a_zone_and_does_not_go_back_by_a_du
 
 async def test_a_job_that_hangs_is_named_when_time_is_up() -> None:
     gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.tick()
-        await gate.entered()
+    async with at_work(gate) as (replica, run_id):
         for waiting in (replica.work(limit=0.01), replica.wait_for(run_id, limit=0.01)):
             with pytest.raises(TimeoutError, match=r'not done within 0.01s; still running: run 1 of "nightly"'):
                 await waiting

@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -20,7 +18,6 @@ import lease.statements
 from daemon import AsyncRun, EmbeddedReplica, Schedules
 from daemon.errors import DaemonError, DefinitionError, WouldSupersede
 from daemon.operations.trigger import trigger
-from daemon.recovery import registry
 from daemon.service.environment import SettingsError
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
@@ -29,7 +26,6 @@ from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
 from daemon.store.views.output import OutputReader
 from daemon.telemetry import logs
-from lease.clock import boot_id, boottime
 from lease.database.dialects import clock, later
 from lease.errors import LeaseError
 from lease.schema import lease as leases
@@ -45,12 +41,6 @@ def no_settings_of_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in [name for name in os.environ if name.startswith("LEASED_")]:
         monkeypatch.delenv(variable)
     monkeypatch.setattr(logs, "_is_set_up", False)  # perhaps by another test
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
 
 
 def inside(
@@ -104,15 +94,6 @@ async def test_a_job_at_the_end_of_the_block_may_finish_and_nothing_more_is_clai
     gate.open()
     await asyncio.wait_for(hosting, LIMIT)
     assert sorted((row.schedule, row.state) for row in store.runs()) == [("nightly", "succeeded"), ("other", "pending")]
-
-
-async def test_a_job_that_goes_on_after_grace_is_stopped_and_handed_over(store: Store) -> None:
-    gate = Gate()
-    async with inside(a_shop(gate.passed), store, grace="0.05s"):
-        request(store)
-        await gate.entered()
-    (row,) = store.runs()
-    assert (row.state, row.abandoned, store.lease(row.lease_name).holder) == ("pending", 0, None)
 
 
 async def test_an_error_in_the_block_drains_it_and_comes_out(store: Store) -> None:
@@ -233,15 +214,6 @@ def test_it_can_be_part_of_a_program_whose_loop_is_not_in_the_main_thread(store:
     assert (errors, states(store)) == ([], ["succeeded"])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the start of a process is known on Linux")
-async def test_in_a_program_that_has_run_for_long_the_wall_clock_seems_not_to_have_jumped(store: Store) -> None:
-    """Others take the offset of the wall clock from the start of the process, and when that was recorded (SQLite)."""
-    async with inside(a_shop(), store):
-        ticks = os.sysconf("SC_CLK_TCK")
-        offset = store.do(registry.wall_clock_offset, boot_id(), ticks)
-    assert offset == pytest.approx(time.time() - boottime(), abs=0.5)
-
-
 # It takes nothing that is the program's
 
 
@@ -268,19 +240,6 @@ async def test_signals_exits_logging_and_the_environment_stay_the_programs(
     assert what_is_the_programs() == before
     assert [part.text for part in store.do(OutputReader(1).read).parts] == ["kept\n"]
     assert capsys.readouterr().out == "here"
-
-
-async def test_what_happens_is_in_the_programs_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "leased")
-    async with inside(a_shop(), store):
-        request(store)
-        await until(lambda: states(store) == ["succeeded"], "the run is over")
-    said = {record.name: record for record in caplog.records}
-    assert set(said) == {"leased"}
-    (ended,) = (record for record in caplog.records if record.message.startswith("run succeeded "))
-    assert ended.message.startswith("run succeeded schedule=nightly run=1 token=1 took=")
-    assert ended.__dict__["leased"] | {"took": ""} == {"schedule": "nightly", "run": 1, "token": 1, "took": ""}
-    assert [record.message for record in caplog.records if " run=1 " in record.message] == [ended.message]
 
 
 async def test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_by_a_take_over(
