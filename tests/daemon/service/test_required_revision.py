@@ -10,6 +10,7 @@ from sqlalchemy import update
 from daemon import Schedules
 from daemon.errors import DefinitionError
 from daemon.scheduling.deploys.bring import carry_out, take_on_top
+from daemon.scheduling.generations.order import Move
 from daemon.store.tables import replica as replicas
 from daemon.store.views.replicas import read_replicas
 from daemon.telemetry.facts import Note
