@@ -8,7 +8,6 @@ import selectors
 import sys
 import threading
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 import pytest
@@ -109,9 +108,7 @@ class Ends:
         self._watching.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._watching.join()
         self._selector.close()
 
