@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.chaos.callers.backfills import told_wrongly
+from tests.chaos.callers import told_wrongly
 from tests.chaos.fleet import Told, ToldAtOnce
 from tests.chaos.report import problems
 from tests.chaos.test_report import at, good

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.checker.facts import BackfillRecorded, Fact
 
-from ..fleet import Told, ToldAtOnce
+from .fleet import Told, ToldAtOnce
 
 
 def told_wrongly(acts: Iterable[ToldAtOnce], facts: Iterable[Fact]) -> Iterator[str]:
