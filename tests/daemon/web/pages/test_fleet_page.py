@@ -37,19 +37,26 @@ async def test_the_fleet_says_who_is_alive_what_they_run_and_who_holds_what(
     with rows_in(database_url) as rows:
         lease.statements.grant(rows.connection, ["ledger"], "console", 3600, label="admin@ops:1")
         rows.replica("replica-3", host="web-3", pid=33, seen_at=rows.now - timedelta(seconds=30))
+        rows.replica("replica-4", host="web-4", pid=44, release="1.4", blocked="no room for FILE")
         rows.connection.execute(update(replica).where(replica.c.host == "web-2").values(concurrency=4))
     page = await opened("/fleet")
     shown = read(page)
-    assert "2 replicas are alive; web-3:33 is silent" in shown
+    assert "3 replicas are alive; web-3:33 is silent" in shown
     assert "web-1:11 died 16 min ago" in shown
     assert f"web-2:22 shop ready 1 of 4 {made['crashed']} daily-full-sync" in shown
     (places,) = re.findall(r'<svg class="slots".*?</svg>', page.body.decode())
     assert (places.count("<rect"), places.count('<rect class="y"')) == (4, 1)
     assert "web-3:33 shop silent not seen for 3" in shown
+    assert "web-4:44 shop blocked no room for FILE" in shown
     assert f"daily-full-sync schedule run {made['crashed']} on" in shown
     assert "ledger admin@ops:1 not a run 1" in shown
     found = read(await opened("/fleet?lock=led"))
     assert ("ledger" in found, "schedule run" in found) == (True, False)
+
+
+@pytest.mark.usefixtures("made")
+async def test_where_a_replica_has_not_said_how_many_runs_it_takes_they_are_counted(opened: Open) -> None:
+    assert "web-2:22 shop ready 1 run " in read(await opened("/fleet"))
 
 
 async def test_the_installation_is_checked_when_somebody_asks_even_if_the_database_is_away(opened: Open) -> None:

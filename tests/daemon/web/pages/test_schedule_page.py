@@ -10,6 +10,7 @@ import pytest
 
 from daemon.web.pages.links import schedule_path
 from tests.daemon.web.pages.frames import Open, leafed
+from tests.daemon.web.pages.runs_of_each_state import HOSTILE, LONG_NAME
 from tests.support.asgi import Answer
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +46,14 @@ async def test_it_says_what_is_so_and_shows_what_happened(show: Show, made: dict
     assert f'href="/runs/{made["failed"]}/output?job=push&amp;attempt=2"' in source
     assert 'every = "1h"' in shown
     assert ">Pause …</a>" in source
+
+
+@pytest.mark.usefixtures("made")
+async def test_without_a_replica_it_says_so_and_a_long_line_of_its_last_output_is_cut(show: Show) -> None:
+    page = await show(LONG_NAME, application=HOSTILE[:60])
+    assert "cannot run: no replica of" in read(page)
+    assert b"the last line" in page.body
+    assert b"y" * 1000 not in page.body
 
 
 async def test_each_bar_of_its_strip_leads_to_its_run_and_says_what_became_of_it(
