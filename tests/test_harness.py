@@ -10,32 +10,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, inspect, make_url, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
 
 from tests.support import yardstick
 from tests.support.binaries import Binaries
 from tests.support.databases import KINDS, Server, fresh_database
 from tests.support.fast import SENTENCE
 from tests.support.postgres import PostgresServer, plain, query
+from tests.support.programs import ran
 from tests.support.proxy import Proxy
 from tests.support.starter import ROOT
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 from tests.support.yardstick import boottime
-
-
-def test_a_database_of_either_kind_answers_and_is_empty(empty_database_url: str) -> None:
-    engine = create_engine(empty_database_url, poolclass=NullPool)
-    with engine.connect() as connection:
-        assert connection.scalar(text("SELECT 1")) == 1
-        assert inspect(connection).get_table_names() == []
-
-
-def test_a_database_of_either_kind_has_the_lease_table(database_url: str) -> None:
-    engine = create_engine(database_url, poolclass=NullPool)
-    with engine.connect() as connection:
-        assert "lease" in inspect(connection).get_table_names()
 
 
 def test_a_database_is_dropped_even_while_it_is_used(postgres_server: Server) -> None:
@@ -62,14 +49,14 @@ def test_a_server_of_ones_own_recovers_from_kill9_and_leaves_nothing_behind(post
         os.kill(pid, 0)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the server's processes in /proc")
-@pytest.mark.extended
 def test_no_test_puts_back_what_is_left_out_of_garbage_collection() -> None:
     """Each collection of those after it would look through all that is loaded; a test asks for `own_heap` instead."""
     call = "gc." + "unfreeze("
     assert [file for file in (ROOT / "tests").rglob("*.py") if call in file.read_text()] == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the server's processes in /proc")
+@pytest.mark.extended
 def test_a_paused_server_is_silent_and_then_goes_on(postgres_programs: Binaries) -> None:
     with PostgresServer(postgres_programs) as server:
         stat = Path(f"/proc/{server.pid}/stat")
@@ -180,15 +167,7 @@ def test_of_the_fast_tests_none_starts_a_process_unnoticed(tmp_path: Path) -> No
     (tmp_path / "test_some.py").write_text(FAST_AND_NOT)
     options = ["-q", "-p", "tests.support.fast", "-p", "no:cacheprovider", "--color=no"]
     answers = [
-        subprocess.run(
-            [sys.executable, "-P", "-m", "pytest", *options, *more],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LIMIT,
-        ).stdout
+        ran([sys.executable, "-P", "-m", "pytest", *options, *more], tmp_path).stdout
         for more in ([], ["--fast"], ["--fast", "--sqlite"])
     ]
     assert "2 failed, 4 passed" in answers[0]
@@ -213,7 +192,7 @@ def test_a_test_runs_on_so_many_kinds_of_database(
     file: str, options: tuple[str, ...], kinds: int, processes: None
 ) -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *options, file]
-    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=True).stdout
+    collected = ran(command).stdout
     of_kinds = {
         kind: {line.partition("[")[0] for line in collected.splitlines() if f"[{kind}]" in line} for kind in KINDS
     }

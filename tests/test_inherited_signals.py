@@ -1,14 +1,11 @@
 """Under `nohup make test`, what tests start reacts to signals, and the run itself still does not."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.starter import ROOT
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 TEST = """
 import os, signal, subprocess, pytest
@@ -26,13 +23,6 @@ IGNORING = "trap '' HUP INT QUIT; exec \"$@\""
 def test_what_a_run_has_inherited_as_ignored_its_tests_do_not_pass_on(tmp_path: Path, workers: str) -> None:
     (tmp_path / "test_some.py").write_text(TEST)
     options = ["-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", workers]
-    done = subprocess.run(
-        ["sh", "-c", IGNORING, "sh", sys.executable, "-P", "-m", "pytest", *options],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LEASED_TEST_POSTGRES": "none"},  # no such server, on purpose
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-    )
+    command = ["sh", "-c", IGNORING, "sh", sys.executable, "-P", "-m", "pytest", *options]
+    done = ran(command, tmp_path, LEASED_TEST_POSTGRES="none")  # no such server, on purpose
     assert "3 passed" in done.stdout, done.stdout + done.stderr

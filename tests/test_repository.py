@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.proofs import PROOFS
+from tests.support.programs import ran
 
 ROOT = Path(__file__).parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
@@ -64,7 +65,7 @@ def test_every_requirement_of_the_project_is_locked() -> None:
 
 @pytest.mark.usefixtures("processes")
 def test_no_committed_file_names_a_home_of_one_machine() -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = ran(["git", "ls-files", "-z"])
     if listed.returncode != 0:
         pytest.skip("not a git checkout, or no git: what is committed is not known")
     private = re.compile(r"(?<![\w.])/(home|Users|work|root)/\w")
@@ -89,9 +90,7 @@ def test_a_tool_can_be_run(tool: str) -> None:
 
 @pytest.mark.usefixtures("processes")
 def test_an_interpreter_that_is_too_old_or_missing_gets_one_sentence(tmp_path: Path) -> None:
-    made = subprocess.run(
-        [ROOT / "tools" / "make-venv", tmp_path / "venv", "no-such-python"], capture_output=True, text=True, check=False
-    )
+    made = ran([ROOT / "tools" / "make-venv", tmp_path / "venv", "no-such-python"])
     assert made.returncode == 1
     assert made.stderr.splitlines() == [
         "PYTHON=no-such-python is not a working Python 3.11 to 3.14: choose another, or leave PYTHON out."
@@ -108,13 +107,7 @@ def test_a_machine_that_cannot_make_environments_gets_the_name_of_the_package(tm
     python = bare / "python3"
     python.write_text(f'#!/bin/sh\ncase "$2" in *sys.executable*) echo {python} ;; *) exit 1 ;; esac\n')
     python.chmod(0o755)
-    made = subprocess.run(
-        ["/bin/sh", ROOT / "tools" / "make-venv", tmp_path / "venv", python],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": str(bare)},
-    )
+    made = ran(["/bin/sh", ROOT / "tools" / "make-venv", tmp_path / "venv", python], environment={"PATH": str(bare)})
     assert made.returncode == 1
     assert made.stderr.splitlines() == [
         f"{python} cannot create virtual environments: install python3-venv (its name on Debian), virtualenv or uv."

@@ -1,8 +1,6 @@
 """The benchmark works, proves what it says, and says what is wrong in one sentence. Its figures are no matter of a test."""
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,26 +12,15 @@ from benchmarks.contention.__main__ import main
 from benchmarks.contention.proof import Proof
 from benchmarks.errors import BenchmarkError
 from tests.support.databases import Server
+from tests.support.programs import ran
 from tests.support.waiting import LIMIT
 
-ROOT = Path(__file__).parent.parent.parent
 TINY = ["--quick", "--schedules", "20", "--replicas", "1,2", "--places", "4", "--finished", "100"]
 
 
-def bench(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "benchmarks.contention", *options],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=2 * LIMIT,
-    )
-
-
 def measured(tmp_path: Path, *options: str) -> dict[str, Any]:
-    done = bench(*TINY, *options, "--json", str(tmp_path / "figures.json"))
+    command = [sys.executable, "-W", "error", "-m", "benchmarks.contention", *TINY, *options]
+    done = ran([*command, "--json", tmp_path / "figures.json"], limit=2 * LIMIT)
     assert done.returncode == 0, done.stderr
     assert "each ran exactly once" in done.stdout
     document: dict[str, Any] = json.loads((tmp_path / "figures.json").read_text())

@@ -4,7 +4,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from types import TracebackType
 from typing import Self
 
 from tests.support.binaries import readable_temporary_folder, server_user
@@ -44,9 +43,7 @@ class Pooler:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()
         shutil.rmtree(self.folder)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.checker.facts import BackfillRecorded, Due, GrantBegan, Recorded, Written
 
-from .callers.backfills import told_wrongly
+from .callers import told_wrongly
 from .campaign import SLOTS
 from .faults.acts import PauseTwice
 from .faults.clocks import MoveWallClock

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -37,12 +37,4 @@ def on_the_path(folder: Path, *programs: Path) -> dict[str, str]:
 
 def run_program(text: str, folder: Path, *words: str, after: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     (folder / "program.py").write_text(text)
-    return subprocess.run(
-        [sys.executable, "-W", "error", *words, "program.py", *after],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-    )
+    return ran([sys.executable, "-W", "error", *words, "program.py", *after], folder)

@@ -15,8 +15,8 @@ from daemon.telemetry import logs
 from daemon.telemetry.fact_log import log_fact
 from daemon.telemetry.facts import JobEnded, JobSubject, RunEnded, RunSubject
 from tests.docs.pages import ROOT, blocks, on_the_path
+from tests.support.programs import ran
 from tests.support.receiver import Receiver
-from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.usefixtures("processes")
 
@@ -47,9 +47,7 @@ class Folder:
         assert done.returncode == (1 if status else 0), done.stderr
 
     def do(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            words, cwd=self.path, env=self.environment, capture_output=True, text=True, check=False, timeout=LIMIT
-        )
+        return ran(words, self.path, self.environment)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The page about backups: its lines take a backup, set the database back to it, and prepare it."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import lease.sync
 from tests.docs.pages import ROOT, blocks, on_the_path
 from tests.support.binaries import Binaries
 from tests.support.postgres import plain
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 pytestmark = pytest.mark.usefixtures("processes")
 
@@ -19,15 +18,7 @@ DUMP, BACKUP, RESTORE, REPLACE, PREPARE = blocks(ROOT / "docs" / "how-to" / "ope
 
 def sh(line: str, folder: Path, url: str, *programs: Path) -> None:
     """Run a line of the page, with `leased` and PostgreSQL's programs on the path."""
-    done = subprocess.run(
-        ["/bin/sh", "-ec", line],
-        cwd=folder,
-        env=on_the_path(folder, *programs) | {"LEASED_DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-    )
+    done = ran(["/bin/sh", "-ec", line], folder, on_the_path(folder, *programs), LEASED_DATABASE_URL=url)
     assert done.returncode == 0, (line, done.stderr)
 
 

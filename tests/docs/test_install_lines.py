@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.docs.pages import PAGES, ROOT, blocks
+from tests.support.programs import ran
 from tests.support.waiting import LIMIT
 
 README, FIRST_SCHEDULE, FIRST_LOCK = (
@@ -51,13 +52,7 @@ def test_each_requirement_that_is_shown_is_one_of_the_project() -> None:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """What is committed or is about to be, in a folder of its own."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    listed = ran(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
     if listed.returncode != 0:
         pytest.skip("the files of the project are listed by git: install it, and run this in a clone")
     for name in filter(None, listed.stdout.split("\0")):
@@ -90,15 +85,7 @@ def test_what_a_page_installs_does_what_it_shows_next(
     (clone / name).write_text(blocks(page, language)[0])
     ours = ("LEASED_", "VIRTUAL_ENV", "PYTHON")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-    done = subprocess.run(
-        ["/bin/sh", "-ec", f"{INSTALL[page]}\n{use}"],
-        cwd=clone,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LONG,
-    )
+    done = ran(["/bin/sh", "-ec", f"{INSTALL[page]}\n{use}"], clone, environment, limit=LONG)
     if done.returncode != 0 and NO_INDEX.search(done.stderr):
         pytest.skip("pip cannot fetch what leased needs: let it reach a package index")
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from daemon.service.settings import Settings
 from tests.docs.pages import PAGES, ROOT, blocks
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 DEPLOY = ROOT / "docs" / "how-to" / "operate" / "deploy.md"
 KEYS = {
@@ -61,13 +61,7 @@ def test_systemd_finds_no_mistake_in_any_unit(tmp_path: Path) -> None:
         if file.suffix == ".timer":
             shutil.copy(next(one for one in written if one.suffix == ".service"), file.with_suffix(".service"))
     (tmp_path / "tell-ops@.service").write_text("[Service]\nExecStart=/bin/true\n")
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *written],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-    )
+    done = ran(["systemd-analyze", "verify", "--man=no", *written])
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 

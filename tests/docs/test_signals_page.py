@@ -15,6 +15,7 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks, on_the_path
 from tests.support.postgres import free_port
+from tests.support.programs import ran
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("processes")]
@@ -55,15 +56,7 @@ class Script:
         (self.folder / NAME).write_text(FILE.format(name))
 
     def sh(self, line: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["/bin/sh", "-ec", line],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LIMIT,
-        )
+        return ran(["/bin/sh", "-ec", line], self.folder, self.environment)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What the page about OpenTelemetry shows makes the spans that it lists."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.docs.pages import ROOT, blocks, on_the_path
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 (FILE,) = blocks(ROOT / "docs" / "how-to" / "operate" / "traces.md", "python")
 EXPORTER = "ConsoleSpanExporter()"
@@ -20,11 +19,8 @@ def test_a_run_and_its_jobs_are_one_trace_and_the_span_of_a_function_stands_in_t
     assert EXPORTER in FILE
     (tmp_path / "shop.py").write_text(FILE.replace(EXPORTER, 'ConsoleSpanExporter(out=open("spans", "a"))'))
     words = ("run", "shop.py", "--now", "orders", "--until-idle", "--no-web")
-    environment = {**on_the_path(tmp_path), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-P", "-m", "leased", *words]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
-    )
+    done = ran(command, tmp_path, on_the_path(tmp_path), PYTHONUNBUFFERED="1")
     assert done.returncode == 0, done.stderr
     spans = {span["name"]: span for span in read(tmp_path / "spans")}
     requested = spans.pop("leased.trigger orders")

@@ -1,7 +1,6 @@
 """The example of work that arrives: a picture and its run are both there or neither, and each gets one thumbnail."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +12,8 @@ from sqlalchemy import Engine, create_engine, text
 from daemon.definitions.sources.load import load
 from examples import thumbnails
 from lease.database.address import parse_address
+from tests.support.programs import ran
 from tests.support.store import Store
-from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parent.parent.parent
 FILE = ROOT / "examples" / "thumbnails.py"
@@ -28,15 +27,7 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def program(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-    )
+    done = ran([sys.executable, *words], folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -1,7 +1,5 @@
 """The main job: what it reads is right, and a run of it fills the tables with what the package has."""
 
-import os
-import subprocess
 import sys
 import zoneinfo
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from examples import tzsource
 from lease.database.address import parse_address
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 ROOT = Path(__file__).parent.parent.parent
 DAY = 86_400
@@ -108,15 +106,7 @@ def test_the_release_is_that_of_the_package() -> None:
 def full_sync(folder: Path, *options: str) -> None:
     """`leased run`, as a person starts it; the default database is a file in the current folder."""
     command = (sys.executable, "-c", "from daemon.cli import main; main()", "run", ROOT / "examples" / "timezones.py")
-    done = subprocess.run(
-        [*command, "--now", "daily-full-sync", "--until-idle", "--no-web", *options],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-    )
+    done = ran([*command, "--now", "daily-full-sync", "--until-idle", "--no-web", *options], folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" not in done.stderr
 

@@ -28,7 +28,7 @@ class Edit:
             first = self.old.strip().splitlines()[0]
             raise MutantOutdatedError(
                 f'{self.file}: what a mutant replaces ("{first}" and so on) should be there once, and is there {times} times; '
-                "adapt its Edit in tests/mutants to the code as it is now"
+                "adapt its edit in tests/mutants/named to the code as it is now"
             )
         return text.replace(self.old, self.new)
 
@@ -43,23 +43,5 @@ class Mutant:
     caught_by: Mapping[Kind, Checks] = field(default_factory=dict)
     needs_pooler: bool = False
     """Its checks are skipped where PgBouncer is not installed."""
-
-
-def on_each(node: str) -> dict[Kind, Checks]:
-    """Return a check that runs on each kind of database, which `{}` stands for in its node id."""
-    return {"postgres": (node.format("postgres"),), "sqlite": (node.format("sqlite"),)}
-
-
-def on_either(*nodes: str) -> dict[Kind, Checks]:
-    """Return checks that need no database, and so hold for both kinds."""
-    return {"postgres": nodes, "sqlite": nodes}
-
-
-def on_postgres(*nodes: str) -> dict[Kind, Checks]:
-    """Return checks of a mistake that is possible only on PostgreSQL."""
-    return {"postgres": nodes}
-
-
-def on_sqlite(*nodes: str) -> dict[Kind, Checks]:
-    """Return checks of a mistake that is possible only on SQLite."""
-    return {"sqlite": nodes}
+    in_campaigns: str = ""
+    """The word for what a campaign finds of it (`tests.mutants.in_campaigns.found`)."""

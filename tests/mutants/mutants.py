@@ -1,75 +1,75 @@
-"""All mutants, by what they break."""
+"""All mutants, as they stand in `named/`, by what they break.
 
-from tests.mutants.definitions.of_calendars import CALENDARS
-from tests.mutants.definitions.of_deadlines import DEADLINES
-from tests.mutants.definitions.of_imports import IMPORTS
-from tests.mutants.definitions.of_pruning import PRUNING
-from tests.mutants.definitions.of_queues import IN_QUEUES
-from tests.mutants.definitions.of_requests import ON_REQUEST
-from tests.mutants.mutant import Mutant
-from tests.mutants.of_answers import ANSWERS
-from tests.mutants.of_callers import CALLERS
-from tests.mutants.of_calls import CALLS
-from tests.mutants.of_cancels import CANCELS, PAUSES, RETRIES
-from tests.mutants.of_delivery import DELIVERY
-from tests.mutants.of_deploys import DEPLOYS
-from tests.mutants.of_endings import EMBEDDING, ENDINGS
-from tests.mutants.of_fences import FENCES
-from tests.mutants.of_grants import GRANTS
-from tests.mutants.of_heartbeats import HEARTBEATS
-from tests.mutants.of_long_runs import LONG_RUNS
-from tests.mutants.of_looks import LOOKS
-from tests.mutants.of_neighbours import NEIGHBOURS
-from tests.mutants.of_operators import OPERATORS
-from tests.mutants.of_output import OUTPUT
-from tests.mutants.of_pages import PAGES
-from tests.mutants.of_reloads import RELOADS
-from tests.mutants.of_renames import OF_RENAMES
-from tests.mutants.of_revisions import OF_REVISIONS
-from tests.mutants.of_runs import BACKFILLS, REQUESTS, RUNS
-from tests.mutants.of_shortages import SHORTAGES
-from tests.mutants.of_sqlite import ON_SQLITE
-from tests.mutants.of_templates import FORKS
-from tests.mutants.of_trust import TRUST
-from tests.mutants.of_upgrades import UPGRADES
-from tests.mutants.of_waiting import WAITING
+    [name] what a campaign finds of it (tests/mutants/in_campaigns/found.py); nothing if it is wrong on SQLite alone
+    what is wrong, in a line or two
+    the/file/that/is/edited.py
+      a line, or a piece of one, that stays
+    - what is taken out: once in its file
+    + what comes instead; without such a line, its line break goes as well
+    each the/node.py::that_fails_on_it[{}]
 
-MUTANTS: tuple[Mutant, ...] = (
-    *GRANTS,
-    *WAITING,
-    *ENDINGS,
-    *HEARTBEATS,
-    *CALLS,
-    *CALLERS,
-    *FENCES,
-    *RUNS,
-    *OUTPUT,
-    *DEPLOYS,
-    *CANCELS,
-    *PAUSES,
-    *RETRIES,
-    *UPGRADES,
-    *OF_REVISIONS,
-    *OF_RENAMES,
-    *RELOADS,
-    *FORKS,
-    *TRUST,
-    *SHORTAGES,
-    *NEIGHBOURS,
-    *OPERATORS,
-    *ANSWERS,
-    *LOOKS,
-    *DELIVERY,
-    *PAGES,
-    *IMPORTS,
-    *REQUESTS,
-    *EMBEDDING,
-    *PRUNING,
-    *CALENDARS,
-    *DEADLINES,
-    *LONG_RUNS,
-    *BACKFILLS,
-    *ON_REQUEST,
-    *IN_QUEUES,
-    *ON_SQLITE,
+A file and its lines may come several times, and so may the checks: `each` is one for each kind of database, which
+`{}` stands for; `either` needs none, and so holds for both; `postgres` and `sqlite` are for a mistake that is possible
+only there. A long node goes on after its `::` in the next line. `needs a pooler` skips the checks where there is none.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.mutants.mutant import Edit, Kind, Mutant
+
+ON: dict[str, tuple[Kind, ...]] = {
+    "each": ("postgres", "sqlite"),
+    "either": ("postgres", "sqlite"),
+    "postgres": ("postgres",),
+    "sqlite": ("sqlite",),
+}
+"""The kinds of database on which a check is one."""
+FILE = re.compile(r"[\w./]+/[\w.]+|leased\.py")
+
+
+def read(text: str) -> Iterator[Mutant]:
+    """Yield the mutants of a file in `named/`; ValueError for a line that is none of theirs."""
+    for block in re.split(r"^(?=\[)", text, flags=re.MULTILINE)[1:]:
+        head, *lines = block.replace("::\n  ", "::").splitlines()
+        name, _, in_campaigns = head.removeprefix("[").partition("]")
+        says: list[str] = []
+        edits: list[tuple[str, list[str]]] = []
+        caught_by: dict[Kind, tuple[str, ...]] = {}
+        for line in filter(None, lines):
+            word, _, node = line.partition(" ")
+            if FILE.fullmatch(line):
+                edits.append((line, []))
+            elif not edits:
+                says.append(line)
+            elif word in ON:
+                for kind in ON[word]:
+                    check = node.replace("{}", kind) if word == "each" else node
+                    caught_by[kind] = (*caught_by.get(kind, ()), check)
+            elif line[0] in " -+":
+                edits[-1][1].append(line)
+            elif line != NEEDS_POOLER:
+                raise ValueError(f"{name}: {line}")
+        yield Mutant(
+            name,
+            " ".join(says),
+            tuple(_edit(file, changed) for file, changed in edits),
+            caught_by,
+            NEEDS_POOLER in lines,
+            in_campaigns.strip(),
+        )
+
+
+def _edit(file: str, lines: Sequence[str]) -> Edit:
+    old = "\n".join(line[2:] for line in lines if line[0] != "+")
+    new = [line[2:] for line in lines if line[0] != "-"]
+    return Edit(file, old, "\n".join(new)) if new else Edit(file, f"{old}\n", "")
+
+
+NEEDS_POOLER = "needs a pooler"
+MUTANTS = tuple(
+    mutant
+    for file in sorted((Path(__file__).parent / "named").glob("*.diff"))
+    for mutant in read(file.read_text(encoding="utf-8"))
 )

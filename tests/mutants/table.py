@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from tests.mutants.copies import ROOT
-from tests.mutants.in_campaigns import beyond
-from tests.mutants.in_campaigns.caught import CAUGHT
+from tests.mutants.in_campaigns import found
+from tests.mutants.in_campaigns.found import CAUGHT
 from tests.mutants.mutant import Checks, Kind, Mutant
 from tests.mutants.mutants import MUTANTS
 
@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "internals" / "mutants.md"
 
 def filled(page: str) -> str:
     """Return the page with its two tables as they are now: of all mutants, and of those beyond campaigns."""
-    return _replaced(_replaced(page, _line(HEAD), table(MUTANTS)), beyond.HEAD, beyond.table())
+    return _replaced(_replaced(page, _line(HEAD), table(MUTANTS)), found.HEAD, found.table())
 
 
 def _replaced(page: str, head: str, now: str) -> str:

@@ -1,7 +1,7 @@
 """The shop of one situation: its FILE, its replicas on SQLite in a folder, and the commands that one on call has."""
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from lease.sync import Lease, LeaseClient
@@ -80,6 +80,3 @@ class Desk(Story):
 
     def _show(self) -> None:
         """Print nothing: that would give it away."""
-
-
-Stage = Callable[[Desk], None]

@@ -26,7 +26,7 @@ def starter() -> Iterator[Starter]:
     made.end()
 
 
-@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda one: one.stage.__name__)
 def test_the_first_lines_of_an_answer_name_the_cause(situation: Situation, tmp_path: Path, starter: Starter) -> None:
     with Desk(tmp_path, starter) as desk:
         try:
@@ -43,5 +43,5 @@ def test_in_a_shop_where_nothing_is_wrong_no_answer_names_a_cause(tmp_path: Path
         desk.work()
         desk.over("report", number=2)
         asked = {command: desk.ask(*command) for one in SITUATIONS for command, _ in one.answers}
-    named = [one.name for one in SITUATIONS for command, cause in one.answers if re.search(cause, asked[command])]
+    named = [one.cause for one in SITUATIONS for command, cause in one.answers if re.search(cause, asked[command])]
     assert named == []

@@ -37,22 +37,6 @@ def test_a_job_that_fails_for_good_ends_the_run_and_the_rest_is_not_started(stor
     assert [one["job"] for one in story.events("began")] == ["fetch", "fetch"]
 
 
-def test_with_on_failure_continue_the_other_jobs_run_and_the_run_ends_as_failed(postgres_story: Story) -> None:
-    story = postgres_story
-    replica = story.start("failing.py", "--now=partly", "--until-idle")
-    assert replica.wait() == 1
-    run = story.over("partly")
-    assert (run.state, run.reason) == ("failed", 'job "fetch" failed')
-    assert story.attempts() == [("fetch", 1, "failed"), ("store", 1, "succeeded")]
-
-
-def test_until_idle_ends_with_status_0_when_all_went_well(story: Story) -> None:
-    replica = story.start("failing.py", "--now=well", "--until-idle")
-    assert replica.wait() == 0
-    assert story.over("well").state == "succeeded"
-    assert story.replica_state(replica) == "stopped"
-
-
 def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts(postgres_story: Story) -> None:
     story = postgres_story
     for options in ((), (), (), ("--now=deadly",)):

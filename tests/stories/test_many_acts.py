@@ -35,7 +35,7 @@ def test_many_runs_are_cancelled_and_others_retried_once_each_and_nothing_brings
         ids
     ), "each once"
     assert {one["outcome"] for each in told for one in each} <= {"ended", "marked", "already"}
-    wait_until(lambda: not unfinished(story), "all are over", limit=LIMIT)
+    wait_until(lambda: not story.unfinished(), "all are over", limit=LIMIT)
     rows = story.runs("hold")
     assert {(row.state, row.cancelled_at is not None) for row in rows} == {("cancelled", True)}
     assert {row.id for row in rows if row.attempt == 0} == {run_id for run_id, what in done.items() if what == "ended"}
@@ -73,8 +73,3 @@ def at_once(story: Story, *command_line: str) -> list[list[dict[str, Any]]]:
 def states(story: Story, schedule: str) -> dict[str, int]:
     query = select(run.c.state, func.count().label("number")).where(run.c.schedule == schedule).group_by(run.c.state)
     return {str(row.state): int(row.number) for row in story.rows(query)}
-
-
-def unfinished(story: Story) -> int:
-    query = select(func.count()).select_from(run).where(run.c.state.in_(["pending", "running"]))
-    return int(story.rows(query)[0][0])

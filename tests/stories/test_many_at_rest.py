@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from daemon.jobs.processes.process_tree import descendants
 from daemon.jobs.processes.spawn import OF_CHILD
-from daemon.store.tables import job_run, run
+from daemon.store.tables import run
 from lease.schema import lease
 from tests.support.replicas import Story
 from tests.support.waiting import wait_until
@@ -81,11 +81,6 @@ def closed_gate(folder: Path) -> Iterator[None]:
     closed.unlink()
 
 
-def at_work(story: Story) -> int:
-    ((number,),) = story.rows(select(func.count()).select_from(job_run).where(job_run.c.state == "running"))
-    return int(number)
-
-
 def of_its_own(pid: int) -> float:
     """Return the megabytes of a process that no other shares."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
@@ -127,7 +122,7 @@ def test_many_jobs_that_wait_cost_what_was_computed_and_make_nothing_late(story:
 
     with closed_gate(story.folder):
         ids = [story.trigger(kind) for _ in range(COUNT)]
-        wait_until(lambda: at_work(story) == COUNT, "all are at work at once", limit=LIMIT)
+        wait_until(lambda: story.at_work() == COUNT, "all are at work at once", limit=LIMIT)
         wait_until(lambda: renewed_together(story), "one statement renews them all", limit=LIMIT)
 
         started = set(descendants(replica.pid)) - before

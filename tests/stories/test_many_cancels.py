@@ -8,14 +8,11 @@ import selectors
 import sys
 import threading
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 import pytest
-from sqlalchemy import func, select
 
 from daemon.operations.cancel import cancel
-from daemon.store.tables import job_run, run
 from tests.support.replicas import Event, Story
 from tests.support.starvation import Starvation, boottime_of
 from tests.support.telling import boottime
@@ -46,7 +43,7 @@ def test_the_work_of_many_cancelled_runs_is_gone_soon_and_does_nothing_after_the
         ends = processes.wait()
     wait_until(lambda: len(story.events("stopped")) == COUNT, "all tasks have ended", limit=LIMIT)
     ends |= {one["run"]: one["at"] for one in story.events("stopped")}
-    wait_until(lambda: not unfinished(story), "all runs are over", limit=LIMIT)
+    wait_until(lambda: not story.unfinished(), "all runs are over", limit=LIMIT)
     heard = {
         line["run"]: boottime_of(datetime.fromisoformat(line["timestamp"])) for line in replica.said("run is cancelled")
     }
@@ -77,8 +74,7 @@ def test_the_work_of_many_cancelled_runs_is_gone_soon_and_does_nothing_after_the
 
 def all_at_work(story: Story, ids: list[int]) -> dict[int, Event]:
     """Wait until each run has begun its work, and return what each reported then."""
-    at_work = select(func.count()).select_from(job_run).where(job_run.c.state == "running")
-    wait_until(lambda: story.rows(at_work)[0][0] == len(ids), "all are claimed", limit=LIMIT)
+    wait_until(lambda: story.at_work() == len(ids), "all are claimed", limit=LIMIT)
     wait_until(lambda: len(story.events("began")) == len(ids), "all have begun", limit=LIMIT)
     return {one["run"]: one for one in story.events("began")}
 
@@ -109,9 +105,7 @@ class Ends:
         self._watching.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._watching.join()
         self._selector.close()
 
@@ -128,11 +122,6 @@ class Ends:
                 self._ends[ended.data] = boottime()
                 self._selector.unregister(ended.fd)
                 os.close(ended.fd)
-
-
-def unfinished(story: Story) -> int:
-    query = select(func.count()).select_from(run).where(run.c.state.in_(["pending", "running"]))
-    return int(story.rows(query)[0][0])
 
 
 def show(kind: str, since_marked: list[float], since_heard: list[float]) -> None:

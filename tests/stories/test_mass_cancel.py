@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import insert, select, text
 
 from daemon.store.tables import run
 from tests.support.replicas import Event, ReplicaProcess, Story
@@ -66,7 +66,7 @@ def test_a_crowd_behind_a_full_lock_is_cancelled_at_once_and_delays_no_other_sch
         cancelled = story.leased("cancel", "--schedule=crowd", "--yes", "--json", "--by=bob")
         assert cancelled.wait() == 0, cancelled.output
         took = boottime() - began
-        wait_until(lambda: not unfinished(story), "all are over", limit=LIMIT)
+        wait_until(lambda: not story.unfinished("crowd"), "all are over", limit=LIMIT)
     outcomes = [one["outcome"] for one in json.loads(cancelled.output)["items"]]
     assert (outcomes.count("ended"), outcomes.count("marked")) == (COUNT, 2)
     beats += [beat for beat in beats_after(story, began, BEATS) if beat not in beats]
@@ -110,8 +110,3 @@ def beats_after(story: Story, moment: float, number: int) -> list[Event]:
 
     wait_until(lambda: len(beats()) >= number, f"{number} runs of pulse have begun", limit=LIMIT)
     return beats()
-
-
-def unfinished(story: Story) -> int:
-    query = select(func.count()).select_from(run).where(run.c.schedule == "crowd", run.c.finished_at.is_(None))
-    return int(story.rows(query)[0][0])

@@ -33,7 +33,7 @@ def test_of_runs_that_replace_each_other_there_are_never_two_at_work_and_the_new
     story.write(update(schedule).values(paused_at=now()))
     wait_until(lambda: newest_at_work(story), "the newest run of each schedule is at work, and no other", limit=LIMIT)
     story.open("done")
-    wait_until(lambda: not unfinished(story), "all are over", limit=LIMIT)
+    wait_until(lambda: not story.unfinished(), "all are over", limit=LIMIT)
 
     for name in NAMES:
         assert_the_newest_won([one for one in story.runs(name) if one.reason != "paused"])
@@ -75,11 +75,6 @@ def newest_at_work(story: Story) -> bool:
     at_work = [one for one in rows if one.state == "running" and one.cancelled_at is None]
     told = {one["run"] for one in story.events("began")}
     return len(rows) == len(at_work) == len(NAMES) and all(one.id in told for one in at_work)
-
-
-def unfinished(story: Story) -> int:
-    query = select(func.count()).select_from(run).where(run.c.state.in_(["pending", "running"]))
-    return int(story.rows(query)[0][0])
 
 
 def show(story: Story) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD
 from daemon.service.outside.descriptors import OF_REPLICA
-from daemon.store.tables import job_run, run
+from daemon.store.tables import run
 from tests.support.replicas import ReplicaProcess, Story
 from tests.support.waiting import wait_until
 
@@ -25,11 +25,6 @@ from daemon import Schedules
 schedules = Schedules("shop")
 schedules.add("waits", every="1000d", overlap="allow").command("job", ["flock", "-s", {gate!r}, "true"], timeout="1h")
 """
-
-
-def at_work(story: Story) -> int:
-    ((number,),) = story.rows(select(func.count()).select_from(job_run).where(job_run.c.state == "running"))
-    return int(number)
 
 
 def limit(replica: ReplicaProcess, descriptors: int) -> None:
@@ -52,10 +47,10 @@ def test_what_fits_goes_on_and_no_run_fails_although_the_others_cannot_be_begun(
         limit(replica, own + LEFT_OVER + OF_CHILD * COUNT // 2)
         ids = [story.trigger("waits") for _ in range(COUNT)]
         wait_until(lambda: replica.said("job no room"), "the replica is short of descriptors", limit=LIMIT)
-        wait_until(lambda: 0 < at_work(story) < COUNT, "those that fit are at work", limit=LIMIT)
+        wait_until(lambda: 0 < story.at_work() < COUNT, "those that fit are at work", limit=LIMIT)
 
         limit(replica, max(NEEDED, 1_024) if COUNT == 250 else NEEDED)
-        wait_until(lambda: at_work(story) == COUNT, "all are at work at once", limit=LIMIT)
+        wait_until(lambda: story.at_work() == COUNT, "all are at work at once", limit=LIMIT)
 
     over = select(func.count()).select_from(run).where(run.c.state.not_in(("pending", "running")))
     wait_until(lambda: story.rows(over)[0][0] == COUNT, "all runs are over", limit=LIMIT)

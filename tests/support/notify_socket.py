@@ -1,7 +1,6 @@
 """The socket of a service manager, at which a test hears what a service says of itself (sd_notify)."""
 
 import socket
-from types import TracebackType
 from typing import Self
 
 from .waiting import wait_until
@@ -20,9 +19,7 @@ class NotifySocket:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def messages(self) -> list[list[str]]:

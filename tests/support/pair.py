@@ -1,7 +1,6 @@
 """A PostgreSQL server and its synchronous standby, which has every acknowledged commit."""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Self
 
 import psycopg
@@ -39,9 +38,7 @@ class Pair:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._remove()
 
     def follow(self) -> None:

@@ -9,10 +9,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Row, Select, create_engine, select
+from sqlalchemy import Row, Select, create_engine, func, select
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.dml import Update
 
@@ -37,7 +36,7 @@ for file in $(grep -lzxF -- "$1" /proc/[0-9]*/environ); do
 done 2>/dev/null
 """
 
-STANDING = re.compile(r"generation \d+ (is|stands)")
+STANDING = r"generation \d+ (is|stands)"
 
 Event = dict[str, Any]
 
@@ -96,48 +95,39 @@ class ReplicaProcess:
         return [line for line in self.log_lines if text in line["message"]]
 
     def wait_for_line(self, text: str) -> Event:
-        wait_until(lambda: self.said(text) or self.status is not None, f"{self.name} says {text!r}")
-        assert self.said(text), f"{self.name} ended with status {self.status} and never said {text!r}"
-        return self.said(text)[0]
+        return self._first(re.escape(text), repr(text))
 
     def wait_for_standing(self) -> str:
         """Wait until it has brought its definitions, and return how it first said that they stand."""
-
-        def found() -> list[str]:
-            return [line["message"] for line in self.log_lines if STANDING.search(line["message"])]
-
-        wait_until(lambda: found() or self.status is not None, f"{self.name} says how its definitions stand")
-        assert found(), f"{self.name} ended with status {self.status} and never said how its definitions stand"
-        return str(found()[0])
+        return str(self._first(STANDING, "how its definitions stand")["message"])
 
     def page(self) -> str:
         """Return the address of its first page."""
+        return str(self._first(r"^http://\S+/$", "where it answers")["message"])
 
-        def found() -> list[str]:
-            return [line["message"] for line in self.log_lines if re.fullmatch(r"http://\S+/", line["message"])]
+    def _first(self, pattern: str, what: str) -> Event:
+        """Wait for the first line whose message has the pattern."""
 
-        wait_until(lambda: found() or self.status is not None, f"{self.name} says where it answers")
-        assert found(), f"{self.name} ended with status {self.status} and never said where it answers"
-        return str(found()[0])
+        def found() -> list[Event]:
+            return [line for line in self.log_lines if re.search(pattern, line["message"])]
+
+        wait_until(lambda: found() or self.status is not None, f"{self.name} says {what}")
+        assert found(), f"{self.name} ended with status {self.status} and never said {what}"
+        return found()[0]
 
     def livez(self) -> Event:
-        """Return its answer there; AssertionError unless it says that it is alive."""
-        address = f"{self.page()}livez"
-        with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310 - our own server
-            assert answer.status == 200
-            told: Event = json.load(answer)
-        return told
+        """Return its answer there; `urllib.error.HTTPError` unless it says that it is alive."""
+        with urllib.request.urlopen(f"{self.page()}livez", timeout=LIMIT) as answer:  # noqa: S310 - our own server
+            return dict(json.load(answer))
 
     def readyz(self) -> Event:
         """Return its answer there, ready or not."""
-        address = f"{self.page()}readyz"
         try:
-            with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310 - our own server
-                told: Event = json.load(answer)
+            with urllib.request.urlopen(f"{self.page()}readyz", timeout=LIMIT) as answer:  # noqa: S310 - our own server
+                return dict(json.load(answer))
         except urllib.error.HTTPError as refusal:
             with refusal:
-                told = json.load(refusal)
-        return told
+                return dict(json.load(refusal))
 
     def _state(self) -> str:
         return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -178,9 +168,7 @@ class Story:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for replica in self.replicas:
             replica.send(signal.SIGKILL)
         for replica in self.replicas:
@@ -314,6 +302,16 @@ class Story:
         """Return the runs, by instant."""
         query = select(run).order_by(run.c.scheduled_for, run.c.id)
         return self.rows(query if schedule is None else query.where(run.c.schedule == schedule))
+
+    def unfinished(self, schedule: str | None = None) -> int:
+        """Return how many runs are not over."""
+        query = select(func.count()).select_from(run).where(run.c.state.in_(["pending", "running"]))
+        return int(self.rows(query if schedule is None else query.where(run.c.schedule == schedule))[0][0])
+
+    def at_work(self) -> int:
+        """Return how many attempts of jobs are at work."""
+        query = select(func.count()).select_from(job_run).where(job_run.c.state == "running")
+        return int(self.rows(query)[0][0])
 
     def job_runs(self, schedule: str | None = None) -> list[Row[Any]]:
         """Return the attempts of jobs, in the order in which they started."""

@@ -7,7 +7,6 @@ import struct
 import subprocess
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 REQUEST = struct.pack("!ii", 8, 80_877_103)
@@ -50,9 +49,7 @@ class TlsFront:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

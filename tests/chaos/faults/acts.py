@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
@@ -31,9 +32,6 @@ class ActTwice(SiteFault):
         words = self.words()
         return words is not None and self.tell(*words)
 
-    def stop(self) -> None:
-        pass
-
     def tell(self, *words: str, again: tuple[str, ...] = ()) -> bool:
         """Tell it twice; return whether the first did something."""
         command = (*words, f"--database={self.scene.site.url}", "--by=chaos")
@@ -43,9 +41,13 @@ class ActTwice(SiteFault):
         return first.status == 0
 
     def ids(self, condition: str) -> list[int]:
+        return self.column(f"SELECT id FROM run WHERE {condition} ORDER BY id")
+
+    def column(self, query: str, **named: str) -> list[Any]:
+        """Return what the query finds; nothing where the database cannot be reached."""
         engine = create_engine(parse_address(self.scene.site.url), poolclass=NullPool)
         with suppress(DBAPIError), engine.connect() as connection:
-            return list(connection.scalars(text(f"SELECT id FROM run WHERE {condition} ORDER BY id")))
+            return list(connection.scalars(text(query), named))
         return []
 
 

@@ -6,12 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
-
 from daemon.instants import format_instant
-from lease.database.address import parse_address
 
 from ..fleet import ToldAtOnce
 from ..worker import FRAIL
@@ -37,7 +32,7 @@ class BackfillAtOnce(ActTwice):
     def words(self) -> Sequence[str] | None:
         self._made: list[int] = []
         self._paused = False
-        lacking = self._column(f"SELECT DISTINCT schedule FROM run WHERE {_NOT_DONE}")
+        lacking = self.column(f"SELECT DISTINCT schedule FROM run WHERE {_NOT_DONE}")
         some = [one for one in _SCHEDULES if one in lacking] if self.chance.random() < 0.7 else []
         schedule = self.chance.choice(some or _SCHEDULES)
         span = self._span(schedule)
@@ -84,13 +79,7 @@ class BackfillAtOnce(ActTwice):
         return due[begin], due[end]
 
     def _instants(self, query: str, schedule: str) -> list[datetime]:
-        return [_instant(value) for value in self._column(query, schedule=schedule)]
-
-    def _column(self, query: str, **named: str) -> list[Any]:
-        engine = create_engine(parse_address(self.scene.site.url), poolclass=NullPool)
-        with suppress(DBAPIError), engine.connect() as connection:
-            return list(connection.scalars(text(query), named))
-        return []
+        return [_instant(value) for value in self.column(query, schedule=schedule)]
 
 
 def _instant(value: Any) -> datetime:

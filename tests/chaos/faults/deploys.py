@@ -4,9 +4,9 @@ import os
 import signal
 from contextlib import ExitStack, suppress
 
-from ..fleet import APPLICATION, OTHER, VALID, Slot
+from ..fleet import APPLICATION, OTHER, VALID
 from ..releases import RELEASES
-from .fault import Scene, SiteFault, SlotFault
+from .fault import SiteFault, SlotFault
 
 
 class _AnotherFile(SlotFault):
@@ -64,9 +64,6 @@ class LoadAnew(SlotFault):
         replica.send(signal.SIGHUP)
         return True
 
-    def stop(self) -> None:
-        pass
-
 
 class SyncFile(SiteFault):
     """`leased sync` of any release, beside replicas of any others."""
@@ -78,9 +75,6 @@ class SyncFile(SiteFault):
     def start(self) -> bool:
         command = ("sync", str(APPLICATION), f"--database={self.scene.site.url}", *self.options)
         return self.scene.fleet.command(*command, release=self.chance.choice(RELEASES)).status == 0
-
-    def stop(self) -> None:
-        pass
 
 
 class OtherFile(SiteFault):
@@ -97,9 +91,6 @@ class OtherFile(SiteFault):
             fleet.intrusions.append(fleet.command("sync", str(OTHER), f"--database={self.scene.site.url}"))
         return True
 
-    def stop(self) -> None:
-        pass
-
 
 class EditSetting(SlotFault):
     """The database's URL is edited under a supervisor, and one of its replicas is killed: the next one must not start in
@@ -108,10 +99,7 @@ class EditSetting(SlotFault):
 
     kind = "setting edited"
     longest = 2.0
-
-    @classmethod
-    def fits(cls, scene: Scene, slot: Slot) -> bool:
-        return slot.supervised
+    supervised = True
 
     def start(self) -> bool:
         pid = self.scene.fleet.replica_pid(self.slot)

@@ -21,6 +21,8 @@ class Fault(ABC):
     """A kind of fault: `start` returns whether there was a target; `stop` undoes it."""
 
     kind: ClassVar[str]
+    on: ClassVar[type] = object
+    """The class of the sites on which it can be inflicted."""
     longest: ClassVar[float] = 5.0
     """The seconds that it may last."""
     shortest: ClassVar[float] = 0.1
@@ -46,13 +48,15 @@ class Fault(ABC):
     def start(self) -> bool:
         """Inflict the fault; return False if there was no target."""
 
-    @abstractmethod
-    def stop(self) -> None:
+    def stop(self) -> None:  # noqa: B027 - what is over at once leaves nothing to undo
         """Undo the fault, and return once its target is up again."""
 
 
 class SlotFault(Fault):
     """A fault of one replica, its processes or its connection to the database."""
+
+    supervised: ClassVar[bool | None] = None
+    """Whether its slot must have a supervisor, or none."""
 
     def __init__(self, scene: Scene, chance: Random, slot: Slot) -> None:
         super().__init__(scene, chance)
@@ -61,8 +65,7 @@ class SlotFault(Fault):
     @classmethod
     def fits(cls, scene: Scene, slot: Slot) -> bool:
         """Return whether it can be inflicted on this slot."""
-        del scene, slot
-        return True
+        return isinstance(scene.site, cls.on) and cls.supervised in (None, slot.supervised)
 
 
 class SiteFault(Fault):
@@ -71,5 +74,4 @@ class SiteFault(Fault):
     @classmethod
     def possible(cls, scene: Scene) -> bool:
         """Return whether it can be inflicted here."""
-        del scene
-        return True
+        return isinstance(scene.site, cls.on)

@@ -16,9 +16,7 @@ _TO_BE_FELT = 4.0
 
 
 class _File(SiteFault):
-    @classmethod
-    def possible(cls, scene: Scene) -> bool:
-        return isinstance(scene.site, SqliteSite)
+    on = SqliteSite
 
     @property
     def path(self) -> str:

@@ -13,9 +13,6 @@ class _Triggered(SiteFault):
         told = self.scene.fleet.command("trigger", self.schedule, f"--database={self.scene.site.url}", "--by=chaos")
         return told.status == 0
 
-    def stop(self) -> None:
-        pass
-
 
 class TriggerKiller(_Triggered):
     """A job that kills its replica, and each replica that takes its run over."""

@@ -2,19 +2,15 @@
 
 from tests.support.proxy import Proxy
 
-from ..fleet import Slot
 from ..site import JOBS, PostgresSite
-from .fault import Scene, SiteFault, SlotFault
+from .fault import SiteFault, SlotFault
 
 
 class NetworkFault(SlotFault):
     """A fault of the way of one slot to PostgreSQL."""
 
+    on = PostgresSite
     costs_leases = True
-
-    @classmethod
-    def fits(cls, scene: Scene, slot: Slot) -> bool:
-        return isinstance(scene.site, PostgresSite)
 
     @property
     def proxy(self) -> Proxy:
@@ -84,11 +80,8 @@ class Deaf(NetworkFault):
 
 
 class _JobsNetwork(SiteFault):
+    on = PostgresSite
     longest = 3.0
-
-    @classmethod
-    def possible(cls, scene: Scene) -> bool:
-        return isinstance(scene.site, PostgresSite)
 
     @property
     def proxy(self) -> Proxy:

@@ -9,9 +9,8 @@ from tests.support.sqlite import can_write
 from tests.support.waiting import wait_until
 
 from ..diary import boottime
-from ..fleet import Slot
 from ..processes import keepers_of, templates_of
-from .fault import Scene, SiteFault, SlotFault
+from .fault import SiteFault, SlotFault
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:
@@ -45,10 +44,7 @@ class KillAfar(KillReplica):
 
     kind = "replica killed, unprovable"
     longest = 2.0
-
-    @classmethod
-    def fits(cls, scene: Scene, slot: Slot) -> bool:
-        return not slot.supervised
+    supervised = False
 
     def start(self) -> bool:
         pid = self.scene.fleet.replica_pid(self.slot)
@@ -60,10 +56,7 @@ class RestartReplica(SlotFault):
 
     kind = "replica restarted"
     longest = 1.0
-
-    @classmethod
-    def fits(cls, scene: Scene, slot: Slot) -> bool:
-        return not slot.supervised
+    supervised = False
 
     def start(self) -> bool:
         pid = self.scene.fleet.replica_pid(self.slot)
@@ -106,10 +99,7 @@ class KillSupervisor(SlotFault):
 
     kind = "supervisor killed"
     longest = 2.0
-
-    @classmethod
-    def fits(cls, scene: Scene, slot: Slot) -> bool:
-        return slot.supervised
+    supervised = True
 
     def start(self) -> bool:
         self.slot.down = True
@@ -180,9 +170,6 @@ class KillChild(SlotFault):
         child = _child(self)
         return child is not None and _signal(child, signal.SIGKILL)
 
-    def stop(self) -> None:
-        pass
-
 
 class PauseChild(_Paused):
     """SIGSTOP to a job's process."""
@@ -204,9 +191,6 @@ class KillKeeper(SlotFault):
         keeper = _keeper(self)
         return keeper is not None and _signal(keeper, signal.SIGKILL)
 
-    def stop(self) -> None:
-        pass
-
 
 class KillTemplate(SlotFault):
     """SIGKILL to a process from which a replica forks its children: none of them is any worse off."""
@@ -218,9 +202,6 @@ class KillTemplate(SlotFault):
         replica = self.scene.fleet.replica_pid(self.slot)
         templates = templates_of(replica) if replica is not None else []
         return bool(templates) and _signal(self.chance.choice(templates), signal.SIGKILL)
-
-    def stop(self) -> None:
-        pass
 
 
 class PauseKeeper(_Paused):

@@ -13,9 +13,7 @@ from .fault import Scene, SiteFault
 
 
 class _Server(SiteFault):
-    @classmethod
-    def possible(cls, scene: Scene) -> bool:
-        return isinstance(scene.site, PostgresSite)
+    on = PostgresSite
 
     @property
     def site(self) -> PostgresSite:
@@ -98,9 +96,6 @@ class EndBackends(_Server):
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND random() < 0.5"
         )
         return len(ended) > 0
-
-    def stop(self) -> None:
-        pass
 
 
 class _Held(_Server):

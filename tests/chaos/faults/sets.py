@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from tests.support.sqlite import writer
 
 from ..diary import boottime
-from ..fleet import Slot
 from ..site import SqliteSite
-from .fault import Scene
 from .network import NetworkFault
 from .processes import KillReplica
 
@@ -66,10 +64,7 @@ class KillInSet(_InSet, KillReplica):
 
     kind = "replica killed in mid-set"
     costs_leases = False
-
-    @classmethod
-    def fits(cls, scene: Scene, slot: Slot) -> bool:
-        return super().fits(scene, slot) and not slot.supervised  # which of two it is, the proxy does not know
+    supervised = False  # which of two it is, the proxy does not know
 
     def start(self) -> bool:
         return self.is_struck() and self.kill(self.scene.fleet.replica_pid(self.slot))
@@ -85,10 +80,7 @@ class KillInWrite(KillReplica):
     """
 
     kind = "replica killed in a write"
-
-    @classmethod
-    def fits(cls, scene: Scene, slot: Slot) -> bool:
-        return isinstance(scene.site, SqliteSite)
+    on = SqliteSite
 
     def start(self) -> bool:
         pid = self.scene.fleet.replica_pid(self.slot)

@@ -67,9 +67,6 @@ class InterruptUser(SlotFault):
         journals = (self.scene.site.folder / ACCOUNT).glob(f"{self.slot.name}-{pid}.*")
         return any(journal.stat().st_size for journal in journals)
 
-    def stop(self) -> None:
-        pass
-
 
 class InterruptUserTwice(InterruptUser):
     """A second one, 20 to 200 microseconds later, as where somebody leans on ^C."""

@@ -95,16 +95,6 @@ def test_a_check_that_fails_is_a_no(serve: Serve) -> None:
     assert get(f"{serve(broken)}/livez") == (503, {"error": "the check itself failed: RuntimeError"})
 
 
-def test_it_answers_while_the_thread_that_started_it_does_nothing(serve: Serve) -> None:
-    """A stall of the service's loop is seen, not shared: the test's own thread, which started the server, only waits."""
-    url = serve()
-    answers: list[int] = []
-    asking = threading.Thread(target=lambda: answers.append(get(f"{url}/livez")[0]))
-    asking.start()
-    asking.join(LIMIT)
-    assert answers == [200]
-
-
 @pytest.mark.parametrize("path", ["/", "/api/runs"])
 def test_what_does_not_exist_is_answered_with_a_sentence(serve: Serve, path: str) -> None:
     status, body = get(f"{serve()}{path}")
@@ -202,7 +192,7 @@ def test_without_a_thread_it_does_not_start_and_one_sentence_says_why(monkeypatc
     server.stop()
 
 
-def test_after_stop_the_address_is_free(serve: Serve) -> None:
+def test_after_stop_the_address_is_free() -> None:
     server = WebServer(web_app(Door(), no_loops, no_problems), ANY)
     bound = server.start()
     server.stop()

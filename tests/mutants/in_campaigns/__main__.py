@@ -16,7 +16,7 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.mutants import MUTANTS
 
 from .campaign import put_through
-from .caught import CAUGHT, MINUTES, SEEDS
+from .found import CAUGHT, MINUTES, SEEDS
 
 UNCHANGED = Mutant("unchanged", "nothing", ())
 

@@ -41,9 +41,7 @@ from tests.mutants.copies import ROOT
 from tests.mutants.random.again import Named, read_earlier
 from tests.mutants.random.campaign import Campaign
 from tests.mutants.random.choice import MOST_SECONDS, Measured, read_measured, write_measured
-from tests.mutants.random.drawing import draw
-from tests.mutants.random.equivalents import read_equivalents, reason
-from tests.mutants.random.parts import PARTS, Part
+from tests.mutants.random.drawing import PARTS, Part, draw, read_equivalents, reason
 from tests.mutants.random.report import Result, as_json, table
 from tests.support.databases import start_server
 

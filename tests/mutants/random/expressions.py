@@ -3,8 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.mutants.random.mutation import Span
-from tests.mutants.random.source import Source
+from tests.mutants.random.source import Source, Span
 
 Change = tuple[Span, str, str]
 """Where, what instead, and what kind of mutation that is."""

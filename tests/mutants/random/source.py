@@ -1,9 +1,16 @@
-"""A source text, and where its syntax tree's nodes are in it."""
+"""A source text: where its syntax tree's nodes are in it, and a small mutation of a piece of it."""
 
 import ast
 import re
+from dataclasses import dataclass
 
-from tests.mutants.random.mutation import Span
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A part of a text, from one character up to another."""
+
+    start: int
+    end: int
 
 
 class Source:
@@ -41,3 +48,38 @@ class Source:
     def _position(self, line: int, column: int) -> int:
         begun = self._lines[line - 1].encode()[:column].decode() if line <= len(self._lines) else ""
         return self._starts[line - 1] + len(begun)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mutation:
+    """What is replaced by what, and the lines of the statement that it is in."""
+
+    span: Span
+    new: str
+    what: str
+    lines: tuple[int, int]
+
+    def apply(self, text: str) -> str:
+        return text[: self.span.start] + self.new + text[self.span.end :]
+
+    def was(self, text: str) -> str:
+        """Return the lines that it changes, as they are, without what surrounds them."""
+        return _tidy(text[_begin(text, self.span.start) : _end(text, self.span.end)])
+
+    def now(self, text: str) -> str:
+        """Return the same lines as the mutation has them."""
+        before, after = _begin(text, self.span.start), _end(text, self.span.end)
+        return _tidy(text[before : self.span.start] + self.new + text[self.span.end : after])
+
+
+def _begin(text: str, at: int) -> int:
+    return text.rfind("\n", 0, at) + 1
+
+
+def _end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
+
+
+def _tidy(lines: str) -> str:
+    return " ".join(lines.split())

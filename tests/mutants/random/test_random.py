@@ -11,10 +11,8 @@ from tests.mutants.copies import ROOT
 from tests.mutants.random.again import Earlier, Name, Named, read_earlier
 from tests.mutants.random.campaign import Campaign
 from tests.mutants.random.choice import MOST_SECONDS, Chosen, Measured, choose, read_measured
-from tests.mutants.random.drawing import Drawn, draw, every_mutant
-from tests.mutants.random.equivalents import Equivalent, read_equivalents, reason
+from tests.mutants.random.drawing import PARTS, Drawn, Equivalent, draw, every_mutant, read_equivalents, reason
 from tests.mutants.random.mutations import mutations
-from tests.mutants.random.parts import PARTS
 from tests.mutants.random.report import Result, as_json, table
 from tests.mutants.random.trial import Bench, Trial, try_out
 from tests.mutants.running import run_tests

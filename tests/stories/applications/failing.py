@@ -21,12 +21,6 @@ broken.command("fetch", command("fetch", "tell=began", "exit=3"), retries=1, bac
 broken.command("store", command("store", "tell=began"))
 broken.command("report", command("report", "tell=began"))
 
-partly = schedules.add("partly", cron=NEVER, on_failure="continue")
-partly.command("fetch", command("fetch", "tell=began", "exit=3"))
-partly.command("store", command("store", "tell=began"))
-
-well = schedules.add("well", cron=NEVER)
-well.command("well", command("well", "tell=began"))
 
 deadly = schedules.add("deadly", cron=NEVER)
 deadly.command("deadly", command("deadly", "tell=began", "kill=never"))

@@ -5,7 +5,6 @@ Each story takes about a minute, most of which Patroni waits for the primary.
 
 import logging
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -13,6 +12,7 @@ from time import monotonic
 import pytest
 
 from daemon.store import migrations
+from tests.stories.test_failover import NAMES, RUNS, assert_none_is_lost_or_doubled_and_tokens_go_on_increasing
 from tests.support.binaries import Binaries
 from tests.support.replicas import Story
 from tests.support.starter import Starter
@@ -20,7 +20,6 @@ from tests.support.waiting import wait_until
 
 from .cluster import PROGRAMS, TTL, PatroniCluster
 
-RUNS = 50
 LIMIT = 3.0 * TTL
 _logger = logging.getLogger(__name__)
 
@@ -49,8 +48,7 @@ def test_a_failover_by_patroni_loses_no_run_and_doubles_none_and_under_a_long_le
         for _ in range(2):
             story.start("fifty.py", "--concurrency=30", ttl=ttl, environment={"STORY_GATE": "gate"})
         story.up()
-        names = [f"one-{number:02}" for number in range(RUNS)]
-        first = {name: story.trigger(name) for name in names}
+        first = {name: story.trigger(name) for name in NAMES}
         wait_until(lambda: len(story.events("began")) >= RUNS, "all of them run")
 
         before, began = cluster.primary, monotonic()
@@ -63,16 +61,5 @@ def test_a_failover_by_patroni_loses_no_run_and_doubles_none_and_under_a_long_le
             lambda: len(story.events("began")) >= RUNS + repeated, "what was stopped is tried again", limit=LIMIT
         )
         story.open("gate")
-        for name in names:
-            story.over(name)
-        again = {name: story.trigger(name) for name in names}
-        for name in names:
-            story.over(name, number=2)
-
-        runs = {run.id: run for run in story.runs()}
-        assert sorted(runs) == sorted([*first.values(), *again.values()])
-        assert {run.state for run in runs.values()} == {"succeeded"}
-        assert set(Counter(one.run_id for one in story.job_runs() if one.state == "succeeded").values()) == {1}
-        assert len(story.events("ended")) == 2 * RUNS
+        assert_none_is_lost_or_doubled_and_tokens_go_on_increasing(story, first)
         assert len(story.events("began")) == 2 * RUNS + repeated
-        assert all(runs[again[name]].token > runs[first[name]].token for name in names)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from threading import Event, Thread
-from types import TracebackType
 from typing import Self
 
 import psycopg
@@ -39,9 +38,7 @@ class LockWaits:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from statistics import mean, median
-from types import TracebackType
 from typing import Self
 
 from sqlalchemy import create_engine, exists, select
@@ -64,9 +63,7 @@ class Work:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._engine.dispose()
 
     def measure(self, rounds: int) -> list[float]:

@@ -165,6 +165,9 @@ def test_two_files_that_claim_one_application(postgres_story: Story) -> None:
     assert sorted((one["pid"], one["generation"], one["rules"]) for one in listed) == sorted(
         [(earlier.pid, 1, False), (later.pid, 2, True)]
     )
+    table = story.leased("replicas")
+    assert table.wait() == 0
+    assert "1, not current" in table.output
     shown = story.told("status")["generations"]
     assert [(one["number"], one["state"], [it["pid"] for it in one["replicas"]]) for one in shown] == [
         (2, "current", [later.pid]),

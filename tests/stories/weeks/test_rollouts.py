@@ -27,19 +27,6 @@ def test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_a
     assert new.status is None
 
 
-@pytest.mark.extended
-def test_the_old_release_stands_in_when_the_new_one_has_ended_and_gives_way_when_it_is_back(story: Story) -> None:
-    old = start(story, "A", "--takeover-after=1s")
-    new = start(story, "B", "--takeover-after=1s")
-    end(new)
-    old.wait_for_line("generation 1 is the fallback for generation 2")
-    assert (ruler(story), defined(story)) == ((1, True), A | {"comes": "work"})
-    go_on(story, "goes", "A")
-    back = start(story, "B", "--takeover-after=1s")
-    back.wait_for_line("generation 2 is active")
-    assert_new_ones_rule(story)
-
-
 def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> None:
     start(story, "A")
     start(story, "B")
@@ -48,17 +35,6 @@ def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> Non
     assert "make these active with --take-over" in superseded.output
     assert "Traceback" not in superseded.output
     assert_new_ones_rule(story)
-
-
-def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
-    start(story, "A")
-    new = start(story, "B")
-    new.wait_for_line("generation 2 is active")
-    told = story.told("replicas")["items"]
-    assert sorted((one["generation"], one["rules"]) for one in told) == [(1, False), (2, True)]
-    shown = story.leased("replicas")
-    assert shown.wait() == 0
-    assert "1, not current" in shown.output
 
 
 @pytest.mark.extended

@@ -2,81 +2,13 @@
 
 from html.parser import HTMLParser
 
-HARMLESS = frozenset(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "link",
-        "script",
-        "body",
-        "a",
-        "svg",
-        "symbol",
-        "defs",
-        "use",
-        "path",
-        "circle",
-        "rect",
-        "line",
-        "text",
-        "pattern",
-        "header",
-        "nav",
-        "span",
-        "main",
-        "footer",
-        "p",
-        "b",
-        "i",
-        "bdi",
-        "code",
-        "kbd",
-        "section",
-        "aside",
-        "article",
-        "h1",
-        "h2",
-        "h3",
-        "ul",
-        "ol",
-        "li",
-        "dl",
-        "dt",
-        "dd",
-        "div",
-        "form",
-        "input",
-        "textarea",
-        "select",
-        "option",
-        "label",
-        "button",
-        "details",
-        "summary",
-        "table",
-        "caption",
-        "colgroup",
-        "col",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "time",
-        "small",
-        "strong",
-        "em",
-        "pre",
-        "br",
-        "fieldset",
-        "legend",
-        "g",
-        "dialog",
-        "output",
-    ]
-)
+_NAMES = """
+html head meta title link script body a svg symbol defs use path circle rect line text pattern header nav span
+main footer p b i bdi code kbd section aside article h1 h2 h3 ul ol li dl dt dd div form input textarea select
+option label button details summary table caption colgroup col thead tbody tr th td time small strong em pre br
+fieldset legend g dialog output
+"""
+HARMLESS = frozenset(_NAMES.split())
 VOID = frozenset(["meta", "link", "input", "br", "col", "hr"])
 BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 

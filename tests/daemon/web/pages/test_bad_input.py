@@ -72,9 +72,3 @@ async def test_what_is_not_there_is_said(app: Any) -> None:
             assert (path, answer.status) == (path, 404)
     for path in ("/runs/x", f"/runs/{'9' * 30}", "/runs/-1"):
         assert (await asked(app, "GET", path)).status == 422
-
-
-async def test_a_stream_of_no_page_is_refused(app: Any) -> None:
-    for of in ("", "nowhere", "//evil.example", "/runs/x", "/timeline%3Fwindow%3D2h", "%ff", "/%00"):
-        assert (await asked(app, "GET", f"/events?of={of}")).status in (404, 422), of
-    assert {page.name for page in PAGES} >= {"overview", "timeline", "runs"}

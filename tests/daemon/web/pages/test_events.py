@@ -240,7 +240,11 @@ async def test_a_stream_ends_with_its_session_and_the_next_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("of", "status"), [("https://x.example/", 404), ("/livez", 404), ("", 404), ("/?other=1", 422)]
+    ("of", "status"),
+    [
+        *(("https://x.example/", 404), ("//evil.example", 404), ("/livez", 404), ("", 404), ("nowhere", 404)),
+        *(("/?other=1", 422), ("/runs/x", 422), ("/timeline%3Fwindow%3D2h", 422), ("%ff", 404), ("/%00", 404)),
+    ],
 )
 async def test_what_is_no_page_has_no_stream(app: Any, of: str, status: int) -> None:
     answer = await asked(app, "GET", f"/events?of={of}")

@@ -145,7 +145,6 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(made: dict[
         (f"{of}?before=3", 422, 'there is no parameter "before"'),
         (f"{of}/output?before=x", 422, "before: "),
         (f"{of}/output?before={2**60}", 422, "before: "),
-        (f"{of}/output?job=a&job=b", 422, "job is given twice"),
         (f"{of}/output?job=stok&download", 404, 'has no job "stok" so far'),
         ("/runs/999/output?download", 404, "run 999 does not exist"),
     ):

@@ -1,20 +1,13 @@
 """The list of runs, as a browser gets it."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from urllib.parse import parse_qs
 
 import pytest
-from sqlalchemy import Connection, event
 
-from daemon.answers.status import StatusReader
 from daemon.store.views import history
-from daemon.web.pages.page import Looker, Visit
-from daemon.web.pages.runs import RUNS, RunsPageAsked
-from tests.daemon.store.test_views import rows_in
 from tests.daemon.web.pages.frames import Open, leafed
-from tests.daemon.web.pages.runs_of_each_state import HOSTILE
 from tests.support.asgi import Answer
 
 pytestmark = pytest.mark.anyio
@@ -76,47 +69,9 @@ async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Ope
         ("before=0", 422, "before: input should be greater than or equal to 1"),
         (f"before={10**30}", 422, "before: "),
         ("backfill=-1", 422, "backfill: "),
-        ("color=red", 422, 'there is no parameter "color"'),
-        ("q=a&q=b", 422, "q is given twice"),
         (f"q={'x' * 600}", 422, "q: string should have at most 500 characters"),
         ("schedule=hurly", 404, 'there is no schedule "hurly"; did you mean "hourly"?'),
         ("application=bank", 404, 'there is no application "bank"'),
     ):
         answer = await opened(f"/runs?{query}")
         assert (answer.status, sentence in unescape(answer.body.decode())) == (status, True), query
-
-
-@pytest.mark.extended
-@pytest.mark.usefixtures("made")
-async def test_a_hostile_record_is_text(opened: Open) -> None:
-    page = (await opened("/runs")).body.decode()
-    assert "<script>alert" not in page
-    assert "<img" not in page
-    assert f'title="{HOSTILE.partition("<img")[0].replace("<", "&lt;").replace(">", "&gt;")}' in page
-
-
-@pytest.fixture
-def statements(database_url: str) -> Iterator[tuple[Connection, list[str]]]:
-    """A connection, and what is asked of it."""
-    with rows_in(database_url) as rows:
-        seen: list[str] = []
-        event.listen(rows.connection, "before_cursor_execute", lambda *given: seen.append(given[2]))
-        yield rows.connection, seen
-
-
-@pytest.mark.extended  # `test_many_runs.py` tries each page
-@pytest.mark.parametrize("query", [{}, {"state": "failed"}, {"schedule": "hourly", "q": "h"}])
-def test_it_takes_as_many_statements_however_many_runs_there_are(
-    made: dict[str, int], statements: tuple[Connection, list[str]], query: dict[str, str]
-) -> None:
-    assert made
-    connection, seen = statements
-    status = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True).read(connection)
-    counts = []
-    for shown in (3, 50):
-        seen.clear()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("daemon.web.pages.runs.SHOWN", shown)
-            RUNS.reads(connection, RunsPageAsked.model_validate(query), Visit(status, Looker(), 60.0))
-        counts.append(len(seen))
-    assert counts[0] <= counts[1] <= 14, seen
