@@ -80,101 +80,64 @@ FROM run
 WHERE run.backfill = %(backfill_1)s::BIGINT AND run.state IN ('pending', 'running') ORDER BY run.scheduled_for DESC, run.id DESC;
 
 
--- daemon/store/statements/acting/cancel.py: end_pending
-UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_1)s::VARCHAR ELSE run.state END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_2)s::VARCHAR || coalesce(run.cancelled_by, %(coalesce_1)s::VARCHAR) || coalesce(%(param_3)s::VARCHAR || run.cancelled_why, %(coalesce_2)s::VARCHAR) || %(param_4)s::VARCHAR ELSE run.reason END, available_at=NULL, token=NULL, holder=NULL, place_at=NULL, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN clock_timestamp() ELSE run.finished_at END WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_5)s::VARCHAR AS json)) AS key))) AND run.state IS NOT DISTINCT FROM 'pending' AND run.cancelled_at IS NOT NULL;
+-- daemon/store/statements/acting/renames.py: adopt
+UPDATE run SET digest=%(digest)s::VARCHAR, adopted_from=run.digest WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND (run.digest = ANY (%(param_1)s::TEXT[]));
 
 
--- daemon/store/statements/acting/cancel.py: find_pending
-SELECT run.id, run.application, run.schedule
-FROM run
-WHERE run.state IN ('pending', 'running') AND run.state = 'pending' AND run.cancelled_at IS NOT NULL;
-
-SELECT run.id, run.application, run.schedule
-FROM run
-WHERE run.state IN ('pending', 'running') AND run.state = 'pending' AND run.cancelled_at IS NOT NULL AND run.application = %(application_1)s::VARCHAR COLLATE "C";
-
-
--- daemon/store/statements/acting/cancel.py: find_told
-SELECT run.id, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, coalesce(run.cancelled_by, %(coalesce_1)s::VARCHAR) AS cancelled_by, run.cancelled_why, CASE WHEN (run.look_asked_at IS NOT NULL AND CAST(EXTRACT(epoch FROM clock_timestamp() - run.look_asked_at) AS double precision) < %(param_1)s) THEN coalesce(run.look_asked_by, %(coalesce_2)s::VARCHAR) END AS look_asked_by
-FROM run
-WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_2)s::VARCHAR AS json)) AS key))) AND run.finished_at IS NULL AND (run.cancelled_at IS NOT NULL OR run.look_asked_at IS NOT NULL AND CAST(EXTRACT(epoch FROM clock_timestamp() - run.look_asked_at) AS double precision) < %(param_3)s);
-
-
--- daemon/store/statements/acting/cancel.py: find_unfinished
-SELECT run.id, run.application, coalesce((SELECT schedule.called
+-- daemon/store/statements/acting/renames.py: cancel_retired
+UPDATE run SET state=%(state)s::VARCHAR, reason=%(reason)s::VARCHAR, available_at=NULL, place_at=NULL, finished_at=clock_timestamp() WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at
-FROM (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
-FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules JOIN run ON run.application = schedules.application AND run.schedule = schedules.name
-WHERE run.state IN ('pending', 'running') ORDER BY run.state IS NOT DISTINCT FROM 'running', run.application, run.schedule, run.scheduled_for DESC, run.id DESC;
+WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest = ANY (%(param_1)s::TEXT[])) RETURNING run.schedule;
 
 
--- daemon/store/statements/acting/cancel.py: lock
-SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
+-- daemon/store/statements/acting/renames.py: of_names
+SELECT schedule.application, schedule.name, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at
+FROM schedule
+WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[]));
+
+
+-- daemon/store/statements/acting/renames.py: pending_definitions
+SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
+FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
+WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending';
+
+
+-- daemon/store/statements/acting/renames.py: remove
+DELETE FROM schedule WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[]));
+
+
+-- daemon/store/statements/acting/renames.py: rename
+UPDATE schedule SET changed_at=%(changed_at)s::TIMESTAMP WITH TIME ZONE, synced_at=%(synced_at)s::TIMESTAMP WITH TIME ZONE, called=%(called)s::VARCHAR, former=%(former)s::VARCHAR WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.name = %(name_1)s::VARCHAR COLLATE "C";
+
+
+-- daemon/store/statements/acting/renames.py: renamed
+SELECT schedule.application, schedule.name, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at
+FROM schedule
+WHERE schedule.called IS NOT NULL AND schedule.application = %(application_1)s::VARCHAR COLLATE "C" ORDER BY schedule.application, schedule.name;
+
+SELECT schedule.application, schedule.name, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at
+FROM schedule
+WHERE schedule.called IS NOT NULL ORDER BY schedule.application, schedule.name;
+
+
+-- daemon/store/statements/acting/renames.py: unfinished
+SELECT run.schedule, run.state, count(*) AS count_1
 FROM run
-WHERE run.id = %(id_1)s::BIGINT FOR NO KEY UPDATE;
+WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND (run.schedule = ANY (%(param_1)s::TEXT[])) AND run.state IN ('pending', 'running') GROUP BY run.schedule, run.state;
 
 
--- daemon/store/statements/acting/cancel.py: lock_many
-SELECT run.id, run.application, coalesce((SELECT schedule.called
+-- daemon/store/statements/acting/renames.py: with_history
+SELECT schedule.name
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at
+WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[])) AND ((EXISTS (SELECT *
 FROM run
-WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id FOR NO KEY UPDATE;
-
-
--- daemon/store/statements/acting/cancel.py: mark
-UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by=%(cancelled_by)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
-
-
--- daemon/store/statements/acting/looks.py: answer
-UPDATE run SET look_asked_at=NULL, look=%(look)s::VARCHAR, looked_at=clock_timestamp() WHERE run.id = %(id_1)s::BIGINT AND run.token = %(token_1)s::BIGINT AND run.holder = %(holder_1)s::VARCHAR AND run.state IS NOT DISTINCT FROM 'running';
-
-
--- daemon/store/statements/acting/looks.py: ask
-UPDATE run SET look_asked_at=clock_timestamp(), look_asked_by=%(look_asked_by)s::VARCHAR WHERE run.id = %(id_1)s::BIGINT AND run.state IS NOT DISTINCT FROM 'running' RETURNING CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at;
-
-
--- daemon/store/statements/acting/looks.py: read
-SELECT run.state, run.token, run.holder, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.look_asked_by, replica.host, replica.pid, replica.version
-FROM run LEFT OUTER JOIN replica ON replica.holder = run.holder
-WHERE run.id = %(id_1)s::BIGINT;
-
-
--- daemon/store/statements/acting/pauses.py: begin
-UPDATE schedule SET stretch_reason=NULL, stretch_count=NULL, stretch_from=NULL, paused_at=%(paused_at)s::TIMESTAMP WITH TIME ZONE, paused_by=%(paused_by)s::VARCHAR, paused_why=%(paused_why)s::VARCHAR, paused_until=%(paused_until)s::TIMESTAMP WITH TIME ZONE WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
-
-
--- daemon/store/statements/acting/pauses.py: change
-UPDATE schedule SET paused_by=%(paused_by)s::VARCHAR, paused_until=%(paused_until)s::TIMESTAMP WITH TIME ZONE WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
-
-UPDATE schedule SET paused_by=%(paused_by)s::VARCHAR, paused_why=%(paused_why)s::VARCHAR WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
-
-
--- daemon/store/statements/acting/pauses.py: end
-UPDATE schedule SET paused_at=NULL, paused_by=NULL, paused_why=NULL, paused_until=NULL WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
-
-
--- daemon/store/statements/acting/pauses.py: keys
-SELECT schedule.application, schedule.name
-FROM schedule
-WHERE schedule.retired_at IS NULL;
-
-SELECT schedule.application, schedule.name
-FROM schedule
-WHERE schedule.retired_at IS NULL AND schedule.application = %(application_1)s::VARCHAR COLLATE "C";
-
-
--- daemon/store/statements/acting/pauses.py: lock
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.trigger, schedule.enabled, CAST(EXTRACT(epoch FROM schedule.next_due) AS double precision) AS next_due, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, schedule.paused_by, schedule.paused_why, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at, schedule.retired_by, CAST(EXTRACT(epoch FROM schedule.changed_at) AS double precision) AS changed_at, CAST(EXTRACT(epoch FROM schedule.synced_at) AS double precision) AS synced_at, CAST(EXTRACT(epoch FROM schedule.created_at) AS double precision) AS created_at, schedule.abandoned, schedule.called, schedule.former
-FROM schedule
-WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)) ORDER BY schedule.application, schedule.name FOR NO KEY UPDATE;
-
-
--- daemon/store/statements/acting/pauses.py: passed
-SELECT schedule.application, schedule.name, sum(run.count) AS sum_1
-FROM schedule, run
-WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)) AND run.application = schedule.application AND run.schedule = schedule.name AND run.trigger = 'schedule' AND run.scheduled_for > schedule.paused_at AND run.reason = %(reason_1)s::VARCHAR GROUP BY schedule.application, schedule.name;
+WHERE run.application = schedule.application AND run.schedule = schedule.name)) OR (EXISTS (SELECT *
+FROM backfill
+WHERE backfill.application = schedule.application AND backfill.schedule = schedule.name)) OR (EXISTS (SELECT *
+FROM pruned
+WHERE pruned.application = schedule.application AND pruned.schedule = schedule.name)) OR (EXISTS (SELECT *
+FROM trigger_key
+WHERE trigger_key.application = schedule.application AND trigger_key.schedule = schedule.name)) OR schedule.paused_at IS NOT NULL OR schedule.next_due <= clock_timestamp());
 
 
 -- daemon/store/statements/acting/retries.py: add
@@ -231,6 +194,18 @@ WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elem
 SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, run.reason, run.digest, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, next.id AS retried_as, next.state AS retried_state, next.requested_by AS retried_by, next.requested_why AS retried_why
 FROM run LEFT OUTER JOIN run AS next ON next.retry_of = run.id
 WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id FOR KEY SHARE OF run;
+
+
+-- daemon/store/statements/agenda.py: applications_waiting
+SELECT DISTINCT replica.application
+FROM replica
+WHERE (EXISTS (SELECT *
+FROM run
+WHERE run.application = replica.application AND run.state = 'pending' AND run.available_at IS NOT NULL AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IS NULL)) OR (EXISTS (SELECT *
+FROM run
+WHERE run.application = replica.application AND run.state = 'pending' AND run.available_at IS NOT NULL AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IN (__[POSTCOMPILE_queue_1]))) OR (EXISTS (SELECT *
+FROM run
+WHERE run.application = replica.application AND run.state = 'pending' AND run.available_at IS NOT NULL AND run.queue IS NOT NULL AND (run.queue = ANY (%(param_2)s::TEXT[]))));
 
 
 -- daemon/store/statements/agenda.py: digests
@@ -335,10 +310,107 @@ WHERE (run.application || '') = %(application)s::VARCHAR AND run.state = 'runnin
  LIMIT %(param_11)s::INTEGER) AS running;
 
 
+-- daemon/store/statements/agenda.py: read_queues
+SELECT (SELECT CAST(EXTRACT(epoch FROM run.available_at - clock_timestamp()) AS double precision) AS anon_1
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at > (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT %(param_1)s::INTEGER) AS until_start, CASE WHEN (queues.slots > %(slots_1)s::INTEGER AND (SELECT count(*) AS count_1
+FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
+FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
+WHERE slots.queue = queues.name) >= queues.slots AND (SELECT run.digest
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT %(param_2)s::INTEGER) IS NOT NULL) THEN (SELECT min(CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision)) AS min_1
+FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
+FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
+WHERE slots.queue = queues.name) WHEN (queues.slots <= %(slots_1)s::INTEGER AND (SELECT run.digest
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) ORDER BY run.available_at, run.id
+ LIMIT %(param_3)s::INTEGER) IS NULL) THEN (SELECT min(anon_3.until_free) AS min_2
+FROM (SELECT CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision) AS until_free
+FROM run JOIN lease ON lease.name = run.lease_name
+WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) ORDER BY run.available_at, run.id
+ LIMIT %(param_4)s::INTEGER) AS anon_3) END AS until_free, CASE WHEN (queues.slots > %(slots_1)s::INTEGER AND (SELECT count(*) AS count_1
+FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
+FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
+WHERE slots.queue = queues.name) < queues.slots) THEN (SELECT run.digest
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT %(param_2)s::INTEGER) WHEN (queues.slots <= %(slots_1)s::INTEGER) THEN (SELECT run.digest
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) ORDER BY run.available_at, run.id
+ LIMIT %(param_3)s::INTEGER) END AS available, (SELECT run.digest
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at > (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT %(param_5)s::INTEGER) AS starting
+FROM (SELECT (queues_json.value ->> 0) AS name, CAST((queues_json.value ->> 1) AS INTEGER) AS slots
+FROM json_array_elements(CAST(%(queues)s::VARCHAR AS json)) AS queues_json) AS queues;
+
+
 -- daemon/store/statements/agenda.py: schedules
 SELECT schedule.name
 FROM schedule
 WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C";
+
+
+-- daemon/store/statements/agenda.py: taken
+SELECT lease.name
+FROM lease
+WHERE (lease.name = ANY (%(leases)s::TEXT[])) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false);
+
+
+-- daemon/store/statements/agenda.py: waiting_for
+SELECT run.lease_name
+FROM run
+WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_1) AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IS NULL UNION SELECT run.lease_name
+FROM run
+WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_1) AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IN (__[POSTCOMPILE_queue_1]);
 
 
 -- daemon/store/statements/audit.py: backfills
@@ -400,6 +472,158 @@ FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name
 WHERE run.state = 'running' AND (lease.token != run.token OR coalesce(lease.holder != run.holder, false) OR lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) AND (EXISTS (SELECT *
 FROM replica
 WHERE replica.application = run.application AND replica.state = %(state_1)s::VARCHAR AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.started_at) AS double precision) > %(param_1)s AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.seen_at) AS double precision) < %(param_2)s)) ORDER BY run.id;
+
+
+-- daemon/store/statements/claims.py: candidates
+SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER AS anon_1, run.digest, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue = %(of_queue)s::VARCHAR AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT clock_timestamp() AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER))) OR NOT (run.abandoned >= %(abandoned_3)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_5)s::INTEGER) >= %(coalesce_6)s::INTEGER)) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) AND NOT (run.lease_name = ANY (%(tried)s::TEXT[])) ORDER BY run.available_at, run.id
+ LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
+
+SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER AS anon_1, run.digest, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue = %(of_queue)s::VARCHAR AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT clock_timestamp() AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER))) OR NOT (run.abandoned >= %(abandoned_3)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_5)s::INTEGER) >= %(coalesce_6)s::INTEGER)) ORDER BY run.available_at, run.id
+ LIMIT %(limit)s;
+
+SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER AS anon_1, run.digest, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT clock_timestamp() AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER))) OR NOT (run.abandoned >= %(abandoned_3)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_5)s::INTEGER) >= %(coalesce_6)s::INTEGER)) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) AND NOT (run.lease_name = ANY (%(tried)s::TEXT[])) ORDER BY run.available_at, run.id
+ LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
+
+SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER AS anon_1, run.digest, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at
+FROM run
+WHERE run.application = %(application)s::VARCHAR AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT clock_timestamp() AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND NOT (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) AND NOT (run.lease_name = ANY (%(tried)s::TEXT[])) ORDER BY run.available_at, run.id
+ LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
+
+
+-- daemon/store/statements/claims.py: end_jobs
+UPDATE job_run SET state=jobs.state, finished_at=clock_timestamp(), error=jobs.error, log_tail=jobs.log_tail, tail_start=jobs.tail_start, tail_line=jobs.tail_line, exit_status=jobs.exit_status, exit_signal=jobs.exit_signal, peak_memory=jobs.peak_memory FROM (SELECT CAST((jobs_json.value ->> 0) AS BIGINT) AS number, CAST((jobs_json.value ->> 1) AS BIGINT) AS token, (jobs_json.value ->> 2) AS holder, (jobs_json.value ->> 3) AS state, (jobs_json.value ->> 4) AS error, (jobs_json.value ->> 5) AS log_tail, CAST((jobs_json.value ->> 6) AS BIGINT) AS tail_start, CAST((jobs_json.value ->> 7) AS BIGINT) AS tail_line, CAST((jobs_json.value ->> 8) AS BIGINT) AS exit_status, CAST((jobs_json.value ->> 9) AS INTEGER) AS exit_signal, CAST((jobs_json.value ->> 10) AS BIGINT) AS peak_memory
+FROM json_array_elements(CAST(%(jobs)s::VARCHAR AS json)) AS jobs_json) AS jobs WHERE job_run.id = jobs.number AND job_run.state IS NOT DISTINCT FROM 'running' AND job_run.token IS NOT DISTINCT FROM jobs.token AND job_run.holder IS NOT DISTINCT FROM jobs.holder RETURNING job_run.id;
+
+
+-- daemon/store/statements/claims.py: end_runs
+UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_1)s::VARCHAR ELSE ends.state END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_2)s::VARCHAR || coalesce(run.cancelled_by, %(coalesce_1)s::VARCHAR) || coalesce(%(param_3)s::VARCHAR || run.cancelled_why, %(coalesce_2)s::VARCHAR) || CASE WHEN (ends.state = 'succeeded') THEN '; by then all of its jobs had succeeded' ELSE '' END ELSE ends.reason END, available_at=CASE WHEN (ends.state = 'pending') THEN (clock_timestamp() + make_interval(secs => coalesce(ends.wait, %(coalesce_3)s))) ELSE run.available_at END, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN clock_timestamp() ELSE CASE WHEN (ends.state = 'pending') THEN NULL ELSE clock_timestamp() END END FROM (SELECT CAST((ends_json.value ->> 0) AS BIGINT) AS number, CAST((ends_json.value ->> 1) AS BIGINT) AS token, (ends_json.value ->> 2) AS holder, (ends_json.value ->> 3) AS state, (ends_json.value ->> 4) AS reason, CAST((ends_json.value ->> 5) AS DOUBLE PRECISION) AS wait
+FROM json_array_elements(CAST(%(ends)s::VARCHAR AS json)) AS ends_json) AS ends WHERE run.id = ends.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM ends.token AND run.holder IS NOT DISTINCT FROM ends.holder RETURNING run.id, run.state, run.reason;
+
+
+-- daemon/store/statements/claims.py: lock
+SELECT run.id
+FROM run, (SELECT CAST((ordered_json.value ->> 0) AS BIGINT) AS number, CAST((ordered_json.value ->> 1) AS INTEGER) AS place, (ordered_json.value ->> 2) AS digest
+FROM json_array_elements(CAST(%(ordered)s::VARCHAR AS json)) AS ordered_json) AS ordered
+WHERE (run.id = ANY (ARRAY(SELECT ordered.number
+FROM (SELECT CAST((ordered_json.value ->> 0) AS BIGINT) AS number, CAST((ordered_json.value ->> 1) AS INTEGER) AS place, (ordered_json.value ->> 2) AS digest
+FROM json_array_elements(CAST(%(ordered)s::VARCHAR AS json)) AS ordered_json) AS ordered))) AND run.id = ordered.number AND run.digest IS NOT DISTINCT FROM ordered.digest AND run.state IS NOT DISTINCT FROM 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_1) AND run.cancelled_at IS NULL ORDER BY ordered.place
+ LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
+
+
+-- daemon/store/statements/claims.py: lock_jobs
+SELECT job_run.id
+FROM job_run, (SELECT CAST((jobs_json.value ->> 0) AS BIGINT) AS number, CAST((jobs_json.value ->> 1) AS BIGINT) AS token, (jobs_json.value ->> 2) AS holder
+FROM json_array_elements(CAST(%(jobs)s::VARCHAR AS json)) AS jobs_json) AS jobs
+WHERE job_run.id = jobs.number AND job_run.state IS NOT DISTINCT FROM 'running' AND job_run.token IS NOT DISTINCT FROM jobs.token AND job_run.holder IS NOT DISTINCT FROM jobs.holder ORDER BY job_run.id FOR NO KEY UPDATE OF job_run;
+
+SELECT job_run.id
+FROM job_run, (SELECT CAST((jobs_json.value ->> 0) AS BIGINT) AS number, CAST((jobs_json.value ->> 1) AS BIGINT) AS token, (jobs_json.value ->> 2) AS holder
+FROM json_array_elements(CAST(%(jobs)s::VARCHAR AS json)) AS jobs_json) AS jobs
+WHERE job_run.id = jobs.number AND job_run.state IS NOT DISTINCT FROM 'running' AND job_run.token IS NOT DISTINCT FROM jobs.token AND job_run.holder IS NOT DISTINCT FROM jobs.holder ORDER BY job_run.id FOR NO KEY UPDATE OF job_run SKIP LOCKED;
+
+
+-- daemon/store/statements/claims.py: lock_runs
+SELECT run.id
+FROM run, (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS BIGINT) AS token, (runs_json.value ->> 2) AS holder
+FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs
+WHERE run.id = runs.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM runs.token AND run.holder IS NOT DISTINCT FROM runs.holder ORDER BY run.id FOR NO KEY UPDATE OF run;
+
+SELECT run.id
+FROM run, (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS BIGINT) AS token, (runs_json.value ->> 2) AS holder
+FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs
+WHERE run.id = runs.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM runs.token AND run.holder IS NOT DISTINCT FROM runs.holder ORDER BY run.id FOR NO KEY UPDATE OF run SKIP LOCKED;
+
+
+-- daemon/store/statements/claims.py: lock_schedules
+SELECT schedule.application, schedule.name, schedule.abandoned
+FROM schedule, (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
+FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules
+WHERE schedule.application = schedules.application AND schedule.name = schedules.name ORDER BY schedule.application, schedule.name FOR NO KEY UPDATE OF schedule;
+
+SELECT schedule.application, schedule.name, schedule.abandoned
+FROM schedule, (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
+FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules
+WHERE schedule.application = schedules.application AND schedule.name = schedules.name ORDER BY schedule.application, schedule.name FOR NO KEY UPDATE OF schedule SKIP LOCKED;
+
+
+-- daemon/store/statements/claims.py: promote
+UPDATE run SET available_at=clock_timestamp() WHERE (run.id = ANY (ARRAY(SELECT (SELECT waiting.id
+FROM run AS waiting
+WHERE waiting.application = schedules.application AND waiting.schedule = schedules.name AND waiting.state IN ('pending', 'running') AND waiting.available_at IS NULL AND (waiting.place_at IS NULL OR waiting.available_at IS NOT NULL) ORDER BY waiting.scheduled_for, waiting.id
+ LIMIT %(param_1)s::INTEGER) AS anon_1
+FROM (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
+FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules
+WHERE NOT (EXISTS (SELECT *
+FROM run AS other
+WHERE other.application = schedules.application AND other.schedule = schedules.name AND other.state IN ('pending', 'running') AND other.available_at IS NOT NULL))))) RETURNING run.application, run.schedule;
+
+
+-- daemon/store/statements/claims.py: put_under
+UPDATE run SET lease_name=slotted.lease FROM (SELECT CAST((slotted_json.value ->> 0) AS BIGINT) AS number, (slotted_json.value ->> 1) AS lease
+FROM json_array_elements(CAST(%(slotted)s::VARCHAR AS json)) AS slotted_json) AS slotted WHERE (run.id = ANY (ARRAY(SELECT slotted.number
+FROM (SELECT CAST((slotted_json.value ->> 0) AS BIGINT) AS number, (slotted_json.value ->> 1) AS lease
+FROM json_array_elements(CAST(%(slotted)s::VARCHAR AS json)) AS slotted_json) AS slotted))) AND run.id = slotted.number AND run.state IS NOT DISTINCT FROM 'pending' RETURNING run.id;
+
+
+-- daemon/store/statements/claims.py: reset_abandoned
+UPDATE run SET abandoned=%(abandoned)s::INTEGER FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS BIGINT) AS token, (runs_json.value ->> 2) AS holder
+FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE run.id = runs.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM runs.token AND run.holder IS NOT DISTINCT FROM runs.holder AND run.abandoned > %(abandoned_1)s::INTEGER RETURNING run.id;
+
+
+-- daemon/store/statements/claims.py: reset_abandoned_of
+UPDATE schedule SET abandoned=%(abandoned)s::INTEGER FROM (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
+FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules WHERE schedule.application = schedules.application AND schedule.name = schedules.name RETURNING schedule.name;
+
+
+-- daemon/store/statements/claims.py: start
+UPDATE run SET state=%(state)s::VARCHAR, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + %(attempt_1)s::INTEGER), claimed_attempt=(run.attempt + %(attempt_2)s::INTEGER), started_at=coalesce(run.started_at, clock_timestamp()) FROM lease WHERE (run.id = ANY (ARRAY(SELECT ids.number
+FROM (SELECT CAST((ids_json.value ->> 0) AS BIGINT) AS number
+FROM json_array_elements(CAST(%(ids)s::VARCHAR AS json)) AS ids_json) AS ids))) AND run.state IS NOT DISTINCT FROM 'pending' AND lease.name = run.lease_name AND lease.holder IS NOT DISTINCT FROM %(of_holder)s::VARCHAR RETURNING run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.trigger, run.lease_name, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, run.attempt, run.params, run.retry_of, run.origin, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS started_ago, CAST(EXTRACT(epoch FROM clock_timestamp() - run.available_at) AS double precision) AS waited, run.traceparent, CASE WHEN (run.backfill IS NOT NULL) THEN 'backfill' WHEN (run.retry_of IS NOT NULL) THEN 'retry' ELSE run.trigger END AS cause;
+
+
+-- daemon/store/statements/claims.py: stop_jobs
+UPDATE job_run SET state=%(state)s::VARCHAR, finished_at=clock_timestamp() FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS BIGINT) AS token, (runs_json.value ->> 2) AS holder
+FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE job_run.run_id = runs.number AND job_run.state = 'running' AND job_run.token IS NOT DISTINCT FROM runs.token AND job_run.holder IS NOT DISTINCT FROM runs.holder RETURNING job_run.id;
 
 
 -- daemon/store/statements/delivery.py: add
@@ -500,6 +724,10 @@ FROM generation
 WHERE generation.application = %(application_1)s::VARCHAR COLLATE "C"), %(digest)s::VARCHAR, %(revision)s::BIGINT, %(brought_by)s::VARCHAR, clock_timestamp(), %(rules)s, %(in_lieu)s, %(run_digests)s::VARCHAR) RETURNING generation.number;
 
 
+-- daemon/store/statements/generation.py: change
+UPDATE generation SET run_digests=%(run_digests)s::VARCHAR WHERE generation.application = %(application_1)s::VARCHAR COLLATE "C" AND generation.number = %(number_1)s::BIGINT;
+
+
 -- daemon/store/statements/generation.py: discount
 UPDATE generation SET discounted_at=clock_timestamp() WHERE generation.application = %(application_1)s::VARCHAR COLLATE "C" AND generation.number IN (__[POSTCOMPILE_number_1]);
 
@@ -548,7 +776,7 @@ FROM replica
 WHERE replica.application = %(application_1)s::VARCHAR COLLATE "C" AND replica.digest != %(digest_1)s::VARCHAR AND replica.state = %(state_1)s::VARCHAR AND (replica.holder NOT IN (__[POSTCOMPILE_holder_1])) AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.seen_at) AS double precision) < %(param_1)s;
 
 
--- daemon/store/statements/generation.py: number_of
+-- daemon/store/statements/generation.py: newest_number
 SELECT max(generation.number) AS max_1
 FROM generation
 WHERE generation.application = %(application_1)s::VARCHAR COLLATE "C" AND generation.digest = %(digest_1)s::VARCHAR;
@@ -576,10 +804,6 @@ FROM generation
 WHERE generation.application = %(application_1)s::VARCHAR COLLATE "C" AND (generation.digest = ANY (%(param_1)s::TEXT[]));
 
 
--- daemon/store/statements/generation.py: set_run_digests
-UPDATE generation SET run_digests=%(run_digests)s::VARCHAR WHERE generation.application = %(application_1)s::VARCHAR COLLATE "C" AND generation.number = %(number_1)s::BIGINT;
-
-
 -- daemon/store/statements/job_run.py: add_not_started
 INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, finished_at) VALUES (%(run_id)s::BIGINT, %(named)s::VARCHAR, %(place)s::INTEGER, ((SELECT coalesce(max(job_run.attempt), %(coalesce_2)s::INTEGER) AS coalesce_1
 FROM job_run
@@ -594,6 +818,8 @@ WHERE job_run.run_id = %(run_id_1)s::BIGINT AND job_run.job = %(job_1)s::VARCHAR
 
 -- daemon/store/statements/job_run.py: leave_word
 UPDATE job_run SET error=%(error)s::VARCHAR, log_tail=%(log_tail)s::VARCHAR, tail_start=%(tail_start)s::BIGINT, tail_line=%(tail_line)s::BIGINT, exit_status=%(exit_status)s::BIGINT, exit_signal=%(exit_signal)s::INTEGER, peak_memory=%(peak_memory)s::BIGINT WHERE job_run.id = %(id_1)s::BIGINT AND job_run.state = %(state_1)s::VARCHAR AND job_run.token = %(token_1)s::BIGINT AND job_run.holder = %(holder_1)s::VARCHAR;
+
+UPDATE job_run SET keeper_pid=%(keeper_pid)s::BIGINT, keeper_start=%(keeper_start)s::BIGINT WHERE job_run.id = %(id_1)s::BIGINT AND job_run.state = %(state_1)s::VARCHAR AND job_run.token = %(token_1)s::BIGINT AND job_run.holder = %(holder_1)s::VARCHAR;
 
 
 -- daemon/store/statements/job_run.py: of_runs
@@ -614,10 +840,6 @@ FROM job_run
 WHERE job_run.id = %(number)s::BIGINT AND job_run.state = %(state_1)s::VARCHAR AND job_run.holder = %(holder_1)s::VARCHAR AND (EXISTS (SELECT *
 FROM run, lease
 WHERE run.id = job_run.run_id AND lease.name = run.lease_name AND lease.token = job_run.token AND lease.holder = job_run.holder)) ON CONFLICT (job_run_id, start) DO UPDATE SET text = excluded.text, saved_at = excluded.saved_at;
-
-
--- daemon/store/statements/job_run.py: set_keeper
-UPDATE job_run SET keeper_pid=%(keeper_pid)s::BIGINT, keeper_start=%(keeper_start)s::BIGINT WHERE job_run.id = %(id_1)s::BIGINT AND job_run.state = %(state_1)s::VARCHAR AND job_run.token = %(token_1)s::BIGINT AND job_run.holder = %(holder_1)s::VARCHAR;
 
 
 -- daemon/store/statements/job_run.py: set_progress
@@ -762,175 +984,6 @@ FROM lease
 WHERE lease.name = %(name_1)s::VARCHAR COLLATE "C" AND CAST(EXTRACT(epoch FROM clock_timestamp() - lease.granted_at) AS double precision) < %(param_1)s;
 
 
--- daemon/store/statements/queues.py: applications_waiting
-SELECT DISTINCT replica.application
-FROM replica
-WHERE (EXISTS (SELECT *
-FROM run
-WHERE run.application = replica.application AND run.state = 'pending' AND run.available_at IS NOT NULL AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IS NULL)) OR (EXISTS (SELECT *
-FROM run
-WHERE run.application = replica.application AND run.state = 'pending' AND run.available_at IS NOT NULL AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IN (__[POSTCOMPILE_queue_1]))) OR (EXISTS (SELECT *
-FROM run
-WHERE run.application = replica.application AND run.state = 'pending' AND run.available_at IS NOT NULL AND run.queue IS NOT NULL AND (run.queue = ANY (%(param_2)s::TEXT[]))));
-
-
--- daemon/store/statements/queues.py: read
-SELECT (SELECT CAST(EXTRACT(epoch FROM run.available_at - clock_timestamp()) AS double precision) AS anon_1
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at > (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
- LIMIT %(param_1)s::INTEGER) AS until_start, CASE WHEN (queues.slots > %(slots_1)s::INTEGER AND (SELECT count(*) AS count_1
-FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
-FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
-WHERE slots.queue = queues.name) >= queues.slots AND (SELECT run.digest
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
- LIMIT %(param_2)s::INTEGER) IS NOT NULL) THEN (SELECT min(CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision)) AS min_1
-FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
-FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
-WHERE slots.queue = queues.name) WHEN (queues.slots <= %(slots_1)s::INTEGER AND (SELECT run.digest
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) ORDER BY run.available_at, run.id
- LIMIT %(param_3)s::INTEGER) IS NULL) THEN (SELECT min(anon_3.until_free) AS min_2
-FROM (SELECT CAST(EXTRACT(epoch FROM lease.expires_at - clock_timestamp()) AS double precision) AS until_free
-FROM run JOIN lease ON lease.name = run.lease_name
-WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false) ORDER BY run.available_at, run.id
- LIMIT %(param_4)s::INTEGER) AS anon_3) END AS until_free, CASE WHEN (queues.slots > %(slots_1)s::INTEGER AND (SELECT count(*) AS count_1
-FROM (SELECT (slots_json.value ->> 0) AS queue, (slots_json.value ->> 1) AS lease
-FROM json_array_elements(CAST(%(slots)s::VARCHAR AS json)) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false)
-WHERE slots.queue = queues.name) < queues.slots) THEN (SELECT run.digest
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
- LIMIT %(param_2)s::INTEGER) WHEN (queues.slots <= %(slots_1)s::INTEGER) THEN (SELECT run.digest
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) ORDER BY run.available_at, run.id
- LIMIT %(param_3)s::INTEGER) END AS available, (SELECT run.digest
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER))) AND (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER)) AND run.available_at > (SELECT clock_timestamp() AS anon_2) ORDER BY run.available_at, run.id
- LIMIT %(param_5)s::INTEGER) AS starting
-FROM (SELECT (queues_json.value ->> 0) AS name, CAST((queues_json.value ->> 1) AS INTEGER) AS slots
-FROM json_array_elements(CAST(%(queues)s::VARCHAR AS json)) AS queues_json) AS queues;
-
-
--- daemon/store/statements/queues.py: taken
-SELECT lease.name
-FROM lease
-WHERE (lease.name = ANY (%(leases)s::TEXT[])) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false);
-
-
--- daemon/store/statements/queues.py: waiting_for
-SELECT run.lease_name
-FROM run
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_1) AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IS NULL UNION SELECT run.lease_name
-FROM run
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_1) AND (run.lease_name = ANY (%(param_1)s::TEXT[])) AND run.queue IN (__[POSTCOMPILE_queue_1]);
-
-
--- daemon/store/statements/renames.py: adopt
-UPDATE run SET digest=%(digest)s::VARCHAR, adopted_from=run.digest WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND run.state = 'pending' AND (run.digest = ANY (%(param_1)s::TEXT[]));
-
-
--- daemon/store/statements/renames.py: cancel_retired
-UPDATE run SET state=%(state)s::VARCHAR, reason=%(reason)s::VARCHAR, available_at=NULL, place_at=NULL, finished_at=clock_timestamp() WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest = ANY (%(param_1)s::TEXT[])) RETURNING run.schedule;
-
-
--- daemon/store/statements/renames.py: of_names
-SELECT schedule.application, schedule.name, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at
-FROM schedule
-WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[]));
-
-
--- daemon/store/statements/renames.py: pending_definitions
-SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
-FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN ('pending', 'running') AND run.state = 'pending';
-
-
--- daemon/store/statements/renames.py: remove
-DELETE FROM schedule WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[]));
-
-
--- daemon/store/statements/renames.py: rename
-UPDATE schedule SET changed_at=%(changed_at)s::TIMESTAMP WITH TIME ZONE, synced_at=%(synced_at)s::TIMESTAMP WITH TIME ZONE, called=%(called)s::VARCHAR, former=%(former)s::VARCHAR WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.name = %(name_1)s::VARCHAR COLLATE "C";
-
-
--- daemon/store/statements/renames.py: renamed
-SELECT schedule.application, schedule.name, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at
-FROM schedule
-WHERE schedule.called IS NOT NULL AND schedule.application = %(application_1)s::VARCHAR COLLATE "C" ORDER BY schedule.application, schedule.name;
-
-SELECT schedule.application, schedule.name, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at
-FROM schedule
-WHERE schedule.called IS NOT NULL ORDER BY schedule.application, schedule.name;
-
-
--- daemon/store/statements/renames.py: unfinished
-SELECT run.schedule, run.state, count(*) AS count_1
-FROM run
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND (run.schedule = ANY (%(param_1)s::TEXT[])) AND run.state IN ('pending', 'running') GROUP BY run.schedule, run.state;
-
-
--- daemon/store/statements/renames.py: with_history
-SELECT schedule.name
-FROM schedule
-WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[])) AND ((EXISTS (SELECT *
-FROM run
-WHERE run.application = schedule.application AND run.schedule = schedule.name)) OR (EXISTS (SELECT *
-FROM backfill
-WHERE backfill.application = schedule.application AND backfill.schedule = schedule.name)) OR (EXISTS (SELECT *
-FROM pruned
-WHERE pruned.application = schedule.application AND pruned.schedule = schedule.name)) OR (EXISTS (SELECT *
-FROM trigger_key
-WHERE trigger_key.application = schedule.application AND trigger_key.schedule = schedule.name)) OR schedule.paused_at IS NOT NULL OR schedule.next_due <= clock_timestamp());
-
-
 -- daemon/store/statements/replica.py: add
 INSERT INTO replica (holder, application, host, pid, start_time, boot_id, pid_namespace, version, digest, revision, requires_revision, release, concurrency, state, started_at, seen_at) VALUES (%(holder)s::VARCHAR, %(application)s::VARCHAR COLLATE "C", %(host)s::VARCHAR, %(pid)s::BIGINT, %(start_time)s::BIGINT, %(boot_id)s::VARCHAR, %(pid_namespace)s::VARCHAR, %(version)s::VARCHAR, %(digest)s::VARCHAR, %(revision)s::BIGINT, %(requires_revision)s, %(release)s::VARCHAR, %(concurrency)s::BIGINT, %(state)s::VARCHAR, (clock_timestamp() + make_interval(secs => %(param_1)s)), clock_timestamp()) ON CONFLICT DO NOTHING;
 
@@ -969,6 +1022,10 @@ FROM replica
 WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND replica.boot_id = %(boot_id_1)s::VARCHAR AND replica.pid_namespace = %(pid_namespace_1)s::VARCHAR;
 
 
+-- daemon/store/statements/replica.py: mark_all_dead
+UPDATE replica SET state=%(state)s::VARCHAR, stopped_at=clock_timestamp() WHERE replica.state IN (__[POSTCOMPILE_state_1]);
+
+
 -- daemon/store/statements/replica.py: mark_dead
 UPDATE replica SET state=%(state)s::VARCHAR, stopped_at=clock_timestamp() WHERE (replica.holder = ANY (%(param_1)s::TEXT[])) AND replica.state IN (__[POSTCOMPILE_state_1]);
 
@@ -983,6 +1040,12 @@ UPDATE replica SET state=%(state)s::VARCHAR, stopped_at=clock_timestamp() WHERE 
 
 -- daemon/store/statements/replica.py: prune
 DELETE FROM replica WHERE (replica.state NOT IN (__[POSTCOMPILE_state_1])) AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.seen_at) AS double precision) > %(param_1)s;
+
+
+-- daemon/store/statements/replica.py: seen_lately
+SELECT replica.host, replica.pid
+FROM replica
+WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.seen_at) AS double precision) < %(param_1)s ORDER BY replica.host, replica.pid;
 
 
 -- daemon/store/statements/replica.py: touch
@@ -1069,14 +1132,57 @@ WHERE other.application = backfill.application AND other.schedule = backfill.sch
  LIMIT %(param_2)s::INTEGER;
 
 
+-- daemon/store/statements/run.py: all_running
+SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
+FROM run
+WHERE run.state = 'running' ORDER BY run.id;
+
+
+-- daemon/store/statements/run.py: answer_look
+UPDATE run SET look_asked_at=NULL, look=%(look)s::VARCHAR, looked_at=clock_timestamp() WHERE run.id = %(id_1)s::BIGINT AND run.token = %(token_1)s::BIGINT AND run.holder = %(holder_1)s::VARCHAR AND run.state IS NOT DISTINCT FROM 'running';
+
+
+-- daemon/store/statements/run.py: ask_for_look
+UPDATE run SET look_asked_at=clock_timestamp(), look_asked_by=%(look_asked_by)s::VARCHAR WHERE run.id = %(id_1)s::BIGINT AND run.state IS NOT DISTINCT FROM 'running' RETURNING CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at;
+
+
 -- daemon/store/statements/run.py: at_work
 SELECT run.id
 FROM run
 WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state = %(state_1)s::VARCHAR ORDER BY run.id;
 
 
+-- daemon/store/statements/run.py: end_marked
+UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_1)s::VARCHAR ELSE run.state END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_2)s::VARCHAR || coalesce(run.cancelled_by, %(coalesce_1)s::VARCHAR) || coalesce(%(param_3)s::VARCHAR || run.cancelled_why, %(coalesce_2)s::VARCHAR) || %(param_4)s::VARCHAR ELSE run.reason END, available_at=NULL, token=NULL, holder=NULL, place_at=NULL, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN clock_timestamp() ELSE run.finished_at END WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_5)s::VARCHAR AS json)) AS key))) AND run.state IS NOT DISTINCT FROM 'pending' AND run.cancelled_at IS NOT NULL;
+
+
 -- daemon/store/statements/run.py: extend
 UPDATE run SET last_scheduled_for=%(last_scheduled_for)s::TIMESTAMP WITH TIME ZONE, count=%(count)s::BIGINT, finished_at=clock_timestamp() WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.schedule = %(schedule_1)s::VARCHAR COLLATE "C" AND run.scheduled_for = %(scheduled_for_1)s::TIMESTAMP WITH TIME ZONE AND run.trigger = 'schedule' AND run.last_scheduled_for IS NOT NULL;
+
+
+-- daemon/store/statements/run.py: find_marked
+SELECT run.id, run.application, run.schedule
+FROM run
+WHERE run.state IN ('pending', 'running') AND run.state = 'pending' AND run.cancelled_at IS NOT NULL;
+
+SELECT run.id, run.application, run.schedule
+FROM run
+WHERE run.state IN ('pending', 'running') AND run.state = 'pending' AND run.cancelled_at IS NOT NULL AND run.application = %(application_1)s::VARCHAR COLLATE "C";
+
+
+-- daemon/store/statements/run.py: find_told
+SELECT run.id, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, coalesce(run.cancelled_by, %(coalesce_1)s::VARCHAR) AS cancelled_by, run.cancelled_why, CASE WHEN (run.look_asked_at IS NOT NULL AND CAST(EXTRACT(epoch FROM clock_timestamp() - run.look_asked_at) AS double precision) < %(param_1)s) THEN coalesce(run.look_asked_by, %(coalesce_2)s::VARCHAR) END AS look_asked_by
+FROM run
+WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_2)s::VARCHAR AS json)) AS key))) AND run.finished_at IS NULL AND (run.cancelled_at IS NOT NULL OR run.look_asked_at IS NOT NULL AND CAST(EXTRACT(epoch FROM clock_timestamp() - run.look_asked_at) AS double precision) < %(param_3)s);
+
+
+-- daemon/store/statements/run.py: find_unfinished
+SELECT run.id, run.application, coalesce((SELECT schedule.called
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at
+FROM (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
+FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules JOIN run ON run.application = schedules.application AND run.schedule = schedules.name
+WHERE run.state IN ('pending', 'running') ORDER BY run.state IS NOT DISTINCT FROM 'running', run.application, run.schedule, run.scheduled_for DESC, run.id DESC;
 
 
 -- daemon/store/statements/run.py: late
@@ -1094,6 +1200,24 @@ UPDATE run SET available_at=NULL WHERE run.application = %(application_1)s::VARC
 FROM run AS ahead
 WHERE ahead.application = %(application_2)s::VARCHAR COLLATE "C" AND ahead.schedule = %(schedule_2)s::VARCHAR COLLATE "C" AND ahead.state IN ('pending', 'running') AND ahead.available_at IS NOT NULL ORDER BY ahead.state = 'pending', ahead.scheduled_for, ahead.id
  LIMIT %(param_1)s::INTEGER);
+
+
+-- daemon/store/statements/run.py: lock
+SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
+FROM run
+WHERE run.id = %(id_1)s::BIGINT FOR NO KEY UPDATE;
+
+
+-- daemon/store/statements/run.py: lock_many
+SELECT run.id, run.application, coalesce((SELECT schedule.called
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.state, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at
+FROM run
+WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) ORDER BY run.id FOR NO KEY UPDATE;
+
+
+-- daemon/store/statements/run.py: mark_cancelled
+UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by=%(cancelled_by)s::VARCHAR, cancelled_why=%(cancelled_why)s::VARCHAR WHERE (run.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
 
 
 -- daemon/store/statements/run.py: mark_missed
@@ -1127,6 +1251,12 @@ FROM run JOIN schedule ON schedule.application = run.application AND schedule.na
 WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = %(holder_1)s::VARCHAR;
 
 
+-- daemon/store/statements/run.py: read_look
+SELECT run.state, run.token, run.holder, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.look_asked_by, replica.host, replica.pid, replica.version
+FROM run LEFT OUTER JOIN replica ON replica.holder = run.holder
+WHERE run.id = %(id_1)s::BIGINT;
+
+
 -- daemon/store/statements/run.py: take_late
 UPDATE run SET late_at=clock_timestamp() WHERE run.id IN (SELECT run.id
 FROM run
@@ -1138,6 +1268,17 @@ WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND run.state IN 
 INSERT INTO schedule (application, name, definition, digest, run_digest, trigger, enabled, next_due, planned_until, anchor, stretch_reason, stretch_count, stretch_from, changed_at, synced_at, created_at, called) VALUES (%(application)s::VARCHAR COLLATE "C", %(name)s::VARCHAR COLLATE "C", %(definition)s::VARCHAR, %(digest)s::VARCHAR, %(run_digest)s::VARCHAR, %(trigger)s::VARCHAR, %(enabled)s, %(next_due)s::TIMESTAMP WITH TIME ZONE, %(planned_until)s::TIMESTAMP WITH TIME ZONE, %(anchor)s::TIMESTAMP WITH TIME ZONE, %(stretch_reason)s::VARCHAR, %(stretch_count)s::BIGINT, %(stretch_from)s::TIMESTAMP WITH TIME ZONE, %(changed_at)s::TIMESTAMP WITH TIME ZONE, %(synced_at)s::TIMESTAMP WITH TIME ZONE, %(created_at)s::TIMESTAMP WITH TIME ZONE, %(called)s::VARCHAR);
 
 
+-- daemon/store/statements/schedule.py: add_runs
+INSERT INTO run (application, trigger, schedule, scheduled_for, last_scheduled_for, count, state, reason, lease_name, queue, available_at, start_by, finish_by, params, digest, created_at, finished_at, away_from, overlapped, overlapped_by) SELECT %(of_application)s::VARCHAR AS anon_1, 'schedule', runs.schedule, runs.scheduled_for, runs.last_scheduled_for, runs.count, runs.state, runs.reason, runs.lease_name, runs.queue, runs.available_at, runs.start_by, runs.finish_by, runs.params, runs.digest, runs.created_at, runs.finished_at, runs.away_from, runs.overlapped, runs.overlapped_by
+FROM (SELECT (runs_json.value ->> 0) AS schedule, to_timestamp(CAST((runs_json.value ->> 1) AS double precision) / 1000000.0) AS scheduled_for, to_timestamp(CAST((runs_json.value ->> 2) AS double precision) / 1000000.0) AS last_scheduled_for, CAST((runs_json.value ->> 3) AS BIGINT) AS count, (runs_json.value ->> 4) AS state, (runs_json.value ->> 5) AS reason, (runs_json.value ->> 6) AS lease_name, (runs_json.value ->> 7) AS queue, to_timestamp(CAST((runs_json.value ->> 8) AS double precision) / 1000000.0) AS available_at, to_timestamp(CAST((runs_json.value ->> 9) AS double precision) / 1000000.0) AS start_by, to_timestamp(CAST((runs_json.value ->> 10) AS double precision) / 1000000.0) AS finish_by, (runs_json.value ->> 11) AS params, (runs_json.value ->> 12) AS digest, to_timestamp(CAST((runs_json.value ->> 13) AS double precision) / 1000000.0) AS created_at, to_timestamp(CAST((runs_json.value ->> 14) AS double precision) / 1000000.0) AS finished_at, to_timestamp(CAST((runs_json.value ->> 15) AS double precision) / 1000000.0) AS away_from, CAST((runs_json.value ->> 16) AS BIGINT) AS overlapped, (runs_json.value ->> 17) AS overlapped_by
+FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs
+WHERE true ON CONFLICT DO NOTHING RETURNING run.id;
+
+
+-- daemon/store/statements/schedule.py: begin_pause
+UPDATE schedule SET stretch_reason=NULL, stretch_count=NULL, stretch_from=NULL, paused_at=%(paused_at)s::TIMESTAMP WITH TIME ZONE, paused_by=%(paused_by)s::VARCHAR, paused_why=%(paused_why)s::VARCHAR, paused_until=%(paused_until)s::TIMESTAMP WITH TIME ZONE WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
+
+
 -- daemon/store/statements/schedule.py: change
 UPDATE schedule SET definition=%(definition)s::VARCHAR, digest=%(digest)s::VARCHAR, run_digest=%(run_digest)s::VARCHAR, trigger=%(trigger)s::VARCHAR, enabled=%(enabled)s, changed_at=%(changed_at)s::TIMESTAMP WITH TIME ZONE, synced_at=%(synced_at)s::TIMESTAMP WITH TIME ZONE WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.name = %(of_name)s::VARCHAR COLLATE "C";
 
@@ -1146,6 +1287,12 @@ UPDATE schedule SET definition=%(definition)s::VARCHAR, digest=%(digest)s::VARCH
 UPDATE schedule SET definition=%(definition)s::VARCHAR, digest=%(digest)s::VARCHAR, run_digest=%(run_digest)s::VARCHAR, trigger=%(trigger)s::VARCHAR, enabled=%(enabled)s, next_due=%(next_due)s::TIMESTAMP WITH TIME ZONE, planned_until=%(planned_until)s::TIMESTAMP WITH TIME ZONE, anchor=%(anchor)s::TIMESTAMP WITH TIME ZONE, stretch_reason=%(stretch_reason)s::VARCHAR, stretch_count=%(stretch_count)s::BIGINT, stretch_from=%(stretch_from)s::TIMESTAMP WITH TIME ZONE, paused_at=%(paused_at)s::TIMESTAMP WITH TIME ZONE, paused_by=%(paused_by)s::VARCHAR, paused_why=%(paused_why)s::VARCHAR, paused_until=%(paused_until)s::TIMESTAMP WITH TIME ZONE, retired_at=%(retired_at)s::TIMESTAMP WITH TIME ZONE, retired_by=%(retired_by)s::VARCHAR, changed_at=%(changed_at)s::TIMESTAMP WITH TIME ZONE, synced_at=%(synced_at)s::TIMESTAMP WITH TIME ZONE WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.name = %(of_name)s::VARCHAR COLLATE "C";
 
 UPDATE schedule SET stretch_count=%(stretch_count)s::BIGINT, stretch_from=%(stretch_from)s::TIMESTAMP WITH TIME ZONE WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.name = %(of_name)s::VARCHAR COLLATE "C";
+
+
+-- daemon/store/statements/schedule.py: change_pause
+UPDATE schedule SET paused_by=%(paused_by)s::VARCHAR, paused_until=%(paused_until)s::TIMESTAMP WITH TIME ZONE WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
+
+UPDATE schedule SET paused_by=%(paused_by)s::VARCHAR, paused_why=%(paused_why)s::VARCHAR WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
 
 
 -- daemon/store/statements/schedule.py: database_time
@@ -1174,16 +1321,41 @@ WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule
  LIMIT %(param_2)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
 
 
+-- daemon/store/statements/schedule.py: end_pause
+UPDATE schedule SET paused_at=NULL, paused_by=NULL, paused_why=NULL, paused_until=NULL WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key));
+
+
 -- daemon/store/statements/schedule.py: lock
 SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.trigger, schedule.enabled, CAST(EXTRACT(epoch FROM schedule.next_due) AS double precision) AS next_due, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, schedule.paused_by, schedule.paused_why, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at, schedule.retired_by, CAST(EXTRACT(epoch FROM schedule.changed_at) AS double precision) AS changed_at, CAST(EXTRACT(epoch FROM schedule.synced_at) AS double precision) AS synced_at, CAST(EXTRACT(epoch FROM schedule.created_at) AS double precision) AS created_at, schedule.abandoned, schedule.called, schedule.former
 FROM schedule
 WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.name = %(name_1)s::VARCHAR COLLATE "C" FOR NO KEY UPDATE;
 
 
+-- daemon/store/statements/schedule.py: lock_all
+SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.trigger, schedule.enabled, CAST(EXTRACT(epoch FROM schedule.next_due) AS double precision) AS next_due, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, schedule.paused_by, schedule.paused_why, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at, schedule.retired_by, CAST(EXTRACT(epoch FROM schedule.changed_at) AS double precision) AS changed_at, CAST(EXTRACT(epoch FROM schedule.synced_at) AS double precision) AS synced_at, CAST(EXTRACT(epoch FROM schedule.created_at) AS double precision) AS created_at, schedule.abandoned, schedule.called, schedule.former
+FROM schedule
+WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)) ORDER BY schedule.application, schedule.name FOR NO KEY UPDATE;
+
+
 -- daemon/store/statements/schedule.py: lock_free
 SELECT schedule.application, schedule.name
 FROM schedule
 WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)) ORDER BY schedule.application, schedule.name FOR NO KEY UPDATE SKIP LOCKED;
+
+
+-- daemon/store/statements/schedule.py: mark_older
+UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by='leased', cancelled_why=('replaced by run ' || CAST(newer.number AS TEXT)), overlapped=newer.number FROM (SELECT (newer_json.value ->> 0) AS application, (newer_json.value ->> 1) AS schedule, CAST((newer_json.value ->> 2) AS BIGINT) AS number
+FROM json_array_elements(CAST(%(newer)s::VARCHAR AS json)) AS newer_json) AS newer WHERE run.application = newer.application AND run.schedule = newer.schedule AND run.state IN ('pending', 'running') AND run.id != newer.number AND run.cancelled_at IS NULL AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL RETURNING run.id, run.state;
+
+
+-- daemon/store/statements/schedule.py: move_on
+UPDATE schedule SET next_due=moved.next_due, planned_until=moved.planned_until, stretch_reason=moved.stretch_reason, stretch_count=moved.stretch_count, stretch_from=moved.stretch_from FROM (SELECT (moved_json.value ->> 0) AS application, (moved_json.value ->> 1) AS name, to_timestamp(CAST((moved_json.value ->> 2) AS double precision) / 1000000.0) AS next_due, to_timestamp(CAST((moved_json.value ->> 3) AS double precision) / 1000000.0) AS planned_until, (moved_json.value ->> 4) AS stretch_reason, CAST((moved_json.value ->> 5) AS BIGINT) AS stretch_count, to_timestamp(CAST((moved_json.value ->> 6) AS double precision) / 1000000.0) AS stretch_from
+FROM json_array_elements(CAST(%(moved)s::VARCHAR AS json)) AS moved_json) AS moved WHERE schedule.application = moved.application AND schedule.name = moved.name RETURNING schedule.name;
+
+
+-- daemon/store/statements/schedule.py: name_leases
+UPDATE run SET lease_name=(named.base || %(base_1)s::VARCHAR || CAST(CAST(run.id AS BIGINT) AS TEXT)) FROM (SELECT (named_json.value ->> 0) AS application, (named_json.value ->> 1) AS schedule, (named_json.value ->> 2) AS base, (named_json.value ->> 3) AS digest
+FROM json_array_elements(CAST(%(named)s::VARCHAR AS json)) AS named_json) AS named WHERE run.application = named.application AND run.schedule = named.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest IS NOT DISTINCT FROM named.digest AND run.lease_name != (named.base || %(base_1)s::VARCHAR || CAST(CAST(run.id AS BIGINT) AS TEXT)) RETURNING run.id;
 
 
 -- daemon/store/statements/schedule.py: of_application
@@ -1204,12 +1376,32 @@ FROM schedule
 WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" ORDER BY schedule.name FOR NO KEY UPDATE;
 
 
+-- daemon/store/statements/schedule.py: planned
+SELECT run.id, run.schedule
+FROM run, (SELECT (instants_json.value ->> 0) AS application, (instants_json.value ->> 1) AS schedule, to_timestamp(CAST((instants_json.value ->> 2) AS double precision) / 1000000.0) AS scheduled_for
+FROM json_array_elements(CAST(%(instants)s::VARCHAR AS json)) AS instants_json) AS instants
+WHERE run.application = instants.application AND run.schedule = instants.schedule AND run.scheduled_for = instants.scheduled_for AND run.trigger = 'schedule';
+
+
 -- daemon/store/statements/schedule.py: prepare_leases
 INSERT INTO lease (name) VALUES (%(name)s::VARCHAR COLLATE "C") ON CONFLICT DO NOTHING;
 
 
 -- daemon/store/statements/schedule.py: retire
 UPDATE schedule SET next_due=NULL, retired_at=%(retired_at)s::TIMESTAMP WITH TIME ZONE, retired_by=%(retired_by)s::VARCHAR, changed_at=%(changed_at)s::TIMESTAMP WITH TIME ZONE, synced_at=%(synced_at)s::TIMESTAMP WITH TIME ZONE WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[]));
+
+
+-- daemon/store/statements/schedule.py: skipped_in_pause
+SELECT schedule.application, schedule.name, sum(run.count) AS sum_1
+FROM schedule, run
+WHERE ((schedule.application, schedule.name) IN (SELECT CAST(key ->> 0 AS text), CAST(key ->> 1 AS text) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key)) AND run.application = schedule.application AND run.schedule = schedule.name AND run.trigger = 'schedule' AND run.scheduled_for > schedule.paused_at AND run.reason = %(reason_1)s::VARCHAR GROUP BY schedule.application, schedule.name;
+
+
+-- daemon/store/statements/schedule.py: start_replacing
+UPDATE run SET available_at=firsts.available_at FROM (SELECT CAST((firsts_json.value ->> 0) AS BIGINT) AS number, to_timestamp(CAST((firsts_json.value ->> 1) AS double precision) / 1000000.0) AS available_at
+FROM json_array_elements(CAST(%(firsts)s::VARCHAR AS json)) AS firsts_json) AS firsts WHERE run.id = firsts.number AND run.state IS NOT DISTINCT FROM 'pending' AND NOT (EXISTS (SELECT *
+FROM run AS other
+WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING run.id;
 
 
 -- daemon/store/statements/schedule.py: still_running
@@ -1226,195 +1418,7 @@ SELECT CAST(pg_advisory_xact_lock(hashtextextended(%(param_1)s::VARCHAR, 7401936
 WHERE (SELECT set_config('idle_in_transaction_session_timeout', '10000', true)) IS NOT NULL;
 
 
--- daemon/store/statements/sets/claims.py: candidates
-SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER AS anon_1, run.digest, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue = %(of_queue)s::VARCHAR AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT clock_timestamp() AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER))) OR NOT (run.abandoned >= %(abandoned_3)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_5)s::INTEGER) >= %(coalesce_6)s::INTEGER)) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) AND NOT (run.lease_name = ANY (%(tried)s::TEXT[])) ORDER BY run.available_at, run.id
- LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
-
-SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER AS anon_1, run.digest, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue = %(of_queue)s::VARCHAR AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT clock_timestamp() AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER))) OR NOT (run.abandoned >= %(abandoned_3)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_5)s::INTEGER) >= %(coalesce_6)s::INTEGER)) ORDER BY run.available_at, run.id
- LIMIT %(limit)s;
-
-SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER AS anon_1, run.digest, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT clock_timestamp() AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = %(of_holder)s::VARCHAR AND (at_work.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER))) OR NOT (run.abandoned >= %(abandoned_3)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_5)s::INTEGER) >= %(coalesce_6)s::INTEGER)) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) AND NOT (run.lease_name = ANY (%(tried)s::TEXT[])) ORDER BY run.available_at, run.id
- LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
-
-SELECT run.id, run.lease_name, run.abandoned >= %(abandoned_1)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_1)s::INTEGER) >= %(coalesce_2)s::INTEGER AS anon_1, run.digest, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at
-FROM run
-WHERE run.application = %(application)s::VARCHAR AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_2) AND run.digest IS NOT NULL AND NOT (run.digest = ANY (%(other_digests)s::TEXT[])) AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT clock_timestamp() AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND NOT (run.abandoned >= %(abandoned_2)s::INTEGER OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), %(coalesce_3)s::INTEGER) >= %(coalesce_4)s::INTEGER) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= clock_timestamp() OR false))) AND NOT (run.lease_name = ANY (%(tried)s::TEXT[])) ORDER BY run.available_at, run.id
- LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
-
-
--- daemon/store/statements/sets/claims.py: lock
-SELECT run.id
-FROM run, (SELECT CAST((ordered_json.value ->> 0) AS BIGINT) AS number, CAST((ordered_json.value ->> 1) AS INTEGER) AS place, (ordered_json.value ->> 2) AS digest
-FROM json_array_elements(CAST(%(ordered)s::VARCHAR AS json)) AS ordered_json) AS ordered
-WHERE (run.id = ANY (ARRAY(SELECT ordered.number
-FROM (SELECT CAST((ordered_json.value ->> 0) AS BIGINT) AS number, CAST((ordered_json.value ->> 1) AS INTEGER) AS place, (ordered_json.value ->> 2) AS digest
-FROM json_array_elements(CAST(%(ordered)s::VARCHAR AS json)) AS ordered_json) AS ordered))) AND run.id = ordered.number AND run.digest IS NOT DISTINCT FROM ordered.digest AND run.state IS NOT DISTINCT FROM 'pending' AND run.available_at <= (SELECT clock_timestamp() AS anon_1) AND run.cancelled_at IS NULL ORDER BY ordered.place
- LIMIT %(limit)s FOR NO KEY UPDATE OF run SKIP LOCKED;
-
-
--- daemon/store/statements/sets/claims.py: put_under
-UPDATE run SET lease_name=slotted.lease FROM (SELECT CAST((slotted_json.value ->> 0) AS BIGINT) AS number, (slotted_json.value ->> 1) AS lease
-FROM json_array_elements(CAST(%(slotted)s::VARCHAR AS json)) AS slotted_json) AS slotted WHERE (run.id = ANY (ARRAY(SELECT slotted.number
-FROM (SELECT CAST((slotted_json.value ->> 0) AS BIGINT) AS number, (slotted_json.value ->> 1) AS lease
-FROM json_array_elements(CAST(%(slotted)s::VARCHAR AS json)) AS slotted_json) AS slotted))) AND run.id = slotted.number AND run.state IS NOT DISTINCT FROM 'pending' RETURNING run.id;
-
-
--- daemon/store/statements/sets/claims.py: start
-UPDATE run SET state=%(state)s::VARCHAR, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + %(attempt_1)s::INTEGER), claimed_attempt=(run.attempt + %(attempt_2)s::INTEGER), started_at=coalesce(run.started_at, clock_timestamp()) FROM lease WHERE (run.id = ANY (ARRAY(SELECT ids.number
-FROM (SELECT CAST((ids_json.value ->> 0) AS BIGINT) AS number
-FROM json_array_elements(CAST(%(ids)s::VARCHAR AS json)) AS ids_json) AS ids))) AND run.state IS NOT DISTINCT FROM 'pending' AND lease.name = run.lease_name AND lease.holder IS NOT DISTINCT FROM %(of_holder)s::VARCHAR RETURNING run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, run.trigger, run.lease_name, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, run.attempt, run.params, run.retry_of, run.origin, CAST(EXTRACT(epoch FROM clock_timestamp() - run.started_at) AS double precision) AS started_ago, CAST(EXTRACT(epoch FROM clock_timestamp() - run.available_at) AS double precision) AS waited, run.traceparent, CASE WHEN (run.backfill IS NOT NULL) THEN 'backfill' WHEN (run.retry_of IS NOT NULL) THEN 'retry' ELSE run.trigger END AS cause;
-
-
--- daemon/store/statements/sets/ends.py: end_jobs
-UPDATE job_run SET state=jobs.state, finished_at=clock_timestamp(), error=jobs.error, log_tail=jobs.log_tail, tail_start=jobs.tail_start, tail_line=jobs.tail_line, exit_status=jobs.exit_status, exit_signal=jobs.exit_signal, peak_memory=jobs.peak_memory FROM (SELECT CAST((jobs_json.value ->> 0) AS BIGINT) AS number, CAST((jobs_json.value ->> 1) AS BIGINT) AS token, (jobs_json.value ->> 2) AS holder, (jobs_json.value ->> 3) AS state, (jobs_json.value ->> 4) AS error, (jobs_json.value ->> 5) AS log_tail, CAST((jobs_json.value ->> 6) AS BIGINT) AS tail_start, CAST((jobs_json.value ->> 7) AS BIGINT) AS tail_line, CAST((jobs_json.value ->> 8) AS BIGINT) AS exit_status, CAST((jobs_json.value ->> 9) AS INTEGER) AS exit_signal, CAST((jobs_json.value ->> 10) AS BIGINT) AS peak_memory
-FROM json_array_elements(CAST(%(jobs)s::VARCHAR AS json)) AS jobs_json) AS jobs WHERE job_run.id = jobs.number AND job_run.state IS NOT DISTINCT FROM 'running' AND job_run.token IS NOT DISTINCT FROM jobs.token AND job_run.holder IS NOT DISTINCT FROM jobs.holder RETURNING job_run.id;
-
-
--- daemon/store/statements/sets/ends.py: end_runs
-UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_1)s::VARCHAR ELSE ends.state END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN %(param_2)s::VARCHAR || coalesce(run.cancelled_by, %(coalesce_1)s::VARCHAR) || coalesce(%(param_3)s::VARCHAR || run.cancelled_why, %(coalesce_2)s::VARCHAR) || CASE WHEN (ends.state = 'succeeded') THEN '; by then all of its jobs had succeeded' ELSE '' END ELSE ends.reason END, available_at=CASE WHEN (ends.state = 'pending') THEN (clock_timestamp() + make_interval(secs => coalesce(ends.wait, %(coalesce_3)s))) ELSE run.available_at END, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN clock_timestamp() ELSE CASE WHEN (ends.state = 'pending') THEN NULL ELSE clock_timestamp() END END FROM (SELECT CAST((ends_json.value ->> 0) AS BIGINT) AS number, CAST((ends_json.value ->> 1) AS BIGINT) AS token, (ends_json.value ->> 2) AS holder, (ends_json.value ->> 3) AS state, (ends_json.value ->> 4) AS reason, CAST((ends_json.value ->> 5) AS DOUBLE PRECISION) AS wait
-FROM json_array_elements(CAST(%(ends)s::VARCHAR AS json)) AS ends_json) AS ends WHERE run.id = ends.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM ends.token AND run.holder IS NOT DISTINCT FROM ends.holder RETURNING run.id, run.state, run.reason;
-
-
--- daemon/store/statements/sets/ends.py: lock_jobs
-SELECT job_run.id
-FROM job_run, (SELECT CAST((jobs_json.value ->> 0) AS BIGINT) AS number, CAST((jobs_json.value ->> 1) AS BIGINT) AS token, (jobs_json.value ->> 2) AS holder
-FROM json_array_elements(CAST(%(jobs)s::VARCHAR AS json)) AS jobs_json) AS jobs
-WHERE job_run.id = jobs.number AND job_run.state IS NOT DISTINCT FROM 'running' AND job_run.token IS NOT DISTINCT FROM jobs.token AND job_run.holder IS NOT DISTINCT FROM jobs.holder ORDER BY job_run.id FOR NO KEY UPDATE OF job_run;
-
-SELECT job_run.id
-FROM job_run, (SELECT CAST((jobs_json.value ->> 0) AS BIGINT) AS number, CAST((jobs_json.value ->> 1) AS BIGINT) AS token, (jobs_json.value ->> 2) AS holder
-FROM json_array_elements(CAST(%(jobs)s::VARCHAR AS json)) AS jobs_json) AS jobs
-WHERE job_run.id = jobs.number AND job_run.state IS NOT DISTINCT FROM 'running' AND job_run.token IS NOT DISTINCT FROM jobs.token AND job_run.holder IS NOT DISTINCT FROM jobs.holder ORDER BY job_run.id FOR NO KEY UPDATE OF job_run SKIP LOCKED;
-
-
--- daemon/store/statements/sets/ends.py: lock_runs
-SELECT run.id
-FROM run, (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS BIGINT) AS token, (runs_json.value ->> 2) AS holder
-FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs
-WHERE run.id = runs.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM runs.token AND run.holder IS NOT DISTINCT FROM runs.holder ORDER BY run.id FOR NO KEY UPDATE OF run;
-
-SELECT run.id
-FROM run, (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS BIGINT) AS token, (runs_json.value ->> 2) AS holder
-FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs
-WHERE run.id = runs.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM runs.token AND run.holder IS NOT DISTINCT FROM runs.holder ORDER BY run.id FOR NO KEY UPDATE OF run SKIP LOCKED;
-
-
--- daemon/store/statements/sets/ends.py: lock_schedules
-SELECT schedule.application, schedule.name, schedule.abandoned
-FROM schedule, (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
-FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules
-WHERE schedule.application = schedules.application AND schedule.name = schedules.name ORDER BY schedule.application, schedule.name FOR NO KEY UPDATE OF schedule;
-
-SELECT schedule.application, schedule.name, schedule.abandoned
-FROM schedule, (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
-FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules
-WHERE schedule.application = schedules.application AND schedule.name = schedules.name ORDER BY schedule.application, schedule.name FOR NO KEY UPDATE OF schedule SKIP LOCKED;
-
-
--- daemon/store/statements/sets/ends.py: promote
-UPDATE run SET available_at=clock_timestamp() WHERE (run.id = ANY (ARRAY(SELECT (SELECT waiting.id
-FROM run AS waiting
-WHERE waiting.application = schedules.application AND waiting.schedule = schedules.name AND waiting.state IN ('pending', 'running') AND waiting.available_at IS NULL AND (waiting.place_at IS NULL OR waiting.available_at IS NOT NULL) ORDER BY waiting.scheduled_for, waiting.id
- LIMIT %(param_1)s::INTEGER) AS anon_1
-FROM (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
-FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules
-WHERE NOT (EXISTS (SELECT *
-FROM run AS other
-WHERE other.application = schedules.application AND other.schedule = schedules.name AND other.state IN ('pending', 'running') AND other.available_at IS NOT NULL))))) RETURNING run.application, run.schedule;
-
-
--- daemon/store/statements/sets/ends.py: reset_abandoned
-UPDATE run SET abandoned=%(abandoned)s::INTEGER FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS BIGINT) AS token, (runs_json.value ->> 2) AS holder
-FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE run.id = runs.number AND run.state IS NOT DISTINCT FROM 'running' AND run.token IS NOT DISTINCT FROM runs.token AND run.holder IS NOT DISTINCT FROM runs.holder AND run.abandoned > %(abandoned_1)s::INTEGER RETURNING run.id;
-
-
--- daemon/store/statements/sets/ends.py: reset_abandoned_of
-UPDATE schedule SET abandoned=%(abandoned)s::INTEGER FROM (SELECT (schedules_json.value ->> 0) AS application, (schedules_json.value ->> 1) AS name
-FROM json_array_elements(CAST(%(schedules)s::VARCHAR AS json)) AS schedules_json) AS schedules WHERE schedule.application = schedules.application AND schedule.name = schedules.name RETURNING schedule.name;
-
-
--- daemon/store/statements/sets/ends.py: stop_jobs
-UPDATE job_run SET state=%(state)s::VARCHAR, finished_at=clock_timestamp() FROM (SELECT CAST((runs_json.value ->> 0) AS BIGINT) AS number, CAST((runs_json.value ->> 1) AS BIGINT) AS token, (runs_json.value ->> 2) AS holder
-FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs WHERE job_run.run_id = runs.number AND job_run.state = 'running' AND job_run.token IS NOT DISTINCT FROM runs.token AND job_run.holder IS NOT DISTINCT FROM runs.holder RETURNING job_run.id;
-
-
--- daemon/store/statements/sets/plans.py: add
-INSERT INTO run (application, trigger, schedule, scheduled_for, last_scheduled_for, count, state, reason, lease_name, queue, available_at, start_by, finish_by, params, digest, created_at, finished_at, away_from, overlapped, overlapped_by) SELECT %(of_application)s::VARCHAR AS anon_1, 'schedule', runs.schedule, runs.scheduled_for, runs.last_scheduled_for, runs.count, runs.state, runs.reason, runs.lease_name, runs.queue, runs.available_at, runs.start_by, runs.finish_by, runs.params, runs.digest, runs.created_at, runs.finished_at, runs.away_from, runs.overlapped, runs.overlapped_by
-FROM (SELECT (runs_json.value ->> 0) AS schedule, to_timestamp(CAST((runs_json.value ->> 1) AS double precision) / 1000000.0) AS scheduled_for, to_timestamp(CAST((runs_json.value ->> 2) AS double precision) / 1000000.0) AS last_scheduled_for, CAST((runs_json.value ->> 3) AS BIGINT) AS count, (runs_json.value ->> 4) AS state, (runs_json.value ->> 5) AS reason, (runs_json.value ->> 6) AS lease_name, (runs_json.value ->> 7) AS queue, to_timestamp(CAST((runs_json.value ->> 8) AS double precision) / 1000000.0) AS available_at, to_timestamp(CAST((runs_json.value ->> 9) AS double precision) / 1000000.0) AS start_by, to_timestamp(CAST((runs_json.value ->> 10) AS double precision) / 1000000.0) AS finish_by, (runs_json.value ->> 11) AS params, (runs_json.value ->> 12) AS digest, to_timestamp(CAST((runs_json.value ->> 13) AS double precision) / 1000000.0) AS created_at, to_timestamp(CAST((runs_json.value ->> 14) AS double precision) / 1000000.0) AS finished_at, to_timestamp(CAST((runs_json.value ->> 15) AS double precision) / 1000000.0) AS away_from, CAST((runs_json.value ->> 16) AS BIGINT) AS overlapped, (runs_json.value ->> 17) AS overlapped_by
-FROM json_array_elements(CAST(%(runs)s::VARCHAR AS json)) AS runs_json) AS runs
-WHERE true ON CONFLICT DO NOTHING RETURNING run.id;
-
-
--- daemon/store/statements/sets/plans.py: mark_older
-UPDATE run SET cancelled_at=clock_timestamp(), cancelled_by='leased', cancelled_why=('replaced by run ' || CAST(newer.number AS TEXT)), overlapped=newer.number FROM (SELECT (newer_json.value ->> 0) AS application, (newer_json.value ->> 1) AS schedule, CAST((newer_json.value ->> 2) AS BIGINT) AS number
-FROM json_array_elements(CAST(%(newer)s::VARCHAR AS json)) AS newer_json) AS newer WHERE run.application = newer.application AND run.schedule = newer.schedule AND run.state IN ('pending', 'running') AND run.id != newer.number AND run.cancelled_at IS NULL AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL RETURNING run.id, run.state;
-
-
--- daemon/store/statements/sets/plans.py: move_on
-UPDATE schedule SET next_due=moved.next_due, planned_until=moved.planned_until, stretch_reason=moved.stretch_reason, stretch_count=moved.stretch_count, stretch_from=moved.stretch_from FROM (SELECT (moved_json.value ->> 0) AS application, (moved_json.value ->> 1) AS name, to_timestamp(CAST((moved_json.value ->> 2) AS double precision) / 1000000.0) AS next_due, to_timestamp(CAST((moved_json.value ->> 3) AS double precision) / 1000000.0) AS planned_until, (moved_json.value ->> 4) AS stretch_reason, CAST((moved_json.value ->> 5) AS BIGINT) AS stretch_count, to_timestamp(CAST((moved_json.value ->> 6) AS double precision) / 1000000.0) AS stretch_from
-FROM json_array_elements(CAST(%(moved)s::VARCHAR AS json)) AS moved_json) AS moved WHERE schedule.application = moved.application AND schedule.name = moved.name RETURNING schedule.name;
-
-
--- daemon/store/statements/sets/plans.py: name_leases
-UPDATE run SET lease_name=(named.base || %(base_1)s::VARCHAR || CAST(CAST(run.id AS BIGINT) AS TEXT)) FROM (SELECT (named_json.value ->> 0) AS application, (named_json.value ->> 1) AS schedule, (named_json.value ->> 2) AS base, (named_json.value ->> 3) AS digest
-FROM json_array_elements(CAST(%(named)s::VARCHAR AS json)) AS named_json) AS named WHERE run.application = named.application AND run.schedule = named.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest IS NOT DISTINCT FROM named.digest AND run.lease_name != (named.base || %(base_1)s::VARCHAR || CAST(CAST(run.id AS BIGINT) AS TEXT)) RETURNING run.id;
-
-
--- daemon/store/statements/sets/plans.py: planned
-SELECT run.id, run.schedule
-FROM run, (SELECT (instants_json.value ->> 0) AS application, (instants_json.value ->> 1) AS schedule, to_timestamp(CAST((instants_json.value ->> 2) AS double precision) / 1000000.0) AS scheduled_for
-FROM json_array_elements(CAST(%(instants)s::VARCHAR AS json)) AS instants_json) AS instants
-WHERE run.application = instants.application AND run.schedule = instants.schedule AND run.scheduled_for = instants.scheduled_for AND run.trigger = 'schedule';
-
-
--- daemon/store/statements/sets/plans.py: start_replacing
-UPDATE run SET available_at=firsts.available_at FROM (SELECT CAST((firsts_json.value ->> 0) AS BIGINT) AS number, to_timestamp(CAST((firsts_json.value ->> 1) AS double precision) / 1000000.0) AS available_at
-FROM json_array_elements(CAST(%(firsts)s::VARCHAR AS json)) AS firsts_json) AS firsts WHERE run.id = firsts.number AND run.state IS NOT DISTINCT FROM 'pending' AND NOT (EXISTS (SELECT *
-FROM run AS other
-WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING run.id;
-
-
--- daemon/store/statements/sets/plans.py: unfinished_of_each
+-- daemon/store/statements/schedule.py: unfinished_of_each
 SELECT names.name, run.id, CASE WHEN (run.state = 'running') THEN lease.label ELSE NULL END AS anon_1
 FROM (SELECT (names_json.value ->> 0) AS name
 FROM json_array_elements(CAST(%(names)s::VARCHAR AS json)) AS names_json) AS names JOIN run ON run.id = (SELECT each.id
@@ -1449,22 +1453,6 @@ FROM job_run
 WHERE job_run.run_id = run.id AND job_run.token = run.token AND job_run.holder = run.holder AND job_run.state = %(state_2)s::VARCHAR) AS begun
 FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN replica ON replica.holder = run.holder
 WHERE run.state = 'running' AND ((lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) AND NOT coalesce(lease.holder = (%(holder_1)s::VARCHAR || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= clock_timestamp() OR false), false) OR lease.expires_at <= clock_timestamp() OR false) AND run.application = %(application_1)s::VARCHAR COLLATE "C";
-
-
--- daemon/store/statements/stranded.py: mark_replicas_dead
-UPDATE replica SET state=%(state)s::VARCHAR, stopped_at=clock_timestamp() WHERE replica.state IN (__[POSTCOMPILE_state_1]);
-
-
--- daemon/store/statements/stranded.py: replicas_seen
-SELECT replica.host, replica.pid
-FROM replica
-WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND CAST(EXTRACT(epoch FROM clock_timestamp() - replica.seen_at) AS double precision) < %(param_1)s ORDER BY replica.host, replica.pid;
-
-
--- daemon/store/statements/stranded.py: running_runs
-SELECT run.id, run.application, run.schedule, CAST(EXTRACT(epoch FROM run.scheduled_for) AS double precision) AS scheduled_for, CAST(EXTRACT(epoch FROM run.last_scheduled_for) AS double precision) AS last_scheduled_for, run.count, run.trigger, run.state, run.reason, run.lease_name, run.queue, CAST(EXTRACT(epoch FROM run.available_at) AS double precision) AS available_at, CAST(EXTRACT(epoch FROM run.start_by) AS double precision) AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, CAST(EXTRACT(epoch FROM run.cancelled_at) AS double precision) AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, CAST(EXTRACT(epoch FROM run.away_from) AS double precision) AS away_from, CAST(EXTRACT(epoch FROM run.place_at) AS double precision) AS place_at, CAST(EXTRACT(epoch FROM run.finish_by) AS double precision) AS finish_by, CAST(EXTRACT(epoch FROM run.late_at) AS double precision) AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, CAST(EXTRACT(epoch FROM run.forgotten_at) AS double precision) AS forgotten_at, run.forgotten_by, CAST(EXTRACT(epoch FROM run.created_at) AS double precision) AS created_at, CAST(EXTRACT(epoch FROM run.started_at) AS double precision) AS started_at, CAST(EXTRACT(epoch FROM run.finished_at) AS double precision) AS finished_at, CAST(EXTRACT(epoch FROM run.look_asked_at) AS double precision) AS look_asked_at, run.look_asked_by, run.look, CAST(EXTRACT(epoch FROM run.looked_at) AS double precision) AS looked_at, run.traceparent
-FROM run
-WHERE run.state = 'running' ORDER BY run.id;
 
 
 -- daemon/store/statements/stranded.py: skip_numbers

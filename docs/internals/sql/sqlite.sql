@@ -78,101 +78,70 @@ FROM run
 WHERE run.backfill = ? AND run.state IN ('pending', 'running') ORDER BY run.scheduled_for DESC, run.id DESC;
 
 
--- daemon/store/statements/acting/cancel.py: end_pending
-UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? ELSE run.state END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? || coalesce(run.cancelled_by, ?) || coalesce(? || run.cancelled_why, ?) || ? ELSE run.reason END, available_at=NULL, token=NULL, holder=NULL, place_at=NULL, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ((julianday('now') - 2440587.5) * 86400.0) ELSE run.finished_at END WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.state IS 'pending' AND run.cancelled_at IS NOT NULL;
+-- daemon/store/statements/acting/renames.py: adopt
+UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL);
+
+UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND (run.digest IN (SELECT value FROM json_each(?)));
 
 
--- daemon/store/statements/acting/cancel.py: find_pending
-SELECT run.id, run.application, run.schedule
-FROM run
-WHERE run.state IN ('pending', 'running') AND run.state = 'pending' AND run.cancelled_at IS NOT NULL;
-
-SELECT run.id, run.application, run.schedule
-FROM run
-WHERE run.state IN ('pending', 'running') AND run.state = 'pending' AND run.cancelled_at IS NOT NULL AND run.application = ?;
-
-
--- daemon/store/statements/acting/cancel.py: find_told
-SELECT run.id, run.cancelled_at AS cancelled_at, coalesce(run.cancelled_by, ?) AS cancelled_by, run.cancelled_why, CASE WHEN (run.look_asked_at IS NOT NULL AND (((julianday('now') - 2440587.5) * 86400.0) - run.look_asked_at) < ?) THEN coalesce(run.look_asked_by, ?) END AS look_asked_by
-FROM run
-WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.finished_at IS NULL AND (run.cancelled_at IS NOT NULL OR run.look_asked_at IS NOT NULL AND (((julianday('now') - 2440587.5) * 86400.0) - run.look_asked_at) < ?);
-
-
--- daemon/store/statements/acting/cancel.py: find_unfinished
-SELECT run.id, run.application, coalesce((SELECT schedule.called
+-- daemon/store/statements/acting/renames.py: cancel_retired
+UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, run.scheduled_for AS scheduled_for, run.state, run.cancelled_at AS cancelled_at
-FROM (SELECT json_extract(schedules_json.value, '$[0]') AS application, json_extract(schedules_json.value, '$[1]') AS name
-FROM json_each(?) AS schedules_json) AS schedules JOIN run ON run.application = schedules.application AND run.schedule = schedules.name
-WHERE run.state IN ('pending', 'running') ORDER BY run.state IS 'running', run.application, run.schedule, run.scheduled_for DESC, run.id DESC;
+WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL) RETURNING schedule;
+
+UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest IN (SELECT value FROM json_each(?))) RETURNING schedule;
 
 
--- daemon/store/statements/acting/cancel.py: lock
-SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
+-- daemon/store/statements/acting/renames.py: of_names
+SELECT schedule.application, schedule.name, schedule.called, schedule.former, schedule.retired_at AS retired_at
+FROM schedule
+WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
+
+
+-- daemon/store/statements/acting/renames.py: pending_definitions
+SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
+FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
+WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending';
+
+
+-- daemon/store/statements/acting/renames.py: remove
+DELETE FROM schedule WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
+
+
+-- daemon/store/statements/acting/renames.py: rename
+UPDATE schedule SET changed_at=?, synced_at=?, called=?, former=? WHERE schedule.application = ? AND schedule.name = ?;
+
+
+-- daemon/store/statements/acting/renames.py: renamed
+SELECT schedule.application, schedule.name, schedule.called, schedule.former, schedule.retired_at AS retired_at
+FROM schedule
+WHERE schedule.called IS NOT NULL AND schedule.application = ? ORDER BY schedule.application, schedule.name;
+
+SELECT schedule.application, schedule.name, schedule.called, schedule.former, schedule.retired_at AS retired_at
+FROM schedule
+WHERE schedule.called IS NOT NULL ORDER BY schedule.application, schedule.name;
+
+
+-- daemon/store/statements/acting/renames.py: unfinished
+SELECT run.schedule, run.state, count(*) AS count_1
 FROM run
-WHERE run.id = ?;
+WHERE run.application = ? AND (run.schedule IN (SELECT value FROM json_each(?))) AND run.state IN ('pending', 'running') GROUP BY run.schedule, run.state;
 
 
--- daemon/store/statements/acting/cancel.py: lock_many
-SELECT run.id, run.application, coalesce((SELECT schedule.called
+-- daemon/store/statements/acting/renames.py: with_history
+SELECT schedule.name
 FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, run.scheduled_for AS scheduled_for, run.state, run.cancelled_at AS cancelled_at
+WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?))) AND ((EXISTS (SELECT *
 FROM run
-WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER BY run.id;
-
-
--- daemon/store/statements/acting/cancel.py: mark
-UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by=?, cancelled_why=? WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
-
-
--- daemon/store/statements/acting/looks.py: answer
-UPDATE run SET look_asked_at=NULL, look=?, looked_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.id = ? AND run.token = ? AND run.holder = ? AND run.state IS 'running';
-
-
--- daemon/store/statements/acting/looks.py: ask
-UPDATE run SET look_asked_at=((julianday('now') - 2440587.5) * 86400.0), look_asked_by=? WHERE run.id = ? AND run.state IS 'running' RETURNING look_asked_at AS look_asked_at;
-
-
--- daemon/store/statements/acting/looks.py: read
-SELECT run.state, run.token, run.holder, run.look, run.looked_at AS looked_at, run.look_asked_by, replica.host, replica.pid, replica.version
-FROM run LEFT OUTER JOIN replica ON replica.holder = run.holder
-WHERE run.id = ?;
-
-
--- daemon/store/statements/acting/pauses.py: begin
-UPDATE schedule SET stretch_reason=NULL, stretch_count=NULL, stretch_from=NULL, paused_at=?, paused_by=?, paused_why=?, paused_until=? WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)));
-
-
--- daemon/store/statements/acting/pauses.py: change
-UPDATE schedule SET paused_by=?, paused_until=? WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)));
-
-UPDATE schedule SET paused_by=?, paused_why=? WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)));
-
-
--- daemon/store/statements/acting/pauses.py: end
-UPDATE schedule SET paused_at=NULL, paused_by=NULL, paused_why=NULL, paused_until=NULL WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)));
-
-
--- daemon/store/statements/acting/pauses.py: keys
-SELECT schedule.application, schedule.name
-FROM schedule
-WHERE schedule.retired_at IS NULL;
-
-SELECT schedule.application, schedule.name
-FROM schedule
-WHERE schedule.retired_at IS NULL AND schedule.application = ?;
-
-
--- daemon/store/statements/acting/pauses.py: lock
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule."trigger", schedule.enabled, schedule.next_due AS next_due, schedule.planned_until AS planned_until, schedule.anchor AS anchor, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, schedule.paused_at AS paused_at, schedule.paused_by, schedule.paused_why, schedule.paused_until AS paused_until, schedule.retired_at AS retired_at, schedule.retired_by, schedule.changed_at AS changed_at, schedule.synced_at AS synced_at, schedule.created_at AS created_at, schedule.abandoned, schedule.called, schedule.former
-FROM schedule
-WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))) ORDER BY schedule.application, schedule.name;
-
-
--- daemon/store/statements/acting/pauses.py: passed
-SELECT schedule.application, schedule.name, sum(run.count) AS sum_1
-FROM schedule, run
-WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))) AND run.application = schedule.application AND run.schedule = schedule.name AND run."trigger" = 'schedule' AND run.scheduled_for > schedule.paused_at AND run.reason = ? GROUP BY schedule.application, schedule.name;
+WHERE run.application = schedule.application AND run.schedule = schedule.name)) OR (EXISTS (SELECT *
+FROM backfill
+WHERE backfill.application = schedule.application AND backfill.schedule = schedule.name)) OR (EXISTS (SELECT *
+FROM pruned
+WHERE pruned.application = schedule.application AND pruned.schedule = schedule.name)) OR (EXISTS (SELECT *
+FROM trigger_key
+WHERE trigger_key.application = schedule.application AND trigger_key.schedule = schedule.name)) OR schedule.paused_at IS NOT NULL OR schedule.next_due <= ((julianday('now') - 2440587.5) * 86400.0));
 
 
 -- daemon/store/statements/acting/retries.py: add
@@ -329,10 +298,107 @@ WHERE (run.application || '') = ? AND run.state = 'running' AND run.digest IS NO
  LIMIT ? OFFSET ?) AS running;
 
 
+-- daemon/store/statements/agenda.py: read_queues
+SELECT (SELECT (run.available_at - ((julianday('now') - 2440587.5) * 86400.0)) AS anon_1
+FROM run
+WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) AS until_start, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
+FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
+FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
+WHERE slots.queue = queues.name) >= queues.slots AND (SELECT run.digest
+FROM run
+WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) IS NOT NULL) THEN (SELECT min((lease.expires_at - ?)) AS min_1
+FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
+FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
+WHERE slots.queue = queues.name) WHEN (queues.slots <= ? AND (SELECT run.digest
+FROM run
+WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) IS NULL) THEN (SELECT min(anon_3.until_free) AS min_2
+FROM (SELECT (lease.expires_at - ?) AS until_free
+FROM run JOIN lease ON lease.name = run.lease_name
+WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) AS anon_3) END AS until_free, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
+FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
+FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
+WHERE slots.queue = queues.name) < queues.slots) THEN (SELECT run.digest
+FROM run
+WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) WHEN (queues.slots <= ?) THEN (SELECT run.digest
+FROM run
+WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) END AS available, (SELECT run.digest
+FROM run
+WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?) AS starting
+FROM (SELECT json_extract(queues_json.value, '$[0]') AS name, CAST(json_extract(queues_json.value, '$[1]') AS INTEGER) AS slots
+FROM json_each(?) AS queues_json) AS queues;
+
+
 -- daemon/store/statements/agenda.py: schedules
 SELECT schedule.name
 FROM schedule
 WHERE schedule.application = ?;
+
+
+-- daemon/store/statements/agenda.py: taken
+SELECT lease.name
+FROM lease
+WHERE (lease.name IN (SELECT value FROM json_each(?))) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1);
+
+
+-- daemon/store/statements/agenda.py: waiting_for
+SELECT run.lease_name
+FROM run
+WHERE run.application = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (run.lease_name IN (SELECT value FROM json_each(?))) AND run.queue IS NULL UNION SELECT run.lease_name
+FROM run
+WHERE run.application = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (run.lease_name IN (SELECT value FROM json_each(?))) AND run.queue IN (__[POSTCOMPILE_queue_1]);
 
 
 -- daemon/store/statements/audit.py: backfills
@@ -394,6 +460,143 @@ FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name
 WHERE run.state = 'running' AND (lease.token != run.token OR coalesce(lease.holder != run.holder, 0) = 1 OR lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND (EXISTS (SELECT *
 FROM replica
 WHERE replica.application = run.application AND replica.state = ? AND (((julianday('now') - 2440587.5) * 86400.0) - replica.started_at) > ? AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < ?)) ORDER BY run.id;
+
+
+-- daemon/store/statements/claims.py: candidates
+SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
+FROM run
+WHERE run.application = ? AND run.queue = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) OR NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?;
+
+SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
+FROM run
+WHERE run.application = ? AND run.queue = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) OR NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?;
+
+SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
+FROM run
+WHERE run.application = ? AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
+FROM run AS at_work
+WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) OR NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?;
+
+SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
+FROM run
+WHERE run.application = ? AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?) AND NOT (EXISTS (SELECT *
+FROM lease
+WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
+ LIMIT ? OFFSET ?;
+
+
+-- daemon/store/statements/claims.py: end_jobs
+UPDATE job_run SET state=jobs.state, finished_at=((julianday('now') - 2440587.5) * 86400.0), error=jobs.error, log_tail=jobs.log_tail, tail_start=jobs.tail_start, tail_line=jobs.tail_line, exit_status=jobs.exit_status, exit_signal=jobs.exit_signal, peak_memory=jobs.peak_memory FROM (SELECT CAST(json_extract(jobs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(jobs_json.value, '$[1]') AS BIGINT) AS token, json_extract(jobs_json.value, '$[2]') AS holder, json_extract(jobs_json.value, '$[3]') AS state, json_extract(jobs_json.value, '$[4]') AS error, json_extract(jobs_json.value, '$[5]') AS log_tail, CAST(json_extract(jobs_json.value, '$[6]') AS BIGINT) AS tail_start, CAST(json_extract(jobs_json.value, '$[7]') AS BIGINT) AS tail_line, CAST(json_extract(jobs_json.value, '$[8]') AS BIGINT) AS exit_status, CAST(json_extract(jobs_json.value, '$[9]') AS INTEGER) AS exit_signal, CAST(json_extract(jobs_json.value, '$[10]') AS BIGINT) AS peak_memory
+FROM json_each(?) AS jobs_json) AS jobs WHERE job_run.id = jobs.number AND job_run.state IS 'running' AND job_run.token IS jobs.token AND job_run.holder IS jobs.holder RETURNING id;
+
+
+-- daemon/store/statements/claims.py: end_runs
+UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? ELSE ends.state END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? || coalesce(run.cancelled_by, ?) || coalesce(? || run.cancelled_why, ?) || CASE WHEN (ends.state = 'succeeded') THEN '; by then all of its jobs had succeeded' ELSE '' END ELSE ends.reason END, available_at=CASE WHEN (ends.state = 'pending') THEN (((julianday('now') - 2440587.5) * 86400.0) + coalesce(ends.wait, ?)) ELSE run.available_at END, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ((julianday('now') - 2440587.5) * 86400.0) ELSE CASE WHEN (ends.state = 'pending') THEN NULL ELSE ((julianday('now') - 2440587.5) * 86400.0) END END FROM (SELECT CAST(json_extract(ends_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(ends_json.value, '$[1]') AS BIGINT) AS token, json_extract(ends_json.value, '$[2]') AS holder, json_extract(ends_json.value, '$[3]') AS state, json_extract(ends_json.value, '$[4]') AS reason, CAST(json_extract(ends_json.value, '$[5]') AS DOUBLE) AS wait
+FROM json_each(?) AS ends_json) AS ends WHERE run.id = ends.number AND run.state IS 'running' AND run.token IS ends.token AND run.holder IS ends.holder RETURNING id, state, reason;
+
+
+-- daemon/store/statements/claims.py: lock
+SELECT run.id
+FROM run, (SELECT CAST(json_extract(ordered_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(ordered_json.value, '$[1]') AS INTEGER) AS place, json_extract(ordered_json.value, '$[2]') AS digest
+FROM json_each(?) AS ordered_json) AS ordered
+WHERE (run.id IN (SELECT ordered.number
+FROM (SELECT CAST(json_extract(ordered_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(ordered_json.value, '$[1]') AS INTEGER) AS place, json_extract(ordered_json.value, '$[2]') AS digest
+FROM json_each(?) AS ordered_json) AS ordered)) AND run.id = ordered.number AND run.digest IS ordered.digest AND run.state IS 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND run.cancelled_at IS NULL ORDER BY ordered.place
+ LIMIT ? OFFSET ?;
+
+
+-- daemon/store/statements/claims.py: lock_jobs
+SELECT job_run.id
+FROM job_run, (SELECT CAST(json_extract(jobs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(jobs_json.value, '$[1]') AS BIGINT) AS token, json_extract(jobs_json.value, '$[2]') AS holder
+FROM json_each(?) AS jobs_json) AS jobs
+WHERE job_run.id = jobs.number AND job_run.state IS 'running' AND job_run.token IS jobs.token AND job_run.holder IS jobs.holder ORDER BY job_run.id;
+
+
+-- daemon/store/statements/claims.py: lock_runs
+SELECT run.id
+FROM run, (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS BIGINT) AS token, json_extract(runs_json.value, '$[2]') AS holder
+FROM json_each(?) AS runs_json) AS runs
+WHERE run.id = runs.number AND run.state IS 'running' AND run.token IS runs.token AND run.holder IS runs.holder ORDER BY run.id;
+
+
+-- daemon/store/statements/claims.py: lock_schedules
+SELECT schedule.application, schedule.name, schedule.abandoned
+FROM schedule, (SELECT json_extract(schedules_json.value, '$[0]') AS application, json_extract(schedules_json.value, '$[1]') AS name
+FROM json_each(?) AS schedules_json) AS schedules
+WHERE schedule.application = schedules.application AND schedule.name = schedules.name ORDER BY schedule.application, schedule.name;
+
+
+-- daemon/store/statements/claims.py: promote
+UPDATE run SET available_at=((julianday('now') - 2440587.5) * 86400.0) WHERE (run.id IN (SELECT (SELECT waiting.id
+FROM run AS waiting
+WHERE waiting.application = schedules.application AND waiting.schedule = schedules.name AND waiting.state IN ('pending', 'running') AND waiting.available_at IS NULL AND (waiting.place_at IS NULL OR waiting.available_at IS NOT NULL) ORDER BY waiting.scheduled_for, waiting.id
+ LIMIT ? OFFSET ?) AS anon_1
+FROM (SELECT json_extract(schedules_json.value, '$[0]') AS application, json_extract(schedules_json.value, '$[1]') AS name
+FROM json_each(?) AS schedules_json) AS schedules
+WHERE NOT (EXISTS (SELECT *
+FROM run AS other
+WHERE other.application = schedules.application AND other.schedule = schedules.name AND other.state IN ('pending', 'running') AND other.available_at IS NOT NULL)))) RETURNING application, schedule;
+
+
+-- daemon/store/statements/claims.py: put_under
+UPDATE run SET lease_name=slotted.lease FROM (SELECT CAST(json_extract(slotted_json.value, '$[0]') AS BIGINT) AS number, json_extract(slotted_json.value, '$[1]') AS lease
+FROM json_each(?) AS slotted_json) AS slotted WHERE (run.id IN (SELECT slotted.number
+FROM (SELECT CAST(json_extract(slotted_json.value, '$[0]') AS BIGINT) AS number, json_extract(slotted_json.value, '$[1]') AS lease
+FROM json_each(?) AS slotted_json) AS slotted)) AND run.id = slotted.number AND run.state IS 'pending' RETURNING id;
+
+
+-- daemon/store/statements/claims.py: reset_abandoned
+UPDATE run SET abandoned=? FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS BIGINT) AS token, json_extract(runs_json.value, '$[2]') AS holder
+FROM json_each(?) AS runs_json) AS runs WHERE run.id = runs.number AND run.state IS 'running' AND run.token IS runs.token AND run.holder IS runs.holder AND run.abandoned > ? RETURNING id;
+
+
+-- daemon/store/statements/claims.py: reset_abandoned_of
+UPDATE schedule SET abandoned=? FROM (SELECT json_extract(schedules_json.value, '$[0]') AS application, json_extract(schedules_json.value, '$[1]') AS name
+FROM json_each(?) AS schedules_json) AS schedules WHERE schedule.application = schedules.application AND schedule.name = schedules.name RETURNING name;
+
+
+-- daemon/store/statements/claims.py: start
+UPDATE run SET state=?, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + ?), claimed_attempt=(run.attempt + ?), started_at=coalesce(run.started_at, ((julianday('now') - 2440587.5) * 86400.0)) FROM lease WHERE (run.id IN (SELECT ids.number
+FROM (SELECT CAST(json_extract(ids_json.value, '$[0]') AS BIGINT) AS number
+FROM json_each(?) AS ids_json) AS ids)) AND run.state IS 'pending' AND lease.name = run.lease_name AND lease.holder IS ? RETURNING id, application, schedule, scheduled_for AS scheduled_for, "trigger", lease_name, available_at AS available_at, attempt, params, retry_of, origin, (((julianday('now') - 2440587.5) * 86400.0) - started_at) AS started_ago, (((julianday('now') - 2440587.5) * 86400.0) - available_at) AS waited, traceparent, CASE WHEN (backfill IS NOT NULL) THEN 'backfill' WHEN (retry_of IS NOT NULL) THEN 'retry' ELSE "trigger" END AS cause;
+
+
+-- daemon/store/statements/claims.py: stop_jobs
+UPDATE job_run SET state=?, finished_at=((julianday('now') - 2440587.5) * 86400.0) FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS BIGINT) AS token, json_extract(runs_json.value, '$[2]') AS holder
+FROM json_each(?) AS runs_json) AS runs WHERE job_run.run_id = runs.number AND job_run.state = 'running' AND job_run.token IS runs.token AND job_run.holder IS runs.holder RETURNING id;
 
 
 -- daemon/store/statements/delivery.py: add
@@ -521,6 +724,12 @@ FROM generation
 WHERE generation.application = ?), ?, ?, ?, ((julianday('now') - 2440587.5) * 86400.0), ?, ?, ?) RETURNING number;
 
 
+-- daemon/store/statements/generation.py: change
+UPDATE generation SET revision=? WHERE generation.application = ? AND generation.number = ?;
+
+UPDATE generation SET run_digests=? WHERE generation.application = ? AND generation.number = ?;
+
+
 -- daemon/store/statements/generation.py: discount
 UPDATE generation SET discounted_at=((julianday('now') - 2440587.5) * 86400.0) WHERE generation.application = ? AND generation.number IN (__[POSTCOMPILE_number_1]);
 
@@ -574,8 +783,6 @@ SELECT max(generation.number) AS max_1
 FROM generation
 WHERE generation.application = ?;
 
-
--- daemon/store/statements/generation.py: number_of
 SELECT max(generation.number) AS max_1
 FROM generation
 WHERE generation.application = ? AND generation.digest = ?;
@@ -625,14 +832,6 @@ FROM generation
 WHERE generation.application = ? AND (generation.digest IN (SELECT value FROM json_each(?)));
 
 
--- daemon/store/statements/generation.py: set_revision
-UPDATE generation SET revision=? WHERE generation.application = ? AND generation.number = ?;
-
-
--- daemon/store/statements/generation.py: set_run_digests
-UPDATE generation SET run_digests=? WHERE generation.application = ? AND generation.number = ?;
-
-
 -- daemon/store/statements/job_run.py: add_not_started
 INSERT INTO job_run (run_id, job, position, attempt, state, token, holder, started_at, finished_at) VALUES (?, ?, ?, ((SELECT coalesce(max(job_run.attempt), ?) AS coalesce_1
 FROM job_run
@@ -657,6 +856,8 @@ WHERE job_run.run_id = ? AND job_run.job = ? AND job_run.attempt = ?;
 
 -- daemon/store/statements/job_run.py: leave_word
 UPDATE job_run SET error=?, log_tail=?, tail_start=?, tail_line=?, exit_status=?, exit_signal=?, peak_memory=? WHERE job_run.id = ? AND job_run.state = ? AND job_run.token = ? AND job_run.holder = ?;
+
+UPDATE job_run SET keeper_pid=?, keeper_start=? WHERE job_run.id = ? AND job_run.state = ? AND job_run.token = ? AND job_run.holder = ?;
 
 
 -- daemon/store/statements/job_run.py: note_loss
@@ -687,10 +888,6 @@ FROM job_run
 WHERE job_run.id IN (__[POSTCOMPILE_id_1]) AND job_run.state = ? AND job_run.holder = ? AND (EXISTS (SELECT *
 FROM run, lease
 WHERE run.id = job_run.run_id AND lease.name = run.lease_name AND lease.token = job_run.token AND lease.holder = job_run.holder));
-
-
--- daemon/store/statements/job_run.py: set_keeper
-UPDATE job_run SET keeper_pid=?, keeper_start=? WHERE job_run.id = ? AND job_run.state = ? AND job_run.token = ? AND job_run.holder = ?;
 
 
 -- daemon/store/statements/job_run.py: set_progress
@@ -831,169 +1028,6 @@ FROM lease
 WHERE lease.name = ? AND (((julianday('now') - 2440587.5) * 86400.0) - lease.granted_at) < ?;
 
 
--- daemon/store/statements/queues.py: read
-SELECT (SELECT (run.available_at - ((julianday('now') - 2440587.5) * 86400.0)) AS anon_1
-FROM run
-WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) AS until_start, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
-FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
-FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
-WHERE slots.queue = queues.name) >= queues.slots AND (SELECT run.digest
-FROM run
-WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) IS NOT NULL) THEN (SELECT min((lease.expires_at - ?)) AS min_1
-FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
-FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
-WHERE slots.queue = queues.name) WHEN (queues.slots <= ? AND (SELECT run.digest
-FROM run
-WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) IS NULL) THEN (SELECT min(anon_3.until_free) AS min_2
-FROM (SELECT (lease.expires_at - ?) AS until_free
-FROM run JOIN lease ON lease.name = run.lease_name
-WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) AS anon_3) END AS until_free, CASE WHEN (queues.slots > ? AND (SELECT count(*) AS count_1
-FROM (SELECT json_extract(slots_json.value, '$[0]') AS queue, json_extract(slots_json.value, '$[1]') AS lease
-FROM json_each(?) AS slots_json) AS slots JOIN lease ON lease.name = slots.lease AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1)
-WHERE slots.queue = queues.name) < queues.slots) THEN (SELECT run.digest
-FROM run
-WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) WHEN (queues.slots <= ?) THEN (SELECT run.digest
-FROM run
-WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) END AS available, (SELECT run.digest
-FROM run
-WHERE run.application = ? AND run.queue = queues.name AND run.state = 'pending' AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND run.cancelled_at IS NULL AND NOT ((EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) AND (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND run.available_at > (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?) AS starting
-FROM (SELECT json_extract(queues_json.value, '$[0]') AS name, CAST(json_extract(queues_json.value, '$[1]') AS INTEGER) AS slots
-FROM json_each(?) AS queues_json) AS queues;
-
-
--- daemon/store/statements/queues.py: taken
-SELECT lease.name
-FROM lease
-WHERE (lease.name IN (SELECT value FROM json_each(?))) AND lease.holder IS NOT NULL AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1);
-
-
--- daemon/store/statements/queues.py: waiting_for
-SELECT run.lease_name
-FROM run
-WHERE run.application = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (run.lease_name IN (SELECT value FROM json_each(?))) AND run.queue IS NULL UNION SELECT run.lease_name
-FROM run
-WHERE run.application = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (run.lease_name IN (SELECT value FROM json_each(?))) AND run.queue IN (__[POSTCOMPILE_queue_1]);
-
-
--- daemon/store/statements/renames.py: adopt
-UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL);
-
-UPDATE run SET digest=?, adopted_from=run.digest WHERE run.application = ? AND run.schedule = ? AND run.state = 'pending' AND (run.digest IN (SELECT value FROM json_each(?)));
-
-
--- daemon/store/statements/renames.py: cancel_retired
-UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND ((run.digest IN (SELECT value FROM json_each(?))) OR run.digest IS NULL) RETURNING schedule;
-
-UPDATE run SET state=?, reason=?, available_at=NULL, place_at=NULL, finished_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending' AND (EXISTS (SELECT *
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule AND schedule.retired_at IS NOT NULL)) AND (run.digest IN (SELECT value FROM json_each(?))) RETURNING schedule;
-
-
--- daemon/store/statements/renames.py: of_names
-SELECT schedule.application, schedule.name, schedule.called, schedule.former, schedule.retired_at AS retired_at
-FROM schedule
-WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
-
-
--- daemon/store/statements/renames.py: pending_definitions
-SELECT DISTINCT run.schedule, run.digest, schedule.retired_at IS NOT NULL AS is_retired
-FROM run JOIN schedule ON schedule.application = run.application AND schedule.name = run.schedule
-WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.state = 'pending';
-
-
--- daemon/store/statements/renames.py: remove
-DELETE FROM schedule WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
-
-
--- daemon/store/statements/renames.py: rename
-UPDATE schedule SET changed_at=?, synced_at=?, called=?, former=? WHERE schedule.application = ? AND schedule.name = ?;
-
-
--- daemon/store/statements/renames.py: renamed
-SELECT schedule.application, schedule.name, schedule.called, schedule.former, schedule.retired_at AS retired_at
-FROM schedule
-WHERE schedule.called IS NOT NULL AND schedule.application = ? ORDER BY schedule.application, schedule.name;
-
-SELECT schedule.application, schedule.name, schedule.called, schedule.former, schedule.retired_at AS retired_at
-FROM schedule
-WHERE schedule.called IS NOT NULL ORDER BY schedule.application, schedule.name;
-
-
--- daemon/store/statements/renames.py: unfinished
-SELECT run.schedule, run.state, count(*) AS count_1
-FROM run
-WHERE run.application = ? AND (run.schedule IN (SELECT value FROM json_each(?))) AND run.state IN ('pending', 'running') GROUP BY run.schedule, run.state;
-
-
--- daemon/store/statements/renames.py: with_history
-SELECT schedule.name
-FROM schedule
-WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?))) AND ((EXISTS (SELECT *
-FROM run
-WHERE run.application = schedule.application AND run.schedule = schedule.name)) OR (EXISTS (SELECT *
-FROM backfill
-WHERE backfill.application = schedule.application AND backfill.schedule = schedule.name)) OR (EXISTS (SELECT *
-FROM pruned
-WHERE pruned.application = schedule.application AND pruned.schedule = schedule.name)) OR (EXISTS (SELECT *
-FROM trigger_key
-WHERE trigger_key.application = schedule.application AND trigger_key.schedule = schedule.name)) OR schedule.paused_at IS NOT NULL OR schedule.next_due <= ((julianday('now') - 2440587.5) * 86400.0));
-
-
 -- daemon/store/statements/replica.py: add
 INSERT INTO replica (holder, application, host, pid, start_time, boot_id, pid_namespace, version, digest, revision, requires_revision, release, concurrency, state, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (((julianday('now') - 2440587.5) * 86400.0) + ?), ((julianday('now') - 2440587.5) * 86400.0)) ON CONFLICT DO NOTHING;
 
@@ -1054,6 +1088,10 @@ FROM replica
 WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND replica.boot_id = ? AND replica.pid_namespace = ?;
 
 
+-- daemon/store/statements/replica.py: mark_all_dead
+UPDATE replica SET state=?, stopped_at=((julianday('now') - 2440587.5) * 86400.0) WHERE replica.state IN (__[POSTCOMPILE_state_1]);
+
+
 -- daemon/store/statements/replica.py: mark_dead
 UPDATE replica SET state=?, stopped_at=((julianday('now') - 2440587.5) * 86400.0) WHERE (replica.holder IN (SELECT value FROM json_each(?))) AND replica.state IN (__[POSTCOMPILE_state_1]);
 
@@ -1072,6 +1110,12 @@ UPDATE replica SET state=?, stopped_at=((julianday('now') - 2440587.5) * 86400.0
 
 -- daemon/store/statements/replica.py: prune
 DELETE FROM replica WHERE (replica.state NOT IN (__[POSTCOMPILE_state_1])) AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) > ?;
+
+
+-- daemon/store/statements/replica.py: seen_lately
+SELECT replica.host, replica.pid
+FROM replica
+WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < ? ORDER BY replica.host, replica.pid;
 
 
 -- daemon/store/statements/replica.py: touch
@@ -1158,10 +1202,28 @@ WHERE other.application = backfill.application AND other.schedule = backfill.sch
  LIMIT ? OFFSET ?;
 
 
+-- daemon/store/statements/run.py: all_running
+SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
+FROM run
+WHERE run.state = 'running' ORDER BY run.id;
+
+
+-- daemon/store/statements/run.py: answer_look
+UPDATE run SET look_asked_at=NULL, look=?, looked_at=((julianday('now') - 2440587.5) * 86400.0) WHERE run.id = ? AND run.token = ? AND run.holder = ? AND run.state IS 'running';
+
+
+-- daemon/store/statements/run.py: ask_for_look
+UPDATE run SET look_asked_at=((julianday('now') - 2440587.5) * 86400.0), look_asked_by=? WHERE run.id = ? AND run.state IS 'running' RETURNING look_asked_at AS look_asked_at;
+
+
 -- daemon/store/statements/run.py: at_work
 SELECT run.id
 FROM run
 WHERE run.application = ? AND run.state = ? ORDER BY run.id;
+
+
+-- daemon/store/statements/run.py: end_marked
+UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? ELSE run.state END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? || coalesce(run.cancelled_by, ?) || coalesce(? || run.cancelled_why, ?) || ? ELSE run.reason END, available_at=NULL, token=NULL, holder=NULL, place_at=NULL, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ((julianday('now') - 2440587.5) * 86400.0) ELSE run.finished_at END WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.state IS 'pending' AND run.cancelled_at IS NOT NULL;
 
 
 -- daemon/store/statements/run.py: extend
@@ -1174,6 +1236,31 @@ FROM run
 WHERE run.application = ? AND run.state = 'pending' AND run.available_at > ((SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) + ?) AND run.queue IS NULL UNION SELECT run.schedule
 FROM run
 WHERE run.application = ? AND run.state = 'pending' AND run.available_at > ((SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) + ?) AND (run.queue IN (SELECT value FROM json_each(?)));
+
+
+-- daemon/store/statements/run.py: find_marked
+SELECT run.id, run.application, run.schedule
+FROM run
+WHERE run.state IN ('pending', 'running') AND run.state = 'pending' AND run.cancelled_at IS NOT NULL;
+
+SELECT run.id, run.application, run.schedule
+FROM run
+WHERE run.state IN ('pending', 'running') AND run.state = 'pending' AND run.cancelled_at IS NOT NULL AND run.application = ?;
+
+
+-- daemon/store/statements/run.py: find_told
+SELECT run.id, run.cancelled_at AS cancelled_at, coalesce(run.cancelled_by, ?) AS cancelled_by, run.cancelled_why, CASE WHEN (run.look_asked_at IS NOT NULL AND (((julianday('now') - 2440587.5) * 86400.0) - run.look_asked_at) < ?) THEN coalesce(run.look_asked_by, ?) END AS look_asked_by
+FROM run
+WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.finished_at IS NULL AND (run.cancelled_at IS NOT NULL OR run.look_asked_at IS NOT NULL AND (((julianday('now') - 2440587.5) * 86400.0) - run.look_asked_at) < ?);
+
+
+-- daemon/store/statements/run.py: find_unfinished
+SELECT run.id, run.application, coalesce((SELECT schedule.called
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, run.scheduled_for AS scheduled_for, run.state, run.cancelled_at AS cancelled_at
+FROM (SELECT json_extract(schedules_json.value, '$[0]') AS application, json_extract(schedules_json.value, '$[1]') AS name
+FROM json_each(?) AS schedules_json) AS schedules JOIN run ON run.application = schedules.application AND run.schedule = schedules.name
+WHERE run.state IN ('pending', 'running') ORDER BY run.state IS 'running', run.application, run.schedule, run.scheduled_for DESC, run.id DESC;
 
 
 -- daemon/store/statements/run.py: late
@@ -1191,6 +1278,24 @@ UPDATE run SET available_at=NULL WHERE run.application = ? AND run.schedule = ? 
 FROM run AS ahead
 WHERE ahead.application = ? AND ahead.schedule = ? AND ahead.state IN ('pending', 'running') AND ahead.available_at IS NOT NULL ORDER BY ahead.state = 'pending', ahead.scheduled_for, ahead.id
  LIMIT ? OFFSET ?);
+
+
+-- daemon/store/statements/run.py: lock
+SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
+FROM run
+WHERE run.id = ?;
+
+
+-- daemon/store/statements/run.py: lock_many
+SELECT run.id, run.application, coalesce((SELECT schedule.called
+FROM schedule
+WHERE schedule.application = run.application AND schedule.name = run.schedule), run.schedule) AS schedule, run.scheduled_for AS scheduled_for, run.state, run.cancelled_at AS cancelled_at
+FROM run
+WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) ORDER BY run.id;
+
+
+-- daemon/store/statements/run.py: mark_cancelled
+UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by=?, cancelled_why=? WHERE ((run.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND run.finished_at IS NULL AND run.cancelled_at IS NULL;
 
 
 -- daemon/store/statements/run.py: mark_long
@@ -1230,6 +1335,12 @@ FROM run JOIN schedule ON schedule.application = run.application AND schedule.na
 WHERE run.id IN (__[POSTCOMPILE_id_1]) AND run.state = 'running' AND run.holder = ?;
 
 
+-- daemon/store/statements/run.py: read_look
+SELECT run.state, run.token, run.holder, run.look, run.looked_at AS looked_at, run.look_asked_by, replica.host, replica.pid, replica.version
+FROM run LEFT OUTER JOIN replica ON replica.holder = run.holder
+WHERE run.id = ?;
+
+
 -- daemon/store/statements/run.py: start_put_off
 UPDATE run SET available_at=((julianday('now') - 2440587.5) * 86400.0) FROM (SELECT json_extract(allowed_json.value, '$[0]') AS schedule, json_extract(allowed_json.value, '$[1]') AS run_digest, json_extract(allowed_json.value, '$[2]') AS digest, CAST(json_extract(allowed_json.value, '$[3]') AS DOUBLE) AS jitter, CAST(json_extract(allowed_json.value, '$[4]') AS DOUBLE) AS wait
 FROM json_each(?) AS allowed_json) AS allowed, schedule WHERE run.application = ? AND run.schedule = allowed.schedule AND schedule.application = run.application AND schedule.name = run.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest = allowed.run_digest AND run.available_at > (((julianday('now') - 2440587.5) * 86400.0) + allowed.wait) AND (NOT (run."trigger" = 'schedule' AND run.attempt = ?) OR schedule.digest = allowed.digest AND run.scheduled_for > schedule.changed_at AND run.available_at > (run.scheduled_for + allowed.jitter)) RETURNING id;
@@ -1246,6 +1357,17 @@ WHERE run.application = ? AND run.state IN ('pending', 'running') AND run.finish
 INSERT INTO schedule (application, name, definition, digest, run_digest, "trigger", enabled, next_due, planned_until, anchor, stretch_reason, stretch_count, stretch_from, changed_at, synced_at, created_at, called) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 
+-- daemon/store/statements/schedule.py: add_runs
+INSERT INTO run (application, "trigger", schedule, scheduled_for, last_scheduled_for, count, state, reason, lease_name, queue, available_at, start_by, finish_by, params, digest, created_at, finished_at, away_from, overlapped, overlapped_by) SELECT ? AS anon_1, 'schedule', runs.schedule, runs.scheduled_for, runs.last_scheduled_for, runs.count, runs.state, runs.reason, runs.lease_name, runs.queue, runs.available_at, runs.start_by, runs.finish_by, runs.params, runs.digest, runs.created_at, runs.finished_at, runs.away_from, runs.overlapped, runs.overlapped_by
+FROM (SELECT json_extract(runs_json.value, '$[0]') AS schedule, (CAST(json_extract(runs_json.value, '$[1]') AS REAL) / 1000000.0) AS scheduled_for, (CAST(json_extract(runs_json.value, '$[2]') AS REAL) / 1000000.0) AS last_scheduled_for, CAST(json_extract(runs_json.value, '$[3]') AS BIGINT) AS count, json_extract(runs_json.value, '$[4]') AS state, json_extract(runs_json.value, '$[5]') AS reason, json_extract(runs_json.value, '$[6]') AS lease_name, json_extract(runs_json.value, '$[7]') AS queue, (CAST(json_extract(runs_json.value, '$[8]') AS REAL) / 1000000.0) AS available_at, (CAST(json_extract(runs_json.value, '$[9]') AS REAL) / 1000000.0) AS start_by, (CAST(json_extract(runs_json.value, '$[10]') AS REAL) / 1000000.0) AS finish_by, json_extract(runs_json.value, '$[11]') AS params, json_extract(runs_json.value, '$[12]') AS digest, (CAST(json_extract(runs_json.value, '$[13]') AS REAL) / 1000000.0) AS created_at, (CAST(json_extract(runs_json.value, '$[14]') AS REAL) / 1000000.0) AS finished_at, (CAST(json_extract(runs_json.value, '$[15]') AS REAL) / 1000000.0) AS away_from, CAST(json_extract(runs_json.value, '$[16]') AS BIGINT) AS overlapped, json_extract(runs_json.value, '$[17]') AS overlapped_by
+FROM json_each(?) AS runs_json) AS runs
+WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING id;
+
+
+-- daemon/store/statements/schedule.py: begin_pause
+UPDATE schedule SET stretch_reason=NULL, stretch_count=NULL, stretch_from=NULL, paused_at=?, paused_by=?, paused_why=?, paused_until=? WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)));
+
+
 -- daemon/store/statements/schedule.py: change
 UPDATE schedule SET definition=?, digest=?, run_digest=?, "trigger"=?, enabled=?, changed_at=?, synced_at=? WHERE schedule.application = ? AND schedule.name = ?;
 
@@ -1254,6 +1376,12 @@ UPDATE schedule SET definition=?, digest=?, run_digest=?, "trigger"=?, enabled=?
 UPDATE schedule SET definition=?, digest=?, run_digest=?, "trigger"=?, enabled=?, next_due=?, planned_until=?, anchor=?, stretch_reason=?, stretch_count=?, stretch_from=?, paused_at=?, paused_by=?, paused_why=?, paused_until=?, retired_at=?, retired_by=?, changed_at=?, synced_at=? WHERE schedule.application = ? AND schedule.name = ?;
 
 UPDATE schedule SET stretch_count=?, stretch_from=? WHERE schedule.application = ? AND schedule.name = ?;
+
+
+-- daemon/store/statements/schedule.py: change_pause
+UPDATE schedule SET paused_by=?, paused_until=? WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)));
+
+UPDATE schedule SET paused_by=?, paused_why=? WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)));
 
 
 -- daemon/store/statements/schedule.py: database_time
@@ -1282,16 +1410,41 @@ WHERE schedule.application = ? AND schedule.next_due <= (SELECT ((julianday('now
  LIMIT ? OFFSET ?;
 
 
+-- daemon/store/statements/schedule.py: end_pause
+UPDATE schedule SET paused_at=NULL, paused_by=NULL, paused_why=NULL, paused_until=NULL WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)));
+
+
 -- daemon/store/statements/schedule.py: lock
 SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule."trigger", schedule.enabled, schedule.next_due AS next_due, schedule.planned_until AS planned_until, schedule.anchor AS anchor, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, schedule.paused_at AS paused_at, schedule.paused_by, schedule.paused_why, schedule.paused_until AS paused_until, schedule.retired_at AS retired_at, schedule.retired_by, schedule.changed_at AS changed_at, schedule.synced_at AS synced_at, schedule.created_at AS created_at, schedule.abandoned, schedule.called, schedule.former
 FROM schedule
 WHERE schedule.application = ? AND schedule.name = ?;
 
 
+-- daemon/store/statements/schedule.py: lock_all
+SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule."trigger", schedule.enabled, schedule.next_due AS next_due, schedule.planned_until AS planned_until, schedule.anchor AS anchor, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, schedule.paused_at AS paused_at, schedule.paused_by, schedule.paused_why, schedule.paused_until AS paused_until, schedule.retired_at AS retired_at, schedule.retired_by, schedule.changed_at AS changed_at, schedule.synced_at AS synced_at, schedule.created_at AS created_at, schedule.abandoned, schedule.called, schedule.former
+FROM schedule
+WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))) ORDER BY schedule.application, schedule.name;
+
+
 -- daemon/store/statements/schedule.py: lock_free
 SELECT schedule.application, schedule.name
 FROM schedule
 WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))) ORDER BY schedule.application, schedule.name;
+
+
+-- daemon/store/statements/schedule.py: mark_older
+UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by='leased', cancelled_why=('replaced by run ' || CAST(newer.number AS TEXT)), overlapped=newer.number FROM (SELECT json_extract(newer_json.value, '$[0]') AS application, json_extract(newer_json.value, '$[1]') AS schedule, CAST(json_extract(newer_json.value, '$[2]') AS BIGINT) AS number
+FROM json_each(?) AS newer_json) AS newer WHERE run.application = newer.application AND run.schedule = newer.schedule AND run.state IN ('pending', 'running') AND run.id != newer.number AND run.cancelled_at IS NULL AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL RETURNING id, state;
+
+
+-- daemon/store/statements/schedule.py: move_on
+UPDATE schedule SET next_due=moved.next_due, planned_until=moved.planned_until, stretch_reason=moved.stretch_reason, stretch_count=moved.stretch_count, stretch_from=moved.stretch_from FROM (SELECT json_extract(moved_json.value, '$[0]') AS application, json_extract(moved_json.value, '$[1]') AS name, (CAST(json_extract(moved_json.value, '$[2]') AS REAL) / 1000000.0) AS next_due, (CAST(json_extract(moved_json.value, '$[3]') AS REAL) / 1000000.0) AS planned_until, json_extract(moved_json.value, '$[4]') AS stretch_reason, CAST(json_extract(moved_json.value, '$[5]') AS BIGINT) AS stretch_count, (CAST(json_extract(moved_json.value, '$[6]') AS REAL) / 1000000.0) AS stretch_from
+FROM json_each(?) AS moved_json) AS moved WHERE schedule.application = moved.application AND schedule.name = moved.name RETURNING name;
+
+
+-- daemon/store/statements/schedule.py: name_leases
+UPDATE run SET lease_name=(named.base || ? || CAST(CAST(run.id AS BIGINT) AS TEXT)) FROM (SELECT json_extract(named_json.value, '$[0]') AS application, json_extract(named_json.value, '$[1]') AS schedule, json_extract(named_json.value, '$[2]') AS base, json_extract(named_json.value, '$[3]') AS digest
+FROM json_each(?) AS named_json) AS named WHERE run.application = named.application AND run.schedule = named.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest IS named.digest AND run.lease_name != (named.base || ? || CAST(CAST(run.id AS BIGINT) AS TEXT)) RETURNING id;
 
 
 -- daemon/store/statements/schedule.py: of_application
@@ -1304,12 +1457,32 @@ FROM schedule
 WHERE schedule.application = ? ORDER BY schedule.name;
 
 
+-- daemon/store/statements/schedule.py: planned
+SELECT run.id, run.schedule
+FROM run, (SELECT json_extract(instants_json.value, '$[0]') AS application, json_extract(instants_json.value, '$[1]') AS schedule, (CAST(json_extract(instants_json.value, '$[2]') AS REAL) / 1000000.0) AS scheduled_for
+FROM json_each(?) AS instants_json) AS instants
+WHERE run.application = instants.application AND run.schedule = instants.schedule AND run.scheduled_for = instants.scheduled_for AND run."trigger" = 'schedule';
+
+
 -- daemon/store/statements/schedule.py: prepare_leases
 INSERT INTO lease (name) VALUES (?) ON CONFLICT DO NOTHING;
 
 
 -- daemon/store/statements/schedule.py: retire
 UPDATE schedule SET next_due=NULL, retired_at=?, retired_by=?, changed_at=?, synced_at=? WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
+
+
+-- daemon/store/statements/schedule.py: skipped_in_pause
+SELECT schedule.application, schedule.name, sum(run.count) AS sum_1
+FROM schedule, run
+WHERE ((schedule.application, schedule.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))) AND run.application = schedule.application AND run.schedule = schedule.name AND run."trigger" = 'schedule' AND run.scheduled_for > schedule.paused_at AND run.reason = ? GROUP BY schedule.application, schedule.name;
+
+
+-- daemon/store/statements/schedule.py: start_replacing
+UPDATE run SET available_at=firsts.available_at FROM (SELECT CAST(json_extract(firsts_json.value, '$[0]') AS BIGINT) AS number, (CAST(json_extract(firsts_json.value, '$[1]') AS REAL) / 1000000.0) AS available_at
+FROM json_each(?) AS firsts_json) AS firsts WHERE run.id = firsts.number AND run.state IS 'pending' AND NOT (EXISTS (SELECT *
+FROM run AS other
+WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING id;
 
 
 -- daemon/store/statements/schedule.py: still_running
@@ -1326,180 +1499,7 @@ SELECT ? AS anon_1
 WHERE 1 = 1;
 
 
--- daemon/store/statements/sets/claims.py: candidates
-SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
-FROM run
-WHERE run.application = ? AND run.queue = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) OR NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?;
-
-SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
-FROM run
-WHERE run.application = ? AND run.queue = ? AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) OR NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?;
-
-SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
-FROM run
-WHERE run.application = ? AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND (NOT (EXISTS (SELECT *
-FROM run AS at_work
-WHERE at_work.state = 'running' AND at_work.holder = ? AND (at_work.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = at_work.application AND schedule.name = at_work.schedule), ?) >= ?))) OR NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?)) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?;
-
-SELECT run.id, run.lease_name, run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ? AS anon_1, run.digest, run.available_at AS available_at
-FROM run
-WHERE run.application = ? AND run.queue IS NULL AND run.state = 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.digest IS NOT NULL AND (run.digest IN (SELECT value FROM json_each(?))) = 0 AND NOT (run.state = 'pending' AND run.start_by IS NOT NULL AND run.start_by < (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_2) AND run.started_at IS NULL) AND run.cancelled_at IS NULL AND NOT (run.abandoned >= ? OR coalesce((SELECT schedule.abandoned
-FROM schedule
-WHERE schedule.application = run.application AND schedule.name = run.schedule), ?) >= ?) AND NOT (EXISTS (SELECT *
-FROM lease
-WHERE lease.name = run.lease_name AND NOT (lease.holder IS NULL OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1))) AND (run.lease_name IN (SELECT value FROM json_each(?))) = 0 ORDER BY run.available_at, run.id
- LIMIT ? OFFSET ?;
-
-
--- daemon/store/statements/sets/claims.py: lock
-SELECT run.id
-FROM run, (SELECT CAST(json_extract(ordered_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(ordered_json.value, '$[1]') AS INTEGER) AS place, json_extract(ordered_json.value, '$[2]') AS digest
-FROM json_each(?) AS ordered_json) AS ordered
-WHERE (run.id IN (SELECT ordered.number
-FROM (SELECT CAST(json_extract(ordered_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(ordered_json.value, '$[1]') AS INTEGER) AS place, json_extract(ordered_json.value, '$[2]') AS digest
-FROM json_each(?) AS ordered_json) AS ordered)) AND run.id = ordered.number AND run.digest IS ordered.digest AND run.state IS 'pending' AND run.available_at <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND run.cancelled_at IS NULL ORDER BY ordered.place
- LIMIT ? OFFSET ?;
-
-
--- daemon/store/statements/sets/claims.py: put_under
-UPDATE run SET lease_name=slotted.lease FROM (SELECT CAST(json_extract(slotted_json.value, '$[0]') AS BIGINT) AS number, json_extract(slotted_json.value, '$[1]') AS lease
-FROM json_each(?) AS slotted_json) AS slotted WHERE (run.id IN (SELECT slotted.number
-FROM (SELECT CAST(json_extract(slotted_json.value, '$[0]') AS BIGINT) AS number, json_extract(slotted_json.value, '$[1]') AS lease
-FROM json_each(?) AS slotted_json) AS slotted)) AND run.id = slotted.number AND run.state IS 'pending' RETURNING id;
-
-
--- daemon/store/statements/sets/claims.py: start
-UPDATE run SET state=?, reason=NULL, token=lease.token, holder=lease.holder, attempt=(run.attempt + ?), claimed_attempt=(run.attempt + ?), started_at=coalesce(run.started_at, ((julianday('now') - 2440587.5) * 86400.0)) FROM lease WHERE (run.id IN (SELECT ids.number
-FROM (SELECT CAST(json_extract(ids_json.value, '$[0]') AS BIGINT) AS number
-FROM json_each(?) AS ids_json) AS ids)) AND run.state IS 'pending' AND lease.name = run.lease_name AND lease.holder IS ? RETURNING id, application, schedule, scheduled_for AS scheduled_for, "trigger", lease_name, available_at AS available_at, attempt, params, retry_of, origin, (((julianday('now') - 2440587.5) * 86400.0) - started_at) AS started_ago, (((julianday('now') - 2440587.5) * 86400.0) - available_at) AS waited, traceparent, CASE WHEN (backfill IS NOT NULL) THEN 'backfill' WHEN (retry_of IS NOT NULL) THEN 'retry' ELSE "trigger" END AS cause;
-
-
--- daemon/store/statements/sets/ends.py: end_jobs
-UPDATE job_run SET state=jobs.state, finished_at=((julianday('now') - 2440587.5) * 86400.0), error=jobs.error, log_tail=jobs.log_tail, tail_start=jobs.tail_start, tail_line=jobs.tail_line, exit_status=jobs.exit_status, exit_signal=jobs.exit_signal, peak_memory=jobs.peak_memory FROM (SELECT CAST(json_extract(jobs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(jobs_json.value, '$[1]') AS BIGINT) AS token, json_extract(jobs_json.value, '$[2]') AS holder, json_extract(jobs_json.value, '$[3]') AS state, json_extract(jobs_json.value, '$[4]') AS error, json_extract(jobs_json.value, '$[5]') AS log_tail, CAST(json_extract(jobs_json.value, '$[6]') AS BIGINT) AS tail_start, CAST(json_extract(jobs_json.value, '$[7]') AS BIGINT) AS tail_line, CAST(json_extract(jobs_json.value, '$[8]') AS BIGINT) AS exit_status, CAST(json_extract(jobs_json.value, '$[9]') AS INTEGER) AS exit_signal, CAST(json_extract(jobs_json.value, '$[10]') AS BIGINT) AS peak_memory
-FROM json_each(?) AS jobs_json) AS jobs WHERE job_run.id = jobs.number AND job_run.state IS 'running' AND job_run.token IS jobs.token AND job_run.holder IS jobs.holder RETURNING id;
-
-
--- daemon/store/statements/sets/ends.py: end_runs
-UPDATE run SET state=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? ELSE ends.state END, reason=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ? || coalesce(run.cancelled_by, ?) || coalesce(? || run.cancelled_why, ?) || CASE WHEN (ends.state = 'succeeded') THEN '; by then all of its jobs had succeeded' ELSE '' END ELSE ends.reason END, available_at=CASE WHEN (ends.state = 'pending') THEN (((julianday('now') - 2440587.5) * 86400.0) + coalesce(ends.wait, ?)) ELSE run.available_at END, finished_at=CASE WHEN (run.cancelled_at IS NOT NULL) THEN ((julianday('now') - 2440587.5) * 86400.0) ELSE CASE WHEN (ends.state = 'pending') THEN NULL ELSE ((julianday('now') - 2440587.5) * 86400.0) END END FROM (SELECT CAST(json_extract(ends_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(ends_json.value, '$[1]') AS BIGINT) AS token, json_extract(ends_json.value, '$[2]') AS holder, json_extract(ends_json.value, '$[3]') AS state, json_extract(ends_json.value, '$[4]') AS reason, CAST(json_extract(ends_json.value, '$[5]') AS DOUBLE) AS wait
-FROM json_each(?) AS ends_json) AS ends WHERE run.id = ends.number AND run.state IS 'running' AND run.token IS ends.token AND run.holder IS ends.holder RETURNING id, state, reason;
-
-
--- daemon/store/statements/sets/ends.py: lock_jobs
-SELECT job_run.id
-FROM job_run, (SELECT CAST(json_extract(jobs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(jobs_json.value, '$[1]') AS BIGINT) AS token, json_extract(jobs_json.value, '$[2]') AS holder
-FROM json_each(?) AS jobs_json) AS jobs
-WHERE job_run.id = jobs.number AND job_run.state IS 'running' AND job_run.token IS jobs.token AND job_run.holder IS jobs.holder ORDER BY job_run.id;
-
-
--- daemon/store/statements/sets/ends.py: lock_runs
-SELECT run.id
-FROM run, (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS BIGINT) AS token, json_extract(runs_json.value, '$[2]') AS holder
-FROM json_each(?) AS runs_json) AS runs
-WHERE run.id = runs.number AND run.state IS 'running' AND run.token IS runs.token AND run.holder IS runs.holder ORDER BY run.id;
-
-
--- daemon/store/statements/sets/ends.py: lock_schedules
-SELECT schedule.application, schedule.name, schedule.abandoned
-FROM schedule, (SELECT json_extract(schedules_json.value, '$[0]') AS application, json_extract(schedules_json.value, '$[1]') AS name
-FROM json_each(?) AS schedules_json) AS schedules
-WHERE schedule.application = schedules.application AND schedule.name = schedules.name ORDER BY schedule.application, schedule.name;
-
-
--- daemon/store/statements/sets/ends.py: promote
-UPDATE run SET available_at=((julianday('now') - 2440587.5) * 86400.0) WHERE (run.id IN (SELECT (SELECT waiting.id
-FROM run AS waiting
-WHERE waiting.application = schedules.application AND waiting.schedule = schedules.name AND waiting.state IN ('pending', 'running') AND waiting.available_at IS NULL AND (waiting.place_at IS NULL OR waiting.available_at IS NOT NULL) ORDER BY waiting.scheduled_for, waiting.id
- LIMIT ? OFFSET ?) AS anon_1
-FROM (SELECT json_extract(schedules_json.value, '$[0]') AS application, json_extract(schedules_json.value, '$[1]') AS name
-FROM json_each(?) AS schedules_json) AS schedules
-WHERE NOT (EXISTS (SELECT *
-FROM run AS other
-WHERE other.application = schedules.application AND other.schedule = schedules.name AND other.state IN ('pending', 'running') AND other.available_at IS NOT NULL)))) RETURNING application, schedule;
-
-
--- daemon/store/statements/sets/ends.py: reset_abandoned
-UPDATE run SET abandoned=? FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS BIGINT) AS token, json_extract(runs_json.value, '$[2]') AS holder
-FROM json_each(?) AS runs_json) AS runs WHERE run.id = runs.number AND run.state IS 'running' AND run.token IS runs.token AND run.holder IS runs.holder AND run.abandoned > ? RETURNING id;
-
-
--- daemon/store/statements/sets/ends.py: reset_abandoned_of
-UPDATE schedule SET abandoned=? FROM (SELECT json_extract(schedules_json.value, '$[0]') AS application, json_extract(schedules_json.value, '$[1]') AS name
-FROM json_each(?) AS schedules_json) AS schedules WHERE schedule.application = schedules.application AND schedule.name = schedules.name RETURNING name;
-
-
--- daemon/store/statements/sets/ends.py: stop_jobs
-UPDATE job_run SET state=?, finished_at=((julianday('now') - 2440587.5) * 86400.0) FROM (SELECT CAST(json_extract(runs_json.value, '$[0]') AS BIGINT) AS number, CAST(json_extract(runs_json.value, '$[1]') AS BIGINT) AS token, json_extract(runs_json.value, '$[2]') AS holder
-FROM json_each(?) AS runs_json) AS runs WHERE job_run.run_id = runs.number AND job_run.state = 'running' AND job_run.token IS runs.token AND job_run.holder IS runs.holder RETURNING id;
-
-
--- daemon/store/statements/sets/plans.py: add
-INSERT INTO run (application, "trigger", schedule, scheduled_for, last_scheduled_for, count, state, reason, lease_name, queue, available_at, start_by, finish_by, params, digest, created_at, finished_at, away_from, overlapped, overlapped_by) SELECT ? AS anon_1, 'schedule', runs.schedule, runs.scheduled_for, runs.last_scheduled_for, runs.count, runs.state, runs.reason, runs.lease_name, runs.queue, runs.available_at, runs.start_by, runs.finish_by, runs.params, runs.digest, runs.created_at, runs.finished_at, runs.away_from, runs.overlapped, runs.overlapped_by
-FROM (SELECT json_extract(runs_json.value, '$[0]') AS schedule, (CAST(json_extract(runs_json.value, '$[1]') AS REAL) / 1000000.0) AS scheduled_for, (CAST(json_extract(runs_json.value, '$[2]') AS REAL) / 1000000.0) AS last_scheduled_for, CAST(json_extract(runs_json.value, '$[3]') AS BIGINT) AS count, json_extract(runs_json.value, '$[4]') AS state, json_extract(runs_json.value, '$[5]') AS reason, json_extract(runs_json.value, '$[6]') AS lease_name, json_extract(runs_json.value, '$[7]') AS queue, (CAST(json_extract(runs_json.value, '$[8]') AS REAL) / 1000000.0) AS available_at, (CAST(json_extract(runs_json.value, '$[9]') AS REAL) / 1000000.0) AS start_by, (CAST(json_extract(runs_json.value, '$[10]') AS REAL) / 1000000.0) AS finish_by, json_extract(runs_json.value, '$[11]') AS params, json_extract(runs_json.value, '$[12]') AS digest, (CAST(json_extract(runs_json.value, '$[13]') AS REAL) / 1000000.0) AS created_at, (CAST(json_extract(runs_json.value, '$[14]') AS REAL) / 1000000.0) AS finished_at, (CAST(json_extract(runs_json.value, '$[15]') AS REAL) / 1000000.0) AS away_from, CAST(json_extract(runs_json.value, '$[16]') AS BIGINT) AS overlapped, json_extract(runs_json.value, '$[17]') AS overlapped_by
-FROM json_each(?) AS runs_json) AS runs
-WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING id;
-
-
--- daemon/store/statements/sets/plans.py: mark_older
-UPDATE run SET cancelled_at=((julianday('now') - 2440587.5) * 86400.0), cancelled_by='leased', cancelled_why=('replaced by run ' || CAST(newer.number AS TEXT)), overlapped=newer.number FROM (SELECT json_extract(newer_json.value, '$[0]') AS application, json_extract(newer_json.value, '$[1]') AS schedule, CAST(json_extract(newer_json.value, '$[2]') AS BIGINT) AS number
-FROM json_each(?) AS newer_json) AS newer WHERE run.application = newer.application AND run.schedule = newer.schedule AND run.state IN ('pending', 'running') AND run.id != newer.number AND run.cancelled_at IS NULL AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL RETURNING id, state;
-
-
--- daemon/store/statements/sets/plans.py: move_on
-UPDATE schedule SET next_due=moved.next_due, planned_until=moved.planned_until, stretch_reason=moved.stretch_reason, stretch_count=moved.stretch_count, stretch_from=moved.stretch_from FROM (SELECT json_extract(moved_json.value, '$[0]') AS application, json_extract(moved_json.value, '$[1]') AS name, (CAST(json_extract(moved_json.value, '$[2]') AS REAL) / 1000000.0) AS next_due, (CAST(json_extract(moved_json.value, '$[3]') AS REAL) / 1000000.0) AS planned_until, json_extract(moved_json.value, '$[4]') AS stretch_reason, CAST(json_extract(moved_json.value, '$[5]') AS BIGINT) AS stretch_count, (CAST(json_extract(moved_json.value, '$[6]') AS REAL) / 1000000.0) AS stretch_from
-FROM json_each(?) AS moved_json) AS moved WHERE schedule.application = moved.application AND schedule.name = moved.name RETURNING name;
-
-
--- daemon/store/statements/sets/plans.py: name_leases
-UPDATE run SET lease_name=(named.base || ? || CAST(CAST(run.id AS BIGINT) AS TEXT)) FROM (SELECT json_extract(named_json.value, '$[0]') AS application, json_extract(named_json.value, '$[1]') AS schedule, json_extract(named_json.value, '$[2]') AS base, json_extract(named_json.value, '$[3]') AS digest
-FROM json_each(?) AS named_json) AS named WHERE run.application = named.application AND run.schedule = named.schedule AND run.state IN ('pending', 'running') AND run.state = 'pending' AND run.digest IS named.digest AND run.lease_name != (named.base || ? || CAST(CAST(run.id AS BIGINT) AS TEXT)) RETURNING id;
-
-
--- daemon/store/statements/sets/plans.py: planned
-SELECT run.id, run.schedule
-FROM run, (SELECT json_extract(instants_json.value, '$[0]') AS application, json_extract(instants_json.value, '$[1]') AS schedule, (CAST(json_extract(instants_json.value, '$[2]') AS REAL) / 1000000.0) AS scheduled_for
-FROM json_each(?) AS instants_json) AS instants
-WHERE run.application = instants.application AND run.schedule = instants.schedule AND run.scheduled_for = instants.scheduled_for AND run."trigger" = 'schedule';
-
-
--- daemon/store/statements/sets/plans.py: start_replacing
-UPDATE run SET available_at=firsts.available_at FROM (SELECT CAST(json_extract(firsts_json.value, '$[0]') AS BIGINT) AS number, (CAST(json_extract(firsts_json.value, '$[1]') AS REAL) / 1000000.0) AS available_at
-FROM json_each(?) AS firsts_json) AS firsts WHERE run.id = firsts.number AND run.state IS 'pending' AND NOT (EXISTS (SELECT *
-FROM run AS other
-WHERE other.application = run.application AND other.schedule = run.schedule AND other.state IN ('pending', 'running') AND other.id != run.id AND (other.place_at IS NULL OR other.available_at IS NOT NULL))) RETURNING id;
-
-
--- daemon/store/statements/sets/plans.py: unfinished_of_each
+-- daemon/store/statements/schedule.py: unfinished_of_each
 SELECT names.name, run.id, CASE WHEN (run.state = 'running') THEN lease.label ELSE NULL END AS anon_1
 FROM (SELECT json_extract(names_json.value, '$[0]') AS name
 FROM json_each(?) AS names_json) AS names JOIN run ON run.id = (SELECT "each".id
@@ -1534,22 +1534,6 @@ FROM job_run
 WHERE job_run.run_id = run.id AND job_run.token = run.token AND job_run.holder = run.holder AND job_run.state = ?) AS begun
 FROM run LEFT OUTER JOIN lease ON lease.name = run.lease_name LEFT OUTER JOIN replica ON replica.holder = run.holder
 WHERE run.state = 'running' AND ((lease.holder IS NULL OR lease.holder != run.holder OR lease.token != run.token) AND coalesce(lease.holder = (? || run.holder) AND lease.token = run.token AND NOT (lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1), 0) = 0 OR lease.expires_at <= ? OR COALESCE(NULLIF(lease.boot, '') <> NULLIF(?, ''), lease.uptime > ? + 2.5 AND lease.uptime < lease.expires_at AND ((julianday('now') - 2440587.5) * 86400.0) - lease.renewed_at >= lease.expires_at - lease.uptime, 0) = 1) AND run.application = ?;
-
-
--- daemon/store/statements/stranded.py: mark_replicas_dead
-UPDATE replica SET state=?, stopped_at=((julianday('now') - 2440587.5) * 86400.0) WHERE replica.state IN (__[POSTCOMPILE_state_1]);
-
-
--- daemon/store/statements/stranded.py: replicas_seen
-SELECT replica.host, replica.pid
-FROM replica
-WHERE replica.state IN (__[POSTCOMPILE_state_1]) AND (((julianday('now') - 2440587.5) * 86400.0) - replica.seen_at) < ? ORDER BY replica.host, replica.pid;
-
-
--- daemon/store/statements/stranded.py: running_runs
-SELECT run.id, run.application, run.schedule, run.scheduled_for AS scheduled_for, run.last_scheduled_for AS last_scheduled_for, run.count, run."trigger", run.state, run.reason, run.lease_name, run.queue, run.available_at AS available_at, run.start_by AS start_by, run.token, run.holder, run.attempt, run.claimed_attempt, run.abandoned, run.params, run.requested_by, run.requested_why, run.digest, run.adopted_from, run.cancelled_at AS cancelled_at, run.cancelled_by, run.cancelled_why, run.overlapped, run.overlapped_by, run.away_from AS away_from, run.place_at AS place_at, run.finish_by AS finish_by, run.late_at AS late_at, run.told_long, run.retry_of, run.origin, run.backfill, run.forgotten_at AS forgotten_at, run.forgotten_by, run.created_at AS created_at, run.started_at AS started_at, run.finished_at AS finished_at, run.look_asked_at AS look_asked_at, run.look_asked_by, run.look, run.looked_at AS looked_at, run.traceparent
-FROM run
-WHERE run.state = 'running' ORDER BY run.id;
 
 
 -- daemon/store/statements/stranded.py: stop_runs
