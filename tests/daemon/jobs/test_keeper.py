@@ -326,7 +326,7 @@ has = {fd for fd in range(64) if os.path.exists(f"/dev/fd/{fd}")}
 print(deaf, told < has, sorted(has - told), os.getpgrp() == os.getpid())
 """
     kept.append(one := Kept([sys.executable, "-I", "-S", "-c", program]))
-    assert one.up() == "[] [0, 1, 2] True\n"
+    assert one.up() == "[] True [0, 1, 2] True\n"
 
 
 def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raised_for_itself(
