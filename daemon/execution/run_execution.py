@@ -67,6 +67,7 @@ class Resumption:
         return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]
 
     def gone(self) -> list[GoneJob]:
+        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule 22)."""
         defined = {job.name for job in self.schedule.jobs}
         return [
             GoneJob(job.job, failed=job.failures > 0)

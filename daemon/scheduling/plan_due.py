@@ -241,9 +241,8 @@ def write_plans(connection: Connection, application: str, decisions: Sequence[De
     if apart := [named for decision in decisions if (named := _names_apart(application, decision)) is not None]:
         statements.schedule.name_leases(connection, application, apart)
     if ended := {(application, decision.schedule.name) for decision in decisions if decision.plan.ends_pause}:
-        statements.schedule.end_pause(
-            connection, ended
-        )  # first: the tables refuse to move on from a pause that is there
+        # First: the tables refuse to move on from a pause that is there.
+        statements.schedule.end_pause(connection, ended)
     statements.schedule.move_on(connection, application, [_moved_on(decision) for decision in decisions])
     return len(rows) - made
 

@@ -41,9 +41,10 @@ class WallClock:
         boot = boottime()
         offset = time.timestamp() - boot
         if self._offset is None or abs(offset - self._offset) < JUMP:
-            if self._new_offset is not None:
-                self._notify(Note("the wall clock is back at the earlier time: planning resumes"))
+            is_back = self._new_offset is not None
             self._offset, self._new_offset = offset, None
+            if is_back:
+                self._notify(Note("the wall clock is back at the earlier time: planning resumes"))
             return True
         if self._new_offset is None or abs(offset - self._new_offset) >= JUMP:
             self._new_offset, self._since = offset, boot

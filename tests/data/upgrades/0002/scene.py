@@ -14,9 +14,12 @@ from sqlalchemy import create_engine, event, update
 from sqlalchemy.pool import NullPool
 
 from daemon.definitions.application import Application
-from daemon.definitions.schedule import Job, Schedule
+from daemon.definitions.job import Job
+from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim
-from daemon.jobs.reports import Outcome, Progress
+from daemon.execution.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
+from daemon.jobs.outcome import Outcome
+from daemon.jobs.reports import Progress
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.plan_due import plan_due
@@ -24,7 +27,6 @@ from daemon.scheduling.sync import sync
 from daemon.store import migrations
 from lease import statements
 from lease.schema import lease
-from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
 
 HOLDER, LABEL, TTL = "old-replica", "old-host:4711", 15.0
 HOURLY = {"every": 3600.0, "catch_up": "skip"}

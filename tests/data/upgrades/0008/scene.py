@@ -13,21 +13,20 @@ from typing import Any
 from sqlalchemy import create_engine, event, update
 from sqlalchemy.pool import NullPool
 
-from daemon.definitions.application import Application, Known
-from daemon.definitions.schedule import Job, Schedule
+from daemon.definitions.application import Application
+from daemon.definitions.job import Job
+from daemon.definitions.known import Known
+from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim
-from daemon.execution.writes.batcher import Write, write_set
-from daemon.execution.writes.transactions import (
-    PATIENCE,
-    EndedJob,
-    EndRun,
-    FinishJob,
-    StartJob,
-    save_output,
-    save_progress,
-)
-from daemon.jobs.output import Piece
-from daemon.jobs.reports import Outcome, Progress
+from daemon.execution.writes.beside import PATIENCE, save_output, save_progress
+from daemon.execution.writes.job_ends import FinishJob
+from daemon.execution.writes.job_starts import StartJob
+from daemon.execution.writes.lane import Write, write_set
+from daemon.execution.writes.result import EndedJob
+from daemon.execution.writes.run_ends import EndRun
+from daemon.jobs.outcome import Outcome
+from daemon.jobs.output.transcript import Piece
+from daemon.jobs.reports import Progress
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
