@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from daemon import Schedules
 from daemon.definitions.schedule import Schedule
@@ -246,3 +247,9 @@ def test_the_decorators_keep_the_function_as_it_is() -> None:
     assert schedules.cron("@daily")(job) is job
     assert schedules.add("n", every=60).job(job) is job
     assert len(list(islice(one().instants(NOON, NOON), 3))) == 3
+
+
+def test_definitions_never_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        one().name = "other"
+    assert one().model_copy(update={"name": "other"}).name == "other"

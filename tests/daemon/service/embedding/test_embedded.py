@@ -242,6 +242,19 @@ async def test_signals_exits_logging_and_the_environment_stay_the_programs(
     assert capsys.readouterr().out == "here"
 
 
+async def test_what_happens_is_in_the_programs_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "leased")
+    async with inside(a_shop(), store):
+        request(store)
+        await until(lambda: states(store) == ["succeeded"], "the run is over")
+    said = {record.name: record for record in caplog.records}
+    assert set(said) == {"leased"}
+    (ended,) = (record for record in caplog.records if record.message.startswith("run succeeded "))
+    assert ended.message.startswith("run succeeded schedule=nightly run=1 token=1 took=")
+    assert ended.__dict__["leased"] | {"took": ""} == {"schedule": "nightly", "run": 1, "token": 1, "took": ""}
+    assert [record.message for record in caplog.records if " run=1 " in record.message] == [ended.message]
+
+
 async def test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_by_a_take_over(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
