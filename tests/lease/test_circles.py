@@ -14,7 +14,7 @@ import pytest
 
 import lease
 import lease.sync
-from lease import StoreUnavailable
+from lease import LeaseNotAcquired, StoreUnavailable
 from tests.lease.stores import HASTY, Tables, until
 from tests.support.acquiring import release_of
 from tests.support.waiting import wait_until
@@ -147,6 +147,19 @@ def test_threads_that_are_refused_leave_nothing_to_the_garbage_collector(databas
         for name in HELD:
             assert client.try_acquire(name) is None
         wait_until(lambda: _is_forgotten(client), "the library's thread has looked for callers that have gone")
+
+
+def test_the_tasks_of_threads_that_waited_in_vain_are_kept_by_nobody(sqlite_url: str) -> None:
+    def tasks() -> int:
+        gc.collect()
+        return sum(isinstance(one, asyncio.Task) for one in gc.get_objects())
+
+    with lease.sync.LeaseClient(sqlite_url, timing=HASTY) as client, client.hold("a"):
+        before = tasks()
+        for _ in range(COUNT):
+            with pytest.raises(LeaseNotAcquired):
+                client.acquire("a", wait="1ms")
+        wait_until(lambda: tasks() < before + COUNT / 2, "they are collected")
 
 
 @pytest.mark.parametrize("sees_to_it", ["_finish", "put_right"])

@@ -166,6 +166,8 @@ def test_what_runs_shows_its_job_its_holder_and_its_token(rows: Rows) -> None:
     rows.replica()
     run_id = rows.running()
     rows.job(run_id, "customers", "succeeded")
+    (found,) = read_overview(rows.connection).running
+    assert found.job is None, "it is between two jobs"
     rows.job(run_id, "orders", "running", attempt=2, position=1, done=30, total=100, message="page 3")
     (found,) = read_overview(rows.connection).running
     assert (found.run_id, found.token, found.host, found.pid, found.held) == (run_id, 1, "web-1", 4711, True)

@@ -49,8 +49,9 @@ async def test_it_says_what_is_so_and_shows_what_happened(show: Show, made: dict
 
 
 @pytest.mark.usefixtures("made")
-async def test_without_a_replica_it_says_so_and_a_long_line_of_its_last_output_is_cut(show: Show) -> None:
+async def test_without_a_replica_it_says_so_and_cuts_a_long_line_of_output_but_not_its_name(show: Show) -> None:
     page = await show(LONG_NAME, application=HOSTILE[:60])
+    assert f"<bdi>{LONG_NAME}</bdi></h1>".encode() in page.body
     assert "cannot run: no replica of" in read(page)
     assert b"the last line" in page.body
     assert b"y" * 1000 not in page.body
