@@ -48,11 +48,13 @@ async def test_an_engine_and_its_connections_have_the_backend_of_their_url(
         assert backend_of(async_engine) is backend_of(asynchronous) is backend
 
 
-def test_a_moment_comes_back_as_it_was_sent_and_none_as_none(engine: Engine) -> None:
+def test_a_moment_comes_back_as_it_was_sent_in_utc_and_none_as_none(engine: Engine) -> None:
     with engine.connect() as connection:
         for moment in (datetime(2038, 1, 19, 3, 14, 7, 999_999, UTC), None):
             sent = bindparam("moment", moment, type_=Instant())
-            assert connection.scalar(select(type_coerce(sent, Instant()))) == moment
+            came = connection.scalar(select(type_coerce(sent, Instant())))
+            assert came == moment
+            assert came is None or came.tzinfo is UTC
 
 
 def test_a_database_that_is_not_supported_is_refused_by_name() -> None:
