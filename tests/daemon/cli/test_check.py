@@ -106,6 +106,14 @@ def test_check_and_preview_mark_what_is_excluded(leased: Leased, tmp_path: Path)
     assert leased("preview", *asked).out.splitlines()[-1].endswith("excluded: 12-25")
 
 
+@pytest.mark.usefixtures("one_load")
+def test_check_shows_the_defaults_of_a_file_and_of_variables_the_names(leased: Leased, folder: Path) -> None:
+    defaults = '[defaults]\ntimezone = "Europe/Berlin"\ntimeout = "1h"\nenv = { LEVEL = "1", TOKEN = "s3cret" }\n'
+    nightly = '[schedules.nightly]\ncron = "@daily"\njobs = [{ name = "a", command = "true" }]\n'
+    (folder / "shop.toml").write_text(f'application = "shop"\n{defaults}{nightly}')
+    assert "defaults: timezone Europe/Berlin, timeout 1h, env LEVEL TOKEN\n" in leased("check", "shop.toml").out
+
+
 @pytest.mark.parametrize(
     ("asked", "columns"), [(["--timezone", "Europe/Berlin"], 2), (["--timezone", "UTC"], 1), ([], 1)]
 )

@@ -51,6 +51,33 @@ def test_preview_takes_each_kind_of_trigger(leased: Leased, expression: str, ins
     assert [item["instant"] for item in document["items"]] == instants
 
 
+def test_schema_is_that_of_a_toml_file_where_the_revision_is_no_setting(leased: Leased) -> None:
+    document = leased("schema").document
+    assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert "revision" in document["properties"]
+    assert "revision" not in document["properties"]["settings"]["properties"]
+
+
+def test_preview_marks_daylight_saving_time(leased: Leased) -> None:
+    asked = ("preview", "30 2 * * *", "--timezone", "Europe/Berlin", "--from", "2026-03-28T12:00:00Z", "--count", "1")
+    assert leased(*asked, "--json").document["items"] == [
+        {
+            "instant": "2026-03-29T01:00:00Z",
+            "local": "2026-03-29T03:00:00+02:00",
+            "note": "skipped by the clock, runs right after the gap",
+            "excluded": None,
+        }
+    ]
+
+
+def test_trigger_records_who_and_why(leased: Leased) -> None:
+    leased("sync", "shop.py")
+    leased("trigger", "nightly", "--why", "the fair", "--params", '{"customer": 8}')
+    shown = leased("show", "1", "--json").document
+    assert (shown["requested_why"], shown["params"]) == ("the fair", {"customer": 8, "rows": ""})
+    assert "@" in shown["requested_by"]
+
+
 def test_trigger_takes_parameters_from_a_file_for_those_that_no_command_line_holds(
     leased: Leased, folder: Path
 ) -> None:
