@@ -70,6 +70,21 @@ def test_preview_marks_daylight_saving_time(leased: Leased) -> None:
     ]
 
 
+def test_sync_says_as_json_what_it_did_and_not_only_would_do(leased: Leased) -> None:
+    leased("db", "upgrade")
+    assert leased("sync", "shop.py", "--dry-run", "--json").document["dry_run"] is True
+    assert leased("sync", "shop.py", "--json").document == {
+        "schema": "leased/sync/1",
+        "application": "shop",
+        "dry_run": False,
+        "staged": False,
+        "generation": {"number": 1, "is_new": True, "state": "current"},
+        "others": [],
+        "items": [{"schedule": "nightly", "change": "added"}],
+        "losses": [],
+    }
+
+
 def test_trigger_records_who_and_why(leased: Leased) -> None:
     leased("sync", "shop.py")
     leased("trigger", "nightly", "--why", "the fair", "--params", '{"customer": 8}')
