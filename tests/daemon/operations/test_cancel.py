@@ -1,5 +1,6 @@
 """A run cancelled on request: what waits ends at once, what is at work is marked, nothing happens twice (rule 23)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
@@ -10,6 +11,7 @@ from daemon.operations.cancel import RunIsOver, cancel, decide
 from daemon.operations.requester import LONGEST
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
+from daemon.store.tables import run
 from tests.support.completion import finish_run, retry_run
 from tests.support.store import Store, a_schedule
 
@@ -129,3 +131,17 @@ def test_a_name_or_reason_that_cannot_be_kept_is_refused_and_nothing_is_written(
     with pytest.raises(NotRecordable, match="requested_by "):
         store.do(cancel, run_id, requested_by=text)
     assert store.everything() == before
+
+
+def test_of_a_cancel_and_a_claim_at_once_no_run_is_lost(store: Store) -> None:
+    """The run is claimed and marked, or it is cancelled and never claimed."""
+    store.sync(a_schedule("daily", overlap="allow"))
+    ids = [triggered(store) for _ in range(20)]
+    with ThreadPoolExecutor(2) as pool:
+        claiming = pool.submit(lambda: [one for _ in ids for one in store.claim("daily", limit=1)])
+        for run_id in ids:
+            store.do(cancel, run_id, requested_by="bob")
+        claimed = {one.run_id for one in claiming.result()}
+    assert {row.id for row in store.runs(run.c.state == "running")} == claimed
+    assert {row.id for row in store.runs(run.c.state == "cancelled")} == set(ids) - claimed
+    assert len(store.runs(run.c.cancelled_at.is_not(None))) == len(ids)
