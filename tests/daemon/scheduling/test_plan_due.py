@@ -11,6 +11,7 @@ from sqlalchemy import Row, delete, update
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
+from daemon.scheduling import plan_due as planning
 from daemon.scheduling.plan import lease_name
 from daemon.scheduling.plan_due import PlanningFailed, PlanReport, plan_due
 from daemon.store import statements
@@ -70,6 +71,21 @@ def a_long_stretch(store: Store) -> tuple[Schedule, Row[Any]]:
     reopen(store, last, 8, of_stretch=0)
     assert planned_through(store, poll) == 8
     return poll, store.runs()[-1]
+
+
+@pytest.mark.parametrize(("instants", "made"), [(2, [4, 2]), (3, [4, 4, 1])])
+def test_a_transaction_writes_so_many_rows_for_all_schedules_and_tells_of_those_left(
+    instants: int, made: list[int], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "ENOUGH_ROWS", 4)
+    polls = [a_schedule(name, Every(20.0)) for name in ("a", "b", "c")]
+    store.sync(*polls)
+    for poll in polls:
+        overdue(store, poll.name, 20.0 * instants + 10)
+    store.shift(schedule, paused_at=-1e6)
+    reports = [store.plan(*polls) for _ in made]
+    assert [report.made for report in reports] == made
+    assert [report.more for report in reports] == [True] * (len(made) - 1) + [False]
 
 
 def test_each_instant_has_one_run_and_the_schedule_moves_on(store: Store) -> None:
