@@ -6,6 +6,7 @@ output, and the report pipe; or `reap <pid>`. Each gets one answer: `forked <pid
 `ended <pid> <status>`, or `alive <pid>`.
 """
 
+import errno
 import gc
 import os
 import select
@@ -69,6 +70,8 @@ class Forks:
                     break
                 if request != b"fork":
                     self._say(_reaped(int(request.split()[1])))
+                elif len(descriptors) < _DESCRIPTORS:  # there was room here for no more
+                    self._say(f"failed {errno.EMFILE}")
                 elif self._fork() == 0:
                     self._requests.close()
                     _keep(descriptors, self._replica, begin)

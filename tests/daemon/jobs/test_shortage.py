@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.room import Shortage, shortage
 from tests.daemon.jobs.family import ROOT, linux, open_descriptors
-from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
+from tests.daemon.jobs.ways import WAYS, a_template, one_way, wait_until_ended
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +104,22 @@ async def test_a_keeper_that_cannot_live_itself_has_begun_nothing(
         Shortage, match=r"keeper exited with status 1 before .*it said: libc\.so\.6: failed to map segment"
     ):
         await child.go()
+
+
+@linux
+@pytest.mark.usefixtures("processes")
+def test_a_template_with_no_room_for_all_descriptors_of_a_start_says_so_and_goes_on(trust: TrustPage) -> None:
+    with a_template() as template:
+        taken = {int(one.name) for one in Path(f"/proc/{template.pid}/fd").iterdir()}
+        _, hard = resource.prlimit(template.pid, resource.RLIMIT_NOFILE)
+        room_for_four = [number for number in range(hard) if number not in taken][3] + 1
+        usual = resource.prlimit(template.pid, resource.RLIMIT_NOFILE, (room_for_four, hard))
+        with pytest.raises(Shortage, match="run out of file descriptors"):
+            start_keeper(["true"], None, dict(os.environ), trust, template=template)
+        resource.prlimit(template.pid, resource.RLIMIT_NOFILE, usual)
+        kept = start_keeper(["true"], None, dict(os.environ), trust, template=template)
+        kept.close()
+        wait_until_ended(kept.process)
 
 
 FEW_DESCRIPTORS = """
