@@ -1,6 +1,7 @@
 """An async job that blocks the loop of all async jobs is named, charged for the time, and ended (rule 25)."""
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -47,11 +48,13 @@ def facts() -> list[Fact]:
 
 @pytest.fixture
 def thread(facts: list[Fact], monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskThread]:
-    """A thread of async jobs whose watch looks often."""
+    """A thread of async jobs whose watch looks often: a collection of garbage in its loop would be a block as well."""
     monkeypatch.setattr(task_thread, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(task_thread, "NAMED_AFTER", 0.05)
     made = TaskThread(facts.append)
+    gc.disable()
     yield made
+    gc.enable()
     made.stop()
 
 
