@@ -82,7 +82,7 @@ def _row(name: str, due: Schedule | None, text: str, digest: str, at: datetime) 
         "application": MEASURED,
         "name": name,
         "definition": write_schedule(due) if due else text.replace("any-other", name),
-        "digest": due.digest() if due else digest,
+        "digest": due.digest if due else digest,
         "run_digest": digest,
         "trigger": "every 1h",
         "enabled": True,

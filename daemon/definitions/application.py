@@ -74,7 +74,7 @@ class Application:
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
-        return {schedule.name: schedule.digest() for schedule in self.schedules}
+        return {schedule.name: schedule.digest for schedule in self.schedules}
 
     @cached_property
     def run_digests(self) -> Mapping[str, str]:

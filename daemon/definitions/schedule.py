@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import groupby, islice, takewhile
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -314,8 +315,9 @@ class Schedule(Definition):
         """Return the definition as it is stored, fit for JSON."""
         return {"name": self.name, **self.stored(), "jobs": [job.canonical() for job in self.jobs]}
 
+    @cached_property
     def digest(self) -> str:
-        """Return a SHA-256 that changes whenever anything of the definition does, values of `env` included."""
+        """A SHA-256 that changes whenever anything of the definition does, values of `env` included."""
         return sha256_of([self.canonical(), [sorted(job.env.items()) for job in self.jobs]])
 
 

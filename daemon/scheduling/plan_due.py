@@ -455,4 +455,4 @@ def place(
 
 def defined(row: Row[Any], known: Schedule) -> Schedule:
     """Return the definition in the database; ``known`` is that of the replica."""
-    return known if row.digest == known.digest() else read_schedule(row.definition)
+    return known if row.digest == known.digest else read_schedule(row.definition)

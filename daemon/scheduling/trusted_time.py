@@ -113,7 +113,7 @@ def start_put_off(connection: Connection, application: str, schedules: Iterable[
     queues = {queue.name for one in schedules if (queue := one.queue) is not None}
     late = statements.run.find_late_starts(connection, application, queues, LONGEST_WAIT)
     allowed = [
-        statements.run.Allowed(one.name, one.run_digest(), one.digest(), one.jitter, _longest_wait(one))
+        statements.run.Allowed(one.name, one.run_digest(), one.digest, one.jitter, _longest_wait(one))
         for one in schedules
         if one.name in late
     ]

@@ -103,7 +103,7 @@ def test_the_order_and_the_kind_of_list_in_which_days_are_written_is_no_change()
         [" 2026-01-01 ", date(2024, 12, 25).isoformat()[5:]],
         {date(2026, 1, 1): "New Year", "12-25": "Christmas"}.keys() | set(),
     ]
-    assert len({nightly(exclude=days).digest() for days in written}) == 1
+    assert len({nightly(exclude=days).digest for days in written}) == 1
     assert nightly(exclude="12-25") == nightly(exclude=["12-25"])
     assert nightly(exclude=[]) == nightly()
 
@@ -135,7 +135,7 @@ def test_python_gives_calendars_their_names_with_the_application() -> None:
 def test_a_calendar_decides_neither_the_timing_nor_what_a_run_executes() -> None:
     """Rules 13 and 22: a change of it moves no planning, and adopts no run."""
     plain, changed = nightly(), nightly(exclude=["12-25"])
-    assert changed.digest() != plain.digest()
+    assert changed.digest != plain.digest
     assert (changed.timing(), changed.run_digest()) == (plain.timing(), plain.run_digest())
 
 

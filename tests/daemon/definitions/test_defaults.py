@@ -105,7 +105,7 @@ def test_definitions_that_mean_the_same_are_the_same_with_defaults_and_without(t
     ).replace('"ls"', '"ls", timeout = 3600, retries = 2, cwd = "/srv", env = { LANG = "C", LEVEL = "1" }')
     one, other = from_toml(tmp_path, HEAD + DEFAULTS + TAIL), from_toml(tmp_path, HEAD + written_out)
     assert (one.digest, one.fingerprints({})) == (other.digest, other.fingerprints({}))
-    assert one.schedule("n").digest() == other.schedule("n").digest()
+    assert one.schedule("n").digest == other.schedule("n").digest
 
 
 def test_they_are_shown_without_the_values_of_variables(tmp_path: Path) -> None:

@@ -212,11 +212,13 @@ def test_the_digest_changes_with_anything_but_the_stored_form_holds_no_secret() 
         schedules.add("n", every=60, params={"a": [1, 2]}).command("c", "ls", env={"TOKEN": value})
         return schedules.application().schedules[0]
 
-    assert made("s3cret").digest() == made("s3cret").digest()
-    assert made("s3cret").digest() != made("other").digest()
+    assert made("s3cret").digest == made("s3cret").digest
+    assert made("s3cret").digest != made("other").digest
     assert made("s3cret").canonical() == made("other").canonical()
     assert "s3cret" not in json.dumps(made("s3cret").canonical())
-    assert one().digest() != one(description="x").digest()
+    plain = one()
+    assert plain.digest != one(description="x").digest
+    assert plain.keyed("night").digest not in {plain.digest, one().digest}
     assert one().canonical()["jobs"][0]["function"] == f"{__name__}:job"
 
 

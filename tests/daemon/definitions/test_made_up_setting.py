@@ -99,7 +99,7 @@ from daemon.definitions.codec import read_schedule, write_schedule
 from daemon.definitions.sources.load import load
 print(json.dumps({one.name: {
     "patience": one.patience, "niceness": one.jobs[0].niceness, "stored": json.loads(write_schedule(one)),
-    "digest": one.digest(), "read back": read_schedule(write_schedule(one)).patience,
+    "digest": one.digest, "read back": read_schedule(write_schedule(one)).patience,
 } for one in load(sys.argv[1]).schedules}))
 """
     done = run(product, "-c", program, file)
@@ -134,7 +134,7 @@ def test_it_leaves_the_stored_form_and_the_digest_of_what_does_not_set_it_as_the
     (without,) = schedules.application().schedules
     found = loaded(product, "shop.toml")["plain"]
     assert found["stored"] == without.canonical()
-    assert found["digest"] == without.digest()
+    assert found["digest"] == without.digest
     assert found["read back"] == found["patience"] == 60.0
 
 

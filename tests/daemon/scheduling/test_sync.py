@@ -189,6 +189,6 @@ def test_of_different_definitions_synced_at_once_one_wins_whole(store: Store) ->
         list(pool.map(lambda application: store.do(sync, application), [one, other, one, other]))
     living = {row.name: row.digest for row in store.schedules().values() if row.retired_at is None}
     assert living in (
-        {each.name: each.digest() for each in one.schedules},
-        {each.name: each.digest() for each in other.schedules},
+        {each.name: each.digest for each in one.schedules},
+        {each.name: each.digest for each in other.schedules},
     )

@@ -23,7 +23,7 @@ def stored_form(schedule: Schedule) -> dict[str, Any]:
     timing = schedule.settings(Mark.TIMING)
     return {
         "stored": write_schedule(schedule),
-        "digest": schedule.digest(),
+        "digest": schedule.digest,
         "trigger": str(schedule.trigger),
         "timing": {name: value for name, value in schedule.stored().items() if name in timing},
     }
