@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
@@ -24,6 +24,7 @@ from ..errors import DaemonError
 from ..states import SkipReason
 from ..store import statements
 from ..store.notices import Notice, notify_each
+from ..store.statements.schedule import DueSchedule
 from ..telemetry.facts import Note, Notify, TimesSkipped
 from .plan import LONGEST_STRETCH, Pause, Plan, PlannedRun, PlanState, Stretch, lease_name, plan, waits_for_predecessor
 from .telling import Told, tell
@@ -43,6 +44,21 @@ class PlanningFailed(DaemonError):
     """The plan does not match the database; nothing was written."""
 
 
+class ToPlan(NamedTuple):
+    """What there may be to plan; what a replica's look has not found is left to its next one."""
+
+    late: bool = True
+    """Runs that did not start in time."""
+    requests: bool = True
+    """Runs on request whose moment has come."""
+    instants: bool = True
+    backfills: bool = True
+    """Runs of backfills whose turn it is."""
+
+
+ALL = ToPlan()
+
+
 @dataclass(frozen=True, slots=True)
 class PlanReport:
     """What is left to do and to report after due instants were planned."""
@@ -51,6 +67,8 @@ class PlanReport:
     """There is more to plan at once."""
     made: int = 0
     """The number of runs that were planned, those that are skipped included, or that took their place."""
+    ready: bool = False
+    """There is one that may start at once."""
     doubled: int = 0
     """Instants that already had a run. Always 0: anything else is a bug to be reported."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -79,19 +97,21 @@ class Planner:
     """The last call has not planned all that was due."""
     made: int = field(default=0, init=False)
     """The number of runs that it has planned."""
+    ready: bool = field(default=False, init=False)
+    """One of these may start at once."""
     _reported: set[str] = field(default_factory=set, init=False)
 
-    async def plan(self, database_time: datetime) -> bool:
-        """Plan what is due, as much as one transaction may; return False where a jump of the clock stands in the way.
+    async def plan(self, database_time: datetime, what: ToPlan = ALL) -> bool:
+        """Plan ``what`` is due, as much as one transaction may; return False where a jump of the clock stands in the way.
 
         On SQLite ``database_time`` is the machine's clock.
         """
-        self.has_more, self.made = False, 0
+        self.has_more, self.made, self.ready = False, 0, False
         if self.trusts is not None and not self.trusts(database_time):
             return False
 
         def plan(connection: Connection) -> PlanReport:
-            return plan_due(connection, self.application, self.schedules, others=self.others())
+            return plan_due(connection, self.application, self.schedules, what, others=self.others())
 
         try:
             report = await self.database.write(by_trusted_time(plan, self.trusts))
@@ -100,7 +120,7 @@ class Planner:
         for (key, reason), count in report.skipped.items():
             self.notify(TimesSkipped(self.application, self.called(key), reason, count))
         self._report_faults(report)
-        self.has_more, self.made = report.more, report.made
+        self.has_more, self.made, self.ready = report.more, report.made, report.ready
         return True
 
     def _report_faults(self, report: PlanReport) -> None:
@@ -120,7 +140,12 @@ class Planner:
 
 
 def plan_due(
-    connection: Connection, application: str, known: Mapping[str, Schedule], *, others: Collection[str] | None = None
+    connection: Connection,
+    application: str,
+    known: Mapping[str, Schedule],
+    what: ToPlan = ALL,
+    *,
+    others: Collection[str] | None = None,
 ) -> PlanReport:
     """Write a run for each due instant of the known schedules; call it again while it returns ``more``. If these are
     all that the application has but for some ``others``, the database is not told their names.
@@ -129,16 +154,16 @@ def plan_due(
     with an older file plan the same. Runs that did not start in time (`start_within`) are recorded as missed; those
     that were requested for by now take their places, and so do those of backfills whose turn it is.
     """
-    late, skipped = _skip_late_runs(connection, application, known)
-    places = place_due(connection, application, known, others)  # first: an instant finds them there
+    late, skipped = _skip_late_runs(connection, application, known) if what.late else (False, Counter())
+    # First: an instant finds them there.
+    places = place_due(connection, application, known, others) if what.requests else PlanReport()
     which = {"names": list(known)} if others is None else {"but": others}
-    due = statements.schedule.due(connection, application, MOST_SCHEDULES, **which)
+    due = statements.schedule.due(connection, application, MOST_SCHEDULES, **which) if what.instants else []
     rows = [row for row in due if row.name in known]
     names = {row.name for row in rows}
-    busy = statements.schedule.still_running(connection, application, names) if rows else set()
-    filled_in = statements.requests.at_work(connection, application, names) if rows else set()
+    busy, filled_in = statements.schedule.still_running(connection, application, names) if rows else (set(), set())
     decisions, unreadable = list[Decision](), dict(places.unreadable)
-    made, more = 0, len(rows) >= MOST_SCHEDULES
+    made, more, ready = 0, len(rows) >= MOST_SCHEDULES, places.made > 0
     while rows and made < ENOUGH_ROWS:
         half = ENOUGH_ROWS // 2
         row, left = (rows.pop(), half - made) if made < half else (rows.pop(0), ENOUGH_ROWS - made)
@@ -152,20 +177,27 @@ def plan_due(
         decisions.append(Decision(schedule, decided, row))
         skipped.update(_skipped(row, decided))
         made, more = made + len(decided.runs), more or decided.more
+        ready = ready or any(_is_ready(planned, row.now) for planned in decided.runs)
     doubled = write_plans(connection, application, decisions) if decisions else 0
     missed = [Told("schedule.missed", name, count=count) for (name, why), count in skipped.items() if why == "missed"]
     tell(connection, application, missed)
-    fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
+    # Last: what is due goes ahead.
+    fed = feed_due(connection, application, known, others) if what.backfills else PlanReport()
     return PlanReport(
         late or places.more or ((more or bool(rows)) and bool(decisions)),
         places.made + made + fed.made,
+        ready or fed.made > 0,
         doubled,
         {**fed.unreadable, **unreadable},
         skipped,
     )
 
 
-def _skipped(row: Row[Any], decided: Plan) -> Counter[tuple[str, SkipReason]]:
+def _is_ready(planned: PlannedRun, now: datetime) -> bool:
+    return planned.state == "pending" and not planned.waits and planned.available_at <= now
+
+
+def _skipped(row: DueSchedule, decided: Plan) -> Counter[tuple[str, SkipReason]]:
     """Return how many instants the plan of a schedule skips, by reason."""
     counted_before = max(0, (row.stretch_count or 0) - LONGEST_STRETCH)
     skipped = Counter[tuple[str, SkipReason]]()
@@ -199,8 +231,8 @@ def _skip_late_runs(
     return sum(marked.values()) == MOST_LATE, Counter({(name, "missed"): count for name, count in marked.items()})
 
 
-def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
-    stretch = Stretch(row.stretch_reason, row.stretch_count, row.stretch_from) if row.stretch_reason else None
+def _state(row: DueSchedule, *, unfinished: bool) -> PlanState:
+    stretch = Stretch(row.stretch_reason, row.stretch_count or 0, row.stretch_from) if row.stretch_reason else None
     return PlanState(
         planned_until=row.planned_until,
         anchor=row.anchor,
@@ -217,8 +249,8 @@ def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
 class Decision:
     schedule: Schedule
     plan: Plan
-    row: Row[Any]
-    """Of the schedule, as `statements.schedule.due` has read and locked it."""
+    row: DueSchedule
+    """As `statements.schedule.due` has read and locked it."""
 
 
 def write_plans(connection: Connection, application: str, decisions: Sequence[Decision]) -> int:
@@ -453,6 +485,6 @@ def place(
     return len(placed)
 
 
-def defined(row: Row[Any], known: Schedule) -> Schedule:
+def defined(row: Row[Any] | DueSchedule, known: Schedule) -> Schedule:
     """Return the definition in the database; ``known`` is that of the replica."""
     return known if row.digest == known.digest else read_schedule(row.definition)

@@ -225,17 +225,26 @@ class Replica:
         """Plan instants that are due, in one transaction, so that what may start is claimed soon (rule 13)."""
         if not agenda.due or self.draining:
             return agenda
-        planned = await self.planner.plan(agenda.database_time)
+        planned = await self.planner.plan(agenda.database_time, agenda.to_plan)
         if self.planner.made > self.runs.free_places:
             self.context.publisher.say_work()  # others looked as well, and found it locked
-        return await self._look() if planned else agenda
+        if not planned:
+            return agenda
+        if self.planner.ready:
+            await self._fill()  # before the next look, so that it starts the sooner
+        return await self._look()
 
     async def _claim(self, agenda: Agenda) -> Agenda:
-        """Claim as many runs as there are places, in one transaction (rules 2 and 4)."""
-        if not agenda.available or self.runs.free_places <= 0 or self.draining:
+        if not agenda.available or not await self._fill():
             return agenda
-        self._refills = await self.runs.fill()
         return agenda if self._refills else await self._look()
+
+    async def _fill(self) -> bool:
+        """Claim as many runs as there are places, in one transaction (rules 2 and 4); return whether there were any."""
+        if self.runs.free_places <= 0 or self.draining:
+            return False
+        self._refills = await self.runs.fill()
+        return True
 
     # The rest between two ticks
 

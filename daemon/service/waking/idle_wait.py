@@ -17,6 +17,7 @@ from lease.timing import LeaseTiming
 
 from ...definitions.application import Known
 from ...recovery.deaths import DeathWatch
+from ...scheduling.plan_due import ToPlan
 from ...store import statements
 from ...store.notices import Notice
 
@@ -36,8 +37,8 @@ class Agenda:
     """Until a run may be claimed; if its lease is held, until that lease would go stale. 0: now."""
     until_stale: float | None
     """Until the lease of a running run would go stale; 0 or less: there is something to settle."""
-    due: bool
-    """There is such a thing to plan now."""
+    to_plan: ToPlan
+    """What there is to plan now."""
     available: bool
     """A run may be claimed now."""
     pending: bool
@@ -50,6 +51,11 @@ class Agenda:
     due_next: str | None = None
     """The key of the schedule that is due first, `until_instant` from now."""
     until_instant: float | None = None
+
+    @property
+    def due(self) -> bool:
+        """There is something to plan now."""
+        return any(self.to_plan)
 
     @property
     def stranded(self) -> bool:
@@ -79,19 +85,22 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
             [*digests, *statements.agenda.digests(connection, application)],
             [*row.schedules, *statements.agenda.schedules(connection, application)],
         )
-    is_due = row.until_due is not None and row.until_due <= 0
-    is_to_be_placed = (row.until_place is not None and row.until_place <= 0) or row.fed_schedule is not None
-    is_late = row.until_late is not None and row.until_late < 0
+    to_plan = ToPlan(
+        late=row.until_late is not None and row.until_late < 0,
+        requests=row.until_place is not None and row.until_place <= 0,
+        instants=row.until_due is not None and row.until_due <= 0,
+        backfills=row.fed_schedule is not None,
+    )
     waiting: list[statements.agenda.Found | statements.agenda.InQueue] = [row, *queues]
     available = any(each.available is not None for each in waiting)
     return Agenda(
         database_time=row.database_time,
-        until_due=_earliest([row.until_due, row.until_late, 0.0 if is_to_be_placed else row.until_place]),
+        until_due=_earliest([row.until_due, row.until_late, 0.0 if to_plan.backfills else row.until_place]),
         until_available=0.0
         if available
         else _earliest(at for each in waiting for at in (each.until_start, each.until_free)),
         until_stale=0.0 if row.put_back else row.until_stale,
-        due=is_due or is_late or is_to_be_placed,
+        to_plan=to_plan,
         available=available,
         pending=row.pending is not None,
         running=row.running is not None,

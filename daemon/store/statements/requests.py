@@ -168,12 +168,6 @@ def close(connection: Connection, ids: Iterable[int]) -> None:
     connection.execute(update(backfill).where(*which).values(placed_at=now()))
 
 
-def at_work(connection: Connection, application: str, names: Collection[str]) -> set[str]:
-    """Return those of the schedules, which must be locked, that have an unfinished run of a backfill in its place."""
-    mine = (run.c.application == application, among(run.c.schedule, names), unfinished(), placed())
-    return set(connection.scalars(select(run.c.schedule).where(*mine, run.c.backfill.is_not(None)).distinct()))
-
-
 def begin_to_write(application: str, name: str) -> Executable:
     """Change nothing, but take SQLite's write lock: what is read before it could change until the first write."""
     return update(schedule).where(*_of(application, name)).values(name=schedule.c.name)

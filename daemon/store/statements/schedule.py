@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Text,
     bindparam,
@@ -27,7 +29,7 @@ from lease.database.dialects import insert_missing, now
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
-from ..tables import ScheduleKey, run, schedule
+from ..tables import Reader, ScheduleKey, run, schedule
 from .dialects import (
     MOMENT,
     PENDING,
@@ -36,6 +38,7 @@ from .dialects import (
     agrees,
     all_pending,
     among,
+    among_given,
     are,
     as_rows,
     given,
@@ -134,6 +137,37 @@ it doesn't, and would look at each of a million. It counts from the statement: a
 """
 
 
+class DueSchedule(NamedTuple):
+    """A schedule that is due, as the database has it at ``now``."""
+
+    name: str
+    definition: str
+    digest: str
+    run_digest: str | None
+    anchor: datetime
+    planned_until: datetime
+    paused_at: datetime | None
+    paused_until: datetime | None
+    stretch_reason: Any
+    stretch_count: int | None
+    stretch_from: datetime | None
+    now: datetime
+
+
+_DUE = Reader(DueSchedule, schedule, now=now())
+
+
+@cache
+def _due(*, has_own_clock: bool, all_but: bool, newest: bool) -> Statement:
+    of_these = among_given(schedule.c.name, "names")
+    which = [schedule.c.application == _of_application, schedule.c.next_due <= MOMENT]
+    soon = [schedule.c.next_due <= _SOON] if has_own_clock else []
+    query = select(*_DUE.columns).where(*which, *soon, ~of_these if all_but else of_these)
+    order = [column.desc() if newest else column for column in (schedule.c.next_due, schedule.c.name)]
+    limit = bindparam("limit", type_=Integer)
+    return Statement(query.order_by(*order).limit(limit).with_for_update(skip_locked=True, key_share=True))
+
+
 def due(
     connection: Connection,
     application: str,
@@ -141,44 +175,29 @@ def due(
     *,
     names: Collection[str] | None = None,
     but: Collection[str] = (),
-) -> list[Row[Any]]:
+) -> list[DueSchedule]:
     """Lock and return schedules that are due, all or those of ``names``, ``but`` for some; the longest due first; skip
     locked ones. If more than half of ``limit`` are due, the rest of them are those that became due last.
-
-    Each row has the database's time as ``now``.
     """
-    query = (
-        select(schedule, now().label("now"))
-        .where(
-            schedule.c.application == application,
-            schedule.c.next_due <= MOMENT,
-            *([schedule.c.next_due <= _SOON] if backend_of(connection).has_own_clock else []),
-            ~among(schedule.c.name, but) if names is None else among(schedule.c.name, names),
-        )
-        .with_for_update(skip_locked=True, key_share=True)
-    )
-    oldest = query.order_by(schedule.c.next_due, schedule.c.name).limit(limit - limit // 2)
-    found = list(connection.execute(oldest))
+
+    def find(most: int, *, newest: bool) -> list[DueSchedule]:
+        statement = _due(has_own_clock=backend_of(connection).has_own_clock, all_but=names is None, newest=newest)
+        values = {"of_application": application, "names": list(but if names is None else names), "limit": most}
+        return list(map(_DUE.read, statement(connection, values)))
+
+    found = find(limit - limit // 2, newest=False)
     if len(found) < limit - limit // 2:
         return found
-    newest = query.order_by(schedule.c.next_due.desc(), schedule.c.name.desc()).limit(limit // 2)
     known = {row.name for row in found}
-    return found + [row for row in reversed(list(connection.execute(newest))) if row.name not in known]
+    return found + [row for row in reversed(find(limit // 2, newest=True)) if row.name not in known]
 
 
-def still_running(connection: Connection, application: str, names: Collection[str]) -> set[str]:
-    """Return those of the schedules that have an unfinished run (rule 14), which has its place; lock them first.
-    A run of a backfill is none of these: it stands behind what the schedule is due for, and skips none of it.
+def still_running(connection: Connection, application: str, names: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return those of the schedules that have an unfinished run (rule 14), which has its place, and those that have such
+    a run of a backfill: that stands behind what the schedule is due for, and skips none of it. Lock them first.
     """
-    # A subquery for each name: PostgreSQL would make a join of an EXISTS, and in a table that has grown at once,
-    # of which it has no statistics yet, one that compares all runs with all names.
-    one = select(run.c.id).where(same_schedule(run), unfinished(), placed(), run.c.backfill.is_(None)).limit(1)
-    query = select(schedule.c.name).where(
-        schedule.c.application == application,
-        among(schedule.c.name, names),
-        one.correlate(schedule).scalar_subquery().is_not(None),
-    )
-    return set(connection.scalars(query))
+    rows = _STILL_RUNNING(connection, {"of_application": application, "names": list(names)})
+    return {name for name, one, _ in rows if one is not None}, {name for name, _, one in rows if one is not None}
 
 
 NEW_RUN = {
@@ -238,6 +257,16 @@ def move_on(connection: Connection, application: str, rows: Iterable[Mapping[str
 
 
 _of_application = parameter("of_application")
+# A subquery for each name: PostgreSQL would make a join of an EXISTS, and in a table that has grown at once, of which it
+# has no statistics yet, one that compares all runs with all names.
+_in_place = select(run.c.id).where(same_schedule(run), unfinished(), placed()).limit(1).correlate(schedule)
+_STILL_RUNNING = Statement(
+    select(
+        schedule.c.name,
+        _in_place.where(run.c.backfill.is_(None)).scalar_subquery().label("one"),
+        _in_place.where(run.c.backfill.is_not(None)).scalar_subquery().label("of_backfill"),
+    ).where(schedule.c.application == _of_application, among_given(schedule.c.name, "names"))
+)
 _runs = given("runs", **NEW_RUN)
 # With the application: SQLite then takes these rows first, and looks up each.
 _named = given("named", application=str, schedule=str, base=str, digest=str)

@@ -1054,12 +1054,6 @@ UPDATE replica SET state=CASE WHEN (replica.state = %(state_1)s::VARCHAR) THEN r
 UPDATE replica SET state=CASE WHEN (replica.state = %(state_1)s::VARCHAR) THEN replica.state ELSE %(param_1)s::VARCHAR END, seen_at=clock_timestamp(), stopped_at=clock_timestamp(), blocked=%(blocked)s::VARCHAR WHERE replica.holder = %(holder_1)s::VARCHAR;
 
 
--- daemon/store/statements/requests.py: at_work
-SELECT DISTINCT run.schedule
-FROM run
-WHERE run.application = %(application_1)s::VARCHAR COLLATE "C" AND (run.schedule = ANY (%(param_1)s::TEXT[])) AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL;
-
-
 -- daemon/store/statements/requests.py: close
 UPDATE backfill SET placed_at=clock_timestamp() WHERE (backfill.id = ANY (ARRAY(SELECT CAST(key ->> 0 AS bigint) FROM json_array_elements(CAST(%(param_1)s::VARCHAR AS json)) AS key))) AND backfill.placed_at IS NULL AND backfill.cancelled_at IS NULL AND NOT (EXISTS (SELECT *
 FROM run AS own
@@ -1300,25 +1294,20 @@ SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS anon_1
 
 
 -- daemon/store/statements/schedule.py: due
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.trigger, schedule.enabled, CAST(EXTRACT(epoch FROM schedule.next_due) AS double precision) AS next_due, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, schedule.paused_by, schedule.paused_why, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at, schedule.retired_by, CAST(EXTRACT(epoch FROM schedule.changed_at) AS double precision) AS changed_at, CAST(EXTRACT(epoch FROM schedule.synced_at) AS double precision) AS synced_at, CAST(EXTRACT(epoch FROM schedule.created_at) AS double precision) AS created_at, schedule.abandoned, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
+SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
 FROM schedule
-WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '0 s' AND NOT (schedule.name = ANY (%(param_1)s::TEXT[])) ORDER BY schedule.next_due, schedule.name
- LIMIT %(param_2)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
+WHERE schedule.application = %(of_application)s::VARCHAR AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '1 minute' AND (schedule.name = ANY (%(names)s::TEXT[])) ORDER BY schedule.next_due DESC, schedule.name DESC
+ LIMIT %(limit)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
 
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.trigger, schedule.enabled, CAST(EXTRACT(epoch FROM schedule.next_due) AS double precision) AS next_due, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, schedule.paused_by, schedule.paused_why, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at, schedule.retired_by, CAST(EXTRACT(epoch FROM schedule.changed_at) AS double precision) AS changed_at, CAST(EXTRACT(epoch FROM schedule.synced_at) AS double precision) AS synced_at, CAST(EXTRACT(epoch FROM schedule.created_at) AS double precision) AS created_at, schedule.abandoned, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
+SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
 FROM schedule
-WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '1 minute' AND (schedule.name = ANY (%(param_1)s::TEXT[])) ORDER BY schedule.next_due DESC, schedule.name DESC
- LIMIT %(param_2)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
+WHERE schedule.application = %(of_application)s::VARCHAR AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '1 minute' AND (schedule.name = ANY (%(names)s::TEXT[])) ORDER BY schedule.next_due, schedule.name
+ LIMIT %(limit)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
 
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.trigger, schedule.enabled, CAST(EXTRACT(epoch FROM schedule.next_due) AS double precision) AS next_due, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, schedule.paused_by, schedule.paused_why, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at, schedule.retired_by, CAST(EXTRACT(epoch FROM schedule.changed_at) AS double precision) AS changed_at, CAST(EXTRACT(epoch FROM schedule.synced_at) AS double precision) AS synced_at, CAST(EXTRACT(epoch FROM schedule.created_at) AS double precision) AS created_at, schedule.abandoned, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
+SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
 FROM schedule
-WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '1 minute' AND (schedule.name = ANY (%(param_1)s::TEXT[])) ORDER BY schedule.next_due, schedule.name
- LIMIT %(param_2)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
-
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.trigger, schedule.enabled, CAST(EXTRACT(epoch FROM schedule.next_due) AS double precision) AS next_due, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, schedule.paused_by, schedule.paused_why, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, CAST(EXTRACT(epoch FROM schedule.retired_at) AS double precision) AS retired_at, schedule.retired_by, CAST(EXTRACT(epoch FROM schedule.changed_at) AS double precision) AS changed_at, CAST(EXTRACT(epoch FROM schedule.synced_at) AS double precision) AS synced_at, CAST(EXTRACT(epoch FROM schedule.created_at) AS double precision) AS created_at, schedule.abandoned, schedule.called, schedule.former, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
-FROM schedule
-WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '1 minute' AND NOT (schedule.name = ANY (%(param_1)s::TEXT[])) ORDER BY schedule.next_due, schedule.name
- LIMIT %(param_2)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
+WHERE schedule.application = %(of_application)s::VARCHAR AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '1 minute' AND NOT (schedule.name = ANY (%(names)s::TEXT[])) ORDER BY schedule.next_due, schedule.name
+ LIMIT %(limit)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
 
 
 -- daemon/store/statements/schedule.py: end_pause
@@ -1405,12 +1394,15 @@ WHERE other.application = run.application AND other.schedule = run.schedule AND 
 
 
 -- daemon/store/statements/schedule.py: still_running
-SELECT schedule.name
-FROM schedule
-WHERE schedule.application = %(application_1)s::VARCHAR COLLATE "C" AND (schedule.name = ANY (%(param_1)s::TEXT[])) AND (SELECT run.id
+SELECT schedule.name, (SELECT run.id
 FROM run
 WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL
- LIMIT %(param_2)s::INTEGER) IS NOT NULL;
+ LIMIT %(param_1)s::INTEGER) AS one, (SELECT run.id
+FROM run
+WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL
+ LIMIT %(param_1)s::INTEGER) AS of_backfill
+FROM schedule
+WHERE schedule.application = %(of_application)s::VARCHAR AND (schedule.name = ANY (%(names)s::TEXT[]));
 
 
 -- daemon/store/statements/schedule.py: take_turn

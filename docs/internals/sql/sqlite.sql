@@ -1124,12 +1124,6 @@ UPDATE replica SET state=CASE WHEN (replica.state = ?) THEN replica.state ELSE ?
 UPDATE replica SET state=CASE WHEN (replica.state = ?) THEN replica.state ELSE ? END, seen_at=((julianday('now') - 2440587.5) * 86400.0), stopped_at=CASE WHEN (replica.state = ?) THEN replica.stopped_at ELSE NULL END, blocked=? WHERE replica.holder = ?;
 
 
--- daemon/store/statements/requests.py: at_work
-SELECT DISTINCT run.schedule
-FROM run
-WHERE run.application = ? AND (run.schedule IN (SELECT value FROM json_each(?))) AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL;
-
-
 -- daemon/store/statements/requests.py: close
 UPDATE backfill SET placed_at=((julianday('now') - 2440587.5) * 86400.0) WHERE ((backfill.id) IN (SELECT json_extract(value, '$[0]') FROM json_each(?))) AND backfill.placed_at IS NULL AND backfill.cancelled_at IS NULL AND NOT (EXISTS (SELECT *
 FROM run AS own
@@ -1389,22 +1383,22 @@ SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1;
 
 
 -- daemon/store/statements/schedule.py: due
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule."trigger", schedule.enabled, schedule.next_due AS next_due, schedule.planned_until AS planned_until, schedule.anchor AS anchor, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, schedule.paused_at AS paused_at, schedule.paused_by, schedule.paused_why, schedule.paused_until AS paused_until, schedule.retired_at AS retired_at, schedule.retired_by, schedule.changed_at AS changed_at, schedule.synced_at AS synced_at, schedule.created_at AS created_at, schedule.abandoned, schedule.called, schedule.former, ((julianday('now') - 2440587.5) * 86400.0) AS now
+SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.anchor AS anchor, schedule.planned_until AS planned_until, schedule.paused_at AS paused_at, schedule.paused_until AS paused_until, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, ((julianday('now') - 2440587.5) * 86400.0) AS now
 FROM schedule
 WHERE schedule.application = ? AND schedule.next_due <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (schedule.name IN (SELECT value FROM json_each(?))) = 0 ORDER BY schedule.next_due DESC, schedule.name DESC
  LIMIT ? OFFSET ?;
 
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule."trigger", schedule.enabled, schedule.next_due AS next_due, schedule.planned_until AS planned_until, schedule.anchor AS anchor, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, schedule.paused_at AS paused_at, schedule.paused_by, schedule.paused_why, schedule.paused_until AS paused_until, schedule.retired_at AS retired_at, schedule.retired_by, schedule.changed_at AS changed_at, schedule.synced_at AS synced_at, schedule.created_at AS created_at, schedule.abandoned, schedule.called, schedule.former, ((julianday('now') - 2440587.5) * 86400.0) AS now
+SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.anchor AS anchor, schedule.planned_until AS planned_until, schedule.paused_at AS paused_at, schedule.paused_until AS paused_until, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, ((julianday('now') - 2440587.5) * 86400.0) AS now
 FROM schedule
 WHERE schedule.application = ? AND schedule.next_due <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (schedule.name IN (SELECT value FROM json_each(?))) = 0 ORDER BY schedule.next_due, schedule.name
  LIMIT ? OFFSET ?;
 
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule."trigger", schedule.enabled, schedule.next_due AS next_due, schedule.planned_until AS planned_until, schedule.anchor AS anchor, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, schedule.paused_at AS paused_at, schedule.paused_by, schedule.paused_why, schedule.paused_until AS paused_until, schedule.retired_at AS retired_at, schedule.retired_by, schedule.changed_at AS changed_at, schedule.synced_at AS synced_at, schedule.created_at AS created_at, schedule.abandoned, schedule.called, schedule.former, ((julianday('now') - 2440587.5) * 86400.0) AS now
+SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.anchor AS anchor, schedule.planned_until AS planned_until, schedule.paused_at AS paused_at, schedule.paused_until AS paused_until, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, ((julianday('now') - 2440587.5) * 86400.0) AS now
 FROM schedule
 WHERE schedule.application = ? AND schedule.next_due <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (schedule.name IN (SELECT value FROM json_each(?))) ORDER BY schedule.next_due DESC, schedule.name DESC
  LIMIT ? OFFSET ?;
 
-SELECT schedule.application, schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule."trigger", schedule.enabled, schedule.next_due AS next_due, schedule.planned_until AS planned_until, schedule.anchor AS anchor, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, schedule.paused_at AS paused_at, schedule.paused_by, schedule.paused_why, schedule.paused_until AS paused_until, schedule.retired_at AS retired_at, schedule.retired_by, schedule.changed_at AS changed_at, schedule.synced_at AS synced_at, schedule.created_at AS created_at, schedule.abandoned, schedule.called, schedule.former, ((julianday('now') - 2440587.5) * 86400.0) AS now
+SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, schedule.anchor AS anchor, schedule.planned_until AS planned_until, schedule.paused_at AS paused_at, schedule.paused_until AS paused_until, schedule.stretch_reason, schedule.stretch_count, schedule.stretch_from AS stretch_from, ((julianday('now') - 2440587.5) * 86400.0) AS now
 FROM schedule
 WHERE schedule.application = ? AND schedule.next_due <= (SELECT ((julianday('now') - 2440587.5) * 86400.0) AS anon_1) AND (schedule.name IN (SELECT value FROM json_each(?))) ORDER BY schedule.next_due, schedule.name
  LIMIT ? OFFSET ?;
@@ -1486,12 +1480,15 @@ WHERE other.application = run.application AND other.schedule = run.schedule AND 
 
 
 -- daemon/store/statements/schedule.py: still_running
-SELECT schedule.name
-FROM schedule
-WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?))) AND (SELECT run.id
+SELECT schedule.name, (SELECT run.id
 FROM run
 WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL
- LIMIT ? OFFSET ?) IS NOT NULL;
+ LIMIT ? OFFSET ?) AS one, (SELECT run.id
+FROM run
+WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL
+ LIMIT ? OFFSET ?) AS of_backfill
+FROM schedule
+WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
 
 
 -- daemon/store/statements/schedule.py: take_turn

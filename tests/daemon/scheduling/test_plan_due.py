@@ -13,7 +13,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.scheduling import plan_due as planning
 from daemon.scheduling.plan import lease_name
-from daemon.scheduling.plan_due import PlanningFailed, PlanReport, plan_due
+from daemon.scheduling.plan_due import PlanningFailed, PlanReport, ToPlan, plan_due
 from daemon.store import statements
 from daemon.store.tables import run, schedule
 from tests.support.store import PAST, Store, a_schedule, an_at, pending_runs
@@ -92,7 +92,7 @@ def test_each_instant_has_one_run_and_the_schedule_moves_on(store: Store) -> Non
     poll = a_schedule("poll", Every(20.0), catch_up="all", overlap="queue", params={"shop": 7})
     store.sync(poll)
     overdue(store, "poll", 70.0)
-    assert store.plan(poll) == PlanReport(made=3)
+    assert store.plan(poll) == PlanReport(made=3, ready=True)
     rows = store.runs()
     assert [row.state for row in rows] == ["pending"] * 3
     assert [row.available_at is not None for row in rows] == [True, False, False], "the first is due, the others wait"
@@ -271,6 +271,21 @@ def test_a_schedule_named_like_another_ones_lease_shares_no_lease(store: Store) 
         lease_name("a", a_schedule("shop")).of_run(7),
     }
     assert len(names) == 5
+
+
+def test_only_what_a_look_has_found_is_looked_for(store: Store) -> None:
+    poll = a_schedule("poll", Every(20.0), overlap="queue", start_within=3600.0)
+    store.sync(poll)
+    pending_runs(store, poll, 1)
+    store.shift(run, start_by=-1.0)
+    overdue(store, "poll", 30.0)
+    what = ToPlan(late=False, requests=False, instants=False, backfills=False)
+    planned = []
+    for found in (what, what._replace(instants=True), what._replace(late=True), what):
+        store.do(plan_due, "shop", {"poll": poll}, found)
+        planned.append(store.instants())
+    none, both, missed, again = planned
+    assert (both - none, missed - both, again - missed) == ({"pending": 1}, {"missed": 1}, {})
 
 
 def test_planning_an_application_without_due_schedules_is_cheap_and_empty(store: Store) -> None:

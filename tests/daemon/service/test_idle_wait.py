@@ -8,11 +8,13 @@ from time import monotonic
 import pytest
 
 from daemon.recovery.deaths import DeathWatch
+from daemon.scheduling.plan_due import ToPlan
 from daemon.service.waking.idle_wait import LONGEST, Agenda, IdleWait, RoomLeft, has_work, longest_rest, rest_length
 from lease.timing import LeaseTiming
 from tests.support.waiting import LIMIT
 
-IDLE = Agenda(datetime(2026, 7, 1, tzinfo=UTC), None, None, None, False, False, False, False, False)
+NOTHING = ToPlan(late=False, requests=False, instants=False, backfills=False)
+IDLE = Agenda(datetime(2026, 7, 1, tzinfo=UTC), None, None, None, NOTHING, False, False, False, False)
 ROOM, FULL = RoomLeft(True), RoomLeft(False)
 
 

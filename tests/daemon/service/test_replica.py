@@ -65,6 +65,22 @@ async def test_a_tick_that_finds_nothing_costs_one_read() -> None:
         assert (store.reads, store.writes) == (1, 0)
 
 
+async def test_what_a_tick_plans_starts_before_the_next_look_and_what_is_skipped_costs_no_claim() -> None:
+    gate = Gate()
+    async with (
+        CountingStore(ONE_O_CLOCK) as store,
+        ManualReplica(store, a_shop(gate.passed, overlap="skip"), concurrency=2) as replica,
+    ):
+        counts = []
+        for passed in ("1h", "1d"):
+            store.clock.advance(passed)
+            store.reads = store.writes = 0
+            await replica.tick()
+            counts.append((store.reads, store.writes, [run.state for run in await replica.runs()]))
+        assert counts == [(2, 2, ["running"]), (2, 1, ["running", "skipped"])]
+        gate.open()
+
+
 async def test_a_tick_settles_then_plans_then_claims() -> None:
     """A run that was abandoned too often is over before the next instant is planned, which is no overlap then, and starts."""
     gate = Gate()
