@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
@@ -20,35 +20,13 @@ from ..store.views.names import application_of, keys_named, require_application,
 from ..store.views.output import OutputOfRun, OutputPart
 from ..store.views.replicas import ReplicaLine
 from ..store.views.report import Act, Deploy, OutageLine, Report, ScheduleReport, Totals
-from . import filled
+from . import Items, filled
 
-
-@dataclass(frozen=True, slots=True)
-class ActivityAnswer:
-    """The answer of `leased activity --json`."""
-
-    items: Sequence[ActLine]
-
-
-@dataclass(frozen=True, slots=True)
-class LocksAnswer:
-    """The answer of `leased locks --json`."""
-
-    items: list[Lock]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicasAnswer:
-    """The answer of `leased replicas --json`."""
-
-    items: list[ReplicaLine]
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillsAnswer:
-    """The answer of `leased backfills --json`."""
-
-    items: Sequence[BackfillLine]
+ActivityAnswer = Items[ActLine]
+BackfillsAnswer = Items[BackfillLine]
+LocksAnswer = Items[Lock]
+ReplicasAnswer = Items[ReplicaLine]
+RunsAnswer = Items[RunLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +41,8 @@ class GenerationsAnswer:
 def schema_of(name: str, answer: type) -> dict[str, Any]:
     """Return the JSON Schema of an answer, a dataclass, that is written as ``name``."""
     made = TypeAdapter(answer).json_schema(mode="serialization")
+    if get_origin(answer) is Items:
+        made["description"] = f"The answer of `leased {name.split('/')[1]} --json`."
     made["properties"] = {"schema": {"const": name, "type": "string"}, **made["properties"]}
     made["required"] = ["schema", *made.get("required", ())]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": name}
@@ -89,13 +69,6 @@ class DoctorAnswer:
     """No check is red."""
     items: Sequence[Check]
     """The worst first."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunsAnswer:
-    """The answer of `leased runs --json`."""
-
-    items: Sequence[RunLine]
 
 
 @dataclass(frozen=True, slots=True)
