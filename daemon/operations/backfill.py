@@ -58,13 +58,10 @@ class Backfill:
     requested_why: str | None
 
 
-def foresee_backfill(connection: Connection, wanted: Wanted) -> Backfill:
-    """Return what a backfill would come to now; nothing is written. Raises what `backfill` does."""
-    return foresee_each(connection, wanted)[0]
-
-
-def foresee_each(connection: Connection, wanted: Wanted) -> tuple[Backfill, Sequence[SurveyedInstant]]:
-    """Return what `foresee_backfill` does, and what has become of each scheduled time, in order."""
+def foresee_backfill(connection: Connection, wanted: Wanted) -> tuple[Backfill, Sequence[SurveyedInstant]]:
+    """Return what a backfill would come to now, and what has become of each scheduled time, in order; nothing is
+    written. Raises what `backfill` does.
+    """
     planned = plan_backfill(connection, wanted, read_one(connection, wanted.application, wanted.schedule), lock=False)
     return _told(planned), planned.each
 

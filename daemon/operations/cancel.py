@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 import lease.statements
 
 from ..errors import DaemonError
-from ..states import UNFINISHED, Act, RunState
+from ..states import UNFINISHED, RunState
 from ..store import statements
 from ..store.notices import WORK, Notice, notify, notify_each
 from ..store.tables import ScheduleKey
@@ -38,12 +38,6 @@ class ChosenRun:
     def named(self) -> tuple[str, str]:
         """The application, and what its schedule is called."""
         return self.application, self.schedule
-
-
-def keys_of(connection: Connection, runs: Sequence[ChosenRun]) -> set[ScheduleKey]:
-    """Return (application, key) of the schedules of these runs."""
-    names = Called(connection)
-    return {(run.application, names.key(run.application, run.schedule)) for run in runs}
 
 
 C = TypeVar("C", bound=ChosenRun)
@@ -169,13 +163,15 @@ def cancel_many(
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    done = _cancel(connection, keys_of(connection, runs), [run.run_id for run in runs], requested_by, why)
+    schedules = set(Called(connection).keys(run.named for run in runs))
+    done = _cancel(connection, schedules, [run.run_id for run in runs], requested_by, why)
     names, counts = Called(connection), defaultdict[ScheduleKey, Counter[CancelOutcome]](Counter)
     for run in done:
         if run.outcome in _WRITTEN:
             counts[run.application, names.key(run.application, run.schedule)][run.outcome] += 1
-    effects = {key: said(outcomes) if of is None else f"{of}: {said(outcomes)}" for key, outcomes in counts.items()}
-    record_each(connection, "cancel", effects, by=requested_by, why=why)
+    effects = [(*key, said(found) if of is None else f"{of}: {said(found)}") for key, found in counts.items()]
+    at = statements.schedule.database_time(connection)
+    statements.acts.record_of_each(connection, "cancel", effects, at=at, by=requested_by, why=why)
     return [replace(run, state="cancelled") if run.outcome == "ended" else run for run in done]
 
 
@@ -197,14 +193,6 @@ def _cancel(
         numbers = [run.run_id for run in marked if run.application == application]
         notify_each(connection, application, [Notice("cancel", number) for number in numbers])
     return done
-
-
-def record_each(
-    connection: Connection, what: Act, effects: Mapping[ScheduleKey, str], *, by: str, why: str | None
-) -> None:
-    """Record one act for each schedule of which runs were changed, with what that came to."""
-    for (application, name), effect in effects.items():
-        statements.acts.record(connection, what, by=by, application=application, schedule=name, why=why, effect=effect)
 
 
 def said(counts: Mapping[CancelOutcome, int]) -> str:

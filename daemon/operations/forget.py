@@ -59,9 +59,11 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
     `NotFound`, `RunIsNotOver`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    of_run = _required(connection, run_id, statements.run.read(connection, run_id))
-    statements.schedule.lock(connection, of_run.application, of_run.schedule)  # no retry takes its params meanwhile
-    row, called = _over(connection, run_id, statements.run.lock(connection, run_id))
+    found = statements.run.read(connection, run_id)
+    if found is not None:
+        statements.schedule.lock(connection, found.application, found.schedule)  # no retry takes its params meanwhile
+        found = statements.run.lock(connection, run_id)
+    row, called = _over(connection, run_id, found)
     already = row.forgotten_at is not None
     if not already:
         at = when(statements.schedule.database_time(connection))
@@ -69,19 +71,15 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
         of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
         statements.keeping.forget_acts(connection, **of)
         statements.acts.record(connection, "forget", by=requested_by, why=why, **of)
-    now = _required(connection, run_id, statements.run.read(connection, run_id))
+    now = statements.run.read(connection, run_id)
+    assert now is not None  # noqa: S101 - it is locked
     return Forgotten(run_id, row.application, called, row.state, already, now.forgotten_by, now.forgotten_at)
 
 
-def _required(connection: Connection, run_id: int, row: Row[Any] | None) -> Row[Any]:
+def _over(connection: Connection, run_id: int, row: Row[Any] | None) -> tuple[Row[Any], str]:
+    """Return a run that is over, and what its schedule is called; raises `NotFound` and `RunIsNotOver`."""
     if row is None:
         raise missing_run(connection, run_id)
-    return row
-
-
-def _over(connection: Connection, run_id: int, found: Row[Any] | None) -> tuple[Row[Any], str]:
-    """Return a run that is over, and what its schedule is called; raises `NotFound` and `RunIsNotOver`."""
-    row = _required(connection, run_id, found)
     called = Called(connection).name(row.application, row.schedule)
     if decide(row.state, forgotten=row.forgotten_at is not None) == "refuse":
         raise RunIsNotOver(

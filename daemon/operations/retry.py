@@ -18,9 +18,9 @@ from ..store import statements
 from ..store.notices import WORK, notify
 from ..store.tables import ScheduleKey, called
 from ..store.views.defined import retirement
-from ..store.views.names import missing_run
+from ..store.views.names import Called, missing_run
 from ..text import counted, suggestion
-from .cancel import ChosenRun, keys_of, record_each
+from .cancel import ChosenRun
 from .requester import refuse_unrecordable
 from .selection import Selection
 
@@ -298,13 +298,7 @@ def _told(connection: Connection, one: Planned, run_id: int, plan: RetryPlan | N
     row = statements.run.read(connection, run_id)
     assert row is not None  # noqa: S101 - its schedule is locked
     return Retry(
-        run_id,
-        row.application,
-        called(one.schedule),
-        row.scheduled_for,
-        "retry",
-        one.row.id,
-        row.state,
+        *(run_id, row.application, called(one.schedule), row.scheduled_for, "retry", one.row.id, row.state),
         waits=row.available_at is None,
         already=plan is None,
         requested_by=row.requested_by,
@@ -352,27 +346,27 @@ def retry_many(
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    planned = plan_retries(connection, keys_of(connection, runs), [run.run_id for run in runs])
+    schedules = set(Called(connection).keys(run.named for run in runs))
+    planned = plan_retries(connection, schedules, [run.run_id for run in runs])
     made = write_retries(connection, planned, by=requested_by, why=why)
     done = [_outcome(one, made) for one in planned]
     counts = Counter((one.row.application, one.row.schedule) for one in planned if one.row.id in made)
-    effects = {key: counted(count, "failed run") for key, count in counts.items()}
-    record_each(connection, "retry", effects, by=requested_by, why=why)
+    effects = [(*key, counted(count, "failed run")) for key, count in counts.items()]
+    at = statements.schedule.database_time(connection)
+    statements.acts.record_of_each(connection, "retry", effects, at=at, by=requested_by, why=why)
     return done
 
 
 def _outcome(one: Planned, made: Mapping[int, int]) -> RetriedRun:
-    row, plan = one.row, one.plan
-    outcome: RetryOutcome = "already" if row.retried_as is not None else "left out"
-    as_run: int | None = row.retried_as
-    why: str | None = None
-    match plan:
+    row = one.row
+    done: tuple[RetryOutcome, int | None, str | None]
+    match one.plan:
         case RetryPlan():
-            outcome, as_run = "retried", made.get(row.id)
-        case RetriedBefore():
-            pass
-        case NoRetry():
-            why = plan.why
+            done = "retried", made.get(row.id), None
+        case RetriedBefore(run_id):
+            done = "already", run_id, None
+        case NoRetry(why):
+            done = "left out" if row.retried_as is None else "already", row.retried_as, why
         case _:
-            assert_never(plan)
-    return RetriedRun(row.id, row.application, called(one.schedule), row.scheduled_for, row.state, outcome, as_run, why)
+            assert_never(one.plan)
+    return RetriedRun(row.id, row.application, called(one.schedule), row.scheduled_for, row.state, *done)

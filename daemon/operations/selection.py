@@ -20,13 +20,10 @@ from ..store.views.names import (
     application_of,
     keys_named,
     missing_schedule,
-    nearest_of,
     require_application,
-    schedule_names,
     schedules_named,
     schedules_tagged,
 )
-from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog: of many short intervals, some are always due."""
@@ -64,8 +61,8 @@ class Selection:
 def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[Any]]:
     """Lock the schedules, plan what is due of them, and return their rows.
 
-    Raises `NoSuchSchedule` for a name that is not there or is retired, `NotFound` for a tag that no
-    schedule has, an application that is not there, and where there are no schedules.
+    Raises `NotFound` for a name that is not there or is retired, a tag that no schedule has, an application that is
+    not there, and where there are no schedules.
     """
     keys = _keys(connection, selected)
     rows = _there(connection, selected, statements.schedule.lock_all(connection, keys))
@@ -102,10 +99,7 @@ def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
         if application is None:
             raise ValueError("a schedule is named by its application and its name")
         return set(keys_named(connection, selected.name, application, retired=True))
-    require_application(connection, application)
-    if selected.tag is not None:
-        return schedules_tagged(connection, application, selected.tag)
-    keys = schedules_named(connection, None, application)
+    keys = selected.schedules(connection, retired=False)
     if not keys:
         of = "there are no schedules" if application is None else f'"{application}" has no schedules'
         raise NotFound(f"{of}; `leased run FILE` or `leased sync FILE` adds them")
@@ -113,7 +107,7 @@ def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
 
 
 def read_one(connection: Connection, application: str, name: str) -> Row[Any]:
-    """Return the row of a schedule, locking and planning nothing; raises `NoSuchSchedule` as `lock_planned` does."""
+    """Return the row of a schedule, locking and planning nothing; raises `NotFound` as `lock_planned` does."""
     keys = [key for _, key in keys_named(connection, name, application, retired=True)]
     rows = statements.schedule.of_application(connection, application, lock=False, names=keys)
     (row,) = _there(connection, Selection(application, name), rows)
@@ -121,17 +115,16 @@ def read_one(connection: Connection, application: str, name: str) -> Row[Any]:
 
 
 def _there(connection: Connection, selected: Selection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-    """Return the rows; raises `NoSuchSchedule` if the one that was named is not there, or is retired."""
+    """Return the rows; raises `NotFound` if the one that was named is not there, or is retired."""
     if selected.name is None:
         return rows
-    of = f'"{selected.name}" of "{selected.application}"'
     if not rows:
         require_application(connection, selected.application)
-        names = schedule_names(connection, selected.application)
-        raise NoSuchSchedule(f"there is no schedule {of}; {nearest_of(selected.name, names)}")
+        raise missing_schedule(connection, selected.name, selected.application, retired=False)
     if rows[0].retired_at is not None:
         how = retirement(rows[0].retired_at, rows[0].retired_by)
-        raise NoSuchSchedule(f"the schedule {of} was {how}, so it has no scheduled times; define it again to run it")
+        of = f'"{selected.name}" of "{selected.application}"'
+        raise NotFound(f"the schedule {of} was {how}, so it has no scheduled times; define it again to run it")
     return rows
 
 

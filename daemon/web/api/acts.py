@@ -164,7 +164,7 @@ def _backfill(connection: Connection, asked: BackfillDone) -> Backfill:
         raise Unfit("first is after last; give the earlier time as first")
     application = application_of(connection, asked.schedule, asked.application)
     wanted = Wanted(application, asked.schedule, asked.first, asked.last, asked.at_most)
-    return foresee_backfill(connection, wanted) if asked.dry_run else backfill(connection, wanted, **asked.author)
+    return foresee_backfill(connection, wanted)[0] if asked.dry_run else backfill(connection, wanted, **asked.author)
 
 
 def _plan_outgoing(connection: Connection, asked: RetireDone) -> bool:

@@ -12,6 +12,7 @@ from daemon.audit import check
 from daemon.audit.history import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
+from daemon.errors import NotFound
 from daemon.operations.backfill import (
     Backfill,
     BackfillIsOver,
@@ -20,14 +21,13 @@ from daemon.operations.backfill import (
     change_backfill,
     counted_text,
     foresee_backfill,
-    foresee_each,
 )
 from daemon.operations.backfill_plan import CannotBackfill, Wanted
 from daemon.operations.cancel import cancel
 from daemon.operations.pause import pause
 from daemon.operations.retry import retry
 from daemon.operations.selection import Selection
-from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.operations.trigger import trigger
 from daemon.store import statements
 from daemon.store.statements.keeping import delete_runs, mark_pruned
 from daemon.store.tables import act, run, schedule
@@ -150,7 +150,7 @@ def test_what_succeeded_before_is_not_run_again_and_what_failed_is_retried_under
     for state in ("succeeded", "failed"):
         (again,) = store.claim("nightly", limit=1)
         store.do(finish_run, again, state, None if state == "succeeded" else "broken")
-    looked = store.do(foresee_each, wanted(due[0], due[3]))[1]
+    looked = store.do(foresee_backfill, wanted(due[0], due[3]))[1]
     assert [one.fate for one in looked] == ["succeeded", "failed", "succeeded", "failed"]
     done = filled(store, due[0], due[3])
     assert (done.instants, done.succeeded, done.will_run, done.of_failed) == (4, 2, 2, 2)
@@ -165,7 +165,7 @@ def test_what_succeeded_before_is_not_run_again_and_what_failed_is_retried_under
 def test_a_look_writes_nothing_and_says_the_same(store: Store) -> None:
     due = away(store, HOURLY, 5)
     before = [*store.everything(), *store.rows(select(backfills)), *store.rows(select(act))]
-    seen = store.do(foresee_backfill, wanted(due[0], due[2]))
+    seen, _ = store.do(foresee_backfill, wanted(due[0], due[2]))
     assert [*store.everything(), *store.rows(select(backfills)), *store.rows(select(act))] == before
     assert (seen.will_run, seen.dry_run, seen.backfill_id) == (3, True, None)
     assert counted_text(seen) == counted_text(filled(store, due[0], due[2]))
@@ -257,7 +257,7 @@ def test_a_counted_row_of_another_timing_is_refused(store: Store) -> None:
 def test_an_instant_without_a_run_gets_one(store: Store) -> None:
     due = away(store, HOURLY, 5)
     store.do(lambda c: c.execute(run.delete().where(run.c.scheduled_for == due[2])))
-    _, each = store.do(foresee_each, wanted(due[1], due[3]))
+    _, each = store.do(foresee_backfill, wanted(due[1], due[3]))
     assert [(one.instant, one.fate) for one in each] == [(due[1], "skipped"), (due[2], "none"), (due[3], "skipped")]
     done = filled(store, due[1], due[3])
     assert (done.of_none, done.of_skipped, done.will_run) == (1, 2, 3)
@@ -342,7 +342,7 @@ def test_an_end_before_the_beginning_too_many_instants_and_an_unknown_schedule_a
     store.do(lambda c: c.execute(update(run).where(run.c.scheduled_for == due[0]).values(scheduled_for=first)))
     with pytest.raises(CannotBackfill, match="a backfill has at most 10,000 scheduled times"):
         filled(store, first, due[2])
-    with pytest.raises(NoSuchSchedule, match='there is no schedule "nightli"'):
+    with pytest.raises(NotFound, match='there is no schedule "nightli"'):
         store.do(backfill, Wanted("shop", "nightli", due[0], due[1]), requested_by="ann")
 
 
@@ -449,7 +449,7 @@ def test_runs_of_a_retired_schedule_go_on_where_it_is_known(store: Store) -> Non
     filled(store, due[0], due[1])
     store.sync(a_schedule("other"))
     assert work(store) == due[:2]
-    with pytest.raises(NoSuchSchedule, match="was retired by a deploy at"):
+    with pytest.raises(NotFound, match="was retired by a deploy at"):
         filled(store, due[2], due[3])
 
 
