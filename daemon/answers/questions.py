@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from ..operations.generations import Changed, GenerationStanding, read_standings
-from ..operations.why import Evidence, Explanation, Moments, State
+from ..operations.why import Explanation, Moments
 from ..operations.why_schedule import read_why_schedule, why_not_active
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
@@ -19,7 +19,7 @@ from ..store.views.locks import Lock
 from ..store.views.names import application_of, keys_named, require_application, require_schedule
 from ..store.views.output import OutputOfRun, OutputPart
 from ..store.views.replicas import ReplicaLine
-from ..store.views.report import Act, Deploy, OutageLine, Report, ScheduleReport, Totals
+from ..store.views.report import Act, Deploy, OutageLine, ScheduleReport, Totals
 from . import Items, filled
 
 ActivityAnswer = Items[ActLine]
@@ -130,32 +130,6 @@ class ReportAnswer:
     """The schedules of which something was due, the ones with problems first."""
 
 
-def report_answer(found: Report) -> ReportAnswer:
-    """Return the report as one object."""
-    return filled(ReportAnswer, found)
-
-
-@dataclass(frozen=True, slots=True)
-class WhyAnswer:
-    """The answer of `leased why --json`."""
-
-    database_time: datetime
-    application: str
-    schedule: str
-    run_id: int | None
-    """None: it is about the schedule."""
-    state: State
-    text: str
-    """The state in one sentence."""
-    since: datetime | None
-    until: datetime | None
-    """When it changes without anybody's help."""
-    next: Sequence[str]
-    """The commands that tell more, or help."""
-    items: Sequence[Evidence]
-    """The facts behind the sentence."""
-
-
 def explain_schedule(
     connection: Connection, name: str, application: str | None, takeover_after: float, moments: Moments
 ) -> Explanation:
@@ -164,15 +138,10 @@ def explain_schedule(
     dead = proven_dead(neighbours(connection))
     standings = read_standings(connection, application, dead=dead, takeover_after=takeover_after)
     if not keys_named(connection, name, application, retired=True):
-        if (answer := why_not_active(name, standings)) is not None:
+        if (answer := why_not_active(name, standings, moments.now)) is not None:
             return answer
         require_schedule(connection, name, application)
     of = application_of(connection, name, application)
     keys = keys_named(connection, name, of) or keys_named(connection, name, of, retired=True)
     own = [one for one in standings if one.application == of]
     return read_why_schedule(connection, name, keys[0], own, dead=dead, moments=moments)
-
-
-def why_answer(now: datetime, found: Explanation) -> WhyAnswer:
-    """Return the explanation as one object."""
-    return filled(WhyAnswer, found, found.sentence, database_time=now, items=found.evidence)

@@ -73,10 +73,10 @@ def ask(connection: Connection, run_id: int, *, requested_by: str) -> AskedRepli
     recordable("requested_by", requested_by)
     explained = read_why_run(connection, run_id)
     row = statements.run.read_look(connection, run_id)
-    hears = row is not None and row.state == "running" and explained.sentence.state not in _NOBODY_HEARS
+    hears = row is not None and row.state == "running" and explained.state not in _NOBODY_HEARS
     asked_at = statements.run.ask_for_look(connection, run_id, requested_by) if hears else None
     if row is None or asked_at is None:
-        raise NotAtWork(f"no replica can be asked: {explained.sentence.text}")
+        raise NotAtWork(f"no replica can be asked: {explained.text}")
     notify(connection, explained.application, Notice("cancel", run_id))
     return AskedReplica(explained, asked_at, row.token, _replica(row), row.version)
 
@@ -113,7 +113,7 @@ def not_answered(question: AskedReplica, within: str) -> NotAnswered:
         if question.version in {None, own}
         else f"it runs leased {question.version}, which may not know `leased stack` of {own}"
     )
-    known = [f"{one.what}: {one.text}" for one in question.explained.evidence if one.what in {"job", "process"}]
+    known = [f"{one.what}: {one.text}" for one in question.explained.items if one.what in {"job", "process"}]
     return NotAnswered("; ".join([f"{question.replica} has not answered within {within}", why, *known]))
 
 
