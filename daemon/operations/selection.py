@@ -1,8 +1,10 @@
 """The schedules that an act is about: one, those with a tag, or all of an application."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -31,18 +33,14 @@ _MOMENT = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A schedule by its ``name``, for which ``application`` is required; or all of an application, or of all
-    applications, with a ``tag`` if one is given.
-    """
+    """A schedule, which needs an ``application`` and a ``name``; or all of one or all applications, or with a ``tag``."""
 
     application: str | None = None
     name: str | None = None
     tag: str | None = None
 
     def in_one_application(self, connection: Connection) -> "Selection":
-        """Return the same, with the application of a schedule that is given by its name alone; raises `NotFound` and
-        `Ambiguous`.
-        """
+        """Return the same, with the only application of a schedule of this name; raises `NotFound` and `Ambiguous`."""
         if self.name is None:
             return self
         return replace(self, application=application_of(connection, self.name, self.application))
@@ -66,16 +64,10 @@ def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[An
     """
     keys = _keys(connection, selected)
     rows = _there(connection, selected, statements.schedule.lock_all(connection, keys))
-    now = statements.schedule.database_time(connection)
-    while due := [row for row in rows if row.next_due is not None and row.next_due <= now]:
-        more = [
-            plan_due(connection, application, known).more
-            for application in sorted({row.application for row in due})
-            if (known := _readable([row for row in due if row.application == application]))
-        ]
+    now, more = statements.schedule.database_time(connection), True
+    while more and any(row.next_due is not None and row.next_due <= now for row in rows):
+        more = _plan(connection, rows, now)
         rows = statements.schedule.lock_all(connection, keys)
-        if not any(more):
-            break
     return [row for row in rows if row.retired_at is None]
 
 
@@ -84,12 +76,21 @@ def plan_some(connection: Connection, selected: Selection) -> bool:
 
     It leaves little to `lock_planned`, which plans all of it while it holds the schedules.
     """
-    more = []
+    rows: list[Row[Any]] = []
     for application, keys in groupby(sorted(_keys(connection, selected)), key=itemgetter(0)):
-        rows = statements.schedule.of_application(connection, application, lock=False, names=[key for _, key in keys])
-        long_due = statements.schedule.database_time(connection) - _MOMENT
-        if known := _readable([row for row in rows if row.next_due is not None and row.next_due <= long_due]):
-            more.append(plan_due(connection, application, known).more)
+        names = [key for _, key in keys]
+        rows += statements.schedule.of_application(connection, application, lock=False, names=names)
+    return _plan(connection, rows, statements.schedule.database_time(connection) - _MOMENT)
+
+
+def _plan(connection: Connection, rows: Sequence[Row[Any]], until: datetime) -> bool:
+    """Plan what was due of these schedules until then, as much as one transaction may; return whether more is left."""
+    due = defaultdict[str, dict[str, Schedule]](dict)
+    for row in rows:
+        if row.next_due is not None and row.next_due <= until:
+            with suppress(UnreadableDefinition):  # replicas say so; what is due of it stays so
+                due[row.application][row.name] = read_schedule(row.definition)
+    more = [plan_due(connection, application, due[application]).more for application in sorted(due)]
     return any(more)
 
 
@@ -126,13 +127,3 @@ def _there(connection: Connection, selected: Selection, rows: Sequence[Row[Any]]
         of = f'"{selected.name}" of "{selected.application}"'
         raise NotFound(f"the schedule {of} was {how}, so it has no scheduled times; define it again to run it")
     return rows
-
-
-def _readable(rows: Sequence[Row[Any]]) -> dict[str, Schedule]:
-    found = {}
-    for row in rows:
-        try:
-            found[row.name] = read_schedule(row.definition)
-        except UnreadableDefinition:
-            continue  # replicas say so; what is due of it stays so
-    return found
