@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 
 import lease.statements
 
-from ..errors import DaemonError
+from ..errors import CannotAct
 from ..states import UNFINISHED, RunState
 from ..store import statements
 from ..store.notices import WORK, Notice, notify, notify_each
@@ -62,10 +62,6 @@ class CancelledRun(ChosenRun):
     outcome: CancelOutcome
 
 
-class RunIsOver(DaemonError):
-    """The run ended before it could be cancelled."""
-
-
 @dataclass(frozen=True, slots=True)
 class Cancellation:
     """A cancelled run: over at once, or marked, so that it ends as soon as its work has."""
@@ -94,7 +90,7 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     notice, at the latest within `renew_every`, and stops the job as for a loss. A second cancel writes
     nothing.
 
-    Raises `NotFound`, `RunIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NotFound`, `CannotAct`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     row = statements.run.read(connection, run_id)
@@ -110,7 +106,7 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     called = Called(connection).name(row.application, row.schedule)
     if outcome == "over":
         reason = f" ({row.reason})" if row.reason else ""
-        raise RunIsOver(
+        raise CannotAct(
             f'run {run_id} of "{called}" has already ended and cannot be cancelled: {row.state} at '
             f"{when(row.finished_at)}{reason}"
         )
@@ -142,9 +138,7 @@ def decide(state: RunState, *, marked: bool) -> CancelOutcome:
 
 
 def find_unfinished(connection: Connection, selected: Selection) -> list[CancelledRun]:
-    """Return the runs that are not over and what a cancel would do, in the order in which it is done; nothing is
-    written. Raises `NotFound`.
-    """
+    """Return the runs that are not over, in the order in which they are cancelled, and what a cancel would do."""
     schedules = selected.schedules(connection, retired=True)
     return [_cancelled(row) for row in statements.run.find_unfinished(connection, schedules)]
 
@@ -157,8 +151,7 @@ def cancel_many(
     why: str | None = None,
     of: str | None = None,
 ) -> list[CancelledRun]:
-    """Cancel these runs, and no other of their schedules, in this transaction; see `cancel`. Return what became of
-    each. What they are runs ``of`` is recorded too.
+    """Cancel these runs, and no other of their schedules; see `cancel`. What they are runs ``of`` is recorded too.
 
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """

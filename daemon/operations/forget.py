@@ -6,16 +6,12 @@ from typing import Any, Literal, assert_never
 
 from sqlalchemy import Connection, Row
 
-from ..errors import DaemonError
+from ..errors import CannotAct
 from ..states import RunState
 from ..store import statements
 from ..store.views.names import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable
-
-
-class RunIsNotOver(DaemonError):
-    """The run waits or is at work, and needs what was to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +40,7 @@ def decide(state: RunState, *, forgotten: bool) -> Literal["forget", "nothing", 
 
 
 def foreseen(connection: Connection, run_id: int) -> str:
-    """Return what a run is called in the question whether it is to be forgotten. Raises `NotFound`, and
-    `RunIsNotOver`.
-    """
+    """Return what a run is called in the question whether to forget it. Raises `NotFound`, and `CannotAct`."""
     row, called = _over(connection, run_id, statements.run.read(connection, run_id))
     return f"run {run_id} of {called} ({row.application}), {row.state} at {when(row.finished_at)}"
 
@@ -55,8 +49,8 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
     """Delete the params of a run that is over, all reasons that people gave in it, and what its jobs printed,
     reported and failed with. That cannot be undone; a second time writes nothing.
 
-    That it was done is recorded, with ``why``, which must not repeat what is to be forgotten. Raises
-    `NotFound`, `RunIsNotOver`, and `NotRecordable` for a name or reason that cannot be kept.
+    That it was done is recorded, with ``why``, which must not repeat what is to be forgotten. Raises `NotFound`,
+    `CannotAct`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     found = statements.run.read(connection, run_id)
@@ -77,12 +71,12 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
 
 
 def _over(connection: Connection, run_id: int, row: Row[Any] | None) -> tuple[Row[Any], str]:
-    """Return a run that is over, and what its schedule is called; raises `NotFound` and `RunIsNotOver`."""
+    """Return a run that is over, and what its schedule is called; raises `NotFound` and `CannotAct`."""
     if row is None:
         raise missing_run(connection, run_id)
     called = Called(connection).name(row.application, row.schedule)
     if decide(row.state, forgotten=row.forgotten_at is not None) == "refuse":
-        raise RunIsNotOver(
+        raise CannotAct(
             f'run {run_id} of "{called}" is {row.state} and cannot be forgotten yet; wait until it ends, or cancel '
             f"it with `leased cancel {run_id}`"
         )

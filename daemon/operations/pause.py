@@ -107,10 +107,8 @@ def resume(
 ) -> list[ResumedSchedule]:
     """End the pauses of schedules: what is due from now on runs again. Return each schedule.
 
-    What was due until now is planned first, as paused, and does not run later. For a schedule that is
-    not paused nothing is written.
-
-    Raises `NotRecordable`, and what `lock_planned` does.
+    What was due until now is planned first, as paused, and does not run later. For a schedule that is not paused
+    nothing is written. Raises `NotRecordable`, and what `lock_planned` does.
     """
     refuse_unrecordable(requested_by, why)
     rows = lock_planned(connection, selected)
@@ -127,10 +125,7 @@ def resume(
 
 
 def foresee_resume(connection: Connection, application: str, name: str) -> int:
-    """Return how many scheduled times of a paused schedule have passed, of which none will run; nothing is written.
-
-    Raises `NotFound`.
-    """
+    """Return how many scheduled times of a paused schedule have passed, of which none will run. Raises `NotFound`."""
     row = read_one(connection, application, name)
     now = statements.schedule.database_time(connection)
     planned = statements.schedule.skipped_in_pause(connection, {_key(row)}).get(_key(row), 0)
@@ -142,9 +137,7 @@ def foresee_resume(connection: Connection, application: str, name: str) -> int:
 
 
 def is_paused(row: Any, now: datetime) -> bool:
-    """Return whether a schedule is paused; one whose pause has ended by itself is not, although its row
-    has it until it is planned. Pure.
-    """
+    """Return whether a schedule is paused; its row has a pause that ended by itself until it is planned. Pure."""
     return row.paused_at is not None and (row.paused_until is None or row.paused_until > now)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, assert_never
 from sqlalchemy import Connection, Row
 
 from ..definitions.codec import read_job_names, read_schedule
-from ..errors import DaemonError
+from ..errors import CannotAct
 from ..scheduling.plan import lease_name, waits_for_predecessor
 from ..states import RunState
 from ..store import statements
@@ -151,10 +151,6 @@ def _wrong_job(run: TriedRun, jobs: Sequence[str], from_job: str | None) -> str 
     )
 
 
-class CannotRetry(DaemonError):
-    """The run is not over, has nothing to try again, or was retried before."""
-
-
 @dataclass(frozen=True, slots=True)
 class Retry:
     """A run that tries another one again."""
@@ -201,13 +197,13 @@ def retry(
     schedule, and waits behind unfinished runs. Jobs that are done are carried over, with ``from_job`` those
     before it. A run is tried again once: a second call is told of the first one's run, and writes nothing.
 
-    Raises `NotFound`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NotFound`, `CannotAct`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     one = plan_retry(connection, run_id, from_job, lock=True)
     match one.plan:
         case NoRetry():
-            raise CannotRetry(one.plan.why)
+            raise CannotAct(one.plan.why)
         case RetriedBefore():
             return _told(connection, one, one.plan.run_id, None)
         case RetryPlan():
@@ -236,9 +232,7 @@ def plan_retries(
     from_job: str | None = None,
     lock: bool = True,
 ) -> list[Planned]:
-    """Lock these schedules and runs of theirs, unless nothing is to be written, and return what is to become of the
-    runs, by id; those that are being pruned are left out.
-    """
+    """Return what is to become of runs of these schedules, by id, and ``lock`` both; without those being pruned."""
     locked: dict[ScheduleKey, Row[Any]] = {}
     for application, keys in groupby(sorted(schedules), key=itemgetter(0)):
         names = [name for _, name in keys]
@@ -326,10 +320,8 @@ class RetriedRun(ChosenRun):
 
 
 def find_failed(connection: Connection, selected: Selection, within: float) -> list[RetriedRun]:
-    """Return the runs that failed in the last ``within`` seconds and were not retried, and what a retry would do;
-    nothing is written. Raises `NotFound`.
-
-    Each is an occurrence of its own: that its schedule has succeeded since does not make up for it.
+    """Return the runs that failed in the last ``within`` seconds and were not retried, and what a retry would do. Each
+    is an occurrence of its own: that its schedule has succeeded since does not make up for it.
     """
     schedules = selected.schedules(connection, retired=False)
     found = statements.retries.find_failed(connection, schedules, within)

@@ -1,6 +1,4 @@
-"""`leased trigger`, `leased cancel`, `leased retry` and `leased forget`: what people do to runs, to one by its number or to
-many at once.
-"""
+"""`leased trigger`, `cancel`, `retry` and `forget`: acts on runs, on one by its number or on many at once."""
 
 import json
 import os

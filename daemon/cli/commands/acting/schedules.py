@@ -1,6 +1,4 @@
-"""`leased pause`, `leased resume`, `leased backfill`, `leased backfills` and `leased retire`: acts on schedules, and on the
-past instants of one.
-"""
+"""`leased pause`, `resume`, `backfill`, `backfills` and `retire`: acts on schedules, and on past instants of one."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
