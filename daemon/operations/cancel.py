@@ -97,25 +97,26 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     done = row and _cancel(connection, {(row.application, row.schedule)}, [run_id], requested_by, why)
     if not row or not done:
         raise missing_run(connection, run_id)
-    outcome = done[0].outcome
+    outcome, called = done[0].outcome, done[0].schedule
     if outcome in _WRITTEN:
         of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
         statements.acts.record(connection, "cancel", by=requested_by, why=why, **of)
     row = statements.run.read(connection, run_id)
     assert row is not None  # noqa: S101 - it is locked
-    called = Called(connection).name(row.application, row.schedule)
     if outcome == "over":
         reason = f" ({row.reason})" if row.reason else ""
         raise CannotAct(
             f'run {run_id} of "{called}" has already ended and cannot be cancelled: {row.state} at '
             f"{when(row.finished_at)}{reason}"
         )
-    record = lease.statements.reading([row.lease_name])(connection).get(row.lease_name)
-    held = record is not None and row.state in UNFINISHED and (record.token, record.holder) == (row.token, row.holder)
+    held = None
+    if row.state in UNFINISHED:
+        held = lease.statements.reading([row.lease_name])(connection).get(row.lease_name)
+        held = None if held is None or (held.token, held.holder) != (row.token, row.holder) else held
     return Cancellation(
         *(run_id, row.application, called, row.state, outcome == "already", row.cancelled_by, row.cancelled_why),
-        replica=record.label if record is not None and held else None,
-        lease_expires_in=record.expires_in if record is not None and held else None,
+        replica=None if held is None else held.label,
+        lease_expires_in=None if held is None else held.expires_in,
     )
 
 

@@ -31,9 +31,9 @@ from ....telemetry.spans import given_traceparent
 from ....text import counted, number, when
 from ... import options
 from ...ask import act, ask, run_given, zone_of
-from ...failures import Misused, refuse_beside
+from ...failures import Misused
 from ...screen import Sheet, print_sentences, say, screen, write_json
-from .schedules import act_on_backfill
+from .schedules import act_on_backfill, refuse_beside
 
 C = TypeVar("C", bound=ChosenRun)
 

@@ -30,7 +30,7 @@ from ....text import counted, listed, number, when
 from ... import options
 from ...ask import PATIENCE, act, ask, zone_of
 from ...bring import plan_all_outgoing
-from ...failures import Misused, refuse_beside
+from ...failures import Misused
 from ...screen import Sheet, print_sentences, say, screen, write_json
 
 T = TypeVar("T")
@@ -244,6 +244,13 @@ def _and_now(done: Backfill) -> str:
         return "there is nothing left to run; nothing was done"
     at_a_time = "one at a time" if done.at_most == 1 else f"at most {done.at_most} at a time"
     return f"backfill {done.backfill_id} runs them after other runs, {at_a_time}; see `leased backfills`"
+
+
+def refuse_beside(given: Mapping[str, object], why: str) -> None:
+    """Raise `Misused` for an option that is given although another rules it out, as ``why`` says."""
+    for option, value in given.items():
+        if value:
+            raise Misused(f"{option} {why}")
 
 
 def act_on_backfill(
