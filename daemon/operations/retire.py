@@ -58,11 +58,11 @@ def retire(
     waiting = {row.digest for row in statements.renames.pending_definitions(connection, application)}
     cancelled = sum(statements.renames.cancel_retired(connection, application, waiting).values())
     ruled = statements.generation.let_none_rule(connection, application)
-    if report.retired or cancelled or ruled:
+    already = not (report.retired or cancelled or ruled)
+    if not already:
         effect = f"retired: {counted(len(report.retired), 'schedule')}; cancelled: {counted(cancelled, 'run')}"
         statements.acts.record(connection, "retire", by=requested_by, application=application, why=why, effect=effect)
-        return RetiredApplication(application, report.retired, cancelled, already=False)
-    return RetiredApplication(application, (), 0, already=True)
+    return RetiredApplication(application, report.retired, cancelled, already)
 
 
 def require_dead(connection: Connection, application: str, dead: Collection[str]) -> list[str]:

@@ -18,14 +18,7 @@ from ..scheduling.plan_due import plan_due
 from ..store import statements
 from ..store.tables import ScheduleKey
 from ..store.views.defined import retirement
-from ..store.views.names import (
-    application_of,
-    keys_named,
-    missing_schedule,
-    require_application,
-    schedules_named,
-    schedules_tagged,
-)
+from ..store.views.names import application_of, missing_schedule, require_application, schedules_named, schedules_tagged
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog: of many short intervals, some are always due."""
@@ -33,7 +26,7 @@ _MOMENT = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A schedule, which needs an ``application`` and a ``name``; or all of one or all applications, or with a ``tag``."""
+    """A schedule by its ``name``, or all of an ``application`` or of all applications, with a ``tag`` if one is given."""
 
     application: str | None = None
     name: str | None = None
@@ -99,7 +92,7 @@ def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
     if selected.name is not None:
         if application is None:
             raise ValueError("a schedule is named by its application and its name")
-        return set(keys_named(connection, selected.name, application, retired=True))
+        return schedules_named(connection, selected.name, application, retired=True)
     keys = selected.schedules(connection, retired=False)
     if not keys:
         of = "there are no schedules" if application is None else f'"{application}" has no schedules'
@@ -109,9 +102,10 @@ def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
 
 def read_one(connection: Connection, application: str, name: str) -> Row[Any]:
     """Return the row of a schedule, locking and planning nothing; raises `NotFound` as `lock_planned` does."""
-    keys = [key for _, key in keys_named(connection, name, application, retired=True)]
+    selected = Selection(application, name)
+    keys = [key for _, key in _keys(connection, selected)]
     rows = statements.schedule.of_application(connection, application, lock=False, names=keys)
-    (row,) = _there(connection, Selection(application, name), rows)
+    (row,) = _there(connection, selected, rows)
     return row
 
 

@@ -23,31 +23,12 @@ from ..store.views.problems import has_run, recorded, silence, stuck
 from ..store.views.usual import Usual, read_usual, usually
 from ..text import ago, counted, last_line, lasted, listed, number, shortened, when
 
-State = Literal[
-    "retired",
-    "not active",
-    "disabled",
-    "paused",
-    "no replica",
-    "no definition",
-    "stuck",
-    "silent",
-    "late",
-    "late to finish",
-    "running",
-    "long",
-    "waiting",
-    "failing",
-    "skipped",
-    "on request",
-    "ended",
-    "excluded",
-    "due",
-    "succeeded",
-    "failed",
-    "abandoned",
-    "cancelled",
-]
+_Decided = Literal["retired", "not active", "disabled", "paused"]
+_Impossible = Literal["no replica", "no definition"]
+_Begun = Literal["stuck", "silent", "late", "late to finish", "running", "long", "waiting"]
+_Between = Literal["failing", "skipped", "on request", "ended", "excluded", "due"]
+_Over = Literal["succeeded", "failed", "abandoned", "cancelled"]
+State = Literal[_Decided, _Impossible, _Begun, _Between, _Over]
 """What is so. Of a schedule, the first of those that keep it from running; of a run, its state, and what is wrong."""
 
 
