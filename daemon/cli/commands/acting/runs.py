@@ -45,7 +45,6 @@ _FROM_HELP = (
 )
 _FAILED_HELP = "All failed runs that have not been retried, even if their schedule has succeeded since."
 _SINCE_HELP = "With --failed: only runs that ended within this duration, or since then; by default 24h."
-_BY_DEFAULT = timedelta(hours=24)
 _LONGEST = timedelta(days=3650)
 _SHOWN = 10
 """How many runs that are left out are named, each with the reason; --json has all of them."""
@@ -116,7 +115,7 @@ def retry(
             raise Misused("say which run: give its number, or use --failed for all that failed")
         if from_job is not None:
             raise Misused("--from needs the number of one run: give it, or leave out --from")
-        within = _BY_DEFAULT
+        within = timedelta(hours=24)
         if since is not None:
             given = options.moment("--since", since, past=True, quiet=as_json)
             within = given if isinstance(given, timedelta) else datetime.now(UTC) - given
