@@ -63,6 +63,10 @@ class NotFound(DaemonError):
     """There is nothing of this name or number."""
 
 
+class CannotAct(DaemonError):
+    """An act, or a look at a run, that the present state does not allow, or not so."""
+
+
 class Ambiguous(DaemonError):
     """A name stands for several things; the message says how to name one of them."""
 

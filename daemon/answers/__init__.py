@@ -1,9 +1,17 @@
 """The answers to questions and acts, as `--json` and the API give them: one object each."""
 
-from dataclasses import fields
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
 
 A = TypeVar("A")
+
+
+@dataclass(frozen=True)  # with slots, Python 3.11 cannot call `Items[…]`
+class Items(Generic[A]):
+    """An answer that is a list, and nothing else."""
+
+    items: Sequence[A]
 
 
 def filled(answer: type[A], *sources: object, **own: Any) -> A:

@@ -7,6 +7,7 @@ from datetime import datetime
 from ..operations.cancel import CancelledRun
 from ..operations.pause import PausedSchedule, ResumedSchedule
 from ..operations.retry import RetriedRun
+from . import Items
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +23,8 @@ class TriggerAnswer:
     """When it starts, if it was requested for a later moment just now."""
 
 
-@dataclass(frozen=True, slots=True)
-class PauseAnswer:
-    """The answer of `leased pause --json`."""
-
-    items: Sequence[PausedSchedule]
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeAnswer:
-    """The answer of `leased resume --json`."""
-
-    items: Sequence[ResumedSchedule]
+PauseAnswer = Items[PausedSchedule]
+ResumeAnswer = Items[ResumedSchedule]
 
 
 @dataclass(frozen=True, slots=True)

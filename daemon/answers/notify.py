@@ -12,13 +12,9 @@ from ..store import statements
 from ..store.views.names import application_of, keys_named, require_application
 from ..store.views.targets import TargetLine, read_asking, read_targets
 from ..text import target_text
+from . import Items
 
-
-@dataclass(frozen=True, slots=True)
-class NotifyAnswer:
-    """The answer of `leased notify --json`."""
-
-    items: Sequence[TargetLine]
+NotifyAnswer = Items[TargetLine]
 
 
 @dataclass(frozen=True, slots=True)

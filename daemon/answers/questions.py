@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from ..operations.generations import Changed, GenerationStanding, read_standings
-from ..operations.why import Evidence, Explanation, Moments, State
+from ..operations.why import Explanation, Moments
 from ..operations.why_schedule import read_why_schedule, why_not_active
 from ..recovery.deaths import neighbours, proven_dead
 from ..states import RunState
@@ -19,36 +19,14 @@ from ..store.views.locks import Lock
 from ..store.views.names import application_of, keys_named, require_application, require_schedule
 from ..store.views.output import OutputOfRun, OutputPart
 from ..store.views.replicas import ReplicaLine
-from ..store.views.report import Act, Deploy, OutageLine, Report, ScheduleReport, Totals
-from . import filled
+from ..store.views.report import Act, Deploy, OutageLine, ScheduleReport, Totals
+from . import Items, filled
 
-
-@dataclass(frozen=True, slots=True)
-class ActivityAnswer:
-    """The answer of `leased activity --json`."""
-
-    items: Sequence[ActLine]
-
-
-@dataclass(frozen=True, slots=True)
-class LocksAnswer:
-    """The answer of `leased locks --json`."""
-
-    items: list[Lock]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicasAnswer:
-    """The answer of `leased replicas --json`."""
-
-    items: list[ReplicaLine]
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillsAnswer:
-    """The answer of `leased backfills --json`."""
-
-    items: Sequence[BackfillLine]
+ActivityAnswer = Items[ActLine]
+BackfillsAnswer = Items[BackfillLine]
+LocksAnswer = Items[Lock]
+ReplicasAnswer = Items[ReplicaLine]
+RunsAnswer = Items[RunLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +41,8 @@ class GenerationsAnswer:
 def schema_of(name: str, answer: type) -> dict[str, Any]:
     """Return the JSON Schema of an answer, a dataclass, that is written as ``name``."""
     made = TypeAdapter(answer).json_schema(mode="serialization")
+    if get_origin(answer) is Items:
+        made["description"] = f"The answer of `leased {name.split('/')[1]} --json`."
     made["properties"] = {"schema": {"const": name, "type": "string"}, **made["properties"]}
     made["required"] = ["schema", *made.get("required", ())]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": name}
@@ -89,13 +69,6 @@ class DoctorAnswer:
     """No check is red."""
     items: Sequence[Check]
     """The worst first."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunsAnswer:
-    """The answer of `leased runs --json`."""
-
-    items: Sequence[RunLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,32 +130,6 @@ class ReportAnswer:
     """The schedules of which something was due, the ones with problems first."""
 
 
-def report_answer(found: Report) -> ReportAnswer:
-    """Return the report as one object."""
-    return filled(ReportAnswer, found)
-
-
-@dataclass(frozen=True, slots=True)
-class WhyAnswer:
-    """The answer of `leased why --json`."""
-
-    database_time: datetime
-    application: str
-    schedule: str
-    run_id: int | None
-    """None: it is about the schedule."""
-    state: State
-    text: str
-    """The state in one sentence."""
-    since: datetime | None
-    until: datetime | None
-    """When it changes without anybody's help."""
-    next: Sequence[str]
-    """The commands that tell more, or help."""
-    items: Sequence[Evidence]
-    """The facts behind the sentence."""
-
-
 def explain_schedule(
     connection: Connection, name: str, application: str | None, takeover_after: float, moments: Moments
 ) -> Explanation:
@@ -191,15 +138,10 @@ def explain_schedule(
     dead = proven_dead(neighbours(connection))
     standings = read_standings(connection, application, dead=dead, takeover_after=takeover_after)
     if not keys_named(connection, name, application, retired=True):
-        if (answer := why_not_active(name, standings)) is not None:
+        if (answer := why_not_active(name, standings, moments.now)) is not None:
             return answer
         require_schedule(connection, name, application)
     of = application_of(connection, name, application)
     keys = keys_named(connection, name, of) or keys_named(connection, name, of, retired=True)
     own = [one for one in standings if one.application == of]
     return read_why_schedule(connection, name, keys[0], own, dead=dead, moments=moments)
-
-
-def why_answer(now: datetime, found: Explanation) -> WhyAnswer:
-    """Return the explanation as one object."""
-    return filled(WhyAnswer, found, found.sentence, database_time=now, items=found.evidence)

@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -48,13 +48,6 @@ _WITH_A_REMEDY = ("Did you mean", "Possible options", "write ")
 
 class Misused(DaemonError):
     """The command line contradicts itself or asks for what does not exist."""
-
-
-def refuse_beside(given: Mapping[str, object], why: str) -> None:
-    """Raise `Misused` for an option that is given although another rules it out, as ``why`` says."""
-    for option, value in given.items():
-        if value:
-            raise Misused(f"{option} {why}")
 
 
 class NoDatabase(DaemonError):

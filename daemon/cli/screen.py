@@ -311,7 +311,7 @@ def print_verdict(console: "Console", run: RunLine, times: Times) -> None:
 ANSWERS = {
     "status": ("answers.status", "StatusAnswer", 2),
     "report": ("answers.questions", "ReportAnswer", 1),
-    "why": ("answers.questions", "WhyAnswer", 1),
+    "why": ("operations.why", "Explanation", 1),
     "runs": ("answers.questions", "RunsAnswer", 2),
     "show": ("answers.questions", "ShowAnswer", 2),
     "stack": ("operations.look", "StackAnswer", 1),

@@ -1,6 +1,4 @@
-"""The backfill: runs of past instants of a schedule that have not succeeded, one for each (rule 23); and what people do
-to a backfill as a whole.
-"""
+"""The backfill: a run of each past instant of a schedule that has not succeeded (rule 23); and acts on it as a whole."""
 
 import json
 from collections import Counter
@@ -11,14 +9,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
-from ..errors import DaemonError, NotFound
+from ..errors import CannotAct, NotFound
 from ..scheduling.plan import LONGEST_STRETCH, lease_name
 from ..store import statements
 from ..store.notices import WORK, notify
 from ..store.tables import called
 from ..store.views.names import Called
 from ..text import counted, number, when
-from .backfill_plan import BackfillPlan, CannotBackfill, Split, SurveyedInstant, Wanted, plan_backfill
+from .backfill_plan import BackfillPlan, Split, SurveyedInstant, Wanted, plan_backfill
 from .cancel import CancelledRun, ChosenRun, cancel_many
 from .requester import refuse_unrecordable
 from .retry import write_retries
@@ -58,13 +56,10 @@ class Backfill:
     requested_why: str | None
 
 
-def foresee_backfill(connection: Connection, wanted: Wanted) -> Backfill:
-    """Return what a backfill would come to now; nothing is written. Raises what `backfill` does."""
-    return foresee_each(connection, wanted)[0]
-
-
-def foresee_each(connection: Connection, wanted: Wanted) -> tuple[Backfill, Sequence[SurveyedInstant]]:
-    """Return what `foresee_backfill` does, and what has become of each scheduled time, in order."""
+def foresee_backfill(connection: Connection, wanted: Wanted) -> tuple[Backfill, Sequence[SurveyedInstant]]:
+    """Return what a backfill would come to now, and what has become of each scheduled time, in order; nothing is
+    written. Raises what `backfill` does.
+    """
     planned = plan_backfill(connection, wanted, read_one(connection, wanted.application, wanted.schedule), lock=False)
     return _told(planned), planned.each
 
@@ -77,7 +72,7 @@ def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: 
     taken out of that. They run behind all other runs of the schedule, ``at_most`` so many at a time. Where nothing
     is to run, nothing is written.
 
-    Raises `CannotBackfill`, `NotRecordable`, and what `lock_planned` does.
+    Raises `CannotAct`, `NotRecordable`, and what `lock_planned` does.
     """
     refuse_unrecordable(requested_by, why)
     (row,) = lock_planned(connection, Selection(wanted.application, wanted.schedule))
@@ -128,7 +123,7 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
     done = statements.backfills.revive(connection, same, revived) if revived else 0
     done += statements.backfills.add_runs(connection, same, new) if new else 0
     if done != len(revived) + len(new):
-        raise CannotBackfill(f'the runs of "{wanted.schedule}" changed in the meantime; try again')
+        raise CannotAct(f'the runs of "{wanted.schedule}" changed in the meantime; try again')
     if planned.retries:
         write_retries(connection, planned.retries, by=by, why=why, backfill=made)
     if lease.per_run:
@@ -175,14 +170,6 @@ def _told(planned: BackfillPlan) -> Backfill:
     )
 
 
-class NoSuchBackfill(NotFound):
-    """There is no backfill of this number."""
-
-
-class BackfillIsOver(DaemonError):
-    """None of its runs waits any more, so nothing of it can be paused or cancelled."""
-
-
 @dataclass(frozen=True, slots=True)
 class ChangedBackfill:
     """A backfill to which something was done."""
@@ -209,7 +196,7 @@ def change_backfill(
     """Pause a backfill: no further run of it takes its place until it is resumed, and one that has its place goes on. Or
     cancel all of its runs that are not over: those that wait end at once, those at work are marked.
 
-    Raises `NoSuchBackfill`, `BackfillIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NotFound`, `CannotAct`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     row = _locked(connection, backfill_id)
@@ -219,7 +206,7 @@ def change_backfill(
     if not is_so and what == "cancel":
         found = [ChosenRun(*tuple(one)) for one in statements.backfills.unfinished_runs(connection, backfill_id)]
         if not found:
-            raise BackfillIsOver(f'backfill {backfill_id} of "{name}" has finished: it has no run left to cancel')
+            raise CannotAct(f'backfill {backfill_id} of "{name}" has finished: it has no run left to cancel')
         cancelled_at = statements.schedule.database_time(connection)
         statements.backfills.change(connection, backfill_id, {"cancelled_at": cancelled_at})
         runs = cancel_many(connection, found, requested_by=requested_by, why=why, of=f"backfill {backfill_id}")
@@ -245,13 +232,13 @@ def _locked(connection: Connection, backfill_id: int) -> Row[Any]:
         statements.schedule.lock(connection, row.application, row.schedule)
         row = statements.backfills.read(connection, backfill_id)
     if row is None:
-        raise NoSuchBackfill(f"there is no backfill {backfill_id}; `leased backfills` lists them")
+        raise NotFound(f"there is no backfill {backfill_id}; `leased backfills` lists them")
     return row
 
 
 def _refuse_over(row: Row[Any], called: str) -> None:
     of = f'backfill {row.id} of "{called}"'
     if row.cancelled_at is not None:
-        raise BackfillIsOver(f"{of} was cancelled, so none of its runs waits; start a new one with `leased backfill`")
+        raise CannotAct(f"{of} was cancelled, so none of its runs waits; start a new one with `leased backfill`")
     if row.placed_at is not None:
-        raise BackfillIsOver(f"{of} has no waiting runs left; `leased cancel RUN` stops a running one")
+        raise CannotAct(f"{of} has no waiting runs left; `leased cancel RUN` stops a running one")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 from ..definitions.codec import read_schedule
 from ..definitions.schedule import Schedule
 from ..definitions.triggers.wall_time import Tally
-from ..errors import DaemonError
+from ..errors import CannotAct
 from ..scheduling.plan import waits_for_predecessor
 from ..states import RunState
 from ..store import statements
@@ -131,10 +131,6 @@ MOST_INSTANTS = 10_000
 """The most instants of one backfill."""
 
 
-class CannotBackfill(DaemonError, ValueError):
-    """These instants cannot be run now, or not so."""
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be run: the instants of a schedule from one to another, both included, and how many at a time."""
@@ -163,7 +159,7 @@ class BackfillPlan:
 
 
 def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock: bool) -> BackfillPlan:
-    """Return the plan for the schedule in ``row``, which is locked if ``lock`` says so. Raises `CannotBackfill`."""
+    """Return the plan for the schedule in ``row``, which is locked if ``lock`` says so. Raises `CannotAct`."""
     schedule = read_schedule(row.definition)
     _refuse(wanted, schedule, called(row))
     key = (row.application, row.name)
@@ -172,7 +168,7 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
     instants = list(islice(due, MOST_INSTANTS + 1))
     if len(instants) > MOST_INSTANTS:
         _refuse_unkept(connection, schedule, row, instants[0])  # to end it earlier would not help
-        raise CannotBackfill(
+        raise CannotAct(
             f"a backfill has at most {number(MOST_INSTANTS)} scheduled times; here they end at "
             f"{when(instants[MOST_INSTANTS - 1])}: end it there, and start another one after it"
         )
@@ -191,36 +187,32 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
 
 
 def _refuse(wanted: Wanted, schedule: Schedule, name: str) -> None:
-    """Raise `CannotBackfill` for what no backfill of this schedule can be."""
+    """Raise `CannotAct` for what no backfill of this schedule can be."""
     if wanted.at_most < 1:
-        raise CannotBackfill(f"at most {wanted.at_most} runs at a time would never run anything; give 1 or more")
+        raise CannotAct(f"at most {wanted.at_most} runs at a time would never run anything; give 1 or more")
     if wanted.at_most > 1 and waits_for_predecessor(schedule.overlap):
-        raise CannotBackfill(
+        raise CannotAct(
             f'at most {wanted.at_most} runs at a time need overlap = "allow"; "{name}" has overlap = '
             f'"{schedule.overlap}", so its runs wait for each other: leave it out'
         )
     if wanted.first > wanted.last:
-        raise CannotBackfill(
+        raise CannotAct(
             f"the first time, {when(wanted.first)}, is after the last, {when(wanted.last)}; give the earlier one first"
         )
     if schedule.on_request:
-        raise CannotBackfill(
-            f'"{name}" runs only on request, so it has no scheduled times; `leased trigger {name}` runs it'
-        )
+        raise CannotAct(f'"{name}" runs only on request, so it has no scheduled times; `leased trigger {name}` runs it')
     if not schedule.enabled:
-        raise CannotBackfill(
-            f'"{name}" is disabled, so it has no scheduled times; enable it, or `leased trigger {name}`'
-        )
+        raise CannotAct(f'"{name}" is disabled, so it has no scheduled times; enable it, or `leased trigger {name}`')
 
 
 def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], first: datetime) -> None:
-    """Raise `CannotBackfill` if nobody knows what became of the first instant: it may have succeeded.
+    """Raise `CannotAct` if nobody knows what became of the first instant: it may have succeeded.
 
     The runs have been read before: what was pruned meanwhile is recorded by now.
     """
     of, start = f'"{called(row)}"', earliest(connection, row)
     if start is None:
-        raise CannotBackfill(
+        raise CannotAct(
             f"{of} has not been due yet since its first deploy, and a backfill reaches back no further; "
             "`leased trigger` runs it now"
         )
@@ -234,7 +226,7 @@ def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], fi
         else f"runs of {of} up to {when(pruned)} may have been pruned"
     )
     remedy = "no backfill is possible now" if kept is None else f"the earliest possible time is {when(kept)}"
-    raise CannotBackfill(f"nothing is known about {when(first)}: {why}; {remedy}")
+    raise CannotAct(f"nothing is known about {when(first)}: {why}; {remedy}")
 
 
 def earliest(connection: Connection, row: Row[Any]) -> datetime | None:
@@ -269,7 +261,7 @@ def _splits(each: Iterable[SurveyedInstant], schedule: Schedule, of: Row[Any]) -
         last = taken[-1] if after is None else after.last
         count = len(taken) + sum(part.count for part in (before, after) if part is not None)
         if (first, last, count) != (row.first, row.last, row.count):
-            raise CannotBackfill(
+            raise CannotAct(
                 f'run {row.run_id} of "{called(of)}" stands for {number(row.count)} scheduled times from '
                 f"{when(row.first)} to {when(row.last)}, but the timing of its schedule has changed since; leave "
                 "them out"

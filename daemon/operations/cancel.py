@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row
 
 import lease.statements
 
-from ..errors import DaemonError
-from ..states import UNFINISHED, Act, RunState
+from ..errors import CannotAct
+from ..states import UNFINISHED, RunState
 from ..store import statements
 from ..store.notices import WORK, Notice, notify, notify_each
 from ..store.tables import ScheduleKey
@@ -40,12 +40,6 @@ class ChosenRun:
         return self.application, self.schedule
 
 
-def keys_of(connection: Connection, runs: Sequence[ChosenRun]) -> set[ScheduleKey]:
-    """Return (application, key) of the schedules of these runs."""
-    names = Called(connection)
-    return {(run.application, names.key(run.application, run.schedule)) for run in runs}
-
-
 C = TypeVar("C", bound=ChosenRun)
 
 
@@ -66,10 +60,6 @@ class CancelledRun(ChosenRun):
     """A run, and what its cancel came to, or would come to."""
 
     outcome: CancelOutcome
-
-
-class RunIsOver(DaemonError):
-    """The run ended before it could be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +90,33 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     notice, at the latest within `renew_every`, and stops the job as for a loss. A second cancel writes
     nothing.
 
-    Raises `NotFound`, `RunIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NotFound`, `CannotAct`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     row = statements.run.read(connection, run_id)
     done = row and _cancel(connection, {(row.application, row.schedule)}, [run_id], requested_by, why)
     if not row or not done:
         raise missing_run(connection, run_id)
-    outcome = done[0].outcome
+    outcome, called = done[0].outcome, done[0].schedule
     if outcome in _WRITTEN:
         of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
         statements.acts.record(connection, "cancel", by=requested_by, why=why, **of)
     row = statements.run.read(connection, run_id)
     assert row is not None  # noqa: S101 - it is locked
-    called = Called(connection).name(row.application, row.schedule)
     if outcome == "over":
         reason = f" ({row.reason})" if row.reason else ""
-        raise RunIsOver(
+        raise CannotAct(
             f'run {run_id} of "{called}" has already ended and cannot be cancelled: {row.state} at '
             f"{when(row.finished_at)}{reason}"
         )
-    record = lease.statements.reading([row.lease_name])(connection).get(row.lease_name)
-    held = record is not None and row.state in UNFINISHED and (record.token, record.holder) == (row.token, row.holder)
+    held = None
+    if row.state in UNFINISHED:
+        held = lease.statements.reading([row.lease_name])(connection).get(row.lease_name)
+        held = None if held is None or (held.token, held.holder) != (row.token, row.holder) else held
     return Cancellation(
         *(run_id, row.application, called, row.state, outcome == "already", row.cancelled_by, row.cancelled_why),
-        replica=record.label if record is not None and held else None,
-        lease_expires_in=record.expires_in if record is not None and held else None,
+        replica=None if held is None else held.label,
+        lease_expires_in=None if held is None else held.expires_in,
     )
 
 
@@ -148,9 +139,7 @@ def decide(state: RunState, *, marked: bool) -> CancelOutcome:
 
 
 def find_unfinished(connection: Connection, selected: Selection) -> list[CancelledRun]:
-    """Return the runs that are not over and what a cancel would do, in the order in which it is done; nothing is
-    written. Raises `NotFound`.
-    """
+    """Return the runs that are not over, in the order in which they are cancelled, and what a cancel would do."""
     schedules = selected.schedules(connection, retired=True)
     return [_cancelled(row) for row in statements.run.find_unfinished(connection, schedules)]
 
@@ -163,19 +152,20 @@ def cancel_many(
     why: str | None = None,
     of: str | None = None,
 ) -> list[CancelledRun]:
-    """Cancel these runs, and no other of their schedules, in this transaction; see `cancel`. Return what became of
-    each. What they are runs ``of`` is recorded too.
+    """Cancel these runs, and no other of their schedules; see `cancel`. What they are runs ``of`` is recorded too.
 
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    done = _cancel(connection, keys_of(connection, runs), [run.run_id for run in runs], requested_by, why)
+    schedules = set(Called(connection).keys(run.named for run in runs))
+    done = _cancel(connection, schedules, [run.run_id for run in runs], requested_by, why)
     names, counts = Called(connection), defaultdict[ScheduleKey, Counter[CancelOutcome]](Counter)
     for run in done:
         if run.outcome in _WRITTEN:
             counts[run.application, names.key(run.application, run.schedule)][run.outcome] += 1
-    effects = {key: said(outcomes) if of is None else f"{of}: {said(outcomes)}" for key, outcomes in counts.items()}
-    record_each(connection, "cancel", effects, by=requested_by, why=why)
+    effects = [(*key, said(found) if of is None else f"{of}: {said(found)}") for key, found in counts.items()]
+    at = statements.schedule.database_time(connection)
+    statements.acts.record_of_each(connection, "cancel", effects, at=at, by=requested_by, why=why)
     return [replace(run, state="cancelled") if run.outcome == "ended" else run for run in done]
 
 
@@ -197,14 +187,6 @@ def _cancel(
         numbers = [run.run_id for run in marked if run.application == application]
         notify_each(connection, application, [Notice("cancel", number) for number in numbers])
     return done
-
-
-def record_each(
-    connection: Connection, what: Act, effects: Mapping[ScheduleKey, str], *, by: str, why: str | None
-) -> None:
-    """Record one act for each schedule of which runs were changed, with what that came to."""
-    for (application, name), effect in effects.items():
-        statements.acts.record(connection, what, by=by, application=application, schedule=name, why=why, effect=effect)
 
 
 def said(counts: Mapping[CancelOutcome, int]) -> str:

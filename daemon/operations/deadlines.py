@@ -80,9 +80,7 @@ def _next(line: ScheduleLine, definition: str, anchor: datetime, *, excludes: bo
 
 
 def next_instant(definition: str, due: datetime, anchor: datetime) -> datetime | None:
-    """Return the first scheduled time from ``due`` that is not excluded; None if none is near, or if the definition
-    cannot be read.
-    """
+    """Return the first scheduled time from ``due`` on that is not excluded; None if none is near, or can be read."""
     try:
         schedule = read_schedule(definition)
     except UnreadableDefinition:

@@ -6,16 +6,12 @@ from typing import Any, Literal, assert_never
 
 from sqlalchemy import Connection, Row
 
-from ..errors import DaemonError
+from ..errors import CannotAct
 from ..states import RunState
 from ..store import statements
 from ..store.views.names import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable
-
-
-class RunIsNotOver(DaemonError):
-    """The run waits or is at work, and needs what was to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +40,7 @@ def decide(state: RunState, *, forgotten: bool) -> Literal["forget", "nothing", 
 
 
 def foreseen(connection: Connection, run_id: int) -> str:
-    """Return what a run is called in the question whether it is to be forgotten. Raises `NotFound`, and
-    `RunIsNotOver`.
-    """
+    """Return what a run is called in the question whether to forget it. Raises `NotFound`, and `CannotAct`."""
     row, called = _over(connection, run_id, statements.run.read(connection, run_id))
     return f"run {run_id} of {called} ({row.application}), {row.state} at {when(row.finished_at)}"
 
@@ -55,13 +49,15 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
     """Delete the params of a run that is over, all reasons that people gave in it, and what its jobs printed,
     reported and failed with. That cannot be undone; a second time writes nothing.
 
-    That it was done is recorded, with ``why``, which must not repeat what is to be forgotten. Raises
-    `NotFound`, `RunIsNotOver`, and `NotRecordable` for a name or reason that cannot be kept.
+    That it was done is recorded, with ``why``, which must not repeat what is to be forgotten. Raises `NotFound`,
+    `CannotAct`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    of_run = _required(connection, run_id, statements.run.read(connection, run_id))
-    statements.schedule.lock(connection, of_run.application, of_run.schedule)  # no retry takes its params meanwhile
-    row, called = _over(connection, run_id, statements.run.lock(connection, run_id))
+    found = statements.run.read(connection, run_id)
+    if found is not None:
+        statements.schedule.lock(connection, found.application, found.schedule)  # no retry takes its params meanwhile
+        found = statements.run.lock(connection, run_id)
+    row, called = _over(connection, run_id, found)
     already = row.forgotten_at is not None
     if not already:
         at = when(statements.schedule.database_time(connection))
@@ -69,22 +65,18 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
         of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
         statements.keeping.forget_acts(connection, **of)
         statements.acts.record(connection, "forget", by=requested_by, why=why, **of)
-    now = _required(connection, run_id, statements.run.read(connection, run_id))
+    now = statements.run.read(connection, run_id)
+    assert now is not None  # noqa: S101 - it is locked
     return Forgotten(run_id, row.application, called, row.state, already, now.forgotten_by, now.forgotten_at)
 
 
-def _required(connection: Connection, run_id: int, row: Row[Any] | None) -> Row[Any]:
+def _over(connection: Connection, run_id: int, row: Row[Any] | None) -> tuple[Row[Any], str]:
+    """Return a run that is over, and what its schedule is called; raises `NotFound` and `CannotAct`."""
     if row is None:
         raise missing_run(connection, run_id)
-    return row
-
-
-def _over(connection: Connection, run_id: int, found: Row[Any] | None) -> tuple[Row[Any], str]:
-    """Return a run that is over, and what its schedule is called; raises `NotFound` and `RunIsNotOver`."""
-    row = _required(connection, run_id, found)
     called = Called(connection).name(row.application, row.schedule)
     if decide(row.state, forgotten=row.forgotten_at is not None) == "refuse":
-        raise RunIsNotOver(
+        raise CannotAct(
             f'run {run_id} of "{called}" is {row.state} and cannot be forgotten yet; wait until it ends, or cancel '
             f"it with `leased cancel {run_id}`"
         )

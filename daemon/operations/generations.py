@@ -1,6 +1,4 @@
-"""The generations as they stand now: who runs which, what differs, and what comes next and when; and what they changed
-(rule 21).
-"""
+"""The generations as they stand: who runs which, what differs, what comes next, and what they changed (rule 21)."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +12,7 @@ from sqlalchemy import Connection
 from lease.durations import format_duration
 
 from ..definitions.toml_text import DURATIONS
-from ..errors import DaemonError, NotFound
+from ..errors import CannotAct, NotFound
 from ..scheduling.generations.order import FOR_GOOD_AFTER, Differences, Generation, Order, differences
 from ..scheduling.generations.standing import State, held_back, held_back_by, state_of
 from ..scheduling.generations.standing import who_runs as they_run
@@ -224,10 +222,6 @@ def read_changed(connection: Connection, standings: Sequence[GenerationStanding]
     return found
 
 
-class NothingToAcknowledge(DaemonError):
-    """The generation kept schedules of the one before, or there was none."""
-
-
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
     """A generation that is acknowledged."""
@@ -245,7 +239,7 @@ def acknowledge(
 ) -> Acknowledged:
     """Record that what generation ``number`` retired is meant; it is no problem any more. A second time writes nothing.
 
-    Raises `NotFound`, `NothingToAcknowledge`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NotFound`, `CannotAct`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     statements.schedule.take_turn(connection, application)
@@ -255,7 +249,7 @@ def acknowledge(
         there = "there are none yet" if newest is None else f"the newest is {newest}"
         raise NotFound(f'"{application}" has no generation {number}; {there} (`leased generations` lists them)')
     if found.replaced is None:
-        raise NothingToAcknowledge(
+        raise CannotAct(
             f'there is nothing to acknowledge: generation {number} of "{application}" did not retire all schedules of '
             "the one before"
         )

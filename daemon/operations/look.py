@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ..definitions.values.work import Isolation
-from ..errors import DaemonError
+from ..errors import CannotAct
 from ..jobs.stacks import SeenProcess, Stack
 from ..store import statements
 from ..store.notices import Notice, notify
@@ -21,14 +21,6 @@ from .requester import recordable
 from .why import Explanation, read_why_run
 
 _NOBODY_HEARS = {"silent", "stuck"}
-
-
-class NotAtWork(DaemonError):
-    """Nobody is at work on the run who could look at it."""
-
-
-class NotAnswered(DaemonError):
-    """The replica of the run has not answered in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +61,26 @@ class StackAnswer:
 
 
 def ask(connection: Connection, run_id: int, *, requested_by: str) -> AskedReplica:
-    """Ask the replica of a run at work what it does. Raises `NotFound`, `NotAtWork` and `NotRecordable`."""
+    """Ask the replica of a run at work what it does. Raises `NotFound`, `CannotAct` and `NotRecordable`."""
     recordable("requested_by", requested_by)
     explained = read_why_run(connection, run_id)
     row = statements.run.read_look(connection, run_id)
-    hears = row is not None and row.state == "running" and explained.sentence.state not in _NOBODY_HEARS
+    hears = row is not None and row.state == "running" and explained.state not in _NOBODY_HEARS
     asked_at = statements.run.ask_for_look(connection, run_id, requested_by) if hears else None
     if row is None or asked_at is None:
-        raise NotAtWork(f"no replica can be asked: {explained.sentence.text}")
+        raise CannotAct(f"no replica can be asked: {explained.text}")
     notify(connection, explained.application, Notice("cancel", run_id))
     return AskedReplica(explained, asked_at, row.token, _replica(row), row.version)
 
 
 def read_look(connection: Connection, question: AskedReplica) -> StackAnswer | None:
-    """Return the answer, if it is there; raises `NotAtWork` if the replica has the run no longer."""
+    """Return the answer, if it is there; raises `CannotAct` if the replica has the run no longer."""
     explained = question.explained
     assert explained.run_id is not None  # noqa: S101 - it is about a run
     row = statements.run.read_look(connection, explained.run_id)
     if row is None or (row.state, row.token) != ("running", question.token):
         name = f"run {explained.run_id} of {explained.schedule}"
-        raise NotAtWork(
+        raise CannotAct(
             f"{name} has ended, or is elsewhere than on {question.replica}; `leased show {explained.run_id}` says more"
         )
     if row.looked_at is None or row.looked_at < question.asked_at:
@@ -105,7 +97,7 @@ def read_look(connection: Connection, question: AskedReplica) -> StackAnswer | N
     )
 
 
-def not_answered(question: AskedReplica, within: str) -> NotAnswered:
+def not_answered(question: AskedReplica, within: str) -> CannotAct:
     """Return the error that says what is known all the same."""
     own = package_version()
     why = (
@@ -113,8 +105,8 @@ def not_answered(question: AskedReplica, within: str) -> NotAnswered:
         if question.version in {None, own}
         else f"it runs leased {question.version}, which may not know `leased stack` of {own}"
     )
-    known = [f"{one.what}: {one.text}" for one in question.explained.evidence if one.what in {"job", "process"}]
-    return NotAnswered("; ".join([f"{question.replica} has not answered within {within}", why, *known]))
+    known = [f"{one.what}: {one.text}" for one in question.explained.items if one.what in {"job", "process"}]
+    return CannotAct("; ".join([f"{question.replica} has not answered within {within}", why, *known]))
 
 
 def _replica(row: Row[Any]) -> str:

@@ -1,6 +1,6 @@
 """The pause of schedules, until they are resumed or a moment comes; scheduled times until then do not run (rule 23)."""
 
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
@@ -88,13 +88,18 @@ def pause(
         statements.schedule.begin_pause(connection, begun, at=now, by=requested_by, why=why, until=end)
     if changed:
         statements.schedule.change_pause(connection, changed, by=requested_by, why=why, until=end)
-    _record_pauses(connection, rows, done, now)
+    was = {_key(row): row for row in rows}
+    rows = statements.schedule.lock_all(connection, done.keys())
+    alike = defaultdict[Any, list[tuple[str, str, str | None]]](list)  # what was made together is recorded together
+    for row in rows:
+        if (act := done[_key(row)]) != "already paused":
+            effect = None if act == "paused" else f"changed: it was {paused_text(*_pause_of(was[_key(row)]))}"
+            alike[row.paused_by, row.paused_why, row.paused_until].append((*_key(row), effect))
+    for (who, reason, ends), schedules in alike.items():
+        statements.acts.record_of_each(connection, "pause", schedules, at=now, by=who, why=reason, until=ends)
     for application in sorted({application for application, _ in begun | changed}):
         notify(connection, application, WORK)  # of what was planned, some may start
-    return [
-        PausedSchedule(row.application, called(row), row.trigger, done[_key(row)], *_pause_of(row))
-        for row in statements.schedule.lock_all(connection, done.keys())
-    ]
+    return [PausedSchedule(row.application, called(row), row.trigger, done[_key(row)], *_pause_of(row)) for row in rows]
 
 
 def resume(
@@ -102,10 +107,8 @@ def resume(
 ) -> list[ResumedSchedule]:
     """End the pauses of schedules: what is due from now on runs again. Return each schedule.
 
-    What was due until now is planned first, as paused, and does not run later. For a schedule that is
-    not paused nothing is written.
-
-    Raises `NotRecordable`, and what `lock_planned` does.
+    What was due until now is planned first, as paused, and does not run later. For a schedule that is not paused
+    nothing is written. Raises `NotRecordable`, and what `lock_planned` does.
     """
     refuse_unrecordable(requested_by, why)
     rows = lock_planned(connection, selected)
@@ -114,9 +117,7 @@ def resume(
     passed = statements.schedule.skipped_in_pause(connection, paused) if paused else {}
     if paused:
         statements.schedule.end_pause(connection, paused)
-        effects = (
-            (application, name, passed_text(passed.get((application, name), 0))) for application, name in sorted(paused)
-        )
+        effects = [(*key, passed_text(passed.get(key, 0))) for key in sorted(paused)]
         statements.acts.record_of_each(connection, "resume", effects, at=now, by=requested_by, why=why)
     for application in sorted({application for application, _ in paused}):
         notify(connection, application, WORK)
@@ -124,10 +125,7 @@ def resume(
 
 
 def foresee_resume(connection: Connection, application: str, name: str) -> int:
-    """Return how many scheduled times of a paused schedule have passed, of which none will run; nothing is written.
-
-    Raises `NoSuchSchedule`.
-    """
+    """Return how many scheduled times of a paused schedule have passed, of which none will run. Raises `NotFound`."""
     row = read_one(connection, application, name)
     now = statements.schedule.database_time(connection)
     planned = statements.schedule.skipped_in_pause(connection, {_key(row)}).get(_key(row), 0)
@@ -139,9 +137,7 @@ def foresee_resume(connection: Connection, application: str, name: str) -> int:
 
 
 def is_paused(row: Any, now: datetime) -> bool:
-    """Return whether a schedule is paused; one whose pause has ended by itself is not, although its row
-    has it until it is planned. Pure.
-    """
+    """Return whether a schedule is paused; its row has a pause that ended by itself until it is planned. Pure."""
     return row.paused_at is not None and (row.paused_until is None or row.paused_until > now)
 
 
@@ -164,21 +160,6 @@ def _moment(until: datetime | timedelta | None, now: datetime) -> datetime | Non
             "or leave it out to pause until you resume it"
         )
     return end
-
-
-def _record_pauses(
-    connection: Connection, before: Sequence[Row[Any]], done: dict[ScheduleKey, Done], now: datetime
-) -> None:
-    """Record each pause as it is now: those that were made together, together."""
-    was = {_key(row): row for row in before}
-    alike: dict[tuple[Any, ...], list[tuple[str, str, str | None]]] = {}
-    for row in statements.schedule.lock_all(connection, {key for key, act in done.items() if act != "already paused"}):
-        old = was[_key(row)]
-        effect = None if done[_key(row)] == "paused" else f"changed: it was {paused_text(*_pause_of(old))}"
-        same = (row.paused_by, row.paused_why, row.paused_until)
-        alike.setdefault(same, []).append((row.application, row.name, effect))
-    for (by, why, until), schedules in alike.items():
-        statements.acts.record_of_each(connection, "pause", schedules, at=now, by=by, why=why, until=until)
 
 
 def passed_text(passed: int) -> str:

@@ -19,9 +19,7 @@ def requester() -> str:
 
 
 def recordable(what: str, text: object, longest: int = LONGEST) -> str:
-    """Return the text; raise NotRecordable, naming it as ``what``, unless it is one line of 1 to
-    ``longest`` printable characters.
-    """
+    """Return the text; raise `NotRecordable`, about ``what``, unless it is one line of 1 to ``longest`` characters."""
     if not isinstance(text, str):
         raise NotRecordable(f"{what} is {text!r}, which is not a string; write it as one")
     if not text.strip():

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ..definitions.application import Application
-from ..errors import DaemonError
+from ..errors import CannotAct
 from ..recovery.settle import settle
 from ..scheduling.deploys.sync import sync
 from ..states import UNSEEN_IS_DEAD
@@ -15,10 +15,6 @@ from ..store import statements
 from ..store.views.names import require_application
 from ..text import counted, listed
 from .requester import refuse_unrecordable
-
-
-class StillLives(DaemonError):
-    """The application has replicas that live, or work that may still be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ def retire(
     """Retire all schedules of an application, end what waits of it as cancelled, and record that. What was due until
     now is planned first. If its FILE is run again, that is a deploy like any other.
 
-    ``dead`` are holders whose death is proven. Raises `NotFound`, `StillLives`, and `NotRecordable` for a name or
+    ``dead`` are holders whose death is proven. Raises `NotFound`, `CannotAct`, and `NotRecordable` for a name or
     reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
@@ -54,7 +50,7 @@ def retire(
     statements.replica.mark_dead(connection, require_dead(connection, application, dead))
     settle(connection, application)
     if left := statements.run.at_work(connection, application):
-        raise StillLives(
+        raise CannotAct(
             f'"{application}" is not retired: run {left[0]} counts as running until its lease expires, at most '
             "one ttl after its replica stopped; try again then"
         )
@@ -62,21 +58,21 @@ def retire(
     waiting = {row.digest for row in statements.renames.pending_definitions(connection, application)}
     cancelled = sum(statements.renames.cancel_retired(connection, application, waiting).values())
     ruled = statements.generation.let_none_rule(connection, application)
-    if report.retired or cancelled or ruled:
+    already = not (report.retired or cancelled or ruled)
+    if not already:
         effect = f"retired: {counted(len(report.retired), 'schedule')}; cancelled: {counted(cancelled, 'run')}"
         statements.acts.record(connection, "retire", by=requested_by, application=application, why=why, effect=effect)
-        return RetiredApplication(application, report.retired, cancelled, already=False)
-    return RetiredApplication(application, (), 0, already=True)
+    return RetiredApplication(application, report.retired, cancelled, already)
 
 
 def require_dead(connection: Connection, application: str, dead: Collection[str]) -> list[str]:
-    """Return the holders of an application that are recorded as alive and are not; raises `StillLives`."""
+    """Return the holders of an application that are recorded as alive and are not; raises `CannotAct`."""
     found = statements.replica.live(connection, application)
     living = [row for row in found if row.holder not in dead and row.seen_ago < UNSEEN_IS_DEAD]
     if living:
         named = listed([f"{row.host}:{row.pid}" for row in living], 3)
         verb, was = ("are", "were") if len(living) > 1 else ("is", "was")
-        raise StillLives(
+        raise CannotAct(
             f'"{application}" is not retired: {named} {verb} running, or {was} seen in the last minute; stop its '
             "replicas first"
         )

@@ -11,16 +11,16 @@ from typing import Any, Literal, assert_never
 from sqlalchemy import Connection, Row
 
 from ..definitions.codec import read_job_names, read_schedule
-from ..errors import DaemonError
+from ..errors import CannotAct
 from ..scheduling.plan import lease_name, waits_for_predecessor
 from ..states import RunState
 from ..store import statements
 from ..store.notices import WORK, notify
 from ..store.tables import ScheduleKey, called
 from ..store.views.defined import retirement
-from ..store.views.names import missing_run
+from ..store.views.names import Called, missing_run
 from ..text import counted, suggestion
-from .cancel import ChosenRun, keys_of, record_each
+from .cancel import ChosenRun
 from .requester import refuse_unrecordable
 from .selection import Selection
 
@@ -151,10 +151,6 @@ def _wrong_job(run: TriedRun, jobs: Sequence[str], from_job: str | None) -> str 
     )
 
 
-class CannotRetry(DaemonError):
-    """The run is not over, has nothing to try again, or was retried before."""
-
-
 @dataclass(frozen=True, slots=True)
 class Retry:
     """A run that tries another one again."""
@@ -201,13 +197,13 @@ def retry(
     schedule, and waits behind unfinished runs. Jobs that are done are carried over, with ``from_job`` those
     before it. A run is tried again once: a second call is told of the first one's run, and writes nothing.
 
-    Raises `NotFound`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NotFound`, `CannotAct`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
     one = plan_retry(connection, run_id, from_job, lock=True)
     match one.plan:
         case NoRetry():
-            raise CannotRetry(one.plan.why)
+            raise CannotAct(one.plan.why)
         case RetriedBefore():
             return _told(connection, one, one.plan.run_id, None)
         case RetryPlan():
@@ -236,9 +232,7 @@ def plan_retries(
     from_job: str | None = None,
     lock: bool = True,
 ) -> list[Planned]:
-    """Lock these schedules and runs of theirs, unless nothing is to be written, and return what is to become of the
-    runs, by id; those that are being pruned are left out.
-    """
+    """Return what is to become of runs of these schedules, by id, and ``lock`` both; without those being pruned."""
     locked: dict[ScheduleKey, Row[Any]] = {}
     for application, keys in groupby(sorted(schedules), key=itemgetter(0)):
         names = [name for _, name in keys]
@@ -298,13 +292,7 @@ def _told(connection: Connection, one: Planned, run_id: int, plan: RetryPlan | N
     row = statements.run.read(connection, run_id)
     assert row is not None  # noqa: S101 - its schedule is locked
     return Retry(
-        run_id,
-        row.application,
-        called(one.schedule),
-        row.scheduled_for,
-        "retry",
-        one.row.id,
-        row.state,
+        *(run_id, row.application, called(one.schedule), row.scheduled_for, "retry", one.row.id, row.state),
         waits=row.available_at is None,
         already=plan is None,
         requested_by=row.requested_by,
@@ -332,10 +320,8 @@ class RetriedRun(ChosenRun):
 
 
 def find_failed(connection: Connection, selected: Selection, within: float) -> list[RetriedRun]:
-    """Return the runs that failed in the last ``within`` seconds and were not retried, and what a retry would do;
-    nothing is written. Raises `NotFound`.
-
-    Each is an occurrence of its own: that its schedule has succeeded since does not make up for it.
+    """Return the runs that failed in the last ``within`` seconds and were not retried, and what a retry would do. Each
+    is an occurrence of its own: that its schedule has succeeded since does not make up for it.
     """
     schedules = selected.schedules(connection, retired=False)
     found = statements.retries.find_failed(connection, schedules, within)
@@ -352,27 +338,27 @@ def retry_many(
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    planned = plan_retries(connection, keys_of(connection, runs), [run.run_id for run in runs])
+    schedules = set(Called(connection).keys(run.named for run in runs))
+    planned = plan_retries(connection, schedules, [run.run_id for run in runs])
     made = write_retries(connection, planned, by=requested_by, why=why)
     done = [_outcome(one, made) for one in planned]
     counts = Counter((one.row.application, one.row.schedule) for one in planned if one.row.id in made)
-    effects = {key: counted(count, "failed run") for key, count in counts.items()}
-    record_each(connection, "retry", effects, by=requested_by, why=why)
+    effects = [(*key, counted(count, "failed run")) for key, count in counts.items()]
+    at = statements.schedule.database_time(connection)
+    statements.acts.record_of_each(connection, "retry", effects, at=at, by=requested_by, why=why)
     return done
 
 
 def _outcome(one: Planned, made: Mapping[int, int]) -> RetriedRun:
-    row, plan = one.row, one.plan
-    outcome: RetryOutcome = "already" if row.retried_as is not None else "left out"
-    as_run: int | None = row.retried_as
-    why: str | None = None
-    match plan:
+    row = one.row
+    done: tuple[RetryOutcome, int | None, str | None]
+    match one.plan:
         case RetryPlan():
-            outcome, as_run = "retried", made.get(row.id)
-        case RetriedBefore():
-            pass
-        case NoRetry():
-            why = plan.why
+            done = "retried", made.get(row.id), None
+        case RetriedBefore(run_id):
+            done = "already", run_id, None
+        case NoRetry(why):
+            done = "left out" if row.retried_as is None else "already", row.retried_as, why
         case _:
-            assert_never(plan)
-    return RetriedRun(row.id, row.application, called(one.schedule), row.scheduled_for, row.state, outcome, as_run, why)
+            assert_never(one.plan)
+    return RetriedRun(row.id, row.application, called(one.schedule), row.scheduled_for, row.state, *done)

@@ -115,7 +115,7 @@ def steps(wanted: Request, *, notifies: bool) -> Steps:
 
     Raises `NoSuchSchedule`, `UnfitParameter` and `MomentHasPassed`.
     """
-    if wanted.key is not None and (known := (yield _keyed(wanted))):
+    if wanted.key is not None and (known := (yield requests.keyed(wanted.application, wanted.schedule, wanted.key))):
         return Requested(known[0][0], already=True)
     rows = yield requests.read(wanted.application, wanted.schedule)
     if not rows:
@@ -137,7 +137,7 @@ def steps(wanted: Request, *, notifies: bool) -> Steps:
     values = _values(wanted, schedule, digest, now) | {"params": json.dumps(params)}
     if wanted.key is not None:
         while not (yield requests.take_key(wanted.application, wanted.schedule, wanted.key, now)):
-            if known := (yield _keyed(wanted)):
+            if known := (yield requests.keyed(wanted.application, wanted.schedule, wanted.key)):
                 return Requested(known[0][0], already=True)
     ((run_id,),) = yield requests.add(values)
     if wanted.key is not None:
@@ -168,10 +168,6 @@ def carry(steps: Generator[Any, Rows, Requested], send: Callable[[Any], Rows]) -
     except StopIteration as done:
         requested: Requested = done.value
         return requested
-
-
-def _keyed(wanted: Request) -> Executable:
-    return requests.keyed(wanted.application, wanted.schedule, wanted.key or "")
 
 
 def _values(wanted: Request, schedule: Schedule, digest: str | None, now: datetime) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Why a run is as it is: one sentence, its evidence, and what to do; `why_schedule` says the same of a schedule."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,20 +13,7 @@ from lease.durations import format_duration
 from ..states import MOST_ABANDONED
 from ..store.statements.schedule import database_time
 from ..store.tables import ScheduleKey
-from ..store.views.causes import (
-    Cancelled,
-    Replaced,
-    Retired,
-    WaitsForBackfill,
-    WaitsForLock,
-    WaitsForPlace,
-    WaitsForReplica,
-    WaitsForRetry,
-    WaitsForRun,
-    WaitsForSlot,
-    WaitsForStart,
-    sentence,
-)
+from ..store.views import causes
 from ..store.views.defined import Living, StoredSchedule, read_defined, read_living
 from ..store.views.history import RunDetail, read_run
 from ..store.views.names import keys_named
@@ -36,32 +23,17 @@ from ..store.views.problems import has_run, recorded, silence, stuck
 from ..store.views.usual import Usual, read_usual, usually
 from ..text import ago, counted, last_line, lasted, listed, number, shortened, when
 
-State = Literal[
-    "retired",
-    "not active",
-    "disabled",
-    "paused",
-    "no replica",
-    "no definition",
-    "stuck",
-    "silent",
-    "late",
-    "late to finish",
-    "running",
-    "long",
-    "waiting",
-    "failing",
-    "skipped",
-    "on request",
-    "ended",
-    "excluded",
-    "due",
-    "succeeded",
-    "failed",
-    "abandoned",
-    "cancelled",
-]
+_Decided = Literal["retired", "not active", "disabled", "paused"]
+_Impossible = Literal["no replica", "no definition"]
+_Begun = Literal["stuck", "silent", "late", "late to finish", "running", "long", "waiting"]
+_Between = Literal["failing", "skipped", "on request", "ended", "excluded", "due"]
+_Over = Literal["succeeded", "failed", "abandoned", "cancelled"]
+State = Literal[_Decided, _Impossible, _Begun, _Between, _Over]
 """What is so. Of a schedule, the first of those that keep it from running; of a run, its state, and what is wrong."""
+
+
+Facts = Iterable[tuple[str, str | None]]
+"""Of each fact what it is about, and its text, if there is any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +57,29 @@ class Sentence:
     next: tuple[str, ...] = ()
     """The commands that tell more, or help."""
 
+    def about(self, application: str, schedule: str, run_id: int | None, facts: Facts, now: datetime) -> "Explanation":
+        """Return it with what it is about, and the facts behind it that there are."""
+        items = tuple(Evidence(what, text) for what, text in facts if text)
+        said = (self.state, self.text, self.since, self.until, self.next)
+        return Explanation(now, application, schedule, run_id, *said, items)
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A sentence about a schedule or a run, with its evidence."""
+    """The answer of `leased why --json`."""
 
+    database_time: datetime
     application: str
     schedule: str
     run_id: int | None
     """None: it is about the schedule."""
-    sentence: Sentence
-    evidence: tuple[Evidence, ...]
+    state: State
+    text: str
+    since: datetime | None
+    until: datetime | None
+    next: tuple[str, ...]
+    items: tuple[Evidence, ...]
+    """The facts behind the sentence; the rest is said of a `Sentence`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +99,6 @@ class Moments:
     def ago(self, moment: datetime) -> str:
         """Return how far away a moment is: ``3h ago``, ``in 5m``."""
         return ago((self.now - moment).total_seconds())
-
-
-Facts = Iterator[tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +146,7 @@ def read_said_of_run(connection: Connection, run_id: int) -> SaidOfRun:
 
 def explained(facts: SaidOfRun, at: Moments) -> Explanation:
     run = facts.detail.run
-    said = run_sentence(facts, at)
-    return Explanation(run.application, run.schedule, run.run_id, said, evidence(_evidence(facts, at)))
+    return run_sentence(facts, at).about(run.application, run.schedule, run.run_id, _evidence(facts, at), at.now)
 
 
 def run_sentence(facts: SaidOfRun, at: Moments) -> Sentence:
@@ -197,24 +177,24 @@ def run_sentence(facts: SaidOfRun, at: Moments) -> Sentence:
 
 def _waits(facts: SaidOfRun, name: str, at: Moments) -> Sentence:
     run, why = facts.detail.run, facts.detail.run.why
-    words = "waits" if why is None else sentence(why, at)
+    words = "waits" if why is None else causes.sentence(why, at)
     state: State = "waiting"
     until: datetime | None = None
     more: list[str] = []
     match why:
-        case Cancelled() | Replaced() | Retired():
+        case causes.Cancelled() | causes.Replaced() | causes.Retired():
             state, words = "cancelled", f"ends as soon as its work has: {words}"
-        case WaitsForRetry(moment) | WaitsForStart(moment):
+        case causes.WaitsForRetry(moment) | causes.WaitsForStart(moment):
             until, more = moment, [f"leased logs {run.run_id}"] if run.attempt else []
-        case WaitsForRun(ahead):
+        case causes.WaitsForRun(ahead):
             more = [f"leased why {ahead}"]
-        case WaitsForLock(run_id=under):
+        case causes.WaitsForLock(run_id=under):
             more = ["leased locks" if under is None else f"leased why {under}"]
-        case WaitsForSlot():
+        case causes.WaitsForSlot():
             more = ["leased locks"]
-        case WaitsForBackfill():
+        case causes.WaitsForBackfill():
             more = ["leased backfills"]
-        case WaitsForReplica(others=others):
+        case causes.WaitsForReplica(others=others):
             state = "no definition" if others else "no replica"
             words = words if words.startswith("waits") else f"waits: {words}"
             more = ["leased generations" if others else "leased run FILE"]
@@ -250,7 +230,7 @@ def _evidence(facts: SaidOfRun, at: Moments) -> Facts:
         yield "if killed", if_killed(facts.at_work, detail, facts.living, facts.running)
     elif run.state in {"failed", "pending"}:
         yield "last output", facts.last_output
-    if isinstance(run.why, WaitsForPlace):
+    if isinstance(run.why, causes.WaitsForPlace):
         yield "running now", places(facts.defined.run_digest, facts.living, facts.running, facts.usual)
     ahead = getattr(run.why, "run_id", None)
     for other in (one for one in facts.running if one.run_id == ahead):
@@ -284,11 +264,6 @@ def _attempts(facts: SaidOfRun) -> str | None:
 
 
 # What is said of runs and of schedules alike
-
-
-def evidence(facts: Facts) -> tuple[Evidence, ...]:
-    """Return the facts that there are."""
-    return tuple(Evidence(what, text) for what, text in facts if text)
 
 
 def joined(texts: Sequence[str | None]) -> str:

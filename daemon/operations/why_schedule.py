@@ -22,7 +22,7 @@ from ..store.views.replicas import read_last_alive
 from ..store.views.usual import Usual, read_usual
 from ..text import counted, lasted, listed
 from .generations import GenerationStanding, of_generations, setting_text
-from .why import Explanation, Facts, Moments, Sentence, at_work_text, evidence, joined
+from .why import Explanation, Facts, Moments, Sentence, at_work_text, joined
 
 _LATEST = 20
 """So many of its latest runs are looked at, and so many acts."""
@@ -109,10 +109,10 @@ def read_why_schedule(
         or _went_wrong(facts, at)
         or _rests(facts, at)
     )
-    return Explanation(*named, None, said, evidence(_evidence(facts, said, at)))
+    return said.about(*named, None, _evidence(facts, said, at), at.now)
 
 
-def why_not_active(name: str, standings: Iterable[GenerationStanding]) -> Explanation | None:
+def why_not_active(name: str, standings: Iterable[GenerationStanding], now: datetime) -> Explanation | None:
     """Return why a schedule is not there that a generation has which is not active; None if there is none such."""
     for one in standings:
         differs = one.differs
@@ -123,7 +123,7 @@ def why_not_active(name: str, standings: Iterable[GenerationStanding]) -> Explan
         comes = joined([held or f"which is {one.state}", one.next])
         text = f"{name} is defined by generation {one.number} of {one.application} alone, {comes}"
         said = Sentence("not active", text, one.came_at, None, ("leased generations",))
-        return Explanation(one.application, name, None, said, ())
+        return said.about(one.application, name, None, (), now)
     return None
 
 

@@ -1,6 +1,7 @@
 """The acts of the API, through the same operations as those of the commands; who and why are recorded."""
 
 import socket
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -164,7 +165,7 @@ def _backfill(connection: Connection, asked: BackfillDone) -> Backfill:
         raise Unfit("first is after last; give the earlier time as first")
     application = application_of(connection, asked.schedule, asked.application)
     wanted = Wanted(application, asked.schedule, asked.first, asked.last, asked.at_most)
-    return foresee_backfill(connection, wanted) if asked.dry_run else backfill(connection, wanted, **asked.author)
+    return foresee_backfill(connection, wanted)[0] if asked.dry_run else backfill(connection, wanted, **asked.author)
 
 
 def _plan_outgoing(connection: Connection, asked: RetireDone) -> bool:
@@ -194,46 +195,30 @@ def _retry_many(connection: Connection, asked: RetryManyDone) -> RetryManyAnswer
     return RetryManyAnswer(asked.dry_run, [*done, *left_out])
 
 
+def _act(
+    name: str,
+    summary: str,
+    asks: type[Authored],
+    answer: type,
+    does: Callable[[Connection, Any], object],
+    *,
+    prepares: Callable[[Connection, Any], bool] | None = None,
+) -> Endpoint:
+    """Return the endpoint of an act, which has the path and the answer of the command of its ``name``."""
+    return Endpoint("POST", f"/{name}", summary, asks, (name, 1, answer), does, prepares=prepares)
+
+
+_CANCEL_MANY = "Cancel all active runs of a schedule or tag, 1,000 at most"
+_FORGET = "Delete the params, reasons, errors and output of a finished run"
 ACTS = [
-    Endpoint("POST", "/trigger", "Request a run, now or later", TriggerDone, ("trigger", 1, TriggerAnswer), _trigger),
-    Endpoint("POST", "/pause", "Pause schedules", PauseDone, ("pause", 1, PauseAnswer), _pause, prepares=_plan),
-    Endpoint("POST", "/resume", "Resume schedules", Selected, ("resume", 1, ResumeAnswer), _resume, prepares=_plan),
-    Endpoint("POST", "/cancel", "Cancel a run", OnRun, ("cancel", 1, Cancellation), _cancel),
-    Endpoint("POST", "/retry", "Retry a failed or cancelled run", RetryDone, ("retry", 1, Retry), _retry),
-    Endpoint(
-        "POST",
-        "/cancel-many",
-        "Cancel all active runs of a schedule or tag, 1,000 at most",
-        CancelManyDone,
-        ("cancel-many", 1, CancelManyAnswer),
-        _cancel_many,
-    ),
-    Endpoint(
-        "POST",
-        "/retry-many",
-        "Retry all runs that failed lately, 1,000 at most",
-        RetryManyDone,
-        ("retry-many", 1, RetryManyAnswer),
-        _retry_many,
-    ),
-    Endpoint(
-        "POST", "/backfill", "Run past scheduled times after all", BackfillDone, ("backfill", 1, Backfill), _backfill
-    ),
-    Endpoint(
-        "POST",
-        "/forget",
-        "Delete the params, reasons, errors and output of a finished run",
-        OnRun,
-        ("forget", 1, Forgotten),
-        _forget,
-    ),
-    Endpoint(
-        "POST",
-        "/retire",
-        "Retire an application for good",
-        RetireDone,
-        ("retire", 1, RetiredApplication),
-        _retire,
-        prepares=_plan_outgoing,
-    ),
+    _act("trigger", "Request a run, now or later", TriggerDone, TriggerAnswer, _trigger),
+    _act("pause", "Pause schedules", PauseDone, PauseAnswer, _pause, prepares=_plan),
+    _act("resume", "Resume schedules", Selected, ResumeAnswer, _resume, prepares=_plan),
+    _act("cancel", "Cancel a run", OnRun, Cancellation, _cancel),
+    _act("retry", "Retry a failed or cancelled run", RetryDone, Retry, _retry),
+    _act("cancel-many", _CANCEL_MANY, CancelManyDone, CancelManyAnswer, _cancel_many),
+    _act("retry-many", "Retry all runs that failed lately, 1,000 at most", RetryManyDone, RetryManyAnswer, _retry_many),
+    _act("backfill", "Run past scheduled times after all", BackfillDone, Backfill, _backfill),
+    _act("forget", _FORGET, OnRun, Forgotten, _forget),
+    _act("retire", "Retire an application for good", RetireDone, RetiredApplication, _retire, prepares=_plan_outgoing),
 ]

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection
 
+from ...answers import filled
 from ...answers.notify import NotifyAnswer, notify_answer
 from ...answers.questions import (
     ActivityAnswer,
@@ -20,16 +21,13 @@ from ...answers.questions import (
     ReportAnswer,
     RunsAnswer,
     ShowAnswer,
-    WhyAnswer,
     explain_schedule,
     logs_answer,
-    report_answer,
     show_answer,
-    why_answer,
 )
 from ...answers.status import StatusAnswer, StatusReader
 from ...operations.generations import read_standings
-from ...operations.why import Moments, read_why_run
+from ...operations.why import Explanation, Moments, read_why_run
 from ...recovery.deaths import neighbours, proven_dead
 from ...states import Act, RunState
 from ...store.statements.schedule import database_time
@@ -166,16 +164,15 @@ def _locks(connection: Connection, asked: LocksAsked) -> LocksAnswer:
     return LocksAnswer(read_locks(connection, **asked.model_dump()))
 
 
-def _why(takeover_after: float, connection: Connection, asked: WhyAsked) -> WhyAnswer:
+def _why(takeover_after: float, connection: Connection, asked: WhyAsked) -> Explanation:
     now = database_time(connection)
     match asked:
         case WhyAsked(schedule=str(name), run_id=None):
-            found = explain_schedule(connection, name, asked.application, takeover_after, Moments(now))
+            return explain_schedule(connection, name, asked.application, takeover_after, Moments(now))
         case WhyAsked(schedule=None, run_id=int(run_id), application=None):
-            found = read_why_run(connection, run_id, Moments(now))
+            return read_why_run(connection, run_id, Moments(now))
         case _:
             raise Unfit('give either "schedule", perhaps with "application", or "run_id"')
-    return why_answer(now, found)
 
 
 def _report(connection: Connection, asked: ReportAsked) -> ReportAnswer:
@@ -185,7 +182,7 @@ def _report(connection: Connection, asked: ReportAsked) -> ReportAnswer:
     last = now if asked.until is None else before_now(now, "until", asked.until)
     if first >= last:
         raise Unfit(f"until: {when(last)} is not after since, which is {when(first)}; give a later time")
-    return report_answer(read_report(connection, first, last, asked.application))
+    return filled(ReportAnswer, read_report(connection, first, last, asked.application))
 
 
 def _notify(connection: Connection, asked: OfApplication) -> NotifyAnswer:
@@ -287,7 +284,7 @@ def questions(takeover_after: float, doctor: Callable[[], DoctorAnswer]) -> list
             "/why",
             "Why a schedule or a run does or does not run",
             WhyAsked,
-            ("why", 1, WhyAnswer),
+            ("why", 1, Explanation),
             partial(_why, takeover_after),
         ),
         Endpoint(

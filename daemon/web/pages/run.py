@@ -83,11 +83,9 @@ def _read(connection: Connection, asked: RunPageAsked, visit: Visit) -> Mapping[
         "run": run,
         "shown": states.SCHEDULES["stuck"] if lost_lease else states.of_run(run.state, run.reason),
         "at_work": facts.at_work,
-        "said": [
-            one if one.url != f"runs/{run.run_id}" else SentencePart(one.text) for one in with_runs(said.sentence.text)
-        ],
-        "commands": said.sentence.next,
-        "evidence": said.evidence,
+        "said": [one if one.url != f"runs/{run.run_id}" else SentencePart(one.text) for one in with_runs(said.text)],
+        "commands": said.next,
+        "evidence": said.items,
         "zone": zone,
         "usual": facts.usual.get((run.application, run.schedule)),
         "axis": axis,

@@ -86,9 +86,9 @@ def _read(connection: Connection, asked: SchedulePageAsked, visit: Visit) -> Map
         "name": found.schedule,
         "path": schedule_path(found.application, found.schedule),
         "zone": zone,
-        "say": with_runs(found.sentence.text),
-        "said": found.sentence,
-        "evidence": found.evidence,
+        "say": with_runs(found.text),
+        "said": found,
+        "evidence": found.items,
         "stored": stored,
         "line": line,
         "why_not": _why_not(visit, stored),
@@ -100,7 +100,7 @@ def _read(connection: Connection, asked: SchedulePageAsked, visit: Visit) -> Map
         **context,
         **_of_history(connection, asked, visit, found),
         **_of_definition(connection, asked, stored, visit, zone=zone, key=keys[0], line=line),
-        "shown": _BY_WORD.get(found.sentence.state) or (RUNS[last] if last is not None else SCHEDULES["new"]),
+        "shown": _BY_WORD.get(found.state) or (RUNS[last] if last is not None else SCHEDULES["new"]),
     }
 
 

@@ -12,22 +12,20 @@ from daemon.audit import check
 from daemon.audit.history import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
+from daemon.errors import CannotAct, NotFound
 from daemon.operations.backfill import (
     Backfill,
-    BackfillIsOver,
-    NoSuchBackfill,
     backfill,
     change_backfill,
     counted_text,
     foresee_backfill,
-    foresee_each,
 )
-from daemon.operations.backfill_plan import CannotBackfill, Wanted
+from daemon.operations.backfill_plan import Wanted
 from daemon.operations.cancel import cancel
 from daemon.operations.pause import pause
 from daemon.operations.retry import retry
 from daemon.operations.selection import Selection
-from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.operations.trigger import trigger
 from daemon.store import statements
 from daemon.store.statements.keeping import delete_runs, mark_pruned
 from daemon.store.tables import act, run, schedule
@@ -150,7 +148,7 @@ def test_what_succeeded_before_is_not_run_again_and_what_failed_is_retried_under
     for state in ("succeeded", "failed"):
         (again,) = store.claim("nightly", limit=1)
         store.do(finish_run, again, state, None if state == "succeeded" else "broken")
-    looked = store.do(foresee_each, wanted(due[0], due[3]))[1]
+    looked = store.do(foresee_backfill, wanted(due[0], due[3]))[1]
     assert [one.fate for one in looked] == ["succeeded", "failed", "succeeded", "failed"]
     done = filled(store, due[0], due[3])
     assert (done.instants, done.succeeded, done.will_run, done.of_failed) == (4, 2, 2, 2)
@@ -165,7 +163,7 @@ def test_what_succeeded_before_is_not_run_again_and_what_failed_is_retried_under
 def test_a_look_writes_nothing_and_says_the_same(store: Store) -> None:
     due = away(store, HOURLY, 5)
     before = [*store.everything(), *store.rows(select(backfills)), *store.rows(select(act))]
-    seen = store.do(foresee_backfill, wanted(due[0], due[2]))
+    seen, _ = store.do(foresee_backfill, wanted(due[0], due[2]))
     assert [*store.everything(), *store.rows(select(backfills)), *store.rows(select(act))] == before
     assert (seen.will_run, seen.dry_run, seen.backfill_id) == (3, True, None)
     assert counted_text(seen) == counted_text(filled(store, due[0], due[2]))
@@ -249,7 +247,7 @@ def test_a_counted_row_of_another_timing_is_refused(store: Store) -> None:
     due = away(store, HOURLY, 1_100)
     store.do(lambda c: c.execute(update(run).where(run.c.last_scheduled_for.is_not(None)).values(count=7)))
     before = store.everything()
-    with pytest.raises(CannotBackfill, match=r"stands for 7 scheduled times .* the timing of its schedule has changed"):
+    with pytest.raises(CannotAct, match=r"stands for 7 scheduled times .* the timing of its schedule has changed"):
         filled(store, due[5], due[6])
     assert store.everything() == before
 
@@ -257,7 +255,7 @@ def test_a_counted_row_of_another_timing_is_refused(store: Store) -> None:
 def test_an_instant_without_a_run_gets_one(store: Store) -> None:
     due = away(store, HOURLY, 5)
     store.do(lambda c: c.execute(run.delete().where(run.c.scheduled_for == due[2])))
-    _, each = store.do(foresee_each, wanted(due[1], due[3]))
+    _, each = store.do(foresee_backfill, wanted(due[1], due[3]))
     assert [(one.instant, one.fate) for one in each] == [(due[1], "skipped"), (due[2], "none"), (due[3], "skipped")]
     done = filled(store, due[1], due[3])
     assert (done.of_none, done.of_skipped, done.will_run) == (1, 2, 3)
@@ -269,11 +267,11 @@ def test_what_is_not_known_any_more_is_refused_and_the_first_possible_instant_is
     due = away(store, HOURLY, 5)
     store.do(lambda c: c.execute(update(schedule).values(anchor=due[0] - 11_000 * HOUR)))
     for hours in (3, 10_900):  # also of more than one backfill may have: an earlier end would not help
-        with pytest.raises(CannotBackfill, match=r"was first planned at .*; the earliest possible time is") as told:
+        with pytest.raises(CannotAct, match=r"was first planned at .*; the earliest possible time is") as told:
             filled(store, due[0] - hours * HOUR, due[2])
         assert f"{due[0]:%Y-%m-%d %H:%M:%S}Z" in str(told.value)
     store.do(mark_pruned, "shop", "nightly", due[2])
-    with pytest.raises(CannotBackfill, match="may have been pruned") as pruned:
+    with pytest.raises(CannotAct, match="may have been pruned") as pruned:
         filled(store, due[1], due[4])
     assert str(pruned.value).endswith(f"the earliest possible time is {due[3]:%Y-%m-%d %H:%M:%S}Z")
     assert filled(store, due[3], due[4]).will_run == 2
@@ -293,7 +291,7 @@ def test_what_is_pruned_while_it_looks_is_refused_and_not_taken_for_missing(
             return look(connection, *between)
 
         monkeypatch.setattr(statements.backfills, "due_between", prune_first)
-        with pytest.raises(CannotBackfill, match="may have been pruned"):
+        with pytest.raises(CannotAct, match="may have been pruned"):
             filled(store, due[0], due[3])
 
 
@@ -328,21 +326,21 @@ def test_what_is_to_be_retried_is_not_pruned_before_that_is_written(
 def test_what_no_backfill_can_be_is_refused(store: Store, hourly: Schedule, at_most: int, says: str) -> None:
     store.sync(hourly)
     before = store.everything()
-    with pytest.raises(CannotBackfill, match=says):
+    with pytest.raises(CannotAct, match=says):
         filled(store, datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC), at_most)
     assert store.everything() == before
 
 
 def test_an_end_before_the_beginning_too_many_instants_and_an_unknown_schedule_are_refused(store: Store) -> None:
     due = away(store, HOURLY, 3)
-    with pytest.raises(CannotBackfill, match=r"is after the last, .*; give the earlier one first"):
+    with pytest.raises(CannotAct, match=r"is after the last, .*; give the earlier one first"):
         filled(store, due[1], due[0])
     first = due[0] - 10_900 * HOUR
     store.do(lambda c: c.execute(update(schedule).values(anchor=first)))
     store.do(lambda c: c.execute(update(run).where(run.c.scheduled_for == due[0]).values(scheduled_for=first)))
-    with pytest.raises(CannotBackfill, match="a backfill has at most 10,000 scheduled times"):
+    with pytest.raises(CannotAct, match="a backfill has at most 10,000 scheduled times"):
         filled(store, first, due[2])
-    with pytest.raises(NoSuchSchedule, match='there is no schedule "nightli"'):
+    with pytest.raises(NotFound, match='there is no schedule "nightli"'):
         store.do(backfill, Wanted("shop", "nightli", due[0], due[1]), requested_by="ann")
 
 
@@ -400,7 +398,7 @@ def test_a_paused_backfill_goes_on_when_it_is_resumed_and_both_are_said_once(sto
     assert work(store) == due[:3]
     effects = [row.effect for row in store.rows(select(act).order_by(act.c.id))]
     assert effects[1:] == [f"backfill {number} is paused", f"backfill {number} is resumed"]
-    with pytest.raises(BackfillIsOver, match="has no waiting runs left"):
+    with pytest.raises(CannotAct, match="has no waiting runs left"):
         store.do(change_backfill, "pause", number, requested_by="eve")
 
 
@@ -421,9 +419,9 @@ def test_a_cancelled_backfill_ends_what_waits_and_marks_what_is_at_work(store: S
     assert (again.will_run, again.of_failed) == (3, 3)
     assert work(store) == due[:3]
     assert audited(store) == []
-    with pytest.raises(BackfillIsOver, match="it has no run left to cancel"):
+    with pytest.raises(CannotAct, match="it has no run left to cancel"):
         store.do(change_backfill, "cancel", again.backfill_id or 0, requested_by="eve")
-    with pytest.raises(NoSuchBackfill, match="there is no backfill 99"):
+    with pytest.raises(NotFound, match="there is no backfill 99"):
         store.do(change_backfill, "cancel", 99, requested_by="eve")
 
 
@@ -449,7 +447,7 @@ def test_runs_of_a_retired_schedule_go_on_where_it_is_known(store: Store) -> Non
     filled(store, due[0], due[1])
     store.sync(a_schedule("other"))
     assert work(store) == due[:2]
-    with pytest.raises(NoSuchSchedule, match="was retired by a deploy at"):
+    with pytest.raises(NotFound, match="was retired by a deploy at"):
         filled(store, due[2], due[3])
 
 

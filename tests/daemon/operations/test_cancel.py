@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
-from daemon.errors import NotRecordable
+from daemon.errors import CannotAct, NotRecordable
 from daemon.execution.claim import ClaimedRun
-from daemon.operations.cancel import RunIsOver, cancel, decide
+from daemon.operations.cancel import cancel, decide
 from daemon.operations.requester import LONGEST
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
@@ -117,7 +117,7 @@ def test_a_run_that_is_over_says_how_and_when_it_ended(store: Store) -> None:
     over = (
         rf'run {claimed.run_id} of "daily" has already ended and cannot be cancelled: failed at 2.*Z \(no more shops\)'
     )
-    with pytest.raises(RunIsOver, match=over):
+    with pytest.raises(CannotAct, match=over):
         store.do(cancel, claimed.run_id, requested_by="bob")
     assert store.everything() == before
 

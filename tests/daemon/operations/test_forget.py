@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from daemon.errors import DaemonError, NotFound, NotRecordable
+from daemon.errors import CannotAct, DaemonError, NotFound, NotRecordable
 from daemon.execution.writes.transactions import EndedJob
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
-from daemon.operations.forget import RunIsNotOver, decide, foreseen, forget
+from daemon.operations.forget import decide, foreseen, forget
 from daemon.operations.retry import plan_retries, retry, write_retries
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
@@ -176,10 +176,10 @@ def test_one_that_is_not_over_is_refused(store: Store) -> None:
     run_id = requested(store)
     before = everything(store)
     for ask in (lambda: store.do(forget, run_id, requested_by="ann"), lambda: store.do(foreseen, run_id)):
-        with pytest.raises(RunIsNotOver, match="is pending and cannot be forgotten yet; wait until"):
+        with pytest.raises(CannotAct, match="is pending and cannot be forgotten yet; wait until"):
             ask()
     (_,) = store.claim("daily")
-    with pytest.raises(RunIsNotOver, match="is running"):
+    with pytest.raises(CannotAct, match="is running"):
         store.do(forget, run_id, requested_by="ann")
     assert everything(store).count(SECRET) == before.count(SECRET)
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, update
 
-from daemon.errors import NotFound, NotRecordable
+from daemon.errors import CannotAct, NotFound, NotRecordable
 from daemon.execution.attempt import JobSeen
 from daemon.execution.claim import ClaimedRun
 from daemon.jobs.stacks import SeenProcess, SeenWork, Stack
 from daemon.operations.forget import forget
-from daemon.operations.look import AskedReplica, NotAtWork, ask, not_answered, read_look
+from daemon.operations.look import AskedReplica, ask, not_answered, read_look
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.store import statements
@@ -98,11 +98,11 @@ def test_a_question_of_long_ago_is_not_answered_any_more(store: Store) -> None:
 
 def test_of_a_run_that_waits_or_is_over_it_says_so_and_asks_nobody(store: Store) -> None:
     store.do(trigger, "shop", "daily", requested_by="ada")
-    with pytest.raises(NotAtWork, match="no replica can be asked: run 1 of daily waits"):
+    with pytest.raises(CannotAct, match="no replica can be asked: run 1 of daily waits"):
         store.do(ask, 1, requested_by="bob")
     (claimed,) = store.claim("daily")
     store.do(finish_run, claimed, "succeeded", None)
-    with pytest.raises(NotAtWork, match="no replica can be asked: run 1 of daily succeeded"):
+    with pytest.raises(CannotAct, match="no replica can be asked: run 1 of daily succeeded"):
         store.do(ask, 1, requested_by="bob")
     assert store.run(1).look_asked_at is None
     with pytest.raises(NotFound, match="run 7 does not exist"):
@@ -113,7 +113,7 @@ def test_of_a_run_that_waits_or_is_over_it_says_so_and_asks_nobody(store: Store)
 
 def test_of_a_replica_that_is_silent_it_says_since_when_and_asks_nobody(store: Store) -> None:
     claimed = at_work(store, seen_at=later(now(), -40.0))
-    with pytest.raises(NotAtWork, match=r"was last seen \d+s ago, and no other replica is running"):
+    with pytest.raises(CannotAct, match=r"was last seen \d+s ago, and no other replica is running"):
         store.do(ask, claimed.run_id, requested_by="bob")
     assert told(store, claimed) == []
 
@@ -124,7 +124,7 @@ def test_a_run_that_ended_meanwhile_or_went_elsewhere_is_not_waited_for(store: S
     store.do(lambda c: c.execute(update(run).values(token=run.c.token + 1)))
     answered(store, claimed, None)
     with pytest.raises(
-        NotAtWork, match=r"run 1 of daily has ended, or is elsewhere than on .*; `leased show 1` says more"
+        CannotAct, match=r"run 1 of daily has ended, or is elsewhere than on .*; `leased show 1` says more"
     ):
         store.do(read_look, question)
     assert store.run(1).look is None, "who has lost it answers for nobody"

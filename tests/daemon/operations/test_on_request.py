@@ -11,8 +11,9 @@ from daemon.audit import check
 from daemon.audit.history import history, read_tables
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every, OnRequest
+from daemon.errors import CannotAct
 from daemon.operations.backfill import backfill, foresee_backfill
-from daemon.operations.backfill_plan import CannotBackfill, Wanted
+from daemon.operations.backfill_plan import Wanted
 from daemon.operations.deadlines import with_deadlines
 from daemon.operations.pause import pause, resume
 from daemon.operations.selection import Selection
@@ -105,9 +106,9 @@ def test_a_backfill_of_it_is_refused_and_writes_nothing(store: Store) -> None:
     now = datetime.now(UTC)
     wanted = Wanted("shop", "resize", now - DAY, now)
     sentence = '"resize" runs only on request, so it has no scheduled times; `leased trigger resize` runs it'
-    with pytest.raises(CannotBackfill, match=sentence):
+    with pytest.raises(CannotAct, match=sentence):
         store.do(foresee_backfill, wanted)
-    with pytest.raises(CannotBackfill, match=sentence):
+    with pytest.raises(CannotAct, match=sentence):
         store.do(backfill, wanted, requested_by="ann")
     assert store.everything() == before
     assert store.rows(select(act.c.act)) == [("trigger",)]

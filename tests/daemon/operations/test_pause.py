@@ -14,7 +14,7 @@ from daemon.errors import InvalidInstant, NotFound, NotRecordable
 from daemon.operations.pause import PausedSchedule, ResumedSchedule, pause, resume
 from daemon.operations.requester import LONGEST
 from daemon.operations.selection import Selection, plan_some
-from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.operations.trigger import trigger
 from daemon.scheduling.deploys.sync import sync
 from daemon.store import statements
 from daemon.store.notices import WORK, Notice
@@ -354,8 +354,8 @@ def test_an_end_that_has_passed_or_is_too_far_is_refused(store: Store) -> None:
 @pytest.mark.parametrize(
     ("selected", "error", "sentence"),
     [
-        (Selection("shop", "pol"), NoSuchSchedule, 'there is no schedule "pol" of "shop"; did you mean "poll"?'),
-        (Selection("shop", "gone"), NoSuchSchedule, 'the schedule "gone" of "shop" was retired by a deploy at '),
+        (Selection("shop", "pol"), NotFound, 'there is no schedule "pol" of "shop"; did you mean "poll"?'),
+        (Selection("shop", "gone"), NotFound, 'the schedule "gone" of "shop" was retired by a deploy at '),
         (Selection("shp", "poll"), NotFound, 'there is no application "shp"; did you mean "shop"?'),
         (Selection("shp"), NotFound, 'there is no application "shp"; did you mean "shop"?'),
         (Selection(tag="mony"), NotFound, 'no schedule has the tag "mony"; did you mean "money"?'),

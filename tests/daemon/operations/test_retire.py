@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from daemon.errors import NotFound
-from daemon.operations.retire import RetiredApplication, StillLives, retire
+from daemon.errors import CannotAct, NotFound
+from daemon.operations.retire import RetiredApplication, retire
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring
@@ -65,7 +65,7 @@ def test_what_waits_is_cancelled_what_was_due_is_planned_and_no_problem_is_left(
 
 
 def test_it_is_refused_while_a_replica_lives(office: Store) -> None:
-    with pytest.raises(StillLives, match=r"web1:7 is running, or was seen in the last minute; stop its replicas first"):
+    with pytest.raises(CannotAct, match=r"web1:7 is running, or was seen in the last minute; stop its replicas first"):
         retired(office)
     assert {row.retired_at for row in office.schedules().values()} == {None}
     office.do(retire, OFFICE.name, requested_by="ann", dead={"h1"})
@@ -75,7 +75,7 @@ def test_it_is_refused_while_a_run_counts_as_running(office: Store) -> None:
     away(office)
     office.do(trigger, OFFICE.name, "weekly", requested_by="a test")
     grant = office.claim("weekly")[0].grant
-    with pytest.raises(StillLives, match="run 1 counts as running until its lease expires"):
+    with pytest.raises(CannotAct, match="run 1 counts as running until its lease expires"):
         retired(office)
     office.go_stale(grant)
     assert retired(office).cancelled == 1

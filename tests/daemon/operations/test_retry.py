@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete
 
-from daemon.errors import NotFound, NotRecordable
+from daemon.errors import CannotAct, NotFound, NotRecordable
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.run_execution import Resumption
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.retry import (
-    CannotRetry,
     CarriedJob,
     NoRetry,
     RetriedBefore,
@@ -121,8 +120,8 @@ def test_another_definition_carries_what_it_still_has_to_its_place_there() -> No
 def test_what_cannot_be_tried_again_says_why_and_what_to_do(tried: TriedRun, from_job: str | None, said: str) -> None:
     found = decide(tried, JOBS, "d1", from_job)
     assert isinstance(found, NoRetry)
-    with pytest.raises(CannotRetry, match=said):
-        raise CannotRetry(found.why)
+    with pytest.raises(CannotAct, match=said):
+        raise CannotAct(found.why)
 
 
 def test_a_run_that_was_retried_names_the_one_that_counts_now() -> None:
@@ -229,7 +228,7 @@ def test_the_second_retry_does_nothing_and_says_so(store: Store) -> None:
     assert (again.carried, again.jobs) == (["fetch"], None)
     assert store.everything() == rows
     end(store, done=())
-    with pytest.raises(CannotRetry, match=rf"run {before} was retried as run {made.run_id} \(failed\): retry that one"):
+    with pytest.raises(CannotAct, match=rf"run {before} was retried as run {made.run_id} \(failed\): retry that one"):
         retried(store, before)
 
 
@@ -297,7 +296,7 @@ def test_a_retry_of_a_retired_schedule_is_refused(store: Store) -> None:
     store.sync()
     rows = store.everything()
     with pytest.raises(
-        CannotRetry, match=f'the schedule "daily" was retired by a deploy at .*; define it again to retry run {before}'
+        CannotAct, match=f'the schedule "daily" was retired by a deploy at .*; define it again to retry run {before}'
     ):
         retried(store, before)
     assert store.everything() == rows

@@ -19,6 +19,7 @@ from daemon.operations.why_schedule import read_why_schedule, why_not_active
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
 from daemon.store.statements import replica
+from daemon.store.statements.schedule import database_time
 from daemon.store.tables import generation, job_output, job_run
 from daemon.store.views.names import keys_named
 from daemon.store.views.overview import read_overview
@@ -258,18 +259,15 @@ def test_each_state_has_its_sentence_and_what_to_do(rows: Rows) -> None:
     for make in (schedules, runs):
         for asked, state, text, command in make(world):
             answer = world.why(asked)
-            found = (answer.sentence.state, without_durations(answer.sentence.text), *answer.sentence.next[:1])
+            found = (answer.state, without_durations(answer.text), *answer.next[:1])
             assert found == (state, text, *([command] if command else ()))
             walked.add(state)
     world.schedule("alone", application="bank")
     answer = world.why("alone", application="bank")
-    assert answer.sentence.text == "alone cannot run: no replica of bank is running"
+    assert answer.text == "alone cannot run: no replica of bank is running"
     waits = world.rows.run("pending", application="bank", schedule="alone", digest=KNOWN)
-    assert (
-        world.why(waits).sentence.text
-        == f"run {waits} of alone waits: no replica is running; start one: leased run FILE"
-    )
-    walked |= {answer.sentence.state}
+    assert world.why(waits).text == f"run {waits} of alone waits: no replica is running; start one: leased run FILE"
+    walked |= {answer.state}
     assert set(get_args(State)) - walked == {"not active"}, "of which the next test is"
 
 
@@ -316,7 +314,7 @@ def test_a_schedule_whose_only_replica_is_silent_says_so_until_that_counts_as_de
         (70, "no replica", "alone cannot run: no replica of bank is running; the last one was seen T-1 (… ago)"),
     ):
         rows.replica(f"b-{seen_ago}", application="bank", seen_at=rows.now - timedelta(seconds=seen_ago))
-        found = world.why("alone", application="bank").sentence
+        found = world.why("alone", application="bank")
         assert (found.state, without_durations(found.text)) == (state, text)
         assert ("no replica" in {one.kind for one in problems(read_overview(rows.connection, "bank"))}) == (
             state == "no replica"
@@ -332,14 +330,14 @@ def test_a_schedule_that_only_definitions_have_that_are_not_active_names_them(da
         store.do(replica.mark_ready, "h1")
         store.do(stage, an_application(first, second), by="ann@web-1")
         standings = store.do(read_standings, "shop", takeover_after=60.0)
-        answer = why_not_active("weekly", standings)
+        answer = why_not_active("weekly", standings, store.do(database_time))
         assert answer is not None
-        assert answer.sentence.state == "not active"
-        assert answer.sentence.text == (
+        assert answer.state == "not active"
+        assert answer.text == (
             "weekly is defined by generation 2 of shop alone, which is staged; "
             "it becomes active as soon as one of its replicas is ready, or at once with --take-over"
         )
-        assert why_not_active("nightly", standings) is None
+        assert why_not_active("nightly", standings, answer.database_time) is None
 
 
 def test_it_names_the_generation_that_changed_a_schedule_last_with_what_was_before_and_after(database_url: str) -> None:
@@ -379,7 +377,7 @@ def test_a_changed_secret_is_named_without_its_value(database_url: str) -> None:
 
 
 def evidence_of(found: Explanation) -> dict[str, str]:
-    return {one.what: one.text for one in found.evidence}
+    return {one.what: one.text for one in found.items}
 
 
 def test_a_running_run_says_what_its_job_does_and_what_a_kill_costs(rows: Rows) -> None:
@@ -405,7 +403,7 @@ def test_a_running_run_says_what_its_job_does_and_what_a_kill_costs(rows: Rows) 
     world.schedule("other")
     world.running("other")
     found = world.why(run_id)
-    assert found.sentence.text.endswith("on web-1:4711 (usually 12s, p95 14s)")
+    assert found.text.endswith("on web-1:4711 (usually 12s, p95 14s)")
     said = evidence_of(found)
     assert said["attempt"] == "load: 2 of 3; 1 of 3 crashes in a row"
     assert said["last error"] == "load, attempt 1: OSError: no route to host"

@@ -1,6 +1,4 @@
-"""`leased trigger`, `leased cancel`, `leased retry` and `leased forget`: what people do to runs, to one by its number or to
-many at once.
-"""
+"""`leased trigger`, `cancel`, `retry` and `forget`: acts on runs, on one by its number or on many at once."""
 
 import json
 import os
@@ -31,28 +29,11 @@ from ....operations.trigger import Requested, request, trigger_as
 from ....store.views.names import application_of, applications_with
 from ....telemetry.spans import given_traceparent
 from ....text import counted, number, when
+from ... import options
 from ...ask import act, ask, run_given, zone_of
-from ...failures import Misused, refuse_beside
-from ...options import (
-    Application,
-    By,
-    Database,
-    DryRun,
-    Json,
-    OfBackfill,
-    RunNumber,
-    ScheduleName,
-    Why,
-    Yes,
-    author,
-    can_be_asked,
-    confirm,
-    moment,
-    says_yes,
-    tell,
-)
+from ...failures import Misused
 from ...screen import Sheet, print_sentences, say, screen, write_json
-from .schedules import act_on_backfill
+from .schedules import act_on_backfill, refuse_beside
 
 C = TypeVar("C", bound=ChosenRun)
 
@@ -64,7 +45,6 @@ _FROM_HELP = (
 )
 _FAILED_HELP = "All failed runs that have not been retried, even if their schedule has succeeded since."
 _SINCE_HELP = "With --failed: only runs that ended within this duration, or since then; by default 24h."
-_BY_DEFAULT = timedelta(hours=24)
 _LONGEST = timedelta(days=3650)
 _SHOWN = 10
 """How many runs that are left out are named, each with the reason; --json has all of them."""
@@ -88,17 +68,17 @@ def cancel(
     run: OneRun = None,
     schedule: OfSchedule = None,
     tag: OfTag = None,
-    backfill: OfBackfill = None,
-    application: Application = None,
-    why: Why = None,
-    by: By = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    database: Database = None,
-    as_json: Json = False,
+    backfill: options.OfBackfill = None,
+    application: options.Application = None,
+    why: options.Why = None,
+    by: options.By = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    database: options.Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Cancel a run: a pending run ends at once; a running one ends when its job has stopped."""
-    who = author(by, why)
+    who = options.author(by, why)
     of_many = {"--schedule": schedule, "--tag": tag, "--application": application, "--dry-run": dry_run, "--yes": yes}
     if backfill is not None:
         beside = {"the number of a run": run, **of_many}
@@ -120,24 +100,24 @@ def retry(
     since: Annotated[str | None, typer.Option(metavar="DURATION|TIME", help=_SINCE_HELP)] = None,
     schedule: OfSchedule = None,
     tag: OfTag = None,
-    application: Application = None,
-    why: Why = None,
-    by: By = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    database: Database = None,
-    as_json: Json = False,
+    application: options.Application = None,
+    why: options.Why = None,
+    by: options.By = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    database: options.Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Retry a failed or cancelled run: jobs that succeeded are kept, the others run again."""
-    who = author(by, why)
+    who = options.author(by, why)
     if run is None:
         if not failed:
             raise Misused("say which run: give its number, or use --failed for all that failed")
         if from_job is not None:
             raise Misused("--from needs the number of one run: give it, or leave out --from")
-        within = _BY_DEFAULT
+        within = timedelta(hours=24)
         if since is not None:
-            given = moment("--since", since, past=True, quiet=as_json)
+            given = options.moment("--since", since, past=True, quiet=as_json)
             within = given if isinstance(given, timedelta) else datetime.now(UTC) - given
             if not timedelta(0) < within <= _LONGEST:
                 raise Misused(
@@ -154,20 +134,20 @@ def retry(
 
 
 def forget(
-    run_id: RunNumber,
+    run_id: options.RunNumber,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason; it is recorded and kept.")] = None,
-    by: By = None,
-    yes: Yes = False,
-    database: Database = None,
-    as_json: Json = False,
+    by: options.By = None,
+    yes: options.Yes = False,
+    database: options.Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Delete the params, reasons, errors and output of a finished run; keep the record that it ran."""
-    who = author(by, why)
+    who = options.author(by, why)
     if not yes:
         which = ask(database, lambda connection: foreseen(connection, run_id))
-        if not can_be_asked():
+        if not options.can_be_asked():
             raise Misused(f"forgetting {which} cannot be undone; add --yes to confirm")
-        if not says_yes(f"Forget the {_WHAT} of {which}? They cannot be brought back."):
+        if not options.says_yes(f"Forget the {_WHAT} of {which}? They cannot be brought back."):
             raise Misused("nothing was forgotten; --yes skips the question")
     unit = partial(forget_run, run_id=run_id, requested_by=who, why=why)
     act(database, unit, "forget", _forgotten, as_json=as_json)
@@ -290,16 +270,16 @@ def _shown_and_done(acting: _Acting, runs: Sequence[C], question: str, do: Calla
         screen().print(shown)
     if acting.dry_run or not runs:
         return runs
-    confirm(question, yes=acting.yes)
+    options.confirm(question, yes=acting.yes)
     done: list[C] = []
     try:
         for part in in_transactions(runs):
             done += ask(acting.database, partial(do, runs=part, requested_by=acting.who, why=acting.why), write=True)
             if len(runs) > len(part) and not acting.as_json:
-                tell(f"{number(len(done))} of {counted(len(runs), 'run')}")
+                options.tell(f"{number(len(done))} of {counted(len(runs), 'run')}")
     finally:
         if 0 < len(done) < len(runs) and not acting.as_json:
-            tell(
+            options.tell(
                 f"stopped after {number(len(done))} of {counted(len(runs), 'run')}; run the same command again for the rest"
             )
     return done
@@ -315,21 +295,21 @@ _AT_HELP = 'When to start it: "18:00", "tomorrow", "2026-12-01 02:00", or after 
 
 
 def trigger(
-    schedule: ScheduleName,
-    application: Application = None,
-    why: Why = None,
-    by: By = None,
+    schedule: options.ScheduleName,
+    application: options.Application = None,
+    why: options.Why = None,
+    by: options.By = None,
     params: Annotated[str | None, typer.Option(metavar="JSON", help=_PARAMS_HELP)] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help=_PARAM_HELP)] = None,
     key: Annotated[str | None, typer.Option(metavar="K", help=_KEY_HELP)] = None,
     at: Annotated[str | None, typer.Option(metavar="TIME|DURATION", help=_AT_HELP)] = None,
-    database: Database = None,
-    as_json: Json = False,
+    database: options.Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Request a run, now or later, and record who asked and why; a replica executes it."""
     given, words = _params(params), _words(param or ())
-    who = author(by, why)
-    start = None if at is None else moment("--at", at, zone_of(database, schedule, application), quiet=as_json)
+    who = options.author(by, why)
+    start = None if at is None else options.moment("--at", at, zone_of(database, schedule, application), quiet=as_json)
     when_to = start.total_seconds() if isinstance(start, timedelta) else start
     wanted = request("", schedule, requested_by=who, why=why, params=given, words=words, key=key, at=when_to)
 

@@ -1,6 +1,4 @@
-"""`leased pause`, `leased resume`, `leased backfill`, `leased backfills` and `leased retire`: acts on schedules, and on the
-past instants of one.
-"""
+"""`leased pause`, `resume`, `backfill`, `backfills` and `retire`: acts on schedules, and on past instants of one."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -29,25 +27,10 @@ from ....store.views.acting import BackfillLine, read_backfills
 from ....store.views.causes import paused_text
 from ....store.views.names import application_of, require_application
 from ....text import counted, listed, number, when
+from ... import options
 from ...ask import PATIENCE, act, ask, zone_of
 from ...bring import plan_all_outgoing
-from ...failures import Misused, refuse_beside
-from ...options import (
-    Application,
-    By,
-    Database,
-    DryRun,
-    Json,
-    Limit,
-    OfBackfill,
-    ScheduleName,
-    Why,
-    Yes,
-    author,
-    confirm,
-    instant,
-    moment,
-)
+from ...failures import Misused
 from ...screen import Sheet, print_sentences, say, screen, write_json
 
 T = TypeVar("T")
@@ -65,23 +48,23 @@ def pause(
     name: Name = None,
     tag: Tag = None,
     everything: All = False,
-    backfill: OfBackfill = None,
-    application: Application = None,
+    backfill: options.OfBackfill = None,
+    application: options.Application = None,
     until: Annotated[str | None, typer.Option(metavar="TIME|DURATION", help=_UNTIL_HELP)] = None,
-    why: Why = None,
-    by: By = None,
-    database: Database = None,
-    as_json: Json = False,
+    why: options.Why = None,
+    by: options.By = None,
+    database: options.Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Pause schedules: scheduled times are skipped and recorded; requested and running runs continue."""
-    who = author(by, why)
+    who = options.author(by, why)
     if backfill is not None:
         beside = {"NAME": name, "--tag": tag, "--all": everything, "--application": application, "--until": until}
         act_on_backfill("pause", backfill, beside, database=database, who=who, why=why, as_json=as_json)
         return
     which = _which(name, tag, application, everything=everything)
     zone = zone_of(database, name, application)
-    end = None if until is None else moment("--until", until, zone, quiet=as_json)
+    end = None if until is None else options.moment("--until", until, zone, quiet=as_json)
     done = _prepared(database, which, partial(pause_schedules, requested_by=who, why=why, until=end))
     if as_json:
         write_json("pause", PauseAnswer(done))
@@ -93,15 +76,15 @@ def resume(
     name: Name = None,
     tag: Tag = None,
     everything: All = False,
-    backfill: OfBackfill = None,
-    application: Application = None,
-    why: Why = None,
-    by: By = None,
-    database: Database = None,
-    as_json: Json = False,
+    backfill: options.OfBackfill = None,
+    application: options.Application = None,
+    why: options.Why = None,
+    by: options.By = None,
+    database: options.Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Resume paused schedules and show how many scheduled times passed; none of those will run."""
-    who = author(by, why)
+    who = options.author(by, why)
     if backfill is not None:
         beside = {"NAME": name, "--tag": tag, "--all": everything, "--application": application}
         act_on_backfill("resume", backfill, beside, database=database, who=who, why=why, as_json=as_json)
@@ -169,7 +152,7 @@ _AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs
 
 
 def backfill(
-    schedule: ScheduleName,
+    schedule: options.ScheduleName,
     first: Annotated[
         str, typer.Option("--from", metavar="TIME", help='The first scheduled time: "yesterday 02:00", "2026-11-01", …')
     ],
@@ -177,31 +160,31 @@ def backfill(
         str, typer.Option("--to", metavar="TIME", help="The last scheduled time; a date includes that day.")
     ],
     at_most: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help=_AT_MOST_HELP)] = 1,
-    application: Application = None,
-    why: Why = None,
-    by: By = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    database: Database = None,
-    as_json: Json = False,
+    application: options.Application = None,
+    why: options.Why = None,
+    by: options.By = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    database: options.Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs."""
     zone = zone_of(database, schedule, application)
-    start = instant("--from", first, zone, past=True, quiet=as_json)
-    end = instant("--to", last, zone, past=True, to_end=True, quiet=as_json)
+    start = options.instant("--from", first, zone, past=True, quiet=as_json)
+    end = options.instant("--to", last, zone, past=True, to_end=True, quiet=as_json)
     if start > end:
         raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier time as --from")
-    who = author(by, why)
+    who = options.author(by, why)
 
     def look(connection: Connection) -> tuple[Wanted, Backfill]:
         wanted = Wanted(application_of(connection, schedule, application), schedule, start, end, at_most)
-        return wanted, foresee_backfill(connection, wanted)
+        return wanted, foresee_backfill(connection, wanted)[0]
 
     wanted, done = ask(database, look)
     named = f"{schedule} ({wanted.application})"
     if not dry_run:
         if done.will_run:
-            confirm(f"{named}: {counted_text(done)}. Run them?", yes=yes)
+            options.confirm(f"{named}: {counted_text(done)}. Run them?", yes=yes)
         done = ask(database, lambda c: run_missing(c, wanted, requested_by=who, why=why), write=True)
     if as_json:
         write_json("backfill", done)
@@ -214,10 +197,10 @@ def backfill(
 
 
 def backfills(
-    limit: Limit = 20,
-    database: Database = None,
-    application: Application = None,
-    as_json: Json = False,
+    limit: options.Limit = 20,
+    database: options.Database = None,
+    application: options.Application = None,
+    as_json: options.Json = False,
 ) -> None:
     """List backfills and the progress of each, latest first."""
 
@@ -263,6 +246,13 @@ def _and_now(done: Backfill) -> str:
     return f"backfill {done.backfill_id} runs them after other runs, {at_a_time}; see `leased backfills`"
 
 
+def refuse_beside(given: Mapping[str, object], why: str) -> None:
+    """Raise `Misused` for an option that is given although another rules it out, as ``why`` says."""
+    for option, value in given.items():
+        if value:
+            raise Misused(f"{option} {why}")
+
+
 def act_on_backfill(
     what: Literal["pause", "resume", "cancel"],
     backfill_id: int,
@@ -293,14 +283,14 @@ def _changed(what: str, done: ChangedBackfill) -> str:
 
 
 def retire(
-    application: Application = None,
-    why: Why = None,
-    by: By = None,
-    database: Database = None,
-    as_json: Json = False,
+    application: options.Application = None,
+    why: options.Why = None,
+    by: options.By = None,
+    database: options.Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Retire an application for good: retire its schedules and cancel its waiting runs."""
-    who = author(by, why)
+    who = options.author(by, why)
     if application is None:
         raise Misused("name the application: `leased retire --application NAME`")
     ask(database, lambda connection: require_application(connection, application))

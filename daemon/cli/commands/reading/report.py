@@ -10,7 +10,8 @@ from typing import Annotated, get_args
 import typer
 from sqlalchemy import Connection
 
-from ....answers.questions import ActivityAnswer, report_answer
+from ....answers import filled
+from ....answers.questions import ActivityAnswer, ReportAnswer
 from ....states import Act as ActKind
 from ....store.statements.schedule import database_time
 from ....store.views.acting import ActLine, read_activity
@@ -59,7 +60,7 @@ def report(
 
     found = ask(database, read)
     if as_json:
-        write_json("report", report_answer(found))
+        write_json("report", filled(ReportAnswer, found))
     else:
         _show(found, Times.of(found.database_time, utc=utc), whole=whole)
     if check and not found.ok:

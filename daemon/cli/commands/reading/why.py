@@ -1,7 +1,6 @@
 """`leased why` and `leased stack`: why a schedule or a run does or does not run, and what a job does at this moment."""
 
 import asyncio
-from datetime import datetime
 from time import monotonic
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from sqlalchemy import Connection
 from lease.durations import format_duration, parse_duration
 from lease.errors import InvalidDuration
 
-from ....answers.questions import explain_schedule, why_answer
+from ....answers.questions import explain_schedule
 from ....operations.look import StackAnswer, not_answered, read_look
 from ....operations.look import ask as ask_replica
 from ....operations.why import Explanation, Moments, read_why_run
@@ -49,28 +48,28 @@ def why(
     run_id = number_if_any(name, application)
     takeover_after = read_settings({"database_url": database}).takeover_after
 
-    def read(connection: Connection) -> tuple[datetime, Explanation]:
+    def read(connection: Connection) -> Explanation:
         now = database_time(connection)
         moments = Moments(now, Times.of(now, utc=utc or as_json).by_clock)
         if run_id is not None:
-            return now, read_why_run(connection, run_id, moments)
-        return now, explain_schedule(connection, name, application, takeover_after, moments)
+            return read_why_run(connection, run_id, moments)
+        return explain_schedule(connection, name, application, takeover_after, moments)
 
-    now, found = ask(database, read)
+    found = ask(database, read)
     if as_json:
-        write_json("why", why_answer(now, found))
+        write_json("why", found)
         return
-    console, sentence = screen(), found.sentence
+    console = screen()
     what = found.schedule if found.run_id is None else f"run {found.run_id} of {found.schedule}"
     console.print(f"{clean(what)} ({clean(found.application)})  ", style="bold", end="", soft_wrap=True)
-    style = "green" if sentence.state in _WELL else "red" if sentence.state in _ILL else "yellow"
-    console.print(sentence.state, style=style)
-    say(console, sentence.text, lead="  ")
-    if sentence.next and for_people():
-        say(console, " / ".join(sentence.next), "dim", lead="  ")
-    if found.evidence:
+    style = "green" if found.state in _WELL else "red" if found.state in _ILL else "yellow"
+    console.print(found.state, style=style)
+    say(console, found.text, lead="  ")
+    if found.next and for_people():
+        say(console, " / ".join(found.next), "dim", lead="  ")
+    if found.items:
         console.print()
-    for one in found.evidence:
+    for one in found.items:
         say(console, one.text, lead=f"{clean(one.what):>14}  ")
 
 

@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from ....operations.retire import StillLives, require_dead
+from ....errors import CannotAct
+from ....operations.retire import require_dead
 from ....recovery.deaths import neighbours, proven_dead
 from ....store.views.defined import read_remaining
 from ....store.views.names import require_application
@@ -26,7 +27,7 @@ def _read(connection: Connection, asked: RetireAsked, _visit: Visit) -> Mapping[
     left, impossible = read_remaining(connection, asked.application), ""
     try:
         require_dead(connection, asked.application, proven_dead(neighbours(connection)))
-    except StillLives as error:
+    except CannotAct as error:
         impossible = str(error)
     runs = left.waiting + left.running
     if not left.schedules and not runs:

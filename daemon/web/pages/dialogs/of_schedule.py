@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ....definitions.codec import read_job_names, read_schedule
 from ....errors import DaemonError, InvalidInstant
 from ....instants import duration_of
-from ....operations.backfill import foresee_each
+from ....operations.backfill import foresee_backfill
 from ....operations.backfill_plan import SurveyedInstant, Wanted, earliest
 from ....operations.pause import foresee_resume
 from ....operations.selection import read_one
@@ -133,7 +133,7 @@ def _read_backfill(connection: Connection, asked: BackfillAsked, visit: Visit) -
     foreseen, wrong = None, ""
     each: Sequence[SurveyedInstant] = ()
     try:
-        foreseen, each = foresee_each(connection, _wanted(found["row"].application, asked, shown, zone))
+        foreseen, each = foresee_backfill(connection, _wanted(found["row"].application, asked, shown, zone))
     except DaemonError as error:
         wrong = str(error)
     seconds = None
