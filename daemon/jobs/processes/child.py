@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, assert_never
 
 from ..output import Output, Transcript, pass_on
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
-from ..room import Shortage, shortage, shortage_of
+from ..room import Shortage, shortage
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage
@@ -241,7 +241,7 @@ class Child:
                 self.pid = pid
                 self._started.set_result(None)
             case {"refused": {"step": "cwd" | "command" as step, "errno": int() as number}}:
-                short = shortage_of(number)
+                short = shortage(OSError(number, os.strerror(number)))
                 self._refusal = str(short) if short else self._refused(step, number)
                 self._result = {"why": "refused"}
                 self._started.set_result(short or ChildNotStarted(self._refusal))
