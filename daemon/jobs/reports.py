@@ -74,21 +74,19 @@ class ReportPipe:
 
     def send(self, report: Report) -> None:
         """Write one report. Never raises: a report that can't be sent is no reason to fail."""
+        said: dict[str, object]
         match report:
             case Progress(message=message):
-                short = Progress(report.done, report.total, message and message[:LONGEST_MESSAGE])
-                self._write({"progress": asdict(short)}, wait=False)
+                said = {"progress": {**asdict(report), "message": message and message[:LONGEST_MESSAGE]}}
             case Failure(error):
-                self._write({"error": error[-LONGEST_ERROR:]}, wait=True)
+                said = {"error": error[-LONGEST_ERROR:]}
             case FileChanged(why):
-                self._write({"changed": why[-LONGEST_ERROR:]}, wait=True)
+                said = {"changed": why[-LONGEST_ERROR:]}
             case _:
                 assert_never(report)
-
-    def _write(self, report: dict[str, object], *, wait: bool) -> None:
-        line = json.dumps(report, ensure_ascii=False).encode(errors="replace") + b"\n"
+        line = json.dumps(said, ensure_ascii=False).encode(errors="replace") + b"\n"
         with self._lock, contextlib.suppress(OSError):
-            os.set_blocking(self._fd, wait)
+            os.set_blocking(self._fd, not isinstance(report, Progress))
             line = line[os.write(self._fd, line) :]
             os.set_blocking(self._fd, True)  # half a line would spoil the next
             while line:
