@@ -51,11 +51,6 @@ class ChildPipes:
                 if not read():
                     break
 
-    def stop_reading(self) -> None:
-        """Take the pipes out of the event loop; their descriptors stay open."""
-        for descriptor in (self._printed, self.reported):
-            self._loop.remove_reader(descriptor)
-
     def _read_output(self) -> bool:
         data = read_chunk(self._printed)
         if data:
@@ -225,34 +220,28 @@ class Child:
 
     def _read_answers(self) -> None:
         data = read_chunk(self._kept.control.fileno())
-        if data is None:
-            return
-        if not data:
+        if data == b"":
             self._loop.remove_reader(self._kept.control)
             self._closed.set()
-            return
-        *lines, self._received = (self._received + data).split(b"\n")
+        *lines, self._received = (self._received + (data or b"")).split(b"\n")
         for line in lines:
-            self._take(json.loads(line))
-
-    def _take(self, answer: dict[str, Any]) -> None:
-        match answer:
-            case {"started": int() as pid}:
-                self.pid = pid
-                self._started.set_result(None)
-            case {"refused": {"step": "cwd" | "command" as step, "errno": int() as number}}:
-                short = shortage(OSError(number, os.strerror(number)))
-                self._refusal = str(short) if short else self._refused(step, number)
-                self._result = {"why": "refused"}
-                self._started.set_result(short or ChildNotStarted(self._refusal))
-            case {"ending": _}:
-                self._ending = True
-            case {"stuck": pids}:
-                self._pipes.output.note(f"processes {pids} can't be killed; waiting for them to end")
-            case {"ended": dict() as result}:
-                self._result = result
-            case _:  # there is no other answer
-                pass
+            match json.loads(line):
+                case {"started": int() as pid}:
+                    self.pid = pid
+                    self._started.set_result(None)
+                case {"refused": {"step": "cwd" | "command" as step, "errno": int() as number}}:
+                    short = shortage(OSError(number, os.strerror(number)))
+                    self._refusal = str(short) if short else self._refused(step, number)
+                    self._result = {"why": "refused"}
+                    self._started.set_result(short or ChildNotStarted(self._refusal))
+                case {"ending": _}:
+                    self._ending = True
+                case {"stuck": pids}:
+                    self._pipes.output.note(f"processes {pids} can't be killed; waiting for them to end")
+                case {"ended": dict() as result}:
+                    self._result = result
+                case _:  # there is no other answer
+                    pass
 
     async def _finish(self) -> ChildEnd:
         try:
@@ -293,21 +282,19 @@ class Child:
             return
         # A thread of its own: jobs may use all threads of the loop's pool.
         with ThreadPoolExecutor(1, "leftovers") as thread:
-            while (problem := await self._end_leftovers(thread)) is not None:
+            while True:
+                try:
+                    if await self._loop.run_in_executor(thread, end_leftovers, self.keeper):
+                        return
+                    problem = "some of its processes can't be killed"
+                except (OSError, MemoryError, RuntimeError) as error:  # no thread, or no descriptor to read /proc with
+                    if shortage(error) is None:
+                        raise
+                    await asyncio.sleep(_AGAIN)
+                    problem = f"cannot look for its processes ({error})"
                 self._pipes.output.note(f"{problem}; waiting for them to end")
 
-    async def _end_leftovers(self, thread: ThreadPoolExecutor) -> str | None:
-        """Return None once all of it is seen gone, and otherwise what keeps that from being seen."""
-        try:
-            gone = await self._loop.run_in_executor(thread, end_leftovers, self.keeper)
-        except (OSError, MemoryError, RuntimeError) as error:  # no thread, or no descriptor to read /proc with
-            if shortage(error) is None:
-                raise
-            await asyncio.sleep(_AGAIN)
-            return f"cannot look for its processes ({error})"
-        return None if gone else "some of its processes can't be killed"
-
     def _close(self) -> None:
-        self._loop.remove_reader(self._kept.control.fileno())
-        self._pipes.stop_reading()
+        for ours in (self._kept.control, self._kept.printed, self._kept.reported):
+            self._loop.remove_reader(ours)
         self._kept.close()
