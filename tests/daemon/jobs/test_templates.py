@@ -145,14 +145,14 @@ async def told(application: Application) -> AsyncIterator[Story]:
 
 def bare(templates: Templates) -> Template:
     assert templates._bare is not None
-    assert templates._bare._template is not None
-    return templates._bare._template
+    assert templates._bare.template is not None
+    return templates._bare.template
 
 
 def loaded(templates: Templates) -> Template:
     assert templates._loaded is not None
-    assert templates._loaded._template is not None
-    return templates._loaded._template
+    assert templates._loaded.template is not None
+    return templates._loaded.template
 
 
 @pytest.fixture
