@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, assert_never
 
@@ -138,16 +137,11 @@ def child_outcome(ended: ChildEnd) -> Outcome:
         case "exited" if ended.status == 0 and error is None:
             state = "succeeded"
         case "exited" | "refused":
-            error = error or _how_it_ended(ended)
+            how = f"killed by {signal_name(ended.signal)}" if ended.signal else f"exited with status {ended.status}"
+            error = error or (f"{how}, probably out of memory" if ended.out_of_memory else how)
         case _:
             assert_never(ended.why)
     return Outcome(state, error, status=ended.status, signal=ended.signal, peak_memory=ended.peak_memory)
-
-
-def _how_it_ended(ended: ChildEnd) -> str:
-    """Return how a child ended that failed without saying why."""
-    how = f"killed by {signal_name(ended.signal)}" if ended.signal else f"exited with status {ended.status}"
-    return f"{how}, probably out of memory" if ended.out_of_memory else how
 
 
 # Inside the replica
@@ -182,8 +176,7 @@ class _InsideAttempt(Attempt):
         self._waiting: list[bytes | Progress] = []
         self._taken = threading.Condition()
         self._brief = brief
-        make_logger = partial(_own_logger, self._note)
-        self._run = kind(brief, self._trusted_until, self._put, make_logger, told_to_end=lambda: self._told)
+        self._run = kind(brief, self._trusted_until, self._put, self._make_logger, told_to_end=lambda: self._told)
 
     def stop(self, kill_after: float) -> None:
         del kill_after
@@ -223,8 +216,11 @@ class _InsideAttempt(Attempt):
             return Outcome(state, "the job was cancelled")
         return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)))
 
-    def _note(self, line: str) -> None:
-        self._put(f"{line}\n".encode(errors="replace"))
+    def _make_logger(self) -> logging.Logger:
+        """Return a logger whose lines go into the attempt's output only."""
+        logger = logging.Logger(LOGGER, logging.INFO)  # noqa: LOG001 - its own, so that no other handler gets the lines
+        logger.addHandler(_OutputHandler(self._put))
+        return logger
 
     def _put(self, new: bytes | Progress) -> None:
         """Hand over output or a report to the replica's event loop; for any thread."""
@@ -310,16 +306,9 @@ class ThreadAttempt(_InsideAttempt):
 
 
 class _OutputHandler(logging.Handler):
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self, put: Callable[[bytes], None]) -> None:
         super().__init__()
-        self._note = note
+        self._put = put
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._note(self.format(record))
-
-
-def _own_logger(note: Callable[[str], None]) -> logging.Logger:
-    """Return a logger whose lines go into the attempt's output only."""
-    logger = logging.Logger(LOGGER, logging.INFO)  # noqa: LOG001 - its own, so that no other handler gets the job's lines
-    logger.addHandler(_OutputHandler(note))
-    return logger
+        self._put(f"{self.format(record)}\n".encode(errors="replace"))

@@ -46,24 +46,22 @@ class TaskThread:
         subject: JobSubject | None = None,
         within: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - it has no state
     ) -> "StartedTask":
-        """Start ``function(argument)`` in the thread, within a block; ``subject`` says which job it is."""
+        """Start ``function(argument)`` in the thread, within a block; ``subject`` says which job it is. Raises `RuntimeError`
+        where the system has no thread left for the loop or its watch.
+        """
         with self._lock:
             if self._loop is None:
-                self._loop = self._watched_loop()
+                loop = BackgroundLoop("leased-tasks")
+                try:
+                    loop.submit(self._watch.begin).result()
+                except RuntimeError:
+                    loop.stop()
+                    raise
+                self._loop = loop
         self._watch.count(1)
         started = StartedTask(self._loop, self._watch, Watched(function, subject), argument, within)
         started.ended.add_done_callback(lambda _: self._watch.count(-1))
         return started
-
-    def _watched_loop(self) -> BackgroundLoop:
-        """Return a loop with its watch; raises `RuntimeError` where the system has no thread left for either."""
-        loop = BackgroundLoop("leased-tasks")
-        try:
-            loop.submit(self._watch.begin).result()
-        except RuntimeError:
-            loop.stop()
-            raise
-        return loop
 
     def age(self) -> float:
         """Return for how many seconds the loop has been blocked."""
