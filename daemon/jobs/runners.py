@@ -163,9 +163,9 @@ class _NotBegun(Exception):
 class _InsideAttempt(Attempt):
     """What both kinds have in common: a function of a job, with a log and prints that are kept as the attempt's output."""
 
-    def __init__(
-        self, kind: type[AsyncRun] | type[Run], job: Job, brief: Brief, *, held: Lease, listeners: Listeners
-    ) -> None:
+    _kind: type[AsyncRun] | type[Run]
+
+    def __init__(self, job: Job, brief: Brief, *, held: Lease, listeners: Listeners) -> None:
         assert job.function is not None  # noqa: S101 - commands run in processes
         self._function: Callable[..., Any] = job.function
         self._held = held
@@ -176,7 +176,7 @@ class _InsideAttempt(Attempt):
         self._waiting: list[bytes | Progress] = []
         self._taken = threading.Condition()
         self._brief = brief
-        self._run = kind(brief, self._trusted_until, self._put, self._make_logger, told_to_end=lambda: self._told)
+        self._run = self._kind(brief, self._trusted_until, self._put, self._make_logger, told_to_end=lambda: self._told)
 
     def stop(self, kill_after: float) -> None:
         del kill_after
@@ -244,12 +244,13 @@ class _InsideAttempt(Attempt):
 class TaskAttempt(_InsideAttempt):
     """An async function in the replica's thread for tasks; it is cancelled when it must end."""
 
+    _kind = AsyncRun
     _task: StartedTask
 
     def __init__(
         self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
     ) -> None:
-        super().__init__(AsyncRun, job, brief, held=held, listeners=listeners)
+        super().__init__(job, brief, held=held, listeners=listeners)
         self._subject = subject
         self._thread = thread
 
@@ -277,13 +278,11 @@ class TaskAttempt(_InsideAttempt):
 class ThreadAttempt(_InsideAttempt):
     """A function in a thread of its own; it hears from `run.ensure` that it must end."""
 
-    def __init__(self, job: Job, brief: Brief, *, held: Lease, listeners: Listeners) -> None:
-        super().__init__(Run, job, brief, held=held, listeners=listeners)
-        self._name = f"leased-job-{job.name}"
-        self._ended: Future[BaseException | None] = Future()
+    _kind = Run
 
     async def go(self) -> None:
-        self._thread = threading.Thread(target=self._call, name=self._name, daemon=True)
+        self._ended: Future[BaseException | None] = Future()
+        self._thread = threading.Thread(target=self._call, name=f"leased-job-{self._brief.job}", daemon=True)
         self._thread.start()
 
     async def wait(self) -> Outcome:
