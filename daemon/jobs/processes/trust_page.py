@@ -87,9 +87,6 @@ class TrustPage:
                 self._until = until
                 self._pages.write(self.place, self.number, until)
 
-    def read(self) -> float:
-        return self._until
-
     def close(self) -> None:
         with self._lock:
             if self.fd >= 0:

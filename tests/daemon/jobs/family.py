@@ -81,7 +81,7 @@ async def main():
     if fork == 0:
         time.sleep(1000)
     told = {"keeper": child.keeper.pid, "line": await said, "fork": fork, "template": template and template.pid}
-    told["until"] = page.read() if order["trust"] is None else end_trust(page, order["trust"])
+    told["until"] = page._until if order["trust"] is None else end_trust(page, order["trust"])
     print(json.dumps(told), flush=True)
     if order["stop"]:
         os.kill(os.getpid(), signal.SIGSTOP)
