@@ -63,10 +63,7 @@ def parse_report(line: bytes) -> Report | None:
 
 
 class ReportPipe:
-    """The child's end of the pipe.
-
-    A replica that does not read (because it is stopped, say) does not hold up the job: progress is dropped then.
-    """
+    """The child's end of the pipe. A replica that does not read (it may be stopped) delays no job: progress is dropped."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

@@ -124,10 +124,8 @@ FIRST_PAUSE_ASIDE = 5.0
 
 
 class SetAside:
-    """Waits before the runs of a schedule are claimed here again.
-
-    Children of this replica found that FILE has another schedule of that name, or none. A replica
-    whose FILE is as it was claims those runs meanwhile.
+    """Waits before the runs of a schedule are claimed here again, because children found another one of that name in FILE,
+    or none. A replica whose FILE is as it was claims those runs meanwhile.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:

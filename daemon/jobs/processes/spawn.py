@@ -19,7 +19,6 @@ from .trust_page import TrustPage
 
 KEEPER = Path(__file__).with_name("keeper_main.py")
 
-
 Step = Literal["cwd", "command"]
 """The step at which a keeper refused: its folder or its command."""
 

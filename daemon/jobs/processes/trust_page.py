@@ -78,10 +78,7 @@ class TrustPage:
         return f"{self.fd}:{self.place}:{self.number}"
 
     def extend(self, until: float) -> None:
-        """Write a later end of trust; an earlier one changes nothing, nor does any after `close`.
-
-        For any thread.
-        """
+        """Write a later end of trust; an earlier one changes nothing, nor does any after `close`. For any thread."""
         with self._lock:
             if until > self._until and self.fd >= 0:
                 self._until = until

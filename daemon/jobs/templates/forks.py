@@ -35,9 +35,7 @@ _LAST_MOMENT = 1000
 
 
 class Forks:
-    """Forks for the replica with the process id ``parent``, at the other end of ``requests``;
-    raises OSError where the kernel has no pidfd.
-    """
+    """Forks for the replica ``parent``, at the other end of ``requests``; raises OSError where the kernel has no pidfd."""
 
     def __init__(self, requests: int, parent: int) -> None:
         self._requests = socket.socket(fileno=requests)
@@ -53,10 +51,7 @@ class Forks:
         self._requests.send(word.encode(errors="replace"))
 
     def serve(self, begin: "Callable[[tuple[bytes, ...], Mapping[bytes, bytes]], int]" = spawn) -> None:
-        """Answer requests until the replica is gone, which ends this process.
-
-        Where ``begin`` forks, return in each child.
-        """
+        """Answer requests until the replica is gone, which ends this process; return in each child that ``begin`` forks."""
         ignore_signals()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # FILE may ignore it, or collect what ends
         self._say("ready")
