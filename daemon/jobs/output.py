@@ -14,8 +14,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
+
+from .reports import Piece, Progress
 
 T = TypeVar("T")
 
@@ -30,16 +32,21 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Output:
-    """Splits a stream of bytes into lines of text, in bounded memory.
+    """Passes on what an attempt reports, and what it prints: a stream of bytes, split into lines of text in bounded memory.
 
     Escapes of a terminal are left out, and of a line that is written over with a carriage return its last state is
     kept. Invalid UTF-8 becomes U+FFFD, and so do other control characters: no database accepts NUL in text. A line
     longer than `LONGEST_LINE` characters is passed on in pieces; in the transcript it is whole.
     """
 
-    def __init__(self, on_lines: Callable[[Sequence[str]], None], transcript: "Transcript") -> None:
-        self._on_lines = on_lines
-        self._transcript = transcript
+    def __init__(
+        self,
+        on_lines: Callable[[Sequence[str]], None],
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        transcript: "Transcript | None" = None,
+    ) -> None:
+        self._on_lines, self._on_progress = on_lines, on_progress
+        self._transcript = transcript or Transcript()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._in_line = False
@@ -67,22 +74,25 @@ class Output:
                 lines = [
                     one[at : at + LONGEST_LINE] for one in lines for at in range(0, max(1, len(one)), LONGEST_LINE)
                 ]
-            pass_on(self._on_lines, lines, "output")
+            self._pass_on(self._on_lines, lines, "output")
             self._transcript.add(text)
+
+    def report(self, progress: Progress) -> None:
+        self._pass_on(self._on_progress, progress, "progress")
 
     def note(self, sentence: str) -> None:
         """Add a line of leased's own."""
         self.feed(b"\n" if self._rest or self._in_line else b"")
         self.feed(f"leased: {sentence}\n".encode(errors="replace"))
 
-
-def pass_on(listener: Callable[[T], None], what: T, called: str) -> None:
-    """Call a listener to the output or the progress of a job; one that fails does not stop the reading."""
-    try:
-        listener(what)
-    except Exception as error:  # noqa: BLE001 - see above
-        about = {"message": f"the listener to a job's {called} failed", "exception": error}
-        asyncio.get_running_loop().call_exception_handler(about)
+    @staticmethod
+    def _pass_on(listener: Callable[[T], None], what: T, called: str) -> None:
+        """Call a listener; one that fails does not stop the reading."""
+        try:
+            listener(what)
+        except Exception as error:  # noqa: BLE001 - see above
+            about = {"message": f"the listener to a job's {called} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(about)
 
 
 def plain_line(line: str) -> str:
@@ -103,30 +113,6 @@ MOST_BYTES = 4 * KEPT_BYTES
 """But hardly more than this, however long its lines are."""
 _SMALL = 4 * 1024
 """The bytes below which a piece is joined with what follows it, so that there are few of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of what an attempt printed; ``start`` bytes and ``line`` ends of lines came before it."""
-
-    start: int
-    line: int
-    text: str
-    keep_from: int | None = None
-    """Pieces that start before this place are not needed any more; None: all are."""
-
-    @property
-    def size(self) -> int:
-        """Its bytes in UTF-8."""
-        return len(self.text.encode())
-
-    @property
-    def lines(self) -> int:
-        """The number of lines that end in it."""
-        return self.text.count("\n")
-
-    def and_then(self, text: str) -> "Piece":
-        return Piece(self.start, self.line, self.text + text)
 
 
 class Transcript:

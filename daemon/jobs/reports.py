@@ -1,5 +1,5 @@
 """The reports of a function child to its replica: lines of JSON on the report pipe, and there too, on a signal, the
-stack of a thread; and the outcome of an attempt.
+stack of a thread; and the outcome of an attempt, and a piece of what it printed.
 """
 
 import contextlib
@@ -8,12 +8,9 @@ import os
 import signal
 import threading
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from ..states import JobOutcome
-
-if TYPE_CHECKING:  # a child loads nothing of it
-    from .output import Piece
 
 LONGEST_ERROR = 16 * 1024
 LONGEST_MESSAGE = 500
@@ -121,12 +118,36 @@ def catches(pid: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of what an attempt printed; ``start`` bytes and ``line`` ends of lines came before it."""
+
+    start: int
+    line: int
+    text: str
+    keep_from: int | None = None
+    """Pieces that start before this place are not needed any more; None: all are."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes in UTF-8."""
+        return len(self.text.encode())
+
+    @property
+    def lines(self) -> int:
+        """The number of lines that end in it."""
+        return self.text.count("\n")
+
+    def and_then(self, text: str) -> "Piece":
+        return Piece(self.start, self.line, self.text + text)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The state in which an attempt ended, and what is known about it."""
 
     state: JobOutcome
     error: str | None = None
-    tail: "Piece | None" = None
+    tail: Piece | None = None
     """What it printed and is not known to be saved."""
     status: int | None = None
     """The exit status of a child; None if a signal ended it, or for a task."""

@@ -7,10 +7,9 @@ import logging
 import threading
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, assert_never
 
@@ -23,7 +22,7 @@ from ..states import JobOutcome
 from ..telemetry.facts import JobSubject
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief, hand_over
-from .output import Output, Transcript, printed_to
+from .output import Output, printed_to
 from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
@@ -32,15 +31,6 @@ from .run import LOGGER, AsyncRun, Run
 from .stacks import SeenWork, bounded, of_thread, seen_of_child
 from .task_thread import StartedTask, TaskThread
 from .templates.templates import Templates
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """What hears of an attempt: the callbacks, in the replica's event loop, and its transcript."""
-
-    output: Callable[[Sequence[str]], None]
-    progress: Callable[[Progress], None]
-    transcript: Transcript
 
 
 class Attempt(ABC):
@@ -85,9 +75,7 @@ class ChildAttempt(Child, Attempt):
     keeper: ProcessIdentity
 
     @classmethod
-    async def prepare(
-        cls, job: Job, brief: Brief, templates: Templates, *, trust: TrustPage, listeners: Listeners
-    ) -> Self:
+    async def prepare(cls, job: Job, brief: Brief, templates: Templates, *, trust: TrustPage, output: Output) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`, `Shortage` or `OSError`."""
         template = await templates.of(job)
         environment = {**templates.environment, **job.env, **brief.environment()}
@@ -106,9 +94,7 @@ class ChildAttempt(Child, Attempt):
             trust=trust,
             remove=params_file,
             template=template,
-            on_output=listeners.output,
-            on_progress=listeners.progress,
-            transcript=listeners.transcript,
+            output=output,
         )
         prepared.job = job
         return prepared
@@ -165,12 +151,11 @@ class _InsideAttempt(Attempt):
 
     _kind: type[AsyncRun] | type[Run]
 
-    def __init__(self, job: Job, brief: Brief, *, held: Lease, listeners: Listeners) -> None:
+    def __init__(self, job: Job, brief: Brief, *, held: Lease, output: Output) -> None:
         assert job.function is not None  # noqa: S101 - commands run in processes
         self._function: Callable[..., Any] = job.function
         self._held = held
-        self._listeners = listeners
-        self._output = Output(listeners.output, listeners.transcript)
+        self._output = output
         self._loop = asyncio.get_running_loop()
         self._told = False
         self._waiting: list[bytes | Progress] = []
@@ -238,7 +223,7 @@ class _InsideAttempt(Attempt):
             self._output.feed(printed)
         for one in waiting:
             if isinstance(one, Progress):
-                self._listeners.progress(one)
+                self._output.report(one)
 
 
 class TaskAttempt(_InsideAttempt):
@@ -248,9 +233,9 @@ class TaskAttempt(_InsideAttempt):
     _task: StartedTask
 
     def __init__(
-        self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
+        self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, output: Output
     ) -> None:
-        super().__init__(job, brief, held=held, listeners=listeners)
+        super().__init__(job, brief, held=held, output=output)
         self._subject = subject
         self._thread = thread
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self, assert_never
 
-from ..output import Output, Transcript, pass_on
+from ..output import Output
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
 from ..room import Shortage, shortage
 from .identity import ProcessIdentity, end_leftovers, identity
@@ -29,10 +29,9 @@ _BEGIN = re.compile(rb'\{"(?:progress|error|changed)": ')
 class ChildPipes:
     """Reads both pipes in the event loop and passes on each line of output and each progress."""
 
-    def __init__(self, kept: KeeperProcess, output: Output, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(self, kept: KeeperProcess, output: Output) -> None:
         self._loop = asyncio.get_running_loop()
         self._printed, self.reported = kept.printed, kept.reported
-        self._on_progress = on_progress
         self._report = b""
         self.output = output
         self.failure: str | None = None
@@ -70,7 +69,7 @@ class ChildPipes:
             before = b"" if report is None else other
             match report:
                 case Progress() as progress:
-                    pass_on(self._on_progress, progress, "progress")
+                    self.output.report(progress)
                 case Failure(error):
                     self.failure = error
                 case FileChanged(why):
@@ -168,19 +167,15 @@ class Child:
         trust: TrustPage,
         remove: str | None = None,
         template: KeeperSource | None = None,
-        on_output: Callable[[Sequence[str]], None],
-        on_progress: Callable[[Progress], None] = lambda _: None,
-        transcript: Transcript | None = None,
+        output: Output,
     ) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
 
-        `env` is the whole environment. `on_output` gets the lines that the child prints, in the
-        event loop, and `transcript` all of it. The file `remove` is gone when the child is, also if the
-        replica dies before. With a `template` its keeper is forked from that.
+        `env` is the whole environment. `output` gets what the child prints and reports, in the event loop. The file `remove`
+        is gone when the child is, also if the replica dies before. With a `template` its keeper is forked from that.
         """
         kept = start_keeper(argv, cwd, env, trust, remove=remove, template=template)
-        pipes = ChildPipes(kept, Output(on_output, transcript or Transcript()), on_progress)
-        return cls(kept, partial(refusal, argv=argv, cwd=cwd, env=env), pipes)
+        return cls(kept, partial(refusal, argv=argv, cwd=cwd, env=env), ChildPipes(kept, output))
 
     async def go(self) -> None:
         """Start the child and return once it runs; raises ChildNotStarted or Shortage with the reason."""

@@ -17,13 +17,13 @@ import pytest
 import daemon.jobs.templates.templates
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
-from daemon.jobs.output import Transcript
+from daemon.jobs.output import Output, Transcript
 from daemon.jobs.processes.process_tree import PARENT, processes, stat
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Outcome
 from daemon.jobs.room import Shortage
-from daemon.jobs.runners import ChildAttempt, Listeners
+from daemon.jobs.runners import ChildAttempt
 from daemon.jobs.templates.templates import Launch, Template, Templates
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux, living, open_descriptors
@@ -99,9 +99,9 @@ class Story:
             job=job,
         )
         transcript = Transcript()
-        listeners = Listeners(on_output, lambda _: None, transcript)
+        output = Output(on_output, transcript=transcript)
         found = next(one for one in self.application.schedule("nightly").jobs if one.name == job)
-        attempt = await ChildAttempt.prepare(found, brief, self.templates, trust=self.page, listeners=listeners)
+        attempt = await ChildAttempt.prepare(found, brief, self.templates, trust=self.page, output=output)
         await attempt.go()
         return attempt, transcript
 
