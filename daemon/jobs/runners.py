@@ -150,6 +150,8 @@ class _InsideAttempt(Attempt):
     """What both kinds have in common: a function of a job, with a log and prints that are kept as the attempt's output."""
 
     _kind: type[AsyncRun] | type[Run]
+    _ended: "Future[BaseException | None]"
+    """Its error or None, from `go` on."""
 
     def __init__(self, job: Job, brief: Brief, *, held: Lease, output: Output) -> None:
         assert job.function is not None  # noqa: S101 - commands run in processes
@@ -184,14 +186,13 @@ class _InsideAttempt(Attempt):
     def _trusted_until(self) -> float:
         return self._held.trusted_until if self._held.loss is None else 0.0
 
-    async def _outcome(self, ended: "Future[BaseException | None]") -> Outcome:
-        """Wait until the function has ended, and return how."""
+    async def wait(self) -> Outcome:
         over = asyncio.Event()
-        ended.add_done_callback(lambda _: soon(self._loop, over.set))
+        self._ended.add_done_callback(lambda _: soon(self._loop, over.set))
         await over.wait()
         self._take()
         self._output.feed(b"", last=True)
-        error = ended.result()
+        error = self._ended.result()
         if error is None:
             return Outcome("succeeded")
         if isinstance(error, _NotBegun):
@@ -241,9 +242,7 @@ class TaskAttempt(_InsideAttempt):
 
     async def go(self) -> None:
         self._task = self._thread.start(self._function, self._run, self._subject, self._within())
-
-    async def wait(self) -> Outcome:
-        return await self._outcome(self._task.ended)
+        self._ended = self._task.ended
 
     def kill(self) -> None:
         super().kill()
@@ -266,12 +265,9 @@ class ThreadAttempt(_InsideAttempt):
     _kind = Run
 
     async def go(self) -> None:
-        self._ended: Future[BaseException | None] = Future()
+        self._ended = Future()
         self._thread = threading.Thread(target=self._call, name=f"leased-job-{self._brief.job}", daemon=True)
         self._thread.start()
-
-    async def wait(self) -> Outcome:
-        return await self._outcome(self._ended)
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         del secrets  # it has no command line
