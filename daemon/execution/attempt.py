@@ -16,7 +16,7 @@ from ..definitions.schedule import Job
 from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.output import Output, Transcript
-from ..jobs.processes.child import ChildNotStarted
+from ..jobs.processes.spawn import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress
 from ..jobs.room import Room, Shortage, shortage

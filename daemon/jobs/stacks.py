@@ -219,8 +219,8 @@ _LOOK_FOR = 0.25
 """Seconds in which a thread is looked for asleep: then its stack does not change while it is written."""
 _BETWEEN = 0.01
 _MOST_THREADS = 64
-_ANY_TIME = sys.version_info[:2] != (3, 12)
-"""Whether a busy thread may be asked. Python 3.12's faulthandler can crash one that has just entered a function."""
+_ASKED_IN = {"sleeping", "waiting for the kernel", *(["running"] if sys.version_info[:2] != (3, 12) else [])}
+"""The states in which a thread is asked. Python 3.12's faulthandler can crash a busy one that has just entered a function."""
 
 _CHILD_MAIN = f"{os.sep}daemon{os.sep}jobs{os.sep}child_main.py:"
 """What called the job, and is not shown."""
@@ -338,11 +338,14 @@ def _threads(pid: int) -> list[int]:
 
 
 def _send(pid: int, threads: Sequence[int]) -> list[int]:
-    """Send the signal to threads, one after another; return those that were asked."""
+    """Send the signal to threads, one after another, asleep if they are soon; return those that were asked."""
     send = getattr(ctypes.CDLL(None), "tgkill", None)  # musl has none
     asked = []
     for thread in threads:
-        if not _at_a_good_time(pid, thread):
+        deadline = time.monotonic() + _LOOK_FOR
+        while (state := state_of(pid, thread)) == "running" and time.monotonic() < deadline:
+            time.sleep(_LOOK_FOR / 50)
+        if state not in _ASKED_IN:
             continue
         if send is not None:
             send(pid, thread, int(SIGNAL))
@@ -351,13 +354,6 @@ def _send(pid: int, threads: Sequence[int]) -> list[int]:
         asked.append(thread)
         time.sleep(_BETWEEN)  # faulthandler writes one stack at a time
     return asked
-
-
-def _at_a_good_time(pid: int, thread: int) -> bool:
-    deadline = time.monotonic() + _LOOK_FOR
-    while (state := state_of(pid, thread)) == "running" and time.monotonic() < deadline:
-        time.sleep(_LOOK_FOR / 50)
-    return state in {"sleeping", "waiting for the kernel"} or (state == "running" and _ANY_TIME)
 
 
 async def _aside(call: Callable[[], T]) -> T:

@@ -102,8 +102,6 @@ def read_chunk(descriptor: int) -> bytes | None:
         return b""
 
 
-__all__ = ["Child", "ChildEnd", "ChildNotStarted", "Why"]
-
 _AGAIN = 0.1
 """Seconds until it is looked again for what a keeper left, where the machine was short of what that takes."""
 PATIENCE = 1.0

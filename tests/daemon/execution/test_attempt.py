@@ -17,8 +17,8 @@ from daemon.execution.attempt import JobExecution, WorkOutlivesLease
 from daemon.execution.held_run import HeldRun
 from daemon.execution.writes.transactions import job_run_state
 from daemon.jobs import runners
-from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.jobs.processes.spawn import ChildNotStarted
 from daemon.jobs.reports import Outcome
 from daemon.jobs.room import Room, Shortage, shortage
 from daemon.jobs.runners import ChildAttempt

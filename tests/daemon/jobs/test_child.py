@@ -15,9 +15,9 @@ import pytest
 
 import daemon.jobs.processes.child
 from daemon.jobs.output import KEPT_BYTES, MOST_BYTES, Output
-from daemon.jobs.processes.child import Child, ChildNotStarted
+from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.identity import is_alive
-from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.spawn import ChildNotStarted, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.templates.templates import Template

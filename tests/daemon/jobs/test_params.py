@@ -14,8 +14,8 @@ import pytest
 
 from daemon.jobs.brief import LONGEST_VARIABLE, hand_over, received
 from daemon.jobs.output import Output
-from daemon.jobs.processes.child import Child, ChildNotStarted
-from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.child import Child
+from daemon.jobs.processes.spawn import ChildNotStarted, start_keeper
 from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT
