@@ -74,11 +74,8 @@ def main() -> int:
     answer_signal(report)
     try:
         function = find(brief, application)
-    except OtherDefinitions as error:
-        pipe.send(FileChanged(str(error)))
-        return 1
     except DaemonError as error:
-        pipe.send(Failure(str(error)))
+        pipe.send(FileChanged(str(error)) if isinstance(error, OtherDefinitions) else Failure(str(error)))
         return 1
     end_of_trust = partial(trusted_until, trust, *map(int, page.split(":")))
     kind = AsyncRun if inspect.iscoroutinefunction(function) else Run

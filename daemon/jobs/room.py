@@ -73,8 +73,6 @@ class Room:
 
 # What it is short of
 
-_NO_THREAD = "can't start new thread"
-"""What Python says where the system refuses a thread, without a number."""
 _LACKS = {
     errno.EMFILE: (
         "this process has run out of file descriptors",
@@ -100,18 +98,15 @@ class Shortage(DaemonError):
     """The machine lacks what something takes; of an attempt, nothing ran, and it uses up nothing."""
 
 
-_NOT_BEGUN = "the job was not started and no attempt was used"
-
-
-def shortage(error: BaseException, so: str = _NOT_BEGUN) -> Shortage | None:
+def shortage(error: BaseException, so: str = "the job was not started and no attempt was used") -> Shortage | None:
     """Return what the machine is short of by this error, and what comes of it; None if it says something else."""
     match error:
         case OSError(errno=int() as number) if number in _LACKS:
             pass
         case MemoryError():
             number = errno.ENOMEM
-        case RuntimeError(args=(str() as said,)) if said.startswith(_NO_THREAD):
-            number = errno.EAGAIN
+        case RuntimeError(args=(str() as said,)) if said.startswith("can't start new thread"):
+            number = errno.EAGAIN  # Python has no number for that
         case _:
             return None
     lack, remedy = _LACKS[number]
