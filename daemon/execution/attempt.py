@@ -15,12 +15,12 @@ from lease.durations import format_duration
 from ..definitions.schedule import Job
 from ..definitions.values.work import Isolation
 from ..jobs.brief import Brief, idempotency_key
-from ..jobs.output import Transcript
-from ..jobs.processes.child import ChildNotStarted
+from ..jobs.output import Output, Transcript
+from ..jobs.processes.spawn import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Outcome, Progress
 from ..jobs.room import Room, Shortage, shortage
-from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, ThreadAttempt
+from ..jobs.runners import Attempt, ChildAttempt, TaskAttempt, ThreadAttempt
 from ..jobs.stacks import SeenWork
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
@@ -162,16 +162,16 @@ class JobExecution:
             identity=context.database.identity,
             trace=context.carrier(self._subject),
         )
-        listeners = Listeners(self._printed, self._progressed, self._transcript)
+        output = Output(self._printed, self._progressed, self._transcript)
         match job.isolation:
             case "task":
                 thread = context.tasks
-                return TaskAttempt(job, brief, self._subject, held=self._held.lease, thread=thread, listeners=listeners)
+                return TaskAttempt(job, brief, self._subject, held=self._held.lease, thread=thread, output=output)
             case "thread":
-                return ThreadAttempt(job, brief, held=self._held.lease, listeners=listeners)
+                return ThreadAttempt(job, brief, held=self._held.lease, output=output)
             case "process" | "command":
                 assert self._trust is not None  # noqa: S101 - a run with such a job has a page
-                return await ChildAttempt.prepare(job, brief, context.templates, trust=self._trust, listeners=listeners)
+                return await ChildAttempt.prepare(job, brief, context.templates, trust=self._trust, output=output)
             case _:
                 assert_never(job.isolation)
 

@@ -64,14 +64,9 @@ class Brief:
     def from_json(cls, text: str, params: Mapping[str, Any]) -> Self:
         """Return the brief that `to_json` wrote, of a run with these parameters."""
         fields = json.loads(text)
-        return cls(
-            **{
-                **fields,
-                "params": params,
-                "scheduled_for": datetime.fromisoformat(fields["scheduled_for"]),
-                "grant": Grant(**fields["grant"]),
-            }
-        )
+        fields["scheduled_for"] = datetime.fromisoformat(fields["scheduled_for"])
+        fields["grant"] = Grant(**fields["grant"])
+        return cls(**{**fields, "params": params})
 
     def environment(self) -> dict[str, str]:
         """Return the variables that describe the attempt to a command, and that a fence needs, but for the parameters."""
@@ -119,9 +114,7 @@ LONGEST_VARIABLE = 128 * 1024 - 1
 
 
 def hand_over(params: Mapping[str, Any], environment: MutableMapping[str, str]) -> str | None:
-    """Put the parameters into the environment of a child; return the path of the file that holds them instead, if they
-    are too long. It is to be removed at the end.
-    """
+    """Put the parameters into the environment of a child; if they are too long, into a file: return its path, to be removed."""
     environment.pop(PARAMS_FILE_VARIABLE, None)  # as a job that runs `leased run` would pass on its own
     environment.pop(PARAMS_VARIABLE, None)
     text = json.dumps(dict(params))

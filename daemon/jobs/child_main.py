@@ -52,7 +52,8 @@ def main() -> int:
     """Make the attempt that the brief describes; return the exit status."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
     sys.unraisablehook = partial(_exit_later, sys.unraisablehook)
-    signal.signal(signal.SIGWINCH, _hear)  # from its keeper (`Keeper.wake_child`)
+    # From its keeper (`Keeper.wake_child`): what interrupts a system call lets Python handle the signals that came before.
+    signal.signal(signal.SIGWINCH, lambda *_: None)
     _set_up_output()
     application = None
     if TEMPLATE_VARIABLE in os.environ:  # FILE is loaded once for many children, and what it defines is here in each
@@ -66,16 +67,15 @@ def main() -> int:
         f"run {brief.run_id}",
     )
     descriptor, _, page = os.environ.pop("LEASED_TRUST").partition(":")
-    trust, report = _inherited(descriptor), _inherited(os.environ.pop("LEASED_REPORT_FD"))
+    trust, report = int(descriptor), int(os.environ.pop("LEASED_REPORT_FD"))
+    for inherited in (trust, report):
+        os.set_inheritable(inherited, False)
     pipe = ReportPipe(report)
     answer_signal(report)
     try:
         function = find(brief, application)
-    except OtherDefinitions as error:
-        pipe.send(FileChanged(str(error)))
-        return 1
     except DaemonError as error:
-        pipe.send(Failure(str(error)))
+        pipe.send(FileChanged(str(error)) if isinstance(error, OtherDefinitions) else Failure(str(error)))
         return 1
     end_of_trust = partial(trusted_until, trust, *map(int, page.split(":")))
     kind = AsyncRun if inspect.iscoroutinefunction(function) else Run
@@ -164,16 +164,6 @@ def _exit_later(before: Callable[["sys.UnraisableHookArgs"], object], ignored: "
     again.start()
 
 
-def _hear(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: what interrupts a system call lets Python handle the signals that came before."""
-
-
-def _inherited(number: str) -> int:
-    descriptor = int(number)
-    os.set_inheritable(descriptor, False)
-    return descriptor
-
-
 def _set_up_output() -> None:
     """Flush each line of output (a killed process flushes nothing); send `run.log` to stderr."""
     for stream in (sys.stdout, sys.stderr):
@@ -210,17 +200,13 @@ def _depth(file: io.IOBase) -> int:
     return _BUFFER if type(file).__module__ == "_io" else _WRAPPER
 
 
-def _status_of(code: object) -> int:
-    """Return the exit status that `sys.exit` means by this."""
-    if code is None or isinstance(code, int):
-        return code or 0
-    sys.stderr.write(f"{code}\n")
-    return 1
-
-
 if __name__ == "__main__":
     try:
         ended = main()
     except SystemExit as exiting:
-        ended = _status_of(exiting.code)
+        if exiting.code is None or isinstance(exiting.code, int):
+            ended = exiting.code or 0
+        else:
+            ended = 1
+            sys.stderr.write(f"{exiting.code}\n")
     _leave(ended)

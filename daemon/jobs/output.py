@@ -14,8 +14,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
+
+from .reports import Piece, Progress
 
 T = TypeVar("T")
 
@@ -30,16 +32,21 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Output:
-    """Splits a stream of bytes into lines of text, in bounded memory.
+    """Passes on what an attempt reports, and what it prints: a stream of bytes, split into lines of text in bounded memory.
 
     Escapes of a terminal are left out, and of a line that is written over with a carriage return its last state is
     kept. Invalid UTF-8 becomes U+FFFD, and so do other control characters: no database accepts NUL in text. A line
     longer than `LONGEST_LINE` characters is passed on in pieces; in the transcript it is whole.
     """
 
-    def __init__(self, on_lines: Callable[[Sequence[str]], None], transcript: "Transcript") -> None:
-        self._on_lines = on_lines
-        self._transcript = transcript
+    def __init__(
+        self,
+        on_lines: Callable[[Sequence[str]], None],
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        transcript: "Transcript | None" = None,
+    ) -> None:
+        self._on_lines, self._on_progress = on_lines, on_progress
+        self._transcript = transcript or Transcript()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._in_line = False
@@ -67,22 +74,25 @@ class Output:
                 lines = [
                     one[at : at + LONGEST_LINE] for one in lines for at in range(0, max(1, len(one)), LONGEST_LINE)
                 ]
-            pass_on(self._on_lines, lines, "output")
+            self._pass_on(self._on_lines, lines, "output")
             self._transcript.add(text)
+
+    def report(self, progress: Progress) -> None:
+        self._pass_on(self._on_progress, progress, "progress")
 
     def note(self, sentence: str) -> None:
         """Add a line of leased's own."""
         self.feed(b"\n" if self._rest or self._in_line else b"")
         self.feed(f"leased: {sentence}\n".encode(errors="replace"))
 
-
-def pass_on(listener: Callable[[T], None], what: T, called: str) -> None:
-    """Call a listener to the output or the progress of a job; one that fails does not stop the reading."""
-    try:
-        listener(what)
-    except Exception as error:  # noqa: BLE001 - see above
-        about = {"message": f"the listener to a job's {called} failed", "exception": error}
-        asyncio.get_running_loop().call_exception_handler(about)
+    @staticmethod
+    def _pass_on(listener: Callable[[T], None], what: T, called: str) -> None:
+        """Call a listener; one that fails does not stop the reading."""
+        try:
+            listener(what)
+        except Exception as error:  # noqa: BLE001 - see above
+            about = {"message": f"the listener to a job's {called} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(about)
 
 
 def plain_line(line: str) -> str:
@@ -105,30 +115,6 @@ _SMALL = 4 * 1024
 """The bytes below which a piece is joined with what follows it, so that there are few of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of what an attempt printed; ``start`` bytes and ``line`` ends of lines came before it."""
-
-    start: int
-    line: int
-    text: str
-    keep_from: int | None = None
-    """Pieces that start before this place are not needed any more; None: all are."""
-
-    @property
-    def size(self) -> int:
-        """Its bytes in UTF-8."""
-        return size_of(self.text)
-
-    @property
-    def lines(self) -> int:
-        """The number of lines that end in it."""
-        return self.text.count("\n")
-
-    def and_then(self, text: str) -> "Piece":
-        return Piece(self.start, self.line, self.text + text)
-
-
 class Transcript:
     """Keeps the last of what is added, and hands it over piece by piece.
 
@@ -139,25 +125,33 @@ class Transcript:
     def __init__(self) -> None:
         self._new: _Window[str] = _Window()
         self._stored: _Window[int] = _Window()  # where each piece in the database starts
-        self._start = self._line = 0  # of what is new
+        self._size = self._lines = 0  # of all that was added
         self._handed_over: Piece | None = None
         self._last_saved: Piece | None = None
         self._closed = False
 
     def add(self, text: str) -> None:
         """Add lines, each with its end, or a part of one."""
-        block = text, size_of(text), text.count("\n")
+        size, lines = len(text.encode()), text.count("\n")
+        self._size, self._lines = self._size + size, self._lines + lines
         if self._new.items and self._new.items[-1][1] < _SMALL:
-            before = self._new.pop()
-            block = before[0] + block[0], before[1] + block[1], before[2] + block[2]
-        self._new.append(*block)
-        self._move(*self._new.drop_surplus())
+            before, size_before, lines_before = self._new.pop()
+            text, size, lines = before + text, size_before + size, lines_before + lines
+        self._new.append(text, size, lines)
+        self._new.drop_surplus()
 
     def unsaved(self) -> Piece | None:
+        """Return the piece that is handed over, or else the next one; None if there is none."""
         if self._closed:
             return None
-        if self._handed_over is None:
-            self._handed_over = self._next()
+        if self._handed_over is None and (piece := self._taken()) is not None:
+            last = self._last_saved
+            if last is not None and last.start + last.size == piece.start:
+                piece = last.and_then(piece.text)
+                self._stored.pop()
+            self._stored.append(piece.start, piece.size, piece.lines)
+            keep_from = self._stored.items[0][0] if self._stored.drop_surplus() else None
+            self._handed_over = replace(piece, keep_from=keep_from)
         return self._handed_over
 
     def saved(self, piece: Piece) -> None:
@@ -170,7 +164,7 @@ class Transcript:
     def tail(self) -> str:
         """The last of it: what is not known to be saved."""
         before = "" if self._handed_over is None else self._handed_over.text
-        return before + "".join(text for text, _, _ in self._new.items)
+        return before + "".join([text for text, _, _ in self._new.items])
 
     def close(self) -> Piece | None:
         """Return what is not known to be saved, from its last gap on; nothing is handed over after it."""
@@ -180,27 +174,11 @@ class Transcript:
             return new or before
         return before.and_then(new.text) if before.start + before.size == new.start else new
 
-    def _next(self) -> Piece | None:
-        piece, last = self._taken(), self._last_saved
-        if piece is None:
-            return None
-        if last is not None and last.start + last.size == piece.start:
-            piece = last.and_then(piece.text)
-            self._stored.pop()
-        self._stored.append(piece.start, piece.size, piece.lines)
-        gone, _ = self._stored.drop_surplus()
-        return Piece(piece.start, piece.line, piece.text, self._stored.items[0][0] if gone else None)
-
     def _taken(self) -> Piece | None:
-        if not self._new.items:
-            return None
-        piece = Piece(self._start, self._line, "".join(text for text, _, _ in self._new.items))
-        self._move(self._new.size, self._new.lines)
-        self._new = _Window()
-        return piece
-
-    def _move(self, size: int, lines: int) -> None:
-        self._start, self._line = self._start + size, self._line + lines
+        """Return what is new, which is none any more."""
+        new, self._new = self._new, _Window[str]()
+        text = "".join([text for text, _, _ in new.items])
+        return Piece(self._size - new.size, self._lines - new.lines, text) if new.items else None
 
 
 class _Window(Generic[T]):
@@ -219,9 +197,9 @@ class _Window(Generic[T]):
         self.size, self.lines = self.size - item[1], self.lines - item[2]
         return item
 
-    def drop_surplus(self) -> tuple[int, int]:
-        """Drop the first items as long as the rest are enough, or all are too many; return their bytes and lines."""
-        size, lines = self.size, self.lines
+    def drop_surplus(self) -> bool:
+        """Drop the first items as long as the rest are enough, or all are too many; return whether there were any."""
+        before = len(self.items)
         while len(self.items) > 1:
             _, of_bytes, of_lines = self.items[0]
             enough = self.size - of_bytes >= KEPT_BYTES and self.lines - of_lines >= KEPT_LINES
@@ -229,12 +207,7 @@ class _Window(Generic[T]):
                 break
             self.items.popleft()
             self.size, self.lines = self.size - of_bytes, self.lines - of_lines
-        return size - self.size, lines - self.lines
-
-
-def size_of(text: str) -> int:
-    """Return the bytes of a text in UTF-8."""
-    return len(text) if text.isascii() else len(text.encode())
+        return len(self.items) < before
 
 
 # The prints of jobs inside the replica

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 def end_threads_and_exits() -> None:
-    """Wait for the threads that are no daemons, and call what is registered for the exit: as an interpreter does before it
-    takes its objects apart.
-    """
+    """Wait for the threads that are no daemons, and call what is registered for the exit, as an interpreter does at its end."""
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - no public function waits for all threads
     atexit._run_exitfuncs()  # noqa: SLF001 - only the interpreter's own end calls them otherwise
 

@@ -1,5 +1,5 @@
 """The reports of a function child to its replica: lines of JSON on the report pipe, and there too, on a signal, the
-stack of a thread; and the outcome of an attempt.
+stack of a thread; and the outcome of an attempt, and a piece of what it printed.
 """
 
 import contextlib
@@ -8,12 +8,9 @@ import os
 import signal
 import threading
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from ..states import JobOutcome
-
-if TYPE_CHECKING:  # a child loads nothing of it
-    from .output import Piece
 
 LONGEST_ERROR = 16 * 1024
 LONGEST_MESSAGE = 500
@@ -63,10 +60,7 @@ def parse_report(line: bytes) -> Report | None:
 
 
 class ReportPipe:
-    """The child's end of the pipe.
-
-    A replica that does not read (because it is stopped, say) does not hold up the job: progress is dropped then.
-    """
+    """The child's end of the pipe. A replica that does not read (it may be stopped) delays no job: progress is dropped."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -74,21 +68,19 @@ class ReportPipe:
 
     def send(self, report: Report) -> None:
         """Write one report. Never raises: a report that can't be sent is no reason to fail."""
+        said: dict[str, object]
         match report:
             case Progress(message=message):
-                short = Progress(report.done, report.total, message and message[:LONGEST_MESSAGE])
-                self._write({"progress": asdict(short)}, wait=False)
+                said = {"progress": {**asdict(report), "message": message and message[:LONGEST_MESSAGE]}}
             case Failure(error):
-                self._write({"error": error[-LONGEST_ERROR:]}, wait=True)
+                said = {"error": error[-LONGEST_ERROR:]}
             case FileChanged(why):
-                self._write({"changed": why[-LONGEST_ERROR:]}, wait=True)
+                said = {"changed": why[-LONGEST_ERROR:]}
             case _:
                 assert_never(report)
-
-    def _write(self, report: dict[str, object], *, wait: bool) -> None:
-        line = json.dumps(report, ensure_ascii=False).encode(errors="replace") + b"\n"
+        line = json.dumps(said, ensure_ascii=False).encode(errors="replace") + b"\n"
         with self._lock, contextlib.suppress(OSError):
-            os.set_blocking(self._fd, wait)
+            os.set_blocking(self._fd, not isinstance(report, Progress))
             line = line[os.write(self._fd, line) :]
             os.set_blocking(self._fd, True)  # half a line would spoil the next
             while line:
@@ -126,12 +118,36 @@ def catches(pid: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of what an attempt printed; ``start`` bytes and ``line`` ends of lines came before it."""
+
+    start: int
+    line: int
+    text: str
+    keep_from: int | None = None
+    """Pieces that start before this place are not needed any more; None: all are."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes in UTF-8."""
+        return len(self.text.encode())
+
+    @property
+    def lines(self) -> int:
+        """The number of lines that end in it."""
+        return self.text.count("\n")
+
+    def and_then(self, text: str) -> "Piece":
+        return Piece(self.start, self.line, self.text + text)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The state in which an attempt ended, and what is known about it."""
 
     state: JobOutcome
     error: str | None = None
-    tail: "Piece | None" = None
+    tail: Piece | None = None
     """What it printed and is not known to be saved."""
     status: int | None = None
     """The exit status of a child; None if a signal ended it, or for a task."""

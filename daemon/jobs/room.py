@@ -35,20 +35,15 @@ class Room:
         self._pause = self._pause_ends = 0.0
 
     @property
-    def places(self) -> int:
-        """The runs that may be at work now."""
-        if self._fits is None:
-            return self._places
-        return min(self._places, self._fits if self._is_paused() else self._fits + self._step)
-
-    @property
     def is_short(self) -> bool:
         return self._fits is not None
 
     @property
     def left(self) -> int:
         """The runs that may be added now; less than none where there are more than fit."""
-        return self.places - self.taken
+        if self._fits is None:
+            return self._places - self.taken
+        return min(self._places, self._fits if self._is_paused() else self._fits + self._step) - self.taken
 
     def begin(self) -> None:
         """Count an attempt whose work was begun."""
@@ -78,8 +73,6 @@ class Room:
 
 # What it is short of
 
-_NO_THREAD = "can't start new thread"
-"""What Python says where the system refuses a thread, without a number."""
 _LACKS = {
     errno.EMFILE: (
         "this process has run out of file descriptors",
@@ -105,26 +98,17 @@ class Shortage(DaemonError):
     """The machine lacks what something takes; of an attempt, nothing ran, and it uses up nothing."""
 
 
-_NOT_BEGUN = "the job was not started and no attempt was used"
-
-
-def shortage(error: BaseException, so: str = _NOT_BEGUN) -> Shortage | None:
+def shortage(error: BaseException, so: str = "the job was not started and no attempt was used") -> Shortage | None:
     """Return what the machine is short of by this error, and what comes of it; None if it says something else."""
     match error:
-        case OSError(errno=int() as number):
-            return shortage_of(number, so)
+        case OSError(errno=int() as number) if number in _LACKS:
+            pass
         case MemoryError():
-            return shortage_of(errno.ENOMEM, so)
-        case RuntimeError(args=(str() as said,)) if said.startswith(_NO_THREAD):
-            return shortage_of(errno.EAGAIN, so)
+            number = errno.ENOMEM
+        case RuntimeError(args=(str() as said,)) if said.startswith("can't start new thread"):
+            number = errno.EAGAIN  # Python has no number for that
         case _:
             return None
-
-
-def shortage_of(number: int, so: str = _NOT_BEGUN) -> Shortage | None:
-    """Return what the machine is short of by this number of an error; None if that says something else."""
-    if number not in _LACKS:
-        return None
     lack, remedy = _LACKS[number]
     return Shortage(f"{lack}, so {so}; {remedy.format(pid=os.getpid())}")
 
@@ -135,10 +119,8 @@ FIRST_PAUSE_ASIDE = 5.0
 
 
 class SetAside:
-    """Waits before the runs of a schedule are claimed here again.
-
-    Children of this replica found that FILE has another schedule of that name, or none. A replica
-    whose FILE is as it was claims those runs meanwhile.
+    """Waits before the runs of a schedule are claimed here again, because children found another one of that name in FILE,
+    or none. A replica whose FILE is as it was claims those runs meanwhile.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -159,12 +141,12 @@ class SetAside:
         """Claim its runs again: a child has found it as it was."""
         self._waits.pop(schedule, None)
 
-    def names(self) -> frozenset[str]:
+    def names(self) -> set[str]:
         """Return the schedules whose runs may not be claimed now."""
         now = self._clock()
-        return frozenset(name for name, (_, ends) in self._waits.items() if ends > now)
+        return {name for name, (_, ends) in self._waits.items() if ends > now}
 
     def until_next(self) -> float | None:
         """Return the seconds until a wait ends; None if there is none."""
-        left = [ends - self._clock() for _, ends in self._waits.values()]
-        return min((seconds for seconds in left if seconds > 0), default=None)
+        now = self._clock()
+        return min([ends - now for _, ends in self._waits.values() if ends > now], default=None)

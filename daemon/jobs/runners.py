@@ -7,11 +7,9 @@ import logging
 import threading
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, assert_never
 
@@ -24,7 +22,7 @@ from ..states import JobOutcome
 from ..telemetry.facts import JobSubject
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief, hand_over
-from .output import Output, Transcript, printed_to
+from .output import Output, printed_to
 from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
@@ -33,15 +31,6 @@ from .run import LOGGER, AsyncRun, Run
 from .stacks import SeenWork, bounded, of_thread, seen_of_child
 from .task_thread import StartedTask, TaskThread
 from .templates.templates import Templates
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """What hears of an attempt: the callbacks, in the replica's event loop, and its transcript."""
-
-    output: Callable[[Sequence[str]], None]
-    progress: Callable[[Progress], None]
-    transcript: Transcript
 
 
 class Attempt(ABC):
@@ -86,9 +75,7 @@ class ChildAttempt(Child, Attempt):
     keeper: ProcessIdentity
 
     @classmethod
-    async def prepare(
-        cls, job: Job, brief: Brief, templates: Templates, *, trust: TrustPage, listeners: Listeners
-    ) -> Self:
+    async def prepare(cls, job: Job, brief: Brief, templates: Templates, *, trust: TrustPage, output: Output) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`, `Shortage` or `OSError`."""
         template = await templates.of(job)
         environment = {**templates.environment, **job.env, **brief.environment()}
@@ -107,9 +94,7 @@ class ChildAttempt(Child, Attempt):
             trust=trust,
             remove=params_file,
             template=template,
-            on_output=listeners.output,
-            on_progress=listeners.progress,
-            transcript=listeners.transcript,
+            output=output,
         )
         prepared.job = job
         return prepared
@@ -138,16 +123,11 @@ def child_outcome(ended: ChildEnd) -> Outcome:
         case "exited" if ended.status == 0 and error is None:
             state = "succeeded"
         case "exited" | "refused":
-            error = error or _how_it_ended(ended)
+            how = f"killed by {signal_name(ended.signal)}" if ended.signal else f"exited with status {ended.status}"
+            error = error or (f"{how}, probably out of memory" if ended.out_of_memory else how)
         case _:
             assert_never(ended.why)
     return Outcome(state, error, status=ended.status, signal=ended.signal, peak_memory=ended.peak_memory)
-
-
-def _how_it_ended(ended: ChildEnd) -> str:
-    """Return how a child ended that failed without saying why."""
-    how = f"killed by {signal_name(ended.signal)}" if ended.signal else f"exited with status {ended.status}"
-    return f"{how}, probably out of memory" if ended.out_of_memory else how
 
 
 # Inside the replica
@@ -169,21 +149,21 @@ class _NotBegun(Exception):
 class _InsideAttempt(Attempt):
     """What both kinds have in common: a function of a job, with a log and prints that are kept as the attempt's output."""
 
-    def __init__(
-        self, kind: type[AsyncRun] | type[Run], job: Job, brief: Brief, *, held: Lease, listeners: Listeners
-    ) -> None:
+    _kind: type[AsyncRun] | type[Run]
+    _ended: "Future[BaseException | None]"
+    """Its error or None, from `go` on."""
+
+    def __init__(self, job: Job, brief: Brief, *, held: Lease, output: Output) -> None:
         assert job.function is not None  # noqa: S101 - commands run in processes
         self._function: Callable[..., Any] = job.function
         self._held = held
-        self._listeners = listeners
-        self._output = Output(listeners.output, listeners.transcript)
+        self._output = output
         self._loop = asyncio.get_running_loop()
         self._told = False
         self._waiting: list[bytes | Progress] = []
         self._taken = threading.Condition()
         self._brief = brief
-        make_logger = partial(_own_logger, self._note)
-        self._run = kind(brief, self._trusted_until, self._put, make_logger, told_to_end=lambda: self._told)
+        self._run = self._kind(brief, self._trusted_until, self._put, self._make_logger, told_to_end=lambda: self._told)
 
     def stop(self, kill_after: float) -> None:
         del kill_after
@@ -206,14 +186,13 @@ class _InsideAttempt(Attempt):
     def _trusted_until(self) -> float:
         return self._held.trusted_until if self._held.loss is None else 0.0
 
-    async def _outcome(self, ended: "Future[BaseException | None]") -> Outcome:
-        """Wait until the function has ended, and return how."""
+    async def wait(self) -> Outcome:
         over = asyncio.Event()
-        ended.add_done_callback(lambda _: soon(self._loop, over.set))
+        self._ended.add_done_callback(lambda _: soon(self._loop, over.set))
         await over.wait()
         self._take()
         self._output.feed(b"", last=True)
-        error = ended.result()
+        error = self._ended.result()
         if error is None:
             return Outcome("succeeded")
         if isinstance(error, _NotBegun):
@@ -223,8 +202,11 @@ class _InsideAttempt(Attempt):
             return Outcome(state, "the job was cancelled")
         return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)))
 
-    def _note(self, line: str) -> None:
-        self._put(f"{line}\n".encode(errors="replace"))
+    def _make_logger(self) -> logging.Logger:
+        """Return a logger whose lines go into the attempt's output only."""
+        logger = logging.Logger(LOGGER, logging.INFO)  # noqa: LOG001 - its own, so that no other handler gets the lines
+        logger.addHandler(_OutputHandler(self._put))
+        return logger
 
     def _put(self, new: bytes | Progress) -> None:
         """Hand over output or a report to the replica's event loop; for any thread."""
@@ -242,26 +224,25 @@ class _InsideAttempt(Attempt):
             self._output.feed(printed)
         for one in waiting:
             if isinstance(one, Progress):
-                self._listeners.progress(one)
+                self._output.report(one)
 
 
 class TaskAttempt(_InsideAttempt):
     """An async function in the replica's thread for tasks; it is cancelled when it must end."""
 
+    _kind = AsyncRun
     _task: StartedTask
 
     def __init__(
-        self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
+        self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, output: Output
     ) -> None:
-        super().__init__(AsyncRun, job, brief, held=held, listeners=listeners)
+        super().__init__(job, brief, held=held, output=output)
         self._subject = subject
         self._thread = thread
 
     async def go(self) -> None:
         self._task = self._thread.start(self._function, self._run, self._subject, self._within())
-
-    async def wait(self) -> Outcome:
-        return await self._outcome(self._task.ended)
+        self._ended = self._task.ended
 
     def kill(self) -> None:
         super().kill()
@@ -281,17 +262,12 @@ class TaskAttempt(_InsideAttempt):
 class ThreadAttempt(_InsideAttempt):
     """A function in a thread of its own; it hears from `run.ensure` that it must end."""
 
-    def __init__(self, job: Job, brief: Brief, *, held: Lease, listeners: Listeners) -> None:
-        super().__init__(Run, job, brief, held=held, listeners=listeners)
-        self._name = f"leased-job-{job.name}"
-        self._ended: Future[BaseException | None] = Future()
+    _kind = Run
 
     async def go(self) -> None:
-        self._thread = threading.Thread(target=self._call, name=self._name, daemon=True)
+        self._ended = Future()
+        self._thread = threading.Thread(target=self._call, name=f"leased-job-{self._brief.job}", daemon=True)
         self._thread.start()
-
-    async def wait(self) -> Outcome:
-        return await self._outcome(self._ended)
 
     async def seen(self, secrets: Collection[str]) -> SeenWork:
         del secrets  # it has no command line
@@ -310,16 +286,9 @@ class ThreadAttempt(_InsideAttempt):
 
 
 class _OutputHandler(logging.Handler):
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self, put: Callable[[bytes], None]) -> None:
         super().__init__()
-        self._note = note
+        self._put = put
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._note(self.format(record))
-
-
-def _own_logger(note: Callable[[str], None]) -> logging.Logger:
-    """Return a logger whose lines go into the attempt's output only."""
-    logger = logging.Logger(LOGGER, logging.INFO)  # noqa: LOG001 - its own, so that no other handler gets the job's lines
-    logger.addHandler(_OutputHandler(note))
-    return logger
+        self._put(f"{self.format(record)}\n".encode(errors="replace"))

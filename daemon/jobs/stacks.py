@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from types import FrameType
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -71,13 +72,11 @@ def line(text: str) -> str:
 
 def bounded(stacks: Iterable[tuple[str, Sequence[str]]]) -> tuple[Stack, ...]:
     """Return the stacks, those that are the same once, and of each no more than can be read."""
-    counted = Counter((line(of), _cut(frames)) for of, frames in stacks)
+    counted = Counter[tuple[str, tuple[str, ...]]]()
+    for of, frames in stacks:
+        more = [f"and {len(frames) - MOST_FRAMES:,} frames further out"] if len(frames) > MOST_FRAMES else []
+        counted[line(of), (*map(line, frames[:MOST_FRAMES]), *more)] += 1
     return tuple(Stack(of, frames, count) for (of, frames), count in list(counted.items())[:MOST_STACKS])
-
-
-def _cut(frames: Sequence[str]) -> tuple[str, ...]:
-    kept = tuple(line(frame) for frame in frames[:MOST_FRAMES])
-    return kept if len(frames) <= MOST_FRAMES else (*kept, f"and {len(frames) - MOST_FRAMES:,} frames further out")
 
 
 # Threads and tasks in this process
@@ -102,14 +101,10 @@ def of_tasks(task: "asyncio.Task[Any]", others: "Iterable[asyncio.Task[Any]]" = 
     for one in todo:
         if id(one) not in met:
             met.add(id(one))
-            yield "the job's task" if one is task else _called(one), of_frames([*_awaits(one.get_coro())][::-1])
+            name = one.get_name()  # those that have only numbers can be counted
+            called = "a task" if re.fullmatch(r"Task-\d+", name) else f"task {name}"
+            yield "the job's task" if one is task else called, of_frames([*_awaits(one.get_coro())][::-1])
             todo += _waited_for(one)
-
-
-def _called(task: "asyncio.Task[Any]") -> str:
-    """Return what a task is called: those that have only numbers can be counted."""
-    name = task.get_name()
-    return "a task" if re.fullmatch(r"Task-\d+", name) else f"task {name}"
 
 
 def _awaits(awaited: Any) -> Iterator[FrameType]:
@@ -138,10 +133,8 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 def of_frames(frames: Sequence[FrameType]) -> list[str]:
     """Return frames as they are shown, without those of ours that called the job."""
-    shown = list(frames)
-    names = (str(frame.f_globals.get("__name__")) for frame in shown)
-    ours = next((at for at, name in enumerate(names) if name.startswith(_OURS)), len(shown))
-    return [f"{one.f_code.co_filename}:{one.f_lineno} in {one.f_code.co_qualname}" for one in shown[:ours]]
+    theirs = takewhile(lambda frame: not str(frame.f_globals.get("__name__")).startswith(_OURS), frames)
+    return [f"{one.f_code.co_filename}:{one.f_lineno} in {one.f_code.co_qualname}" for one in theirs]
 
 
 # The processes of a child
@@ -188,35 +181,24 @@ _STATES: dict[bytes, ProcessState] = {
 }
 
 
-def processes_below(keeper: int, secrets: Iterable[str] = ()) -> Sequence[SeenProcess]:
-    """Return the processes below a keeper, parents first."""
-    found = (_seen(pid, secrets) for pid in list(descendants(keeper))[:MOST_PROCESSES])
-    return [one for one in found if one is not None]
-
-
 def state_of(pid: int, thread: int) -> ProcessState:
     """Return what a thread does; ``ended`` if there is none."""
     fields = stat(f"{pid}/task/{thread}")
     return "ended" if fields is None else _STATES.get(fields[STATE], "unknown")
 
 
-def _seen(pid: int, secrets: Iterable[str]) -> SeenProcess | None:
-    fields = stat(pid)
-    if fields is None:
-        return None
-    state = _STATES.get(fields[STATE], "unknown")
-    ticks = sum(map(int, fields[_CPU]))
-    waits_in = None if state in {"running", "ended"} else _read(pid, "wchan").strip("\0 \n")
-    words = [] if state == "ended" else _read(pid, "cmdline").rstrip("\0").split("\0")
-    command = " ".join(words) or f"[{_read(pid, 'comm').strip()}]"
-    return SeenProcess(
-        pid,
-        int(fields[PARENT]),
-        state,
-        None if waits_in in {None, "", "0"} else line(str(waits_in)),
-        round(ticks / os.sysconf("SC_CLK_TCK"), 2),
-        line(masked(command, secrets)),
-    )
+def _processes_below(keeper: int, secrets: Iterable[str]) -> Iterator[SeenProcess]:
+    """Yield the processes below a keeper, parents first."""
+    for pid in list(descendants(keeper))[:MOST_PROCESSES]:
+        if (fields := stat(pid)) is None:
+            continue
+        state = _STATES.get(fields[STATE], "unknown")
+        cpu_seconds = round(sum(map(int, fields[_CPU])) / os.sysconf("SC_CLK_TCK"), 2)
+        waits_in = "" if state in {"running", "ended"} else _read(pid, "wchan").strip("\0 \n")
+        words = [] if state == "ended" else _read(pid, "cmdline").rstrip("\0").split("\0")
+        command = line(masked(" ".join(words) or f"[{_read(pid, 'comm').strip()}]", secrets))
+        shown = None if waits_in in {"", "0"} else line(waits_in)
+        yield SeenProcess(pid, int(fields[PARENT]), state, shown, cpu_seconds, command)
 
 
 def _read(pid: int, what: str) -> str:
@@ -237,9 +219,11 @@ _LOOK_FOR = 0.25
 """Seconds in which a thread is looked for asleep: then its stack does not change while it is written."""
 _BETWEEN = 0.01
 _MOST_THREADS = 64
-_ANY_TIME = sys.version_info[:2] != (3, 12)
-"""Whether a busy thread may be asked. Python 3.12's faulthandler can crash one that has just entered a function."""
+_ASKED_IN = {"sleeping", "waiting for the kernel", *(["running"] if sys.version_info[:2] != (3, 12) else [])}
+"""The states in which a thread is asked. Python 3.12's faulthandler can crash a busy one that has just entered a function."""
 
+_CHILD_MAIN = f"{os.sep}daemon{os.sep}jobs{os.sep}child_main.py:"
+"""What called the job, and is not shown."""
 _HEADER = b"Stack (most recent call first):"
 _WRITTEN = re.compile(rb'  File "(.*)", line (\d+|\?\?\?) in (.*)')
 
@@ -251,16 +235,15 @@ async def seen_of_child(
     if sys.platform != "linux":
         return SeenWork(remarks=("only Linux shows what processes do",))
     try:
-        processes = await _aside(lambda: processes_below(keeper, secrets))
+        processes = await _aside(lambda: [*_processes_below(keeper, secrets)])
         main = next((one for one in processes if one.pid == pid), None)
         if main is None or pid is None:
             return SeenWork(processes, remarks=("the job's own process has ended" if pid else "it is being started",))
         if not is_function:
             return SeenWork(processes)
         if main.state in {"stopped", "ended"}:
-            return SeenWork(
-                processes, remarks=(f"the job's process is {main.state}, so it can't be asked for its stack",)
-            )
+            why = f"the job's process is {main.state}, so it can't be asked for its stack"
+            return SeenWork(processes, remarks=(why,))
         if not await _aside(lambda: _is_prepared(pid, pipe.reported)):
             why = f"it can't be asked for its stack: it is still starting, or its code handles {SIGNAL.name} itself"
             return SeenWork(processes, remarks=(why,))
@@ -287,21 +270,20 @@ async def _asked(pid: int, processes: Sequence[SeenProcess], pipe: AskedPipe) ->
     finally:
         pipe.others = None
     names = ["main thread"] * mains + ["another thread"] * len(found)
-    return SeenWork(processes, bounded(zip(names, found, strict=False)), tuple(_remarks(pid, asked, mains=bool(mains))))
+    remarks = () if mains else (_why_no_stack(pid, asked),)
+    return SeenWork(processes, bounded(zip(names, found, strict=False)), remarks)
 
 
-def _remarks(pid: int, asked: Collection[int], *, mains: bool) -> Iterator[str]:
-    if mains:
-        return
+def _why_no_stack(pid: int, asked: Collection[int]) -> str:
+    """Return why a main thread wrote none."""
     if pid not in asked:
-        yield (
+        return (
             "its main thread is busy in Python 3.12, whose faulthandler can crash a busy process, so it was not asked; "
             "ask again, or look with py-spy"
         )
-    elif state_of(pid, pid) == "waiting for the kernel":
-        yield "its main thread waits for the kernel, and can't be asked before that has answered"
-    else:
-        yield f"its main thread wrote no stack: the job may handle {SIGNAL.name} itself, or block it"
+    if state_of(pid, pid) == "waiting for the kernel":
+        return "its main thread waits for the kernel, and can't be asked before that has answered"
+    return f"its main thread wrote no stack: the job may handle {SIGNAL.name} itself, or block it"
 
 
 async def _ask(pid: int, threads: Sequence[int], taken: list[bytes]) -> list[int]:
@@ -326,14 +308,7 @@ def _stacks(lines: Sequence[bytes]) -> list[list[str]]:
         elif found and (frame := _WRITTEN.fullmatch(one)) is not None:
             file, number, function = (part.decode(errors="replace") for part in frame.groups())
             found[-1].append(f"{file}:{number} in {function}")
-    return [_without_ours(frames) for frames in found]
-
-
-def _without_ours(frames: list[str]) -> list[str]:
-    ours = next(
-        (at for at, frame in enumerate(frames) if f"{os.sep}daemon{os.sep}jobs{os.sep}child_main.py:" in frame), None
-    )
-    return frames[:ours] or frames
+    return [[*takewhile(lambda frame: _CHILD_MAIN not in frame, frames)] or frames for frames in found]
 
 
 # On a thread of its own
@@ -346,17 +321,13 @@ def _is_prepared(pid: int, pipe: int) -> bool:
         if not catches(pid):
             return False
         for number in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - names are enough
-            if os.readlink(f"/proc/{pid}/fd/{number}") == ours and _never_waits(pid, number):  # noqa: PTH115
-                return True
+            if os.readlink(f"/proc/{pid}/fd/{number}") == ours:  # noqa: PTH115
+                flags = re.search(rb"^flags:\s*(\d+)", contents(f"/proc/{pid}/fdinfo/{number}"), re.MULTILINE)
+                if flags is not None and int(flags[1], 8) & os.O_NONBLOCK:
+                    return True
     except OSError:
         return False
     return False
-
-
-def _never_waits(pid: int, number: str) -> bool:
-    with open(f"/proc/{pid}/fdinfo/{number}", "rb") as file:  # noqa: PTH123 - as above
-        flags = next(line for line in file if line.startswith(b"flags:")).split()[1]
-    return bool(int(flags, 8) & os.O_NONBLOCK)
 
 
 def _threads(pid: int) -> list[int]:
@@ -367,11 +338,14 @@ def _threads(pid: int) -> list[int]:
 
 
 def _send(pid: int, threads: Sequence[int]) -> list[int]:
-    """Send the signal to threads, one after another; return those that were asked."""
+    """Send the signal to threads, one after another, asleep if they are soon; return those that were asked."""
     send = getattr(ctypes.CDLL(None), "tgkill", None)  # musl has none
     asked = []
     for thread in threads:
-        if not _at_a_good_time(pid, thread):
+        deadline = time.monotonic() + _LOOK_FOR
+        while (state := state_of(pid, thread)) == "running" and time.monotonic() < deadline:
+            time.sleep(_LOOK_FOR / 50)
+        if state not in _ASKED_IN:
             continue
         if send is not None:
             send(pid, thread, int(SIGNAL))
@@ -380,13 +354,6 @@ def _send(pid: int, threads: Sequence[int]) -> list[int]:
         asked.append(thread)
         time.sleep(_BETWEEN)  # faulthandler writes one stack at a time
     return asked
-
-
-def _at_a_good_time(pid: int, thread: int) -> bool:
-    deadline = time.monotonic() + _LOOK_FOR
-    while (state := state_of(pid, thread)) == "running" and time.monotonic() < deadline:
-        time.sleep(_LOOK_FOR / 50)
-    return state in {"sleeping", "waiting for the kernel"} or (state == "running" and _ANY_TIME)
 
 
 async def _aside(call: Callable[[], T]) -> T:

@@ -29,134 +29,6 @@ from .stacks import SeenWork, bounded, of_frames, of_tasks, outwards
 
 _LAST_WAIT = 1.0
 """Seconds that the loop has to answer in when it is to end."""
-
-
-class TaskThread:
-    """A thread that runs async functions; it is started with the first of them."""
-
-    def __init__(self, notify: Notify = lambda _: None) -> None:
-        self._loop: BackgroundLoop | None = None
-        self._watch = LoopWatch(notify)
-        self._lock = threading.Lock()
-
-    def start(
-        self,
-        function: Callable[[Any], Awaitable[Any]],
-        argument: Any,
-        subject: JobSubject | None = None,
-        within: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - it has no state
-    ) -> "StartedTask":
-        """Start ``function(argument)`` in the thread, within a block; ``subject`` says which job it is."""
-        with self._lock:
-            if self._loop is None:
-                self._loop = self._watched_loop()
-        self._watch.count(1)
-        started = StartedTask(self._loop, self._watch, Watched(function, subject), argument, within)
-        started.ended.add_done_callback(lambda _: self._watch.count(-1))
-        return started
-
-    def _watched_loop(self) -> BackgroundLoop:
-        """Return a loop with its watch; raises `RuntimeError` where the system has no thread left for either."""
-        loop = BackgroundLoop("leased-tasks")
-        try:
-            loop.submit(self._watch.begin).result()
-        except RuntimeError:
-            loop.stop()
-            raise
-        return loop
-
-    def age(self) -> float:
-        """Return for how many seconds the loop has been blocked."""
-        return self._watch.age()
-
-    def blocked(self) -> LoopBlocked | None:
-        """Return what blocks the loop now, once it has been named. For any thread."""
-        return self._watch.named()
-
-    def stop(self) -> None:
-        """End the thread; one that a task blocks ends with the process."""
-        if self._loop is not None and not self._loop.is_over:
-            answers, _ = wait([self._loop.submit(lambda: asyncio.sleep(0))], _LAST_WAIT)
-            self._watch.end()
-            if answers:
-                self._loop.stop()
-
-
-class StartedTask:
-    """An async function at work in the thread."""
-
-    def __init__(
-        self,
-        loop: BackgroundLoop,
-        watch: "LoopWatch",
-        job: "Watched",
-        argument: Any,
-        within: AbstractContextManager[None],
-    ) -> None:
-        self.ended: Future[BaseException | None] = Future()
-        """Its error or None, set when the function has really ended: a cancelled one may go on."""
-        self._task: asyncio.Task[BaseException | None] | None = None
-        self._loop = loop
-        self._watch = watch
-        self._job = job
-        self._held_up_before = watch.held_up
-        self._within = within
-        loop.check()
-        loop.soon(lambda: self._begin(argument))
-
-    def cancel(self) -> None:
-        """Ask the function to end; where it blocks the loop, it is interrupted."""
-        self._job.must_end = True
-        self._loop.soon(self._cancel)
-
-    def blocks(self) -> bool:
-        return self._watch.blocked_by(self._job)
-
-    def seen(self) -> SeenWork:
-        """Return where it stands: what it awaits, and what it runs at this moment. For any thread."""
-        frames = self._watch.frames_of(self._job)
-        stacks = [("running now", of_frames(frames))] if frames else []
-        if self._task is not None:
-            # Those that the job has started, as far as Python tells whose they are (from 3.12 on).
-            others = (one for one in asyncio.all_tasks(self._task.get_loop()) if hasattr(one, "get_context"))
-            stacks += of_tasks(self._task, [one for one in others if one.get_context().get(CURRENT) is self._job])
-        named = self._watch.named()
-        remarks = () if named is None or self.blocks() else (sentence(named),)
-        return SeenWork(stacks=bounded(stacks), remarks=remarks)
-
-    def lost_to_others(self) -> float:
-        """Return for how many seconds of its life others have held up the loop."""
-        return max(0.0, self._watch.held_up - self._held_up_before - self._job.held_up)
-
-    # In the thread
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    def _begin(self, argument: Any) -> None:
-        context = copy_context()
-        context.run(CURRENT.set, self._job)
-        self._task = asyncio.get_running_loop().create_task(self._run(argument), context=context)
-        self._task.add_done_callback(self._end)
-
-    async def _run(self, argument: Any) -> BaseException | None:
-        try:
-            with self._within:
-                await self._job.function(argument)
-        except SystemExit as error:  # out of a task it would end the loop and every job in it
-            return error if error.code else None
-        except KeyboardInterrupt as error:
-            return error
-        return None
-
-    def _end(self, task: "asyncio.Task[BaseException | None]") -> None:
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        self.ended.set_result(task.result() if error is None else error)  # an error may be false
-
-
-# The watch
-
 LOOK_EVERY = 0.25
 """Seconds between two questions, and between two looks at what holds the answer up."""
 NAMED_AFTER = 2.0
@@ -196,40 +68,71 @@ class _Stall:
     looks: int = 0
 
 
-class LoopWatch:
-    """The watch; it costs nothing while no job is at work."""
+class TaskThread:
+    """A thread that runs async functions, started with the first of them; and the watch over its loop, which costs nothing
+    while no job is at work.
+    """
 
-    def __init__(self, notify: Notify) -> None:
+    def __init__(self, notify: Notify = lambda _: None) -> None:
         self.held_up = 0.0
         """The seconds for which callbacks have held the loop up."""
         self._notify = notify
-        self._jobs = 0
+        self._loop: BackgroundLoop | None = None
         self._lock = threading.Lock()
+        self._jobs = 0
         self._at_work = threading.Event()
+        self._watcher: threading.Thread | None = None
         self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
         self._ident = 0
         self._asked: float | None = None
         self._stall: _Stall | None = None
         self._has_failed = False
 
-    async def begin(self) -> None:
+    def start(
+        self,
+        function: Callable[[Any], Awaitable[Any]],
+        argument: Any,
+        subject: JobSubject | None = None,
+        within: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - it has no state
+    ) -> "StartedTask":
+        """Start ``function(argument)`` in the thread, within a block; ``subject`` says which job it is. Raises `RuntimeError`
+        where the system has no thread left for the loop or its watch.
+        """
+        with self._lock:
+            if self._loop is None:
+                loop = BackgroundLoop("leased-tasks")
+                try:
+                    loop.submit(self._begin_to_watch).result()
+                except RuntimeError:
+                    loop.stop()
+                    raise
+                self._loop = loop
+        self._count(1)
+        started = StartedTask(self._loop, self, Watched(function, subject), argument, within)
+        started.ended.add_done_callback(lambda _: self._count(-1))
+        return started
+
+    def stop(self) -> None:
+        """End the thread; one that a task blocks ends with the process."""
+        if self._loop is not None and not self._loop.is_over:
+            answers, _ = wait([self._loop.submit(lambda: asyncio.sleep(0))], _LAST_WAIT)
+            self._ended.set()  # the watch ends before its loop
+            self._at_work.set()
+            if self._watcher is not None:
+                self._watcher.join(_OVERSLEPT)
+            if answers:
+                self._loop.stop()
+
+    async def _begin_to_watch(self) -> None:
         self._ident = threading.get_ident()
         loop = asyncio.get_running_loop()
-        thread = threading.Thread(target=self._watch, args=[loop], name="leased-tasks-watch", daemon=True)
-        thread.start()
-        self._thread = thread
-
-    def end(self) -> None:
-        """End the watch, before its loop ends."""
-        self._ended.set()
-        self._at_work.set()
-        if self._thread is not None:
-            self._thread.join(_OVERSLEPT)
+        watcher = threading.Thread(target=self._watch, args=[loop], name="leased-tasks-watch", daemon=True)
+        watcher.start()
+        self._watcher = watcher
 
     # For any thread
 
-    def count(self, change: int) -> None:
+    def _count(self, change: int) -> None:
         """Count jobs at work: while there are any, it watches."""
         with self._lock:
             self._jobs += change
@@ -239,11 +142,11 @@ class LoopWatch:
                 self._at_work.clear()
 
     def age(self) -> float:
-        """Return for how many seconds the loop has not answered."""
+        """Return for how many seconds the loop has been blocked: it has not answered."""
         asked = self._asked
         return 0.0 if asked is None else monotonic() - asked
 
-    def named(self) -> LoopBlocked | None:
+    def blocked(self) -> LoopBlocked | None:
         """Return what blocks the loop now, once it has been named."""
         stall = self._stall
         return None if stall is None else stall.fact
@@ -257,7 +160,7 @@ class LoopWatch:
         stall = self._stall
         return stall is not None and stall.job is job
 
-    # In its own thread
+    # In the watch's own thread
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         while self._at_work.wait() and not self._ended.is_set():
@@ -323,6 +226,79 @@ class LoopWatch:
     def _runs(self, handle: Handle) -> bool:
         found = _callback(self._ident)
         return found is not None and found[0] is handle
+
+
+class StartedTask:
+    """An async function at work in the thread."""
+
+    def __init__(
+        self,
+        loop: BackgroundLoop,
+        thread: TaskThread,
+        job: Watched,
+        argument: Any,
+        within: AbstractContextManager[None],
+    ) -> None:
+        self.ended: Future[BaseException | None] = Future()
+        """Its error or None, set when the function has really ended: a cancelled one may go on."""
+        self._task: asyncio.Task[BaseException | None] | None = None
+        self._loop = loop
+        self._thread = thread
+        self._job = job
+        self._held_up_before = thread.held_up
+        self._within = within
+        loop.check()
+        loop.soon(lambda: self._begin(argument))
+
+    def cancel(self) -> None:
+        """Ask the function to end; where it blocks the loop, it is interrupted."""
+        self._job.must_end = True
+        self._loop.soon(self._cancel)
+
+    def blocks(self) -> bool:
+        return self._thread.blocked_by(self._job)
+
+    def seen(self) -> SeenWork:
+        """Return where it stands: what it awaits, and what it runs at this moment. For any thread."""
+        frames = self._thread.frames_of(self._job)
+        stacks = [("running now", of_frames(frames))] if frames else []
+        if self._task is not None:
+            # Those that the job has started, as far as Python tells whose they are (from 3.12 on).
+            others = (one for one in asyncio.all_tasks(self._task.get_loop()) if hasattr(one, "get_context"))
+            stacks += of_tasks(self._task, [one for one in others if one.get_context().get(CURRENT) is self._job])
+        named = self._thread.blocked()
+        remarks = () if named is None or self.blocks() else (sentence(named),)
+        return SeenWork(stacks=bounded(stacks), remarks=remarks)
+
+    def lost_to_others(self) -> float:
+        """Return for how many seconds of its life others have held up the loop."""
+        return max(0.0, self._thread.held_up - self._held_up_before - self._job.held_up)
+
+    # In the thread
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self, argument: Any) -> None:
+        context = copy_context()
+        context.run(CURRENT.set, self._job)
+        self._task = asyncio.get_running_loop().create_task(self._run(argument), context=context)
+        self._task.add_done_callback(self._end)
+
+    async def _run(self, argument: Any) -> BaseException | None:
+        try:
+            with self._within:
+                await self._job.function(argument)
+        except SystemExit as error:  # out of a task it would end the loop and every job in it
+            return error if error.code else None
+        except KeyboardInterrupt as error:
+            return error
+        return None
+
+    def _end(self, task: "asyncio.Task[BaseException | None]") -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        self.ended.set_result(task.result() if error is None else error)  # an error may be false
 
 
 def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:

@@ -18,7 +18,8 @@ from lease.errors import StoreUnavailable
 
 from ..execution.context import ReplicaContext
 from ..execution.writes.transactions import save_output, save_progress
-from ..jobs.output import Piece, Transcript
+from ..jobs.output import Transcript
+from ..jobs.reports import Piece
 from ..recovery import registry
 from ..recovery.deaths import DeathWatch, Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout

@@ -14,9 +14,8 @@ from lease.waiters import Waiters
 
 from ...definitions.values.targets import Target
 from ...errors import DaemonError
-from ...jobs.output import Piece
 from ...jobs.processes.identity import ProcessIdentity
-from ...jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Outcome, Progress
+from ...jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Outcome, Piece, Progress
 from ...scheduling.telling import Told, write
 from ...states import UNFINISHED, DeliveryKind, EndState, JobState, RunState
 from ...store import statements

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self, assert_never
 
-from ..output import Output, Transcript, pass_on
+from ..output import Output
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, Report, parse_report
-from ..room import Shortage, shortage, shortage_of
+from ..room import Shortage, shortage
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage
@@ -29,10 +29,9 @@ _BEGIN = re.compile(rb'\{"(?:progress|error|changed)": ')
 class ChildPipes:
     """Reads both pipes in the event loop and passes on each line of output and each progress."""
 
-    def __init__(self, kept: KeeperProcess, output: Output, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(self, kept: KeeperProcess, output: Output) -> None:
         self._loop = asyncio.get_running_loop()
         self._printed, self.reported = kept.printed, kept.reported
-        self._on_progress = on_progress
         self._report = b""
         self.output = output
         self.failure: str | None = None
@@ -50,11 +49,6 @@ class ChildPipes:
             for _ in range(PIPE_LIMIT // CHUNK):
                 if not read():
                     break
-
-    def stop_reading(self) -> None:
-        """Take the pipes out of the event loop; their descriptors stay open."""
-        for descriptor in (self._printed, self.reported):
-            self._loop.remove_reader(descriptor)
 
     def _read_output(self) -> bool:
         data = read_chunk(self._printed)
@@ -75,7 +69,7 @@ class ChildPipes:
             before = b"" if report is None else other
             match report:
                 case Progress() as progress:
-                    pass_on(self._on_progress, progress, "progress")
+                    self.output.report(progress)
                 case Failure(error):
                     self.failure = error
                 case FileChanged(why):
@@ -107,8 +101,6 @@ def read_chunk(descriptor: int) -> bytes | None:
     except OSError:
         return b""
 
-
-__all__ = ["Child", "ChildEnd", "ChildNotStarted", "Why"]
 
 _AGAIN = 0.1
 """Seconds until it is looked again for what a keeper left, where the machine was short of what that takes."""
@@ -173,19 +165,15 @@ class Child:
         trust: TrustPage,
         remove: str | None = None,
         template: KeeperSource | None = None,
-        on_output: Callable[[Sequence[str]], None],
-        on_progress: Callable[[Progress], None] = lambda _: None,
-        transcript: Transcript | None = None,
+        output: Output,
     ) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
 
-        `env` is the whole environment. `on_output` gets the lines that the child prints, in the
-        event loop, and `transcript` all of it. The file `remove` is gone when the child is, also if the
-        replica dies before. With a `template` its keeper is forked from that.
+        `env` is the whole environment. `output` gets what the child prints and reports, in the event loop. The file `remove`
+        is gone when the child is, also if the replica dies before. With a `template` its keeper is forked from that.
         """
         kept = start_keeper(argv, cwd, env, trust, remove=remove, template=template)
-        pipes = ChildPipes(kept, Output(on_output, transcript or Transcript()), on_progress)
-        return cls(kept, partial(refusal, argv=argv, cwd=cwd, env=env), pipes)
+        return cls(kept, partial(refusal, argv=argv, cwd=cwd, env=env), ChildPipes(kept, output))
 
     async def go(self) -> None:
         """Start the child and return once it runs; raises ChildNotStarted or Shortage with the reason."""
@@ -225,34 +213,28 @@ class Child:
 
     def _read_answers(self) -> None:
         data = read_chunk(self._kept.control.fileno())
-        if data is None:
-            return
-        if not data:
+        if data == b"":
             self._loop.remove_reader(self._kept.control)
             self._closed.set()
-            return
-        *lines, self._received = (self._received + data).split(b"\n")
+        *lines, self._received = (self._received + (data or b"")).split(b"\n")
         for line in lines:
-            self._take(json.loads(line))
-
-    def _take(self, answer: dict[str, Any]) -> None:
-        match answer:
-            case {"started": int() as pid}:
-                self.pid = pid
-                self._started.set_result(None)
-            case {"refused": {"step": "cwd" | "command" as step, "errno": int() as number}}:
-                short = shortage_of(number)
-                self._refusal = str(short) if short else self._refused(step, number)
-                self._result = {"why": "refused"}
-                self._started.set_result(short or ChildNotStarted(self._refusal))
-            case {"ending": _}:
-                self._ending = True
-            case {"stuck": pids}:
-                self._pipes.output.note(f"processes {pids} can't be killed; waiting for them to end")
-            case {"ended": dict() as result}:
-                self._result = result
-            case _:  # there is no other answer
-                pass
+            match json.loads(line):
+                case {"started": int() as pid}:
+                    self.pid = pid
+                    self._started.set_result(None)
+                case {"refused": {"step": "cwd" | "command" as step, "errno": int() as number}}:
+                    short = shortage(OSError(number, os.strerror(number)))
+                    self._refusal = str(short) if short else self._refused(step, number)
+                    self._result = {"why": "refused"}
+                    self._started.set_result(short or ChildNotStarted(self._refusal))
+                case {"ending": _}:
+                    self._ending = True
+                case {"stuck": pids}:
+                    self._pipes.output.note(f"processes {pids} can't be killed; waiting for them to end")
+                case {"ended": dict() as result}:
+                    self._result = result
+                case _:  # there is no other answer
+                    pass
 
     async def _finish(self) -> ChildEnd:
         try:
@@ -293,21 +275,19 @@ class Child:
             return
         # A thread of its own: jobs may use all threads of the loop's pool.
         with ThreadPoolExecutor(1, "leftovers") as thread:
-            while (problem := await self._end_leftovers(thread)) is not None:
+            while True:
+                try:
+                    if await self._loop.run_in_executor(thread, end_leftovers, self.keeper):
+                        return
+                    problem = "some of its processes can't be killed"
+                except (OSError, MemoryError, RuntimeError) as error:  # no thread, or no descriptor to read /proc with
+                    if shortage(error) is None:
+                        raise
+                    await asyncio.sleep(_AGAIN)
+                    problem = f"cannot look for its processes ({error})"
                 self._pipes.output.note(f"{problem}; waiting for them to end")
 
-    async def _end_leftovers(self, thread: ThreadPoolExecutor) -> str | None:
-        """Return None once all of it is seen gone, and otherwise what keeps that from being seen."""
-        try:
-            gone = await self._loop.run_in_executor(thread, end_leftovers, self.keeper)
-        except (OSError, MemoryError, RuntimeError) as error:  # no thread, or no descriptor to read /proc with
-            if shortage(error) is None:
-                raise
-            await asyncio.sleep(_AGAIN)
-            return f"cannot look for its processes ({error})"
-        return None if gone else "some of its processes can't be killed"
-
     def _close(self) -> None:
-        self._loop.remove_reader(self._kept.control.fileno())
-        self._pipes.stop_reading()
+        for ours in (self._kept.control, self._kept.printed, self._kept.reported):
+            self._loop.remove_reader(ours)
         self._kept.close()

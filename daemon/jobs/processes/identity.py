@@ -12,10 +12,7 @@ from .process_tree import MARK, SESSION, START_TIME, STATE, THREADS, descendants
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process id with the clock ticks since boot at which it started.
-
-    Ids are reused; within one boot the pair is not.
-    """
+    """A process id with the clock ticks since boot at which it started: within one boot, only ids are reused."""
 
     pid: int
     start_time: int

@@ -241,10 +241,7 @@ class Keeper:
             self.empty = True
 
     def end(self, why: str) -> None:
-        """End the tree: freeze and kill until none is left.
-
-        It is frozen first so that no process of it reacts to the end of another.
-        """
+        """End the tree: freeze it, so that no process of it reacts to the end of another, and kill, until none is left."""
         self.answer(f'{{"ending": "{why}"}}')
         began, reported_stuck = boottime(), False
         if not LINUX and self.child:

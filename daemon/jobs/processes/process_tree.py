@@ -9,7 +9,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 MARK = "LEASED_KEEPER"
 """The environment variable that names the keeper a process descends from, as `pid.start_time`."""
@@ -67,14 +67,18 @@ def descendants(root: int, everybody: dict[int, list[bytes]] | None = None) -> d
     their trees at once must not read all processes of the machine each. A child of a parent that is
     not stopped may be missing then if another one ends at that moment.
     """
-    listed = (_children, _group) if everybody is None and LISTS_CHILDREN else None
-    children, group_of = listed or _in(processes() if everybody is None else everybody)
+    if everybody is None and not LISTS_CHILDREN:
+        everybody = processes()
+    children: dict[int, list[int]] = {}
+    for pid, fields in (everybody or {}).items():
+        children.setdefault(int(fields[PARENT]), []).append(pid)
     found: dict[int, int] = {}
     line = [root]
     for parent in line:
-        for pid in children(parent):
-            if pid not in found and (group := group_of(pid)) is not None:
-                found[pid] = group
+        for pid in _children(parent) if everybody is None else children.get(parent, []):
+            seen = None if pid in found else stat(pid) if everybody is None else everybody[pid]
+            if seen is not None:
+                found[pid] = int(seen[GROUP])
                 line.append(pid)
     return found
 
@@ -99,19 +103,6 @@ def _children(pid: int) -> list[int]:
         finally:
             os.close(file)
     return [int(child) for child in found.split()]
-
-
-def _group(pid: int) -> int | None:
-    fields = stat(pid)
-    return None if fields is None else int(fields[GROUP])
-
-
-def _in(everybody: dict[int, list[bytes]]) -> tuple[Callable[[int], list[int]], Callable[[int], int | None]]:
-    """Return what lists the children of a process among `everybody`, and what returns its group."""
-    children: dict[int, list[int]] = {}
-    for pid, fields in everybody.items():
-        children.setdefault(int(fields[PARENT]), []).append(pid)
-    return lambda pid: children.get(pid, []), lambda pid: int(everybody[pid][GROUP])
 
 
 def send(pids: Iterable[int], number: int) -> None:

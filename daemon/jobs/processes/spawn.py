@@ -19,7 +19,6 @@ from .trust_page import TrustPage
 
 KEEPER = Path(__file__).with_name("keeper_main.py")
 
-
 Step = Literal["cwd", "command"]
 """The step at which a keeper refused: its folder or its command."""
 
@@ -99,11 +98,20 @@ def start_keeper(
         raise shortage(error) or ChildNotStarted(f"could not start a keeper for {argv[0]}: {error}") from error
 
 
+def _order(argv: Sequence[str], cwd: str | None) -> bytes:
+    words = [os.fsencode(word) for word in (os.path.abspath(cwd or "."), *argv)]  # noqa: PTH100 (no link is resolved)
+    if not argv or b"\0" in b"".join(words):
+        raise ChildNotStarted(f"not a command: {list(argv)!r} is empty or contains a NUL character")
+    return b"go " + b"\0".join(words).hex().encode() + b"\n"
+
+
 def _started(
     order: bytes, source: KeeperSource, env: Mapping[str, str], trust: TrustPage, remove: str | None
 ) -> KeeperProcess:
+    with contextlib.ExitStack() as free:  # raises OSError unless there are so many
+        for _ in range(LEFT_OVER + OF_CHILD):
+            free.callback(os.close, os.dup(trust.fd))
     with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-        left_over(trust.fd)
         control, keepers_control = socket.socketpair()
         ours.callback(control.close)
         theirs.callback(keepers_control.close)
@@ -131,13 +139,6 @@ class _NewInterpreter:
             pass_fds=[control, trust.fd, report],
             start_new_session=True,
         )
-
-
-def _order(argv: Sequence[str], cwd: str | None) -> bytes:
-    words = [os.fsencode(word) for word in (os.path.abspath(cwd or "."), *argv)]  # noqa: PTH100 (no link is resolved)
-    if not argv or any(b"\0" in word for word in words):
-        raise ChildNotStarted(f"not a command: {list(argv)!r} is empty or contains a NUL character")
-    return b"go " + b"\0".join(words).hex().encode() + b"\n"
 
 
 def never_started(why: str, status: int, printed: str) -> ChildNotStarted | Shortage:
@@ -203,10 +204,3 @@ def set_limit_of_children(soft: int) -> None:
 def limit_of_children() -> int:
     """Return the soft limit for children; -1 for that of this process."""
     return _limit_of_children
-
-
-def left_over(descriptor: int) -> None:
-    """Raise `OSError` unless so many descriptors are free; ``descriptor`` is any open one."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(LEFT_OVER + OF_CHILD):
-            stack.callback(os.close, os.dup(descriptor))

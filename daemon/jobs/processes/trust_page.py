@@ -71,24 +71,15 @@ class TrustPage:
         self._lock = threading.Lock()
         self._until = until
         self.fd, self.place, self.number = fd, place, number
-
-    @property
-    def address(self) -> str:
+        self.address = f"{fd}:{place}:{number}"
         """Where it is, for `trusted_until` in another process."""
-        return f"{self.fd}:{self.place}:{self.number}"
 
     def extend(self, until: float) -> None:
-        """Write a later end of trust; an earlier one changes nothing, nor does any after `close`.
-
-        For any thread.
-        """
+        """Write a later end of trust; an earlier one changes nothing, nor does any after `close`. For any thread."""
         with self._lock:
             if until > self._until and self.fd >= 0:
                 self._until = until
                 self._pages.write(self.place, self.number, until)
-
-    def read(self) -> float:
-        return self._until
 
     def close(self) -> None:
         with self._lock:

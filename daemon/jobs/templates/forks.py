@@ -35,9 +35,7 @@ _LAST_MOMENT = 1000
 
 
 class Forks:
-    """Forks for the replica with the process id ``parent``, at the other end of ``requests``;
-    raises OSError where the kernel has no pidfd.
-    """
+    """Forks for the replica ``parent``, at the other end of ``requests``; raises OSError where the kernel has no pidfd."""
 
     def __init__(self, requests: int, parent: int) -> None:
         self._requests = socket.socket(fileno=requests)
@@ -53,10 +51,7 @@ class Forks:
         self._requests.send(word.encode(errors="replace"))
 
     def serve(self, begin: "Callable[[tuple[bytes, ...], Mapping[bytes, bytes]], int]" = spawn) -> None:
-        """Answer requests until the replica is gone, which ends this process.
-
-        Where ``begin`` forks, return in each child.
-        """
+        """Answer requests until the replica is gone, which ends this process; return in each child that ``begin`` forks."""
         ignore_signals()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # FILE may ignore it, or collect what ends
         self._say("ready")
@@ -112,20 +107,20 @@ def _keep(
     descriptors: list[int], replica: int, begin: "Callable[[tuple[bytes, ...], Mapping[bytes, bytes]], int]"
 ) -> None:
     """Be a keeper until this process ends; return in its child alone, where that is forked."""
-    brief, keeper, failed = None, None, True
+    params_file, keeper, failed = "", None, True
     try:
         os.setsid()
         told, control, trust, printed, report = descriptors
-        brief = KeeperBrief.read(told)
+        page, limit, params_file, environment = _brief(told)
         for stream in (1, 2):
             os.dup2(printed, stream)
         os.close(printed)
         os.environb.clear()
-        os.environb.update(brief.environment)
+        os.environb.update(environment)
         os.environ["LEASED_REPORT_FD"] = str(report)
-        os.environ["LEASED_TRUST"] = ":".join(map(str, (trust, *brief.page)))
+        os.environ["LEASED_TRUST"] = ":".join(map(str, (trust, *page)))
         become_keeper()
-        keeper = Keeper(control, (trust, *brief.page), report, brief.limit, replica=replica, begin=begin)
+        keeper = Keeper(control, (trust, *page), report, limit, replica=replica, begin=begin)
         keeper.keep()
         if keeper.child == 0:
             keeper.let_go()
@@ -135,8 +130,8 @@ def _keep(
         pass
     except BaseException:  # noqa: BLE001 - a forked process has nobody above it
         sys.excepthook(*sys.exc_info())
-    if brief is not None and brief.remove and ((keeper is not None and keeper.child) or _ends(replica)):
-        remove(brief.remove)
+    if params_file and ((keeper is not None and keeper.child) or _ends(replica)):
+        remove(params_file)
     os._exit(failed)
 
 
@@ -149,31 +144,28 @@ def _ends(replica: int) -> bool:
     return bool(poll.poll(_LAST_MOMENT))
 
 
-class KeeperBrief:
-    """What a keeper that is forked is told, beside its descriptors: the place and number of a trust page, the limit of descriptors, a file to remove or nothing, and the environment."""
+def write_brief(page: tuple[int, int], limit: int, params_file: str, environment: "Mapping[bytes, bytes]") -> int:
+    """Write what a keeper that is forked is told, beside its descriptors, to memory: the place and number of a trust page,
+    the limit of descriptors, a file to remove or nothing, and the environment. Return the descriptor of that. Raises
+    ValueError for what no environment can have.
+    """
+    words = [b"%d" % number for number in (*page, limit)] + [os.fsencode(params_file)]
+    words += [name + b"=" + value for name, value in environment.items()]
+    if any(b"\0" in word for word in words) or any(not name or b"=" in name for name in environment):
+        raise ValueError("a variable of the environment has no name, or contains a NUL character")
+    descriptor = os.memfd_create("leased-keeper")
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(b"\0".join(words))
+    return descriptor
 
-    def __init__(self, page: tuple[int, int], limit: int, remove: str, environment: "Mapping[bytes, bytes]") -> None:
-        self.page, self.limit, self.remove, self.environment = page, limit, remove, environment
 
-    def written(self) -> int:
-        """Write it to memory, and return the descriptor of that. Raises ValueError for what no environment can have."""
-        place, number = self.page
-        words = [b"%d" % place, b"%d" % number, b"%d" % self.limit, os.fsencode(self.remove)]
-        words += [name + b"=" + value for name, value in self.environment.items()]
-        if any(b"\0" in word for word in words) or any(not name or b"=" in name for name in self.environment):
-            raise ValueError("a variable of the environment has no name, or contains a NUL character")
-        descriptor = os.memfd_create("leased-keeper")
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(b"\0".join(words))
-        return descriptor
-
-    @classmethod
-    def read(cls, descriptor: int) -> "KeeperBrief":
-        with os.fdopen(descriptor, "rb") as file:
-            file.seek(0)
-            words = file.read().split(b"\0")
-        environment = {name: value for name, _, value in (entry.partition(b"=") for entry in words[4:])}
-        return cls((int(words[0]), int(words[1])), int(words[2]), os.fsdecode(words[3]), environment)
+def _brief(descriptor: int) -> "tuple[tuple[int, int], int, str, Mapping[bytes, bytes]]":
+    """Return what `write_brief` wrote."""
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        place, number, limit, params_file, *entries = file.read().split(b"\0")
+    environment = {name: value for name, _, value in (entry.partition(b"=") for entry in entries)}
+    return (int(place), int(number)), int(limit), os.fsdecode(params_file), environment
 
 
 if __name__ == "__main__":

@@ -24,11 +24,9 @@ from ..brief import FUNCTION_CHILD, TEMPLATE_VARIABLE
 from ..processes.identity import identity, is_alive
 from ..processes.spawn import TemplateGone, limit_of_children
 from ..processes.trust_page import TrustPage
-from .forks import KeeperBrief
+from .forks import write_brief
 
 BARE = Path(__file__).with_name("forks.py")
-
-
 PATIENCE = 1.0
 """Seconds that a template has to answer."""
 LOADING = 2.0
@@ -91,7 +89,7 @@ class Template:
         Raises TemplateGone, after which it has ended; or OSError or ValueError as a start anew does.
         """
         environment = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
-        brief = KeeperBrief((trust.place, trust.number), limit_of_children(), remove, environment).written()
+        brief = write_brief((trust.place, trust.number), limit_of_children(), remove, environment)
         try:
             self._forked = None
             with contextlib.suppress(OSError):  # it is found out below
@@ -230,7 +228,8 @@ class Templates:
         loaded = None
         if self._loaded is not None and job.function is not None and _surroundings(job) == self._surroundings:
             loaded = await self._loaded.current()
-            if (unfit := self._loaded.unfit) is not None and self._say is not None:
+            unfit = self._loaded.template and self._loaded.template.unfit
+            if unfit is not None and self._say is not None:
                 self._say(
                     f"each child process of a function loads {self._file} again, which takes more time and memory: {unfit}"
                 )
@@ -238,9 +237,9 @@ class Templates:
         return loaded or (None if self._bare is None else await self._bare.current())
 
     def close(self) -> None:
-        for template in (self._bare, self._loaded):
-            if template is not None:
-                template.close()
+        for renewed in (self._bare, self._loaded):
+            if renewed is not None and renewed.template is not None:
+                renewed.template.close()
 
 
 def _surroundings(job: Job) -> tuple[tuple[tuple[str, str], ...], str | None]:
@@ -274,24 +273,15 @@ class _Renewed:
 
     def __init__(self, make: Callable[[], Template]) -> None:
         self._make = make
-        self._template = self._made()
-
-    @property
-    def unfit(self) -> str | None:
-        """Why the template can't be forked from, as far as it has said so."""
-        return None if self._template is None else self._template.unfit
+        self.template = self._made()
 
     async def current(self) -> Template | None:
         """Return it once it is ready; None if that takes too long, or can't be."""
-        if self._template is not None:
-            self._template.hear()
-        if self._template is None or (self._template.was_ready and self._template.has_ended):
-            self._template = self._made()
-        return self._template if self._template is not None and await self._template.is_ready() else None
-
-    def close(self) -> None:
-        if self._template is not None:
-            self._template.close()
+        if self.template is not None:
+            self.template.hear()
+        if self.template is None or (self.template.was_ready and self.template.has_ended):
+            self.template = self._made()
+        return self.template if self.template is not None and await self.template.is_ready() else None
 
     def _made(self) -> Template | None:
         try:

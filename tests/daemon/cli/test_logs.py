@@ -9,9 +9,8 @@ from sqlalchemy import Connection, update
 
 from daemon.cli import ask
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.output import Piece
 from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.jobs.reports import Outcome
+from daemon.jobs.reports import Outcome, Piece
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.store.tables import schedule

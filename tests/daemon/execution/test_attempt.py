@@ -17,8 +17,8 @@ from daemon.execution.attempt import JobExecution, WorkOutlivesLease
 from daemon.execution.held_run import HeldRun
 from daemon.execution.writes.transactions import job_run_state
 from daemon.jobs import runners
-from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.jobs.processes.spawn import ChildNotStarted
 from daemon.jobs.reports import Outcome
 from daemon.jobs.room import Room, Shortage, shortage
 from daemon.jobs.runners import ChildAttempt
@@ -358,7 +358,7 @@ async def test_a_child_that_the_machine_has_no_room_for_is_stopped_and_uses_up_n
         outcome = await story.execute()
         assert (outcome.state, job_run_state(outcome)) == ("no room", "stopped")
         assert outcome.error == str(shortage(error) or error)
-        assert story.room.places == 0
+        assert story.room.left == 0
 
 
 async def test_an_error_that_is_no_shortage_stays_one(child: Callable[..., StandIn]) -> None:
@@ -366,7 +366,7 @@ async def test_an_error_that_is_no_shortage_stays_one(child: Callable[..., Stand
         child(story, go=RuntimeError("a bug"))
         with pytest.raises(RuntimeError, match="a bug"):
             await story.execute()
-        assert story.room.places == 10
+        assert story.room.left == 10
 
 
 async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_uses_up_nothing(

@@ -11,9 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.output import Piece
 from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.jobs.reports import Outcome, Progress
+from daemon.jobs.reports import Outcome, Piece, Progress
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from daemon.store import statements

@@ -7,8 +7,7 @@ import pytest
 
 from daemon.errors import NotFound
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.output import Piece
-from daemon.jobs.reports import Outcome
+from daemon.jobs.reports import Outcome, Piece
 from daemon.operations.trigger import trigger
 from daemon.store.views.history import read_run
 from daemon.store.views.output import OutputPart, OutputReader

@@ -97,24 +97,24 @@ async def test_a_job_that_shows_progress_is_not_hung() -> None:
 class Printing(StandIn):
     """A command that prints, without a process."""
 
-    def __init__(self, listeners: Any) -> None:
+    def __init__(self, output: Any) -> None:
         super().__init__()
-        self._listeners = listeners
+        self._output = output
 
     async def go(self) -> None:
         pass
 
     async def wait(self) -> Outcome:
         for _ in range(120):
-            self._listeners.output(["a line"])
+            self._output.feed(b"a line\n")
             await asyncio.sleep(0.01)
         return await self.ended
 
 
 @pytest.mark.usefixtures("passing_seconds")
 async def test_each_line_of_its_output_is_progress_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def prepared(*_: object, listeners: Any, **__: object) -> Printing:
-        return Printing(listeners)
+    async def prepared(*_: object, output: Any, **__: object) -> Printing:
+        return Printing(output)
 
     monkeypatch.setattr(ChildAttempt, "prepare", prepared)
     schedules = Schedules("shop")

@@ -60,6 +60,7 @@ time.sleep(1000)
 
 STAND_IN = """
 import asyncio, json, os, signal, sys, time
+from daemon.jobs.output import Output
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPages
 from daemon.jobs.templates.templates import Template
@@ -74,14 +75,14 @@ async def main():
     template = Template(launch_bare) if order["template"] else None
     assert template is None or await template.is_ready()
     child = await Child.spawn(
-        order["argv"], cwd=None, env=dict(os.environ), trust=page, template=template, on_output=lambda lines: said.set_result(lines[0])
+        order["argv"], cwd=None, env=dict(os.environ), trust=page, template=template, output=Output(lambda lines: said.set_result(lines[0]))
     )
     await child.go()
     fork = os.fork() if order["fork"] else None
     if fork == 0:
         time.sleep(1000)
     told = {"keeper": child.keeper.pid, "line": await said, "fork": fork, "template": template and template.pid}
-    told["until"] = page.read() if order["trust"] is None else end_trust(page, order["trust"])
+    told["until"] = page._until if order["trust"] is None else end_trust(page, order["trust"])
     print(json.dumps(told), flush=True)
     if order["stop"]:
         os.kill(os.getpid(), signal.SIGSTOP)

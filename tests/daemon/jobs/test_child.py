@@ -14,10 +14,10 @@ import anyio
 import pytest
 
 import daemon.jobs.processes.child
-from daemon.jobs.output import KEPT_BYTES, MOST_BYTES
-from daemon.jobs.processes.child import Child, ChildNotStarted
+from daemon.jobs.output import KEPT_BYTES, MOST_BYTES, Output
+from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.identity import is_alive
-from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.spawn import ChildNotStarted, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.templates.templates import Template
@@ -67,9 +67,9 @@ class Lines:
 async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[Start]:
     started: list[Child] = []
 
-    async def begin(*argv: str, lines: Callable[[Sequence[str]], None] | None = None, **more: Any) -> Child:
+    async def begin(*argv: str, output: Output | None = None, **more: Any) -> Child:
         given = {"cwd": None, "env": dict(os.environ), "trust": trust, "template": template, **more}
-        child = await Child.spawn(argv, on_output=lines or Lines(), **given)
+        child = await Child.spawn(argv, output=output or Output(Lines()), **given)
         started.append(child)
         return child
 
@@ -81,7 +81,7 @@ async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[St
 
 async def test_status_and_output_come_back(start: Start) -> None:
     lines = Lines()
-    child = await start("sh", "-c", "echo one; echo two >&2; printf three; exit 3", lines=lines)
+    child = await start("sh", "-c", "echo one; echo two >&2; printf three; exit 3", output=Output(lines))
     await child.go()
     ended = await child.ended()
     assert (ended.status, ended.signal, ended.why) == (3, None, "exited")
@@ -153,7 +153,7 @@ async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothin
     with pytest.raises(
         ChildNotStarted, match=r"(could not start a keeper for|can't run) true: .*Argument list too long"
     ):
-        await started_and_ended(["true"], cwd=None, env=env, trust=trust, template=template, on_output=Lines())
+        await started_and_ended(["true"], cwd=None, env=env, trust=trust, template=template, output=Output(Lines()))
     assert open_descriptors() == before
 
 
@@ -167,7 +167,7 @@ async def test_folder_environment_and_arguments_reach_the_command(start: Start, 
 
 async def test_kill_ends_the_whole_tree(start: Start) -> None:
     lines = Lines()
-    child = await start(*FAMILY, lines=lines)
+    child = await start(*FAMILY, output=Output(lines))
     await child.go()
     members = pids(await lines.first())
     child.kill()
@@ -189,7 +189,7 @@ async def test_a_child_that_is_killed_before_it_was_started_never_runs(start: St
 @linux
 async def test_a_killed_keeper_is_noticed_and_its_tree_ended_and_told(start: Start, starvation: Starvation) -> None:
     lines = Lines()
-    child = await start(*FAMILY, lines=lines)
+    child = await start(*FAMILY, output=Output(lines))
     await child.go()
     members = pids(await lines.first())
     assert len(living(members)) == 3
@@ -206,7 +206,7 @@ async def test_a_killed_keeper_is_noticed_and_its_tree_ended_and_told(start: Sta
 async def test_a_keeper_that_is_stopped_does_not_save_its_tree(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon.jobs.processes.child, "PATIENCE", 0.2)
     lines = Lines()
-    child = await start(*FAMILY, lines=lines)
+    child = await start(*FAMILY, output=Output(lines))
     await child.go()
     members = pids(await lines.first())
     os.kill(child.keeper.pid, signal.SIGSTOP)
@@ -224,7 +224,7 @@ async def test_fifty_megabytes_block_nothing_and_take_no_memory(start: Start) ->
 
     program = "import sys\nfor _ in range(50): sys.stdout.write(('x' * 99 + '\\n') * 10_000)\nprint('end')"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    child = await start(sys.executable, "-c", program, lines=count)
+    child = await start(sys.executable, "-c", program, output=Output(count))
     await child.go()
     with anyio.fail_after(LIMIT):
         ended = await child.ended()
@@ -254,7 +254,7 @@ async def test_an_escaped_process_that_keeps_the_output_open_holds_up_nothing(st
 @linux
 async def test_what_the_job_left_running_is_killed_and_said(start: Start) -> None:
     lines = Lines()
-    child = await start("sh", "-c", "sleep 1000 & echo pids $!", lines=lines)
+    child = await start("sh", "-c", "sleep 1000 & echo pids $!", output=Output(lines))
     await child.go()
     ended = await child.ended()
     assert (ended.status, ended.leftovers) == (0, 1)
@@ -273,7 +273,7 @@ pipe.send(Progress(2.5))
 pipe.send(Failure("x" * 100_000 + "last line"))
 """
     progress: list[Progress] = []
-    child = await start(sys.executable, "-c", program, on_progress=progress.append)
+    child = await start(sys.executable, "-c", program, output=Output(Lines(), progress.append))
     await child.go()
     ended = await child.ended()
     assert ended.status == 0, printed(child)
@@ -310,7 +310,7 @@ async def test_a_listener_that_fails_stops_nothing(start: Start) -> None:
     def fail(lines: Sequence[str]) -> None:
         raise RuntimeError(*lines)
 
-    child = await start("sh", "-c", "echo a; echo b", lines=fail)
+    child = await start("sh", "-c", "echo a; echo b", output=Output(fail))
     await child.go()
     await child.ended()
     assert printed(child) == "a\nb\n"
@@ -346,7 +346,9 @@ def test_a_loop_that_ends_takes_its_children_along(template: Template | None) ->
 
     async def leave() -> Child:
         env = dict(os.environ)
-        child = await Child.spawn(["sleep", "1000"], cwd=None, env=env, trust=page, template=template, on_output=print)
+        child = await Child.spawn(
+            ["sleep", "1000"], cwd=None, env=env, trust=page, template=template, output=Output(print)
+        )
         await child.go()
         return child
 
@@ -366,7 +368,7 @@ async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(
     ]
     done: list[Progress] = []
     program = f"import os; os.write(int(os.environ['LEASED_REPORT_FD']), {''.join(written).encode()!r})"
-    child = await start(sys.executable, "-c", program, env={}, on_progress=done.append)
+    child = await start(sys.executable, "-c", program, env={}, output=Output(Lines(), done.append))
     taken = child._pipes.others = []
     await child.go()
     await child.ended()

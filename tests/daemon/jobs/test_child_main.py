@@ -15,7 +15,7 @@ from daemon.definitions.sources.load import load
 from daemon.definitions.values.strings import MOST_BYTES
 from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, LONGEST_VARIABLE, Brief, hand_over
 from daemon.jobs.child_main import OtherDefinitions, find
-from daemon.jobs.output import Transcript
+from daemon.jobs.output import Output, Transcript
 from daemon.jobs.processes.child import Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
@@ -138,9 +138,7 @@ class Story:
             trust=page,
             remove=remove,
             template=self.template,
-            on_output=lambda _line: self.up.set(),
-            on_progress=self.progress.append,
-            transcript=self.transcript,
+            output=Output(lambda _line: self.up.set(), self.progress.append, self.transcript),
         )
         await child.go()
         return child

@@ -13,10 +13,10 @@ import pytest
 
 from daemon.definitions.schedule import Job
 from daemon.jobs import runners
-from daemon.jobs.output import LONGEST_LINE, Transcript, parted_streams, printed_to
+from daemon.jobs.output import LONGEST_LINE, Output, parted_streams, printed_to
 from daemon.jobs.reports import Progress
 from daemon.jobs.run import AsyncRun, Run
-from daemon.jobs.runners import Listeners, TaskAttempt, ThreadAttempt
+from daemon.jobs.runners import TaskAttempt, ThreadAttempt
 from daemon.jobs.task_thread import TaskThread
 from daemon.telemetry.facts import JobSubject
 from lease.client import Lease
@@ -37,7 +37,7 @@ def tasks() -> Iterator[TaskThread]:
     made.stop()
 
 
-def an_attempt(kind: str, tasks: TaskThread, work: Callable[[Any], object], listeners: Listeners) -> Any:
+def an_attempt(kind: str, tasks: TaskThread, work: Callable[[Any], object], output: Output) -> Any:
     """Return an attempt of a function in a thread, or of an async function that calls it."""
 
     async def as_task(run: AsyncRun) -> None:
@@ -46,9 +46,9 @@ def an_attempt(kind: str, tasks: TaskThread, work: Callable[[Any], object], list
             await result
 
     if kind == "thread":
-        return ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), listeners=listeners)
+        return ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), output=output)
     job, subject = Job(name="job", function=as_task), JobSubject(RUN, "job", 1)
-    return TaskAttempt(job, BRIEF, subject, held=the_lease(), thread=tasks, listeners=listeners)
+    return TaskAttempt(job, BRIEF, subject, held=the_lease(), thread=tasks, output=output)
 
 
 @pytest.mark.parametrize("kind", ["task", "thread"])
@@ -70,8 +70,8 @@ async def test_a_job_waits_while_the_loop_is_behind_with_what_it_logs_and_report
             if len(done) * 2 > runners._MOST_WAITING:
                 beyond.set()
 
-    listeners = Listeners(lines.extend, reports.append, Transcript())
-    attempt = an_attempt(kind, tasks, work, listeners)
+    output = Output(lines.extend, reports.append)
+    attempt = an_attempt(kind, tasks, work, output)
     await attempt.go()
     assert full.wait(LIMIT), "the loop is held up here"
     assert not beyond.wait(0.05)
@@ -89,8 +89,8 @@ async def test_a_loop_that_is_away_holds_up_no_thread_for_long(monkeypatch: pyte
             run.log.info("line %s", number)
         ended.set()
 
-    listeners = Listeners(lines.extend, lambda _: None, Transcript())
-    attempt = ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), listeners=listeners)
+    output = Output(lines.extend)
+    attempt = ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), output=output)
     await attempt.go()
     assert ended.wait(LIMIT)
     await asyncio.wait_for(attempt.wait(), LIMIT)
@@ -123,8 +123,8 @@ async def test_what_a_job_prints_is_output_of_its_own_attempt_and_of_no_other(
             def work(run: Any, name: str = name, other: str = other) -> Any:
                 return asyncio.to_thread(prints, run, name, other) if kind == "task" else prints(run, name, other)
 
-            listeners = Listeners(printed[name].extend, lambda _: None, Transcript())
-            started.append((name, an_attempt(kind, tasks, work, listeners)))
+            output = Output(printed[name].extend)
+            started.append((name, an_attempt(kind, tasks, work, output)))
         for _, attempt in started:
             await attempt.go()
         for name, attempt in started:

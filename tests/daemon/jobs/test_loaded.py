@@ -16,6 +16,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
 from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, hand_over
 from daemon.jobs.child_main import digest_of
+from daemon.jobs.output import Output
 from daemon.jobs.processes import spawn
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage
@@ -139,7 +140,9 @@ async def begun(file: Path, job: str, trust: TrustPage, template: Template | Non
     assert hand_over(brief.params, env) is None
     folder = file.parent / "folder"
     folder.mkdir(exist_ok=True)
-    child = await Child.spawn(FUNCTION_CHILD, cwd=str(folder), env=env, trust=trust, template=template, on_output=print)
+    child = await Child.spawn(
+        FUNCTION_CHILD, cwd=str(folder), env=env, trust=trust, template=template, output=Output(print)
+    )
     await child.go()
     return child
 

@@ -8,7 +8,7 @@ from daemon.jobs.output import LONGEST_LINE, MOST_BYTES, Output, Transcript
 def fed(*pieces: bytes) -> tuple[list[str], str]:
     lines: list[str] = []
     transcript = Transcript()
-    output = Output(lines.extend, transcript)
+    output = Output(lines.extend, transcript=transcript)
     for piece in pieces:
         output.feed(piece)
     output.feed(b"", last=True)
@@ -73,7 +73,7 @@ def test_of_a_line_of_ten_megabytes_the_end_is_kept() -> None:
 def test_a_note_begins_a_line() -> None:
     lines: list[str] = []
     transcript = Transcript()
-    output = Output(lines.extend, transcript)
+    output = Output(lines.extend, transcript=transcript)
     output.feed(b"half")
     output.note("done")
     output.feed(b"x" * (LONGEST_LINE + 1))
@@ -89,7 +89,7 @@ def test_a_note_begins_a_line() -> None:
 def test_what_was_read_at_once_is_passed_on_at_once() -> None:
     """Or a flood of short lines would cost more than reading it."""
     passed_on: list[Sequence[str]] = []
-    output = Output(passed_on.append, Transcript())
+    output = Output(passed_on.append)
     output.feed(b"one\ntwo\nthr")
     output.feed(b"ee\n" + 2_000 * b"short\n")
     assert [len(lines) for lines in passed_on] == [2, 2_001]

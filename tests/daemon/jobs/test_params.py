@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from daemon.jobs.brief import LONGEST_VARIABLE, hand_over, received
-from daemon.jobs.processes.child import Child, ChildNotStarted
-from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.output import Output
+from daemon.jobs.processes.child import Child
+from daemon.jobs.processes.spawn import ChildNotStarted, start_keeper
 from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT
@@ -51,7 +52,7 @@ async def spawned(template: Template | None, params: Mapping[str, Any], *argv: s
     path = hand_over(params, environment)
     page = a_page(boottime() + 3600)
     return await Child.spawn(
-        argv, cwd=None, env=environment, trust=page, remove=path, template=template, on_output=print
+        argv, cwd=None, env=environment, trust=page, remove=path, template=template, output=Output(print)
     )
 
 

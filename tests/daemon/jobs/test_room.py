@@ -14,11 +14,11 @@ def a_room(places: int, *, at_work: int) -> tuple[Room, ManualClock]:
 
 def test_there_is_room_for_all_until_the_machine_is_short_and_then_for_those_at_work() -> None:
     room, _ = a_room(250, at_work=181)
-    assert (room.places, room.until_next()) == (250, None)
+    assert (room.left, room.until_next()) == (250, None)
     room.run_short()
-    assert (room.places, room.until_next()) == (181, FIRST_PAUSE)
+    assert (room.left, room.until_next()) == (181, FIRST_PAUSE)
     room.end()
-    assert room.places == 181  # another may follow at once: what fits goes on
+    assert room.left == 181  # another may follow at once: what fits goes on
 
 
 def test_those_that_hit_the_same_shortage_prolong_no_pause() -> None:
@@ -33,10 +33,10 @@ def test_after_each_pause_one_is_tried_and_the_next_pause_is_longer_up_to_a_limi
     pauses = []
     for _ in range(11):
         room.run_short()
-        assert room.places == 0
+        assert room.left == 0
         pauses.append(room.until_next() or 0.0)
         clock.advance(pauses[-1])
-        assert (room.places, room.until_next()) == (1, None)
+        assert (room.left, room.until_next()) == (1, None)
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, LONGEST_PAUSE, LONGEST_PAUSE]
 
 
@@ -45,14 +45,14 @@ def test_each_that_fits_again_doubles_how_many_are_tried_until_it_is_forgotten()
     room.run_short()
     clock.advance(FIRST_PAUSE)
     allowed, at_work = [], 0
-    while room.places < 20:
-        allowed.append(room.places)
-        for _ in range(room.places - at_work):
+    while room.left < 20:
+        allowed.append(room.left)
+        for _ in range(room.left - at_work):
             room.begin()
             at_work += 1
     assert allowed == [1, 3, 11]
     room.run_short()
-    assert (room.until_next(), room.places) == (FIRST_PAUSE, at_work)
+    assert (room.until_next(), room.left) == (FIRST_PAUSE, at_work)
 
 
 def test_a_place_that_another_run_takes_is_no_sign_that_more_fit() -> None:
@@ -62,4 +62,4 @@ def test_a_place_that_another_run_takes_is_no_sign_that_more_fit() -> None:
     for _ in range(50):
         room.end()
         room.begin()
-    assert room.places == 182
+    assert room.left == 182

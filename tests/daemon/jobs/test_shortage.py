@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.jobs.output import Output
 from daemon.jobs.processes import spawn
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD, start_keeper
@@ -86,7 +87,7 @@ async def test_a_child_that_its_keeper_cannot_start_for_want_of_something_is_a_s
         f"import os, sys\nfd = int(sys.argv[1])\nos.read(fd, 4096)\nos.write(fd, {answer.encode()!r})\n"
     )
     monkeypatch.setattr(spawn, "KEEPER", stand_in)
-    child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, on_output=print)
+    child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, output=Output(print))
     with pytest.raises(Shortage, match=SENTENCES[number]):
         await child.go()
     assert (await child.ended()).why == "refused"
@@ -99,7 +100,7 @@ async def test_a_keeper_that_cannot_live_itself_has_begun_nothing(
     stand_in = tmp_path / "keeper_main.py"
     stand_in.write_text("raise SystemExit('libc.so.6: failed to map segment: Cannot allocate memory')")
     monkeypatch.setattr(spawn, "KEEPER", stand_in)
-    child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, on_output=print)
+    child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, output=Output(print))
     with pytest.raises(
         Shortage, match=r"keeper exited with status 1 before .*it said: libc\.so\.6: failed to map segment"
     ):

@@ -17,13 +17,13 @@ import pytest
 import daemon.jobs.templates.templates
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
-from daemon.jobs.output import Transcript
+from daemon.jobs.output import Output, Transcript
 from daemon.jobs.processes.process_tree import PARENT, processes, stat
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Outcome
 from daemon.jobs.room import Shortage
-from daemon.jobs.runners import ChildAttempt, Listeners
+from daemon.jobs.runners import ChildAttempt
 from daemon.jobs.templates.templates import Launch, Template, Templates
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux, living, open_descriptors
@@ -99,9 +99,9 @@ class Story:
             job=job,
         )
         transcript = Transcript()
-        listeners = Listeners(on_output, lambda _: None, transcript)
+        output = Output(on_output, transcript=transcript)
         found = next(one for one in self.application.schedule("nightly").jobs if one.name == job)
-        attempt = await ChildAttempt.prepare(found, brief, self.templates, trust=self.page, listeners=listeners)
+        attempt = await ChildAttempt.prepare(found, brief, self.templates, trust=self.page, output=output)
         await attempt.go()
         return attempt, transcript
 
@@ -145,14 +145,14 @@ async def told(application: Application) -> AsyncIterator[Story]:
 
 def bare(templates: Templates) -> Template:
     assert templates._bare is not None
-    assert templates._bare._template is not None
-    return templates._bare._template
+    assert templates._bare.template is not None
+    return templates._bare.template
 
 
 def loaded(templates: Templates) -> Template:
     assert templates._loaded is not None
-    assert templates._loaded._template is not None
-    return templates._loaded._template
+    assert templates._loaded.template is not None
+    return templates._loaded.template
 
 
 @pytest.fixture

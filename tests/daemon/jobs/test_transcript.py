@@ -2,7 +2,8 @@
 
 import random
 
-from daemon.jobs.output import KEPT_BYTES, KEPT_LINES, MOST_BYTES, Piece, Transcript
+from daemon.jobs.output import KEPT_BYTES, KEPT_LINES, MOST_BYTES, Transcript
+from daemon.jobs.reports import Piece
 from daemon.store.views.output import Position, fragments
 
 

@@ -11,7 +11,7 @@ from daemon import AsyncRun, Schedules
 from daemon.execution import run_execution
 from daemon.execution.attempt import WorkOutlivesLease
 from daemon.jobs import room
-from daemon.jobs.processes.child import ChildNotStarted
+from daemon.jobs.processes.spawn import ChildNotStarted
 from daemon.jobs.runners import ChildAttempt
 from daemon.service import runs_at_work
 from daemon.telemetry.facts import JobProgressed, Note, RunStarted

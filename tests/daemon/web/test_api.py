@@ -23,8 +23,7 @@ import lease.statements
 from daemon.answers.questions import Check, DoctorAnswer
 from daemon.cli.screen import name_of
 from daemon.execution.claim import ClaimedRun
-from daemon.jobs.output import Piece
-from daemon.jobs.reports import Outcome
+from daemon.jobs.reports import Outcome, Piece
 from daemon.store.tables import act
 from daemon.web.address import WebAddress
 from daemon.web.api.acts import ACTS

@@ -13,8 +13,7 @@ from daemon.definitions.application import Application, Known
 from daemon.definitions.sources.load import load
 from daemon.execution.attempt import JobSeen
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.jobs.output import Piece
-from daemon.jobs.reports import Outcome, Progress
+from daemon.jobs.reports import Outcome, Piece, Progress
 from daemon.jobs.stacks import SeenProcess, SeenWork, Stack
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from daemon.jobs.output import Piece
+from daemon.jobs.reports import Piece
 from daemon.store.tables import run
 from daemon.web.address import WebAddress
 from daemon.web.api.desk import Desk

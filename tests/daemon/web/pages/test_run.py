@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from daemon.answers.status import StatusReader
-from daemon.jobs.output import Piece
-from daemon.jobs.reports import Outcome
+from daemon.jobs.reports import Outcome, Piece
 from daemon.recovery.settle import settle
 from daemon.store.views.output import lines_of
 from daemon.web.pages.output import OUTPUT, OutputAsked
