@@ -133,7 +133,5 @@ class DefinitionError(DaemonError):
 
 
 def escaped(sentence: str) -> str:
-    """Return the sentence with the characters spelled out that steer a terminal or cannot be
-    seen.
-    """
+    """Return the sentence with the characters spelled out that steer a terminal or cannot be seen."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in sentence)

@@ -111,9 +111,8 @@ class Schedules(ScheduleSet):
         """Run a replica inside this program, as ``async with schedules.replica(url)``. The block starts when
         the replica is ready.
 
-        ``url`` is the database's. The settings are those of `leased run`; those that you do not give come
-        from the environment (``LEASED_GRACE``), or are the defaults. ``take_over=True`` makes these
-        definitions active at once.
+        ``url`` is the database's. The settings are those of `leased run`; those that you do not give come from the
+        environment (``LEASED_GRACE``), or are the defaults. ``take_over=True`` makes these definitions active at once.
 
         At the end of the block, running jobs have `grace` to finish. Then they are stopped, and other
         replicas continue their runs. A cancellation during that time stops them at once.

@@ -173,9 +173,7 @@ NO_FLAG = Flag(None)
 
 
 def _by_default(shown: str) -> Any:
-    """Return what the JSON Schema and the reference call the default, where the field's own
-    cannot be written.
-    """
+    """Return what the JSON Schema and the reference call the default, where the field's own cannot be written."""
     return Field(json_schema_extra={"default": shown})
 
 
@@ -192,8 +190,7 @@ warnings.filterwarnings("ignore", 'Field name "schema" in "Settings" shadows')  
 
 
 class Settings(BaseModel):
-    """All settings of the command, durations in seconds. Each field is one, and the string below it
-    says what it means.
+    """All settings of the command, durations in seconds. Each field is one, and the string below it says what it means.
 
     Passwords and tokens show in no representation of it.
     """

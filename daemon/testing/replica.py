@@ -97,9 +97,8 @@ _INSTANT = 0.000_001
 class ManualReplica:
     """A replica of an application on a `ManualStore`; ``async with`` syncs the definitions.
 
-    ``schedules`` is a `Schedules`, or FILE as on the command line. Functions run in this process,
-    or with ``in_children`` in child processes as usual. ``timing`` is that of its leases, which are
-    renewed in real time.
+    ``schedules`` is a `Schedules`, or FILE as on the command line. Functions run in this process, or with
+    ``in_children`` in child processes as usual. ``timing`` is that of its leases, which are renewed in real time.
     """
 
     def __init__(
@@ -164,8 +163,7 @@ class ManualReplica:
     async def tick(self) -> Agenda | None:
         """Settle, plan and claim once; return what is left to do, None while the database is away.
 
-        Runs that it claims are started, and go on after it returns: `work` and `wait_for` wait for
-        them.
+        Runs that it claims are started, and go on after it returns: `work` and `wait_for` wait for them.
         """
         agenda = await self.replica.tick()
         self._check()
@@ -174,8 +172,7 @@ class ManualReplica:
     async def work(self, limit: float = LIMIT) -> list[RunDetail]:
         """Do all that can be done at the time of the store's clock; return the runs that it executed.
 
-        Retries and later instants wait until the test moves the clock. Raises TimeoutError after
-        ``limit`` seconds.
+        Retries and later instants wait until the test moves the clock. Raises TimeoutError after ``limit`` seconds.
         """
         runs = self.replica.runs
         before = done = runs.tally.total()
@@ -215,8 +212,7 @@ class ManualReplica:
         return self.store.clock.now
 
     async def lose_lease(self, run_id: int, limit: float = LIMIT) -> RunDetail:
-        """Grant the lease of a run at work to another holder, wait for the work to end; return the
-        run.
+        """Grant the lease of a run at work to another holder, wait for the work to end; return the run.
 
         This is what happens to a replica that is paused for longer than the ttl. The other holder
         does nothing and releases the lease: `work` then resumes the run under a higher token.

@@ -68,9 +68,8 @@ _COMPILED: dict[Any, Any] = {}
 class ManualStore:
     """A database with leased's tables (see `lease.database.database.Database`), for all replicas.
 
-    Use it as ``async with``. ``available = False`` makes every call of a replica raise
-    `StoreUnavailable`, as an outage would; leases stay renewed. Jobs find it in
-    LEASED_DATABASE_URL.
+    Use it as ``async with``. ``available = False`` makes every call of a replica raise `StoreUnavailable`, as an outage
+    would; leases stay renewed. Jobs find it in LEASED_DATABASE_URL.
     """
 
     def __init__(self, at: str | datetime) -> None:
