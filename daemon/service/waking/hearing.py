@@ -105,8 +105,7 @@ _BUFFER = 65_536
 _COUNT_EVERY = 0.02
 """Seconds between two reads of the count where nothing tells when to."""
 _FIRST, _GROWTH, _LAST = 0.001, 1.5, 1.0
-"""Seconds from a write to the next read of the count, the factor by which the wait for each later
-one grows, and the longest wait."""
+"""Seconds from a write to the next read of the count, the growth factor of each later wait, and the longest wait."""
 
 
 class FileChanges:

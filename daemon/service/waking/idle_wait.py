@@ -1,6 +1,4 @@
-"""The rest of a replica's loop between two looks: the agenda that a look reads, how long to rest by it, and what ends the
-rest.
-"""
+"""The rest between two looks of a replica: the agenda that a look reads, how long it rests by it, and what wakes it."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
@@ -108,8 +106,7 @@ def _earliest(moments: Iterable[float | None]) -> float | None:
 # The rest
 
 LONGEST = 12.0
-"""Seconds for which a replica that hears rests at the longest. Its sign of life, each 10 s, looks
-too; so this comes into play only where that fails."""
+"""Seconds for which a replica that hears rests at most. Its sign of life looks sooner, each 10 s, unless it fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +156,7 @@ class IdleWait:
     def __init__(self, hears: Callable[[], bool], deaths: DeathWatch, poll: float, timing: LeaseTiming) -> None:
         self._hears = hears
         self.deaths = deaths
-        deaths.tell(self.wake)
+        deaths.died = self.wake
         self._poll = poll
         self._timing = timing
         self._woken = asyncio.Event()

@@ -1,6 +1,4 @@
-"""The hearing of a replica on PostgreSQL: one connection, for the notices of its application and for the turns in the
-queues of shared locks.
-"""
+"""The hearing on PostgreSQL: one connection for notices of the application and turns in queues of shared locks."""
 
 from lease.database.address import describe
 from lease.database.connections import Route
