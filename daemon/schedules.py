@@ -17,12 +17,10 @@ class EmbeddedReplica(Protocol):
     @property
     def label(self) -> str:
         """What others see of it: its host and process id."""
-        ...
 
     @property
     def is_ready(self) -> bool:
         """Whether it claims runs now, because `problems()` is empty."""
-        ...
 
     @property
     def failure(self) -> str | None:
@@ -30,11 +28,9 @@ class EmbeddedReplica(Protocol):
 
         Either work did not stop although it had to (rule 9), or an error ended the replica. Restart the program.
         """
-        ...
 
     def problems(self) -> Mapping[str, str]:
         """Return each check that fails, with a message, as `/readyz` of `leased run` does."""
-        ...
 
 
 class EmbeddedKeywords(ReplicaKeywords, total=False):

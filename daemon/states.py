@@ -73,8 +73,7 @@ MOST_ABANDONED = 3
 """A run fails after so many abandoned attempts without a job that succeeded between them (rule 16)."""
 
 SEEN_WITHIN = 20.0
-"""Seconds for which a replica counts as living after its last sign of life, of which there is one
-each 10 s (rules 21 and 22)."""
+"""Seconds for which a replica counts as living after a sign of life, which it gives each 10 s (rules 21 and 22)."""
 UNSEEN_IS_DEAD = 60.0
 """Seconds after which a replica that was not seen counts as dead (rule 18). Leases do not depend on it."""
 
@@ -91,9 +90,7 @@ Priority = Literal["low", "normal", "high"]
 """Which runs start first where not all can."""
 
 LEADS: Mapping[Priority, timedelta] = {"high": timedelta(hours=1), "normal": timedelta(), "low": -timedelta(hours=1)}
-"""By how much longer than it does a run counts as waiting, by its priority: so each has its turn, however many come
-before it.
-"""
+"""By how much longer than it does a run counts as waiting: so each has its turn, however many come before it."""
 
 QUEUES_OF_PRIORITY = ("low", "high")
 """The queues of runs that share no slots. Those of normal priority are in none."""

@@ -105,10 +105,9 @@ class Service:
                 return
             from .web_service import web_server  # noqa: PLC0415 - a web server takes memory, also of who wants none
 
-            served = web_server(
+            async with web_server(
                 replica, readiness, self.web, settings=self.settings, facts=self.facts, link=self.outside.link
-            )
-            async with served:
+            ):
                 yield
 
     async def _prepare(self, replica: Replica) -> list[int]:

@@ -438,9 +438,7 @@ _URL, _FILE = variable_of("database_url"), variable_of("database_url_file")
 
 
 def url_from_file(in_file: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the file that the environment or `[settings]` (``in_file``) name, and the URL that it
-    holds; None where they name none.
-    """
+    """Return the file that the environment or `[settings]` (``in_file``) name, and the URL in it; None without one."""
     url, path = os.environ.get(_URL), os.environ.get(_FILE)
     if url and MARK in os.environ:
         return None  # in a job, where its replica has named the database, and inherited what had named it

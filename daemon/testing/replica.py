@@ -136,7 +136,8 @@ class ManualReplica:
             context = ReplicaContext(self.application, self.store, client, tasks, trust, self.facts.append)
             self._replica = Replica(context, self._settings, entry)
             await self._replica.join()
-            stack.push_async_callback(self._stop_at_exit)
+            stack.push_async_callback(self.stop)
+            stack.callback(setattr, self.store, "available", True)  # first, so that runs can be handed back
             self._stack = stack.pop_all()
         return self
 
@@ -186,9 +187,7 @@ class ManualReplica:
         return [await self.read(run_id) for run_id in dict.fromkeys(latest)]
 
     async def wait_for(self, run_id: int, limit: float = LIMIT) -> RunDetail:
-        """Wait until this replica has stopped executing a run (it is over, waits for a retry, or is
-        lost), and return it.
-        """
+        """Wait until this replica no longer executes a run (it is over, waits for a retry, or is lost); return it."""
         async with self._within(limit):
             await self._until_ended(run_id)
         return await self.read(run_id)
@@ -287,10 +286,6 @@ class ManualReplica:
         """Raise if `leased run` would end its process, because work outlives its lease (rule 9)."""
         if (failure := self.replica.runs.failure) is not None:
             raise RuntimeError(f"the replica would end here: {failure}") from failure
-
-    async def _stop_at_exit(self) -> None:
-        self.store.available = True  # so that runs can be handed back
-        await self.stop()
 
 
 def _something_due(agenda: Agenda) -> bool:

@@ -147,9 +147,7 @@ class StopRequests:
 
 
 async def supervisor_gone(descriptor: int | None) -> None:
-    """Wait until the supervisor has ended, even by SIGKILL: that closes the pipe of this ``descriptor``. Without one, for
-    ever.
-    """
+    """Wait until the supervisor has ended, even by SIGKILL: that closes this pipe. Without a pipe, for ever."""
     loop = asyncio.get_running_loop()
     gone = asyncio.Event()
     if descriptor is None:
