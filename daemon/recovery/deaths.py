@@ -48,8 +48,7 @@ class DeathWatch:
     """
 
     def __init__(self, holder: str, timing: LeaseTiming) -> None:
-        self._holder = holder
-        self._timing = timing
+        self._holder, self._timing = holder, timing
         self.died: Callable[[], None] = lambda: None
         self._is_closed = False
         self._watched: dict[str, int] = {}

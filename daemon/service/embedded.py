@@ -21,7 +21,7 @@ from ..definitions.sources.load import application_here
 from ..definitions.sources.schedule_set import ScheduleSet, hash_of_code
 from ..errors import DaemonError
 from ..jobs.task_thread import TaskThread
-from ..own_thread import in_own_thread
+from ..own_thread import in_own_thread, soon
 from ..store import migrations
 from ..telemetry.fact_log import log_fact, log_fact_or_output
 from ..telemetry.facts import Note, ReplicaEnded
@@ -80,10 +80,8 @@ class ReplicaThread:
         """Done when nothing is left of it, with the error if one has ended it after it had begun."""
         self.failure: str | None = None
         self.label = ""
-        self._application = application
-        self._settings = settings
-        self._take_over = take_over
-        self._guarded = guarded
+        self._application, self._settings = application, settings
+        self._take_over, self._guarded = take_over, guarded
         self._environment = dict(os.environ)
         make_fit_for_jobs(self._environment, settings)
         log = log_fact_or_output if settings.job_output == "log" else log_fact
@@ -106,8 +104,7 @@ class ReplicaThread:
 
     def leave(self) -> None:
         """Claim no more runs, and end when those at work have ended; when told again, stop them at once."""
-        with suppress(RuntimeError):  # it has ended
-            self._loop.call_soon_threadsafe(self._leave)
+        soon(self._loop, self._leave)
 
     def join(self) -> None:
         """Wait for the thread, which does nothing more once it is `ended`."""

@@ -41,8 +41,7 @@ class StopRequests:
         """It ends in order to start anew in its place."""
         self.stopping = False
         self._replica, self._grace, self._outside, self._notify = replica, grace, outside, notify
-        self._begun = begun
-        self._until_idle = until_idle
+        self._begun, self._until_idle = begun, until_idle
         self._hung_up = self._has_joined = False
         self._reloading: asyncio.Task[None] | None = None
 

@@ -97,7 +97,6 @@ def _fetched(address: WebAddress, token: str | None) -> bytes | None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is a replica of ours
     try:
         with opener.open(request, timeout=_PATIENCE) as answer:
-            text: bytes = answer.read()
+            return bytes(answer.read())
     except (OSError, http.client.HTTPException):
         return None
-    return text

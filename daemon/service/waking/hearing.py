@@ -213,8 +213,7 @@ class Commits(ProvenHearing):
 
     def __init__(self, file: str, notify: Notify) -> None:
         super().__init__()
-        self._file = file
-        self._notify = notify
+        self._file, self._notify = file, notify
         self._changes = FileChanges(file, self._changed)
         self._works = False
         self._reported = False

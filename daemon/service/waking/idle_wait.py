@@ -70,7 +70,7 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         row = statements.agenda.read(connection, application, *others, holder)
         leases = {queue.name: queue.leases for queue in known.queues}
         queues = statements.agenda.read_queues(connection, application, leases, others[0], holder)
-        digests = [*row.digests, *(digest for queue in queues for digest in queue.digests)]
+        digests = [*row.digests, *[digest for queue in queues for digest in queue.digests]]
         if not known.is_strange(digests, row.schedules):
             break
         known.meet(
@@ -87,7 +87,7 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         until_due=_earliest([row.until_due, row.until_late, 0.0 if is_to_be_placed else row.until_place]),
         until_available=0.0
         if available
-        else _earliest(at for each in waiting for at in (each.until_start, each.until_free)),
+        else _earliest([at for each in waiting for at in (each.until_start, each.until_free)]),
         until_stale=0.0 if row.put_back else row.until_stale,
         due=is_due or is_late or is_to_be_placed,
         available=available,
@@ -100,7 +100,7 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
 
 
 def _earliest(moments: Iterable[float | None]) -> float | None:
-    return min((seconds for seconds in moments if seconds is not None), default=None)
+    return min([seconds for seconds in moments if seconds is not None], default=None)
 
 
 # The rest
@@ -157,8 +157,7 @@ class IdleWait:
         self._hears = hears
         self.deaths = deaths
         deaths.died = self.wake
-        self._poll = poll
-        self._timing = timing
+        self._poll, self._timing = poll, timing
         self._woken = asyncio.Event()
         self._wants_look = False
         self._began = self._end = 0.0

@@ -19,8 +19,7 @@ class Notifications(ProvenHearing, Listener):
     def __init__(self, route: Route, application: str, holder: str, notify: Notify) -> None:
         ProvenHearing.__init__(self)
         Listener.__init__(self, route, [channel_of(application), CHANNEL])
-        self._holder = holder
-        self._notify = notify
+        self._holder, self._notify = holder, notify
         self._has_worked = self._has_reported = False
 
     @property
