@@ -53,17 +53,14 @@ DeliveryOutcome = Literal["delivered", "failed", "given up", "gone"]
 """What became of an attempt to deliver one. failed: it is tried again."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]
-"""How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not
-run: its child found that FILE has changed, and ran nothing (rule 22); no room: it could not be
-begun, because the machine was short of something (rule 25).
-
-Only one that failed uses up an attempt.
+"""How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not run: its child found
+that FILE has changed, and ran nothing (rule 22); no room: it could not be begun, because the machine was short of
+something (rule 25). Only one that failed uses up an attempt.
 """
 Settlement = Literal["abandoned", "stopped", "failed", "cancelled"]
-"""How a run was settled that its holder left behind.
-
-abandoned: its process died, it goes on elsewhere; stopped: its holder lived and lost the lease,
-which uses up nothing; failed: it was abandoned too often; cancelled: it was marked (rule 23).
+"""How a run was settled that its holder left behind. abandoned: its process died, it goes on elsewhere; stopped: its
+holder lived and lost the lease, which uses up nothing; failed: it was abandoned too often; cancelled: it was marked
+(rule 23).
 """
 ReplicaState = Literal["running", "draining", "stopped", "dead"]
 LiveReplicaState = Literal["running", "draining"]

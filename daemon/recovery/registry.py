@@ -62,11 +62,9 @@ def entry_of(application: Application, holder: str, concurrency: int | None = No
 
 
 def register(connection: Connection, replica: ReplicaEntry) -> None:
-    """Record a starting replica (a repeat changes nothing). Mark those not seen for a minute as dead; delete those gone
-    for a day.
-
-    It is recorded as started when its process was, which may have begun long before: the offset of the wall
-    clock is taken from the two (see `wall_clock_offset`).
+    """Record a starting replica (a repeat changes nothing); mark those not seen for a minute as dead, and delete those
+    gone for a day. It is recorded as started when its process was, which may have begun long before: the offset of the
+    wall clock is taken from the two (see `wall_clock_offset`).
     """
     age = 0.0  # where it is not known
     if replica.start_time != 0 and replica.boot_id is not None:
@@ -89,11 +87,9 @@ def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float
 
 
 def touch(connection: Connection, holder: str, state: LiveReplicaState = "running", blocked: str | None = None) -> bool:
-    """Record that a replica is alive; return False if its entry is gone and it must register again.
-
-    ``blocked`` is a sentence about the job that blocks its async jobs now, if one does (rule 25).
-
-    Do this before settling: it distinguishes a replica that lost its leases from one that died (rule 16).
+    """Record that a replica is alive; return False if its entry is gone and it must register again. ``blocked`` is a
+    sentence about the job that blocks its async jobs now, if one does (rule 25). Do this before settling: it
+    distinguishes a replica that lost its leases from one that died (rule 16).
     """
     return statements.replica.touch(connection, holder, state, blocked) == 1
 

@@ -139,10 +139,7 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
 
 
 def _end_marked(connection: Connection, application: str | None) -> None:
-    """Record the end of pending runs that are marked as cancelled (rule 23).
-
-    A replica of an earlier version, which knows no marks, has put them back.
-    """
+    """Record the end of pending runs marked as cancelled (rule 23), which an older version, without marks, put back."""
     found = statements.run.find_marked(connection, application)
     if not found:
         return
@@ -170,10 +167,7 @@ class Settler:
         return settled
 
     async def settle_proven_dead(self, *, at_startup: bool = False) -> list[SettledRun]:
-        """End the grants of replicas that this machine can prove dead, once their work is seen gone.
-
-        Only replicas of this boot and this pid namespace can be judged; for all others the ttl decides.
-        """
+        """End the grants of replicas of this boot and pid namespace that are proven dead, once their work is gone."""
         namespace = pid_namespace()
         if namespace is None or not boot_id():
             return []

@@ -185,10 +185,8 @@ class RunsAtWork:
         return [execution.job for execution in self._executions.values() if execution.job is not None]
 
     async def fail(self, error: WorkOutlivesLease) -> None:
-        """Signal that this process must end.
-
-        It is recorded as stopped first, if the error leaves time for that: none of the runs at work here
-        uses up an attempt by it (rule 25).
+        """Signal that this process must end. It is recorded as stopped first, if the error leaves time for that: none
+        of the runs at work here uses up an attempt by it (rule 25).
         """
         if self.failure is not None:
             return

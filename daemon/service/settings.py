@@ -305,10 +305,7 @@ class Settings(BaseModel):
 
     @property
     def longest_stop(self) -> float:
-        """The seconds from SIGTERM to the end of the process at the latest (rule 19).
-
-        By default less than the 30 s that most supervisors give before they kill.
-        """
+        """The seconds from SIGTERM to the end at most (rule 19): by default below the 30 s of most supervisors."""
         return self.grace + self.timing.kill_time + STOP_MARGIN
 
     @property

@@ -101,9 +101,8 @@ async def web_server(
 async def served(
     readiness: Readiness, door: Door, link: SupervisorLink, notify: Notify, *, routes: Sequence[BaseRoute] = ()
 ) -> AsyncIterator[None]:
-    """Answer over HTTP, ``routes`` too, during the block; raises `WebNotStarted`.
-
-    A replica that takes the place of another one takes its address when that has ended.
+    """Answer over HTTP, ``routes`` too, during the block; raises `WebNotStarted`. A replica that takes the place of
+    another one takes its address when that has ended.
     """
     app = web_app(
         *(door, readiness.loops, readiness.problems, readiness.counts),

@@ -29,10 +29,7 @@ from ..store.tables import metadata
 
 
 class ManualTimeOfDay:
-    """A wall clock that only the test moves.
-
-    It decides what is due; leases go by the machine's own clock.
-    """
+    """A wall clock that only the test moves. It decides what is due; leases go by the machine's own clock."""
 
     def __init__(self, instant: str | datetime) -> None:
         self._now = parse_instant(instant)

@@ -47,9 +47,8 @@ class StopRequests:
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Handle requests during the block, also while the replica is still starting; until `joined`, SIGHUP is only kept.
-
-        The first process of a container gets no signal without a handler.
+        """Handle requests during the block, also while the replica is still starting; until `joined`, SIGHUP is only
+        kept. The first process of a container gets no signal without a handler.
         """
         loop = asyncio.get_running_loop()
         with ExitStack() as stack:

@@ -181,9 +181,8 @@ def _count(connection: sqlite3.Connection) -> int:
 
 
 def _inotify_of(folder: Path) -> int | None:
-    """Return a descriptor that tells what is written to files of a folder; None where there is none.
-
-    The folder, because the `-wal` comes and goes, and the whole database may be replaced.
+    """Return a descriptor that tells what is written to files of a folder; None where there is none. The folder,
+    because the `-wal` comes and goes, and the whole database may be replaced.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -21,10 +21,7 @@ from ...store.notices import Notice
 
 @dataclass(frozen=True, slots=True)
 class Agenda:
-    """The work on the known schedules of an application, as of `database_time`.
-
-    Durations are in seconds; a negative one is overdue.
-    """
+    """The work on the known schedules of an application, as of `database_time`; seconds below 0 are overdue."""
 
     database_time: datetime
     until_due: float | None
@@ -131,10 +128,8 @@ def longest_rest(agenda: Agenda, *, hears: bool, watches: bool, poll: float, ttl
 
 
 def rest_length(agenda: Agenda, room: RoomLeft, *, longest: float, again: float) -> float:
-    """Return how many seconds to rest after a look.
-
-    Until the first moment at which there may be something to do. Anything still overdue is being
-    handled, or locked, by another replica: look ``again`` soon.
+    """Return how many seconds to rest after a look: until the first moment at which there may be something to do. What
+    is overdue is being handled, or locked, by another replica: look ``again`` soon.
     """
     moments = [*agenda.moments(has_room=room.is_left), room.in_seconds]
     return min([longest, *(until if until > 0 else again for until in moments if until is not None)])
