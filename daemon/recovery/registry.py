@@ -75,9 +75,8 @@ def register(connection: Connection, replica: ReplicaEntry) -> None:
 
 
 def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float | None:
-    """Return how many seconds the wall clock was ahead of the clock since boot, as last recorded.
-
-    The newest entry of this boot gives it; None without one. ``ticks`` is the number of clock ticks per second.
+    """Return how many seconds the wall clock was ahead of the clock since boot, by the newest entry of this boot; None
+    without one. ``ticks`` is the number of clock ticks per second.
     """
     latest = statements.replica.latest_of_boot(connection, boot_id)
     if latest is None:

@@ -120,9 +120,7 @@ class ReplicaThread:
         if readiness is None or self.ended.done():
             return {"ended": "the replica has ended", **failed}
         found = readiness.problems() | failed
-        if failed:
-            return found
-        if not (beat := readiness.loops()["replica"]).alive:
+        if not failed and not (beat := readiness.loops()["replica"]).alive:
             found["replica"] = f"the loop of the replica has not run for {beat.age:.0f}s"
         return found
 

@@ -58,9 +58,9 @@ class DatabaseContact:
                 self._lost_at = monotonic()
                 self._notify(DatabaseAway(str(error)))
             return None
-        if (seconds := self.lost_for()) is not None:
+        if (lost_at := self._lost_at) is not None:
             self._lost_at = None
-            self._notify(DatabaseBack(seconds))
+            self._notify(DatabaseBack(monotonic() - lost_at))
         return done
 
 

@@ -236,8 +236,7 @@ class Hangups:
         finally:
             self._listener = None
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self._listener is None:
             self._received = True
         else:

@@ -78,16 +78,15 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
     is_to_be_placed = (row.until_place is not None and row.until_place <= 0) or row.fed_schedule is not None
     is_late = row.until_late is not None and row.until_late < 0
     waiting: list[statements.agenda.Found | statements.agenda.InQueue] = [row, *queues]
-    available = any(each.available is not None for each in waiting)
+    starts = [at for each in waiting for at in (each.until_start, each.until_free)]
+    available = [each.available for each in waiting if each.available is not None]
     return Agenda(
         database_time=row.database_time,
         until_due=_earliest([row.until_due, row.until_late, 0.0 if is_to_be_placed else row.until_place]),
-        until_available=0.0
-        if available
-        else _earliest([at for each in waiting for at in (each.until_start, each.until_free)]),
+        until_available=0.0 if available else _earliest(starts),
         until_stale=0.0 if row.put_back else row.until_stale,
         due=is_due or is_late or is_to_be_placed,
-        available=available,
+        available=bool(available),
         pending=row.pending is not None,
         running=row.running is not None,
         others_running=bool(row.others_running),
