@@ -112,7 +112,7 @@ def path_prefix(value: str) -> str:
     return path
 
 
-def header_name(value: str | None) -> str | None:
+def header(value: str | None) -> str | None:
     """Return the name of a header in small letters."""
     if value is not None and not re.fullmatch(r"[A-Za-z0-9-]{1,100}", value):
         raise ValueError(f'"{shortened(value)}" is not the name of a header, such as X-Forwarded-User')
@@ -256,9 +256,7 @@ class Settings(BaseModel):
     """URL at which people open the pages, such as `https://leased.example.com`: messages link there, and its host is one of `web_hosts`."""
     web_path: Annotated[str, AfterValidator(path_prefix), Field(title="a path")] = ""
     """Path under which a proxy serves the pages, such as `/leased`. By default the path of `web_url`. The proxy may remove it or leave it."""
-    web_user_header: Annotated[str | None, AfterValidator(header_name), Flag(value="NAME"), Field(title="a name")] = (
-        None
-    )
+    web_user_header: Annotated[str | None, AfterValidator(header), Flag(value="NAME"), Field(title="a name")] = None
     """Header in which a proxy names the user, such as `X-Forwarded-User`. Acts are recorded under that name."""
     web_proxies: Annotated[
         tuple[str, ...],
