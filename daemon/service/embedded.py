@@ -61,9 +61,6 @@ def embedded_settings(url: str, given: Mapping[str, Any]) -> Settings:
     return read_settings({**given, "database_url": url, "web": "off"}, called=lambda name: named.get(name, name))
 
 
-_CHILD = "daemon.jobs.child_main"
-
-
 class CannotEmbed(DaemonError):
     """No replica can be part of this program, or not here."""
 
@@ -264,7 +261,7 @@ def _refuse_where_none_can_be() -> None:
             "run the program with asyncio, or its schedules with `leased run`"
         ) from None
     main = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if main is not None and main.name == _CHILD:
+    if main is not None and main.name == "daemon.jobs.child_main":
         raise CannotEmbed(
             "this is a child process of a job; it imports the module of its Schedules, and that module starts a "
             'replica: put the code that starts your program under: if __name__ == "__main__"'
