@@ -52,12 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRun", "EmbeddedReplica", "Run", "Schedules"]
 
-_MODULE_OF = {
-    "AsyncRun": "jobs.run",
-    "EmbeddedReplica": "schedules",
-    "Run": "jobs.run",
-    "Schedules": "schedules",
-}
+_MODULE_OF = {"AsyncRun": "jobs.run", "EmbeddedReplica": "schedules", "Run": "jobs.run", "Schedules": "schedules"}
 
 
 if not TYPE_CHECKING:  # otherwise a type checker would accept any name

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Self
 
 
@@ -24,9 +23,7 @@ class Mistakes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         return isinstance(error, DaemonError) and self.note(error)
 
     def note(self, error: DaemonError) -> bool:
@@ -137,7 +134,5 @@ class DefinitionError(DaemonError):
 
 
 def escaped(sentence: str) -> str:
-    """Return the sentence with the characters spelled out that steer a terminal or cannot be
-    seen.
-    """
+    """Return the sentence with the characters spelled out that steer a terminal or cannot be seen."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in sentence)

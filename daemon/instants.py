@@ -15,10 +15,7 @@ _DATE_OR_STAMP = re.compile(r"\d{8,}(\.0)?")
 
 
 def parse_instant(value: object) -> datetime:
-    """Return ``value`` (RFC 3339, or a `datetime` with a time zone) in UTC.
-
-    Raises `InvalidInstant`.
-    """
+    """Return ``value`` (RFC 3339, or a `datetime` with a time zone) in UTC; raises `InvalidInstant`."""
     if isinstance(value, datetime):
         instant = value
     elif isinstance(value, str) and (match := _RFC_3339.fullmatch(value.strip().upper())):

@@ -17,12 +17,10 @@ class EmbeddedReplica(Protocol):
     @property
     def label(self) -> str:
         """What others see of it: its host and process id."""
-        ...
 
     @property
     def is_ready(self) -> bool:
         """Whether it claims runs now, because `problems()` is empty."""
-        ...
 
     @property
     def failure(self) -> str | None:
@@ -30,11 +28,9 @@ class EmbeddedReplica(Protocol):
 
         Either work did not stop although it had to (rule 9), or an error ended the replica. Restart the program.
         """
-        ...
 
     def problems(self) -> Mapping[str, str]:
         """Return each check that fails, with a message, as `/readyz` of `leased run` does."""
-        ...
 
 
 class EmbeddedKeywords(ReplicaKeywords, total=False):
@@ -111,9 +107,8 @@ class Schedules(ScheduleSet):
         """Run a replica inside this program, as ``async with schedules.replica(url)``. The block starts when
         the replica is ready.
 
-        ``url`` is the database's. The settings are those of `leased run`; those that you do not give come
-        from the environment (``LEASED_GRACE``), or are the defaults. ``take_over=True`` makes these
-        definitions active at once.
+        ``url`` is the database's. The settings are those of `leased run`; those that you do not give come from the
+        environment (``LEASED_GRACE``), or are the defaults. ``take_over=True`` makes these definitions active at once.
 
         At the end of the block, running jobs have `grace` to finish. Then they are stopped, and other
         replicas continue their runs. A cancellation during that time stops them at once.

@@ -53,17 +53,14 @@ DeliveryOutcome = Literal["delivered", "failed", "given up", "gone"]
 """What became of an attempt to deliver one. failed: it is tried again."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]
-"""How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not
-run: its child found that FILE has changed, and ran nothing (rule 22); no room: it could not be
-begun, because the machine was short of something (rule 25).
-
-Only one that failed uses up an attempt.
+"""How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not run: its child found
+that FILE has changed, and ran nothing (rule 22); no room: it could not be begun, because the machine was short of
+something (rule 25). Only one that failed uses up an attempt.
 """
 Settlement = Literal["abandoned", "stopped", "failed", "cancelled"]
-"""How a run was settled that its holder left behind.
-
-abandoned: its process died, it goes on elsewhere; stopped: its holder lived and lost the lease,
-which uses up nothing; failed: it was abandoned too often; cancelled: it was marked (rule 23).
+"""How a run was settled that its holder left behind. abandoned: its process died, it goes on elsewhere; stopped: its
+holder lived and lost the lease, which uses up nothing; failed: it was abandoned too often; cancelled: it was marked
+(rule 23).
 """
 ReplicaState = Literal["running", "draining", "stopped", "dead"]
 LiveReplicaState = Literal["running", "draining"]
@@ -73,8 +70,7 @@ MOST_ABANDONED = 3
 """A run fails after so many abandoned attempts without a job that succeeded between them (rule 16)."""
 
 SEEN_WITHIN = 20.0
-"""Seconds for which a replica counts as living after its last sign of life, of which there is one
-each 10 s (rules 21 and 22)."""
+"""Seconds for which a replica counts as living after a sign of life, which it gives each 10 s (rules 21 and 22)."""
 UNSEEN_IS_DEAD = 60.0
 """Seconds after which a replica that was not seen counts as dead (rule 18). Leases do not depend on it."""
 
@@ -91,9 +87,7 @@ Priority = Literal["low", "normal", "high"]
 """Which runs start first where not all can."""
 
 LEADS: Mapping[Priority, timedelta] = {"high": timedelta(hours=1), "normal": timedelta(), "low": -timedelta(hours=1)}
-"""By how much longer than it does a run counts as waiting, by its priority: so each has its turn, however many come
-before it.
-"""
+"""By how much longer than it does a run counts as waiting: so each has its turn, however many come before it."""
 
 QUEUES_OF_PRIORITY = ("low", "high")
 """The queues of runs that share no slots. Those of normal priority are in none."""

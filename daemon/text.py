@@ -156,9 +156,7 @@ def last_line(text: str | None) -> str:
 
 
 def nearest(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
-    """Return the name in ``known`` that is most like ``name``, ignoring case; None if none is like
-    enough.
-    """
+    """Return the name in ``known`` that is most like ``name``, ignoring case; None if none is like enough."""
     lower = {key.lower(): key for key in known}
     near = get_close_matches(name.lower(), lower, n=1, cutoff=likeness)
     return lower[near[0]] if near else None

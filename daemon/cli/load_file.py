@@ -4,8 +4,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..definitions.application import Application
@@ -13,19 +13,14 @@ from ..service.outside.file_check import load_with_settings
 
 
 def load_file(file: str, flags: Mapping[str, Any]) -> Application:
-    """Return what FILE defines, as `load_with_settings` does. What FILE prints as it is loaded goes to stderr."""
-    with answers_apart():
-        return load_with_settings(file, flags)
-
-
-@contextmanager
-def answers_apart() -> Iterator[None]:
-    """Send to stderr what is printed during the block, by child processes too: stdout has the answer of the command."""
+    """Return what FILE defines, as `load_with_settings` does. What FILE and its child processes print meanwhile goes to
+    stderr: stdout has the answer of the command.
+    """
     sys.stdout.flush()
     answers = os.dup(1)
     try:
         os.dup2(2, 1)
-        yield
+        return load_with_settings(file, flags)
     finally:
         with suppress(OSError):
             sys.stdout.flush()

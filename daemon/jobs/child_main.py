@@ -127,9 +127,7 @@ def find(brief: Brief, application: Application | None = None) -> Callable[..., 
 
 
 def digest_of(schedule: Schedule) -> str:
-    """Return its `run_digest`. What a signal raises meanwhile is raised as it is: pydantic wraps it, if it comes in a
-    serializer of ours.
-    """
+    """Return its `run_digest`. A signal in a serializer of ours, which pydantic wraps, is raised as it is."""
     try:
         return schedule.run_digest()
     except Exception as error:

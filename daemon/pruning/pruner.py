@@ -118,7 +118,6 @@ SHARE = 0.1
 _LEAST_REST = 0.02
 
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(eq=False, repr=False)
@@ -130,7 +129,7 @@ class Pruner:
     application: str
     notify: Notify
     stops: Callable[[], bool] = lambda: False
-    sleep: Sleep = asyncio.sleep
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     trusts: Trusts | None = None
 
     async def prune_on(self) -> None:

@@ -48,18 +48,14 @@ class DeathWatch:
     """
 
     def __init__(self, holder: str, timing: LeaseTiming) -> None:
-        self._holder = holder
-        self._timing = timing
-        self._died: Callable[[], None] = lambda: None
+        self._holder, self._timing = holder, timing
+        self.died: Callable[[], None] = lambda: None
         self._is_closed = False
         self._watched: dict[str, int] = {}
         """The descriptor of the process of each, by its holder."""
         self._dead: set[str] = set()
         self._unwatched: set[str] = set()
         self._settling_until = 0.0
-
-    def tell(self, died: Callable[[], None]) -> None:
-        self._died = died
 
     @property
     def suffices(self) -> bool:
@@ -111,8 +107,8 @@ class DeathWatch:
         self._let_go(holder)
         self._dead.add(holder)
         self._settling_until = monotonic() + self._timing.ttl
-        self._died()
-        asyncio.get_running_loop().call_later(self._timing.attempt_timeout, self._died)
+        self.died()
+        asyncio.get_running_loop().call_later(self._timing.attempt_timeout, self.died)
 
     def _let_go(self, holder: str) -> None:
         descriptor = self._watched.pop(holder, None)

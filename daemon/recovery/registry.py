@@ -2,7 +2,7 @@
 
 import os
 import socket
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
@@ -41,26 +41,19 @@ class ReplicaEntry:
     """How many runs it runs at a time; None: an older version of leased registered it."""
 
 
-def own_entry(holder: str, application: str, digest: str | None = None) -> ReplicaEntry:
-    """Return the entry of this process, with what can be known without the definitions."""
+def entry_of(application: Application, holder: str, concurrency: int | None = None) -> ReplicaEntry:
+    """Return the entry of this process as a replica of ``application``."""
     me = identity(os.getpid())
     return ReplicaEntry(
         holder=holder,
-        application=application,
+        application=application.name,
         host=socket.gethostname(),
         pid=os.getpid(),
         start_time=me.start_time if me else 0,
         boot_id=boot_id() or None,
         pid_namespace=pid_namespace(),
         version=package_version(),
-        digest=digest,
-    )
-
-
-def entry_of(application: Application, holder: str, concurrency: int | None = None) -> ReplicaEntry:
-    """Return the entry of this process as a replica of ``application``."""
-    return replace(
-        own_entry(holder, application.name, application.digest),
+        digest=application.digest,
         revision=application.revision,
         requires_revision=application.require_revision,
         release=application.release,
@@ -69,22 +62,21 @@ def entry_of(application: Application, holder: str, concurrency: int | None = No
 
 
 def register(connection: Connection, replica: ReplicaEntry) -> None:
-    """Record a starting replica (a repeat changes nothing); delete those that are long gone.
-
-    It is recorded as started when its process was, which may have begun long before: the offset of the wall
-    clock is taken from the two (see `wall_clock_offset`).
+    """Record a starting replica (a repeat changes nothing); mark those not seen for a minute as dead, and delete those
+    gone for a day. It is recorded as started when its process was, which may have begun long before: the offset of the
+    wall clock is taken from the two (see `wall_clock_offset`).
     """
     age = 0.0  # where it is not known
     if replica.start_time != 0 and replica.boot_id is not None:
         age = max(0.0, boottime() - replica.start_time / os.sysconf("SC_CLK_TCK"))
     statements.replica.add(connection, asdict(replica), age)
-    mark_unseen_dead(connection)
+    statements.replica.mark_unseen_dead(connection, UNSEEN_IS_DEAD)
+    statements.replica.prune(connection, KEPT)
 
 
 def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float | None:
-    """Return how many seconds the wall clock was ahead of the clock since boot, as last recorded.
-
-    The newest entry of this boot gives it; None without one. ``ticks`` is the number of clock ticks per second.
+    """Return how many seconds the wall clock was ahead of the clock since boot, by the newest entry of this boot; None
+    without one. ``ticks`` is the number of clock ticks per second.
     """
     latest = statements.replica.latest_of_boot(connection, boot_id)
     if latest is None:
@@ -94,11 +86,9 @@ def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float
 
 
 def touch(connection: Connection, holder: str, state: LiveReplicaState = "running", blocked: str | None = None) -> bool:
-    """Record that a replica is alive; return False if its entry is gone and it must register again.
-
-    ``blocked`` is a sentence about the job that blocks its async jobs now, if one does (rule 25).
-
-    Do this before settling: it distinguishes a replica that lost its leases from one that died (rule 16).
+    """Record that a replica is alive; return False if its entry is gone and it must register again. ``blocked`` is a
+    sentence about the job that blocks its async jobs now, if one does (rule 25). Do this before settling: it
+    distinguishes a replica that lost its leases from one that died (rule 16).
     """
     return statements.replica.touch(connection, holder, state, blocked) == 1
 
@@ -112,10 +102,3 @@ def mark_proven_dead(connection: Connection) -> None:
     """Mark replicas of this machine as dead whose process is gone."""
     if dead := proven_dead(neighbours(connection)):
         statements.replica.mark_dead(connection, dead)
-
-
-def mark_unseen_dead(connection: Connection) -> list[str]:
-    """Mark replicas not seen for a minute as dead, and return them; delete those gone for a day."""
-    unseen = statements.replica.mark_unseen_dead(connection, UNSEEN_IS_DEAD)
-    statements.replica.prune(connection, KEPT)
-    return unseen

@@ -109,44 +109,37 @@ def _of_free_schedules(connection: Connection, found: list[StrandedRun]) -> list
 
 
 def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]:
+    """Put these runs back, or end them, and write the messages about those whose process died, or that failed by it."""
     lived = [run for run in runs if run.lived or not run.begun]
     died = [run for run in runs if run.begun and not run.lived]
-    outcomes: dict[int, Settlement] = {}
+    states: dict[int, RunState] = {}
     if lived:
-        for run_id, state in statements.stranded.stop_runs(connection, lived).items():
-            outcomes[run_id] = _settlement(state, "stopped")
+        states |= statements.stranded.stop_runs(connection, lived)
         statements.stranded.end_jobs(connection, lived, "stopped")
     if died:
-        states = statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, _REASON, _LAST_CHANCE)
-        for run_id, state in states.items():
-            outcomes[run_id] = _settlement(state, "abandoned")
+        states |= statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, _REASON, _LAST_CHANCE)
         statements.stranded.end_jobs(connection, died, "abandoned")
-    settled = [run for run in runs if run.run_id in outcomes]
-    over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] in {"failed", "cancelled"}}
-    statements.claims.promote(connection, over)
-    _tell(connection, settled, outcomes)
-    return [SettledRun(run.run_id, run.schedule, run.grant, outcomes[run.run_id], run.lived) for run in settled]
-
-
-def _tell(connection: Connection, settled: Iterable[StrandedRun], outcomes: Mapping[int, Settlement]) -> None:
-    """Write the messages about runs whose process died, and about those that failed because of it."""
+    settled: list[SettledRun] = []
+    over: set[tuple[str, str]] = set()
     told: dict[str, list[Told]] = {}
-    for run in settled:
-        kinds: tuple[DeliveryKind, ...] = _TOLD.get(outcomes[run.run_id], ())
-        told.setdefault(run.application, []).extend(Told(kind, run.schedule, run.run_id) for kind in kinds)
+    for run in runs:
+        if (state := states.get(run.run_id)) is None:
+            continue
+        outcome: Settlement = "abandoned" if run.begun and not run.lived else "stopped"
+        if state in {"failed", "cancelled"}:
+            outcome = state
+            over.add((run.application, run.schedule))
+        settled.append(SettledRun(run.run_id, run.schedule, run.grant, outcome, run.lived))
+        of_run = [Told(kind, run.schedule, run.run_id) for kind in _TOLD.get(outcome, ())]
+        told.setdefault(run.application, []).extend(of_run)
+    statements.claims.promote(connection, over)
     for application, these in told.items():
         tell(connection, application, these)
-
-
-def _settlement(state: RunState, otherwise: Settlement) -> Settlement:
-    return state if state in {"failed", "cancelled"} else otherwise
+    return settled
 
 
 def _end_marked(connection: Connection, application: str | None) -> None:
-    """Record the end of pending runs that are marked as cancelled (rule 23).
-
-    A replica of an earlier version, which knows no marks, has put them back.
-    """
+    """Record the end of pending runs marked as cancelled (rule 23), which an older version, without marks, put back."""
     found = statements.run.find_marked(connection, application)
     if not found:
         return
@@ -157,9 +150,7 @@ def _end_marked(connection: Connection, application: str | None) -> None:
 
 @dataclass(eq=False)
 class Settler:
-    """Settles the runs of one application for the replica ``holder``, and reports each of them. ``called`` returns the
-    name of the schedule in a row.
-    """
+    """Settles the runs of an application for the replica ``holder``, and reports each; ``called`` names a schedule."""
 
     database: Database
     application: str
@@ -169,13 +160,6 @@ class Settler:
     deaths: DeathWatch
     called: Callable[[str], str] = str
 
-    async def clean_up(self) -> None:
-        """Settle what an earlier crash left, and first end what is left of its work on this machine: also of work
-        whose lease is stale, for its keeper may have been stopped.
-        """
-        await self.settle_proven_dead(at_startup=True)
-        await self.settle_stale(at_startup=True)
-
     async def settle_stale(self, *, at_startup: bool = False) -> list[SettledRun]:
         """End the grants that are stale by the database's clock, so that their runs can resume."""
         settled = await self.database.write(lambda connection: settle(connection, self.application))
@@ -183,10 +167,7 @@ class Settler:
         return settled
 
     async def settle_proven_dead(self, *, at_startup: bool = False) -> list[SettledRun]:
-        """End the grants of replicas that this machine can prove dead, once their work is seen gone.
-
-        Only replicas of this boot and this pid namespace can be judged; for all others the ttl decides.
-        """
+        """End the grants of replicas of this boot and pid namespace that are proven dead, once their work is gone."""
         namespace = pid_namespace()
         if namespace is None or not boot_id():
             return []

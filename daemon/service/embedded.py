@@ -21,7 +21,7 @@ from ..definitions.sources.load import application_here
 from ..definitions.sources.schedule_set import ScheduleSet, hash_of_code
 from ..errors import DaemonError
 from ..jobs.task_thread import TaskThread
-from ..own_thread import in_own_thread
+from ..own_thread import in_own_thread, soon
 from ..store import migrations
 from ..telemetry.fact_log import log_fact, log_fact_or_output
 from ..telemetry.facts import Note, ReplicaEnded
@@ -61,9 +61,6 @@ def embedded_settings(url: str, given: Mapping[str, Any]) -> Settings:
     return read_settings({**given, "database_url": url, "web": "off"}, called=lambda name: named.get(name, name))
 
 
-_CHILD = "daemon.jobs.child_main"
-
-
 class CannotEmbed(DaemonError):
     """No replica can be part of this program, or not here."""
 
@@ -80,10 +77,8 @@ class ReplicaThread:
         """Done when nothing is left of it, with the error if one has ended it after it had begun."""
         self.failure: str | None = None
         self.label = ""
-        self._application = application
-        self._settings = settings
-        self._take_over = take_over
-        self._guarded = guarded
+        self._application, self._settings = application, settings
+        self._take_over, self._guarded = take_over, guarded
         self._environment = dict(os.environ)
         make_fit_for_jobs(self._environment, settings)
         log = log_fact_or_output if settings.job_output == "log" else log_fact
@@ -106,8 +101,7 @@ class ReplicaThread:
 
     def leave(self) -> None:
         """Claim no more runs, and end when those at work have ended; when told again, stop them at once."""
-        with suppress(RuntimeError):  # it has ended
-            self._loop.call_soon_threadsafe(self._leave)
+        soon(self._loop, self._leave)
 
     def join(self) -> None:
         """Wait for the thread, which does nothing more once it is `ended`."""
@@ -123,9 +117,7 @@ class ReplicaThread:
         if readiness is None or self.ended.done():
             return {"ended": "the replica has ended", **failed}
         found = readiness.problems() | failed
-        if failed:
-            return found
-        if not (beat := readiness.loops()["replica"]).alive:
+        if not failed and not (beat := readiness.loops()["replica"]).alive:
             found["replica"] = f"the loop of the replica has not run for {beat.age:.0f}s"
         return found
 
@@ -269,7 +261,7 @@ def _refuse_where_none_can_be() -> None:
             "run the program with asyncio, or its schedules with `leased run`"
         ) from None
     main = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if main is not None and main.name == _CHILD:
+    if main is not None and main.name == "daemon.jobs.child_main":
         raise CannotEmbed(
             "this is a child process of a job; it imports the module of its Schedules, and that module starts a "
             'replica: put the code that starts your program under: if __name__ == "__main__"'

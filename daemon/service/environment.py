@@ -24,7 +24,6 @@ _FOR_CHILDREN = (
 _OURS = frozenset(
     {SUPERVISOR_FD, REPLICA_INDEX, READY_FD, CHECKED_DIGEST, REPLACED_PROCESS, EARLIER_HOLDER, SOFT_LIMIT}
 )
-_TESTS = f"{PREFIX}TEST_"
 
 
 class SettingsError(DaemonError, ValueError):
@@ -53,5 +52,5 @@ def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -
         for variable in sorted(environment)
         if variable.startswith(PREFIX)
         and variable not in (*known, *map(variable_of, _FOR_CHILDREN.split()), *_OURS)
-        and not variable.startswith(_TESTS)
+        and not variable.startswith(f"{PREFIX}TEST_")
     ]

@@ -68,10 +68,7 @@ async def registered(
 
 
 async def judge_of_time(database: Database, notify: Notify) -> Trusts | None:
-    """Return the judge of the wall clock, which SQLite goes by; None for a database with its own.
-
-    It starts from what other replicas last recorded.
-    """
+    """Return the judge of the wall clock, which SQLite goes by, from what was last recorded; None with a server."""
     if backend_of(database.url).has_own_clock:
         return None
     if not boot_id() or sys.platform != "linux":

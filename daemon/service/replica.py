@@ -48,29 +48,20 @@ class DatabaseContact:
         return None if lost_at is None else monotonic() - lost_at
 
     async def during(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what ``work`` does with the database; None while that is away."""
+        """Return what ``work`` does with the database; None while that is away, which is reported once, as its end is."""
         try:
             done = await work()
         except (StoreUnavailable, OSError, MemoryError, RuntimeError) as error:
             if not isinstance(error, StoreUnavailable) and shortage(error) is None:
                 raise
-            self.lost(str(error))  # of no use for now, also where only a thread was missing to use it
+            if self._lost_at is None:  # of no use for now, also where only a thread was missing to use it
+                self._lost_at = monotonic()
+                self._notify(DatabaseAway(str(error)))
             return None
-        self.kept()
-        return done
-
-    def lost(self, error: str) -> None:
-        """Note that the database cannot be used, and report it once."""
-        if self._lost_at is None:
-            self._lost_at = monotonic()
-            self._notify(DatabaseAway(error))
-
-    def kept(self) -> None:
-        """Note that the database can be used, and report it once if it was lost."""
-        seconds = self.lost_for()
-        if seconds is not None:
+        if (lost_at := self._lost_at) is not None:
             self._lost_at = None
-            self._notify(DatabaseBack(seconds))
+            self._notify(DatabaseBack(monotonic() - lost_at))
+        return done
 
 
 _STOP_LIMIT = STOP_MARGIN - 2.0
@@ -166,13 +157,14 @@ class Replica:
                 raise
 
     async def clean_up(self) -> None:
-        """Settle what an earlier crash left (rule 18); live leases of the living are not touched."""
-        await self._settler.clean_up()
+        """Settle what an earlier crash left (rule 18), and first end what is left of its work on this machine: also of
+        work whose lease is stale, for its keeper may have been stopped. Live leases of the living are not touched.
+        """
+        await self._settler.settle_proven_dead(at_startup=True)
+        await self._settler.settle_stale(at_startup=True)
 
     async def join(self, *, take_over: bool = False, guarded: bool = False) -> bool | None:
-        """Bring the definitions, now that this replica is ready; return whether they rule (rule 21), or
-        None if it was told to drain before it could.
-        """
+        """Bring the definitions; return whether they rule (rule 21), or None if told to drain before they could."""
         if guarded:  # who is dead runs nothing
             await self.context.database.write(registry.mark_proven_dead)
         brought = await self.rollout.join(take_over=take_over, guarded=guarded, stopping=lambda: self.draining)

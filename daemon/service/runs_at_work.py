@@ -63,9 +63,7 @@ class RunsAtWork:
         """For runs that are tasks of this process, and for those with children."""
         self._redefine()
         context.rows.on_change(self._redefine)
-        self._changed = changed
-        self._may_claim = may_claim
-        self._required = required
+        self._changed, self._may_claim, self._required = changed, may_claim, required
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
         self._stopping = False
 
@@ -75,7 +73,7 @@ class RunsAtWork:
     @property
     def free_places(self) -> int:
         """The number of further runs that may be started, of those that are `claimable`."""
-        return min([self._places - len(self._executions), *(room.left for room in self._rooms if room.left > 0)])
+        return min([self._places - len(self._executions), *[room.left for room in self._rooms if room.left > 0]])
 
     def claimable(self) -> Known:
         """Return the definitions whose runs may be claimed now."""
@@ -106,7 +104,7 @@ class RunsAtWork:
 
     def _room_for(self, schedule: Schedule) -> Room:
         """Return the room for runs of a schedule: tasks need neither processes nor descriptors."""
-        return self._rooms[0 if all(job.isolation == "task" for job in schedule.jobs) else 1]
+        return self._rooms[0 if {job.isolation for job in schedule.jobs} <= {"task"} else 1]
 
     @property
     def claimed(self) -> list[ClaimedRun]:
@@ -187,10 +185,8 @@ class RunsAtWork:
         return [execution.job for execution in self._executions.values() if execution.job is not None]
 
     async def fail(self, error: WorkOutlivesLease) -> None:
-        """Signal that this process must end.
-
-        It is recorded as stopped first, if the error leaves time for that: none of the runs at work here
-        uses up an attempt by it (rule 25).
+        """Signal that this process must end. It is recorded as stopped first, if the error leaves time for that: none
+        of the runs at work here uses up an attempt by it (rule 25).
         """
         if self.failure is not None:
             return

@@ -105,10 +105,9 @@ class Service:
                 return
             from .web_service import web_server  # noqa: PLC0415 - a web server takes memory, also of who wants none
 
-            served = web_server(
+            async with web_server(
                 replica, readiness, self.web, settings=self.settings, facts=self.facts, link=self.outside.link
-            )
-            async with served:
+            ):
                 yield
 
     async def _prepare(self, replica: Replica) -> list[int]:
@@ -144,10 +143,7 @@ class Service:
         self._end_process(f"{replica.runs.failure}: exiting")
 
     def _limit_stopping(self) -> None:
-        """End the process if stopping takes too long, so that no supervisor has to kill it (rule 19).
-
-        What it holds goes stale, and its keepers end what is left of its work.
-        """
+        """End the process if stopping takes too long, so that no supervisor has to kill it (rule 19)."""
         if self._stopping is None:
             longest = self.settings.longest_stop
             late = f"stopping took longer than {longest:g}s: exiting; its leases will expire"

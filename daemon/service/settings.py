@@ -112,7 +112,7 @@ def path_prefix(value: str) -> str:
     return path
 
 
-def header_name(value: str | None) -> str | None:
+def header(value: str | None) -> str | None:
     """Return the name of a header in small letters."""
     if value is not None and not re.fullmatch(r"[A-Za-z0-9-]{1,100}", value):
         raise ValueError(f'"{shortened(value)}" is not the name of a header, such as X-Forwarded-User')
@@ -173,9 +173,7 @@ NO_FLAG = Flag(None)
 
 
 def _by_default(shown: str) -> Any:
-    """Return what the JSON Schema and the reference call the default, where the field's own
-    cannot be written.
-    """
+    """Return what the JSON Schema and the reference call the default, where the field's own cannot be written."""
     return Field(json_schema_extra={"default": shown})
 
 
@@ -192,8 +190,7 @@ warnings.filterwarnings("ignore", 'Field name "schema" in "Settings" shadows')  
 
 
 class Settings(BaseModel):
-    """All settings of the command, durations in seconds. Each field is one, and the string below it
-    says what it means.
+    """All settings of the command, durations in seconds. Each field is one, and the string below it says what it means.
 
     Passwords and tokens show in no representation of it.
     """
@@ -259,9 +256,7 @@ class Settings(BaseModel):
     """URL at which people open the pages, such as `https://leased.example.com`: messages link there, and its host is one of `web_hosts`."""
     web_path: Annotated[str, AfterValidator(path_prefix), Field(title="a path")] = ""
     """Path under which a proxy serves the pages, such as `/leased`. By default the path of `web_url`. The proxy may remove it or leave it."""
-    web_user_header: Annotated[str | None, AfterValidator(header_name), Flag(value="NAME"), Field(title="a name")] = (
-        None
-    )
+    web_user_header: Annotated[str | None, AfterValidator(header), Flag(value="NAME"), Field(title="a name")] = None
     """Header in which a proxy names the user, such as `X-Forwarded-User`. Acts are recorded under that name."""
     web_proxies: Annotated[
         tuple[str, ...],
@@ -308,10 +303,7 @@ class Settings(BaseModel):
 
     @property
     def longest_stop(self) -> float:
-        """The seconds from SIGTERM to the end of the process at the latest (rule 19).
-
-        By default less than the 30 s that most supervisors give before they kill.
-        """
+        """The seconds from SIGTERM to the end at most (rule 19): by default below the 30 s of most supervisors."""
         return self.grace + self.timing.kill_time + STOP_MARGIN
 
     @property
@@ -441,9 +433,7 @@ _URL, _FILE = variable_of("database_url"), variable_of("database_url_file")
 
 
 def url_from_file(in_file: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the file that the environment or `[settings]` (``in_file``) name, and the URL that it
-    holds; None where they name none.
-    """
+    """Return the file that the environment or `[settings]` (``in_file``) name, and the URL in it; None without one."""
     url, path = os.environ.get(_URL), os.environ.get(_FILE)
     if url and MARK in os.environ:
         return None  # in a job, where its replica has named the database, and inherited what had named it

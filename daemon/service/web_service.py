@@ -5,8 +5,8 @@ it replaces; and the one of `leased web`.
 import asyncio
 import platform
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_network
@@ -71,21 +71,38 @@ async def web_server(
     link: SupervisorLink,
 ) -> AsyncIterator[None]:
     """Serve the probes, metrics, API and pages of a replica during the block; raises `WebNotStarted`."""
-    with ExitStack() as open_:
-        open_.callback((desk := Desk(settings.database)).close)
-        metrics = open_.enter_context(metered(replica, readiness.loops, facts, settings.database))
-        routes = [*metrics, *routes_of(desk, settings)]
-        async with served(readiness, door_to(address, settings), link, facts.notify, routes=routes):
-            yield
+    facts.add(measures := Measures())
+    own = own_facts(replica, readiness.loops, measures)
+    metrics: ServedMetrics | None = None
+
+    async def text(_request: Request) -> Response:
+        nonlocal metrics
+        from ..web.metrics.served import ServedMetrics  # noqa: PLC0415 - prometheus_client is loaded when it is asked for
+
+        metrics = metrics or ServedMetrics(
+            settings.database, own, lambda said: facts.notify(Note(said, is_warning=True))
+        )
+        try:
+            return Response(await metrics.text(), headers={"Content-Type": METRICS_TEXT})
+        except StoreUnavailable as error:
+            return refused(503, str(error))
+
+    with closing(Desk(settings.database)) as desk:
+        try:
+            routes = [Route("/metrics", text), *routes_of(desk, settings)]
+            async with served(readiness, door_to(address, settings), link, facts.notify, routes=routes):
+                yield
+        finally:
+            if metrics is not None:
+                metrics.close()
 
 
 @asynccontextmanager
 async def served(
     readiness: Readiness, door: Door, link: SupervisorLink, notify: Notify, *, routes: Sequence[BaseRoute] = ()
 ) -> AsyncIterator[None]:
-    """Answer over HTTP, ``routes`` too, during the block; raises `WebNotStarted`.
-
-    A replica that takes the place of another one takes its address when that has ended.
+    """Answer over HTTP, ``routes`` too, during the block; raises `WebNotStarted`. A replica that takes the place of
+    another one takes its address when that has ended.
     """
     app = web_app(
         *(door, readiness.loops, readiness.problems, readiness.counts),
@@ -143,31 +160,6 @@ def own_facts(replica: Replica, loops: Loops, measures: Measures) -> Own:
     )
 
 
-@contextmanager
-def metered(replica: Replica, loops: Loops, facts: Notifier, url: str) -> Iterator[Sequence[BaseRoute]]:
-    """Count facts during the block, and give the route of `/metrics`."""
-    measures = Measures()
-    facts.add(measures)
-    own = own_facts(replica, loops, measures)
-    served: ServedMetrics | None = None
-
-    async def text(_request: Request) -> Response:
-        nonlocal served
-        from ..web.metrics.served import ServedMetrics  # noqa: PLC0415 - prometheus_client is loaded when it is asked for
-
-        served = served or ServedMetrics(url, own, lambda said: facts.notify(Note(said, is_warning=True)))
-        try:
-            return Response(await served.text(), headers={"Content-Type": METRICS_TEXT})
-        except StoreUnavailable as error:
-            return refused(503, str(error))
-
-    try:
-        yield [Route("/metrics", text)]
-    finally:
-        if served is not None:
-            served.close()
-
-
 _REST = 1.0
 """Seconds between two looks whether the database answers, which are taken only when somebody asks."""
 
@@ -199,7 +191,14 @@ class WebAlone:
         try:
             tell(f"http://{server.start()}/")
             while not self._stopping.is_set():
-                self._check(warn)
+                try:
+                    self.look()
+                except (DaemonError, LeaseError) as error:
+                    if self._said is None:
+                        warn(f"{error}; trying again")
+                    self._said = str(error)
+                else:
+                    self._said = None
                 self._stopping.wait(_REST)
                 self._wanted.wait()
                 self._wanted.clear()
@@ -210,16 +209,6 @@ class WebAlone:
     def _problems(self) -> dict[str, str]:
         self._wanted.set()
         return {} if self._said is None else {"database": self._said}
-
-    def _check(self, warn: Callable[[str], object]) -> None:
-        try:
-            self.look()
-        except (DaemonError, LeaseError) as error:
-            if self._said is None:
-                warn(f"{error}; trying again")
-            self._said = str(error)
-        else:
-            self._said = None
 
 
 def nobody_runs(connection: Connection) -> str | None:

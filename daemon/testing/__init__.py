@@ -16,10 +16,9 @@ Nothing runs until the test says so, no server is needed, and no test waits for 
         run = run_once(schedules, "daily-full-sync", at="2026-07-01T02:00:00Z")
         assert run.state == "succeeded"
 
-It is the replica of `leased run`, with its leases, tables and rules. Three things differ: the
-database is a temporary SQLite file, the time of day is the test's, and functions run in this
-process, so that a test can patch what they call. Commands run as usual. Leases and timeouts use
-real time. docs/how-to/schedules/test-your-schedules.md says more.
+It is the replica of `leased run`, with its leases, tables and rules. Three things differ: the database is a temporary
+SQLite file, the time of day is the test's, and functions run in this process, so that a test can patch what they call.
+Commands run as usual. Leases and timeouts use real time. docs/how-to/schedules/test-your-schedules.md says more.
 """
 
 from .replica import ManualReplica, run_once

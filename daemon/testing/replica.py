@@ -97,9 +97,8 @@ _INSTANT = 0.000_001
 class ManualReplica:
     """A replica of an application on a `ManualStore`; ``async with`` syncs the definitions.
 
-    ``schedules`` is a `Schedules`, or FILE as on the command line. Functions run in this process,
-    or with ``in_children`` in child processes as usual. ``timing`` is that of its leases, which are
-    renewed in real time.
+    ``schedules`` is a `Schedules`, or FILE as on the command line. Functions run in this process, or with
+    ``in_children`` in child processes as usual. ``timing`` is that of its leases, which are renewed in real time.
     """
 
     def __init__(
@@ -137,7 +136,8 @@ class ManualReplica:
             context = ReplicaContext(self.application, self.store, client, tasks, trust, self.facts.append)
             self._replica = Replica(context, self._settings, entry)
             await self._replica.join()
-            stack.push_async_callback(self._stop_at_exit)
+            stack.push_async_callback(self.stop)
+            stack.callback(setattr, self.store, "available", True)  # first, so that runs can be handed back
             self._stack = stack.pop_all()
         return self
 
@@ -164,8 +164,7 @@ class ManualReplica:
     async def tick(self) -> Agenda | None:
         """Settle, plan and claim once; return what is left to do, None while the database is away.
 
-        Runs that it claims are started, and go on after it returns: `work` and `wait_for` wait for
-        them.
+        Runs that it claims are started, and go on after it returns: `work` and `wait_for` wait for them.
         """
         agenda = await self.replica.tick()
         self._check()
@@ -174,8 +173,7 @@ class ManualReplica:
     async def work(self, limit: float = LIMIT) -> list[RunDetail]:
         """Do all that can be done at the time of the store's clock; return the runs that it executed.
 
-        Retries and later instants wait until the test moves the clock. Raises TimeoutError after
-        ``limit`` seconds.
+        Retries and later instants wait until the test moves the clock. Raises TimeoutError after ``limit`` seconds.
         """
         runs = self.replica.runs
         before = done = runs.tally.total()
@@ -189,9 +187,7 @@ class ManualReplica:
         return [await self.read(run_id) for run_id in dict.fromkeys(latest)]
 
     async def wait_for(self, run_id: int, limit: float = LIMIT) -> RunDetail:
-        """Wait until this replica has stopped executing a run (it is over, waits for a retry, or is
-        lost), and return it.
-        """
+        """Wait until this replica no longer executes a run (it is over, waits for a retry, or is lost); return it."""
         async with self._within(limit):
             await self._until_ended(run_id)
         return await self.read(run_id)
@@ -215,8 +211,7 @@ class ManualReplica:
         return self.store.clock.now
 
     async def lose_lease(self, run_id: int, limit: float = LIMIT) -> RunDetail:
-        """Grant the lease of a run at work to another holder, wait for the work to end; return the
-        run.
+        """Grant the lease of a run at work to another holder, wait for the work to end; return the run.
 
         This is what happens to a replica that is paused for longer than the ttl. The other holder
         does nothing and releases the lease: `work` then resumes the run under a higher token.
@@ -291,10 +286,6 @@ class ManualReplica:
         """Raise if `leased run` would end its process, because work outlives its lease (rule 9)."""
         if (failure := self.replica.runs.failure) is not None:
             raise RuntimeError(f"the replica would end here: {failure}") from failure
-
-    async def _stop_at_exit(self) -> None:
-        self.store.available = True  # so that runs can be handed back
-        await self.stop()
 
 
 def _something_due(agenda: Agenda) -> bool:

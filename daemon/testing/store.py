@@ -29,10 +29,7 @@ from ..store.tables import metadata
 
 
 class ManualTimeOfDay:
-    """A wall clock that only the test moves.
-
-    It decides what is due; leases go by the machine's own clock.
-    """
+    """A wall clock that only the test moves. It decides what is due; leases go by the machine's own clock."""
 
     def __init__(self, instant: str | datetime) -> None:
         self._now = parse_instant(instant)
@@ -68,9 +65,8 @@ _COMPILED: dict[Any, Any] = {}
 class ManualStore:
     """A database with leased's tables (see `lease.database.database.Database`), for all replicas.
 
-    Use it as ``async with``. ``available = False`` makes every call of a replica raise
-    `StoreUnavailable`, as an outage would; leases stay renewed. Jobs find it in
-    LEASED_DATABASE_URL.
+    Use it as ``async with``. ``available = False`` makes every call of a replica raise `StoreUnavailable`, as an outage
+    would; leases stay renewed. Jobs find it in LEASED_DATABASE_URL.
     """
 
     def __init__(self, at: str | datetime) -> None:

@@ -14,7 +14,6 @@ from daemon.definitions.application import Known
 from daemon.execution.claim import claim
 from daemon.execution.held_run import HeldRun
 from daemon.operations.trigger import trigger
-from daemon.recovery import registry
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
 from daemon.store.tables import job_run, run
@@ -27,6 +26,7 @@ from lease.model import Grant
 from lease.schema import lease as leases
 from lease.timing import LeaseTiming
 from tests.support.completion import start_job
+from tests.support.entries import own_entry
 from tests.support.waiting import LIMIT
 
 T = TypeVar("T")
@@ -190,5 +190,5 @@ async def lease_of(store: ManualStore, name: str) -> Row[Any]:
 
 def a_loop(replica: ManualReplica, **settings: Any) -> Replica:
     """Return a replica with this one's parts, whose loop rests for days unless woken."""
-    entry = registry.own_entry(replica.context.client.holder, "shop")
+    entry = own_entry(replica.context.client.holder, "shop")
     return Replica(replica.context, Settings(web=None, **{"poll": 1e6, **settings}), entry)

@@ -37,12 +37,8 @@ def doctor(settings: Settings) -> DoctorAnswer:
     try:
         return answer(checked(examine(settings)))
     except LeaseError as error:
-        return answer([unreachable(error), *checked(of_machine(settings), reached=False)])
-
-
-def unreachable(error: LeaseError) -> Check:
-    said, remedy = _with_remedy(str(error), "check its URL, the network and that its server is running")
-    return Check("database", "red", said, remedy)
+        said, remedy = _with_remedy(str(error), "check its URL, the network and that its server is running")
+        return answer([Check("database", "red", said, remedy), *checked(of_machine(settings), reached=False)])
 
 
 def wrong_settings(error: Exception) -> Check:

@@ -132,29 +132,25 @@ def _of_database(connection: Connection, here: Examined) -> Examined:
         direct=server is None or is_direct(driver, server.pid),
         file=None if file is None else _file(connection, file),
     )
-    if server is None or server.may_read:
+    if server is not None and not server.may_read:
+        here = replace(here, schema_problem="this role may not read the tables; grant it the rights above first")
+    else:
         try:
             migrations.check(connection)
         except SchemaNotReady as error:
             here = replace(here, schema_problem=str(error))
         else:
-            here = _with_replicas(connection, here)
-    else:
-        here = replace(here, schema_problem="this role may not read the tables; grant it the rights above first")
+            dead = proven_dead(neighbours(connection))
+            standings = read_standings(connection, dead=dead, takeover_after=here.settings.takeover_after)
+            locks, now = read_locks(connection, prefix="run/"), database_time(connection)
+            here = replace(
+                here,
+                replicas=[one for one in read_replicas(connection, dead=dead) if one.state in LIVE],
+                thin=[one for one in locks if one.run_id is not None and one.is_thin(now)],
+                generations=beside_each_other(standings),
+                deploys=list(of_generations(standings)),
+            )
     return here if server is None else replace(here, hears=_hears(driver))
-
-
-def _with_replicas(connection: Connection, here: Examined) -> Examined:
-    dead = proven_dead(neighbours(connection))
-    standings = read_standings(connection, dead=dead, takeover_after=here.settings.takeover_after)
-    locks, now = read_locks(connection, prefix="run/"), database_time(connection)
-    return replace(
-        here,
-        replicas=[one for one in read_replicas(connection, dead=dead) if one.state in LIVE],
-        thin=[one for one in locks if one.run_id is not None and one.is_thin(now)],
-        generations=beside_each_other(standings),
-        deploys=list(of_generations(standings)),
-    )
 
 
 def _measured(connection: Connection) -> tuple[float, float]:

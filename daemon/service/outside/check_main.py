@@ -26,15 +26,13 @@ from ..settings import Settings, read_settings
 from .descriptors import refuse_more_than_fit
 from .file_check import CheckedFile, load_with_settings
 
-FAILED = 1
-
 
 def main() -> int:
     """Load FILE and its settings, ask the database whether a replica could start with them, and answer with the digest of
     its definitions, or the problem.
     """
     if not (text := sys.stdin.read()):
-        return FAILED  # whoever asks has died; so below
+        return 1  # whoever asks has died; so below
     order = json.loads(text)
     with suppress(BrokenPipeError), os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)

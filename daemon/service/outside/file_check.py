@@ -29,10 +29,8 @@ from ..settings import Settings, flag_of, read_settings, read_url
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """`leased run` as it was called: its FILE, flags, folder and environment.
-
-    ``--now`` and ``--take-over`` are not in it, because they are meant for one start, and it answers
-    beforehand what would be asked at a terminal.
+    """`leased run` as it was called: its FILE, flags, folder and environment. ``--now`` and ``--take-over`` are not in
+    it, because they are meant for one start, and it answers beforehand what would be asked at a terminal.
     """
 
     file: str
@@ -54,10 +52,7 @@ class CommandLine:
         return [sys.executable, "-P", "-m", "leased", "run", "--yes", *given, *idle, "--", self.file]
 
     def start_anew(self, more: Mapping[str, str]) -> None:
-        """Replace this process by a new start of the command; raises `OSError` if that is impossible.
-
-        ``more`` is added to the environment.
-        """
+        """Replace this process by a new start, with ``more`` in its environment; raises `OSError` if that fails."""
         os.chdir(self.folder)
         command = self.arguments()
         os.execve(command[0], command, {**self.environment, **more})  # noqa: S606 - this very program
@@ -91,10 +86,7 @@ def handed_over(given: Mapping[str, Any], supervisor: int) -> Settings:
 
 
 def load_with_settings(file: str, flags: Mapping[str, Any]) -> Application:
-    """Return what FILE defines; raises `DefinitionError`, with all mistakes of FILE, those of `[settings]` too.
-
-    ``flags`` has the settings of the command line.
-    """
+    """Return what FILE defines; raises `DefinitionError` with all its mistakes, those of `[settings]` too."""
     try:
         return load(file, every_mistake=True)
     except DefinitionError as error:
@@ -171,7 +163,7 @@ async def check_file(
 
 
 def _read(answer: bytes, file: str, status: int | None) -> CheckedFile | WrongFile:
-    try:
+    with contextlib.suppress(ValueError):
         match json.loads(answer):
             case {
                 "digest": str() as digest,
@@ -184,6 +176,4 @@ def _read(answer: bytes, file: str, status: int | None) -> CheckedFile | WrongFi
                 return WrongFile(problem, tuple(more))
             case _:
                 pass
-    except ValueError:
-        pass
     return WrongFile(f"loading {file} ended the process that checked it (status {status})")

@@ -141,10 +141,7 @@ class ServiceManager:
 
     @classmethod
     def found(cls, environment: MutableMapping[str, str], warn: Callable[[str], object]) -> Self:
-        """Take its variables out of ``environment``: neither a job nor a replica speaks for the service.
-
-        ``warn`` gets a sentence about each that cannot be used.
-        """
+        """Take its variables out of ``environment``: no job speaks for the service. ``warn`` is told of wrong ones."""
         variables = {name: environment.pop(name) for name in _VARIABLES if name in environment}
         address, every, pid = (variables.get(name) for name in _VARIABLES)
         if not address:
@@ -211,10 +208,7 @@ def at_a_terminal() -> bool:
 
 
 class Hangups:
-    """Catches SIGHUP, and keeps it until somebody listens.
-
-    Where it is ignored, as `nohup` has it, it stays so.
-    """
+    """Catches SIGHUP, and keeps it until somebody listens. Where it is ignored, as `nohup` has it, it stays so."""
 
     def __init__(self) -> None:
         self._listener: Callable[[], object] | None = None
@@ -229,9 +223,8 @@ class Hangups:
 
     @contextmanager
     def heard_by(self, listener: Callable[[bool], object]) -> Iterator[None]:
-        """Call ``listener`` in the running event loop for each SIGHUP, for one before the block too.
-
-        Its argument is whether the terminal has closed at which this process was started.
+        """Call ``listener`` in the running event loop for each SIGHUP, for one before the block too. Its argument is
+        whether the terminal has closed at which this process was started.
         """
         loop = asyncio.get_running_loop()
         self._listener = lambda: loop.call_soon_threadsafe(lambda: listener(self._terminal and not _has_terminal()))
@@ -243,8 +236,7 @@ class Hangups:
         finally:
             self._listener = None
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self._listener is None:
             self._received = True
         else:
@@ -297,10 +289,7 @@ class Outside:
 
     @classmethod
     def found(cls, warn: Callable[[str], object]) -> Self:
-        """Take what this process was told out of its environment, and catch SIGHUP from now on.
-
-        ``warn`` gets a sentence about each variable that cannot be used.
-        """
+        """Take what this process was told out of its environment, and catch SIGHUP. ``warn`` is told which is wrong."""
         link, earlier = SupervisorLink.inherited(os.environ), os.environ.pop(EARLIER_HOLDER, None)
         inherited = [number for number in _ABOUT_INHERITED if signal.getsignal(number) is signal.SIG_IGN]
         manager = ServiceManager.found(os.environ, warn)

@@ -41,16 +41,14 @@ class StopRequests:
         """It ends in order to start anew in its place."""
         self.stopping = False
         self._replica, self._grace, self._outside, self._notify = replica, grace, outside, notify
-        self._begun = begun
-        self._until_idle = until_idle
+        self._begun, self._until_idle = begun, until_idle
         self._hung_up = self._has_joined = False
         self._reloading: asyncio.Task[None] | None = None
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Handle requests during the block, also while the replica is still starting; until `joined`, SIGHUP is only kept.
-
-        The first process of a container gets no signal without a handler.
+        """Handle requests during the block, also while the replica is still starting; until `joined`, SIGHUP is only
+        kept. The first process of a container gets no signal without a handler.
         """
         loop = asyncio.get_running_loop()
         with ExitStack() as stack:
@@ -147,9 +145,7 @@ class StopRequests:
 
 
 async def supervisor_gone(descriptor: int | None) -> None:
-    """Wait until the supervisor has ended, even by SIGKILL: that closes the pipe of this ``descriptor``. Without one, for
-    ever.
-    """
+    """Wait until the supervisor has ended, even by SIGKILL: that closes this pipe. Without a pipe, for ever."""
     loop = asyncio.get_running_loop()
     gone = asyncio.Event()
     if descriptor is None:

@@ -36,11 +36,10 @@ class GatheredMetrics:
             problems=lambda: {} if ready() else {"replicas": "no replica is ready"},
             routes=[Route("/metrics", self._answer)],
         )
-        self._bound = door.bound
 
     def serve(self, stack: ExitStack, report: Callable[[str], object], warn: Callable[[str], object]) -> None:
         """Answer until ``stack`` is closed. Without an address the replicas run all the same."""
-        server = WebServer(self._guard, self._bound, warn)
+        server = WebServer(self._guard, self._guard.door.bound, warn)
         stack.callback(server.stop)
         try:
             report(f"the metrics of all replicas: http://{server.start()}/metrics")
@@ -97,7 +96,6 @@ def _fetched(address: WebAddress, token: str | None) -> bytes | None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is a replica of ours
     try:
         with opener.open(request, timeout=_PATIENCE) as answer:
-            text: bytes = answer.read()
+            return bytes(answer.read())
     except (OSError, http.client.HTTPException):
         return None
-    return text

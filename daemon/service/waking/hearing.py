@@ -105,8 +105,7 @@ _BUFFER = 65_536
 _COUNT_EVERY = 0.02
 """Seconds between two reads of the count where nothing tells when to."""
 _FIRST, _GROWTH, _LAST = 0.001, 1.5, 1.0
-"""Seconds from a write to the next read of the count, the factor by which the wait for each later
-one grows, and the longest wait."""
+"""Seconds from a write to the next read of the count, the growth factor of each later wait, and the longest wait."""
 
 
 class FileChanges:
@@ -182,9 +181,8 @@ def _count(connection: sqlite3.Connection) -> int:
 
 
 def _inotify_of(folder: Path) -> int | None:
-    """Return a descriptor that tells what is written to files of a folder; None where there is none.
-
-    The folder, because the `-wal` comes and goes, and the whole database may be replaced.
+    """Return a descriptor that tells what is written to files of a folder; None where there is none. The folder,
+    because the `-wal` comes and goes, and the whole database may be replaced.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -214,8 +212,7 @@ class Commits(ProvenHearing):
 
     def __init__(self, file: str, notify: Notify) -> None:
         super().__init__()
-        self._file = file
-        self._notify = notify
+        self._file, self._notify = file, notify
         self._changes = FileChanges(file, self._changed)
         self._works = False
         self._reported = False

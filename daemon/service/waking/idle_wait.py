@@ -1,6 +1,4 @@
-"""The rest of a replica's loop between two looks: the agenda that a look reads, how long to rest by it, and what ends the
-rest.
-"""
+"""The rest between two looks of a replica: the agenda that a look reads, how long it rests by it, and what wakes it."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
@@ -24,10 +22,7 @@ from ...store.notices import Notice
 
 @dataclass(frozen=True, slots=True)
 class Agenda:
-    """The work on the known schedules of an application, as of `database_time`.
-
-    Durations are in seconds; a negative one is overdue.
-    """
+    """The work on the known schedules of an application, as of `database_time`; seconds below 0 are overdue."""
 
     database_time: datetime
     until_due: float | None
@@ -78,7 +73,7 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         row = statements.agenda.read(connection, application, *others, holder)
         leases = {queue.name: queue.leases for queue in known.queues}
         queues = statements.agenda.read_queues(connection, application, leases, others[0], holder)
-        digests = [*row.digests, *(digest for queue in queues for digest in queue.digests)]
+        digests = [*row.digests, *[digest for queue in queues for digest in queue.digests]]
         if not known.is_strange(digests, row.schedules):
             break
         known.meet(
@@ -92,16 +87,15 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         backfills=row.fed_schedule is not None,
     )
     waiting: list[statements.agenda.Found | statements.agenda.InQueue] = [row, *queues]
-    available = any(each.available is not None for each in waiting)
+    starts = [at for each in waiting for at in (each.until_start, each.until_free)]
+    available = [each.available for each in waiting if each.available is not None]
     return Agenda(
         database_time=row.database_time,
         until_due=_earliest([row.until_due, row.until_late, 0.0 if to_plan.backfills else row.until_place]),
-        until_available=0.0
-        if available
-        else _earliest(at for each in waiting for at in (each.until_start, each.until_free)),
+        until_available=0.0 if available else _earliest(starts),
         until_stale=0.0 if row.put_back else row.until_stale,
         to_plan=to_plan,
-        available=available,
+        available=bool(available),
         pending=row.pending is not None,
         running=row.running is not None,
         others_running=bool(row.others_running),
@@ -111,14 +105,13 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
 
 
 def _earliest(moments: Iterable[float | None]) -> float | None:
-    return min((seconds for seconds in moments if seconds is not None), default=None)
+    return min([seconds for seconds in moments if seconds is not None], default=None)
 
 
 # The rest
 
 LONGEST = 12.0
-"""Seconds for which a replica that hears rests at the longest. Its sign of life, each 10 s, looks
-too; so this comes into play only where that fails."""
+"""Seconds for which a replica that hears rests at most. Its sign of life looks sooner, each 10 s, unless it fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +136,8 @@ def longest_rest(agenda: Agenda, *, hears: bool, watches: bool, poll: float, ttl
 
 
 def rest_length(agenda: Agenda, room: RoomLeft, *, longest: float, again: float) -> float:
-    """Return how many seconds to rest after a look.
-
-    Until the first moment at which there may be something to do. Anything still overdue is being
-    handled, or locked, by another replica: look ``again`` soon.
+    """Return how many seconds to rest after a look: until the first moment at which there may be something to do. What
+    is overdue is being handled, or locked, by another replica: look ``again`` soon.
     """
     moments = [*agenda.moments(has_room=room.is_left), room.in_seconds]
     return min([longest, *(until if until > 0 else again for until in moments if until is not None)])
@@ -168,9 +159,8 @@ class IdleWait:
     def __init__(self, hears: Callable[[], bool], deaths: DeathWatch, poll: float, timing: LeaseTiming) -> None:
         self._hears = hears
         self.deaths = deaths
-        deaths.tell(self.wake)
-        self._poll = poll
-        self._timing = timing
+        deaths.died = self.wake
+        self._poll, self._timing = poll, timing
         self._woken = asyncio.Event()
         self._wants_look = False
         self._began = self._end = 0.0

@@ -1,6 +1,4 @@
-"""The hearing of a replica on PostgreSQL: one connection, for the notices of its application and for the turns in the
-queues of shared locks.
-"""
+"""The hearing on PostgreSQL: one connection for notices of the application and turns in queues of shared locks."""
 
 from lease.database.address import describe
 from lease.database.connections import Route
@@ -21,8 +19,7 @@ class Notifications(ProvenHearing, Listener):
     def __init__(self, route: Route, application: str, holder: str, notify: Notify) -> None:
         ProvenHearing.__init__(self)
         Listener.__init__(self, route, [channel_of(application), CHANNEL])
-        self._holder = holder
-        self._notify = notify
+        self._holder, self._notify = holder, notify
         self._has_worked = self._has_reported = False
 
     @property

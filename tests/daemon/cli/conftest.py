@@ -6,10 +6,10 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from unittest.mock import patch
 
 import croniter  # noqa: F401 - as it is imported, it starts `file` to learn what the interpreter is: not in a test
@@ -81,23 +81,15 @@ def new_files_get_their_tables_at_once(all_tables: list[str], monkeypatch: pytes
     monkeypatch.setattr(upgrading, "_run_alembic", make)
 
 
-class OneLoad:
-    """The stand-in for the second load of `leased check`, which takes a process: it finds no difference."""
-
-    def __init__(self, _file: str) -> None: ...
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def refuse_different(self, _application: object) -> None: ...
+def no_second_load(_file: str) -> AbstractContextManager[Callable[[object], None]]:
+    """Stand in for the second load of `leased check`, which takes a process: it finds no difference."""
+    return nullcontext(lambda _application: None)
 
 
 @pytest.fixture
 def one_load(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `leased check` load a file once, where the second load has nothing to say."""
-    monkeypatch.setattr("daemon.cli.commands.defining.check.SecondLoad", OneLoad)
+    monkeypatch.setattr("daemon.cli.commands.defining.check.second_load", no_second_load)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from daemon.store.tables import replica, run
 from daemon.version import package_version
 from lease.database.dialects import later, now
 from tests.support.completion import finish_run
+from tests.support.entries import own_entry
 from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance
@@ -40,7 +41,7 @@ def store(store: Store) -> Store:
 def at_work(store: Store, **replicas: Any) -> ClaimedRun:
     store.do(trigger, "shop", "daily", requested_by="ada")
     (claimed,) = store.claim("daily")
-    entry = registry.own_entry(claimed.grant.holder, "shop")
+    entry = own_entry(claimed.grant.holder, "shop")
     store.do(registry.register, entry)
     if replicas:
         store.do(lambda c: c.execute(update(replica).values(**replicas)))

@@ -16,6 +16,7 @@ from daemon.store.tables import replica as replicas
 from daemon.store.views.acting import read_activity
 from daemon.store.views.overview import read_overview
 from daemon.store.views.problems import problems
+from tests.support.entries import own_entry
 from tests.support.store import Store, a_schedule, an_application
 
 pytestmark = pytest.mark.conformance
@@ -28,7 +29,7 @@ A_MINUTE_AGO = -61.0
 def office(database_url: str) -> Iterator[Store]:
     """One with an application of which a replica is recorded as running."""
     with Store(database_url) as store:
-        entry = dataclasses.replace(registry.own_entry("h1", OFFICE.name, OFFICE.digest), host="web1", pid=7)
+        entry = dataclasses.replace(own_entry("h1", OFFICE.name, OFFICE.digest), host="web1", pid=7)
         store.do(registry.register, entry)
         store.do(lambda connection: bring(connection, OFFICE, by="web1:7", holder="h1"))
         yield store

@@ -26,6 +26,7 @@ from daemon.store.views.overview import read_overview
 from daemon.store.views.problems import problems
 from lease import statements
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
+from tests.support.entries import own_entry
 from tests.support.store import Store, a_schedule, an_application
 
 DURATION = re.compile(r"(?<![\w.])\d+(\.\d+)?[smhd](\d+[smh])?\b")
@@ -326,7 +327,7 @@ def test_a_schedule_that_only_definitions_have_that_are_not_active_names_them(da
     with Store(database_url) as store:
         first, second = a_schedule("nightly"), a_schedule("weekly")
         store.do(stage, an_application(first), by="a test")
-        store.do(registry.register, registry.own_entry("h1", "shop", an_application(first).digest))
+        store.do(registry.register, own_entry("h1", "shop", an_application(first).digest))
         store.do(replica.mark_ready, "h1")
         store.do(stage, an_application(first, second), by="ann@web-1")
         standings = store.do(read_standings, "shop", takeover_after=60.0)

@@ -29,6 +29,7 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 from lease.schema import lease as leases
 from tests.support.completion import finish_run, start_job
+from tests.support.entries import own_entry
 from tests.support.store import BLOCKED, TTL, Store, a_schedule, an_at
 from tests.support.waiting import wait_until
 
@@ -368,7 +369,7 @@ def test_a_replica_that_has_been_silent_for_long_is_recorded_as_dead_and_lives_a
     store: Store,
 ) -> None:
     for holder in ("silent", "seen"):
-        store.do(registry.register, registry.own_entry(holder, "shop"))
+        store.do(registry.register, own_entry(holder, "shop"))
     for holder, seconds in (("silent", -SILENT_IS_DEAD - 1), ("seen", -SILENT_IS_DEAD + 60)):
         store.shift(replica, replica.c.holder == holder, seen_at=seconds)
     store.do(delete_old_records, "shop")

@@ -26,7 +26,7 @@ class Watching(DeathWatch):
     def __init__(self) -> None:
         super().__init__("me", TIMING)
         self.told = asyncio.Queue[bool]()
-        self.tell(lambda: self.told.put_nowait(True))
+        self.died = lambda: self.told.put_nowait(True)
 
     async def hears(self) -> None:
         await asyncio.wait_for(self.told.get(), LIMIT)

@@ -20,6 +20,7 @@ from daemon.telemetry.facts import Fact, JobStarted, RunRecovered
 from daemon.testing import ManualReplica, ManualStore
 from lease.model import Grant
 from lease.timing import LeaseTiming
+from tests.support.entries import own_entry
 from tests.support.manual import (
     ONE_O_CLOCK,
     CountingStore,
@@ -69,7 +70,7 @@ class Cleaner:
 async def a_run_of(store: ManualStore, **entry: Any) -> Grant:
     """Leave a run running under a replica "gone", which is registered with what ``entry`` changes of our own entry."""
     grant = await left_behind(store, stale=False)
-    registered = replace(registry.own_entry(grant.holder, "shop"), **entry)
+    registered = replace(own_entry(grant.holder, "shop"), **entry)
     await store.write(lambda connection: registry.register(connection, registered))
     return grant
 
@@ -109,7 +110,7 @@ async def test_what_is_not_proven_is_left_to_the_ttl(entry: Mapping[str, Any]) -
 @pytest.mark.parametrize("entry", [GONE, *NOT_PROVEN.values()], ids=["its process is gone", *NOT_PROVEN])
 async def test_the_death_of_a_neighbour_is_proven_by_its_process_alone(entry: Mapping[str, Any]) -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
-        registered = replace(registry.own_entry("gone", "another application"), **entry)
+        registered = replace(own_entry("gone", "another application"), **entry)
         await store.write(lambda connection: registry.register(connection, registered))
         assert proven_dead(await store.read(neighbours)) == ({"gone"} if entry is GONE else set())
         await store.write(lambda connection: replica.mark_dead(connection, ["gone"]))
@@ -182,7 +183,7 @@ async def test_startup_cleanup_ends_what_is_left_of_work_whose_lease_is_stale(mo
     monkeypatch.setattr(settle, "end_leftovers", end)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         grant = await left_behind(store)
-        registered = replace(registry.own_entry(grant.holder, "shop"), **GONE)
+        registered = replace(own_entry(grant.holder, "shop"), **GONE)
         await store.write(lambda connection: registry.register(connection, registered))
         kept = update(job_run).values(keeper_pid=5000, keeper_start=1)
         await store.write(lambda connection: connection.execute(kept))

@@ -9,6 +9,7 @@ from daemon.errors import WouldSupersede
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring
 from daemon.store import statements
+from tests.support.entries import own_entry
 from tests.support.store import a_schedule, an_application
 
 from .world import NEW, OLD, Side, T, World, jobs_of
@@ -68,7 +69,7 @@ async def test_of_two_at_once_the_first_one_rules_and_the_second_is_refused(worl
 
 
 async def test_a_neighbour_whose_process_is_gone_does_not_count(world: World) -> None:
-    dead = dataclasses.replace(registry.own_entry("a1", OLD.name, OLD.digest), start_time=1)
+    dead = dataclasses.replace(own_entry("a1", OLD.name, OLD.digest), start_time=1)
     world.store.do(statements.replica.add, dataclasses.asdict(dead))
     world.store.do(bring, OLD, by="a1", holder="a1")
     newcomer = Side(world, NEW, "b1")

@@ -17,6 +17,7 @@ from daemon.store.tables import generation
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import Fact, Note, SchedulesRetired
 from lease.database.database import Database
+from tests.support.entries import own_entry
 from tests.support.store import Store, a_schedule, an_application
 
 T = 20.0
@@ -43,7 +44,7 @@ class Side:
         self._application = application
         self.rows = Rows(application)
         self._world = world
-        self.entry = registry.own_entry(holder, application.name, application.digest)
+        self.entry = own_entry(holder, application.name, application.digest)
         self._now = 0.0
         self.rollout = Rollout(
             world.database,

@@ -26,6 +26,7 @@ from daemon.store.tables import run as runs
 from daemon.telemetry.facts import JobPrinted, JobProgressed, RunLate, RunLong
 from daemon.testing import ManualReplica, ManualStore
 from lease.errors import StoreUnavailable
+from tests.support.entries import own_entry
 from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, side_by_side, told, until
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +67,7 @@ class Beating:
         self.draining = False
         self.looked = 0
         self.at_work: Collection[int] = ()
-        entry = registry.own_entry(replica.context.client.holder, "shop")
+        entry = own_entry(replica.context.client.holder, "shop")
         self.rollout = LooksOnly()
         self.printed: dict[int, Transcript] = {}
         client = replica.context.client
@@ -170,7 +171,7 @@ async def test_that_it_drains_is_shown_with_the_next_beat() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no death can be proven")
 async def test_with_its_sign_of_life_it_records_that_a_neighbour_is_dead() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        gone = replace(registry.own_entry("gone", "another application"), start_time=1)
+        gone = replace(own_entry("gone", "another application"), start_time=1)
         await store.write(lambda connection: registry.register(connection, gone))
         await Beating(replica).check_in.touch()
         states = {row.holder: row.state for row in await entries(store)}

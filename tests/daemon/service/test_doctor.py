@@ -15,7 +15,7 @@ from sqlalchemy import make_url, update
 
 from daemon.answers.questions import Check
 from daemon.service.doctor import checks
-from daemon.service.doctor.checks import CHECKS, checked, unreachable
+from daemon.service.doctor.checks import CHECKS, checked
 from daemon.service.doctor.examination import DatabaseFile, Examined, examine, seconds_of, stops_of
 from daemon.service.settings import Settings
 from daemon.store.views.locks import Lock
@@ -183,11 +183,15 @@ def test_the_page_shows_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None
     assert shown.out.startswith(block)
 
 
-def test_where_the_database_cannot_be_asked_this_machine_still_is() -> None:
+def test_where_the_database_cannot_be_asked_this_machine_still_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Settings) -> Examined:
+        raise StoreUnavailable("refused; start its server")
+
     assert [one.check for one in checked(WELL, reached=False)] == ["descriptors", "grace", "web"]
-    assert unreachable(StoreUnavailable("refused; start its server")) == Check(
-        "database", "red", "refused", "start its server"
-    )
+    monkeypatch.setattr(checks, "examine", refused)
+    first, *others = checks.doctor(Settings()).items
+    assert first == Check("database", "red", "refused", "start its server")
+    assert {one.check for one in others} == {"descriptors", "grace", "web"}
 
 
 def test_names_are_quoted_where_sql_needs_it() -> None:

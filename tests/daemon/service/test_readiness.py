@@ -1,5 +1,6 @@
 """What the probes answer: which loop is alive, and each reason for which a replica is not ready."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 
 from daemon.service.replica import LOOP_LIMIT, DatabaseContact, Readiness
 from daemon.telemetry.facts import LoopBlocked
+from lease.errors import StoreUnavailable
 from lease.testing import ManualClock
 from lease.timing import LeaseTiming
 
@@ -51,7 +53,10 @@ def test_a_replica_with_which_all_is_well_is_ready() -> None:
 
 
 def lost(parts: Parts) -> None:
-    parts.contact.lost("connection refused")
+    async def fail() -> None:
+        raise StoreUnavailable("connection refused")
+
+    asyncio.run(parts.contact.during(fail))
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from daemon.testing.replica import application_of
 from lease import LeaseClient
 from lease.errors import StoreUnavailable
 from tests.daemon.service.living import living
+from tests.support.entries import own_entry
 from tests.support.manual import Gate, a_shop, add_schedule, told, until
 from tests.support.postgres import query
 
@@ -216,7 +217,7 @@ def at_work_in(connection: Connection, pid: int, digest: str) -> int:
     """Write a run at work in a replica that is this process; return its id."""
     process = identity(pid)
     assert process is not None
-    entry = replace(registry.own_entry("gone", "shop"), pid=pid, start_time=process.start_time)
+    entry = replace(own_entry("gone", "shop"), pid=pid, start_time=process.start_time)
     registry.register(connection, entry)
     run_id = trigger(connection, "shop", "nightly", requested_by="a test")
     claim(connection, "shop", Known({"nightly": digest}), "gone", "a replica", 600.0, 1)

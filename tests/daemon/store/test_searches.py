@@ -22,6 +22,7 @@ from daemon.store.views.report import read_report
 from daemon.store.views.targets import read_targets
 from daemon.store.views.usual import read_usual
 from lease.database.dialects import now
+from tests.support.entries import own_entry
 from tests.support.store import Store, a_schedule, an_application
 
 TEN = [f"s{number}" for number in range(10)]
@@ -230,7 +231,7 @@ def test_the_run_that_goes_first_is_found_by_the_indexes_of_the_claim(
     application = an_application(a_schedule("daily", priority="high"), a_schedule("slow", priority="low"))
     with Store(url) as store:
         store.do(stage, application, by="a test")
-        store.do(registry.register, registry.own_entry("h1", "shop", application.digest))
+        store.do(registry.register, own_entry("h1", "shop", application.digest))
         if kind == "postgres":
             store.do(lambda connection: connection.exec_driver_sql(_WAITING_FIRST))
         store.do(trigger, "shop", "slow", requested_by="ada")

@@ -42,6 +42,7 @@ from daemon.store.views.causes import (
 )
 from daemon.store.views.history import read_run, read_runs
 from daemon.store.views.overview import read_overview
+from tests.support.entries import own_entry
 from tests.support.store import Store, a_schedule, an_application, statements_on
 
 POLL = a_schedule("poll", Every(20.0))
@@ -70,7 +71,7 @@ def overdue(store: Store, seconds: float, name: str = "poll") -> None:
 def lives(store: Store, application: Application, holder: str = "h1") -> None:
     """Bring an application, and register a replica of it."""
     store.do(stage, application, by="a test")
-    store.do(registry.register, registry.own_entry(holder, application.name, application.digest))
+    store.do(registry.register, own_entry(holder, application.name, application.digest))
 
 
 def test_an_overlapping_instant_names_the_run_that_was_in_its_way_and_who_had_it(store: Store) -> None:
@@ -110,7 +111,7 @@ def test_a_missed_instant_says_from_when_to_when_nothing_was_up(store: Store, se
     """Since the last sign of life of a replica before it, or since its schedule was planned, if that was later."""
     skipping = a_schedule("poll", Every(100.0), catch_up="skip")
     store.sync(skipping)
-    store.do(registry.register, registry.own_entry("gone", "shop"))
+    store.do(registry.register, own_entry("gone", "shop"))
     store.shift(replica, seen_at=-seen_ago)
     overdue(store, 510.0)
     store.plan(skipping)

@@ -32,7 +32,7 @@ from ...failures import FAILED, NoDatabase
 from ...load_file import load_file
 from ...options import Database, File, Json, instant
 from ...screen import Sheet, for_people, print_sentences, say, screen, write_json
-from .second_load import SecondLoad
+from .second_load import second_load
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,10 +263,10 @@ def check(
     If there is a database, also show what a deploy of FILE would leave behind in it.
     """
     flags = {"database_url": database}
-    with SecondLoad(file) as again:
+    with second_load(file) as refuse_different:
         application = load_file(file, flags)
         settings = read_settings(flags, application.settings, source=file)
-        left = again.refuse_different(application)
+        left = refuse_different(application)
     now = datetime.now(UTC)
     found = [(schedule, preview_schedule(schedule, now, _SHOWN)) for schedule in application.schedules]
     folder = application.source.parent

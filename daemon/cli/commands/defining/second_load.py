@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Self, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 from ....definitions.application import Application
 from ....definitions.sources.load import load
@@ -19,63 +21,49 @@ _REMEDY = (
 )
 
 
-class SecondLoad:
-    """A load of ``file`` that goes on beside the first one; it is ended if that one fails."""
+@contextmanager
+def second_load(file: str) -> Iterator[Callable[[Application], str | None]]:
+    """Load ``file`` during the block, in which it is loaded for the first time.
 
-    def __init__(self, file: str) -> None:
-        self._file = file
-        reading, writing = os.pipe()
+    Yield what compares the two: it raises `DefinitionError`, which names what differs, and returns what the file leaves
+    behind because of which functions cannot be forked; None: nothing.
+    """
+    with subprocess.Popen(  # noqa: S603 - this module, as a program
+        [sys.executable, "-P", "-m", __name__, file],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"},
+    ) as process:
+
+        def refuse_different(application: Application) -> str | None:
+            place, (text, _) = Place(source=file), process.communicate()
+            try:
+                again = json.loads(text.rpartition(b"\n")[2])
+            except ValueError:
+                raise DefinitionError(place, "loading it a second time exited the interpreter", _REMEDY) from None
+            if "error" in again:
+                raise DefinitionError(place, f"loading it a second time failed ({again['error']})", _REMEDY)
+            if (found := difference(whole(application), again["whole"], file)) is not None:
+                raise found
+            return cast("str | None", again["left"])
+
         try:
-            seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
-            self._process = subprocess.Popen(  # noqa: S603 - this module, as a program
-                [sys.executable, "-P", "-m", __name__, file, str(writing)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(writing,),
-                env={**os.environ, "PYTHONHASHSEED": seed},
-            )
-        except BaseException:
-            os.close(reading)
-            raise
+            yield refuse_different
         finally:
-            os.close(writing)
-        self._answer = os.fdopen(reading, encoding="utf-8")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._answer.close()
-        self._process.kill()
-        self._process.wait()
-
-    def refuse_different(self, application: Application) -> str | None:
-        """Raise `DefinitionError` unless the second load gives what the first did; the error names what differs. Return
-        what the file leaves behind because of which functions cannot be forked; None: nothing.
-        """
-        place, text = Place(source=self._file), self._answer.read()
-        self._process.wait()
-        if not text:
-            raise DefinitionError(place, "loading it a second time exited the interpreter", _REMEDY)
-        again = json.loads(text)
-        if "error" in again:
-            raise DefinitionError(place, f"loading it a second time failed ({again['error']})", _REMEDY)
-        if (found := difference(whole(application), again["whole"], self._file)) is not None:
-            raise found
-        return cast("str | None", again["left"])
+            process.kill()
 
 
 def main() -> None:
-    """Load the file of the first argument, and write what it defines to the descriptor of the second."""
-    file, descriptor = sys.argv[1:]
-    before = Before()
-    try:
-        answer: dict[str, Any] = {"whole": whole(load(file)), "left": remains(before)}
-    except DaemonError as error:
-        answer = {"error": str(error)}
-    with os.fdopen(int(descriptor), "w", encoding="utf-8") as to:
-        json.dump(answer, to)
+    """Load the file of the argument, and write what it defines as the last line of stdout, which no print of it reaches."""
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+        before = Before()
+        try:
+            answer: dict[str, Any] = {"whole": whole(load(sys.argv[1])), "left": remains(before)}
+        except DaemonError as error:
+            answer = {"error": str(error)}
+        answers.write(f"\n{json.dumps(answer)}")
 
 
 Values = list[tuple[str | None, str | None, str, Any]]

@@ -14,6 +14,7 @@ from daemon.scheduling.deploys.bring import bring
 from daemon.store import migrations
 from daemon.store.statements import replica
 from daemon.store.tables import replica as replicas
+from tests.support.entries import own_entry
 from tests.support.store import Store
 
 from ..conftest import Leased
@@ -50,7 +51,7 @@ class Shop:
 
     def start(self, application: Application, host: str) -> str:
         pid = next(self._pids)
-        entry = registry.own_entry(f"h{pid}", application.name, application.digest)
+        entry = own_entry(f"h{pid}", application.name, application.digest)
         entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None)
 
         def unit(connection: Connection) -> None:

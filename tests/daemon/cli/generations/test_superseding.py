@@ -7,6 +7,7 @@ import pytest
 
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring
+from tests.support.entries import own_entry
 from tests.support.terminal import Terminal
 
 from ..conftest import Answer, Leased
@@ -74,7 +75,7 @@ def test_where_it_supersedes_nobody_it_needs_nothing(leased: Leased, shop: Shop)
 
 @pytest.mark.usefixtures("typed")
 def test_one_that_was_killed_on_this_machine_is_not_in_the_way(leased: Leased, shop: Shop) -> None:
-    killed = dataclasses.replace(registry.own_entry("killed", "shop", shop.old.digest), start_time=1)
+    killed = dataclasses.replace(own_entry("killed", "shop", shop.old.digest), start_time=1)
     shop.store.do(registry.register, killed)
     shop.store.do(bring, shop.old, by="killed", holder="killed")
     assert leased("run", "new.py", *RUN).status == 0

@@ -25,7 +25,7 @@ from daemon.cli.screen import ANSWERS, Times, name_of, screen
 from daemon.store.migrations.state import REVISIONS
 from daemon.store.statements.schedule import database_time
 from daemon.store.views.history import read_run
-from tests.daemon.cli.conftest import OneLoad
+from tests.daemon.cli.conftest import no_second_load
 from tests.daemon.cli.test_answers import closed
 from tests.docs.pages import blocks
 from tests.support.waiting import LIMIT
@@ -200,7 +200,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Databas
         patch.setenv("TZ", "Europe/Berlin")
         time.tzset()
         patch.setattr("daemon.cli.commands.db.describe", lambda _: worlds.URL)
-        patch.setattr("daemon.cli.commands.defining.check.SecondLoad", OneLoad)
+        patch.setattr("daemon.cli.commands.defining.check.second_load", no_second_load)
         patch.setattr("daemon.service.doctor.examination.describe", lambda _: worlds.URL)
         patch.setattr("daemon.service.doctor.examination._others", tuple)
         patch.setattr("daemon.service.doctor.checks.package_version", lambda: "1.0.0")

@@ -23,6 +23,7 @@ from daemon.store import migrations
 from daemon.store.statements import replica
 from daemon.store.statements import run as of_runs
 from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
+from tests.support.entries import own_entry
 from tests.support.store import TTL, Store
 
 from .standing_clock import StandingClock
@@ -80,7 +81,7 @@ class World:
     def start(self, application: Application, host: str, pid: int) -> None:
         """Let a replica come, which brings its definitions. Its holder is its host."""
         self.pids[host] = pid
-        entry = registry.own_entry(host, application.name, application.digest)
+        entry = own_entry(host, application.name, application.digest)
         entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None, version="1.0.0", release="3f2a91c0")
 
         def unit(connection: Connection) -> None:
