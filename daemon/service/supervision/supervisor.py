@@ -67,9 +67,8 @@ class SupervisedReplica:
         replaced: "SupervisedReplica | None" = None,
         changed: Callable[[], None] = lambda: None,
     ) -> Self:
-        """Start a replica; raises `OSError`. ``alive`` is the pipe that closes when the supervisor ends.
-
-        ``changed`` is called when it becomes ready, and when it ends.
+        """Start a replica; raises `OSError`. ``alive`` is the pipe that closes when the supervisor ends. ``changed`` is
+        called when it becomes ready, and when it ends.
         """
         heard, answers = os.pipe()
         told = {SUPERVISOR_FD: str(alive), READY_FD: str(answers), REPLICA_INDEX: str(index)}
@@ -202,10 +201,7 @@ class Slot:
         self._wake.set()
 
     async def keep(self) -> int:
-        """Keep a replica running here until `stop`; return the exit status of the last one.
-
-        With ``until_idle``, one that exits by itself is not started again.
-        """
+        """Keep a replica here until `stop`, or ``until_idle`` until one exits by itself; return the last status."""
         wait = 0.0
         await self._fill(None)
         while True:
@@ -229,9 +225,8 @@ class Slot:
             await self._fill(replica)
 
     async def replace(self, checked: CheckedFile, within: float) -> str | None:
-        """Start a replica of what was checked, and drain the one here once that is ready.
-
-        Return the problem if it is not ready ``within`` so many seconds; the one here then goes on.
+        """Start a replica of what was checked, and drain the one here once that is ready. Return the problem if it is
+        not ready ``within`` so many seconds; the one here then goes on.
         """
         async with self._turn:
             old = self.current
@@ -410,8 +405,8 @@ class Supervisor:
             self._roll = asyncio.create_task(self._roll_all())
 
     async def _roll_all(self) -> None:
+        self._once_more = True
         try:
-            await self._roll_once()
             while self._once_more and not self._signals:
                 self._once_more = False
                 await self._roll_once()

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from daemon.service.outside.file_check import CheckedFile, WrongFile
+from daemon.service.outside.file_check import CheckedFile, CommandLine, WrongFile
 from daemon.service.outside.outside import Outside, ServiceManager, SupervisorLink
 from daemon.service.outside.stop_requests import StopRequests
+from daemon.service.supervision.supervisor import Supervisor
 from daemon.telemetry.facts import Fact
 from tests.support.manual import told, until
 
@@ -151,3 +152,15 @@ async def test_those_that_start_nothing_anew_say_why(kind: dict[str, bool], why:
     with replica.hung_up():
         assert told(replica.facts, why)
     assert (replica.asked, replica.checks) == ([], [])
+
+
+async def test_a_supervisor_that_is_told_to_stop_right_after_a_sighup_begins_no_check() -> None:
+    """The check may take a minute, for which its end would wait."""
+    replica, said = Reloadable(), list[str]()
+    outside = Outside(SupervisorLink(), replica.manager, cast("Any", replica.hanging), replica._check)
+    of = (CommandLine("file", {}, False, "folder", {}), 1, CheckedFile("a digest"), outside)
+    supervisor: Any = Supervisor(*of, report=said.append, warn=said.append)
+    supervisor._hung_up(terminal_closed=False)
+    supervisor._stop(signal.SIGTERM)
+    await until(lambda: supervisor._roll is None, "it gives up")
+    assert replica.checks == []
