@@ -154,8 +154,12 @@ def write_brief(page: tuple[int, int], limit: int, params_file: str, environment
     if any(b"\0" in word for word in words) or any(not name or b"=" in name for name in environment):
         raise ValueError("a variable of the environment has no name, or contains a NUL character")
     descriptor = os.memfd_create("leased-keeper")
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(b"\0".join(words))
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(b"\0".join(words))
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
 
 

@@ -16,6 +16,7 @@ from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.spawn import LEFT_OVER, OF_CHILD, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.room import Shortage, shortage
+from daemon.jobs.templates.forks import write_brief
 from tests.daemon.jobs.family import ROOT, linux, open_descriptors
 from tests.daemon.jobs.ways import WAYS, a_template, one_way, wait_until_ended
 
@@ -121,6 +122,21 @@ def test_a_template_with_no_room_for_all_descriptors_of_a_start_says_so_and_goes
         kept = start_keeper(["true"], None, dict(os.environ), trust, template=template)
         kept.close()
         wait_until_ended(kept.process)
+
+
+@linux
+def test_what_a_keeper_is_told_takes_one_descriptor(tmp_path: Path) -> None:
+    """With a second one, a start that found none would keep the first for good."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(tmp_path, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
+    try:
+        descriptor = write_brief((3, 0), 64, "", {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    os.close(descriptor)
+    assert descriptor == free
 
 
 FEW_DESCRIPTORS = """
