@@ -207,7 +207,7 @@ class _Translation:
         timing, user, command, is_quiet = _read_job(written, with_users=self._with_users)
         if self._timezone is None:
             raise InvalidCron("the CRON_TZ above it was not converted, so its time zone is unknown")
-        due = read_timing(timing)
+        expression, jitter, remarks = read_timing(timing)
         first, _ = split_input(command)
         if not first.strip():
             raise InvalidCron("there is nothing before the %, which ends the command")
@@ -218,26 +218,25 @@ class _Translation:
         else:
             description = ""
         quiet = ["the prefix that keeps it out of cron's log or mail is left out"] if is_quiet else []
-        for sentence in (*due.remarks, *surprises_of(first), *quiet):
+        for sentence in (*remarks, *surprises_of(first), *quiet):
             self._say(number, sentence)
         user = user or self._local.owner or self._local.user
         if user != self._local.user:
             comments = (*comments, f"cron ran this as {user}")
-            as_user = f'["sudo", "-n", "-u", "{user}", …]'
-            if self._local.user == "root":
-                as_user = f'["runuser", "-u", "{user}", "--", …]'
+            sudo, runuser = f'["sudo", "-n", "-u", "{user}", …]', f'["runuser", "-u", "{user}", "--", …]'
+            as_user = runuser if self._local.user == "root" else sudo
             own = f"leased runs jobs as its own user: run leased as {user}, or write command = {as_user}"
             self._say(number, f"cron runs it as {user}, but {own}")
         self._parts.append(
             ImportedSchedule(
                 line=number,
                 schedule=self._named(first),
-                timing=due.expression,
+                timing=expression,
                 timezone=self._timezone,
                 command=as_work(command, self._shell),
                 description=description,
                 comments=comments,
-                jitter=due.jitter + self._delay,
+                jitter=jitter + self._delay,
                 cwd=self._home or self._home_of(number, user),
                 env=dict(self._env),
             )
@@ -254,10 +253,8 @@ class _Translation:
     def _home_of(self, number: int, user: str) -> str | None:
         home = self._local.home_of(user)
         if home is None:
-            self._say(
-                number,
-                f"there is no user {user} on this machine, so cwd is left out: cron would run it in that user's home",
-            )
+            without = "so cwd is left out: cron would run it in that user's home"
+            self._say(number, f"there is no user {user} on this machine, {without}")
         return "/" if home == _NOWHERE else home
 
     def _keep_comments(self) -> None:
@@ -314,24 +311,16 @@ _OVER_THE_WEEKEND = re.compile(r"(?:mon|tue|wed|thu|fri|sat|[1-6])-(?:sun|0)|7-[
 _OURS_ALONE = re.compile(r"(?:^|,)(?:l|lw|\d+w|\w+l)(?:,|$)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class CronTiming:
-    """An expression, how many minutes later at most a run may start, and what differs from cron."""
-
-    expression: str
-    jitter: int = 0
-    remarks: tuple[str, ...] = ()
-
-
-def read_timing(written: str) -> CronTiming:
-    """Return what the five fields, or the name, of a line mean; raises `InvalidCron`."""
+def read_timing(written: str) -> tuple[str, int, list[str]]:
+    """Return as an expression what the five fields, or the name, of a line mean, how many minutes later at most a run
+    may start, and what differs from cron; raises `InvalidCron`.
+    """
+    remarks: list[str] = []
     if written.startswith("@"):
         expression = _OTHER_NAMES.get(written.lower(), written.lower())
         parse(expression)
-        return CronTiming(expression)
-    fields = written.split()
-    remarks: list[str] = []
-    jitter = 0
+        return expression, 0, remarks
+    fields, jitter = written.split(), 0
     for at, text in enumerate(written.split()):
         if "~" not in text:
             continue
@@ -353,7 +342,7 @@ def read_timing(written: str) -> CronTiming:
             remarks.append('a "?" is written as "*" here')
     expression = " ".join(fields)
     parse(expression)
-    return CronTiming(expression, jitter, (*remarks, *_differences(fields)))
+    return expression, jitter, [*remarks, *_differences(fields)]
 
 
 def _differences(fields: list[str]) -> Iterator[str]:
