@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import PlainSerializer
 
 from ...errors import Mistakes, Place
 from ...text import suggestion
-from .refusal import Refusal, refused_at, shown
+from .refusal import Refusal, read_by, refused_at, shown
 from .strings import check_name
 
 RANGE = ".."
@@ -49,9 +49,7 @@ class Part:
 
 
 def covering(calendars: Sequence[Calendar], instant: datetime, zone: ZoneInfo) -> str | None:
-    """Return the name of the first calendar that has the local day of ``instant``, or, where that has none, how the day
-    is written in it; None: it is in none.
-    """
+    """Return what has the local day of ``instant``: a calendar by its name, or a day as it is written; else None."""
     return _covering(calendars, instant.astimezone(zone).date()) if calendars else None
 
 
@@ -216,7 +214,6 @@ def _is_name(item: object) -> bool:
 
 Exclude = Annotated[
     tuple[Calendar, ...],
-    BeforeValidator(read_exclude, json_schema_input_type=str | Sequence[str]),
+    read_by(read_exclude, str | Sequence[str], "days, ranges of them, or names of calendars"),
     PlainSerializer(write_exclude),
-    Field(title="days, ranges of them, or names of calendars"),
 ]

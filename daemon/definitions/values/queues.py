@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from ...states import LEADS, Priority, SharedLock
 from ...text import suggestion
-from .refusal import Refusal, shown
+from .refusal import Refusal, read_by, shown
 from .strings import LONGEST, check_name
 
 MOST_SLOTS = 1_000
@@ -92,11 +92,11 @@ _TABLE: dict[str, Any] = {
 }
 Lock = Annotated[
     SharedLock,
-    BeforeValidator(
+    read_by(
         read_lock,
-        json_schema_input_type=Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST["lock"])]
-        | Annotated[Mapping[str, Any], WithJsonSchema(_TABLE)],
+        Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST["lock"])]
+        | Annotated[Any, WithJsonSchema(_TABLE)],
+        "a name, or a table with `name` and `slots`",
     ),
     PlainSerializer(write_lock),
-    Field(title="a name, or a table with `name` and `slots`"),
 ]

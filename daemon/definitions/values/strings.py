@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from ...text import suggestion
-from .refusal import Refusal, shown
+from .refusal import Refusal, read_by, shown
 
 # Names and revisions
 
@@ -43,8 +43,8 @@ def check_name(kind: Named, name: object) -> str:
 def name_of(kind: Named) -> BeforeValidator:
     """Return the validator of a name."""
     pattern = "^[^/]*$" if kind in WITHOUT_SLASH else None
-    written = Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST[kind], pattern=pattern)]
-    return BeforeValidator(partial(check_name, kind), json_schema_input_type=written)
+    written = Annotated[str, Field(min_length=1, max_length=LONGEST[kind], pattern=pattern)]
+    return read_by(partial(check_name, kind), written, "a name")
 
 
 def read_former_names(value: object) -> tuple[str, ...]:
@@ -58,11 +58,7 @@ def read_former_names(value: object) -> tuple[str, ...]:
     return names
 
 
-FormerNames = Annotated[
-    tuple[str, ...],
-    BeforeValidator(read_former_names, json_schema_input_type=str | Sequence[str]),
-    Field(title="a name, or a list of names"),
-]
+FormerNames = Annotated[tuple[str, ...], read_by(read_former_names, str | Sequence[str], "a name, or a list of names")]
 
 
 def refuse_like_an_option(kind: Named, name: str, more: str = "") -> None:
@@ -143,11 +139,7 @@ def read_strings(value: object) -> tuple[str, ...]:
 
 Text = Annotated[str, Strict(), AfterValidator(check_text)]
 Folder = Annotated[Text | None, AfterValidator(lambda path: path or None), Field(title="a folder")]
-Strings = Annotated[
-    tuple[str, ...],
-    BeforeValidator(read_strings, json_schema_input_type=Sequence[str]),
-    Field(title="a list of strings"),
-]
+Strings = Annotated[tuple[str, ...], read_by(read_strings, Sequence[str], "a list of strings")]
 
 
 DEEPEST_TABLE = 100
@@ -177,11 +169,7 @@ def _is_deeper(value: object, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
-Table = Annotated[
-    dict[str, Any],
-    BeforeValidator(read_table, json_schema_input_type=Mapping[str, Any]),
-    Field(title="a table of JSON values"),
-]
+Table = Annotated[dict[str, Any], read_by(read_table, Mapping[str, Any], "a table of JSON values")]
 
 
 # The parameters of one run: those that its schedule declares, with the given ones put over them

@@ -5,14 +5,14 @@ from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer
 
 from ...instants import format_instant, parse_instant
 from ...text import nearest
 from ..triggers.trigger import Cron
 from ..triggers.wall_time import is_time_of_day
 from .durations import check_duration
-from .refusal import Refusal, shown
+from .refusal import Refusal, read_by, shown
 from .strings import Text
 
 
@@ -51,16 +51,15 @@ def _zones() -> list[str]:
 CronExpression = Annotated[Text, AfterValidator(lambda text: Cron(text).expression), Field(title="a cron expression")]
 Instant = Annotated[
     datetime,
-    BeforeValidator(parse_instant, json_schema_input_type=datetime),
+    read_by(parse_instant, datetime, "a time"),
     PlainSerializer(format_instant),
-    Field(title="a time"),
 ]
 TimeZone = Annotated[Text, AfterValidator(check_timezone), Field(title="an IANA name")]
 FinishBy = Annotated[
     float | str,
-    BeforeValidator(
+    read_by(
         read_deadline,
-        json_schema_input_type=Annotated[str, Field(pattern=r"^[\d.: dhms]+$")] | Annotated[float, Field(ge=0.001)],
+        Annotated[str, Field(pattern=r"^[\d.: dhms]+$")] | Annotated[float, Field(ge=0.001)],
+        "a time of day, or a duration",
     ),
-    Field(title="a time of day, or a duration"),
 ]

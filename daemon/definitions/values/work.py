@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from ...errors import DaemonError, DefinitionError, Place
 from ...text import suggestion
-from .refusal import Refusal, no_choice, shown
+from .refusal import Refusal, no_choice, read_by, shown
 from .strings import check_text, is_storable, read_table
 
 _OURS = frozenset({"daemon", "lease"})
@@ -53,9 +53,7 @@ def function_name(function: Callable[..., Any]) -> str:
 
 
 def module_name(name: str) -> str:
-    """Return what a module is called where it is imported: also the one that is run as a program, which calls
-    itself ``__main__``.
-    """
+    """Return what a module is called where it is imported, even the one that runs as ``__main__``."""
     main = sys.modules.get(name) if name == "__main__" else None
     if main is None:
         return name
@@ -119,8 +117,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 Function = Annotated[
     Callable[..., Any],
-    BeforeValidator(read_function, json_schema_input_type=Annotated[str, Field(pattern="^[^:]+:[^:]+$")]),
-    Field(title="package.module:function"),
+    read_by(read_function, Annotated[str, Field(pattern="^[^:]+:[^:]+$")], "package.module:function"),
 ]
 
 
@@ -181,20 +178,19 @@ def read_environment(given: object) -> dict[str, str]:
 
 Command = Annotated[
     str | tuple[str, ...],
-    BeforeValidator(
+    read_by(
         read_command,
-        json_schema_input_type=Annotated[str, Field(min_length=1)] | Annotated[Sequence[str], Field(min_length=1)],
+        Annotated[str, Field(min_length=1)] | Annotated[Sequence[str], Field(min_length=1)],
+        "a string for /bin/sh, or a list of words",
     ),
-    Field(title="a string for /bin/sh, or a list of words"),
 ]
 ChosenIsolation = Annotated[
     Isolation, BeforeValidator(read_isolation, json_schema_input_type=Literal["task", "process", "thread"])
 ]
 Environment = Annotated[
     dict[str, str],
-    BeforeValidator(read_environment, json_schema_input_type=Mapping[str, str]),
+    read_by(read_environment, Mapping[str, str], "a table of strings"),
     PlainSerializer(sorted),  # of the variables only the names are stored
-    Field(title="a table of strings"),
 ]
 
 
