@@ -67,9 +67,7 @@ def read_timing(definition: str) -> dict[str, Any] | None:
 
 
 def is_timed_alike(definition: str, schedule: Schedule) -> bool:
-    """Return whether the settings of the timing are written the same in what was stored. Otherwise
-    their `read_timing` may still be the same.
-    """
+    """Return whether the settings of the timing were stored as they are now; if not, `read_timing` may say the same."""
     try:
         stored, own = json.loads(definition), schedule.stored()
         return all(stored.get(name) == own.get(name) for name in Schedule.settings(Mark.TIMING))

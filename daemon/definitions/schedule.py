@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, islice, takewhile
+from itertools import groupby, islice
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -244,8 +244,8 @@ class Schedule(Definition):
         """Where messages about it and pings go."""
         return targets_of(self.notify, self.ping) if self.notify or self.ping else ()
 
-    def instants(self, after: datetime, anchor: datetime) -> Iterator[datetime]:
-        """Yield the due instants after ``after`` in UTC, in order.
+    def instants(self, after: datetime, anchor: datetime, until: datetime | None = None) -> Iterator[datetime]:
+        """Yield the due instants after ``after``, and up to ``until`` if that is given, in UTC, in order.
 
         ``anchor`` is where an interval counts from, to the second; with `starts` it counts from
         there. `starts` and `ends` are themselves within the bounds. A disabled schedule has no
@@ -254,8 +254,9 @@ class Schedule(Definition):
         if not self.enabled:
             return
         after, anchor = self._bounded(after, anchor)
+        last = min((bound for bound in (self.ends, until) if bound is not None), default=None)
         for instant in self.trigger.instants(after, zone=ZoneInfo(self.timezone), anchor=anchor):
-            if self.ends is not None and instant > self.ends:
+            if last is not None and instant > last:
                 return
             yield instant
 
@@ -293,9 +294,7 @@ class Schedule(Definition):
         return max(after, self.starts - _TICK), self.starts
 
     def timing(self) -> dict[str, Any]:
-        """Return what decides its instants, the same for each spelling. Where this changes,
-        planning counts from the change (rule 13).
-        """
+        """Return what decides its instants, the same for each spelling: planning counts from its change (rule 13)."""
         bounds = self.settings(Mark.TIMING).keys() - {*TRIGGERS, "timezone"}
         return {
             "trigger": self.trigger.meaning(ZoneInfo(self.timezone)),
@@ -324,9 +323,7 @@ class Schedule(Definition):
 
 @dataclass(frozen=True, slots=True)
 class DuePiece:
-    """Instants that follow each other, all on excluded days or none: ``older`` ones that are only counted, and then
-    ``instants``.
-    """
+    """Consecutive instants, all on excluded days or none: ``older`` ones that are only counted, then ``instants``."""
 
     excluded: bool
     older: Tally | None
@@ -340,7 +337,7 @@ def due_pieces(
     on days that are not excluded are enumerated, and of each piece among them that is excluded the
     ``newest_excluded``: to enumerate a year takes too long.
     """
-    few = list(islice(_instants(schedule, after, until, anchor), newest + 1))
+    few = list(islice(schedule.instants(after, anchor, until), newest + 1))
     if len(few) <= newest:
         cut = groupby(few, key=lambda instant: schedule.excluded_by(instant) is not None)
         return [DuePiece(excluded, None, list(instants)) for excluded, instants in cut]
@@ -349,15 +346,11 @@ def due_pieces(
         least = newest if newest == 0 or not part.excluded else newest_excluded
         older = schedule.older(part.after, part.until, least, anchor)
         begin = part.after if older is None else older.last
-        instants = list(_instants(schedule, begin, part.until, anchor)) if least > 0 else []
+        instants = list(schedule.instants(begin, anchor, part.until)) if least > 0 else []
         pieces.append(DuePiece(part.excluded, older, instants))
         if not part.excluded:
             newest = max(0, newest - len(instants))
     return pieces[::-1]
-
-
-def _instants(schedule: Schedule, after: datetime, until: datetime, anchor: datetime) -> Iterator[datetime]:
-    return takewhile(lambda instant: instant <= until, schedule.instants(after, anchor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,9 +377,7 @@ def preview(
 def preview_schedule(
     schedule: Schedule, after: datetime, count: int, anchor: datetime | None = None
 ) -> tuple[Preview, ...]:
-    """Return the next instants of a schedule, those that are excluded too; an interval counts from
-    ``anchor``, by default from ``after``.
-    """
+    """Return the next instants of a schedule, excluded ones too; an interval counts from ``anchor``, or ``after``."""
     zone, trigger = ZoneInfo(schedule.timezone), schedule.trigger
     instants = schedule.instants(after, after if anchor is None else anchor)
     return tuple(_preview(trigger, instant, zone, schedule.exclude) for instant in islice(instants, count))

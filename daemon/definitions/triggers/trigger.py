@@ -23,9 +23,7 @@ from .wall_time import Tally, but_newest
 
 @cache
 def zone_rules(name: str) -> Hashable:
-    """Return a digest of the rules of a time zone, the same for `Europe/Kiev` as for `Europe/Kyiv`; its name
-    where the rules are not found.
-    """
+    """Return a digest of a zone's rules, the same for `Europe/Kiev` and `Europe/Kyiv`; its name if none are found."""
     for folder in zoneinfo.TZPATH:
         with suppress(OSError):
             return sha256(Path(folder, name).read_bytes()).digest()

@@ -150,7 +150,7 @@ def file_remarks(application: Application, left: str | None) -> Iterator[Remark]
 def remarks_on(schedule: Schedule, now: datetime, folder: Path) -> Iterator[Remark]:
     """Yield what may surprise in a schedule of a FILE in ``folder``."""
     if schedule.cron is not None:
-        if not schedule.says("timezone"):
+        if "timezone" not in schedule.model_fields_set:
             yield Remark("no-timezone", "it has no timezone, so it uses UTC")
         yield from (Remark("cron-days", text) for text in surprises(schedule.cron))
     for job in schedule.jobs:
