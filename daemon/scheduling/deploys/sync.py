@@ -21,9 +21,15 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ...definitions.application import Application
-from ...definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
 from ...definitions.definition import Mark
-from ...definitions.schedule import Schedule
+from ...definitions.schedule import (
+    Schedule,
+    UnreadableDefinition,
+    is_timed_alike,
+    read_schedule,
+    read_timing,
+    write_schedule,
+)
 from ...store import statements
 from ...store.tables import called, former_names
 from ...text import MASK, counted, number, when

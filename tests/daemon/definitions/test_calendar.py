@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import Schedules
-from daemon.definitions.codec import read_schedule, write_schedule
-from daemon.definitions.schedule import Schedule, due_pieces, preview_schedule
+from daemon.definitions.schedule import Schedule, due_pieces, preview_schedule, read_schedule, write_schedule
 from daemon.definitions.sources.load import load
 from daemon.definitions.values.calendars import Calendar, covering, parts
 from daemon.errors import DefinitionError

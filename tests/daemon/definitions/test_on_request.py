@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 
 from daemon import Schedules
-from daemon.definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
-from daemon.definitions.schedule import Schedule, due_pieces, preview, preview_schedule
+from daemon.definitions.schedule import (
+    Schedule,
+    UnreadableDefinition,
+    due_pieces,
+    is_timed_alike,
+    preview,
+    preview_schedule,
+    read_schedule,
+    read_timing,
+    write_schedule,
+)
 from daemon.definitions.triggers.trigger import OnRequest, is_meaningless
 from daemon.errors import DefinitionError
 
