@@ -15,8 +15,8 @@ from ..errors import InvalidCron
 from ..text import clean
 from .toml_text import key_text, string_text, value_text
 from .triggers.cron import parse
+from .triggers.trigger import check_timezone
 from .values.refusal import Refusal
-from .values.times import check_timezone
 from .values.work import read_environment
 
 

@@ -14,7 +14,7 @@ from ..errors import DaemonError, Place
 from ..states import Priority
 from .definition import Definition, Mark, firsts, sha256_of, translated
 from .triggers.cron import forwards
-from .triggers.trigger import At, Cron, Every, OnRequest, Trigger, refuse_meaningless
+from .triggers.trigger import At, Cron, CronText, Every, FinishBy, Instant, OnRequest, Trigger, Zone, refuse_meaningless
 from .triggers.wall_time import Tally, deadline
 from .values.calendars import Calendar, Exclude, Part, covering, parts
 from .values.durations import Keep, Long, duration
@@ -22,7 +22,6 @@ from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
 from .values.strings import Folder, FormerNames, Strings, Table, Text, name_of
 from .values.targets import Notify, Ping, Target, targets_of
-from .values.times import CronExpression, FinishBy, Instant, TimeZone
 from .values.work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
 
 # Its jobs
@@ -64,11 +63,9 @@ class Job(Definition):
         if (self.function is None) == (self.command is None):
             raise Refusal("it must have either a function or a command", "give one of them")
         if self.isolation in {"task", "thread"} and (self.env or self.cwd):
-            raise Refusal(
-                f"a {self.isolation} runs inside the replica and has no folder or environment of its own",
-                'set isolation = "process", or leave this out',
-                field="env" if self.env else "cwd",
-            )
+            problem = f"a {self.isolation} runs inside the replica and has no folder or environment of its own"
+            remedy, field = 'set isolation = "process", or leave this out', "env" if self.env else "cwd"
+            raise Refusal(problem, remedy, field=field)
         return self
 
     @property
@@ -115,7 +112,7 @@ class Schedule(Definition):
 
     name: Annotated[str, name_of("schedule"), Mark.PART]
 
-    cron: Annotated[CronExpression | None, Mark.TIMING] = None
+    cron: Annotated[CronText | None, Mark.TIMING] = None
     """Due when the clock of its time zone says so: 5 fields, or 6 with seconds first, or
     `@daily` and the like."""
     every: Annotated[float | None, duration(least=SHORTEST_INTERVAL), Mark.TIMING] = None
@@ -126,7 +123,7 @@ class Schedule(Definition):
     on_request: Annotated[bool, Strict(), Mark.TIMING] = False
     """`true`: runs only when you request a run. Set exactly one of `cron`, `every`, `at` and
     `on_request`."""
-    timezone: Annotated[TimeZone, Mark.TIMING, Mark.DEFAULT] = "UTC"
+    timezone: Annotated[Zone, Mark.TIMING, Mark.DEFAULT] = "UTC"
     """The time zone of `cron`."""
     starts: Annotated[Instant | None, Mark.TIMING] = None
     """The schedule is not due before this time."""
@@ -210,9 +207,8 @@ class Schedule(Definition):
         if self.start_within is not None and self.jitter >= self.start_within:
             if self.jitter == 0:
                 raise Refusal("no run can start within 0 seconds", "set a longer duration", field="start_within")
-            raise Refusal(
-                "a run could come later than start_within allows", "set it below start_within", field="jitter"
-            )
+            problem = "a run could come later than start_within allows"
+            raise Refusal(problem, "set it below start_within", field="jitter")
         if self.lock is not None and self.lock.slots == 1 and self.overlap == "allow":
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
             raise Refusal(problem, "leave one of them out, or give the lock several slots", field="lock")
@@ -257,7 +253,7 @@ class Schedule(Definition):
         if not self.enabled:
             return
         after, anchor = self._bounded(after, anchor)
-        last = min((bound for bound in (self.ends, until) if bound is not None), default=None)
+        last = min([bound for bound in (self.ends, until) if bound is not None], default=None)
         for instant in self.trigger.instants(after, zone=ZoneInfo(self.timezone), anchor=anchor):
             if last is not None and instant > last:
                 return

@@ -16,12 +16,11 @@ from lease.errors import InvalidDuration, StoreUnavailable
 
 from ....definitions.application import Application
 from ....definitions.schedule import SHORTEST_INTERVAL, Preview, Schedule, preview, preview_schedule
-from ....definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
+from ....definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger, check_timezone
 from ....definitions.triggers.wall_time import surprises
 from ....definitions.values.calendars import read_exclude
 from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at
-from ....definitions.values.times import check_timezone
 from ....errors import InvalidInstant, Place, SchemaNotReady
 from ....instants import parse_instant
 from ....scheduling.plan import waits_for_predecessor
