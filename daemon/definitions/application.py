@@ -16,7 +16,7 @@ from .definition import sha256_of
 from .schedule import Schedule
 from .values.queues import RunQueue
 from .values.refusal import refused_at
-from .values.strings import check_name, refuse_large, refuse_like_an_option, refuse_twice
+from .values.strings import check_name, refuse_large, refuse_like_an_option, refuse_taken
 
 LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
 """The most characters of an application's and a schedule's name together, so that the lease of a run fits (rule 14)."""
@@ -111,12 +111,10 @@ class Application:
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:
-    """Return an application, whose schedules have jobs and own names; raises `DefinitionError`."""
+    """Return an application, whose schedules, each of its own name, have jobs; raises `DefinitionError`."""
     made, mistakes, application = tuple(schedules), Mistakes(), ""
     with mistakes, refused_at(place):
         application = check_name("application", name)
-    with mistakes, refused_at(place):
-        refuse_twice("schedule", [schedule.name for schedule in made])
     if application and not made:
         raise DefinitionError(place, f'the application "{application}" has no schedule', "add one")
     for schedule in made:
@@ -127,7 +125,10 @@ def make_application(name: object, schedules: Iterable[Schedule], place: Place, 
             refuse_like_an_option("schedule", schedule.name, f'; was = "{schedule.name}" keeps its history')
             for job in schedule.jobs:
                 refuse_like_an_option("job", job.name)
-            refuse_twice("job", [job.name for job in schedule.jobs])
+            names: set[str] = set()
+            for job in schedule.jobs:
+                refuse_taken("job", job.name, names)
+                names.add(job.name)
             refuse_large(schedule.params)
             if len(application) + len(schedule.name) > LONGEST_NAMES:
                 problem = f'its name and that of the application "{application}" are too long'
@@ -230,10 +231,8 @@ class Known:
         self._met_schedules.update(strange_schedules)
 
     def _strange(self, digests: Iterable[str | None], schedules: Iterable[str | None]) -> tuple[set[str], set[str]]:
-        return (
-            {digest for digest in digests if digest is not None} - self._own,
-            {name for name in schedules if name is not None} - self._run_digests.keys(),
-        )
+        names = {name for name in schedules if name is not None}
+        return {digest for digest in digests if digest is not None} - self._own, names - self._run_digests.keys()
 
 
 def _sorted(queues: Iterable[RunQueue]) -> Collection[RunQueue]:

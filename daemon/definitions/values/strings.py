@@ -4,7 +4,7 @@ them, and tables whose values JSON can hold; and the parameters of one run, whic
 
 import json
 import unicodedata
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -28,9 +28,8 @@ def check_name(kind: Named, name: object) -> str:
     if not isinstance(name, str) or not name.strip() or name != name.strip():
         raise Refusal(f"{shown(name)} is not the name {of}", "give a string without spaces around it")
     if len(name) > LONGEST[kind]:
-        raise Refusal(
-            f'the name {of} "{name[:20]}…" has {len(name)} characters', f"at most {LONGEST[kind]} are allowed"
-        )
+        problem = f'the name {of} "{name[:20]}…" has {len(name)} characters'
+        raise Refusal(problem, f"at most {LONGEST[kind]} are allowed")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
         raise Refusal(f"the name {of} {shown(name)} has control characters", "leave them out")
     if "/" in name and kind in WITHOUT_SLASH:
@@ -72,14 +71,6 @@ def refuse_taken(what: str, name: str, taken: Container[str]) -> None:
     """Raise `Refusal` if a name is one of those ``taken``."""
     if name in taken:
         raise Refusal(f'there are two {what}s named "{name}"', "rename one of them")
-
-
-def refuse_twice(what: str, names: Iterable[str]) -> None:
-    """Raise `Refusal` if a name is given twice."""
-    seen: set[str] = set()
-    for name in names:
-        refuse_taken(what, name, seen)
-        seen.add(name)
 
 
 GREATEST = 2**63 - 1
