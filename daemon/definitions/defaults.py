@@ -64,6 +64,5 @@ def read_defaults(
     }
     misplaced |= {name: Refusal("this setting cannot be a default for all jobs", of_job) for name in Job.settings()}
     read = read_settings(DefaultSettings, given, place, others=others, misplaced=misplaced)
-    return Defaults(
-        {name: value for name, value in read if value is not None}, read.model_dump(mode="json", exclude_none=True)
-    )
+    settings = {name: value for name, value in read if value is not None}
+    return Defaults(settings, read.model_dump(mode="json", exclude_none=True))

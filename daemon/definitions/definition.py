@@ -183,7 +183,9 @@ def _refusal_of(details: ErrorDetails, value: object) -> Refusal:
     context: Mapping[str, Any] = details.get("ctx", {})
     match details["type"]:
         case "value_error":
-            return Refusal.of(context["error"])
+            error = context["error"]
+            problem, _, remedy = str(error).partition("; ")
+            return error if isinstance(error, Refusal) else Refusal(problem, remedy)
         case "literal_error":
             return no_choice(value, re.findall("'(.*?)'", context["expected"]))
         case "string_type":

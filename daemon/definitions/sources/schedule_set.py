@@ -76,7 +76,12 @@ class ScheduleSet:
         with into.get(), refused_at(Place(field="require_revision")):
             self.require_revision = check_required(require_revision)
         with into.get(), refused_at(Place(field="on_fact")):
-            _check_subscriber(on_fact)
+            subscriber: object = on_fact
+            if subscriber is not None and not callable(subscriber):
+                raise Refusal(f"{shown(subscriber)} cannot be called", "give a function that takes a fact")
+            if inspect.iscoroutinefunction(subscriber):
+                problem = f"{shown(subscriber)} is async, and nothing would await it"
+                raise Refusal(problem, "give a function that is not async")
         with into.get():
             given: object = {} if calendars is None else calendars
             how = 'give calendars={"NAME": [...]} to Schedules'
@@ -235,13 +240,6 @@ class ScheduleBuilder:
             with refused_at(place):
                 refuse_taken("job", job.name, self._jobs)
             self._jobs[job.name] = job
-
-
-def _check_subscriber(given: object) -> None:
-    if given is not None and not callable(given):
-        raise Refusal(f"{shown(given)} cannot be called", "give a function that takes a fact")
-    if inspect.iscoroutinefunction(given):
-        raise Refusal(f"{shown(given)} is async, and nothing would await it", "give a function that is not async")
 
 
 def _name_of(function: object, settings: Mapping[str, Any], place: Place) -> str:

@@ -79,10 +79,9 @@ def read_toml(path: Path, source: str) -> Application:
 def settings_in(path: Path) -> Mapping[str, Any]:
     """Return `[settings]` of a file whose definitions are wrong; nothing if that cannot be read."""
     try:
-        found = _parsed(path, "").get("settings")
+        return _table(_parsed(path, ""), "settings", Place(), "")
     except DefinitionError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _table(document: Mapping[str, Any], key: str, place: Place, how: str) -> Mapping[str, Any]:
@@ -247,7 +246,14 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that of its `[settings]`."""
     schedule = json_schema_of(Schedule)
     job = schedule.pop("$defs")["Job"]
-    _as_in_a_file(schedule, job)
+    # A file spells some of it otherwise: names are keys, functions are named, and each job says what it runs.
+    schedule["required"] = ["jobs"]
+    schedule["oneOf"] = [{"required": [trigger]} for trigger in TRIGGERS]
+    schedule["oneOf"][-1]["properties"] = {"on_request": {"enum": [True]}}  # false is as if it was not given
+    schedule["properties"]["jobs"] = {"type": "array", "minItems": 1, "items": job}
+    job["properties"]["call"] = job["properties"].pop("function")
+    job["oneOf"] = [{"required": ["call"]}, {"required": ["name", "command"]}]
+    del job["required"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Schedules of leased",
@@ -284,14 +290,3 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
             },
         },
     }
-
-
-def _as_in_a_file(schedule: dict[str, Any], job: dict[str, Any]) -> None:
-    """Change what a file spells otherwise: names are keys, functions are named, and each job says what it runs."""
-    schedule["required"] = ["jobs"]
-    schedule["oneOf"] = [{"required": [trigger]} for trigger in TRIGGERS]
-    schedule["oneOf"][-1]["properties"] = {"on_request": {"enum": [True]}}  # false is as if it was not given
-    schedule["properties"]["jobs"] = {"type": "array", "minItems": 1, "items": job}
-    job["properties"]["call"] = job["properties"].pop("function")
-    job["oneOf"] = [{"required": ["call"]}, {"required": ["name", "command"]}]
-    del job["required"]

@@ -90,11 +90,8 @@ def _seconds(level: str, value: object) -> float:
 
 
 _Duration = Annotated[str, Field(pattern=r"^[\d. dhms]+$")] | Annotated[float, Field(ge=_LEAST)]
+_Thresholds = _Duration | Annotated[Mapping[LongLevel, _Duration], Field(min_length=1)] | Literal[False]
 Long = Annotated[
     dict[LongLevel, float] | Literal[False],
-    read_by(
-        read_long,
-        _Duration | Annotated[Mapping[LongLevel, _Duration], Field(min_length=1)] | Literal[False],
-        "a duration, a table with `warn`, `critical` and `emergency`, or `false`",
-    ),
+    read_by(read_long, _Thresholds, "a duration, a table with `warn`, `critical` and `emergency`, or `false`"),
 ]

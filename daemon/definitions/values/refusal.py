@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FunctionType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -20,14 +20,6 @@ class Refusal(ValueError):
         self.remedy = remedy
         self.field = field
         """The setting to name, where several do not fit together."""
-
-    @classmethod
-    def of(cls, error: ValueError) -> Self:
-        """Return ``error``, whose sentence is ``problem; remedy``, as a refusal."""
-        if isinstance(error, cls):
-            return error
-        problem, _, remedy = str(error).partition("; ")
-        return cls(problem, remedy)
 
     def at(self, place: Place) -> DefinitionError:
         """Return the error for a value that stands there."""

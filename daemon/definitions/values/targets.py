@@ -68,9 +68,8 @@ def _read_target(value: object) -> dict[str, Any]:
     if "command" in read and (extra := {"style", "secret_env"} & read.keys()):
         raise Refusal(f"a command takes no {min(extra)}", "it reads the message as text from its standard input")
     if "secret_env" in read and read.get("style") == "slack":
-        raise Refusal(
-            "messages in the style slack are not signed", "leave secret_env out, and keep the URL secret with url_env"
-        )
+        remedy = "leave secret_env out, and keep the URL secret with url_env"
+        raise Refusal("messages in the style slack are not signed", remedy)
     if "on" in read:
         kinds = read["on"]
         if not isinstance(kinds, list | tuple | set | frozenset) or not kinds:
@@ -107,9 +106,8 @@ def _read(
         _check_command(given["command"])
     for name in ("url_env", "secret_env"):
         if name in given and not (isinstance(given[name], str) and _VARIABLE.fullmatch(given[name])):
-            raise Refusal(
-                f"{name} = {shown(given[name])} does not name an environment variable", 'write it like "OPS_URL"'
-            )
+            problem = f"{name} = {shown(given[name])} does not name an environment variable"
+            raise Refusal(problem, 'write it like "OPS_URL"')
     if "style" in given and given["style"] not in styles:
         raise no_choice(given["style"], styles)
     return {key: given[key] for key in known if key in given}

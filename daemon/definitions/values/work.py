@@ -176,14 +176,8 @@ def read_environment(given: object) -> dict[str, str]:
     return variables
 
 
-Command = Annotated[
-    str | tuple[str, ...],
-    read_by(
-        read_command,
-        Annotated[str, Field(min_length=1)] | Annotated[Sequence[str], Field(min_length=1)],
-        "a string for /bin/sh, or a list of words",
-    ),
-]
+_Written = Annotated[str, Field(min_length=1)] | Annotated[Sequence[str], Field(min_length=1)]
+Command = Annotated[str | tuple[str, ...], read_by(read_command, _Written, "a string for /bin/sh, or a list of words")]
 ChosenIsolation = Annotated[
     Isolation, BeforeValidator(read_isolation, json_schema_input_type=Literal["task", "process", "thread"])
 ]
