@@ -179,8 +179,8 @@ class Known:
     `Schedule.queue` of those that have one.
 
     There may be twenty thousand of them, and of others there are usually none. So a search for work
-    does not name its own: it leaves out the others, asks `is_strange` of what it finds all the same,
-    lets `meet` take in what there is of that kind, and searches again. For any thread.
+    does not name its own: it leaves out the others, lets `meet` take in what it finds all the same and
+    what else there is of that kind, and searches again. For any thread.
     """
 
     def __init__(self, run_digests: Mapping[str, str], queues: Mapping[str, RunQueue] = MappingProxyType({})) -> None:
@@ -220,19 +220,13 @@ class Known:
         known.queues = _sorted(queue for name, queue in self._queues.items() if name not in schedules)
         return known
 
-    def is_strange(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> bool:
-        """Return whether one of these, but for None, is not of its own."""
-        return any(self._strange(digests, schedules))
-
-    def meet(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> None:
-        """Leave out from now on which of these are not of its own."""
-        strange_digests, strange_schedules = self._strange(digests, schedules)
+    def meet(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> bool:
+        """Leave out from now on which of these, but for None, are not of its own; return whether one is not."""
+        strange_digests = {digest for digest in digests if digest is not None} - self._own
+        strange_schedules = {name for name in schedules if name is not None} - self._run_digests.keys()
         self._met_digests.update(strange_digests)
         self._met_schedules.update(strange_schedules)
-
-    def _strange(self, digests: Iterable[str | None], schedules: Iterable[str | None]) -> tuple[set[str], set[str]]:
-        names = {name for name in schedules if name is not None}
-        return {digest for digest in digests if digest is not None} - self._own, names - self._run_digests.keys()
+        return bool(strange_digests or strange_schedules)
 
 
 def _sorted(queues: Iterable[RunQueue]) -> Collection[RunQueue]:

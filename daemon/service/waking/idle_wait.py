@@ -73,11 +73,10 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         leases = {queue.name: queue.leases for queue in known.queues}
         queues = statements.agenda.read_queues(connection, application, leases, others[0], holder)
         digests = [*row.digests, *(digest for queue in queues for digest in queue.digests)]
-        if not known.is_strange(digests, row.schedules):
+        if not known.meet(digests, row.schedules):
             break
         known.meet(
-            [*digests, *statements.agenda.digests(connection, application)],
-            [*row.schedules, *statements.agenda.schedules(connection, application)],
+            statements.agenda.digests(connection, application), statements.agenda.schedules(connection, application)
         )
     is_due = row.until_due is not None and row.until_due <= 0
     is_to_be_placed = (row.until_place is not None and row.until_place <= 0) or row.fed_schedule is not None
