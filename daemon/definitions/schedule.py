@@ -271,7 +271,7 @@ class Schedule(Definition):
 
     def excluded_by(self, instant: datetime) -> str | None:
         """Return which day or calendar of `exclude` keeps an instant from running; None: it runs."""
-        return covering(self.exclude, instant, ZoneInfo(self.timezone))
+        return covering(self.exclude, instant.astimezone(ZoneInfo(self.timezone)).date()) if self.exclude else None
 
     def parts(self, after: datetime, until: datetime) -> Iterator[Part]:
         """Yield the parts of a piece of time in which all instants are excluded, or none is."""
@@ -468,4 +468,4 @@ def _preview(trigger: Trigger, instant: datetime, zone: ZoneInfo, exclude: Seque
         note = "skipped by the clock, runs right after the gap"
     elif local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
         note = "repeated hour, second time" if local.fold else "repeated hour, first time"
-    return Preview(instant, local, note, covering(exclude, instant, zone))
+    return Preview(instant, local, note, covering(exclude, local.date()))

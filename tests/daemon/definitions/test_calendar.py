@@ -205,5 +205,5 @@ def test_without_a_calendar_time_is_one_part_and_no_day_is_excluded() -> None:
     zone = ZoneInfo("Europe/Berlin")
     (part,) = parts((), NOON, NOON + 9_000 * HOUR, zone)
     assert (part.excluded, part.after, part.until) == (False, NOON, NOON + 9_000 * HOUR)
-    assert covering((), NOON, zone) is None
+    assert covering((), NOON.date()) is None
     assert list(parts((Calendar(("12-25",)),), NOON, NOON, zone)) == []
