@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, islice
@@ -375,12 +376,12 @@ def read_timing(definition: str) -> dict[str, Any] | None:
 
 
 def is_timed_alike(definition: str, schedule: Schedule) -> bool:
-    """Return whether the settings of the timing were stored as they are now; if not, `read_timing` may say the same."""
-    try:
+    """Return whether what was stored is due as the schedule is: if it is written alike, at once; else by its meaning."""
+    with suppress(AttributeError, ValueError):
         stored, own = json.loads(definition), schedule.stored()
-        return all(stored.get(name) == own.get(name) for name in Schedule.settings(Mark.TIMING))
-    except (AttributeError, ValueError):
-        return False
+        if all(stored.get(name) == own.get(name) for name in Schedule.settings(Mark.TIMING)):
+            return True
+    return read_timing(definition) == schedule.timing()
 
 
 def _known(stored: Mapping[str, Any], mark: Mark | None = None) -> dict[str, object]:

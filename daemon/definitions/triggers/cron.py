@@ -166,8 +166,10 @@ def _plain(of: Field, part: str) -> str:
     """Return a number, a range, a step or a star as croniter reads it as we mean it."""
     match = _PART.fullmatch(part.lower())
     if match is None:
-        known = _written_out(of, part) or f"{_SUPPORTED}{of.also}"
-        raise _InField(f'"{part}" is not supported in the field {of.name}; {known}')
+        remedy, short = f"{_SUPPORTED}{of.also}", _WORD.sub(lambda word: word[0][:3], part.lower())
+        if short != part.lower() and _PART.fullmatch(short) and any(word in of.names for word in _WORD.findall(short)):
+            remedy = f'names have three letters: write "{short}"'
+        raise _InField(f'"{part}" is not supported in the field {of.name}; {remedy}')
     low, high, step = match.group("low", "high", "step")
     if step is not None and not 0 < int(step) <= of.last - of.first:
         remedy = "write 1 or more" if int(step) == 0 else "for a longer interval use `every`"
@@ -184,14 +186,6 @@ def _plain(of: Field, part: str) -> str:
         remedy = f'to continue from {of.last} to {of.first}, write "{over}"'
         raise _InField(f'"{part}" in the field {of.name} ends before it starts; {remedy}')
     return f"{start}-{end}{f'/{step}' if step else ''}"
-
-
-def _written_out(of: Field, part: str) -> str | None:
-    """Return what to write for a part with names that are not cut to three letters."""
-    short = _WORD.sub(lambda word: word[0][:3], part.lower())
-    if short == part.lower() or not any(word in of.names for word in _WORD.findall(short)):
-        return None
-    return f'names have three letters: write "{short}"' if _PART.fullmatch(short) else None
 
 
 def _range(of: Field, start: int, end: int) -> tuple[int, int]:

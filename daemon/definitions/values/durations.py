@@ -55,8 +55,8 @@ def read_keep(value: object) -> dict[str, int]:
     return {measure: value[measure] for measure in MEASURES if measure in value}
 
 
-_KEPT = Annotated[Mapping[Measure, Annotated[int, Field(ge=1, le=max(MOST.values()))]], Field(min_length=1)]
-Keep = Annotated[dict[str, int], read_by(read_keep, _KEPT, "a table with `days`, `runs` or both")]
+_Amounts = Annotated[Mapping[Measure, Annotated[int, Field(ge=1, le=max(MOST.values()))]], Field(min_length=1)]
+Keep = Annotated[dict[str, int], read_by(read_keep, _Amounts, "a table with `days`, `runs` or both")]
 
 
 _LEAST = 0.001
