@@ -1,7 +1,7 @@
 """A schedule: its jobs, when they run and by which policies; its stored form; and its due instants."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from .definition import Definition, Mark, firsts, sha256_of, translated
 from .triggers.cron import forwards
 from .triggers.trigger import At, Cron, CronText, Every, FinishBy, Instant, OnRequest, Trigger, Zone, refuse_meaningless
 from .triggers.wall_time import Tally, deadline
-from .values.calendars import Calendar, Exclude, Part, covering, parts
+from .values.calendars import Exclude, Part, covering, parts
 from .values.durations import Keep, Long, duration
 from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
@@ -435,9 +435,7 @@ def due_pieces(
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One instant, in UTC and by the clock of the schedule's time zone, with a remark where that
-    clock changes, and the day or calendar that keeps it from running.
-    """
+    """One instant, in UTC and by the clock of its schedule, with a remark where that changes, and what excludes it."""
 
     instant: datetime
     local: datetime
@@ -445,28 +443,16 @@ class Preview:
     excluded: str | None = None
 
 
-def preview(
-    trigger: Trigger, timezone: str, after: datetime, count: int, exclude: Sequence[Calendar] = ()
-) -> tuple[Preview, ...]:
-    """Return the next instants of a trigger; an interval counts from ``after``, to the second."""
-    zone = ZoneInfo(timezone)
-    instants = trigger.instants(after, zone=zone, anchor=after.replace(microsecond=0))
-    return tuple(_preview(trigger, instant, zone, exclude) for instant in islice(instants, count))
-
-
 def preview_schedule(
     schedule: Schedule, after: datetime, count: int, anchor: datetime | None = None
 ) -> tuple[Preview, ...]:
     """Return the next instants of a schedule, excluded ones too; an interval counts from ``anchor``, or ``after``."""
-    zone, trigger = ZoneInfo(schedule.timezone), schedule.trigger
-    instants = schedule.instants(after, after if anchor is None else anchor)
-    return tuple(_preview(trigger, instant, zone, schedule.exclude) for instant in islice(instants, count))
-
-
-def _preview(trigger: Trigger, instant: datetime, zone: ZoneInfo, exclude: Sequence[Calendar]) -> Preview:
-    local, note = instant.astimezone(zone), None
-    if isinstance(trigger, Cron) and not trigger.pattern.matches(local):
-        note = "skipped by the clock, runs right after the gap"
-    elif local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
-        note = "repeated hour, second time" if local.fold else "repeated hour, first time"
-    return Preview(instant, local, note, covering(exclude, local.date()))
+    zone, trigger, found = ZoneInfo(schedule.timezone), schedule.trigger, []
+    for instant in islice(schedule.instants(after, after if anchor is None else anchor), count):
+        local, note = instant.astimezone(zone), None
+        if isinstance(trigger, Cron) and not trigger.pattern.matches(local):
+            note = "skipped by the clock, runs right after the gap"
+        elif local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+            note = "repeated hour, second time" if local.fold else "repeated hour, first time"
+        found.append(Preview(instant, local, note, covering(schedule.exclude, local.date())))
+    return tuple(found)
