@@ -346,8 +346,7 @@ def read_schedule(definition: str) -> Schedule:
     """
     known: dict[str, object] = {}
     try:
-        stored = json.loads(definition)
-        known = _known(stored)
+        known = _known(definition)
         return Schedule.model_validate(known)
     except ValidationError as error:
         raise _unreadable(translated(firsts(error)[0], known, Place())) from None
@@ -369,8 +368,7 @@ def read_timing(definition: str) -> dict[str, Any] | None:
     Nothing but the timing need be readable.
     """
     try:
-        stored = json.loads(definition)
-        return Schedule.model_validate(_known(stored, Mark.TIMING)).timing()
+        return Schedule.model_validate(_known(definition, Mark.TIMING)).timing()
     except (TypeError, ValueError):  # as of pydantic
         return None
 
@@ -384,9 +382,10 @@ def is_timed_alike(definition: str, schedule: Schedule) -> bool:
     return read_timing(definition) == schedule.timing()
 
 
-def _known(stored: Mapping[str, Any], mark: Mark | None = None) -> dict[str, object]:
+def _known(definition: str, mark: Mark | None = None) -> dict[str, object]:
     """Return what is stored of the settings that this version knows, of those with ``mark`` if that is given."""
-    known = {name: stored[name] for name in ("name", *Schedule.settings(mark)) if name in stored}
+    stored = json.loads(definition)
+    known: dict[str, object] = {name: stored[name] for name in ("name", *Schedule.settings(mark)) if name in stored}
     if isinstance(cron := known.get("cron"), str):
         known["cron"] = forwards(cron)
     if isinstance(catch_up := known.get("catch_up"), Mapping):

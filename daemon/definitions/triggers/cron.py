@@ -99,21 +99,11 @@ class Field:
 
 
 MONTH = Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
-DAY_OF_MONTH = Field(
-    "day of month",
-    1,
-    31,
-    odd=r"l|lw|(?P<nearest>\d+)w",
-    also="; also L (the last day), LW (the last weekday), 15W (the weekday nearest to the 15th)",
-)
-DAY_OF_WEEK = Field(
-    "day of week",
-    0,
-    7,
-    ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
-    odd=r"(?P<day>\d+|[a-z]{3})(?:l|#(?P<number>\d+))",
-    also="; also 5L (the last Friday of a month), 5#3 (the third one)",
-)
+_IN_A_MONTH = "; also L (the last day), LW (the last weekday), 15W (the weekday nearest to the 15th)"
+DAY_OF_MONTH = Field("day of month", 1, 31, odd=r"l|lw|(?P<nearest>\d+)w", also=_IN_A_MONTH)
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_IN_A_WEEK = "; also 5L (the last Friday of a month), 5#3 (the third one)"
+DAY_OF_WEEK = Field("day of week", 0, 7, _WEEKDAYS, odd=r"(?P<day>\d+|[a-z]{3})(?:l|#(?P<number>\d+))", also=_IN_A_WEEK)
 FIELDS = (Field("minute", 0, 59), Field("hour", 0, 23), DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 SECOND = Field("second", 0, 59)
 
@@ -358,13 +348,9 @@ def parse(expression: str) -> Pattern:
     except _InField as problem:
         raise InvalidCron(f'"{expression}": {problem}') from None
     stars = {name for name, field in written.items() if field.text.startswith("*")}
+    hours, minutes, seconds = values["hour"], values["minute"], values["second"]
     pattern = Pattern(
-        times=tuple(
-            hour * 3600 + minute * 60 + second
-            for hour in values["hour"]
-            for minute in values["minute"]
-            for second in values["second"]
-        ),
+        times=tuple(h * 3600 + m * 60 + s for h in hours for m in minutes for s in seconds),
         days=days,
         months=_one_of_each(frozenset(values["month"])),
         weekdays=weekdays,

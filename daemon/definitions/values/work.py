@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
@@ -150,15 +150,11 @@ def read_isolation(value: object, job: ValidationInfo) -> Isolation:
     choices = ("process",) if default == "command" else ("task", "process", "thread")
     if value not in choices:
         raise no_choice(value, choices)
-    if value == "process":
-        return "command" if default == "command" else "process"
-    if value == "thread":
-        if default == "task":
-            raise Refusal("an async function cannot run in a thread of its own", 'use "task" or "process"')
-        return "thread"
-    if default != "task":
+    if value == "thread" and default == "task":
+        raise Refusal("an async function cannot run in a thread of its own", 'use "task" or "process"')
+    if value == "task" and default != "task":
         raise Refusal("only an async function can be a task", 'make it `async def`, or use "process"')
-    return "task"
+    return default if default == "command" else cast("Isolation", value)
 
 
 def read_environment(given: object) -> dict[str, str]:
