@@ -8,8 +8,7 @@ from sqlalchemy import Connection, insert, literal, select
 
 import lease.statements
 from daemon.definitions.application import Known
-from daemon.definitions.codec import write_schedule
-from daemon.definitions.schedule import Job, Schedule
+from daemon.definitions.schedule import Job, Schedule, write_schedule
 from daemon.store.tables import run, schedule
 from lease.schema import lease as leases
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from ..definitions.codec import UnreadableDefinition, read_schedule
+from ..definitions.schedule import UnreadableDefinition, read_schedule
 from ..definitions.values.targets import Target
 from ..errors import NotFound
 from ..store import statements

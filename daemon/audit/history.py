@@ -14,8 +14,7 @@ from sqlalchemy import Connection, Row
 from lease.database.backend import backend_of
 from lease.model import Grant
 
-from ..definitions.codec import UnreadableDefinition, read_schedule
-from ..definitions.schedule import Schedule
+from ..definitions.schedule import Schedule, UnreadableDefinition, read_schedule
 from ..scheduling.plan import first_state
 from ..states import QUEUES_OF_PRIORITY, UNFINISHED, JobState
 from ..store import statements

@@ -118,8 +118,8 @@ class NoLocalZone(DaemonError):
 
 def local_timezone(environment: Mapping[str, str] = os.environ) -> str:
     """Return the time zone that the clock of this machine shows; raises `NoLocalZone`."""
+    from ..definitions.triggers.trigger import check_timezone  # noqa: PLC0415 - as above
     from ..definitions.values.refusal import Refusal  # noqa: PLC0415 - the definitions, and pydantic
-    from ..definitions.values.times import check_timezone  # noqa: PLC0415 - as above
 
     written = _TIMEZONE.read_text(encoding="utf-8", errors="replace") if _TIMEZONE.is_file() else ""
     linked = os.path.realpath(_LOCALTIME).partition("/zoneinfo/")[2]

@@ -16,7 +16,7 @@ from .definition import sha256_of
 from .schedule import Schedule
 from .values.queues import RunQueue
 from .values.refusal import refused_at
-from .values.strings import check_name, refuse_large, refuse_like_an_option, refuse_twice
+from .values.strings import check_name, refuse_large, refuse_like_an_option, refuse_taken
 
 LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
 """The most characters of an application's and a schedule's name together, so that the lease of a run fits (rule 14)."""
@@ -86,17 +86,13 @@ class Application:
         return {schedule.name: queue for schedule in self.schedules if (queue := schedule.queue) is not None}
 
     def keyed(self, keys: Mapping[str, str]) -> "Application":
-        """Return it as the database has it: a schedule of ``keys`` has the name of the row that it stands in, which is
-        the first that it ever had.
-        """
+        """Return it as the database has it: a schedule of ``keys`` has the name of its row, the first that it ever had."""
         if not keys:
             return self
         return replace(self, schedules=tuple(one.keyed(keys.get(one.name, one.name)) for one in self.schedules))
 
     def revised(self, revision: int | None) -> "Application":
-        """Return it with this revision, if that is given; otherwise as it is. Raises `DefinitionError` if it requires one
-        and has none.
-        """
+        """Return it with this revision, if that is given; raises `DefinitionError` if it requires one and has none."""
         revised = self if revision is None else replace(self, revision=revision)
         if revised.require_revision and revised.revision is None:
             place = Place(source=self.spec or str(self.source), field="require_revision")
@@ -115,12 +111,10 @@ class Application:
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:
-    """Return an application, whose schedules have jobs and own names; raises `DefinitionError`."""
+    """Return an application, whose schedules, each of its own name, have jobs; raises `DefinitionError`."""
     made, mistakes, application = tuple(schedules), Mistakes(), ""
     with mistakes, refused_at(place):
         application = check_name("application", name)
-    with mistakes, refused_at(place):
-        refuse_twice("schedule", [schedule.name for schedule in made])
     if application and not made:
         raise DefinitionError(place, f'the application "{application}" has no schedule', "add one")
     for schedule in made:
@@ -131,7 +125,10 @@ def make_application(name: object, schedules: Iterable[Schedule], place: Place, 
             refuse_like_an_option("schedule", schedule.name, f'; was = "{schedule.name}" keeps its history')
             for job in schedule.jobs:
                 refuse_like_an_option("job", job.name)
-            refuse_twice("job", [job.name for job in schedule.jobs])
+            names: set[str] = set()
+            for job in schedule.jobs:
+                refuse_taken("job", job.name, names)
+                names.add(job.name)
             refuse_large(schedule.params)
             if len(application) + len(schedule.name) > LONGEST_NAMES:
                 problem = f'its name and that of the application "{application}" are too long'
@@ -182,8 +179,8 @@ class Known:
     `Schedule.queue` of those that have one.
 
     There may be twenty thousand of them, and of others there are usually none. So a search for work
-    does not name its own: it leaves out the others, asks `is_strange` of what it finds all the same,
-    lets `meet` take in what there is of that kind, and searches again. For any thread.
+    does not name its own: it leaves out the others, lets `meet` take in what it finds all the same and
+    what else there is of that kind, and searches again. For any thread.
     """
 
     def __init__(self, run_digests: Mapping[str, str], queues: Mapping[str, RunQueue] = MappingProxyType({})) -> None:
@@ -198,7 +195,9 @@ class Known:
         self.queues = _sorted(queues.values())
         """The queues in which runs of its schedules wait, but for those that are left to others."""
         self._own = frozenset(run_digests.values())
-        self._others = _Others()
+        self._met_digests: set[str] = set()
+        self._met_schedules: set[str] = set()
+        """Those of others that were met, shared with all that `but` makes of it."""
 
     @property
     def schedules(self) -> Collection[str]:
@@ -206,16 +205,14 @@ class Known:
 
     @property
     def other_digests(self) -> list[str]:
-        return [*self._others.digests, *self.left]
+        return [*self._met_digests, *self.left]
 
     @property
     def other_schedules(self) -> list[str]:
-        return [*self._others.schedules]
+        return [*self._met_schedules]
 
     def but(self, schedules: Collection[str]) -> "Known":
-        """Return it without these schedules, whose runs are left to others for now. What one of the two
-        meets, the other has met.
-        """
+        """Return it without these schedules, whose runs are left to others for now; what one meets, both have met."""
         if not schedules:
             return self
         known = copy(self)
@@ -223,26 +220,13 @@ class Known:
         known.queues = _sorted(queue for name, queue in self._queues.items() if name not in schedules)
         return known
 
-    def is_strange(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> bool:
-        """Return whether one of these, but for None, is not of its own."""
-        return not (self._own.issuperset(_given(digests)) and self._run_digests.keys() >= _given(schedules))
-
-    def meet(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> None:
-        """Leave out from now on which of these are not of its own."""
-        self._others.digests |= _given(digests) - self._own
-        self._others.schedules |= _given(schedules) - self._run_digests.keys()
-
-
-class _Others:
-    """The definitions of others that were met, shared by a `Known` and all that `but` makes of it."""
-
-    def __init__(self) -> None:
-        self.digests: frozenset[str] = frozenset()
-        self.schedules: frozenset[str] = frozenset()
-
-
-def _given(names: Iterable[str | None]) -> frozenset[str]:
-    return frozenset(name for name in names if name is not None)
+    def meet(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> bool:
+        """Leave out from now on which of these, but for None, are not of its own; return whether one is not."""
+        strange_digests = {digest for digest in digests if digest is not None} - self._own
+        strange_schedules = {name for name in schedules if name is not None} - self._run_digests.keys()
+        self._met_digests.update(strange_digests)
+        self._met_schedules.update(strange_schedules)
+        return bool(strange_digests or strange_schedules)
 
 
 def _sorted(queues: Iterable[RunQueue]) -> Collection[RunQueue]:
@@ -263,7 +247,8 @@ class Rows(Mapping[str, Schedule]):
         self._keys: Mapping[str, str] = {}
         self._names: Mapping[str, str] = {}
         self._ever: dict[str, tuple[Schedule, str, str]] = {}
-        self._changed: list[Callable[[], None]] = []
+        self.changed: list[Callable[[], None]] = []
+        """Called whenever one has come to stand in another row."""
         self._take(application)
 
     def __getitem__(self, key: str) -> Schedule:
@@ -288,24 +273,17 @@ class Rows(Mapping[str, Schedule]):
     def run_digest(self, key: str) -> str:
         return self._ever[key][2]
 
-    def on_change(self, call: Callable[[], None]) -> None:
-        """Call whenever one has come to stand in another row."""
-        self._changed.append(call)
-
     def stand(self, keys: Mapping[str, str]) -> None:
         """Take in the rows of those that have another name than theirs, by their names."""
         if keys == self._keys:
             return
         self._keys = dict(keys)
         self._take(self._defined.keyed(keys))
-        for call in self._changed:
+        for call in self.changed:
             call()
 
     def _take(self, keyed: Application) -> None:
-        names = [schedule.name for schedule in self._defined.schedules]
-        self._ever |= {
-            schedule.name: (schedule, name, keyed.run_digests[schedule.name])
-            for schedule, name in zip(keyed.schedules, names, strict=True)
-        }
-        self._names = dict(zip((schedule.name for schedule in keyed.schedules), names, strict=True))
+        pairs = list(zip(keyed.schedules, self._defined.schedules, strict=True))
+        self._ever |= {one.name: (one, defined.name, keyed.run_digests[one.name]) for one, defined in pairs}
+        self._names = {one.name: defined.name for one, defined in pairs}
         self.application = keyed

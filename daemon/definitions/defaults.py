@@ -13,10 +13,6 @@ from .triggers.trigger import is_meaningless
 from .values.refusal import Refusal
 from .values.work import default_isolation
 
-_OF_A_CHILD = frozenset(["cwd", "env"])
-"""The settings that only a child has: defaults of them are none of a task or a thread."""
-
-
 _FIELDS: dict[str, Any] = {
     name: (Annotated[info.annotation, *info.metadata, Field(title=info.title, description=info.description)], None)
     for model in (Schedule, Job)
@@ -35,9 +31,7 @@ class Defaults:
     """The same, fit for JSON; of `env` the names only, for values may be secret."""
 
     def of_schedule(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings of a schedule: its own, and what it does not say itself, but for what means
-        nothing if it runs only on request.
-        """
+        """Return its own settings, and those that it does not say itself, unless they mean nothing on request."""
         names: Collection[str] = Schedule.settings(Mark.DEFAULT)
         if own.get("on_request") is True:
             names = [name for name in names if not is_meaningless(name, self.given.get(name))]
@@ -47,8 +41,8 @@ class Defaults:
         """Return the settings of a job: its own, and what it does not say itself. `env` is merged."""
         isolation = own.get("isolation") or default_isolation({"function": function})
         names = Job.settings(Mark.DEFAULT).keys()
-        if isolation in {"task", "thread"}:
-            return self._with(own, names - _OF_A_CHILD)
+        if isolation in ("task", "thread"):
+            return self._with(own, names - {"cwd", "env"})  # only a child has them
         settings = self._with(own, names)
         if isinstance(env := own.get("env"), Mapping) and "env" in self.given:
             settings["env"] = {**self.given["env"], **env}
@@ -70,6 +64,5 @@ def read_defaults(
     }
     misplaced |= {name: Refusal("this setting cannot be a default for all jobs", of_job) for name in Job.settings()}
     read = read_settings(DefaultSettings, given, place, others=others, misplaced=misplaced)
-    return Defaults(
-        {name: value for name, value in read if value is not None}, read.model_dump(mode="json", exclude_none=True)
-    )
+    settings = {name: value for name, value in read if value is not None}
+    return Defaults(settings, read.model_dump(mode="json", exclude_none=True))

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from functools import cache
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -81,10 +82,6 @@ class Definition(BaseModel):
             del copied.__dict__[name]
         return copied
 
-    def says(self, setting: str) -> bool:
-        """Return whether a setting was given, here or as a default of the file."""
-        return setting in self.model_fields_set
-
     def stored(self) -> dict[str, Any]:
         """Return the settings as they are stored, fit for JSON."""
         settings = self.settings()
@@ -98,8 +95,6 @@ class Definition(BaseModel):
 
 
 D = TypeVar("D", bound=Definition)
-
-_NOTHING: Mapping[str, Refusal] = {}
 
 _ELSEWHERE = {
     theirs: ours
@@ -124,29 +119,15 @@ _UNNAMED = "function"
 """What is wrong with it is said of the job: in TOML `call` names it, in Python it is decorated."""
 
 
-def read(
-    model: type[D],
-    name: object,
-    given: Mapping[str, object],
-    place: Place,
-    *,
-    others: Collection[str] = (),
-    misplaced: Mapping[str, Refusal] = _NOTHING,
-    **parts: Any,
-) -> D:
-    """Return the definition of this name, with the settings that were given; raises `DefinitionError`.
-
-    ``parts`` is what it consists of beside its settings. ``others`` are further names that may stand where the settings
-    were given, ``misplaced`` those that belong elsewhere. A setting that does not exist is refused first: that explains
-    the most.
-    """
+def read(model: type[D], name: object, given: Mapping[str, object], place: Place, **how: Any) -> D:
+    """Return the definition of this name; ``how`` is what `read_settings` takes besides. Raises `DefinitionError`."""
     mistakes, own, checked = Mistakes(), place, str(model.kind)
     with mistakes, refused_at(place):
         checked = check_name(model.kind, name)
         named: dict[str, Any] = {model.kind: checked}
         own = replace(place, **named)
     with mistakes:
-        made = read_settings(model, given, own, others=others, misplaced=misplaced, name=checked, **parts)
+        made = read_settings(model, given, own, name=checked, **how)
     mistakes.refuse()
     return made
 
@@ -157,10 +138,15 @@ def read_settings(
     place: Place,
     *,
     others: Collection[str] = (),
-    misplaced: Mapping[str, Refusal] = _NOTHING,
+    misplaced: Mapping[str, Refusal] = MappingProxyType({}),
     **parts: Any,
 ) -> D:
-    """Return what `read` returns, of a model whose name, if it has one, is among ``parts``."""
+    """Return a definition with the settings that were given; raises `DefinitionError`.
+
+    ``parts`` is what it consists of beside its settings, such as its name. ``others`` are further names that may stand
+    where the settings were given, ``misplaced`` those that belong elsewhere. A setting that does not exist is refused
+    first: that explains the most.
+    """
     known, mistakes = model.settings(), Mistakes()
     for setting in given:
         if setting in known:
@@ -195,19 +181,18 @@ def firsts(error: ValidationError) -> Sequence[ErrorDetails]:
 
 def translated(details: ErrorDetails, given: Mapping[str, object], place: Place) -> DefinitionError:
     """Return what pydantic found wrong with what was given, as an error that says where."""
-    if not details["loc"]:
-        return refusal_of(details, None).at(place)
-    setting = str(details["loc"][0])
-    value = given.get(setting) if len(details["loc"]) == 1 else details["input"]
-    return refusal_of(details, value).at(place if setting == _UNNAMED else replace(place, field=setting))
+    setting, *within = map(str, details["loc"] or [_UNNAMED])
+    value = details["input"] if within else given.get(setting)
+    return _refusal_of(details, value).at(place if setting == _UNNAMED else replace(place, field=setting))
 
 
-def refusal_of(details: ErrorDetails, value: object) -> Refusal:
-    """Return in our words what pydantic found wrong with a value."""
+def _refusal_of(details: ErrorDetails, value: object) -> Refusal:
     context: Mapping[str, Any] = details.get("ctx", {})
     match details["type"]:
         case "value_error":
-            return Refusal.of(context["error"])
+            error = context["error"]
+            problem, _, remedy = str(error).partition("; ")
+            return error if isinstance(error, Refusal) else Refusal(problem, remedy)
         case "literal_error":
             return no_choice(value, re.findall("'(.*?)'", context["expected"]))
         case "string_type":

@@ -1,26 +1,29 @@
-"""A schedule: its jobs, when they run and by which policies; and its due instants."""
+"""A schedule: its jobs, when they run and by which policies; its stored form; and its due instants."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import groupby, islice, takewhile
+from itertools import groupby, islice
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, ValidationError, model_validator
 
+from ..errors import DaemonError, Place
 from ..states import Priority
-from .definition import Definition, Mark, sha256_of
-from .triggers.trigger import At, Cron, Every, OnRequest, Trigger, refuse_meaningless
+from .definition import Definition, Mark, firsts, sha256_of, translated
+from .triggers.cron import forwards
+from .triggers.trigger import At, Cron, CronText, Every, FinishBy, Instant, OnRequest, Trigger, Zone, refuse_meaningless
 from .triggers.wall_time import Tally, deadline
-from .values.calendars import Calendar, Exclude, Part, covering, parts
+from .values.calendars import Exclude, Part, covering, parts
 from .values.durations import Keep, Long, duration
 from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
 from .values.strings import Folder, FormerNames, Strings, Table, Text, name_of
 from .values.targets import Notify, Ping, Target, targets_of
-from .values.times import CronExpression, FinishBy, Instant, TimeZone
 from .values.work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
 
 # Its jobs
@@ -62,11 +65,9 @@ class Job(Definition):
         if (self.function is None) == (self.command is None):
             raise Refusal("it must have either a function or a command", "give one of them")
         if self.isolation in {"task", "thread"} and (self.env or self.cwd):
-            raise Refusal(
-                f"a {self.isolation} runs inside the replica and has no folder or environment of its own",
-                'set isolation = "process", or leave this out',
-                field="env" if self.env else "cwd",
-            )
+            problem = f"a {self.isolation} runs inside the replica and has no folder or environment of its own"
+            remedy, field = 'set isolation = "process", or leave this out', "env" if self.env else "cwd"
+            raise Refusal(problem, remedy, field=field)
         return self
 
     @property
@@ -113,7 +114,7 @@ class Schedule(Definition):
 
     name: Annotated[str, name_of("schedule"), Mark.PART]
 
-    cron: Annotated[CronExpression | None, Mark.TIMING] = None
+    cron: Annotated[CronText | None, Mark.TIMING] = None
     """Due when the clock of its time zone says so: 5 fields, or 6 with seconds first, or
     `@daily` and the like."""
     every: Annotated[float | None, duration(least=SHORTEST_INTERVAL), Mark.TIMING] = None
@@ -124,7 +125,7 @@ class Schedule(Definition):
     on_request: Annotated[bool, Strict(), Mark.TIMING] = False
     """`true`: runs only when you request a run. Set exactly one of `cron`, `every`, `at` and
     `on_request`."""
-    timezone: Annotated[TimeZone, Mark.TIMING, Mark.DEFAULT] = "UTC"
+    timezone: Annotated[Zone, Mark.TIMING, Mark.DEFAULT] = "UTC"
     """The time zone of `cron`."""
     starts: Annotated[Instant | None, Mark.TIMING] = None
     """The schedule is not due before this time."""
@@ -208,9 +209,8 @@ class Schedule(Definition):
         if self.start_within is not None and self.jitter >= self.start_within:
             if self.jitter == 0:
                 raise Refusal("no run can start within 0 seconds", "set a longer duration", field="start_within")
-            raise Refusal(
-                "a run could come later than start_within allows", "set it below start_within", field="jitter"
-            )
+            problem = "a run could come later than start_within allows"
+            raise Refusal(problem, "set it below start_within", field="jitter")
         if self.lock is not None and self.lock.slots == 1 and self.overlap == "allow":
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
             raise Refusal(problem, "leave one of them out, or give the lock several slots", field="lock")
@@ -245,8 +245,8 @@ class Schedule(Definition):
         """Where messages about it and pings go."""
         return targets_of(self.notify, self.ping) if self.notify or self.ping else ()
 
-    def instants(self, after: datetime, anchor: datetime) -> Iterator[datetime]:
-        """Yield the due instants after ``after`` in UTC, in order.
+    def instants(self, after: datetime, anchor: datetime, until: datetime | None = None) -> Iterator[datetime]:
+        """Yield the due instants after ``after``, and up to ``until`` if that is given, in UTC, in order.
 
         ``anchor`` is where an interval counts from, to the second; with `starts` it counts from
         there. `starts` and `ends` are themselves within the bounds. A disabled schedule has no
@@ -255,8 +255,9 @@ class Schedule(Definition):
         if not self.enabled:
             return
         after, anchor = self._bounded(after, anchor)
+        last = min([bound for bound in (self.ends, until) if bound is not None], default=None)
         for instant in self.trigger.instants(after, zone=ZoneInfo(self.timezone), anchor=anchor):
-            if self.ends is not None and instant > self.ends:
+            if last is not None and instant > last:
                 return
             yield instant
 
@@ -272,7 +273,7 @@ class Schedule(Definition):
 
     def excluded_by(self, instant: datetime) -> str | None:
         """Return which day or calendar of `exclude` keeps an instant from running; None: it runs."""
-        return covering(self.exclude, instant, ZoneInfo(self.timezone))
+        return covering(self.exclude, instant.astimezone(ZoneInfo(self.timezone)).date()) if self.exclude else None
 
     def parts(self, after: datetime, until: datetime) -> Iterator[Part]:
         """Yield the parts of a piece of time in which all instants are excluded, or none is."""
@@ -294,9 +295,7 @@ class Schedule(Definition):
         return max(after, self.starts - _TICK), self.starts
 
     def timing(self) -> dict[str, Any]:
-        """Return what decides its instants, the same for each spelling. Where this changes,
-        planning counts from the change (rule 13).
-        """
+        """Return what decides its instants, the same for each spelling: planning counts from its change (rule 13)."""
         bounds = self.settings(Mark.TIMING).keys() - {*TRIGGERS, "timezone"}
         return {
             "trigger": self.trigger.meaning(ZoneInfo(self.timezone)),
@@ -321,14 +320,91 @@ class Schedule(Definition):
         return sha256_of([self.canonical(), [sorted(job.env.items()) for job in self.jobs]])
 
 
+# Its stored form: what sync writes, and what planning reads back of it
+
+_WITH_EXCLUDE = "with exclude"
+
+
+class UnreadableDefinition(DaemonError):
+    """A stored definition that this version of the package does not understand."""
+
+
+def write_schedule(schedule: Schedule) -> str:
+    """Return what is stored of a schedule; `Schedule.digest` says whether it has changed.
+
+    One with `exclude` cannot be read by a version that does not know that, and would run what is due on those
+    days: beside this version it plans none of it.
+    """
+    stored = schedule.canonical()
+    if schedule.exclude:
+        stored["catch_up"] = {_WITH_EXCLUDE: stored["catch_up"]}
+    return json.dumps(stored, ensure_ascii=False)
+
+
+def read_schedule(definition: str) -> Schedule:
+    """Return what `write_schedule` wrote, without its jobs; raises `UnreadableDefinition`.
+
+    A setting that is not in it has its default; a setting that only a later version knows is left out.
+    """
+    known: dict[str, object] = {}
+    try:
+        known = _known(definition)
+        return Schedule.model_validate(known)
+    except ValidationError as error:
+        raise _unreadable(translated(firsts(error)[0], known, Place())) from None
+    except (TypeError, ValueError) as error:
+        raise _unreadable(error) from error
+
+
+def read_job_names(definition: str) -> tuple[str, ...]:
+    """Return the names of the jobs of what `write_schedule` wrote, in order; raises `UnreadableDefinition`."""
+    try:
+        return tuple(job["name"] for job in json.loads(definition)["jobs"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(error) from error
+
+
+def read_timing(definition: str) -> dict[str, Any] | None:
+    """Return the `Schedule.timing` of what was stored; None if that cannot be read.
+
+    Nothing but the timing need be readable.
+    """
+    try:
+        return Schedule.model_validate(_known(definition, Mark.TIMING)).timing()
+    except (TypeError, ValueError):  # as of pydantic
+        return None
+
+
+def is_timed_alike(definition: str, schedule: Schedule) -> bool:
+    """Return whether what was stored is due as the schedule is: if it is written alike, at once; else by its meaning."""
+    with suppress(AttributeError, ValueError):
+        stored, own = json.loads(definition), schedule.stored()
+        if all(stored.get(name) == own.get(name) for name in Schedule.settings(Mark.TIMING)):
+            return True
+    return read_timing(definition) == schedule.timing()
+
+
+def _known(definition: str, mark: Mark | None = None) -> dict[str, object]:
+    """Return what is stored of the settings that this version knows, of those with ``mark`` if that is given."""
+    stored = json.loads(definition)
+    known: dict[str, object] = {name: stored[name] for name in ("name", *Schedule.settings(mark)) if name in stored}
+    if isinstance(cron := known.get("cron"), str):
+        known["cron"] = forwards(cron)
+    if isinstance(catch_up := known.get("catch_up"), Mapping):
+        known["catch_up"] = catch_up.get(_WITH_EXCLUDE)
+    return known
+
+
+def _unreadable(error: Exception) -> UnreadableDefinition:
+    return UnreadableDefinition(f"the stored definition cannot be read ({error}); sync the file that defines it")
+
+
 # Its due instants
 
 
 @dataclass(frozen=True, slots=True)
 class DuePiece:
-    """Instants that follow each other, all on excluded days or none: ``older`` ones that are only counted, and then
-    ``instants``.
-    """
+    """Consecutive instants, all on excluded days or none: ``older`` ones that are only counted, then ``instants``."""
 
     excluded: bool
     older: Tally | None
@@ -342,7 +418,7 @@ def due_pieces(
     on days that are not excluded are enumerated, and of each piece among them that is excluded the
     ``newest_excluded``: to enumerate a year takes too long.
     """
-    few = list(islice(_instants(schedule, after, until, anchor), newest + 1))
+    few = list(islice(schedule.instants(after, anchor, until), newest + 1))
     if len(few) <= newest:
         cut = groupby(few, key=lambda instant: schedule.excluded_by(instant) is not None)
         return [DuePiece(excluded, None, list(instants)) for excluded, instants in cut]
@@ -351,22 +427,16 @@ def due_pieces(
         least = newest if newest == 0 or not part.excluded else newest_excluded
         older = schedule.older(part.after, part.until, least, anchor)
         begin = part.after if older is None else older.last
-        instants = list(_instants(schedule, begin, part.until, anchor)) if least > 0 else []
+        instants = list(schedule.instants(begin, anchor, part.until)) if least > 0 else []
         pieces.append(DuePiece(part.excluded, older, instants))
         if not part.excluded:
             newest = max(0, newest - len(instants))
     return pieces[::-1]
 
 
-def _instants(schedule: Schedule, after: datetime, until: datetime, anchor: datetime) -> Iterator[datetime]:
-    return takewhile(lambda instant: instant <= until, schedule.instants(after, anchor))
-
-
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One instant, in UTC and by the clock of the schedule's time zone, with a remark where that
-    clock changes, and the day or calendar that keeps it from running.
-    """
+    """One instant, in UTC and by the clock of its schedule, with a remark where that changes, and what excludes it."""
 
     instant: datetime
     local: datetime
@@ -374,30 +444,16 @@ class Preview:
     excluded: str | None = None
 
 
-def preview(
-    trigger: Trigger, timezone: str, after: datetime, count: int, exclude: Sequence[Calendar] = ()
-) -> tuple[Preview, ...]:
-    """Return the next instants of a trigger; an interval counts from ``after``, to the second."""
-    zone = ZoneInfo(timezone)
-    instants = trigger.instants(after, zone=zone, anchor=after.replace(microsecond=0))
-    return tuple(_preview(trigger, instant, zone, exclude) for instant in islice(instants, count))
-
-
 def preview_schedule(
     schedule: Schedule, after: datetime, count: int, anchor: datetime | None = None
 ) -> tuple[Preview, ...]:
-    """Return the next instants of a schedule, those that are excluded too; an interval counts from
-    ``anchor``, by default from ``after``.
-    """
-    zone, trigger = ZoneInfo(schedule.timezone), schedule.trigger
-    instants = schedule.instants(after, after if anchor is None else anchor)
-    return tuple(_preview(trigger, instant, zone, schedule.exclude) for instant in islice(instants, count))
-
-
-def _preview(trigger: Trigger, instant: datetime, zone: ZoneInfo, exclude: Sequence[Calendar]) -> Preview:
-    local, note = instant.astimezone(zone), None
-    if isinstance(trigger, Cron) and not trigger.pattern.matches(local):
-        note = "skipped by the clock, runs right after the gap"
-    elif local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
-        note = "repeated hour, second time" if local.fold else "repeated hour, first time"
-    return Preview(instant, local, note, covering(exclude, instant, zone))
+    """Return the next instants of a schedule, excluded ones too; an interval counts from ``anchor``, or ``after``."""
+    zone, trigger, found = ZoneInfo(schedule.timezone), schedule.trigger, []
+    for instant in islice(schedule.instants(after, after if anchor is None else anchor), count):
+        local, note = instant.astimezone(zone), None
+        if isinstance(trigger, Cron) and not trigger.pattern.matches(local):
+            note = "skipped by the clock, runs right after the gap"
+        elif local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+            note = "repeated hour, second time" if local.fold else "repeated hour, first time"
+        found.append(Preview(instant, local, note, covering(schedule.exclude, local.date())))
+    return tuple(found)

@@ -163,8 +163,8 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     while (places := limit - len(started)) > 0:
         search = Search(connection, application, known.other_digests, holder, tried, places, last_chances)
         found = search.candidates(known.queues)
-        if known.is_strange(one.digest for one in found):
-            known.meet([*(one.digest for one in found), *statements.agenda.digests(connection, application)])
+        if known.meet([one.digest for one in found]):
+            known.meet(statements.agenda.digests(connection, application))
             continue
         first = first_of_each(found)
         wanted = [one for one in found if first.get(one.lease_name) == one.id]

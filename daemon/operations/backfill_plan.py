@@ -12,8 +12,7 @@ from typing import Any, Literal, NamedTuple, assert_never
 
 from sqlalchemy import Connection, Row
 
-from ..definitions.codec import read_schedule
-from ..definitions.schedule import Schedule
+from ..definitions.schedule import Schedule, read_schedule
 from ..definitions.triggers.wall_time import Tally
 from ..errors import CannotAct
 from ..scheduling.plan import waits_for_predecessor

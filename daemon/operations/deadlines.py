@@ -7,7 +7,7 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from ..definitions.codec import UnreadableDefinition, read_schedule
+from ..definitions.schedule import UnreadableDefinition, read_schedule
 from ..definitions.triggers.wall_time import stored_deadline
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
-from ..definitions.codec import read_schedule
+from ..definitions.schedule import read_schedule
 from ..errors import InvalidInstant
 from ..instants import parse_instant
 from ..store import statements

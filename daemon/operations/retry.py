@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 
 from sqlalchemy import Connection, Row
 
-from ..definitions.codec import read_job_names, read_schedule
+from ..definitions.schedule import read_job_names, read_schedule
 from ..errors import CannotAct
 from ..scheduling.plan import lease_name, waits_for_predecessor
 from ..states import RunState

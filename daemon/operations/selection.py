@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from ..definitions.codec import UnreadableDefinition, read_schedule
-from ..definitions.schedule import Schedule
+from ..definitions.schedule import Schedule, UnreadableDefinition, read_schedule
 from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements

@@ -16,8 +16,7 @@ from sqlalchemy import Connection, Executable
 from lease.database.backend import backend_of
 from lease.durations import Duration, parse_duration
 
-from ..definitions.codec import read_schedule
-from ..definitions.schedule import Schedule
+from ..definitions.schedule import Schedule, read_schedule
 from ..definitions.values.refusal import Refusal
 from ..definitions.values.strings import fitting, parsed
 from ..errors import InvalidInstant, NotFound, NotRecordable

@@ -61,8 +61,8 @@ def _now() -> datetime:
 
 
 def _zone(match: re.Match[str], zone: Callable[[], str]) -> tuple[str, tzinfo]:
+    from ..definitions.triggers.trigger import check_timezone  # noqa: PLC0415 - as above
     from ..definitions.values.refusal import Refusal  # noqa: PLC0415 - the definitions, and pydantic
-    from ..definitions.values.times import check_timezone  # noqa: PLC0415 - as above
 
     if (offset := match["offset"]) is not None:
         if offset.upper() == "Z":

@@ -18,8 +18,7 @@ from sqlalchemy import Connection, Row
 
 from lease.database.database import Database
 
-from ..definitions.codec import UnreadableDefinition, read_schedule
-from ..definitions.schedule import Overlap, Schedule
+from ..definitions.schedule import Overlap, Schedule, UnreadableDefinition, read_schedule
 from ..errors import DaemonError
 from ..states import SkipReason
 from ..store import statements

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ..definitions.codec import UnreadableDefinition, read_schedule
+from ..definitions.schedule import UnreadableDefinition, read_schedule
 from ..definitions.values.targets import Target
 from ..states import DeliveryKind
 from ..store import statements

@@ -62,7 +62,7 @@ class RunsAtWork:
         self._rooms = Room(places), Room(places)
         """For runs that are tasks of this process, and for those with children."""
         self._redefine()
-        context.rows.on_change(self._redefine)
+        context.rows.changed.append(self._redefine)
         self._changed, self._may_claim, self._required = changed, may_claim, required
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
         self._stopping = False

@@ -27,8 +27,7 @@ from sqlalchemy.pool import NullPool
 
 import lease.statements
 from daemon.definitions.application import Application, Known
-from daemon.definitions.codec import read_schedule
-from daemon.definitions.schedule import Job, Schedule
+from daemon.definitions.schedule import Job, Schedule, read_schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.scheduling.deploys.sync import SyncReport, sync

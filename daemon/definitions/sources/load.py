@@ -147,9 +147,8 @@ def _schedules(module: ModuleType, attribute: str | None, source: str) -> Schedu
     if not named:
         raise DefinitionError(place, "there is no Schedules in it", 'make one: schedules = Schedules("name")')
     if len(different) > 1:
-        raise DefinitionError(
-            place, f"it contains several Schedules: {', '.join(named)}", f"name one: {source}:{next(iter(named))}"
-        )
+        problem = f"it contains several Schedules: {', '.join(named)}"
+        raise DefinitionError(place, problem, f"name one: {source}:{next(iter(named))}")
     return next(iter(named.values()))
 
 
@@ -238,16 +237,13 @@ def _preferred(found: list[Whereabouts], functions: set[str], order: list[str]) 
 
 
 def _refuse_functions_in_children(application: Application, *, has_name: bool) -> None:
-    problem = "no module has a name for them"
+    problem = "it runs in a child process, which must import these Schedules, and no module "
+    lacks = "has a name for them"
     remedy = 'assign them at the top of a module (schedules = Schedules("…")), or make the job an async function'
     if has_name:
-        problem = "no module that has a name for them imports all their functions"
+        lacks = "that has a name for them imports all their functions"
         remedy = "import them where all modules of their functions are imported"
     for schedule in application.schedules:
         for job in schedule.jobs:
             if job.function is not None and job.isolation == "process":
-                raise DefinitionError(
-                    Place(schedule=schedule.name, job=job.name),
-                    f"it runs in a child process, which must import these Schedules, and {problem}",
-                    remedy,
-                )
+                raise DefinitionError(Place(schedule=schedule.name, job=job.name), problem + lacks, remedy)

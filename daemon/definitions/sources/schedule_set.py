@@ -75,8 +75,13 @@ class ScheduleSet:
             self.revision = None if revision is None else check_revision(revision)
         with into.get(), refused_at(Place(field="require_revision")):
             self.require_revision = check_required(require_revision)
-        with into.get():
-            _check_subscriber(on_fact)
+        with into.get(), refused_at(Place(field="on_fact")):
+            subscriber: object = on_fact
+            if subscriber is not None and not callable(subscriber):
+                raise Refusal(f"{shown(subscriber)} cannot be called", "give a function that takes a fact")
+            if inspect.iscoroutinefunction(subscriber):
+                problem = f"{shown(subscriber)} is async, and nothing would await it"
+                raise Refusal(problem, "give a function that is not async")
         with into.get():
             given: object = {} if calendars is None else calendars
             how = 'give calendars={"NAME": [...]} to Schedules'
@@ -127,8 +132,7 @@ class ScheduleSet:
         given = {"cron": cron, "every": every, "at": at, "on_request": on_request, **settings}
         builder = ScheduleBuilder(Schedule.model_construct(name=name), self._defaults)  # while mistakes are collected
         with into.get():
-            given = self._defaults.of_schedule(self._calendars.resolved(given, _named(name)))
-            builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=_ELSEWHERE), self._defaults)
+            builder = self._read(name, given, misplaced=_ELSEWHERE)
             self._append(builder)
         return builder
 
@@ -176,13 +180,17 @@ class ScheduleSet:
         builder = ScheduleBuilder(Schedule.model_construct(name=name), self._defaults)
         mistakes = Mistakes()
         with mistakes:
-            given = self._defaults.of_schedule(self._calendars.resolved({**trigger, **rest}, _named(name)))
-            bare = read(Schedule, name, given, Place(), others=(*of_job, "name"))
-            builder = ScheduleBuilder(bare, self._defaults)
+            builder = self._read(name, {**trigger, **rest}, others=(*of_job, "name"))
         with mistakes:
             builder.add(name, for_job, function=function)
         mistakes.refuse()
         self._append(builder)
+
+    def _read(self, name: object, given: Mapping[str, Any], **how: Any) -> "ScheduleBuilder":
+        """Return the builder of a schedule without jobs; raises `DefinitionError`."""
+        given = self._calendars.resolved(given, Place(schedule=name if isinstance(name, str) else None))
+        bare = read(Schedule, name, self._defaults.of_schedule(given), Place(), **how)
+        return ScheduleBuilder(bare, self._defaults)
 
     def _append(self, builder: "ScheduleBuilder") -> None:
         with refused_at(Place()):
@@ -232,20 +240,6 @@ class ScheduleBuilder:
             with refused_at(place):
                 refuse_taken("job", job.name, self._jobs)
             self._jobs[job.name] = job
-
-
-def _check_subscriber(given: object) -> None:
-    if given is not None and not callable(given):
-        raise DefinitionError(
-            Place(field="on_fact"), f"{shown(given)} cannot be called", "give a function that takes a fact"
-        )
-    if inspect.iscoroutinefunction(given):
-        problem, remedy = f"{shown(given)} is async, and nothing would await it", "give a function that is not async"
-        raise DefinitionError(Place(field="on_fact"), problem, remedy)
-
-
-def _named(name: object) -> Place:
-    return Place(schedule=name if isinstance(name, str) else None)
 
 
 def _name_of(function: object, settings: Mapping[str, Any], place: Place) -> str:

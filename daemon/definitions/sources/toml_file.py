@@ -34,7 +34,6 @@ IN_TOML: Mapping[str, Refusal] = {
     "slots": Refusal("this is a setting of a lock", 'write lock = { name = "…", slots = … }'),
     "calendars": Refusal("this is not a setting of a schedule", "write [calendars.NAME], and name it in exclude"),
 }
-_TABLES = {"schedules": "write [schedules.NAME]", "settings": "write [settings]"}
 _A_WORK: Mapping[str, Any] = {"name": "job", "command": "true"}
 """Stands for what a job runs, if that is not known."""
 
@@ -48,12 +47,17 @@ def read_toml(path: Path, source: str) -> Application:
         if "application" not in document:
             problem, remedy = "the file does not name its application", 'write application = "shop"'
             raise DefinitionError(replace(place, field="application"), problem, remedy)
-    given, settings = (_table(document, key, how, place, mistakes) for key, how in _TABLES.items())
+    given: Mapping[str, Any] = {}
+    settings: Mapping[str, Any] = {}
     calendars, defaults, revision, required = Calendars(known=False), Defaults(), None, False
     with mistakes:
-        calendars = _calendars(document.get("calendars", {}), place)
+        given = _table(document, "schedules", place, "write [schedules.NAME]")
     with mistakes:
-        defaults = _defaults(document.get("defaults", {}), place, calendars)
+        settings = _table(document, "settings", place, "write [settings]")
+    with mistakes:
+        calendars = _calendars(document, place)
+    with mistakes:
+        defaults = _defaults(_table(document, "defaults", place, "write [defaults]"), place, calendars)
     with mistakes, refused_at(replace(place, field="revision")):
         revision = check_revision(document["revision"]) if "revision" in document else None
     with mistakes, refused_at(replace(place, field="require_revision")):
@@ -75,43 +79,37 @@ def read_toml(path: Path, source: str) -> Application:
 def settings_in(path: Path) -> Mapping[str, Any]:
     """Return `[settings]` of a file whose definitions are wrong; nothing if that cannot be read."""
     try:
-        found = _parsed(path, "").get("settings")
+        return _table(_parsed(path, ""), "settings", Place(), "")
     except DefinitionError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
-def _table(document: Mapping[str, Any], key: str, how: str, place: Place, mistakes: Mistakes) -> Mapping[str, Any]:
+def _table(document: Mapping[str, Any], key: str, place: Place, how: str) -> Mapping[str, Any]:
     found = document.get(key, {})
-    if isinstance(found, dict):
-        return found
-    mistakes.note(DefinitionError(replace(place, field=key), "it is not a table", how))
-    return {}
+    if not isinstance(found, dict):
+        raise DefinitionError(replace(place, field=key), "it is not a table", how)
+    return found
 
 
 def _parsed(path: Path, source: str) -> dict[str, Any]:
-    text = ""
+    text, place = "", Place(source=source)
     try:
         text = path.read_text(encoding="utf-8")
         return tomllib.loads(text)
     except OSError as error:
-        raise DefinitionError(
-            Place(source=source), f"the file cannot be read: {error.strerror}", "check its permissions"
-        ) from None
+        raise DefinitionError(place, f"the file cannot be read: {error.strerror}", "check its permissions") from None
     except UnicodeDecodeError:
-        raise DefinitionError(Place(source=source), "the file is not UTF-8", "save it as UTF-8") from None
+        raise DefinitionError(place, "the file is not UTF-8", "save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         lines = text.split("\n")
         end = f"at line {len(lines)}, column {len(lines[-1]) + 1}, the end of the file"
         said = str(error).replace("at end of document", end)
-        raise DefinitionError(Place(source=source), f"invalid TOML: {said}", "fix the syntax there") from None
+        raise DefinitionError(place, f"invalid TOML: {said}", "fix the syntax there") from None
 
 
-def _calendars(given: object, place: Place) -> Calendars:
+def _calendars(document: Mapping[str, Any], place: Place) -> Calendars:
     how = "write [calendars.NAME] with dates = [...]"
-    if not isinstance(given, dict):
-        raise DefinitionError(replace(place, field="calendars"), "it is not a table", how)
-    mistakes = Mistakes()
+    given, mistakes, with_dates = _table(document, "calendars", place, how), Mistakes(), {}
     for name, calendar in given.items():
         own = replace(place, field=f"calendars.{name}")
         if not isinstance(calendar, dict) or "dates" not in calendar:
@@ -119,16 +117,14 @@ def _calendars(given: object, place: Place) -> Calendars:
             continue
         for key in sorted(calendar.keys() - {"dates"}):
             mistakes.note(DefinitionError(own, f'there is no such setting as "{key}"', "a calendar has only dates"))
-    with_dates = {name: one["dates"] for name, one in given.items() if isinstance(one, dict) and "dates" in one}
+        with_dates[name] = calendar["dates"]
     with mistakes:
         calendars = read_calendars(with_dates, place, how)
     mistakes.refuse()
     return calendars
 
 
-def _defaults(given: object, place: Place, calendars: Calendars) -> Defaults:
-    if not isinstance(given, dict):
-        raise DefinitionError(replace(place, field="defaults"), "it is not a table", "write [defaults]")
+def _defaults(given: Mapping[str, Any], place: Place, calendars: Calendars) -> Defaults:
     of_schedule, of_job = "write it in [schedules.NAME]", IN_TOML["timeout"].remedy
     try:
         return read_defaults(calendars.resolved(given, place), place, of_schedule=of_schedule, of_job=of_job)
@@ -164,12 +160,11 @@ def _job(number: int, given: Mapping[str, Any], place: Place, defaults: Defaults
         _refuse_unknown(given, JOB_KEYS, own, {})
         name, work = _named_work(given, own)
     except DefinitionError as error:
-        mistakes, others = Mistakes(), settings.keys() - {"isolation"}
+        mistakes = Mistakes()
         mistakes.note(error)
+        settings.pop("isolation", None)  # it depends on what the job runs
         with mistakes:
-            read_settings(
-                Job, defaults.of_job({key: settings[key] for key in settings if key in others}), own, **_A_WORK
-            )
+            read_settings(Job, defaults.of_job(settings), own, **_A_WORK)
         raise together(mistakes.found) from None
     return read(Job, name, defaults.of_job(settings, work.get("function")), place, **work)
 
@@ -187,9 +182,8 @@ def _named_work(given: Mapping[str, Any], own: Place) -> tuple[object, Mapping[s
     call, place = given["call"], replace(own, field="call")
     module_name, _, attribute = call.partition(":") if isinstance(call, str) else ("", "", "")
     if not module_name or not attribute:
-        raise DefinitionError(
-            place, f"{shown(call)} does not name a function", 'write it like "package.module:function"'
-        )
+        how = 'write it like "package.module:function"'
+        raise DefinitionError(place, f"{shown(call)} does not name a function", how)
     with imported(module_name, place):
         module = import_module(module_name)
     function = member(module, attribute, place)
@@ -252,7 +246,14 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that of its `[settings]`."""
     schedule = json_schema_of(Schedule)
     job = schedule.pop("$defs")["Job"]
-    _as_in_a_file(schedule, job)
+    # A file spells some of it otherwise: names are keys, functions are named, and each job says what it runs.
+    schedule["required"] = ["jobs"]
+    schedule["oneOf"] = [{"required": [trigger]} for trigger in TRIGGERS]
+    schedule["oneOf"][-1]["properties"] = {"on_request": {"enum": [True]}}  # false is as if it was not given
+    schedule["properties"]["jobs"] = {"type": "array", "minItems": 1, "items": job}
+    job["properties"]["call"] = job["properties"].pop("function")
+    job["oneOf"] = [{"required": ["call"]}, {"required": ["name", "command"]}]
+    del job["required"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Schedules of leased",
@@ -289,14 +290,3 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
             },
         },
     }
-
-
-def _as_in_a_file(schedule: dict[str, Any], job: dict[str, Any]) -> None:
-    """Change what a file spells otherwise: names are keys, functions are named, and each job says what it runs."""
-    schedule["required"] = ["jobs"]
-    schedule["oneOf"] = [{"required": [trigger]} for trigger in TRIGGERS]
-    schedule["oneOf"][-1]["properties"] = {"on_request": {"enum": [True]}}  # false is as if it was not given
-    schedule["properties"]["jobs"] = {"type": "array", "minItems": 1, "items": job}
-    job["properties"]["call"] = job["properties"].pop("function")
-    job["oneOf"] = [{"required": ["call"]}, {"required": ["name", "command"]}]
-    del job["required"]

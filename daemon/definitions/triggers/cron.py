@@ -66,9 +66,7 @@ class DaysOfWeek:
 
 
 def _is_nearest(day: Day, wanted: int) -> bool:
-    """Return whether the day is from Monday to Friday and the nearest to a day of its month; a month that
-    does not have that one has none.
-    """
+    """Return whether the day is from Monday to Friday, and of these the nearest to a day that its month has."""
     if wanted > day.length or day.weekday in {SATURDAY, SUNDAY}:
         return False
     weekday = (day.weekday + wanted - day.number) % 7
@@ -101,23 +99,17 @@ class Field:
 
 
 MONTH = Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
-DAY_OF_MONTH = Field(
-    "day of month",
-    1,
-    31,
-    odd=r"l|lw|(?P<nearest>\d+)w",
-    also="; also L (the last day), LW (the last weekday), 15W (the weekday nearest to the 15th)",
-)
-DAY_OF_WEEK = Field(
-    "day of week",
-    0,
-    7,
-    ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
-    odd=r"(?P<day>\d+|[a-z]{3})(?:l|#(?P<number>\d+))",
-    also="; also 5L (the last Friday of a month), 5#3 (the third one)",
-)
+_IN_A_MONTH = "; also L (the last day), LW (the last weekday), 15W (the weekday nearest to the 15th)"
+DAY_OF_MONTH = Field("day of month", 1, 31, odd=r"l|lw|(?P<nearest>\d+)w", also=_IN_A_MONTH)
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_IN_A_WEEK = "; also 5L (the last Friday of a month), 5#3 (the third one)"
+DAY_OF_WEEK = Field("day of week", 0, 7, _WEEKDAYS, odd=r"(?P<day>\d+|[a-z]{3})(?:l|#(?P<number>\d+))", also=_IN_A_WEEK)
 FIELDS = (Field("minute", 0, 59), Field("hour", 0, 23), DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 SECOND = Field("second", 0, 59)
+
+
+class _InField(ValueError):
+    """Raised for what is not supported in a field, before it is said in which expression."""
 
 
 @dataclass
@@ -131,20 +123,12 @@ class FieldText:
     odd: list[re.Match[str]] = field(default_factory=list)
     """Parts that only the fields of days have, such as ``LW`` and ``5#3``."""
 
-    @property
-    def begins_with_star(self) -> bool:
-        return self.text.startswith("*")
-
-
-def read_field(expression: str, of: Field, text: str) -> FieldText:
-    """Return what a field says; raises `InvalidCron` for all that is not supported."""
-    written = FieldText(of, text)
-    for part in text.split(","):
-        if (odd := re.fullmatch(of.odd, part, re.ASCII | re.IGNORECASE)) is not None:
-            written.odd.append(odd)
-        else:
-            written.plain.append(_plain(expression, of, part))
-    return written
+    def __post_init__(self) -> None:
+        for part in self.text.split(","):
+            if (odd := re.fullmatch(self.of.odd, part, re.ASCII | re.IGNORECASE)) is not None:
+                self.odd.append(odd)
+            else:
+                self.plain.append(_plain(self.of, part))
 
 
 def forwards(expression: str) -> str:
@@ -164,23 +148,23 @@ def _forwards(of: Field, part: str) -> str:
     match = _PART.fullmatch(part.lower())
     if match is None or match["high"] is None or match["step"] is not None:
         return part
-    start, end = _range(of, *(_number("", of, match[bound]) for bound in ("low", "high")))
+    start, end = _range(of, _number(of, match["low"]), _number(of, match["high"]))
     return f"{start}-{of.last},{of.first}-{end}" if start > end else part
 
 
-def _plain(expression: str, of: Field, part: str) -> str:
+def _plain(of: Field, part: str) -> str:
     """Return a number, a range, a step or a star as croniter reads it as we mean it."""
     match = _PART.fullmatch(part.lower())
     if match is None:
-        known = _written_out(of, part) or f"{_SUPPORTED}{of.also}"
-        raise InvalidCron(f'"{expression}": "{part}" is not supported in the field {of.name}; {known}')
+        remedy, short = f"{_SUPPORTED}{of.also}", _WORD.sub(lambda word: word[0][:3], part.lower())
+        if short != part.lower() and _PART.fullmatch(short) and any(word in of.names for word in _WORD.findall(short)):
+            remedy = f'names have three letters: write "{short}"'
+        raise _InField(f'"{part}" is not supported in the field {of.name}; {remedy}')
     low, high, step = match.group("low", "high", "step")
     if step is not None and not 0 < int(step) <= of.last - of.first:
         remedy = "write 1 or more" if int(step) == 0 else "for a longer interval use `every`"
-        raise InvalidCron(
-            f'"{expression}": the step {step} does not fit into the field {of.name} ({of.first} to {of.last}); {remedy}'
-        )
-    bounds = [_number(expression, of, value) for value in (low, high) if value is not None]
+        raise _InField(f"the step {step} does not fit into the field {of.name} ({of.first} to {of.last}); {remedy}")
+    bounds = [_number(of, value) for value in (low, high) if value is not None]
     if len(bounds) < 2:
         return part.lower()
     start, end = _range(of, *bounds)
@@ -189,19 +173,9 @@ def _plain(expression: str, of: Field, part: str) -> str:
     if start > end:
         values = [*range(start, of.last + 1), *range(of.first, end + 1)][:: int(step or 1)]
         over = ",".join(map(str, values)) if step else f"{start}-{of.last},{of.first}-{end}"
-        raise InvalidCron(
-            f'"{expression}": "{part}" in the field {of.name} ends before it starts; '
-            f'to continue from {of.last} to {of.first}, write "{over}"'
-        )
+        remedy = f'to continue from {of.last} to {of.first}, write "{over}"'
+        raise _InField(f'"{part}" in the field {of.name} ends before it starts; {remedy}')
     return f"{start}-{end}{f'/{step}' if step else ''}"
-
-
-def _written_out(of: Field, part: str) -> str | None:
-    """Return what to write for a part with names that are not cut to three letters."""
-    short = _WORD.sub(lambda word: word[0][:3], part.lower())
-    if short == part.lower() or not any(word in of.names for word in _WORD.findall(short)):
-        return None
-    return f'names have three letters: write "{short}"' if _PART.fullmatch(short) else None
 
 
 def _range(of: Field, start: int, end: int) -> tuple[int, int]:
@@ -213,35 +187,29 @@ def _range(of: Field, start: int, end: int) -> tuple[int, int]:
     return (0, end) if start == _SUNDAY and end < _SUNDAY else (start, end)
 
 
-def _days_of_month(expression: str, written: FieldText, plain: list[int]) -> DaysOfMonth:
+def _days_of_month(written: FieldText, plain: list[int]) -> DaysOfMonth:
     odd = {match[0].lower() for match in written.odd}
-    nearest = [_number(expression, written.of, match["nearest"]) for match in written.odd if match["nearest"]]
+    nearest = [_number(written.of, match["nearest"]) for match in written.odd if match["nearest"]]
     return DaysOfMonth(_one_of_each(frozenset(plain)), "l" in odd, "lw" in odd, frozenset(nearest))
 
 
-def _days_of_week(expression: str, written: FieldText, plain: list[int]) -> DaysOfWeek:
+def _days_of_week(written: FieldText, plain: list[int]) -> DaysOfWeek:
     numbered = set()
     for match in written.odd:
-        weekday, number = _number(expression, written.of, match["day"].lower()) % 7, int(match["number"] or LAST)
+        weekday, number = _number(written.of, match["day"].lower()) % 7, int(match["number"] or LAST)
         if match["number"] is not None and not _WEEKS[0] <= number <= _WEEKS[1]:
-            raise InvalidCron(
-                f'"{expression}": "{match[0]}" is not a day of a month; use the numbers from {_WEEKS[0]} to {_WEEKS[1]}'
-            )
+            raise _InField(f'"{match[0]}" is not a day of a month; use the numbers from {_WEEKS[0]} to {_WEEKS[1]}')
         numbered.add((weekday, number))
     return DaysOfWeek(_one_of_each(frozenset(day % 7 for day in plain)), frozenset(numbered))
 
 
-def _number(expression: str, of: Field, value: str) -> int:
+def _number(of: Field, value: str) -> int:
     if value in of.names:
         return of.names.index(value) + of.first
     if not value.isdigit():
-        raise InvalidCron(
-            f'"{expression}": "{value}" is not a value of the field {of.name}, which goes from {of.first} to {of.last}'
-        )
+        raise _InField(f'"{value}" is not a value of the field {of.name}, which goes from {of.first} to {of.last}')
     if not of.first <= int(value) <= of.last:
-        raise InvalidCron(
-            f'"{expression}": {value} is out of range in the field {of.name}; it goes from {of.first} to {of.last}'
-        )
+        raise _InField(f"{value} is out of range in the field {of.name}; it goes from {of.first} to {of.last}")
     return int(value)
 
 
@@ -372,21 +340,22 @@ def parse(expression: str) -> Pattern:
     remembered as an application may have.
     """
     fields = zip((SECOND, *FIELDS), _split(expression), strict=True)
-    written = {field.name: read_field(expression, field, text) for field, text in fields}
-    values = _values(expression, written)
-    days, weekdays = written["day of month"], written["day of week"]
+    try:
+        written = {field.name: FieldText(field, text) for field, text in fields}
+        values = _values(expression, written)
+        days = _days_of_month(written["day of month"], values["day of month"])
+        weekdays = _days_of_week(written["day of week"], values["day of week"])
+    except _InField as problem:
+        raise InvalidCron(f'"{expression}": {problem}') from None
+    stars = {name for name, field in written.items() if field.text.startswith("*")}
+    hours, minutes, seconds = values["hour"], values["minute"], values["second"]
     pattern = Pattern(
-        times=tuple(
-            hour * 3600 + minute * 60 + second
-            for hour in values["hour"]
-            for minute in values["minute"]
-            for second in values["second"]
-        ),
-        days=_days_of_month(expression, days, values[days.of.name]),
+        times=tuple(h * 3600 + m * 60 + s for h in hours for m in minutes for s in seconds),
+        days=days,
         months=_one_of_each(frozenset(values["month"])),
-        weekdays=_days_of_week(expression, weekdays, values[weekdays.of.name]),
-        both_days=days.begins_with_star or weekdays.begins_with_star,
-        fixed=not written["minute"].begins_with_star and not written["hour"].begins_with_star,
+        weekdays=weekdays,
+        both_days="day of month" in stars or "day of week" in stars,
+        fixed="minute" not in stars and "hour" not in stars,
     )
     if pattern.next_date(date(2000, 1, 1)) is None:
         raise InvalidCron(f'"{expression}" never fires: {_why_never(written)}')

@@ -1,4 +1,4 @@
-"""When a schedule is due: by cron, at an interval, once, or on request only."""
+"""When a schedule is due: by cron, at an interval, once, or on request only; and the values of settings that say so."""
 
 import zoneinfo
 from collections.abc import Hashable, Iterator
@@ -9,23 +9,27 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, PlainSerializer
 
 from lease.durations import format_duration
 
-from ...instants import format_instant
+from ...instants import format_instant, parse_instant
 from ...states import ON_REQUEST
+from ...text import nearest
 from ..definition import Definition
-from ..values.refusal import Refusal
+from ..values.durations import check_duration
+from ..values.refusal import Refusal, read_by, shown
+from ..values.strings import Text
 from . import cron, wall_time
-from .wall_time import Tally, but_newest
+from .wall_time import Tally, but_newest, is_time_of_day
 
 
 @cache
 def zone_rules(name: str) -> Hashable:
-    """Return a digest of the rules of a time zone, the same for `Europe/Kiev` as for `Europe/Kyiv`; its name
-    where the rules are not found.
-    """
+    """Return a digest of a zone's rules, the same for `Europe/Kiev` and `Europe/Kyiv`; its name if none are found."""
     for folder in zoneinfo.TZPATH:
         with suppress(OSError):
             return sha256(Path(folder, name).read_bytes()).digest()
@@ -100,13 +104,11 @@ class Every(Trigger):
         del zone
         step = timedelta(seconds=self.interval)
         number = max((after - anchor) // step + 1, 0)
-        try:
+        with suppress(OverflowError):
             instant = anchor + number * step
             while True:
                 yield instant
                 instant += step
-        except OverflowError:
-            return
 
     def older(self, after: datetime, until: datetime, least: int, *, zone: tzinfo, anchor: datetime) -> Tally | None:
         del zone
@@ -175,3 +177,45 @@ def refuse_meaningless(schedule: Definition) -> None:
         if value != info.default and is_meaningless(setting, value):
             follows, remedy = _MEANINGLESS[setting]
             raise Refusal(f"it runs only on request, so {follows}", remedy, field=setting)
+
+
+# The settings that say so, as people write them
+
+
+def check_timezone(name: str) -> str:
+    """Return ``name``; raises `Refusal` if this machine knows no such time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        zones = _zones()
+        near = nearest(name, [*zones, *(zone.rpartition("/")[2] for zone in zones)], 0.75)
+        known = [zone for zone in zones if near is not None and (zone == near or zone.endswith(f"/{near}"))]
+        remedy = f'did you mean "{known[0]}"?' if known else 'use an IANA name, such as "Europe/Berlin" or "UTC"'
+        raise Refusal(f"there is no time zone {shown(name)}", remedy) from None
+    return name
+
+
+def read_deadline(value: object) -> float | str:
+    """Return a time of day, or a duration in seconds; raises `Refusal`."""
+    text = value.isoformat() if isinstance(value, time) else value.strip() if isinstance(value, str) else ""
+    if is_time_of_day(text):
+        return text.removesuffix(":00") if len(text) > len("06:00") else text
+    try:
+        return check_duration(value, least=0.001)
+    except Refusal:
+        raise
+    except ValueError:
+        problem = f"{shown(text or value)} is neither a time of day nor a duration"
+        raise Refusal(problem, 'write it like "06:00" or "4h"') from None
+
+
+@cache
+def _zones() -> list[str]:
+    return sorted(available_timezones())
+
+
+CronText = Annotated[Text, AfterValidator(lambda text: Cron(text).expression), Field(title="a cron expression")]
+Instant = Annotated[datetime, read_by(parse_instant, datetime, "a time"), PlainSerializer(format_instant)]
+Zone = Annotated[Text, AfterValidator(check_timezone), Field(title="an IANA name")]
+_Deadline = Annotated[str, Field(pattern=r"^[\d.: dhms]+$")] | Annotated[float, Field(ge=0.001)]
+FinishBy = Annotated[float | str, read_by(read_deadline, _Deadline, "a time of day, or a duration")]

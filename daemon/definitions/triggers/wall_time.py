@@ -78,9 +78,7 @@ def matches_of(pattern: Pattern, after: datetime, zone: tzinfo) -> Iterator[date
 
 
 def tallies_of(pattern: Pattern, after: datetime, until: datetime, zone: tzinfo) -> Iterator[Tally]:
-    """Yield, in order and by at most a day each, how many of `matches_of` there are up to ``until``,
-    without enumerating them.
-    """
+    """Yield by at most a day each how many of `matches_of` there are up to ``until``, in order, enumerating none."""
     after, until = after.astimezone(UTC), until.astimezone(UTC)
     for span, shown in _spans_after(pattern, after, zone):
         if span.start > until:

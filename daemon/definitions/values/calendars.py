@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import PlainSerializer
 
 from ...errors import Mistakes, Place
 from ...text import suggestion
-from .refusal import Refusal, refused_at, shown
+from .refusal import Refusal, read_by, refused_at, shown
 from .strings import check_name
 
 RANGE = ".."
@@ -48,18 +48,22 @@ class Part:
     until: datetime
 
 
-def covering(calendars: Sequence[Calendar], instant: datetime, zone: ZoneInfo) -> str | None:
-    """Return the name of the first calendar that has the local day of ``instant``, or, where that has none, how the day
-    is written in it; None: it is in none.
-    """
-    return _covering(calendars, instant.astimezone(zone).date()) if calendars else None
+def covering(calendars: Sequence[Calendar], day: date) -> str | None:
+    """Return the name of the first calendar that has a day, or, if it has none, how the day is written in it."""
+    for calendar in calendars:
+        single, ranges = _read(calendar.days)
+        written = single.get(day) or single.get((day.month, day.day))
+        written = written or next((text for first, last, text in ranges if first <= day <= last), None)
+        if written is not None:
+            return calendar.name or written
+    return None
 
 
 def parts(calendars: Sequence[Calendar], after: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Part]:
     """Cut the time after ``after``, up to ``until``, at the midnights at which what is excluded changes."""
     first, last = (moment.astimezone(zone).date() for moment in (after, until))
     days = (first + number * _DAY for number in range((last - first).days + 1)) if calendars else (first,)
-    for excluded, group in groupby(days, key=lambda day: _covering(calendars, day) is not None):
+    for excluded, group in groupby(days, key=lambda day: covering(calendars, day) is not None):
         *_, end = group
         edge = until if end >= last or not calendars else min(until, _midnight(end + _DAY, zone) - _TICK)
         if edge > after:
@@ -86,16 +90,6 @@ def _read(days: tuple[str, ...]) -> tuple[dict[date | tuple[int, int], str], lis
         else:
             single[date.fromisoformat(text)] = text
     return single, ranges
-
-
-def _covering(calendars: Sequence[Calendar], day: date) -> str | None:
-    for calendar in calendars:
-        single, ranges = _read(calendar.days)
-        written = single.get(day) or single.get((day.month, day.day))
-        written = written or next((text for first, last, text in ranges if first <= day <= last), None)
-        if written is not None:
-            return calendar.name or written
-    return None
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -216,7 +210,6 @@ def _is_name(item: object) -> bool:
 
 Exclude = Annotated[
     tuple[Calendar, ...],
-    BeforeValidator(read_exclude, json_schema_input_type=str | Sequence[str]),
+    read_by(read_exclude, str | Sequence[str], "days, ranges of them, or names of calendars"),
     PlainSerializer(write_exclude),
-    Field(title="days, ranges of them, or names of calendars"),
 ]

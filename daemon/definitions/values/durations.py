@@ -11,7 +11,7 @@ from lease.durations import parse_duration
 
 from ...states import LONG_LEVELS, LongLevel
 from ...text import suggestion
-from .refusal import Refusal, shown
+from .refusal import Refusal, read_by, shown
 
 LONGEST_DURATION = 100 * 365 * 86_400.0
 
@@ -28,11 +28,9 @@ def check_duration(value: Any, least: float = 0.0) -> float:
 
 def duration(least: float = 0.0) -> BeforeValidator:
     """Return the validator of a duration of at least so many seconds, which is kept in seconds."""
-    written = Annotated[str, Field(pattern=r"^[\d. dhms]+$")] | Annotated[float, Field(ge=least)]
     title = f"a duration of {least:g} s or more" if least else "a duration"
-    return BeforeValidator(
-        partial(check_duration, least=least), json_schema_input_type=Annotated[written, Field(title=title)]
-    )
+    written = Annotated[str, Field(pattern=r"^[\d. dhms]+$")] | Annotated[float, Field(ge=least)]
+    return read_by(partial(check_duration, least=least), written, title)
 
 
 Measure = Literal["days", "runs"]
@@ -57,12 +55,8 @@ def read_keep(value: object) -> dict[str, int]:
     return {measure: value[measure] for measure in MEASURES if measure in value}
 
 
-_Number = Annotated[int, Field(ge=1, le=max(MOST.values()))]
-Keep = Annotated[
-    dict[str, int],
-    BeforeValidator(read_keep, json_schema_input_type=Annotated[Mapping[Measure, _Number], Field(min_length=1)]),
-    Field(title="a table with `days`, `runs` or both"),
-]
+_Amounts = Annotated[Mapping[Measure, Annotated[int, Field(ge=1, le=max(MOST.values()))]], Field(min_length=1)]
+Keep = Annotated[dict[str, int], read_by(read_keep, _Amounts, "a table with `days`, `runs` or both")]
 
 
 _LEAST = 0.001
@@ -96,13 +90,8 @@ def _seconds(level: str, value: object) -> float:
 
 
 _Duration = Annotated[str, Field(pattern=r"^[\d. dhms]+$")] | Annotated[float, Field(ge=_LEAST)]
+_Thresholds = _Duration | Annotated[Mapping[LongLevel, _Duration], Field(min_length=1)] | Literal[False]
 Long = Annotated[
     dict[LongLevel, float] | Literal[False],
-    BeforeValidator(
-        read_long,
-        json_schema_input_type=_Duration
-        | Annotated[Mapping[LongLevel, _Duration], Field(min_length=1)]
-        | Literal[False],
-    ),
-    Field(title="a duration, a table with `warn`, `critical` and `emergency`, or `false`"),
+    read_by(read_long, _Thresholds, "a duration, a table with `warn`, `critical` and `emergency`, or `false`"),
 ]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from ...states import LEADS, Priority, SharedLock
 from ...text import suggestion
-from .refusal import Refusal, shown
+from .refusal import Refusal, read_by, shown
 from .strings import LONGEST, check_name
 
 MOST_SLOTS = 1_000
@@ -69,10 +69,8 @@ def read_lock(value: object) -> SharedLock:
     if not 1 <= slots <= MOST_SLOTS:
         raise Refusal(f"a lock cannot have {slots:,} slots", f"write a number from 1 to {MOST_SLOTS:,}")
     if slots > 1 and len(longest := SharedLock(name, slots).leases[-1]) > LONGEST["lock"]:
-        raise Refusal(
-            f'the lock "{name[:20]}…" names leases of {len(longest)} characters',
-            f"at most {LONGEST['lock']} are allowed",
-        )
+        problem = f'the lock "{name[:20]}…" names leases of {len(longest)} characters'
+        raise Refusal(problem, f"at most {LONGEST['lock']} are allowed")
     return SharedLock(name, slots)
 
 
@@ -90,13 +88,10 @@ _TABLE: dict[str, Any] = {
         "slots": {"type": "integer", "minimum": 1, "maximum": MOST_SLOTS},
     },
 }
+_Name = Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST["lock"])]
+_NameOrTable = _Name | Annotated[Any, WithJsonSchema(_TABLE)]
 Lock = Annotated[
     SharedLock,
-    BeforeValidator(
-        read_lock,
-        json_schema_input_type=Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST["lock"])]
-        | Annotated[Mapping[str, Any], WithJsonSchema(_TABLE)],
-    ),
+    read_by(read_lock, _NameOrTable, "a name, or a table with `name` and `slots`"),
     PlainSerializer(write_lock),
-    Field(title="a name, or a table with `name` and `slots`"),
 ]

@@ -1,10 +1,12 @@
-"""The refusal of a value, before it is known where it stands: what is wrong, and what to do."""
+"""How a value is read, and its refusal before it is known where it stands: what is wrong, and what to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FunctionType
-from typing import Self
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from ...errors import DefinitionError, Place
 
@@ -19,17 +21,14 @@ class Refusal(ValueError):
         self.field = field
         """The setting to name, where several do not fit together."""
 
-    @classmethod
-    def of(cls, error: ValueError) -> Self:
-        """Return ``error``, whose sentence is ``problem; remedy``, as a refusal."""
-        if isinstance(error, cls):
-            return error
-        problem, _, remedy = str(error).partition("; ")
-        return cls(problem, remedy)
-
     def at(self, place: Place) -> DefinitionError:
         """Return the error for a value that stands there."""
         return DefinitionError(replace(place, field=self.field) if self.field else place, self.problem, self.remedy)
+
+
+def read_by(read: Callable[[Any], object], written: Any, title: str) -> BeforeValidator:
+    """Return the validator that keeps what ``read`` returns; people write it as ``written`` and ``title`` say."""
+    return BeforeValidator(read, json_schema_input_type=Annotated[written, Field(title=title)])
 
 
 @contextmanager

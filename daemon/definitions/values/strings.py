@@ -4,14 +4,14 @@ them, and tables whose values JSON can hold; and the parameters of one run, whic
 
 import json
 import unicodedata
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from ...text import suggestion
-from .refusal import Refusal, shown
+from .refusal import Refusal, read_by, shown
 
 # Names and revisions
 
@@ -28,9 +28,8 @@ def check_name(kind: Named, name: object) -> str:
     if not isinstance(name, str) or not name.strip() or name != name.strip():
         raise Refusal(f"{shown(name)} is not the name {of}", "give a string without spaces around it")
     if len(name) > LONGEST[kind]:
-        raise Refusal(
-            f'the name {of} "{name[:20]}…" has {len(name)} characters', f"at most {LONGEST[kind]} are allowed"
-        )
+        problem = f'the name {of} "{name[:20]}…" has {len(name)} characters'
+        raise Refusal(problem, f"at most {LONGEST[kind]} are allowed")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
         raise Refusal(f"the name {of} {shown(name)} has control characters", "leave them out")
     if "/" in name and kind in WITHOUT_SLASH:
@@ -43,8 +42,8 @@ def check_name(kind: Named, name: object) -> str:
 def name_of(kind: Named) -> BeforeValidator:
     """Return the validator of a name."""
     pattern = "^[^/]*$" if kind in WITHOUT_SLASH else None
-    written = Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST[kind], pattern=pattern)]
-    return BeforeValidator(partial(check_name, kind), json_schema_input_type=written)
+    written = Annotated[str, Field(min_length=1, max_length=LONGEST[kind], pattern=pattern)]
+    return read_by(partial(check_name, kind), written, "a name")
 
 
 def read_former_names(value: object) -> tuple[str, ...]:
@@ -58,11 +57,7 @@ def read_former_names(value: object) -> tuple[str, ...]:
     return names
 
 
-FormerNames = Annotated[
-    tuple[str, ...],
-    BeforeValidator(read_former_names, json_schema_input_type=str | Sequence[str]),
-    Field(title="a name, or a list of names"),
-]
+FormerNames = Annotated[tuple[str, ...], read_by(read_former_names, str | Sequence[str], "a name, or a list of names")]
 
 
 def refuse_like_an_option(kind: Named, name: str, more: str = "") -> None:
@@ -76,14 +71,6 @@ def refuse_taken(what: str, name: str, taken: Container[str]) -> None:
     """Raise `Refusal` if a name is one of those ``taken``."""
     if name in taken:
         raise Refusal(f'there are two {what}s named "{name}"', "rename one of them")
-
-
-def refuse_twice(what: str, names: Iterable[str]) -> None:
-    """Raise `Refusal` if a name is given twice."""
-    seen: set[str] = set()
-    for name in names:
-        refuse_taken(what, name, seen)
-        seen.add(name)
 
 
 GREATEST = 2**63 - 1
@@ -143,11 +130,7 @@ def read_strings(value: object) -> tuple[str, ...]:
 
 Text = Annotated[str, Strict(), AfterValidator(check_text)]
 Folder = Annotated[Text | None, AfterValidator(lambda path: path or None), Field(title="a folder")]
-Strings = Annotated[
-    tuple[str, ...],
-    BeforeValidator(read_strings, json_schema_input_type=Sequence[str]),
-    Field(title="a list of strings"),
-]
+Strings = Annotated[tuple[str, ...], read_by(read_strings, Sequence[str], "a list of strings")]
 
 
 DEEPEST_TABLE = 100
@@ -177,11 +160,7 @@ def _is_deeper(value: object, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
-Table = Annotated[
-    dict[str, Any],
-    BeforeValidator(read_table, json_schema_input_type=Mapping[str, Any]),
-    Field(title="a table of JSON values"),
-]
+Table = Annotated[dict[str, Any], read_by(read_table, Mapping[str, Any], "a table of JSON values")]
 
 
 # The parameters of one run: those that its schedule declares, with the given ones put over them

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from ...states import DeliveryKind, MessageKind, PingKind
 from ...text import suggestion
-from .refusal import Refusal, no_choice, shown
+from .refusal import Refusal, no_choice, read_by, shown
 from .strings import is_storable
 
 MessageStyle = Literal["webhook", "slack"]
@@ -68,9 +68,8 @@ def _read_target(value: object) -> dict[str, Any]:
     if "command" in read and (extra := {"style", "secret_env"} & read.keys()):
         raise Refusal(f"a command takes no {min(extra)}", "it reads the message as text from its standard input")
     if "secret_env" in read and read.get("style") == "slack":
-        raise Refusal(
-            "messages in the style slack are not signed", "leave secret_env out, and keep the URL secret with url_env"
-        )
+        remedy = "leave secret_env out, and keep the URL secret with url_env"
+        raise Refusal("messages in the style slack are not signed", remedy)
     if "on" in read:
         kinds = read["on"]
         if not isinstance(kinds, list | tuple | set | frozenset) or not kinds:
@@ -88,9 +87,7 @@ def _read_target(value: object) -> dict[str, Any]:
 def _read(
     value: object, known: Sequence[str], called: tuple[str, str], styles: Sequence[str], how: str
 ) -> dict[str, Any]:
-    """Return what is ``known`` of a target, given as a table or its URL; ``called`` is what it is, and what has none of
-    a key.
-    """
+    """Return what is ``known`` of a table or its URL; ``called``: what it should be, and what has no other key."""
     given = {"url": value} if isinstance(value, str) else value
     if not isinstance(given, Mapping):
         raise Refusal(f"{shown(given)} is not {called[0]}", how)
@@ -109,9 +106,8 @@ def _read(
         _check_command(given["command"])
     for name in ("url_env", "secret_env"):
         if name in given and not (isinstance(given[name], str) and _VARIABLE.fullmatch(given[name])):
-            raise Refusal(
-                f"{name} = {shown(given[name])} does not name an environment variable", 'write it like "OPS_URL"'
-            )
+            problem = f"{name} = {shown(given[name])} does not name an environment variable"
+            raise Refusal(problem, 'write it like "OPS_URL"')
     if "style" in given and given["style"] not in styles:
         raise no_choice(given["style"], styles)
     return {key: given[key] for key in known if key in given}
@@ -147,42 +143,22 @@ def _check_command(command: object) -> None:
         raise Refusal(f"the command has more than {LONGEST:,} characters", "write a script, and call that")
 
 
-_URLS: dict[str, Any] = {"url": {"type": "string"}, "url_env": {"type": "string"}}
-_TARGET: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        **_URLS,
-        "command": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-        "on": {"type": "array", "minItems": 1, "items": {"enum": list(KINDS)}},
-        "style": {"enum": list(get_args(MessageStyle))},
-        "secret_env": {"type": "string"},
-    },
-}
-_TARGETS: list[dict[str, Any]] = [{"type": "string"}, _TARGET]
-_MONITOR: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {**_URLS, "style": {"enum": list(get_args(PingStyle))}},
-}
+def _table(keys: Sequence[str], **schemas: Any) -> WithJsonSchema:
+    """Return the JSON Schema of a table with these keys; what has no schema is a string."""
+    properties = {key: schemas.get(key, {"type": "string"}) for key in keys}
+    return WithJsonSchema({"type": "object", "additionalProperties": False, "properties": properties})
+
+
+_NOTIFY_TABLE = _table(
+    _NOTIFY,
+    command={"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+    on={"type": "array", "minItems": 1, "items": {"enum": list(KINDS)}},
+    style={"enum": list(get_args(MessageStyle))},
+)
+_PING_TABLE = _table(_PING, style={"enum": list(get_args(PingStyle))})
+_Target = str | Annotated[Any, _NOTIFY_TABLE]
 Notify = Annotated[
     tuple[dict[str, Any], ...],
-    BeforeValidator(
-        read_notify,
-        json_schema_input_type=Annotated[
-            str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]],
-            WithJsonSchema({"anyOf": [*_TARGETS, {"type": "array", "items": {"anyOf": _TARGETS}}]}),
-        ],
-    ),
-    Field(title="a URL, a table, or a list of them"),
+    read_by(read_notify, _Target | Sequence[_Target], "a URL, a table, or a list of them"),
 ]
-Ping = Annotated[
-    dict[str, Any],
-    BeforeValidator(
-        read_ping,
-        json_schema_input_type=Annotated[
-            str | Mapping[str, Any], WithJsonSchema({"anyOf": [{"type": "string"}, _MONITOR]})
-        ],
-    ),
-    Field(title="a URL or a table"),
-]
+Ping = Annotated[dict[str, Any], read_by(read_ping, str | Annotated[Any, _PING_TABLE], "a URL or a table")]

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from ...errors import DaemonError, DefinitionError, Place
 from ...text import suggestion
-from .refusal import Refusal, no_choice, shown
+from .refusal import Refusal, no_choice, read_by, shown
 from .strings import check_text, is_storable, read_table
 
 _OURS = frozenset({"daemon", "lease"})
@@ -53,9 +53,7 @@ def function_name(function: Callable[..., Any]) -> str:
 
 
 def module_name(name: str) -> str:
-    """Return what a module is called where it is imported: also the one that is run as a program, which calls
-    itself ``__main__``.
-    """
+    """Return what a module is called where it is imported, even the one that runs as ``__main__``."""
     main = sys.modules.get(name) if name == "__main__" else None
     if main is None:
         return name
@@ -119,8 +117,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 Function = Annotated[
     Callable[..., Any],
-    BeforeValidator(read_function, json_schema_input_type=Annotated[str, Field(pattern="^[^:]+:[^:]+$")]),
-    Field(title="package.module:function"),
+    read_by(read_function, Annotated[str, Field(pattern="^[^:]+:[^:]+$")], "package.module:function"),
 ]
 
 
@@ -153,15 +150,11 @@ def read_isolation(value: object, job: ValidationInfo) -> Isolation:
     choices = ("process",) if default == "command" else ("task", "process", "thread")
     if value not in choices:
         raise no_choice(value, choices)
-    if value == "process":
-        return "command" if default == "command" else "process"
-    if value == "thread":
-        if default == "task":
-            raise Refusal("an async function cannot run in a thread of its own", 'use "task" or "process"')
-        return "thread"
-    if default != "task":
+    if value == "thread" and default == "task":
+        raise Refusal("an async function cannot run in a thread of its own", 'use "task" or "process"')
+    if value == "task" and default != "task":
         raise Refusal("only an async function can be a task", 'make it `async def`, or use "process"')
-    return "task"
+    return default if default == "command" else cast("Isolation", value)
 
 
 def read_environment(given: object) -> dict[str, str]:
@@ -179,22 +172,15 @@ def read_environment(given: object) -> dict[str, str]:
     return variables
 
 
-Command = Annotated[
-    str | tuple[str, ...],
-    BeforeValidator(
-        read_command,
-        json_schema_input_type=Annotated[str, Field(min_length=1)] | Annotated[Sequence[str], Field(min_length=1)],
-    ),
-    Field(title="a string for /bin/sh, or a list of words"),
-]
+_Written = Annotated[str, Field(min_length=1)] | Annotated[Sequence[str], Field(min_length=1)]
+Command = Annotated[str | tuple[str, ...], read_by(read_command, _Written, "a string for /bin/sh, or a list of words")]
 ChosenIsolation = Annotated[
     Isolation, BeforeValidator(read_isolation, json_schema_input_type=Literal["task", "process", "thread"])
 ]
 Environment = Annotated[
     dict[str, str],
-    BeforeValidator(read_environment, json_schema_input_type=Mapping[str, str]),
+    read_by(read_environment, Mapping[str, str], "a table of strings"),
     PlainSerializer(sorted),  # of the variables only the names are stored
-    Field(title="a table of strings"),
 ]
 
 

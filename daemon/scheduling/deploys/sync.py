@@ -21,9 +21,8 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ...definitions.application import Application
-from ...definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
 from ...definitions.definition import Mark
-from ...definitions.schedule import Schedule
+from ...definitions.schedule import Schedule, UnreadableDefinition, is_timed_alike, read_schedule, write_schedule
 from ...store import statements
 from ...store.tables import called, former_names
 from ...text import MASK, counted, number, when
@@ -212,7 +211,7 @@ def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tu
     """
     readable: dict[str, Schedule] = {}
     unreadable: list[str] = []
-    retimed = (row for schedule, row in draft.changed if _is_retimed(schedule, row))
+    retimed = (row for schedule, row in draft.changed if not is_timed_alike(row.definition, schedule))
     for row in (*retimed, *draft.retired):
         if row.next_due is None or row.next_due > now:
             continue
@@ -221,10 +220,6 @@ def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tu
         except UnreadableDefinition:
             unreadable.append(row.name)
     return readable, tuple(unreadable)
-
-
-def _is_retimed(schedule: Schedule, row: Row[Any]) -> bool:
-    return not is_timed_alike(row.definition, schedule) and read_timing(row.definition) != schedule.timing()
 
 
 def _write(connection: Connection, draft: _Draft, now: datetime) -> None:
@@ -252,7 +247,7 @@ def _write(connection: Connection, draft: _Draft, now: datetime) -> None:
     ]
     changed, retimed = [], []
     for schedule, row in draft.changed:
-        if _is_retimed(schedule, row):
+        if not is_timed_alike(row.definition, schedule):
             retimed.append(definition(schedule) | _changed_columns(schedule, row, now))
         else:
             changed.append(definition(schedule))

@@ -74,11 +74,10 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         leases = {queue.name: queue.leases for queue in known.queues}
         queues = statements.agenda.read_queues(connection, application, leases, others[0], holder)
         digests = [*row.digests, *[digest for queue in queues for digest in queue.digests]]
-        if not known.is_strange(digests, row.schedules):
+        if not known.meet(digests, row.schedules):
             break
         known.meet(
-            [*digests, *statements.agenda.digests(connection, application)],
-            [*row.schedules, *statements.agenda.schedules(connection, application)],
+            statements.agenda.digests(connection, application), statements.agenda.schedules(connection, application)
         )
     to_plan = ToPlan(
         late=row.until_late is not None and row.until_late < 0,

@@ -8,8 +8,7 @@ from itertools import pairwise
 
 from lease.durations import parse_duration
 
-from ...definitions.codec import UnreadableDefinition, read_schedule
-from ...definitions.schedule import Preview, Schedule, preview_schedule
+from ...definitions.schedule import Preview, Schedule, UnreadableDefinition, preview_schedule, read_schedule
 from ...definitions.triggers.cron import parse
 from ...errors import InvalidCron
 from ...states import ON_REQUEST

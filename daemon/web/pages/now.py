@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ...definitions.codec import UnreadableDefinition, read_job_names
+from ...definitions.schedule import UnreadableDefinition, read_job_names
 from ...store.views.overview import RunningRun
 from ...store.views.usual import Usual
 from ...text import shortened

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from daemon.definitions.codec import read_schedule
+from daemon.definitions.schedule import read_schedule
 from daemon.definitions.triggers.trigger import Every
 from tests.checker.facts import Due
 

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import Schedules
-from daemon.definitions.codec import read_schedule, write_schedule
-from daemon.definitions.schedule import Schedule, due_pieces, preview_schedule
+from daemon.definitions.schedule import Schedule, due_pieces, preview_schedule, read_schedule, write_schedule
 from daemon.definitions.sources.load import load
 from daemon.definitions.values.calendars import Calendar, covering, parts
 from daemon.errors import DefinitionError
@@ -206,5 +205,5 @@ def test_without_a_calendar_time_is_one_part_and_no_day_is_excluded() -> None:
     zone = ZoneInfo("Europe/Berlin")
     (part,) = parts((), NOON, NOON + 9_000 * HOUR, zone)
     assert (part.excluded, part.after, part.until) == (False, NOON, NOON + 9_000 * HOUR)
-    assert covering((), NOON, zone) is None
+    assert covering((), NOON.date()) is None
     assert list(parts((Calendar(("12-25",)),), NOON, NOON, zone)) == []

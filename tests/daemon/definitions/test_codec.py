@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from daemon.definitions.codec import UnreadableDefinition, read_schedule, read_timing, write_schedule
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Schedule, UnreadableDefinition, read_schedule, read_timing, write_schedule
 
 STORED = write_schedule(Schedule(name="nightly", cron="0 2 * * *", timezone="Europe/Berlin", tags=("a",)))
 

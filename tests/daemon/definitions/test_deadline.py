@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from daemon.definitions.codec import read_schedule, write_schedule
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Schedule, read_schedule, write_schedule
 from daemon.instants import format_instant, parse_instant
 
 

@@ -95,7 +95,7 @@ def loaded(product: Path, file: str) -> dict[str, Any]:
     read back of that."""
     program = """
 import json, sys
-from daemon.definitions.codec import read_schedule, write_schedule
+from daemon.definitions.schedule import read_schedule, write_schedule
 from daemon.definitions.sources.load import load
 print(json.dumps({one.name: {
     "patience": one.patience, "niceness": one.jobs[0].niceness, "stored": json.loads(write_schedule(one)),

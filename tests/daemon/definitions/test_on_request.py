@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from daemon import Schedules
-from daemon.definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
-from daemon.definitions.schedule import Schedule, due_pieces, preview, preview_schedule
+from daemon.definitions.schedule import (
+    Schedule,
+    UnreadableDefinition,
+    due_pieces,
+    is_timed_alike,
+    preview_schedule,
+    read_schedule,
+    read_timing,
+    write_schedule,
+)
 from daemon.definitions.triggers.trigger import OnRequest, is_meaningless
 from daemon.errors import DefinitionError
 
@@ -27,7 +35,8 @@ def test_it_has_no_instants_however_long_one_looks() -> None:
     assert list(RESIZE.instants(NOON - YEARS, NOON)) == []
     assert RESIZE.older(NOON - YEARS, NOON, 0, NOON) is None
     assert due_pieces(RESIZE, NOON - YEARS, NOON, NOON, newest=0, newest_excluded=0) == []
-    assert preview_schedule(RESIZE, NOON, 3) == preview(OnRequest(), "UTC", NOON, 3) == ()
+    assert preview_schedule(RESIZE, NOON, 3) == ()
+    assert list(OnRequest().instants(NOON, zone=UTC, anchor=NOON)) == []
 
 
 def test_people_read_that_it_is_on_request() -> None:

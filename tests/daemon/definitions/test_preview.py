@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.definitions.schedule import Schedule, preview, preview_schedule
-from daemon.definitions.triggers.trigger import Cron
+from daemon.definitions.schedule import Schedule, preview_schedule
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ from daemon.definitions.triggers.trigger import Cron
 def test_what_the_clock_skips_or_repeats_is_marked(
     expression: str, after: datetime, expected: list[tuple[str, str | None]]
 ) -> None:
-    found = preview(Cron(expression), "Europe/Berlin", after, len(expected))
+    found = preview_schedule(Schedule(name="n", cron=expression, timezone="Europe/Berlin"), after, len(expected))
     assert [(f"{one.local:%Y-%m-%d %H:%M %z}", one.note) for one in found] == expected
     assert all(one.instant == one.local.astimezone(UTC) for one in found)
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.definitions.codec import read_schedule, read_timing, write_schedule
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Schedule, read_schedule, read_timing, write_schedule
 from daemon.definitions.sources.toml_file import FILE_KEYS, JOB_KEYS
 from tests.data.definitions.stored_forms import FILES, FOLDER, golden, schedules_of, stored_form, written
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import event, insert, literal, select
 
-from daemon.definitions.codec import write_schedule
+from daemon.definitions.schedule import write_schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.generations import read_changed, read_standings
 from daemon.operations.why import Explanation, Moments, State, read_why_run

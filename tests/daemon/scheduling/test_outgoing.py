@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from daemon.definitions.codec import write_schedule
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Schedule, write_schedule
 from daemon.definitions.triggers.trigger import Cron, Every, OnRequest
 from daemon.scheduling.deploys.rollout import adopt
 from daemon.scheduling.deploys.sync import SyncReport, plan_outgoing

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.definitions.codec import write_schedule
+from daemon.definitions.schedule import write_schedule
 from daemon.operations.deadlines import success_deadline
 from daemon.store.policies import read_policies
 from daemon.store.views.fleet import Fleet, ScheduleFacts, Unfinished

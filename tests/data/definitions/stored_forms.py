@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from daemon.definitions.codec import write_schedule
 from daemon.definitions.definition import Mark
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Schedule, write_schedule
 from daemon.definitions.sources.load import load
 
 FOLDER = Path(__file__).parent

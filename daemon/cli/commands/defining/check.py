@@ -15,13 +15,12 @@ from lease.durations import format_duration
 from lease.errors import InvalidDuration, StoreUnavailable
 
 from ....definitions.application import Application
-from ....definitions.schedule import SHORTEST_INTERVAL, Preview, Schedule, preview, preview_schedule
-from ....definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
+from ....definitions.schedule import SHORTEST_INTERVAL, Preview, Schedule, preview_schedule
+from ....definitions.triggers.trigger import Cron, check_timezone
 from ....definitions.triggers.wall_time import surprises
 from ....definitions.values.calendars import read_exclude
 from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at
-from ....definitions.values.times import check_timezone
 from ....errors import InvalidInstant, Place, SchemaNotReady
 from ....instants import parse_instant
 from ....scheduling.plan import waits_for_predecessor
@@ -150,7 +149,7 @@ def file_remarks(application: Application, left: str | None) -> Iterator[Remark]
 def remarks_on(schedule: Schedule, now: datetime, folder: Path) -> Iterator[Remark]:
     """Yield what may surprise in a schedule of a FILE in ``folder``."""
     if schedule.cron is not None:
-        if not schedule.says("timezone"):
+        if "timezone" not in schedule.model_fields_set:
             yield Remark("no-timezone", "it has no timezone, so it uses UTC")
         yield from (Remark("cron-days", text) for text in surprises(schedule.cron))
     for job in schedule.jobs:
@@ -317,10 +316,10 @@ def preview_command(
     with refused_at(Place(field="--exclude")):
         calendars = read_exclude(exclude or [])
     after = datetime.now(UTC) if start is None else instant("--from", start, lambda: zone, quiet=as_json)
-    trigger = _trigger(expression)
-    found = preview(trigger, zone, after, count, calendars)
-    remarks = list(surprises(trigger.expression)) if isinstance(trigger, Cron) else []
-    remarks += ["it runs only on request"] if isinstance(trigger, OnRequest) else []
+    schedule = Schedule.model_construct(name="", timezone=zone, exclude=calendars, **_timing(expression))
+    found = preview_schedule(schedule, after, count)
+    remarks = [] if schedule.cron is None else list(surprises(schedule.cron))
+    remarks += ["it runs only on request"] if schedule.on_request else []
     if as_json:
         write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found], remarks))
         return
@@ -379,15 +378,15 @@ def _as_written(value: Any) -> str:
     return str(value)
 
 
-def _trigger(expression: str) -> Trigger:
+def _timing(expression: str) -> dict[str, Any]:
     if expression in {ON_REQUEST, "on_request"}:
-        return OnRequest()
+        return {"on_request": True}
     try:
         with refused_at(Place(field="EXPRESSION")):
-            return Every(check_duration(expression, SHORTEST_INTERVAL))
+            return {"every": check_duration(expression, SHORTEST_INTERVAL)}
     except InvalidDuration:
         pass
     try:
-        return At(parse_instant(expression))
+        return {"at": parse_instant(expression)}
     except InvalidInstant:
-        return Cron(expression)
+        return {"cron": Cron(expression).expression}

@@ -12,11 +12,10 @@ from typing import Annotated
 
 import typer
 
-from ....definitions.crontab.document import LineRemark, write_document
-from ....definitions.crontab.translate import LocalFacts, has_users, translate
+from ....definitions.crontab import LineRemark, LocalFacts, has_users, translate, write_document
+from ....definitions.triggers.trigger import check_timezone
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.strings import check_name
-from ....definitions.values.times import check_timezone
 from ....errors import DaemonError, Place
 from ....text import counted, listed
 from ...failures import DONE, FAILED

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ....definitions.codec import read_job_names
+from ....definitions.schedule import read_job_names
 from ....operations.cancel import decide
 from ....operations.forget import decide as decide_forget
 from ....operations.retry import NoRetry, RetriedBefore, RetryPlan, plan_retry

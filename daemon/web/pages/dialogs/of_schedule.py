@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ....definitions.codec import read_job_names, read_schedule
+from ....definitions.schedule import read_job_names, read_schedule
 from ....errors import DaemonError, InvalidInstant
 from ....instants import duration_of
 from ....operations.backfill import foresee_backfill

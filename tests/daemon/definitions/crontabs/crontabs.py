@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from daemon.definitions.crontab.document import ImportedCrontab, ImportedSchedule, write_document
-from daemon.definitions.crontab.translate import LocalFacts, translate
+from daemon.definitions.crontab import ImportedCrontab, ImportedSchedule, LocalFacts, translate, write_document
 
 DATA = Path(__file__).parents[3] / "data" / "crontabs"
 DEBIAN = sorted((DATA / "debian").iterdir())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.definitions.crontab.translate import translate
+from daemon.definitions.crontab import translate
 from daemon.definitions.sources.load import load
 
 from .crontabs import HERE, document

@@ -9,8 +9,7 @@ import pytest
 from cronsim import CronSim
 
 from daemon.definitions.application import Application
-from daemon.definitions.crontab.document import ImportedCrontab
-from daemon.definitions.crontab.translate import translate
+from daemon.definitions.crontab import ImportedCrontab, translate
 from daemon.definitions.sources.load import load
 
 from .crontabs import DEBIAN, HERE, ODDITIES, document

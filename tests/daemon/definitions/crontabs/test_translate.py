@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from daemon.definitions.crontab.translate import as_work, has_users, name_for, split_input
+from daemon.definitions.crontab import as_work, has_users, name_for, split_input
 
 from .crontabs import document, imported, only, remarks
 

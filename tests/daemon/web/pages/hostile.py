@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, update
 
 import lease.schema
-from daemon.definitions.codec import write_schedule
+from daemon.definitions.schedule import write_schedule
 from daemon.jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE
 from daemon.store.tables import act, backfill, generation, job_output, schedule
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in

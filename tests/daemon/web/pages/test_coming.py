@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daemon.answers.status import StatusFound
-from daemon.definitions.codec import write_schedule
+from daemon.definitions.schedule import write_schedule
 from daemon.definitions.triggers.trigger import Cron
 from daemon.store.views.causes import WaitsForLock, sentence
 from daemon.store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun

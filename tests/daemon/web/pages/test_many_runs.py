@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, and_, case, cast, eve
 
 from daemon.answers.questions import DoctorAnswer
 from daemon.cli.load_file import keep_what_is_loaded
-from daemon.definitions.codec import write_schedule
+from daemon.definitions.schedule import write_schedule
 from daemon.store.tables import act, replica, run, schedule
 from daemon.web.api.asked import checked
 from daemon.web.api.endpoints import Endpoint

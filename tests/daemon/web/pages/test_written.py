@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.definitions.codec import write_schedule
-from daemon.definitions.schedule import Schedule
+from daemon.definitions.schedule import Schedule, write_schedule
 from daemon.definitions.sources.toml_file import read_toml
 from daemon.web.pages.written import written
 

@@ -1,20 +1,23 @@
-"""The translation of a crontab: its lines are told apart as cron does, and each becomes a schedule, sets something for
-those below it, is kept as a comment, or is named in a remark and kept as a comment.
+"""The import of a crontab: its lines are told apart as cron does, and each becomes a schedule, sets something for
+those below it, is kept as a comment, or is named in a remark and kept as a comment. What comes of it is a TOML file.
 """
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from ...errors import InvalidCron
-from ..triggers.cron import parse
-from ..values.refusal import Refusal
-from ..values.times import check_timezone
-from ..values.work import read_environment
-from .document import ImportedCrontab, ImportedSchedule, KeptComment, LineRemark
+from lease.durations import format_duration
+
+from ..errors import InvalidCron
+from ..text import clean
+from .toml_text import key_text, string_text, value_text
+from .triggers.cron import parse
+from .triggers.trigger import check_timezone
+from .values.refusal import Refusal
+from .values.work import read_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,58 @@ class LocalFacts:
     owner: str | None = None
     """Whose crontab it is, if it is another user's."""
 
+
+@dataclass(frozen=True, slots=True)
+class LineRemark:
+    """How lines will behave differently than under cron, or why they were left out; no lines: it is about the whole file."""
+
+    lines: tuple[int, ...]
+    text: str
+    lost: bool = False
+    """Nothing of these lines is in the schedules."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSchedule:
+    """A line of a crontab as a schedule with one job, which has its name."""
+
+    line: int
+    schedule: str
+    timing: str
+    timezone: str
+    command: str | Sequence[str]
+    description: str = ""
+    comments: tuple[str, ...] = ()
+    jitter: int = 0
+    """Minutes."""
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+KeptComment = tuple[str, ...]
+"""A comment of the crontab that describes no schedule, or a line that became none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedCrontab:
+    """The schedules and remarks made from a crontab, in the order of its lines."""
+
+    timezone: str
+    """That of the machine."""
+    parts: tuple[ImportedSchedule | KeptComment, ...]
+    remarks: tuple[LineRemark, ...]
+
+    @property
+    def schedules(self) -> list[ImportedSchedule]:
+        return [part for part in self.parts if isinstance(part, ImportedSchedule)]
+
+    @property
+    def lost(self) -> list[int]:
+        """The numbers of the lines that were lost."""
+        return sorted({line for remark in self.remarks if remark.lost for line in remark.lines})
+
+
+# The translation of its lines
 
 _JOB = re.compile(r"(?P<quiet>-?)(?P<timing>@\S+|[\d*~]\S*(?:[ \t]+\S+){4})(?:[ \t]+(?P<rest>.*))?", re.DOTALL)
 _FLAGS = re.compile(r"(?:-[nqs]+[ \t]+)+")
@@ -152,7 +207,7 @@ class _Translation:
         timing, user, command, is_quiet = _read_job(written, with_users=self._with_users)
         if self._timezone is None:
             raise InvalidCron("the CRON_TZ above it was not converted, so its time zone is unknown")
-        due = read_timing(timing)
+        expression, jitter, remarks = read_timing(timing)
         first, _ = split_input(command)
         if not first.strip():
             raise InvalidCron("there is nothing before the %, which ends the command")
@@ -163,26 +218,25 @@ class _Translation:
         else:
             description = ""
         quiet = ["the prefix that keeps it out of cron's log or mail is left out"] if is_quiet else []
-        for sentence in (*due.remarks, *surprises_of(first), *quiet):
+        for sentence in (*remarks, *surprises_of(first), *quiet):
             self._say(number, sentence)
         user = user or self._local.owner or self._local.user
         if user != self._local.user:
             comments = (*comments, f"cron ran this as {user}")
-            as_user = f'["sudo", "-n", "-u", "{user}", …]'
-            if self._local.user == "root":
-                as_user = f'["runuser", "-u", "{user}", "--", …]'
+            sudo, runuser = f'["sudo", "-n", "-u", "{user}", …]', f'["runuser", "-u", "{user}", "--", …]'
+            as_user = runuser if self._local.user == "root" else sudo
             own = f"leased runs jobs as its own user: run leased as {user}, or write command = {as_user}"
             self._say(number, f"cron runs it as {user}, but {own}")
         self._parts.append(
             ImportedSchedule(
                 line=number,
                 schedule=self._named(first),
-                timing=due.expression,
+                timing=expression,
                 timezone=self._timezone,
                 command=as_work(command, self._shell),
                 description=description,
                 comments=comments,
-                jitter=due.jitter + self._delay,
+                jitter=jitter + self._delay,
                 cwd=self._home or self._home_of(number, user),
                 env=dict(self._env),
             )
@@ -199,10 +253,8 @@ class _Translation:
     def _home_of(self, number: int, user: str) -> str | None:
         home = self._local.home_of(user)
         if home is None:
-            self._say(
-                number,
-                f"there is no user {user} on this machine, so cwd is left out: cron would run it in that user's home",
-            )
+            without = "so cwd is left out: cron would run it in that user's home"
+            self._say(number, f"there is no user {user} on this machine, {without}")
         return "/" if home == _NOWHERE else home
 
     def _keep_comments(self) -> None:
@@ -259,24 +311,16 @@ _OVER_THE_WEEKEND = re.compile(r"(?:mon|tue|wed|thu|fri|sat|[1-6])-(?:sun|0)|7-[
 _OURS_ALONE = re.compile(r"(?:^|,)(?:l|lw|\d+w|\w+l)(?:,|$)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class CronTiming:
-    """An expression, how many minutes later at most a run may start, and what differs from cron."""
-
-    expression: str
-    jitter: int = 0
-    remarks: tuple[str, ...] = ()
-
-
-def read_timing(written: str) -> CronTiming:
-    """Return what the five fields, or the name, of a line mean; raises `InvalidCron`."""
+def read_timing(written: str) -> tuple[str, int, list[str]]:
+    """Return as an expression what the five fields, or the name, of a line mean, how many minutes later at most a run
+    may start, and what differs from cron; raises `InvalidCron`.
+    """
+    remarks: list[str] = []
     if written.startswith("@"):
         expression = _OTHER_NAMES.get(written.lower(), written.lower())
         parse(expression)
-        return CronTiming(expression)
-    fields = written.split()
-    remarks: list[str] = []
-    jitter = 0
+        return expression, 0, remarks
+    fields, jitter = written.split(), 0
     for at, text in enumerate(written.split()):
         if "~" not in text:
             continue
@@ -298,7 +342,7 @@ def read_timing(written: str) -> CronTiming:
             remarks.append('a "?" is written as "*" here')
     expression = " ".join(fields)
     parse(expression)
-    return CronTiming(expression, jitter, (*remarks, *_differences(fields)))
+    return expression, jitter, [*remarks, *_differences(fields)]
 
 
 def _differences(fields: list[str]) -> Iterator[str]:
@@ -384,3 +428,62 @@ def name_for(command: str) -> str:
     path = next((word for word in words if "/" in word.rstrip("/") and not word.startswith("/dev/")), words[0])
     stem = re.sub(r"\.(?:sh|py|pl|php|rb|js|jar|bash|cgi)$", "", PurePosixPath(path).name.lower())
     return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:_LONGEST_NAME].strip("-") or "job"
+
+
+# The TOML file
+
+_WIDTH = 118
+
+
+def write_document(imported: ImportedCrontab, application: str, source: str) -> str:
+    """Return the file; what all schedules have in common stands in its ``[defaults]``."""
+    schedules = imported.schedules
+    folders = {one.cwd for one in schedules}
+    cwd = folders.pop() if len(folders) == 1 else None
+    common = set.intersection(*(set(one.env.items()) for one in schedules)) if schedules else set()
+    env = {name: value for one in schedules[:1] for name, value in one.env.items() if (name, value) in common}
+    lines = [
+        f"# Imported from {clean(source)} by `leased import crontab`.",
+        f"application = {string_text(application)}",
+        "",
+        "[defaults]",
+        f"timezone = {string_text(imported.timezone)}",
+        "# As with cron, times that are missed while no replica runs are not caught up:",
+        'catch_up = "skip"',
+        "# Cron starts a run even if one is active; here it is skipped, unless you set:",
+        '# overlap = "allow"',
+        "# Cron has no time limit: a job that hangs blocks its schedule, unless you set:",
+        '# timeout = "1h"',
+        *([f"cwd = {string_text(cwd)}"] if cwd else []),
+        *([f"env = {value_text(env)}"] if env else []),
+    ]
+    for part in imported.parts:
+        lines.append("")
+        if isinstance(part, ImportedSchedule):
+            lines += _schedule(part, imported.timezone, cwd, env)
+        else:
+            lines += _comments(part)
+    return "\n".join(lines) + "\n"
+
+
+def _schedule(one: ImportedSchedule, timezone: str, cwd: str | None, env: Mapping[str, str]) -> Iterator[str]:
+    yield from _comments(one.comments)
+    yield f"[schedules.{key_text(one.schedule)}]"
+    if one.description:
+        yield f"description = {string_text(one.description)}"
+    yield f"cron = {string_text(one.timing)}"
+    if one.timezone != timezone:
+        yield f"timezone = {string_text(one.timezone)}"
+    if one.jitter:
+        yield f"jitter = {string_text(format_duration(one.jitter * 60))}"
+    settings = [f"name = {string_text(one.schedule)}", f"command = {value_text(one.command)}"]
+    if one.cwd is not None and one.cwd != cwd:
+        settings.append(f"cwd = {string_text(one.cwd)}")
+    if own := {name: value for name, value in one.env.items() if env.get(name) != value}:
+        settings.append(f"env = {value_text(own)}")
+    job = f"{{ {', '.join(settings)} }}"
+    yield from [f"jobs = [{job}]"] if len(job) < _WIDTH else ["jobs = [", f"  {job},", "]"]
+
+
+def _comments(lines: Sequence[str]) -> Iterator[str]:
+    yield from (f"# {clean(line, lines=True)}".rstrip() for line in lines)
