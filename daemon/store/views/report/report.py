@@ -56,9 +56,7 @@ class ScheduleReport(Totals):
     not_planned_since: datetime | None = None
     """The first scheduled time that no replica has planned yet, if that is more than a minute ago."""
     estimated: bool = False
-    """The report begins or ends within a range of skipped times that is stored as one count; they are
-    counted as if they were evenly spaced.
-    """
+    """The report begins or ends within skipped times that are stored as one count: it takes them as evenly spaced."""
 
     @property
     def has_problem(self) -> bool:
