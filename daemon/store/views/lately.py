@@ -220,17 +220,13 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
         retry_at=case((and_(run.c.state == "pending", run.c.available_at > now()), run.c.available_at)),
     )
     more = (jobs.c.failures.label("failures"), skipped.label("skipped"), last_error().label("last_error"))
-    rows = connection.execute(
-        select(*reader.columns, *more)
-        .select_from(run.join(jobs, jobs.c.run_id == run.c.id))
-        .where(or_(jobs.c.failures >= IN_A_ROW, skipped > 0))
-        .order_by(run.c.id, jobs.c.failures)
-    )
-    read = (
-        reader.read(row, failures=int(row.failures), skipped=int(row.skipped), error=last_line(row.last_error) or None)
-        for row in rows
-    )
-    return list({one.run_id: one for one in read}.values())
+    query = select(*reader.columns, *more).select_from(run.join(jobs, jobs.c.run_id == run.c.id))
+    query = query.where(or_(jobs.c.failures >= IN_A_ROW, skipped > 0)).order_by(run.c.id, jobs.c.failures)
+    found = {}
+    for row in connection.execute(query):
+        counts = {"failures": int(row.failures), "skipped": int(row.skipped)}
+        found[row.run_id] = reader.read(row, **counts, error=last_line(row.last_error) or None)
+    return list(found.values())
 
 
 MISSED_WITHIN = 24 * 3600.0

@@ -160,7 +160,7 @@ def read_overview(
 ) -> Overview:
     """Return the overview, of one application or of all, in at most nineteen statements.
 
-    ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
+    ``only`` are the keys of its schedules, by default all; ``dead`` the holders whose death is proven, recorded or not.
     """
     of_run = _unfinished_among(application, only)
     which = _among(schedule, application, only)
@@ -237,12 +237,8 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         finished_at=of_finished(lambda of: of.finished_at),
         finished_seconds=of_finished(lambda of: seconds_between(of.started_at, of.finished_at)),
     )
-    rows = connection.execute(
-        select(*reader.columns)
-        .select_from(both)
-        .where(schedule.c.retired_at.is_(None), which)
-        .order_by(schedule.c.application, present_name(schedule))
-    ).all()
+    query = select(*reader.columns).select_from(both).where(schedule.c.retired_at.is_(None), which)
+    rows = connection.execute(query.order_by(schedule.c.application, present_name(schedule))).all()
     return _completed(connection, reader, rows, left_out)
 
 

@@ -115,7 +115,7 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
 
 
 def silence(name: str, seen_ago: float, runs: Sequence[RunningRun], *, alone: bool) -> str:
-    """Return since when a replica is silent, and what that means for its runs; ``alone``: its application has no other."""
+    """Return since when a replica is silent, and what becomes of its runs; ``alone``: its application has no other."""
     text = f"{name} was last seen {ago(seen_ago)}"
     if not runs:
         return text

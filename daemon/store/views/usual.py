@@ -100,7 +100,7 @@ class Long:
 
 
 def may_be_long(seconds: float, given: GivenLong) -> bool:
-    """Return whether a run that has been running for so many seconds can be long, however long its runs usually take."""
+    """Return whether a run that has been running for so long can be long, however long its runs usually take."""
     return seconds > min(thresholds(given, None).values(), default=math.inf)
 
 

@@ -24,8 +24,6 @@ from . import causes
 from .causes import Why
 
 _HIGHER: Mapping[Priority, Sequence[Priority]] = {"low": ["normal", "high"], "normal": ["high"], "high": []}
-
-
 _Queue = tuple[str, str]
 """Its application, and its name."""
 
@@ -144,7 +142,7 @@ def last_error() -> ScalarSelect[Any]:
 
 
 def may_start_at() -> ColumnElement[Any]:
-    """Return when a run may start: without a place yet, when it was requested for; NULL of one that a backfill feeds."""
+    """Return when a run may start: without a place yet, when it was requested for; NULL if a backfill feeds it."""
     requested_for = case((run.c.backfill.is_(None), run.c.place_at))
     return func.coalesce(run.c.available_at, requested_for, type_=run.c.available_at.type)
 
@@ -252,11 +250,9 @@ def _known(connection: Connection, application: str) -> KnownGenerations:
         -seconds_until(replica.c.seen_at) < SEEN_WITHIN,
     )
     numbers = select(func.max(generation.c.number) - _LATEST).where(generation.c.application == application)
-    rows = connection.execute(
-        select(generation.c.number, generation.c.run_digests, living.label("lives"))
-        .where(generation.c.application == application, or_(generation.c.number > numbers.scalar_subquery(), living))
-        .order_by(generation.c.number)
-    )
+    query = select(generation.c.number, generation.c.run_digests, living.label("lives")).order_by(generation.c.number)
+    latest_or_living = or_(generation.c.number > numbers.scalar_subquery(), living)
+    rows = connection.execute(query.where(generation.c.application == application, latest_or_living))
     found: dict[str, tuple[int, bool]] = {}
     any_lives = False
     for number, stored, lives in rows:

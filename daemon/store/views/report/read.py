@@ -295,14 +295,9 @@ def _acts(asked: _Night) -> list[Act]:
         first_at=first,
         last_at=last,
     )
-    query = (
-        select(*reader.columns)
-        .where(asked.of(act.c.application), asked.during(act.c.acted_at))
-        .group_by(*same)
-        .order_by(last.desc(), *same[:3])
-        .limit(MOST_ACTS)
-    )
-    return list(map(reader.read, asked.all(query)))[::-1]
+    query = select(*reader.columns).where(asked.of(act.c.application), asked.during(act.c.acted_at)).group_by(*same)
+    latest = asked.all(query.order_by(last.desc(), *same[:3]).limit(MOST_ACTS))
+    return list(map(reader.read, latest))[::-1]
 
 
 def _outages(asked: _Night, at: datetime) -> list[OutageLine]:
