@@ -1,16 +1,14 @@
 """What people did: their acts, the pauses of schedules, and the backfills."""
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 
 from lease.database.dialects import later, now
 
 from ...states import Act
-from ..statements.dialects import among_keys, if_given, same_schedule
+from ..statements.dialects import among_keys, if_given
 from ..tables import Reader, act, backfill, present_name, run, schedule
 from .names import keys_named
 
@@ -35,7 +33,6 @@ class ActLine:
     effect: str | None
     """What came of it, where that is not plain from the rest."""
     act_id: int
-    """Its number."""
 
 
 def read_activity(
@@ -144,35 +141,12 @@ def read_backfills(
     if unfinished:
         mine = (run.c.backfill == backfill.c.id, run.c.state.in_(("running", "pending")))
         latest = latest.where(select(run.c.id).where(*mine).exists())
-    query = (
-        select(*reader.columns)
-        .outerjoin(run, run.c.backfill == backfill.c.id)
-        .where(backfill.c.id.in_(latest))
-        .group_by(*backfill.c)
-        .order_by(backfill.c.id.desc())
-    )
-    return list(map(reader.read, connection.execute(query)))
+    query = select(*reader.columns).outerjoin(run, run.c.backfill == backfill.c.id).where(backfill.c.id.in_(latest))
+    rows = connection.execute(query.group_by(*backfill.c).order_by(backfill.c.id.desc()))
+    return list(map(reader.read, rows))
 
 
 def in_force() -> ColumnElement[bool]:
-    """Return the condition that a schedule is paused: the row of one whose pause has ended by itself has it
-    until what is due next is planned.
-    """
-    return and_(
-        schedule.c.paused_at.is_not(None), or_(schedule.c.paused_until.is_(None), schedule.c.paused_until > now())
-    )
-
-
-def pause_of() -> ScalarSelect[Any]:
-    """Return the query for the act by which the instant of a run is paused, the latest before it."""
-    latest = select(act.c.id).where(same_schedule(act, run), act.c.act == "pause", act.c.acted_at < run.c.scheduled_for)
-    return latest.order_by(act.c.acted_at.desc(), act.c.id.desc()).limit(1).correlate(run).scalar_subquery()
-
-
-def pauses_by_act(connection: Connection, ids: Collection[int]) -> Mapping[int, Row[Any]]:
-    """Return (id, acted_by, acted_at, until, why) of these acts, by their ids."""
-    if not ids:
-        return {}
-    query = select(act.c.id, act.c.acted_by, act.c.acted_at, act.c.until, act.c.why)
-    found: list[Row[Any]] = list(connection.execute(query.where(among_keys(act.c.id, sorted(ids)))))
-    return {row.id: row for row in found}
+    """Return the condition that a schedule is paused: a pause that has ended stays in its row until the next plan."""
+    until = schedule.c.paused_until
+    return and_(schedule.c.paused_at.is_not(None), or_(until.is_(None), until > now()))

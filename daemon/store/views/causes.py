@@ -132,7 +132,6 @@ class WaitsForLock:
     run_id: int | None
     """The run under it, if it is one of the daemon's."""
     since: datetime | None = None
-    """Since when it is held."""
     kind: Literal["lock"] = "lock"
 
 
@@ -145,7 +144,6 @@ class WaitsForSlot:
     run_id: int | None = None
     """The run of the same lock that goes first because its priority is higher, if there is one."""
     schedule: str | None = None
-    """The schedule of that run."""
     kind: Literal["slot"] = "slot"
 
 
@@ -170,7 +168,6 @@ class WaitsForPlace:
     run_id: int | None = None
     """The run that goes first because its priority is higher, if there is one."""
     schedule: str | None = None
-    """The schedule of that run."""
     kind: Literal["place"] = "place"
 
 
@@ -226,12 +223,6 @@ def sentence(why: Why, written: Callable[[datetime], str] = when) -> str:
         case Retired():
             was = "was retired" if why.at is None else f"was {retirement(why.at, why.by, written)}"
             return f"its schedule {was}, and no replica has it anymore"
-        case _:
-            return _waits(why, written)
-
-
-def _waits(why: Waits, written: Callable[[datetime], str]) -> str:
-    match why:
         case WaitsForBackfill():
             return f"waits for its turn in backfill {why.backfill}"
         case WaitsForRun():

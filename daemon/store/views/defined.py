@@ -170,10 +170,7 @@ def read_remaining(connection: Connection, application: str) -> Remaining:
         func.min(case((is_due, schedule.c.next_due))),
     ).where(schedule.c.application == application, schedule.c.retired_at.is_(None))
     schedules, paused, overdue, due_since = connection.execute(of_schedules).one()
-    of_runs = (
-        select(run.c.state, func.count().label("runs"))
-        .where(run.c.application == application, run.c.state.in_(("pending", "running")))
-        .group_by(run.c.state)
-    )
+    which = (run.c.application == application, run.c.state.in_(("pending", "running")))
+    of_runs = select(run.c.state, func.count().label("runs")).where(*which).group_by(run.c.state)
     runs = {row.state: row.runs for row in connection.execute(of_runs)}
     return Remaining(schedules, paused, overdue, due_since, runs.get("running", 0), runs.get("pending", 0))

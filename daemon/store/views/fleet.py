@@ -11,18 +11,7 @@ from lease.database.backend import backend_of
 from lease.database.dialects import now, seconds_between, seconds_of
 
 from ...states import LongLevel
-from ..statements.dialects import (
-    CANCELLED,
-    FAILED,
-    PENDING,
-    RUNNING,
-    SCHEDULED,
-    SKIPPED,
-    SUCCEEDED,
-    among,
-    same_schedule,
-    unfinished,
-)
+from ..statements import dialects as sql
 from ..statements.schedule import database_time
 from ..tables import Reader, ScheduleKey, present_name, run, schedule
 from .acting import in_force
@@ -102,7 +91,7 @@ def read_fleet(connection: Connection, *, usual: WhichUsual = lambda *_: (), kno
     """
     schedules, unfinished = tuple(_read_schedules(connection)), _read_unfinished(connection)
     unknown = {one.digest for one in schedules} - set(known)
-    of_unknown = select(schedule.c.digest, schedule.c.definition).where(among(schedule.c.digest, unknown))
+    of_unknown = select(schedule.c.digest, schedule.c.definition).where(sql.among(schedule.c.digest, unknown))
     return Fleet(
         database_time=database_time(connection),
         schedules=schedules,
@@ -134,14 +123,14 @@ def _read_schedules(connection: Connection) -> list[ScheduleFacts]:
     """Read each value by an index of `run`, which may be large."""
     base = _base()
     ours = and_(_of.c.application == base.c.application, _of.c.schedule == base.c.key)
-    failed = select(_of.c.id).where(ours, _of.c.state == FAILED, _of.c.id > base.c.success)
+    failed = select(_of.c.id).where(ours, _of.c.state == sql.FAILED, _of.c.id > base.c.success)
     failures = failed.correlate(base).limit(MOST_FAILURES).subquery("failures")
-    due = select(_of.c.scheduled_for).where(ours, _of.c.trigger == SCHEDULED).correlate(base)
+    due = select(_of.c.scheduled_for).where(ours, _of.c.trigger == sql.SCHEDULED).correlate(base)
     newest = due.order_by(_of.c.scheduled_for.desc()).limit(1)
     last_due = func.coalesce(_of.c.last_scheduled_for, _of.c.scheduled_for, type_=_of.c.scheduled_for.type)
     later = due.where(_of.c.scheduled_for > base.c.since).order_by(_of.c.scheduled_for).limit(1)
-    owed = later.where(_of.c.state != SKIPPED)
-    missed = later.where(_of.c.state == SKIPPED, _of.c.reason == "missed")
+    owed = later.where(_of.c.state != sql.SKIPPED)
+    missed = later.where(_of.c.state == sql.SKIPPED, _of.c.reason == "missed")
     reader = Reader(
         ScheduleFacts,
         base,
@@ -158,6 +147,7 @@ def _read_schedules(connection: Connection) -> list[ScheduleFacts]:
 
 
 def _base() -> CTE:
+    long_ago = literal(_LONG_AGO, _of.c.started_at.type)
     return (
         select(
             schedule.c.application,
@@ -168,12 +158,10 @@ def _base() -> CTE:
             case((in_force(), literal(True)), else_=literal(False)).label("paused"),
             seconds_of(schedule.c.next_due).label("next_due"),
             func.coalesce(seconds_between(schedule.c.next_due, now()), 0.0).label("late_for"),
-            _last([SUCCEEDED, FAILED, CANCELLED], seconds_of(_of.c.finished_at)).label("last_end"),
-            _last([SUCCEEDED], seconds_of(_of.c.finished_at)).label("last_success"),
-            func.coalesce(_last([SUCCEEDED], _of.c.id), 0).label("success"),
-            func.coalesce(_last([SUCCEEDED], _of.c.started_at), literal(_LONG_AGO, _of.c.started_at.type)).label(
-                "since"
-            ),
+            _last([sql.SUCCEEDED, sql.FAILED, sql.CANCELLED], seconds_of(_of.c.finished_at)).label("last_end"),
+            _last([sql.SUCCEEDED], seconds_of(_of.c.finished_at)).label("last_success"),
+            func.coalesce(_last([sql.SUCCEEDED], _of.c.id), 0).label("success"),
+            func.coalesce(_last([sql.SUCCEEDED], _of.c.started_at), long_ago).label("since"),
         )
         .where(schedule.c.retired_at.is_(None))
         .cte("base")
@@ -183,13 +171,13 @@ def _base() -> CTE:
 
 def _last(states: Sequence[ColumnElement[str]], value: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the query for a value of the last run in one of these states, from the end of the index on ids."""
-    newest = select(value).where(same_schedule(_of), _of.c.state.in_(states)).order_by(_of.c.id.desc())
+    newest = select(value).where(sql.same_schedule(_of), _of.c.state.in_(states)).order_by(_of.c.id.desc())
     return newest.limit(1).correlate(schedule).scalar_subquery()
 
 
 def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
-    running, called = run.c.state == RUNNING, present_name(schedule)
-    waits = and_(run.c.state == PENDING, run.c.available_at < now())
+    running, called = run.c.state == sql.RUNNING, present_name(schedule)
+    waits = and_(run.c.state == sql.PENDING, run.c.available_at < now())
     reader = Reader(
         Unfinished,
         running=func.sum(case((running, 1), else_=0)),
@@ -198,8 +186,8 @@ def _read_unfinished(connection: Connection) -> dict[ScheduleKey, Unfinished]:
     )
     query = (
         select(*reader.columns, run.c.application, called.label("called"))
-        .select_from(run.join(schedule, same_schedule(run)))
-        .where(unfinished(), or_(running, waits))
+        .select_from(run.join(schedule, sql.same_schedule(run)))
+        .where(sql.unfinished(), or_(running, waits))
         .group_by(run.c.application, schedule.c.name, called)
     )
     return {(row.application, row.called): reader.read(row) for row in _in_steps(connection, query)}

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,6 @@ class RunBy:
     ready_for: float | None
     """Seconds; None if it has not been ready yet."""
     release: str | None = None
-    """Which code it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +75,7 @@ def read_generations(
     living replicas run, the newest first. ``dead`` are holders whose death is proven.
     """
     seen = _replicas(connection, application)
-    living = {key: [row for row in rows if _lives(row, dead)] for key, rows in seen.items()}
-    digests = {digest for (_, digest), rows in living.items() if rows}
+    digests = {digest for (_, digest), theirs in seen.items() if any(_lives(one, dead) for one in theirs)}
     known = or_(generation.c.rules, among_keys(generation.c.digest, sorted(digests)))
     place = func.row_number().over(partition_by=generation.c.application, order_by=generation.c.number.desc())
     all_ = select(
@@ -88,24 +86,20 @@ def read_generations(
     )
     some = all_.where(*if_given(generation.c.application, application)).subquery()
     reader = Reader(GenerationLine, some)
-    to_acknowledge = and_(
-        some.c.replaced.is_not(None), some.c.acknowledged_at.is_(None), some.c.ruled_ago < PROBLEM_FOR
-    )
+    kept_none = and_(some.c.replaced.is_not(None), some.c.acknowledged_at.is_(None), some.c.ruled_ago < PROBLEM_FOR)
     query = (
         select(*reader.columns, some.c.known, some.c.ruled_ago, some.c.discounted_at)
-        .where(or_(some.c.place <= limit, some.c.known.is_not(None), to_acknowledge))
+        .where(or_(some.c.place <= limit, some.c.known.is_not(None), kept_none))
         .order_by(some.c.application, some.c.number.desc())
     )
     rows: Sequence[Any] = connection.execute(query).all()
     gone = _replaced(connection, rows)
-    latest: set[tuple[str, str]] = set()
     lines = []
     for row in rows:
-        key = (row.application, row.digest)
-        is_latest = key not in latest  # the replicas of one digest run the last of its generations
-        latest.add(key)
-        runs = tuple(map(_run_by, living.get(key, ()))) if is_latest else ()
-        away_for = _away_for(row, seen.get(key, ()) if is_latest else (), runs)
+        theirs = seen.pop((row.application, row.digest), [])  # all of one digest run the last of its generations
+        runs = tuple(_run_by(one) for one in theirs if _lives(one, dead))
+        gone_for = [one.seen_ago for one in theirs if one.ready_for is not None]
+        gone_for += [] if row.ruled_ago is None else [row.ruled_ago]
         lines.append(
             reader.read(
                 row,
@@ -113,7 +107,7 @@ def read_generations(
                 replicas=runs,
                 counts=row.discounted_at is None,
                 replaced_schedules=gone.get((row.application, named(row.number)), ()),
-                away_for=away_for,
+                away_for=None if any(one.is_ready for one in runs) else min(gone_for, default=None),
             )
         )
     return lines
@@ -131,24 +125,22 @@ class Diff:
     """By schedule that it changed and by setting, what was before, and what is after."""
 
 
+_DIFFS: Select[Any] = select(generation.c.number, generation.c.ruled_at, generation.c.changes, generation.c.diff)
+
+
 def read_diffs(connection: Connection, generations: Collection[tuple[str, int]]) -> dict[tuple[str, int], Diff]:
     """Return what these generations changed, by application and number; those that were never active are left out."""
     which = among_keys((generation.c.application, generation.c.number), sorted(generations))
-    rows = connection.execute(
-        _diffs().add_columns(generation.c.application).where(which, generation.c.ruled_at.is_not(None))
-    )
+    query = _DIFFS.add_columns(generation.c.application).where(which, generation.c.ruled_at.is_not(None))
+    rows = connection.execute(query)
     return {(row.application, row.number): _diff(row) for row in rows}
 
 
 def last_diff(connection: Connection, application: str, name: str, since: datetime) -> Diff | None:
     """Return what the generation changed that changed a schedule last, at ``since``; None if that is not known."""
     which = (generation.c.application == application, generation.c.ruled_at >= since, generation.c.diff.is_not(None))
-    rows = connection.execute(_diffs().where(*which).order_by(generation.c.ruled_at).limit(_LOOKED_AT))
+    rows = connection.execute(_DIFFS.where(*which).order_by(generation.c.ruled_at).limit(_LOOKED_AT))
     return next((found for row in rows if name in (found := _diff(row)).settings), None)
-
-
-def _diffs() -> Select[Any]:
-    return select(generation.c.number, generation.c.ruled_at, generation.c.changes, generation.c.diff)
 
 
 def _diff(row: Row[Any]) -> Diff:
@@ -159,16 +151,15 @@ def _diff(row: Row[Any]) -> Diff:
 
 def _replaced(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[tuple[str, str], tuple[str, ...]]:
     """Return the schedules that are to be acknowledged, by application and generation."""
-    keys = {
-        (row.application, named(row.number)) for row in rows if row.replaced is not None and row.acknowledged_at is None
-    }
+    unseen = [row for row in rows if row.replaced is not None and row.acknowledged_at is None]
+    keys = {(row.application, named(row.number)) for row in unseen}
     found: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
     for one in read_retired(connection, within=PROBLEM_FOR, by=keys) if keys else ():
         found[one.application, one.retired_by or ""] += (one.schedule,)
     return found
 
 
-def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[str, str], list[Any]]:
+def _replicas(connection: Connection, application: str | None) -> dict[tuple[str, str], list[Any]]:
     query = select(
         *columns(replica, "application digest holder host pid state release"),
         seconds_between(replica.c.seen_at, now()).label("seen_ago"),
@@ -187,12 +178,6 @@ def _lives(row: Row[Any], dead: Collection[str]) -> bool:
 def _run_by(row: Row[Any]) -> RunBy:
     is_ready = row.state == "running" and row.ready_for is not None and row.seen_ago < SEEN_WITHIN
     return RunBy(row.host, row.pid, is_ready, row.ready_for, row.release)
-
-
-def _away_for(row: Row[Any], seen: Iterable[Row[Any]], runs: Iterable[RunBy]) -> float | None:
-    gone_for = [one.seen_ago for one in seen if one.ready_for is not None]
-    gone_for += [] if row.ruled_ago is None else [row.ruled_ago]
-    return None if any(one.is_ready for one in runs) else min(gone_for, default=None)
 
 
 def _fingerprints(stored: str | None) -> Mapping[str, tuple[str, str]] | None:

@@ -20,7 +20,7 @@ from .causes import Why, sentence
 from .names import keys_named, missing_run
 from .output import last_lines, tails
 from .replicas import names_of
-from .why import moment_of_place, whys, with_why
+from .why import may_start_at, whys, with_why
 
 _retry, _done = run.alias("later"), job_run.alias("done")
 
@@ -121,7 +121,6 @@ class JobRunLine:
     keeper_pid: int | None
     """The process on the replica's host that started it and ends it; None of one in the replica's own process."""
     progress_at: datetime | None
-    """When it last reported progress."""
     renewed_at: datetime | None
     """When its lease was last renewed, if its holder died or lost it."""
     printed_at: datetime | None
@@ -214,7 +213,7 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     if row is None:
         raise missing_run(connection, run_id)
     (why,) = whys(connection, [row])
-    made = select(*_JOB_RUN_LINE.columns, job_run.c.id).where(job_run.c.run_id == run_id).order_by(job_run.c.id)
+    made = select(*_JOB_LINE.columns, job_run.c.id).where(job_run.c.run_id == run_id).order_by(job_run.c.id)
     jobs = connection.execute(made).all()
     names = names_of(connection, {job.holder for job in jobs} | ({row.holder} if row.holder else set()))
     printed = tails(connection, run_id)
@@ -223,9 +222,7 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
         row[len(_RUN_LINE.columns) :],
         run=_line(row, why, last),
         params=_masked(json.loads(row.params), row.definition),
-        jobs=tuple(
-            _JOB_RUN_LINE.read(job, log_tail=printed.get(job.id), replica=names.get(job.holder)) for job in jobs
-        ),
+        jobs=tuple(_JOB_LINE.read(job, log_tail=printed.get(job.id), replica=names.get(job.holder)) for job in jobs),
         replica=names.get(row.holder),
         digest=row.why_digest,
     )
@@ -258,13 +255,12 @@ _RUN_LINE = Reader(
     late_to_finish=is_late_to_finish(),
     seconds=seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
 )
-_may_start_at = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
-_MORE = Reader(RunDetail, run, but=("params", "digest"), available_at=_may_start_at)
+_MORE = Reader(RunDetail, run, but=("params", "digest"), available_at=may_start_at())
 _finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
 _done_in = select(_done.c.run_id).where(_done.c.id == job_run.c.carried_from).scalar_subquery()
 _run_before = select(run.c.retry_of).where(run.c.id == job_run.c.run_id).scalar_subquery()  # where that one is pruned
 _saved_at = select(job_output.c.saved_at).where(job_output.c.job_run_id == job_run.c.id)
-_JOB_RUN_LINE = Reader(
+_JOB_LINE = Reader(
     JobRunLine,
     job_run,
     but=("log_tail",),
@@ -366,10 +362,8 @@ def _crashed(bottom: int | None, before: int | None) -> ColumnElement[bool]:
     """Return the condition that an attempt of a run was abandoned, of runs between two numbers if they are given."""
     if bottom is None and before is None:
         return exists().where(job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
-    of = job_run.c.run_id
-    return run.c.id.in_(
-        select(of).where(of >= (bottom or 0), of < (before or 2**63 - 1), job_run.c.state == "abandoned")
-    )
+    of, end = job_run.c.run_id, before or 2**63 - 1
+    return run.c.id.in_(select(of).where(of >= (bottom or 0), of < end, job_run.c.state == "abandoned"))
 
 
 def _bottom(connection: Connection, before: int | None) -> int | None:

@@ -156,19 +156,11 @@ def read_attempts(
     """Return the attempts of those of these runs that were claimed more than once, at most of the latest `_MOST_TRIED`."""
     tried = select(run.c.id).where(among_keys(run.c.id, run_ids), run.c.attempt > 1)
     over = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=job_run.c.finished_at.type)
-    reader = Reader(
-        LaneAttempt,
-        job_run,
-        begins=_since(window.begins, job_run.c.started_at),
-        ends=_since(window.begins, over),
-        is_lost=job_run.c.state == literal_column("'abandoned'"),
-    )
-    query = (
-        select(*reader.columns)
-        .where(job_run.c.run_id.in_(tried.order_by(run.c.id.desc()).limit(_MOST_TRIED)))
-        .where(job_run.c.carried_from.is_(None))
-        .order_by(job_run.c.id)
-    )
+    begins, ends = (_since(window.begins, moment) for moment in (job_run.c.started_at, over))
+    is_lost = job_run.c.state == literal_column("'abandoned'")
+    reader = Reader(LaneAttempt, job_run, begins=begins, ends=ends, is_lost=is_lost)
+    of_these = job_run.c.run_id.in_(tried.order_by(run.c.id.desc()).limit(_MOST_TRIED))
+    query = select(*reader.columns).where(of_these, job_run.c.carried_from.is_(None)).order_by(job_run.c.id)
     found: dict[int, tuple[LaneAttempt, ...]] = {}
     for one in map(reader.read, connection.execute(query)):
         found[one.run_id] = (*found.get(one.run_id, ()), one)

@@ -17,22 +17,7 @@ from lease.database.dialects import later, now, seconds_between
 from ...states import RunCause, RunState
 from ...text import last_line
 from ..policies import read_policies
-from ..statements.dialects import (
-    FAILED,
-    MOMENT,
-    SCHEDULED,
-    SKIPPED,
-    SUCCEEDED,
-    among_keys,
-    as_json_array,
-    cause_of_run,
-    columns,
-    if_given,
-    newest_first,
-    of_schedule,
-    same_schedule,
-    unfinished,
-)
+from ..statements import dialects as sql
 from ..tables import Reader, ScheduleKey, job_run, present_name, run, schedule
 from .names import of_each
 from .output import tails
@@ -52,12 +37,12 @@ class LastFailure:
     run_id: int
     finished_at: datetime
     reason: str | None
-    job: str | None
+    job: str | None = None
     """None: it failed without any, or they are not known any more."""
-    attempt: int | None
-    exit_status: int | None
-    exit_signal: int | None
-    printed: str
+    attempt: int | None = None
+    exit_status: int | None = None
+    exit_signal: int | None = None
+    printed: str = ""
     """The end of what that job printed."""
 
 
@@ -84,17 +69,17 @@ class DueRun:
 
 def last_failure(connection: Connection, key: ScheduleKey) -> LastFailure | None:
     """Return the last run of a schedule that failed; None if none has."""
-    failed = (*of_schedule(run, *key), run.c.state == FAILED)
+    failed = (*sql.of_schedule(run, *key), run.c.state == sql.FAILED)
     last = select(run.c.id, run.c.finished_at, run.c.reason).where(*failed).order_by(run.c.finished_at.desc()).limit(1)
     row = connection.execute(last).one_or_none()
     if row is None:
         return None
-    said = columns(job_run, "id job attempt exit_status exit_signal")
+    said = sql.columns(job_run, "id job attempt exit_status exit_signal")
     ended = and_(job_run.c.run_id == row.id, job_run.c.state == "failed")
     job = connection.execute(select(*said).where(ended).order_by(job_run.c.id.desc()).limit(1)).one_or_none()
     of_run = (row.id, row.finished_at, row.reason)
     if job is None:
-        return LastFailure(*of_run, None, None, None, None, "")
+        return LastFailure(*of_run)
     printed = tails(connection, row.id).get(job.id, "")
     return LastFailure(*of_run, job.job, job.attempt, job.exit_status, job.exit_signal, printed)
 
@@ -104,23 +89,16 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
     took = seconds_between(run.c.started_at, run.c.finished_at)
     until = func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for, type_=run.c.scheduled_for.type)
     reader = Reader(Happened, run, run_id=run.c.id, last=until, seconds=took)
-    query = (
-        select(*reader.columns)
-        .where(
-            *of_schedule(run, *key),
-            run.c.trigger == SCHEDULED,
-            run.c.scheduled_for >= literal(since, run.c.scheduled_for.type),
-        )
-        .order_by(run.c.scheduled_for.desc())
-        .limit(MOST_HAPPENED)
-    )
-    return list(map(reader.read, connection.execute(query)))
+    since_then = run.c.scheduled_for >= literal(since, run.c.scheduled_for.type)
+    query = select(*reader.columns).where(*sql.of_schedule(run, *key), run.c.trigger == sql.SCHEDULED, since_then)
+    rows = connection.execute(query.order_by(run.c.scheduled_for.desc()).limit(MOST_HAPPENED))
+    return list(map(reader.read, rows))
 
 
 def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, DueRun]:
     """Return for when these runs were scheduled, and why they were made."""
-    reader = Reader(DueRun, run, cause=cause_of_run())
-    query = select(*reader.columns, run.c.id).where(among_keys(run.c.id, run_ids))
+    reader = Reader(DueRun, run, cause=sql.cause_of_run())
+    query = select(*reader.columns, run.c.id).where(sql.among_keys(run.c.id, run_ids))
     return {row.id: reader.read(row) for row in connection.execute(query)}
 
 
@@ -145,30 +123,21 @@ def read_strips(
 ) -> dict[ScheduleKey, tuple[StripRun, ...]]:
     """Return the latest runs of each of these schedules, the oldest first, those that were skipped too."""
     crashed_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
-    crashed = (
-        select(func.max(seconds_between(run.c.started_at, crashed_at)))
-        .where(job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
-        .correlate(run)
-        .scalar_subquery()
-    )
+    abandoned = (job_run.c.run_id == run.c.id, job_run.c.state == "abandoned")
+    crashed = select(func.max(seconds_between(run.c.started_at, crashed_at))).where(*abandoned).correlate(run)
     may_have_crashed = or_(run.c.attempt > 1, and_(run.c.attempt > 0, run.c.state == "pending"))
-    # It reads the index on (application, schedule, id) from its end.
-    newest = (
-        select(
-            run.c.state,
-            case((run.c.state == "skipped", run.c.reason)).label("reason"),
-            seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)).label("seconds"),
-            case((may_have_crashed, crashed)).label("crashed"),
-            run.c.count,
-            run.c.id,
-        )
-        .where(same_schedule(run))
-        .order_by(run.c.id.desc())
-        .limit(latest)
-        .correlate(schedule)
-        .subquery("newest")
+    values = (
+        run.c.state,
+        case((run.c.state == "skipped", run.c.reason)).label("reason"),
+        seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)).label("seconds"),
+        case((may_have_crashed, crashed.scalar_subquery())).label("crashed"),
+        run.c.count,
+        run.c.id,
     )
-    found = of_each(connection, schedules, select(as_json_array(*newest.c)))
+    # It reads the index on (application, schedule, id) from its end.
+    runs = select(*values).where(sql.same_schedule(run)).order_by(run.c.id.desc()).limit(latest)
+    newest = runs.correlate(schedule).subquery("newest")
+    found = of_each(connection, schedules, select(sql.as_json_array(*newest.c)))
     return {
         key: tuple(sorted((StripRun(*one) for one in json.loads(runs or "[]")), key=attrgetter("run_id")))
         for key, runs in found.items()
@@ -185,21 +154,21 @@ _LOOKED_AT = 2_000
 
 def read_streaks(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, int]:
     """Return how many runs of each of these schedules failed since one last succeeded."""
-    newest = select(_of.c.id, _of.c.state).where(same_schedule(_of)).order_by(_of.c.id.desc()).limit(_LOOKED_AT)
+    newest = select(_of.c.id, _of.c.state).where(sql.same_schedule(_of)).order_by(_of.c.id.desc()).limit(_LOOKED_AT)
     looked_at = newest.correlate(schedule).subquery("looked_at")
     succeeded = select(looked_at.c.id).where(looked_at.c.state == "succeeded").limit(1)
-    succeeded = newest_first(connection, succeeded, looked_at.c.id)
+    succeeded = sql.newest_first(connection, succeeded, looked_at.c.id)
     success = func.coalesce(succeeded.correlate(schedule).scalar_subquery(), 0)
-    since = select(_failed.c.state).where(same_schedule(_failed), _failed.c.id > success).order_by(_failed.c.id.desc())
-    later = since.limit(_LOOKED_AT).correlate(schedule).subquery("later")
+    since = select(_failed.c.state).where(sql.same_schedule(_failed), _failed.c.id > success)
+    later = since.order_by(_failed.c.id.desc()).limit(_LOOKED_AT).correlate(schedule).subquery("later")
     counted = select(literal(1)).where(later.c.state == "failed").limit(MOST_FAILURES).subquery("failures")
     return of_each(connection, schedules, select(func.count()).select_from(counted))
 
 
 def read_never_run(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, datetime]:
     """Return which of these schedules, of which none ever ran, missed a scheduled time: the last one."""
-    missed = (run.c.state == SKIPPED, run.c.reason == "missed")
-    found = of_each(connection, schedules, select(func.max(run.c.scheduled_for)).where(same_schedule(run), *missed))
+    missed = (run.c.state == sql.SKIPPED, run.c.reason == "missed")
+    found = of_each(connection, schedules, select(func.max(run.c.scheduled_for)).where(sql.same_schedule(run), *missed))
     return {key: at for key, at in found.items() if at is not None}
 
 
@@ -234,21 +203,14 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
     jobs = (
         select(job_run.c.run_id, job_run.c.job, failures.label("failures"))
         .select_from(run.join(job_run, job_run.c.run_id == run.c.id))
-        .where(unfinished(), run.c.attempt > 0, application)
+        .where(sql.unfinished(), run.c.attempt > 0, application)
         .group_by(job_run.c.run_id, job_run.c.job)
         .having(and_(failures > 0, successes == 0))
         .subquery("jobs")
     )
-    skipped = (
-        select(func.coalesce(func.sum(_later.c.count), 0))
-        .where(
-            same_schedule(_later, run),
-            *(_later.c.state == "skipped", _later.c.reason == "overlap", _later.c.finished_at >= run.c.created_at),
-            _later.c.overlapped == run.c.id,
-        )
-        .correlate(run)
-        .scalar_subquery()
-    )
+    overlap = (_later.c.state == "skipped", _later.c.reason == "overlap", _later.c.finished_at >= run.c.created_at)
+    skips = select(func.coalesce(func.sum(_later.c.count), 0)).where(sql.same_schedule(_later, run), *overlap)
+    skipped = skips.where(_later.c.overlapped == run.c.id).correlate(run).scalar_subquery()
     reader = Reader(
         TryingRun,
         run,
@@ -258,17 +220,13 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
         retry_at=case((and_(run.c.state == "pending", run.c.available_at > now()), run.c.available_at)),
     )
     more = (jobs.c.failures.label("failures"), skipped.label("skipped"), last_error().label("last_error"))
-    rows = connection.execute(
-        select(*reader.columns, *more)
-        .select_from(run.join(jobs, jobs.c.run_id == run.c.id))
-        .where(or_(jobs.c.failures >= IN_A_ROW, skipped > 0))
-        .order_by(run.c.id, jobs.c.failures)
-    )
-    read = (
-        reader.read(row, failures=int(row.failures), skipped=int(row.skipped), error=last_line(row.last_error) or None)
-        for row in rows
-    )
-    return list({one.run_id: one for one in read}.values())
+    query = select(*reader.columns, *more).select_from(run.join(jobs, jobs.c.run_id == run.c.id))
+    query = query.where(or_(jobs.c.failures >= IN_A_ROW, skipped > 0)).order_by(run.c.id, jobs.c.failures)
+    found = {}
+    for row in connection.execute(query):
+        counts = {"failures": int(row.failures), "skipped": int(row.skipped)}
+        found[row.run_id] = reader.read(row, **counts, error=last_line(row.last_error) or None)
+    return list(found.values())
 
 
 MISSED_WITHIN = 24 * 3600.0
@@ -302,8 +260,8 @@ class LeftOut:
 
 def read_left_out(connection: Connection, application: ColumnElement[bool]) -> dict[ScheduleKey, LeftOut]:
     """Return what the schedules left out that left out anything, without those that are retired."""
-    skipped = and_(same_schedule(_one), _one.c.state == SKIPPED)
-    missed = and_(skipped, _one.c.reason == "missed", _one.c.finished_at > later(MOMENT, -MISSED_WITHIN))
+    skipped = and_(sql.same_schedule(_one), _one.c.state == sql.SKIPPED)
+    missed = and_(skipped, _one.c.reason == "missed", _one.c.finished_at > later(sql.MOMENT, -MISSED_WITHIN))
     overlapped = and_(skipped, _one.c.reason == "overlap")
     # No EXISTS: PostgreSQL would first go through all that was ever skipped for that.
     any_skipped, any_missed, any_overlapped = (
@@ -311,22 +269,14 @@ def read_left_out(connection: Connection, application: ColumnElement[bool]) -> d
         for which in (skipped, missed, overlapped)
     )
     times = select(func.coalesce(func.sum(_one.c.count), 0)).where(missed).correlate(schedule).scalar_subquery()
-    rows = connection.execute(
-        select(
-            schedule.c.application,
-            present_name(schedule).label("called"),
-            schedule.c.definition,
-            times.label("missed"),
-            _counts().label("counts"),
-        ).where(schedule.c.retired_at.is_(None), application, any_skipped, or_(any_missed, any_overlapped))
-    )
+    called, counts = present_name(schedule).label("called"), _counts().label("counts")
+    query = select(schedule.c.application, called, schedule.c.definition, times.label("missed"), counts)
+    which = (schedule.c.retired_at.is_(None), application, any_skipped, or_(any_missed, any_overlapped))
     found = {}
-    for row in rows:
+    for row in connection.execute(query.where(*which)):
         as_asked = bool(row.missed) and read_policies(row.definition).catch_up == "skip"
-        ((overlapped, latest),) = json.loads(row.counts)
-        found[row.application, row.called] = LeftOut(
-            int(row.missed), as_asked, overlapped or 0, latest if overlapped else 0
-        )
+        ((skips, latest),) = json.loads(row.counts)
+        found[row.application, row.called] = LeftOut(int(row.missed), as_asked, skips or 0, latest if skips else 0)
     return found
 
 
@@ -334,11 +284,11 @@ def _counts() -> Any:
     """Return how many of the latest scheduled times of a schedule were skipped for overlap, and how many there are, as
     JSON: to look them up, which is what takes long, is done once for both.
     """
-    newest = select(run.c.reason).where(same_schedule(run), run.c.trigger == SCHEDULED)
+    newest = select(run.c.reason).where(sql.same_schedule(run), run.c.trigger == sql.SCHEDULED)
     latest = newest.order_by(run.c.scheduled_for.desc()).limit(LATEST).correlate(schedule).subquery("latest")
     overlapped = func.sum(case((latest.c.reason == "overlap", 1), else_=0)).label("overlapped")
     both = select(overlapped, func.count().label("latest")).select_from(latest).subquery("both")
-    return select(as_json_array(both.c.overlapped, both.c.latest)).scalar_subquery()
+    return select(sql.as_json_array(both.c.overlapped, both.c.latest)).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,10 +310,10 @@ def read_past(connection: Connection, since: datetime, application: str | None =
     """Return what happened since then. If a run was retried, only the retry counts; if a schedule has
     `catch_up = "skip"`, nothing that it missed does.
     """
-    since_then = and_(*if_given(schedule.c.application, application), run.c.finished_at >= since)
-    failed = and_(run.c.state == FAILED, ~exists().where(_next.c.retry_of == run.c.id))
-    missed = and_(run.c.state == SKIPPED, run.c.reason == "missed")
-    late = and_(run.c.state == SUCCEEDED, run.c.finish_by < run.c.finished_at)
+    since_then = and_(*sql.if_given(schedule.c.application, application), run.c.finished_at >= since)
+    failed = and_(run.c.state == sql.FAILED, ~exists().where(_next.c.retry_of == run.c.id))
+    missed = and_(run.c.state == sql.SKIPPED, run.c.reason == "missed")
+    late = and_(run.c.state == sql.SUCCEEDED, run.c.finish_by < run.c.finished_at)
     kinds = {"failed": failed, "missed": missed, "late to finish": late}
     found = union_all(*(_grouped(kind, and_(which, since_then)) for kind, which in kinds.items())).subquery()
     kind, name, count = found.c.kind, found.c.schedule, found.c["count"]
@@ -378,16 +328,7 @@ def read_past(connection: Connection, since: datetime, application: str | None =
 
 
 def _grouped(kind: str, which: ColumnElement[bool]) -> Select[Any]:
-    return (
-        select(
-            literal(kind).label("kind"),
-            schedule.c.application,
-            present_name(schedule).label("schedule"),
-            func.sum(run.c.count).label("count"),
-            func.max(run.c.id).label("last"),
-            schedule.c.definition,
-        )
-        .join(run, same_schedule(run))
-        .where(which)
-        .group_by(schedule.c.application, schedule.c.name)
-    )
+    name, runs = present_name(schedule).label("schedule"), func.sum(run.c.count).label("count")
+    values = (schedule.c.application, name, runs, func.max(run.c.id).label("last"), schedule.c.definition)
+    query = select(literal(kind).label("kind"), *values).join(run, sql.same_schedule(run)).where(which)
+    return query.group_by(schedule.c.application, schedule.c.name)

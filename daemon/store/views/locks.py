@@ -66,31 +66,16 @@ def read_locks(
 ) -> list[Lock]:
     """Return the leases whose names begin with ``prefix``, by name, those after ``after``; free ones only with ``free``."""
     records = list_prefix(connection, prefix, free=free, after=after, limit=limit)
-    running = connection.execute(
-        select(run.c.lease_name, run.c.token, run.c.holder, run.c.id).where(run.c.state == "running")
-    )
-    runs = {(name, token, holder): run_id for name, token, holder, run_id in running}
+    running = select(run.c.lease_name, run.c.token, run.c.holder, run.c.id).where(run.c.state == "running")
+    runs = {(name, token, holder): run_id for name, token, holder, run_id in connection.execute(running)}
     locks = []
     for one in records:
         run_id, long = runs.get((one.name, one.token, one.holder)), None
         if one.live and run_id is None and not one.name.startswith(OF_DAEMON):
             long = long_for(one.held_for or 0.0, None, None)
-        locks.append(
-            Lock(
-                one.name,
-                one.token,
-                one.holder,
-                one.label,
-                one.granted_at,
-                one.renewed_at,
-                one.held_for,
-                one.expires_in,
-                one.live,
-                run_id,
-                None if long is None else long.level,
-                tuple(waiter.label for waiter in one.waiting),
-            )
-        )
+        as_recorded = (one.name, one.token, one.holder, one.label, one.granted_at, one.renewed_at)
+        level, waiting = None if long is None else long.level, tuple(waiter.label for waiter in one.waiting)
+        locks.append(Lock(*as_recorded, one.held_for, one.expires_in, one.live, run_id, level, waiting))
     return locks
 
 
@@ -118,8 +103,7 @@ def held_by_programs(connection: Connection) -> Counter[LongLevel | None]:
     """Return how many leases are held, but for those of the daemon, by how long that is."""
     of_run = exists().where(running(), is_under())
     of_daemon = or_(*(lease.c.name.startswith(prefix, autoescape=True) for prefix in OF_DAEMON))
-    held = select(seconds_between(lease.c.granted_at, now())).where(
-        lease.c.holder.is_not(None), ~stale(), ~of_daemon, ~of_run
-    )
-    long = (long_for(seconds, None, None) for seconds in connection.scalars(held))
+    held = (lease.c.holder.is_not(None), ~stale(), ~of_daemon, ~of_run)
+    seconds = connection.scalars(select(seconds_between(lease.c.granted_at, now())).where(*held))
+    long = (long_for(one, None, None) for one in seconds)
     return Counter(None if one is None else one.level for one in long)

@@ -61,13 +61,8 @@ def keys_named(
 
 
 def applications_with(connection: Connection, name: str, *, retired: bool = False) -> list[str]:
-    """Return the applications with a schedule that is, or was, called so, and is not retired; with ``retired``, one
-    that is.
-    """
-    present = [application for application, _ in keys_named(connection, name)]
-    if not retired:
-        return present
-    return [of for of, _ in keys_named(connection, name, retired=True) if of not in present]
+    """Return the applications with a schedule that is, or was, called so; with ``retired`` also retired ones."""
+    return [application for application, _ in keys_named(connection, name, retired=retired)]
 
 
 def schedule_names(connection: Connection, application: str | None = None, *, retired: bool = False) -> list[str]:

@@ -149,7 +149,10 @@ class OutputReader:
         if row is None:
             raise missing_run(connection, self._run_id)
         found = list(connection.execute(_ATTEMPTS.where(job_run.c.run_id == self._run_id)))
-        attempts = self._asked(found, is_over=row.state not in ("pending", "running"))
+        asked = [one for one in found if self._job in (None, one.job) and self._attempt in (None, one.attempt)]
+        if not asked and (row.state not in ("pending", "running") or not self._waits):
+            require_attempt(self._run_id, {(one.job, one.attempt) for one in found}, self._job, self._attempt)
+        attempts = [one for one in asked if one.id not in self._over]
         pieces: Mapping[int, Sequence[tuple[int, int, str]]] = {}
         if ids := [one.id for one in attempts]:
             newest = min(self._newest.get(one, 0) for one in ids)  # it may have grown; earlier pieces are as they were
@@ -163,14 +166,6 @@ class OutputReader:
                 self._over.add(one.id)
         inside = any(one.is_inside and one.state in ("running", "succeeded") for one in found)
         return OutputOfRun(self._run_id, row.application, row.schedule, row.state, tuple(parts), inside)
-
-    def _asked(self, found: list[Any], *, is_over: bool) -> list[Any]:
-        """Return the attempts that may have printed something since; raises `NotFound`."""
-        of_job = [one for one in found if self._job in (None, one.job)]
-        asked = [one for one in of_job if self._attempt in (None, one.attempt)]
-        if not asked and (is_over or not self._waits):
-            require_attempt(self._run_id, {(one.job, one.attempt) for one in found}, self._job, self._attempt)
-        return [one for one in asked if one.id not in self._over]
 
 
 def require_attempt(run_id: int, known: Collection[tuple[str, int]], job: str | None, attempt: int | None) -> None:
@@ -205,9 +200,8 @@ def last_lines(connection: Connection, runs: Collection[int]) -> Mapping[int, st
     start = select(func.max(_newest.c.start)).where(_newest.c.job_run_id == job_run.c.id).scalar_subquery()
     stored = select(job_run.c.run_id, job_run.c.log_tail, job_output.c.text)
     at_end = and_(job_output.c.job_run_id == job_run.c.id, job_output.c.start == start)
-    rows = connection.execute(
-        stored.select_from(job_run.outerjoin(job_output, at_end)).where(job_run.c.id.in_(attempts))
-    )
+    query = stored.select_from(job_run.outerjoin(job_output, at_end)).where(job_run.c.id.in_(attempts))
+    rows = connection.execute(query)
     found = {run_id: shortened(last_line(f"{piece or ''}{end or ''}")) for run_id, end, piece in rows}
     return {run_id: line for run_id, line in found.items() if line}
 
@@ -220,9 +214,7 @@ def _tail(pieces: Pieces) -> str:
 
 
 def _stored(attempts: ColumnElement[bool], *pieces: ColumnElement[bool]) -> Any:
-    """Return the query for what is stored of attempts, in these pieces and with their ends: 0.1.0 does not say where an end
-    starts.
-    """
+    """Return the query for what is stored of attempts: these pieces, and the ends, of which 0.1.0 has no start."""
     of = (job_output.c.job_run_id, job_output.c.start, job_output.c.line, job_output.c.text, job_output.c.saved_at)
     start, line = (func.coalesce(one, literal(0, BigInteger)) for one in (job_run.c.tail_start, job_run.c.tail_line))
     return union_all(

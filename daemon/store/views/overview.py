@@ -5,24 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, case, func, literal, select
 
 from lease.database.dialects import clock, now, seconds_between
 from lease.schema import lease, stale
 
 from ...states import RunState
 from ..policies import read_policies
-from ..statements.dialects import (
-    among_keys,
-    definition_with,
-    if_given,
-    is_under,
-    pending,
-    running,
-    same_schedule,
-    unfinished,
-    with_newest,
-)
+from ..statements import dialects as sql
 from ..statements.schedule import PAUSE, database_time
 from ..tables import Reader, ScheduleKey, job_run, present_name, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
@@ -32,7 +22,7 @@ from .lately import LeftOut, TryingRun, read_left_out, read_never_run, read_stre
 from .names import Called
 from .replicas import ReplicaLine, read_replicas
 from .usual import Long, long_for, may_be_long, read_usual
-from .why import moment_of_place, waits_to_be_fed, whys, with_why
+from .why import may_start_at, whys, with_why
 
 NOTHING_LEFT_OUT = LeftOut()
 _FINISHED: tuple[RunState, ...] = ("succeeded", "failed")
@@ -170,15 +160,16 @@ def read_overview(
 ) -> Overview:
     """Return the overview, of one application or of all, in at most nineteen statements.
 
-    ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
+    ``only`` are the keys of its schedules, by default all; ``dead`` the holders whose death is proven, recorded or not.
     """
     of_run = _unfinished_among(application, only)
     which = _among(schedule, application, only)
-    waiting = and_(pending(), ~waits_to_be_fed(), of_run)
+    to_be_fed = and_(run.c.backfill.is_not(None), run.c.place_at.is_not(None), run.c.available_at.is_(None))
+    waiting = and_(sql.pending(), ~to_be_fed, of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
     schedules = _schedules(connection, which)
     of = schedule.c.application
-    with_schedules = select(of).where(*if_given(of, application)).distinct().order_by(of)
+    with_schedules = select(of).where(*sql.if_given(of, application)).distinct().order_by(of)
     found = Overview(
         database_time=database_time(connection),
         replicas=tuple(replicas),
@@ -206,25 +197,24 @@ def _among(of: Table, application: str | None, only: Collection[ScheduleKey] | N
     """Return the condition that a schedule, or the schedule of a run, is one of those that are asked for."""
     if only is None:
         return literal(True) if application is None else of.c.application == application
-    return among_keys((of.c.application, of.c.name if of is schedule else of.c.schedule), sorted(only))
+    return sql.among_keys((of.c.application, of.c.name if of is schedule else of.c.schedule), sorted(only))
 
 
 def _unfinished_among(application: str | None, only: Collection[ScheduleKey] | None) -> ColumnElement[bool]:
     """Return the condition of unfinished runs, by which SQLite finds the index that has no others."""
-    return and_(unfinished(), _among(run, application, only))
+    return and_(sql.unfinished(), _among(run, application, only))
 
 
 def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[ScheduleLine]:
     wanted = ("id", "state", "reason", "started_at", "finished_at")
-    with_last, last = with_newest(
-        connection, schedule, run, "last", wanted, lambda of: and_(same_schedule(of), of.c.state != "skipped")
+    with_last, last = sql.with_newest(
+        connection, schedule, run, "last", wanted, lambda of: and_(sql.same_schedule(of), of.c.state != "skipped")
     )
     is_over = last.state.in_(_FINISHED)  # mostly the last is also the last that ended, and then no other is looked for
-
-    def ended(of: Any) -> ColumnElement[bool]:
-        return and_(~is_over, same_schedule(of), of.c.state.in_(_FINISHED))
-
-    both, other = with_newest(connection, with_last, run, "ended", wanted, ended)
+    both, other = sql.with_newest(
+        *(connection, with_last, run, "ended", wanted),
+        lambda of: and_(~is_over, sql.same_schedule(of), of.c.state.in_(_FINISHED)),
+    )
 
     def of_finished(value: Callable[[Any], ColumnElement[Any]]) -> ColumnElement[Any]:
         return case((is_over, value(last)), else_=value(other))
@@ -239,10 +229,7 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         **paused,
         due_in=seconds_between(now(), schedule.c.next_due),
         last_run_id=last.id,
-        last_state=last.state,
-        last_reason=last.reason,
-        last_started_at=last.started_at,
-        last_finished_at=last.finished_at,
+        **{f"last_{name}": last[name] for name in wanted[1:]},
         last_seconds=seconds_between(last.started_at, func.coalesce(last.finished_at, now(), type_=now.type)),
         finished_run_id=of_finished(lambda of: of.id),
         finished_state=of_finished(lambda of: of.state),
@@ -250,33 +237,30 @@ def _schedules(connection: Connection, which: ColumnElement[bool]) -> list[Sched
         finished_at=of_finished(lambda of: of.finished_at),
         finished_seconds=of_finished(lambda of: seconds_between(of.started_at, of.finished_at)),
     )
-    rows = connection.execute(
-        select(*reader.columns)
-        .select_from(both)
-        .where(schedule.c.retired_at.is_(None), which)
-        .order_by(schedule.c.application, present_name(schedule))
-    ).all()
-    return _completed(connection, list(map(reader.read, rows)), left_out)
+    query = select(*reader.columns).select_from(both).where(schedule.c.retired_at.is_(None), which)
+    rows = connection.execute(query.order_by(schedule.c.application, present_name(schedule))).all()
+    return _completed(connection, reader, rows, left_out)
 
 
 def _completed(
-    connection: Connection, lines: Sequence[ScheduleLine], left_out: Mapping[ScheduleKey, LeftOut]
+    connection: Connection,
+    reader: Reader[ScheduleLine],
+    rows: Sequence[Row[Any]],
+    left_out: Mapping[ScheduleKey, LeftOut],
 ) -> list[ScheduleLine]:
-    """Return the lines with what is known only of those that left something out, fail, or have never run."""
-    by_key = {(line.application, line.schedule): line for line in lines}
+    """Return the lines with what is read only of those that left something out, fail, or have never run."""
+    by_key = {(row.application, row.schedule): row for row in rows}
     usual = read_usual(connection, {key for key in left_out.keys() & by_key.keys() if left_out[key].is_thinned})
-    failing = {key for key, line in by_key.items() if line.finished_state == "failed"}
-    idle = {key for key, line in by_key.items() if line.last_run_id is None and line.enabled}
-    failures, never_ran = read_streaks(connection, failing), read_never_run(connection, idle)
-    told = left_out.keys() | failures.keys() | never_ran.keys()
-    for key in told & by_key.keys():  # a schedule may be renamed after its line was read
+    failures = read_streaks(connection, {key for key, row in by_key.items() if row.finished_state == "failed"})
+    idle = {key for key, row in by_key.items() if row.last_run_id is None and row.enabled}
+    never_ran = read_never_run(connection, idle)
+    lines = []
+    for key, row in by_key.items():
         lacks, pace = left_out.get(key, NOTHING_LEFT_OUT), usual.get(key)
         if pace is not None:
             lacks = replace(lacks, median_wait=pace.median_wait, median_seconds=pace.median)
-        by_key[key] = replace(
-            by_key[key], left_out=lacks, failures=failures.get(key, 0), never_ran_at=never_ran.get(key)
-        )
-    return list(by_key.values())
+        lines.append(reader.read(row, left_out=lacks, failures=failures.get(key, 0), never_ran_at=never_ran.get(key)))
+    return lines
 
 
 _RUNNING_RUN = Reader(
@@ -302,29 +286,21 @@ def read_running(
     """Return the running runs of an application or of all; ``only`` are the keys of their schedules, by default all."""
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
     held = and_(lease.c.name.is_not(None), ~stale()).label("is_held")
-    more = (held, replica.c.state.label("replica_state"), definition_with("long").label("definition"))
-    rows = connection.execute(
-        select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more)
-        .select_from(
-            run.join(schedule, same_schedule(run))
-            .outerjoin(lease, is_under())
-            .outerjoin(job_run, at)
-            .outerjoin(replica, replica.c.holder == run.c.holder)
-        )
-        .where(running(), _unfinished_among(application, only))
-        .order_by(run.c.id + 0)  # SQLite goes through all runs if they are to come in the order of the key itself
-    )
+    more = (held, replica.c.state.label("replica_state"), sql.definition_with("long").label("definition"))
+    joined = run.join(schedule, sql.same_schedule(run)).outerjoin(lease, sql.is_under()).outerjoin(job_run, at)
+    joined = joined.outerjoin(replica, replica.c.holder == run.c.holder)
+    query = select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more).select_from(joined)
+    query = query.where(sql.running(), _unfinished_among(application, only))
     found = []
-    for row in rows:
+    # SQLite goes through all runs if they are to come in the order of the key itself.
+    for row in connection.execute(query.order_by(run.c.id + 0)):
         of_job = row[len(_RUNNING_RUN.columns) :]
         job = _RUNNING_JOB.read(of_job) if of_job[0] is not None else None
         draining = row.replica_state == "draining" and row.holder not in dead
         one = _RUNNING_RUN.read(row, held=bool(row.is_held), draining=draining, job=job)
         found.append((one, read_policies(row.definition or "{}").long))
-    asked = {
-        (one.application, one.schedule) for one, given in found if one.draining or may_be_long(one.running_for, given)
-    }
-    usual = read_usual(connection, asked)
+    asked = [one for one, given in found if one.draining or may_be_long(one.running_for, given)]
+    usual = read_usual(connection, {(one.application, one.schedule) for one in asked})
     lines = []
     for one, given in found:
         known = usual.get((one.application, one.schedule))
@@ -334,7 +310,7 @@ def read_running(
 
 
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
-    not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
+    not_before = may_start_at()
     reader = Reader(
         WaitingRun,
         run,
@@ -343,10 +319,8 @@ def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[Waiting
         available_at=not_before,
         waiting_for=seconds_between(not_before, now()),
     )
-    query = (
-        select(*reader.columns).where(which).order_by(not_before.is_(None), not_before, run.c.id).limit(MOST_WAITING)
-    )
-    rows = connection.execute(with_why(query)).all()
+    query = select(*reader.columns).where(which).order_by(not_before.is_(None), not_before, run.c.id)
+    rows = connection.execute(with_why(query.limit(MOST_WAITING))).all()
     return [
         reader.read(row, why=why, why_text=None if why is None else sentence(why))
         for row, why in zip(rows, whys(connection, rows), strict=True)

@@ -58,13 +58,17 @@ class Problem:
     """How serious it is that a run takes long, or that a lock is held for long."""
 
 
+_NO_SCHEDULES = Problem("no schedules", "there are no schedules yet; `leased run FILE` or `leased sync FILE` adds them")
+
+
 def problems(overview: Overview, written: Callable[[datetime], str] = when) -> tuple[Problem, ...]:
     """Return the problems, the most serious first, with their instants as they are ``written``."""
     named = naming(overview)
+    stuck_runs = [run for run in overview.running if not run.held]
     return (
-        *_nothing(overview),
+        *([_NO_SCHEDULES] if not overview.schedules and not overview.all_retired else []),
         *_replicas(overview),
-        *_stuck(overview, named),
+        *[Problem("stuck", stuck(run, named(run)), *_of(run), run.run_id, _look_at(run)) for run in stuck_runs],
         *_late(overview, named),
         *_late_to_finish(overview, named, written),
         *_long(overview, named),
@@ -86,17 +90,10 @@ def naming(overview: Overview) -> Named:
     return lambda line: f"{line.schedule} ({line.application})"
 
 
-def _nothing(overview: Overview) -> Iterator[Problem]:
-    if not overview.schedules and not overview.all_retired:
-        yield Problem("no schedules", "there are no schedules yet; `leased run FILE` or `leased sync FILE` adds them")
-
-
 def _replicas(overview: Overview) -> Iterator[Problem]:
     alive = [replica for replica in overview.replicas if replica.state in LIVE]
     seen = {replica.application for replica in alive if replica.seen_ago <= UNSEEN_IS_DEAD}
-    needed = {
-        schedule.application for schedule in overview.schedules if schedule.enabled and schedule.paused_at is None
-    }
+    needed = {one.application for one in overview.schedules if one.enabled and one.paused_at is None}
     needed |= {run.application for run in overview.waiting if run.waiting_for is not None and run.waiting_for >= 0}
     applications = {schedule.application for schedule in overview.schedules}
     for application in sorted((needed & applications) - seen):
@@ -118,9 +115,7 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
 
 
 def silence(name: str, seen_ago: float, runs: Sequence[RunningRun], *, alone: bool) -> str:
-    """Return since when a replica is silent, and what that means for the runs that it had. ``alone``: no other replica
-    of its application is running.
-    """
+    """Return since when a replica is silent, and what becomes of its runs; ``alone``: its application has no other."""
     text = f"{name} was last seen {ago(seen_ago)}"
     if not runs:
         return text
@@ -146,18 +141,12 @@ def stuck(run: RunningRun, name: str) -> str:
     return f"{recorded(run, name)}, but its lease (token {run.token}) is no longer held{since}"
 
 
-def _stuck(overview: Overview, named: Named) -> Iterator[Problem]:
-    for run in overview.running:
-        if not run.held:
-            yield Problem("stuck", stuck(run, named(run)), run.application, run.schedule, run.run_id, _look_at(run))
-
-
 def _late(overview: Overview, named: Named) -> Iterator[Problem]:
     for schedule in overview.schedules:
         if schedule.due_in is not None and -schedule.due_in > LATE_AFTER and schedule.enabled:
             text = f"{named(schedule)} was due {format_duration(-schedule.due_in)} ago but has not been planned"
-            yield Problem("late", text, schedule.application, schedule.schedule)
-    defined = {(one.application, one.schedule) for one in overview.schedules}  # of others `_retired` tells
+            yield Problem("late", text, *_of(schedule))
+    defined = {_of(one) for one in overview.schedules}  # of others `_retired` tells
     waiting = [run for run in overview.waiting if (run.waiting_for or 0.0) > LATE_AFTER and _of(run) in defined]
     for _, group in groupby(sorted(waiting, key=_of), key=_of):
         runs = sorted(group, key=lambda run: run.waiting_for or 0.0, reverse=True)
@@ -167,7 +156,7 @@ def _late(overview: Overview, named: Named) -> Iterator[Problem]:
         if len(runs) > 1:
             at_least = "at least " if overview.waiting_count > len(overview.waiting) else ""
             text = f"{at_least}{len(runs)} runs of {named(longest)} are waiting; run {longest.run_id} has waited longest, {waited}"
-        yield Problem("late", text, longest.application, longest.schedule, longest.run_id, _look_at(longest))
+        yield Problem("late", text, *_of(longest), longest.run_id, _look_at(longest))
 
 
 def _of(line: OfSchedule) -> ScheduleKey:
@@ -180,7 +169,7 @@ def _look_at(run: RunningRun | WaitingRun | TryingRun) -> tuple[str, ...]:
 
 def _retired(overview: Overview, named: Named) -> Iterator[Problem]:
     """Yield one for each schedule that is not defined any more, and of which a run is not over."""
-    defined = {(one.application, one.schedule) for one in overview.schedules}
+    defined = {_of(one) for one in overview.schedules}
     unfinished: Iterable[RunningRun | WaitingRun] = (*overview.running, *overview.waiting)
     left = [one for one in unfinished if _of(one) not in defined]
     for (application, name), group in groupby(sorted(left, key=_of), key=_of):
@@ -202,7 +191,7 @@ def _late_to_finish(overview: Overview, named: Named, written: Callable[[datetim
     for run in unfinished:
         if run.finish_by is not None and run.finish_by < overview.database_time:
             text = f"run {run.run_id} of {named(run)} should have succeeded by {written(run.finish_by)}"
-            yield Problem("late to finish", text, run.application, run.schedule, run.run_id, _look_at(run))
+            yield Problem("late to finish", text, *_of(run), run.run_id, _look_at(run))
 
 
 def has_run(run: RunningRun, name: str, known: Usual | None) -> str:
@@ -217,7 +206,7 @@ def _long(overview: Overview, named: Named) -> Iterator[Problem]:
     for one, run in sorted(long, key=lambda pair: LONG_LEVELS.index(pair[0].level), reverse=True):
         more = (f"leased why {run.run_id}", f"leased logs {run.run_id}")
         text = has_run(run, named(run), one.usual)
-        yield Problem("long", text, run.application, run.schedule, run.run_id, more, one.level)
+        yield Problem("long", text, *_of(run), run.run_id, more, one.level)
 
 
 def _locks(overview: Overview) -> Iterator[Problem]:
@@ -232,14 +221,13 @@ def _locks(overview: Overview) -> Iterator[Problem]:
             waits = f"{1 + len(others):,} runs wait for it" if others else f"run {first.run_id} waits for it"
             by = held.held_by or "an unknown client"
             text = f'the lock "{name}" has been held for {lasted(seconds)} by {by}, {long.text}; {waits}'
-            yield Problem(
-                "lock held", text, *_of(first), first.run_id, (f"leased locks {name}", *_look_at(first)), long.level
-            )
+            more = (f"leased locks {name}", *_look_at(first))
+            yield Problem("lock held", text, *_of(first), first.run_id, more, long.level)
 
 
 def _failing(overview: Overview, named: Named, written: Callable[[datetime], str]) -> Iterator[Problem]:
     """Yield those whose last finished run failed, whatever has begun since, and those with a run that still fails."""
-    failed: set[ScheduleKey] = set()
+    failed = {_of(one) for one in overview.schedules if one.finished_state == "failed"}
     for schedule in overview.schedules:
         if schedule.finished_state == "failed":
             last, reason = schedule.finished_run_id, shortened(schedule.finished_reason or "")
@@ -247,15 +235,13 @@ def _failing(overview: Overview, named: Named, written: Callable[[datetime], str
             text = f"the {which} run of {named(schedule)} failed (run {last}: {reason})"
             if schedule.failures > 1:
                 text += f"; {schedule.failures:,} have failed since one succeeded"
-            failed.add((schedule.application, schedule.schedule))
             yield Problem("failing", text, *_of(schedule), last, (f"leased show {last}", f"leased retry {last}"))
-    for (application, name), group in groupby(sorted(overview.trying, key=_of), key=_of):
-        runs = list(group)
-        if (application, name) not in failed:
-            text = _trying(runs[0], named(runs[0]), written) + (
-                f"; {len(runs) - 1:,} more of its runs do so too" if runs[1:] else ""
-            )
-            yield Problem("failing", text, application, name, runs[0].run_id, _look_at(runs[0]))
+    trying = [run for run in overview.trying if _of(run) not in failed]
+    for key, group in groupby(sorted(trying, key=_of), key=_of):
+        first, *others = group
+        text = _trying(first, named(first), written)
+        text += f"; {len(others):,} more of its runs do so too" if others else ""
+        yield Problem("failing", text, *key, first.run_id, _look_at(first))
 
 
 def _trying(run: TryingRun, name: str, written: Callable[[datetime], str]) -> str:
@@ -269,7 +255,7 @@ def _trying(run: TryingRun, name: str, written: Callable[[datetime], str]) -> st
 
 def _left_out(overview: Overview, named: Named, written: Callable[[datetime], str]) -> Iterator[Problem]:
     for schedule in overview.schedules:
-        left_out, of = schedule.left_out, (schedule.application, schedule.schedule)
+        left_out, of = schedule.left_out, _of(schedule)
         if left_out.missed and not left_out.missed_as_asked:
             text = f"{named(schedule)} missed {counted(left_out.missed, 'scheduled time')} in the last 24h"
             yield Problem("missed", text, *of)
@@ -289,16 +275,16 @@ def _left_out(overview: Overview, named: Named, written: Callable[[datetime], st
 
 def past_problems(overview: Overview, past: list[Past], since: datetime) -> Iterator[Problem]:
     """Yield a problem for each, unless those of the present say as much."""
-    named, lines = naming(overview), {(line.application, line.schedule): line for line in overview.schedules}
+    named, lines = naming(overview), {_of(line): line for line in overview.schedules}
     for one in past:
-        line = lines.get((one.application, one.schedule))
+        line = lines.get(_of(one))
         if line is not None and (
             (one.kind == "failed" and one.count == 1 and line.finished_run_id == one.run_id)
             or (one.kind == "missed" and one.count <= line.left_out.missed)
         ):
             continue
         text = _past(one, named(one), since)
-        yield Problem(one.kind, text, one.application, one.schedule, None if one.kind == "missed" else one.run_id)
+        yield Problem(one.kind, text, *_of(one), None if one.kind == "missed" else one.run_id)
 
 
 def _past(one: Past, name: str, since: datetime) -> str:

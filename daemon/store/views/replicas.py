@@ -104,25 +104,13 @@ def seen_at(connection: Connection, holders: Collection[str]) -> dict[str, datet
 
 
 def _held_back_by() -> ColumnElement[int | None]:
-    highest = (
-        select(func.max(counted(_other.c)))
-        .where(
-            _other.c.application == replica.c.application,
-            *is_ready(_other.c, SEEN_WITHIN),
-            not_superseded(_other.c, replica.c.digest),
-        )
-        .scalar_subquery()
-    )
-    is_held = and_(
-        replica.c.requires_revision, replica.c.state.in_(LIVE), highest > func.coalesce(counted(replica.c), -1)
-    )
-    return case((is_held, highest))
+    ready = (_other.c.application == replica.c.application, *is_ready(_other.c, SEEN_WITHIN))
+    ruling = select(func.max(counted(_other.c))).where(*ready, not_superseded(_other.c, replica.c.digest))
+    highest, own = ruling.scalar_subquery(), func.coalesce(counted(replica.c), -1)
+    return case((and_(replica.c.requires_revision, replica.c.state.in_(LIVE), highest > own), highest))
 
 
 def _generation(number: ColumnElement[int]) -> ScalarSelect[int]:
     """Return the query for the greatest ``number`` of the generations with the definitions of a replica."""
-    return (
-        select(func.max(number))
-        .where(generation.c.application == replica.c.application, generation.c.digest == replica.c.digest)
-        .scalar_subquery()
-    )
+    same = (generation.c.application == replica.c.application, generation.c.digest == replica.c.digest)
+    return select(func.max(number)).where(*same).scalar_subquery()

@@ -66,19 +66,11 @@ def read_undelivered(connection: Connection, application: str | None = None) -> 
     """Return a problem for each target that fails now, or for which a message was lost in the last 24 hours."""
     fails = and_(delivery.c.done_at.is_(None), delivery.c.error.is_not(None))
     lost = and_(is_lost(), delivery.c.done_at > later(now(), -_DAY))
-    query = (
-        select(
-            delivery.c.application,
-            delivery.c.target,
-            func.max(case((fails, delivery.c.error))),
-            seconds_between(func.min(case((fails, delivery.c.created_at))), now()),
-            _count(lost),
-            _count(delivery.c.outcome == "gone"),
-        )
-        .where(or_(fails, lost), *if_given(delivery.c.application, application))
-        .group_by(delivery.c.application, delivery.c.target)
-        .order_by(delivery.c.application, delivery.c.target)
-    )
+    which = (or_(fails, lost), *if_given(delivery.c.application, application))
+    key = (delivery.c.application, delivery.c.target)
+    error, since = func.max(case((fails, delivery.c.error))), func.min(case((fails, delivery.c.created_at)))
+    counts = (_count(lost), _count(delivery.c.outcome == "gone"))
+    query = select(*key, error, seconds_between(since, now()), *counts).where(*which).group_by(*key).order_by(*key)
     return [
         Problem("not delivered", _undelivered(target_text(target), *found), of, next=("leased notify",))
         for of, target, *found in connection.execute(query)

@@ -80,9 +80,7 @@ ENOUGH_RUNS = 10
 """Successful runs after which the usual duration of a schedule says what is unusual."""
 UNUSUAL = 1.5
 """A run that takes longer than so many times the p95 is unusual."""
-DEFAULT_THRESHOLDS: Mapping[LongLevel, float] = MappingProxyType(
-    {"warn": 600.0, "critical": 1800.0, "emergency": 3000.0}
-)
+_THRESHOLDS: Mapping[LongLevel, float] = MappingProxyType({"warn": 600.0, "critical": 1800.0, "emergency": 3000.0})
 """Seconds."""
 
 
@@ -94,7 +92,6 @@ class Long:
     threshold: float
     """The seconds from which on it is at this level."""
     usual: Usual | None
-    """How long the runs of its schedule take, if that is known."""
 
     @property
     def text(self) -> str:
@@ -103,9 +100,7 @@ class Long:
 
 
 def may_be_long(seconds: float, given: GivenLong) -> bool:
-    """Return whether a run that has been running for so many seconds can be long; if not, nobody need know how long its
-    runs usually take.
-    """
+    """Return whether a run that has been running for so long can be long, however long its runs usually take."""
     return seconds > min(thresholds(given, None).values(), default=math.inf)
 
 
@@ -114,8 +109,8 @@ def thresholds(given: GivenLong, usual: Usual | None) -> Mapping[LongLevel, floa
     if given is not None:
         return given or {}
     if usual is None or usual.runs < ENOUGH_RUNS:
-        return DEFAULT_THRESHOLDS
-    return {level: max(seconds, UNUSUAL * usual.p95) for level, seconds in DEFAULT_THRESHOLDS.items()}
+        return _THRESHOLDS
+    return {level: max(seconds, UNUSUAL * usual.p95) for level, seconds in _THRESHOLDS.items()}
 
 
 def long_for(seconds: float, given: GivenLong, usual: Usual | None) -> Long | None:

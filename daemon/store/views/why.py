@@ -13,28 +13,19 @@ from lease.schema import free_or_stale, lease
 
 from ...states import LEADS, QUEUES_OF_PRIORITY, SEEN_WITHIN, Priority, SharedLock
 from ...text import last_line
+from ..statements import dialects as sql
 from ..statements.agenda import BY_START, LIVE, taken
-from ..statements.dialects import (
-    MOMENT,
-    among,
-    as_rows,
-    given,
-    is_under,
-    on_last_chance,
-    pending,
-    same_schedule,
-    unfinished,
-)
 from ..statements.generation import read_run_digests
 from ..statements.requests import placed
 from ..statements.run import is_late, marked
 from ..statements.schedule import replaced_by
-from ..tables import generation, job_run, present_name, replica, run, schedule
+from ..tables import act, generation, job_run, present_name, replica, run, schedule
 from . import causes
-from .acting import pause_of, pauses_by_act
 from .causes import Why
 
 _HIGHER: Mapping[Priority, Sequence[Priority]] = {"low": ["normal", "high"], "normal": ["high"], "high": []}
+_Queue = tuple[str, str]
+"""Its application, and its name."""
 
 
 class _First(NamedTuple):
@@ -46,10 +37,8 @@ class _First(NamedTuple):
     schedule: str
 
 
-def _before(row: Row[Any], why: Why | None) -> Iterator[tuple[str, str]]:
-    """Yield the queues of higher priority (application, name): its lock's, and if it waits for capacity also that of
-    runs without slots.
-    """
+def _before(row: Row[Any], why: Why | None) -> Iterator[_Queue]:
+    """Yield the queues of higher priority: its lock's, and if it waits for capacity also that of runs without slots."""
     if isinstance(why, causes.WaitsForPlace | causes.WaitsForSlot) and row.why_available_at is not None:
         priority, lock = _priority_and_lock(row.why_queue)
         for higher in _HIGHER[priority]:
@@ -59,9 +48,7 @@ def _before(row: Row[Any], why: Why | None) -> Iterator[tuple[str, str]]:
                 yield row.why_application, higher
 
 
-def _behind(
-    row: Row[Any], why: Why | None, before: Iterable[tuple[str, str]], first: Mapping[tuple[str, str], _First]
-) -> Why | None:
+def _behind(row: Row[Any], why: Why | None, before: Iterable[_Queue], first: Mapping[_Queue, _First]) -> Why | None:
     ahead = min((first[queue] for queue in before if queue in first), default=None)
     if ahead is None or not isinstance(why, causes.WaitsForPlace | causes.WaitsForSlot):
         return why
@@ -74,25 +61,22 @@ def _priority_and_lock(queue: str | None) -> tuple[Priority, str]:
     return cast("Priority", priority), lock
 
 
-def _read(
-    connection: Connection, queues: Collection[tuple[str, str]], digests: Collection[str]
-) -> dict[tuple[str, str], _First]:
+def _read(connection: Connection, queues: Collection[_Queue], digests: Collection[str]) -> dict[_Queue, _First]:
     """Return the first run of each of these queues that may start now."""
     if not queues:
         return {}
-    asked = given("queues", application=str, name=str)
+    asked = sql.given("queues", application=str, name=str)
     free = or_(asked.c.name.contains(" "), ~exists().where(lease.c.name == run.c.lease_name, LIVE))
-    may_start = (pending(), run.c.available_at <= MOMENT, ~is_late(), ~marked(), ~on_last_chance(), free)
-    known = (run.c.application == asked.c.application, *may_start, among(run.c.digest, digests))
+    may_start = (sql.pending(), run.c.available_at <= sql.MOMENT, ~is_late(), ~marked(), ~sql.on_last_chance(), free)
+    known = (run.c.application == asked.c.application, *may_start, sql.among(run.c.digest, digests))
     found = select(run.c.id).where(*known).order_by(*BY_START).limit(1).correlate(asked)
     first = case(
         (asked.c.name == "normal", found.where(run.c.queue.is_(None)).scalar_subquery()),
         else_=found.where(run.c.queue == asked.c.name).scalar_subquery(),
     )
     query = select(asked.c.application, asked.c.name, run.c.available_at, run.c.id, present_name(run))
-    rows = connection.execute(
-        query.select_from(asked.join(run, run.c.id == first)), {"queues": as_rows(sorted(queues))}
-    )
+    query = query.select_from(asked.join(run, run.c.id == first))
+    rows = connection.execute(query, {"queues": sql.as_rows(sorted(queues))})
     return {
         (application, queue): _First(at - LEADS[_priority_and_lock(queue)[0]], run_id, schedule)
         for application, queue, at, run_id, schedule in rows
@@ -110,10 +94,8 @@ class KnownGenerations(NamedTuple):
     generations: Mapping[str, tuple[int, bool]]
     """By the digest of a definition, the newest generation that has it, and whether a living replica has it."""
     lives: bool
-    """A replica lives."""
 
 
-_NOTHING_KNOWN = KnownGenerations({}, lives=False)
 _AS_IT_IS = (
     *("application", "state", "reason", "attempt", "digest", "queue", "available_at", "place_at", "backfill"),
     *("cancelled_at", "cancelled_by", "cancelled_why"),
@@ -123,22 +105,21 @@ _AS_IT_IS = (
 def with_why(query: Select[Any]) -> Select[Any]:
     """Return a query of `run` with the columns that `whys` takes."""
     waits = and_(run.c.state == "pending", run.c.available_at.is_(None), placed())
-    holder_of_first = select(_theirs.c.label).where(is_under(_theirs, _first)).correlate(_first).scalar_subquery()
+    holder_of_first = select(_theirs.c.label).where(sql.is_under(_theirs, _first)).correlate(_first).scalar_subquery()
     own_lease = or_(run.c.queue.is_(None), run.c.queue.in_(QUEUES_OF_PRIORITY))
     held = and_(run.c.state == "pending", own_lease, lease.c.holder.is_not(None), ~free_or_stale())
-    under = select(_under.c.id).where(_under.c.state == "running", is_under(lease, _under)).limit(1)
+    under = select(_under.c.id).where(_under.c.state == "running", sql.is_under(lease, _under)).limit(1)
     gone = or_(run.c.state == "pending", run.c.reason == "retired")
+    pauses = (sql.same_schedule(act, run), act.c.act == "pause", act.c.acted_at < run.c.scheduled_for)
+    pause = select(act.c.id).where(*pauses).order_by(act.c.acted_at.desc(), act.c.id.desc()).limit(1).correlate(run)
     return query.select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name)).add_columns(
         *(run.c[name].label(f"why_{name}") for name in _AS_IT_IS),
         run.c.finished_at.label("why_until"),
         run.c.lease_name.label("why_lease"),
-        case((and_(pending(), ~own_lease), _of_schedule(schedule.c.definition))).label("why_slots_of"),
-        run.c.overlapped,
-        run.c.overlapped_by,
-        run.c.away_from,
-        run.c.start_by,
+        case((and_(sql.pending(), ~own_lease), _of_schedule(schedule.c.definition))).label("why_slots_of"),
+        *sql.columns(run, "overlapped overlapped_by away_from start_by"),
         seconds_until(run.c.available_at).label("why_available_in"),
-        case((and_(pending(), run.c.attempt > 0), last_error())).label("why_error"),
+        case((and_(sql.pending(), run.c.attempt > 0), last_error())).label("why_error"),
         seconds_until(run.c.place_at).label("why_place_in"),
         replaced_by().label("why_replaced_by"),
         case((gone, _of_schedule(schedule.c.retired_by))).label("why_retired_by"),
@@ -148,27 +129,22 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((held, func.coalesce(lease.c.label, lease.c.holder))).label("why_held_by"),
         case((held, under.correlate(lease).scalar_subquery())).label("why_run_under"),
         case((held, lease.c.granted_at)).label("why_held_since"),
-        and_(pending(), on_last_chance()).label("why_last_chance"),
-        case((run.c.reason == "paused", pause_of())).label("why_pause"),
+        and_(sql.pending(), sql.on_last_chance()).label("why_last_chance"),
+        case((run.c.reason == "paused", pause.scalar_subquery())).label("why_pause"),
     )
 
 
 def last_error() -> ScalarSelect[Any]:
     """Return the query for the error of the last attempt of a run that failed."""
     failed = (job_run.c.run_id == run.c.id, job_run.c.state == "failed")
-    return (
-        select(job_run.c.error).where(*failed).order_by(job_run.c.id.desc()).limit(1).correlate(run).scalar_subquery()
-    )
+    last = select(job_run.c.error).where(*failed).order_by(job_run.c.id.desc()).limit(1)
+    return last.correlate(run).scalar_subquery()
 
 
-def waits_to_be_fed() -> ColumnElement[bool]:
-    """Return the condition that a run is one of a backfill, and has no place yet."""
-    return and_(run.c.backfill.is_not(None), run.c.place_at.is_not(None), run.c.available_at.is_(None))
-
-
-def moment_of_place() -> ColumnElement[Any]:
-    """Return the moment for which a run that has no place yet was requested; NULL of one that a backfill feeds."""
-    return case((run.c.backfill.is_(None), run.c.place_at))
+def may_start_at() -> ColumnElement[Any]:
+    """Return when a run may start: without a place yet, when it was requested for; NULL if a backfill feeds it."""
+    requested_for = case((run.c.backfill.is_(None), run.c.place_at))
+    return func.coalesce(run.c.available_at, requested_for, type_=run.c.available_at.type)
 
 
 def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
@@ -181,9 +157,13 @@ def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
         if row.why_state == "pending" and row.why_held_by is None and row.why_ahead is None
     }
     known = {application: _known(connection, application) for application in sorted(unclaimed)}
-    pauses = pauses_by_act(connection, {row.why_pause for row in rows if row.why_pause is not None})
+    pauses: dict[int, causes.Paused] = {}
+    if acts := {row.why_pause for row in rows if row.why_pause is not None}:
+        query = select(act.c.id, act.c.acted_by, act.c.acted_at, act.c.until, act.c.why)
+        of_acts = connection.execute(query.where(sql.among_keys(act.c.id, sorted(acts))))
+        pauses = {act_id: causes.Paused(*pause) for act_id, *pause in of_acts}
     full = _full(connection, {row.why_slots_of for row in rows if row.why_slots_of is not None})
-    found = [_why(row, known.get(row.why_application, _NOTHING_KNOWN), pauses, full) for row in rows]
+    found = [_why(row, known, pauses, full) for row in rows]
     before = [tuple(_before(row, why)) for row, why in zip(rows, found, strict=True)]
     living = {digest for one in known.values() for digest, (_, lives) in one.generations.items() if lives}
     first = _read(connection, {queue for queues in before for queue in queues}, living)
@@ -191,43 +171,37 @@ def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
 
 
 def _why(
-    row: Row[Any], known: KnownGenerations, pauses: Mapping[int, Row[Any]], full: Mapping[str, causes.WaitsForSlot]
+    row: Row[Any],
+    known: Mapping[str, KnownGenerations],
+    pauses: Mapping[int, causes.Paused],
+    full: Mapping[str, causes.WaitsForSlot],
 ) -> Why | None:
-    match row.why_state:
-        case "skipped":
-            return _skipped(row, pauses)
-        case "cancelled" | "pending" if row.why_cancelled_at is not None:
+    match row.why_state, row.why_reason:
+        case "skipped", "overlap":
+            return causes.Overlapped(row.overlapped, row.overlapped_by)
+        case "skipped", "paused":
+            return pauses.get(row.why_pause, causes.Paused())
+        case "skipped", "replaced":
+            return causes.Replaced(row.overlapped)
+        case "skipped", "excluded":
+            return causes.Excluded()
+        case "skipped", "missed" if row.start_by is not None:
+            return causes.StartWithinOver(row.start_by, row.away_from, row.why_until)
+        case "skipped", "missed":
+            return causes.NothingUp(row.away_from, row.why_until)
+        case "cancelled" | "pending", _ if row.why_cancelled_at is not None:
             if row.why_replaced_by is not None:
                 return causes.Replaced(row.why_replaced_by)
             return causes.Cancelled(row.why_cancelled_by, row.why_cancelled_why)
-        case "cancelled" if row.why_reason == "retired":
+        case "cancelled", "retired":
             return causes.Retired(row.why_retired_by, row.why_retired_at)
-        case "pending":
+        case "pending", _:
             return _waiting(row, known, full)
         case _:
             return None
 
 
-def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
-    match row.why_reason:
-        case "overlap":
-            return causes.Overlapped(row.overlapped, row.overlapped_by)
-        case "paused":
-            _, *pause = pauses.get(row.why_pause, (None,))
-            return causes.Paused(*pause)
-        case "replaced":
-            return causes.Replaced(row.overlapped)
-        case "excluded":
-            return causes.Excluded()
-        case "missed" if row.start_by is not None:
-            return causes.StartWithinOver(row.start_by, row.away_from, row.why_until)
-        case "missed":
-            return causes.NothingUp(row.away_from, row.why_until)
-        case _:
-            return None
-
-
-def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, causes.WaitsForSlot]) -> Why:
+def _waiting(row: Row[Any], known: Mapping[str, KnownGenerations], full: Mapping[str, causes.WaitsForSlot]) -> Why:
     if row.why_backfill is not None and row.why_place_at is not None and row.why_available_at is None:
         return causes.WaitsForBackfill(row.why_backfill)
     if row.why_place_at is not None and row.why_place_in > 0:
@@ -235,22 +209,21 @@ def _waiting(row: Row[Any], known: KnownGenerations, full: Mapping[str, causes.W
     if row.why_ahead is not None:
         return causes.WaitsForRun(row.why_ahead, row.why_ahead_by)
     if row.why_available_at is not None and row.why_available_in > 0:
-        at = row.why_available_at
-        return (
-            causes.WaitsForRetry(at, last_line(row.why_error) or None) if row.why_attempt else causes.WaitsForStart(at)
-        )
+        at, reason = row.why_available_at, last_line(row.why_error) or None
+        return causes.WaitsForRetry(at, reason) if row.why_attempt else causes.WaitsForStart(at)
     if row.why_held_by is not None:
         return causes.WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under, row.why_held_since)
     if row.why_slots_of in full:
         return full[row.why_slots_of]
-    number, lives = known.generations.get(row.why_digest, (None, False))
+    generations, any_lives = known[row.why_application]
+    number, lives = generations.get(row.why_digest, (None, False))
     if not lives and row.why_digest is not None:
-        return causes.WaitsForReplica(number, row.why_retired_by, row.why_retired_at, others=known.lives)
+        return causes.WaitsForReplica(number, row.why_retired_by, row.why_retired_at, others=any_lives)
     return causes.WaitsForTurn() if row.why_last_chance else causes.WaitsForPlace()
 
 
 def _of_schedule(column: ColumnElement[Any]) -> ScalarSelect[Any]:
-    return select(column).where(same_schedule(run)).correlate(run).scalar_subquery()
+    return select(column).where(sql.same_schedule(run)).correlate(run).scalar_subquery()
 
 
 def _full(connection: Connection, definitions: Collection[str]) -> dict[str, causes.WaitsForSlot]:
@@ -263,8 +236,8 @@ def _full(connection: Connection, definitions: Collection[str]) -> dict[str, cau
 
 def _ahead(value: ColumnElement[Any]) -> ScalarSelect[Any]:
     """Return the query for a value of the first unfinished run of the schedule that waits for no other."""
-    same = same_schedule(_first, run)
-    first = select(value).where(same, unfinished(_first), _first.c.available_at.is_not(None))
+    same = sql.same_schedule(_first, run)
+    first = select(value).where(same, sql.unfinished(_first), _first.c.available_at.is_not(None))
     return first.order_by(_first.c.scheduled_for, _first.c.id).limit(1).correlate(run).scalar_subquery()
 
 
@@ -277,11 +250,9 @@ def _known(connection: Connection, application: str) -> KnownGenerations:
         -seconds_until(replica.c.seen_at) < SEEN_WITHIN,
     )
     numbers = select(func.max(generation.c.number) - _LATEST).where(generation.c.application == application)
-    rows = connection.execute(
-        select(generation.c.number, generation.c.run_digests, living.label("lives"))
-        .where(generation.c.application == application, or_(generation.c.number > numbers.scalar_subquery(), living))
-        .order_by(generation.c.number)
-    )
+    query = select(generation.c.number, generation.c.run_digests, living.label("lives")).order_by(generation.c.number)
+    latest_or_living = or_(generation.c.number > numbers.scalar_subquery(), living)
+    rows = connection.execute(query.where(generation.c.application == application, latest_or_living))
     found: dict[str, tuple[int, bool]] = {}
     any_lives = False
     for number, stored, lives in rows:

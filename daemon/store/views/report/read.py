@@ -14,7 +14,7 @@ from lease.database.dialects import now, seconds_between
 
 from ....states import LIVE, SEEN_WITHIN
 from ...policies import read_policies
-from ...statements.dialects import FAILED, SCHEDULED, SKIPPED, among_keys, definition_with, same_schedule, with_newest
+from ...statements import dialects as sql
 from ...statements.run import is_late_to_finish
 from ...statements.schedule import database_time
 from ...tables import Reader, act, backfill, generation, job_run, present_name, pruned, replica, run, schedule
@@ -39,10 +39,8 @@ class _Counts:
     """The failed ones that were retried, by the state of the last retry."""
     backfilled: Counter[str] = field(default_factory=Counter)
     """The instants for which a backfill succeeded, by what had become of them before."""
-    late: int = 0
-    retried: int = 0
-    recovered: int = 0
-    requested_failed: int = 0
+    as_reported: Counter[str] = field(default_factory=Counter)
+    """What the report has under the same name."""
     last_failed_run_id: int | None = None
     estimated: bool = False
 
@@ -68,9 +66,8 @@ class _Night:
 
     def due(self) -> ColumnElement[bool]:
         """Return the condition that a run of a schedule was due in its time, as the index has it."""
-        return and_(
-            _ours, run.c.trigger == SCHEDULED, self.during(run.c.scheduled_for), self.of(schedule.c.application)
-        )
+        during = self.during(run.c.scheduled_for)
+        return and_(_ours, run.c.trigger == sql.SCHEDULED, during, self.of(schedule.c.application))
 
     def all(self, query: Any) -> Sequence[Row[Any]]:
         return self.connection.execute(query).all()
@@ -87,6 +84,7 @@ def read_report(
     _count_backfilled(asked)
     _count_requested(asked)
     lines = sorted(_lines(asked, at), key=by_problem)
+    last_pruned = select(func.max(pruned.c.until, type_=pruned.c.until.type))
     return Report(
         database_time=at,
         since=since,
@@ -96,11 +94,7 @@ def read_report(
         deploys=_deploys(asked),
         acts=_acts(asked),
         outages=_outages(asked, at),
-        pruned_until=connection.scalar(
-            select(func.max(pruned.c.until, type_=pruned.c.until.type)).where(
-                asked.of(pruned.c.application), pruned.c.until >= since
-            )
-        ),
+        pruned_until=connection.scalar(last_pruned.where(asked.of(pruned.c.application), pruned.c.until >= since)),
     )
 
 
@@ -116,11 +110,11 @@ def _count_due(asked: _Night) -> list[int]:
         number(_is_late()).label("late"),
         number(is_retried).label("retried"),
         number(and_(run.c.state == "succeeded", _has_attempt("abandoned"))).label("recovered"),
-        func.max(case((and_(run.c.state == FAILED, ~_is_tried_again()), run.c.id))).label("last"),
+        func.max(case((and_(run.c.state == sql.FAILED, ~_is_tried_again()), run.c.id))).label("last"),
         func.max(case((run.c.last_scheduled_for >= asked.until, run.c.id))).label("cut"),
     )
     keys = (schedule.c.application, schedule.c.name)
-    group = (run.c.state, case((run.c.state == SKIPPED, run.c.reason)).label("reason"))
+    group = (run.c.state, case((run.c.state == sql.SKIPPED, run.c.reason)).label("reason"))
     if backend_of(asked.connection).is_embedded:
         query = select(*keys, *group, *counted).select_from(schedule).join(run, asked.due()).group_by(*keys, *group)
     else:
@@ -134,9 +128,7 @@ def _count_due(asked: _Night) -> list[int]:
             of.skipped[row.reason or "unknown"] += int(row.due)
         else:
             of.states[row.state] += int(row.due)
-        of.late += int(row.late)
-        of.retried += int(row.retried)
-        of.recovered += int(row.recovered)
+        of.as_reported.update(late=int(row.late), retried=int(row.retried), recovered=int(row.recovered))
         of.last_failed_run_id = row.last or of.last_failed_run_id
         cut += [] if row.cut is None else [row.cut]
     return cut
@@ -146,11 +138,9 @@ def _is_late() -> ColumnElement[bool]:
     """Return the condition that a run could start and did not within a minute, or did not succeed by its deadline."""
     could = case((run.c.available_at > run.c.started_at, run.c.scheduled_for), else_=run.c.available_at)
     began = func.coalesce(run.c.started_at, now(), type_=now.type)
-    waited = and_(
-        run.c.state != "cancelled", run.c.attempt <= 1, seconds_between(run.c.available_at, began) > LATE_AFTER
-    )
-    waited = or_(waited, and_(run.c.attempt > 1, seconds_between(could, run.c.started_at) > LATE_AFTER))
-    return and_(run.c.state != "skipped", or_(waited, is_late_to_finish()))
+    first = (run.c.state != "cancelled", run.c.attempt <= 1, seconds_between(run.c.available_at, began) > LATE_AFTER)
+    again = (run.c.attempt > 1, seconds_between(could, run.c.started_at) > LATE_AFTER)
+    return and_(run.c.state != "skipped", or_(and_(*first), and_(*again), is_late_to_finish()))
 
 
 def _has_attempt(state: str) -> ColumnElement[bool]:
@@ -167,14 +157,14 @@ def _cut_counted(asked: _Night, end_later: Collection[int]) -> None:
     """Count of a row that stands for many skipped times only those of this time, where it began before or ends after."""
 
     def began_before(one: Any) -> ColumnElement[bool]:
-        return and_(same_schedule(one), one.c.trigger == SCHEDULED, one.c.scheduled_for < asked.since)
+        return and_(sql.same_schedule(one), one.c.trigger == sql.SCHEDULED, one.c.scheduled_for < asked.since)
 
     wanted = ("reason", "count", "scheduled_for", "last_scheduled_for")
-    both, last = with_newest(asked.connection, schedule, run, "before", wanted, began_before, by="scheduled_for")
+    both, last = sql.with_newest(asked.connection, schedule, run, "before", wanted, began_before, by="scheduled_for")
     before = select(schedule.c.application, schedule.c.name, *_times(last)).select_from(both)
     before = before.where(asked.of(schedule.c.application), last.last_scheduled_for >= asked.since)
     after = select(run.c.application, run.c.schedule.label("name"), *_times(run.c))
-    after = after.where(among_keys(run.c.id, end_later))
+    after = after.where(sql.among_keys(run.c.id, end_later))
     for row in (*asked.all(before), *(asked.all(after) if end_later else ())):
         of = asked.counts[row.application, row.name]
         counted = row.stands_for if row.first >= asked.since else 0
@@ -192,24 +182,15 @@ def _count_retries(asked: _Night) -> None:
     failed = (
         select(schedule.c.application, schedule.c.name, _next.c.id, _next.c.state)
         .select_from(schedule)
-        .join(run, and_(asked.due(), run.c.state == FAILED, run.c.finished_at >= asked.since))
+        .join(run, and_(asked.due(), run.c.state == sql.FAILED, run.c.finished_at >= asked.since))
         .join(_next, _next.c.retry_of == run.c.id)
         .cte("tried", recursive=True)
     )
     again = select(failed.c.application, failed.c.name, _again.c.id, _again.c.state)
     tried = failed.union_all(again.join(_again, _again.c.retry_of == failed.c.id))
-    query = (
-        select(
-            tried.c.application,
-            tried.c.name,
-            tried.c.state,
-            func.count().label("runs"),
-            func.max(tried.c.id).label("last"),
-        )
-        .where(~_is_tried_again(tried))
-        .group_by(tried.c.application, tried.c.name, tried.c.state)
-    )
-    for row in asked.all(query):
+    each = (tried.c.application, tried.c.name, tried.c.state)
+    query = select(*each, func.count().label("runs"), func.max(tried.c.id).label("last")).group_by(*each)
+    for row in asked.all(query.where(~_is_tried_again(tried))):
         of = asked.counts[row.application, row.name]
         of.retries[row.state] += row.runs
         if row.state == "failed":
@@ -218,21 +199,16 @@ def _count_retries(asked: _Night) -> None:
 
 def _count_backfilled(asked: _Night) -> None:
     """Count the times for which a backfill has succeeded, by what had become of them."""
-    same = and_(same_schedule(_one, run), _one.c.trigger == SCHEDULED)
+    same = and_(sql.same_schedule(_one, run), _one.c.trigger == sql.SCHEDULED)
     what = case((_one.c.state == "skipped", _one.c.reason), else_=_one.c.state)
     before = select(what).where(same, _one.c.scheduled_for <= run.c.scheduled_for)
     was = before.order_by(_one.c.scheduled_for.desc()).limit(1).correlate(run).scalar_subquery().label("was")
+    overlaps = (asked.of(backfill.c.application), backfill.c.last >= asked.since, backfill.c.first < asked.until)
     done = (
         select(run.c.application, run.c.schedule, was)
         .select_from(backfill)
         .join(run, run.c.backfill == cast(backfill.c.id, run.c.backfill.type))
-        .where(
-            asked.of(backfill.c.application),
-            backfill.c.last >= asked.since,
-            backfill.c.first < asked.until,
-            asked.during(run.c.scheduled_for),
-            run.c.state == "succeeded",
-        )
+        .where(*overlaps, asked.during(run.c.scheduled_for), run.c.state == "succeeded")
         .subquery()
     )
     for row in asked.all(select(*done.c, func.count().label("runs")).group_by(*done.c)):
@@ -245,14 +221,14 @@ def _count_requested(asked: _Night) -> None:
     query = (
         select(schedule.c.application, schedule.c.name, func.count().label("runs"), func.max(run.c.id).label("last"))
         .select_from(schedule)
-        .join(run, and_(_ours, run.c.state == FAILED, asked.during(run.c.finished_at)))
-        .where(asked.of(schedule.c.application), run.c.trigger != SCHEDULED, ~of_due)
+        .join(run, and_(_ours, run.c.state == sql.FAILED, asked.during(run.c.finished_at)))
+        .where(asked.of(schedule.c.application), run.c.trigger != sql.SCHEDULED, ~of_due)
         .where(~_is_tried_again())
         .group_by(schedule.c.application, schedule.c.name)
     )
     for row in asked.all(query):
         of = asked.counts[row.application, row.name]
-        of.requested_failed = row.runs
+        of.as_reported["requested_failed"] = row.runs
         of.last_failed_run_id = max(row.last, of.last_failed_run_id or 0)
 
 
@@ -260,11 +236,11 @@ def _lines(asked: _Night, at: datetime) -> Iterator[ScheduleReport]:
     """Yield the schedules of which something was counted, or is not planned in time."""
     planned_by = min(asked.until, at - _MOMENT)
     not_planned = and_(schedule.c.enabled, schedule.c.retired_at.is_(None), schedule.c.next_due < planned_by)
-    columns = (schedule.c.application, schedule.c.name, present_name(schedule).label("called"))
+    names = (schedule.c.application, schedule.c.name, present_name(schedule).label("called"))
     since = case((not_planned, schedule.c.next_due))
     since.type = schedule.c.next_due.type
-    policies = definition_with("catch_up").label("definition")
-    query = select(*columns, policies, since.label("not_planned_since")).where(asked.of(schedule.c.application))
+    policies = sql.definition_with("catch_up").label("definition")
+    query = select(*names, policies, since.label("not_planned_since")).where(asked.of(schedule.c.application))
     for row in asked.all(query):
         key = row.application, row.name
         if key in asked.counts or row.not_planned_since is not None:
@@ -291,10 +267,7 @@ def _line(row: Row[Any], of: _Counts, *, missed_as_asked: bool) -> ScheduleRepor
         lost=lost_missed + max(0, failed - retried_well - retrying - of.backfilled["failed"]),
         made_good=retried_well + backfilled,
         retrying=retrying,
-        late=of.late,
-        retried=of.retried,
-        recovered=of.recovered,
-        requested_failed=of.requested_failed,
+        **of.as_reported,
         last_failed_run_id=of.last_failed_run_id,
         not_planned_since=row.not_planned_since,
         estimated=of.estimated,
@@ -322,34 +295,28 @@ def _acts(asked: _Night) -> list[Act]:
         first_at=first,
         last_at=last,
     )
-    query = (
-        select(*reader.columns)
-        .where(asked.of(act.c.application), asked.during(act.c.acted_at))
-        .group_by(*same)
-        .order_by(last.desc(), *same[:3])
-        .limit(MOST_ACTS)
-    )
-    return list(map(reader.read, asked.all(query)))[::-1]
+    query = select(*reader.columns).where(asked.of(act.c.application), asked.during(act.c.acted_at)).group_by(*same)
+    latest = asked.all(query.order_by(last.desc(), *same[:3]).limit(MOST_ACTS))
+    return list(map(reader.read, latest))[::-1]
 
 
 def _outages(asked: _Night, at: datetime) -> list[OutageLine]:
     """Return when no replica was running, by what is recorded of them, and when what was missed could not be planned."""
     lives: defaultdict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
-    query = select(
-        replica.c.application, replica.c.state, replica.c.started_at, replica.c.seen_at, replica.c.stopped_at
-    )
-    needed = exists().where(
-        schedule.c.application == replica.c.application, schedule.c.retired_at.is_(None), schedule.c.enabled
-    )
+    query = select(*sql.columns(replica, "application state started_at seen_at stopped_at"))
+    active = (schedule.c.retired_at.is_(None), schedule.c.enabled)
+    needed = exists().where(schedule.c.application == replica.c.application, *active)
     for row in asked.all(query.where(asked.of(replica.c.application), needed)):
-        lives[row.application].append((row.started_at, _end(row, at)))
+        stopped = row.stopped_at if row.state == "stopped" else row.seen_at
+        runs = row.state in LIVE and at - row.seen_at < timedelta(seconds=SEEN_WITHIN)
+        lives[row.application].append((row.started_at, at if runs else stopped))
     away: defaultdict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
     planned_at = func.min(run.c.created_at, type_=run.c.created_at.type).label("planned_at")
     unplanned = (  # what was missed knows the times in which nothing was planned
         select(schedule.c.application, run.c.away_from, planned_at)
         .select_from(schedule)
         .join(run, _ours)
-        .where(asked.of(schedule.c.application), run.c.state == SKIPPED, run.c.reason == "missed")
+        .where(asked.of(schedule.c.application), run.c.state == sql.SKIPPED, run.c.reason == "missed")
         .where(run.c.finished_at >= asked.since, run.c.away_from < asked.until)
         .group_by(schedule.c.application, run.c.away_from)
     )
@@ -363,11 +330,3 @@ def _outages(asked: _Night, at: datetime) -> list[OutageLine]:
             if end - start > _MOMENT and end > asked.since and start < asked.until:
                 found.append(OutageLine(of, start, None if end >= at else end))
     return found
-
-
-def _end(row: Row[Any], at: datetime) -> datetime:
-    """Return until when a replica was running, as far as it was seen."""
-    if row.state in LIVE and at - row.seen_at < timedelta(seconds=SEEN_WITHIN):
-        return at
-    stopped: datetime = row.stopped_at if row.state == "stopped" else row.seen_at
-    return stopped

@@ -56,9 +56,7 @@ class ScheduleReport(Totals):
     not_planned_since: datetime | None = None
     """The first scheduled time that no replica has planned yet, if that is more than a minute ago."""
     estimated: bool = False
-    """The report begins or ends within a range of skipped times that is stored as one count; they are
-    counted as if they were evenly spaced.
-    """
+    """The report begins or ends within skipped times that are stored as one count: it takes them as evenly spaced."""
 
     @property
     def has_problem(self) -> bool:
@@ -158,19 +156,11 @@ class Report:
         yield f"{number(totals.succeeded)} succeeded"
         if skipped := sum(totals.skipped.values()):
             yield f"{number(skipped)} skipped ({reasons(totals.skipped)})"
-        if totals.missed:
-            yield f"{number(totals.missed)} missed"
+        parts = {"missed": totals.missed, "failed": totals.failed, "of these retried or backfilled": totals.made_good}
         if totals.failed and totals.failed == totals.made_good and not totals.missed:
-            yield f"{number(totals.failed)} failed and {'was' if totals.failed == 1 else 'were'} retried"
-        else:
-            yield from [f"{number(totals.failed)} failed"] * bool(totals.failed)
-            yield from [f"{number(totals.made_good)} of these retried or backfilled"] * bool(totals.made_good)
-        if totals.retrying:
-            yield f"{number(totals.retrying)} of these being retried"
-        if totals.cancelled:
-            yield f"{number(totals.cancelled)} cancelled"
-        if totals.active:
-            yield f"{number(totals.active)} active"
+            parts = {f"failed and {'was' if totals.failed == 1 else 'were'} retried": totals.failed}
+        parts |= {"of these being retried": totals.retrying, "cancelled": totals.cancelled, "active": totals.active}
+        yield from (f"{number(count)} {what}" for what, count in parts.items() if count)
 
 
 def reasons(skipped: Mapping[str, int]) -> str:
