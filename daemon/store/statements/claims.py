@@ -132,12 +132,12 @@ def _finding(waiting: Waiting, *, last_chances: bool) -> Statement:
         .where(
             run.c.application == parameter("application"),
             run.c.queue.is_(None) if waiting == "apart" else run.c.queue == parameter("of_queue"),
-            pending(),
+            pending,
             run.c.available_at <= MOMENT,
             run.c.digest.is_not(None),
             ~among_given(run.c.digest, "other_digests"),
-            ~is_late(),
-            ~marked(),
+            ~is_late,
+            ~marked,
             apart,
             *(() if waiting == "slots" else under_own_lease),
         )
@@ -154,7 +154,7 @@ _CANDIDATES = {
     for last_chances in (True, False)
 }
 _ordered = given("ordered", number=int, place=Integer, digest=str)
-_startable = (agrees(run.c.state, PENDING), run.c.available_at <= MOMENT, ~marked())
+_startable = (agrees(run.c.state, PENDING), run.c.available_at <= MOMENT, ~marked)
 _LOCK = Statement(
     select(run.c.id)
     .where(*in_rows(_ordered), agrees(run.c.digest, _ordered.c.digest), *_startable)
@@ -175,7 +175,7 @@ _STARTED = Reader(
     run,
     started_ago=seconds_between(run.c.started_at, now()),
     waited=seconds_between(run.c.available_at, now()),
-    cause=cause_of_run(),
+    cause=cause_of_run,
 )
 _START = Statement(
     update(run)

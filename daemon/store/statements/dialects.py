@@ -102,18 +102,15 @@ def are(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     return among_keys((schedule.c.application, schedule.c.name), sorted(keys))
 
 
-def pending() -> ColumnElement[bool]:
-    return run.c.state == PENDING
+pending: ColumnElement[bool] = run.c.state == PENDING
+running: ColumnElement[bool] = run.c.state == RUNNING
 
-
-def running() -> ColumnElement[bool]:
-    return run.c.state == RUNNING
-
-
-def cause_of_run() -> ColumnElement[Any]:
-    """Return why a run was made: a `RunCause`."""
-    of_backfill = (run.c.backfill.is_not(None), literal_column("'backfill'", Text))
-    return case(of_backfill, (run.c.retry_of.is_not(None), literal_column("'retry'", Text)), else_=run.c.trigger)
+cause_of_run: ColumnElement[Any] = case(
+    (run.c.backfill.is_not(None), literal_column("'backfill'", Text)),
+    (run.c.retry_of.is_not(None), literal_column("'retry'", Text)),
+    else_=run.c.trigger,
+)
+"""Why a run was made: a `RunCause`."""
 
 
 def on_last_chance(of: Any = run) -> ColumnElement[bool]:
@@ -141,11 +138,8 @@ def unfinished(of: FromClause = run) -> ColumnElement[bool]:
     return of.c.state.in_([PENDING, RUNNING])
 
 
-def all_pending() -> ColumnElement[bool]:
-    """Return the condition that a run is pending, for a search of all runs: SQLite takes a partial index
-    only for the condition that the index has.
-    """
-    return and_(unfinished(), pending())
+all_pending = and_(unfinished(), pending)
+"""A run is pending, for a search of all runs: SQLite takes a partial index only for the condition that the index has."""
 
 
 class _Strings(TypeDecorator[list[str]]):

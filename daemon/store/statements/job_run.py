@@ -140,7 +140,7 @@ _ours = (
     select(*_NEW.values())
     .where(
         *proven(run, _starts),
-        ~marked(),
+        ~marked,
         lease.c.name == run.c.lease_name,
         agrees(lease.c.token, _starts.c.token),
         agrees(lease.c.holder, _starts.c.holder),

@@ -34,7 +34,6 @@ from .dialects import (
     RUNNING,
     agrees,
     among,
-    among_given,
     among_keys,
     as_rows,
     given,
@@ -75,7 +74,7 @@ def due(
     of_these = ~among(run.c.schedule, but) if names is None else among(run.c.schedule, names)
     first = (
         select(run.c.id, run.c.schedule, run.c.place_at)
-        .where(run.c.application == application, pending(), unplaced(), of_these)
+        .where(run.c.application == application, pending, unplaced(), of_these)
         .order_by(run.c.place_at, run.c.id)
         .limit(limit)
         .subquery()
@@ -123,27 +122,13 @@ _others = exists().where(
 )
 
 
-def is_open() -> ColumnElement[bool]:
-    """Return the condition that runs of a backfill may still wait for their places, as the index has it."""
-    return and_(backfill.c.placed_at.is_(None), backfill.c.cancelled_at.is_(None))
-
-
-def may_feed() -> ColumnElement[bool]:
-    """Return the condition that something is to be done for an open backfill: its next run may take its place, because
-    fewer are unfinished than may be and no other run of the schedule is; or none is left, and it is to be closed.
-    """
-    has_turn = and_(_at_work < backfill.c.at_most, ~_others)
-    return and_(is_open(), backfill.c.paused_at.is_(None), or_(~_left, has_turn))
-
-
-def first_to_feed(application: ColumnElement[str]) -> ColumnElement[str | None]:
-    """Return the schedule of the first backfill for which something is to be done, of all but ``other_schedules``; else NULL."""
-    open_ones = (
-        backfill.c.application == application,
-        may_feed(),
-        ~among_given(backfill.c.schedule, "other_schedules"),
-    )
-    return select(backfill.c.schedule).where(*open_ones).order_by(backfill.c.id).limit(1).scalar_subquery()
+_has_turn = and_(_at_work < backfill.c.at_most, ~_others)
+_is_open = and_(backfill.c.placed_at.is_(None), backfill.c.cancelled_at.is_(None))
+"""Runs of a backfill may still wait for their places, as the index has it."""
+may_feed = and_(_is_open, backfill.c.paused_at.is_(None), or_(~_left, _has_turn))
+"""Something is to be done for an open backfill: its next run may take its place, because fewer are unfinished than may be
+and no other run of the schedule is; or none is left, and it is to be closed.
+"""
 
 
 def to_feed(
@@ -152,7 +137,7 @@ def to_feed(
     """Return (id, schedule, how many runs ``may_start``) of backfills to feed, in order, ``but`` some or of ``names``."""
     of_these = ~among(backfill.c.schedule, but) if names is None else among(backfill.c.schedule, names)
     query = select(backfill.c.id, backfill.c.schedule, (backfill.c.at_most - _at_work).label("may_start"))
-    query = query.where(backfill.c.application == application, may_feed(), of_these)
+    query = query.where(backfill.c.application == application, may_feed, of_these)
     return list(connection.execute(query.order_by(backfill.c.id).limit(MOST_FED)))
 
 
@@ -164,7 +149,7 @@ def next_runs(connection: Connection, backfill_id: int, limit: int) -> list[int]
 
 def close(connection: Connection, ids: Iterable[int]) -> None:
     """Record of these backfills, whose schedules are locked, that all of their runs have their places, if so it is."""
-    which = (among_keys(backfill.c.id, ids), is_open(), ~_left)
+    which = (among_keys(backfill.c.id, ids), _is_open, ~_left)
     connection.execute(update(backfill).where(*which).values(placed_at=now()))
 
 

@@ -67,7 +67,7 @@ def name_leases(
         .where(
             run.c.application == application,
             run.c.schedule == name,
-            pending(),
+            pending,
             run.c.digest.is_not_distinct_from(digest),
             or_(run.c.lease_name != wanted, run.c.queue.is_distinct_from(queue)),
         )
@@ -87,7 +87,7 @@ def let_wait(connection: Connection, application: str, name: str, digest: str | 
         .order_by(ahead.c.state == PENDING, ahead.c.scheduled_for, ahead.c.id)  # first one that is at work
         .limit(1)
     )
-    these = (run.c.application == application, run.c.schedule == name, pending(), run.c.available_at.is_not(None))
+    these = (run.c.application == application, run.c.schedule == name, pending, run.c.available_at.is_not(None))
     connection.execute(
         update(run)
         .where(*these, run.c.digest.is_not_distinct_from(digest), run.c.id != first.scalar_subquery())
@@ -109,7 +109,7 @@ def at_work(connection: Connection, application: str) -> list[int]:
 
 def all_running(connection: Connection) -> list[Row[Any]]:
     """Return the runs that are at work, of all applications."""
-    return list(connection.execute(select(run).where(running()).order_by(run.c.id)))
+    return list(connection.execute(select(run).where(running).order_by(run.c.id)))
 
 
 def read(connection: Connection, run_id: int) -> Row[Any] | None:
@@ -118,28 +118,27 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
 
 def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
     """Record what becomes of a run once it is settled: with a ``reason`` it has failed; else it waits."""
-    ours = (run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
+    ours = (run.c.id == run_id, running, run.c.token == grant.token, run.c.holder == grant.holder)
     connection.execute(update(run).where(*ours).values(reason=reason, available_at=later(now(), wait)))
+
+
+is_late = and_(pending, run.c.start_by.is_not(None), run.c.start_by < MOMENT, run.c.started_at.is_(None))
+"""A run should have started by now but did not."""
 
 
 def late(connection: Connection, application: str) -> list[str]:
     """Return the schedules with runs that should have started by now but did not."""
-    query = select(run.c.schedule).where(run.c.application == application, is_late())
+    query = select(run.c.schedule).where(run.c.application == application, is_late)
     return list(connection.scalars(query.distinct()))
 
 
 def mark_missed(connection: Connection, application: str, names: Collection[str], limit: int) -> Counter[str]:
     """Mark up to ``limit`` late runs of these schedules, which are locked, as missed; return how many by schedule."""
-    overdue = select(run.c.id).where(run.c.application == application, among(run.c.schedule, names), is_late())
+    overdue = select(run.c.id).where(run.c.application == application, among(run.c.schedule, names), is_late)
     longest = overdue.order_by(run.c.start_by).limit(limit).scalar_subquery()
     values = {"state": "skipped", "reason": "missed", "available_at": null(), "finished_at": now()}
-    missed = update(run).where(run.c.id.in_(longest), is_late()).values(**values)
+    missed = update(run).where(run.c.id.in_(longest), is_late).values(**values)
     return Counter(connection.scalars(missed.returning(run.c.schedule)))
-
-
-def is_late() -> ColumnElement[bool]:
-    """Return the condition that a run should have started by now but did not."""
-    return and_(pending(), run.c.start_by.is_not(None), run.c.start_by < MOMENT, run.c.started_at.is_(None))
 
 
 # The marks of cancelled runs (rule 23)
@@ -148,16 +147,16 @@ def is_late() -> ColumnElement[bool]:
 # through `unless_marked`: whether a run is marked is known for certain only in the update of its row.
 
 
-def marked() -> ColumnElement[bool]:
-    return run.c.cancelled_at.is_not(None)
+marked: ColumnElement[bool] = run.c.cancelled_at.is_not(None)
+_by = func.coalesce(run.c.cancelled_by, "an unknown user").label("cancelled_by")
 
 
 def unless_marked(values: Mapping[str, Any], remark: str | ColumnElement[str] = "") -> dict[str, Any]:
     """Return ``values`` for an unmarked run; for a marked one its end as cancelled, with a ``remark`` to the reason."""
     why = func.coalesce(literal(": ", Text) + run.c.cancelled_why, "")
-    reason = literal("cancelled by ", Text) + _by() + why + remark  # cancelled by ann@web-1: wrong file
+    reason = literal("cancelled by ", Text) + _by + why + remark  # cancelled by ann@web-1: wrong file
     end = {"state": literal("cancelled", Text), "reason": reason, "finished_at": now()}
-    ended = {name: case((marked(), value), else_=values.get(name, run.c[name])) for name, value in end.items()}
+    ended = {name: case((marked, value), else_=values.get(name, run.c[name])) for name, value in end.items()}
     return {**values, **ended}
 
 
@@ -170,13 +169,13 @@ def lock(connection: Connection, run_id: int) -> Row[Any] | None:
 def end_marked(connection: Connection, ids: Collection[int]) -> None:
     """Record the end of those of these runs that are marked and pending; they hold no lease."""
     values = unless_marked({"available_at": null(), "place_at": null(), "token": null(), "holder": null()})
-    these = (among_keys(run.c.id, ids), agrees(run.c.state, PENDING), marked())
+    these = (among_keys(run.c.id, ids), agrees(run.c.state, PENDING), marked)
     connection.execute(update(run).where(*these).values(**values))
 
 
 def find_marked(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return (id, application, schedule) of pending runs that are marked: only an earlier version puts one back."""
-    which = (all_pending(), marked(), *if_given(run.c.application, application))
+    which = (all_pending, marked, *if_given(run.c.application, application))
     return list(connection.execute(select(run.c.id, run.c.application, run.c.schedule).where(*which)))
 
 
@@ -185,13 +184,9 @@ def find_told(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     marked, or at which somebody asks for a look: ``look_asked_by`` says who, or is NULL.
     """
     asks = case((_asks_for_look(), func.coalesce(run.c.look_asked_by, "an unknown user"))).label("look_asked_by")
-    query = select(run.c.id, run.c.cancelled_at, _by(), run.c.cancelled_why, asks)
-    told = and_(run.c.finished_at.is_(None), or_(marked(), _asks_for_look()))
+    query = select(run.c.id, run.c.cancelled_at, _by, run.c.cancelled_why, asks)
+    told = and_(run.c.finished_at.is_(None), or_(marked, _asks_for_look()))
     return list(connection.execute(query.where(among_keys(run.c.id, ids), told)))
-
-
-def _by() -> ColumnElement[str]:
-    return func.coalesce(run.c.cancelled_by, "an unknown user").label("cancelled_by")
 
 
 _schedules = given("schedules", application=str, name=str)
@@ -222,7 +217,7 @@ def lock_many(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
 
 def mark_cancelled(connection: Connection, ids: Collection[int], by: str, why: str | None) -> None:
     """Mark these runs as cancelled, but for those that are marked or over."""
-    these = (among_keys(run.c.id, ids), run.c.finished_at.is_(None), ~marked())
+    these = (among_keys(run.c.id, ids), run.c.finished_at.is_(None), ~marked)
     connection.execute(update(run).where(*these).values(cancelled_at=now(), cancelled_by=by, cancelled_why=why))
 
 
@@ -281,7 +276,7 @@ def find_late_starts(
     connection: Connection, application: str, queues: Collection[str], longest_wait: float
 ) -> set[str]:
     """Return the schedules with runs, in no queue or in these, that start in more than ``longest_wait`` seconds."""
-    late = (run.c.application == application, pending(), run.c.available_at > later(MOMENT, longest_wait))
+    late = (run.c.application == application, pending, run.c.available_at > later(MOMENT, longest_wait))
     query = select(run.c.schedule).where(*late)
     return set(connection.scalars(union(query.where(run.c.queue.is_(None)), query.where(among(run.c.queue, queues)))))
 
@@ -306,7 +301,7 @@ _START = Statement(
         *of_schedule(run, parameter("of_application"), _allowed.c.schedule),
         same_schedule(schedule, run),
         unfinished(),
-        pending(),
+        pending,
         run.c.digest == _allowed.c.run_digest,
         run.c.available_at > later(now(), _allowed.c.wait),
         or_(~_of_instant, _beyond_jitter),
@@ -326,7 +321,7 @@ def take_late(connection: Connection, application: str) -> list[Row[Any]]:
     """Mark the runs that are late to finish and not marked yet, but for those that are to end, and those that
     another transaction has locked; return (id, schedule, state, finish_by) of each.
     """
-    past = (run.c.finish_by.is_not(None), run.c.finish_by < MOMENT, run.c.late_at.is_(None), ~marked())
+    past = (run.c.finish_by.is_not(None), run.c.finish_by < MOMENT, run.c.late_at.is_(None), ~marked)
     found = (
         select(run.c.id)
         .where(run.c.application == application, unfinished(), *past)
@@ -342,7 +337,7 @@ def take_late(connection: Connection, application: str) -> list[Row[Any]]:
 def is_late_to_finish() -> ColumnElement[bool]:
     """Return the condition that a run did not succeed by its deadline; not of one skipped, cancelled or marked."""
     until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
-    goes_on = or_(~marked(), run.c.finished_at.is_not(None))
+    goes_on = or_(~marked, run.c.finished_at.is_not(None))
     asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
     return and_(asked, run.c.finish_by < until)
 
@@ -358,7 +353,7 @@ def read_long(connection: Connection, ids: Collection[int], holder: str) -> list
         run.c.told_long,
         definition_with("long").label("definition"),
     ).join(schedule, same_schedule(schedule, run))
-    return list(connection.execute(query.where(run.c.id.in_(ids), running(), run.c.holder == holder)))
+    return list(connection.execute(query.where(run.c.id.in_(ids), running, run.c.holder == holder)))
 
 
 def mark_long(connection: Connection, levels: Mapping[int, LongLevel], holder: str) -> list[int]:
@@ -366,7 +361,7 @@ def mark_long(connection: Connection, levels: Mapping[int, LongLevel], holder: s
     this replica no longer executes; return the ids of the others.
     """
     level = case({run_id: 1 + LONG_LEVELS.index(level) for run_id, level in levels.items()}, value=run.c.id, else_=0)
-    mine = and_(run.c.id.in_(levels), running(), run.c.holder == holder)
+    mine = and_(run.c.id.in_(levels), running, run.c.holder == holder)
     free = select(run.c.id).where(mine).with_for_update(skip_locked=True, key_share=True)
     told = update(run).where(run.c.id.in_(free.scalar_subquery())).values(told_long=level)
     return list(connection.scalars(told.returning(run.c.id)))

@@ -260,7 +260,7 @@ _first = (
     .scalar_subquery()
 )
 _UNFINISHED = Statement(
-    select(_names.c.name, run.c.id, case((running(), lease.c.label), else_=null())).select_from(
+    select(_names.c.name, run.c.id, case((running, lease.c.label), else_=null())).select_from(
         _names.join(run, run.c.id == _first).outerjoin(lease, is_under())
     )
 )
@@ -269,7 +269,7 @@ _NAME_LEASES = Statement(
     update(run)
     .where(
         same_schedule(run, _named),
-        all_pending(),
+        all_pending,
         run.c.digest.is_not_distinct_from(_named.c.digest),
         run.c.lease_name != _wanted,
     )
@@ -292,10 +292,8 @@ REPLACER = "leased"
 """Who cancelled a run that was replaced."""
 
 
-def replaced_by() -> ColumnElement[int | None]:
-    """Return SQL for the newer run that replaced one that is marked; NULL for any other."""
-    is_replaced = run.c.cancelled_at.is_not(None) & (run.c.cancelled_by == REPLACER)
-    return case((is_replaced, run.c.overlapped), else_=null()).label("replaced_by")
+replaced_by = case((marked & (run.c.cancelled_by == REPLACER), run.c.overlapped), else_=null()).label("replaced_by")
+"""The newer run that replaced one that is marked; NULL for any other."""
 
 
 def planned(connection: Connection, application: str, rows: Iterable[tuple[str, datetime]]) -> dict[str, int]:
@@ -337,7 +335,7 @@ _MARK_OLDER = Statement(
         same_schedule(run, _newer),
         unfinished(),
         run.c.id != _newer.c.number,
-        ~marked(),
+        ~marked,
         placed(),
         run.c.backfill.is_(None),  # it runs an instant of its own, for which the newer one does not stand in
     )

@@ -63,7 +63,7 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
         )
         .join(replica, replica.c.holder == run.c.holder)
         .outerjoin(job_run, of_keeper)
-        .where(run.c.application == application, running(), *here)
+        .where(run.c.application == application, running, *here)
     )
     return list(connection.execute(query.order_by(run.c.id, job_run.c.id)))
 
@@ -151,7 +151,7 @@ def _runs(ended: ColumnElement[bool], lived: ColumnElement[bool]) -> Any:
         )
         .outerjoin(lease, lease.c.name == run.c.lease_name)
         .outerjoin(replica, replica.c.holder == run.c.holder)
-        .where(running())
+        .where(running)
     )
 
 
@@ -178,7 +178,7 @@ def _of_attempt() -> ColumnElement[bool]:
 
 
 def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
-    return among_keys((run.c.id, run.c.token, run.c.holder), _proofs(runs)) & running()
+    return among_keys((run.c.id, run.c.token, run.c.holder), _proofs(runs)) & running
 
 
 def _proofs(runs: Collection[StrandedRun]) -> list[tuple[int, int, str]]:

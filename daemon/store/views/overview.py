@@ -174,7 +174,7 @@ def read_overview(
     """
     of_run = _unfinished_among(application, only)
     which = _among(schedule, application, only)
-    waiting = and_(pending(), ~waits_to_be_fed(), of_run)
+    waiting = and_(pending, ~waits_to_be_fed(), of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
     schedules = _schedules(connection, which)
     of = schedule.c.application
@@ -311,7 +311,7 @@ def read_running(
             .outerjoin(job_run, at)
             .outerjoin(replica, replica.c.holder == run.c.holder)
         )
-        .where(running(), _unfinished_among(application, only))
+        .where(running, _unfinished_among(application, only))
         .order_by(run.c.id + 0)  # SQLite goes through all runs if they are to come in the order of the key itself
     )
     found = []

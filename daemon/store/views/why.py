@@ -82,7 +82,7 @@ def _read(
         return {}
     asked = given("queues", application=str, name=str)
     free = or_(asked.c.name.contains(" "), ~exists().where(lease.c.name == run.c.lease_name, LIVE))
-    may_start = (pending(), run.c.available_at <= MOMENT, ~is_late(), ~marked(), ~on_last_chance(), free)
+    may_start = (pending, run.c.available_at <= MOMENT, ~is_late, ~marked, ~on_last_chance(), free)
     known = (run.c.application == asked.c.application, *may_start, among(run.c.digest, digests))
     found = select(run.c.id).where(*known).order_by(*BY_START).limit(1).correlate(asked)
     first = case(
@@ -132,15 +132,15 @@ def with_why(query: Select[Any]) -> Select[Any]:
         *(run.c[name].label(f"why_{name}") for name in _AS_IT_IS),
         run.c.finished_at.label("why_until"),
         run.c.lease_name.label("why_lease"),
-        case((and_(pending(), ~own_lease), _of_schedule(schedule.c.definition))).label("why_slots_of"),
+        case((and_(pending, ~own_lease), _of_schedule(schedule.c.definition))).label("why_slots_of"),
         run.c.overlapped,
         run.c.overlapped_by,
         run.c.away_from,
         run.c.start_by,
         seconds_until(run.c.available_at).label("why_available_in"),
-        case((and_(pending(), run.c.attempt > 0), last_error())).label("why_error"),
+        case((and_(pending, run.c.attempt > 0), last_error())).label("why_error"),
         seconds_until(run.c.place_at).label("why_place_in"),
-        replaced_by().label("why_replaced_by"),
+        replaced_by.label("why_replaced_by"),
         case((gone, _of_schedule(schedule.c.retired_by))).label("why_retired_by"),
         case((gone, _of_schedule(schedule.c.retired_at))).label("why_retired_at"),
         case((waits, _ahead(_first.c.id))).label("why_ahead"),
@@ -148,7 +148,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((held, func.coalesce(lease.c.label, lease.c.holder))).label("why_held_by"),
         case((held, under.correlate(lease).scalar_subquery())).label("why_run_under"),
         case((held, lease.c.granted_at)).label("why_held_since"),
-        and_(pending(), on_last_chance()).label("why_last_chance"),
+        and_(pending, on_last_chance()).label("why_last_chance"),
         case((run.c.reason == "paused", pause_of())).label("why_pause"),
     )
 
