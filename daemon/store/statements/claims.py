@@ -35,6 +35,7 @@ from .dialects import (
     pending,
     proven,
     same_schedule,
+    types_of,
     unfinished,
 )
 from .requests import placed
@@ -119,7 +120,7 @@ def put_under(connection: Connection, runs: Iterable[tuple[int, str]]) -> None:
 
 def start(connection: Connection, ids: Collection[int], holder: str) -> list[StartedRun]:
     """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
-    rows = _START(connection, {"ids": as_rows((number,) for number in ids), "of_holder": holder})
+    rows = _START(connection, {"ids": as_rows([(number,) for number in ids]), "of_holder": holder})
     return list(map(_STARTED.read, rows))
 
 
@@ -212,12 +213,12 @@ def lock_schedules(connection: Connection, keys: Collection[ScheduleKey], *, wai
 
 def lock_runs(connection: Connection, runs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
     """Lock the runs (id, grant) that are running under their grants; return their ids."""
-    return _ids(_LOCK_RUNS[waits](connection, {"runs": _proofs(runs)}))
+    return {number for (number,) in _LOCK_RUNS[waits](connection, {"runs": _proofs(runs)})}
 
 
 def lock_jobs(connection: Connection, jobs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
     """Lock the job runs (id, grant) that are running under their grants; return their ids."""
-    return _ids(_LOCK_JOBS[waits](connection, {"jobs": _proofs(jobs)}))
+    return {number for (number,) in _LOCK_JOBS[waits](connection, {"jobs": _proofs(jobs)})}
 
 
 def end_runs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, tuple[str, str | None]]:
@@ -233,7 +234,7 @@ def end_runs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int,
 
 def end_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
     """Record how running attempts ended; return the ids of those that were changed. Rows are `ENDED_JOB`."""
-    return _ids(_END_JOBS(connection, {"jobs": as_rows(rows)}))
+    return {number for (number,) in _END_JOBS(connection, {"jobs": as_rows(rows)})}
 
 
 def stop_jobs(connection: Connection, runs: Iterable[tuple[int, Grant]]) -> None:
@@ -262,26 +263,11 @@ def promote(connection: Connection, schedules: Collection[ScheduleKey]) -> set[S
 
 
 def _proofs(rows: Iterable[tuple[int, Grant]]) -> str:
-    return as_rows((number, grant.token, grant.holder) for number, grant in rows)
+    return as_rows([(number, grant.token, grant.holder) for number, grant in rows])
 
 
-def _ids(rows: Iterable[Sequence[Any]]) -> set[int]:
-    return {number for (number,) in rows}
-
-
-ENDED_JOB = {
-    "number": int,
-    "token": int,
-    "holder": str,
-    "state": str,
-    "error": str,
-    "log_tail": str,
-    "tail_start": int,
-    "tail_line": int,
-    "exit_status": int,
-    "exit_signal": Integer,
-    "peak_memory": int,
-}
+_RESULT = "state error log_tail tail_start tail_line exit_status exit_signal peak_memory"
+ENDED_JOB = {"number": int, **types_of(job_run, f"token holder {_RESULT}")}
 """The columns of an ended attempt, in their order: first what proves it."""
 
 _schedules = given("schedules", application=str, name=str)
@@ -325,7 +311,7 @@ _END_RUNS = Statement(
 _END_JOBS = Statement(
     update(job_run)
     .where(*proven(job_run, _ended))
-    .values(finished_at=now(), **{name: _ended.c[name] for name in list(ENDED_JOB)[3:]})
+    .values(finished_at=now(), **{name: _ended.c[name] for name in _RESULT.split()})
     .returning(job_run.c.id)
 )
 _STOP_JOBS = Statement(

@@ -38,7 +38,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 
 from lease.database.backend import backend_of
 from lease.database.dialects import UNTYPED, Instant, now, per_dialect
@@ -78,7 +78,7 @@ def if_given(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[b
 
 def same_schedule(one: Any, other: Any = schedule) -> ColumnElement[bool]:
     """Return the condition that two rows are of one schedule: each is that of a schedule, or of what belongs to one."""
-    key, other_key = (of.c.schedule if "schedule" in of.c else of.c.name for of in (one, other))
+    key, other_key = [of.c.schedule if "schedule" in of.c else of.c.name for of in (one, other)]
     return and_(one.c.application == other.c.application, key == other_key)
 
 
@@ -312,16 +312,21 @@ def among_given(of: ColumnElement[str], name: str) -> ColumnElement[bool]:
     return _among_these(of, bindparam(name, type_=_STRINGS))
 
 
-_TYPES: dict[type, Any] = {int: BigInteger, float: Double, str: Text, bool: Boolean, datetime: Instant}
+_TYPES: dict[Any, Any] = {int: BigInteger, float: Double, str: Text, bool: Boolean, datetime: Instant}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def given(name: str, /, **columns: type) -> Subquery:
+def given(name: str, /, **columns: Any) -> Subquery:
     """Return the rows of a parameter, whose values are in the order of ``columns`` (see `as_rows`); an int is a big one."""
     rows = elements(parameter(name)).table_valued("value", name=f"{name}_json")
-    types = ((of, _TYPES.get(type_, type_)()) for of, type_ in columns.items())
+    types = [(of, to_instance(_TYPES.get(type_, type_))) for of, type_ in columns.items()]
     fields = [_field(rows.c.value, place, type_).label(of) for place, (of, type_) in enumerate(types)]
     return select(*fields).select_from(rows).subquery(name)
+
+
+def types_of(of: FromClause, names: str) -> dict[str, Any]:
+    """Return the types of the columns of these names, which stand in one string."""
+    return {column.name: column.type for column in columns(of, names)}
 
 
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:

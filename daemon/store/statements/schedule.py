@@ -46,6 +46,7 @@ from .dialects import (
     running,
     same_schedule,
     turn,
+    types_of,
     unfinished,
 )
 from .requests import placed
@@ -181,41 +182,19 @@ def still_running(connection: Connection, application: str, names: Collection[st
     return set(connection.scalars(query))
 
 
-NEW_RUN = {
-    "schedule": str,
-    "scheduled_for": datetime,
-    "last_scheduled_for": datetime,
-    "count": int,
-    "state": str,
-    "reason": str,
-    "lease_name": str,
-    "queue": str,
-    "available_at": datetime,
-    "start_by": datetime,
-    "finish_by": datetime,
-    "params": str,
-    "digest": str,
-    "created_at": datetime,
-    "finished_at": datetime,
-    "away_from": datetime,
-    "overlapped": int,
-    "overlapped_by": str,
-}
+NEW_RUN = types_of(
+    run,
+    "schedule scheduled_for last_scheduled_for count state reason lease_name queue available_at start_by finish_by params "
+    "digest created_at finished_at away_from overlapped overlapped_by",
+)
 """The columns of the run of a due instant, in their order."""
-MOVED_ON = {
-    "name": str,
-    "next_due": datetime,
-    "planned_until": datetime,
-    "stretch_reason": str,
-    "stretch_count": int,
-    "stretch_from": datetime,
-}
+MOVED_ON = types_of(schedule, "name next_due planned_until stretch_reason stretch_count stretch_from")
 """The columns of a schedule that has moved on, in their order."""
 
 
 def add_runs(connection: Connection, application: str, rows: Iterable[Mapping[str, Any]]) -> int:
     """Insert runs (`NEW_RUN`), except for instants that have one; return how many were inserted."""
-    runs = as_rows([row[name] for name in NEW_RUN] for row in rows)
+    runs = as_rows([[row[name] for name in NEW_RUN] for row in rows])
     return len(_ADD(connection, {"of_application": application, "runs": runs}))
 
 
@@ -234,7 +213,7 @@ def name_leases(connection: Connection, application: str, rows: Iterable[Sequenc
 
 def move_on(connection: Connection, application: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Move schedules (`MOVED_ON`) on, which must be locked."""
-    _MOVE_ON(connection, {"moved": as_rows([application, *(row[name] for name in MOVED_ON)] for row in rows)})
+    _MOVE_ON(connection, {"moved": as_rows([[application, *[row[name] for name in MOVED_ON]] for row in rows])})
 
 
 _of_application = parameter("of_application")
