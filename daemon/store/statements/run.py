@@ -44,9 +44,12 @@ def extend(
     connection: Connection, application: str, name: str, *, scheduled_for: datetime, last: datetime, count: int
 ) -> int:
     """Extend a counted row to further instants; return the number of rows changed."""
-    of_instant = (run.c.scheduled_for == scheduled_for, run.c.trigger == SCHEDULED)
-    counted = update(run).where(run.c.application == application, run.c.schedule == name, *of_instant)
-    extended = counted.where(run.c.last_scheduled_for.is_not(None))
+    of_instant = (
+        *of_schedule(run, application, name),
+        run.c.scheduled_for == scheduled_for,
+        run.c.trigger == SCHEDULED,
+    )
+    extended = update(run).where(*of_instant, run.c.last_scheduled_for.is_not(None))
     return connection.execute(extended.values(last_scheduled_for=last, count=count, finished_at=now())).rowcount
 
 
@@ -65,8 +68,7 @@ def name_leases(
     connection.execute(
         update(run)
         .where(
-            run.c.application == application,
-            run.c.schedule == name,
+            *of_schedule(run, application, name),
             pending,
             run.c.digest.is_not_distinct_from(digest),
             or_(run.c.lease_name != wanted, run.c.queue.is_distinct_from(queue)),
@@ -80,19 +82,15 @@ def let_wait(connection: Connection, application: str, name: str, digest: str | 
     not wait: it starts when it would have, after its retry's wait, say.
     """
     ahead = run.alias("ahead")
-    waits_for_none = (unfinished(ahead), ahead.c.available_at.is_not(None))
     first = (
         select(ahead.c.id)
-        .where(ahead.c.application == application, ahead.c.schedule == name, *waits_for_none)
+        .where(*of_schedule(ahead, application, name), unfinished(ahead), ahead.c.available_at.is_not(None))
         .order_by(ahead.c.state == PENDING, ahead.c.scheduled_for, ahead.c.id)  # first one that is at work
         .limit(1)
     )
-    these = (run.c.application == application, run.c.schedule == name, pending, run.c.available_at.is_not(None))
-    connection.execute(
-        update(run)
-        .where(*these, run.c.digest.is_not_distinct_from(digest), run.c.id != first.scalar_subquery())
-        .values(available_at=null())
-    )
+    waiting = (*of_schedule(run, application, name), pending, run.c.available_at.is_not(None))
+    others = (*waiting, run.c.digest.is_not_distinct_from(digest), run.c.id != first.scalar_subquery())
+    connection.execute(update(run).where(*others).values(available_at=null()))
 
 
 def name_own_leases(connection: Connection, ids: Collection[int], base: str) -> None:
@@ -118,7 +116,7 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
 
 def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
     """Record what becomes of a run once it is settled: with a ``reason`` it has failed; else it waits."""
-    ours = (run.c.id == run_id, running, run.c.token == grant.token, run.c.holder == grant.holder)
+    ours = (run.c.id == run_id, running, *has_grant(run, grant))
     connection.execute(update(run).where(*ours).values(reason=reason, available_at=later(now(), wait)))
 
 
@@ -162,8 +160,7 @@ def unless_marked(values: Mapping[str, Any], remark: str | ColumnElement[str] = 
 
 def lock(connection: Connection, run_id: int) -> Row[Any] | None:
     """Lock a run, whose schedule's row must be locked, and return it."""
-    query = select(run).where(run.c.id == run_id).with_for_update(key_share=True)
-    return connection.execute(query).one_or_none()
+    return connection.execute(select(run).where(run.c.id == run_id).with_for_update(key_share=True)).one_or_none()
 
 
 def end_marked(connection: Connection, ids: Collection[int]) -> None:
