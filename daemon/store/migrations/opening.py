@@ -57,22 +57,16 @@ def opened_for_upgrade(url: str | URL) -> Iterator[Connection]:
             use_wal(connection.connection.driver_connection, file, LOCK_TIMEOUT)
         with write_transaction(connection, LOCK_TIMEOUT):
             connection.execute(select(turn(_TURN)).where(lock_timeout(LOCK_TIMEOUT)))
-            with _waiting_briefly(connection):
+            connection.execute(select(lock_timeout(TABLE_WAIT)))
+            try:
                 yield connection
-
-
-@contextmanager
-def _waiting_briefly(connection: Connection) -> Iterator[None]:
-    connection.execute(select(lock_timeout(TABLE_WAIT)))
-    try:
-        yield
-    except (DatabaseError, LeaseError) as error:
-        if sqlstate(error) not in {"55P03", "40P01"}:  # lock_not_available, deadlock_detected
-            raise
-        raise TablesInUse(
-            f"a table of {describe(connection.engine.url)} is in use by another transaction, and nothing was migrated; "
-            "wait until that has ended, or end it (pg_stat_activity shows it), and migrate again"
-        ) from error
+            except (DatabaseError, LeaseError) as error:
+                if sqlstate(error) not in {"55P03", "40P01"}:  # lock_not_available, deadlock_detected
+                    raise
+                raise TablesInUse(
+                    f"a table of {describe(connection.engine.url)} is in use by another transaction, and nothing was "
+                    "migrated; wait until that has ended, or end it (pg_stat_activity shows it), and migrate again"
+                ) from error
 
 
 @contextmanager

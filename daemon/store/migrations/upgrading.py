@@ -2,8 +2,6 @@
 
 import io
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -43,22 +41,18 @@ def upgrade(url: str | URL) -> tuple[str, ...]:
     until = monotonic() + LOCK_TIMEOUT
     while True:
         try:
-            return _upgrade(url)
+            with opened_for_upgrade(url) as connection:
+                before = revision_of(connection)
+                refuse_newer(before, url)
+                if before == REVISIONS[-1]:
+                    return ()
+                create_schema(connection, schema_of(connection))
+                _run_alembic("head", connection=connection)
+            return REVISIONS if before is None else REVISIONS[REVISIONS.index(before) + 1 :]
         except TablesInUse:
             if monotonic() > until:
                 raise
         sleep(_AGAIN_AFTER)
-
-
-def _upgrade(url: str | URL) -> tuple[str, ...]:
-    with opened_for_upgrade(url) as connection:
-        before = revision_of(connection)
-        refuse_newer(before, url)
-        if before == REVISIONS[-1]:
-            return ()
-        create_schema(connection, schema_of(connection))
-        _run_alembic("head", connection=connection)
-    return REVISIONS if before is None else REVISIONS[REVISIONS.index(before) + 1 :]
 
 
 def sql(dialect: str, since: str | None = None, schema: str | None = None) -> str:
@@ -74,8 +68,11 @@ def sql(dialect: str, since: str | None = None, schema: str | None = None) -> st
 
 
 def _run_alembic(revision: str, script: io.StringIO | None = None, **attributes: Any) -> None:
-    """Apply the migrations up to ``revision``, or write them to ``script``."""
-    with _quiet():
+    """Apply the migrations up to ``revision``, or write them to ``script``; alembic logs nothing of its parts and steps."""
+    logger = logging.getLogger("alembic")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
         # Slow to import, and not needed while the tables are up to date.
         from alembic import command  # noqa: PLC0415
         from alembic.config import Config  # noqa: PLC0415
@@ -84,15 +81,5 @@ def _run_alembic(revision: str, script: io.StringIO | None = None, **attributes:
         config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
         config.attributes.update(attributes)
         command.upgrade(config, revision, sql=script is not None)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence alembic's log of its parts and of each step for the block."""
-    logger = logging.getLogger("alembic")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
     finally:
         logger.setLevel(level)
