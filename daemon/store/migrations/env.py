@@ -5,8 +5,7 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection, make_url
 
-from daemon.store.migrations.opening import CONNECTION
-from daemon.store.migrations.state import VERSION_TABLE
+from daemon.store.migrations.state import CONNECTION, VERSION_TABLE
 from daemon.store.tables import metadata
 from lease.database.backend import schema_of
 from lease.database.connections import connected

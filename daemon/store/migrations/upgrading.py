@@ -12,8 +12,7 @@ from lease.database.address import parse_address
 from lease.database.backend import backend_named, backend_of, schema_of
 from lease.schema import create_schema, schema_creation
 
-from .opening import LOCK_TIMEOUT, TablesInUse, opened_for_upgrade
-from .state import REVISIONS, check, refuse_newer, revision_of
+from .state import LOCK_TIMEOUT, REVISIONS, TablesInUse, check, opened_for_upgrade, refuse_newer, revision_of
 
 FOLDER = Path(__file__).parent
 _AGAIN_AFTER = 1.0

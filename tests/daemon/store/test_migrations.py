@@ -17,8 +17,7 @@ from sqlalchemy.pool import NullPool
 import lease.schema
 from daemon.store import migrations
 from daemon.store.migrations import SchemaNotReady, SchemaTooNew, SchemaTooOld, TablesMissing
-from daemon.store.migrations.opening import MayNotMigrate
-from daemon.store.migrations.state import REVISIONS, VERSION_TABLE
+from daemon.store.migrations.state import REVISIONS, VERSION_TABLE, MayNotMigrate
 from daemon.store.tables import metadata
 from daemon.store.tables import schedule as schedule_table
 from lease.errors import StoreUnavailable
