@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Integer, bindparam, case, exists, func, literal_column, null, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, case, exists, func, null, or_, select, update
 
 from lease.database.dialects import later, now, seconds_between
 from lease.database.held.statement import Statement
@@ -28,6 +28,7 @@ from .dialects import (
     at_last_chance,
     cause_of_run,
     chosen,
+    constant,
     given,
     in_rows,
     on_last_chance,
@@ -294,8 +295,8 @@ _LOCK_SCHEDULES = _locking(
 _LOCK_RUNS = _locking(run, select(run.c.id).where(*proven(run, _runs)).order_by(run.c.id))
 _LOCK_JOBS = _locking(job_run, select(job_run.c.id).where(*proven(job_run, _jobs)).order_by(job_run.c.id))
 _put_back = _ends.c.state == PENDING
-_all_done: Any = literal_column("'; by then all of its jobs had succeeded'")
-_remark = case((_ends.c.state == SUCCEEDED, _all_done), else_=literal_column("''"))
+_all_done = constant("; by then all of its jobs had succeeded")
+_remark = case((_ends.c.state == SUCCEEDED, _all_done), else_=constant(""))
 _end = {
     "state": _ends.c.state,
     "reason": _ends.c.reason,

@@ -8,20 +8,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
 
 from lease.database.dialects import later, now, seconds_between, seconds_until
 
 from ...states import DeliveryEnd, DeliveryKind
 from ..tables import delivery, present_name, run, schedule
-from .dialects import among, among_keys, of_schedule, unfinished
+from .dialects import among, among_keys, constant, of_schedule, unfinished
 
 LENT = 60.0
 """Seconds for which a claim lends a message."""
 
 asks = or_(schedule.c.definition.contains('"notify": ['), schedule.c.definition.contains('"ping": {'))
 """The definition of a schedule may ask for messages or pings."""
-is_lost = delivery.c.outcome.in_([literal_column("'gone'"), literal_column("'given up'")])
+is_lost = delivery.c.outcome.in_([constant("gone"), constant("given up")])
 """A message will not be delivered, as the index has it."""
 _is_gone = is_lost & (delivery.c.outcome == "gone")
 
@@ -165,7 +165,7 @@ def drop_superseded(connection: Connection, head: Row[Any]) -> int:
     run that is over. The end of a run stays if its start may have been sent: then the monitor waits for it.
     """
     newer, first = delivery.alias("newer"), delivery.alias("first")
-    ends: list[ColumnElement[str]] = [literal_column("'ping.success'"), literal_column("'ping.fail'")]
+    ends = [constant("ping.success"), constant("ping.fail")]
     queued = (newer.c.application == head.application, newer.c.target == head.target, newer.c.done_at.is_(None))
     is_later = (newer.c.schedule == delivery.c.schedule, newer.c.id > delivery.c.id, newer.c.kind.in_(ends))
     hides = or_(newer.c.kind == "ping.fail", delivery.c.kind == "ping.success")

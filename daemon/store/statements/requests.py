@@ -10,7 +10,6 @@ from sqlalchemy import (
     Executable,
     Integer,
     Row,
-    Text,
     and_,
     case,
     exists,
@@ -36,6 +35,7 @@ from .dialects import (
     among,
     among_keys,
     as_rows,
+    constant,
     given,
     in_rows,
     pending,
@@ -173,8 +173,8 @@ def read(application: str, name: str) -> Executable:
     """Return (definition, run digest, what retired it or "", the database's time in seconds, key) of a schedule,
     without a lock.
     """
-    by = func.coalesce(schedule.c.retired_by, literal_column("'a deploy'", Text))
-    retired_by = case((schedule.c.retired_at.is_(None), literal_column("''", Text)), else_=by)
+    by = func.coalesce(schedule.c.retired_by, constant("a deploy"))
+    retired_by = case((schedule.c.retired_at.is_(None), constant("")), else_=by)
     columns = (schedule.c.definition, schedule.c.run_digest, retired_by, seconds_of(now()), schedule.c.name)
     return select(*columns).where(*_of(application, name))
 

@@ -4,23 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Text,
-    bindparam,
-    case,
-    cast,
-    exists,
-    func,
-    insert,
-    literal_column,
-    null,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import Connection, Row, Text, bindparam, case, cast, exists, func, insert, null, select, true, update
 
 from lease.database.backend import backend_of
 from lease.database.dialects import insert_missing, now
@@ -33,11 +17,13 @@ from .dialects import (
     PENDING,
     RUNNING,
     SCHEDULED,
+    SOON,
     agrees,
     all_pending,
     among,
     are,
     as_rows,
+    constant,
     given,
     is_under,
     may_idle,
@@ -129,11 +115,6 @@ def lock_free(connection: Connection, keys: Collection[ScheduleKey]) -> set[Sche
 
 # The plans: what is due, the runs of it, and that the schedules have moved on (rule 13)
 
-_SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
-"""A moment that PostgreSQL knows as it plans a statement: it takes it that a third of all schedules are before one that
-it doesn't, and would look at each of a million. It counts from the statement: a transaction may have waited for longer.
-"""
-
 
 def due(
     connection: Connection,
@@ -153,7 +134,7 @@ def due(
         .where(
             schedule.c.application == application,
             schedule.c.next_due <= MOMENT,
-            *([schedule.c.next_due <= _SOON] if backend_of(connection).has_own_clock else []),
+            *([schedule.c.next_due <= SOON] if backend_of(connection).has_own_clock else []),
             ~among(schedule.c.name, but) if names is None else among(schedule.c.name, names),
         )
         .with_for_update(skip_locked=True, key_share=True)
@@ -320,8 +301,8 @@ _MARK_OLDER = Statement(
     )
     .values(
         cancelled_at=now(),
-        cancelled_by=literal_column(f"'{REPLACER}'", Text),
-        cancelled_why=literal_column("'replaced by run '", Text) + cast(_newer.c.number, Text),
+        cancelled_by=constant(REPLACER),
+        cancelled_why=constant("replaced by run ") + cast(_newer.c.number, Text),
         overlapped=_newer.c.number,
     )
     .returning(run.c.id, run.c.state)
