@@ -78,10 +78,8 @@ def check(database: str | URL | Connection) -> None:
     """Raise `TablesMissing`, `SchemaTooOld` or `SchemaTooNew` unless the tables are those of this version."""
     if isinstance(database, Connection):
         refuse_other_than_newest(revision_of(database), database.engine.url)
-        return
-    with opened_for_reading(database) as connection:
-        found = None if connection is None else revision_of(connection)
-        refuse_other_than_newest(found, database)
+    else:
+        refuse_other_than_newest(current(database), database)
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -300,16 +300,14 @@ def turn(key: str) -> ColumnElement[Any]:
     return _turn(bindparam(None, key, type_=Text(), unique=True))
 
 
-_may_idle = per_dialect(
+may_idle = per_dialect(
     Boolean(),
-    postgresql="(SELECT set_config('idle_in_transaction_session_timeout', {}, true)) IS NOT NULL",
+    postgresql="(SELECT set_config('idle_in_transaction_session_timeout', '10000', true)) IS NOT NULL",
     sqlite="1",
 )
-
-
-def may_idle(seconds: float) -> ColumnElement[bool]:
-    """Return a condition, always true, by which this transaction may idle for longer (`lease.database.postgresql`)."""
-    return _may_idle(constant(str(round(seconds * 1000))))
+"""A condition, always true, by which this transaction may idle for longer (`lease.database.postgresql`): a sync of thousands
+of schedules takes up to ten seconds between two statements.
+"""
 
 
 def parameter(name: str) -> Any:

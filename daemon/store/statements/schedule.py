@@ -38,13 +38,10 @@ from .dialects import (
 from .requests import placed
 from .run import marked
 
-_SYNC_COMPUTES = 10.0
-"""Seconds that a sync of thousands of schedules may take between two statements."""
-
 
 def take_turn(connection: Connection, application: str) -> datetime:
     """Wait until no other sync of this application runs, then return the database's time."""
-    connection.execute(select(turn(f"sync/{application}")).where(may_idle(_SYNC_COMPUTES)))
+    connection.execute(select(turn(f"sync/{application}")).where(may_idle()))
     return database_time(connection)
 
 
