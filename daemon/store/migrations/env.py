@@ -1,4 +1,4 @@
-"""Alembic's environment: our revisions on a connection opened by `upgrading`, or as a script."""
+"""Alembic's environment: our revisions on a connection opened by `upgrade`, or as a script."""
 
 from typing import Any
 

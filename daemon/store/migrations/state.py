@@ -1,22 +1,26 @@
-"""The revision of a database, whether this version of leased can work with it, and the connection by which that is read
-and migrated: synchronous, with errors of one sentence and no password.
+"""The revision of a database, whether this version of leased can work with it, and the upgrade, on a database or as a
+script. Errors are of one sentence, with no password.
 """
 
+import io
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Column, Connection, MetaData, Table, Text, inspect, select
 from sqlalchemy.exc import DatabaseError, InterfaceError, ProgrammingError
 
 from lease.database.address import describe, parse_address
-from lease.database.backend import ConnectionSettings, backend_of, schema_of
+from lease.database.backend import ConnectionSettings, backend_named, backend_of, schema_of
 from lease.database.connections import connected, use_wal, write_transaction
 from lease.database.dialects import lock_timeout, turn
 from lease.database.driver_errors import explain, sqlstate
 from lease.database.writer_gate import WriterGateBusy
 from lease.errors import LeaseError, StoreUnavailable
+from lease.schema import create_schema, schema_creation
 
 from ...errors import DaemonError, SchemaNotReady
 
@@ -38,6 +42,10 @@ the outage that a lease survives.
 """
 _TURN = 7_401_936_208
 """The key of the lock under which one process at a time migrates; an arbitrary number."""
+
+FOLDER = Path(__file__).parent
+_AGAIN_AFTER = 1.0
+"""Seconds for those who waited behind us for a table."""
 
 
 class TablesMissing(SchemaNotReady):
@@ -63,6 +71,71 @@ class TablesInUse(DaemonError):
 def schema_name(context: "MigrationContext") -> str | None:
     """Return the schema of the tables in a migration, or None where there are no schemas."""
     return context.version_table_schema
+
+
+def prepare(url: str | URL) -> None:
+    """Create or migrate the tables of an embedded database; check those of any other.
+
+    Call it before anything is started.
+    """
+    if backend_of(parse_address(url)).is_embedded:
+        upgrade(url)
+    else:
+        check(url)
+
+
+def upgrade(url: str | URL) -> tuple[str, ...]:
+    """Create the tables, or bring them up to date; return the revisions that were applied.
+
+    It is all one transaction; of several processes at once, one applies the revisions and the
+    others find them applied. It waits for a table that is in use for a moment only, and then tries
+    again. Raise `SchemaTooNew`, `MayNotMigrate`, `TablesInUse` or `StoreUnavailable`.
+    """
+    until = monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            with opened_for_upgrade(url) as connection:
+                before = revision_of(connection)
+                refuse_newer(before, url)
+                if before == REVISIONS[-1]:
+                    return ()
+                create_schema(connection, schema_of(connection))
+                _run_alembic("head", connection=connection)
+            return REVISIONS if before is None else REVISIONS[REVISIONS.index(before) + 1 :]
+        except TablesInUse:
+            if monotonic() > until:
+                raise
+        sleep(_AGAIN_AFTER)
+
+
+def sql(dialect: str, since: str | None = None, schema: str | None = None) -> str:
+    """Return a script for ``postgresql`` or ``sqlite`` that applies the revisions after ``since``,
+    or all of them; on PostgreSQL to the tables in ``schema``.
+    """
+    script = io.StringIO()
+    backend = backend_named(dialect)
+    if schema not in (None, backend.schema) and not since:
+        script.write(f"{schema_creation(schema)};\n\n")
+    _run_alembic(f"{since}:head" if since else "head", script, backend=backend, schema=schema or backend.schema)
+    return script.getvalue()
+
+
+def _run_alembic(revision: str, script: io.StringIO | None = None, **attributes: Any) -> None:
+    """Apply the migrations up to ``revision``, or write them to ``script``; alembic logs nothing of its parts and steps."""
+    logger = logging.getLogger("alembic")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        # Slow to import, and not needed while the tables are up to date.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
+        config = Config() if script is None else Config(output_buffer=script)
+        config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+        config.attributes.update(attributes)
+        command.upgrade(config, revision, sql=script is not None)
+    finally:
+        logger.setLevel(level)
 
 
 def current(url: str | URL) -> str | None:
