@@ -149,7 +149,7 @@ def unfinished(of: FromClause = run) -> ColumnElement[bool]:
 
 
 all_pending = and_(unfinished(), pending)
-"""A run is pending, for a search of all runs: SQLite takes a partial index only for the condition that the index has."""
+"""A run is pending, for a search of all runs: SQLite takes a partial index only for the condition that it has."""
 
 
 class _Strings(TypeDecorator[list[str]]):
@@ -305,8 +305,8 @@ may_idle = per_dialect(
     postgresql="(SELECT set_config('idle_in_transaction_session_timeout', '10000', true)) IS NOT NULL",
     sqlite="1",
 )
-"""A condition, always true, by which this transaction may idle for longer (`lease.database.postgresql`): a sync of thousands
-of schedules takes up to ten seconds between two statements.
+"""A condition, always true, by which this transaction may idle for longer (`lease.database.postgresql`): a sync of
+thousands of schedules takes up to ten seconds between two statements.
 """
 
 

@@ -145,7 +145,7 @@ _lived: ColumnElement[bool] = func.coalesce(
     ),
     false(),
 )
-"""The holder was seen since its grant was over, so it did not die; who else frees its lease ends the attempt with the grant."""
+"""The holder was seen since its grant was over: it did not die. Who else frees its lease ends the attempt with it."""
 _of_attempt = (job_run.c.token == run.c.token) & (job_run.c.holder == run.c.holder) & (job_run.c.state == "running")
 
 
