@@ -17,7 +17,7 @@ import lease.sync
 from daemon import AsyncRun, Schedules
 from daemon.cli import main
 from daemon.store import migrations
-from daemon.store.migrations.opening import MayNotMigrate
+from daemon.store.migrations.state import MayNotMigrate
 from daemon.telemetry import logs
 from lease.errors import StoreUnavailable
 from tests.docs.pages import ROOT, blocks

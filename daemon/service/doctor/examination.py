@@ -27,7 +27,7 @@ from ...operations.generations import GenerationStanding, beside_each_other, of_
 from ...recovery.deaths import neighbours, proven_dead
 from ...states import LIVE
 from ...store import migrations
-from ...store.migrations.opening import opened_for_reading
+from ...store.migrations.state import opened_for_reading
 from ...store.statements.schedule import database_time
 from ...store.views.locks import Lock, read_locks
 from ...store.views.problems import Problem

@@ -18,8 +18,8 @@ from lease.errors import LeaseError
 from ...definitions.application import Application
 from ...errors import DaemonError
 from ...scheduling.deploys.bring import look
-from ...store.migrations.opening import opened_for_reading
-from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
+from ...store.migrations import SchemaTooOld, TablesMissing
+from ...store.migrations.state import opened_for_reading, refuse_other_than_newest, revision_of
 from ...store.views.defined import Remaining, read_remaining
 from ...text import counted, when
 from ..settings import Settings, read_settings

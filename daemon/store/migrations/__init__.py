@@ -3,18 +3,6 @@
 Everything here is synchronous; an async program calls it in a thread.
 """
 
-from ...errors import SchemaNotReady
-from .state import SchemaTooNew, SchemaTooOld, TablesMissing, check, current
-from .upgrading import prepare, sql, upgrade
+from .state import SchemaTooNew, SchemaTooOld, TablesMissing, check, current, prepare, sql, upgrade
 
-__all__ = [
-    "SchemaNotReady",
-    "SchemaTooNew",
-    "SchemaTooOld",
-    "TablesMissing",
-    "check",
-    "current",
-    "prepare",
-    "sql",
-    "upgrade",
-]
+__all__ = ["SchemaTooNew", "SchemaTooOld", "TablesMissing", "check", "current", "prepare", "sql", "upgrade"]

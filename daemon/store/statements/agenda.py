@@ -16,9 +16,9 @@ from lease.database.held.statement import Statement
 from lease.schema import broken_under, free_or_stale, lease
 
 from ...states import QUEUES_OF_PRIORITY
-from ..tables import Reader, replica, run, schedule
+from ..tables import Reader, backfill, replica, run, schedule
 from .dialects import MOMENT, among, among_given, as_rows, given, parameter, pending, running, stands_apart, unfinished
-from .requests import first_to_feed, placed, unplaced
+from .requests import may_feed, placed, unplaced
 from .run import marked
 
 MOST_BLOCKED = 100
@@ -90,9 +90,9 @@ _known = and_(run.c.digest.is_not(None), ~among_given(run.c.digest, "other_diges
 
 BY_START = (run.c.available_at, run.c.id)
 _by_schedule = (run.c.schedule, run.c.scheduled_for, run.c.id)
-_all_pending = (run.c.application == _application, unfinished(), pending())
+_all_pending = (run.c.application == _application, unfinished(), pending)
 # In a form that no index has: SQLite would take another one that begins alike, and look at all runs ever.
-_at_work = (run.c.application + literal_column("''") == _application, running())
+_at_work = (run.c.application + literal_column("''") == _application, running)
 
 
 def _first(
@@ -113,7 +113,7 @@ def _found(*where: ColumnElement[bool], first_by: Sequence[ColumnElement[Any]] =
 def _runs_that_may_start(*where: ColumnElement[bool]) -> list[ColumnElement[bool]]:
     """Return the conditions of the runs in no queue that this replica may claim, but for their leases."""
     apart = stands_apart(_holder)  # the end of that run wakes this replica
-    return [run.c.application == _application, run.c.queue.is_(None), pending(), *where, ~marked(), ~apart]
+    return [run.c.application == _application, run.c.queue.is_(None), pending, *where, ~marked, ~apart]
 
 
 def until_own_lease(due: Sequence[ColumnElement[bool]], *outer: Any) -> ColumnElement[Any]:
@@ -132,38 +132,31 @@ def until_own_lease(due: Sequence[ColumnElement[bool]], *outer: Any) -> ColumnEl
     return select(func.min(blocked.c.until_free)).correlate(*outer).scalar_subquery()
 
 
-def _until_stale() -> ColumnElement[Any]:
-    """Return the seconds until a lease of a run at work is stale, whoever has it (rule 18); 0 for one that is lost."""
-    held = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token, LIVE)
-    ours = or_(held, broken_under(run.c.holder, run.c.token))
-    both = run.outerjoin(lease, lease.c.name == run.c.lease_name)
-    return select(func.min(case((ours, UNTIL_FREE), else_=0.0))).select_from(both).where(*_at_work).scalar_subquery()
-
-
-def _put_back_though_marked() -> ColumnElement[Any]:
-    """Return whether a marked run is pending; only a replica of 0.1.0, which names no digest, puts one back."""
-    older = exists().where(replica.c.application == _application, replica.c.digest.is_(None))
-    found = _found(*_all_pending, marked(), first_by=_by_schedule)
-    return case((older, found.is_not(None)))
-
-
 _available = _found(
     *_runs_that_may_start(run.c.available_at <= MOMENT, _known),
     ~exists().where(lease.c.name == run.c.lease_name, LIVE),
     first_by=BY_START,
 )
 _in_application = run.c.application == _application
-_is_ours = ~among_given(schedule.c.name, "other_schedules")
-_is_due = (schedule.c.application == _application, schedule.c.next_due.is_not(None), _is_ours)
+_is_due = (
+    schedule.c.application == _application,
+    schedule.c.next_due.is_not(None),
+    ~among_given(schedule.c.name, "other_schedules"),
+)
 _until_due, _due_schedule = _first("due", schedule.c.next_due, schedule.c.name, *_is_due)
 _of_ours = ~among_given(run.c.schedule, "other_schedules")
-_has_limit = (_in_application, pending(), run.c.start_by.is_not(None), run.c.started_at.is_(None), _of_ours)
+_has_limit = (_in_application, pending, run.c.start_by.is_not(None), run.c.started_at.is_(None), _of_ours)
 _until_late, _late_schedule = _first("late", run.c.start_by, run.c.schedule, *_has_limit)
-_lacks_place = (_in_application, pending(), unplaced(), _of_ours)
+_lacks_place = (_in_application, pending, unplaced(), _of_ours)
 _until_place, _place_schedule = _first("lacking", run.c.place_at, run.c.schedule, *_lacks_place)
 _until_start, _starting = _first(
     "starting", run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > MOMENT, _known)
 )
+_feedable = (backfill.c.application == _application, may_feed, ~among_given(backfill.c.schedule, "other_schedules"))
+_is_held = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token, LIVE)
+_is_ours = or_(_is_held, broken_under(run.c.holder, run.c.token))
+_and_lease = run.outerjoin(lease, lease.c.name == run.c.lease_name)
+_older = exists().where(replica.c.application == _application, replica.c.digest.is_(None))
 _FOUND = Reader(
     Found,
     database_time=now(),
@@ -175,13 +168,18 @@ _FOUND = Reader(
     until_free=case(
         (_available.is_(None), until_own_lease(_runs_that_may_start(run.c.available_at <= MOMENT, _known)))
     ),
-    until_stale=_until_stale(),
-    put_back=_put_back_though_marked(),
+    # Of a run at work, whoever has it (rule 18); 0 for one that is lost.
+    until_stale=select(func.min(case((_is_ours, UNTIL_FREE), else_=0.0)))
+    .select_from(_and_lease)
+    .where(*_at_work)
+    .scalar_subquery(),
+    # Of those that are marked; only a replica of 0.1.0, which names no digest, puts one back.
+    put_back=case((_older, _found(*_all_pending, marked, first_by=_by_schedule).is_not(None))),
     others_running=exists().where(*_at_work, run.c.holder != _holder),
     due_schedule=_due_schedule,
     late_schedule=_late_schedule,
     place_schedule=_place_schedule,
-    fed_schedule=first_to_feed(_application),
+    fed_schedule=select(backfill.c.schedule).where(*_feedable).order_by(backfill.c.id).limit(1).scalar_subquery(),
     available=_available,
     starting=_starting,
     pending=_found(*_all_pending, _known, placed(), first_by=_by_schedule),
@@ -239,14 +237,14 @@ def taken(connection: Connection, leases: Iterable[str]) -> set[str]:
 def waiting_for(connection: Connection, application: str, locks: Collection[str]) -> list[str]:
     """Return those of ``locks``, which have one slot each, under which a run is to start by now."""
     query = select(run.c.lease_name).where(
-        run.c.application == application, pending(), run.c.available_at <= MOMENT, among(run.c.lease_name, locks)
+        run.c.application == application, pending, run.c.available_at <= MOMENT, among(run.c.lease_name, locks)
     )
     return list(connection.scalars(union(query.where(run.c.queue.is_(None)), query.where(_of_priority))))
 
 
 def applications_waiting(connection: Connection, locks: Collection[str], queues: Collection[str]) -> list[str]:
     """Return the applications with a replica of which a run waits for one of these shared locks, or in these queues."""
-    waits = (run.c.application == replica.c.application, pending(), run.c.available_at.is_not(None))
+    waits = (run.c.application == replica.c.application, pending, run.c.available_at.is_not(None))
     under = (*waits, among(run.c.lease_name, locks))
     found = [
         exists().where(*under, run.c.queue.is_(None)),
@@ -262,10 +260,10 @@ _slots = given("slots", queue=str, lease=str)
 _claimable = (
     run.c.application == _application,
     run.c.queue == _queues.c.name,
-    pending(),
+    pending,
     run.c.digest.is_not(None),
     ~among_given(run.c.digest, "other_digests"),
-    ~marked(),
+    ~marked,
     ~stands_apart(_holder),
 )
 _due = (*_claimable, run.c.available_at <= MOMENT)

@@ -43,7 +43,7 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
     query = select(
         *columns(run, "id application schedule scheduled_for last_scheduled_for count trigger state"),
         *columns(run, "lease_name queue token holder created_at started_at finished_at cancelled_at"),
-        replaced_by(),
+        replaced_by,
         *columns(run, "digest adopted_from retry_of backfill"),
     ).order_by(run.c.id)
     return list(connection.execute(query.where(*if_given(run.c.application, application))))
@@ -89,7 +89,7 @@ def stranded(connection: Connection, application: str | None, seconds: float) ->
     query = (
         select(run.c.id, run.c.lease_name, run.c.token, run.c.holder, left.label("seconds"))
         .outerjoin(lease, lease.c.name == run.c.lease_name)
-        .where(running(), or_(another, lease.c.holder.is_(None), stale()), attended)
+        .where(running, or_(another, lease.c.holder.is_(None), stale()), attended)
         .order_by(run.c.id)
     )
     return list(connection.execute(query.where(*if_given(run.c.application, application))))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Integer, bindparam, case, exists, func, literal_column, null, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, case, exists, func, null, or_, select, update
 
 from lease.database.dialects import later, now, seconds_between
 from lease.database.held.statement import Statement
@@ -17,26 +17,7 @@ from lease.schema import free_or_stale, lease
 
 from ...states import RunCause
 from ..tables import Reader, ScheduleKey, job_run, run, schedule
-from .dialects import (
-    MOMENT,
-    PENDING,
-    RUNNING,
-    SUCCEEDED,
-    agrees,
-    among_given,
-    as_rows,
-    at_last_chance,
-    cause_of_run,
-    chosen,
-    given,
-    in_rows,
-    on_last_chance,
-    parameter,
-    pending,
-    proven,
-    same_schedule,
-    unfinished,
-)
+from . import dialects as sql
 from .requests import placed
 from .run import is_late, marked, unless_marked
 
@@ -108,36 +89,36 @@ def candidates(  # noqa: PLR0917 - who claims what, beside what
 
 def lock(connection: Connection, runs: Iterable[Candidate], limit: int) -> set[int]:
     """Lock the first ``limit`` of these runs that still may start, and return their ids; skip locked ones."""
-    ordered = as_rows((one.id, place, one.digest) for place, one in enumerate(runs))
+    ordered = sql.as_rows((one.id, place, one.digest) for place, one in enumerate(runs))
     return {number for (number,) in _LOCK(connection, {"ordered": ordered, "limit": limit})}
 
 
 def put_under(connection: Connection, runs: Iterable[tuple[int, str]]) -> None:
     """Write the names of the slots that these pending runs (id, lease) have got."""
-    _PUT_UNDER(connection, {"slotted": as_rows(runs)})
+    _PUT_UNDER(connection, {"slotted": sql.as_rows(runs)})
 
 
 def start(connection: Connection, ids: Collection[int], holder: str) -> list[StartedRun]:
     """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
-    rows = _START(connection, {"ids": as_rows((number,) for number in ids), "of_holder": holder})
+    rows = _START(connection, {"ids": sql.as_rows([(number,) for number in ids]), "of_holder": holder})
     return list(map(_STARTED.read, rows))
 
 
 def _finding(waiting: Waiting, *, last_chances: bool) -> Statement:
-    apart = or_(~at_last_chance(_of_holder), ~on_last_chance()) if last_chances else ~on_last_chance()
+    apart = or_(~sql.at_last_chance(_of_holder), ~sql.on_last_chance()) if last_chances else ~sql.on_last_chance()
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
-    under_own_lease = (~live, ~among_given(run.c.lease_name, "tried"))
+    under_own_lease = (~live, ~sql.among_given(run.c.lease_name, "tried"))
     found = (
-        select(run.c.id, run.c.lease_name, on_last_chance(), run.c.digest, run.c.available_at)
+        select(run.c.id, run.c.lease_name, sql.on_last_chance(), run.c.digest, run.c.available_at)
         .where(
-            run.c.application == parameter("application"),
-            run.c.queue.is_(None) if waiting == "apart" else run.c.queue == parameter("of_queue"),
-            pending(),
-            run.c.available_at <= MOMENT,
+            run.c.application == sql.parameter("application"),
+            run.c.queue.is_(None) if waiting == "apart" else run.c.queue == sql.parameter("of_queue"),
+            sql.pending,
+            run.c.available_at <= sql.MOMENT,
             run.c.digest.is_not(None),
-            ~among_given(run.c.digest, "other_digests"),
-            ~is_late(),
-            ~marked(),
+            ~sql.among_given(run.c.digest, "other_digests"),
+            ~is_late,
+            ~marked,
             apart,
             *(() if waiting == "slots" else under_own_lease),
         )
@@ -147,43 +128,43 @@ def _finding(waiting: Waiting, *, last_chances: bool) -> Statement:
     return Statement(found if waiting == "slots" else found.with_for_update(of=run, skip_locked=True, key_share=True))
 
 
-_of_holder = parameter("of_holder")
+_of_holder = sql.parameter("of_holder")
 _CANDIDATES = {
     (waiting, last_chances): _finding(waiting, last_chances=last_chances)
     for waiting in get_args(Waiting)
     for last_chances in (True, False)
 }
-_ordered = given("ordered", number=int, place=Integer, digest=str)
-_startable = (agrees(run.c.state, PENDING), run.c.available_at <= MOMENT, ~marked())
+_ordered = sql.given("ordered", number=int, place=Integer, digest=str)
+_startable = (sql.agrees(run.c.state, sql.PENDING), run.c.available_at <= sql.MOMENT, ~marked)
 _LOCK = Statement(
     select(run.c.id)
-    .where(*in_rows(_ordered), agrees(run.c.digest, _ordered.c.digest), *_startable)
+    .where(*sql.in_rows(_ordered), sql.agrees(run.c.digest, _ordered.c.digest), *_startable)
     .order_by(_ordered.c.place)
     .limit(bindparam("limit"))
     .with_for_update(of=run, skip_locked=True, key_share=True)
 )
-_slotted = given("slotted", number=int, lease=str)
+_slotted = sql.given("slotted", number=int, lease=str)
 _PUT_UNDER = Statement(
     update(run)
-    .where(*in_rows(_slotted), agrees(run.c.state, PENDING))
+    .where(*sql.in_rows(_slotted), sql.agrees(run.c.state, sql.PENDING))
     .values(lease_name=_slotted.c.lease)
     .returning(run.c.id)
 )
-_started = given("ids", number=int)
+_started = sql.given("ids", number=int)
 _STARTED = Reader(
     StartedRun,
     run,
     started_ago=seconds_between(run.c.started_at, now()),
     waited=seconds_between(run.c.available_at, now()),
-    cause=cause_of_run(),
+    cause=sql.cause_of_run,
 )
 _START = Statement(
     update(run)
     .where(
-        chosen(run.c.id, select(_started.c.number).scalar_subquery()),
-        agrees(run.c.state, PENDING),
+        sql.chosen(run.c.id, select(_started.c.number).scalar_subquery()),
+        sql.agrees(run.c.state, sql.PENDING),
         lease.c.name == run.c.lease_name,
-        agrees(lease.c.holder, _of_holder),
+        sql.agrees(lease.c.holder, _of_holder),
     )
     .values(
         state="running",
@@ -206,18 +187,18 @@ _START = Statement(
 
 def lock_schedules(connection: Connection, keys: Collection[ScheduleKey], *, waits: bool) -> dict[ScheduleKey, int]:
     """Lock schedules, on which the other runs of these depend; return how many attempts of each were abandoned."""
-    rows = _LOCK_SCHEDULES[waits](connection, {"schedules": as_rows(sorted(keys))})
+    rows = _LOCK_SCHEDULES[waits](connection, {"schedules": sql.as_rows(sorted(keys))})
     return {(application, name): abandoned for application, name, abandoned in rows}
 
 
 def lock_runs(connection: Connection, runs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
     """Lock the runs (id, grant) that are running under their grants; return their ids."""
-    return _ids(_LOCK_RUNS[waits](connection, {"runs": _proofs(runs)}))
+    return {number for (number,) in _LOCK_RUNS[waits](connection, {"runs": _proofs(runs)})}
 
 
 def lock_jobs(connection: Connection, jobs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
     """Lock the job runs (id, grant) that are running under their grants; return their ids."""
-    return _ids(_LOCK_JOBS[waits](connection, {"jobs": _proofs(jobs)}))
+    return {number for (number,) in _LOCK_JOBS[waits](connection, {"jobs": _proofs(jobs)})}
 
 
 def end_runs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, tuple[str, str | None]]:
@@ -227,13 +208,13 @@ def end_runs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int,
     cancelled, whatever its jobs did meanwhile: a mark that has been acknowledged is never taken back. The reason says
     if all of its work was done by then.
     """
-    changed = _END_RUNS(connection, {"ends": as_rows(rows)})
+    changed = _END_RUNS(connection, {"ends": sql.as_rows(rows)})
     return {run_id: (state, reason) for run_id, state, reason in changed}
 
 
 def end_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
     """Record how running attempts ended; return the ids of those that were changed. Rows are `ENDED_JOB`."""
-    return _ids(_END_JOBS(connection, {"jobs": as_rows(rows)}))
+    return {number for (number,) in _END_JOBS(connection, {"jobs": sql.as_rows(rows)})}
 
 
 def stop_jobs(connection: Connection, runs: Iterable[tuple[int, Grant]]) -> None:
@@ -248,7 +229,7 @@ def reset_abandoned(connection: Connection, runs: Iterable[tuple[int, Grant]]) -
 
 def reset_abandoned_of(connection: Connection, schedules: Collection[ScheduleKey]) -> None:
     """Reset the counts of abandoned attempts of locked schedules, now that a run of each has succeeded."""
-    _RESET_ABANDONED_OF(connection, {"schedules": as_rows(sorted(schedules))})
+    _RESET_ABANDONED_OF(connection, {"schedules": sql.as_rows(sorted(schedules))})
 
 
 def promote(connection: Connection, schedules: Collection[ScheduleKey]) -> set[ScheduleKey]:
@@ -257,38 +238,23 @@ def promote(connection: Connection, schedules: Collection[ScheduleKey]) -> set[S
 
     The schedules must be locked, by an earlier statement: this one must see what those did who had them locked before.
     """
-    rows = _PROMOTE(connection, {"schedules": as_rows(sorted(schedules))}) if schedules else ()
+    rows = _PROMOTE(connection, {"schedules": sql.as_rows(sorted(schedules))}) if schedules else ()
     return {(application, name) for application, name in rows}
 
 
 def _proofs(rows: Iterable[tuple[int, Grant]]) -> str:
-    return as_rows((number, grant.token, grant.holder) for number, grant in rows)
+    return sql.as_rows([(number, grant.token, grant.holder) for number, grant in rows])
 
 
-def _ids(rows: Iterable[Sequence[Any]]) -> set[int]:
-    return {number for (number,) in rows}
-
-
-ENDED_JOB = {
-    "number": int,
-    "token": int,
-    "holder": str,
-    "state": str,
-    "error": str,
-    "log_tail": str,
-    "tail_start": int,
-    "tail_line": int,
-    "exit_status": int,
-    "exit_signal": Integer,
-    "peak_memory": int,
-}
+_RESULT = "state error log_tail tail_start tail_line exit_status exit_signal peak_memory"
+ENDED_JOB = {"number": int, **sql.types_of(job_run, f"token holder {_RESULT}")}
 """The columns of an ended attempt, in their order: first what proves it."""
 
-_schedules = given("schedules", application=str, name=str)
-_runs = given("runs", number=int, token=int, holder=str)
-_jobs = given("jobs", number=int, token=int, holder=str)
-_ends = given("ends", number=int, token=int, holder=str, state=str, reason=str, wait=float)
-_ended = given("jobs", **ENDED_JOB)
+_schedules = sql.given("schedules", application=str, name=str)
+_runs = sql.given("runs", number=int, token=int, holder=str)
+_jobs = sql.given("jobs", number=int, token=int, holder=str)
+_ends = sql.given("ends", number=int, token=int, holder=str, state=str, reason=str, wait=float)
+_ended = sql.given("jobs", **ENDED_JOB)
 
 
 def _locking(table: Any, query: Any) -> dict[bool, Statement]:
@@ -302,14 +268,14 @@ def _locking(table: Any, query: Any) -> dict[bool, Statement]:
 _LOCK_SCHEDULES = _locking(
     schedule,
     select(schedule.c.application, schedule.c.name, schedule.c.abandoned)
-    .where(same_schedule(schedule, _schedules))
+    .where(sql.same_schedule(schedule, _schedules))
     .order_by(schedule.c.application, schedule.c.name),
 )
-_LOCK_RUNS = _locking(run, select(run.c.id).where(*proven(run, _runs)).order_by(run.c.id))
-_LOCK_JOBS = _locking(job_run, select(job_run.c.id).where(*proven(job_run, _jobs)).order_by(job_run.c.id))
-_put_back = _ends.c.state == PENDING
-_all_done: Any = literal_column("'; by then all of its jobs had succeeded'")
-_remark = case((_ends.c.state == SUCCEEDED, _all_done), else_=literal_column("''"))
+_LOCK_RUNS = _locking(run, select(run.c.id).where(*sql.proven(run, _runs)).order_by(run.c.id))
+_LOCK_JOBS = _locking(job_run, select(job_run.c.id).where(*sql.proven(job_run, _jobs)).order_by(job_run.c.id))
+_put_back = _ends.c.state == sql.PENDING
+_all_done = sql.constant("; by then all of its jobs had succeeded")
+_remark = case((_ends.c.state == sql.SUCCEEDED, _all_done), else_=sql.constant(""))
 _end = {
     "state": _ends.c.state,
     "reason": _ends.c.reason,
@@ -318,46 +284,54 @@ _end = {
 }
 _END_RUNS = Statement(
     update(run)
-    .where(*proven(run, _ends))
+    .where(*sql.proven(run, _ends))
     .values(unless_marked(_end, _remark))
     .returning(run.c.id, run.c.state, run.c.reason)
 )
 _END_JOBS = Statement(
     update(job_run)
-    .where(*proven(job_run, _ended))
-    .values(finished_at=now(), **{name: _ended.c[name] for name in list(ENDED_JOB)[3:]})
+    .where(*sql.proven(job_run, _ended))
+    .values(finished_at=now(), **{name: _ended.c[name] for name in _RESULT.split()})
     .returning(job_run.c.id)
 )
 _STOP_JOBS = Statement(
     update(job_run)
     .where(
         job_run.c.run_id == _runs.c.number,
-        job_run.c.state == RUNNING,
-        agrees(job_run.c.token, _runs.c.token),
-        agrees(job_run.c.holder, _runs.c.holder),
+        job_run.c.state == sql.RUNNING,
+        sql.agrees(job_run.c.token, _runs.c.token),
+        sql.agrees(job_run.c.holder, _runs.c.holder),
     )
     .values(state="stopped", finished_at=now())
     .returning(job_run.c.id)
 )
 _RESET_ABANDONED = Statement(
-    update(run).where(*proven(run, _runs), run.c.abandoned > 0).values(abandoned=0).returning(run.c.id)
+    update(run).where(*sql.proven(run, _runs), run.c.abandoned > 0).values(abandoned=0).returning(run.c.id)
 )
 _RESET_ABANDONED_OF = Statement(
-    update(schedule).where(same_schedule(schedule, _schedules)).values(abandoned=0).returning(schedule.c.name)
+    update(schedule).where(sql.same_schedule(schedule, _schedules)).values(abandoned=0).returning(schedule.c.name)
 )
 _waiting, _other = run.alias("waiting"), run.alias("other")
 _first = (
     select(_waiting.c.id)
     .where(
-        same_schedule(_waiting, _schedules), unfinished(_waiting), _waiting.c.available_at.is_(None), placed(_waiting)
+        sql.same_schedule(_waiting, _schedules),
+        sql.unfinished(_waiting),
+        _waiting.c.available_at.is_(None),
+        placed(_waiting),
     )
     .order_by(_waiting.c.scheduled_for, _waiting.c.id)
     .limit(1)
     .scalar_subquery()
 )
 # `available_at` is set in all runs that do not wait, also in running ones.
-_ahead = exists().where(same_schedule(_other, _schedules), unfinished(_other), _other.c.available_at.is_not(None))
+_ahead = exists().where(
+    sql.same_schedule(_other, _schedules), sql.unfinished(_other), _other.c.available_at.is_not(None)
+)
 _firsts = select(_first).select_from(_schedules).where(~_ahead).scalar_subquery()
 _PROMOTE = Statement(
-    update(run).where(chosen(run.c.id, _firsts)).values(available_at=now()).returning(run.c.application, run.c.schedule)
+    update(run)
+    .where(sql.chosen(run.c.id, _firsts))
+    .values(available_at=now())
+    .returning(run.c.application, run.c.schedule)
 )

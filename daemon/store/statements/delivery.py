@@ -8,16 +8,22 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
 
 from lease.database.dialects import later, now, seconds_between, seconds_until
 
 from ...states import DeliveryEnd, DeliveryKind
 from ..tables import delivery, present_name, run, schedule
-from .dialects import among, among_keys, of_schedule, unfinished
+from .dialects import among, among_keys, constant, of_schedule, unfinished
 
 LENT = 60.0
 """Seconds for which a claim lends a message."""
+
+asks = or_(schedule.c.definition.contains('"notify": ['), schedule.c.definition.contains('"ping": {'))
+"""The definition of a schedule may ask for messages or pings."""
+is_lost = delivery.c.outcome.in_([constant("gone"), constant("given up")])
+"""A message will not be delivered, as the index has it."""
+_is_gone = is_lost & (delivery.c.outcome == "gone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +49,9 @@ class LatelySent:
 
 def asking(connection: Connection, application: str, keys: Collection[str]) -> dict[str, str]:
     """Return the definitions, by key, of those of the schedules that may ask for messages or pings."""
-    these = (schedule.c.application == application, among(schedule.c.name, keys), asks())
+    these = (schedule.c.application == application, among(schedule.c.name, keys), asks)
     query = select(schedule.c.name, schedule.c.definition).where(*these)
     return {key: value for key, value in connection.execute(query)}  # noqa: C416 - rows are not tuples to mypy
-
-
-def asks() -> ColumnElement[bool]:
-    """Return the condition that the definition of a schedule may ask for messages or pings."""
-    return or_(schedule.c.definition.contains('"notify": ['), schedule.c.definition.contains('"ping": {'))
 
 
 def has_failed_before(connection: Connection, application: str, key: str, run_id: int) -> bool:
@@ -106,7 +107,7 @@ def lately_sent(connection: Connection, application: str, within: float) -> Mapp
 
 def gone(connection: Connection, application: str) -> set[str]:
     """Return the targets that have answered that they are gone."""
-    query = select(delivery.c.target).where(delivery.c.application == application, _is_gone()).distinct()
+    query = select(delivery.c.target).where(delivery.c.application == application, _is_gone).distinct()
     return set(connection.scalars(query))
 
 
@@ -164,7 +165,7 @@ def drop_superseded(connection: Connection, head: Row[Any]) -> int:
     run that is over. The end of a run stays if its start may have been sent: then the monitor waits for it.
     """
     newer, first = delivery.alias("newer"), delivery.alias("first")
-    ends: list[ColumnElement[str]] = [literal_column("'ping.success'"), literal_column("'ping.fail'")]
+    ends = [constant("ping.success"), constant("ping.fail")]
     queued = (newer.c.application == head.application, newer.c.target == head.target, newer.c.done_at.is_(None))
     is_later = (newer.c.schedule == delivery.c.schedule, newer.c.id > delivery.c.id, newer.c.kind.in_(ends))
     hides = or_(newer.c.kind == "ping.fail", delivery.c.kind == "ping.success")
@@ -194,7 +195,7 @@ def end_all(
 
 def resume(connection: Connection, application: str, target: str) -> None:
     """Send to a target again that was gone."""
-    back = update(delivery).where(delivery.c.application == application, delivery.c.target == target, _is_gone())
+    back = update(delivery).where(delivery.c.application == application, delivery.c.target == target, _is_gone)
     connection.execute(back.values(outcome="given up"))
 
 
@@ -211,12 +212,3 @@ def _is_first(application: str) -> ColumnElement[bool]:
     waits = delivery.alias("waits")
     first = select(func.min(waits.c.id)).where(waits.c.application == application, waits.c.done_at.is_(None))
     return delivery.c.id.in_(first.group_by(waits.c.target))
-
-
-def is_lost() -> ColumnElement[bool]:
-    """Return the condition that a message will not be delivered, as the index has it."""
-    return delivery.c.outcome.in_([literal_column("'gone'"), literal_column("'given up'")])
-
-
-def _is_gone() -> ColumnElement[bool]:
-    return is_lost() & (delivery.c.outcome == "gone")

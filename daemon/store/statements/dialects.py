@@ -38,7 +38,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 
 from lease.database.backend import backend_of
 from lease.database.dialects import UNTYPED, Instant, now, per_dialect
@@ -48,17 +48,27 @@ from lease.schema import lease
 from ...states import MOST_ABANDONED
 from ..tables import run, schedule
 
-PENDING: ColumnElement[str] = literal_column("'pending'", Text)
-RUNNING: ColumnElement[str] = literal_column("'running'", Text)
-SUCCEEDED: ColumnElement[str] = literal_column("'succeeded'", Text)
-FAILED: ColumnElement[str] = literal_column("'failed'", Text)
-CANCELLED: ColumnElement[str] = literal_column("'cancelled'", Text)
-SKIPPED: ColumnElement[str] = literal_column("'skipped'", Text)
-SCHEDULED: ColumnElement[str] = literal_column("'schedule'", Text)
 
+def constant(value: str) -> ColumnElement[str]:
+    """Return a string that stands in the statement itself."""
+    return literal_column(f"'{value}'", Text)
+
+
+PENDING = constant("pending")
+RUNNING = constant("running")
+SUCCEEDED = constant("succeeded")
+FAILED = constant("failed")
+CANCELLED = constant("cancelled")
+SKIPPED = constant("skipped")
+SCHEDULED = constant("schedule")
 
 MOMENT: ColumnElement[Any] = select(now()).scalar_subquery()
 """The database's time, asked once, where an index is to be searched by it: PostgreSQL would ask its clock for each row."""
+
+SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
+"""A moment that PostgreSQL knows as it plans a statement: it takes it that a third of all schedules are before one that
+it doesn't, and would look at each of a million. It counts from the statement: a transaction may have waited for longer.
+"""
 
 
 def definition_with(setting: str) -> ColumnElement[str | None]:
@@ -78,7 +88,7 @@ def if_given(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[b
 
 def same_schedule(one: Any, other: Any = schedule) -> ColumnElement[bool]:
     """Return the condition that two rows are of one schedule: each is that of a schedule, or of what belongs to one."""
-    key, other_key = (of.c.schedule if "schedule" in of.c else of.c.name for of in (one, other))
+    key, other_key = [of.c.schedule if "schedule" in of.c else of.c.name for of in (one, other)]
     return and_(one.c.application == other.c.application, key == other_key)
 
 
@@ -102,18 +112,15 @@ def are(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     return among_keys((schedule.c.application, schedule.c.name), sorted(keys))
 
 
-def pending() -> ColumnElement[bool]:
-    return run.c.state == PENDING
+pending: ColumnElement[bool] = run.c.state == PENDING
+running: ColumnElement[bool] = run.c.state == RUNNING
 
-
-def running() -> ColumnElement[bool]:
-    return run.c.state == RUNNING
-
-
-def cause_of_run() -> ColumnElement[Any]:
-    """Return why a run was made: a `RunCause`."""
-    of_backfill = (run.c.backfill.is_not(None), literal_column("'backfill'", Text))
-    return case(of_backfill, (run.c.retry_of.is_not(None), literal_column("'retry'", Text)), else_=run.c.trigger)
+cause_of_run: ColumnElement[Any] = case(
+    (run.c.backfill.is_not(None), constant("backfill")),
+    (run.c.retry_of.is_not(None), constant("retry")),
+    else_=run.c.trigger,
+)
+"""Why a run was made: a `RunCause`."""
 
 
 def on_last_chance(of: Any = run) -> ColumnElement[bool]:
@@ -141,11 +148,8 @@ def unfinished(of: FromClause = run) -> ColumnElement[bool]:
     return of.c.state.in_([PENDING, RUNNING])
 
 
-def all_pending() -> ColumnElement[bool]:
-    """Return the condition that a run is pending, for a search of all runs: SQLite takes a partial index
-    only for the condition that the index has.
-    """
-    return and_(unfinished(), pending())
+all_pending = and_(unfinished(), pending)
+"""A run is pending, for a search of all runs: SQLite takes a partial index only for the condition that it has."""
 
 
 class _Strings(TypeDecorator[list[str]]):
@@ -296,16 +300,14 @@ def turn(key: str) -> ColumnElement[Any]:
     return _turn(bindparam(None, key, type_=Text(), unique=True))
 
 
-_may_idle = per_dialect(
+may_idle = per_dialect(
     Boolean(),
-    postgresql="(SELECT set_config('idle_in_transaction_session_timeout', {}, true)) IS NOT NULL",
+    postgresql="(SELECT set_config('idle_in_transaction_session_timeout', '10000', true)) IS NOT NULL",
     sqlite="1",
 )
-
-
-def may_idle(seconds: float) -> ColumnElement[bool]:
-    """Return a condition, always true, by which this transaction may idle for longer (`lease.database.postgresql`)."""
-    return _may_idle(literal_column(f"'{round(seconds * 1000)}'", Text))
+"""A condition, always true, by which this transaction may idle for longer (`lease.database.postgresql`): a sync of
+thousands of schedules takes up to ten seconds between two statements.
+"""
 
 
 def parameter(name: str) -> Any:
@@ -318,16 +320,21 @@ def among_given(of: ColumnElement[str], name: str) -> ColumnElement[bool]:
     return _among_these(of, bindparam(name, type_=_STRINGS))
 
 
-_TYPES: dict[type, Any] = {int: BigInteger, float: Double, str: Text, bool: Boolean, datetime: Instant}
+_TYPES: dict[Any, Any] = {int: BigInteger, float: Double, str: Text, bool: Boolean, datetime: Instant}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def given(name: str, /, **columns: type) -> Subquery:
+def given(name: str, /, **columns: Any) -> Subquery:
     """Return the rows of a parameter, whose values are in the order of ``columns`` (see `as_rows`); an int is a big one."""
     rows = elements(parameter(name)).table_valued("value", name=f"{name}_json")
-    types = ((of, _TYPES.get(type_, type_)()) for of, type_ in columns.items())
+    types = [(of, to_instance(_TYPES.get(type_, type_))) for of, type_ in columns.items()]
     fields = [_field(rows.c.value, place, type_).label(of) for place, (of, type_) in enumerate(types)]
     return select(*fields).select_from(rows).subquery(name)
+
+
+def types_of(of: FromClause, names: str) -> dict[str, Any]:
+    """Return the types of the columns of these names, which stand in one string."""
+    return {column.name: column.type for column in columns(of, names)}
 
 
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:

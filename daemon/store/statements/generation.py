@@ -99,12 +99,10 @@ def named(number: int) -> str:
 
 def acknowledge(connection: Connection, application: str, number: int, by: str) -> None:
     """Record that somebody says that what this generation retired is meant."""
-    said = update(generation).where(*_is(application, number))
-    connection.execute(said.values(acknowledged_at=now(), acknowledged_by=by))
+    change(connection, application, number, acknowledged_at=now(), acknowledged_by=by)
 
 
 def read(connection: Connection, application: str, number: int) -> Row[Any] | None:
-    """Return a generation, or None."""
     return connection.execute(select(generation).where(*_is(application, number))).one_or_none()
 
 

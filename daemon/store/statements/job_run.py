@@ -121,7 +121,7 @@ def start_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[in
     Rows are (id of the run, token, holder, job, position, attempt). Left out are those that are recorded already, whose
     run is not under that grant or is marked as cancelled, or whose lease another transaction has locked.
     """
-    return dict(tuple(row) for row in _START(connection, {"starts": as_rows(rows)}))
+    return dict(map(tuple, _START(connection, {"starts": as_rows(rows)})))
 
 
 _starts = given("starts", number=int, token=int, holder=str, job=str, position=Integer, attempt=Integer)
@@ -140,7 +140,7 @@ _ours = (
     select(*_NEW.values())
     .where(
         *proven(run, _starts),
-        ~marked(),
+        ~marked,
         lease.c.name == run.c.lease_name,
         agrees(lease.c.token, _starts.c.token),
         agrees(lease.c.holder, _starts.c.holder),

@@ -157,7 +157,7 @@ def _digests_at_work(connection: Connection, application: str, digests: set[str]
     """Return those of the run digests by which a run goes that is not over."""
     return {
         digest
-        for state in (all_pending(), running())
+        for state in (all_pending, running)
         for digest in connection.scalars(
             select(run.c.digest).where(run.c.application == application, state, among(run.c.digest, digests)).distinct()
         )

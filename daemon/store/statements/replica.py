@@ -81,9 +81,9 @@ def mark_all_dead(connection: Connection) -> int:
 
 def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:
     """Mark replicas not seen for ``older_than`` seconds as dead; return their holders."""
-    unseen = update(replica).where(replica.c.state.in_(LIVE), seconds_between(replica.c.seen_at, now()) > older_than)
-    unseen = unseen.values(state="dead", stopped_at=now())
-    return list(connection.scalars(unseen.returning(replica.c.holder)))
+    unseen = (replica.c.state.in_(LIVE), seconds_between(replica.c.seen_at, now()) > older_than)
+    dead = update(replica).where(*unseen).values(state="dead", stopped_at=now())
+    return list(connection.scalars(dead.returning(replica.c.holder)))
 
 
 def prune(connection: Connection, older_than: float) -> int:

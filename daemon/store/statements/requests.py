@@ -10,7 +10,6 @@ from sqlalchemy import (
     Executable,
     Integer,
     Row,
-    Text,
     and_,
     case,
     exists,
@@ -28,21 +27,7 @@ from lease.database.held.statement import Statement
 
 from ..notices import WORK, channel_of
 from ..tables import backfill, key_of, present_name, run, schedule, trigger_key
-from .dialects import (
-    MOMENT,
-    PENDING,
-    RUNNING,
-    agrees,
-    among,
-    among_given,
-    among_keys,
-    as_rows,
-    given,
-    in_rows,
-    pending,
-    same_schedule,
-    unfinished,
-)
+from . import dialects as sql
 
 WHEN_FED = datetime(9999, 1, 1, tzinfo=UTC)
 """The moment for which the runs of backfills are requested, which never comes: they are fed (`feeding`)."""
@@ -72,15 +57,15 @@ def due(
     The first ones are found before their moments are looked at: PostgreSQL takes it that a third of all runs were
     before a moment that it does not know yet, and would look at each that is not over.
     """
-    of_these = ~among(run.c.schedule, but) if names is None else among(run.c.schedule, names)
+    of_these = ~sql.among(run.c.schedule, but) if names is None else sql.among(run.c.schedule, names)
     first = (
         select(run.c.id, run.c.schedule, run.c.place_at)
-        .where(run.c.application == application, pending(), unplaced(), of_these)
+        .where(run.c.application == application, sql.pending, unplaced(), of_these)
         .order_by(run.c.place_at, run.c.id)
         .limit(limit)
         .subquery()
     )
-    query = select(first.c.id, first.c.schedule).where(first.c.place_at <= MOMENT)
+    query = select(first.c.id, first.c.schedule).where(first.c.place_at <= sql.MOMENT)
     return list(connection.execute(query.order_by(first.c.place_at, first.c.id)))
 
 
@@ -89,14 +74,14 @@ def place(connection: Connection, runs: Iterable[tuple[int, bool]]) -> set[int]:
     waits behind the unfinished ones of its schedule, which must be locked: then it is to be promoted
     (`ends.promote`). Otherwise it may start now.
     """
-    placed = _PLACE(connection, {"runs": as_rows((number, int(waits)) for number, waits in runs)})
+    placed = _PLACE(connection, {"runs": sql.as_rows((number, int(waits)) for number, waits in runs)})
     return {number for (number,) in placed}
 
 
-_runs = given("runs", number=int, waits=Integer)
+_runs = sql.given("runs", number=int, waits=Integer)
 _PLACE = Statement(
     update(run)
-    .where(*in_rows(_runs), agrees(run.c.state, PENDING), run.c.place_at.is_not(None))
+    .where(*sql.in_rows(_runs), sql.agrees(run.c.state, sql.PENDING), run.c.place_at.is_not(None))
     .values(place_at=null(), available_at=case((_runs.c.waits == 1, run.c.available_at), else_=now()))
     .returning(run.c.id)
 )
@@ -107,64 +92,50 @@ MOST_FED = 100
 
 _own, _other = run.alias("own"), run.alias("other")
 _of_backfill = _own.c.backfill == backfill.c.id
-_left = exists().where(_of_backfill, _own.c.state == PENDING, unplaced(_own))
+_left = exists().where(_of_backfill, _own.c.state == sql.PENDING, unplaced(_own))
 
 
 def _count(*where: ColumnElement[bool]) -> ColumnElement[int]:
     return select(func.count(type_=Integer)).select_from(_own).where(_of_backfill, *where).scalar_subquery()
 
 
-_at_work = _count(_own.c.state == RUNNING) + _count(_own.c.state == PENDING, _own.c.place_at.is_(None))
+_at_work = _count(_own.c.state == sql.RUNNING) + _count(_own.c.state == sql.PENDING, _own.c.place_at.is_(None))
 _others = exists().where(
-    same_schedule(_other, backfill),
-    unfinished(_other),
+    sql.same_schedule(_other, backfill),
+    sql.unfinished(_other),
     placed(_other),
     _other.c.backfill.is_distinct_from(backfill.c.id),
 )
 
 
-def is_open() -> ColumnElement[bool]:
-    """Return the condition that runs of a backfill may still wait for their places, as the index has it."""
-    return and_(backfill.c.placed_at.is_(None), backfill.c.cancelled_at.is_(None))
-
-
-def may_feed() -> ColumnElement[bool]:
-    """Return the condition that something is to be done for an open backfill: its next run may take its place, because
-    fewer are unfinished than may be and no other run of the schedule is; or none is left, and it is to be closed.
-    """
-    has_turn = and_(_at_work < backfill.c.at_most, ~_others)
-    return and_(is_open(), backfill.c.paused_at.is_(None), or_(~_left, has_turn))
-
-
-def first_to_feed(application: ColumnElement[str]) -> ColumnElement[str | None]:
-    """Return the schedule of the first backfill for which something is to be done, of all but ``other_schedules``; else NULL."""
-    open_ones = (
-        backfill.c.application == application,
-        may_feed(),
-        ~among_given(backfill.c.schedule, "other_schedules"),
-    )
-    return select(backfill.c.schedule).where(*open_ones).order_by(backfill.c.id).limit(1).scalar_subquery()
+_has_turn = and_(_at_work < backfill.c.at_most, ~_others)
+_is_open = and_(backfill.c.placed_at.is_(None), backfill.c.cancelled_at.is_(None))
+"""Runs of a backfill may still wait for their places, as the index has it."""
+may_feed = and_(_is_open, backfill.c.paused_at.is_(None), or_(~_left, _has_turn))
+"""Something is to be done for an open backfill: its next run may take its place, because fewer are unfinished than may
+be and no other run of the schedule is; or none is left, and it is to be closed.
+"""
 
 
 def to_feed(
     connection: Connection, application: str, *, names: Collection[str] | None = None, but: Collection[str] = ()
 ) -> list[Row[Any]]:
     """Return (id, schedule, how many runs ``may_start``) of backfills to feed, in order, ``but`` some or of ``names``."""
-    of_these = ~among(backfill.c.schedule, but) if names is None else among(backfill.c.schedule, names)
+    of_these = ~sql.among(backfill.c.schedule, but) if names is None else sql.among(backfill.c.schedule, names)
     query = select(backfill.c.id, backfill.c.schedule, (backfill.c.at_most - _at_work).label("may_start"))
-    query = query.where(backfill.c.application == application, may_feed(), of_these)
+    query = query.where(backfill.c.application == application, may_feed, of_these)
     return list(connection.execute(query.order_by(backfill.c.id).limit(MOST_FED)))
 
 
 def next_runs(connection: Connection, backfill_id: int, limit: int) -> list[int]:
     """Return the first runs of a backfill that have no place yet, by their instants."""
-    query = select(run.c.id).where(run.c.backfill == backfill_id, run.c.state == PENDING, unplaced())
+    query = select(run.c.id).where(run.c.backfill == backfill_id, run.c.state == sql.PENDING, unplaced())
     return list(connection.scalars(query.order_by(run.c.scheduled_for, run.c.id).limit(limit)))
 
 
 def close(connection: Connection, ids: Iterable[int]) -> None:
     """Record of these backfills, whose schedules are locked, that all of their runs have their places, if so it is."""
-    which = (among_keys(backfill.c.id, ids), is_open(), ~_left)
+    which = (sql.among_keys(backfill.c.id, ids), _is_open, ~_left)
     connection.execute(update(backfill).where(*which).values(placed_at=now()))
 
 
@@ -182,8 +153,8 @@ def read(application: str, name: str) -> Executable:
     """Return (definition, run digest, what retired it or "", the database's time in seconds, key) of a schedule,
     without a lock.
     """
-    by = func.coalesce(schedule.c.retired_by, literal_column("'a deploy'", Text))
-    retired_by = case((schedule.c.retired_at.is_(None), literal_column("''", Text)), else_=by)
+    by = func.coalesce(schedule.c.retired_by, sql.constant("a deploy"))
+    retired_by = case((schedule.c.retired_at.is_(None), sql.constant("")), else_=by)
     columns = (schedule.c.definition, schedule.c.run_digest, retired_by, seconds_of(now()), schedule.c.name)
     return select(*columns).where(*_of(application, name))
 

@@ -15,38 +15,19 @@ from lease.model import Grant
 
 from ...states import LONG_LEVELS, LongLevel
 from ..tables import ScheduleKey, present_name, replica, run, schedule
-from .dialects import (
-    MOMENT,
-    PENDING,
-    RUNNING,
-    SCHEDULED,
-    agrees,
-    all_pending,
-    among,
-    among_keys,
-    as_rows,
-    columns,
-    definition_with,
-    given,
-    has_grant,
-    if_given,
-    number,
-    of_schedule,
-    parameter,
-    pending,
-    running,
-    same_schedule,
-    unfinished,
-)
+from . import dialects as sql
 
 
 def extend(
     connection: Connection, application: str, name: str, *, scheduled_for: datetime, last: datetime, count: int
 ) -> int:
     """Extend a counted row to further instants; return the number of rows changed."""
-    of_instant = (run.c.scheduled_for == scheduled_for, run.c.trigger == SCHEDULED)
-    counted = update(run).where(run.c.application == application, run.c.schedule == name, *of_instant)
-    extended = counted.where(run.c.last_scheduled_for.is_not(None))
+    of_instant = (
+        *sql.of_schedule(run, application, name),
+        run.c.scheduled_for == scheduled_for,
+        run.c.trigger == sql.SCHEDULED,
+    )
+    extended = update(run).where(*of_instant, run.c.last_scheduled_for.is_not(None))
     return connection.execute(extended.values(last_scheduled_for=last, count=count, finished_at=now())).rowcount
 
 
@@ -61,13 +42,12 @@ def name_leases(
     digest: str | None,
 ) -> None:
     """Set the lease name and the queue of a schedule's pending runs of this definition, which hold no lease."""
-    wanted: ColumnElement[str] | str = lease_name + "/" + number(run.c.id) if per_run else lease_name
+    wanted: ColumnElement[str] | str = lease_name + "/" + sql.number(run.c.id) if per_run else lease_name
     connection.execute(
         update(run)
         .where(
-            run.c.application == application,
-            run.c.schedule == name,
-            pending(),
+            *sql.of_schedule(run, application, name),
+            sql.pending,
             run.c.digest.is_not_distinct_from(digest),
             or_(run.c.lease_name != wanted, run.c.queue.is_distinct_from(queue)),
         )
@@ -80,25 +60,21 @@ def let_wait(connection: Connection, application: str, name: str, digest: str | 
     not wait: it starts when it would have, after its retry's wait, say.
     """
     ahead = run.alias("ahead")
-    waits_for_none = (unfinished(ahead), ahead.c.available_at.is_not(None))
     first = (
         select(ahead.c.id)
-        .where(ahead.c.application == application, ahead.c.schedule == name, *waits_for_none)
-        .order_by(ahead.c.state == PENDING, ahead.c.scheduled_for, ahead.c.id)  # first one that is at work
+        .where(*sql.of_schedule(ahead, application, name), sql.unfinished(ahead), ahead.c.available_at.is_not(None))
+        .order_by(ahead.c.state == sql.PENDING, ahead.c.scheduled_for, ahead.c.id)  # first one that is at work
         .limit(1)
     )
-    these = (run.c.application == application, run.c.schedule == name, pending(), run.c.available_at.is_not(None))
-    connection.execute(
-        update(run)
-        .where(*these, run.c.digest.is_not_distinct_from(digest), run.c.id != first.scalar_subquery())
-        .values(available_at=null())
-    )
+    waiting = (*sql.of_schedule(run, application, name), sql.pending, run.c.available_at.is_not(None))
+    others = (*waiting, run.c.digest.is_not_distinct_from(digest), run.c.id != first.scalar_subquery())
+    connection.execute(update(run).where(*others).values(available_at=null()))
 
 
 def name_own_leases(connection: Connection, ids: Collection[int], base: str) -> None:
     """Give each of these pending runs, which hold no lease, one of its own."""
-    these = (among_keys(run.c.id, ids), agrees(run.c.state, PENDING))
-    connection.execute(update(run).where(*these).values(lease_name=base + "/" + number(run.c.id)))
+    these = (sql.among_keys(run.c.id, ids), sql.agrees(run.c.state, sql.PENDING))
+    connection.execute(update(run).where(*these).values(lease_name=base + "/" + sql.number(run.c.id)))
 
 
 def at_work(connection: Connection, application: str) -> list[int]:
@@ -109,7 +85,7 @@ def at_work(connection: Connection, application: str) -> list[int]:
 
 def all_running(connection: Connection) -> list[Row[Any]]:
     """Return the runs that are at work, of all applications."""
-    return list(connection.execute(select(run).where(running()).order_by(run.c.id)))
+    return list(connection.execute(select(run).where(sql.running).order_by(run.c.id)))
 
 
 def read(connection: Connection, run_id: int) -> Row[Any] | None:
@@ -118,28 +94,27 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
 
 def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
     """Record what becomes of a run once it is settled: with a ``reason`` it has failed; else it waits."""
-    ours = (run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
+    ours = (run.c.id == run_id, sql.running, *sql.has_grant(run, grant))
     connection.execute(update(run).where(*ours).values(reason=reason, available_at=later(now(), wait)))
+
+
+is_late = and_(sql.pending, run.c.start_by.is_not(None), run.c.start_by < sql.MOMENT, run.c.started_at.is_(None))
+"""A run should have started by now but did not."""
 
 
 def late(connection: Connection, application: str) -> list[str]:
     """Return the schedules with runs that should have started by now but did not."""
-    query = select(run.c.schedule).where(run.c.application == application, is_late())
+    query = select(run.c.schedule).where(run.c.application == application, is_late)
     return list(connection.scalars(query.distinct()))
 
 
 def mark_missed(connection: Connection, application: str, names: Collection[str], limit: int) -> Counter[str]:
     """Mark up to ``limit`` late runs of these schedules, which are locked, as missed; return how many by schedule."""
-    overdue = select(run.c.id).where(run.c.application == application, among(run.c.schedule, names), is_late())
+    overdue = select(run.c.id).where(run.c.application == application, sql.among(run.c.schedule, names), is_late)
     longest = overdue.order_by(run.c.start_by).limit(limit).scalar_subquery()
     values = {"state": "skipped", "reason": "missed", "available_at": null(), "finished_at": now()}
-    missed = update(run).where(run.c.id.in_(longest), is_late()).values(**values)
+    missed = update(run).where(run.c.id.in_(longest), is_late).values(**values)
     return Counter(connection.scalars(missed.returning(run.c.schedule)))
-
-
-def is_late() -> ColumnElement[bool]:
-    """Return the condition that a run should have started by now but did not."""
-    return and_(pending(), run.c.start_by.is_not(None), run.c.start_by < MOMENT, run.c.started_at.is_(None))
 
 
 # The marks of cancelled runs (rule 23)
@@ -148,35 +123,34 @@ def is_late() -> ColumnElement[bool]:
 # through `unless_marked`: whether a run is marked is known for certain only in the update of its row.
 
 
-def marked() -> ColumnElement[bool]:
-    return run.c.cancelled_at.is_not(None)
+marked: ColumnElement[bool] = run.c.cancelled_at.is_not(None)
+_by = func.coalesce(run.c.cancelled_by, "an unknown user").label("cancelled_by")
 
 
 def unless_marked(values: Mapping[str, Any], remark: str | ColumnElement[str] = "") -> dict[str, Any]:
     """Return ``values`` for an unmarked run; for a marked one its end as cancelled, with a ``remark`` to the reason."""
     why = func.coalesce(literal(": ", Text) + run.c.cancelled_why, "")
-    reason = literal("cancelled by ", Text) + _by() + why + remark  # cancelled by ann@web-1: wrong file
+    reason = literal("cancelled by ", Text) + _by + why + remark  # cancelled by ann@web-1: wrong file
     end = {"state": literal("cancelled", Text), "reason": reason, "finished_at": now()}
-    ended = {name: case((marked(), value), else_=values.get(name, run.c[name])) for name, value in end.items()}
+    ended = {name: case((marked, value), else_=values.get(name, run.c[name])) for name, value in end.items()}
     return {**values, **ended}
 
 
 def lock(connection: Connection, run_id: int) -> Row[Any] | None:
     """Lock a run, whose schedule's row must be locked, and return it."""
-    query = select(run).where(run.c.id == run_id).with_for_update(key_share=True)
-    return connection.execute(query).one_or_none()
+    return connection.execute(select(run).where(run.c.id == run_id).with_for_update(key_share=True)).one_or_none()
 
 
 def end_marked(connection: Connection, ids: Collection[int]) -> None:
     """Record the end of those of these runs that are marked and pending; they hold no lease."""
     values = unless_marked({"available_at": null(), "place_at": null(), "token": null(), "holder": null()})
-    these = (among_keys(run.c.id, ids), agrees(run.c.state, PENDING), marked())
+    these = (sql.among_keys(run.c.id, ids), sql.agrees(run.c.state, sql.PENDING), marked)
     connection.execute(update(run).where(*these).values(**values))
 
 
 def find_marked(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return (id, application, schedule) of pending runs that are marked: only an earlier version puts one back."""
-    which = (all_pending(), marked(), *if_given(run.c.application, application))
+    which = (sql.all_pending, marked, *sql.if_given(run.c.application, application))
     return list(connection.execute(select(run.c.id, run.c.application, run.c.schedule).where(*which)))
 
 
@@ -185,16 +159,12 @@ def find_told(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     marked, or at which somebody asks for a look: ``look_asked_by`` says who, or is NULL.
     """
     asks = case((_asks_for_look(), func.coalesce(run.c.look_asked_by, "an unknown user"))).label("look_asked_by")
-    query = select(run.c.id, run.c.cancelled_at, _by(), run.c.cancelled_why, asks)
-    told = and_(run.c.finished_at.is_(None), or_(marked(), _asks_for_look()))
-    return list(connection.execute(query.where(among_keys(run.c.id, ids), told)))
+    query = select(run.c.id, run.c.cancelled_at, _by, run.c.cancelled_why, asks)
+    told = and_(run.c.finished_at.is_(None), or_(marked, _asks_for_look()))
+    return list(connection.execute(query.where(sql.among_keys(run.c.id, ids), told)))
 
 
-def _by() -> ColumnElement[str]:
-    return func.coalesce(run.c.cancelled_by, "an unknown user").label("cancelled_by")
-
-
-_schedules = given("schedules", application=str, name=str)
+_schedules = sql.given("schedules", application=str, name=str)
 CHOSEN = (run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.state)
 
 
@@ -206,23 +176,23 @@ def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) 
     query = (
         select(*CHOSEN, run.c.cancelled_at)
         .select_from(_schedules)
-        .join(run, same_schedule(run, _schedules))
-        .where(unfinished())
-        .order_by(agrees(run.c.state, RUNNING), run.c.application, run.c.schedule)
+        .join(run, sql.same_schedule(run, _schedules))
+        .where(sql.unfinished())
+        .order_by(sql.agrees(run.c.state, sql.RUNNING), run.c.application, run.c.schedule)
         .order_by(run.c.scheduled_for.desc(), run.c.id.desc())
     )
-    return list(connection.execute(query, {"schedules": as_rows(sorted(schedules))}))
+    return list(connection.execute(query, {"schedules": sql.as_rows(sorted(schedules))}))
 
 
 def lock_many(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Lock these runs and return (id, application, schedule, scheduled_for, state, cancelled_at) of each."""
-    query = select(*CHOSEN, run.c.cancelled_at).where(among_keys(run.c.id, ids)).order_by(run.c.id)
+    query = select(*CHOSEN, run.c.cancelled_at).where(sql.among_keys(run.c.id, ids)).order_by(run.c.id)
     return list(connection.execute(query.with_for_update(key_share=True)))
 
 
 def mark_cancelled(connection: Connection, ids: Collection[int], by: str, why: str | None) -> None:
     """Mark these runs as cancelled, but for those that are marked or over."""
-    these = (among_keys(run.c.id, ids), run.c.finished_at.is_(None), ~marked())
+    these = (sql.among_keys(run.c.id, ids), run.c.finished_at.is_(None), ~marked)
     connection.execute(update(run).where(*these).values(cancelled_at=now(), cancelled_by=by, cancelled_why=why))
 
 
@@ -239,7 +209,7 @@ def _asks_for_look() -> ColumnElement[bool]:
 
 def ask_for_look(connection: Connection, run_id: int, by: str) -> datetime | None:
     """Record that somebody asks for a look at a run at work; return when, by the database's clock. None: it is not."""
-    asking = update(run).where(run.c.id == run_id, agrees(run.c.state, RUNNING))
+    asking = update(run).where(run.c.id == run_id, sql.agrees(run.c.state, sql.RUNNING))
     values = {"look_asked_at": now(), "look_asked_by": by}
     found: datetime | None = connection.scalar(asking.values(**values).returning(run.c.look_asked_at))
     return found
@@ -247,14 +217,14 @@ def ask_for_look(connection: Connection, run_id: int, by: str) -> datetime | Non
 
 def answer_look(connection: Connection, run_id: int, grant: Grant, seen: str) -> None:
     """Record what was seen of a run at work, for all who have asked; nothing if another has it now."""
-    answered = update(run).where(run.c.id == run_id, *has_grant(run, grant), agrees(run.c.state, RUNNING))
+    answered = update(run).where(run.c.id == run_id, *sql.has_grant(run, grant), sql.agrees(run.c.state, sql.RUNNING))
     connection.execute(answered.values(look=seen, looked_at=now(), look_asked_at=null()))
 
 
 def read_look(connection: Connection, run_id: int) -> Row[Any] | None:
     """Return (state, token, holder, look, looked_at, look_asked_by) of a run, and (host, pid, version) of its replica."""
-    of_run = columns(run, "state token holder look looked_at look_asked_by")
-    query = select(*of_run, *columns(replica, "host pid version"))
+    of_run = sql.columns(run, "state token holder look looked_at look_asked_by")
+    query = select(*of_run, *sql.columns(replica, "host pid version"))
     both = run.outerjoin(replica, replica.c.holder == run.c.holder)
     return connection.execute(query.select_from(both).where(run.c.id == run_id)).one_or_none()
 
@@ -281,20 +251,22 @@ def find_late_starts(
     connection: Connection, application: str, queues: Collection[str], longest_wait: float
 ) -> set[str]:
     """Return the schedules with runs, in no queue or in these, that start in more than ``longest_wait`` seconds."""
-    late = (run.c.application == application, pending(), run.c.available_at > later(MOMENT, longest_wait))
+    late = (run.c.application == application, sql.pending, run.c.available_at > later(sql.MOMENT, longest_wait))
     query = select(run.c.schedule).where(*late)
-    return set(connection.scalars(union(query.where(run.c.queue.is_(None)), query.where(among(run.c.queue, queues)))))
+    return set(
+        connection.scalars(union(query.where(run.c.queue.is_(None)), query.where(sql.among(run.c.queue, queues))))
+    )
 
 
 def start_put_off(connection: Connection, application: str, allowed: Iterable[Allowed]) -> int:
     """Let the runs start now that are to start later than is ``allowed``; return how many. How much later a due
     instant may start that was planned by another definition is not known: its run is left alone.
     """
-    return len(_START(connection, {"of_application": application, "allowed": as_rows(allowed)}))
+    return len(_START(connection, {"of_application": application, "allowed": sql.as_rows(allowed)}))
 
 
-_allowed = given("allowed", schedule=str, run_digest=str, digest=str, jitter=float, wait=float)
-_of_instant = and_(run.c.trigger == SCHEDULED, run.c.attempt == 0)
+_allowed = sql.given("allowed", schedule=str, run_digest=str, digest=str, jitter=float, wait=float)
+_of_instant = and_(run.c.trigger == sql.SCHEDULED, run.c.attempt == 0)
 _beyond_jitter = and_(
     schedule.c.digest == _allowed.c.digest,
     run.c.scheduled_for > schedule.c.changed_at,
@@ -303,10 +275,10 @@ _beyond_jitter = and_(
 _START = Statement(
     update(run)
     .where(
-        *of_schedule(run, parameter("of_application"), _allowed.c.schedule),
-        same_schedule(schedule, run),
-        unfinished(),
-        pending(),
+        *sql.of_schedule(run, sql.parameter("of_application"), _allowed.c.schedule),
+        sql.same_schedule(schedule, run),
+        sql.unfinished(),
+        sql.pending,
         run.c.digest == _allowed.c.run_digest,
         run.c.available_at > later(now(), _allowed.c.wait),
         or_(~_of_instant, _beyond_jitter),
@@ -326,10 +298,10 @@ def take_late(connection: Connection, application: str) -> list[Row[Any]]:
     """Mark the runs that are late to finish and not marked yet, but for those that are to end, and those that
     another transaction has locked; return (id, schedule, state, finish_by) of each.
     """
-    past = (run.c.finish_by.is_not(None), run.c.finish_by < MOMENT, run.c.late_at.is_(None), ~marked())
+    past = (run.c.finish_by.is_not(None), run.c.finish_by < sql.MOMENT, run.c.late_at.is_(None), ~marked)
     found = (
         select(run.c.id)
-        .where(run.c.application == application, unfinished(), *past)
+        .where(run.c.application == application, sql.unfinished(), *past)
         .order_by(run.c.finish_by)
         .limit(MOST_LATE)
         .with_for_update(skip_locked=True, key_share=True)
@@ -342,7 +314,7 @@ def take_late(connection: Connection, application: str) -> list[Row[Any]]:
 def is_late_to_finish() -> ColumnElement[bool]:
     """Return the condition that a run did not succeed by its deadline; not of one skipped, cancelled or marked."""
     until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
-    goes_on = or_(~marked(), run.c.finished_at.is_not(None))
+    goes_on = or_(~marked, run.c.finished_at.is_not(None))
     asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
     return and_(asked, run.c.finish_by < until)
 
@@ -356,9 +328,9 @@ def read_long(connection: Connection, ids: Collection[int], holder: str) -> list
         run.c.schedule.label("key"),
         seconds_between(run.c.started_at, now()).label("running_for"),
         run.c.told_long,
-        definition_with("long").label("definition"),
-    ).join(schedule, same_schedule(schedule, run))
-    return list(connection.execute(query.where(run.c.id.in_(ids), running(), run.c.holder == holder)))
+        sql.definition_with("long").label("definition"),
+    ).join(schedule, sql.same_schedule(schedule, run))
+    return list(connection.execute(query.where(run.c.id.in_(ids), sql.running, run.c.holder == holder)))
 
 
 def mark_long(connection: Connection, levels: Mapping[int, LongLevel], holder: str) -> list[int]:
@@ -366,7 +338,7 @@ def mark_long(connection: Connection, levels: Mapping[int, LongLevel], holder: s
     this replica no longer executes; return the ids of the others.
     """
     level = case({run_id: 1 + LONG_LEVELS.index(level) for run_id, level in levels.items()}, value=run.c.id, else_=0)
-    mine = and_(run.c.id.in_(levels), running(), run.c.holder == holder)
+    mine = and_(run.c.id.in_(levels), sql.running, run.c.holder == holder)
     free = select(run.c.id).where(mine).with_for_update(skip_locked=True, key_share=True)
     told = update(run).where(run.c.id.in_(free.scalar_subquery())).values(told_long=level)
     return list(connection.scalars(told.returning(run.c.id)))

@@ -37,9 +37,8 @@ def find(connection: Connection, application: str | None) -> list[StrandedRun]:
     """Return the running runs whose grant is stale or has ended; but not those of a broken one whose work may go on:
     under another slot, the next attempt would start beside it (rule 23).
     """
-    ended = _ended()
-    is_over = (ended & ~func.coalesce(broken_under(run.c.holder, run.c.token), false())) | stale()
-    query = _runs(ended, _ended_itself() | _lived(ended)).where(is_over, *if_given(run.c.application, application))
+    is_over = (_ended & ~func.coalesce(broken_under(run.c.holder, run.c.token), false())) | stale()
+    query = _runs(_ended_itself | _lived).where(is_over, *if_given(run.c.application, application))
     return [_stranded(row) for row in connection.execute(query)]
 
 
@@ -47,13 +46,12 @@ def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun
     """Return the running runs under these grants, whose holders are known to be dead."""
     keys = [(grant.name, grant.token, grant.holder) for grant in grants]
     under_these = among_keys((run.c.lease_name, run.c.token, run.c.holder), keys)
-    query = _runs(_ended(), _ended_itself()).where(under_these)
-    return [_stranded(row) for row in connection.execute(query)]
+    return [_stranded(row) for row in connection.execute(_runs(_ended_itself).where(under_these))]
 
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Row[Any]]:
     """Return the running runs of replicas in this boot and pid namespace, with a row per keeper."""
-    of_keeper = (job_run.c.run_id == run.c.id) & _of_attempt() & job_run.c.keeper_pid.is_not(None)
+    of_keeper = (job_run.c.run_id == run.c.id) & _of_attempt & job_run.c.keeper_pid.is_not(None)
     here = (replica.c.boot_id == boot_id, replica.c.pid_namespace == pid_namespace)
     query = (
         select(
@@ -63,7 +61,7 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
         )
         .join(replica, replica.c.holder == run.c.holder)
         .outerjoin(job_run, of_keeper)
-        .where(run.c.application == application, running(), *here)
+        .where(run.c.application == application, running, *here)
     )
     return list(connection.execute(query.order_by(run.c.id, job_run.c.id)))
 
@@ -75,8 +73,8 @@ def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> dict[int
     Since when each may start is left as it is: on SQLite, the wall clock may be a day ahead just now.
     """
     values = {
-        "state": case((_has_failed(), "failed"), else_="pending"),
-        "finished_at": case((_has_failed(), now()), else_=null()),
+        "state": case((_has_failed, "failed"), else_="pending"),
+        "finished_at": case((_has_failed, now()), else_=null()),
         "token": null(),
         "holder": null(),
     }
@@ -92,11 +90,11 @@ def abandon_runs(
 
     Those marked end as cancelled. The schedules' rows must be locked.
     """
-    over = _has_failed() | (run.c.abandoned + 1 >= most)
+    over = _has_failed | (run.c.abandoned + 1 >= most)
     values = {
         "state": case((over, "failed"), else_="pending"),
         "reason": case(
-            (_has_failed(), run.c.reason), (over, reason), (run.c.abandoned + 2 >= most, last_chance), else_=null()
+            (_has_failed, run.c.reason), (over, reason), (run.c.abandoned + 2 >= most, last_chance), else_=null()
         ),
         "finished_at": case((over, now()), else_=null()),
         "abandoned": run.c.abandoned + 1,
@@ -131,54 +129,42 @@ def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Liter
     connection.execute(ended.values(state=as_ended, finished_at=now(), renewed_at=renewed_at))
 
 
-def _has_failed() -> ColumnElement[bool]:
-    """Return the condition that its holder has recorded why a running run has failed (`leave_word`)."""
-    return run.c.reason.is_not(None)
+_has_failed = run.c.reason.is_not(None)
+"""Its holder has recorded why a running run has failed (`leave_word`)."""
+_ended_itself = func.coalesce(replica.c.state == "stopped", false())
+"""The holder has recorded that it ends: no attempt of it is used up."""
+# A lease without a row (restored from a partial copy, say) has no holder either.
+_ended = lease.c.holder.is_(None) | (lease.c.holder != run.c.holder) | (lease.c.token != run.c.token)
+_lived: ColumnElement[bool] = func.coalesce(
+    case(
+        (lease.c.name.is_(None), false()),
+        (lease.c.holder.is_(None), literal(True)),
+        (_ended, replica.c.seen_at > lease.c.granted_at),  # since another grant
+        # Since it went stale.
+        else_=seconds_between(replica.c.seen_at, now()) < seconds_between(lease.c.expires_at, clock()),
+    ),
+    false(),
+)
+"""The holder was seen since its grant was over: it did not die. Who else frees its lease ends the attempt with it."""
+_of_attempt = (job_run.c.token == run.c.token) & (job_run.c.holder == run.c.holder) & (job_run.c.state == "running")
 
 
-def _ended_itself() -> ColumnElement[bool]:
-    """Return the condition that the holder has recorded that it ends: no attempt of it is used up."""
-    return func.coalesce(replica.c.state == "stopped", false())
-
-
-def _runs(ended: ColumnElement[bool], lived: ColumnElement[bool]) -> Any:
+def _runs(lived: ColumnElement[bool]) -> Any:
     return (
         select(
             *columns(run, "id application schedule lease_name token holder"),
-            ended.label("ended"),
+            _ended.label("ended"),
             lived.label("lived"),
-            exists().where(job_run.c.run_id == run.c.id, _of_attempt()).label("begun"),
+            exists().where(job_run.c.run_id == run.c.id, _of_attempt).label("begun"),
         )
         .outerjoin(lease, lease.c.name == run.c.lease_name)
         .outerjoin(replica, replica.c.holder == run.c.holder)
-        .where(running())
+        .where(running)
     )
-
-
-def _ended() -> ColumnElement[bool]:
-    # A lease without a row (restored from a partial copy, say) has no holder either.
-    return lease.c.holder.is_(None) | (lease.c.holder != run.c.holder) | (lease.c.token != run.c.token)
-
-
-def _lived(ended: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that the holder did not die; who else frees its lease ends the attempt with the grant."""
-    seen_since_it_went_stale = seconds_between(replica.c.seen_at, now()) < seconds_between(lease.c.expires_at, clock())
-    seen_since_another_grant = replica.c.seen_at > lease.c.granted_at
-    lived = case(
-        (lease.c.name.is_(None), false()),
-        (lease.c.holder.is_(None), literal(True)),
-        (ended, seen_since_another_grant),
-        else_=seen_since_it_went_stale,
-    )
-    return func.coalesce(lived, false())
-
-
-def _of_attempt() -> ColumnElement[bool]:
-    return (job_run.c.token == run.c.token) & (job_run.c.holder == run.c.holder) & (job_run.c.state == "running")
 
 
 def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
-    return among_keys((run.c.id, run.c.token, run.c.holder), _proofs(runs)) & running()
+    return among_keys((run.c.id, run.c.token, run.c.holder), _proofs(runs)) & running
 
 
 def _proofs(runs: Collection[StrandedRun]) -> list[tuple[int, int, str]]:

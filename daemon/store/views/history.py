@@ -249,7 +249,7 @@ _RUN_LINE = Reader(
     run,
     run_id=run.c.id,
     schedule=present_name(run),
-    cause=cause_of_run(),
+    cause=cause_of_run,
     retried_as=select(_retry.c.id).where(_retry.c.retry_of == run.c.id).scalar_subquery(),
     crashes=case((run.c.attempt > 1, _crashes), else_=0),
     late_to_finish=is_late_to_finish(),

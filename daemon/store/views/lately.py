@@ -97,7 +97,7 @@ def read_happened(connection: Connection, key: ScheduleKey, since: datetime) -> 
 
 def read_due(connection: Connection, run_ids: Collection[int]) -> dict[int, DueRun]:
     """Return for when these runs were scheduled, and why they were made."""
-    reader = Reader(DueRun, run, cause=sql.cause_of_run())
+    reader = Reader(DueRun, run, cause=sql.cause_of_run)
     query = select(*reader.columns, run.c.id).where(sql.among_keys(run.c.id, run_ids))
     return {row.id: reader.read(row) for row in connection.execute(query)}
 

@@ -101,7 +101,7 @@ def read_grant(connection: Connection, run_id: int) -> GrantLine | None:
 
 def held_by_programs(connection: Connection) -> Counter[LongLevel | None]:
     """Return how many leases are held, but for those of the daemon, by how long that is."""
-    of_run = exists().where(running(), is_under())
+    of_run = exists().where(running, is_under())
     of_daemon = or_(*(lease.c.name.startswith(prefix, autoescape=True) for prefix in OF_DAEMON))
     held = (lease.c.holder.is_not(None), ~stale(), ~of_daemon, ~of_run)
     seconds = connection.scalars(select(seconds_between(lease.c.granted_at, now())).where(*held))

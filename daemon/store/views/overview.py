@@ -165,7 +165,7 @@ def read_overview(
     of_run = _unfinished_among(application, only)
     which = _among(schedule, application, only)
     to_be_fed = and_(run.c.backfill.is_not(None), run.c.place_at.is_not(None), run.c.available_at.is_(None))
-    waiting = and_(sql.pending(), ~to_be_fed, of_run)
+    waiting = and_(sql.pending, ~to_be_fed, of_run)
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
     schedules = _schedules(connection, which)
     of = schedule.c.application
@@ -290,7 +290,7 @@ def read_running(
     joined = run.join(schedule, sql.same_schedule(run)).outerjoin(lease, sql.is_under()).outerjoin(job_run, at)
     joined = joined.outerjoin(replica, replica.c.holder == run.c.holder)
     query = select(*_RUNNING_RUN.columns, *_RUNNING_JOB.columns, *more).select_from(joined)
-    query = query.where(sql.running(), _unfinished_among(application, only))
+    query = query.where(sql.running, _unfinished_among(application, only))
     found = []
     # SQLite goes through all runs if they are to come in the order of the key itself.
     for row in connection.execute(query.order_by(run.c.id + 0)):

@@ -48,7 +48,7 @@ def read_targets(connection: Connection, application: str | None = None) -> list
             func.min(case((waits, delivery.c.created_at)), type_=delivery.c.created_at.type).label("waiting_since"),
             _count(delivered, 1 + delivery.c.folded).label("delivered"),
             func.max(case((delivered, delivery.c.done_at)), type_=delivery.c.done_at.type).label("delivered_at"),
-            _count(is_lost()).label("lost"),
+            _count(is_lost).label("lost"),
             (_count(delivery.c.outcome == "gone") > 0).label("gone"),
             func.max(case((delivery.c.error.is_not(None), delivery.c.id))).label("failed"),
         )
@@ -65,7 +65,7 @@ def read_targets(connection: Connection, application: str | None = None) -> list
 def read_undelivered(connection: Connection, application: str | None = None) -> list[Problem]:
     """Return a problem for each target that fails now, or for which a message was lost in the last 24 hours."""
     fails = and_(delivery.c.done_at.is_(None), delivery.c.error.is_not(None))
-    lost = and_(is_lost(), delivery.c.done_at > later(now(), -_DAY))
+    lost = and_(is_lost, delivery.c.done_at > later(now(), -_DAY))
     which = (or_(fails, lost), *if_given(delivery.c.application, application))
     key = (delivery.c.application, delivery.c.target)
     error, since = func.max(case((fails, delivery.c.error))), func.min(case((fails, delivery.c.created_at)))
@@ -87,7 +87,7 @@ def _undelivered(target: str, error: str | None, since: float | None, lost: int,
 
 def read_asking(connection: Connection, application: str | None = None) -> list[tuple[str, str]]:
     """Return (application, definition) of the schedules that may ask for messages or pings."""
-    which = (asks(), schedule.c.retired_at.is_(None), *if_given(schedule.c.application, application))
+    which = (asks, schedule.c.retired_at.is_(None), *if_given(schedule.c.application, application))
     query = select(schedule.c.application, schedule.c.definition).where(*which)
     return [(of, definition) for of, definition in connection.execute(query)]
 

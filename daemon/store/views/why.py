@@ -67,7 +67,7 @@ def _read(connection: Connection, queues: Collection[_Queue], digests: Collectio
         return {}
     asked = sql.given("queues", application=str, name=str)
     free = or_(asked.c.name.contains(" "), ~exists().where(lease.c.name == run.c.lease_name, LIVE))
-    may_start = (sql.pending(), run.c.available_at <= sql.MOMENT, ~is_late(), ~marked(), ~sql.on_last_chance(), free)
+    may_start = (sql.pending, run.c.available_at <= sql.MOMENT, ~is_late, ~marked, ~sql.on_last_chance(), free)
     known = (run.c.application == asked.c.application, *may_start, sql.among(run.c.digest, digests))
     found = select(run.c.id).where(*known).order_by(*BY_START).limit(1).correlate(asked)
     first = case(
@@ -116,12 +116,12 @@ def with_why(query: Select[Any]) -> Select[Any]:
         *(run.c[name].label(f"why_{name}") for name in _AS_IT_IS),
         run.c.finished_at.label("why_until"),
         run.c.lease_name.label("why_lease"),
-        case((and_(sql.pending(), ~own_lease), _of_schedule(schedule.c.definition))).label("why_slots_of"),
+        case((and_(sql.pending, ~own_lease), _of_schedule(schedule.c.definition))).label("why_slots_of"),
         *sql.columns(run, "overlapped overlapped_by away_from start_by"),
         seconds_until(run.c.available_at).label("why_available_in"),
-        case((and_(sql.pending(), run.c.attempt > 0), last_error())).label("why_error"),
+        case((and_(sql.pending, run.c.attempt > 0), last_error())).label("why_error"),
         seconds_until(run.c.place_at).label("why_place_in"),
-        replaced_by().label("why_replaced_by"),
+        replaced_by.label("why_replaced_by"),
         case((gone, _of_schedule(schedule.c.retired_by))).label("why_retired_by"),
         case((gone, _of_schedule(schedule.c.retired_at))).label("why_retired_at"),
         case((waits, _ahead(_first.c.id))).label("why_ahead"),
@@ -129,7 +129,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((held, func.coalesce(lease.c.label, lease.c.holder))).label("why_held_by"),
         case((held, under.correlate(lease).scalar_subquery())).label("why_run_under"),
         case((held, lease.c.granted_at)).label("why_held_since"),
-        and_(sql.pending(), sql.on_last_chance()).label("why_last_chance"),
+        and_(sql.pending, sql.on_last_chance()).label("why_last_chance"),
         case((run.c.reason == "paused", pause.scalar_subquery())).label("why_pause"),
     )
 

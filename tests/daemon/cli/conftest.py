@@ -18,7 +18,7 @@ from sqlalchemy import Connection, inspect
 
 from daemon.cli import main
 from daemon.store import migrations
-from daemon.store.migrations import upgrading
+from daemon.store.migrations import state
 from tests.support.store import Store
 from tests.support.waiting import LIMIT
 
@@ -68,7 +68,7 @@ def all_tables(sqlite_template: Path) -> list[str]:
 @pytest.fixture(autouse=True)
 def new_files_get_their_tables_at_once(all_tables: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Migrate no empty SQLite file step by step, which takes far longer than most commands."""
-    migrate = upgrading._run_alembic
+    migrate = state._run_alembic
 
     def make(revision: str, script: Any = None, **attributes: Any) -> None:
         connection: Connection | None = attributes.get("connection")
@@ -78,7 +78,7 @@ def new_files_get_their_tables_at_once(all_tables: list[str], monkeypatch: pytes
         else:
             migrate(revision, script, **attributes)
 
-    monkeypatch.setattr(upgrading, "_run_alembic", make)
+    monkeypatch.setattr(state, "_run_alembic", make)
 
 
 def no_second_load(_file: str) -> AbstractContextManager[Callable[[object], None]]:

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, create_engine, inspect, make_url, text, updat
 from sqlalchemy.pool import NullPool
 
 import lease.schema
+from daemon.errors import SchemaNotReady
 from daemon.store import migrations
-from daemon.store.migrations import SchemaNotReady, SchemaTooNew, SchemaTooOld, TablesMissing
-from daemon.store.migrations.opening import MayNotMigrate
-from daemon.store.migrations.state import REVISIONS, VERSION_TABLE
+from daemon.store.migrations import SchemaTooNew, SchemaTooOld, TablesMissing
+from daemon.store.migrations.state import REVISIONS, VERSION_TABLE, MayNotMigrate
 from daemon.store.tables import metadata
 from daemon.store.tables import schedule as schedule_table
 from lease.errors import StoreUnavailable

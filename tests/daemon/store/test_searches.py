@@ -13,6 +13,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import stage
 from daemon.store import statements
+from daemon.store.statements import dialects
 from daemon.store.tables import ScheduleKey, schedule
 from daemon.store.views.history import read_runs
 from daemon.store.views.lanes import TimeWindow, read_window, read_window_runs
@@ -192,9 +193,9 @@ def test_what_became_due_while_the_transaction_waited_is_found(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a sync waits for its turn: what is due by a timing that it replaces would be lost (rule 13)."""
-    soon = str(statements.schedule._SOON).replace("1 minute", "0 s")
-    assert soon != str(statements.schedule._SOON)
-    monkeypatch.setattr(statements.schedule, "_SOON", literal_column(soon))
+    soon = str(dialects.SOON).replace("1 minute", "0 s")
+    assert soon != str(dialects.SOON)
+    monkeypatch.setattr(dialects, "SOON", literal_column(soon))
     with Store(postgres_url) as store:
         store.sync(a_schedule("daily"))
         with store.begin() as connection:

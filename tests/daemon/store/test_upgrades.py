@@ -19,9 +19,8 @@ from sqlalchemy.exc import DBAPIError
 
 from daemon.states import UNFINISHED
 from daemon.store import migrations
-from daemon.store.migrations import opening, upgrading
-from daemon.store.migrations.opening import TablesInUse
-from daemon.store.migrations.state import REVISIONS, VERSION_TABLE
+from daemon.store.migrations import state
+from daemon.store.migrations.state import REVISIONS, VERSION_TABLE, TablesInUse
 from daemon.store.tables import run, schedule
 from daemon.store.views.history import read_run
 from daemon.store.views.output import OutputReader
@@ -222,13 +221,13 @@ def test_a_migration_waits_for_a_table_in_use_briefly_and_again(
         connection.execute((FOLDER / older / "postgresql.sql").read_bytes())
     with psycopg.connect(plain(empty_postgres_url)) as user:
         user.execute("SELECT count(*) FROM public.run")
-        monkeypatch.setattr(opening, "TABLE_WAIT", 0.05)
-        monkeypatch.setattr(upgrading, "LOCK_TIMEOUT", 0.0)
+        monkeypatch.setattr(state, "TABLE_WAIT", 0.05)
+        monkeypatch.setattr(state, "LOCK_TIMEOUT", 0.0)
         with pytest.raises(TablesInUse, match="is in use by another transaction, and nothing was migrated; wait until"):
             migrations.upgrade(empty_postgres_url)
         assert migrations.current(empty_postgres_url) == older
-        monkeypatch.setattr(upgrading, "LOCK_TIMEOUT", LIMIT)
-        monkeypatch.setattr(upgrading, "sleep", lambda _: user.rollback())
+        monkeypatch.setattr(state, "LOCK_TIMEOUT", LIMIT)
+        monkeypatch.setattr(state, "sleep", lambda _: user.rollback())
         assert migrations.upgrade(empty_postgres_url) == REVISIONS[REVISIONS.index(older) + 1 :]
 
 

@@ -77,8 +77,8 @@ def revive(connection: Connection, values: Mapping[str, Any], ids: Collection[in
 
 def shrink(connection: Connection, run_id: int, first: datetime, last: datetime, count: int) -> None:
     """Let a counted row stand for fewer instants."""
-    values = {"scheduled_for": first, "last_scheduled_for": last, "count": count}
-    connection.execute(update(run).where(run.c.id == run_id).values(**values))
+    shrunk = update(run).where(run.c.id == run_id)
+    connection.execute(shrunk.values(scheduled_for=first, last_scheduled_for=last, count=count))
 
 
 def add_counted(connection: Connection, like: int, first: datetime, last: datetime, count: int) -> None:

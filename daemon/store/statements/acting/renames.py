@@ -68,12 +68,12 @@ def pending_definitions(connection: Connection, application: str) -> list[Row[An
     """Return (schedule, digest, is_retired) of what pending runs were made from; the digest of 0.1.0's is None."""
     is_retired = schedule.c.retired_at.is_not(None).label("is_retired")
     query = select(run.c.schedule, run.c.digest, is_retired).join(schedule, same_schedule(schedule, run))
-    return list(connection.execute(query.where(run.c.application == application, all_pending()).distinct()))
+    return list(connection.execute(query.where(run.c.application == application, all_pending).distinct()))
 
 
 def adopt(connection: Connection, application: str, name: str, strange: Collection[str | None], digest: str) -> int:
     """Give a schedule's pending runs of ``strange`` definitions its own; return how many there were."""
-    strangers = update(run).where(*of_schedule(run, application, name), pending(), _of_run(strange))
+    strangers = update(run).where(*of_schedule(run, application, name), pending, _of_run(strange))
     return connection.execute(strangers.values(digest=digest, adopted_from=run.c.digest)).rowcount
 
 
@@ -82,7 +82,7 @@ def cancel_retired(connection: Connection, application: str, strange: Collection
     retired = exists().where(same_schedule(schedule, run), schedule.c.retired_at.is_not(None))
     ended = (
         update(run)
-        .where(run.c.application == application, all_pending(), retired, _of_run(strange))
+        .where(run.c.application == application, all_pending, retired, _of_run(strange))
         .values(state="cancelled", reason="retired", available_at=null(), place_at=null(), finished_at=now())
     )
     return dict(Counter(connection.scalars(ended.returning(run.c.schedule))))
