@@ -19,20 +19,9 @@ from ..definitions.schedule import Schedule
 from ..scheduling.plan import first_state
 from ..states import QUEUES_OF_PRIORITY, UNFINISHED, JobState
 from ..store import statements
-from .facts import (
-    BackfillRecorded,
-    Deleted,
-    Due,
-    Fact,
-    GrantBegan,
-    GrantEnded,
-    HighestToken,
-    Recorded,
-    RunMarked,
-    RunStranded,
-    ScheduleProgress,
-)
-from .promises import Bounds
+from . import facts
+from .facts import Due, Fact, GrantBegan
+from .promises import RECOVERED_WITHIN
 
 # The grants for which the rows of runs, job runs and leases give evidence
 #
@@ -94,11 +83,11 @@ def evidence(
     for grant, (first, last) in seen.items():
         yield GrantBegan(grant, first)
         if grant not in held:
-            yield GrantEnded(grant, last)
+            yield facts.GrantEnded(grant, last)
     for name, token in standing.items():
-        yield HighestToken(name, token)
+        yield facts.HighestToken(name, token)
     for name in sorted({grant.name for grant in seen} - standing.keys()):
-        yield Deleted(name)
+        yield facts.Deleted(name)
 
 
 def _see(seen: _Seen, grant: Grant, first: datetime, last: datetime) -> None:
@@ -153,10 +142,6 @@ def _longest_in_order(times: Sequence[datetime]) -> list[int]:
 
 # The history
 
-RECOVERED_WITHIN = timedelta(seconds=60)
-"""A live replica settles stale leases in a second or two, plus at most 30 s of an open fence."""
-BOUNDS = Bounds(recovery=RECOVERED_WITHIN, tolerance=timedelta(seconds=2))
-"""By rule 1 the database's clock may step by ttl - give_up - kill_time, which is 2 s by default."""
 MOST_INSTANTS = 100_000
 """The most instants of a schedule, the latest, that are compared with its runs."""
 
@@ -183,25 +168,13 @@ class History:
     at: datetime
     facts: tuple[Fact, ...]
     schedules: int
+    runs: int
+    instants: int
+    grants: int
     since: datetime | None
     """When the first of the runs was created."""
     remarks: tuple[str, ...]
     """What the audit could not compare, with the reason."""
-
-    @property
-    def grants(self) -> int:
-        return self._number(GrantBegan)
-
-    @property
-    def runs(self) -> int:
-        return self._number(Recorded)
-
-    @property
-    def instants(self) -> int:
-        return self._number(Due)
-
-    def _number(self, kind: type[Fact]) -> int:
-        return sum(isinstance(fact, kind) for fact in self.facts)
 
 
 def read_tables(connection: Connection, application: str | None = None) -> Tables:
@@ -240,12 +213,12 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
         remarks.append(
             f"runs of {of} were pruned because of keep; scheduled times up to the last of these were not compared"
         )
-    facts = (
+    found = (
         *evidence(
             tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None
         ),
         *(
-            RunStranded(
+            facts.RunStranded(
                 row.id,
                 Grant(row.lease_name, row.token, row.holder),
                 since=tables.at - timedelta(seconds=row.seconds),
@@ -258,8 +231,12 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
         *backfills(tables.backfills, schedules),
         *marks(tables.runs, jobs, wall_clock=tables.wall_clock),
     )
-    since = min((row.created_at for row in tables.runs), default=None)
-    return History(tables.at, facts, len(schedules), since, tuple(remarks))
+    number = Counter(map(type, found))
+    return History(
+        *(tables.at, found, len(schedules), len(tables.runs), number[Due], number[GrantBegan]),
+        since=min((row.created_at for row in tables.runs), default=None),
+        remarks=tuple(remarks),
+    )
 
 
 def _by_run(job_runs: Sequence[Row[Any]]) -> Mapping[int, Sequence[Row[Any]]]:
@@ -283,12 +260,12 @@ def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], most: int, re
         yield from (Due(label, instant) for instant in found)
         if row.retired_at is None:
             following = next(schedule.instants(row.planned_until, row.anchor), None)
-            yield ScheduleProgress(label, row.planned_until, row.next_due, following)
+            yield facts.ScheduleProgress(label, row.planned_until, row.next_due, following)
 
 
 def records(
     runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], schedules: Mapping[tuple[str, str], Row[Any]]
-) -> Iterator[Recorded]:
+) -> Iterator[facts.Recorded]:
     """Yield a fact for each run.
 
     It names the jobs that the run must do only where they are certain: the run uses the present
@@ -310,7 +287,7 @@ def records(
         attempted = tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
         by_it = run.digest is not None and run.digest == schedules[key].run_digest
         expected = _expected(run, schedules[key], defined[key], known[*key, run.holder])
-        yield Recorded(
+        yield facts.Recorded(
             run=run.id,
             schedule="/".join(key),
             first=run.scheduled_for,
@@ -338,13 +315,15 @@ def records(
         )
 
 
-def backfills(rows: Iterable[Row[Any]], schedules: Mapping[tuple[str, str], Row[Any]]) -> Iterator[BackfillRecorded]:
+def backfills(
+    rows: Iterable[Row[Any]], schedules: Mapping[tuple[str, str], Row[Any]]
+) -> Iterator[facts.BackfillRecorded]:
     """Yield a fact for each backfill of which no run may have been pruned."""
     for row in rows:
         key = (row.application, row.schedule)
         pruned = schedules[key].pruned_until
         if pruned is None or pruned < row.first:
-            yield BackfillRecorded(row.id, "/".join(key), row.first, row.last, row.at_most, row.instants)
+            yield facts.BackfillRecorded(row.id, "/".join(key), row.first, row.last, row.at_most, row.instants)
 
 
 def _expected(
@@ -358,7 +337,9 @@ def _expected(
     return None
 
 
-def marks(runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:
+def marks(
+    runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool
+) -> Iterator[facts.RunMarked]:
     """Yield a fact for each run that was marked as cancelled.
 
     By a wall clock, which may have been set between the two, it is not certain that an attempt started after the end.
@@ -369,7 +350,7 @@ def marks(runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, w
             started = (
                 [] if wall_clock else [job.started_at for job in jobs.get(run.id, ()) if job.state != "not started"]
             )
-            yield RunMarked(
+            yield facts.RunMarked(
                 run=run.id,
                 schedule=f"{run.application}/{run.schedule}",
                 at=run.cancelled_at,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete
 from sqlalchemy.engine import make_url
 
 from daemon.audit import Promise, check
-from daemon.audit.history import BOUNDS, history, read_tables
+from daemon.audit.history import history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.operations.trigger import trigger
 from daemon.store import statements
@@ -139,7 +139,7 @@ def test_what_could_not_be_compared_is_told(told: Made) -> None:
     with Store(url) as store:
         write(store, schedule, schedule.c.name == "paused", definition='{"name": "paused", "moon": "full"}')
     found = history(ask_url(url, read_tables), most=100)
-    assert check(found.facts, BOUNDS) == []
+    assert check(found.facts) == []
     unreadable, capped = found.remarks
     assert capped == 'only the latest 100 scheduled times of "shop/ticks" were compared'
     assert unreadable.startswith('the scheduled times of "shop/paused" were not compared: ')
@@ -150,7 +150,7 @@ def test_of_the_latest_instants_one_that_is_lost_is_named_although_those_before_
     with Store(url) as store:
         lost = store.runs(run.c.schedule == "ticks")[-2]
         store.do(lambda connection: connection.execute(delete(run).where(run.c.id == lost.id)))
-    found = check(history(ask_url(url, read_tables), most=10).facts, BOUNDS)
+    found = check(history(ask_url(url, read_tables), most=10).facts)
     assert [violation.promise for violation in found] == [Promise.INSTANTS]
 
 
