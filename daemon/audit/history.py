@@ -45,23 +45,19 @@ _ENDED_BY_ITS_HOLDER: tuple[JobState, ...] = ("succeeded", "failed", "not starte
 
 
 def evidence(
-    runs: Iterable[Row[Any]],
+    tables: "Tables",
     jobs: Mapping[int, Sequence[Row[Any]]],
     schedules: Mapping[tuple[str, str], Row[Any]],
-    leases: Iterable[Row[Any]],
-    unsure: Container[int] = (),
-    *,
-    wall_clock_at: datetime | None = None,
+    unsure: Container[int],
 ) -> Iterator[Fact]:
     """Yield each grant with the last moment at which it was in force, and the tokens of the leases.
 
-    The job runs ``unsure`` have times that cannot be true. If the times are those of a wall clock,
-    which shows ``wall_clock_at`` now, a lease without any job was granted about now, or else the
-    clock was set: then its time is not used.
+    The job runs ``unsure`` have times that cannot be true. If the times are those of a wall clock, a lease without any
+    job was granted about now, or else the clock was set: then its time is not used.
     """
     seen: _Seen = {}
     names: set[str] = set()
-    for run in runs:
+    for run in tables.runs:
         names.add(run.lease_name)
         has_slots = run.queue is not None and run.queue not in QUEUES_OF_PRIORITY
         unchanged = not has_slots and schedules[run.application, run.schedule].changed_at <= run.created_at
@@ -72,13 +68,13 @@ def evidence(
                 _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, last)
     held: set[Grant] = set()
     standing: dict[str, int] = {}
-    for row in leases:
+    for row in tables.leases:
         if row.name in names:
             standing[row.name] = row.token
             if row.holder is not None:
                 grant, at = Grant(row.name, row.token, row.holder), row.granted_at
                 held.add(grant)
-                if at is not None and (wall_clock_at is None or abs(at - wall_clock_at) < MINUTES):
+                if at is not None and (not tables.wall_clock or abs(at - tables.at) < MINUTES):
                     _see(seen, grant, at, at)
     for grant, (first, last) in seen.items():
         yield GrantBegan(grant, first)
@@ -182,7 +178,6 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
 
     The connection must be in autocommit. ``application`` restricts schedules and runs, not leases.
     """
-    within = RECOVERED_WITHIN.total_seconds()
     with statements.audit.snapshot(connection):
         return Tables(
             at=statements.schedule.database_time(connection),
@@ -191,13 +186,13 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
             job_runs=statements.audit.job_runs(connection, application),
             backfills=statements.audit.backfills(connection, application),
             leases=statements.audit.leases(connection),
-            stranded=statements.audit.stranded(connection, application, within),
+            stranded=statements.audit.stranded(connection, application, RECOVERED_WITHIN.total_seconds()),
             wall_clock=not backend_of(connection).has_own_clock,
         )
 
 
-def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
-    """Return the history, with the latest ``most`` instants of each schedule. Pure."""
+def history(tables: Tables) -> History:
+    """Return the history, with the latest `MOST_INSTANTS` of each schedule. Pure."""
     made = [row for row in tables.job_runs if row.carried_from is None]  # what a retry took over says nothing of grants
     jobs = _by_run(made)
     schedules = {(row.application, row.name): row for row in tables.schedules}
@@ -214,9 +209,7 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
             f"runs of {of} were pruned because of keep; scheduled times up to the last of these were not compared"
         )
     found = (
-        *evidence(
-            tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None
-        ),
+        *evidence(tables, jobs, schedules, unsure),
         *(
             facts.RunStranded(
                 row.id,
@@ -226,7 +219,7 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
             )
             for row in tables.stranded
         ),
-        *_expected_facts(schedules, most, remarks),
+        *_expected_facts(schedules, remarks),
         *records(tables.runs, _by_run(tables.job_runs), schedules),
         *backfills(tables.backfills, schedules),
         *marks(tables.runs, jobs, wall_clock=tables.wall_clock),
@@ -246,7 +239,7 @@ def _by_run(job_runs: Sequence[Row[Any]]) -> Mapping[int, Sequence[Row[Any]]]:
     return found
 
 
-def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], most: int, remarks: list[str]) -> Iterator[Fact]:
+def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], remarks: list[str]) -> Iterator[Fact]:
     for (application, name), row in schedules.items():
         label = f"{application}/{name}"
         try:
@@ -254,9 +247,9 @@ def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], most: int, re
         except UnreadableDefinition as error:
             remarks.append(f'the scheduled times of "{label}" were not compared: {error}')
             continue
-        found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor, most)
+        found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor)
         if capped:
-            remarks.append(f'only the latest {most:,} scheduled times of "{label}" were compared')
+            remarks.append(f'only the latest {MOST_INSTANTS:,} scheduled times of "{label}" were compared')
         yield from (Due(label, instant) for instant in found)
         if row.retired_at is None:
             following = next(schedule.instants(row.planned_until, row.anchor), None)
@@ -407,10 +400,8 @@ def _counts_from(row: Any, schedule: Schedule) -> datetime:
     return decides if row.pruned_until is None else max(decides, row.pruned_until)
 
 
-def _latest(
-    schedule: Schedule, after: datetime, until: datetime, anchor: datetime, most: int
-) -> tuple[list[datetime], bool]:
-    """Return the latest ``most`` instants up to ``until``, and whether there are more.
+def _latest(schedule: Schedule, after: datetime, until: datetime, anchor: datetime) -> tuple[list[datetime], bool]:
+    """Return the latest `MOST_INSTANTS` up to ``until``, and whether there are more.
 
     It looks back in growing steps, because enumerating years of instants would take too long.
     """
@@ -418,7 +409,7 @@ def _latest(
     while True:
         all_of_it = until - after <= span
         begin = after if all_of_it else until - span
-        found = deque(takewhile(lambda instant: instant <= until, schedule.instants(begin, anchor)), maxlen=most + 1)
-        if all_of_it or len(found) > most:
-            return list(found)[-most:], len(found) > most
+        found = deque(takewhile(lambda instant: instant <= until, schedule.instants(begin, anchor)), MOST_INSTANTS + 1)
+        if all_of_it or len(found) > MOST_INSTANTS:
+            return list(found)[-MOST_INSTANTS:], len(found) > MOST_INSTANTS
         span *= 4

@@ -149,12 +149,10 @@ def settled_in_time(history: Iterable[object]) -> Iterator[Violation]:
     """Yield runs that are recorded as running although their grant has long been over (rule 18)."""
     for fact in of_kind(facts.RunStranded, history):
         if (left := fact.at - fact.since) > RECOVERED_WITHIN:
-            yield Violation(
-                Promise.RECOVERY,
-                f"run {fact.run} is recorded as running under token {fact.grant.token} of lease {fact.grant.name!r}, which "
-                f"has been over for {left.total_seconds():.0f} s: more than {RECOVERED_WITHIN.total_seconds():g} s",
-                (fact,),
-            )
+            over = f"over for {left.total_seconds():.0f} s: more than {RECOVERED_WITHIN.total_seconds():g} s"
+            under = f"token {fact.grant.token} of lease {fact.grant.name!r}"
+            what = f"run {fact.run} is recorded as running under {under}, which has been {over}"
+            yield Violation(Promise.RECOVERY, what, (fact,))
 
 
 # Scheduled times

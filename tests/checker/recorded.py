@@ -43,8 +43,8 @@ def due_by_schedule(history: Iterable[object]) -> Mapping[str, Sequence[datetime
 
 
 def due_at_all(history: Iterable[object]) -> Iterator[Violation]:
-    """Yield runs of instants at which their schedule was not due, or that began before it was (rule 13): only a complete
-    history has all instants. A backfill also runs those at which it was not due by the timing of then.
+    """Yield runs of instants at which their schedule was not due, or that began before it was (rule 13): only a
+    complete history has all instants. A backfill also runs those at which it was not due by the timing of then.
     """
     facts = list(history)
     due = due_by_schedule(facts)
