@@ -56,7 +56,7 @@ COMMANDS = {
     "doctor": "Check the database, this machine and the replicas, with a remedy for each problem.",
     "db": "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL.",
 }
-"""The commands in the order of the help, each with its line there: the first paragraph of its docstring, as a test proves."""
+"""The commands in the order of the help, with their lines there; a test compares each with the command's docstring."""
 _MODULES = {
     "run": ("run",),
     "web": ("web",),

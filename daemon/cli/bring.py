@@ -24,8 +24,8 @@ def plan_all_outgoing(application: Application, url: str) -> None:
 def bring_first(
     application: Application, url: str, now: Iterable[str] = (), *, take_over: bool = False, guarded: bool = False
 ) -> list[str]:
-    """Do once what replicas that are about to start would each do: if ``take_over``, let the definitions rule (rule 21);
-    otherwise, if ``guarded``, raise `WouldSupersede` rather than supersede what living replicas run. Request a run of
+    """Do once what the replicas that are about to start would each do: if ``take_over``, let the definitions rule
+    (rule 21); if ``guarded``, raise `WouldSupersede` rather than supersede what living replicas run. Request a run of
     each schedule in ``now``. Return the warnings about what was retired.
     """
     warnings: list[str | None] = []

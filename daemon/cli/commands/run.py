@@ -125,6 +125,10 @@ _LOG_PATIENCE = 2.0
 """Seconds that a replica waits at its end for a log that takes nothing."""
 
 
+_TAKE_OVER_HELP = "Make these definitions active, even if replicas with other or newer ones are running."
+_YES_HELP = "Start as if without a terminal: for a script or a container that has one."
+
+
 @with_setting_flags
 def run(
     flags: dict[str, Any],
@@ -139,15 +143,8 @@ def run(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Exit when nothing is due, running or waiting.")
     ] = False,
-    take_over: Annotated[
-        bool,
-        typer.Option(
-            "--take-over", help="Make these definitions active, even if replicas with other or newer ones are running."
-        ),
-    ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Start as if without a terminal: for a script or a container that has one.")
-    ] = False,
+    take_over: Annotated[bool, typer.Option("--take-over", help=_TAKE_OVER_HELP)] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=_YES_HELP)] = False,
     no_web: Annotated[bool, typer.Option("--no-web", help="Do not serve HTTP.")] = False,
 ) -> int:
     """Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due."""
