@@ -107,6 +107,7 @@ def test_readings_of_the_clock_as_near_as_the_tolerance_are_the_same() -> None:
     history: list[Fact] = [granted(1, 0), ended(1, 9.001), granted(2, 9)]
     assert broken(history) == [Promise.OVERLAP]
     assert broken(history, Bounds(tolerance=timedelta(milliseconds=2))) == []
+    assert broken(history, Bounds(tolerance=timedelta(milliseconds=0.75))) == [Promise.OVERLAP]
 
 
 def test_a_grant_of_which_no_end_is_known_overlaps_with_nothing() -> None:
