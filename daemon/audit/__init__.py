@@ -7,6 +7,6 @@
 `leased audit` checks the real tables.
 """
 
-from .promises import Bounds, Promise, Violation, check
+from .promises import Promise, Violation, check
 
-__all__ = ["Bounds", "Promise", "Violation", "check"]
+__all__ = ["Promise", "Violation", "check"]

@@ -15,8 +15,6 @@ from ..states import RunState
 class GrantBegan:
     grant: Grant
     at: datetime
-    until: datetime | None = None
-    """When it goes stale unless it is renewed; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,6 @@ class Deleted:
     """The row of a lease was deleted, and its token with it (against rule 5)."""
 
     name: str
-    at: datetime | None = None
-    """None if only its absence is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,9 @@ class HighestToken:
 
     name: str
     token: int
+
+
+OfLease = GrantBegan | GrantEnded | Deleted | HighestToken
 
 
 # Of schedules and runs
@@ -53,8 +52,6 @@ class Due:
 
     schedule: str
     at: datetime
-    certain: bool = True
-    """False: another definition became active at about that time, and it need not have been due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +143,5 @@ class BackfillRecorded:
     """How many were to run."""
 
 
-Fact = (
-    GrantBegan
-    | GrantEnded
-    | Deleted
-    | HighestToken
-    | Due
-    | ScheduleProgress
-    | Recorded
-    | RunMarked
-    | RunStranded
-    | BackfillRecorded
-)
+OfSchedule = Due | ScheduleProgress | Recorded | RunMarked | RunStranded | BackfillRecorded
+Fact = OfLease | OfSchedule

@@ -18,20 +18,9 @@ from ..definitions.schedule import Schedule, UnreadableDefinition, read_schedule
 from ..scheduling.plan import first_state
 from ..states import QUEUES_OF_PRIORITY, UNFINISHED, JobState
 from ..store import statements
-from .facts import (
-    BackfillRecorded,
-    Deleted,
-    Due,
-    Fact,
-    GrantBegan,
-    GrantEnded,
-    HighestToken,
-    Recorded,
-    RunMarked,
-    RunStranded,
-    ScheduleProgress,
-)
-from .promises import Bounds
+from . import facts
+from .facts import Due, Fact, GrantBegan
+from .promises import RECOVERED_WITHIN
 
 # The grants for which the rows of runs, job runs and leases give evidence
 #
@@ -55,23 +44,19 @@ _ENDED_BY_ITS_HOLDER: tuple[JobState, ...] = ("succeeded", "failed", "not starte
 
 
 def evidence(
-    runs: Iterable[Row[Any]],
+    tables: "Tables",
     jobs: Mapping[int, Sequence[Row[Any]]],
     schedules: Mapping[tuple[str, str], Row[Any]],
-    leases: Iterable[Row[Any]],
-    unsure: Container[int] = (),
-    *,
-    wall_clock_at: datetime | None = None,
+    unsure: Container[int],
 ) -> Iterator[Fact]:
     """Yield each grant with the last moment at which it was in force, and the tokens of the leases.
 
-    The job runs ``unsure`` have times that cannot be true. If the times are those of a wall clock,
-    which shows ``wall_clock_at`` now, a lease without any job was granted about now, or else the
-    clock was set: then its time is not used.
+    The job runs ``unsure`` have times that cannot be true. If the times are those of a wall clock, a lease without any
+    job was granted about now, or else the clock was set: then its time is not used.
     """
     seen: _Seen = {}
     names: set[str] = set()
-    for run in runs:
+    for run in tables.runs:
         names.add(run.lease_name)
         has_slots = run.queue is not None and run.queue not in QUEUES_OF_PRIORITY
         unchanged = not has_slots and schedules[run.application, run.schedule].changed_at <= run.created_at
@@ -82,22 +67,22 @@ def evidence(
                 _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, last)
     held: set[Grant] = set()
     standing: dict[str, int] = {}
-    for row in leases:
+    for row in tables.leases:
         if row.name in names:
             standing[row.name] = row.token
             if row.holder is not None:
                 grant, at = Grant(row.name, row.token, row.holder), row.granted_at
                 held.add(grant)
-                if at is not None and (wall_clock_at is None or abs(at - wall_clock_at) < MINUTES):
+                if at is not None and (not tables.wall_clock or abs(at - tables.at) < MINUTES):
                     _see(seen, grant, at, at)
     for grant, (first, last) in seen.items():
         yield GrantBegan(grant, first)
         if grant not in held:
-            yield GrantEnded(grant, last)
+            yield facts.GrantEnded(grant, last)
     for name, token in standing.items():
-        yield HighestToken(name, token)
+        yield facts.HighestToken(name, token)
     for name in sorted({grant.name for grant in seen} - standing.keys()):
-        yield Deleted(name)
+        yield facts.Deleted(name)
 
 
 def _see(seen: _Seen, grant: Grant, first: datetime, last: datetime) -> None:
@@ -152,10 +137,6 @@ def _longest_in_order(times: Sequence[datetime]) -> list[int]:
 
 # The history
 
-RECOVERED_WITHIN = timedelta(seconds=60)
-"""A live replica settles stale leases in a second or two, plus at most 30 s of an open fence."""
-BOUNDS = Bounds(recovery=RECOVERED_WITHIN, tolerance=timedelta(seconds=2))
-"""By rule 1 the database's clock may step by ttl - give_up - kill_time, which is 2 s by default."""
 MOST_INSTANTS = 100_000
 """The most instants of a schedule, the latest, that are compared with its runs."""
 
@@ -182,25 +163,13 @@ class History:
     at: datetime
     facts: tuple[Fact, ...]
     schedules: int
+    runs: int
+    instants: int
+    grants: int
     since: datetime | None
     """When the first of the runs was created."""
     remarks: tuple[str, ...]
     """What the audit could not compare, with the reason."""
-
-    @property
-    def grants(self) -> int:
-        return self._number(GrantBegan)
-
-    @property
-    def runs(self) -> int:
-        return self._number(Recorded)
-
-    @property
-    def instants(self) -> int:
-        return self._number(Due)
-
-    def _number(self, kind: type[Fact]) -> int:
-        return sum(isinstance(fact, kind) for fact in self.facts)
 
 
 def read_tables(connection: Connection, application: str | None = None) -> Tables:
@@ -208,7 +177,6 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
 
     The connection must be in autocommit. ``application`` restricts schedules and runs, not leases.
     """
-    within = RECOVERED_WITHIN.total_seconds()
     with statements.audit.snapshot(connection):
         return Tables(
             at=statements.schedule.database_time(connection),
@@ -217,13 +185,13 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
             job_runs=statements.audit.job_runs(connection, application),
             backfills=statements.audit.backfills(connection, application),
             leases=statements.audit.leases(connection),
-            stranded=statements.audit.stranded(connection, application, within),
+            stranded=statements.audit.stranded(connection, application, RECOVERED_WITHIN.total_seconds()),
             wall_clock=not backend_of(connection).has_own_clock,
         )
 
 
-def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
-    """Return the history, with the latest ``most`` instants of each schedule. Pure."""
+def history(tables: Tables) -> History:
+    """Return the history, with the latest `MOST_INSTANTS` of each schedule. Pure."""
     made = [row for row in tables.job_runs if row.carried_from is None]  # what a retry took over says nothing of grants
     jobs = _by_run(made)
     schedules = {(row.application, row.name): row for row in tables.schedules}
@@ -239,12 +207,10 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
         remarks.append(
             f"runs of {of} were pruned because of keep; scheduled times up to the last of these were not compared"
         )
-    facts = (
-        *evidence(
-            tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None
-        ),
+    found = (
+        *evidence(tables, jobs, schedules, unsure),
         *(
-            RunStranded(
+            facts.RunStranded(
                 row.id,
                 Grant(row.lease_name, row.token, row.holder),
                 since=tables.at - timedelta(seconds=row.seconds),
@@ -252,13 +218,17 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
             )
             for row in tables.stranded
         ),
-        *_expected_facts(schedules, most, remarks),
+        *_expected_facts(schedules, remarks),
         *records(tables.runs, _by_run(tables.job_runs), schedules),
         *backfills(tables.backfills, schedules),
         *marks(tables.runs, jobs, wall_clock=tables.wall_clock),
     )
-    since = min((row.created_at for row in tables.runs), default=None)
-    return History(tables.at, facts, len(schedules), since, tuple(remarks))
+    number = Counter(map(type, found))
+    return History(
+        *(tables.at, found, len(schedules), len(tables.runs), number[Due], number[GrantBegan]),
+        since=min((row.created_at for row in tables.runs), default=None),
+        remarks=tuple(remarks),
+    )
 
 
 def _by_run(job_runs: Sequence[Row[Any]]) -> Mapping[int, Sequence[Row[Any]]]:
@@ -268,7 +238,7 @@ def _by_run(job_runs: Sequence[Row[Any]]) -> Mapping[int, Sequence[Row[Any]]]:
     return found
 
 
-def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], most: int, remarks: list[str]) -> Iterator[Fact]:
+def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], remarks: list[str]) -> Iterator[Fact]:
     for (application, name), row in schedules.items():
         label = f"{application}/{name}"
         try:
@@ -276,18 +246,18 @@ def _expected_facts(schedules: Mapping[tuple[str, str], Row[Any]], most: int, re
         except UnreadableDefinition as error:
             remarks.append(f'the scheduled times of "{label}" were not compared: {error}')
             continue
-        found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor, most)
+        found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor)
         if capped:
-            remarks.append(f'only the latest {most:,} scheduled times of "{label}" were compared')
+            remarks.append(f'only the latest {MOST_INSTANTS:,} scheduled times of "{label}" were compared')
         yield from (Due(label, instant) for instant in found)
         if row.retired_at is None:
             following = next(schedule.instants(row.planned_until, row.anchor), None)
-            yield ScheduleProgress(label, row.planned_until, row.next_due, following)
+            yield facts.ScheduleProgress(label, row.planned_until, row.next_due, following)
 
 
 def records(
     runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], schedules: Mapping[tuple[str, str], Row[Any]]
-) -> Iterator[Recorded]:
+) -> Iterator[facts.Recorded]:
     """Yield a fact for each run.
 
     It names the jobs that the run must do only where they are certain: the run uses the present
@@ -309,7 +279,7 @@ def records(
         attempted = tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
         by_it = run.digest is not None and run.digest == schedules[key].run_digest
         expected = _expected(run, schedules[key], defined[key], known[*key, run.holder])
-        yield Recorded(
+        yield facts.Recorded(
             run=run.id,
             schedule="/".join(key),
             first=run.scheduled_for,
@@ -337,13 +307,15 @@ def records(
         )
 
 
-def backfills(rows: Iterable[Row[Any]], schedules: Mapping[tuple[str, str], Row[Any]]) -> Iterator[BackfillRecorded]:
+def backfills(
+    rows: Iterable[Row[Any]], schedules: Mapping[tuple[str, str], Row[Any]]
+) -> Iterator[facts.BackfillRecorded]:
     """Yield a fact for each backfill of which no run may have been pruned."""
     for row in rows:
         key = (row.application, row.schedule)
         pruned = schedules[key].pruned_until
         if pruned is None or pruned < row.first:
-            yield BackfillRecorded(row.id, "/".join(key), row.first, row.last, row.at_most, row.instants)
+            yield facts.BackfillRecorded(row.id, "/".join(key), row.first, row.last, row.at_most, row.instants)
 
 
 def _expected(
@@ -357,7 +329,9 @@ def _expected(
     return None
 
 
-def marks(runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:
+def marks(
+    runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool
+) -> Iterator[facts.RunMarked]:
     """Yield a fact for each run that was marked as cancelled.
 
     By a wall clock, which may have been set between the two, it is not certain that an attempt started after the end.
@@ -368,7 +342,7 @@ def marks(runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, w
             started = (
                 [] if wall_clock else [job.started_at for job in jobs.get(run.id, ()) if job.state != "not started"]
             )
-            yield RunMarked(
+            yield facts.RunMarked(
                 run=run.id,
                 schedule=f"{run.application}/{run.schedule}",
                 at=run.cancelled_at,
@@ -425,10 +399,8 @@ def _counts_from(row: Any, schedule: Schedule) -> datetime:
     return decides if row.pruned_until is None else max(decides, row.pruned_until)
 
 
-def _latest(
-    schedule: Schedule, after: datetime, until: datetime, anchor: datetime, most: int
-) -> tuple[list[datetime], bool]:
-    """Return the latest ``most`` instants up to ``until``, and whether there are more.
+def _latest(schedule: Schedule, after: datetime, until: datetime, anchor: datetime) -> tuple[list[datetime], bool]:
+    """Return the latest `MOST_INSTANTS` up to ``until``, and whether there are more.
 
     It looks back in growing steps, because enumerating years of instants would take too long.
     """
@@ -436,7 +408,7 @@ def _latest(
     while True:
         all_of_it = until - after <= span
         begin = after if all_of_it else until - span
-        found = deque(takewhile(lambda instant: instant <= until, schedule.instants(begin, anchor)), maxlen=most + 1)
-        if all_of_it or len(found) > most:
-            return list(found)[-most:], len(found) > most
+        found = deque(takewhile(lambda instant: instant <= until, schedule.instants(begin, anchor)), MOST_INSTANTS + 1)
+        if all_of_it or len(found) > MOST_INSTANTS:
+            return list(found)[-MOST_INSTANTS:], len(found) > MOST_INSTANTS
         span *= 4

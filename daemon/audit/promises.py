@@ -6,25 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TypeVar
 
 from ..text import counted
-from .facts import (
-    BackfillRecorded,
-    Deleted,
-    Due,
-    Fact,
-    GrantBegan,
-    GrantEnded,
-    HighestToken,
-    Recorded,
-    RunMarked,
-    RunStranded,
-    ScheduleProgress,
-)
+from . import facts
+from .facts import BackfillRecorded, Due, GrantBegan, Recorded, RunMarked
 
 T = TypeVar("T")
+RECOVERED_WITHIN = timedelta(seconds=60)
+"""A live replica settles stale leases in a second or two, plus at most 30 s of an open fence."""
+TOLERANCE = timedelta(seconds=2)
+"""By rule 1 the database's clock may step by ttl - give_up - kill_time, which is 2 s by default."""
 
 
 class Promise(StrEnum):
@@ -68,48 +61,31 @@ class Violation:
         return f"{self.promise}: {self.what}"
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Limits that a recorded history must keep."""
-
-    recovery: timedelta | None = None
-    """The time in which a run whose grant is over must be settled; None: not checked."""
-    tolerance: timedelta = timedelta()
-    """The difference below which two times count as the same."""
-
-
-def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]:
-    """Return all violations in ``history``, in the order of the promises."""
-    facts = list(history)
-    return in_order(violations(facts, bounds, _successions(facts)))
-
-
-def violations(
-    facts: Sequence[object], bounds: Bounds, successions: Iterable["Succession"], *, complete: bool = False
-) -> Iterator[Violation]:
-    """Yield what recorded facts show; ``complete``: they include every instant."""
-    yield from tokens_increase(facts, bounds.tolerance)
-    yield from no_overlap(successions, bounds.tolerance)
-    yield from settled_in_time(facts, bounds.recovery)
-    yield from accounted_once(facts, complete=complete)
-    yield from planned_on(facts)
-    yield from run_after_all(facts)
-    yield from wholly_over(facts)
-    yield from done_once(facts)
-    yield from retried_once(facts)
-    yield from kept_to(facts)
-    yield from cancelled(facts, bounds.tolerance)
-    yield from replaced_first(facts, bounds.tolerance)
-    yield from as_many_as_told(facts)
-    yield from not_run_again(facts)
+def check(history: Iterable[object], tolerance: timedelta = TOLERANCE) -> list[Violation]:
+    """Return all violations in ``history``, in the order of the promises. Two times count as the same if they differ by
+    no more than ``tolerance``.
+    """
+    known = list(history)
+    return [
+        *tokens_increase(known, tolerance),
+        *no_overlap(known, tolerance),
+        *settled_in_time(known),
+        *accounted_once(known),
+        *planned_on(known),
+        *run_after_all(known),
+        *wholly_over(known),
+        *done_once(known),
+        *retried_once(known),
+        *kept_to(known),
+        *cancelled(known, tolerance),
+        *replaced_first(known, tolerance),
+        *as_many_as_told(known),
+        *not_run_again(known),
+    ]
 
 
 def of_kind(kind: type[T], history: Iterable[object]) -> Iterator[T]:
     return (fact for fact in history if isinstance(fact, kind))
-
-
-def in_order(found: Iterable[Violation]) -> list[Violation]:
-    return sorted(found, key=lambda violation: list(Promise).index(violation.promise))
 
 
 # Grants
@@ -134,10 +110,9 @@ def tokens_increase(history: Sequence[object], tolerance: timedelta) -> Iterator
         if is_raised:
             highest[name] = after
     for fact in history:
-        if isinstance(fact, Deleted):
-            deleted = "is missing" if fact.at is None else f"was deleted at {fact.at}"
-            yield Violation(Promise.TOKENS, f"the row of lease {fact.name!r} {deleted}", (fact,))
-        elif isinstance(fact, HighestToken) and fact.name in highest:
+        if isinstance(fact, facts.Deleted):
+            yield Violation(Promise.TOKENS, f"the row of lease {fact.name!r} is missing", (fact,))
+        elif isinstance(fact, facts.HighestToken) and fact.name in highest:
             granted = highest[fact.name]
             if fact.token < granted.grant.token:
                 yield Violation(
@@ -153,13 +128,14 @@ def in_time(history: Iterable[object]) -> list[GrantBegan]:
     return sorted(of_kind(GrantBegan, history), key=lambda fact: (fact.at, fact.grant.token))
 
 
-Succession = tuple[GrantBegan, datetime | None, GrantBegan]
-"""A grant, when its name was free again (None: unknown), and the next grant of that name."""
-
-
-def no_overlap(successions: Iterable[Succession], tolerance: timedelta) -> Iterator[Violation]:
+def no_overlap(history: Sequence[object], tolerance: timedelta) -> Iterator[Violation]:
     """Yield grants of a name whose earlier grant is still in force (rule 4)."""
-    for before, free, after in successions:
+    ended = {fact.grant: fact.at for fact in of_kind(facts.GrantEnded, history)}
+    by_name: dict[str, list[GrantBegan]] = defaultdict(list)
+    for granted in in_time(history):
+        by_name[granted.grant.name].append(granted)
+    for before, after in chain.from_iterable(map(pairwise, by_name.values())):
+        free = ended.get(before.grant)
         if free is not None and free > after.at + tolerance:
             yield Violation(
                 Promise.OVERLAP,
@@ -169,79 +145,62 @@ def no_overlap(successions: Iterable[Succession], tolerance: timedelta) -> Itera
             )
 
 
-def _successions(history: Sequence[object]) -> Iterator[Succession]:
-    ended = {fact.grant: fact.at for fact in of_kind(GrantEnded, history)}
-    by_name: dict[str, list[GrantBegan]] = defaultdict(list)
-    for granted in in_time(history):
-        by_name[granted.grant.name].append(granted)
-    for of_name in by_name.values():
-        yield from ((before, ended.get(before.grant), after) for before, after in pairwise(of_name))
-
-
-def settled_in_time(history: Iterable[object], within: timedelta | None) -> Iterator[Violation]:
-    """Yield runs that are recorded as running ``within`` this time after their grant was over (rule 18)."""
-    for fact in of_kind(RunStranded, history):
-        if within is not None and (left := fact.at - fact.since) > within:
-            yield Violation(
-                Promise.RECOVERY,
-                f"run {fact.run} is recorded as running under token {fact.grant.token} of lease {fact.grant.name!r}, "
-                f"which has been over for {left.total_seconds():.0f} s: more than {within.total_seconds():g} s",
-                (fact,),
-            )
+def settled_in_time(history: Iterable[object]) -> Iterator[Violation]:
+    """Yield runs that are recorded as running although their grant has long been over (rule 18)."""
+    for fact in of_kind(facts.RunStranded, history):
+        if (left := fact.at - fact.since) > RECOVERED_WITHIN:
+            over = f"over for {left.total_seconds():.0f} s: more than {RECOVERED_WITHIN.total_seconds():g} s"
+            under = f"token {fact.grant.token} of lease {fact.grant.name!r}"
+            what = f"run {fact.run} is recorded as running under {under}, which has been {over}"
+            yield Violation(Promise.RECOVERY, what, (fact,))
 
 
 # Scheduled times
 
 
-def accounted_once(history: Iterable[object], *, complete: bool) -> Iterator[Violation]:
+def accounted_once(history: Iterable[object]) -> Iterator[Violation]:
     """Yield due instants without a run and instants with two, including those in counted rows (rule 13)."""
-    due: dict[str, dict[datetime, bool]] = defaultdict(dict)
+    due: dict[str, set[datetime]] = defaultdict(set)
     recorded: dict[str, list[Recorded]] = defaultdict(list)
     for fact in history:
         if isinstance(fact, Due):
-            due[fact.schedule][fact.at] = fact.certain or due[fact.schedule].get(fact.at, False)
+            due[fact.schedule].add(fact.at)
         elif isinstance(fact, Recorded) and not fact.manual:
             recorded[fact.schedule].append(fact)
     for schedule in sorted(due.keys() | recorded.keys()):
-        instants = [Due(schedule, at, certain) for at, certain in sorted(due[schedule].items())]
         runs = sorted(recorded[schedule], key=lambda run: (run.first, run.last, run.run))
-        yield from _accounted_once(schedule, instants, runs, complete)
+        yield from _accounted_once(schedule, sorted(due[schedule]), runs)
 
 
-def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], complete: bool) -> Iterator[Violation]:
+def _accounted_once(schedule: str, due: Sequence[datetime], runs: Iterable[Recorded]) -> Iterator[Violation]:
     covered_to: Recorded | None = None
-    due = [instant.at for instant in instants]
-    accounted = [not instant.certain for instant in instants]
+    accounted = set[datetime]()
     for run in runs:
         if covered_to is not None and run.first <= covered_to.last:
             what = f'runs {covered_to.run} and {run.run} of "{schedule}" both account for {run.first}'
             yield Violation(Promise.INSTANTS, what, (covered_to, run))
         if covered_to is None or run.last > covered_to.last:
             covered_to = run
-        span = range(bisect_left(due, run.first), bisect_right(due, run.last))
-        least = sum(instants[index].certain for index in span)
-        for index in span:
-            accounted[index] = True
+        span = due[bisect_left(due, run.first) : bisect_right(due, run.last)]
+        accounted.update(span)
         # All its instants are known: a counted row may begin before those that are due.
         is_whole = bool(due) and due[0] <= run.first and run.last <= due[-1]
-        # A backfill also runs instants at which the schedule was not due by the timing of then.
-        known = (complete and run.backfill is None) or ((span or run.count > 1) and is_whole)
-        if known and not least <= run.count <= len(span):
-            yield Violation(
-                Promise.INSTANTS,
-                f'run {run.run} of "{schedule}" stands for {counted(run.count, "scheduled time")} from {run.first} to '
-                f"{run.last}, but {len(span)} were due",
-                (run,),
-            )
-    for at, done in zip(due, accounted, strict=True):
-        if not done:
+        if (span or run.count > 1) and is_whole and run.count != len(span):
+            yield miscounted(run, len(span))
+    for at in due:
+        if at not in accounted:
             what = f'no run accounts for "{schedule}" at {at}: that scheduled time is lost'
             yield Violation(Promise.INSTANTS, what, (Due(schedule, at),))
 
 
+def miscounted(run: Recorded, due: int) -> Violation:
+    stands = f"stands for {counted(run.count, 'scheduled time')} from {run.first} to {run.last}, but {due} were due"
+    return Violation(Promise.INSTANTS, f'run {run.run} of "{run.schedule}" {stands}', (run,))
+
+
 def planned_on(history: Iterable[object]) -> Iterator[Violation]:
     """Yield schedules whose next due instant is not the first that is not planned yet (rule 13)."""
-    for fact in of_kind(ScheduleProgress, history):
+    for fact in of_kind(facts.ScheduleProgress, history):
         if fact.next_due != fact.first_after:
             yield Violation(
                 Promise.INSTANTS,
@@ -315,8 +274,8 @@ def retried_once(history: Iterable[object]) -> Iterator[Violation]:
             yield _of_run(Promise.EFFECTS, first, what, before)
 
 
-def _of_run(promise: Promise, run: Recorded, what: str, *facts: Fact) -> Violation:
-    return Violation(promise, f'run {run.run} of "{run.schedule}", due at {run.first}, {what}', (run, *facts))
+def _of_run(promise: Promise, run: Recorded, what: str, *others: Recorded) -> Violation:
+    return Violation(promise, f'run {run.run} of "{run.schedule}", due at {run.first}, {what}', (run, *others))
 
 
 def kept_to(history: Iterable[object]) -> Iterator[Violation]:
@@ -335,8 +294,9 @@ def cancelled(history: Iterable[object], tolerance: timedelta) -> Iterator[Viola
     for mark in of_kind(RunMarked, history):
         if mark.state not in {"running", "cancelled"}:
             yield went_on(mark, f"was marked as cancelled at {mark.at}, and is {mark.state}")
-        if mark.last_start is not None and after_end(mark, mark.last_start, tolerance):
-            yield went_on(mark, f"ended as cancelled at {mark.ended}, and an attempt started at {mark.last_start}")
+        over = mark.ended if mark.state == "cancelled" else None
+        if over is not None and mark.last_start is not None and mark.last_start > over + tolerance:
+            yield went_on(mark, f"ended as cancelled at {over}, and an attempt started at {mark.last_start}")
 
 
 def replaced_first(history: Iterable[object], tolerance: timedelta) -> Iterator[Violation]:
@@ -348,12 +308,8 @@ def replaced_first(history: Iterable[object], tolerance: timedelta) -> Iterator[
             yield went_on(fact, f"{end}, and {started}")
 
 
-def after_end(mark: RunMarked, at: datetime, tolerance: timedelta) -> bool:
-    return mark.state == "cancelled" and mark.ended is not None and at > mark.ended + tolerance
-
-
-def went_on(mark: RunMarked, what: str, *facts: object) -> Violation:
-    return Violation(Promise.CANCELS, f'run {mark.run} of "{mark.schedule}" {what}', (mark, *facts))
+def went_on(mark: RunMarked, what: str, *others: object) -> Violation:
+    return Violation(Promise.CANCELS, f'run {mark.run} of "{mark.schedule}" {what}', (mark, *others))
 
 
 # Backfills
@@ -363,7 +319,9 @@ def as_many_as_told(history: Sequence[object]) -> Iterator[Violation]:
     """Yield backfills with fewer or more runs than instants that were to run, with two runs of one instant, and with a
     run of another time or schedule (rule 23).
     """
-    runs = backfilled(history)
+    runs: dict[int | None, list[Recorded]] = defaultdict(list)
+    for run in of_kind(Recorded, history):
+        runs[run.backfill].append(run)
     for backfill in of_kind(BackfillRecorded, history):
         of_it = runs[backfill.backfill]
         if len(of_it) != backfill.instants:
@@ -394,14 +352,6 @@ def not_run_again(history: Iterable[object]) -> Iterator[Violation]:
                 break
 
 
-def backfilled(facts: Iterable[object]) -> dict[int, list[Recorded]]:
-    found: dict[int, list[Recorded]] = defaultdict(list)
-    for fact in of_kind(Recorded, facts):
-        if fact.backfill is not None:
-            found[fact.backfill].append(fact)
-    return found
-
-
-def of_backfill(backfill: BackfillRecorded, what: str, *facts: object) -> Violation:
+def of_backfill(backfill: BackfillRecorded, what: str, *others: object) -> Violation:
     text = f'backfill {backfill.backfill} of "{backfill.schedule}" {what}'
-    return Violation(Promise.BACKFILLS, text, (backfill, *facts))
+    return Violation(Promise.BACKFILLS, text, (backfill, *others))

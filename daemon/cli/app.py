@@ -6,7 +6,6 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -21,96 +20,65 @@ from ..text import nearest
 from ..version import package_version
 from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, USAGE, Misused, report, report_defect, report_expected
 
-
-@dataclass(frozen=True, slots=True)
-class Lazy:
-    """The place of a command, and its line in the help of the group, which is the first paragraph of its docstring."""
-
-    module: str
-    help: str
-    function: str = ""
-    """Its name there, if that is not the command's own."""
-
-
 COMMANDS = {
-    "run": Lazy(
-        "run",
-        "Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due.",
-    ),
-    "web": Lazy(
-        "web", "Serve the pages and the API without running anything: they stay when the last replica is gone."
-    ),
-    "check": Lazy("defining.check", "Validate the definitions in FILE and show the next runs of each schedule."),
-    "preview": Lazy(
-        "defining.check",
-        "Show the next scheduled times of an expression and mark what daylight saving time changes.",
-        function="preview_command",
-    ),
-    "schema": Lazy(
-        "defining.schema", "Print the JSON Schema of TOML files, so that an editor can check and complete them."
-    ),
-    "init": Lazy("defining.init", "Write a first FILE of schedules, in Python or TOML, that runs without changes."),
-    "import": Lazy(
-        "defining.imports",
-        "Convert other schedules, such as a crontab, into a TOML file of definitions.",
-        function="imports",
-    ),
-    "sync": Lazy("defining.sync", "Write the definitions in FILE to the database; leave other applications alone."),
-    "status": Lazy("reading.status", "Show replicas, schedules, active runs, and what is late, stuck or failing."),
-    "report": Lazy(
-        "reading.report", "Show what became of all that was due in a night, with deploys, acts and outages."
-    ),
-    "why": Lazy("reading.why", "Say why a schedule or a run does or does not run, and what to do."),
-    "runs": Lazy("reading.history", "List runs, latest first."),
-    "show": Lazy(
-        "reading.history", "Show one run with its attempts, errors and output; with --wide, its tokens and holders too."
-    ),
-    "logs": Lazy("reading.history", "Print the output of a run's jobs; with --follow, as it arrives."),
-    "stack": Lazy(
-        "reading.why", "Show what a running job does at this moment: its processes and where its code stands."
-    ),
-    "locks": Lazy("reading.fleet", "Show who holds which lease, with its token and when it expires."),
-    "replicas": Lazy("reading.fleet", "List replicas and when each was last seen."),
-    "generations": Lazy(
-        "reading.fleet",
-        "List the generations of the definitions: which is active, which replicas run which, and what happens next.",
-    ),
-    "trigger": Lazy("acting.runs", "Request a run, now or later, and record who asked and why; a replica executes it."),
-    "cancel": Lazy(
-        "acting.runs", "Cancel a run: a pending run ends at once; a running one ends when its job has stopped."
-    ),
-    "pause": Lazy(
-        "acting.schedules",
-        "Pause schedules: scheduled times are skipped and recorded; requested and running runs continue.",
-    ),
-    "resume": Lazy(
-        "acting.schedules", "Resume paused schedules and show how many scheduled times passed; none of those will run."
-    ),
-    "notify": Lazy(
-        "acting.notify", "Show who is notified: what waits, what was delivered, and the last error of each target."
-    ),
-    "activity": Lazy("reading.report", "List who did what, when and why, latest first."),
-    "retry": Lazy(
-        "acting.runs", "Retry a failed or cancelled run: jobs that succeeded are kept, the others run again."
-    ),
-    "forget": Lazy(
-        "acting.runs", "Delete the params, reasons, errors and output of a finished run; keep the record that it ran."
-    ),
-    "retire": Lazy(
-        "acting.schedules", "Retire an application for good: retire its schedules and cancel its waiting runs."
-    ),
-    "backfill": Lazy(
-        "acting.schedules",
-        "Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs.",
-    ),
-    "backfills": Lazy("acting.schedules", "List backfills and the progress of each, latest first."),
-    "audit": Lazy("reading.audit", "Check the recorded history for violations; exit with status 1 if there are any."),
-    "doctor": Lazy(
-        "reading.doctor", "Check the database, this machine and the replicas, with a remedy for each problem."
-    ),
-    "db": Lazy("db", "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL."),
+    "run": "Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is "
+    "due.",
+    "web": "Serve the pages and the API without running anything: they stay when the last replica is gone.",
+    "check": "Validate the definitions in FILE and show the next runs of each schedule.",
+    "preview": "Show the next scheduled times of an expression and mark what daylight saving time changes.",
+    "schema": "Print the JSON Schema of TOML files, so that an editor can check and complete them.",
+    "init": "Write a first FILE of schedules, in Python or TOML, that runs without changes.",
+    "import": "Convert other schedules, such as a crontab, into a TOML file of definitions.",
+    "sync": "Write the definitions in FILE to the database; leave other applications alone.",
+    "status": "Show replicas, schedules, active runs, and what is late, stuck or failing.",
+    "report": "Show what became of all that was due in a night, with deploys, acts and outages.",
+    "why": "Say why a schedule or a run does or does not run, and what to do.",
+    "runs": "List runs, latest first.",
+    "show": "Show one run with its attempts, errors and output; with --wide, its tokens and holders too.",
+    "logs": "Print the output of a run's jobs; with --follow, as it arrives.",
+    "stack": "Show what a running job does at this moment: its processes and where its code stands.",
+    "locks": "Show who holds which lease, with its token and when it expires.",
+    "replicas": "List replicas and when each was last seen.",
+    "generations": "List the generations of the definitions: which is active, which replicas run which, and what "
+    "happens next.",
+    "trigger": "Request a run, now or later, and record who asked and why; a replica executes it.",
+    "cancel": "Cancel a run: a pending run ends at once; a running one ends when its job has stopped.",
+    "pause": "Pause schedules: scheduled times are skipped and recorded; requested and running runs continue.",
+    "resume": "Resume paused schedules and show how many scheduled times passed; none of those will run.",
+    "notify": "Show who is notified: what waits, what was delivered, and the last error of each target.",
+    "activity": "List who did what, when and why, latest first.",
+    "retry": "Retry a failed or cancelled run: jobs that succeeded are kept, the others run again.",
+    "forget": "Delete the params, reasons, errors and output of a finished run; keep the record that it ran.",
+    "retire": "Retire an application for good: retire its schedules and cancel its waiting runs.",
+    "backfill": "Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs.",
+    "backfills": "List backfills and the progress of each, latest first.",
+    "audit": "Check the recorded history for violations; exit with status 1 if there are any.",
+    "doctor": "Check the database, this machine and the replicas, with a remedy for each problem.",
+    "db": "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL.",
 }
-"""The commands in the order of the help; a test compares each help line with the command's docstring."""
+"""The commands in the order of the help, with their lines there; a test compares each with the command's docstring."""
+_MODULES = {
+    "run": ("run",),
+    "web": ("web",),
+    "defining.check": ("check", "preview"),
+    "defining.schema": ("schema",),
+    "defining.init": ("init",),
+    "defining.imports": ("import",),
+    "defining.sync": ("sync",),
+    "reading.status": ("status",),
+    "reading.report": ("report", "activity"),
+    "reading.why": ("why", "stack"),
+    "reading.history": ("runs", "show", "logs"),
+    "reading.fleet": ("locks", "replicas", "generations"),
+    "acting.runs": ("trigger", "cancel", "retry", "forget"),
+    "acting.schedules": ("pause", "resume", "retire", "backfill", "backfills"),
+    "acting.notify": ("notify",),
+    "reading.audit": ("audit",),
+    "reading.doctor": ("doctor",),
+    "db": ("db",),
+}
+_FUNCTIONS = {"import": "imports", "preview": "preview_command"}
+"""The functions that have another name than their command."""
 LATER = {"lock": "use the library: lease.sync.LeaseClient(url).hold(name)"}
 """The commands that do not exist yet, each with what to do until then; the help has none of them."""
 _OTHERS = {
@@ -155,9 +123,10 @@ class LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def get_command(self, _ctx: Any, name: str) -> Any:
-        if (entry := COMMANDS.get(name)) is None:
+        module = next((module for module, commands in _MODULES.items() if name in commands), None)
+        if module is None:
             return None
-        found = getattr(import_module(f".commands.{entry.module}", __package__), entry.function or name)
+        found = getattr(import_module(f".commands.{module}", __package__), _FUNCTIONS.get(name, name))
         if isinstance(found, typer.Typer):
             return get_command(found)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -170,7 +139,7 @@ class LazyGroup(TyperGroup):
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         """Write the lines of the help, without an import of the commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+            formatter.write_dl([*COMMANDS.items()])
 
 
 app = typer.Typer(

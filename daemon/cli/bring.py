@@ -21,19 +21,14 @@ def plan_all_outgoing(application: Application, url: str) -> None:
         pass
 
 
-def put_on_top(application: Application, url: str) -> str | None:
-    """Make the definitions the newest, and let them rule (rule 21); return the warning about what they retired."""
-    plan_all_outgoing(application, url)
-    unit = partial(take_on_top, application=application, by=requester())
-    return ask_url(url, unit, write=True, patience=patience(application)).warning
-
-
-def bring_first(application: Application, url: str, now: Iterable[str] = (), *, guarded: bool = False) -> str | None:
-    """Bring the definitions, as the first of the replicas that are about to start does, and request a run of each
-    schedule in ``now``, in one transaction; return the warning about what they retired. If ``guarded``, raise
-    `WouldSupersede` rather than supersede what living replicas run.
+def bring_first(
+    application: Application, url: str, now: Iterable[str] = (), *, take_over: bool = False, guarded: bool = False
+) -> list[str]:
+    """Do once what the replicas that are about to start would each do: if ``take_over``, let the definitions rule
+    (rule 21); if ``guarded``, raise `WouldSupersede` rather than supersede what living replicas run. Request a run of
+    each schedule in ``now``. Return the warnings about what was retired.
     """
-    plan_all_outgoing(application, url)
+    warnings: list[str | None] = []
 
     def transaction(connection: Connection) -> str | None:
         if guarded:
@@ -42,4 +37,11 @@ def bring_first(application: Application, url: str, now: Iterable[str] = (), *, 
         trigger_now(connection, application.name, now)
         return brought.warning
 
-    return ask_url(url, transaction, write=True, patience=patience(application))
+    if take_over:
+        plan_all_outgoing(application, url)
+        unit = partial(take_on_top, application=application, by=requester())
+        warnings.append(ask_url(url, unit, write=True, patience=patience(application)).warning)
+    if guarded or now:
+        plan_all_outgoing(application, url)
+        warnings.append(ask_url(url, transaction, write=True, patience=patience(application)))
+    return [f'application "{application.name}": {warning}' for warning in warnings if warning is not None]

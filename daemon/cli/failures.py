@@ -11,21 +11,8 @@ import typer
 
 from lease.errors import LeaseError, SchemaMissing, StoreUnavailable
 
-from ..errors import (
-    Ambiguous,
-    DaemonError,
-    DefinitionError,
-    InvalidCron,
-    InvalidInstant,
-    NotFound,
-    NotRecordable,
-    NotYet,
-    RetiresAll,
-    RevisionTaken,
-    SchemaNotReady,
-    WouldSupersede,
-    escaped,
-)
+from .. import errors
+from ..errors import DaemonError, NotFound, NotYet, escaped
 from ..service.environment import SettingsError
 from ..text import json_text, wrapped
 
@@ -56,11 +43,12 @@ class NoDatabase(DaemonError):
 
 _KINDS: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
     ((NotYet,), "not yet", USAGE),
-    ((DefinitionError, RevisionTaken, RetiresAll, WouldSupersede), "definition", USAGE),
+    ((errors.DefinitionError, errors.RevisionTaken, errors.RetiresAll, errors.WouldSupersede), "definition", USAGE),
     ((SettingsError,), "settings", USAGE),
-    ((Misused, Ambiguous, NotRecordable, InvalidCron, InvalidInstant, typer.TyperException), "usage", USAGE),
+    ((errors.Ambiguous, errors.NotRecordable, errors.InvalidCron, errors.InvalidInstant), "usage", USAGE),
+    ((Misused, typer.TyperException), "usage", USAGE),
     ((NotFound,), "not found", FAILED),
-    ((NoDatabase, SchemaNotReady, SchemaMissing, StoreUnavailable), "database", FAILED),
+    ((NoDatabase, errors.SchemaNotReady, SchemaMissing, StoreUnavailable), "database", FAILED),
 )
 
 EXPECTED = (DaemonError, LeaseError, typer.TyperException)

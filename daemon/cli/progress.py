@@ -7,17 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Self, assert_never
 
+from rich import progress
 from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.text import Text
 
 from lease.durations import format_duration
@@ -50,8 +41,7 @@ def print_summary(console: Console, detail: RunDetail, times: Times) -> None:
         state = state_cell(job.state, f" (attempt {len(made)})" if len(made) > 1 else "")
         took = lasted(sum(attempt.seconds for attempt in made))
         jobs.add(job.job, state, "" if job.done is None else number(job.done), took, note)
-    console.print()
-    console.print(jobs)
+    jobs.print_below(console)
 
 
 MOST_REMEMBERED = 1_000
@@ -177,7 +167,7 @@ class ProgressView(PlainView):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._bars: dict[facts.JobSubject, TaskID] = {}
+        self._bars: dict[facts.JobSubject, progress.TaskID] = {}
         self._progress = _Bars(console, self.below)
 
     def __enter__(self) -> Self:
@@ -257,18 +247,18 @@ class LiveView(ProgressView):
         return clean(f"next: {due.schedule} {f'in {format_duration(left)}' if left > 0 else 'now'}")
 
 
-class _Bars(Progress):
+class _Bars(progress.Progress):
     """The bars, and a line below them."""
 
     def __init__(self, console: Console, below: Callable[[], str]) -> None:
         self._below = below
         super().__init__(
-            SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
+            progress.SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(bar_width=30),
             _HowFar(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[message]}", style="dim", markup=False),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("{task.fields[message]}", style="dim", markup=False),
             console=console,
             transient=True,
             refresh_per_second=4,
@@ -282,8 +272,8 @@ class _Bars(Progress):
             yield Text(below, "dim", no_wrap=True, overflow="ellipsis")
 
 
-class _HowFar(ProgressColumn):
-    def render(self, task: Task) -> Text:
+class _HowFar(progress.ProgressColumn):
+    def render(self, task: progress.Task) -> Text:
         return Text(how_far(task.completed, task.total) if task.completed or task.total else "")
 
 

@@ -79,6 +79,19 @@ class Sheet:
             [cell if isinstance(cell, Text) else Text("" if cell is None else clean(str(cell))) for cell in cells]
         )
 
+    def print_or(self, console: "Console", otherwise: str) -> None:
+        """Print the table; the sentence ``otherwise`` if it has no rows."""
+        if self.rows:
+            console.print(self)
+        else:
+            say(console, otherwise)
+
+    def print_below(self, console: "Console") -> None:
+        """Print the table below an empty line; nothing if it has no rows."""
+        if self.rows:
+            console.print()
+            console.print(self)
+
     def shown_in(self, width: int) -> dict[int, int] | None:
         """Return the places of the columns that fit into ``width``, and how wide each is; None if too few do."""
         least = [self._least(at) for at in range(len(self.columns))]
@@ -253,8 +266,13 @@ def say(console: "Console", sentence: str, style: str = "none", *, lead: str = "
     console.print(lead + f"\n{indent}".join(lines), style=style, soft_wrap=True)
 
 
-def print_sentences(console: "Console", sentences: Iterable[str], style: str = "yellow") -> None:
-    for sentence in sentences:
+def print_sentences(
+    console: "Console", sentences: Iterable[str], style: str = "yellow", *, apart: bool = False
+) -> None:
+    """Print sentences; an empty line above the first if they are to stand ``apart``."""
+    for at, sentence in enumerate(sentences):
+        if apart and at == 0:
+            console.print()
         say(console, sentence, style, hang=2)
 
 
@@ -278,10 +296,7 @@ class Times:
 
     def __call__(self, moment: datetime | None) -> str:
         """Return a moment as text: ``24s ago``, ``in 2h``, ``Sun 02:00``, ``2026-06-01 02:00``; empty for None."""
-        if moment is None or self.in_full:
-            return when(moment)
-        away = moment - self.now
-        if abs(away) < _NEAR:
+        if moment is not None and not self.in_full and abs(away := moment - self.now) < _NEAR:
             return ago(-away.total_seconds())
         return self.by_clock(moment)
 

@@ -14,13 +14,13 @@ from daemon.definitions.application import Application
 from lease.model import Grant, is_mark
 from tests.checker.facts import (
     BackfillRecorded,
-    Deleted,
     Fact,
     FencedWriteRefused,
     GrantBegan,
     GrantEnded,
     GrantRenewed,
     HighestToken,
+    LeaseDeleted,
     Outage,
     Recorded,
     RunClaimed,
@@ -110,7 +110,7 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
             case "ended" | "broken":
                 yield GrantEnded(grant, when)
             case "deleted":
-                yield Deleted(name, when)
+                yield LeaseDeleted(name, when)
             case "written":
                 yield Written(grant, when, run, state)
             case "claimed":

@@ -2,6 +2,7 @@
 
 facts       what such a history consists of besides what the tables record
 tenures     the facts of each grant, put together
+recorded    the facts as tables would show them, for what `daemon.audit` checks; and which instants were due
 promises    pure functions from facts to violations; those of recorded facts are in `daemon.audit.promises`
 recoveries  that an interrupted run resumes in time
 """
@@ -10,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from daemon import audit
 from daemon.audit import Promise, Violation
-from daemon.audit import promises as recorded
 
 from . import promises
 from .facts import Fact
+from .recorded import as_recorded, due_at_all
 from .recoveries import recovered_in_time
 from .tenures import Tenures
 
@@ -49,10 +51,9 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
     """Return all violations in ``history``, in the order of the promises."""
     facts = list(history)
     tenures, tolerance = Tenures(facts), bounds.tolerance
-    of_tables = recorded.Bounds(bounds.recovery, tolerance)
-    successions = promises.successions(tenures)
     found = [
-        *recorded.violations(facts, of_tables, successions, complete=bounds.complete),
+        *audit.check(as_recorded(facts, tenures), tolerance),
+        *promises.never_deleted(facts),
         *promises.not_renewed_after_its_end(facts, tenures, tolerance),
         *promises.no_zombie_writes(facts, tenures),
         *promises.dead_before_next(facts, tenures, tolerance),
@@ -69,9 +70,10 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
             *promises.refused_rightly(facts, tenures, tolerance),
             *promises.one_holder_at_a_time(facts, tenures, tolerance),
             *promises.nothing_idle(facts, tenures, bounds.idle),
+            *due_at_all(facts),
         ]
     if bounds.finished:
         found += promises.all_over(facts)
     if bounds.effects_written:
         found += promises.written_once(facts)
-    return recorded.in_order(found)
+    return sorted(found, key=lambda violation: list(Promise).index(violation.promise))

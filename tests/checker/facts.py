@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from daemon.audit import facts as recorded
 from daemon.audit.facts import (
     BackfillRecorded,
     Deleted,
-    Due,
-    GrantBegan,
     GrantEnded,
     HighestToken,
     Recorded,
@@ -16,9 +15,14 @@ from daemon.audit.facts import (
     RunStranded,
     ScheduleProgress,
 )
-from daemon.audit.facts import Fact as RecordedFact
 from daemon.states import RunState
 from lease.model import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class GrantBegan(recorded.GrantBegan):
+    until: datetime | None = None
+    """When it goes stale unless it is renewed; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,20 @@ class GrantRenewed:
     grant: Grant
     at: datetime
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDeleted:
+    """The row of a lease was deleted, and its token with it (against rule 5)."""
+
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due(recorded.Due):
+    certain: bool = True
+    """False: another definition became active at about that time, and it need not have been due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +164,9 @@ class RunSettled:
 
 
 Fact = (
-    RecordedFact
+    recorded.Fact
     | GrantRenewed
+    | LeaseDeleted
     | Written
     | FencedWriteRefused
     | Worked
@@ -169,6 +188,7 @@ __all__ = [
     "GrantEnded",
     "GrantRenewed",
     "HighestToken",
+    "LeaseDeleted",
     "Outage",
     "Recorded",
     "RunClaimed",

@@ -5,16 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import assert_never
 
-from daemon.audit.promises import (
-    Promise,
-    Succession,
-    Violation,
-    after_end,
-    backfilled,
-    of_backfill,
-    of_kind,
-    went_on,
-)
+from daemon.audit.promises import Promise, Violation, of_backfill, of_kind, went_on
 from daemon.delivery.fleet_ping import PINGING
 from daemon.pruning.pruner import PRUNING
 
@@ -24,6 +15,7 @@ from .facts import (
     FencedWriteRefused,
     GrantEnded,
     GrantRenewed,
+    LeaseDeleted,
     Recorded,
     RunClaimed,
     RunLeft,
@@ -39,11 +31,10 @@ from .tenures import Tenures
 # Grants and turns
 
 
-def successions(tenures: Tenures) -> Iterator[Succession]:
-    """Yield each pair of successive grants, with when the first ended or went stale."""
-    for before, after in tenures.successions():
-        known = [before.ended.at if before.ended else None, before.until]
-        yield before.granted, min((at for at in known if at is not None), default=None), after.granted
+def never_deleted(history: Iterable[Fact]) -> Iterator[Violation]:
+    """Yield leases whose row was deleted (rule 5)."""
+    for fact in of_kind(LeaseDeleted, history):
+        yield Violation(Promise.TOKENS, f"the row of lease {fact.name!r} was deleted at {fact.at}", (fact,))
 
 
 def not_renewed_after_its_end(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
@@ -301,7 +292,7 @@ def goes_on(history: Iterable[Fact], tolerance: timedelta) -> Iterator[Violation
         if not isinstance(fact, RunClaimed | Written) or fact.run not in marked:
             continue
         mark = marked[fact.run]
-        if after_end(mark, fact.at, tolerance):
+        if mark.state == "cancelled" and mark.ended is not None and fact.at > mark.ended + tolerance:
             what = "was claimed" if isinstance(fact, RunClaimed) else "wrote an effect"
             yield went_on(mark, f"ended as cancelled at {mark.ended}, and {what} at {fact.at}", fact)
 
@@ -313,7 +304,7 @@ def as_many_at_a_time(history: Iterable[Fact]) -> Iterator[Violation]:
     """
     facts = list(history)
     known = {backfill.backfill: backfill for backfill in of_kind(BackfillRecorded, facts)}
-    of = {run.run: number for number, runs in backfilled(facts).items() if number in known for run in runs}
+    of = {run.run: run.backfill for run in of_kind(Recorded, facts) if run.backfill in known}
     moves = [fact for fact in facts if isinstance(fact, RunClaimed | RunLeft | RunSettled) and fact.run in of]
     at_work: dict[int, set[int]] = defaultdict(set)
     for fact in sorted(moves, key=lambda fact: fact.at):

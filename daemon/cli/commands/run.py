@@ -36,7 +36,7 @@ from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier, notifier
 from ..ask import ask_url
-from ..bring import bring_first, put_on_top
+from ..bring import bring_first
 from ..failures import FAILED, INTERRUPTED, Misused, NoDatabase, report
 from ..load_file import keep_what_is_loaded, load_file
 from ..options import File
@@ -125,6 +125,10 @@ _LOG_PATIENCE = 2.0
 """Seconds that a replica waits at its end for a log that takes nothing."""
 
 
+_TAKE_OVER_HELP = "Make these definitions active, even if replicas with other or newer ones are running."
+_YES_HELP = "Start as if without a terminal: for a script or a container that has one."
+
+
 @with_setting_flags
 def run(
     flags: dict[str, Any],
@@ -139,25 +143,22 @@ def run(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Exit when nothing is due, running or waiting.")
     ] = False,
-    take_over: Annotated[
-        bool,
-        typer.Option(
-            "--take-over", help="Make these definitions active, even if replicas with other or newer ones are running."
-        ),
-    ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Start as if without a terminal: for a script or a container that has one.")
-    ] = False,
+    take_over: Annotated[bool, typer.Option("--take-over", help=_TAKE_OVER_HELP)] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=_YES_HELP)] = False,
     no_web: Annotated[bool, typer.Option("--no-web", help="Do not serve HTTP.")] = False,
 ) -> int:
     """Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due."""
     if no_web:
-        _turn_web_off(flags)
+        if flags["web"] is not None:
+            raise Misused("--web and --no-web contradict each other; leave one out")
+        flags["web"] = "off"
     outside = Outside.found(partial(report, kind="settings", as_json=False, what="warning"))
     raise_limit(os.environ)
     line = CommandLine.called(file, flags, until_idle=until_idle)
     application, settings = _read(file, flags, outside, now or ())
-    set_up_logs(settings.log_format, settings.log_level, _named_in_logs(settings, outside, replicas))
+    # In JSON, and where several write to one log, its lines name the replica.
+    is_named = replicas > 1 or settings.log_format != "text" or outside.link.is_supervised
+    set_up_logs(settings.log_format, settings.log_level, f"{socket.gethostname()}:{os.getpid()}" if is_named else None)
     log = structlog.stdlib.get_logger(LOGGER)
     for sentence in outside.about_inherited():
         log.info(sentence)
@@ -172,7 +173,8 @@ def run(
     from ...service.supervision.supervisor import Supervisor  # noqa: PLC0415 - with a web server, which takes memory
     from ...service.web_service import door_to  # noqa: PLC0415 - so does this
 
-    _bring_first(application, settings.database, now or (), take_over=take_over, guarded=guarded)
+    for warning in bring_first(application, settings.database, now or (), take_over=take_over, guarded=guarded):
+        log.warning(warning)
     door = None if settings.web is None else door_to(settings.web.beside(replicas), settings)
     supervisor = Supervisor(line, replicas, outside.checked, outside, report=log.info, warn=log.warning, door=door)
     return asyncio.run(supervisor.run())
@@ -193,27 +195,6 @@ def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]
     outside.link.check(revised, os.getppid())
     refuse_more_than_fit(application, settings.concurrency)
     return revised, settings
-
-
-def _named_in_logs(settings: Settings, outside: Outside, replicas: int) -> str | None:
-    """Return the replica that log lines name: in JSON, and where several write to one log."""
-    if replicas > 1 or (settings.log_format == "text" and not outside.link.is_supervised):
-        return None
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _turn_web_off(flags: dict[str, Any]) -> None:
-    if flags["web"] is not None:
-        raise Misused("--web and --no-web contradict each other; leave one out")
-    flags["web"] = "off"
-
-
-def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool, guarded: bool) -> None:
-    """Do what is done once for all replicas: take over, or check that nothing is superseded; trigger ``now``."""
-    warnings = [put_on_top(application, url)] if take_over else []
-    warnings += [bring_first(application, url, now, guarded=guarded)] if guarded or now else []
-    for warning in filter(None, warnings):
-        structlog.stdlib.get_logger(LOGGER).warning(f'application "{application.name}": {warning}')
 
 
 def _one(

@@ -8,7 +8,7 @@ from lease.database.address import parse_address
 from lease.model import Grant, mark_of
 from tests.chaos.history import Clocks, witnessed
 from tests.chaos.users.records import broken, hand_overs
-from tests.checker.facts import Deleted, Fact, GrantBegan, GrantEnded, GrantRenewed
+from tests.checker.facts import Fact, GrantBegan, GrantEnded, GrantRenewed, LeaseDeleted
 
 
 def facts_after(url: str, *steps: object) -> list[Fact]:
@@ -62,7 +62,7 @@ def test_it_sees_a_holder_replaced_under_the_same_token_and_a_row_deleted(watche
 
     told = facts_after(watched_url, granting("one"), replace, delete)
     assert [fact.grant for fact in told if isinstance(fact, GrantBegan)] == [Grant("a", 1, "one"), Grant("a", 1, "two")]
-    assert isinstance(told[-1], Deleted)
+    assert isinstance(told[-1], LeaseDeleted)
 
 
 def test_a_break_is_the_end_of_the_grant_and_its_mark_is_none(watched_url: str) -> None:

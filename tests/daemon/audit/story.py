@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Table, update
 
 from daemon.audit import Violation, check
-from daemon.audit.history import BOUNDS, History, history, read_tables
+from daemon.audit.history import History, history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
@@ -61,7 +61,7 @@ class Story:
 
 def audit(url: str, application: str | None = None) -> list[Violation]:
     """What is wrong with what is in a database."""
-    return check(tell(url, application).facts, BOUNDS)
+    return check(tell(url, application).facts)
 
 
 def tell(url: str, application: str | None = None) -> History:

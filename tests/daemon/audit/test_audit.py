@@ -11,7 +11,6 @@ from sqlalchemy import Connection, delete
 from sqlalchemy.engine import make_url
 
 from daemon.audit import Promise, check
-from daemon.audit.history import BOUNDS, history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.operations.trigger import trigger
 from daemon.store import statements
@@ -134,23 +133,27 @@ def test_an_attempt_after_the_end_of_a_cancelled_run_is_named_where_nobody_sets_
         assert any(named in violation.what for violation in audit(url)) == (not store.sqlite)
 
 
-def test_what_could_not_be_compared_is_told(told: Made) -> None:
+def test_what_could_not_be_compared_is_told(told: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     url, _ = told
+    monkeypatch.setattr("daemon.audit.history.MOST_INSTANTS", 100)
     with Store(url) as store:
         write(store, schedule, schedule.c.name == "paused", definition='{"name": "paused", "moon": "full"}')
-    found = history(ask_url(url, read_tables), most=100)
-    assert check(found.facts, BOUNDS) == []
+    found = tell(url)
+    assert check(found.facts) == []
     unreadable, capped = found.remarks
     assert capped == 'only the latest 100 scheduled times of "shop/ticks" were compared'
     assert unreadable.startswith('the scheduled times of "shop/paused" were not compared: ')
 
 
-def test_of_the_latest_instants_one_that_is_lost_is_named_although_those_before_were_left_out(told: Made) -> None:
+def test_of_the_latest_instants_one_that_is_lost_is_named_although_those_before_were_left_out(
+    told: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, _ = told
+    monkeypatch.setattr("daemon.audit.history.MOST_INSTANTS", 10)
     with Store(url) as store:
         lost = store.runs(run.c.schedule == "ticks")[-2]
         store.do(lambda connection: connection.execute(delete(run).where(run.c.id == lost.id)))
-    found = check(history(ask_url(url, read_tables), most=10).facts, BOUNDS)
+    found = audit(url)
     assert [violation.promise for violation in found] == [Promise.INSTANTS]
 
 

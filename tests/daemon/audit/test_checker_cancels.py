@@ -41,6 +41,11 @@ def test_an_attempt_after_the_end_of_a_cancelled_run_is_named() -> None:
         "and an attempt started at 2026-07-01 12:00:14+00:00"
     )
     assert broken([late], Bounds(tolerance=timedelta(seconds=2))) == []
+    assert broken([late], Bounds(tolerance=timedelta(seconds=1.5))) == [Promise.CANCELS]
+
+
+def test_a_marked_run_that_ended_otherwise_and_started_later_is_named_once() -> None:
+    assert broken([replace(MARKED, state="failed", last_start=at(14))]) == [Promise.CANCELS]
 
 
 def test_a_run_that_starts_before_the_one_that_it_replaced_has_ended_is_named() -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.checker import Bounds, Promise, check
-from tests.checker.facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
+from tests.checker.facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken, LeaseDeleted
 
 from .histories import NOON, a_grant, at, broken, ended, granted, renewed, said
 
@@ -68,7 +68,7 @@ def test_a_lower_token_within_a_step_of_the_clock_proves_nothing() -> None:
 
 
 def test_a_deleted_row_is_named() -> None:
-    assert said([*GOOD, Deleted("nightly", at(40))]) == (
+    assert said([*GOOD, LeaseDeleted("nightly", at(40))]) == (
         "tokens: the row of lease 'nightly' was deleted at 2026-07-01 12:00:40+00:00"
     )
     assert said([*GOOD, Deleted("nightly")]) == "tokens: the row of lease 'nightly' is missing"
@@ -107,6 +107,7 @@ def test_readings_of_the_clock_as_near_as_the_tolerance_are_the_same() -> None:
     history: list[Fact] = [granted(1, 0), ended(1, 9.001), granted(2, 9)]
     assert broken(history) == [Promise.OVERLAP]
     assert broken(history, Bounds(tolerance=timedelta(milliseconds=2))) == []
+    assert broken(history, Bounds(tolerance=timedelta(milliseconds=0.75))) == [Promise.OVERLAP]
 
 
 def test_a_grant_of_which_no_end_is_known_overlaps_with_nothing() -> None:

@@ -108,7 +108,7 @@ def work(store: Store, hourly: Schedule = HOURLY, state: Any = "succeeded") -> l
 def audited(store: Store) -> list[str]:
     """Return what the audit finds, but that runs ended here without an attempt of their job."""
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        found = [str(violation) for violation in check(history(read_tables(connection)).facts)]
+        found = [str(violation) for violation in check(history(read_tables(connection)).facts, timedelta())]
     return [one for one in found if not one.endswith('has succeeded, but its job "work" has not')]
 
 

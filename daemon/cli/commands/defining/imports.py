@@ -64,16 +64,13 @@ class ImportAnswer:
     lost: list[int]
 
 
+_USERS_HELP = "Whether each line names a user before the command, as in /etc/crontab. Detected by default."
+
+
 @imports.command()
 def crontab(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; - for standard input.")],
-    with_users: Annotated[
-        bool | None,
-        typer.Option(
-            "--system/--user",
-            help="Whether each line names a user before the command, as in /etc/crontab. Detected by default.",
-        ),
-    ] = None,
+    with_users: Annotated[bool | None, typer.Option("--system/--user", help=_USERS_HELP)] = None,
     timezone: Annotated[
         str | None, typer.Option(metavar="TZ", help="The time zone of the crontab; by default this machine's.")
     ] = None,

@@ -103,8 +103,6 @@ _SUFFIXES: dict[str, Form] = {".py": "python", ".toml": "toml"}
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f'\"\\]+")
 _COMMAND = re.compile(r"^([# ]+leased .+?) {2,}(?=\S)", re.MULTILINE)
 """A command in the text, up to what it does, which is put into one column."""
-_FIRST = "hello"
-"""The schedule to begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +139,9 @@ def init(
     say(console, f"{path} written: two schedules of {name}, time zone {zone}")
     for what, command in (
         ("validate it:", f"leased check {file_shown}"),
-        ("run one now:", f"leased run {file_shown} --now {_FIRST} --until-idle"),
+        ("run one now:", f"leased run {file_shown} --now hello --until-idle"),
         ("run until Ctrl-C:", f"leased run {file_shown}"),
-        ("run it again, then:", f"leased trigger {_FIRST}"),
+        ("run it again, then:", "leased trigger hello"),
     ):
         say(console, command, lead=f"  {what:20}")
 

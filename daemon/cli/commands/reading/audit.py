@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from ....answers import filled
 from ....audit import Promise, Violation, check
-from ....audit.history import BOUNDS, History, Tables, history, read_tables
+from ....audit.history import History, Tables, history, read_tables
 from ....store.views.names import require_application
 from ....text import counted, number, when
 from ...ask import ask
@@ -60,7 +60,7 @@ def audit(database: Database = None, application: Application = None, as_json: J
 
     tables = ask(database, read, patience=PATIENCE)
     whole = history(tables)
-    found = check(whole.facts, BOUNDS)
+    found = check(whole.facts)
     if as_json:
         items = [
             Finding(

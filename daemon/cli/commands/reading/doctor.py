@@ -1,10 +1,8 @@
 """`leased doctor`: the database, this machine and the replicas, each check with its remedy."""
 
-from collections.abc import Sequence
-
 import typer
 
-from ....answers.questions import Check, Level
+from ....answers.questions import Level
 from ....service.doctor import checks
 from ....service.environment import SettingsError
 from ....service.settings import read_settings
@@ -25,20 +23,16 @@ def doctor(database: Database = None, as_json: Json = False) -> None:
     if as_json:
         write_json("doctor", found)
     else:
-        _show(found.items)
+        console = screen()
+        red, yellow = (sum(one.level == level for one in found.items) for level in ("red", "yellow"))
+        parts = [counted(red, "problem")] * bool(red) + [counted(yellow, "warning")] * bool(yellow)
+        verdict = ", ".join(parts) or f"OK: all {len(found.items)} checks are green"
+        say(console, verdict, f"bold {'red' if red else 'yellow' if yellow else 'green'}")
+        for one in found.items:
+            symbol, style = _LOOK[one.level]
+            mark = drawable(symbol) if for_people() else one.level
+            say(console, f"{one.check}: {one.text}", style, lead=f"  {mark} ")
+            if one.remedy is not None:
+                say(console, one.remedy, "none", lead="    ")
     if not found.ok:
         raise typer.Exit(FAILED)
-
-
-def _show(found: Sequence[Check]) -> None:
-    console = screen()
-    red, yellow = (sum(one.level == level for one in found) for level in ("red", "yellow"))
-    parts = [counted(red, "problem")] * bool(red) + [counted(yellow, "warning")] * bool(yellow)
-    verdict = ", ".join(parts) or f"OK: all {len(found)} checks are green"
-    say(console, verdict, f"bold {'red' if red else 'yellow' if yellow else 'green'}")
-    for one in found:
-        symbol, style = _LOOK[one.level]
-        mark = drawable(symbol) if for_people() else one.level
-        say(console, f"{one.check}: {one.text}", style, lead=f"  {mark} ")
-        if one.remedy is not None:
-            say(console, one.remedy, "none", lead="    ")

@@ -59,14 +59,11 @@ def locks(
         stale = "" if lock.live or lock.holder is None else " (stale)"
         expires = ago(-lock.expires_in) if lock.expires_in is not None else ""
         shown.add(lock.name, lock.token, holder, lasted(lock.held_for), f"{expires}{stale}", lock.run_id, lock.long)
-    console = screen()
-    if found:
-        console.print(shown)
-    elif free:
-        say(console, "There are no leases yet; schedules and programs that take locks create them.")
-    else:
-        named = f' whose name begins with "{prefix}"' if prefix else ""
-        say(console, f"No lease{named} is held; --all lists those that nobody holds.")
+    named = f' whose name begins with "{prefix}"' if prefix else ""
+    none = f"No lease{named} is held; --all lists those that nobody holds."
+    if free:
+        none = "There are no leases yet; schedules and programs that take locks create them."
+    shown.print_or(screen(), none)
 
 
 _MOST = 5
@@ -128,11 +125,8 @@ def replicas(
         cells = (generation, one.revision, one.release, one.version, times(one.started_at), times(one.seen_at))
         shown.add(f"{one.host}:{one.pid}", one.application, state_cell(one.state), *cells)
     console = screen()
-    if found:
-        console.print(shown)
-        print_sentences(console, releases_live(found))
-    else:
-        say(console, "There are no replicas; `leased run FILE` starts one.")
+    shown.print_or(console, "There are no replicas; `leased run FILE` starts one.")
+    print_sentences(console, releases_live(found))
 
 
 DIGEST_SHOWN = 12
@@ -248,9 +242,7 @@ def _show(found: Sequence[GenerationStanding], times: Times, changed: Sequence[C
         console.print(shown)
     elif changed is not None:
         say(console, "It changed no schedule that was there before, or that is not recorded.")
-    if coming := sentences(beside_each_other(found)):
-        console.print()
-        print_sentences(console, coming)
+    print_sentences(console, sentences(beside_each_other(found)), apart=True)
 
 
 def _acknowledged(

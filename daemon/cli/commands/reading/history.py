@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Annotated
@@ -114,12 +114,10 @@ def runs(
         write_json("runs", RunsAnswer(found))
         return
     console = screen()
-    if found:
-        console.print(runs_table(found, Times.of(now, utc=utc), wide=wide or not for_people()))
-    elif schedule or of_state or application:
-        say(console, "No run matches; `leased runs` lists the runs of every schedule, in any state.")
-    else:
-        say(console, "There are no runs yet; a run is created when a schedule is due, or by `leased trigger SCHEDULE`.")
+    none = "There are no runs yet; a run is created when a schedule is due, or by `leased trigger SCHEDULE`."
+    if schedule or of_state or application:
+        none = "No run matches; `leased runs` lists the runs of every schedule, in any state."
+    runs_table(found, Times.of(now, utc=utc), wide=wide or not for_people()).print_or(console, none)
     if for_people() and (failed := next((run for run in found if run.state == "failed" and run.next), None)):
         console.print()
         say(console, " / ".join((f"leased show {failed.run_id}", *failed.next)), "dim")
@@ -152,9 +150,7 @@ def show(
     for name, value in _facts(detail, times, wide=in_full).items():
         if value not in {None, ""}:
             say(console, str(value), lead=f"{name:>14}  ")
-    if detail.jobs:
-        console.print()
-        console.print(_attempts(detail.jobs, times, wide=in_full))
+    _attempts(detail.jobs, times, wide=in_full).print_below(console)
     for job in detail.jobs:
         lost = None if job.lost_why is None else f"its lease was lost: {job.lost_why}"
         for what, text in (("end", lost), ("error", job.error), ("log", job.log_tail)):
@@ -214,16 +210,14 @@ def _attempts(jobs: Sequence[JobRunLine], times: Times, *, wide: bool) -> Sheet:
     return shown
 
 
+_FOLLOW_HELP = "Keep printing until the run has finished; wait for it if it has not started."
+
+
 def logs(
     run: RunOrName,
     job: Annotated[str | None, typer.Option(metavar="NAME", help="Only this job.")] = None,
     attempt: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only this attempt.")] = None,
-    follow: Annotated[
-        bool,
-        typer.Option(
-            "--follow", "-f", help="Keep printing until the run has finished; wait for it if it has not started."
-        ),
-    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help=_FOLLOW_HELP)] = False,
     application: Application = None,
     database: Database = None,
     as_json: Annotated[
@@ -236,31 +230,28 @@ def logs(
         tell(f"run {run_id} of {run}:")
     reader = OutputReader(run_id, job, attempt, waits=follow)
     text = None if as_json else _Text(titled=job is None or attempt is None)
-    more = _objects() if text is None else text.more
+    last: OutputOfRun | None = None
+
+    def more(found: OutputOfRun) -> bool:
+        """Write what has come; return whether there may be more."""
+        nonlocal last
+        if text is not None:
+            for part in found.parts:
+                text.write(part)
+        elif last is None or found.parts or found.state != last.state:
+            write_json("logs", logs_answer(found))
+            sys.stdout.flush()
+        last = found
+        return found.state in UNFINISHED
+
     if follow:
         ask_again(database, reader.read, more)
     else:
         more(ask(database, reader.read))
-    if text is not None and (found := text.end(follow=follow)) is not None:
-        gone = ask(database, lambda connection: read_retirements(connection, found.schedule, found.application))
+    if text is not None and last is not None and text.end(last, follow=follow):
+        of = last.schedule, last.application
+        gone = ask(database, lambda connection: read_retirements(connection, *of))
         print_sentences(screen(), (one.in_words for one in gone))
-
-
-def _objects() -> Callable[[OutputOfRun], bool]:
-    """Return what writes output as objects, one for all that came at once or for another state of the run, and returns
-    whether there may be more.
-    """
-    state: str | None = None
-
-    def more(found: OutputOfRun) -> bool:
-        nonlocal state
-        if found.parts or found.state != state:
-            write_json("logs", logs_answer(found))
-            sys.stdout.flush()
-        state = found.state
-        return found.state in UNFINISHED
-
-    return more
 
 
 _HINTS = {"pending": "; --follow waits for it", "failed": "; `leased show {}` says why"}
@@ -279,20 +270,10 @@ class _Text:
         self._titled = titled
         self._of: tuple[str, int] | None = None
         self._in_line = False
-        self._last: OutputOfRun | None = None
 
-    def more(self, found: OutputOfRun) -> bool:
-        """Write the new output; return whether there may be more."""
-        for part in found.parts:
-            self._write(part)
-        self._last = found
-        return found.state in UNFINISHED
-
-    def end(self, *, follow: bool) -> OutputOfRun | None:
-        """End the last line, and write how a followed run ended; if the run had no output, write that and return it."""
+    def end(self, run: OutputOfRun, *, follow: bool) -> bool:
+        """End the last line, and write how a followed run ended; if it had no output, write that and return True."""
         self._end_line()
-        run = self._last
-        assert run is not None  # noqa: S101 - it has been asked for
         named = f"run {run.run_id} of {clean(run.schedule)}"
         if self._of is None:
             far = " so far" if run.state in UNFINISHED else ""
@@ -300,15 +281,15 @@ class _Text:
             say(self._console, f"There is no output of {named}{far} ({run.state}{hint}).", "dim")
             if run.is_inside and not hint:
                 say(self._console, _INSIDE, "dim")
-            return run
+            return True
         if follow and self._titled:
             self._console.print(f"\n{named}  ", style="bold", end="", soft_wrap=True)
             self._console.print(state_cell(run.state))
             if run.state == "failed" and for_people():
                 say(self._console, f"leased show {run.run_id}", "dim", lead="  ")
-        return None
+        return False
 
-    def _write(self, part: OutputPart) -> None:
+    def write(self, part: OutputPart) -> None:
         if self._of != (part.job, part.attempt):
             self._end_line()
             if self._titled:

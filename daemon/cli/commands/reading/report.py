@@ -80,14 +80,9 @@ def _show(found: Report, times: Times, *, whole: bool) -> None:
     if more := len(wrong[_MOST_PROBLEMS:]):
         say(console, f"and {counted(more, 'more schedule')} with problems, first in the table", "red", lead="  ")
     _show_schedules(found, whole=whole)
-    for shown in (_deploys(found.deploys, times), _acts(found.acts, times)):
-        if shown.rows:
-            console.print()
-            console.print(shown)
-    notes = list(_notes(found, times))
-    if notes:
-        console.print()
-        print_sentences(console, notes)
+    _deploys(found.deploys, times).print_below(console)
+    _acts(found.acts, times).print_below(console)
+    print_sentences(console, _notes(found, times), apart=True)
 
 
 def _problem(line: ScheduleReport, times: Times) -> str:
@@ -117,9 +112,7 @@ def _show_schedules(found: Report, *, whole: bool) -> None:
         more = (line.late, line.retried, line.recovered, line.cancelled, line.active)
         failed = f"{number(line.requested_failed)} failed" if line.requested_failed else ""
         shown.add(line.schedule, line.application, *first, *map(_some, more), failed)
-    if shown.rows:
-        console.print()
-        console.print(shown)
+    shown.print_below(console)
     if left := len(said) - len(listed):
         say(console, f"and {counted(left, 'more schedule')} like these; --all lists them")
     if plain := [] if whole else [line for line in found.items if line.is_plain]:
@@ -202,14 +195,10 @@ def activity(
     if as_json:
         write_json("activity", ActivityAnswer(found))
         return
-    console = screen()
-    if found:
-        console.print(_table(found, Times.of(now, utc=utc)))
-    elif any(each is not None for each in (schedule, by, act, since, application)):
-        say(console, "Nothing matches; `leased activity` without options lists everything.")
-    else:
-        acts = "`leased trigger`, `cancel`, `pause`, `resume` and the like"
-        say(console, f"Nobody has done anything yet; {acts} are listed here.")
+    none = "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."
+    if any(each is not None for each in (schedule, by, act, since, application)):
+        none = "Nothing matches; `leased activity` without options lists everything."
+    _table(found, Times.of(now, utc=utc)).print_or(screen(), none)
 
 
 def _table(found: Sequence[ActLine], times: Times) -> Sheet:

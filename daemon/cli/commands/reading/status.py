@@ -8,11 +8,11 @@ import signal
 import sys
 import termios
 import tty
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-_R = TypeVar("_R", RunningRun, WaitingRun)
 _MOST_APPLICATIONS = 3
 _MOST_WAITING = 3
 MOST_PROBLEMS = 10
@@ -64,32 +63,23 @@ def show_status(
     overview = found.overview
     _show_verdict(console, found, times, whole=whole)
     _show_replicas(console, overview)
-    if found.generations:
-        _show(console, generation_table(found.generations))
-        print_sentences(console, sentences(found.generations))
+    generation_table(found.generations).print_below(console)
+    print_sentences(console, sentences(found.generations))
     if narrowed and not listed:
         say(console, "There are no such schedules.")
-    if listed:
-        _show(console, _schedules(overview, listed, times, wide=wide))
+    _schedules(overview, listed, times, wide=wide).print_below(console)
     if len(overview.schedules) > MOST:
         last = Counter(line.last_state or "no run yet" for line in overview.schedules)
         states = ", ".join(f"{number(count)} {state}" for state, count in sorted(last.items()))
         counts = f"{number(len(overview.schedules))} schedules in all (last runs: {states})"
         say(console, f"{counts}; --all lists them, --tag and --state some")
-    if wide and overview.running:
-        _show(console, _running(overview.running))
+    if wide:
+        _running(overview.running).print_below(console)
     _show_waiting(console, overview, times)
     notes = [*drains(overview.running), *(one.in_words for one in overview.backfills)]
     if overview.retired:
         notes.append(f"Retired in the last day: {_retired(overview.retired)}")
-    if notes:
-        console.print()
-        print_sentences(console, notes, style="none")
-
-
-def _show(console: "Console", shown: Sheet) -> None:
-    console.print()
-    console.print(shown)
+    print_sentences(console, notes, "none", apart=True)
 
 
 def _show_verdict(console: "Console", status: StatusFound, times: Times, *, whole: bool) -> None:
@@ -119,30 +109,27 @@ def _show_verdict(console: "Console", status: StatusFound, times: Times, *, whol
 
 
 def _show_replicas(console: "Console", overview: Overview) -> None:
-    if overview.replicas:
-        columns = ("replica", "application", "state", "up", "running", "seen")
-        replicas = Sheet(*columns, right=("running",), if_any=("state",), spare=("up",))
-        all_run = for_people() and all(one.state == "running" for one in overview.replicas)
-        runs = Counter(run.holder for run in overview.running)
-        now = overview.database_time
-        for one in overview.replicas:
-            up = lasted((now - one.started_at).total_seconds()) if one.state in LIVE else ""
-            cells = (state_cell(None if all_run else one.state), up, number(runs[one.holder]), ago(one.seen_ago))
-            replicas.add(f"{one.host}:{one.pid}", one.application, *cells)
-        _show(console, replicas)
-        print_sentences(console, releases_live(overview.replicas))
+    columns = ("replica", "application", "state", "up", "running", "seen")
+    replicas = Sheet(*columns, right=("running",), if_any=("state",), spare=("up",))
+    all_run = for_people() and all(one.state == "running" for one in overview.replicas)
+    runs = Counter(run.holder for run in overview.running)
+    for one in overview.replicas:
+        up = lasted((overview.database_time - one.started_at).total_seconds()) if one.state in LIVE else ""
+        cells = (state_cell(None if all_run else one.state), up, number(runs[one.holder]), ago(one.seen_ago))
+        replicas.add(f"{one.host}:{one.pid}", one.application, *cells)
+    replicas.print_below(console)
+    print_sentences(console, releases_live(overview.replicas))
 
 
 def _show_waiting(console: "Console", overview: Overview, times: Times) -> None:
-    shown = overview.waiting[:_MOST_WAITING]
-    if shown:  # of those that are counted, all may have begun since
-        waiting = Sheet("waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",))
-        for run in shown:
-            why = sentence(run.why, times.by_clock) if run.why else None
-            waiting.add(run.run_id, run.schedule, run.application, why)
-        _show(console, waiting)
-        if (more := overview.waiting_count - len(shown)) > 0:
-            say(console, f"and {number(more)} more; `leased runs --state pending` lists them")
+    waiting = Sheet("waiting", "schedule", "application", "why", wraps=("why",), right=("waiting",))
+    for run in overview.waiting[:_MOST_WAITING]:
+        why = sentence(run.why, times.by_clock) if run.why else None
+        waiting.add(run.run_id, run.schedule, run.application, why)
+    waiting.print_below(console)
+    more = overview.waiting_count - len(waiting.rows)
+    if waiting.rows and more > 0:  # of those that are counted, all may have begun since
+        say(console, f"and {number(more)} more; `leased runs --state pending` lists them")
 
 
 def _retired(found: Iterable[RetiredSchedule]) -> str:
@@ -171,7 +158,10 @@ def _schedules(overview: Overview, found: Sequence[ScheduleLine], times: Times, 
         spare=() if wide else ("when", "took", "left out", "last"),
         if_any=("now", "left out"),
     )
-    running, waiting = _by_schedule(overview.running), _by_schedule(overview.waiting)
+    running: dict[tuple[str, str], list[RunningRun]] = defaultdict(list)
+    for run in overview.running:
+        running[run.application, run.schedule].append(run)
+    waiting = {(run.application, run.schedule): run for run in reversed(overview.waiting)}  # the first of each
     for line in found:
         key, left_out = (line.application, line.schedule), line.left_out
         missed = f"{number(left_out.missed)} missed in 24h" if left_out.missed else ""
@@ -185,22 +175,13 @@ def _schedules(overview: Overview, found: Sequence[ScheduleLine], times: Times, 
             times(line.finished_at if is_unfinished else line.last_finished_at),
             state_cell(state, f", run {run_id}"),
             lasted(line.finished_seconds if is_unfinished else line.last_seconds),
-            _now(line, running.get(key, ()), waiting.get(key, ()), times),
+            _now(line, running[key], waiting.get(key), times),
             ", ".join(filter(None, (missed, skipped))),
         )
     return shown
 
 
-def _by_schedule(runs: Iterable[_R]) -> dict[tuple[str, str], list[_R]]:
-    found: dict[tuple[str, str], list[_R]] = {}
-    for run in runs:
-        found.setdefault((run.application, run.schedule), []).append(run)
-    return found
-
-
-def _now(
-    line: ScheduleLine, running: Sequence[RunningRun], waiting: Sequence[WaitingRun], times: Times
-) -> "Text | str":
+def _now(line: ScheduleLine, running: Sequence[RunningRun], waiting: WaitingRun | None, times: Times) -> "Text | str":
     """Return the present state of a schedule: its pause, its running runs, or the run that waits."""
     if line.paused_at is not None:
         return paused_text(line.paused_by, None, line.paused_until, line.paused_why, times.by_clock)
@@ -208,7 +189,7 @@ def _now(
         first, *more = running
         others = f" and {number(len(more))} more" if more else ""
         return state_cell("running", f" {lasted(first.running_for)}, run {first.run_id}{_at(first)}{others}")
-    return state_cell("pending", f", run {waiting[0].run_id}") if waiting else ""
+    return "" if waiting is None else state_cell("pending", f", run {waiting.run_id}")
 
 
 def _at(run: RunningRun) -> str:
@@ -266,36 +247,23 @@ def _holder(run: RunningRun) -> str:
     return f"{run.host}:{run.pid}" if run.host else run.holder
 
 
-Since = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DURATION|TIME",
-        help="Also count what failed, was missed or succeeded too late since then, even if a later run succeeded.",
-    ),
-]
-Watch = Annotated[bool, typer.Option("--watch", help="Show it again every 2 seconds, until q or Ctrl-C.")]
+_STATE_HELP = f"Only schedules whose last run is in this state: {', '.join(RUN_STATES)}."
+_ALL_HELP = f"List every schedule; by default, if there are more than {MOST}, only those with problems."
+_SINCE_HELP = "Also count what failed, was missed or succeeded too late since then, even if a later run succeeded."
 
 
 def status(
     schedule: OnlySchedule = None,
     database: Database = None,
     application: Application = None,
-    state: Annotated[
-        str | None,
-        typer.Option(metavar="STATE", help=f"Only schedules whose last run is in this state: {', '.join(RUN_STATES)}."),
-    ] = None,
+    state: Annotated[str | None, typer.Option(metavar="STATE", help=_STATE_HELP)] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only schedules with this tag.")] = None,
-    whole: Annotated[
-        bool,
-        typer.Option(
-            "--all", help=f"List every schedule; by default, if there are more than {MOST}, only those with problems."
-        ),
-    ] = False,
+    whole: Annotated[bool, typer.Option("--all", help=_ALL_HELP)] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with status 1 if there is a problem.")] = False,
-    since: Since = None,
+    since: Annotated[str | None, typer.Option(metavar="DURATION|TIME", help=_SINCE_HELP)] = None,
     wide: Wide = False,
     utc: Utc = False,
-    watched: Watch = False,
+    watched: Annotated[bool, typer.Option("--watch", help="Show it again every 2 seconds, until q or Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show replicas, schedules, active runs, and what is late, stuck or failing."""
@@ -328,14 +296,13 @@ def status(
         raise typer.Exit(FAILED)
 
 
-T = TypeVar("T")
 _EVERY = 2.0
 _BEGIN = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 """Another screen, without a cursor, on which long lines are cut."""
 _END = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 
-def watch(database: str | None, unit: Unit[T], show: "Callable[[Console, T], None]") -> None:
+def watch(database: str | None, unit: Unit[StatusFound], show: "Callable[[Console, StatusFound], None]") -> None:
     """Show what ``unit`` reads until somebody presses q or Ctrl-C; raises `Misused` without a terminal."""
     if not sys.stdout.isatty():
         raise Misused("--watch needs a terminal, and standard output is not one; leave it out")
@@ -351,17 +318,17 @@ class _WatchLeft(Exception):
     """Somebody has pressed q."""
 
 
-class _WatchedScreen(Generic[T]):
+class _WatchedScreen:
     """The screen, and the keys that are pressed there."""
 
-    def __init__(self, show: "Callable[[Console, T], None]") -> None:
+    def __init__(self, show: "Callable[[Console, StatusFound], None]") -> None:
         self._show = show
-        self._found: T | None = None
+        self._found: StatusFound | None = None
         self._before: list[Any] | None = None
         self._begun = self._left = False
         self._wake = asyncio.Event()
 
-    def draw(self, found: T) -> bool:
+    def draw(self, found: StatusFound) -> bool:
         """Draw what was found; return that there may be more."""
         if not self._begun:
             self._begin()
@@ -423,7 +390,7 @@ class _WatchedScreen(Generic[T]):
         self._left = self._left or not keys or b"q" in keys.lower()
         self._wake.set()
 
-    def _draw(self, found: T, below: str) -> None:
+    def _draw(self, found: StatusFound, below: str) -> None:
         console = screen()
         with console.capture() as captured:
             self._show(console, found)

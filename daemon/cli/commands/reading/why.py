@@ -23,18 +23,7 @@ from ...options import Application, By, Database, Json, RunOrName, Utc, author, 
 from ...screen import Times, for_people, print_sentences, say, screen, write_json
 
 _WELL = {"due", "running", "succeeded", "on request"}
-_ILL = {
-    "stuck",
-    "silent",
-    "late",
-    "late to finish",
-    "long",
-    "failing",
-    "failed",
-    "abandoned",
-    "no replica",
-    "no definition",
-}
+_NEITHER = {"retired", "not active", "disabled", "paused", "waiting", "skipped", "ended", "excluded", "cancelled"}
 
 
 def why(
@@ -62,7 +51,7 @@ def why(
     console = screen()
     what = found.schedule if found.run_id is None else f"run {found.run_id} of {found.schedule}"
     console.print(f"{clean(what)} ({clean(found.application)})  ", style="bold", end="", soft_wrap=True)
-    style = "green" if found.state in _WELL else "red" if found.state in _ILL else "yellow"
+    style = "green" if found.state in _WELL else "yellow" if found.state in _NEITHER else "red"
     console.print(found.state, style=style)
     say(console, found.text, lead="  ")
     if found.next and for_people():
@@ -134,9 +123,7 @@ def _show(found: StackAnswer) -> None:
         state = each.state if each.waits_in is None else f"{each.state} in {each.waits_in}"
         used = f"{each.cpu_seconds:.2f}s of processor time"
         say(console, f"{each.pid} {state}, {used}: {each.command}", lead="  ")
-    if found.remarks:
-        console.print()
-        print_sentences(console, found.remarks)
+    print_sentences(console, found.remarks, apart=True)
 
 
 _HOW = {
