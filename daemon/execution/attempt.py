@@ -5,7 +5,7 @@ Rules 9, 16, 18, 20 and 25.
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, assert_never
 
@@ -47,52 +47,42 @@ class JobSeen:
     seen: SeenWork
 
 
+@dataclass(eq=False)
 class JobExecution:
     """Attempt ``number`` of a job, from 1."""
 
-    def __init__(
-        self,
-        held: HeldRun,
-        job: Job,
-        *,
-        position: int,
-        number: int,
-        trust: TrustPage | None,
-        room: Room,
-        limits: "Limits | None" = None,
-    ) -> None:
-        self._held = held
-        self._context = held.context
-        self._claimed = held.claimed
-        self._subject = JobSubject(held.subject, job.name, number)
-        self._job = job
-        self._position = position
-        self._number = number
-        self._trust = trust
-        self._room = room
-        self.id: int | None = None
-        """That of its job run, once it is recorded."""
-        self._progress: Progress | None = None
-        self._transcript = Transcript()
-        self._limits = limits or Limits(job.timeout)
-        self._time: OwnTime | None = None
-        self._at_work: Attempt | None = None
-        self._shown = 0.0
-        """When it showed progress last, by its own time."""
+    held: HeldRun
+    job: Job
+    position: int
+    number: int
+    trust: TrustPage | None
+    room: Room
+    limits: "Limits"
+    id: int | None = field(default=None, init=False)
+    """That of its job run, once it is recorded."""
+    _progress: Progress | None = field(default=None, init=False)
+    _transcript: Transcript = field(default_factory=Transcript, init=False)
+    _at_work: Attempt | None = field(default=None, init=False)
+    _shown: float = field(default=0.0, init=False)
+    """When it showed progress last, or began, by its own time."""
+
+    def __post_init__(self) -> None:
+        self._context = self.held.context
+        self._subject = JobSubject(self.held.subject, self.job.name, self.number)
 
     async def execute(self) -> tuple[int | None, Outcome]:
         """Run the attempt; return the id of its job run and its outcome.
 
         The id is None if the run is not ours, or is marked as cancelled; nothing ran then.
         """
-        self.id = await self._held.start_job(self._job.name, self._position, self._number)
+        self.id = await self.held.start_job(self.job.name, self.position, self.number)
         if self.id is None:
-            return None, Outcome("stopped" if self._held.cancelled else "lost")
+            return None, Outcome("stopped" if self.held.cancelled else "lost")
         began = monotonic()
         self._context.notify(JobStarted(self._subject))
         outcome = replace(await self._attempt(self.id), tail=self._transcript.close())
         if last := self.take_progress():  # in its own transaction, so that locks are taken in order (rule 15)
-            await self._held.save_progress(last)
+            await self.held.save_progress(last)
         self._context.notify(JobEnded(self._subject, outcome.state, monotonic() - began, outcome.error))
         return self.id, outcome
 
@@ -107,32 +97,32 @@ class JobExecution:
 
     async def seen(self, secrets: Collection[str]) -> JobSeen:
         seen = SeenWork() if self._at_work is None else await self._at_work.seen(secrets)
-        return JobSeen(self._job.name, self._number, self._job.isolation, seen)
+        return JobSeen(self.job.name, self.number, self.job.isolation, seen)
 
     async def _attempt(self, job_run_id: int) -> Outcome:
         try:
             attempt = await self._prepare()
             # A child's keeper is recorded before the child runs, for the cleanup of a crash (rule 18).
-            if attempt.keeper is not None and not await self._held.record_keeper(job_run_id, attempt.keeper):
+            if attempt.keeper is not None and not await self.held.record_keeper(job_run_id, attempt.keeper):
                 attempt.kill()
                 return Outcome("lost")
             await attempt.go()
         except (ChildNotStarted, Shortage, OSError, MemoryError, RuntimeError) as error:
             return self._not_begun(error)
-        self._room.begin()
+        self.room.begin()
         self._at_work = attempt
         try:
             return await self._watch(attempt)
         finally:
             self._at_work = None
-            self._room.end()
+            self.room.end()
 
     def _not_begun(self, error: Exception) -> Outcome:
         """Return the outcome of work that could not be begun; a shortage only stops it (rule 25)."""
-        lost = boottime() >= self._held.lease.trusted_until  # the replica was paused, which is no failure of the job
+        lost = boottime() >= self.held.lease.trusted_until  # the replica was paused, which is no failure of the job
         short = error if isinstance(error, Shortage) else shortage(error)
         if short is not None and not lost:
-            self._room.run_short()
+            self.room.run_short()
             return Outcome("no room", str(short))
         if short is not None or isinstance(error, ChildNotStarted):
             return Outcome("lost" if lost else "failed", str(short or error))
@@ -141,7 +131,7 @@ class JobExecution:
         return Outcome("failed", f"the job could not be started: {error}")
 
     async def _prepare(self) -> Attempt:
-        context, claimed, job = self._context, self._claimed, self._job
+        context, claimed, job = self._context, self.held.claimed, self.job
         application, rows = context.application, context.rows
         brief = Brief(
             application=application.name,
@@ -150,7 +140,7 @@ class JobExecution:
             scheduled_for=claimed.scheduled_for,
             run_id=claimed.run_id,
             job=job.name,
-            attempt=self._number,
+            attempt=self.number,
             params=claimed.params,
             idempotency_key=idempotency_key(application.name, claimed.schedule, claimed.occurrence, job.name),
             grant=claimed.grant,
@@ -166,26 +156,26 @@ class JobExecution:
         match job.isolation:
             case "task":
                 thread = context.tasks
-                return TaskAttempt(job, brief, self._subject, held=self._held.lease, thread=thread, listeners=listeners)
+                return TaskAttempt(job, brief, self._subject, held=self.held.lease, thread=thread, listeners=listeners)
             case "thread":
-                return ThreadAttempt(job, brief, held=self._held.lease, listeners=listeners)
+                return ThreadAttempt(job, brief, held=self.held.lease, listeners=listeners)
             case "process" | "command":
-                assert self._trust is not None  # noqa: S101 - a run with such a job has a page
-                return await ChildAttempt.prepare(job, brief, context.templates, trust=self._trust, listeners=listeners)
+                assert self.trust is not None  # noqa: S101 - a run with such a job has a page
+                return await ChildAttempt.prepare(job, brief, context.templates, trust=self.trust, listeners=listeners)
             case _:
                 assert_never(job.isolation)
 
     async def _watch(self, attempt: Attempt) -> Outcome:
         """Wait for the work to end; end it at its timeout, on a stop, or when its lease is lost."""
         work = asyncio.create_task(attempt.wait())
-        lost = self._held.lost
+        lost = self.held.lost
         over: set[asyncio.Future[Any]] = {work, lost}
-        limit = await self._until_limit(attempt, {*over, self._held.must_stop})
+        limit = await self._until_limit(attempt, {*over, self.held.must_stop})
         if not work.done() and not lost.done():
             attempt.stop(self._context.client.timing.kill_time)
             # A keeper ends its child; a task that ignores its cancellation may run for ever. A replica that
             # stops has a limit of its own.
-            if attempt.keeper or (limit is None and not self._held.cancelled):
+            if attempt.keeper or (limit is None and not self.held.cancelled):
                 await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
             else:
                 await self._ends_in_time(attempt, over, limit)
@@ -194,15 +184,15 @@ class JobExecution:
             await self._gone_by_ttl(work)
         outcome = work.result()
         if lost.done() and outcome.state != "succeeded":
-            return replace(outcome, state="lost", error=self._held.loss_cause())
+            return replace(outcome, state="lost", error=self.held.loss_cause())
         return outcome if limit is None else over_limit(outcome, limit)
 
     async def _until_limit(self, attempt: Attempt, events: set[asyncio.Future[Any]]) -> "Limit | None":
         """Wait for one of ``events``, or for the first limit, which is returned."""
-        own = self._time = OwnTime(attempt)
+        began = self._shown = own_time(attempt)
         while True:
-            worked = own.passed()
-            limit = self._limits.next(worked, worked - self._shown)
+            now = own_time(attempt)
+            limit = self.limits.next(now - began, now - self._shown)
             if limit is not None and limit.left <= 0:
                 return limit
             left = None if limit is None else limit.left
@@ -220,7 +210,7 @@ class JobExecution:
             return
         after = "it was cancelled" if limit is None else "its timeout"
         outcome = None if limit is None else over_limit(Outcome("failed"), limit)
-        raise WorkOutlivesLease(f'job "{self._job.name}" did not end after {after}', outcome)
+        raise WorkOutlivesLease(f'job "{self.job.name}" did not end after {after}', outcome)
 
     async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]") -> None:
         """Wait for work without a lease to end; raise `WorkOutlivesLease` in time for the process to end with the ttl
@@ -228,16 +218,16 @@ class JobExecution:
         """
         timing = self._context.client.timing
         patience = timing.ttl - timing.give_up - timing.kill_time
-        left = self._held.lease.trusted_until - timing.give_up + timing.ttl - patience - boottime()
+        left = self.held.lease.trusted_until - timing.give_up + timing.ttl - patience - boottime()
         await asyncio.wait({work}, timeout=max(timing.kill_time, left))
         if not work.done():
             raise WorkOutlivesLease(
-                f'job "{self._job.name}" of "{self._context.rows.name(self._claimed.schedule)}" did not end although its lease was lost',
+                f'job "{self.job.name}" of "{self._context.rows.name(self.held.claimed.schedule)}" did not end although its lease was lost',
                 patience=patience,
             )
 
     def _printed(self, lines: Sequence[str]) -> None:
-        if self._job.command is not None:  # it has no other way to show progress
+        if self.job.command is not None:  # it has no other way to show progress
             self._show_progress()
         self._context.notify(JobPrinted(self._subject, tuple(lines)))
 
@@ -247,8 +237,8 @@ class JobExecution:
         self._context.notify(JobProgressed(self._subject, progress.done, progress.total, progress.message))
 
     def _show_progress(self) -> None:
-        if self._time is not None:
-            self._shown = self._time.passed()
+        if (attempt := self._at_work) is not None:  # which another thread may end now
+            self._shown = own_time(attempt)
 
 
 # The limits of its time, and which of them ends it: its job's, its schedule's for a silent job, and what is left of its
@@ -306,25 +296,15 @@ def over_limit(outcome: Outcome, limit: Limit) -> Outcome:
     return replace(outcome, state="failed", error=limit.error, ends_run=limit.ends_run, stalled=limit.stalled)
 
 
-class OwnTime:
-    """The time that an attempt has had: without that which other jobs have cost it (rule 25)."""
-
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
-        self._began = monotonic()
-        self._before = attempt.lost_to_others()
-
-    def passed(self) -> float:
-        """Return the seconds since it was made."""
-        return monotonic() - self._began - (self._attempt.lost_to_others() - self._before)
+def own_time(attempt: Attempt) -> float:
+    """Return the time of an attempt in seconds: it stands still while other jobs hold it up (rule 25)."""
+    return monotonic() - attempt.lost_to_others()
 
 
 async def wait_own_time(attempt: Attempt, events: set[asyncio.Future[Any]], seconds: float) -> bool:
-    """Wait for one of ``events``, at most ``seconds`` of which other jobs took none (rule 25); return
-    whether one of them is done.
-    """
-    own = OwnTime(attempt)
-    while (left := seconds - own.passed()) > 0:
+    """Wait for one of ``events``, at most ``seconds`` of the attempt's own time; return whether one of them is done."""
+    end = own_time(attempt) + seconds
+    while (left := end - own_time(attempt)) > 0:
         if (await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
             return True
     return False

@@ -24,9 +24,10 @@ from lease.waiters import LOOK
 
 from ..definitions.application import Application, Known
 from ..definitions.values.queues import RunQueue
-from ..states import JobState, RunCause, SharedLock
+from ..states import RunCause, SharedLock
 from ..store import statements
 from ..store.statements.claims import Candidate, StartedRun
+from .next_step import EarlierAttempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +103,6 @@ _OF_OTHERS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierAttempts:
-    job: str
-    position: int
-    state: JobState
-    """``succeeded`` if any attempt succeeded; otherwise that of the latest."""
-    failures: int
-    """The attempts that failed, and so used up a retry (rule 16)."""
-    next_attempt: int
-
-
-@dataclass(frozen=True, slots=True)
 class ClaimedRun:
     """A run that this replica may execute, and must end, under this grant."""
 
@@ -126,8 +116,8 @@ class ClaimedRun:
     attempt: int
     """The number of this claim of the run, from 1."""
     params: Mapping[str, Any]
-    jobs: tuple[EarlierAttempts, ...]
-    """The jobs with earlier attempts, in order."""
+    jobs: Mapping[str, EarlierAttempts]
+    """The jobs with earlier attempts, in order, by their names."""
     started_ago: float = field(default=0.0, compare=False)
     """The seconds since its first start, by the database's clock; its retries' waits are included."""
     waited: float = field(default=0.0, compare=False)
@@ -238,7 +228,7 @@ def _claimed(
             grant=grants[row.lease_name],
             attempt=row.attempt,
             params=json.loads(row.params),
-            jobs=tuple(jobs.get(row.id, {}).values()),
+            jobs=jobs.get(row.id, {}),
             started_ago=row.started_ago,
             waited=row.waited,
             traceparent=row.traceparent,
@@ -262,13 +252,8 @@ def _jobs(connection: Connection, run_ids: list[int]) -> dict[int, dict[str, Ear
         of_run = jobs.setdefault(row.run_id, {})
         before = of_run.get(row.job)
         done = before is not None and before.state == "succeeded"
-        of_run[row.job] = EarlierAttempts(
-            job=row.job,
-            position=row.position,
-            state="succeeded" if done else row.state,
-            failures=(before.failures if before else 0) + (row.state == "failed"),
-            next_attempt=row.attempt + 1,
-        )
+        failures = (before.failures if before else 0) + (row.state == "failed")
+        of_run[row.job] = EarlierAttempts("succeeded" if done else row.state, failures, row.attempt + 1)
     return jobs
 
 

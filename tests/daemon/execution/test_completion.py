@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
+from daemon.execution.next_step import EarlierAttempts
 from daemon.jobs.output import Piece
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome, Progress
@@ -238,9 +239,7 @@ def test_a_run_that_is_handed_back_goes_on_at_once_and_has_used_up_nothing(store
     assert [row.state for row in store.job_runs()] == ["stopped"]
     assert (store.run(claimed.run_id).state, store.run(claimed.run_id).reason) == ("pending", "drained")
     (again,) = store.claim("daily", holder="h2")
-    assert [(done.job, done.state, done.failures, done.next_attempt) for done in again.jobs] == [
-        ("one", "stopped", 0, 2)
-    ]
+    assert again.jobs == {"one": EarlierAttempts("stopped", failures=0, next_attempt=2)}
     assert (store.run(claimed.run_id).abandoned, store.run(claimed.run_id).reason) == (0, None)
 
 

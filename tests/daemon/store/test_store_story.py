@@ -74,7 +74,7 @@ async def _told(database: Database) -> None:
     assert isinstance(await database.write(lambda connection: hand_back(connection, first, job=ended)), Done)
 
     (second,) = await database.write(lambda connection: claim(connection, "shop", known, "h2", "two", TTL, 5))
-    assert [(done.job, done.state, done.next_attempt) for done in second.jobs] == [
+    assert [(job, done.state, done.next_attempt) for job, done in second.jobs.items()] == [
         ("one", "succeeded", 2),
         ("two", "stopped", 2),
     ]
