@@ -57,23 +57,22 @@ class Search:
 
     def candidates(self, queues: Collection[RunQueue]) -> list[Candidate]:
         """Return runs that may start, each with a lease that was free, those first that count as waiting longest."""
-        found = [turn for queue in (None, *queues) for turn in self._find(queue)]
+        found: list[Turn] = []
+        for queue in (None, *queues):
+            name, lock, lead = (None, None, timedelta()) if queue is None else (queue.name, queue.lock, queue.lead)
+            of_queue = statements.claims.candidates(
+                self.connection,
+                *(self.application, self.other_digests, self.holder, self.tried),
+                self.limit if lock is None else min(lock.slots, self.limit + _OF_OTHERS),
+                queue=name,
+                slots=lock is not None,
+                last_chances=self.last_chances,
+            )
+            found += [Turn(one, one.available_at - lead, lock) for one in of_queue]
         found.sort(key=lambda one: (one.waits_since, one.candidate.id))
         slotted = self._with_slots(found)
-        mine = (one.candidate if one.lock is None else slotted.get(one.candidate.id) for one in found)
+        mine = [one.candidate if one.lock is None else slotted.get(one.candidate.id) for one in found]
         return [one for one in mine if one is not None][: self.limit]
-
-    def _find(self, queue: RunQueue | None) -> list[Turn]:
-        lock, lead = (None, timedelta()) if queue is None else (queue.lock, queue.lead)
-        found = statements.claims.candidates(
-            self.connection,
-            *(self.application, self.other_digests, self.holder, self.tried),
-            self.limit if lock is None else min(lock.slots, self.limit + _OF_OTHERS),
-            queue=None if queue is None else queue.name,
-            slots=lock is not None,
-            last_chances=self.last_chances,
-        )
-        return [Turn(one, one.available_at - lead, lock) for one in found]
 
     def _with_slots(self, found: Iterable[Turn]) -> dict[int, Candidate]:
         """Lock runs that are the first of their lock, one for each free slot, and return them with their slots, by id.
@@ -153,8 +152,9 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     while (places := limit - len(started)) > 0:
         search = Search(connection, application, known.other_digests, holder, tried, places, last_chances)
         found = search.candidates(known.queues)
-        if known.is_strange(one.digest for one in found):
-            known.meet([*(one.digest for one in found), *statements.agenda.digests(connection, application)])
+        digests = [one.digest for one in found]
+        if known.is_strange(digests):
+            known.meet([*digests, *statements.agenda.digests(connection, application)])
             continue
         first = first_of_each(found)
         wanted = [one for one in found if first.get(one.lease_name) == one.id]
@@ -217,7 +217,6 @@ def _claimed(
         if row.attempt == 1 and row.retry_of is None and row.schedule in first_jobs
     ]
     begun = statements.job_run.start_jobs(connection, first) if first else {}
-    started = sorted(started, key=lambda row: (row.available_at, row.id))
     return [
         ClaimedRun(
             run_id=row.id,
@@ -235,7 +234,7 @@ def _claimed(
             cause=row.cause,
             begun=begun.get(row.id),
         )
-        for row in started
+        for row in sorted(started, key=lambda row: (row.available_at, row.id))
     ]
 
 
@@ -292,15 +291,13 @@ def sought(connection: Connection, application: str, locks: Collection[str], hol
     names = statements.agenda.waiting_for(connection, application, locks)
     if not names:
         return []
-    there = {queue: _holders(queue) for queue in lease.statements.read_queues(connection, names)}
+    there = {
+        queue: {waiter.holder for waiter in queue.waiting}.union([] if queue.holder is None else [queue.holder])
+        for queue in lease.statements.read_queues(connection, names)
+    }
     replicas = statements.replica.holders_among(connection, set().union(*there.values()))
     contended = [queue for queue, holders in there.items() if not holders <= replicas]
     return [queue.name for queue in contended if not _has_place(queue, holder)]
-
-
-def _holders(queue: Queue) -> set[str]:
-    waiting = {waiter.holder for waiter in queue.waiting}
-    return waiting if queue.holder is None else {queue.holder, *waiting}
 
 
 def _has_place(queue: Queue, holder: str) -> bool:

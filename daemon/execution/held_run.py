@@ -159,9 +159,8 @@ class HeldRun:
         it: a keeper ends a child with the trust in its lease, also while this process is suspended.
         """
         timing = self.context.client.timing
-        return min(
-            boottime(), inf if job.isolation in {"task", "thread"} else self.lease.trusted_until + timing.kill_time
-        )
+        ends_by_itself = job.isolation in {"task", "thread"}
+        return min(boottime(), inf if ends_by_itself else self.lease.trusted_until + timing.kill_time)
 
     async def note_loss(self, job_run_id: int, ended: float) -> None:
         """Record why the lease was lost under an attempt, and when its work ended, by `boottime`."""

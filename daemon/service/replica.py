@@ -109,7 +109,7 @@ class Replica:
             changed=self.rest.wake_for_places,
             may_claim=lambda: not self.draining,
         )
-        context.batcher.on_end(self._run_ends)
+        context.batcher.hear_end = self._run_ends
         name, notify, known = application.name, context.notify, self.runs.known
         self.planner = Planner(
             *(database, name, rows, notify, trusts), others=lambda: known.other_schedules, called=rows.name

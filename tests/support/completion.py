@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.writes.batcher import Write, write_set
 from daemon.execution.writes.transactions import (
     PATIENCE,
     AlreadyDone,
@@ -18,10 +17,12 @@ from daemon.execution.writes.transactions import (
     NothingWritten,
     NotOurs,
     StartJob,
+    Write,
     leave_word,
     record_keeper,
     save_output,
     save_progress,
+    write_set,
 )
 from daemon.jobs.reports import Outcome
 from daemon.states import EndState

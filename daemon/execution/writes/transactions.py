@@ -123,7 +123,7 @@ def job_run_row(job: EndedJob, grant: Grant) -> tuple[Any, ...]:
         "state": job_run_state(job.outcome),
         **job_run_values(job.outcome),
     }
-    return tuple(values[name] for name in statements.claims.ENDED_JOB)
+    return tuple([values[name] for name in statements.claims.ENDED_JOB])
 
 
 def job_run_values(outcome: Outcome) -> dict[str, Any]:
@@ -434,11 +434,27 @@ def _unwritten(connection: Connection, end: EndRun, *, locked: bool) -> Ended:
         return not_ours(connection, claimed.run_id, grant)
     if row is None or not ours or row.state != "running":
         return NothingWritten(f"run {claimed.run_id} is not running under token {grant.token} of its lease")
-    job = statements.job_run.read(connection, end.job.job_run_id) if end.job is not None else None
-    if end.job is not None and (
-        job is None or (job.state, job.token, job.holder) != ("running", grant.token, grant.holder)
-    ):
-        return NothingWritten(
-            f"run {claimed.run_id}: job run {end.job.job_run_id} is not running under token {grant.token}"
-        )
+    if end.job is not None:
+        job, number = statements.job_run.read(connection, end.job.job_run_id), end.job.job_run_id
+        if job is None or (job.state, job.token, job.holder) != ("running", grant.token, grant.holder):
+            return NothingWritten(f"run {claimed.run_id}: job run {number} is not running under token {grant.token}")
     return PassedOver()
+
+
+Write = StartJob | FinishJob | EndRun
+
+
+def write_set(connection: Connection, writes: Sequence[RunWrite[Any]], *, patience: float | None = None) -> list[Any]:
+    """Write these, of which no two are of one run, in this transaction; return what became of each.
+
+    Waits for no row that another transaction has locked, and answers `PassedOver`; with ``patience`` it
+    waits, up to so many seconds for transactions that are fenced with these grants.
+    """
+    answers: dict[int, Any] = {}
+    for kind, written in ((EndRun, end_runs), (FinishJob, finish_jobs), (StartJob, start_jobs)):
+        these = [(place, write) for place, write in enumerate(writes) if isinstance(write, kind)]
+        if these:
+            of_kind: Any = written
+            became = of_kind(connection, [write for _, write in these], patience=patience)
+            answers |= {place: answer for (place, _), answer in zip(these, became, strict=True)}
+    return [answers[place] for place in range(len(writes))]
