@@ -1,11 +1,11 @@
 """A run held by this replica, and all that it may write of it (rules 9, 10 and 15)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from lease.client import Lease
 from lease.clock import boottime
@@ -19,7 +19,6 @@ from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..own_thread import soon
 from ..scheduling.plan import is_shared
-from ..states import EndState
 from ..telemetry.facts import RunSubject, WriteRefused
 from .claim import ClaimedRun
 from .context import LossNote, ReplicaContext
@@ -109,36 +108,19 @@ class HeldRun:
         end = FinishJob(self.claimed, job, self.context.rows[self.claimed.schedule].targets)
         return self._is_ours(await self._until_known(self.context.batcher.write, end))
 
-    async def leave_word(
-        self, job: EndedJob, *, wait: float, reason: str | None, not_started: Sequence[tuple[str, int]]
-    ) -> None:
+    async def leave_word(self, end: EndRun) -> None:
         """Record what is to follow when this process has ended, if that can be done in `kill_time`."""
-        leave = partial(
-            transactions.leave_word, claimed=self.claimed, job=job, wait=wait, reason=reason, not_started=not_started
-        )
         with suppress(TimeoutError):
             async with asyncio.timeout(self.context.client.timing.kill_time):
-                await self._until_known(self.context.database.write, leave)
+                await self._until_known(self.context.database.write, partial(transactions.leave_word, end=end))
 
     # Writes that end the run
 
-    async def end(
-        self,
-        state: EndState | Literal["pending"],
-        reason: str | None = None,
-        *,
-        job: EndedJob | None,
-        not_started: Sequence[tuple[str, int]] = (),
-        wait: float = 0.0,
-    ) -> Done | AlreadyDone | None:
-        """Write the end of the run, its last job and its lease; or put it back to pending for ``wait`` seconds, in which
-        it holds no lease. Return what was written, None if the run is not ours.
-        """
-        targets = self.context.rows[self.claimed.schedule].targets
-        end = EndRun(self.claimed, state, reason, job, not_started, wait, targets)
+    async def end(self, end: EndRun) -> Done | AlreadyDone | None:
+        """Write the end of the run, its last job and its lease; return what was written, None if the run is not ours."""
         async with self.lease.ending():
             answer = await self._until_known(self.context.batcher.write, end)
-        await self._wake_others(answer, goes_on=state == "pending")
+        await self._wake_others(answer, goes_on=end.state == "pending")
         if isinstance(answer, Done | AlreadyDone):
             self.given_back = True
             return answer

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import InitVar, asdict, dataclass, field
+from functools import partial
 from time import monotonic
 from typing import assert_never
 
@@ -26,7 +27,7 @@ from .claim import ClaimedRun
 from .context import ReplicaContext
 from .held_run import HeldRun
 from .next_step import FinishRun, HandBack, LetGo, NextJob, Resumption, RetryLater, Step, after_job, before_jobs
-from .writes.transactions import EndedJob
+from .writes.transactions import EndedJob, EndRun
 
 Rest = Sequence[tuple[int, Job]]
 
@@ -102,7 +103,8 @@ class RunExecution:
             except WorkOutlivesLease as error:
                 if error.outcome is not None and self.job is not None and self.job.id is not None:
                     step = self._next_step(job, error.outcome, more=bool(rest))
-                    await self._leave_word(step, EndedJob(self.job.id, error.outcome), rest)
+                    # For whoever settles this run when this process has ended (rule 25).
+                    await self.held.leave_word(self._written(step, EndedJob(self.job.id, error.outcome), rest))
                 raise
             step = self._next_step(job, outcome, more=bool(rest))
             if isinstance(step, NextJob):
@@ -126,13 +128,6 @@ class RunExecution:
             elif outcome.state == "succeeded":
                 self.set_aside.take_back(self.schedule.name)
         return None if job_run_id is None else EndedJob(job_run_id, outcome), outcome
-
-    async def _leave_word(self, step: Step, job: EndedJob, rest: Rest) -> None:
-        """Record what follows, for whoever settles this run when this process has ended (rule 25)."""
-        wait = step.wait if isinstance(step, RetryLater) else 0.0
-        reason, rest = (step.reason, rest) if isinstance(step, FinishRun) else (None, ())
-        not_started = [(job.name, position) for position, job in rest]
-        await self.held.leave_word(job, wait=wait, reason=reason, not_started=not_started)
 
     def _next_step(self, job: Job, outcome: Outcome, *, more: bool) -> Step:
         return after_job(
@@ -159,25 +154,33 @@ class RunExecution:
         claimed in the same transaction, and start before this one has heard of it, or although it was passed over.
         """
         self._close_page()
+        if isinstance(step, LetGo):
+            await self.held.let_go(job=job)
+            return self._lost()
+        end = self._written(step, job, rest)
+        done = await self.held.end(end)
+        if done is None:
+            return self._lost()
+        if done.cancelled is not None:  # it was marked (rule 23)
+            return EndOfRun("cancelled", done.cancelled)
+        if isinstance(step, RetryLater):
+            return EndOfRun("pending", f"{step.reason}; retry in {format_duration(step.wait)}")
+        return EndOfRun(step.state if isinstance(step, FinishRun) else "pending", step.reason)
+
+    def _written(self, step: Step, job: EndedJob | None, rest: Rest) -> EndRun:
+        """Return what is written of the run and of its last job at this step."""
+        end = partial(EndRun, self.claimed, job=job, targets=self.context.rows[self.claimed.schedule].targets)
         match step:
             case FinishRun(state, reason):
-                not_started = [(job.name, position) for position, job in rest]
-                end = EndOfRun(state, reason)
-                written = await self.held.end(state, reason, job=job, not_started=not_started)
-            case RetryLater(wait, reason):
-                end = EndOfRun("pending", f"{reason}; retry in {format_duration(wait)}")
-                written = await self.held.end("pending", job=job, wait=wait)
+                return end(state, reason, not_started=[(job.name, position) for position, job in rest])
+            case RetryLater(wait):
+                return end("pending", wait=wait)
             case HandBack(reason):
-                end = EndOfRun("pending", reason)
-                written = await self.held.end("pending", reason, job=job)
-            case LetGo():
-                await self.held.let_go(job=job)
-                return self._lost()
+                return end("pending", reason)
+            case NextJob() | LetGo():
+                return end("pending")
             case _:
                 assert_never(step)
-        if written is None:
-            return self._lost()
-        return end if written.cancelled is None else EndOfRun("cancelled", written.cancelled)  # marked (rule 23)
 
     def _close_page(self) -> None:
         if self._trust is not None:
@@ -194,16 +197,16 @@ class RunExecution:
 class CancelWatch:
     """The watch, which runs until it is cancelled, also while the replica drains.
 
-    It asks as often as leases are renewed, and when it is told that one was marked, in one query by the
-    keys of the runs ``at_work``, and calls ``cancel(run id, by, why)`` for each that is marked, and ``answer(run id, by)``
-    for each that somebody asks about.
+    It asks as often as leases are renewed, and when it is told that one was marked, in one query by the keys of the
+    runs ``at_work``; it cancels those that are marked, and looks at those that somebody asks about, in a task for each,
+    for which no job waits. ``execution`` returns that of a run, None if it has ended.
     """
 
     context: ReplicaContext
     at_work: Callable[[], Collection[int]]
-    cancel: Callable[[int, str, str | None], None]
-    answer: Callable[[int, str], None] = lambda _run_id, _by: None
+    execution: Callable[[int], RunExecution | None]
     _told: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _looks: dict[int, asyncio.Task[None]] = field(default_factory=dict, init=False)
 
     def wake(self) -> None:
         self._told.set()
@@ -227,37 +230,22 @@ class CancelWatch:
         if not ids:
             return
         for row in await self.context.database.read(lambda c: statements.run.find_told(c, ids)):
-            if row.cancelled_at is not None:
-                self.cancel(row.id, row.cancelled_by, row.cancelled_why)
-            if row.look_asked_by is not None:
-                self.answer(row.id, row.look_asked_by)
-
-
-class Looks:
-    """Answers in tasks of its own, one for each run at a time; no job waits for them."""
-
-    def __init__(self, context: ReplicaContext, execution: Callable[[int], RunExecution | None]) -> None:
-        self._context = context
-        self._execution = execution
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-
-    def take(self, run_id: int, by: str) -> None:
-        """Look at a run at work for ``by``, unless that is under way."""
-        execution = self._execution(run_id)
-        if execution is None or run_id in self._tasks:
-            return
-        self._context.notify(Note(f"{by} asked for the stack of run {run_id}"))
-        self._tasks[run_id] = asyncio.create_task(self._answer(run_id, execution))
+            execution = self.execution(row.id)
+            if execution is not None and row.cancelled_at is not None:
+                execution.cancel(row.cancelled_by, row.cancelled_why)
+            if execution is not None and row.look_asked_by is not None and row.id not in self._looks:
+                self.context.notify(Note(f"{row.look_asked_by} asked for the stack of run {row.id}"))
+                self._looks[row.id] = asyncio.create_task(self._answer(row.id, execution))
 
     async def _answer(self, run_id: int, execution: RunExecution) -> None:
         try:
             seen = await execution.seen()
             text = json.dumps(None if seen is None else asdict(seen))
             grant = execution.claimed.grant
-            await self._context.database.write(lambda c: statements.run.answer_look(c, run_id, grant, text))
+            await self.context.database.write(lambda c: statements.run.answer_look(c, run_id, grant, text))
         except StoreUnavailable:  # whoever asked hears nothing, and the next look is asked for again
             pass
         except Exception as error:  # noqa: BLE001 - a look must not harm what it looks at
-            self._context.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
+            self.context.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
         finally:
-            del self._tasks[run_id]
+            del self._looks[run_id]

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from daemon.execution.claim import ClaimedRun
+from daemon.execution.writes import transactions
 from daemon.execution.writes.transactions import (
     PATIENCE,
     AlreadyDone,
@@ -18,7 +19,6 @@ from daemon.execution.writes.transactions import (
     NotOurs,
     StartJob,
     Write,
-    leave_word,
     record_keeper,
     save_output,
     save_progress,
@@ -58,6 +58,18 @@ def finish_job(
 ) -> Done | AlreadyDone | NotOurs:
     finished: Done | AlreadyDone | NotOurs = _written(connection, FinishJob(claimed, EndedJob(job_run_id, outcome)))
     return finished
+
+
+def leave_word(
+    connection: Connection,
+    claimed: ClaimedRun,
+    job: EndedJob,
+    *,
+    wait: float,
+    reason: str | None,
+    not_started: Sequence[tuple[str, int]],
+) -> Done | NotOurs:
+    return transactions.leave_word(connection, EndRun(claimed, "pending", reason, job, not_started, wait))
 
 
 def finish_run(

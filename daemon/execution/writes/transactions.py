@@ -294,30 +294,6 @@ def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]
     return refused
 
 
-def leave_word(
-    connection: Connection,
-    claimed: ClaimedRun,
-    job: EndedJob,
-    *,
-    wait: float,
-    reason: str | None,
-    not_started: Sequence[tuple[str, int]],
-) -> Done | NotOurs:
-    """Record how an attempt must end that only the end of this process can end (rules 9 and 25).
-
-    Whoever settles the run then ends the attempt as failed, and the run too if there is a ``reason``.
-    """
-    grant = claimed.grant
-    if not lease.statements.hold(connection, [grant], lock_wait=PATIENCE):
-        return not_ours(connection, claimed.run_id, grant)
-    statements.run.leave_word(connection, claimed.run_id, grant, wait, truncate_for_db(reason, LONGEST_ERROR))
-    changed = statements.job_run.leave_word(connection, job.job_run_id, grant, job_run_values(job.outcome))
-    require_one_row(changed, claimed.run_id, f"the message about job run {job.job_run_id}")
-    if not_started:
-        statements.job_run.add_not_started(connection, claimed.run_id, grant, not_started)
-    return Done()
-
-
 @dataclass(frozen=True, slots=True)
 class EndRun(RunWrite[Done | AlreadyDone | NotOurs]):
     """The end of a run, of its lease, and of its last attempt, if there is one.
@@ -338,6 +314,23 @@ class EndRun(RunWrite[Done | AlreadyDone | NotOurs]):
     @property
     def schedule(self) -> ScheduleKey:
         return self.claimed.application, self.claimed.schedule
+
+
+def leave_word(connection: Connection, end: EndRun) -> Done | NotOurs:
+    """Record how an attempt must end that only the end of this process can end (rules 9 and 25).
+
+    Whoever settles the run then ends the attempt as failed, and the run too if there is a ``reason``.
+    """
+    run_id, grant, job = end.claimed.run_id, end.grant, end.job
+    if not lease.statements.hold(connection, [grant], lock_wait=PATIENCE):
+        return not_ours(connection, run_id, grant)
+    statements.run.leave_word(connection, run_id, grant, end.wait, truncate_for_db(end.reason, LONGEST_ERROR))
+    if job is not None:
+        changed = statements.job_run.leave_word(connection, job.job_run_id, grant, job_run_values(job.outcome))
+        require_one_row(changed, run_id, f"the message about job run {job.job_run_id}")
+    if end.not_started:
+        statements.job_run.add_not_started(connection, run_id, grant, end.not_started)
+    return Done()
 
 
 def end_runs(connection: Connection, ends: Sequence[EndRun], *, patience: float | None) -> list[Ended]:
