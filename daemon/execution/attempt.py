@@ -1,7 +1,4 @@
-"""The execution of one attempt of a job: recorded before it starts, ended at a limit of its time or with its lease.
-
-Rules 9, 16, 18, 20 and 25.
-"""
+"""One attempt of a job, recorded before it starts, ended at a limit or with its lease (rules 9, 16, 18, 20 and 25)."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -71,10 +68,7 @@ class JobExecution:
         self._subject = JobSubject(self.held.subject, self.job.name, self.number)
 
     async def execute(self) -> tuple[int | None, Outcome]:
-        """Run the attempt; return the id of its job run and its outcome.
-
-        The id is None if the run is not ours, or is marked as cancelled; nothing ran then.
-        """
+        """Run the attempt; return the id of its job run, None if the run may not go on here, and its outcome."""
         self.id = await self.held.start_job(self.job.name, self.position, self.number)
         if self.id is None:
             return None, Outcome("stopped" if self.held.cancelled else "lost")
@@ -266,9 +260,7 @@ class Limits:
     """What was left of `run_timeout` when the attempt began."""
 
     def next(self, worked: float, quiet: float) -> Limit | None:
-        """Return the limit that comes first, for a job that has worked for so many seconds, and shown no
-        progress for so many.
-        """
+        """Return the limit that comes first, after so many seconds of work, and so many without progress."""
         found = []
         if self.timeout is not None:
             found.append(

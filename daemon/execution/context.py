@@ -111,9 +111,7 @@ class Publisher:
             self._send_soon()
 
     def say_released(self, lock: str, queues: Iterable[str] = ()) -> None:
-        """Notify the replicas of each application of which a run waits for this shared lock, or in one of these
-        queues: a slot is free.
-        """
+        """Notify the replicas of all applications of which a run waits for this lock, or in one of these queues."""
         self._released.add(lock)
         self._moved_on.update(queues)
         self._send_soon()

@@ -79,10 +79,7 @@ class HeldRun:
     # While it runs
 
     async def start_job(self, job: str, position: int, attempt: int) -> int | None:
-        """Record the start of an attempt; return its job run's id.
-
-        None if the run is not ours, or is marked as cancelled.
-        """
+        """Record the start of an attempt; return its job run's id, None if the run is not ours, or is cancelled."""
         if (position, attempt) == (0, 1) and self.claimed.begun is not None:
             return self.claimed.begun  # recorded with the claim
         start = StartJob(self.claimed, job, position, attempt)

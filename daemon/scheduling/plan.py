@@ -84,10 +84,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """The stored state of a schedule's planning.
-
-    Instants up to and including ``planned_until`` are accounted for.
-    """
+    """The stored state of a schedule's planning: all is accounted for up to and including ``planned_until``."""
 
     planned_until: datetime
     anchor: datetime
@@ -133,10 +130,7 @@ class Plan:
 
 
 def first_state(schedule: Schedule, now: datetime) -> PlanState:
-    """Return the state of a new schedule, which has missed nothing.
-
-    An `at` in the past is the exception: it counts as one missed instant.
-    """
+    """Return the state of a new schedule, which has missed nothing but an `at` in the past, as one instant."""
     if isinstance(schedule.trigger, At):
         return PlanState(planned_until=min(now, schedule.trigger.instant - _TICK), anchor=now)
     return PlanState(planned_until=now, anchor=now)

@@ -99,12 +99,7 @@ class Planner:
             return False
         for (key, reason), count in report.skipped.items():
             self.notify(TimesSkipped(self.application, self.called(key), reason, count))
-        self._report_faults(report)
-        self.has_more, self.made = report.more, report.made
-        return True
-
-    def _report_faults(self, report: PlanReport) -> None:
-        """Report, once, what planning could not do; what it did is in the table of runs."""
+        # Once, what planning could not do; what it did is in the table of runs.
         faults = {f'schedule "{name}": {why}' for name, why in report.unreadable.items()}
         if report.doubled:
             faults.add(
@@ -114,6 +109,8 @@ class Planner:
         for fault in faults - self._reported:
             self.notify(Note(fault, is_warning=True))
         self._reported |= faults
+        self.has_more, self.made = report.more, report.made
+        return True
 
 
 # One transaction
@@ -200,13 +197,12 @@ def _skip_late_runs(
 
 
 def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
-    stretch = Stretch(row.stretch_reason, row.stretch_count, row.stretch_from) if row.stretch_reason else None
     return PlanState(
         planned_until=row.planned_until,
         anchor=row.anchor,
         unfinished=unfinished,
         pause=None if row.paused_at is None else Pause(row.paused_at, row.paused_until),
-        stretch=stretch,
+        stretch=Stretch(row.stretch_reason, row.stretch_count, row.stretch_from) if row.stretch_reason else None,
     )
 
 
@@ -238,7 +234,12 @@ def write_plans(connection: Connection, application: str, decisions: Sequence[De
         for planned in decision.plan.runs:
             if planned.extends:
                 _extend(connection, application, decision.schedule, planned)
-    if apart := [named for decision in decisions if (named := _names_apart(application, decision)) is not None]:
+    apart = [  # runs that have a lease each: how these are named
+        (one.schedule.name, lease.base, one.row.run_digest)
+        for one in decisions
+        if (lease := lease_name(application, one.schedule)).per_run and not all(run.extends for run in one.plan.runs)
+    ]
+    if apart:
         statements.schedule.name_leases(connection, application, apart)
     if ended := {(application, decision.schedule.name) for decision in decisions if decision.plan.ends_pause}:
         # First: the tables refuse to move on from a pause that is there.
@@ -278,14 +279,6 @@ def _replace(connection: Connection, application: str, decisions: Sequence[Decis
     return newest
 
 
-def _names_apart(application: str, decision: Decision) -> tuple[str, str, str | None] | None:
-    """Return how the leases of its runs are named, if each has one of its own."""
-    lease = lease_name(application, decision.schedule)
-    if not lease.per_run or all(planned.extends for planned in decision.plan.runs):
-        return None
-    return decision.schedule.name, lease.base, decision.row.run_digest
-
-
 def _moved_on(decision: Decision) -> dict[str, Any]:
     stretch = decision.plan.stretch
     return {
@@ -313,9 +306,8 @@ def _new_rows(connection: Connection, application: str, decision: Decision) -> l
         runs = planned.state == "pending"
         start_by = None
         if schedule.start_within is not None:
-            start_by = planned.scheduled_for + timedelta(seconds=schedule.start_within)
-        if not runs and (planned.reason != "missed" or start_by is None or start_by >= now):
-            start_by = None
+            last = planned.scheduled_for + timedelta(seconds=schedule.start_within)
+            start_by = last if runs or (planned.reason == "missed" and last < now) else None
         rows.append(
             {
                 "schedule": schedule.name,

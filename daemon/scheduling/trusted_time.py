@@ -35,9 +35,7 @@ class WallClock:
         self._since = 0.0
 
     def trusts(self, time: datetime) -> bool:
-        """Return whether the time that the wall clock shows now agrees with earlier readings; if not, planning must
-        wait.
-        """
+        """Return whether the time that the wall clock shows now agrees with earlier ones; if not, planning waits."""
         boot = boottime()
         offset = time.timestamp() - boot
         if self._offset is None or abs(offset - self._offset) < JUMP:

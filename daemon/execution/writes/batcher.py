@@ -57,9 +57,7 @@ class WriteBatcher:
         return answer
 
     async def claim(self, claim: Claim, places: Callable[[int], int]) -> list[ClaimedRun]:
-        """Claim runs with the next set; ``places`` is asked then for how many there is room once so many
-        others have ended with it.
-        """
+        """Claim runs with the next set; ``places`` says how many there is room for when so many have ended with it."""
         claiming = _Claiming(claim, places)
         self._claims.append(claiming)
         self._go()

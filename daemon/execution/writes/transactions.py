@@ -104,9 +104,7 @@ def not_ours(connection: Connection, run_id: int, grant: Grant) -> NotOurs:
 
 
 def job_run_state(outcome: Outcome) -> JobState:
-    """Return the state to write; an attempt that lost its lease but may still write was stopped, and
-    so was one that ran nothing.
-    """
+    """Return the state to write; one that lost its lease but may still write, or that ran nothing, was stopped."""
     match outcome.state:
         case "lost" | "not run" | "no room":
             return "stopped"

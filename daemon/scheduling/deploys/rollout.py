@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from lease.database.database import Database, Unit
 
 from ...definitions.application import Application, Rows
-from ...definitions.schedule import Schedule
 from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.notices import DEFINITIONS, WORK, notify
@@ -40,9 +39,7 @@ from .sync import patience, plan_outgoing, sync
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """The digests of definitions by which runs wait, and which neither this replica nor another has
-    that was seen lately.
-    """
+    """The digests of definitions by which runs wait, and which no replica has that was seen lately, nor this one."""
 
     gone: frozenset[str | None]
     """All replicas that had them have ended."""
@@ -107,23 +104,19 @@ def adopt(connection: Connection, application: Application, holder: str, given_u
         number = statements.renames.adopt(connection, application.name, row.name, strange, row.run_digest)
         if number:
             said.append(f'{counted(number, "run")} of "{called(row)}" will use its current definition')
-            _go_by(connection, application.name, own[row.name], row.run_digest)
+            # They wait as it says: for which lease, and for one another, which the slots of a lock do not make them do,
+            # and one lease at the cost of all others.
+            schedule, of = own[row.name], (application.name, row.name)
+            lease = lease_name(application.name, schedule)
+            statements.run.name_leases(
+                connection, *of, lease.base, lease.queue, per_run=lease.per_run, digest=row.run_digest
+            )
+            if waits_for_predecessor(schedule.overlap):
+                statements.run.let_wait(connection, *of, row.run_digest)
     cancelled = statements.renames.cancel_retired(connection, application.name, strange)
     statements.claims.promote(connection, {(application.name, name) for name in cancelled})
     said += [f'{counted(number, "run")} of "{name}" cancelled: it was retired' for name, number in cancelled.items()]
     return "; ".join(said)
-
-
-def _go_by(connection: Connection, application: str, schedule: Schedule, digest: str | None) -> None:
-    """Let the pending runs of this definition, which have just been adopted, wait as it says: for which lease, and
-    for one another, which the slots of a lock do not make them do, and one lease at the cost of all others.
-    """
-    lease = lease_name(application, schedule)
-    statements.run.name_leases(
-        connection, *(application, schedule.name, lease.base, lease.queue), per_run=lease.per_run, digest=digest
-    )
-    if waits_for_predecessor(schedule.overlap):
-        statements.run.let_wait(connection, application, schedule.name, digest)
 
 
 # The rollout
@@ -292,9 +285,7 @@ class Rollout:
             await self._adopt(sight.strangers)
 
     def standing(self) -> str | None:
-        """Return how these definitions stand, and what comes next and when; None if they are current, or
-        not brought yet. For any thread.
-        """
+        """Return how they stand and what comes next; None if they are current, or not brought yet. For any thread."""
         held_back = self.required.sentence()
         if self._stands is None or self._stands[0].state in ("unknown", "current"):
             return held_back
@@ -312,9 +303,7 @@ class Rollout:
         return await self._brought(transaction)
 
     async def _change(self, transaction: Unit[Brought]) -> Brought:
-        """Do what may replace definitions, after what is due by them has been planned, so that it takes no time.
-        Raises `ClockJumped`.
-        """
+        """Do what may replace definitions, quickly: what is due by them is planned before. Raises `ClockJumped`."""
         planned = by_trusted_time(partial(plan_outgoing, application=self.application), self.trusts)
         while await self.database.write(planned, timeout=patience(self.application)):
             pass

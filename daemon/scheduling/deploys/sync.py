@@ -76,11 +76,6 @@ class SyncReport:
             if kind.compare:
                 yield from ((kind.name, name) for name in getattr(self, kind.name))
 
-    @property
-    def keeps_nothing(self) -> bool:
-        """Whether all schedules that there were are retired."""
-        return bool(self.retired) and not (self.changed or self.unchanged or self.renamed)
-
     def __str__(self) -> str:
         """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``; of many only the count."""
         parts = []
@@ -207,9 +202,7 @@ def _draft(connection: Connection, application: Application, *, lock: bool, reti
 
 
 def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tuple[str, ...]]:
-    """Return the definitions that are no longer planned by and by which something is due, and the names of those that
-    cannot be read.
-    """
+    """Return the definitions that give way and by which something is due, and the names of those that can't be read."""
     readable: dict[str, Schedule] = {}
     unreadable: list[str] = []
     retimed = (row for schedule, row in draft.changed if _is_retimed(schedule, row))
@@ -299,9 +292,7 @@ MOST_SAID = 20
 
 
 def _losses(connection: Connection, draft: _Draft) -> tuple[str, ...]:
-    """Return a sentence for each schedule that is retired with something at stake, and for each that is added and looks
-    like one of them.
-    """
+    """Return a sentence for each that is retired with something at stake, and for each new one that looks like it."""
     if not draft.retired:
         return ()
     names, keys = draft.names, [row.name for row in draft.retired]
