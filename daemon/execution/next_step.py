@@ -69,9 +69,6 @@ class Failures:
     """They failed for good."""
     gone: tuple[GoneJob, ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.failed or self.gone)
-
     def and_job(self, job: str) -> "Failures":
         return replace(self, failed=(*self.failed, job))
 
@@ -126,7 +123,8 @@ def before_jobs(failures: Failures, *, more: bool, on_failure: OnFailure) -> Nex
     """Return the step with which a run is begun or resumed; ``more`` is whether a job is left."""
     if more and not (failures.gone and stops_run(on_failure)):
         return NextJob()
-    return FinishRun("failed", _reason(failures, None)) if failures else FinishRun("succeeded", None)
+    reason = _reason(failures, None)
+    return FinishRun("failed", reason) if reason else FinishRun("succeeded", None)
 
 
 def after_job(

@@ -1,9 +1,8 @@
 """The plan of a schedule: what becomes of each due instant, and in which rows, and under which lease its runs execute
 (rules 13 and 14). Pure.
 
-`plan_due` writes it in one transaction. `plan` is called again as long as it returns `more`, and
-at `next_due`. Each instant comes up in only one call: a plan starts after `planned_until`, and
-gives the next one.
+`plan_due` writes it in one transaction. `plan` is called again as long as it returns `more`, and at `next_due`. Each
+instant comes up in only one call: a plan starts after `planned_until`, and gives the next one.
 """
 
 import hashlib

@@ -76,14 +76,12 @@ def by_trusted_time(unit: Unit[T], trusts: Trusts | None) -> Unit[T]:
     if trusts is None:
         return unit
 
-    def check(connection: Connection) -> None:
+    def checked(connection: Connection) -> T:
         if not trusts(statements.schedule.database_time(connection)):
             raise ClockJumped
-
-    def checked(connection: Connection) -> T:
-        check(connection)
         done = unit(connection)
-        check(connection)
+        if not trusts(statements.schedule.database_time(connection)):
+            raise ClockJumped
         return done
 
     return checked

@@ -76,11 +76,6 @@ class EndedJob:
     outcome: Outcome
 
 
-def cancelled(state: str, reason: str | None) -> str | None:
-    """Return the reason of a run that was ended as cancelled; None of any other."""
-    return reason if state == "cancelled" else None
-
-
 def require_one_row(changed: int, run_id: int, what: str) -> None:
     if changed != 1:
         raise NothingWritten(f"run {run_id}: {what} should have changed one row but changed {changed}")
@@ -269,8 +264,7 @@ def record_keeper(
 def save_progress(connection: Connection, holder: str, progress: Mapping[int, Progress]) -> frozenset[int]:
     """Record the progress of jobs; return the job runs that are over or no longer the holder's."""
     refused = set()
-    for job_run_id in sorted(progress):
-        latest = progress[job_run_id]
+    for job_run_id, latest in sorted(progress.items()):
         message = truncate_for_db(latest.message, LONGEST_MESSAGE)
         values = {"done": latest.done, "total": latest.total, "message": message}
         if not statements.job_run.set_progress(connection, job_run_id, holder, values):
@@ -384,7 +378,8 @@ def _write(connection: Connection, proven: Sequence[EndRun]) -> dict[Grant, Done
             statements.job_run.add_not_started(connection, end.claimed.run_id, end.grant, end.not_started)
     if asked := [end for end in proven if end.targets]:
         _tell(connection, asked, written)
-    return {end.grant: Done(released[end.grant], cancelled(*written[end.claimed.run_id])) for end in proven}
+    cancelled = {run_id: reason for run_id, (state, reason) in written.items() if state == "cancelled"}
+    return {end.grant: Done(released[end.grant], cancelled.get(end.claimed.run_id)) for end in proven}
 
 
 def _tell(connection: Connection, ends: Sequence[EndRun], written: Mapping[int, tuple[str, str | None]]) -> None:
@@ -421,7 +416,7 @@ def _unwritten(connection: Connection, end: EndRun, *, locked: bool) -> Ended:
     ours = row is not None and (row.token, row.holder) == (grant.token, grant.holder)
     if not locked:
         if row is not None and ours and (row.state == end.state or row.state not in UNFINISHED):
-            return AlreadyDone(row.state, cancelled(row.state, row.reason))
+            return AlreadyDone(row.state, row.reason if row.state == "cancelled" else None)
         return not_ours(connection, claimed.run_id, grant)
     if row is None or not ours or row.state != "running":
         return NothingWritten(f"run {claimed.run_id} is not running under token {grant.token} of its lease")

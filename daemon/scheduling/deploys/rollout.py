@@ -47,25 +47,6 @@ class Strangers:
     """A replica that has them has not ended, as far as is known: at most it was taken for dead."""
 
 
-class Patience:
-    """For how long the definitions of runs that wait have been unseen, counted while in contact.
-
-    After an outage, or a step of the database's clock, no replica was seen lately, although all live.
-    """
-
-    def __init__(self) -> None:
-        self._since: dict[str | None, float] = {}
-
-    def lose_contact(self) -> None:
-        """Start counting again at the next look."""
-        self._since.clear()
-
-    def given_up(self, found: Strangers, now: float) -> frozenset[str | None]:
-        """Return those whose runs may be adopted, after a look at the monotonic time ``now``."""
-        self._since = {digest: self._since.get(digest, now) for digest in found.unseen}
-        return found.gone | {digest for digest, since in self._since.items() if now - since >= SEEN_WITHIN}
-
-
 def strangers(connection: Connection, application: Application, holder: str) -> Strangers:
     """Return the definitions that are strange now, of schedules that ``application`` has or that were retired; its
     schedules have the names of their rows.
@@ -203,7 +184,10 @@ class Rollout:
     clock: Callable[[], float] = monotonic
     _count: Count = field(default_factory=Count, init=False)
     _stands: tuple[Standing, float] | None = field(default=None, init=False)
-    _patience: Patience = field(default_factory=Patience, init=False)
+    _unseen: dict[str | None, float] = field(default_factory=dict, init=False)
+    """Since when the digests of definitions are unseen by which runs wait, counted while in contact: after an outage,
+    or a step of the database's clock, no replica was seen lately, although all live.
+    """
 
     async def join(
         self, *, take_over: bool = False, guarded: bool = False, stopping: Callable[[], bool] = lambda: False
@@ -239,7 +223,7 @@ class Rollout:
         self._report(brought)
         self._tell(brought.order, brought.others)
         if brought.rules:
-            await self._adopt(await self.database.read(lambda c: self._strangers(c, located(c, self.application).keys)))
+            await self._adopt(await self.database.read(lambda c: strangers(c, self.rows.application, self.holder)))
         return brought
 
     @property
@@ -250,14 +234,15 @@ class Rollout:
     def lose_contact(self) -> None:
         """Count no time until the next look: the database is away, for the others too perhaps."""
         self._count = self._count.out_of_contact()
-        self._patience.lose_contact()
+        self._unseen.clear()
 
     def look(self, connection: Connection) -> Sight:
         """Return who lives and which definitions there are, for `follow`; in any transaction."""
         now = statements.schedule.database_time(connection)
         keys = located(connection, self.application).keys
         found = look(connection, self.application, self.holder)
-        return Sight(now, *found, self._strangers(connection, keys), keys, self.required.look(connection))
+        strange = strangers(connection, self.application.keyed(keys), self.holder)
+        return Sight(now, *found, strange, keys, self.required.look(connection))
 
     async def follow(self, sight: Sight) -> None:
         """Move if it is time to; not by a clock that has just jumped."""
@@ -332,12 +317,11 @@ class Rollout:
     def _say(self, sentence: str, *, is_warning: bool = False) -> None:
         self.notify(Note(f'application "{self.application.name}": {sentence}', is_warning=is_warning))
 
-    def _strangers(self, connection: Connection, keys: Mapping[str, str]) -> Strangers:
-        return strangers(connection, self.application.keyed(keys), self.holder)
-
     async def _adopt(self, found: Strangers) -> None:
         """Let runs whose definition nobody has any more go by these."""
-        given_up = self._patience.given_up(found, self.clock())
+        now = self.clock()
+        self._unseen = {digest: self._unseen.get(digest, now) for digest in found.unseen}
+        given_up = found.gone | {digest for digest, since in self._unseen.items() if now - since >= SEEN_WITHIN}
         if not given_up:
             return
 

@@ -249,7 +249,8 @@ def next_move(
     """Return what a ready replica with the definitions ``digest`` does now, if anything."""
     if (recorded := _to_record(order, digest, revision)) is not None:
         return recorded
-    own = _own(order, digest)
+    own = order.latest(digest)
+    assert own is not None  # noqa: S101 - it is recorded first
     if order.is_newest(own):
         # Where all have just restarted, an older one that was the first has found no newer one away for long.
         had_time = any(ready >= takeover_after for other, ready in others.ready.items() if other != digest)
@@ -272,7 +273,8 @@ def sync_move(order: Order, digest: str, others: Others, *, revision: int | None
     """
     if (recorded := _to_record(order, digest, revision)) is not None:
         return recorded
-    own = _own(order, digest)
+    own = order.latest(digest)
+    assert own is not None  # noqa: S101 - it is recorded first
     if others.living - {digest}:
         return None
     if order.newest is not None and rank_of(own.counted) < rank_of(order.newest.counted):
@@ -300,12 +302,6 @@ def _to_record(order: Order, digest: str, revision: int | None) -> Move | None:
     if has_come or rank_of(revision) <= rank_of(own.revision):
         return None
     return "raise" if own.is_staged or (own.rules and order.is_newest(own)) else "add"
-
-
-def _own(order: Order, digest: str) -> Generation:
-    own = order.latest(digest)
-    assert own is not None  # noqa: S101 - it is recorded first
-    return own
 
 
 def is_newer_ready(order: Order, digest: str, others: Others) -> bool:
