@@ -19,7 +19,6 @@ import lease.statements
 from lease.client import LeaseClient
 from lease.database.database import Database
 from lease.model import Grant
-from lease.statements import Queue
 from lease.waiters import LOOK
 
 from ..definitions.application import Application, Known
@@ -297,8 +296,8 @@ def sought(connection: Connection, application: str, locks: Collection[str], hol
     }
     replicas = statements.replica.holders_among(connection, set().union(*there.values()))
     contended = [queue for queue, holders in there.items() if not holders <= replicas]
-    return [queue.name for queue in contended if not _has_place(queue, holder)]
-
-
-def _has_place(queue: Queue, holder: str) -> bool:
-    return any(waiter.holder == holder and waiter.until > queue.moment + LOOK / 2 for waiter in queue.waiting)
+    return [
+        queue.name
+        for queue in contended
+        if not any(waiter.holder == holder and waiter.until > queue.moment + LOOK / 2 for waiter in queue.waiting)
+    ]

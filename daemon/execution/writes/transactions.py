@@ -261,15 +261,12 @@ def record_keeper(
     return Done()
 
 
-def save_progress(connection: Connection, holder: str, progress: Mapping[int, Progress]) -> frozenset[int]:
-    """Record the progress of jobs; return the job runs that are over or no longer the holder's."""
-    refused = set()
+def save_progress(connection: Connection, holder: str, progress: Mapping[int, Progress]) -> None:
+    """Record the progress of jobs that are not over, and still the holder's."""
     for job_run_id, latest in sorted(progress.items()):
         message = truncate_for_db(latest.message, LONGEST_MESSAGE)
         values = {"done": latest.done, "total": latest.total, "message": message}
-        if not statements.job_run.set_progress(connection, job_run_id, holder, values):
-            refused.add(job_run_id)
-    return frozenset(refused)
+        statements.job_run.set_progress(connection, job_run_id, holder, values)
 
 
 def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]) -> frozenset[int]:
