@@ -164,7 +164,7 @@ class JobExecution:
         work = asyncio.create_task(attempt.wait())
         lost = self.held.lost
         over: set[asyncio.Future[Any]] = {work, lost}
-        limit = await self._until_limit(attempt, {*over, self.held.must_stop})
+        limit = await self._until_limit(attempt, {*over, self.held.must_stop}, self.limits)
         if not work.done() and not lost.done():
             attempt.stop(self._context.client.timing.kill_time)
             # A keeper ends its child; a task that ignores its cancellation may run for ever. A replica that
@@ -181,12 +181,14 @@ class JobExecution:
             return replace(outcome, state="lost", error=self.held.loss_cause())
         return outcome if limit is None else over_limit(outcome, limit)
 
-    async def _until_limit(self, attempt: Attempt, events: set[asyncio.Future[Any]]) -> "Limit | None":
-        """Wait for one of ``events``, or for the first limit, which is returned."""
+    async def _until_limit(
+        self, attempt: Attempt, events: set[asyncio.Future[Any]], limits: "Limits"
+    ) -> "Limit | None":
+        """Wait for one of ``events``, or for the first limit of the time from now on, which is returned."""
         began = self._shown = own_time(attempt)
         while True:
             now = own_time(attempt)
-            limit = self.limits.next(now - began, now - self._shown)
+            limit = limits.next(now - began, now - self._shown)
             if limit is not None and limit.left <= 0:
                 return limit
             left = None if limit is None else limit.left
@@ -198,9 +200,10 @@ class JobExecution:
         `kill_time` if it blocks all other async jobs (rule 25).
         """
         timing = self._context.client.timing
-        if await wait_own_time(attempt, events, timing.kill_time):
+        if await self._until_limit(attempt, events, Limits(timing.kill_time)) is None:
             return
-        if not attempt.blocks() and await wait_own_time(attempt, events, timing.ttl - timing.kill_time):
+        rest = Limits(timing.ttl - timing.kill_time)
+        if not attempt.blocks() and await self._until_limit(attempt, events, rest) is None:
             return
         after = "it was cancelled" if limit is None else "its timeout"
         outcome = None if limit is None else over_limit(Outcome("failed"), limit)
@@ -263,9 +266,8 @@ class Limits:
         """Return the limit that comes first, after so many seconds of work, and so many without progress."""
         found = []
         if self.timeout is not None:
-            found.append(
-                Limit(self.timeout - worked, f"the job exceeded its timeout of {format_duration(self.timeout)}")
-            )
+            error = f"the job exceeded its timeout of {format_duration(self.timeout)}"
+            found.append(Limit(self.timeout - worked, error))
         if self.stall_after is not None:
             error = f"the job hung: it showed no progress for {format_duration(self.stall_after)} (stall_after)"
             found.append(Limit(self.stall_after - quiet, error, stalled=True))
@@ -291,12 +293,3 @@ def over_limit(outcome: Outcome, limit: Limit) -> Outcome:
 def own_time(attempt: Attempt) -> float:
     """Return the time of an attempt in seconds: it stands still while other jobs hold it up (rule 25)."""
     return monotonic() - attempt.lost_to_others()
-
-
-async def wait_own_time(attempt: Attempt, events: set[asyncio.Future[Any]], seconds: float) -> bool:
-    """Wait for one of ``events``, at most ``seconds`` of the attempt's own time; return whether one of them is done."""
-    end = own_time(attempt) + seconds
-    while (left := end - own_time(attempt)) > 0:
-        if (await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
-            return True
-    return False
