@@ -44,7 +44,7 @@ class JobSeen:
     seen: SeenWork
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class JobExecution:
     """Attempt ``number`` of a job, from 1."""
 

@@ -38,7 +38,7 @@ class EndOfRun:
     reason: str | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RunExecution:
     """A claimed run at work in this replica."""
 

@@ -109,13 +109,9 @@ def job_run_state(outcome: Outcome) -> JobState:
 
 def job_run_row(job: EndedJob, grant: Grant) -> tuple[Any, ...]:
     """Return the end of an attempt under a grant, as `statements.claims.end_jobs` takes it."""
-    values = {
-        "number": job.job_run_id,
-        "token": grant.token,
-        "holder": grant.holder,
-        "state": job_run_state(job.outcome),
-        **job_run_values(job.outcome),
-    }
+    state = job_run_state(job.outcome)
+    proof = {"number": job.job_run_id, "token": grant.token, "holder": grant.holder, "state": state}
+    values = proof | job_run_values(job.outcome)
     return tuple([values[name] for name in statements.claims.ENDED_JOB])
 
 
@@ -224,9 +220,8 @@ def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: 
     proven = [end for end in ours if end.job.job_run_id in free]
     if succeeded := [(end.claimed.run_id, end.grant) for end in proven if end.job.outcome.state == "succeeded"]:
         statements.claims.reset_abandoned(connection, succeeded)
-    ended = (
-        statements.claims.end_jobs(connection, [job_run_row(end.job, end.grant) for end in proven]) if proven else set()
-    )
+    rows = [job_run_row(end.job, end.grant) for end in proven]
+    ended = statements.claims.end_jobs(connection, rows) if rows else set()
     for end in proven:
         if end.job.outcome.stalled and end.job.job_run_id in ended:
             told = Told("run.stalled", end.claimed.schedule, end.claimed.run_id)
