@@ -152,7 +152,7 @@ def plan_due(
     doubled = write_plans(connection, application, decisions) if decisions else 0
     missed = [Told("schedule.missed", name, count=count) for (name, why), count in skipped.items() if why == "missed"]
     tell(connection, application, missed)
-    fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
+    fed = feed_due(connection, application, known, which)  # last: what is due goes ahead
     return PlanReport(
         late or places.more or ((more or bool(rows)) and bool(decisions)),
         places.made + made + fed.made,
@@ -363,12 +363,9 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
 
 
 def place_due(
-    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
+    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None
 ) -> PlanReport:
-    """Place the runs of known schedules whose moment has come; those of locked schedules stay for later.
-
-    With ``others``, the known ones are all that the application has but for these.
-    """
+    """Place the runs of known schedules whose moment has come; those of locked schedules stay for later."""
     passed_over: set[str] = set()
     unreadable: dict[str, str] = {}
     while True:
@@ -386,14 +383,11 @@ def place_due(
 
 
 def feed_due(
-    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
+    connection: Connection, application: str, known: Mapping[str, Schedule], which: Mapping[str, Collection[str]]
 ) -> PlanReport:
     """Place the next runs of backfills of known schedules whose turn it is: of each schedule at most those of one
     backfill, and none while another run of the schedule is not over; those of locked schedules stay for later.
-
-    With ``others``, the known ones are all that the application has but for these.
     """
-    which = {"names": list(known)} if others is None else {"but": others}
     found = {row.schedule for row in statements.requests.to_feed(connection, application, **which)}
     overlaps, unreadable = _lock(connection, application, known, found)
     first: dict[str, Row[Any]] = {}
