@@ -44,6 +44,66 @@ class JobSeen:
     seen: SeenWork
 
 
+# The limits of its time, and which of them ends it: its job's, its schedule's for a silent job, and what is left of its
+# run's
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The limit that comes next, in ``left`` seconds, and what an attempt has done that it ends."""
+
+    left: float
+    error: str
+    ends_run: bool = False
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of an attempt, in seconds; None where there is none."""
+
+    timeout: float | None = None
+    stall_after: float | None = None
+    run_timeout: float | None = None
+    run_left: float | None = None
+    """What was left of `run_timeout` when the attempt began."""
+
+    def next(self, worked: float, quiet: float) -> Limit | None:
+        """Return the limit that comes first, after so many seconds of work, and so many without progress."""
+        found = []
+        if self.timeout is not None:
+            error = f"the job exceeded its timeout of {format_duration(self.timeout)}"
+            found.append(Limit(self.timeout - worked, error))
+        if self.stall_after is not None:
+            error = f"the job hung: it showed no progress for {format_duration(self.stall_after)} (stall_after)"
+            found.append(Limit(self.stall_after - quiet, error, stalled=True))
+        if self.run_timeout is not None and self.run_left is not None:
+            found.append(Limit(self.run_left - worked, run_is_over(self.run_timeout), ends_run=True))
+        return min(found, key=lambda limit: limit.left, default=None)
+
+
+def run_is_over(run_timeout: float) -> str:
+    """Return why a run has failed whose time is over."""
+    return f"the run exceeded its run_timeout of {format_duration(run_timeout)}"
+
+
+def over_limit(outcome: Outcome, limit: Limit) -> Outcome:
+    """Return the outcome of an attempt that was ended at a limit: failed, unless done, or lost with its lease before
+    (a function that was not called had no time to exceed).
+    """
+    if outcome.state in {"succeeded", "lost"}:
+        return outcome
+    return replace(outcome, state="failed", error=limit.error, ends_run=limit.ends_run, stalled=limit.stalled)
+
+
+def own_time(attempt: Attempt) -> float:
+    """Return the time of an attempt in seconds: it stands still while other jobs hold it up (rule 25)."""
+    return monotonic() - attempt.lost_to_others()
+
+
+# The attempt
+
+
 @dataclass(eq=False, repr=False)
 class JobExecution:
     """Attempt ``number`` of a job, from 1."""
@@ -54,7 +114,7 @@ class JobExecution:
     number: int
     trust: TrustPage | None
     room: Room
-    limits: "Limits"
+    limits: Limits
     id: int | None = field(default=None, init=False)
     """That of its job run, once it is recorded."""
     _progress: Progress | None = field(default=None, init=False)
@@ -181,9 +241,7 @@ class JobExecution:
             return replace(outcome, state="lost", error=self.held.loss_cause())
         return outcome if limit is None else over_limit(outcome, limit)
 
-    async def _until_limit(
-        self, attempt: Attempt, events: set[asyncio.Future[Any]], limits: "Limits"
-    ) -> "Limit | None":
+    async def _until_limit(self, attempt: Attempt, events: set[asyncio.Future[Any]], limits: Limits) -> Limit | None:
         """Wait for one of ``events``, or for the first limit of the time from now on, which is returned."""
         began = self._shown = own_time(attempt)
         while True:
@@ -195,7 +253,7 @@ class JobExecution:
             if (await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
                 return None
 
-    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Future[Any]], limit: "Limit | None") -> None:
+    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Future[Any]], limit: Limit | None) -> None:
         """Wait for a task that was told to end; raise `WorkOutlivesLease` when the ttl has passed, or
         `kill_time` if it blocks all other async jobs (rule 25).
         """
@@ -236,60 +294,3 @@ class JobExecution:
     def _show_progress(self) -> None:
         if (attempt := self._at_work) is not None:  # which another thread may end now
             self._shown = own_time(attempt)
-
-
-# The limits of its time, and which of them ends it: its job's, its schedule's for a silent job, and what is left of its
-# run's
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The limit that comes next, in ``left`` seconds, and what an attempt has done that it ends."""
-
-    left: float
-    error: str
-    ends_run: bool = False
-    stalled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of an attempt, in seconds; None where there is none."""
-
-    timeout: float | None = None
-    stall_after: float | None = None
-    run_timeout: float | None = None
-    run_left: float | None = None
-    """What was left of `run_timeout` when the attempt began."""
-
-    def next(self, worked: float, quiet: float) -> Limit | None:
-        """Return the limit that comes first, after so many seconds of work, and so many without progress."""
-        found = []
-        if self.timeout is not None:
-            error = f"the job exceeded its timeout of {format_duration(self.timeout)}"
-            found.append(Limit(self.timeout - worked, error))
-        if self.stall_after is not None:
-            error = f"the job hung: it showed no progress for {format_duration(self.stall_after)} (stall_after)"
-            found.append(Limit(self.stall_after - quiet, error, stalled=True))
-        if self.run_timeout is not None and self.run_left is not None:
-            found.append(Limit(self.run_left - worked, run_is_over(self.run_timeout), ends_run=True))
-        return min(found, key=lambda limit: limit.left, default=None)
-
-
-def run_is_over(run_timeout: float) -> str:
-    """Return why a run has failed whose time is over."""
-    return f"the run exceeded its run_timeout of {format_duration(run_timeout)}"
-
-
-def over_limit(outcome: Outcome, limit: Limit) -> Outcome:
-    """Return the outcome of an attempt that was ended at a limit: failed, unless done, or lost with its lease before
-    (a function that was not called had no time to exceed).
-    """
-    if outcome.state in {"succeeded", "lost"}:
-        return outcome
-    return replace(outcome, state="failed", error=limit.error, ends_run=limit.ends_run, stalled=limit.stalled)
-
-
-def own_time(attempt: Attempt) -> float:
-    """Return the time of an attempt in seconds: it stands still while other jobs hold it up (rule 25)."""
-    return monotonic() - attempt.lost_to_others()

@@ -275,12 +275,10 @@ class Places:
         if not self._locks:
             return
         client = self._client
-        names = await self._database.read(lambda c: sought(c, self._application, self._locks, client.holder))
+        names = sorted(await self._database.read(lambda c: sought(c, self._application, self._locks, client.holder)))
         if names:
             # Rows that are locked are passed over.
-            await self._database.write(
-                lambda c: lease.statements.queue_up(c, sorted(names), client.holder, client.label)
-            )
+            await self._database.write(lambda c: lease.statements.queue_up(c, names, client.holder, client.label))
 
 
 def sought(connection: Connection, application: str, locks: Collection[str], holder: str) -> list[str]:

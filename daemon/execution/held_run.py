@@ -40,10 +40,8 @@ class HeldRun:
         self.context = context
         self.claimed = claimed
         self.lease = lease
-        called = context.rows.name(claimed.schedule)
-        self.subject = RunSubject(
-            claimed.application, called, claimed.run_id, claimed.grant.token, context.client.label
-        )
+        name = context.rows.name(claimed.schedule)
+        self.subject = RunSubject(claimed.application, name, claimed.run_id, claimed.grant.token, context.client.label)
         """The subject of facts about this run."""
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = loop.create_future()

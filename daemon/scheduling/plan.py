@@ -137,9 +137,7 @@ def first_state(schedule: Schedule, now: datetime) -> PlanState:
 
 def changed_state(state: PlanState, now: datetime) -> PlanState:
     """Return the state of a schedule whose `timing` changed: it counts from now on (rule 13)."""
-    return PlanState(
-        planned_until=max(state.planned_until, now), anchor=now, unfinished=state.unfinished, pause=state.pause
-    )
+    return replace(state, planned_until=max(state.planned_until, now), anchor=now, stretch=None)
 
 
 def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, most_rows: int | None = None) -> Plan:
@@ -309,9 +307,7 @@ class Ledger:
     run of an instant may start.
     """
 
-    def __init__(
-        self, starts: Callable[[datetime], datetime], stretch: Stretch | None, most_rows: int | None = None
-    ) -> None:
+    def __init__(self, starts: Callable[[datetime], datetime], stretch: Stretch | None, most_rows: int | None) -> None:
         self._starts = starts
         self._most_rows = MOST_ROWS if most_rows is None else min(most_rows, MOST_ROWS)
         self._runs: list[PlannedRun] = []

@@ -230,13 +230,12 @@ def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: 
 
 
 def _job_unwritten(connection: Connection, end: FinishJob, held: set[Grant]) -> Ended:
-    if end.grant not in held and not lease.statements.in_force(connection, end.grant):
-        return not_ours(connection, end.claimed.run_id, end.grant)
-    before = statements.job_run.read(connection, end.job.job_run_id)
-    if before is None or (before.token, before.holder) != (end.grant.token, end.grant.holder):
-        return NothingWritten(
-            f"run {end.claimed.run_id} has no job run {end.job.job_run_id} under token {end.grant.token}"
-        )
+    run_id, grant, number = end.claimed.run_id, end.grant, end.job.job_run_id
+    if grant not in held and not lease.statements.in_force(connection, grant):
+        return not_ours(connection, run_id, grant)
+    before = statements.job_run.read(connection, number)
+    if before is None or (before.token, before.holder) != (grant.token, grant.holder):
+        return NothingWritten(f"run {run_id} has no job run {number} under token {grant.token}")
     return PassedOver() if before.state == "running" else AlreadyDone(before.state)
 
 

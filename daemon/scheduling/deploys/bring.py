@@ -39,9 +39,7 @@ class Superseding:
     def refusal(self) -> str:
         """Return why this is refused at a terminal, and what to do instead."""
         kinds = ("retired", "changed", "added", "revived", "renamed")
-        changes = "; ".join(
-            f"{kind}: {listed(names, _FEW)}" for kind in kinds if (names := getattr(self.report, kind, ()))
-        )
+        changes = "; ".join(f"{kind}: {listed(names, _FEW)}" for kind in kinds if (names := getattr(self.report, kind)))
         said = (
             f'{self.others} of "{self.application.name}". These definitions would supersede theirs'
             f"{f' ({changes})' if changes else ''}. At a terminal, that needs --take-over (in Python, take_over=True); "

@@ -256,14 +256,12 @@ class Rollout:
         self._count = self._count.after(self.clock(), is_ready=is_ready, long_enough=self.takeover_after)
         if self._next(order, others) is not None:
             try:
-                moved = await self._change(
-                    lambda c: carry_out(c, self.application, self.label, self.holder, self._next)
-                )
+                done = await self._change(lambda c: carry_out(c, self.application, self.label, self.holder, self._next))
             except ClockJumped:
                 self.lose_contact()
                 return
-            order, others = moved.order, moved.others
-            self._report(moved)
+            order, others = done.order, done.others
+            self._report(done)
         self._tell(order, others)
         own = order.latest(self.application.digest)
         if own is not None and own.rules:
