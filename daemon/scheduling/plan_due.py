@@ -174,12 +174,11 @@ def _skipped(row: Row[Any], decided: Plan) -> Counter[tuple[str, SkipReason]]:
 
 def _behind_a_backfill(decided: Plan, schedule: Schedule) -> Plan:
     """Return the plan with the first run that would start waiting for a backfill's, which is at work."""
-    if not waits_for_predecessor(schedule.overlap):
+    runs = list(decided.runs)
+    first = next((at for at, planned in enumerate(runs) if planned.state == "pending"), None)
+    if first is None or not waits_for_predecessor(schedule.overlap):
         return decided
-    first = next((at for at, planned in enumerate(decided.runs) if planned.state == "pending"), None)
-    if first is None:
-        return decided
-    runs = [*decided.runs[:first], replace(decided.runs[first], waits=True), *decided.runs[first + 1 :]]
+    runs[first] = replace(runs[first], waits=True)
     return replace(decided, runs=tuple(runs))
 
 
