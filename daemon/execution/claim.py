@@ -19,14 +19,14 @@ import lease.statements
 from lease.client import LeaseClient
 from lease.database.database import Database
 from lease.model import Grant
-from lease.statements import Queue
 from lease.waiters import LOOK
 
 from ..definitions.application import Application, Known
 from ..definitions.values.queues import RunQueue
-from ..states import JobState, RunCause, SharedLock
+from ..states import RunCause, SharedLock
 from ..store import statements
 from ..store.statements.claims import Candidate, StartedRun
+from .next_step import EarlierAttempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +56,22 @@ class Search:
 
     def candidates(self, queues: Collection[RunQueue]) -> list[Candidate]:
         """Return runs that may start, each with a lease that was free, those first that count as waiting longest."""
-        found = [turn for queue in (None, *queues) for turn in self._find(queue)]
+        found: list[Turn] = []
+        for queue in (None, *queues):
+            name, lock, lead = (None, None, timedelta()) if queue is None else (queue.name, queue.lock, queue.lead)
+            of_queue = statements.claims.candidates(
+                self.connection,
+                *(self.application, self.other_digests, self.holder, self.tried),
+                self.limit if lock is None else min(lock.slots, self.limit + _OF_OTHERS),
+                queue=name,
+                slots=lock is not None,
+                last_chances=self.last_chances,
+            )
+            found += [Turn(one, one.available_at - lead, lock) for one in of_queue]
         found.sort(key=lambda one: (one.waits_since, one.candidate.id))
         slotted = self._with_slots(found)
-        mine = (one.candidate if one.lock is None else slotted.get(one.candidate.id) for one in found)
+        mine = [one.candidate if one.lock is None else slotted.get(one.candidate.id) for one in found]
         return [one for one in mine if one is not None][: self.limit]
-
-    def _find(self, queue: RunQueue | None) -> list[Turn]:
-        lock, lead = (None, timedelta()) if queue is None else (queue.lock, queue.lead)
-        found = statements.claims.candidates(
-            self.connection,
-            *(self.application, self.other_digests, self.holder, self.tried),
-            self.limit if lock is None else min(lock.slots, self.limit + _OF_OTHERS),
-            queue=None if queue is None else queue.name,
-            slots=lock is not None,
-            last_chances=self.last_chances,
-        )
-        return [Turn(one, one.available_at - lead, lock) for one in found]
 
     def _with_slots(self, found: Iterable[Turn]) -> dict[int, Candidate]:
         """Lock runs that are the first of their lock, one for each free slot, and return them with their slots, by id.
@@ -102,17 +101,6 @@ _OF_OTHERS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierAttempts:
-    job: str
-    position: int
-    state: JobState
-    """``succeeded`` if any attempt succeeded; otherwise that of the latest."""
-    failures: int
-    """The attempts that failed, and so used up a retry (rule 16)."""
-    next_attempt: int
-
-
-@dataclass(frozen=True, slots=True)
 class ClaimedRun:
     """A run that this replica may execute, and must end, under this grant."""
 
@@ -126,8 +114,8 @@ class ClaimedRun:
     attempt: int
     """The number of this claim of the run, from 1."""
     params: Mapping[str, Any]
-    jobs: tuple[EarlierAttempts, ...]
-    """The jobs with earlier attempts, in order."""
+    jobs: Mapping[str, EarlierAttempts]
+    """The jobs with earlier attempts, in order, by their names."""
     started_ago: float = field(default=0.0, compare=False)
     """The seconds since its first start, by the database's clock; its retries' waits are included."""
     waited: float = field(default=0.0, compare=False)
@@ -227,7 +215,6 @@ def _claimed(
         if row.attempt == 1 and row.retry_of is None and row.schedule in first_jobs
     ]
     begun = statements.job_run.start_jobs(connection, first) if first else {}
-    started = sorted(started, key=lambda row: (row.available_at, row.id))
     return [
         ClaimedRun(
             run_id=row.id,
@@ -238,14 +225,14 @@ def _claimed(
             grant=grants[row.lease_name],
             attempt=row.attempt,
             params=json.loads(row.params),
-            jobs=tuple(jobs.get(row.id, {}).values()),
+            jobs=jobs.get(row.id, {}),
             started_ago=row.started_ago,
             waited=row.waited,
             traceparent=row.traceparent,
             cause=row.cause,
             begun=begun.get(row.id),
         )
-        for row in started
+        for row in sorted(started, key=lambda row: (row.available_at, row.id))
     ]
 
 
@@ -262,13 +249,8 @@ def _jobs(connection: Connection, run_ids: list[int]) -> dict[int, dict[str, Ear
         of_run = jobs.setdefault(row.run_id, {})
         before = of_run.get(row.job)
         done = before is not None and before.state == "succeeded"
-        of_run[row.job] = EarlierAttempts(
-            job=row.job,
-            position=row.position,
-            state="succeeded" if done else row.state,
-            failures=(before.failures if before else 0) + (row.state == "failed"),
-            next_attempt=row.attempt + 1,
-        )
+        failures = (before.failures if before else 0) + (row.state == "failed")
+        of_run[row.job] = EarlierAttempts("succeeded" if done else row.state, failures, row.attempt + 1)
     return jobs
 
 
@@ -292,12 +274,10 @@ class Places:
         if not self._locks:
             return
         client = self._client
-        names = await self._database.read(lambda c: sought(c, self._application, self._locks, client.holder))
+        names = sorted(await self._database.read(lambda c: sought(c, self._application, self._locks, client.holder)))
         if names:
             # Rows that are locked are passed over.
-            await self._database.write(
-                lambda c: lease.statements.queue_up(c, sorted(names), client.holder, client.label)
-            )
+            await self._database.write(lambda c: lease.statements.queue_up(c, names, client.holder, client.label))
 
 
 def sought(connection: Connection, application: str, locks: Collection[str], holder: str) -> list[str]:
@@ -307,16 +287,14 @@ def sought(connection: Connection, application: str, locks: Collection[str], hol
     names = statements.agenda.waiting_for(connection, application, locks)
     if not names:
         return []
-    there = {queue: _holders(queue) for queue in lease.statements.read_queues(connection, names)}
+    there = {
+        queue: {waiter.holder for waiter in queue.waiting}.union([] if queue.holder is None else [queue.holder])
+        for queue in lease.statements.read_queues(connection, names)
+    }
     replicas = statements.replica.holders_among(connection, set().union(*there.values()))
     contended = [queue for queue, holders in there.items() if not holders <= replicas]
-    return [queue.name for queue in contended if not _has_place(queue, holder)]
-
-
-def _holders(queue: Queue) -> set[str]:
-    waiting = {waiter.holder for waiter in queue.waiting}
-    return waiting if queue.holder is None else {queue.holder, *waiting}
-
-
-def _has_place(queue: Queue, holder: str) -> bool:
-    return any(waiter.holder == holder and waiter.until > queue.moment + LOOK / 2 for waiter in queue.waiting)
+    return [
+        queue.name
+        for queue in contended
+        if not any(waiter.holder == holder and waiter.until > queue.moment + LOOK / 2 for waiter in queue.waiting)
+    ]

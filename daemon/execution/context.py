@@ -111,9 +111,7 @@ class Publisher:
             self._send_soon()
 
     def say_released(self, lock: str, queues: Iterable[str] = ()) -> None:
-        """Notify the replicas of each application of which a run waits for this shared lock, or in one of these
-        queues: a slot is free.
-        """
+        """Notify the replicas of all applications of which a run waits for this lock, or in one of these queues."""
         self._released.add(lock)
         self._moved_on.update(queues)
         self._send_soon()
@@ -142,7 +140,7 @@ def _send(connection: Connection, *, told: set[str], locks: Collection[str], que
         notify(connection, application, WORK)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class ReplicaContext:
     """The parts of a replica that its runs work with."""
 
@@ -158,14 +156,10 @@ class ReplicaContext:
     carrier: Carrier = lambda _: {}
     """Returns the variables that pass the span of a job on (`daemon.telemetry.spans`)."""
     losses: LossNotes = field(default_factory=LossNotes)
-    public_url: str = field(init=False)
-    """The URL of the database without its password, for jobs."""
-    rows: Rows = field(init=False)
-    batcher: WriteBatcher = field(init=False)
-    publisher: Publisher = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "public_url", without_secrets(self.database.url))
-        object.__setattr__(self, "rows", Rows(self.application))
-        object.__setattr__(self, "batcher", WriteBatcher(self.database))
-        object.__setattr__(self, "publisher", Publisher(self.database, self.application.name))
+        self.public_url = without_secrets(self.database.url)
+        """The URL of the database without its password, for jobs."""
+        self.rows = Rows(self.application)
+        self.batcher = WriteBatcher(self.database)
+        self.publisher = Publisher(self.database, self.application.name)

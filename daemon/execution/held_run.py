@@ -1,11 +1,11 @@
 """A run held by this replica, and all that it may write of it (rules 9, 10 and 15)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from lease.client import Lease
 from lease.clock import boottime
@@ -19,7 +19,6 @@ from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..own_thread import soon
 from ..scheduling.plan import is_shared
-from ..states import EndState
 from ..telemetry.facts import RunSubject, WriteRefused
 from .claim import ClaimedRun
 from .context import LossNote, ReplicaContext
@@ -41,10 +40,8 @@ class HeldRun:
         self.context = context
         self.claimed = claimed
         self.lease = lease
-        called = context.rows.name(claimed.schedule)
-        self.subject = RunSubject(
-            claimed.application, called, claimed.run_id, claimed.grant.token, context.client.label
-        )
+        name = context.rows.name(claimed.schedule)
+        self.subject = RunSubject(claimed.application, name, claimed.run_id, claimed.grant.token, context.client.label)
         """The subject of facts about this run."""
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = loop.create_future()
@@ -80,10 +77,7 @@ class HeldRun:
     # While it runs
 
     async def start_job(self, job: str, position: int, attempt: int) -> int | None:
-        """Record the start of an attempt; return its job run's id.
-
-        None if the run is not ours, or is marked as cancelled.
-        """
+        """Record the start of an attempt; return its job run's id, None if the run is not ours, or is cancelled."""
         if (position, attempt) == (0, 1) and self.claimed.begun is not None:
             return self.claimed.begun  # recorded with the claim
         start = StartJob(self.claimed, job, position, attempt)
@@ -109,36 +103,19 @@ class HeldRun:
         end = FinishJob(self.claimed, job, self.context.rows[self.claimed.schedule].targets)
         return self._is_ours(await self._until_known(self.context.batcher.write, end))
 
-    async def leave_word(
-        self, job: EndedJob, *, wait: float, reason: str | None, not_started: Sequence[tuple[str, int]]
-    ) -> None:
+    async def leave_word(self, end: EndRun) -> None:
         """Record what is to follow when this process has ended, if that can be done in `kill_time`."""
-        leave = partial(
-            transactions.leave_word, claimed=self.claimed, job=job, wait=wait, reason=reason, not_started=not_started
-        )
         with suppress(TimeoutError):
             async with asyncio.timeout(self.context.client.timing.kill_time):
-                await self._until_known(self.context.database.write, leave)
+                await self._until_known(self.context.database.write, partial(transactions.leave_word, end=end))
 
     # Writes that end the run
 
-    async def end(
-        self,
-        state: EndState | Literal["pending"],
-        reason: str | None = None,
-        *,
-        job: EndedJob | None,
-        not_started: Sequence[tuple[str, int]] = (),
-        wait: float = 0.0,
-    ) -> Done | AlreadyDone | None:
-        """Write the end of the run, its last job and its lease; or put it back to pending for ``wait`` seconds, in which
-        it holds no lease. Return what was written, None if the run is not ours.
-        """
-        targets = self.context.rows[self.claimed.schedule].targets
-        end = EndRun(self.claimed, state, reason, job, not_started, wait, targets)
+    async def end(self, end: EndRun) -> Done | AlreadyDone | None:
+        """Write the end of the run, its last job and its lease; return what was written, None if the run is not ours."""
         async with self.lease.ending():
             answer = await self._until_known(self.context.batcher.write, end)
-        await self._wake_others(answer, goes_on=state == "pending")
+        await self._wake_others(answer, goes_on=end.state == "pending")
         if isinstance(answer, Done | AlreadyDone):
             self.given_back = True
             return answer
@@ -159,9 +136,8 @@ class HeldRun:
         it: a keeper ends a child with the trust in its lease, also while this process is suspended.
         """
         timing = self.context.client.timing
-        return min(
-            boottime(), inf if job.isolation in {"task", "thread"} else self.lease.trusted_until + timing.kill_time
-        )
+        ends_by_itself = job.isolation in {"task", "thread"}
+        return min(boottime(), inf if ends_by_itself else self.lease.trusted_until + timing.kill_time)
 
     async def note_loss(self, job_run_id: int, ended: float) -> None:
         """Record why the lease was lost under an attempt, and when its work ended, by `boottime`."""

@@ -1,16 +1,16 @@
-"""The steps of a run, at its resumption and after each job: pure decisions that `run_execution`
+"""The jobs that a run has left, and its steps, at its resumption and after each job: pure decisions that `run_execution`
 carries out (rules 16 and 22).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
-from ..definitions.schedule import Job, OnFailure
+from ..definitions.schedule import Job, OnFailure, Schedule
 from ..jobs.reports import Outcome
+from ..states import JobState
 from ..text import last_line
 
-DRAINED = "drained"
-"""Why a run is handed back that its replica had to stop at its own end."""
 _JITTER = 0.2
 
 
@@ -37,7 +37,8 @@ class FinishRun:
 class HandBack:
     """Hand the run back: the replica that claims it next resumes at this job."""
 
-    reason: str
+    reason: str = "drained"
+    """By default that its replica had to stop at its own end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,7 @@ class GoneJob:
         return f'job "{self.name}" {"failed" if self.failed else "was not finished"} and is no longer defined'
 
 
-EndStep = RetryLater | FinishRun | HandBack | LetGo
-"""The steps that end this replica's work on the run."""
-Step = NextJob | EndStep
+Step = NextJob | RetryLater | FinishRun | HandBack | LetGo
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +69,62 @@ class Failures:
     """They failed for good."""
     gone: tuple[GoneJob, ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.failed or self.gone)
-
     def and_job(self, job: str) -> "Failures":
         return replace(self, failed=(*self.failed, job))
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAttempts:
+    """The attempts of a job that a run has already."""
+
+    state: JobState = "not started"
+    """``succeeded`` if any attempt succeeded; otherwise that of the latest."""
+    failures: int = 0
+    """The attempts that failed, and so used up a retry (rule 16)."""
+    next_attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The jobs of a schedule, and the earlier attempts of each in this run."""
+
+    schedule: Schedule
+    earlier: Mapping[str, EarlierAttempts]
+
+    def of(self, job: str) -> EarlierAttempts:
+        return self.earlier.get(job) or EarlierAttempts()
+
+    def remaining(self) -> list[tuple[int, Job]]:
+        """Return the jobs that are not done, with their positions, in order."""
+        failed = self.failed_for_good()
+        jobs = enumerate(self.schedule.jobs)
+        return [(at, job) for at, job in jobs if self.of(job.name).state != "succeeded" and job.name not in failed]
+
+    def before(self) -> Failures:
+        return Failures(tuple(self.failed_for_good()), tuple(self.gone()))
+
+    def failed_for_good(self) -> list[str]:
+        """Return the jobs that used up their attempts while the others go on (`on_failure`)."""
+        if stops_run(self.schedule.on_failure):
+            return []
+        return [job.name for job in self.schedule.jobs if self.of(job.name).failures > job.retries]
+
+    def gone(self) -> list[GoneJob]:
+        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule 22)."""
+        defined = {job.name for job in self.schedule.jobs}
+        return [
+            GoneJob(name, failed=attempts.failures > 0)
+            for name, attempts in self.earlier.items()
+            if name not in defined and attempts.state not in {"succeeded", "not started"}
+        ]
 
 
 def before_jobs(failures: Failures, *, more: bool, on_failure: OnFailure) -> NextJob | FinishRun:
     """Return the step with which a run is begun or resumed; ``more`` is whether a job is left."""
     if more and not (failures.gone and stops_run(on_failure)):
         return NextJob()
-    return FinishRun("failed", _reason(failures, None)) if failures else FinishRun("succeeded", None)
+    reason = _reason(failures, None)
+    return FinishRun("failed", reason) if reason else FinishRun("succeeded", None)
 
 
 def after_job(
@@ -105,7 +148,7 @@ def after_job(
         case "lost":
             return LetGo()
         case "stopped":
-            return HandBack(DRAINED)
+            return HandBack()
         case "not run" | "no room":
             return HandBack(_error_line(outcome))
         case "failed" if outcome.ends_run:

@@ -1,9 +1,8 @@
 """The plan of a schedule: what becomes of each due instant, and in which rows, and under which lease its runs execute
 (rules 13 and 14). Pure.
 
-`plan_due` writes it in one transaction. `plan` is called again as long as it returns `more`, and
-at `next_due`. Each instant comes up in only one call: a plan starts after `planned_until`, and
-gives the next one.
+`plan_due` writes it in one transaction. `plan` is called again as long as it returns `more`, and at `next_due`. Each
+instant comes up in only one call: a plan starts after `planned_until`, and gives the next one.
 """
 
 import hashlib
@@ -84,10 +83,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """The stored state of a schedule's planning.
-
-    Instants up to and including ``planned_until`` are accounted for.
-    """
+    """The stored state of a schedule's planning: all is accounted for up to and including ``planned_until``."""
 
     planned_until: datetime
     anchor: datetime
@@ -133,10 +129,7 @@ class Plan:
 
 
 def first_state(schedule: Schedule, now: datetime) -> PlanState:
-    """Return the state of a new schedule, which has missed nothing.
-
-    An `at` in the past is the exception: it counts as one missed instant.
-    """
+    """Return the state of a new schedule, which has missed nothing but an `at` in the past, as one instant."""
     if isinstance(schedule.trigger, At):
         return PlanState(planned_until=min(now, schedule.trigger.instant - _TICK), anchor=now)
     return PlanState(planned_until=now, anchor=now)
@@ -144,9 +137,7 @@ def first_state(schedule: Schedule, now: datetime) -> PlanState:
 
 def changed_state(state: PlanState, now: datetime) -> PlanState:
     """Return the state of a schedule whose `timing` changed: it counts from now on (rule 13)."""
-    return PlanState(
-        planned_until=max(state.planned_until, now), anchor=now, unfinished=state.unfinished, pause=state.pause
-    )
+    return replace(state, planned_until=max(state.planned_until, now), anchor=now, stretch=None)
 
 
 def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, most_rows: int | None = None) -> Plan:
@@ -316,9 +307,7 @@ class Ledger:
     run of an instant may start.
     """
 
-    def __init__(
-        self, starts: Callable[[datetime], datetime], stretch: Stretch | None, most_rows: int | None = None
-    ) -> None:
+    def __init__(self, starts: Callable[[datetime], datetime], stretch: Stretch | None, most_rows: int | None) -> None:
         self._starts = starts
         self._most_rows = MOST_ROWS if most_rows is None else min(most_rows, MOST_ROWS)
         self._runs: list[PlannedRun] = []

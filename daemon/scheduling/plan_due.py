@@ -118,12 +118,7 @@ class Planner:
             return False
         for (key, reason), count in report.skipped.items():
             self.notify(TimesSkipped(self.application, self.called(key), reason, count))
-        self._report_faults(report)
-        self.has_more, self.made, self.ready = report.more, report.made, report.ready
-        return True
-
-    def _report_faults(self, report: PlanReport) -> None:
-        """Report, once, what planning could not do; what it did is in the table of runs."""
+        # Once, what planning could not do; what it did is in the table of runs.
         faults = {f'schedule "{name}": {why}' for name, why in report.unreadable.items()}
         if report.doubled:
             faults.add(
@@ -133,6 +128,8 @@ class Planner:
         for fault in faults - self._reported:
             self.notify(Note(fault, is_warning=True))
         self._reported |= faults
+        self.has_more, self.made, self.ready = report.more, report.made, report.ready
+        return True
 
 
 # One transaction
@@ -157,12 +154,32 @@ def plan_due(
     # First: an instant finds them there.
     places = place_due(connection, application, known, others) if what.requests else PlanReport()
     which = {"names": list(known)} if others is None else {"but": others}
-    due = statements.schedule.due(connection, application, MOST_SCHEDULES, **which) if what.instants else []
+    instants = _plan_instants(connection, application, known, which) if what.instants else PlanReport()
+    skipped.update(instants.skipped)
+    missed = [Told("schedule.missed", name, count=count) for (name, why), count in skipped.items() if why == "missed"]
+    if missed:
+        tell(connection, application, missed)
+    # Last: what is due goes ahead.
+    fed = feed_due(connection, application, known, which) if what.backfills else PlanReport()
+    return PlanReport(
+        late or places.more or instants.more,
+        places.made + instants.made + fed.made,
+        instants.ready or places.made + fed.made > 0,
+        instants.doubled,
+        {**fed.unreadable, **places.unreadable, **instants.unreadable},
+        skipped,
+    )
+
+
+def _plan_instants(
+    connection: Connection, application: str, known: Mapping[str, Schedule], which: Mapping[str, Collection[str]]
+) -> PlanReport:
+    due = statements.schedule.due(connection, application, MOST_SCHEDULES, **which)
     rows = [row for row in due if row.name in known]
     names = {row.name for row in rows}
     busy, filled_in = statements.schedule.still_running(connection, application, names) if rows else (set(), set())
-    decisions, unreadable = list[Decision](), dict(places.unreadable)
-    made, more, ready = 0, len(rows) >= MOST_SCHEDULES, places.made > 0
+    decisions, unreadable, skipped = list[Decision](), dict[str, str](), Counter[tuple[str, SkipReason]]()
+    made, more, ready = 0, len(rows) >= MOST_SCHEDULES, False
     while rows and made < ENOUGH_ROWS:
         half = ENOUGH_ROWS // 2
         row, left = (rows.pop(), half - made) if made < half else (rows.pop(0), ENOUGH_ROWS - made)
@@ -176,24 +193,14 @@ def plan_due(
         decisions.append(Decision(schedule, decided, row))
         skipped.update(_skipped(row, decided))
         made, more = made + len(decided.runs), more or decided.more
-        ready = ready or any(_is_ready(planned, row.now) for planned in decided.runs)
+        ready = ready or _is_ready(decided, row.now)
     doubled = write_plans(connection, application, decisions) if decisions else 0
-    missed = [Told("schedule.missed", name, count=count) for (name, why), count in skipped.items() if why == "missed"]
-    tell(connection, application, missed)
-    # Last: what is due goes ahead.
-    fed = feed_due(connection, application, known, others) if what.backfills else PlanReport()
-    return PlanReport(
-        late or places.more or ((more or bool(rows)) and bool(decisions)),
-        places.made + made + fed.made,
-        ready or fed.made > 0,
-        doubled,
-        {**fed.unreadable, **unreadable},
-        skipped,
-    )
+    return PlanReport((more or bool(rows)) and bool(decisions), made, ready, doubled, unreadable, skipped)
 
 
-def _is_ready(planned: PlannedRun, now: datetime) -> bool:
-    return planned.state == "pending" and not planned.waits and planned.available_at <= now
+def _is_ready(decided: Plan, now: datetime) -> bool:
+    """Return whether a run of a plan may start at once."""
+    return any(one.state == "pending" and not one.waits and one.available_at <= now for one in decided.runs)
 
 
 def _skipped(row: DueSchedule, decided: Plan) -> Counter[tuple[str, SkipReason]]:
@@ -208,12 +215,11 @@ def _skipped(row: DueSchedule, decided: Plan) -> Counter[tuple[str, SkipReason]]
 
 def _behind_a_backfill(decided: Plan, schedule: Schedule) -> Plan:
     """Return the plan with the first run that would start waiting for a backfill's, which is at work."""
-    if not waits_for_predecessor(schedule.overlap):
+    runs = list(decided.runs)
+    first = next((at for at, planned in enumerate(runs) if planned.state == "pending"), None)
+    if first is None or not waits_for_predecessor(schedule.overlap):
         return decided
-    first = next((at for at, planned in enumerate(decided.runs) if planned.state == "pending"), None)
-    if first is None:
-        return decided
-    runs = [*decided.runs[:first], replace(decided.runs[first], waits=True), *decided.runs[first + 1 :]]
+    runs[first] = replace(runs[first], waits=True)
     return replace(decided, runs=tuple(runs))
 
 
@@ -231,13 +237,12 @@ def _skip_late_runs(
 
 
 def _state(row: DueSchedule, *, unfinished: bool) -> PlanState:
-    stretch = Stretch(row.stretch_reason, row.stretch_count or 0, row.stretch_from) if row.stretch_reason else None
     return PlanState(
         planned_until=row.planned_until,
         anchor=row.anchor,
         unfinished=unfinished,
         pause=None if row.paused_at is None else Pause(row.paused_at, row.paused_until),
-        stretch=stretch,
+        stretch=Stretch(row.stretch_reason, row.stretch_count or 0, row.stretch_from) if row.stretch_reason else None,
     )
 
 
@@ -269,7 +274,12 @@ def write_plans(connection: Connection, application: str, decisions: Sequence[De
         for planned in decision.plan.runs:
             if planned.extends:
                 _extend(connection, application, decision.schedule, planned)
-    if apart := [named for decision in decisions if (named := _names_apart(application, decision)) is not None]:
+    apart = [  # runs that have a lease each: how these are named
+        (one.schedule.name, lease.base, one.row.run_digest)
+        for one in decisions
+        if (lease := lease_name(application, one.schedule)).per_run and not all(run.extends for run in one.plan.runs)
+    ]
+    if apart:
         statements.schedule.name_leases(connection, application, apart)
     if ended := {(application, decision.schedule.name) for decision in decisions if decision.plan.ends_pause}:
         # First: the tables refuse to move on from a pause that is there.
@@ -309,14 +319,6 @@ def _replace(connection: Connection, application: str, decisions: Sequence[Decis
     return newest
 
 
-def _names_apart(application: str, decision: Decision) -> tuple[str, str, str | None] | None:
-    """Return how the leases of its runs are named, if each has one of its own."""
-    lease = lease_name(application, decision.schedule)
-    if not lease.per_run or all(planned.extends for planned in decision.plan.runs):
-        return None
-    return decision.schedule.name, lease.base, decision.row.run_digest
-
-
 def _moved_on(decision: Decision) -> dict[str, Any]:
     stretch = decision.plan.stretch
     return {
@@ -344,9 +346,8 @@ def _new_rows(connection: Connection, application: str, decision: Decision) -> l
         runs = planned.state == "pending"
         start_by = None
         if schedule.start_within is not None:
-            start_by = planned.scheduled_for + timedelta(seconds=schedule.start_within)
-        if not runs and (planned.reason != "missed" or start_by is None or start_by >= now):
-            start_by = None
+            last = planned.scheduled_for + timedelta(seconds=schedule.start_within)
+            start_by = last if runs or (planned.reason == "missed" and last < now) else None
         rows.append(
             {
                 "schedule": schedule.name,
@@ -402,12 +403,9 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
 
 
 def place_due(
-    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
+    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None
 ) -> PlanReport:
-    """Place the runs of known schedules whose moment has come; those of locked schedules stay for later.
-
-    With ``others``, the known ones are all that the application has but for these.
-    """
+    """Place the runs of known schedules whose moment has come; those of locked schedules stay for later."""
     passed_over: set[str] = set()
     unreadable: dict[str, str] = {}
     while True:
@@ -425,14 +423,11 @@ def place_due(
 
 
 def feed_due(
-    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
+    connection: Connection, application: str, known: Mapping[str, Schedule], which: Mapping[str, Collection[str]]
 ) -> PlanReport:
     """Place the next runs of backfills of known schedules whose turn it is: of each schedule at most those of one
     backfill, and none while another run of the schedule is not over; those of locked schedules stay for later.
-
-    With ``others``, the known ones are all that the application has but for these.
     """
-    which = {"names": list(known)} if others is None else {"but": others}
     found = {row.schedule for row in statements.requests.to_feed(connection, application, **which)}
     overlaps, unreadable = _lock(connection, application, known, found)
     first: dict[str, Row[Any]] = {}

@@ -40,14 +40,14 @@ def tell(connection: Connection, application: str, told: Sequence[Told]) -> None
         # What such a schedule misses it is meant to miss; `leased status` says nothing of it either.
         as_asked = {"schedule.missed"} if schedule.catch_up == "skip" else set[str]()
         targets[key] = tuple(Target(one.address, one.on - as_asked) for one in schedule.targets)
-    write(connection, application, ((one, targets.get(one.schedule, ())) for one in told))
+    write(connection, application, [(one, targets.get(one.schedule, ())) for one in told])
 
 
 def write(connection: Connection, application: str, told: Iterable[tuple[Told, Sequence[Target]]]) -> None:
     """Write a message for each of the targets that asks for it."""
-    asked_for = (
+    asked_for = [
         NewDelivery(one.schedule, one.run_id, one.kind, address, one.count)
         for one, targets in told
         for address in dict.fromkeys(target.address for target in targets if one.kind in target.on)
-    )
+    ]
     statements.delivery.add(connection, application, asked_for)

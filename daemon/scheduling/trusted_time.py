@@ -35,9 +35,7 @@ class WallClock:
         self._since = 0.0
 
     def trusts(self, time: datetime) -> bool:
-        """Return whether the time that the wall clock shows now agrees with earlier readings; if not, planning must
-        wait.
-        """
+        """Return whether the time that the wall clock shows now agrees with earlier ones; if not, planning waits."""
         boot = boottime()
         offset = time.timestamp() - boot
         if self._offset is None or abs(offset - self._offset) < JUMP:
@@ -78,14 +76,12 @@ def by_trusted_time(unit: Unit[T], trusts: Trusts | None) -> Unit[T]:
     if trusts is None:
         return unit
 
-    def check(connection: Connection) -> None:
+    def checked(connection: Connection) -> T:
         if not trusts(statements.schedule.database_time(connection)):
             raise ClockJumped
-
-    def checked(connection: Connection) -> T:
-        check(connection)
         done = unit(connection)
-        check(connection)
+        if not trusts(statements.schedule.database_time(connection)):
+            raise ClockJumped
         return done
 
     return checked

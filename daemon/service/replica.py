@@ -14,7 +14,7 @@ from lease.errors import StoreUnavailable
 
 from ..execution.claim import Places
 from ..execution.context import ReplicaContext
-from ..execution.run_execution import CancelWatch, Looks
+from ..execution.run_execution import CancelWatch
 from ..jobs.room import shortage
 from ..own_thread import beside
 from ..recovery import registry
@@ -100,7 +100,7 @@ class Replica:
             changed=self.rest.wake_for_places,
             may_claim=lambda: not self.draining,
         )
-        context.batcher.on_end(self._run_ends)
+        context.batcher.hear_end = self._run_ends
         name, notify, known = application.name, context.notify, self.runs.known
         self.planner = Planner(
             *(database, name, rows, notify, trusts), others=lambda: known.other_schedules, called=rows.name
@@ -120,7 +120,7 @@ class Replica:
             draining=lambda: self.draining,
             looked=self._looked,
         )
-        self._cancels = CancelWatch(context, self.runs.ids, self.runs.cancel, Looks(context, self.runs.execution).take)
+        self._cancels = CancelWatch(context, self.runs.ids, self.runs.execution)
 
     def drain(self) -> None:
         """Claim no more runs, and let running jobs finish (rule 19); `grace` counts from here."""

@@ -163,11 +163,6 @@ class RunsAtWork:
     def execution(self, run_id: int) -> RunExecution | None:
         return next((one for one in self._executions.values() if one.claimed.run_id == run_id), None)
 
-    def cancel(self, run_id: int, by: str, why: str | None) -> None:
-        """Stop the job of a run that ``by`` marked as cancelled; the run then ends (rule 23)."""
-        if (execution := self.execution(run_id)) is not None:
-            execution.cancel(by, why)
-
     async def one_ended(self) -> None:
         """Wait until one of the runs at work has ended, if there are any."""
         if self._executions:

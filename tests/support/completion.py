@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.writes.batcher import Write, write_set
+from daemon.execution.writes import transactions
 from daemon.execution.writes.transactions import (
     PATIENCE,
     AlreadyDone,
@@ -18,10 +18,11 @@ from daemon.execution.writes.transactions import (
     NothingWritten,
     NotOurs,
     StartJob,
-    leave_word,
+    Write,
     record_keeper,
     save_output,
     save_progress,
+    write_set,
 )
 from daemon.jobs.reports import Outcome
 from daemon.states import EndState
@@ -57,6 +58,18 @@ def finish_job(
 ) -> Done | AlreadyDone | NotOurs:
     finished: Done | AlreadyDone | NotOurs = _written(connection, FinishJob(claimed, EndedJob(job_run_id, outcome)))
     return finished
+
+
+def leave_word(
+    connection: Connection,
+    claimed: ClaimedRun,
+    job: EndedJob,
+    *,
+    wait: float,
+    reason: str | None,
+    not_started: Sequence[tuple[str, int]],
+) -> Done | NotOurs:
+    return transactions.leave_word(connection, EndRun(claimed, "pending", reason, job, not_started, wait))
 
 
 def finish_run(

@@ -11,21 +11,8 @@ from lease.database.database import Database
 from lease.errors import StoreUnavailable
 
 from ..claim import ClaimedRun
-from .transactions import (
-    PATIENCE,
-    Answer,
-    EndRun,
-    FinishJob,
-    NothingWritten,
-    PassedOver,
-    RunWrite,
-    StartJob,
-    end_runs,
-    finish_jobs,
-    start_jobs,
-)
+from .transactions import PATIENCE, Answer, EndRun, NothingWritten, PassedOver, RunWrite, write_set
 
-Write = StartJob | FinishJob | EndRun
 Claim = Callable[[Connection, int], list[ClaimedRun]]
 """Claims up to so many runs in a transaction."""
 
@@ -51,11 +38,8 @@ class WriteBatcher:
         self._writer: asyncio.Task[None] | None = None
         self._alone: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_ALONE)
-        self._hear_end: Callable[[], None] = lambda: None
-
-    def on_end(self, hear: Callable[[], None]) -> None:
-        """Call ``hear`` as soon as the end of a run is to be written: a claim that is asked for now goes with it."""
-        self._hear_end = hear
+        self.hear_end: Callable[[], None] = lambda: None
+        """Called as soon as the end of a run is to be written: a claim that is asked for now goes with it."""
 
     @property
     def ending(self) -> bool:
@@ -67,15 +51,13 @@ class WriteBatcher:
         waiting = _Waiting(write)
         self._next.append(waiting)
         if isinstance(write, EndRun):
-            self._hear_end()
+            self.hear_end()
         self._go()
         answer: Answer = await waiting.answer
         return answer
 
     async def claim(self, claim: Claim, places: Callable[[int], int]) -> list[ClaimedRun]:
-        """Claim runs with the next set; ``places`` is asked then for how many there is room once so many
-        others have ended with it.
-        """
+        """Claim runs with the next set; ``places`` says how many there is room for when so many have ended with it."""
         claiming = _Claiming(claim, places)
         self._claims.append(claiming)
         self._go()
@@ -150,27 +132,11 @@ class WriteBatcher:
                 self._answer(waiting, *answers)
 
 
-def write_set(connection: Connection, writes: Sequence[RunWrite[Any]], *, patience: float | None = None) -> list[Any]:
-    """Write these, of which no two are of one run, in this transaction; return what became of each.
-
-    Waits for no row that another transaction has locked, and answers `PassedOver`; with ``patience`` it
-    waits, up to so many seconds for transactions that are fenced with these grants.
-    """
-    answers: dict[int, Any] = {}
-    for kind, written in ((EndRun, end_runs), (FinishJob, finish_jobs), (StartJob, start_jobs)):
-        these = [(place, write) for place, write in enumerate(writes) if isinstance(write, kind)]
-        if these:
-            of_kind: Any = written
-            became = of_kind(connection, [write for _, write in these], patience=patience)
-            answers |= {place: answer for (place, _), answer in zip(these, became, strict=True)}
-    return [answers[place] for place in range(len(writes))]
-
-
 @dataclass(slots=True, kw_only=True)
 class _Asked:
     """Who waits for an answer."""
 
-    answer: "asyncio.Future[Any]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    answer: "asyncio.Future[Any]" = field(default_factory=asyncio.Future)
 
     def give(self, answer: Any) -> None:
         if isinstance(answer, NothingWritten):

@@ -75,11 +75,6 @@ class EndedJob:
     outcome: Outcome
 
 
-def cancelled(state: str, reason: str | None) -> str | None:
-    """Return the reason of a run that was ended as cancelled; None of any other."""
-    return reason if state == "cancelled" else None
-
-
 def require_one_row(changed: int, run_id: int, what: str) -> None:
     if changed != 1:
         raise NothingWritten(f"run {run_id}: {what} should have changed one row but changed {changed}")
@@ -103,9 +98,7 @@ def not_ours(connection: Connection, run_id: int, grant: Grant) -> NotOurs:
 
 
 def job_run_state(outcome: Outcome) -> JobState:
-    """Return the state to write; an attempt that lost its lease but may still write was stopped, and
-    so was one that ran nothing.
-    """
+    """Return the state to write; one that lost its lease but may still write, or that ran nothing, was stopped."""
     match outcome.state:
         case "lost" | "not run" | "no room":
             return "stopped"
@@ -115,14 +108,10 @@ def job_run_state(outcome: Outcome) -> JobState:
 
 def job_run_row(job: EndedJob, grant: Grant) -> tuple[Any, ...]:
     """Return the end of an attempt under a grant, as `statements.claims.end_jobs` takes it."""
-    values = {
-        "number": job.job_run_id,
-        "token": grant.token,
-        "holder": grant.holder,
-        "state": job_run_state(job.outcome),
-        **job_run_values(job.outcome),
-    }
-    return tuple(values[name] for name in statements.claims.ENDED_JOB)
+    state = job_run_state(job.outcome)
+    proof = {"number": job.job_run_id, "token": grant.token, "holder": grant.holder, "state": state}
+    values = proof | job_run_values(job.outcome)
+    return tuple([values[name] for name in statements.claims.ENDED_JOB])
 
 
 def job_run_values(outcome: Outcome) -> dict[str, Any]:
@@ -230,9 +219,8 @@ def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: 
     proven = [end for end in ours if end.job.job_run_id in free]
     if succeeded := [(end.claimed.run_id, end.grant) for end in proven if end.job.outcome.state == "succeeded"]:
         statements.claims.reset_abandoned(connection, succeeded)
-    ended = (
-        statements.claims.end_jobs(connection, [job_run_row(end.job, end.grant) for end in proven]) if proven else set()
-    )
+    rows = [job_run_row(end.job, end.grant) for end in proven]
+    ended = statements.claims.end_jobs(connection, rows) if rows else set()
     for end in proven:
         if end.job.outcome.stalled and end.job.job_run_id in ended:
             told = Told("run.stalled", end.claimed.schedule, end.claimed.run_id)
@@ -241,13 +229,12 @@ def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: 
 
 
 def _job_unwritten(connection: Connection, end: FinishJob, held: set[Grant]) -> Ended:
-    if end.grant not in held and not lease.statements.in_force(connection, end.grant):
-        return not_ours(connection, end.claimed.run_id, end.grant)
-    before = statements.job_run.read(connection, end.job.job_run_id)
-    if before is None or (before.token, before.holder) != (end.grant.token, end.grant.holder):
-        return NothingWritten(
-            f"run {end.claimed.run_id} has no job run {end.job.job_run_id} under token {end.grant.token}"
-        )
+    run_id, grant, number = end.claimed.run_id, end.grant, end.job.job_run_id
+    if grant not in held and not lease.statements.in_force(connection, grant):
+        return not_ours(connection, run_id, grant)
+    before = statements.job_run.read(connection, number)
+    if before is None or (before.token, before.holder) != (grant.token, grant.holder):
+        return NothingWritten(f"run {run_id} has no job run {number} under token {grant.token}")
     return PassedOver() if before.state == "running" else AlreadyDone(before.state)
 
 
@@ -267,16 +254,12 @@ def record_keeper(
     return Done()
 
 
-def save_progress(connection: Connection, holder: str, progress: Mapping[int, Progress]) -> frozenset[int]:
-    """Record the progress of jobs; return the job runs that are over or no longer the holder's."""
-    refused = set()
-    for job_run_id in sorted(progress):
-        latest = progress[job_run_id]
+def save_progress(connection: Connection, holder: str, progress: Mapping[int, Progress]) -> None:
+    """Record the progress of jobs that are not over, and still the holder's."""
+    for job_run_id, latest in sorted(progress.items()):
         message = truncate_for_db(latest.message, LONGEST_MESSAGE)
         values = {"done": latest.done, "total": latest.total, "message": message}
-        if not statements.job_run.set_progress(connection, job_run_id, holder, values):
-            refused.add(job_run_id)
-    return frozenset(refused)
+        statements.job_run.set_progress(connection, job_run_id, holder, values)
 
 
 def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]) -> frozenset[int]:
@@ -291,30 +274,6 @@ def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]
     surplus = {number: piece.keep_from for number, piece in pieces.items() if number not in refused}
     statements.job_run.delete_output(connection, {n: start for n, start in surplus.items() if start is not None})
     return refused
-
-
-def leave_word(
-    connection: Connection,
-    claimed: ClaimedRun,
-    job: EndedJob,
-    *,
-    wait: float,
-    reason: str | None,
-    not_started: Sequence[tuple[str, int]],
-) -> Done | NotOurs:
-    """Record how an attempt must end that only the end of this process can end (rules 9 and 25).
-
-    Whoever settles the run then ends the attempt as failed, and the run too if there is a ``reason``.
-    """
-    grant = claimed.grant
-    if not lease.statements.hold(connection, [grant], lock_wait=PATIENCE):
-        return not_ours(connection, claimed.run_id, grant)
-    statements.run.leave_word(connection, claimed.run_id, grant, wait, truncate_for_db(reason, LONGEST_ERROR))
-    changed = statements.job_run.leave_word(connection, job.job_run_id, grant, job_run_values(job.outcome))
-    require_one_row(changed, claimed.run_id, f"the message about job run {job.job_run_id}")
-    if not_started:
-        statements.job_run.add_not_started(connection, claimed.run_id, grant, not_started)
-    return Done()
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +296,23 @@ class EndRun(RunWrite[Done | AlreadyDone | NotOurs]):
     @property
     def schedule(self) -> ScheduleKey:
         return self.claimed.application, self.claimed.schedule
+
+
+def leave_word(connection: Connection, end: EndRun) -> Done | NotOurs:
+    """Record how an attempt must end that only the end of this process can end (rules 9 and 25).
+
+    Whoever settles the run then ends the attempt as failed, and the run too if there is a ``reason``.
+    """
+    run_id, grant, job = end.claimed.run_id, end.grant, end.job
+    if not lease.statements.hold(connection, [grant], lock_wait=PATIENCE):
+        return not_ours(connection, run_id, grant)
+    statements.run.leave_word(connection, run_id, grant, end.wait, truncate_for_db(end.reason, LONGEST_ERROR))
+    if job is not None:
+        changed = statements.job_run.leave_word(connection, job.job_run_id, grant, job_run_values(job.outcome))
+        require_one_row(changed, run_id, f"the message about job run {job.job_run_id}")
+    if end.not_started:
+        statements.job_run.add_not_started(connection, run_id, grant, end.not_started)
+    return Done()
 
 
 def end_runs(connection: Connection, ends: Sequence[EndRun], *, patience: float | None) -> list[Ended]:
@@ -392,7 +368,8 @@ def _write(connection: Connection, proven: Sequence[EndRun]) -> dict[Grant, Done
             statements.job_run.add_not_started(connection, end.claimed.run_id, end.grant, end.not_started)
     if asked := [end for end in proven if end.targets]:
         _tell(connection, asked, written)
-    return {end.grant: Done(released[end.grant], cancelled(*written[end.claimed.run_id])) for end in proven}
+    cancelled = {run_id: reason for run_id, (state, reason) in written.items() if state == "cancelled"}
+    return {end.grant: Done(released[end.grant], cancelled.get(end.claimed.run_id)) for end in proven}
 
 
 def _tell(connection: Connection, ends: Sequence[EndRun], written: Mapping[int, tuple[str, str | None]]) -> None:
@@ -429,15 +406,31 @@ def _unwritten(connection: Connection, end: EndRun, *, locked: bool) -> Ended:
     ours = row is not None and (row.token, row.holder) == (grant.token, grant.holder)
     if not locked:
         if row is not None and ours and (row.state == end.state or row.state not in UNFINISHED):
-            return AlreadyDone(row.state, cancelled(row.state, row.reason))
+            return AlreadyDone(row.state, row.reason if row.state == "cancelled" else None)
         return not_ours(connection, claimed.run_id, grant)
     if row is None or not ours or row.state != "running":
         return NothingWritten(f"run {claimed.run_id} is not running under token {grant.token} of its lease")
-    job = statements.job_run.read(connection, end.job.job_run_id) if end.job is not None else None
-    if end.job is not None and (
-        job is None or (job.state, job.token, job.holder) != ("running", grant.token, grant.holder)
-    ):
-        return NothingWritten(
-            f"run {claimed.run_id}: job run {end.job.job_run_id} is not running under token {grant.token}"
-        )
+    if end.job is not None:
+        job, number = statements.job_run.read(connection, end.job.job_run_id), end.job.job_run_id
+        if job is None or (job.state, job.token, job.holder) != ("running", grant.token, grant.holder):
+            return NothingWritten(f"run {claimed.run_id}: job run {number} is not running under token {grant.token}")
     return PassedOver()
+
+
+Write = StartJob | FinishJob | EndRun
+
+
+def write_set(connection: Connection, writes: Sequence[RunWrite[Any]], *, patience: float | None = None) -> list[Any]:
+    """Write these, of which no two are of one run, in this transaction; return what became of each.
+
+    Waits for no row that another transaction has locked, and answers `PassedOver`; with ``patience`` it
+    waits, up to so many seconds for transactions that are fenced with these grants.
+    """
+    answers: dict[int, Any] = {}
+    for kind, written in ((EndRun, end_runs), (FinishJob, finish_jobs), (StartJob, start_jobs)):
+        these = [(place, write) for place, write in enumerate(writes) if isinstance(write, kind)]
+        if these:
+            of_kind: Any = written
+            became = of_kind(connection, [write for _, write in these], patience=patience)
+            answers |= {place: answer for (place, _), answer in zip(these, became, strict=True)}
+    return [answers[place] for place in range(len(writes))]

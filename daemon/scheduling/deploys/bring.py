@@ -18,18 +18,7 @@ from ...store import statements
 from ...store.notices import DEFINITIONS, notify
 from ...store.tables import called, former_names
 from ...text import listed
-from ..generations.order import (
-    NO_REVISION,
-    TAKEOVER_AFTER,
-    Count,
-    Generation,
-    Move,
-    Order,
-    Others,
-    next_move,
-    rank_of,
-    sync_move,
-)
+from ..generations.order import TAKEOVER_AFTER, Count, Generation, Move, Order, Others, next_move, rank_of, sync_move
 from ..generations.standing import on_hosts, superseded, who_runs
 from ..renames import located
 from .sync import SyncReport, sync
@@ -50,9 +39,7 @@ class Superseding:
     def refusal(self) -> str:
         """Return why this is refused at a terminal, and what to do instead."""
         kinds = ("retired", "changed", "added", "revived", "renamed")
-        changes = "; ".join(
-            f"{kind}: {listed(names, _FEW)}" for kind in kinds if (names := getattr(self.report, kind, ()))
-        )
+        changes = "; ".join(f"{kind}: {listed(names, _FEW)}" for kind in kinds if (names := getattr(self.report, kind)))
         said = (
             f'{self.others} of "{self.application.name}". These definitions would supersede theirs'
             f"{f' ({changes})' if changes else ''}. At a terminal, that needs --take-over (in Python, take_over=True); "
@@ -89,7 +76,7 @@ def refusal(connection: Connection, application: Application, order: Order, othe
     if own is None or not own.is_staged or not order.is_newest(own):
         return None
     ranks = [rank_of(one.counted) for digest in living if (one := order.latest(digest)) is not None]
-    highest = max(ranks, default=NO_REVISION)
+    highest = max(ranks, default=rank_of(None))
     if rank_of(application.revision) > highest:
         return None
     rows = statements.schedule.of_application(connection, application.name, lock=False)
@@ -105,18 +92,6 @@ def refusal(connection: Connection, application: Application, order: Order, othe
         f"higher revision (--revision {max(highest + 1, 1)}), or run `leased sync FILE --take-over` once; never put "
         "--take-over into a unit or manifest: each restart would take over again"
     )
-
-
-def retired_of_living(
-    connection: Connection, application: Application, retired: Collection[str], others: Others
-) -> list[str]:
-    """Return the schedules among the ``retired`` that living replicas of other definitions run."""
-    living = others.living - {application.digest}
-    if not retired or not living:
-        return []
-    rows = statements.schedule.of_application(connection, application.name, lock=False)
-    named = (row for row in rows if called(row) in set(retired))
-    return sorted(_run_by(connection, application.name, living, named))
 
 
 def _run_by(connection: Connection, application: str, digests: Collection[str], rows: Iterable[Row[Any]]) -> set[str]:
@@ -147,9 +122,7 @@ class Brought:
 def look(
     connection: Connection, application: Application, holder: str | None, dead: Collection[str] = ()
 ) -> tuple[Order, Others]:
-    """Return the generations, and who lives besides ``holder`` and those that are ``dead``, although nobody has
-    recorded that.
-    """
+    """Return the generations, and who lives besides ``holder`` and those that are ``dead``, recorded or not."""
     name = application.name
     rows = statements.generation.latest(connection, name, application.digest, application.revision)
     order = Order(
@@ -205,9 +178,7 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
 
 
 def take_on_top(connection: Connection, application: Application, *, by: str, why: str | None = None) -> Brought:
-    """Make these definitions the newest, under their own revision, because somebody says so, which is recorded.
-    Raises `RevisionTaken`.
-    """
+    """Make these definitions the newest, under their own revision; an act of ``by``. Raises `RevisionTaken`."""
     statements.schedule.take_turn(connection, application.name)
     order, others = look(connection, application, None)
     order.refuse_taken(application.name, application.digest, application.revision)
@@ -288,12 +259,8 @@ def carry_out(
 
 
 def _add(connection: Connection, application: Application, by: str, revision: int | None) -> None:
-    values = {
-        "digest": application.digest,
-        "revision": revision,
-        "brought_by": by,
-        "run_digests": json.dumps(application.fingerprints(located(connection, application).keys)),
-    }
+    run_digests = json.dumps(application.fingerprints(located(connection, application).keys))
+    values = {"digest": application.digest, "revision": revision, "brought_by": by, "run_digests": run_digests}
     statements.generation.add(connection, application.name, values)
     notify(connection, application.name, DEFINITIONS)
 
@@ -333,7 +300,8 @@ def _write(
     own, before = order.latest(application.digest), order.ruler
     assert own is not None  # noqa: S101 - it is added first
     report = _synced(connection, application, own, retire=not in_lieu)
-    replaced = before.number if before is not None and before is not own and report.keeps_nothing else None
+    keeps_nothing = report.retired and not (report.changed or report.unchanged or report.renamed)
+    replaced = before.number if before is not None and before is not own and keeps_nothing else None
     diffs = json.dumps(dict(islice(report.diffs.items(), _MOST_DIFFS)), ensure_ascii=False) if report.diffs else None
     statements.generation.let_rule(
         connection, application.name, own.number, in_lieu=in_lieu, changes=str(report), diff=diffs, replaced=replaced
@@ -345,6 +313,11 @@ def _write(
         retired = f"generation {own.number} shares no schedule with generation {replaced}, and retired all of its schedules: {names}"
         remedy = f"if this is intended, acknowledge it with `leased generations {own.number} --acknowledge`"
         return _Written(report, retired, f"{retired}; {remedy}")
-    of_living = listed(retired_of_living(connection, application, report.retired, others))
-    warning = f"generation {own.number} retired schedules that live replicas of other definitions run: {of_living}"
-    return _Written(report, f"generation {own.number} retired {names}", warning if of_living else None)
+    retired, warning = f"generation {own.number} retired {names}", None
+    if living := others.living - {application.digest}:
+        rows = statements.schedule.of_application(connection, application.name, lock=False)
+        run_by = _run_by(connection, application.name, living, rows).intersection(report.retired)
+        if run_by:
+            those = f"schedules that live replicas of other definitions run: {listed(sorted(run_by))}"
+            warning = f"generation {own.number} retired {those}"
+    return _Written(report, retired, warning)

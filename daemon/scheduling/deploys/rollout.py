@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from lease.database.database import Database, Unit
 
 from ...definitions.application import Application, Rows
-from ...definitions.schedule import Schedule
 from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.notices import DEFINITIONS, WORK, notify
@@ -40,33 +39,12 @@ from .sync import patience, plan_outgoing, sync
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """The digests of definitions by which runs wait, and which neither this replica nor another has
-    that was seen lately.
-    """
+    """The digests of definitions by which runs wait, and which no replica has that was seen lately, nor this one."""
 
     gone: frozenset[str | None]
     """All replicas that had them have ended."""
     unseen: frozenset[str | None]
     """A replica that has them has not ended, as far as is known: at most it was taken for dead."""
-
-
-class Patience:
-    """For how long the definitions of runs that wait have been unseen, counted while in contact.
-
-    After an outage, or a step of the database's clock, no replica was seen lately, although all live.
-    """
-
-    def __init__(self) -> None:
-        self._since: dict[str | None, float] = {}
-
-    def lose_contact(self) -> None:
-        """Start counting again at the next look."""
-        self._since.clear()
-
-    def given_up(self, found: Strangers, now: float) -> frozenset[str | None]:
-        """Return those whose runs may be adopted, after a look at the monotonic time ``now``."""
-        self._since = {digest: self._since.get(digest, now) for digest in found.unseen}
-        return found.gone | {digest for digest, since in self._since.items() if now - since >= SEEN_WITHIN}
 
 
 def strangers(connection: Connection, application: Application, holder: str) -> Strangers:
@@ -107,23 +85,19 @@ def adopt(connection: Connection, application: Application, holder: str, given_u
         number = statements.renames.adopt(connection, application.name, row.name, strange, row.run_digest)
         if number:
             said.append(f'{counted(number, "run")} of "{called(row)}" will use its current definition')
-            _go_by(connection, application.name, own[row.name], row.run_digest)
+            # They wait as it says: for which lease, and for one another, which the slots of a lock do not make them do,
+            # and one lease at the cost of all others.
+            schedule, of = own[row.name], (application.name, row.name)
+            lease = lease_name(application.name, schedule)
+            statements.run.name_leases(
+                connection, *of, lease.base, lease.queue, per_run=lease.per_run, digest=row.run_digest
+            )
+            if waits_for_predecessor(schedule.overlap):
+                statements.run.let_wait(connection, *of, row.run_digest)
     cancelled = statements.renames.cancel_retired(connection, application.name, strange)
     statements.claims.promote(connection, {(application.name, name) for name in cancelled})
     said += [f'{counted(number, "run")} of "{name}" cancelled: it was retired' for name, number in cancelled.items()]
     return "; ".join(said)
-
-
-def _go_by(connection: Connection, application: str, schedule: Schedule, digest: str | None) -> None:
-    """Let the pending runs of this definition, which have just been adopted, wait as it says: for which lease, and
-    for one another, which the slots of a lock do not make them do, and one lease at the cost of all others.
-    """
-    lease = lease_name(application, schedule)
-    statements.run.name_leases(
-        connection, *(application, schedule.name, lease.base, lease.queue), per_run=lease.per_run, digest=digest
-    )
-    if waits_for_predecessor(schedule.overlap):
-        statements.run.let_wait(connection, application, schedule.name, digest)
 
 
 # The rollout
@@ -210,7 +184,10 @@ class Rollout:
     clock: Callable[[], float] = monotonic
     _count: Count = field(default_factory=Count, init=False)
     _stands: tuple[Standing, float] | None = field(default=None, init=False)
-    _patience: Patience = field(default_factory=Patience, init=False)
+    _unseen: dict[str | None, float] = field(default_factory=dict, init=False)
+    """Since when the digests of definitions are unseen by which runs wait, counted while in contact: after an outage,
+    or a step of the database's clock, no replica was seen lately, although all live.
+    """
 
     async def join(
         self, *, take_over: bool = False, guarded: bool = False, stopping: Callable[[], bool] = lambda: False
@@ -246,7 +223,7 @@ class Rollout:
         self._report(brought)
         self._tell(brought.order, brought.others)
         if brought.rules:
-            await self._adopt(await self.database.read(lambda c: self._strangers(c, located(c, self.application).keys)))
+            await self._adopt(await self.database.read(lambda c: strangers(c, self.rows.application, self.holder)))
         return brought
 
     @property
@@ -257,14 +234,15 @@ class Rollout:
     def lose_contact(self) -> None:
         """Count no time until the next look: the database is away, for the others too perhaps."""
         self._count = self._count.out_of_contact()
-        self._patience.lose_contact()
+        self._unseen.clear()
 
     def look(self, connection: Connection) -> Sight:
         """Return who lives and which definitions there are, for `follow`; in any transaction."""
         now = statements.schedule.database_time(connection)
         keys = located(connection, self.application).keys
         found = look(connection, self.application, self.holder)
-        return Sight(now, *found, self._strangers(connection, keys), keys, self.required.look(connection))
+        strange = strangers(connection, self.application.keyed(keys), self.holder)
+        return Sight(now, *found, strange, keys, self.required.look(connection))
 
     async def follow(self, sight: Sight) -> None:
         """Move if it is time to; not by a clock that has just jumped."""
@@ -278,23 +256,19 @@ class Rollout:
         self._count = self._count.after(self.clock(), is_ready=is_ready, long_enough=self.takeover_after)
         if self._next(order, others) is not None:
             try:
-                moved = await self._change(
-                    lambda c: carry_out(c, self.application, self.label, self.holder, self._next)
-                )
+                done = await self._change(lambda c: carry_out(c, self.application, self.label, self.holder, self._next))
             except ClockJumped:
                 self.lose_contact()
                 return
-            order, others = moved.order, moved.others
-            self._report(moved)
+            order, others = done.order, done.others
+            self._report(done)
         self._tell(order, others)
         own = order.latest(self.application.digest)
         if own is not None and own.rules:
             await self._adopt(sight.strangers)
 
     def standing(self) -> str | None:
-        """Return how these definitions stand, and what comes next and when; None if they are current, or
-        not brought yet. For any thread.
-        """
+        """Return how they stand and what comes next; None if they are current, or not brought yet. For any thread."""
         held_back = self.required.sentence()
         if self._stands is None or self._stands[0].state in ("unknown", "current"):
             return held_back
@@ -312,9 +286,7 @@ class Rollout:
         return await self._brought(transaction)
 
     async def _change(self, transaction: Unit[Brought]) -> Brought:
-        """Do what may replace definitions, after what is due by them has been planned, so that it takes no time.
-        Raises `ClockJumped`.
-        """
+        """Do what may replace definitions, quickly: what is due by them is planned before. Raises `ClockJumped`."""
         planned = by_trusted_time(partial(plan_outgoing, application=self.application), self.trusts)
         while await self.database.write(planned, timeout=patience(self.application)):
             pass
@@ -343,12 +315,11 @@ class Rollout:
     def _say(self, sentence: str, *, is_warning: bool = False) -> None:
         self.notify(Note(f'application "{self.application.name}": {sentence}', is_warning=is_warning))
 
-    def _strangers(self, connection: Connection, keys: Mapping[str, str]) -> Strangers:
-        return strangers(connection, self.application.keyed(keys), self.holder)
-
     async def _adopt(self, found: Strangers) -> None:
         """Let runs whose definition nobody has any more go by these."""
-        given_up = self._patience.given_up(found, self.clock())
+        now = self.clock()
+        self._unseen = {digest: self._unseen.get(digest, now) for digest in found.unseen}
+        given_up = found.gone | {digest for digest, since in self._unseen.items() if now - since >= SEEN_WITHIN}
         if not given_up:
             return
 

@@ -14,8 +14,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -75,16 +73,11 @@ class SyncReport:
             if kind.compare:
                 yield from ((kind.name, name) for name in getattr(self, kind.name))
 
-    @property
-    def keeps_nothing(self) -> bool:
-        """Whether all schedules that there were are retired."""
-        return bool(self.retired) and not (self.changed or self.unchanged or self.renamed)
-
     def __str__(self) -> str:
         """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``; of many only the count."""
         parts = []
-        for kind, changes in groupby(self.changes, key=itemgetter(0)):
-            names = [name for _, name in changes]
+        for kind in dict.fromkeys([kind for kind, _ in self.changes]):
+            names = getattr(self, kind)
             shown = "" if kind == "unchanged" or len(names) > MOST_NAMED else f" ({', '.join(names)})"
             parts.append(f"{len(names):,} {_IN_WORDS.get(kind, kind)}{shown}")
         return "schedules: " + (", ".join(parts) or "none")
@@ -206,9 +199,7 @@ def _draft(connection: Connection, application: Application, *, lock: bool, reti
 
 
 def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tuple[str, ...]]:
-    """Return the definitions that are no longer planned by and by which something is due, and the names of those that
-    cannot be read.
-    """
+    """Return the definitions that give way and by which something is due, and the names of those that can't be read."""
     readable: dict[str, Schedule] = {}
     unreadable: list[str] = []
     retimed = (row for schedule, row in draft.changed if not is_timed_alike(row.definition, schedule))
@@ -294,9 +285,7 @@ MOST_SAID = 20
 
 
 def _losses(connection: Connection, draft: _Draft) -> tuple[str, ...]:
-    """Return a sentence for each schedule that is retired with something at stake, and for each that is added and looks
-    like one of them.
-    """
+    """Return a sentence for each that is retired with something at stake, and for each new one that looks like it."""
     if not draft.retired:
         return ()
     names, keys = draft.names, [row.name for row in draft.retired]
@@ -335,7 +324,8 @@ def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Sc
 
 def diff(schedule: Schedule, row: Row[Any]) -> Diff:
     """Return in which settings a schedule differs from its row, without the values of secret params."""
-    stored, defined = _read(row.definition), schedule.canonical()
+    stored, defined = json.loads(row.definition), schedule.canonical()
+    stored = stored if isinstance(stored, dict) else {}
     before, after = dict(_settings(stored, row.trigger)), dict(_settings(defined, str(schedule.trigger)))
     changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     hidden = {f"param {name}" for of in (stored, defined) for name in of.get("secrets", ())}
@@ -346,11 +336,6 @@ def diff(schedule: Schedule, row: Row[Any]) -> Diff:
 def is_timing_only(changes: Diff) -> bool:
     """Return whether it is due at other times, and executes the same."""
     return changes.keys() <= {TIMING, *Schedule.settings(Mark.TIMING)}
-
-
-def _read(definition: str) -> Mapping[str, Any]:
-    stored = json.loads(definition)
-    return stored if isinstance(stored, dict) else {}
 
 
 def _settings(stored: Mapping[str, Any], timing: str) -> Iterator[tuple[str, Any]]:

@@ -15,8 +15,6 @@ from typing import Literal, assert_never
 from ...errors import RevisionTaken
 from ...text import listed
 
-NO_REVISION = -1
-
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -50,10 +48,6 @@ class Others:
     living: frozenset[str]
     ready: Mapping[str, float]
     """Those that are ready, and for how many seconds the longest of each has been."""
-
-    def had_time(self, seconds: float, besides: str) -> bool:
-        """Return whether a replica, not of ``besides``, has been ready for so long: only it can have counted that."""
-        return any(ready >= seconds for digest, ready in self.ready.items() if digest != besides)
 
 
 Move = Literal["add", "raise", "rule", "stand in", "put on top"]
@@ -120,10 +114,6 @@ class Order:
         """Return the order in which the revisions of these generations don't count."""
         return Order([replace(one, counts=one.counts and one not in revisions) for one in self.generations])
 
-    def has_come(self, digest: str, revision: int | None) -> bool:
-        """Return whether these definitions have come with this revision, although it may not count any more."""
-        return any((one.digest, one.revision) == (digest, revision) for one in self.generations)
-
     def is_on_top(self, digest: str, revision: int | None) -> bool:
         """Return whether no other is newer, besides those with a higher revision that never ruled."""
         own, most = self.latest(digest), rank_of(self.revision_on_top(digest, revision))
@@ -166,7 +156,7 @@ class Order:
 
 def rank_of(revision: int | None) -> int:
     """Return the place of a revision among others; none comes before all."""
-    return NO_REVISION if revision is None else revision
+    return -1 if revision is None else revision
 
 
 Fingerprints = Mapping[str, tuple[str, str]]
@@ -259,10 +249,12 @@ def next_move(
     """Return what a ready replica with the definitions ``digest`` does now, if anything."""
     if (recorded := _to_record(order, digest, revision)) is not None:
         return recorded
-    own = _own(order, digest)
+    own = order.latest(digest)
+    assert own is not None  # noqa: S101 - it is recorded first
     if order.is_newest(own):
         # Where all have just restarted, an older one that was the first has found no newer one away for long.
-        at_once = starting and not others.had_time(takeover_after, besides=digest)
+        had_time = any(ready >= takeover_after for other, ready in others.ready.items() if other != digest)
+        at_once = starting and not had_time
         may_rule = own.is_staged or at_once or count.ready >= takeover_after
         return "rule" if may_rule and not own.rules else None
     if order.newer_than(own) & others.ready.keys():
@@ -281,7 +273,8 @@ def sync_move(order: Order, digest: str, others: Others, *, revision: int | None
     """
     if (recorded := _to_record(order, digest, revision)) is not None:
         return recorded
-    own = _own(order, digest)
+    own = order.latest(digest)
+    assert own is not None  # noqa: S101 - it is recorded first
     if others.living - {digest}:
         return None
     if order.newest is not None and rank_of(own.counted) < rank_of(order.newest.counted):
@@ -304,21 +297,15 @@ def _to_record(order: Order, digest: str, revision: int | None) -> Move | None:
     own = order.latest(digest)
     if own is None:
         return "add"
-    if rank_of(revision) <= rank_of(own.revision) or order.has_come(digest, revision):
+    # They may have come with it, although it does not count any more.
+    has_come = any((one.digest, one.revision) == (digest, revision) for one in order.generations)
+    if has_come or rank_of(revision) <= rank_of(own.revision):
         return None
     return "raise" if own.is_staged or (own.rules and order.is_newest(own)) else "add"
 
 
-def _own(order: Order, digest: str) -> Generation:
-    own = order.latest(digest)
-    assert own is not None  # noqa: S101 - it is recorded first
-    return own
-
-
 def is_newer_ready(order: Order, digest: str, others: Others) -> bool:
-    """Return what a replica with the definitions ``digest`` counts: whether a replica of the newest
-    generation is ready, or of one that supersedes its own.
-    """
+    """Return what a replica of ``digest`` counts: whether one of the newest generation, or of a newer one, is ready."""
     own = order.latest(digest)
     if own is None or order.is_newest(own):
         return True

@@ -3,8 +3,7 @@
 from collections import Counter
 
 from daemon.execution.claim import claim
-from daemon.execution.writes.batcher import write_set
-from daemon.execution.writes.transactions import EndRun
+from daemon.execution.writes.transactions import EndRun, write_set
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from tests.chaos.witness.sets import sets

@@ -210,7 +210,7 @@ def claim(store: Store, name: str, holder: str = "h1") -> ClaimedRun:
 
 
 def begin(store: Store, claimed: ClaimedRun, job: str, position: int = 0) -> int:
-    attempt = next((before.next_attempt for before in claimed.jobs if before.job == job), 1)
+    attempt = claimed.jobs[job].next_attempt if job in claimed.jobs else 1
     number = store.do(start_job, claimed, job, position, attempt)
     assert isinstance(number, int)
     return number

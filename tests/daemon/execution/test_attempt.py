@@ -13,7 +13,7 @@ import pytest
 
 from daemon import AsyncRun, Schedules
 from daemon.execution import attempt
-from daemon.execution.attempt import JobExecution, WorkOutlivesLease
+from daemon.execution.attempt import JobExecution, Limits, WorkOutlivesLease
 from daemon.execution.held_run import HeldRun
 from daemon.execution.writes.transactions import job_run_state
 from daemon.jobs import runners
@@ -59,7 +59,10 @@ class Story:
         self.trust = a_page(held.lease.trusted_until)
         (self.job,) = replica.application.schedules[0].jobs
         self.room = Room(10)
-        self.execution = JobExecution(held, self.job, position=0, number=1, trust=self.trust, room=self.room)
+        self.execution = self.attempt(1)
+
+    def attempt(self, number: int) -> JobExecution:
+        return JobExecution(self.held, self.job, 0, number, self.trust, self.room, Limits(self.job.timeout))
 
     async def execute(self) -> Outcome:
         _, outcome = await asyncio.wait_for(self.execution.execute(), LIMIT)
@@ -378,8 +381,7 @@ async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_u
         assert (await story.execute()).state == "failed"
         made.asked.clear()
         monkeypatch.setattr(attempt, "boottime", lambda: story.held.lease.trusted_until)
-        again = JobExecution(story.held, story.job, position=0, number=2, trust=story.trust, room=story.room)
-        _, outcome = await again.execute()
+        _, outcome = await story.attempt(2).execute()
         assert (outcome.state, made.asked) == ("lost", ["go"])
 
 

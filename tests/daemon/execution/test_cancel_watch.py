@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from daemon.execution.run_execution import CancelWatch, Looks
+from daemon.execution.run_execution import CancelWatch
 from daemon.operations.cancel import cancel
 from daemon.operations.look import ask, read_look
 from daemon.telemetry.facts import RunCancelled, RunEnded
@@ -24,7 +24,7 @@ OFTEN = LeaseTiming("15s", renew_every="0.01s")
 async def watched(replica: ManualReplica) -> AsyncIterator[list[int]]:
     """Watch for the runs at work in a replica, and for one that only the watch takes to be at work."""
     runs, more = replica.replica.runs, list[int]()
-    watch = CancelWatch(replica.context, lambda: [*more, *(run.run_id for run in runs.claimed)], runs.cancel)
+    watch = CancelWatch(replica.context, lambda: [*more, *(run.run_id for run in runs.claimed)], runs.execution)
     watching = asyncio.create_task(watch.watch())
     try:
         yield more
@@ -58,7 +58,7 @@ async def test_while_no_run_is_at_work_nothing_is_asked() -> None:
             asked.append(0)
             return []
 
-        watching = asyncio.create_task(CancelWatch(replica.context, at_work, replica.replica.runs.cancel).watch())
+        watching = asyncio.create_task(CancelWatch(replica.context, at_work, replica.replica.runs.execution).watch())
         await until(lambda: len(asked) > 3, "it has come round")
         watching.cancel()
         assert store.reads == 0
@@ -88,7 +88,7 @@ async def test_who_asks_what_a_run_does_gets_the_answer_of_its_replica_and_the_j
     shop = a_shop(gate.passed)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=OFTEN) as replica:
         runs = replica.replica.runs
-        watch = CancelWatch(replica.context, runs.ids, runs.cancel, Looks(replica.context, runs.execution).take)
+        watch = CancelWatch(replica.context, runs.ids, runs.execution)
         run_id = await replica.trigger("nightly")
         await replica.tick()
         await gate.entered()

@@ -12,6 +12,7 @@ import lease.statements
 from daemon.definitions.application import Known
 from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import ClaimedRun, claim, first_of_each
+from daemon.execution.next_step import EarlierAttempts
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.service.waking.idle_wait import read_agenda
@@ -60,7 +61,7 @@ def test_a_claim_brings_run_grant_and_params_together(store: Store) -> None:
         grant=lease.Grant("run/shop/daily", 1, "h1"),
         attempt=1,
         params={"shop": 7},
-        jobs=(),
+        jobs={},
     )
     assert claimed.waited == pytest.approx((row.started_at - since).total_seconds(), abs=1.0)
     assert claimed.waited > 400
@@ -232,9 +233,9 @@ def test_what_earlier_attempts_did_is_known_to_the_next(store: Store) -> None:
     store.do(retry_run, first, 0.0, job=EndedJob(job, Outcome("failed", "no")))
     (second,) = store.claim("daily", holder="h2")
     assert second.attempt == 2
-    assert [(done.job, done.position, done.state, done.failures, done.next_attempt) for done in second.jobs] == [
-        ("one", 0, "succeeded", 0, 2),
-        ("two", 1, "failed", 1, 2),
+    assert [*second.jobs.items()] == [
+        ("one", EarlierAttempts("succeeded", 0, next_attempt=2)),
+        ("two", EarlierAttempts("failed", 1, next_attempt=2)),
     ]
 
 
@@ -244,13 +245,13 @@ def test_the_attempts_of_a_job_that_has_moved_in_the_definition_are_counted_on(s
     pending_runs(store, poll, 1)
     for attempt, position in ((1, 1), (2, 0), (3, 4)):
         (claimed,) = store.claim("poll")
-        (number,) = [done.next_attempt for done in claimed.jobs] or [1]
+        (number,) = [done.next_attempt for done in claimed.jobs.values()] or [1]
         assert number == attempt
         begun = store.do(start_job, claimed, "load", position, number)
         assert isinstance(begun, int)
         store.do(retry_run, claimed, 0.0, job=EndedJob(begun, Outcome("failed", "no")))
     (claimed,) = store.claim("poll")
-    assert [(done.failures, done.next_attempt) for done in claimed.jobs] == [(3, 4)]
+    assert [(done.failures, done.next_attempt) for done in claimed.jobs.values()] == [(3, 4)]
 
 
 def test_the_claim_uses_its_partial_index_however_long_the_history(postgres: Store) -> None:

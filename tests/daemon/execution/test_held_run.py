@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 import lease.statements
 from daemon.execution.held_run import HeldRun
-from daemon.execution.writes.transactions import EndedJob
+from daemon.execution.writes.transactions import EndedJob, EndRun
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Outcome
 from daemon.store.tables import run
@@ -39,9 +39,9 @@ WRITES: dict[str, Write] = {
     "start_job": lambda held: held.start_job("job1", 0, 1),
     "record_keeper": lambda held: held.record_keeper(1, ProcessIdentity(4711, 99)),
     "finish_job": lambda held: held.finish_job(EndedJob(1, SUCCEEDED)),
-    "finish": lambda held: held.end("succeeded", job=None),
-    "retry": lambda held: held.end("pending", job=None, wait=10.0),
-    "hand_back": lambda held: held.end("pending", "drained", job=None),
+    "finish": lambda held: held.end(EndRun(held.claimed, "succeeded")),
+    "retry": lambda held: held.end(EndRun(held.claimed, "pending", wait=10.0)),
+    "hand_back": lambda held: held.end(EndRun(held.claimed, "pending", "drained")),
     "let_go": lambda held: held.let_go(job=None),
 }
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
@@ -88,9 +88,9 @@ async def test_a_write_ends_when_the_lease_is_lost_while_the_database_is_away() 
 @pytest.mark.parametrize(
     ("end", "state", "available_in"),
     [
-        (lambda held: held.end("succeeded", job=None), "succeeded", None),
-        (lambda held: held.end("pending", job=None, wait=10.0), "pending", 10.0),
-        (lambda held: held.end("pending", "drained", job=None), "pending", 0.0),
+        (lambda held: held.end(EndRun(held.claimed, "succeeded")), "succeeded", None),
+        (lambda held: held.end(EndRun(held.claimed, "pending", wait=10.0)), "pending", 10.0),
+        (lambda held: held.end(EndRun(held.claimed, "pending", "drained")), "pending", 0.0),
         (lambda held: held.let_go(job=None), "pending", 0.0),
     ],
     ids=["finish", "retry", "hand_back", "let_go"],
@@ -128,5 +128,5 @@ async def test_after_the_end_of_a_run_those_are_woken_who_wait_for_its_lease(
         held = await a_held_run(replica)
         if awaited:
             await store.write(lambda connection: lease.statements.grant(connection, [NIGHTLY], "ben", 60.0, queue=True))
-        await held.end("pending", "drained", job=None)
+        await held.end(EndRun(held.claimed, "pending", "drained"))
         assert woken == [NIGHTLY] * awaited

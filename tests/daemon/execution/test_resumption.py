@@ -5,24 +5,22 @@ from typing import Literal
 import pytest
 
 from daemon import Schedules
-from daemon.execution.claim import EarlierAttempts
-from daemon.execution.next_step import GoneJob
-from daemon.execution.run_execution import Resumption
+from daemon.execution.next_step import EarlierAttempts, GoneJob, Resumption
 from daemon.states import JobState
 from tests.support.manual import nothing
 
 
-def resumption(*earlier: EarlierAttempts, on_failure: Literal["stop", "continue"] = "stop") -> Resumption:
+def resumption(*earlier: tuple[str, EarlierAttempts], on_failure: Literal["stop", "continue"] = "stop") -> Resumption:
     """Return where a run of three jobs resumes, each of which may be retried once."""
     schedules = Schedules("shop")
     builder = schedules.add("nightly", cron="0 2 * * *", on_failure=on_failure)
     for name in ("customers", "orders", "prices"):
         builder.job(name=name, timeout="1m", retries=1)(nothing)
-    return Resumption.of(schedules.application().schedule("nightly"), earlier)
+    return Resumption(schedules.application().schedule("nightly"), dict(earlier))
 
 
-def attempts(job: str, state: JobState, failures: int = 0, made: int = 1) -> EarlierAttempts:
-    return EarlierAttempts(job, 0, state, failures, made + 1)
+def attempts(job: str, state: JobState, failures: int = 0, made: int = 1) -> tuple[str, EarlierAttempts]:
+    return job, EarlierAttempts(state, failures, made + 1)
 
 
 def remaining(where: Resumption) -> list[tuple[int, str]]:
@@ -32,19 +30,19 @@ def remaining(where: Resumption) -> list[tuple[int, str]]:
 def test_a_run_that_was_never_begun_has_all_jobs_before_it() -> None:
     where = resumption()
     assert remaining(where) == [(0, "customers"), (1, "orders"), (2, "prices")]
-    assert (where.failures("customers"), where.next_attempt("customers")) == (0, 1)
+    assert (where.of("customers").failures, where.of("customers").next_attempt) == (0, 1)
 
 
 def test_it_resumes_at_the_first_job_that_is_not_done_and_positions_stay() -> None:
     where = resumption(attempts("customers", "succeeded"), attempts("orders", "abandoned"))
     assert remaining(where) == [(1, "orders"), (2, "prices")]
-    assert where.next_attempt("orders") == 2
+    assert where.of("orders").next_attempt == 2
 
 
 def test_a_job_that_was_stopped_or_abandoned_has_used_up_nothing() -> None:
     where = resumption(attempts("customers", "stopped", made=3))
     assert remaining(where)[0] == (0, "customers")
-    assert (where.failures("customers"), where.next_attempt("customers")) == (0, 4)
+    assert (where.of("customers").failures, where.of("customers").next_attempt) == (0, 4)
 
 
 def test_a_job_that_succeeded_after_a_failure_is_done() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete
 
 from daemon.errors import CannotAct, NotFound, NotRecordable
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.run_execution import Resumption
+from daemon.execution.next_step import Resumption
 from daemon.jobs.reports import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.retry import (
@@ -72,7 +72,7 @@ def retried(store: Store, run_id: int, **settings: str) -> Retry:
 
 def left(claimed: ClaimedRun) -> list[tuple[int, str]]:
     """Return the jobs that a claimed run is to do."""
-    return [(position, job.name) for position, job in Resumption.of(DAILY, claimed.jobs).remaining()]
+    return [(position, job.name) for position, job in Resumption(DAILY, claimed.jobs).remaining()]
 
 
 # The decision
@@ -288,7 +288,8 @@ def test_a_changed_definition_rules_the_retry_and_the_answer_says_so(store: Stor
     assert (made.redefined, made.carried, made.jobs, made.gone) == (True, ["load"], ("check",), ("fetch",))
     assert store.run(made.run_id).digest == store.schedules()["daily"].run_digest
     (claimed,) = store.claim("daily")
-    assert {job.job: job.position for job in claimed.jobs} == {"load": 1}
+    assert [*claimed.jobs] == ["load"]
+    assert [(row.job, row.position) for row in store.job_runs() if row.run_id == made.run_id] == [("load", 1)]
 
 
 def test_a_retry_of_a_retired_schedule_is_refused(store: Store) -> None:

@@ -50,7 +50,7 @@ def claimed_run(store: Store, name: str = "daily", holder: str = "h1") -> Claime
 
 
 def started(store: Store, claimed: ClaimedRun, job: str = "one", position: int = 0) -> int:
-    attempt = next((done.next_attempt for done in claimed.jobs if done.job == job), 1)
+    attempt = claimed.jobs[job].next_attempt if job in claimed.jobs else 1
     number = store.do(start_job, claimed, job, position, attempt)
     assert isinstance(number, int)
     return number
@@ -87,7 +87,7 @@ def test_a_stale_run_goes_on_at_the_first_job_that_is_not_done(store: Store) -> 
     assert (held.holder, held.token) == (None, 1)
     (second,) = store.claim("daily", holder="h2")
     assert second.grant == Grant(first.grant.name, 2, "h2")
-    assert [(job.job, job.state, job.failures) for job in second.jobs] == [
+    assert [(job, done.state, done.failures) for job, done in second.jobs.items()] == [
         ("one", "succeeded", 0),
         ("two", "abandoned", 0),
     ]
@@ -267,7 +267,7 @@ def test_of_one_that_may_be_tried_again_the_word_is_when(store: Store) -> None:
     assert store.claim("daily", holder="h2") == []
     store.shift(run, available_at=-1.0)
     (again,) = store.claim("daily", holder="h2")
-    assert [(job.state, job.failures) for job in again.jobs] == [("failed", 1)]
+    assert [(done.state, done.failures) for done in again.jobs.values()] == [("failed", 1)]
 
 
 def test_a_word_under_a_grant_that_has_ended_changes_nothing(store: Store) -> None:

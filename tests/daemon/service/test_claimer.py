@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.execution.writes import batcher
-from daemon.execution.writes.batcher import Write
-from daemon.execution.writes.transactions import EndRun, PassedOver
+from daemon.execution.writes.transactions import EndRun, PassedOver, Write, write_set
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.database import Unit
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, until
@@ -25,7 +24,7 @@ class HeldUp:
         self.go = asyncio.Event()
         self.is_free = False
         self._locked: Write | None = None
-        self._write, self._write_set = store.write, batcher.write_set
+        self._write, self._write_set = store.write, write_set
         monkeypatch.setattr(store, "write", self._held)
         monkeypatch.setattr(batcher, "write_set", self._written)
 

@@ -67,14 +67,14 @@ async def _told(database: Database) -> None:
     await database.write(lambda connection: record_keeper(connection, first, job, ProcessIdentity(3, 4)))
     (suspect,) = await database.read(lambda connection: suspects(connection, "shop", "boot", "pid:[1]"))
     assert suspect.keepers == (ProcessIdentity(3, 4),)
-    assert not await database.write(lambda connection: save_progress(connection, "h1", {job: Progress(1.0, 2.0)}))
+    await database.write(lambda connection: save_progress(connection, "h1", {job: Progress(1.0, 2.0)}))
     assert await database.write(lambda connection: finish_job(connection, first, job, Outcome("succeeded"))) == Done()
     stopped = await _started(database, first, "two", 1, 1)
     ended = EndedJob(stopped, Outcome("stopped"))
     assert isinstance(await database.write(lambda connection: hand_back(connection, first, job=ended)), Done)
 
     (second,) = await database.write(lambda connection: claim(connection, "shop", known, "h2", "two", TTL, 5))
-    assert [(done.job, done.state, done.next_attempt) for done in second.jobs] == [
+    assert [(job, done.state, done.next_attempt) for job, done in second.jobs.items()] == [
         ("one", "succeeded", 2),
         ("two", "stopped", 2),
     ]

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.execution.writes import batcher
-from daemon.execution.writes.batcher import Write, WriteBatcher
-from daemon.execution.writes.transactions import Done, NothingWritten, PassedOver
+from daemon.execution.writes.batcher import WriteBatcher
+from daemon.execution.writes.transactions import Done, NothingWritten, PassedOver, Write
 from lease.errors import StoreUnavailable
 from tests.support.manual import until
 from tests.support.waiting import LIMIT

@@ -21,8 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.writes.batcher import Write, write_set
-from daemon.execution.writes.transactions import PATIENCE, Done, EndedJob, EndRun, NotOurs, PassedOver
+from daemon.execution.writes.transactions import PATIENCE, Done, EndedJob, EndRun, NotOurs, PassedOver, Write, write_set
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle

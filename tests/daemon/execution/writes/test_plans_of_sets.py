@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from daemon.execution.claim import claim
-from daemon.execution.writes.batcher import write_set
-from daemon.execution.writes.transactions import EndedJob, EndRun
+from daemon.execution.writes.transactions import EndedJob, EndRun, write_set
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from tests.support.store import TTL, Store, a_schedule, explained, pages_of

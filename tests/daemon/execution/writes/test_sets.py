@@ -8,7 +8,6 @@ from sqlalchemy import Connection, select, update
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.writes.batcher import Write, write_set
 from daemon.execution.writes.transactions import (
     AlreadyDone,
     Done,
@@ -19,6 +18,8 @@ from daemon.execution.writes.transactions import (
     NotOurs,
     PassedOver,
     StartJob,
+    Write,
+    write_set,
 )
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
