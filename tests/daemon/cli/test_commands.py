@@ -162,11 +162,11 @@ def test_db_tells_where_it_is_and_prints_the_script(leased: Leased, folder: Path
 
 def test_restored_takes_the_time_that_a_large_database_needs(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*arguments: Any, **given: Any) -> Restored:
-        sleep(0.3)
+        sleep(0.7)
         return prepare_restored(*arguments, **given)
 
     for command in (ask, ask_url):
-        monkeypatch.setattr(command, "__kwdefaults__", {**(command.__kwdefaults__ or {}), "patience": 0.1})
+        monkeypatch.setattr(command, "__kwdefaults__", {**(command.__kwdefaults__ or {}), "patience": 0.5})
     monkeypatch.setattr("daemon.cli.commands.db.prepare_restored", slow)
     leased("db", "upgrade")
     assert leased("db", "restored").status == 0
