@@ -156,8 +156,8 @@ def run(
     raise_limit(os.environ)
     line = CommandLine.called(file, flags, until_idle=until_idle)
     application, settings = _read(file, flags, outside, now or ())
-    # In JSON, and where several write to one log, its lines name the replica.
-    is_named = replicas > 1 or settings.log_format != "text" or outside.link.is_supervised
+    # In JSON, and where several write to one log, lines name the replica; what starts several is none itself.
+    is_named = replicas == 1 and (settings.log_format != "text" or outside.link.is_supervised)
     set_up_logs(settings.log_format, settings.log_level, f"{socket.gethostname()}:{os.getpid()}" if is_named else None)
     log = structlog.stdlib.get_logger(LOGGER)
     for sentence in outside.about_inherited():

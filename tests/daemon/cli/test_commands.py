@@ -321,8 +321,9 @@ def test_several_replicas_trigger_once_and_end_together(process: Leased, leased:
     assert answer.status == 0, answer.err
     assert [run["state"] for run in leased("runs", "--json").document["items"]] == ["succeeded"]
     assert answer.out.count("run 1 of nightly (shop)  succeeded in ") == 1
-    told = [json.loads(line)["message"] for line in answer.err.splitlines()]
-    *replicas, metrics = sorted(line.partition(" is process")[0] for line in told)
+    told = [json.loads(line) for line in answer.err.splitlines()]
+    assert not any("replica" in line for line in told), "what starts the replicas is none itself"
+    *replicas, metrics = sorted(line["message"].partition(" is process")[0] for line in told)
     assert (replicas, metrics.partition(":")[0]) == (
         ["replica 1 of 2", "replica 2 of 2"],
         "the metrics of all replicas",
