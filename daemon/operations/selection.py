@@ -42,6 +42,8 @@ class Selection:
         a ``tag`` both hold, and without an ``application`` any. Raises `NotFound` where there is nothing of a name.
         """
         require_application(connection, self.application)
+        if self.name is None and self.tag is not None:  # the names of all others need not be read
+            return schedules_tagged(connection, self.application, self.tag)
         found = schedules_named(connection, self.name, self.application, retired=retired)
         if self.name is not None and not found:
             raise missing_schedule(connection, self.name, self.application, retired=retired)
