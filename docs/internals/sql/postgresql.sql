@@ -1296,6 +1296,11 @@ SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS anon_1
 -- daemon/store/statements/schedule.py: due
 SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
 FROM schedule
+WHERE schedule.application = %(of_application)s::VARCHAR AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '0 s' AND NOT (schedule.name = ANY (%(names)s::TEXT[])) ORDER BY schedule.next_due, schedule.name
+ LIMIT %(limit)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
+
+SELECT schedule.name, schedule.definition, schedule.digest, schedule.run_digest, CAST(EXTRACT(epoch FROM schedule.anchor) AS double precision) AS anchor, CAST(EXTRACT(epoch FROM schedule.planned_until) AS double precision) AS planned_until, CAST(EXTRACT(epoch FROM schedule.paused_at) AS double precision) AS paused_at, CAST(EXTRACT(epoch FROM schedule.paused_until) AS double precision) AS paused_until, schedule.stretch_reason, schedule.stretch_count, CAST(EXTRACT(epoch FROM schedule.stretch_from) AS double precision) AS stretch_from, CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS now
+FROM schedule
 WHERE schedule.application = %(of_application)s::VARCHAR AND schedule.next_due <= (SELECT clock_timestamp() AS anon_1) AND schedule.next_due <= statement_timestamp() + interval '1 minute' AND (schedule.name = ANY (%(names)s::TEXT[])) ORDER BY schedule.next_due DESC, schedule.name DESC
  LIMIT %(limit)s::INTEGER FOR NO KEY UPDATE SKIP LOCKED;
 

@@ -196,6 +196,8 @@ def test_what_became_due_while_the_transaction_waited_is_found(
     soon = str(dialects.SOON).replace("1 minute", "0 s")
     assert soon != str(dialects.SOON)
     monkeypatch.setattr(dialects, "SOON", literal_column(soon))
+    # Built anew: what another test has built is kept.
+    monkeypatch.setattr(statements.schedule, "_due", statements.schedule._due.__wrapped__)
     with Store(postgres_url) as store:
         store.sync(a_schedule("daily"))
         with store.begin() as connection:
