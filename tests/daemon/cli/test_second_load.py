@@ -1,5 +1,7 @@
 """`leased check` loads FILE twice, and refuses one that reads differently the second time (rule 22)."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from daemon.cli.commands.defining.second_load import difference, whole
 from daemon.definitions.sources.load import load
 
-from .conftest import Leased
+from .conftest import ROOT, Leased
 
 FILE = """
 from daemon import Schedules
@@ -97,3 +99,23 @@ def test_a_file_that_ends_the_interpreter_the_second_time_is_refused(leased: Lea
     answer = leased("check", "s.py")
     assert answer.status == 2
     assert "loading it a second time exited the interpreter" in answer.err
+
+
+BEGINS = """
+import subprocess, sys
+if any("second_load" in word for word in sys.orig_argv):
+    print("hello", flush=True)
+    with open("pid", "w") as file:
+        file.write(str(subprocess.Popen(["sleep", "1000"]).pid))
+"""
+
+
+def test_what_an_interpreter_starts_as_it_begins_holds_up_nothing(process: Leased, folder: Path) -> None:
+    """An agent that watches all programs, say: it has the stdout of the second load, and goes on."""
+    (folder / "sitecustomize.py").write_text(BEGINS)
+    (folder / "s.py").write_text(PAST.format(above="", below=ADDED.format(tags="[]")))
+    try:
+        answer = process("check", "s.py", PYTHONPATH=f"{folder}{os.pathsep}{ROOT}")
+    finally:
+        os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+    assert (answer.status, answer.err) == (0, "")

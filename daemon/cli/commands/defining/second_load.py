@@ -28,18 +28,25 @@ def second_load(file: str) -> Iterator[Callable[[Application], str | None]]:
     Yield what compares the two: it raises `DefinitionError`, which names what differs, and returns what the file leaves
     behind because of which functions cannot be forked; None: nothing.
     """
-    with subprocess.Popen(  # noqa: S603 - this module, as a program
-        [sys.executable, "-P", "-m", __name__, file],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"},
-    ) as process:
+    reading, writing = os.pipe()  # not stdout: what an interpreter starts as it begins may keep that open
+    with os.fdopen(reading, "rb") as answer:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - this module, as a program
+                [sys.executable, "-P", "-m", __name__, file, str(writing)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(writing,),
+                env={**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"},
+            )
+        finally:
+            os.close(writing)
 
         def refuse_different(application: Application) -> str | None:
-            place, (text, _) = Place(source=file), process.communicate()
+            place, text = Place(source=file), answer.read()
+            process.wait()
             try:
-                again = json.loads(text.rpartition(b"\n")[2])
+                again = json.loads(text.rpartition(b"\n")[2])  # a file that forks has two answers
             except ValueError:
                 raise DefinitionError(place, "loading it a second time exited the interpreter", _REMEDY) from None
             if "error" in again:
@@ -48,22 +55,24 @@ def second_load(file: str) -> Iterator[Callable[[Application], str | None]]:
                 raise found
             return cast("str | None", again["left"])
 
-        try:
-            yield refuse_different
-        finally:
-            process.kill()
+        with process:
+            try:
+                yield refuse_different
+            finally:
+                process.kill()
 
 
 def main() -> None:
-    """Load the file of the argument, and write what it defines as the last line of stdout, which no print of it reaches."""
-    with os.fdopen(os.dup(1), "w") as answers:
-        os.dup2(2, 1)
-        before = Before()
-        try:
-            answer: dict[str, Any] = {"whole": whole(load(sys.argv[1])), "left": remains(before)}
-        except DaemonError as error:
-            answer = {"error": str(error)}
-        answers.write(f"\n{json.dumps(answer)}")
+    """Load the file of the first argument, and write what it defines to the descriptor of the second."""
+    file, descriptor = sys.argv[1], int(sys.argv[2])
+    os.set_inheritable(descriptor, False)
+    before = Before()
+    try:
+        answer: dict[str, Any] = {"whole": whole(load(file)), "left": remains(before)}
+    except DaemonError as error:
+        answer = {"error": str(error)}
+    with os.fdopen(descriptor, "w") as to:
+        to.write(f"\n{json.dumps(answer)}")
 
 
 Values = list[tuple[str | None, str | None, str, Any]]
