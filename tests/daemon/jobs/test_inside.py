@@ -98,6 +98,24 @@ async def test_a_loop_that_is_away_holds_up_no_thread_for_long(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("kind", ["task", "thread"])
+async def test_a_listener_to_progress_that_fails_stops_nothing(kind: str, tasks: TaskThread) -> None:
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, about: problems.append(about["exception"]))
+
+    def work(run: Run) -> None:
+        for number in range(3):
+            run.progress(number, 3)
+
+    def fail(progress: Progress) -> None:
+        raise RuntimeError(progress.done)
+
+    attempt = an_attempt(kind, tasks, work, Output(lambda _: None, fail))
+    await attempt.go()
+    assert (await asyncio.wait_for(attempt.wait(), LIMIT)).state == "succeeded"
+    assert [problem.args for problem in problems if isinstance(problem, RuntimeError)] == [(0,), (1,), (2,)]
+
+
+@pytest.mark.parametrize("kind", ["task", "thread"])
 async def test_what_a_job_prints_is_output_of_its_own_attempt_and_of_no_other(
     kind: str, tasks: TaskThread, capsys: pytest.CaptureFixture[str]
 ) -> None:
