@@ -44,7 +44,7 @@ class PlanningFailed(DaemonError):
 
 
 class ToPlan(NamedTuple):
-    """What there may be to plan; what a replica's look has not found is left to its next one."""
+    """What there may be to plan; a kind of which a replica's look has found nothing is left to its next one."""
 
     late: bool = True
     """Runs that did not start in time."""
@@ -151,6 +151,7 @@ def plan_due(
     that were requested for by now take their places, and so do those of backfills whose turn it is.
     """
     late, skipped = _skip_late_runs(connection, application, known) if what.late else (False, Counter())
+    makes_way = bool(skipped)  # also for a backfill, which had no turn yet when the replica looked
     # First: an instant finds them there.
     places = place_due(connection, application, known, others) if what.requests else PlanReport()
     which = {"names": list(known)} if others is None else {"but": others}
@@ -160,7 +161,7 @@ def plan_due(
     if missed:
         tell(connection, application, missed)
     # Last: what is due goes ahead.
-    fed = feed_due(connection, application, known, which) if what.backfills else PlanReport()
+    fed = feed_due(connection, application, known, which) if what.backfills or makes_way else PlanReport()
     return PlanReport(
         late or places.more or instants.more,
         places.made + instants.made + fed.made,

@@ -26,6 +26,7 @@ from daemon.operations.pause import pause
 from daemon.operations.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import trigger
+from daemon.scheduling.plan_due import ToPlan, plan_due
 from daemon.store import statements
 from daemon.store.statements.keeping import delete_runs, mark_pruned
 from daemon.store.tables import act, run, schedule
@@ -361,6 +362,16 @@ def test_the_own_runs_of_a_schedule_go_ahead_and_are_not_skipped_for_a_backfill(
     assert started(store, LATEST) == []
     finished(store, own.id)
     assert [store.run(number).scheduled_for for number in started(store, LATEST)] == [due[1] - HOUR]
+
+
+def test_a_run_that_is_recorded_as_missed_makes_way_for_a_backfill(store: Store) -> None:
+    """In the same transaction, although the look before it has found that none had its turn."""
+    due = away(store, HOURLY, 3)
+    number = store.do(trigger, "shop", "nightly", requested_by="ann")
+    filled(store, due[0], due[1])
+    store.shift(run, run.c.id == number, start_by=-1.0)
+    late = ToPlan(requests=False, instants=False, backfills=False)
+    assert store.do(plan_due, "shop", {"nightly": HOURLY}, late).made == 1
 
 
 def test_a_requested_run_goes_ahead_of_what_a_backfill_has_not_placed_yet(store: Store) -> None:
