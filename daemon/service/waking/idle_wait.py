@@ -79,10 +79,15 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         known.meet(
             statements.agenda.digests(connection, application), statements.agenda.schedules(connection, application)
         )
+    moments = (row.until_due, row.until_place)
+    is_late = row.until_late is not None and row.until_late < 0
+    is_due = is_late or row.fed_schedule is not None or any(at is not None and at <= 0 for at in moments)
+    # With what is due now is planned what comes to be due before that is done: a run that is late by then makes way for
+    # an instant, and one that was requested for then goes ahead of it.
     to_plan = ToPlan(
-        late=row.until_late is not None and row.until_late < 0,
-        requests=row.until_place is not None and row.until_place <= 0,
-        instants=row.until_due is not None and row.until_due <= 0,
+        late=is_due and row.until_late is not None,
+        requests=is_due and row.until_place is not None,
+        instants=is_due and row.until_due is not None,
         backfills=row.fed_schedule is not None,
     )
     waiting: list[statements.agenda.Found | statements.agenda.InQueue] = [row, *queues]

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import update
@@ -13,10 +14,12 @@ from sqlalchemy import update
 from daemon import AsyncRun, Schedules
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.writes.batcher import Claim
+from daemon.operations.trigger import trigger
 from daemon.service.replica import Replica
 from daemon.store.tables import run as run_table
 from daemon.telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, RunEnded, RunRecovered
 from daemon.testing import ManualReplica, ManualStore
+from lease.database.database import Unit
 from lease.database.dialects import now
 from lease.timing import LeaseTiming
 from tests.support.manual import (
@@ -37,6 +40,7 @@ from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
+T = TypeVar("T")
 TWO_O_CLOCK = "2026-07-01T02:00:00Z"
 NIGHTLY = "run/shop/nightly"
 
@@ -79,6 +83,42 @@ async def test_what_a_tick_plans_starts_before_the_next_look_and_what_is_skipped
             counts.append((store.reads, store.writes, [run.state for run in await replica.runs()]))
         assert counts == [(2, 2, ["running"]), (2, 1, ["running", "skipped"])]
         gate.open()
+
+
+class LateStore(CountingStore):
+    """A store whose clock has gone on by the time of a write."""
+
+    async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
+        self.clock.advance(0.001)
+        return await super().write(unit, timeout=timeout)
+
+
+async def test_a_run_that_comes_to_be_late_after_the_look_takes_no_instant_with_it() -> None:
+    """It had to start before the next instant, and the replica has looked at the very moment of both."""
+    gate = Gate()
+    shop = a_shop(overlap="skip", start_within="1d")
+    shop.add("busy", cron="0 1 1 1 *").job(name="work", timeout="7d")(gate.passed)
+    async with LateStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, concurrency=1) as replica:
+        await replica.trigger("busy")
+        await replica.tick()
+        for day in (1, 2):
+            store.clock.set(f"2026-07-0{day}T02:00:00Z")
+            await replica.tick()
+        await replica.tick()
+        assert [run.state for run in await replica.runs("nightly")] == ["skipped", "pending"]
+        gate.open()
+
+
+async def test_an_instant_that_comes_to_be_due_after_the_look_is_planned_with_what_was_due_before() -> None:
+    shop = a_shop()
+    shop.add("other", cron="0 1 1 1 *").job(name="work", timeout="1m")(nothing)
+    async with LateStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
+        at = datetime.fromisoformat(TWO_O_CLOCK)
+        just_before = at - timedelta(seconds=0.0005)
+        await store.write(partial(trigger, application="shop", name="other", requested_by="ann", at=just_before))
+        store.clock.set(just_before)
+        await replica.tick()
+        assert len(await replica.runs("nightly")) == 1
 
 
 async def test_a_tick_settles_then_plans_then_claims() -> None:
