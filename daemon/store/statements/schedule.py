@@ -209,7 +209,13 @@ def move_on(connection: Connection, application: str, rows: Iterable[Mapping[str
 _of_application = sql.parameter("of_application")
 # A subquery for each name: PostgreSQL would make a join of an EXISTS, and in a table that has grown at once, of which it
 # has no statistics yet, one that compares all runs with all names.
-_in_place = select(run.c.id).where(sql.same_schedule(run), sql.unfinished(), placed()).limit(1).correlate(schedule)
+_in_place = (
+    select(run.c.id)
+    .where(sql.same_schedule(run), sql.unfinished(), placed())
+    .order_by(run.c.scheduled_for, run.c.id)  # as an index has them: else it would go through all that are unfinished
+    .limit(1)
+    .correlate(schedule)
+)
 _STILL_RUNNING = Statement(
     select(
         schedule.c.name,

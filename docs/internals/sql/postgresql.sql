@@ -1401,10 +1401,10 @@ WHERE other.application = run.application AND other.schedule = run.schedule AND 
 -- daemon/store/statements/schedule.py: still_running
 SELECT schedule.name, (SELECT run.id
 FROM run
-WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL
+WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL ORDER BY run.scheduled_for, run.id
  LIMIT %(param_1)s::INTEGER) AS one, (SELECT run.id
 FROM run
-WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL
+WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL ORDER BY run.scheduled_for, run.id
  LIMIT %(param_1)s::INTEGER) AS of_backfill
 FROM schedule
 WHERE schedule.application = %(of_application)s::VARCHAR AND (schedule.name = ANY (%(names)s::TEXT[]));

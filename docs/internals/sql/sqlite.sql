@@ -1482,10 +1482,10 @@ WHERE other.application = run.application AND other.schedule = run.schedule AND 
 -- daemon/store/statements/schedule.py: still_running
 SELECT schedule.name, (SELECT run.id
 FROM run
-WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL
+WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NULL ORDER BY run.scheduled_for, run.id
  LIMIT ? OFFSET ?) AS one, (SELECT run.id
 FROM run
-WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL
+WHERE run.application = schedule.application AND run.schedule = schedule.name AND run.state IN ('pending', 'running') AND (run.place_at IS NULL OR run.available_at IS NOT NULL) AND run.backfill IS NOT NULL ORDER BY run.scheduled_for, run.id
  LIMIT ? OFFSET ?) AS of_backfill
 FROM schedule
 WHERE schedule.application = ? AND (schedule.name IN (SELECT value FROM json_each(?)));
