@@ -109,7 +109,7 @@ BENCHMARK = Benchmark(
 round. The function is async and does nothing. Lateness is the start of the job less the instant, by the database's clock;
 a skipped instant is one at which the run before was not over, and a lost one has no row at all.""",
     measure,
-    why_not_more="""200 runs that are due in the same moment cost their replica 0.5 ms of CPU each, from the plan to the end, and each
-replica has half of them: some 50 ms until its last one has begun, beside the server on the same two cores. A single run starts
+    why_not_more="""200 runs that are due in the same moment cost their replica 0.35 ms of CPU each on PostgreSQL, from the plan to the
+end, and each replica has half of them: some 35 ms until its last one has begun, beside the server on the same two cores. A single run starts
 within 10 ms ([waking](#waking)).""",
 )
