@@ -66,7 +66,7 @@ class Limits:
     stall_after: float | None = None
     run_timeout: float | None = None
     run_left: float | None = None
-    """What was left of `run_timeout` when the attempt began."""
+    """What remained of `run_timeout` when the attempt began."""
 
     def next(self, worked: float, quiet: float) -> Limit | None:
         """Return the limit that comes first, after so many seconds of work, and so many without progress."""

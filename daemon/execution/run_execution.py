@@ -103,7 +103,7 @@ class RunExecution:
             except WorkOutlivesLease as error:
                 if error.outcome is not None and self.job is not None and self.job.id is not None:
                     step = self._next_step(job, error.outcome, more=bool(rest))
-                    # For whoever settles this run when this process has ended (rule 25).
+                    # For the replica that settles this run once this process has ended (rule 25).
                     await self.held.leave_word(self._written(step, EndedJob(self.job.id, error.outcome), rest))
                 raise
             step = self._next_step(job, outcome, more=bool(rest))

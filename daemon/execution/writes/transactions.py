@@ -301,7 +301,7 @@ class EndRun(RunWrite[Done | AlreadyDone | NotOurs]):
 def leave_word(connection: Connection, end: EndRun) -> Done | NotOurs:
     """Record how an attempt must end that only the end of this process can end (rules 9 and 25).
 
-    Whoever settles the run then ends the attempt as failed, and the run too if there is a ``reason``.
+    The replica that then settles the run ends the attempt as failed, and the run too if there is a ``reason``.
     """
     run_id, grant, job = end.claimed.run_id, end.grant, end.job
     if not lease.statements.hold(connection, [grant], lock_wait=PATIENCE):

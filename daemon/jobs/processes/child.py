@@ -170,7 +170,7 @@ class Child:
         """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
 
         `env` is the whole environment. `output` gets what the child prints and reports, in the event loop. The file `remove`
-        is gone when the child is, also if the replica dies before. With a `template` its keeper is forked from that.
+        is gone when the child is, even if the replica dies first. With a `template` its keeper is forked from that.
         """
         kept = start_keeper(argv, cwd, env, trust, remove=remove, template=template)
         return cls(kept, partial(refusal, argv=argv, cwd=cwd, env=env), ChildPipes(kept, output))

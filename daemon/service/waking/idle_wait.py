@@ -33,7 +33,7 @@ class Agenda:
     until_stale: float | None
     """Until the lease of a running run would go stale; 0 or less: there is something to settle."""
     to_plan: ToPlan
-    """What there is to plan now."""
+    """What a plan is to ask for: nothing, unless something is due now (ADR 51)."""
     available: bool
     """A run may be claimed now."""
     pending: bool

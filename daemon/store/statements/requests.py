@@ -30,7 +30,7 @@ from ..tables import backfill, key_of, present_name, run, schedule, trigger_key
 from . import dialects as sql
 
 WHEN_FED = datetime(9999, 1, 1, tzinfo=UTC)
-"""The moment for which the runs of backfills are requested, which never comes: they are fed (`feeding`)."""
+"""The moment for which the runs of backfills are requested, which never comes: they are fed (`plan_due.feed_due`)."""
 
 
 def unplaced(of: Any = run) -> ColumnElement[bool]:
@@ -72,7 +72,7 @@ def due(
 def place(connection: Connection, runs: Iterable[tuple[int, bool]]) -> set[int]:
     """Give unplaced runs their places; return the ids of those that had none. Each is an id, and whether the run
     waits behind the unfinished ones of its schedule, which must be locked: then it is to be promoted
-    (`ends.promote`). Otherwise it may start now.
+    (`claims.promote`). Otherwise it may start now.
     """
     placed = _PLACE(connection, {"runs": sql.as_rows((number, int(waits)) for number, waits in runs)})
     return {number for (number,) in placed}
